@@ -1,0 +1,12 @@
+//! Access Log Tracker: beacon requests that nginx logged become rows in PostgreSQL, exactly once.
+//!
+//! The way of a line, and the modules in its order:
+//!
+//! ```text
+//! source (files) ▶ pure::lines ▶ pure::parse ▶ pure::enrich ▶ pure::batch, pure::copy ▶ store (PostgreSQL)
+//! ```
+//!
+//! `pure` knows no files, clocks or database; `source` and `store` are the two ends; `pipeline` is the only
+//! file that knows both. `cmd` holds one file a verb. See `docs/ARCHITECTURE.md`.
+
+pub mod pure;

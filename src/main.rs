@@ -1,0 +1,3 @@
+//! `alt`: the commands come with what they command.
+
+fn main() {}

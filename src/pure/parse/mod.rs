@@ -1,0 +1,96 @@
+//! Lines to hits.
+//!
+//! A [`Format`] is compiled once from the configuration and then parses any bytes: every line is a hit, a
+//! counted non-hit or a reject with its reason. The parser knows no files and no clock, never panics, and
+//! borrows from the line all that it need not decode; what it must decode goes into the caller's arena.
+
+mod alt1;
+mod beacon;
+mod cut;
+mod escape;
+mod json;
+mod jsonb;
+mod leaves;
+mod log_format;
+mod query;
+mod request;
+mod role;
+mod source;
+mod template;
+mod trusted;
+
+pub use log_format::FormatError;
+pub use template::Template;
+pub use trusted::Trusted;
+
+use super::arena::Arena;
+use super::hit::Parsed;
+
+/// How the lines of a source are written.
+#[derive(Debug)]
+pub enum Format {
+    /// The collector's own format.
+    Alt1,
+    /// A site's own access log.
+    Template(Box<Template>),
+}
+
+impl Format {
+    /// Compiles the name of a format (`alt1`, `combined`, `common`, `vhost_combined`) or an nginx
+    /// `log_format`: its string, or the whole directive.
+    ///
+    /// # Errors
+    /// Says what is wrong, at which byte, and how to mend it.
+    pub fn compile(text: &str) -> Result<Format, FormatError> {
+        match text.trim() {
+            "alt1" => Ok(Format::Alt1),
+            _ => Template::compile(text).map(|template| Format::Template(Box::new(template))),
+        }
+    }
+
+    /// `alt1`, `combined`, `common`, `vhost_combined` or `custom`.
+    pub fn name(&self) -> &str {
+        match self {
+            Format::Alt1 => "alt1",
+            Format::Template(template) => template.name(),
+        }
+    }
+
+    /// Whether every hit of this format has an id of its own (`$request_id`).
+    pub fn carries_id(&self) -> bool {
+        match self {
+            Format::Alt1 => true,
+            Format::Template(template) => template.carries_id(),
+        }
+    }
+
+    /// Whether hits name their application.
+    pub fn carries_app(&self) -> bool {
+        matches!(self, Format::Alt1)
+    }
+
+    /// Where in a line that is made of several, after a torn write, the next one starts (more than 0).
+    pub fn next_piece(&self, line: &[u8]) -> Option<usize> {
+        match self {
+            Format::Alt1 => alt1::next_piece(line),
+            Format::Template(_) => None,
+        }
+    }
+
+    /// Parses a line without its newline, or a piece of one that is `torn`: cut off by the next piece.
+    pub fn parse<'a>(
+        &self,
+        line: &'a [u8],
+        torn: bool,
+        trusted: &Trusted,
+        arena: &mut Arena<'a>,
+    ) -> Parsed<'a> {
+        match self {
+            Format::Alt1 => alt1::parse(line, torn, trusted, arena),
+            Format::Template(template) => template.parse(line, torn, arena),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
