@@ -10,6 +10,7 @@ pub mod lines;
 pub mod hit;
 pub mod parse;
 
+pub mod enrich;
 pub mod row;
 
 pub mod checkpoint;

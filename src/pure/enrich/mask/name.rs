@@ -1,0 +1,153 @@
+//! Names of parameters that hold a secret or a person.
+//!
+//! The lists are made of whole words, so that `keyword`, `monkey` and `promo_code` stay what they are; both
+//! sides are held to tables in `tests.rs`. Nothing is allocated.
+
+use super::value::decoded;
+
+/// Words that make a parameter secret or personal wherever they stand in its name.
+#[rustfmt::skip]
+const SECRET: &[&str] = &[
+    "2fa", "accesskey", "accesstoken", "address", "apikey", "apitoken", "assertion", "auth", "authcode",
+    "authentication", "authenticity", "authkey", "authorization", "authtoken", "bearer", "birth", "birthdate",
+    "birthday", "cardnumber", "ccnumber", "cookie", "creditcard", "credential", "credentials", "csrf", "cvc", "cvv",
+    "dob", "email", "emailaddress", "emails", "fax", "firstname", "fname", "fullname", "hmac", "iban", "idtoken",
+    "jsessionid", "jwt", "lastname", "lname", "mail", "mfa", "msisdn", "nonce", "oauth", "otp", "passcode",
+    "passphrase", "passport", "passwd", "password", "passwords", "phone", "phonenumber", "phones", "phpsessid",
+    "privatekey", "pwd", "samlresponse", "secret", "secretkey", "secrets", "sessid", "session", "sessionid",
+    "sessionkey", "sid", "sig", "signature", "ssn", "street", "surname", "tel", "telephone", "token", "totp",
+    "username", "verifier", "xsrf",
+];
+
+/// Ends that are telling in a name without borders between its words (`usertoken`, `contactemail`).
+const SECRET_ENDS: &[&str] =
+    &["token", "password", "passwd", "secret", "apikey", "sessionid", "email", "signature"];
+
+/// Last words that speak about a secret and do not give it: `token_type`, `session_count`, `phone_model`.
+#[rustfmt::skip]
+const ABOUT: &[&str] = &[
+    "age", "brand", "campaign", "client", "consent", "count", "duration", "enabled", "expires", "expiry", "format",
+    "frequency", "in", "length", "list", "method", "model", "newsletter", "optin", "provider", "required", "status",
+    "strength", "subject", "template", "timeout", "ttl", "type", "variant", "verified", "version", "visible",
+];
+
+/// Before `key`: a key that opens nothing.
+#[rustfmt::skip]
+const PLAIN_KEYS: &[&str] = &[
+    "cache", "category", "column", "facet", "field", "filter", "foreign", "group", "grouping", "i18n", "index", "item",
+    "list", "lookup", "map", "menu", "object", "order", "page", "partition", "primary", "product", "public", "row",
+    "search", "section", "sort", "tab", "tag", "translation", "widget",
+];
+
+/// Before `code`: a code that opens something. Others (`promo_code`, `country_code`, `error_code`) do not.
+#[rustfmt::skip]
+const OPENING_CODES: &[&str] = &[
+    "access", "activation", "auth", "backup", "card", "confirm", "confirmation", "device", "login", "mfa", "oauth",
+    "one", "otp", "pass", "pin", "recovery", "reset", "secret", "security", "sms", "time", "user", "verification",
+    "verify",
+];
+
+/// Before `name`: a person's.
+const PERSONS_NAMES: &[&str] =
+    &["family", "first", "full", "given", "last", "maiden", "middle", "sur", "user"];
+
+/// Before `pass` and `pin`: not a ski pass, nor a pin on a map. Alone they count too.
+const PASS_OF: &[&str] = &["admin", "card", "db", "login", "my", "new", "old", "user"];
+
+/// Whether a parameter of this name holds a secret or a person. Names are compared by their words, which
+/// end at anything but letters and digits, at `camelCase` borders, and before digits at their end.
+/// A name may be percent-encoded.
+pub fn secret_name(name: &str) -> bool {
+    let mut buffer = [0u8; 128];
+    let name = if name.contains('%') { decode_into(name.as_bytes(), &mut buffer) } else { name.as_bytes() };
+    let (mut before, mut last) = (&b""[..], &b""[..]);
+    let (mut secret, mut words) = (false, 0);
+    for word in (Words { rest: name }) {
+        words += 1;
+        before = last;
+        last = word;
+        secret |= (may_be_secret(word) && listed(word, SECRET))
+            || SECRET_ENDS.iter().any(|end| ends_with(word, end));
+    }
+    if secret {
+        return words == 1 || !listed(last, ABOUT);
+    }
+    // `pin=`, `code=`, `key=` alone, or with a word before them that tells.
+    let alone = words == 1;
+    let is = |word: &str| last.eq_ignore_ascii_case(word.as_bytes());
+    (is("key") && (alone || !listed(before, PLAIN_KEYS)))
+        || (is("code") && (alone || listed(before, OPENING_CODES)))
+        || ((is("pass") || is("pin")) && (alone || listed(before, PASS_OF)))
+        || (is("name") && listed(before, PERSONS_NAMES))
+        || ((is("number") || is("no"))
+            && [&b"mobile"[..], b"card", b"account", b"cc"].iter().any(|w| before.eq_ignore_ascii_case(w)))
+        || (is("hint") && before.eq_ignore_ascii_case(b"login"))
+        || (is("response") && before.eq_ignore_ascii_case(b"saml"))
+}
+
+/// For each length of a word, with which letters the words of [`SECRET`] of that length begin (a bit each).
+/// Saves a hundred comparisons for nearly every name.
+const SECRET_BEGINS: [u32; 20] = {
+    let mut begins = [0; 20];
+    let mut i = 0;
+    while i < SECRET.len() {
+        let word = SECRET[i].as_bytes();
+        begins[word.len()] |= 1 << (word[0] & 31);
+        i += 1;
+    }
+    begins
+};
+
+fn may_be_secret(word: &[u8]) -> bool {
+    SECRET_BEGINS.get(word.len()).is_some_and(|begins| begins & (1 << (word[0] & 31)) != 0)
+}
+
+fn listed(word: &[u8], list: &[&str]) -> bool {
+    list.iter().any(|w| w.len() == word.len() && w.as_bytes().eq_ignore_ascii_case(word))
+}
+
+fn ends_with(word: &[u8], end: &str) -> bool {
+    word.len() > end.len() && word[word.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes())
+}
+
+/// Percent-decodes as much of a name as the buffer holds.
+fn decode_into<'b>(name: &[u8], buffer: &'b mut [u8]) -> &'b [u8] {
+    let (mut from, mut to) = (0, 0);
+    while let Some((c, taken)) = decoded(name, from) {
+        let Some(slot) = buffer.get_mut(to) else { break };
+        *slot = c;
+        from += taken;
+        to += 1;
+    }
+    &buffer[..to]
+}
+
+/// The words of a name.
+struct Words<'n> {
+    rest: &'n [u8],
+}
+
+impl<'n> Iterator for Words<'n> {
+    type Item = &'n [u8];
+
+    fn next(&mut self) -> Option<&'n [u8]> {
+        let start = self.rest.iter().position(u8::is_ascii_alphanumeric)?;
+        let rest = &self.rest[start..];
+        let mut end = 1;
+        while let Some(c) = rest.get(end).filter(|c| c.is_ascii_alphanumeric()) {
+            let next_is_lower = rest.get(end + 1).is_some_and(u8::is_ascii_lowercase);
+            let before = rest[end - 1];
+            // accessToken, APIKey
+            if c.is_ascii_uppercase()
+                && (before.is_ascii_lowercase() || (before.is_ascii_uppercase() && next_is_lower))
+            {
+                break;
+            }
+            end += 1;
+        }
+        self.rest = &rest[end..];
+        let word = &rest[..end];
+        let digits = word.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+        Some(if digits < word.len() { &word[..word.len() - digits] } else { word })
+    }
+}

@@ -1,0 +1,212 @@
+//! `params`: all that an event says and no column holds, as the text of one JSON object.
+//!
+//! Named keys come first, always in one order; what the site sends of its own stands under `custom`, so
+//! that its names can never be taken for ours. Nothing to say: no object at all.
+
+use std::fmt::Write as _;
+
+use super::Buffers;
+use super::mask::{self, Names};
+use super::url::{self, Parts};
+use crate::pure::arena::Arena;
+use crate::pure::hit::{Hit, Value};
+
+/// Appends a text as JSON. Control characters are escaped; NUL, which `jsonb` refuses, is left out.
+pub(super) fn quote(text: &str, out: &mut String) {
+    out.push('"');
+    let mut plain = 0;
+    for (at, b) in text.bytes().enumerate() {
+        if b >= 0x20 && b != b'"' && b != b'\\' {
+            continue;
+        }
+        out.push_str(&text[plain..at]);
+        plain = at + 1;
+        match b {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            0 => {}
+            _ => write!(out, "\\u{b:04x}").expect("a string takes all"),
+        }
+    }
+    out.push_str(&text[plain..]);
+    out.push('"');
+}
+
+/// An object under construction.
+pub(super) struct Object<'o> {
+    out: &'o mut String,
+    empty: bool,
+}
+
+impl<'o> Object<'o> {
+    /// Begins an object; it is written with its first member.
+    pub(super) fn new(out: &'o mut String) -> Self {
+        Object { out, empty: true }
+    }
+
+    /// Begins a member.
+    pub(super) fn key(&mut self, name: &str) -> &mut String {
+        self.out.push(if self.empty { '{' } else { ',' });
+        self.empty = false;
+        quote(name, self.out);
+        self.out.push(':');
+        self.out
+    }
+
+    /// A member of text; absent where the text is.
+    pub(super) fn text(&mut self, name: &str, text: &str) {
+        if !text.is_empty() {
+            quote(text, self.key(name));
+        }
+    }
+
+    /// A member of a number; absent where it is.
+    pub(super) fn number(&mut self, name: &str, number: Option<i32>) {
+        if let Some(number) = number {
+            write!(self.key(name), "{number}").expect("a string takes all");
+        }
+    }
+
+    /// A member that is only ever true.
+    pub(super) fn flag(&mut self, name: &str, set: bool) {
+        if set {
+            self.key(name).push_str("true");
+        }
+    }
+
+    /// Ends the object, if it was begun.
+    pub(super) fn end(self) {
+        if !self.empty {
+            self.out.push('}');
+        }
+    }
+}
+
+/// Parameters of advertising that are lifted out of the page's query. The identifiers of ad clicks are
+/// kept as they came: they say which advertisement was paid for.
+#[rustfmt::skip]
+const CAMPAIGN: &[&str] = &[
+    "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "utm_id",
+    "gclid", "gbraid", "wbraid", "dclid", "fbclid", "msclkid", "ttclid", "twclid", "li_fat_id", "yclid",
+];
+
+/// The values of [`CAMPAIGN`] in a query, undecoded, the first of each name.
+fn campaign(query: &str) -> [&str; CAMPAIGN.len()] {
+    let mut found = [""; CAMPAIGN.len()];
+    for pair in query.split(['&', ';']) {
+        if let Some((name, raw)) = pair.split_once('=')
+            && let Some(at) = CAMPAIGN.iter().position(|n| *n == name)
+            && found[at].is_empty()
+        {
+            found[at] = raw;
+        }
+    }
+    found
+}
+
+/// Writes what belongs there of a hit; `""` where there is nothing.
+pub(super) fn write<'a>(
+    hit: &Hit<'a>,
+    page: &Parts<'a>,
+    url_host: &str,
+    names: Names<'_>,
+    buffers: &mut Buffers,
+    arena: &mut Arena<'a>,
+) -> &'a str {
+    let Buffers { masked, decoded, params } = buffers;
+    params.clear();
+    let mut object = Object::new(params);
+    let mut text = |object: &mut Object<'_>, name: &str, text: &str| {
+        masked.clear();
+        let text = if mask::value(text, masked) { masked.as_str() } else { text };
+        object.text(name, text);
+    };
+    text(&mut object, "element", hit.element);
+    text(&mut object, "text", hit.text);
+    text(&mut object, "search_term", hit.search_term);
+    object.number("result_count", hit.result_count);
+    object.number("screen_width", hit.screen_width);
+    object.number("screen_height", hit.screen_height);
+    text(&mut object, "time_zone", hit.time_zone);
+    object.flag("automated", hit.automated);
+    text(&mut object, "beacon_version", hit.beacon_version);
+    object.flag("cut", hit.cut);
+    object.flag("prefetch", hit.prefetch);
+    object.flag("opted_out", hit.opted_out);
+    object.text("language", language(hit.accept_language));
+    let origin = Parts::of(hit.origin);
+    if url_host.is_empty() || !url::same_host(origin.authority, url_host) {
+        text(&mut object, "origin", if origin.has_userinfo { origin.authority } else { hit.origin });
+    }
+    if !page.query.is_empty() {
+        for (name, raw) in CAMPAIGN.iter().zip(campaign(page.query)) {
+            let listed = matches!(names, Names::Secret) || !names.masks(name);
+            if !raw.is_empty() && listed {
+                decode(raw, decoded);
+                text(&mut object, name, decoded);
+            }
+        }
+    }
+    if !hit.params.is_empty() {
+        custom(&hit.params, names, masked, object.key("custom"));
+    }
+    object.end();
+    arena.copy(params)
+}
+
+/// The custom parameters, as an object of their own.
+fn custom(from: &[(&str, Value<'_>)], names: Names<'_>, masked: &mut String, out: &mut String) {
+    let mut object = Object::new(out);
+    for (name, value) in from {
+        masked.clear();
+        let shown = if mask::value(name, masked) { masked.as_str() } else { name };
+        let out = object.key(shown);
+        masked.clear();
+        match value {
+            Value::Text("") => out.push_str("\"\""),
+            _ if names.masks(name) => quote(mask::MASK, out),
+            Value::Text(text) if mask::text_value(text, masked) => quote(masked, out),
+            Value::Text(text) => quote(text, out),
+            Value::Json(json) if mask::json(json, masked) => out.push_str(masked),
+            Value::Json(json) => out.push_str(json),
+        }
+    }
+    object.end();
+}
+
+/// The first language tag of an Accept-Language header; `""` where it is none.
+pub(super) fn language(header: &str) -> &str {
+    let end = header.find([',', ';']).unwrap_or(header.len());
+    let tag = header[..end].trim();
+    let is_tag = tag.len() <= 35 && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    if is_tag { tag } else { "" }
+}
+
+/// Decodes a value of a query; what is not UTF-8 becomes U+FFFD.
+fn decode(raw: &str, out: &mut String) {
+    out.clear();
+    if !raw.bytes().any(|b| b == b'%' || b == b'+') {
+        out.push_str(raw);
+        return;
+    }
+    let bytes = raw.as_bytes();
+    let hex = |at: usize| bytes.get(at).and_then(|b| char::from(*b).to_digit(16));
+    let mut plain = Vec::with_capacity(raw.len());
+    let mut at = 0;
+    while let Some(b) = bytes.get(at) {
+        match (b, hex(at + 1), hex(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                plain.push(u8::try_from(high << 4 | low).unwrap_or(b'?'));
+                at += 3;
+                continue;
+            }
+            (b'+', ..) => plain.push(b' '),
+            _ => plain.push(*b),
+        }
+        at += 1;
+    }
+    out.push_str(&String::from_utf8_lossy(&plain));
+}

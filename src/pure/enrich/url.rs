@@ -1,0 +1,214 @@
+//! The parts of an address, as slices of it. Total: any text has parts, and none is decoded.
+
+/// The parts of a page's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Parts<'a> {
+    /// `https`, `app` …, as written; `""` for a path or a protocol-relative address.
+    pub scheme: &'a str,
+    /// Everything before the user's name and password (`https://`).
+    pub before: &'a str,
+    /// Whether it names a user or a password, which are never kept.
+    pub has_userinfo: bool,
+    /// Host and port, as written.
+    pub authority: &'a str,
+    /// Path, as written; may be `""`.
+    pub path: &'a str,
+    /// Query without `?`.
+    pub query: &'a str,
+    /// The fragment with its `#`, only where it is the route of a single-page application (`#/…`, `#!…`).
+    /// Other fragments are dropped: they are places in a page, or tokens of an OAuth answer.
+    pub route: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    /// Takes an address apart: absolute (`https://host/path?query#/route`), protocol-relative (`//host/…`),
+    /// or a path. Of addresses that are content or of the visitor's own machine (`data:`, `javascript:`,
+    /// `blob:`, `file:`) nothing but the scheme is kept.
+    pub fn of(url: &'a str) -> Self {
+        let scheme = scheme_of(url);
+        let mut parts = Parts { scheme, ..Parts::default() };
+        let after_scheme = if scheme.is_empty() { 0 } else { scheme.len() + 1 };
+        if ["data", "javascript", "blob", "file"].iter().any(|s| s.eq_ignore_ascii_case(scheme)) {
+            parts.path = &url[..after_scheme];
+            return parts;
+        }
+        let rest = &url[after_scheme..];
+        let path_onward = match rest.strip_prefix("//") {
+            Some(rest) => {
+                parts.before = &url[..after_scheme + 2];
+                let is_end = |b: &u8| matches!(b, b'/' | b'?' | b'#' | b'\\');
+                let end = rest.as_bytes().iter().position(is_end).unwrap_or(rest.len());
+                let (authority, onward) = rest.split_at(end);
+                parts.authority = match memchr::memrchr(b'@', authority.as_bytes()) {
+                    Some(at) => {
+                        parts.has_userinfo = true;
+                        &authority[at + 1..]
+                    }
+                    None => authority,
+                };
+                onward
+            }
+            None => url, // a path, or `about:blank`
+        };
+        let (front, fragment) = match memchr::memchr(b'#', path_onward.as_bytes()) {
+            Some(at) => path_onward.split_at(at),
+            None => (path_onward, ""),
+        };
+        if fragment.starts_with("#/") || fragment.starts_with("#!") {
+            parts.route = fragment;
+        }
+        (parts.path, parts.query) = match memchr::memchr(b'?', front.as_bytes()) {
+            Some(at) => (&front[..at], &front[at + 1..]),
+            None => (front, ""),
+        };
+        parts
+    }
+
+    /// The host without port, brackets kept.
+    pub fn host(&self) -> &'a str {
+        without_port(self.authority)
+    }
+
+    /// The host, and the port unless it is 80 or 443.
+    pub fn host_and_port(&self) -> &'a str {
+        let host = without_port(self.authority);
+        match &self.authority[host.len()..] {
+            "" | ":" | ":80" | ":443" => host.strip_suffix('.').unwrap_or(host),
+            _ => self.authority,
+        }
+    }
+}
+
+/// The scheme, if the text begins with one and could not be a path or `host:port`.
+fn scheme_of(url: &str) -> &str {
+    let bytes = url.as_bytes();
+    if !bytes.first().is_some_and(u8::is_ascii_alphabetic) {
+        return "";
+    }
+    let end = bytes
+        .iter()
+        .position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')))
+        .unwrap_or(bytes.len());
+    match bytes.get(end) {
+        Some(b':') if !bytes.get(end + 1).is_some_and(u8::is_ascii_digit) => &url[..end],
+        _ => "",
+    }
+}
+
+/// `host` of `host:port`, `[::1]` of `[::1]:8080`.
+pub fn without_port(authority: &str) -> &str {
+    let digits = authority.bytes().rev().take_while(u8::is_ascii_digit).count();
+    authority[..authority.len() - digits].strip_suffix(':').unwrap_or(authority)
+}
+
+/// Whether a host is one of the domains or below one of them. Ports, case, a last dot and a domain's
+/// `*.` do not count.
+pub fn host_allowed(host: &str, domains: &[String]) -> bool {
+    let bare = |text: &str| -> usize { without_port(text).trim_end_matches('.').len() };
+    let host = &host[..bare(host)];
+    domains.iter().any(|domain| {
+        let domain = domain.strip_prefix("*.").unwrap_or(domain);
+        let domain = &domain[..bare(domain)];
+        let Some(start) = host.len().checked_sub(domain.len()) else { return false };
+        !domain.is_empty()
+            && host.as_bytes()[start..].eq_ignore_ascii_case(domain.as_bytes())
+            && (start == 0 || host.as_bytes()[start - 1] == b'.')
+    })
+}
+
+/// Whether two hosts are one, but for case, port, a last dot and `www.`.
+pub fn same_host(a: &str, b: &str) -> bool {
+    fn bare(host: &str) -> &str {
+        let host = without_port(host).trim_end_matches('.');
+        match host.get(..4) {
+            Some(www) if www.eq_ignore_ascii_case("www.") => &host[4..],
+            _ => host,
+        }
+    }
+    bare(a).eq_ignore_ascii_case(bare(b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts() {
+        // url, scheme, userinfo, host and port, path, query, route
+        #[rustfmt::skip]
+        let table = [
+            ("https://example.com/a/b?c=d", "https", false, "example.com", "/a/b", "c=d", ""),
+            ("HTTPS://Example.COM:443/", "HTTPS", false, "Example.COM", "/", "", ""),
+            ("http://example.com:80", "http", false, "example.com", "", "", ""),
+            ("http://example.com:8080?x", "http", false, "example.com:8080", "", "x", ""),
+            ("https://example.com./a", "https", false, "example.com", "/a", "", ""),
+            ("https://bob:secret@example.com/a", "https", true, "example.com", "/a", "", ""),
+            ("https://a@b@example.com/a", "https", true, "example.com", "/a", "", ""),
+            ("https://[2001:db8::1]:443/a", "https", false, "[2001:db8::1]", "/a", "", ""),
+            ("https://[2001:db8::1]:8443/a", "https", false, "[2001:db8::1]:8443", "/a", "", ""),
+            ("//cdn.example.com/x", "", false, "cdn.example.com", "/x", "", ""),
+            ("/a/b?x=http://y/z?w#top", "", false, "", "/a/b", "x=http://y/z?w", ""),
+            ("/a@b:c", "", false, "", "/a@b:c", "", ""),
+            ("app://settings/wifi", "app", false, "settings", "/wifi", "", ""),
+            ("android-app://com.google.android.gm/", "android-app", false, "com.google.android.gm", "/", "", ""),
+            ("https://e.com/app?x=1#/orders/5?y=2", "https", false, "e.com", "/app", "x=1", "#/orders/5?y=2"),
+            ("https://e.com/#!/orders", "https", false, "e.com", "/", "", "#!/orders"),
+            ("https://e.com/#access_token=x", "https", false, "e.com", "/", "", ""),
+            ("https://e.com/a#b?c", "https", false, "e.com", "/a", "", ""),
+            ("https:\\\\e.com", "https", false, "", "https:\\\\e.com", "", ""),
+            ("https://e.com\\@evil.com", "https", false, "e.com", "\\@evil.com", "", ""),
+            ("about:blank", "about", false, "", "about:blank", "", ""),
+            ("data:text/html,hello?x#y", "data", false, "", "data:", "", ""),
+            ("file:///C:/Users/Bob/page.html", "file", false, "", "file:", "", ""),
+            ("blob:https://e.com/1", "blob", false, "", "blob:", "", ""),
+            ("example.com/a?b", "", false, "", "example.com/a", "b", ""),
+            ("localhost:3000/a", "", false, "", "localhost:3000/a", "", ""),
+            ("https://", "https", false, "", "", "", ""),
+            ("https:///a", "https", false, "", "/a", "", ""),
+            ("https://:80/", "https", false, "", "/", "", ""),
+            ("https://@/", "https", true, "", "/", "", ""),
+            ("https://пример.рф/путь?вопрос", "https", false, "пример.рф", "/путь", "вопрос", ""),
+            ("://x", "", false, "", "://x", "", ""),
+            ("?a=b", "", false, "", "", "a=b", ""),
+            ("#", "", false, "", "", "", ""),
+            ("", "", false, "", "", "", ""),
+        ];
+        for (url, scheme, userinfo, host, path, query, route) in table {
+            let got = Parts::of(url);
+            assert_eq!(
+                (got.scheme, got.has_userinfo, got.host_and_port(), got.path, got.query, got.route),
+                (scheme, userinfo, host, path, query, route),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn allowed_hosts() {
+        let domains = |list: &[&str]| list.iter().map(|d| (*d).to_owned()).collect::<Vec<_>>();
+        let of = domains(&["example.com", "*.shop.example", "app.test:8080"]);
+        for host in ["example.com", "EXAMPLE.com", "www.example.com", "a.b.example.com", "example.com:8080"] {
+            assert!(host_allowed(host, &of), "{host}");
+        }
+        for host in ["example.com.", "shop.example", "x.shop.example", "app.test"] {
+            assert!(host_allowed(host, &of), "{host}");
+        }
+        for host in ["notexample.com", "example.com.evil.test", "example.org", "com", "", "localhost", ".com"]
+        {
+            assert!(!host_allowed(host, &of), "{host}");
+        }
+        for entry in ["", ".", "*.", ":80"] {
+            assert!(!host_allowed("example.com", &domains(&[entry])), "{entry}");
+        }
+    }
+
+    #[test]
+    fn same_hosts() {
+        for (a, b) in [("www.e.com", "e.com"), ("E.com:443", "e.com"), ("e.com.", "WWW.e.com"), ("", "")] {
+            assert!(same_host(a, b), "{a} {b}");
+        }
+        for (a, b) in [("a.e.com", "e.com"), ("e.com", "e.org"), ("www.www.e.com", "e.com"), ("e.com", "")] {
+            assert!(!same_host(a, b), "{a} {b}");
+        }
+    }
+}
