@@ -13,4 +13,9 @@ pub mod parse;
 pub mod enrich;
 pub mod row;
 
+pub mod batch;
 pub mod checkpoint;
+pub mod copy;
+
+pub mod twins;
+pub mod way;

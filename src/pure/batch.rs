@@ -1,0 +1,503 @@
+//! What one transaction loads: sections of files, the rows in them as COPY bytes, and the rejects.
+//!
+//! Invariant: for every section, `lines` = rows + non-hits + rejects + already loaded, whatever is cut out.
+//! A row keeps its key and its range of bytes, so that it can be cut out of the encoded bytes.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use super::checkpoint::{Head, Proof};
+use super::copy::{self, Origin};
+use super::enrich::NewAgent;
+use super::hit::{Micros, NonHit, Reason};
+use super::row::Row;
+
+/// Advisory locks are taken per UTC hour; a batch that would need more than this many is full.
+const HOURS_MAX: usize = 256;
+
+/// Raw bytes of a reject that are kept.
+const RAW_BYTES_MAX: usize = 2048;
+
+/// Raw bytes of rejects that one batch carries at the most.
+const RAW_BYTES_PER_BATCH: usize = 256 * 1024;
+
+/// Distinct reject spans that fill a batch.
+const REJECTS_MAX: usize = 20_000;
+
+const MICROS_PER_HOUR: i64 = 3_600_000_000;
+
+/// Whose lines a section holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileRef {
+    /// A file that has a checkpoint.
+    Known {
+        /// Key of `log_files`.
+        id: i32,
+        /// The head as the checkpoint has it.
+        head: Head,
+    },
+    /// A file that gets its rows in `log_files` and `checkpoints` with this section.
+    New {
+        /// Key for `log_files`, already drawn from its sequence.
+        id: i32,
+        /// Its beginning.
+        head: Head,
+        /// Files that begin alike and were disproved; there must be no others.
+        disproved: Vec<i32>,
+        /// Nothing says that its lines are its own: ids are read for all of it.
+        by_ids: bool,
+    },
+}
+
+impl FileRef {
+    /// Key of `log_files`.
+    pub fn id(&self) -> i32 {
+        match self {
+            FileRef::Known { id, .. } | FileRef::New { id, .. } => *id,
+        }
+    }
+
+    /// The head that is stored, or will be.
+    pub fn head(&self) -> Head {
+        match self {
+            FileRef::Known { head, .. } | FileRef::New { head, .. } => *head,
+        }
+    }
+}
+
+/// A stretch of one file, and the advance of its checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Section {
+    /// The file.
+    pub file: FileRef,
+    /// Where the checkpoint has to stand, and on what proof.
+    pub from: u64,
+    /// Proof of `from`.
+    pub from_tail: Proof,
+    /// Where it will stand.
+    pub to: u64,
+    /// Proof of `to`.
+    pub to_tail: Proof,
+    /// A longer head than the stored one, where that was provisional.
+    pub better_head: Option<Head>,
+    /// The file ends here for good.
+    pub seal: bool,
+    /// No checkpoint proves that these lines are new: ask for their ids.
+    pub read_ids: bool,
+    /// Lines in it.
+    pub lines: u64,
+    /// Counted non-hits.
+    pub non_hits: u64,
+    /// Lines rejected.
+    pub rejects: u64,
+    /// Lines whose rows were there already, or twice in this batch.
+    pub already_loaded: u64,
+}
+
+/// A row that waits in the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key {
+    /// The event's time.
+    pub occurred_at: Micros,
+    /// The event's id.
+    pub event_id: u128,
+    /// Offset of its line.
+    pub offset: u64,
+    /// Bytes of its line, newline included.
+    pub span: u32,
+    /// Its application.
+    pub app_id: i32,
+    /// Index of its section.
+    pub section: u32,
+    /// Its range in [`Batch::data`].
+    pub start: u32,
+    /// End of the range.
+    pub end: u32,
+}
+
+/// Adjacent lines of one file that were rejected for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RejectSpan {
+    /// Key of `log_files`.
+    pub file_id: i32,
+    /// Offset of the first line.
+    pub offset: u64,
+    /// Bytes of all lines, newlines included.
+    pub bytes: u64,
+    /// How many lines.
+    pub lines: u32,
+    /// Why.
+    pub reason: Reason,
+    /// More of why.
+    pub detail: Option<String>,
+    /// Of the first line, where legible.
+    pub occurred_at: Option<Micros>,
+    /// Of the first line, where legible.
+    pub event_id: Option<u128>,
+    /// Of the first line, at most 2 KiB; none once the batch's budget is spent.
+    pub raw: Option<Vec<u8>>,
+}
+
+/// What one transaction loads.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Rows as binary COPY, without header and trailer.
+    pub data: Vec<u8>,
+    /// The rows in `data`, in order.
+    pub keys: Vec<Key>,
+    /// Rejects, in order.
+    pub rejects: Vec<RejectSpan>,
+    /// Sections, in order.
+    pub sections: Vec<Section>,
+    /// User agents that its rows may be the first to name.
+    pub agents: Vec<NewAgent>,
+    /// The non-hits in it, by kind.
+    pub non_hits: BTreeMap<NonHit, u64>,
+    /// Index of the section that lines go to.
+    current: usize,
+    hours: BTreeSet<i32>,
+    raw_bytes: usize,
+}
+
+impl Batch {
+    /// Index of the section opened last.
+    pub fn current(&self) -> usize {
+        self.current
+    }
+
+    /// Whether there is nothing to commit.
+    pub fn is_empty(&self) -> bool {
+        self.sections.is_empty()
+    }
+
+    /// Whether it should be committed before more is added.
+    pub fn is_full(&self, rows_max: usize, bytes_max: usize) -> bool {
+        self.keys.len() >= rows_max
+            || self.data.len() >= bytes_max
+            || self.hours.len() >= HOURS_MAX
+            || self.rejects.len() >= REJECTS_MAX
+    }
+
+    /// Opens a section of `file` at `from`; lines go to the one opened last. Where the batch already holds the
+    /// bytes up to `from`, that section goes on: a batch has one section a file. `false`, and nothing done,
+    /// where it holds other bytes of the file: the two would overlap or leave a gap.
+    #[must_use]
+    pub fn open(&mut self, file: FileRef, from: u64, from_tail: Proof, read_ids: bool) -> bool {
+        if let Some(at) = self.sections.iter().position(|s| s.file.id() == file.id()) {
+            if self.sections[at].to != from {
+                return false;
+            }
+            self.sections[at].read_ids |= read_ids;
+            self.current = at;
+            return true;
+        }
+        self.current = self.sections.len();
+        self.sections.push(Section {
+            file,
+            from,
+            from_tail,
+            to: from,
+            to_tail: from_tail,
+            better_head: None,
+            seal: false,
+            read_ids,
+            lines: 0,
+            non_hits: 0,
+            rejects: 0,
+            already_loaded: 0,
+        });
+        true
+    }
+
+    /// Closes the section opened last: its file is accounted for up to `to`.
+    pub fn close(&mut self, to: u64, to_tail: Proof, seal: bool, better_head: Option<Head>) {
+        let section = self.section();
+        (section.to, section.to_tail, section.seal) = (to, to_tail, seal);
+        section.better_head = better_head.or(section.better_head);
+    }
+
+    /// Takes the section opened last back, where nothing is in it.
+    pub fn cancel(&mut self) {
+        let last = self.sections.len().checked_sub(1);
+        if last == Some(self.current) && self.section().lines == 0 && self.section().from == self.section().to
+        {
+            self.sections.pop();
+            self.current = 0;
+        }
+    }
+
+    fn section(&mut self) -> &mut Section {
+        &mut self.sections[self.current]
+    }
+
+    /// Adds a row; `offset` and `span` are its line's.
+    pub fn row(&mut self, row: &Row<'_>, event_id: u128, offset: u64, span: u64) {
+        let file_id = self.section().file.id();
+        self.section().lines += 1;
+        let start = self.data.len();
+        copy::row(&mut self.data, row, Origin { event_id, file_id, file_offset: offset });
+        self.hours.insert(hour(row.occurred_at));
+        let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        self.keys.push(Key {
+            occurred_at: row.occurred_at,
+            event_id,
+            offset,
+            span: u32::try_from(span).unwrap_or(u32::MAX),
+            app_id: row.app_id,
+            section: narrow(self.current),
+            start: narrow(start),
+            end: narrow(self.data.len()),
+        });
+    }
+
+    /// Counts a non-hit.
+    pub fn non_hit(&mut self, kind: NonHit) {
+        *self.non_hits.entry(kind).or_default() += 1;
+        let section = self.section();
+        section.lines += 1;
+        section.non_hits += 1;
+    }
+
+    /// Adds a rejected line; `raw` are its bytes.
+    pub fn reject(
+        &mut self,
+        reject: super::hit::Reject,
+        detail: Option<String>,
+        offset: u64,
+        span: u64,
+        raw: &[u8],
+    ) {
+        let section = self.section();
+        section.lines += 1;
+        section.rejects += 1;
+        let file_id = section.file.id();
+        if let Some(last) = self.rejects.last_mut()
+            && last.lines < u32::MAX
+            && last.file_id == file_id
+            && last.reason == reject.reason
+            && last.detail == detail
+            && last.offset + last.bytes == offset
+        {
+            last.bytes += span;
+            last.lines += 1;
+            return;
+        }
+        let raw = &raw[..raw.len().min(RAW_BYTES_MAX)];
+        let keep = self.raw_bytes + raw.len() <= RAW_BYTES_PER_BATCH;
+        if keep {
+            self.raw_bytes += raw.len();
+        }
+        self.rejects.push(RejectSpan {
+            file_id,
+            offset,
+            bytes: span,
+            lines: 1,
+            reason: reject.reason,
+            detail,
+            occurred_at: reject.occurred_at,
+            event_id: reject.event_id,
+            raw: keep.then(|| raw.to_vec()),
+        });
+    }
+
+    /// The UTC hours (since 1970) in which its rows happened, ascending.
+    pub fn hours(&self) -> impl Iterator<Item = i32> + '_ {
+        self.hours.iter().copied()
+    }
+
+    /// Whether any section asks for ids.
+    pub fn reads_ids(&self) -> bool {
+        self.sections.iter().any(|s| s.read_ids)
+    }
+
+    /// Asks for the ids of all its rows.
+    pub fn read_all_ids(&mut self) {
+        for section in &mut self.sections {
+            section.read_ids = true;
+        }
+    }
+
+    /// First and last time of its rows.
+    pub fn times(&self) -> Option<(Micros, Micros)> {
+        let times = || self.keys.iter().map(|k| k.occurred_at);
+        times().min().zip(times().max())
+    }
+
+    /// Cuts out the rows of id-reading sections that are `there` already, by application, time and id, or
+    /// stand twice in this batch; they count as already loaded.
+    pub fn cut_loaded(&mut self, there: &HashSet<(i32, Micros, u128)>) {
+        let name = |key: &Key| (key.app_id, key.occurred_at, key.event_id);
+        let sections = &mut self.sections;
+        // What checkpoints prove to be new stays, wherever in the batch it stands.
+        let proven = self.keys.iter().filter(|k| !sections[k.section as usize].read_ids);
+        let mut met: HashSet<_> = proven.map(name).collect();
+        self.keys.retain(|key| {
+            let section = &mut sections[key.section as usize];
+            let name = name(key);
+            if section.read_ids && (there.contains(&name) || !met.insert(name)) {
+                section.already_loaded += 1;
+                return false;
+            }
+            true
+        });
+    }
+
+    /// Turns rows that PostgreSQL refused (indices into `keys`, ascending, with its message) into rejects.
+    pub fn refuse(&mut self, refused: &[(usize, String)]) {
+        for (index, message) in refused {
+            let key = self.keys[*index];
+            let section = &mut self.sections[key.section as usize];
+            section.rejects += 1;
+            self.rejects.push(RejectSpan {
+                file_id: section.file.id(),
+                offset: key.offset,
+                bytes: u64::from(key.span),
+                lines: 1,
+                reason: Reason::Refused,
+                detail: Some(message.clone()),
+                occurred_at: Some(key.occurred_at),
+                event_id: Some(key.event_id),
+                raw: None,
+            });
+        }
+        let mut index = 0;
+        self.keys.retain(|_| {
+            let keep = refused.binary_search_by_key(&index, |r| r.0).is_err();
+            index += 1;
+            keep
+        });
+    }
+
+    /// Whether a row of the section opened last happened after `at`.
+    pub fn is_past(&self, at: Micros) -> bool {
+        let of_current = |k: &&Key| k.section as usize == self.current;
+        self.keys.iter().rev().take_while(of_current).any(|k| k.occurred_at > at)
+    }
+
+    /// Ranges of `data` that hold the rows `keys[from..to]`, neighbours joined.
+    pub fn ranges(&self, from: usize, to: usize) -> Vec<std::ops::Range<usize>> {
+        let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
+        for key in &self.keys[from..to] {
+            let (start, end) = (key.start as usize, key.end as usize);
+            match ranges.last_mut() {
+                Some(last) if last.end == start => last.end = end,
+                _ => ranges.push(start..end),
+            }
+        }
+        ranges
+    }
+
+    /// Rows that each section adds, with their first and last time.
+    pub fn added(&self) -> Vec<(u64, Option<(Micros, Micros)>)> {
+        let mut added = vec![(0, None); self.sections.len()];
+        for key in &self.keys {
+            let (rows, times): &mut (u64, Option<(Micros, Micros)>) = &mut added[key.section as usize];
+            *rows += 1;
+            let (first, last) = times.unwrap_or((key.occurred_at, key.occurred_at));
+            *times = Some((first.min(key.occurred_at), last.max(key.occurred_at)));
+        }
+        added
+    }
+}
+
+/// UTC hour since 1970.
+pub fn hour(at: Micros) -> i32 {
+    i32::try_from(at.div_euclid(MICROS_PER_HOUR)).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hit::Reject;
+    use super::super::row::TrafficClass;
+    use super::*;
+
+    fn plain_row(at: Micros) -> Row<'static> {
+        Row { occurred_at: at, app_id: 1, event_type: "pageview", ..Row::empty(TrafficClass::Human) }
+    }
+
+    fn batch(read_ids: bool) -> Batch {
+        let proof = Proof::of(b"x");
+        let head = Head { proof, has_id: true };
+        let mut batch = Batch::default();
+        assert!(batch.open(FileRef::Known { id: 9, head }, 0, proof, read_ids));
+        for (i, id) in [7u128, 8, 9, 7].into_iter().enumerate() {
+            batch.row(&plain_row(1_000_000 * i64::from(id == 8)), id, i as u64 * 10, 10);
+        }
+        batch.non_hit(NonHit::Status(429));
+        batch.reject(Reject::new(Reason::Shape), None, 50, 10, b"garbage");
+        batch.reject(Reject::new(Reason::Shape), None, 60, 5, b"more");
+        batch.reject(Reject::new(Reason::Empty), None, 65, 1, b"");
+        batch.close(66, proof, false, None);
+        batch
+    }
+
+    fn holds(batch: &Batch) {
+        let s = &batch.sections[0];
+        assert_eq!(s.lines, batch.added()[0].0 + s.non_hits + s.rejects + s.already_loaded);
+        let lines: u64 = batch.rejects.iter().map(|r| u64::from(r.lines)).sum();
+        assert_eq!(lines, s.rejects);
+    }
+
+    #[test]
+    fn adjacent_rejects_of_one_reason_share_a_span() {
+        let batch = batch(false);
+        holds(&batch);
+        let spans: Vec<_> = batch.rejects.iter().map(|r| (r.offset, r.bytes, r.lines)).collect();
+        assert_eq!(spans, [(50, 15, 2), (65, 1, 1)]);
+    }
+
+    #[test]
+    fn loaded_rows_are_cut_only_where_ids_are_read() {
+        let there = HashSet::from([(1, 1_000_000, 8)]);
+        let mut proven = batch(false);
+        proven.cut_loaded(&there);
+        assert_eq!(proven.keys.len(), 4);
+        holds(&proven);
+        let mut unproven = batch(true);
+        unproven.cut_loaded(&there);
+        assert_eq!(unproven.keys.iter().map(|k| k.event_id).collect::<Vec<_>>(), [7, 9]);
+        assert_eq!(unproven.sections[0].already_loaded, 2);
+        holds(&unproven);
+        let ranges = unproven.ranges(0, 2);
+        assert_eq!(ranges.len(), 2, "the cut row parts them");
+    }
+
+    #[test]
+    fn what_a_checkpoint_proves_is_never_cut_for_what_none_does() {
+        let mut batch = batch(true);
+        let head = batch.sections[0].file.head();
+        assert!(batch.open(FileRef::Known { id: 10, head }, 0, head.proof, false));
+        batch.row(&plain_row(0), 7, 500, 10);
+        batch.cut_loaded(&HashSet::new());
+        let kept: Vec<_> = batch.keys.iter().map(|k| (k.section, k.event_id)).collect();
+        assert_eq!(kept, [(0, 8), (0, 9), (1, 7)]);
+        assert_eq!(batch.sections[0].already_loaded, 2);
+    }
+
+    #[test]
+    fn a_section_goes_on_where_it_ended_and_nowhere_else() {
+        let mut batch = batch(false);
+        let file = batch.sections[0].file.clone();
+        assert!(!batch.open(file.clone(), 0, file.head().proof, false));
+        assert!(!batch.open(file.clone(), 67, file.head().proof, false));
+        assert!(batch.open(file.clone(), 66, file.head().proof, false));
+        assert_eq!(batch.sections.len(), 1);
+    }
+
+    #[test]
+    fn refused_rows_become_rejects() {
+        let mut batch = batch(false);
+        batch.refuse(&[(1, "no".into()), (3, "no".into())]);
+        assert_eq!(batch.keys.iter().map(|k| k.offset).collect::<Vec<_>>(), [0, 20]);
+        holds(&batch);
+    }
+
+    #[test]
+    fn a_batch_over_too_many_hours_is_full() {
+        let mut batch = batch(false);
+        for i in 0..HOURS_MAX as i64 - 1 {
+            assert!(!batch.is_full(usize::MAX, usize::MAX));
+            batch.row(&plain_row((i + 1) * MICROS_PER_HOUR), 1, 0, 1);
+        }
+        assert!(batch.is_full(usize::MAX, usize::MAX));
+    }
+}
