@@ -10,3 +10,5 @@
 //! file that knows both. `cmd` holds one file a verb. See `docs/ARCHITECTURE.md`.
 
 pub mod pure;
+
+pub mod config;
