@@ -11,4 +11,7 @@
 
 pub mod pure;
 
+pub mod store;
+
+pub mod clock;
 pub mod config;

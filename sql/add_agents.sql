@@ -1,0 +1,6 @@
+-- Adds user agents that are not there, one element of each array an agent, ordered by id.
+INSERT INTO user_agents
+    (id, user_agent, browser, browser_version, os, os_version, device, traffic_class, rule)
+SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                     $8::text[], $9::text[])
+ON CONFLICT (id) DO NOTHING

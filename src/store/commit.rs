@@ -1,0 +1,555 @@
+//! The one transaction: rows, rejects and the advance of the checkpoints, all or nothing.
+//!
+//! ```text
+//! BEGIN; advisory locks; ids; UPDATE checkpoints … WHERE they stand as the reader knew them; COPY; rejects; COMMIT
+//! ```
+//!
+//! Everything that loads goes through [`commit`]. It returns what was counted, or why nothing was: the caller
+//! forgets all it knows of the database after any error, and reads it back.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use bytes::Bytes;
+use futures_util::SinkExt;
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
+use super::files::Facts;
+use super::partitions::{self, Month};
+use super::{Trouble, classify, classify_any, dimensions, files};
+use crate::clock::{micros, system_time};
+use crate::pure::batch::{Batch, FileRef, Section};
+use crate::pure::checkpoint::Proof;
+use crate::pure::copy;
+use crate::pure::hit::Micros;
+
+const ADVANCE: &str = include_str!("../../sql/advance.sql");
+const REJECT: &str = include_str!("../../sql/reject.sql");
+
+/// First key of the advisory locks of hours; the second is the hour since 1970.
+const LOCK_HOURS: i32 = 0x616c_7401;
+
+/// Bytes that go into one message of COPY.
+const COPY_CHUNK_BYTES: usize = 128 * 1024;
+
+/// Refused rows that are taken for rejects before more good rows must come: beyond it, it is not the rows.
+const REFUSED_MAX: f64 = 10.0;
+
+/// Something that can still show that a file holds what was read from it.
+pub trait Proves: Send + Sync {
+    /// Whether the file's bytes that end at `at` still hash to `proof`.
+    fn holds(&self, proof: &Proof, at: u64) -> bool;
+}
+
+/// A batch with what its transaction needs of its files.
+pub struct Work {
+    /// What to load.
+    pub batch: Batch,
+    /// Per section: the open file, where its bytes could have changed since they were read.
+    pub proofs: Vec<Option<Arc<dyn Proves>>>,
+    /// Per section: where the file was seen. Needed for new files; for others stored where given.
+    pub facts: Vec<Option<Facts>>,
+    /// The state of the database's caches under which it was made.
+    pub epoch: u64,
+}
+
+impl Work {
+    /// Nothing yet.
+    pub fn new(epoch: u64) -> Work {
+        Work { batch: Batch::default(), proofs: Vec::new(), facts: Vec::new(), epoch }
+    }
+
+    /// Notes what belongs to the section closed last.
+    pub fn note(&mut self, facts: Option<Facts>, proof: Option<Arc<dyn Proves>>) {
+        let sections = self.batch.sections.len();
+        self.facts.resize_with(sections, || None);
+        self.proofs.resize_with(sections, || None);
+        let current = self.batch.current();
+        if facts.is_some() {
+            self.facts[current] = facts;
+        }
+        self.proofs[current] = proof;
+    }
+}
+
+/// Why nothing was committed.
+#[derive(Debug)]
+pub enum Failure {
+    /// A checkpoint or a file is not what the reader knew: read it back and go on from there.
+    Stale(&'static str),
+    /// PostgreSQL said no, or nothing.
+    Postgres(Trouble, anyhow::Error),
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let is_checkpoint = error.as_db_error().and_then(|e| e.table()) == Some("checkpoints");
+        if is_checkpoint && error.code() == Some(&SqlState::UNIQUE_VIOLATION) {
+            return Failure::Stale("another process took the same place among files that begin alike");
+        }
+        Failure::Postgres(classify(&error), error.into())
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Failure::Postgres(classify_any(&error), error)
+    }
+}
+
+/// What one connection remembers between commits; thrown away with it, and after any failure.
+#[derive(Debug, Default)]
+pub struct Memory {
+    partitions: BTreeSet<Month>,
+}
+
+impl Memory {
+    /// Makes the partitions of `months` that are not known to be there.
+    pub async fn ensure_partitions(
+        &mut self,
+        client: &Client,
+        months: impl Iterator<Item = Month>,
+    ) -> anyhow::Result<()> {
+        partitions::ensure(client, months, &mut self.partitions).await
+    }
+
+    /// Partitions may have gone.
+    pub fn forget_partitions(&mut self) {
+        self.partitions.clear();
+    }
+}
+
+/// How many rows PostgreSQL may still refuse before loading stops: refills with the rows it takes, and with time.
+#[derive(Debug)]
+pub struct Patience {
+    left: f64,
+    since: Instant,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience { left: REFUSED_MAX, since: Instant::now() }
+    }
+}
+
+impl Patience {
+    fn spend(&mut self, refused: usize, rows: usize) -> bool {
+        // On a quiet site good rows are rare: time heals too.
+        self.left = (self.left + self.since.elapsed().as_secs_f64() / 60.0).min(REFUSED_MAX);
+        self.since = Instant::now();
+        let (refused, rows) = (refused as f64, rows as f64);
+        if refused > self.left.max(rows / 100.0) {
+            return false;
+        }
+        self.left = (self.left - refused).max(0.0);
+        true
+    }
+
+    fn refill(&mut self, rows: usize) {
+        self.left = (self.left + rows as f64 / 100.0).min(REFUSED_MAX);
+    }
+}
+
+/// Loads `work` in one transaction. On success the batch holds what was loaded, with the counts per section.
+pub async fn commit(
+    client: &Client,
+    work: &mut Work,
+    memory: &mut Memory,
+    patience: &mut Patience,
+) -> Result<(), Failure> {
+    dimensions::add_agents(client, &mut work.batch.agents).await?;
+    let months: BTreeSet<Month> = work.batch.keys.iter().map(|k| partitions::month(k.occurred_at)).collect();
+    memory.ensure_partitions(client, months.into_iter()).await?;
+
+    let data = Bytes::from(std::mem::take(&mut work.batch.data));
+    loop {
+        let outcome = transaction(client, work, &data).await;
+        match outcome {
+            Ok(()) => {
+                patience.refill(work.batch.keys.len());
+                return Ok(());
+            }
+            Err(failure) => {
+                // A connection that is gone has rolled back by itself.
+                let rolled_back = client.batch_execute("ROLLBACK").await.is_ok();
+                let Failure::Postgres(Trouble::Data, _) = &failure else { return Err(failure) };
+                if !rolled_back {
+                    return Err(failure);
+                }
+                let rows = work.batch.keys.len();
+                let refused = find_refused(client, &work.batch, &data).await;
+                let ended = client.batch_execute("ROLLBACK").await;
+                let refused = refused?;
+                ended?;
+                if refused.is_empty() || !patience.spend(refused.len(), rows) {
+                    return Err(match failure {
+                        Failure::Postgres(_, error) => Failure::Postgres(
+                            Trouble::Stop,
+                            error.context(format!(
+                                "PostgreSQL refuses {} of {rows} rows for their data: too many to be the rows' fault; \
+                                 was a column or the encoding of the database changed?",
+                                refused.len(),
+                            )),
+                        ),
+                        stale @ Failure::Stale(_) => stale,
+                    });
+                }
+                work.batch.refuse(&refused);
+            }
+        }
+    }
+}
+
+async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(), Failure> {
+    begin(client, &work.batch).await?;
+    if !work.batch.reads_ids() && may_be_there(client, &work.batch).await? {
+        client.batch_execute("ROLLBACK").await?;
+        work.batch.read_all_ids();
+        begin(client, &work.batch).await?;
+    }
+    if work.batch.reads_ids() {
+        let there = ids_there(client, &work.batch).await?;
+        work.batch.cut_loaded(&there);
+    }
+    advance(client, work).await?;
+    copy_rows(client, &work.batch, data, 0..work.batch.keys.len()).await?;
+    quarantine(client, &work.batch).await?;
+    for (section, proof) in work.batch.sections.iter().zip(&work.proofs) {
+        let heads = [Some(section.file.head()), section.better_head];
+        let ends = [(&section.from_tail, section.from), (&section.to_tail, section.to)];
+        let holds = |p: &Arc<dyn Proves>| {
+            let heads = heads.iter().flatten().all(|head| p.holds(&head.proof, u64::from(head.proof.bytes)));
+            heads && ends.iter().all(|(tail, at)| p.holds(tail, *at))
+        };
+        if !proof.as_ref().is_none_or(holds) {
+            return Err(Failure::Stale("a file changed while it was loaded"));
+        }
+    }
+    client.batch_execute("COMMIT").await?;
+    Ok(())
+}
+
+/// Opens the transaction and takes the locks of the batch's hours: shared where checkpoints prove all of it,
+/// exclusive where ids are read, so that the reading statement sees all that others committed.
+async fn begin(client: &Client, batch: &Batch) -> Result<(), Failure> {
+    let mut sql = String::from(
+        // The level that the id-reading statement relies on, whatever the role's default; and a server that
+        // notices within minutes when we are cut off, and frees our locks.
+        "BEGIN ISOLATION LEVEL READ COMMITTED; \
+         SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '5min'; \
+         SET LOCAL idle_in_transaction_session_timeout = '2min'; SET LOCAL client_connection_check_interval = '5s'; \
+         SET LOCAL tcp_keepalives_idle = 30; SET LOCAL tcp_keepalives_interval = 10; \
+         SET LOCAL tcp_keepalives_count = 3; SET LOCAL tcp_user_timeout = 60000",
+    );
+    let lock = if batch.reads_ids() { "pg_advisory_xact_lock" } else { "pg_advisory_xact_lock_shared" };
+    let hours: Vec<String> = batch.hours().map(|h| h.to_string()).collect();
+    if !hours.is_empty() {
+        // unnest gives its rows in order, so the locks are taken in ascending order.
+        sql += &format!(
+            "; SELECT count({lock}({LOCK_HOURS}, h)) FROM unnest('{{{}}}'::int[]) h",
+            hours.join(",")
+        );
+    }
+    client.batch_execute(&sql).await?;
+    Ok(())
+}
+
+/// Whether a file that may hold lines of others was loaded in the time of the batch: a replay of a copy may have
+/// run ahead of the log that it was copied from, and then a checkpoint proves too little.
+async fn may_be_there(client: &Client, batch: &Batch) -> Result<bool, Failure> {
+    let Some((first, last)) = batch.times() else { return Ok(false) };
+    let files: Vec<i32> = batch.sections.iter().map(|s| s.file.id()).collect();
+    let sql = "SELECT EXISTS (SELECT 1 FROM checkpoints \
+               WHERE by_ids AND first_at <= $2 AND last_at >= $1 AND file_id <> ALL ($3))";
+    let params: [(&(dyn ToSql + Sync), Type); 3] = [
+        (&system_time(first), Type::TIMESTAMPTZ),
+        (&system_time(last), Type::TIMESTAMPTZ),
+        (&files, Type::INT4_ARRAY),
+    ];
+    Ok(client.query_typed_one(sql, &params).await?.get(0))
+}
+
+/// The rows of the batch's id-reading sections that are there already. Only instants that lie within what
+/// some file has loaded are asked for: into an empty range nothing is read.
+async fn ids_there(client: &Client, batch: &Batch) -> Result<HashSet<(i32, Micros, u128)>, Failure> {
+    let mut there = HashSet::new();
+    let unproven = |k: &&crate::pure::batch::Key| batch.sections[k.section as usize].read_ids;
+    let times = || batch.keys.iter().filter(unproven).map(|k| k.occurred_at);
+    let (Some(first), Some(last)) = (times().min(), times().max()) else { return Ok(there) };
+    let sql =
+        "SELECT first_at, last_at FROM checkpoints WHERE first_at <= $2 AND last_at >= $1 ORDER BY first_at";
+    let params: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&system_time(first), Type::TIMESTAMPTZ), (&system_time(last), Type::TIMESTAMPTZ)];
+    let mut loaded: Vec<(Micros, Micros)> = Vec::new();
+    for row in client.query_typed(sql, &params).await? {
+        let (from, to) = (micros(row.get::<_, SystemTime>(0)), micros(row.get::<_, SystemTime>(1)));
+        match loaded.last_mut() {
+            Some(before) if from <= before.1 => before.1 = before.1.max(to),
+            _ => loaded.push((from, to)),
+        }
+    }
+    let mut wanted: std::collections::BTreeMap<i32, Vec<Micros>> = Default::default();
+    for key in batch.keys.iter().filter(unproven) {
+        let at = loaded.partition_point(|range| range.1 < key.occurred_at);
+        if loaded.get(at).is_some_and(|range| range.0 <= key.occurred_at) {
+            wanted.entry(key.app_id).or_default().push(key.occurred_at);
+        }
+    }
+    for (app_id, mut times) in wanted {
+        times.sort_unstable();
+        times.dedup();
+        let times: Vec<SystemTime> = times.into_iter().map(system_time).collect();
+        let sql = "SELECT occurred_at, event_id FROM access_logs WHERE app_id = $1 AND occurred_at = ANY($2)";
+        let params: [(&(dyn ToSql + Sync), Type); 2] =
+            [(&app_id, Type::INT4), (&times, Type::TIMESTAMPTZ_ARRAY)];
+        for row in client.query_typed(sql, &params).await? {
+            there.insert((app_id, micros(row.get::<_, SystemTime>(0)), row.get::<_, Uuid>(1).as_u128()));
+        }
+    }
+    Ok(there)
+}
+
+/// Columns of `sql/advance.sql`, one element a section.
+async fn advance(client: &Client, work: &Work) -> Result<(), Failure> {
+    let added = work.batch.added();
+    for ((section, facts), added) in work.batch.sections.iter().zip(&work.facts).zip(&added) {
+        if let FileRef::New { id, disproved, by_ids, .. } = &section.file {
+            let facts = facts.as_ref().ok_or(Failure::Stale("a new file came without its facts"))?;
+            create(client, (*id, *by_ids), section, facts, disproved, *added).await?;
+        } else if let Some(facts) = facts {
+            files::remember(client, section.file.id(), facts, Some(section.seal)).await?;
+        }
+    }
+    let known: Vec<usize> = (0..work.batch.sections.len())
+        .filter(|&i| matches!(work.batch.sections[i].file, FileRef::Known { .. }))
+        .collect();
+    if known.is_empty() {
+        return Ok(());
+    }
+    let sections = || known.iter().map(|&i| &work.batch.sections[i]);
+    let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let narrow = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+    let of = |f: fn(&Section) -> u64| sections().map(|s| signed(f(s))).collect::<Vec<_>>();
+    let new_head = |s: &Section| s.better_head.unwrap_or(s.file.head());
+    let rows: Vec<i64> = known.iter().map(|&i| signed(added[i].0)).collect();
+    let first: Vec<Option<SystemTime>> =
+        known.iter().map(|&i| added[i].1.map(|t| system_time(t.0))).collect();
+    let last: Vec<Option<SystemTime>> = known.iter().map(|&i| added[i].1.map(|t| system_time(t.1))).collect();
+    let heads: Vec<[u8; 16]> = sections().map(|s| s.file.head().proof.hash).collect();
+    let new_heads: Vec<[u8; 16]> = sections().map(|s| new_head(s).proof.hash).collect();
+    let from_tails: Vec<[u8; 16]> = sections().map(|s| s.from_tail.hash).collect();
+    let to_tails: Vec<[u8; 16]> = sections().map(|s| s.to_tail.hash).collect();
+    fn slices(hashes: &[[u8; 16]]) -> Vec<&[u8]> {
+        hashes.iter().map(|h| &h[..]).collect()
+    }
+    let advanced = client
+        .execute_typed(
+            ADVANCE,
+            &[
+                (&sections().map(|s| s.file.id()).collect::<Vec<_>>(), Type::INT4_ARRAY),
+                (&slices(&heads), Type::BYTEA_ARRAY),
+                (&of(|s| s.from), Type::INT8_ARRAY),
+                (&slices(&from_tails), Type::BYTEA_ARRAY),
+                (&slices(&new_heads), Type::BYTEA_ARRAY),
+                (&sections().map(|s| narrow(new_head(s).proof.bytes)).collect::<Vec<_>>(), Type::INT4_ARRAY),
+                (&sections().map(|s| new_head(s).has_id).collect::<Vec<_>>(), Type::BOOL_ARRAY),
+                (&of(|s| s.to), Type::INT8_ARRAY),
+                (&slices(&to_tails), Type::BYTEA_ARRAY),
+                (&sections().map(|s| narrow(s.to_tail.bytes)).collect::<Vec<_>>(), Type::INT4_ARRAY),
+                (&sections().map(|s| s.seal).collect::<Vec<_>>(), Type::BOOL_ARRAY),
+                (&of(|s| s.lines), Type::INT8_ARRAY),
+                (&rows, Type::INT8_ARRAY),
+                (&of(|s| s.non_hits), Type::INT8_ARRAY),
+                (&of(|s| s.rejects), Type::INT8_ARRAY),
+                (&of(|s| s.already_loaded), Type::INT8_ARRAY),
+                (&first, Type::TIMESTAMPTZ_ARRAY),
+                (&last, Type::TIMESTAMPTZ_ARRAY),
+            ],
+        )
+        .await?;
+    if advanced != known.len() as u64 {
+        return Err(Failure::Stale("a checkpoint was moved by another process"));
+    }
+    Ok(())
+}
+
+/// Makes the rows of a new file, under a lock on its beginning, if it is still as unknown as when its reader
+/// looked.
+async fn create(
+    client: &Client,
+    (id, by_ids): (i32, bool),
+    section: &Section,
+    facts: &Facts,
+    disproved: &[i32],
+    (rows, times): (u64, Option<(Micros, Micros)>),
+) -> Result<(), Failure> {
+    let head = section.file.head();
+    let lock = if head.has_id {
+        head.proof.hash
+    } else {
+        crate::pure::checkpoint::hash(format!("{}\0{}", facts.host, facts.source).as_bytes())
+    };
+    let mut key = [0; 8];
+    key.copy_from_slice(&lock[..8]);
+    client
+        .execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&i64::from_be_bytes(key), Type::INT8)])
+        .await?;
+    let others = files::candidates(client, head, &facts.host, &facts.source).await?;
+    if others.iter().any(|o| !disproved.contains(&o.checkpoint.file_id)) {
+        return Err(Failure::Stale("another process began to load the same file"));
+    }
+    let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    client
+        .execute_typed(
+            "INSERT INTO log_files (id, host, source, path, format, inode, size_bytes, modified_at, sealed_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN $9 THEN now() END)",
+            &[
+                (&id, Type::INT4),
+                (&facts.host, Type::TEXT),
+                (&facts.source, Type::TEXT),
+                (&facts.path, Type::TEXT),
+                (&facts.format, Type::TEXT),
+                (&facts.inode, Type::INT8),
+                (&facts.stamp.size, Type::INT8),
+                (&system_time(facts.stamp.modified), Type::TIMESTAMPTZ),
+                (&section.seal, Type::BOOL),
+            ],
+        )
+        .await?;
+    let head = section.better_head.unwrap_or(head);
+    let narrow = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
+    client
+        .execute_typed(
+            "INSERT INTO checkpoints (file_id, head, head_bytes, head_has_id, fork, loaded_bytes, tail, tail_bytes, \
+                sealed, lines, rows, non_hits, rejects, already_loaded, first_at, last_at, by_ids) \
+             VALUES ($1, $2, $3, $4, (SELECT coalesce(max(fork) + 1, 0) FROM checkpoints WHERE head = $2), \
+                $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+            &[
+                (&id, Type::INT4),
+                (&&head.proof.hash[..], Type::BYTEA),
+                (&narrow(head.proof.bytes), Type::INT4),
+                (&head.has_id, Type::BOOL),
+                (&signed(section.to), Type::INT8),
+                (&&section.to_tail.hash[..], Type::BYTEA),
+                (&narrow(section.to_tail.bytes), Type::INT4),
+                (&section.seal, Type::BOOL),
+                (&signed(section.lines), Type::INT8),
+                (&signed(rows), Type::INT8),
+                (&signed(section.non_hits), Type::INT8),
+                (&signed(section.rejects), Type::INT8),
+                (&signed(section.already_loaded), Type::INT8),
+                (&times.map(|t| system_time(t.0)), Type::TIMESTAMPTZ),
+                (&times.map(|t| system_time(t.1)), Type::TIMESTAMPTZ),
+                (&by_ids, Type::BOOL),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Copies the rows `which` of the batch.
+async fn copy_rows(
+    client: &Client,
+    batch: &Batch,
+    data: &Bytes,
+    which: std::ops::Range<usize>,
+) -> Result<(), Failure> {
+    if which.is_empty() {
+        return Ok(());
+    }
+    let sql = format!("COPY access_logs ({}) FROM STDIN (FORMAT binary)", copy::COLUMNS);
+    let sink = client.copy_in::<_, Bytes>(&sql).await?;
+    let mut sink = std::pin::pin!(sink);
+    sink.feed(Bytes::from_static(copy::HEADER)).await?;
+    for range in batch.ranges(which.start, which.end) {
+        let mut rest = data.slice(range);
+        while !rest.is_empty() {
+            let chunk = rest.split_to(rest.len().min(COPY_CHUNK_BYTES));
+            sink.feed(chunk).await?;
+        }
+    }
+    sink.feed(Bytes::from_static(copy::TRAILER)).await?;
+    let copied = sink.as_mut().finish().await?;
+    if copied != which.len() as u64 {
+        return Err(Failure::Postgres(
+            Trouble::Stop,
+            anyhow::anyhow!(
+                "PostgreSQL took {copied} of {} rows: does a trigger or rule on access_logs drop rows?",
+                which.len()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Finds the rows that PostgreSQL refuses for their data, by halves, in a transaction that the caller rolls
+/// back: indices into `batch.keys`, ascending, with PostgreSQL's message.
+async fn find_refused(client: &Client, batch: &Batch, data: &Bytes) -> Result<Vec<(usize, String)>, Failure> {
+    client
+        .batch_execute("BEGIN; SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '5min'")
+        .await?;
+    let mut refused = Vec::new();
+    let mut halves: Vec<_> = std::iter::once(0..batch.keys.len()).collect();
+    while let Some(range) = halves.pop() {
+        client.batch_execute("SAVEPOINT half").await?;
+        match copy_rows(client, batch, data, range.clone()).await {
+            Ok(()) => client.batch_execute("RELEASE SAVEPOINT half").await?,
+            Err(Failure::Postgres(Trouble::Data, error)) => {
+                client.batch_execute("ROLLBACK TO SAVEPOINT half").await?;
+                if range.len() == 1 {
+                    let said = error.downcast_ref::<tokio_postgres::Error>().and_then(|e| e.as_db_error());
+                    let message = said.map_or_else(|| format!("{error:#}"), |e| e.message().to_owned());
+                    refused.push((range.start, message));
+                } else {
+                    let middle = range.start + range.len() / 2;
+                    halves.push(middle..range.end);
+                    halves.push(range.start..middle);
+                }
+            }
+            Err(other) => return Err(other),
+        }
+        // Far beyond what could be rejects: no need to try every row.
+        if refused.len() as f64 > REFUSED_MAX.max(batch.keys.len() as f64 / 100.0) {
+            break;
+        }
+    }
+    Ok(refused)
+}
+
+async fn quarantine(client: &Client, batch: &Batch) -> Result<(), Failure> {
+    let spans = &batch.rejects;
+    if spans.is_empty() {
+        return Ok(());
+    }
+    let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    client
+        .execute_typed(
+            REJECT,
+            &[
+                (&spans.iter().map(|s| s.file_id).collect::<Vec<_>>(), Type::INT4_ARRAY),
+                (&spans.iter().map(|s| signed(s.offset)).collect::<Vec<_>>(), Type::INT8_ARRAY),
+                (&spans.iter().map(|s| signed(s.bytes)).collect::<Vec<_>>(), Type::INT8_ARRAY),
+                (
+                    &spans.iter().map(|s| i32::try_from(s.lines).unwrap_or(i32::MAX)).collect::<Vec<_>>(),
+                    Type::INT4_ARRAY,
+                ),
+                (&spans.iter().map(|s| s.reason.as_str()).collect::<Vec<_>>(), Type::TEXT_ARRAY),
+                (&spans.iter().map(|s| s.detail.as_deref()).collect::<Vec<_>>(), Type::TEXT_ARRAY),
+                (
+                    &spans.iter().map(|s| s.occurred_at.map(system_time)).collect::<Vec<_>>(),
+                    Type::TIMESTAMPTZ_ARRAY,
+                ),
+                (
+                    &spans.iter().map(|s| s.event_id.map(Uuid::from_u128)).collect::<Vec<_>>(),
+                    Type::UUID_ARRAY,
+                ),
+                (&spans.iter().map(|s| s.raw.as_deref()).collect::<Vec<_>>(), Type::BYTEA_ARRAY),
+            ],
+        )
+        .await?;
+    Ok(())
+}

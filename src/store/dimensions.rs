@@ -1,0 +1,130 @@
+//! What rows refer to: applications, user agents, the salts of visitor ids.
+//!
+//! Each is read or added in a short transaction of its own, before the batch that needs it.
+
+use anyhow::Context;
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use crate::clock;
+use crate::pure::enrich::day::LocalDay;
+use crate::pure::enrich::{App, NewAgent};
+use crate::pure::hit::Micros;
+
+const ADD_AGENTS: &str = include_str!("../../sql/add_agents.sql");
+const KILL_SALTS: &str = include_str!("../../sql/kill_salts.sql");
+
+/// All applications that are not disabled.
+pub async fn apps(client: &Client) -> anyhow::Result<Vec<App>> {
+    let sql = "SELECT id, app_key, time_zone, allowed_domains, settings::text FROM applications \
+               WHERE disabled_at IS NULL ORDER BY id";
+    let rows = client.query_typed(sql, &[]).await.context("read the applications")?;
+    Ok(rows.iter().map(app).collect())
+}
+
+fn app(row: &tokio_postgres::Row) -> App {
+    let key: String = row.get(1);
+    let settings: String = row.get(4);
+    App {
+        id: row.get(0),
+        time_zone: row.get(2),
+        allowed_domains: row.get(3),
+        settings: serde_json::from_str(&settings).unwrap_or_else(|error| {
+            // One application's typing error must not hold up the others.
+            tracing::warn!(app = key, settings, %error, "applications.settings is not understood: using the defaults");
+            Default::default()
+        }),
+        key,
+    }
+}
+
+/// Adds the user agents that are not there.
+pub async fn add_agents(client: &Client, agents: &mut [NewAgent]) -> anyhow::Result<()> {
+    if agents.is_empty() {
+        return Ok(());
+    }
+    agents.sort_by_key(|a| a.id);
+    let texts = |of: fn(&NewAgent) -> &str| -> Vec<Option<&str>> {
+        agents.iter().map(|a| Some(of(a)).filter(|t| !t.is_empty())).collect()
+    };
+    let ids: Vec<i64> = agents.iter().map(|a| a.id).collect();
+    client
+        .execute_typed(
+            ADD_AGENTS,
+            &[
+                (&ids, Type::INT8_ARRAY),
+                (&agents.iter().map(|a| a.user_agent.as_str()).collect::<Vec<_>>(), Type::TEXT_ARRAY),
+                (&texts(|a| &a.browser), Type::TEXT_ARRAY),
+                (&texts(|a| &a.browser_version), Type::TEXT_ARRAY),
+                (&texts(|a| &a.os), Type::TEXT_ARRAY),
+                (&texts(|a| &a.os_version), Type::TEXT_ARRAY),
+                (&texts(|a| &a.device), Type::TEXT_ARRAY),
+                (&agents.iter().map(|a| a.traffic_class.as_str()).collect::<Vec<_>>(), Type::TEXT_ARRAY),
+                (&agents.iter().map(|a| a.rule.as_str()).collect::<Vec<_>>(), Type::TEXT_ARRAY),
+            ],
+        )
+        .await
+        .context("add user agents")?;
+    Ok(())
+}
+
+/// The salt of an application's local day, made where the day has none yet; `None` where it is dead.
+pub async fn salt(client: &Client, app_id: i32, day: &LocalDay) -> anyhow::Result<Option<[u8; 32]>> {
+    let date = day.date.to_string();
+    let read = "SELECT salt FROM visitor_salts WHERE app_id = $1 AND day = $2::text::date";
+    let key: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+        [(&app_id, Type::INT4), (&date, Type::TEXT)];
+    let found = client.query_typed_opt(read, &key).await.context("read a visitor salt")?;
+    let row = match found {
+        Some(row) => row,
+        None => {
+            let mut fresh = [0u8; 32];
+            getrandom::fill(&mut fresh).map_err(|e| anyhow::anyhow!("draw a visitor salt: {e}"))?;
+            client
+                .execute_typed(
+                    "INSERT INTO visitor_salts (app_id, day, day_ends_at, salt) \
+                     VALUES ($1, $2::text::date, $3, $4) ON CONFLICT DO NOTHING",
+                    &[
+                        (&app_id, Type::INT4),
+                        (&date, Type::TEXT),
+                        (&clock::system_time(day.until), Type::TIMESTAMPTZ),
+                        (&&fresh[..], Type::BYTEA),
+                    ],
+                )
+                .await
+                .context("add a visitor salt")?;
+            // Another daemon may have been first: what stands in the table counts.
+            client.query_typed_one(read, &key).await.context("read a visitor salt back")?
+        }
+    };
+    let salt: Option<&[u8]> = row.get(0);
+    salt.map(|s| s.try_into().context("a visitor salt is not 32 bytes")).transpose()
+}
+
+/// Destroys the salts whose time is over. Returns how many.
+pub async fn kill_salts(client: &Client) -> anyhow::Result<u64> {
+    client.execute_typed(KILL_SALTS, &[]).await.context("destroy old visitor salts")
+}
+
+/// Deletes rejects older than `before`, in slices, so that nothing waits for long. Returns how many spans; what
+/// is left is deleted the next time.
+pub async fn purge_rejects(client: &Client, before: Micros) -> anyhow::Result<u64> {
+    const SLICE: u64 = 10_000;
+    const SLICES_MAX: u64 = 20;
+    let mut purged = 0;
+    for _ in 0..SLICES_MAX {
+        let slice = client
+            .execute_typed(
+                "DELETE FROM rejected_lines WHERE ctid = ANY (ARRAY( \
+                    SELECT ctid FROM rejected_lines WHERE rejected_at < $1 LIMIT 10000))",
+                &[(&clock::system_time(before), Type::TIMESTAMPTZ)],
+            )
+            .await
+            .context("purge old rejects")?;
+        purged += slice;
+        if slice < SLICE {
+            break;
+        }
+    }
+    Ok(purged)
+}

@@ -1,0 +1,150 @@
+//! Files as the database knows them: looking checkpoints up, drawing a key for a new file.
+
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::time::SystemTime;
+
+use anyhow::Context;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+
+use crate::clock;
+use crate::pure::checkpoint::{Checkpoint, Hash, Head, Proof};
+use crate::pure::hit::Micros;
+
+const CANDIDATES: &str = include_str!("../../sql/candidates.sql");
+
+/// Where a file was seen, for `log_files`: hints, never identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// The host that has it.
+    pub host: String,
+    /// The followed path that it belongs to, or `replay`.
+    pub source: String,
+    /// Its path.
+    pub path: String,
+    /// Name of its format.
+    pub format: String,
+    /// Its inode.
+    pub inode: i64,
+    /// Its size and age.
+    pub stamp: Stamp,
+}
+
+/// What tells whether a file was touched since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// Bytes on disk.
+    pub size: i64,
+    /// When it was last written, microseconds since 1970.
+    pub modified: Micros,
+}
+
+impl Stamp {
+    /// Of a file's metadata.
+    pub fn of(metadata: &Metadata) -> Stamp {
+        Stamp {
+            size: i64::try_from(metadata.size()).unwrap_or(i64::MAX),
+            modified: metadata.mtime() * 1_000_000 + metadata.mtime_nsec() / 1000,
+        }
+    }
+}
+
+/// A checkpoint that a file may continue, and where its file was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The checkpoint.
+    pub checkpoint: Checkpoint,
+    /// Its size and age, as last stored.
+    pub seen: Stamp,
+}
+
+fn hash(bytes: &[u8]) -> Hash {
+    let mut hash = Hash::default();
+    let n = bytes.len().min(hash.len());
+    hash[..n].copy_from_slice(&bytes[..n]);
+    hash
+}
+
+fn unsigned<T: TryFrom<i64> + Default>(row: &Row, column: &str) -> T {
+    T::try_from(row.get::<_, i64>(column)).unwrap_or_default()
+}
+
+fn bytes(row: &Row, column: &str) -> u32 {
+    u32::try_from(row.get::<_, i32>(column)).unwrap_or_default()
+}
+
+fn candidate(row: &Row) -> Candidate {
+    let head = Proof { hash: hash(row.get("head")), bytes: bytes(row, "head_bytes") };
+    Candidate {
+        checkpoint: Checkpoint {
+            file_id: row.get("file_id"),
+            head: Head { proof: head, has_id: row.get("head_has_id") },
+            fork: row.get("fork"),
+            loaded_bytes: unsigned(row, "loaded_bytes"),
+            tail: Proof { hash: hash(row.get("tail")), bytes: bytes(row, "tail_bytes") },
+            sealed: row.get("sealed"),
+        },
+        seen: Stamp {
+            size: row.get::<_, Option<i64>>("size_bytes").unwrap_or(-1),
+            modified: row.get::<_, Option<SystemTime>>("modified_at").map_or(-1, clock::micros),
+        },
+    }
+}
+
+/// Checkpoints that a file with this head may continue.
+pub async fn candidates(
+    client: &Client,
+    head: Head,
+    host: &str,
+    source: &str,
+) -> Result<Vec<Candidate>, tokio_postgres::Error> {
+    let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] = [
+        (&&head.proof.hash[..], Type::BYTEA),
+        (&head.has_id, Type::BOOL),
+        (&host, Type::TEXT),
+        (&source, Type::TEXT),
+    ];
+    Ok(client.query_typed(CANDIDATES, &params).await?.iter().map(candidate).collect())
+}
+
+/// A key for a file that has no checkpoint yet. Gaps are harmless.
+pub async fn new_file_id(client: &Client) -> anyhow::Result<i32> {
+    let sql = "SELECT nextval(pg_get_serial_sequence('log_files', 'id'))::integer";
+    let row = client.query_typed_one(sql, &[]).await.context("draw a key for a new file")?;
+    Ok(row.get(0))
+}
+
+/// The latest event that was loaded from anywhere; the beginning of time where there is none.
+pub async fn loaded_until(client: &Client) -> anyhow::Result<Micros> {
+    let row = client
+        .query_typed_one("SELECT max(last_at) FROM checkpoints", &[])
+        .await
+        .context("ask for the latest event")?;
+    Ok(row.get::<_, Option<SystemTime>>(0).map_or(Micros::MIN, clock::micros))
+}
+
+/// Stores where a known file was seen last; with its seal, if that is known now.
+pub async fn remember(
+    client: &Client,
+    file_id: i32,
+    facts: &Facts,
+    sealed: Option<bool>,
+) -> Result<(), tokio_postgres::Error> {
+    client
+        .execute_typed(
+            "UPDATE log_files SET path = $2, inode = $3, size_bytes = $4, modified_at = $5, \
+                sealed_at = CASE WHEN $6 THEN coalesce(sealed_at, now()) WHEN NOT $6 THEN NULL ELSE sealed_at END \
+             WHERE id = $1",
+            &[
+                (&file_id, Type::INT4),
+                (&facts.path, Type::TEXT),
+                (&facts.inode, Type::INT8),
+                (&facts.stamp.size, Type::INT8),
+                (&clock::system_time(facts.stamp.modified), Type::TIMESTAMPTZ),
+                (&sealed, Type::BOOL),
+            ],
+        )
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! Monthly partitions of `access_logs`, made when first needed.
+//!
+//! Each is made in a transaction of its own: created like its parent, with a CHECK that spares ATTACH the
+//! scan, then attached, which locks out nobody who reads or loads. Names are `access_logs_yYYYYmMM`.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, bail};
+use jiff::civil::Date;
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+
+use crate::clock;
+use crate::pure::hit::Micros;
+
+/// Advisory lock under which partitions are made (first key; the second is the month).
+const LOCK_CLASS: i32 = 0x616c_7402;
+
+/// A month (UTC), as months since year 0.
+pub type Month = i32;
+
+/// The month of a time.
+pub fn month(at: Micros) -> Month {
+    // Times are between 2000 and tomorrow, which a timestamp can always be made of.
+    let date = jiff::Timestamp::from_microsecond(at)
+        .map_or(Date::constant(2000, 1, 1), |t| t.to_zoned(jiff::tz::TimeZone::UTC).date());
+    i32::from(date.year()) * 12 + i32::from(date.month()) - 1
+}
+
+fn first_day(month: Month) -> String {
+    format!("{:04}-{:02}-01", month.div_euclid(12), month.rem_euclid(12) + 1)
+}
+
+/// Name of the month's partition.
+pub fn name(month: Month) -> String {
+    format!("access_logs_y{:04}m{:02}", month.div_euclid(12), month.rem_euclid(12) + 1)
+}
+
+/// Makes the partitions of `months` that are missing. Those known to be there are remembered in `made`.
+pub async fn ensure(
+    client: &Client,
+    months: impl Iterator<Item = Month>,
+    made: &mut BTreeSet<Month>,
+) -> anyhow::Result<()> {
+    for month in months {
+        if !made.contains(&month) {
+            make(client, month).await?;
+            made.insert(month);
+        }
+    }
+    Ok(())
+}
+
+async fn make(client: &Client, month: Month) -> anyhow::Result<()> {
+    let name = name(month);
+    if is_attached(client, &name).await? {
+        return Ok(());
+    }
+    client
+        .batch_execute(&format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '2s'; \
+             SELECT pg_advisory_xact_lock({LOCK_CLASS}, {month})"
+        ))
+        .await
+        .with_context(|| format!("begin making partition {name}"))?;
+    let made = make_locked(client, month, &name).await;
+    let end = if made.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let ended = client.batch_execute(end).await;
+    made?;
+    ended.with_context(|| format!("commit partition {name}"))?;
+    tracing::info!(partition = name, "made a partition");
+    Ok(())
+}
+
+async fn is_attached(client: &Client, name: &str) -> anyhow::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM pg_inherits \
+               WHERE inhparent = 'access_logs'::regclass AND inhrelid = to_regclass($1))";
+    let row = client
+        .query_typed_one(sql, &[(&name, tokio_postgres::types::Type::TEXT)])
+        .await
+        .with_context(|| format!("look for partition {name}"))?;
+    Ok(row.get(0))
+}
+
+async fn make_locked(client: &Client, month: Month, name: &str) -> anyhow::Result<()> {
+    if is_attached(client, name).await? {
+        return Ok(());
+    }
+    let exists: bool = client
+        .query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&name, tokio_postgres::types::Type::TEXT)])
+        .await?
+        .get(0);
+    if exists {
+        bail!(
+            "table {name} exists but is no partition of access_logs: attach it again (ALTER TABLE access_logs \
+             ATTACH PARTITION …), or rename it if its rows are to stay out"
+        );
+    }
+    let (from, to) = (first_day(month), first_day(month + 1));
+    client
+        .batch_execute(&format!(
+            "CREATE TABLE {name} (LIKE access_logs INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE);
+             ALTER TABLE {name} ADD CONSTRAINT {name}_month
+                 CHECK (occurred_at >= '{from} 00:00:00+00' AND occurred_at < '{to} 00:00:00+00');
+             ALTER TABLE access_logs ATTACH PARTITION {name}
+                 FOR VALUES FROM ('{from} 00:00:00+00') TO ('{to} 00:00:00+00');
+             ALTER TABLE {name} DROP CONSTRAINT {name}_month"
+        ))
+        .await
+        .with_context(|| format!("make partition {name}"))
+}
+
+/// Drops the partitions that end at or before `before`: whole months only. Returns their names.
+pub async fn drop_before(client: &Client, before: Micros) -> anyhow::Result<Vec<String>> {
+    let sql = "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
+               WHERE i.inhparent = 'access_logs'::regclass ORDER BY 1";
+    let mut dropped = Vec::new();
+    for row in client.query_typed(sql, &[]).await.context("list the partitions")? {
+        let found: String = row.get(0);
+        let limit = month(before);
+        // Only names that this program gives: what somebody attached by hand is theirs.
+        let Some((year, month)) = found.strip_prefix("access_logs_y").and_then(|r| r.split_once('m')) else {
+            continue;
+        };
+        let (Ok(year), Ok(of_year)) = (year.parse::<i32>(), month.parse::<i32>()) else { continue };
+        if year * 12 + of_year - 1 < limit {
+            let drop = format!(
+                "BEGIN; SET LOCAL lock_timeout = '2s'; DROP TABLE {}; COMMIT",
+                name(year * 12 + of_year - 1)
+            );
+            if let Err(error) = client.batch_execute(&drop).await {
+                client.batch_execute("ROLLBACK").await.context("roll a drop back")?;
+                // Somebody reads it: the next upkeep tries again.
+                if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) {
+                    tracing::info!(partition = found, "in use: dropped later");
+                    continue;
+                }
+                return Err(error).with_context(|| format!("drop partition {found}"));
+            }
+            dropped.push(found);
+        }
+    }
+    Ok(dropped)
+}
+
+/// The months from now on that should be there before they are needed.
+pub fn ahead() -> impl Iterator<Item = Month> {
+    let now = month(clock::now());
+    now..=now + 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_is_named_by_its_year_and_number() {
+        let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_microsecond();
+        assert_eq!(name(month(at("2026-11-30T23:59:59.999999Z"))), "access_logs_y2026m11");
+        assert_eq!(name(month(at("2026-12-31T23:59:59Z")) + 1), "access_logs_y2027m01");
+        assert_eq!(first_day(month(at("2000-01-01T00:00:00Z"))), "2000-01-01");
+    }
+}

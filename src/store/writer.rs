@@ -1,0 +1,657 @@
+//! The one owner of a connection: takes batches and questions from readers, in order, and retries.
+//!
+//! Readers are threads; they hold a [`Store`] and wait for its answers. One task owns the connection and
+//! everything cached from the database. Retry lives here and nowhere else: questions are asked again until
+//! they are answered; a batch that failed is thrown away, because after any error the truth is read back from
+//! the database ([`Store::epoch`] moves, and every reader begins anew from its checkpoints). The log is the
+//! buffer, so nothing is lost by throwing away.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
+
+use super::commit::{Failure, Memory, Patience, Work, commit};
+use super::files::{Candidate, Facts};
+use super::{Trouble, classify_any, connect, dimensions, files, migrate, partitions};
+use crate::clock;
+use crate::config;
+use crate::pure::checkpoint::Head;
+use crate::pure::enrich::App;
+use crate::pure::enrich::day::LocalDay;
+use crate::pure::hit::{Micros, NonHit, Reason};
+
+const END_DEAD_PREDECESSORS: &str = include_str!("../../sql/end_dead_predecessors.sql");
+
+/// Batches and questions that wait for the writer. With the one being built and the one being written, three
+/// batches exist at the most.
+const QUEUE: usize = 1;
+
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_TRANSIENT_MAX: Duration = Duration::from_secs(5);
+const RETRY_STOP_MAX: Duration = Duration::from_secs(30);
+
+/// The longest that one commit may take, COPY included, which no timeout of PostgreSQL's covers.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+
+/// The longest that an answer may take.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Half of the first wait after a checkpoint had moved; doubles.
+const STALE_FIRST: Duration = Duration::from_millis(1);
+
+/// How often old things are cleared away and partitions made ahead.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// Raw bytes of rejects that are kept at once, and how many more per second.
+const RAW_BURST: f64 = 8.0 * 1024.0 * 1024.0;
+const RAW_PER_SECOND: f64 = 1024.0;
+
+/// The reader has to begin anew: the database was away, somebody else moved, or it is time to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interrupted;
+
+impl std::fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+/// Shortens the waiting of one reader thread.
+#[derive(Debug, Default)]
+pub struct Wake {
+    woken: Mutex<bool>,
+    condition: Condvar,
+}
+
+impl Wake {
+    /// Ends the present or the next wait.
+    pub fn wake(&self) {
+        *lock(&self.woken) = true;
+        self.condition.notify_all();
+    }
+
+    /// Waits until woken or the time is over.
+    pub fn wait(&self, most: Duration) {
+        let woken = lock(&self.woken);
+        let (mut woken, _) =
+            self.condition.wait_timeout_while(woken, most, |w| !*w).unwrap_or_else(PoisonError::into_inner);
+        *woken = false;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What was committed since the start.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Totals {
+    /// Transactions.
+    pub commits: u64,
+    /// Lines; the sum of the next four.
+    pub lines: u64,
+    /// Rows inserted.
+    pub rows: u64,
+    /// Non-hits, by kind.
+    pub non_hits: BTreeMap<NonHit, u64>,
+    /// Lines rejected, by reason.
+    pub rejects: BTreeMap<Reason, u64>,
+    /// Lines whose rows were there.
+    pub already_loaded: u64,
+    /// Bytes of (uncompressed) log.
+    pub bytes: u64,
+}
+
+struct Shared {
+    epoch: AtomicU64,
+    in_flight: AtomicUsize,
+    stopping: AtomicBool,
+    connected: AtomicBool,
+    stop: Notify,
+    wakes: Mutex<Vec<Arc<Wake>>>,
+    totals: Mutex<Totals>,
+    trouble: Mutex<Option<String>>,
+    fatal: Mutex<Option<anyhow::Error>>,
+}
+
+impl Shared {
+    fn wake_all(&self) {
+        for wake in lock(&self.wakes).iter() {
+            wake.wake();
+        }
+    }
+}
+
+enum Job {
+    Commit(Box<Work>),
+    Candidates { head: Head, host: String, source: String, reply: oneshot::Sender<Vec<Candidate>> },
+    Settled { reply: oneshot::Sender<()> },
+    LoadedUntil { reply: oneshot::Sender<Micros> },
+    Seen { file_id: i32, facts: Facts, reply: oneshot::Sender<()> },
+    NewFile { reply: oneshot::Sender<i32> },
+    Apps { reply: oneshot::Sender<Vec<App>> },
+    Salt { app_id: i32, day: LocalDay, reply: oneshot::Sender<Option<[u8; 32]>> },
+}
+
+/// A reader's end. Its methods block: never call them from async code.
+#[derive(Clone)]
+pub struct Store {
+    jobs: mpsc::Sender<Job>,
+    shared: Arc<Shared>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("epoch", &self.epoch()).finish_non_exhaustive()
+    }
+}
+
+/// What a [`Writer`] does beside committing.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How the database is reached.
+    pub postgres: config::Postgres,
+    /// The name of its session, as `pg_stat_activity` shows it.
+    pub application_name: String,
+    /// What is cleared away, and how old; `None`: another process does that.
+    pub upkeep: Option<config::Retention>,
+    /// Whether troubles that somebody has to mend, and a database that was never reached, are waited for;
+    /// otherwise they end the work.
+    pub patient: bool,
+}
+
+/// The task's end.
+pub struct Writer {
+    jobs: mpsc::Receiver<Job>,
+    shared: Arc<Shared>,
+    options: Options,
+    client: Option<Client>,
+    memory: Memory,
+    patience: Patience,
+    raw_budget: (f64, Instant),
+    retry: u32,
+    /// The trouble is one of committing: an answered question does not end it.
+    commit_fails: bool,
+    /// Times in a row that a checkpoint had moved.
+    stale: u32,
+}
+
+/// Makes both ends.
+pub fn pair(options: Options) -> (Store, Writer) {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let shared = Arc::new(Shared {
+        epoch: AtomicU64::new(0),
+        in_flight: AtomicUsize::new(0),
+        stopping: AtomicBool::new(false),
+        connected: AtomicBool::new(false),
+        stop: Notify::new(),
+        wakes: Mutex::default(),
+        totals: Mutex::default(),
+        trouble: Mutex::default(),
+        fatal: Mutex::default(),
+    });
+    let writer = Writer {
+        jobs: receiver,
+        shared: Arc::clone(&shared),
+        options,
+        client: None,
+        memory: Memory::default(),
+        patience: Patience::default(),
+        raw_budget: (RAW_BURST, Instant::now()),
+        retry: 0,
+        commit_fails: false,
+        stale: 0,
+    };
+    (Store { jobs: sender, shared }, writer)
+}
+
+impl Store {
+    /// Moves whenever what was read from the database may no longer hold. A reader that sees it moved forgets
+    /// everything and begins anew from the checkpoints.
+    pub fn epoch(&self) -> u64 {
+        self.shared.epoch.load(Ordering::Acquire)
+    }
+
+    /// A wake-up for one reader: rung after every commit, when the epoch moves, and at the stop.
+    pub fn wake(&self) -> Arc<Wake> {
+        let wake = Arc::new(Wake::default());
+        lock(&self.shared.wakes).push(Arc::clone(&wake));
+        wake
+    }
+
+    /// Whether the writer has nothing to do.
+    pub fn is_idle(&self) -> bool {
+        self.shared.in_flight.load(Ordering::Acquire) == 0
+    }
+
+    /// Whether the writer is gone: nothing will be committed any more.
+    pub fn is_closed(&self) -> bool {
+        self.jobs.is_closed()
+    }
+
+    /// Whether it is time to stop: finish what is begun, and return.
+    pub fn is_stopping(&self) -> bool {
+        self.shared.stopping.load(Ordering::Acquire)
+    }
+
+    /// Asks all readers, and the writer where it waits for the database, to stop.
+    pub fn stop(&self) {
+        self.shared.stopping.store(true, Ordering::Release);
+        self.shared.stop.notify_waiters();
+        self.shared.stop.notify_one();
+        self.shared.wake_all();
+    }
+
+    /// Whether the database was reached at least once.
+    pub fn is_connected(&self) -> bool {
+        self.shared.connected.load(Ordering::Acquire)
+    }
+
+    /// What was committed since the start.
+    pub fn totals(&self) -> Totals {
+        lock(&self.shared.totals).clone()
+    }
+
+    /// [`Store::totals`], to be asked when the store is gone.
+    pub fn watch_totals(&self) -> impl FnOnce() -> Totals + use<> {
+        let shared = Arc::clone(&self.shared);
+        move || lock(&shared.totals).clone()
+    }
+
+    /// What keeps the writer from working, if anything does.
+    pub fn trouble(&self) -> Option<String> {
+        lock(&self.shared.trouble).clone()
+    }
+
+    /// The error that ended an impatient writer.
+    pub fn take_fatal(&self) -> Option<anyhow::Error> {
+        lock(&self.shared.fatal).take()
+    }
+
+    /// Hands a batch over; waits while two others are on their way.
+    pub fn commit(&self, work: Work) -> Result<(), Interrupted> {
+        self.shared.in_flight.fetch_add(1, Ordering::AcqRel);
+        let sent = self.jobs.blocking_send(Job::Commit(Box::new(work)));
+        if sent.is_err() {
+            self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
+        }
+        sent.map_err(|_| Interrupted)
+    }
+
+    fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, Interrupted> {
+        let (reply, answer) = oneshot::channel();
+        self.shared.in_flight.fetch_add(1, Ordering::AcqRel);
+        let answer = match self.jobs.blocking_send(job(reply)) {
+            Ok(()) => answer.blocking_recv().map_err(|_| Interrupted),
+            Err(_) => Err(Interrupted),
+        };
+        self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
+        // Another reader may have waited for the writer to be idle.
+        self.shared.wake_all();
+        answer
+    }
+
+    /// Checkpoints that a file with this head may continue, after all batches handed over before.
+    pub fn candidates(&self, head: Head, host: &str, source: &str) -> Result<Vec<Candidate>, Interrupted> {
+        let (host, source) = (host.to_owned(), source.to_owned());
+        self.ask(|reply| Job::Candidates { head, host, source, reply })
+    }
+
+    /// Waits until everything handed over before was committed, or thrown away.
+    pub fn settled(&self) -> Result<(), Interrupted> {
+        self.ask(|reply| Job::Settled { reply })
+    }
+
+    /// The latest event that was loaded from anywhere.
+    pub fn loaded_until(&self) -> Result<Micros, Interrupted> {
+        self.ask(|reply| Job::LoadedUntil { reply })
+    }
+
+    /// Stores where a known file was seen.
+    pub fn seen(&self, file_id: i32, facts: Facts) -> Result<(), Interrupted> {
+        self.ask(|reply| Job::Seen { file_id, facts, reply })
+    }
+
+    /// A key for a file that has none.
+    pub fn new_file_id(&self) -> Result<i32, Interrupted> {
+        self.ask(|reply| Job::NewFile { reply })
+    }
+
+    /// All applications that are not disabled.
+    pub fn apps(&self) -> Result<Vec<App>, Interrupted> {
+        self.ask(|reply| Job::Apps { reply })
+    }
+
+    /// The salt of an application's local day; `None` where it is dead.
+    pub fn salt(&self, app_id: i32, day: LocalDay) -> Result<Option<[u8; 32]>, Interrupted> {
+        self.ask(|reply| Job::Salt { app_id, day, reply })
+    }
+}
+
+impl Writer {
+    /// Starts it on a thread of its own. `held` is dropped when it has ended.
+    ///
+    /// # Errors
+    /// There is no thread or runtime to be had.
+    pub fn start<T: Send + 'static>(self, held: T) -> std::io::Result<JoinHandle<()>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name("alt-writer".to_owned()).spawn(move || {
+            let _held = held;
+            runtime.block_on(self.run());
+        })
+    }
+
+    /// Works until every [`Store`] is dropped, or, once stopping, until the database cannot be reached.
+    async fn run(mut self) {
+        let mut upkeep = tokio::time::interval(UPKEEP_INTERVAL);
+        upkeep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let go_on = tokio::select! {
+                job = self.jobs.recv() => match job {
+                    Some(job) => self.work(job).await,
+                    None => false,
+                },
+                _ = upkeep.tick(), if self.options.upkeep.is_some() => self.look_after().await,
+            };
+            if !go_on {
+                break;
+            }
+        }
+        // Whoever still waits sees the channel closed.
+        self.jobs.close();
+        while let Ok(job) = self.jobs.try_recv() {
+            if let Job::Commit(_) = job {
+                self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
+            }
+        }
+        self.shared.wake_all();
+    }
+
+    async fn work(&mut self, job: Job) -> bool {
+        match job {
+            Job::Commit(work) => {
+                let go_on = self.commit(*work).await;
+                self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
+                self.shared.wake_all();
+                go_on
+            }
+            Job::Candidates { head, host, source, reply } => {
+                self.answer(reply, async |client| Ok(files::candidates(client, head, &host, &source).await?))
+                    .await
+            }
+            Job::Settled { reply } => {
+                let _ = reply.send(());
+                true
+            }
+            Job::LoadedUntil { reply } => self.answer(reply, files::loaded_until).await,
+            Job::Seen { file_id, facts, reply } => {
+                self.answer(reply, async |client| Ok(files::remember(client, file_id, &facts, None).await?))
+                    .await
+            }
+            Job::NewFile { reply } => self.answer(reply, files::new_file_id).await,
+            Job::Apps { reply } => self.answer(reply, dimensions::apps).await,
+            Job::Salt { app_id, day, reply } => {
+                self.answer(reply, async |client| dimensions::salt(client, app_id, &day).await).await
+            }
+        }
+    }
+
+    /// Asks until there is an answer, or it is time to stop.
+    async fn answer<T>(
+        &mut self,
+        reply: oneshot::Sender<T>,
+        question: impl AsyncFn(&Client) -> anyhow::Result<T>,
+    ) -> bool {
+        loop {
+            let Some(client) = self.connected().await else { return false };
+            let answer = tokio::time::timeout(QUESTION_TIMEOUT, question(client)).await;
+            match answer.unwrap_or_else(|late| Err(anyhow::Error::new(late).context("ask the database"))) {
+                Ok(answer) => {
+                    if !self.commit_fails {
+                        self.well();
+                    }
+                    // The reader may have gone: then nobody wants to know.
+                    let _ = reply.send(answer);
+                    return true;
+                }
+                Err(error) => {
+                    if !self.failed(classify_any(&error), error).await {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn commit(&mut self, mut work: Work) -> bool {
+        if work.epoch != self.shared.epoch.load(Ordering::Acquire) {
+            return true;
+        }
+        if self.connected().await.is_none() {
+            return false;
+        }
+        if work.epoch != self.shared.epoch.load(Ordering::Acquire) {
+            return true;
+        }
+        self.spare_raw(&mut work);
+        let Some(client) = &self.client else { return true };
+        let done = tokio::time::timeout(
+            COMMIT_TIMEOUT,
+            commit(client, &mut work, &mut self.memory, &mut self.patience),
+        )
+        .await;
+        match done {
+            Ok(Ok(())) => {
+                self.commit_fails = false;
+                self.stale = 0;
+                self.well();
+                self.count(&work);
+                true
+            }
+            Ok(Err(Failure::Stale(why))) => {
+                tracing::debug!(why, "reading the checkpoints back");
+                self.forget();
+                // Two that keep moving each other's checkpoints leave each other some time.
+                self.stale = (self.stale + 1).min(10);
+                self.wait(STALE_FIRST * (1 << self.stale)).await
+            }
+            Ok(Err(Failure::Postgres(trouble, error))) => {
+                self.commit_fails = true;
+                if is_lock_timeout(&error) {
+                    self.end_dead_predecessors().await;
+                }
+                self.failed(trouble, error.context("load a batch")).await
+            }
+            Err(_) => {
+                // Somewhere the connection hangs; the server notices by its own timeouts.
+                self.commit_fails = true;
+                let error = anyhow::anyhow!("load a batch: no end after {} s", COMMIT_TIMEOUT.as_secs());
+                self.failed(Trouble::Transient, error).await
+            }
+        }
+    }
+
+    /// A row of ours that somebody holds may be held by ourselves, from before a crash or a cut line.
+    async fn end_dead_predecessors(&self) {
+        let Some(client) = &self.client else { return };
+        let name = &self.options.application_name;
+        let ended = client.query_typed_one(END_DEAD_PREDECESSORS, &[(name, Type::TEXT)]).await;
+        match ended.map(|row| row.get::<_, i64>(0)) {
+            Ok(0) => {}
+            Ok(sessions) => {
+                tracing::warn!(sessions, "ended sessions of a dead predecessor that held our locks");
+            }
+            Err(error) => tracing::debug!(%error, "cannot look for sessions of a dead predecessor"),
+        }
+    }
+
+    fn count(&self, work: &Work) {
+        let totals = &mut *lock(&self.shared.totals);
+        totals.commits += 1;
+        totals.rows += work.batch.keys.len() as u64;
+        for (kind, lines) in &work.batch.non_hits {
+            *totals.non_hits.entry(*kind).or_default() += lines;
+        }
+        for span in &work.batch.rejects {
+            *totals.rejects.entry(span.reason).or_default() += u64::from(span.lines);
+        }
+        for section in &work.batch.sections {
+            totals.lines += section.lines;
+            totals.already_loaded += section.already_loaded;
+            totals.bytes += section.to - section.from;
+        }
+    }
+
+    /// Leaves the raw bytes of rejects away once their budget is spent: a flood of garbage must not fill the
+    /// database. They stay in the log.
+    fn spare_raw(&mut self, work: &mut Work) {
+        let (left, since) = self.raw_budget;
+        let mut left = (left + since.elapsed().as_secs_f64() * RAW_PER_SECOND).min(RAW_BURST);
+        for span in &mut work.batch.rejects {
+            let bytes = span.raw.as_ref().map_or(0, Vec::len) as f64;
+            if bytes > left {
+                span.raw = None;
+            } else {
+                left -= bytes;
+            }
+        }
+        self.raw_budget = (left, Instant::now());
+    }
+
+    fn well(&mut self) {
+        self.retry = 0;
+        if lock(&self.shared.trouble).take().is_some() {
+            tracing::info!("the database takes rows again");
+        }
+    }
+
+    /// Everything read from the database may be wrong now.
+    fn forget(&mut self) {
+        self.memory = Memory::default();
+        self.shared.epoch.fetch_add(1, Ordering::AcqRel);
+        self.shared.wake_all();
+    }
+
+    /// After an error: forget, say so once, wait. `false`: stop.
+    async fn failed(&mut self, trouble: Trouble, error: anyhow::Error) -> bool {
+        self.forget();
+        // With it go whatever it has open, and every doubt about that.
+        self.client = None;
+        // A person who waits is told at once what cannot be, and that there is no database; one that was there
+        // and went away comes back.
+        let passes = trouble == Trouble::Transient && self.shared.connected.load(Ordering::Acquire);
+        if !passes && !self.options.patient {
+            *lock(&self.shared.fatal) = Some(error);
+            return false;
+        }
+        let most = if trouble == Trouble::Transient { RETRY_TRANSIENT_MAX } else { RETRY_STOP_MAX };
+        let wait = RETRY_FIRST.saturating_mul(1 << self.retry.min(16)).min(most);
+        self.retry += 1;
+        let message = format!("{error:#}");
+        {
+            let known = &mut *lock(&self.shared.trouble);
+            if known.as_ref() != Some(&message) {
+                if trouble == Trouble::Transient {
+                    tracing::warn!(
+                        error = message,
+                        "the database does not take rows: trying again until it does"
+                    );
+                } else {
+                    tracing::error!(
+                        error = message,
+                        "the database refuses what it is given: somebody has to mend this; nothing is lost meanwhile"
+                    );
+                }
+                *known = Some(message);
+            }
+        }
+        self.wait(wait).await
+    }
+
+    /// Waits, with jitter; `false`: it is time to stop.
+    async fn wait(&self, time: Duration) -> bool {
+        let mut random = [0u8; 1];
+        // Without randomness the wait is just less well spread.
+        let _ = getrandom::fill(&mut random);
+        let time = time.mul_f64(0.75 + f64::from(random[0]) / 512.0);
+        if self.shared.stopping.load(Ordering::Acquire) {
+            return false;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            () = self.shared.stop.notified() => {}
+        }
+        !self.shared.stopping.load(Ordering::Acquire)
+    }
+
+    /// The connection, made anew where there is none; `None`: it is time to stop.
+    async fn connected(&mut self) -> Option<&Client> {
+        while self.client.as_ref().is_none_or(Client::is_closed) {
+            if self.client.take().is_some() || self.shared.connected.load(Ordering::Acquire) {
+                self.forget();
+            }
+            let connected = async {
+                let client = connect(&self.options.postgres, &self.options.application_name).await?;
+                migrate::check_compatible(&client).await?;
+                anyhow::Ok(client)
+            };
+            match connected.await {
+                Ok(client) => {
+                    self.client = Some(client);
+                    self.shared.connected.store(true, Ordering::Release);
+                }
+                Err(error) => {
+                    // Before the first connection nobody can tell a wrong address from a server that is down.
+                    let trouble = classify_any(&error);
+                    if !self.failed(trouble, error).await {
+                        return None;
+                    }
+                }
+            }
+        }
+        self.client.as_ref()
+    }
+
+    async fn look_after(&mut self) -> bool {
+        let Some(retention) = self.options.upkeep.clone() else { return true };
+        if self.connected().await.is_none() {
+            return false;
+        }
+        let Some(client) = &self.client else { return true };
+        match upkeep(client, &retention, &mut self.memory).await {
+            Ok(()) => true,
+            Err(error) => self.failed(classify_any(&error), error.context("upkeep")).await,
+        }
+    }
+}
+
+fn is_lock_timeout(error: &anyhow::Error) -> bool {
+    let postgres = error.downcast_ref::<tokio_postgres::Error>();
+    postgres.and_then(tokio_postgres::Error::code) == Some(&SqlState::LOCK_NOT_AVAILABLE)
+}
+
+/// Makes partitions ahead, destroys old salts, purges old rejects, drops old rows.
+async fn upkeep(client: &Client, retention: &config::Retention, memory: &mut Memory) -> anyhow::Result<()> {
+    memory.ensure_partitions(client, partitions::ahead()).await?;
+    let killed = dimensions::kill_salts(client).await?;
+    let age = i64::try_from(retention.rejects.as_micros()).unwrap_or(i64::MAX);
+    let purged = dimensions::purge_rejects(client, clock::now().saturating_sub(age)).await?;
+    let dropped = match &retention.rows {
+        Some(keep) => partitions::drop_before(client, keep.before(clock::now())).await?,
+        None => Vec::new(),
+    };
+    if !dropped.is_empty() {
+        memory.forget_partitions();
+    }
+    tracing::debug!(killed, purged, ?dropped, "upkeep done");
+    Ok(())
+}
