@@ -9,9 +9,13 @@
 //! `pure` knows no files, clocks or database; `source` and `store` are the two ends; `pipeline` is the only
 //! file that knows both. `cmd` holds one file a verb. See `docs/ARCHITECTURE.md`.
 
+pub mod source;
+
 pub mod pure;
 
 pub mod store;
+
+pub mod pipeline;
 
 pub mod clock;
 pub mod config;

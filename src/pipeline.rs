@@ -1,0 +1,368 @@
+//! The straight line from files to the database: one thread a source, that reads, parses, enriches and encodes,
+//! and hands batches to the writer. The only file that knows both ends.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::tz::TimeZone;
+
+use crate::clock;
+use crate::pure::enrich::App;
+use crate::pure::enrich::day::{LocalDay, local_day};
+use crate::pure::hit::Micros;
+use crate::pure::way::{Known, Way};
+use crate::source::follow::{End, Follow};
+use crate::source::reading::{Reading, Step};
+use crate::store::commit::Work;
+use crate::store::writer::{Interrupted, Store, Wake};
+
+/// How long the list of applications is believed where it answers, and where it does not.
+const APPS_FRESH: Duration = Duration::from_secs(30);
+const APPS_ASKED_AGAIN: Duration = Duration::from_secs(1);
+
+/// Salts are read again after this time, so that dead ones are not used on.
+const SALTS_FRESH: Duration = Duration::from_secs(1800);
+
+/// Salts remembered at the most.
+const SALTS_MAX: usize = 20_000;
+
+/// Bytes read from one file before the next has its turn.
+const TURN_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How batches are cut.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Rows of a batch.
+    pub rows: usize,
+    /// Bytes of its encoded rows.
+    pub bytes: usize,
+    /// The least time between the starts of two commits that are not full.
+    pub commit_interval: Duration,
+    /// The longest time between two looks at the directories.
+    pub look_interval: Duration,
+}
+
+/// A day and its salt; `None` where the day is dead.
+type Salt = (LocalDay, Option<[u8; 32]>);
+
+/// What the database knows of applications, remembered.
+pub struct Catalog {
+    store: Store,
+    apps: HashMap<String, (Arc<App>, TimeZone)>,
+    asked: Option<Instant>,
+    /// By application: days met, and their salts where they are alive.
+    salts: HashMap<i32, Vec<Salt>>,
+    salt_count: usize,
+    salts_since: Instant,
+}
+
+impl Catalog {
+    /// Knows nothing yet.
+    pub fn new(store: Store) -> Catalog {
+        Catalog {
+            store,
+            apps: HashMap::new(),
+            asked: None,
+            salts: HashMap::new(),
+            salt_count: 0,
+            salts_since: Instant::now(),
+        }
+    }
+
+    /// The database may have changed.
+    pub fn forget(&mut self) {
+        self.apps.clear();
+        self.asked = None;
+        self.forget_salts();
+    }
+
+    fn forget_salts(&mut self) {
+        self.salts.clear();
+        self.salt_count = 0;
+        self.salts_since = Instant::now();
+    }
+
+    fn ask(&mut self) -> Result<(), Interrupted> {
+        self.apps = self
+            .store
+            .apps()?
+            .into_iter()
+            .map(|app| {
+                // It was checked when the application was added; days are UTC's where it has become unknown.
+                let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
+                (app.key.clone(), (Arc::new(app), zone))
+            })
+            .collect();
+        self.asked = Some(Instant::now());
+        Ok(())
+    }
+}
+
+impl Known for Catalog {
+    type Error = Interrupted;
+
+    fn app(&mut self, key: &str) -> Result<Option<Arc<App>>, Interrupted> {
+        let fresh = if self.apps.contains_key(key) { APPS_FRESH } else { APPS_ASKED_AGAIN };
+        if self.asked.is_none_or(|asked| asked.elapsed() > fresh) {
+            self.ask()?;
+        }
+        Ok(self.apps.get(key).map(|(app, _)| Arc::clone(app)))
+    }
+
+    fn salt(&mut self, app: &App, at: Micros) -> Result<Option<[u8; 32]>, Interrupted> {
+        if self.salt_count >= SALTS_MAX || self.salts_since.elapsed() > SALTS_FRESH {
+            self.forget_salts();
+        }
+        let days = self.salts.entry(app.id).or_default();
+        // Days come in order: the one asked for is mostly the last.
+        if let Some((_, salt)) = days.iter().rev().find(|(day, _)| day.contains(at)) {
+            return Ok(*salt);
+        }
+        let zone = self.apps.get(&app.key).map_or(TimeZone::UTC, |(_, zone)| zone.clone());
+        let day = local_day(&zone, at);
+        let salt = self.store.salt(app.id, day)?;
+        days.push((day, salt));
+        self.salt_count += 1;
+        Ok(salt)
+    }
+}
+
+/// Why reading a file stopped.
+#[derive(Debug)]
+pub enum Halt {
+    /// Begin anew.
+    Interrupted(Interrupted),
+    /// The file cannot be read on.
+    File(io::Error),
+}
+
+impl From<Interrupted> for Halt {
+    fn from(interrupted: Interrupted) -> Halt {
+        Halt::Interrupted(interrupted)
+    }
+}
+
+impl From<io::Error> for Halt {
+    fn from(error: io::Error) -> Halt {
+        Halt::File(error)
+    }
+}
+
+/// Fills batches from files and hands them over. One a reader thread.
+pub struct Loader {
+    store: Store,
+    way: Way,
+    catalog: Catalog,
+    limits: Limits,
+    epoch: u64,
+    /// A batch was thrown away: the files have to be identified anew.
+    interrupted: bool,
+    work: Work,
+    handed_over: Instant,
+}
+
+impl Loader {
+    /// With nothing in the batch.
+    pub fn new(store: Store, way: Way, limits: Limits) -> Loader {
+        let epoch = store.epoch();
+        Loader {
+            catalog: Catalog::new(store.clone()),
+            store,
+            way,
+            limits,
+            epoch,
+            interrupted: false,
+            work: Work::new(epoch),
+            handed_over: Instant::now(),
+        }
+    }
+
+    /// Whether the database's answers so far still hold. If not, everything is forgotten: the caller has to
+    /// identify its files anew.
+    pub fn is_current(&mut self) -> bool {
+        let epoch = self.store.epoch();
+        if epoch == self.epoch && !self.interrupted {
+            return true;
+        }
+        (self.epoch, self.interrupted) = (epoch, false);
+        self.work = Work::new(epoch);
+        self.catalog.forget();
+        self.way.forget();
+        false
+    }
+
+    /// Whether the batch has nothing to commit.
+    pub fn is_empty(&self) -> bool {
+        self.work.batch.is_empty()
+    }
+
+    /// Whether a small batch may go now: the writer is idle, and the last one went long enough ago.
+    pub fn may_hand_over(&self) -> bool {
+        !self.is_empty() && self.store.is_idle() && self.until_next().is_zero()
+    }
+
+    /// Time until the next small batch may go.
+    pub fn until_next(&self) -> Duration {
+        self.limits.commit_interval.saturating_sub(self.handed_over.elapsed())
+    }
+
+    /// Hands the batch over.
+    pub fn hand_over(&mut self) -> Result<(), Interrupted> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        self.handed_over = Instant::now();
+        let work = std::mem::replace(&mut self.work, Work::new(self.epoch));
+        self.store.commit(work)
+    }
+
+    /// Reads lines of a file into the batch, to its present end or for a turn; hands full batches over. At the
+    /// end, `finish` takes a last line without a newline too and seals the file. Returns whether it made any
+    /// progress. `ids_until`: when a line is later, the file's next sections need no ids.
+    ///
+    /// After an error of the file, the lines before it are in the batch. After an interruption the batch is
+    /// thrown away, and [`Loader::is_current`] is false.
+    pub fn read(&mut self, reading: &mut Reading, ids_until: Micros, finish: bool) -> Result<bool, Halt> {
+        let done = self.read_turn(reading, ids_until, finish);
+        if let Err(Halt::Interrupted(_)) = done {
+            self.work = Work::new(self.epoch);
+            self.interrupted = true;
+        }
+        done
+    }
+
+    fn read_turn(&mut self, reading: &mut Reading, ids_until: Micros, finish: bool) -> Result<bool, Halt> {
+        let start = reading.offset();
+        let now = clock::now();
+        let mut outcome = Ok(());
+        let mut seal = false;
+        self.open(reading)?;
+        while reading.offset() - start < TURN_BYTES {
+            match reading.step() {
+                Ok(Step::New(line, twins)) => {
+                    self.way.line(&line, twins, now, &mut self.work.batch, &mut self.catalog)?;
+                }
+                Ok(Step::Warm(line, twins)) => self.way.warm(&line, twins),
+                Ok(Step::End) => {
+                    if finish {
+                        if let Step::New(line, twins) = reading.last() {
+                            self.way.line(&line, twins, now, &mut self.work.batch, &mut self.catalog)?;
+                        }
+                        seal = true;
+                    }
+                    break;
+                }
+                Err(error) => {
+                    outcome = Err(Halt::File(error));
+                    break;
+                }
+            }
+            if self.work.batch.is_full(self.limits.rows, self.limits.bytes) {
+                self.close(reading, ids_until, false);
+                self.hand_over()?;
+                self.open(reading)?;
+            }
+        }
+        self.close(reading, ids_until, seal);
+        outcome.map(|()| seal || reading.offset() > start)
+    }
+
+    fn open(&mut self, reading: &Reading) -> Result<(), Interrupted> {
+        // Bytes that the batch cannot join are read again, once it is committed or thrown away.
+        if reading.open_section(&mut self.work.batch) { Ok(()) } else { Err(Interrupted) }
+    }
+
+    /// Closes the file's section; one with nothing in it is taken back.
+    fn close(&mut self, reading: &mut Reading, ids_until: Micros, seal: bool) {
+        if !seal && !reading.has_news() {
+            self.work.batch.cancel();
+            return;
+        }
+        if self.work.batch.is_past(ids_until) {
+            reading.read_ids = false;
+        }
+        let facts = reading.close_section(&mut self.work.batch, seal);
+        self.work.note(facts, reading.proof());
+    }
+}
+
+/// Follows the files of one source until the store stops. The body of a reader thread.
+pub fn follow(mut follow: Follow, mut loader: Loader, store: &Store, wake: &Wake, on_progress: &dyn Fn()) {
+    let mut next_look = Instant::now();
+    while !store.is_closed() {
+        on_progress();
+        if !loader.is_current() {
+            follow.forget();
+            next_look = Instant::now();
+        }
+        let turn = turn(&mut follow, &mut loader, &mut next_look);
+        if store.is_stopping() {
+            // What was read goes too; what was not is read the next time.
+            let _ = loader.hand_over();
+            break;
+        }
+        let Ok(progress) = turn else { continue };
+        if loader.may_hand_over() && loader.hand_over().is_err() {
+            continue;
+        }
+        if progress {
+            continue;
+        }
+        if loader.is_empty() || !store.is_idle() {
+            // Woken when something is written, or when the writer is done.
+            wake.wait(next_look.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
+        } else {
+            // What is there waits for its time, and for what comes meanwhile: no use in waking up for that.
+            std::thread::sleep(loader.until_next().min(Duration::from_millis(50)));
+        }
+    }
+}
+
+/// Looks if it is time, and gives each file a turn. Whether there may be more to read at once.
+fn turn(follow: &mut Follow, loader: &mut Loader, next_look: &mut Instant) -> Result<bool, Interrupted> {
+    if Instant::now() >= *next_look || follow.names_changed() {
+        let new = follow.look();
+        let mut all = true;
+        if !new.is_empty() {
+            // What the database says of a file must cover what was read of it.
+            loader.hand_over()?;
+            all = follow.open(new)?;
+        }
+        *next_look = Instant::now() + if all { loader.limits.look_interval } else { Duration::ZERO };
+    }
+    let mut progress = false;
+    let mut index = 0;
+    while index < follow.files.len() {
+        let finish = match follow.end(index) {
+            End::Open => false,
+            End::Finished => true,
+            End::Later => {
+                follow.close(index, None);
+                continue;
+            }
+        };
+        let file = &mut follow.files[index];
+        match loader.read(&mut file.reading, file.ids_until, finish) {
+            Ok(moved) => progress |= moved && !file.reading.is_at_end(),
+            Err(Halt::Interrupted(interrupted)) => return Err(interrupted),
+            Err(Halt::File(error)) => {
+                follow.close(index, Some(&error));
+                continue;
+            }
+        }
+        let file = &mut follow.files[index];
+        if file.reading.sealed {
+            // Its last section is on its way; should it fail, all is identified anew.
+            follow.close(index, None);
+            *next_look = Instant::now();
+        } else {
+            if file.reading.is_at_end() && follow.files.len() > 8 {
+                follow.files[index].reading.rest();
+            }
+            index += 1;
+        }
+    }
+    Ok(progress)
+}

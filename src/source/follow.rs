@@ -1,0 +1,461 @@
+//! The files of one source, live and rotated: finds them, keeps them open, knows when each is finished.
+//!
+//! Right because it looks, not because it is told. At every look the directories say which files there are;
+//! each one not known is opened and identified by its own bytes. A file that is open is known by its inode,
+//! so it may be renamed, moved or deleted while it is read. Nothing here moves a checkpoint.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, Instant};
+
+use super::reading::{Belongs, Choice, Identified, Key, Opened, Reading, key};
+use super::siblings::siblings;
+use super::watch::Watch;
+use crate::clock;
+use crate::pure::hit::Micros;
+use crate::store::files::Stamp;
+use crate::store::writer::{Interrupted, Store};
+
+/// Rotated files that are open at the same time: each holds a buffer.
+const ROTATED_OPEN_MAX: usize = 4;
+
+/// Time after which rotated files wait for the next look: unpacking one may take long, and live logs wait.
+const OPEN_TIME: Duration = Duration::from_millis(50);
+
+/// What is known of a file that is not open.
+#[derive(Debug, Clone, Copy)]
+enum Known {
+    /// Loaded and sealed, as long as it stays as it is.
+    Done(Stamp),
+    /// Nothing to do until it is touched: it has no line yet, broke off, or was read to its end; or until it is
+    /// complete, where it was not when that was seen.
+    Untouched { stamp: Stamp, complete: bool },
+    /// A copy of a file that is being read.
+    Copy(i32),
+    /// Has less than is loaded of the file that it begins like, since that time.
+    Short { stamp: Stamp, of: i32, since: Micros },
+}
+
+/// Whether there is a file that something was written to.
+fn has_lines(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|m| m.len() > 0)
+}
+
+/// A file in the source's directories.
+#[derive(Debug)]
+pub struct Found {
+    key: Key,
+    path: PathBuf,
+    /// The live path that it is, or is a sibling of.
+    live_path: PathBuf,
+    is_live: bool,
+    stamp: Stamp,
+}
+
+/// A file being read, and its part in the source.
+pub struct Followed {
+    /// The file.
+    pub reading: Reading,
+    /// The live path that it is, or is a sibling of.
+    pub live_path: PathBuf,
+    /// Whether it stands at its live path.
+    pub is_live: bool,
+    /// Until a line is later than this (microseconds since 1970), ids are asked for.
+    pub ids_until: Micros,
+}
+
+/// The files of one source.
+pub struct Follow {
+    belongs: Belongs,
+    paths: Vec<String>,
+    rotated: Vec<PathBuf>,
+    seal_after: Duration,
+    watch: Watch,
+    store: Store,
+    /// What is being read: rotated files, oldest first, then live ones.
+    pub files: Vec<Followed>,
+    known: HashMap<Key, Known>,
+    /// What cannot be looked at, and what cannot be opened: said once.
+    complained: BTreeMap<PathBuf, String>,
+    unopened: BTreeMap<PathBuf, String>,
+    /// Configured paths at which no log was ever seen, and whether that was said.
+    unseen: Vec<String>,
+    said_unseen: bool,
+}
+
+/// How a file ends, as far as can be told now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// There is or may be more.
+    Open,
+    /// Read to its end: to be sealed.
+    Finished,
+    /// It ends where it should not; to be opened again when it has changed or stood still.
+    Later,
+}
+
+/// What a source is.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Live paths; globs allowed.
+    pub paths: Vec<String>,
+    /// More directories that rotated files are moved to.
+    pub rotated: Vec<PathBuf>,
+    /// How long a rotated file must stand still before it is sealed.
+    pub seal_after: Duration,
+}
+
+impl Follow {
+    /// Nothing is open yet.
+    pub fn new(place: Place, belongs: Belongs, store: Store, watch: Watch) -> Follow {
+        Follow {
+            belongs,
+            unseen: place.paths.clone(),
+            said_unseen: false,
+            paths: place.paths,
+            rotated: place.rotated,
+            seal_after: place.seal_after,
+            watch,
+            store,
+            files: Vec::new(),
+            known: HashMap::new(),
+            complained: BTreeMap::new(),
+            unopened: BTreeMap::new(),
+        }
+    }
+
+    /// Forgets every file: all are identified anew at the next look.
+    pub fn forget(&mut self) {
+        self.files.clear();
+        self.known.clear();
+    }
+
+    /// Whether a look is due before its time.
+    pub fn names_changed(&self) -> bool {
+        self.watch.names_changed()
+    }
+
+    /// Looks at the directories: notes what moved, and returns what is new, for [`Follow::open`].
+    pub fn look(&mut self) -> Vec<Found> {
+        let mut found = self.find();
+        self.say_unseen();
+        self.known.retain(|key, _| found.contains_key(key));
+        self.unopened.retain(|path, _| found.values().any(|f| f.path == *path));
+        for followed in &mut self.files {
+            match found.remove(&followed.reading.key) {
+                Some(now) => {
+                    if followed.reading.path != now.path {
+                        followed.reading.moved_to(&now.path);
+                    }
+                    followed.is_live = now.is_live;
+                    followed.live_path = now.live_path;
+                }
+                // Deleted, or moved where nobody looks: its descriptor still has it.
+                None => followed.is_live = false,
+            }
+        }
+        // A live file that was cut starts anew: its copy, if there is one, continues at the checkpoint.
+        self.files.retain(|f| !f.reading.was_cut());
+
+        let mut new: Vec<Found> = found.into_values().filter(|f| self.is_due(f.key, f)).collect();
+        // Live files first, because of two with one content the live one is to be read; then rotated files in
+        // the order in which they were written; within one age the plain before the compressed copy.
+        new.sort_by_key(|f| (!f.is_live, f.stamp.modified, f.path.as_os_str().len()));
+        let rotated = new.iter().filter(|f| !f.is_live).count();
+        let room = self.make_room(rotated.min(ROTATED_OPEN_MAX));
+        new.truncate(new.len() - rotated + rotated.min(room));
+        new
+    }
+
+    /// Closes rotated files that are read to their end, as far as places are wanted; they are opened again to
+    /// be sealed. Returns how many places there are.
+    fn make_room(&mut self, wanted: usize) -> usize {
+        let open = self.files.iter().filter(|f| !f.is_live).count();
+        let mut room = ROTATED_OPEN_MAX.saturating_sub(open);
+        let mut index = 0;
+        while room < wanted && index < self.files.len() {
+            let file = &self.files[index];
+            if file.is_live || !file.reading.is_at_end() || self.end(index) != End::Open {
+                index += 1;
+                continue;
+            }
+            self.close(index, None);
+            room += 1;
+        }
+        room
+    }
+
+    /// Opens what [`Follow::look`] found; live files first. The database's answers must cover every batch that
+    /// was filled. `false`: not all of it, because of the time that it took, or because one has to wait for
+    /// another; look again at once.
+    ///
+    /// # Errors
+    /// The database's answers no longer hold.
+    pub fn open(&mut self, new: Vec<Found>) -> Result<bool, Interrupted> {
+        let start = Instant::now();
+        let mut all = true;
+        for found in new {
+            if found.is_live || start.elapsed() < OPEN_TIME {
+                all &= self.open_one(found)?;
+            } else {
+                all = false;
+            }
+        }
+        self.files.sort_by_cached_key(|f| (f.is_live, f.reading.modified()));
+        Ok(all)
+    }
+
+    fn is_due(&self, key: Key, found: &Found) -> bool {
+        let is_read = |id: i32| self.files.iter().any(|f| f.reading.file_id() == id);
+        match self.known.get(&key) {
+            None => true,
+            Some(Known::Done(stamp)) => *stamp != found.stamp,
+            Some(Known::Untouched { stamp, complete }) => {
+                *stamp != found.stamp || (!complete && self.is_complete(found))
+            }
+            Some(Known::Copy(of)) => !is_read(*of),
+            Some(Known::Short { stamp, of, since }) => {
+                // A live log is not held up for another file: ids make it safe to read.
+                let waited = found.is_live && clock::now() - since > self.seal_after_micros();
+                waited || (*stamp != found.stamp && (found.is_live || !is_read(*of)))
+            }
+        }
+    }
+
+    /// Whether a file that is not live will not grow any more: its successor has lines, and it stood still.
+    fn is_complete(&self, found: &Found) -> bool {
+        !found.is_live && has_lines(&found.live_path) && self.stood_still(found.stamp.modified)
+    }
+
+    fn stood_still(&self, modified: Micros) -> bool {
+        clock::now() - modified > self.seal_after_micros()
+    }
+
+    fn seal_after_micros(&self) -> Micros {
+        i64::try_from(self.seal_after.as_micros()).unwrap_or(i64::MAX)
+    }
+
+    /// All files of the source that are there, by inode.
+    fn find(&mut self) -> HashMap<Key, Found> {
+        let mut found = HashMap::new();
+        let mut problems: Vec<(PathBuf, String)> = Vec::new();
+        let mut covered = HashSet::new();
+        for live_path in self.live_paths() {
+            let (siblings, failed) = siblings(&live_path, &self.rotated);
+            problems.extend(failed.into_iter().map(|(path, error)| (path, error.to_string())));
+            let live = std::iter::once((live_path.clone(), true));
+            for (path, is_live) in live.chain(siblings.into_iter().map(|path| (path, false))) {
+                match std::fs::metadata(&path) {
+                    Ok(metadata) if metadata.is_file() => {
+                        let stamp = Stamp::of(&metadata);
+                        found.entry(key(&metadata)).or_insert(Found {
+                            key: key(&metadata),
+                            path,
+                            live_path: live_path.clone(),
+                            is_live,
+                            stamp,
+                        });
+                    }
+                    Ok(_) => problems.push((path, "not a regular file".to_owned())),
+                    Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+                    Err(e) => problems.push((path, e.to_string())),
+                }
+            }
+            for directory in [live_path.parent().map(Path::to_owned)].into_iter().flatten() {
+                covered.insert(directory.join("rotated"));
+                covered.insert(directory);
+            }
+        }
+        for directory in covered.into_iter().chain(self.rotated.iter().cloned()) {
+            self.watch.cover(&directory);
+        }
+        self.complain(problems);
+        found
+    }
+
+    fn live_paths(&self) -> Vec<PathBuf> {
+        let mut live = Vec::new();
+        for pattern in &self.paths {
+            if pattern.contains(['*', '?', '[']) {
+                // The pattern was checked with the configuration.
+                live.extend(glob::glob(pattern).into_iter().flatten().flatten());
+            } else {
+                live.push(PathBuf::from(pattern));
+            }
+        }
+        // A glob such as `*.log*` names rotated files too: they are siblings, not logs of their own.
+        let all = live.clone();
+        live.retain(|path| {
+            !all.iter().any(|other| {
+                other.parent() == path.parent()
+                    && other
+                        .file_name()
+                        .zip(path.file_name())
+                        .is_some_and(|(live, name)| super::siblings::is_sibling(live, name))
+            })
+        });
+        live
+    }
+
+    /// Says once which logs are not there from the start; that one is away for a moment is how rotation goes.
+    fn say_unseen(&mut self) {
+        let is_absent = |path: &str| {
+            std::fs::metadata(path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
+                && glob::glob(path).map_or(0, Iterator::count) == 0
+        };
+        self.unseen.retain(|path| is_absent(path));
+        if !std::mem::replace(&mut self.said_unseen, true) {
+            for path in &self.unseen {
+                tracing::warn!(path, "there is no such log yet: waiting for it");
+            }
+        }
+    }
+
+    /// Says once what cannot be read, and once that it can be again.
+    fn complain(&mut self, problems: Vec<(PathBuf, String)>) {
+        let problems: BTreeMap<PathBuf, String> = problems.into_iter().collect();
+        for (path, problem) in &problems {
+            if self.complained.get(path) != Some(problem) {
+                tracing::warn!(path = %path.display(), problem, "cannot be read: trying again until it can be");
+            }
+        }
+        for path in self.complained.keys().filter(|path| !problems.contains_key(*path)) {
+            tracing::info!(path = %path.display(), "can be read again");
+        }
+        self.complained = problems;
+    }
+
+    fn open_one(&mut self, found: Found) -> Result<bool, Interrupted> {
+        let key = found.key;
+        let opened = match Opened::new(&found.path, Arc::new(AtomicU64::new(0))) {
+            Ok(opened) => opened,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(true),
+            Err(e) => {
+                self.cannot_open(&found.path, &e);
+                return Ok(true);
+            }
+        };
+        if self.unopened.remove(&found.path).is_some() {
+            tracing::info!(path = %found.path.display(), "can be read again");
+        }
+        if opened.key() != key {
+            // Renamed between the look and the opening: the next look sees it as it is.
+            return Ok(true);
+        }
+        // A live file that stays cut short is one of its own: it is read with ids.
+        let short_since = match self.known.get(&key) {
+            Some(Known::Short { since, .. }) if found.is_live => Some(*since),
+            _ => None,
+        };
+        let stood_short = short_since.is_some_and(|since| self.stood_still(since));
+        let belongs =
+            Belongs { source: found.live_path.to_string_lossy().into_owned(), ..self.belongs.clone() };
+        let complete = self.is_complete(&found);
+        let choice = Choice { fork_if_shorter: stood_short, complete, by_ids: !found.is_live };
+        let identified = match opened.identify(&belongs, choice, &self.store) {
+            Ok(identified) => identified?,
+            Err(e) => {
+                // A compressed file that is being written ends early: look again when it has grown.
+                self.cannot_open(&found.path, &e);
+                self.known.insert(key, Known::Untouched { stamp: found.stamp, complete: true });
+                return Ok(true);
+            }
+        };
+        match identified {
+            Identified::TooShort => {
+                self.known.insert(key, Known::Untouched { stamp: found.stamp, complete });
+            }
+            Identified::Done { .. } => {
+                self.known.insert(key, Known::Done(found.stamp));
+            }
+            Identified::Shorter { file_id } => {
+                let since = short_since.unwrap_or_else(clock::now);
+                self.known.insert(key, Known::Short { stamp: found.stamp, of: file_id, since });
+            }
+            Identified::Reading(reading) => {
+                let collides = |f: &Followed| {
+                    let (one, other) = (f.reading.head(), reading.head());
+                    f.reading.is_new()
+                        && (one.proof == other.proof
+                            || (f.live_path == found.live_path && !(one.has_id && other.has_id)))
+                };
+                if reading.is_new() && self.files.iter().any(collides) {
+                    // Whether they are one file can only be told once the first has its checkpoint.
+                    return Ok(false);
+                }
+                if self.files.iter().any(|f| f.reading.file_id() == reading.file_id()) {
+                    // A copy. One is read at a time.
+                    self.known.insert(key, Known::Copy(reading.file_id()));
+                    return Ok(true);
+                }
+                self.known.remove(&key);
+                let ids_until =
+                    if found.is_live && reading.read_ids { self.store.loaded_until()? } else { Micros::MAX };
+                let (path, offset) = (found.path.display(), reading.offset());
+                if found.is_live {
+                    tracing::info!(%path, offset, "reading");
+                } else {
+                    tracing::debug!(%path, offset, ids = reading.read_ids, "reading a rotated file");
+                }
+                self.files.push(Followed {
+                    reading: *reading,
+                    live_path: found.live_path,
+                    is_live: found.is_live,
+                    ids_until,
+                });
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether a file is at its end for good.
+    pub fn end(&self, index: usize) -> End {
+        let file = &self.files[index];
+        if !file.reading.is_at_end() {
+            return End::Open;
+        }
+        if file.reading.packed {
+            // One that ends within a line may still be written to, at the end of a member.
+            let whole = !file.reading.has_rest() || self.stood_still(file.reading.stamp.modified);
+            return if whole { End::Finished } else { End::Later };
+        }
+        let finished =
+            !file.is_live && has_lines(&file.live_path) && self.stood_still(file.reading.modified());
+        if finished { End::Finished } else { End::Open }
+    }
+
+    /// Says once that a file cannot be opened.
+    fn cannot_open(&mut self, path: &Path, error: &std::io::Error) {
+        let problem = error.to_string();
+        if self.unopened.get(path) != Some(&problem) {
+            tracing::warn!(path = %path.display(), problem, "cannot be read: trying again until it can be");
+            self.unopened.insert(path.to_owned(), problem);
+        }
+    }
+
+    /// Closes a file: one that is finished, or that cannot be read on, or is not complete yet. What is written to
+    /// it later is found by its size and age.
+    pub fn close(&mut self, index: usize, error: Option<&std::io::Error>) {
+        let file = self.files.remove(index);
+        let reading = &file.reading;
+        let seen = match reading.metadata() {
+            // What was written since the last read is not forgotten with the file.
+            Some(Ok(now)) if now.len() == reading.read_offset() => Stamp::of(&now),
+            _ => reading.stamp,
+        };
+        let known = if let Some(error) = error {
+            tracing::warn!(
+                path = %reading.path.display(), offset = reading.offset(), %error,
+                "cannot be read on: looking again when it changes"
+            );
+            Known::Untouched { stamp: reading.stamp, complete: true }
+        } else if reading.sealed {
+            Known::Done(seen)
+        } else {
+            Known::Untouched { stamp: seen, complete: false }
+        };
+        self.known.insert(reading.key, known);
+    }
+}

@@ -1,0 +1,7 @@
+//! Where bytes come from: files, live and rotated, plain and compressed.
+
+pub mod follow;
+pub mod reading;
+pub mod siblings;
+pub mod stored;
+pub mod watch;

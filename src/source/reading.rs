@@ -1,0 +1,658 @@
+//! One file being read: its bytes, where in it the next line starts, and what proves it.
+//!
+//! Opened, a file is held against the checkpoints that begin like it; it goes on at one that its own bytes
+//! prove, or begins as a new file. The descriptor is kept, so that a rename, a delete or a reused inode
+//! changes nothing. Invariant: every line between `from` and the next line's offset is in the caller's batch.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::stored::{self, Packing};
+use crate::clock;
+use crate::pure::batch::{Batch, FileRef};
+use crate::pure::checkpoint::{
+    Checkpoint, HEAD_BYTES, HEAD_SEARCH_BYTES, Head, Proof, Standing, hash, tail_bytes,
+};
+use crate::pure::hit::Micros;
+use crate::pure::lines::{Line, Lines};
+use crate::pure::twins::{Twins, WINDOW_BYTES};
+use crate::store::commit::Proves;
+use crate::store::files::{Candidate, Facts, Stamp};
+use crate::store::writer::{Interrupted, Store};
+
+/// Device and inode: a name for an open file, within one process and while it is open.
+pub type Key = (u64, u64);
+
+/// Device and inode of a file's metadata.
+pub fn key(metadata: &Metadata) -> Key {
+    (metadata.dev(), metadata.ino())
+}
+
+/// Opens a regular file; never waits for a pipe's other end.
+pub fn open(path: &Path) -> io::Result<(File, Metadata)> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits() | nix::fcntl::OFlag::O_CLOEXEC.bits())
+        .open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    Ok((file, metadata))
+}
+
+/// Whether a file is told apart by ids in its lines, and what its source is called: what identity needs.
+#[derive(Debug, Clone)]
+pub struct Belongs {
+    /// The host.
+    pub host: String,
+    /// The source: the live path, or `replay`.
+    pub source: String,
+    /// Name of the format.
+    pub format: String,
+    /// Lines have an id of their own, and the file's beginning can be told by it.
+    pub alt1: bool,
+    /// Lines have an id of their own.
+    pub lines_have_ids: bool,
+    /// Lines need [`Twins`].
+    pub twins: bool,
+}
+
+enum Input {
+    Plain(Arc<File>),
+    Stream(Box<dyn Read + Send>),
+}
+
+/// A file that was opened and not yet identified.
+pub struct Opened {
+    path: PathBuf,
+    file: File,
+    metadata: Metadata,
+    packing: Packing,
+    progress: Arc<AtomicU64>,
+}
+
+/// What opening a file against the checkpoints came to.
+pub enum Identified {
+    /// There is something to read, now or later.
+    Reading(Box<Reading>),
+    /// All of it is loaded and sealed.
+    Done {
+        /// Key of `log_files`.
+        file_id: i32,
+    },
+    /// It has not a whole line yet.
+    TooShort,
+    /// It begins like a file of which more is loaded than it has: a copy under way, or a cut file.
+    Shorter {
+        /// Key of `log_files`.
+        file_id: i32,
+    },
+}
+
+/// How identification goes where there is a choice.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Choice {
+    /// The file will not grow: a last line without a newline is a line.
+    pub complete: bool,
+    /// A file shorter than its checkpoint is one of its own.
+    pub fork_if_shorter: bool,
+    /// Nothing says that the lines of a new file are its own: ids are read for all of it.
+    pub by_ids: bool,
+}
+
+/// A stream that counts the bytes it took from the disk.
+struct Counted<R> {
+    inner: R,
+    count: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.count.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}
+
+impl Opened {
+    /// Opens a regular file and looks at its first bytes. `progress` says how many bytes of a compressed file
+    /// were taken from the disk.
+    pub fn new(path: &Path, progress: Arc<AtomicU64>) -> io::Result<Opened> {
+        let (file, metadata) = open(path)?;
+        let mut first = [0; 4];
+        let n = file.read_at(&mut first, 0)?;
+        Ok(Opened { path: path.to_owned(), packing: stored::packing(&first[..n])?, file, metadata, progress })
+    }
+
+    /// Device and inode.
+    pub fn key(&self) -> Key {
+        key(&self.metadata)
+    }
+
+    /// Whether it is compressed.
+    pub fn is_packed(&self) -> bool {
+        self.packing != Packing::Plain
+    }
+
+    fn stream(&self) -> io::Result<Box<dyn Read + Send>> {
+        // A description of its own, so that its position is its own.
+        let (file, metadata) = open(&self.path)?;
+        if key(&metadata) != self.key() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "the file was replaced while it was opened"));
+        }
+        self.progress.store(0, Ordering::Relaxed);
+        let counted = Counted { inner: file, count: Arc::clone(&self.progress) };
+        stored::unpack(io::BufReader::with_capacity(128 * 1024, counted))
+    }
+
+    /// The first bytes, enough to find the head in, and whether they may be all that there ever are.
+    fn beginning(&self) -> io::Result<(Vec<u8>, bool)> {
+        if self.is_packed() {
+            let mut bytes = Vec::new();
+            let read = self.stream()?.take(HEAD_SEARCH_BYTES as u64).read_to_end(&mut bytes);
+            // One that breaks off is read as far as it goes; who reads it that far meets the error again.
+            return match read {
+                Err(error) if bytes.is_empty() => Err(error),
+                read => Ok((bytes, read.is_ok())),
+            };
+        }
+        let mut bytes = vec![0; HEAD_SEARCH_BYTES];
+        let n = fill_at(&self.file, &mut bytes, 0)?;
+        bytes.truncate(n);
+        Ok((bytes, false))
+    }
+
+    /// Holds the file against the checkpoints that begin like it.
+    ///
+    /// # Errors
+    /// The outer one: the file cannot be read. The inner: the database's answers no longer hold.
+    pub fn identify(
+        self,
+        belongs: &Belongs,
+        choice: Choice,
+        store: &Store,
+    ) -> io::Result<Result<Identified, Interrupted>> {
+        let (beginning, complete) = self.beginning()?;
+        let Some(head) = Head::of(&beginning, belongs.alt1, complete || choice.complete) else {
+            return Ok(Ok(Identified::TooShort));
+        };
+        let candidates = match store.candidates(head, &belongs.host, &belongs.source) {
+            Ok(candidates) => candidates,
+            Err(interrupted) => return Ok(Err(interrupted)),
+        };
+        if self.is_packed() {
+            // Held against its checkpoint once, and not touched since: no need to unpack all of it again.
+            let seen = |c: &Candidate| {
+                c.checkpoint.sealed
+                    && c.seen == Stamp::of(&self.metadata)
+                    && head_holds(&c.checkpoint, &beginning)
+            };
+            if let Some(candidate) = candidates.iter().find(|c| seen(c)) {
+                return Ok(Ok(Identified::Done { file_id: candidate.checkpoint.file_id }));
+            }
+        }
+        let mut candidates: Vec<Checkpoint> = candidates.into_iter().map(|c| c.checkpoint).collect();
+        let all: Vec<i32> = candidates.iter().map(|c| c.file_id).collect();
+        // The one that is loaded farthest first: what it proves is the most.
+        candidates.sort_by_key(|c| std::cmp::Reverse(c.loaded_bytes));
+        let mut shorter = None;
+        for checkpoint in candidates {
+            let (standing, stream) = self.stand(&checkpoint, &beginning)?;
+            match standing {
+                Standing::Other | Standing::Diverges => {}
+                Standing::Shorter => shorter = shorter.or(Some(checkpoint.file_id)),
+                Standing::Done => {
+                    if let Err(interrupted) = store.seen(checkpoint.file_id, self.facts(belongs)) {
+                        return Ok(Err(interrupted));
+                    }
+                    return Ok(Ok(Identified::Done { file_id: checkpoint.file_id }));
+                }
+                Standing::Continues | Standing::Beyond => {
+                    let ids = standing == Standing::Beyond;
+                    return self
+                        .continued(&checkpoint, head, stream, ids, belongs)
+                        .map(|r| Ok(Identified::Reading(r)));
+                }
+            }
+        }
+        if let Some(file_id) = shorter.filter(|_| !choice.fork_if_shorter) {
+            return Ok(Ok(Identified::Shorter { file_id }));
+        }
+        let id = match store.new_file_id() {
+            Ok(id) => id,
+            Err(interrupted) => return Ok(Err(interrupted)),
+        };
+        let file = FileRef::New { id, head, disproved: all, by_ids: choice.by_ids };
+        self.begun(file, belongs).map(|r| Ok(Identified::Reading(r)))
+    }
+
+    /// Where the file stands against a checkpoint; for a compressed file that goes on, the stream positioned
+    /// at its end.
+    fn stand(
+        &self,
+        checkpoint: &Checkpoint,
+        beginning: &[u8],
+    ) -> io::Result<(Standing, Option<Box<dyn Read + Send>>)> {
+        if !head_holds(checkpoint, beginning) {
+            return Ok((Standing::Other, None));
+        }
+        let (to, tail) = (checkpoint.loaded_bytes, checkpoint.tail);
+        if !self.is_packed() {
+            let size = self.file.metadata()?.size();
+            return Ok((checkpoint.standing(size, true, tail_holds(&self.file, to, &tail)), None));
+        }
+        let Some(skip) = to.checked_sub(u64::from(tail.bytes)) else { return Ok((Standing::Diverges, None)) };
+        let mut stream = self.stream()?;
+        let skipped = io::copy(&mut stream.by_ref().take(skip), &mut io::sink())?;
+        let mut last = vec![0; tail.bytes as usize];
+        let n = fill(&mut stream, &mut last)?;
+        if skipped < skip || n < last.len() {
+            return Ok((checkpoint.standing(skipped + n as u64, true, false), None));
+        }
+        if hash(&last) != tail.hash {
+            return Ok((checkpoint.standing(to, true, false), None));
+        }
+        if !checkpoint.sealed {
+            return Ok((Standing::Continues, Some(stream)));
+        }
+        let mut one = [0];
+        let more = fill(&mut stream, &mut one)?;
+        let stream: Box<dyn Read + Send> = Box::new(io::Cursor::new(one).take(more as u64).chain(stream));
+        Ok((checkpoint.standing(to + more as u64, true, true), Some(stream)))
+    }
+
+    fn facts(&self, belongs: &Belongs) -> Facts {
+        Facts {
+            host: belongs.host.clone(),
+            source: belongs.source.clone(),
+            path: self.path.to_string_lossy().into_owned(),
+            format: belongs.format.clone(),
+            inode: i64::try_from(self.metadata.ino()).unwrap_or(i64::MAX),
+            stamp: Stamp::of(&self.metadata),
+        }
+    }
+
+    fn continued(
+        self,
+        checkpoint: &Checkpoint,
+        head: Head,
+        stream: Option<Box<dyn Read + Send>>,
+        unknown: bool,
+        belongs: &Belongs,
+    ) -> io::Result<Box<Reading>> {
+        let better = (checkpoint.head.is_provisional() && head.proof.bytes > checkpoint.head.proof.bytes)
+            .then_some(head);
+        let file = FileRef::Known { id: checkpoint.file_id, head: checkpoint.head };
+        let mut reading = self.reading(file, stream, checkpoint.loaded_bytes, checkpoint.tail, belongs)?;
+        reading.read_ids = unknown;
+        reading.better_head = better;
+        Ok(reading)
+    }
+
+    fn begun(self, file: FileRef, belongs: &Belongs) -> io::Result<Box<Reading>> {
+        let stream = if self.is_packed() { Some(self.stream()?) } else { None };
+        let mut reading = self.reading(file, stream, 0, Proof::of(b""), belongs)?;
+        reading.read_ids = true;
+        Ok(reading)
+    }
+
+    fn reading(
+        self,
+        file: FileRef,
+        stream: Option<Box<dyn Read + Send>>,
+        from: u64,
+        from_tail: Proof,
+        belongs: &Belongs,
+    ) -> io::Result<Box<Reading>> {
+        // Twins are counted in what stands before: a compressed file is read from its start for them.
+        let warm = belongs.twins && from > 0;
+        let start = if warm { from.saturating_sub(WINDOW_BYTES + 1) } else { from };
+        let input = match stream {
+            None => Input::Plain(Arc::new(self.file.try_clone()?)),
+            Some(_) if warm => {
+                let mut stream = self.stream()?;
+                io::copy(&mut stream.by_ref().take(start), &mut io::sink())?;
+                Input::Stream(stream)
+            }
+            Some(stream) => Input::Stream(stream),
+        };
+        let facts = self.facts(belongs);
+        let stamp = Stamp::of(&self.metadata);
+        let mut reading = Box::new(Reading {
+            key: self.key(),
+            path: self.path,
+            packed: self.packing != Packing::Plain,
+            input,
+            lines: Lines::new(start),
+            at_end: false,
+            warm_until: from,
+            twins: belongs.twins.then(Twins::default),
+            lines_have_ids: belongs.lines_have_ids,
+            alt1: belongs.alt1,
+            file,
+            facts,
+            facts_stored: false,
+            from,
+            from_tail,
+            better_head: None,
+            stamp,
+            read_ids: false,
+            sealed: false,
+        });
+        if start > 0 && warm {
+            // `start` lies within a line: the window begins with the one after it.
+            reading.skip_to_line()?;
+        }
+        Ok(reading)
+    }
+}
+
+/// A file being read.
+pub struct Reading {
+    /// Device and inode.
+    pub key: Key,
+    /// Where it was seen last.
+    pub path: PathBuf,
+    /// Compressed: it ends where the stream ends.
+    pub packed: bool,
+    input: Input,
+    lines: Lines,
+    /// The last read gave nothing.
+    at_end: bool,
+    /// Lines before this are loaded, and only counted as twins.
+    warm_until: u64,
+    twins: Option<Twins>,
+    lines_have_ids: bool,
+    alt1: bool,
+    file: FileRef,
+    facts: Facts,
+    facts_stored: bool,
+    /// Where the next section begins, and its proof.
+    from: u64,
+    from_tail: Proof,
+    better_head: Option<Head>,
+    /// As it was when it was opened.
+    pub stamp: Stamp,
+    /// No checkpoint proves that its next lines are new.
+    pub read_ids: bool,
+    /// Its seal is on its way.
+    pub sealed: bool,
+}
+
+/// What a line of a file is for.
+pub enum Step<'a> {
+    /// To be taken to its end.
+    New(Line<'a>, Option<&'a mut Twins>),
+    /// Loaded already; only its twins count.
+    Warm(Line<'a>, &'a mut Twins),
+    /// There is no whole line at the moment.
+    End,
+}
+
+impl Reading {
+    /// Key of `log_files`.
+    pub fn file_id(&self) -> i32 {
+        self.file.id()
+    }
+
+    /// Whether it has no checkpoint yet.
+    pub fn is_new(&self) -> bool {
+        matches!(self.file, FileRef::New { .. })
+    }
+
+    /// Its beginning, as identity.
+    pub fn head(&self) -> Head {
+        self.file.head()
+    }
+
+    /// Offset behind the last line handed out.
+    pub fn offset(&self) -> u64 {
+        self.lines.offset()
+    }
+
+    /// Offset behind the last byte read.
+    pub fn read_offset(&self) -> u64 {
+        self.lines.read_offset()
+    }
+
+    /// Whether it was read to its present end; a line without a newline may be left.
+    pub fn is_at_end(&self) -> bool {
+        self.at_end
+    }
+
+    /// Whether bytes without a newline are left.
+    pub fn has_rest(&self) -> bool {
+        self.lines.read_offset() > self.lines.offset()
+    }
+
+    /// The file as it stands on disk now, by its descriptor. `None` for a stream.
+    pub fn metadata(&self) -> Option<io::Result<Metadata>> {
+        match &self.input {
+            Input::Plain(file) => Some(file.metadata()),
+            Input::Stream(_) => None,
+        }
+    }
+
+    fn skip_to_line(&mut self) -> io::Result<()> {
+        // What is left of the line that the window begins in; where it ends with what is loaded, all of it.
+        loop {
+            if self.lines.next_line().is_some() {
+                return Ok(());
+            }
+            if self.lines.read_offset() >= self.warm_until || self.read()? == 0 {
+                self.lines.last_line();
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads once. Bytes read; 0 at the end.
+    fn read(&mut self) -> io::Result<usize> {
+        let at = self.lines.read_offset();
+        if let Input::Plain(file) = &self.input
+            && file.metadata()?.size() <= at
+        {
+            // Cheaper than making room to read nothing.
+            self.at_end = true;
+            return Ok(0);
+        }
+        let room = self.lines.room();
+        // Not beyond what is loaded while warming up: a sealed file may end within a line there.
+        let most = if at < self.warm_until {
+            room.len().min(usize::try_from(self.warm_until - at).unwrap_or(usize::MAX))
+        } else {
+            room.len()
+        };
+        let n = loop {
+            let read = match &mut self.input {
+                Input::Plain(file) => file.read_at(&mut room[..most], at),
+                Input::Stream(stream) => stream.read(&mut room[..most]),
+            };
+            match read {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                other => break other?,
+            }
+        };
+        self.lines.filled(n);
+        self.at_end = n == 0;
+        Ok(n)
+    }
+
+    /// The next line, reading where none is in the buffer.
+    pub fn step(&mut self) -> io::Result<Step<'_>> {
+        // Two looks at the buffer, because a line that is handed out borrows it.
+        while !self.lines.has_line() {
+            let (offset, read) = (self.lines.offset(), self.lines.read_offset());
+            if offset < self.warm_until && read == self.warm_until {
+                // What was loaded ended without a newline.
+                return Ok(match (self.lines.last_line(), &mut self.twins) {
+                    (Some(line), Some(twins)) => Step::Warm(line, twins),
+                    _ => Step::End,
+                });
+            }
+            if self.read()? == 0 {
+                return Ok(Step::End);
+            }
+        }
+        let warm = self.lines.offset() < self.warm_until;
+        Ok(match (self.lines.next_line(), &mut self.twins) {
+            (None, _) => Step::End,
+            (Some(line), Some(twins)) => {
+                if warm {
+                    Step::Warm(line, twins)
+                } else {
+                    Step::New(line, Some(twins))
+                }
+            }
+            (Some(line), None) => Step::New(line, None),
+        })
+    }
+
+    /// The last line, where the file ended without a newline. Call at the end.
+    pub fn last(&mut self) -> Step<'_> {
+        match self.lines.last_line() {
+            Some(line) => Step::New(line, self.twins.as_mut()),
+            None => Step::End,
+        }
+    }
+
+    /// Whether lines were handed out that belong to no section yet.
+    pub fn has_news(&self) -> bool {
+        self.lines.offset() > self.from
+    }
+
+    /// Opens its section in the batch: lines from here on are its. `false`: the batch holds other bytes of it.
+    #[must_use]
+    pub fn open_section(&self, batch: &mut Batch) -> bool {
+        batch.open(self.file.clone(), self.from, self.from_tail, self.read_ids)
+    }
+
+    /// Closes its section; all lines up to [`Reading::offset`] are in the batch. Returns where it was seen, if
+    /// that is to be stored.
+    pub fn close_section(&mut self, batch: &mut Batch, seal: bool) -> Option<Facts> {
+        let to = self.lines.offset();
+        if to > self.from {
+            let want = tail_bytes(self.lines_have_ids, self.lines.last_span(), to);
+            self.from_tail = Proof::of(self.lines.tail(want as usize));
+        }
+        let head = self.file.head();
+        if self.better_head.is_none() && head.is_provisional() && to > u64::from(head.proof.bytes) {
+            self.better_head = self.longer_head(to);
+        }
+        batch.close(to, self.from_tail, seal, self.better_head);
+        self.sealed |= seal;
+        self.from = to;
+        let new = matches!(self.file, FileRef::New { .. });
+        let head = self.better_head.take().unwrap_or(head);
+        self.file = FileRef::Known { id: self.file.id(), head };
+        let tell = new || seal || !std::mem::replace(&mut self.facts_stored, true);
+        self.facts_stored = true;
+        tell.then(|| self.facts())
+    }
+
+    /// The head over more of the file, for one that was short when it was stored.
+    fn longer_head(&self, loaded: u64) -> Option<Head> {
+        let Input::Plain(file) = &self.input else { return None };
+        let most = usize::try_from(loaded).unwrap_or(usize::MAX).min(if self.alt1 {
+            HEAD_SEARCH_BYTES
+        } else {
+            HEAD_BYTES
+        });
+        let mut bytes = vec![0; most];
+        let n = fill_at(file, &mut bytes, 0).ok()?;
+        Head::of(&bytes[..n], self.alt1, false)
+    }
+
+    fn facts(&self) -> Facts {
+        let mut facts = self.facts.clone();
+        facts.path = self.path.to_string_lossy().into_owned();
+        if let Some(Ok(metadata)) = self.metadata() {
+            facts.stamp = Stamp::of(&metadata);
+        }
+        facts
+    }
+
+    /// Notes a new place of the file; it is stored with its next section.
+    pub fn moved_to(&mut self, path: &Path) {
+        self.path = path.to_owned();
+        self.facts_stored = false;
+    }
+
+    /// Says that its size or place should be stored with its next section.
+    pub fn tell_facts(&mut self) {
+        self.facts_stored = false;
+    }
+
+    /// What can show before the commit that the file still holds what was read.
+    pub fn proof(&self) -> Option<Arc<dyn Proves>> {
+        match &self.input {
+            Input::Plain(file) => Some(Arc::new(PlainProof(Arc::clone(file)))),
+            Input::Stream(_) => None,
+        }
+    }
+
+    /// Gives memory back while there is nothing to read.
+    pub fn rest(&mut self) {
+        self.lines.shrink();
+    }
+
+    /// A file that was cut below what was read of it. Only of a plain file.
+    pub fn was_cut(&self) -> bool {
+        self.metadata().is_some_and(|m| m.is_ok_and(|m| m.size() < self.lines.read_offset()))
+    }
+
+    /// When it was last written, microseconds since 1970; now, if that is unknown.
+    pub fn modified(&self) -> Micros {
+        self.metadata().and_then(Result::ok).map_or_else(clock::now, |m| Stamp::of(&m).modified)
+    }
+}
+
+struct PlainProof(Arc<File>);
+
+impl Proves for PlainProof {
+    fn holds(&self, proof: &Proof, at: u64) -> bool {
+        tail_holds(&self.0, at, proof)
+    }
+}
+
+/// Whether a file that begins so has the checkpoint's head.
+fn head_holds(checkpoint: &Checkpoint, beginning: &[u8]) -> bool {
+    let head = checkpoint.head.proof;
+    beginning.get(..head.bytes as usize).is_some_and(|bytes| hash(bytes) == head.hash)
+}
+
+/// Whether the bytes that end at `to` hash to `tail`.
+fn tail_holds(file: &File, to: u64, tail: &Proof) -> bool {
+    let Some(from) = to.checked_sub(u64::from(tail.bytes)) else { return false };
+    let mut bytes = vec![0; tail.bytes as usize];
+    file.read_exact_at(&mut bytes, from).is_ok() && hash(&bytes) == tail.hash
+}
+
+fn fill(from: &mut impl Read, to: &mut [u8]) -> io::Result<usize> {
+    fill_with(to, |rest, _| from.read(rest))
+}
+
+fn fill_at(file: &File, to: &mut [u8], offset: u64) -> io::Result<usize> {
+    fill_with(to, |rest, done| file.read_at(rest, offset + done as u64))
+}
+
+fn fill_with(
+    to: &mut [u8],
+    mut read: impl FnMut(&mut [u8], usize) -> io::Result<usize>,
+) -> io::Result<usize> {
+    let mut done = 0;
+    while done < to.len() {
+        match read(&mut to[done..], done) {
+            Ok(0) => break,
+            Ok(n) => done += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(done)
+}
