@@ -17,5 +17,8 @@ pub mod store;
 
 pub mod pipeline;
 
+pub mod account;
+pub mod cli;
 pub mod clock;
+pub mod cmd;
 pub mod config;

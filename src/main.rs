@@ -1,3 +1,134 @@
-//! `alt`: the commands come with what they command.
+//! `alt`: parses the arguments, starts logging, dispatches, prints an error once, decides the exit code.
 
-fn main() {}
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use access_log_tracker::cli::{Cli, Command, Global, LogFormat};
+use access_log_tracker::cmd::{self, Outcome};
+use access_log_tracker::config::Config;
+use access_log_tracker::{account, cmd::show};
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_logging(&cli);
+    let mut out = Stdout { inner: io::BufWriter::new(io::stdout()), reader_gone: false };
+    let result = dispatch(&cli, &mut out).and_then(|outcome| {
+        out.flush()?;
+        Ok(outcome)
+    });
+    match result {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Problems) => ExitCode::from(3),
+        Err(_) if out.reader_gone => ExitCode::SUCCESS, // `alt … | head` has seen enough
+        Err(error) => {
+            let _ = out.flush();
+            report(&cli.global, &error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
+    let path = cli.global.config();
+    let path = path.as_deref();
+    match &cli.command {
+        Command::Setup(args) => return cmd::setup::run(path, args, out),
+        Command::Check(args) => return cmd::check::run(path, args, out),
+        _ => {}
+    }
+    let config = Config::load(path)?;
+    match &cli.command {
+        Command::Parse(args) => return cmd::parse::run(&config, args, out),
+        Command::Explain(args) => return cmd::explain::run(&config, args, out),
+        Command::Tail(args) => return block_on(cmd::tail::run(&config, args, out)),
+        _ => {}
+    }
+    account::become_alt(&config.postgres)?;
+    match &cli.command {
+        Command::Run => cmd::run::run(&config, path, out),
+        Command::Replay(args) => cmd::replay::run(&config, args, out),
+        Command::Migrate(args) => block_on(cmd::migrate::run(&config, args, out)),
+        Command::App(verb) => block_on(cmd::app::run(&config, verb, out)),
+        Command::Status(args) => block_on(cmd::status::run(&config, args, out)),
+        Command::Rejects(verb) => block_on(cmd::rejects::run(&config, verb, out)),
+        Command::Setup(_)
+        | Command::Check(_)
+        | Command::Parse(_)
+        | Command::Explain(_)
+        | Command::Tail(_) => {
+            unreachable!("dispatched above")
+        }
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+fn start_logging(cli: &Cli) {
+    let global = &cli.global;
+    let daemon = matches!(cli.command, Command::Run);
+    let filter = match (global.quiet, global.verbose) {
+        (true, _) => "error",
+        (_, 0) if daemon => "warn,access_log_tracker=info",
+        (_, 0) => "warn",
+        (_, 1) => "info,access_log_tracker=debug",
+        _ => "trace",
+    };
+    let color = io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    let logging = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(io::stderr)
+        .with_target(global.verbose > 1);
+    // journald stamps every line itself
+    let journald = std::env::var_os("JOURNAL_STREAM").is_some() && !io::stderr().is_terminal();
+    match (global.log_format, journald) {
+        (LogFormat::Json, _) => logging.json().flatten_event(true).init(),
+        (LogFormat::Human, true) => logging.with_ansi(false).without_time().init(),
+        (LogFormat::Human, false) => logging.with_ansi(color).init(),
+    }
+}
+
+/// Prints the error, once, with its causes.
+fn report(global: &Global, error: &anyhow::Error) {
+    match global.log_format {
+        LogFormat::Json => tracing::error!(error = format!("{error:#}"), "failed"),
+        LogFormat::Human => {
+            // line by line: a list of problems keeps its lines, and nothing else of it reaches the terminal
+            let text = format!("{error:#}").replace(": \n", ":\n");
+            let lines: Vec<_> = text.split('\n').map(show::safe).collect();
+            let _ = writeln!(io::stderr(), "alt: {}", lines.join("\n"));
+        }
+    }
+}
+
+/// Standard output that remembers whether its reader has gone.
+struct Stdout {
+    inner: io::BufWriter<io::Stdout>,
+    reader_gone: bool,
+}
+
+impl Stdout {
+    fn note<T>(&mut self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(e) = &result {
+            self.reader_gone |= e.kind() == io::ErrorKind::BrokenPipe;
+        }
+        result
+    }
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let result = self.inner.write(bytes);
+        self.note(result)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let result = self.inner.flush();
+        self.note(result)
+    }
+}

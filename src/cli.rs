@@ -1,0 +1,428 @@
+//! The command line: types only. The doc comments are the help that people read.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Turns nginx into a tracking collector that loses nothing: requests that nginx logged become rows in
+/// PostgreSQL, exactly once.
+#[derive(Debug, Parser)]
+#[command(
+    name = "alt",
+    version,
+    max_term_width = 100,
+    after_help = "\
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a check found problems.
+The first steps on a machine with nginx and PostgreSQL: `alt setup`, then `alt check`."
+)]
+pub struct Cli {
+    /// For every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The configuration, else the one that the variable `ALT_CONFIG` names, else /etc/alt/alt.toml if it is there
+    // Not clap's own `env`: with the variable set, every message about usage would name this option.
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Everywhere")]
+    pub config: Option<PathBuf>,
+    /// How messages are written to stderr: human or json
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        default_value = "human",
+        hide_possible_values = true,
+        help_heading = "Everywhere"
+    )]
+    pub log_format: LogFormat,
+    /// Say more (twice: everything)
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Everywhere")]
+    pub verbose: u8,
+    /// Say nothing but errors
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Everywhere")]
+    pub quiet: bool,
+}
+
+impl Global {
+    /// The configuration that is named, by the option or by the environment.
+    pub fn config(&self) -> Option<PathBuf> {
+        let named = || std::env::var_os("ALT_CONFIG").filter(|path| !path.is_empty());
+        self.config.clone().or_else(|| named().map(PathBuf::from))
+    }
+}
+
+/// How messages are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people and journald.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Prepare this machine, as root, once: role, database, schema, first application, nginx site
+    Setup(Setup),
+    /// Follow the logs and load them: the daemon
+    #[command(after_help = "\
+Runs until SIGTERM or Ctrl-C; it may be killed at any time. SIGHUP validates the configuration and then reloads \
+it; a wrong one changes nothing.
+
+Examples:
+  systemctl start alt
+  alt run --config ./alt.toml -v
+  kill -HUP $(pidof alt)")]
+    Run,
+    /// Load archived or foreign logs; what is there already is not loaded twice
+    Replay(Replay),
+    /// Show what lines mean, as JSON, one object a line; needs no database
+    Parse(Parse),
+    /// Create or upgrade the schema
+    Migrate(Migrate),
+    /// Applications: whose hits are whose
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  alt app add 'My shop' --domain example.com
+  alt app list"
+    )]
+    App(App),
+    /// Find what is wrong, and say how to mend it
+    Check(Check),
+    /// Show how far every log is loaded
+    Status(Status),
+    /// Watch hits as they come
+    Tail(Tail),
+    /// Show how a line is parsed, enriched and classified, and by which rule
+    Explain(Explain),
+    /// Lines that could not become rows
+    #[command(subcommand, after_help = "Example:\n  alt rejects list --since 1d")]
+    Rejects(Rejects),
+}
+
+/// `alt setup`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Says every step before it is taken; steps that are done already are left out, so it can be run again.
+
+Examples:
+  alt setup --dry-run
+  alt setup --host events.example.com --app 'My shop' --domain example.com")]
+pub struct Setup {
+    /// Only say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// The host name that beacons are sent to; without it the site answers to any
+    #[arg(long, value_name = "HOST", default_value = "_", hide_default_value = true)]
+    pub host: String,
+    /// Name of the first application
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub app: String,
+    /// A domain whose pages the first application tracks (several: repeat; none: all)
+    #[arg(long = "domain", value_name = "DOMAIN")]
+    pub domains: Vec<String>,
+    /// Time zone of the first application
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub time_zone: String,
+    /// Leave nginx alone
+    #[arg(long)]
+    pub no_nginx: bool,
+}
+
+/// `alt replay`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A replay goes by what is in the database: lines that are rows already are counted as already loaded. It may be \
+interrupted at any time; run again, it goes on from its last commit. Exit code 0 says that every line of every file \
+is accounted for.
+
+Give a file of the same format the label that its source has in the configuration: without event ids, the label is \
+part of what tells lines apart.
+
+Examples:
+  alt replay /var/log/nginx/alt/rotated/
+  alt replay --jobs 4 '/backup/beacon.log-2026*.gz'
+  alt replay --format combined --app 'My shop' --label shop access.log.*.gz
+  ssh web-2 cat /var/log/nginx/alt/beacon.log.1 | alt replay -")]
+pub struct Replay {
+    /// Files (plain, .gz, .zst, .bz2), directories, patterns, or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<String>,
+    /// Format of the lines: alt1, combined, common, or an nginx log_format string
+    #[arg(long, value_name = "FORMAT", default_value = "alt1")]
+    pub format: String,
+    /// Name or key of the application whose hits these are, for formats that carry none
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// The source's label, for formats without event ids: as configured where the log was written
+    #[arg(long, value_name = "LABEL")]
+    pub label: Option<String>,
+    /// Files to read at the same time
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub jobs: u16,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt parse`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Every line gives one object: `line` is what became of it (hit, non_hit, reject), `offset` its place in the \
+uncompressed file. A line that another write tore gives one for each piece.
+
+Examples:
+  alt parse /var/log/nginx/alt/beacon.log | jq 'select(.line == \"reject\")'
+  alt parse --format combined access.log.2.gz
+  alt parse --format '$remote_addr [$time_local] \"$request\" $status' - < site.log")]
+pub struct Parse {
+    /// Files (plain, .gz, .zst, .bz2), or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Format of the lines: alt1, combined, common, or an nginx log_format string
+    #[arg(long, value_name = "FORMAT", default_value = "alt1")]
+    pub format: String,
+}
+
+/// `alt migrate`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Safe to run at any time and by several at once; each step is one transaction.
+
+Examples:
+  alt migrate
+  alt migrate --status")]
+pub struct Migrate {
+    /// Only show which migrations are applied; exit code 3 if some are not
+    #[arg(long)]
+    pub status: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt app`
+#[derive(Debug, Subcommand)]
+pub enum App {
+    /// Register an application, and print its key and the line to paste
+    #[command(after_help = "\
+Examples:
+  alt app add 'My shop' --domain example.com --domain example.net --time-zone Europe/Berlin")]
+    Add(AppAdd),
+    /// List the applications
+    #[command(after_help = "Example:\n  alt app list --json")]
+    List(JsonOnly),
+    /// Show an application and the HTML line to paste into its pages
+    #[command(after_help = "Example:\n  alt app show 'My shop' --host events.example.com")]
+    Show(AppShow),
+    /// Give an application another name; its key stays
+    #[command(after_help = "Example:\n  alt app rename 'My shop' 'Our shop'")]
+    Rename(AppRename),
+    /// Take no more hits of an application; its rows stay
+    #[command(after_help = "Example:\n  alt app disable 'My shop'")]
+    Disable(AppOne),
+    /// Take hits of a disabled application again
+    #[command(after_help = "Example:\n  alt app enable 'My shop'")]
+    Enable(AppOne),
+}
+
+/// `alt app add`
+#[derive(Debug, Args)]
+pub struct AppAdd {
+    /// A name for people
+    pub name: String,
+    /// A domain whose pages it tracks and those below it (several: repeat; none: all)
+    #[arg(long = "domain", value_name = "DOMAIN")]
+    pub domains: Vec<String>,
+    /// Time zone of its days; it cannot be changed later
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub time_zone: String,
+    /// The host name that beacons are sent to, for the line to paste
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt app show`
+#[derive(Debug, Args)]
+pub struct AppShow {
+    /// Its name or key
+    #[arg(value_name = "APP")]
+    pub app: String,
+    /// The host name that beacons are sent to
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt app rename`
+#[derive(Debug, Args)]
+pub struct AppRename {
+    /// Its name or key
+    #[arg(value_name = "APP")]
+    pub app: String,
+    /// The new name
+    pub name: String,
+}
+
+/// An application.
+#[derive(Debug, Args)]
+pub struct AppOne {
+    /// Its name or key
+    #[arg(value_name = "APP")]
+    pub app: String,
+}
+
+/// No options but this one.
+#[derive(Debug, Args)]
+pub struct JsonOnly {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt check`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Looks at the configuration, the logs, nginx, logrotate, the disk, PostgreSQL and the daemon. Exit code 3 if \
+something is wrong. Run by root it sees nginx's configuration, and looks at the rest as user alt.
+
+Examples:
+  sudo alt check
+  alt check --nginx-conf /etc/nginx/nginx.conf --json")]
+pub struct Check {
+    /// Read nginx's configuration from this file (as `nginx -T` prints it, or nginx.conf) and not by `nginx -T`
+    #[arg(long, value_name = "FILE")]
+    pub nginx_conf: Option<PathBuf>,
+    /// Where logrotate's configuration is
+    #[arg(long, value_name = "DIR", default_value = "/etc/logrotate.d", hide = true)]
+    pub logrotate_dir: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt status`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+With FILE, the exit code is 0 if every line of it is loaded, and 3 if not. The file is known by its content, so a \
+renamed, moved or compressed one is found too.
+
+Examples:
+  alt status
+  cd /var/log/nginx/alt/rotated && alt status beacon.log-20260101 && mv beacon.log-20260101 /backup/")]
+pub struct Status {
+    /// A log, live or rotated, plain or compressed
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Show the files of all hosts
+    #[arg(long)]
+    pub all_hosts: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt tail`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+For watching only: nothing is loaded, and lines may be left out when a log is rotated.
+
+Examples:
+  alt tail
+  alt tail --format combined /var/log/nginx/access.log")]
+pub struct Tail {
+    /// Logs to watch [default: those of the configuration]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Format of the lines of FILE: alt1, combined, common, or an nginx log_format string
+    #[arg(long, value_name = "FORMAT", default_value = "alt1", requires = "files")]
+    pub format: String,
+}
+
+/// `alt explain`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  tail -n1 /var/log/nginx/alt/beacon.log | alt explain
+  alt explain --format combined '203.0.113.7 - - [31/Jan/2026:12:00:00 +0000] \"GET / HTTP/1.1\" 200 5 \"-\" \"curl/8\"'")]
+pub struct Explain {
+    /// The line; else the first line of standard input
+    pub line: Option<String>,
+    /// Format of the line: alt1, combined, common, or an nginx log_format string
+    #[arg(long, value_name = "FORMAT", default_value = "alt1")]
+    pub format: String,
+    /// A domain of the application, as if it were registered with it (several: repeat)
+    #[arg(long = "domain", value_name = "DOMAIN")]
+    pub domains: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt rejects`
+#[derive(Debug, Subcommand)]
+pub enum Rejects {
+    /// List them, the newest first
+    #[command(after_help = "\
+Examples:
+  alt rejects list --since 1d
+  alt rejects list --reason unknown_app --file /var/log/nginx/alt/beacon.log --json")]
+    List(RejectsList),
+}
+
+/// `alt rejects list`
+#[derive(Debug, Args)]
+pub struct RejectsList {
+    /// Only of this reason
+    #[arg(long, value_name = "REASON")]
+    pub reason: Option<String>,
+    /// Only of files whose path contains this
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<String>,
+    /// Only rejected in this time (1h, 7d)
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub limit: u32,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_types_are_consistent() {
+        super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_without_commands_of_its_own_has_an_example() {
+        fn visit(command: &clap::Command) {
+            if command.has_subcommands() {
+                command.get_subcommands().for_each(visit);
+            } else {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains("  alt "), "{} has no example", command.get_name());
+            }
+        }
+        super::Cli::command().get_subcommands().for_each(visit);
+    }
+}

@@ -1,0 +1,299 @@
+//! The logs, their directories, the disk, and logrotate.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use nix::sys::statvfs::statvfs;
+use nix::unistd::{AccessFlags, access, geteuid};
+
+use super::Findings;
+use super::nginx::Site;
+use crate::cmd::parse;
+use crate::config::{Config, Source};
+use crate::pure::arena::ARENA_BYTES;
+use crate::pure::hit::{Parsed, Reason};
+use crate::pure::lines::Lines;
+use crate::pure::parse::{Format, Trusted};
+
+/// Bytes at the end of a log that are looked at.
+const SAMPLE_BYTES: u64 = 256 * 1024;
+/// Lines of a sample from which on something is said about all.
+const SAMPLE_LINES_MIN: usize = 5;
+
+/// Looks at every configured log.
+pub(super) fn logs(config: &Config, site: Option<&Site>, findings: &mut Findings) {
+    for source in &config.sources {
+        for pattern in &source.paths {
+            let found: Vec<PathBuf> =
+                glob::glob(pattern).map(|paths| paths.flatten().collect()).unwrap_or_default();
+            if found.is_empty() {
+                absent(pattern, site, findings);
+            }
+            for log in found {
+                if let Some(directory) = log.parent() {
+                    directory_of(directory, findings);
+                }
+                one(config, source, &log, site, findings);
+            }
+        }
+    }
+}
+
+/// The directory is looked through first: what cannot be searched looks as if nothing were in it.
+fn absent(pattern: &str, site: Option<&Site>, findings: &mut Findings) {
+    let directory = Path::new(pattern).parent().unwrap_or(Path::new("/"));
+    if let Err(e) = fs::read_dir(directory)
+        && e.kind() == ErrorKind::PermissionDenied
+    {
+        unreadable(directory, "cannot be listed", findings);
+        return;
+    }
+    let written = site.and_then(|site| glob::Pattern::new(pattern).ok().map(|path| site.writes(&path)));
+    let mend = match written {
+        Some(true) => "nginx is configured to write it: start or reload nginx, and send it a request",
+        Some(false) => {
+            "nginx does not write it either: include alt/alt-locations.conf in a server { }, or correct [[source]] paths"
+        }
+        None => "let nginx write it, or correct [[source]] paths",
+    };
+    findings.add(pattern, "there is no such log", mend);
+}
+
+fn directory_of(directory: &Path, findings: &mut Findings) {
+    if let Err(e) = fs::read_dir(directory) {
+        unreadable(directory, &format!("cannot be listed ({e})"), findings);
+    }
+    let rotated = directory.join("rotated");
+    match fs::read_dir(&rotated) {
+        Err(e) if e.kind() != ErrorKind::NotFound => {
+            unreadable(&rotated, &format!("cannot be listed ({e})"), findings);
+        }
+        _ => {}
+    }
+    if !geteuid().is_root() && access(directory, AccessFlags::W_OK).is_ok() {
+        findings.add(
+            directory.display().to_string(),
+            "can be written by this account: nginx opens the log there as root, and would follow a planted link",
+            format!("chown root {0} && chmod g-w,o-w {0}", directory.display()),
+        );
+    }
+    disk(directory, findings);
+}
+
+fn unreadable(path: &Path, what: &str, findings: &mut Findings) {
+    let mode =
+        fs::metadata(path).map(|meta| format!(" (mode {:o})", meta.mode() & 0o7777)).unwrap_or_default();
+    findings.add(
+        path.display().to_string(),
+        format!("{what} by the account {}{mode}", account()),
+        format!("chgrp alt {0} && chmod g+rX {0}", path.display()),
+    );
+}
+
+fn account() -> String {
+    let user = nix::unistd::User::from_uid(geteuid()).ok().flatten();
+    user.map_or_else(|| geteuid().to_string(), |user| user.name)
+}
+
+/// nginx writes nothing when the disk is full, and such hits are lost.
+fn disk(directory: &Path, findings: &mut Findings) {
+    let Ok(stat) = statvfs(directory) else { return };
+    let (free, all) = (stat.blocks_available(), stat.blocks());
+    let percent = free.saturating_mul(100).checked_div(all).unwrap_or(100);
+    let gigabytes = free.saturating_mul(stat.fragment_size()) as f64 / 1e9;
+    if all > 0 && free == 0 {
+        let what = "the disk is full: nginx loses what it cannot log";
+        findings.add(
+            directory.display().to_string(),
+            what,
+            "make room now: `alt status` shows which logs are loaded",
+        );
+    } else if all > 0 && percent < 5 && gigabytes < 20.0 {
+        findings.add(
+            directory.display().to_string(),
+            format!("the disk is nearly full: {percent} % ({gigabytes:.1} GB) are free"),
+            "make room: `alt status` shows which logs are loaded; then see to retention",
+        );
+    }
+}
+
+/// One log: can it be read, and do its last lines look as they should.
+fn one(config: &Config, source: &Source, log: &Path, site: Option<&Site>, findings: &mut Findings) {
+    let sample = match sample(log) {
+        Ok(sample) => sample,
+        Err(e) if e.kind() == ErrorKind::PermissionDenied => {
+            return unreadable(log, "cannot be read", findings);
+        }
+        Err(e) => {
+            return findings.add(
+                log.display().to_string(),
+                format!("cannot be read: {e}"),
+                "see to the file",
+            );
+        }
+    };
+    let (Ok(format), Ok(trusted)) = (Format::compile(&source.format), Trusted::parse(&config.track.trusted))
+    else {
+        return; // a configuration that was loaded has been through both
+    };
+    let (mut all, mut strange, mut private, mut public) = (0usize, 0usize, 0usize, 0usize);
+    each_parsed(&sample, &format, &trusted, &mut |parsed| {
+        all += 1;
+        match parsed {
+            Parsed::Reject(reject) if reject.reason == Reason::Shape => strange += 1,
+            Parsed::Hit(hit) => match hit.ip {
+                Some(ip) if is_private(ip) => private += 1,
+                Some(_) => public += 1,
+                None => {}
+            },
+            _ => {}
+        }
+    });
+    if all >= SAMPLE_LINES_MIN && strange * 2 > all {
+        findings.add(
+            log.display().to_string(),
+            format!("{strange} of the last {all} lines are not in the format {}", source.format),
+            "make nginx's log_format and [[source]] format the same; `alt parse` shows what becomes of each line",
+        );
+    }
+    let proxied = private >= SAMPLE_LINES_MIN && private > 9 * public;
+    if proxied && site.is_none_or(|site| !site.has_real_ip()) {
+        findings.add(
+            log.display().to_string(),
+            format!("{private} of the last {} hits come from private addresses: a proxy stands before nginx, and real_ip is missing; or they are your own", private + public),
+            "behind a proxy, include realip-alb.conf.example or realip-cloudfront.conf.example in the server { }, with its networks",
+        );
+    }
+}
+
+/// The whole lines at the end of a log.
+fn sample(log: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = File::open(log)?;
+    let start = file.metadata()?.len().saturating_sub(SAMPLE_BYTES);
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    file.take(SAMPLE_BYTES).read_to_end(&mut bytes)?;
+    if start > 0 {
+        let first = memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1);
+        bytes.drain(..first);
+    }
+    Ok(bytes)
+}
+
+fn each_parsed(mut bytes: &[u8], format: &Format, trusted: &Trusted, each: &mut dyn FnMut(&Parsed<'_>)) {
+    let (mut lines, mut scratch) = (Lines::new(0), vec![0; ARENA_BYTES]);
+    loop {
+        while let Some(line) = lines.next_line() {
+            let _ = parse::pieces(&line, format, trusted, &mut scratch, &mut |_, parsed| {
+                each(parsed);
+                Ok(())
+            });
+        }
+        match bytes.read(lines.room()) {
+            Ok(n) if n > 0 => lines.filled(n),
+            _ => return,
+        }
+    }
+}
+
+/// As the shipped rate limit sees it: an address that no visitor on the internet has.
+fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
+            ip.is_private() || ip.is_loopback() || ip.is_link_local() || shared
+        }
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
+/// copytruncate loses what is written between its copy and its cut.
+pub(super) fn logrotate(config: &Config, directory: &Path, findings: &mut Findings) {
+    let mut files = vec![PathBuf::from("/etc/logrotate.conf")];
+    files.extend(fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()));
+    for file in files {
+        let Ok(text) = fs::read_to_string(&file) else { continue };
+        for (patterns, body) in blocks(&text) {
+            let copies = body.iter().any(|line| line.split_whitespace().next() == Some("copytruncate"));
+            for path in config.sources.iter().flat_map(|source| &source.paths).filter(|_| copies) {
+                if patterns.iter().any(|pattern| pattern == path || names(pattern, path)) {
+                    findings.add(
+                        file.display().to_string(),
+                        format!("rotates {path} with copytruncate, which loses lines"),
+                        "replace it by create and a postrotate that sends nginx USR1, as the shipped logrotate file does",
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn names(pattern: &str, path: &str) -> bool {
+    glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(path))
+}
+
+/// The blocks of a logrotate file: the paths before the brace, and the lines within.
+fn blocks(text: &str) -> Vec<(Vec<String>, Vec<String>)> {
+    let (mut all, mut paths, mut body, mut inside) = (Vec::new(), Vec::new(), Vec::new(), false);
+    for line in text.lines().map(|line| line.trim().to_owned()) {
+        if line.starts_with('#') {
+            continue;
+        }
+        if inside {
+            if line == "}" {
+                all.push((std::mem::take(&mut paths), std::mem::take(&mut body)));
+                inside = false;
+            } else {
+                body.push(line);
+            }
+            continue;
+        }
+        let (head, rest) =
+            line.split_once('{').map_or((line.as_str(), None), |(head, rest)| (head, Some(rest)));
+        let words = head.split_whitespace().map(|word| word.trim_matches('"').to_owned());
+        paths.extend(words.filter(|word| word.starts_with('/')));
+        if let Some(rest) = rest {
+            inside = true;
+            body.push(rest.to_owned());
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_logrotate_file_is_read_by_its_blocks() {
+        let text = "weekly\n/var/log/a.log \"/var/log/b.log\"\n/var/log/c/*.log {\n  # copytruncate\n  daily\n}\n\
+                    /var/log/d.log { copytruncate\n}\n";
+        let blocks = blocks(text);
+        assert_eq!(blocks[0].0, ["/var/log/a.log", "/var/log/b.log", "/var/log/c/*.log"]);
+        assert!(!blocks[0].1.iter().any(|line| line.contains("copytruncate")));
+        assert_eq!(blocks[1].0, ["/var/log/d.log"]);
+        assert_eq!(blocks[1].1, [" copytruncate"]);
+    }
+
+    #[test]
+    fn private_addresses_are_those_of_the_shipped_rate_limit() {
+        let private = [
+            "10.1.2.3",
+            "172.31.0.1",
+            "192.168.0.1",
+            "127.0.0.1",
+            "169.254.1.1",
+            "100.64.0.1",
+            "::1",
+            "fd00::1",
+            "fe80::1",
+            "::ffff:10.0.0.1",
+        ];
+        let public = ["203.0.113.7", "172.32.0.1", "100.128.0.1", "2001:db8::1", "8.8.8.8"];
+        assert!(private.iter().all(|ip| is_private(ip.parse().unwrap())));
+        assert!(!public.iter().any(|ip| is_private(ip.parse().unwrap())));
+    }
+}

@@ -1,0 +1,109 @@
+//! `alt check`: what is wrong, where, and how to mend it.
+//!
+//! Each area looks by itself and adds findings; none stops the others. What only root sees (nginx's whole
+//! configuration) is read first, then the rest is looked at with the eyes of the daemon's account.
+
+mod database;
+mod files;
+mod nginx;
+
+use std::path::Path;
+
+use anyhow::Context;
+use serde::Serialize;
+
+use super::{Out, Outcome, show};
+use crate::config::Config;
+use crate::{account, cli, store};
+
+/// Something that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Finding {
+    /// What is wrong.
+    what: String,
+    /// Where: a file, a directive, a server.
+    place: String,
+    /// What to do.
+    mend: String,
+}
+
+/// What was found so far.
+#[derive(Debug, Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, place: impl Into<String>, what: impl Into<String>, mend: impl Into<String>) {
+        let finding = Finding { what: what.into(), place: place.into(), mend: mend.into() };
+        if !self.0.contains(&finding) {
+            self.0.push(finding);
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    findings: &'a [Finding],
+    not_checked: &'a [String],
+}
+
+/// Looks at everything and prints what is wrong.
+///
+/// # Errors
+/// The account cannot be changed, or the output is closed.
+pub fn run(path: Option<&Path>, args: &cli::Check, out: Out<'_>) -> anyhow::Result<Outcome> {
+    let mut findings = Findings::default();
+    let mut not_checked = Vec::new();
+    match Config::load(path) {
+        Ok(config) => look(&config, args, &mut findings, &mut not_checked)?,
+        Err(e) => {
+            let place = path.unwrap_or(Path::new(crate::config::DEFAULT_FILE)).display().to_string();
+            findings.add(place, format!("{e:#}"), "correct the file; nothing else was looked at");
+        }
+    }
+    let findings = findings.0;
+    if args.json {
+        show::json(out, &Report { findings: &findings, not_checked: &not_checked })?;
+    } else {
+        for finding in &findings {
+            let what: Vec<_> = finding.what.split('\n').map(show::safe).collect();
+            writeln!(out, "{}: {}", show::safe(&finding.place), what.join("\n"))?;
+            writeln!(out, "    {}", show::safe(&finding.mend))?;
+        }
+        for area in &not_checked {
+            writeln!(out, "not looked at: {area}")?;
+        }
+        match findings.len() {
+            0 => writeln!(out, "nothing is wrong")?,
+            1 => writeln!(out, "1 problem")?,
+            n => writeln!(out, "{n} problems")?,
+        }
+    }
+    Ok(Outcome::of(findings.is_empty()))
+}
+
+fn look(
+    config: &Config,
+    args: &cli::Check,
+    findings: &mut Findings,
+    not_checked: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    let site = match nginx::Site::read(args.nginx_conf.as_deref()) {
+        Ok(site) => Some(site),
+        Err(e) => {
+            not_checked.push(format!("nginx's configuration ({e:#})"));
+            None
+        }
+    };
+    files::logrotate(config, &args.logrotate_dir, findings);
+    // a URL that cannot be understood is the database's finding, below
+    if store::connect::is_by_peer(&config.postgres).is_ok() {
+        account::become_alt(&config.postgres)?;
+    }
+    if let Some(site) = &site {
+        nginx::formats(config, site, findings);
+    }
+    files::logs(config, site.as_ref(), findings);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start")?;
+    runtime.block_on(database::look(config, findings));
+    Ok(())
+}

@@ -1,0 +1,179 @@
+//! `alt explain`: how a line is parsed, enriched and classified, and by which rule. Needs no database: the
+//! application is one with the domains given, the day's salt is zero, so visitor ids are not shown.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use serde_json::{Map, Value as Json, json};
+
+use super::{Out, Outcome, parse, show};
+use crate::cli;
+use crate::config::Config;
+use crate::pure::arena::{ARENA_BYTES, Arena};
+use crate::pure::enrich::{self, AgentRules, App, Enriched, Enricher};
+use crate::pure::hit::{Hit, Parsed};
+use crate::pure::lines::{LINE_BYTES_MAX, Line};
+use crate::pure::parse::{Format, Trusted};
+use crate::pure::row::Row;
+
+/// Explains the line of the arguments, or the first of standard input.
+///
+/// # Errors
+/// There is no line, or the rules of the configuration cannot be read.
+pub fn run(config: &Config, args: &cli::Explain, out: Out<'_>) -> anyhow::Result<Outcome> {
+    let line = match &args.line {
+        Some(line) => line.clone().into_bytes(),
+        None => first_line()?,
+    };
+    let line = line.strip_suffix(b"\n").unwrap_or(&line);
+    if line.is_empty() {
+        bail!("there is no line; give one as argument or on standard input");
+    }
+    let format = parse::compile(&args.format)?;
+    let trusted = Trusted::parse(&config.track.trusted).map_err(anyhow::Error::msg)?;
+    let rules = Arc::new(super::rules(config)?);
+    let app = App { allowed_domains: args.domains.clone(), time_zone: "UTC".to_owned(), ..App::default() };
+    let mut scratch = vec![0; ARENA_BYTES];
+    let whole =
+        Line { offset: 0, span: line.len() as u64, bytes: line, too_long: line.len() > LINE_BYTES_MAX };
+    parse::pieces(&whole, &format, &trusted, &mut scratch, &mut |piece, parsed| {
+        let told = tell(config, &rules, &app, &format, piece, parsed);
+        if args.json { show::json(out, &told) } else { print(&told, out) }
+    })?;
+    Ok(Outcome::Done)
+}
+
+fn first_line() -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .take(LINE_BYTES_MAX as u64 + 2)
+        .read_to_end(&mut bytes)
+        .context("read standard input")?;
+    let end = memchr::memchr(b'\n', &bytes).unwrap_or(bytes.len());
+    bytes.truncate(end);
+    Ok(bytes)
+}
+
+fn tell(
+    config: &Config,
+    rules: &Arc<AgentRules>,
+    app: &App,
+    format: &Format,
+    line: &Line<'_>,
+    parsed: &Parsed<'_>,
+) -> Json {
+    let mut told = Map::new();
+    told.insert("line".to_owned(), Json::from(parse::kind(parsed)));
+    told.insert("format".to_owned(), Json::from(format.name()));
+    match parsed {
+        Parsed::Hit(hit) => {
+            told.insert("parsed".to_owned(), Json::Object(parse::fields(hit)));
+            told.insert("classified".to_owned(), classified(config, rules, hit, app));
+            told.insert("stored".to_owned(), stored(config, rules, hit, app));
+        }
+        Parsed::NonHit(why) => {
+            told.insert("because".to_owned(), Json::Object(parse::non_hit(*why)));
+        }
+        Parsed::Reject(reject) => {
+            let mut because = Map::new();
+            because.insert("reason".to_owned(), Json::from(reject.reason.as_str()));
+            because.insert("meaning".to_owned(), Json::from(reject.reason.meaning()));
+            because.insert("bytes".to_owned(), Json::from(line.span));
+            told.insert("because".to_owned(), Json::Object(because));
+        }
+    }
+    Json::Object(told)
+}
+
+fn classified(config: &Config, rules: &AgentRules, hit: &Hit<'_>, app: &App) -> Json {
+    let explanation = enrich::explain(rules, config.privacy, hit, app);
+    let agent = &explanation.agent;
+    let mut all = Map::new();
+    all.insert("traffic_class".to_owned(), Json::from(explanation.traffic_class.as_str()));
+    all.insert("rule".to_owned(), Json::from(explanation.rule));
+    for (name, value) in [
+        ("browser", &agent.browser),
+        ("browser_version", &agent.browser_version),
+        ("os", &agent.os),
+        ("os_version", &agent.os_version),
+        ("device", &agent.device),
+    ] {
+        if !value.is_empty() {
+            all.insert(name.to_owned(), Json::from(value.as_str()));
+        }
+    }
+    if explanation.anonymous {
+        all.insert("anonymous".to_owned(), json!("asked not to be tracked (privacy.gpc)"));
+    }
+    if let Some(why) = explanation.dropped {
+        all.insert("dropped".to_owned(), Json::Object(parse::non_hit(why)));
+    }
+    Json::Object(all)
+}
+
+/// The columns of the row that differ from the hit or are not in it.
+fn stored(config: &Config, rules: &Arc<AgentRules>, hit: &Hit<'_>, app: &App) -> Json {
+    let mut enricher = Enricher::new(rules.clone(), config.privacy);
+    let mut scratch = vec![0; ARENA_BYTES];
+    let mut arena = Arena::new(&mut scratch);
+    match enricher.enrich(hit, app, Some(&[0; 32]), &mut arena) {
+        Enriched::Row(row) => Json::Object(columns(&row)),
+        Enriched::NonHit(_) => Json::Null,
+    }
+}
+
+fn columns(row: &Row<'_>) -> Map<String, Json> {
+    let mut all = Map::new();
+    for (name, text) in [
+        ("event_type", row.event_type),
+        ("url_host", row.url_host),
+        ("url_path", row.url_path),
+        ("url_query", row.url_query),
+        ("referrer", row.referrer),
+        ("referrer_host", row.referrer_host),
+        ("title", row.title),
+        ("session_id", row.session_id),
+        ("user_id", row.user_id),
+        ("client_sub_id", row.client_sub_id),
+        ("module_id", row.module_id),
+        ("entity_type", row.entity_type),
+        ("entity_id", row.entity_id),
+    ] {
+        if !text.is_empty() {
+            all.insert(name.to_owned(), Json::from(text));
+        }
+    }
+    if let Some((ip, prefix)) = row.ip {
+        all.insert("ip".to_owned(), Json::from(format!("{ip}/{prefix}")));
+    }
+    all.insert(
+        "visitor_id".to_owned(),
+        Json::from(if row.visitor_id.is_some() { "of the day's salt" } else { "none" }),
+    );
+    if !row.params.is_empty() {
+        let params = serde_json::from_str(row.params).unwrap_or_else(|_| Json::from(row.params));
+        all.insert("params".to_owned(), params);
+    }
+    all
+}
+
+fn print(told: &Json, out: Out<'_>) -> anyhow::Result<()> {
+    let Json::Object(told) = told else { return Ok(()) };
+    for (name, value) in told {
+        match value {
+            Json::Object(fields) => {
+                writeln!(out, "\n{name}")?;
+                for (field, value) in fields {
+                    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    writeln!(out, "  {:<16} {}", show::safe(field), show::safe(&text))?;
+                }
+            }
+            value => {
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                writeln!(out, "{name:<8} {}", show::safe(&text))?;
+            }
+        }
+    }
+    Ok(())
+}

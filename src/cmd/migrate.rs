@@ -1,0 +1,32 @@
+//! `alt migrate`: creates or upgrades the schema.
+
+use super::{Out, Outcome, show};
+use crate::cli;
+use crate::config::Config;
+use crate::store::migrate;
+
+/// Applies what is missing, or shows what is applied.
+///
+/// # Errors
+/// The database cannot be reached, or refuses a step.
+pub async fn run(config: &Config, args: &cli::Migrate, out: Out<'_>) -> anyhow::Result<Outcome> {
+    let mut client = super::connect(config).await?;
+    let new = if args.status { Vec::new() } else { migrate::apply(&mut client).await? };
+    let all = migrate::status(&client).await?;
+    if args.json {
+        show::json(out, &all)?;
+    } else if args.status {
+        let mut rows = show::Rows::new(&[">version", "name", "applied at (UTC)"]);
+        for one in &all {
+            let when = one.applied_at.clone().unwrap_or_else(|| "not yet: run `alt migrate`".to_owned());
+            rows.add(&[one.version.to_string(), one.name.clone(), when]);
+        }
+        rows.print(out)?;
+    } else {
+        for one in &new {
+            writeln!(out, "applied {} ({})", one.version, one.name)?;
+        }
+        writeln!(out, "the schema is at version {}", all.last().map_or(0, |one| one.version))?;
+    }
+    Ok(Outcome::of(all.iter().all(|one| one.applied_at.is_some())))
+}

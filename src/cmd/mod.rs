@@ -1,0 +1,54 @@
+//! The verbs, one file each. They take arguments and configuration, write to the output they are given,
+//! and return how it went; nothing here exits the process or prints an error.
+
+use std::io::Write;
+
+use anyhow::Context;
+
+use crate::config::Config;
+use crate::pure::enrich::AgentRules;
+
+pub mod app;
+pub mod check;
+pub mod explain;
+pub mod migrate;
+pub mod parse;
+pub mod rejects;
+pub mod replay;
+pub mod run;
+pub mod setup;
+pub mod show;
+pub mod status;
+pub mod tail;
+
+/// How a command ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done; exit code 0.
+    Done,
+    /// A check found problems; exit code 3.
+    Problems,
+}
+
+impl Outcome {
+    /// [`Outcome::Done`] if all is well.
+    pub fn of(well: bool) -> Outcome {
+        if well { Outcome::Done } else { Outcome::Problems }
+    }
+}
+
+/// Where a command writes its result. An error of it ends the command: the reader has gone.
+pub type Out<'a> = &'a mut dyn Write;
+
+/// Connects for a command that a person started.
+pub(crate) async fn connect(config: &Config) -> anyhow::Result<tokio_postgres::Client> {
+    crate::store::connect(&config.postgres, "alt").await
+}
+
+/// The list of crawlers that is configured, or the built-in one.
+pub(crate) fn rules(config: &Config) -> anyhow::Result<AgentRules> {
+    let Some(path) = &config.agents.rules else { return Ok(AgentRules::builtin()) };
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("read agents.rules {}", path.display()))?;
+    AgentRules::from_json(&text).map_err(|e| anyhow::anyhow!("agents.rules {}: {e}", path.display()))
+}

@@ -1,0 +1,223 @@
+//! `alt parse`: lines to JSON, one object a line, without a database.
+
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::Context;
+use serde_json::{Map, Value as Json, json};
+
+use super::{Out, Outcome, show};
+use crate::config::Config;
+use crate::pure::arena::{ARENA_BYTES, Arena};
+use crate::pure::hit::{Hit, Micros, NonHit, Parsed, Reason, Reject, Value};
+use crate::pure::lines::{Line, Lines};
+use crate::pure::parse::{Format, Trusted};
+use crate::pure::way::timed;
+use crate::source::stored;
+use crate::{cli, clock};
+
+/// Parses every line of the files.
+///
+/// # Errors
+/// A file cannot be read, or the format not be compiled.
+pub fn run(config: &Config, args: &cli::Parse, out: Out<'_>) -> anyhow::Result<Outcome> {
+    let format = compile(&args.format)?;
+    let trusted = Trusted::parse(&config.track.trusted).map_err(anyhow::Error::msg)?;
+    for path in &args.paths {
+        let file = (args.paths.len() > 1).then(|| path.display().to_string());
+        each_line(path, &format, &trusted, &mut |line, parsed| {
+            show::json(out, &object(file.as_deref(), line, parsed))
+        })?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Compiles `--format`.
+pub(super) fn compile(format: &str) -> anyhow::Result<Format> {
+    Format::compile(format).map_err(|e| anyhow::anyhow!("--format cannot be compiled: {e}"))
+}
+
+/// Calls `each` with every line of a file, or piece of a torn line, and what it is.
+fn each_line(
+    path: &Path,
+    format: &Format,
+    trusted: &Trusted,
+    each: &mut dyn FnMut(&Line<'_>, &Parsed<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut stream = stored::open(path).with_context(|| format!("open {}", path.display()))?;
+    let mut lines = Lines::new(0);
+    let mut scratch = vec![0; ARENA_BYTES];
+    loop {
+        while let Some(line) = lines.next_line() {
+            pieces(&line, format, trusted, &mut scratch, each)?;
+        }
+        let n = stream.read(lines.room()).with_context(|| format!("read {}", path.display()))?;
+        if n == 0 {
+            break;
+        }
+        lines.filled(n);
+    }
+    match lines.last_line() {
+        Some(line) => pieces(&line, format, trusted, &mut scratch, each),
+        None => Ok(()),
+    }
+}
+
+/// A line is one piece, unless another write tore it.
+pub(super) fn pieces(
+    line: &Line<'_>,
+    format: &Format,
+    trusted: &Trusted,
+    scratch: &mut [u8],
+    each: &mut dyn FnMut(&Line<'_>, &Parsed<'_>) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    if line.too_long {
+        return each(line, &Parsed::Reject(Reject::new(Reason::TooLong)));
+    }
+    let mut rest = *line;
+    loop {
+        let cut = format.next_piece(rest.bytes);
+        let at = cut.unwrap_or(rest.bytes.len());
+        let piece = Line { bytes: &rest.bytes[..at], span: cut.map_or(rest.span, |at| at as u64), ..rest };
+        let mut arena = Arena::new(scratch);
+        let parsed = format.parse(piece.bytes, cut.is_some(), trusted, &mut arena);
+        each(&piece, &timed(parsed, clock::now()))?;
+        if cut.is_none() {
+            return Ok(());
+        }
+        rest = Line {
+            offset: rest.offset + at as u64,
+            span: rest.span - at as u64,
+            bytes: &rest.bytes[at..],
+            too_long: false,
+        };
+    }
+}
+
+fn object(file: Option<&str>, line: &Line<'_>, parsed: &Parsed<'_>) -> Json {
+    let mut object = Map::new();
+    object.insert("line".to_owned(), Json::from(kind(parsed)));
+    if let Some(file) = file {
+        object.insert("file".to_owned(), Json::from(file));
+    }
+    object.insert("offset".to_owned(), Json::from(line.offset));
+    object.insert("bytes".to_owned(), Json::from(line.span));
+    match parsed {
+        Parsed::Hit(hit) => object.extend(fields(hit)),
+        Parsed::NonHit(why) => {
+            object.extend(non_hit(*why));
+        }
+        Parsed::Reject(reject) => {
+            object.insert("reason".to_owned(), Json::from(reject.reason.as_str()));
+            insert_some(&mut object, "occurred_at", reject.occurred_at.map(time));
+            insert_some(&mut object, "event_id", reject.event_id.map(id));
+            let raw = String::from_utf8_lossy(&line.bytes[..line.bytes.len().min(2048)]);
+            object.insert("raw".to_owned(), Json::from(raw));
+        }
+    }
+    Json::Object(object)
+}
+
+/// What became of a line, in a word.
+pub(super) fn kind(parsed: &Parsed<'_>) -> &'static str {
+    match parsed {
+        Parsed::Hit(_) => "hit",
+        Parsed::NonHit(_) => "non_hit",
+        Parsed::Reject(_) => "reject",
+    }
+}
+
+/// Why a line is no event.
+pub(super) fn non_hit(why: NonHit) -> Map<String, Json> {
+    let value = match why {
+        NonHit::Status(status) => json!({ "reason": "status", "status": status }),
+        NonHit::Method => json!({ "reason": "method" }),
+        NonHit::OptedOut => json!({ "reason": "opted_out" }),
+        NonHit::Crawler => json!({ "reason": "crawler" }),
+    };
+    match value {
+        Json::Object(map) => map,
+        _ => Map::new(),
+    }
+}
+
+/// The fields of a hit that are there, in the order of its type.
+pub(super) fn fields(hit: &Hit<'_>) -> Map<String, Json> {
+    let mut all = Map::new();
+    insert_some(&mut all, "occurred_at", Some(time(hit.occurred_at)));
+    insert_some(&mut all, "client_at", hit.client_at.map(time));
+    insert_some(&mut all, "event_id", hit.event_id.map(id));
+    insert_text(&mut all, "app_key", hit.app_key);
+    insert_text(&mut all, "event_type", hit.event_type);
+    insert_some(&mut all, "page_view_id", hit.page_view_id);
+    insert_text(&mut all, "method", hit.method);
+    insert_some(&mut all, "status", hit.status);
+    insert_some(&mut all, "bytes_sent", hit.bytes_sent);
+    insert_some(&mut all, "request_ms", hit.request_ms);
+    insert_some(&mut all, "upstream_ms", hit.upstream_ms);
+    insert_some(&mut all, "ip", hit.ip.map(|ip| ip.to_string()));
+    insert_text(&mut all, "user_agent", hit.user_agent);
+    insert_text(&mut all, "accept_language", hit.accept_language);
+    insert_text(&mut all, "origin", hit.origin);
+    insert_text(&mut all, "host", hit.host);
+    insert_text(&mut all, "page_url", hit.page_url);
+    insert_text(&mut all, "referrer", hit.referrer);
+    insert_text(&mut all, "title", hit.title);
+    insert_text(&mut all, "session_id", hit.session_id);
+    insert_text(&mut all, "user_id", hit.user_id);
+    insert_text(&mut all, "client_sub_id", hit.client_sub_id);
+    insert_text(&mut all, "module_id", hit.module_id);
+    insert_some(&mut all, "dwell_ms", hit.dwell_ms);
+    insert_some(&mut all, "scroll_depth", hit.scroll_depth);
+    insert_some(&mut all, "click_x", hit.click_x);
+    insert_some(&mut all, "click_y", hit.click_y);
+    insert_text(&mut all, "element", hit.element);
+    insert_text(&mut all, "text", hit.text);
+    insert_text(&mut all, "entity_type", hit.entity_type);
+    insert_text(&mut all, "entity_id", hit.entity_id);
+    insert_text(&mut all, "search_term", hit.search_term);
+    insert_some(&mut all, "result_count", hit.result_count);
+    insert_some(&mut all, "screen_width", hit.screen_width);
+    insert_some(&mut all, "screen_height", hit.screen_height);
+    insert_text(&mut all, "time_zone", hit.time_zone);
+    insert_some(&mut all, "automated", hit.automated.then_some(true));
+    insert_text(&mut all, "beacon_version", hit.beacon_version);
+    insert_some(&mut all, "cut", hit.cut.then_some(true));
+    insert_some(&mut all, "opted_out", hit.opted_out.then_some(true));
+    insert_some(&mut all, "prefetch", hit.prefetch.then_some(true));
+    insert_text(&mut all, "trace_id", hit.trace_id);
+    if !hit.params.is_empty() {
+        let params = hit.params.iter().map(|(name, value)| ((*name).to_owned(), parameter(*value)));
+        all.insert("params".to_owned(), Json::Object(params.collect()));
+    }
+    all
+}
+
+fn parameter(value: Value<'_>) -> Json {
+    match value {
+        Value::Text(text) => Json::from(text),
+        Value::Json(text) => serde_json::from_str(text).unwrap_or_else(|_| Json::from(text)),
+    }
+}
+
+fn insert_text(all: &mut Map<String, Json>, name: &str, text: &str) {
+    if !text.is_empty() {
+        all.insert(name.to_owned(), Json::from(text));
+    }
+}
+
+fn insert_some(all: &mut Map<String, Json>, name: &str, value: Option<impl Into<Json>>) {
+    if let Some(value) = value {
+        all.insert(name.to_owned(), value.into());
+    }
+}
+
+/// RFC 3339, UTC, microseconds; the number itself where it is no time.
+pub(super) fn time(at: Micros) -> String {
+    jiff::Timestamp::from_microsecond(at).map_or_else(|_| at.to_string(), |time| format!("{time:.6}"))
+}
+
+/// As PostgreSQL writes a uuid.
+pub(super) fn id(event_id: u128) -> String {
+    uuid::Uuid::from_u128(event_id).to_string()
+}

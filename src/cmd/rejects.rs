@@ -1,0 +1,109 @@
+//! `alt rejects`: lines that could not become rows.
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::{Out, Outcome, show};
+use crate::cli;
+use crate::config::{Config, parse_time};
+use crate::pure::hit::Reason;
+use crate::store::migrate;
+
+#[derive(Serialize)]
+struct Span {
+    file: Option<String>,
+    host: Option<String>,
+    offset: i64,
+    bytes: i64,
+    lines: i32,
+    reason: String,
+    detail: Option<String>,
+    occurred_at: Option<String>,
+    event_id: Option<String>,
+    rejected_at: String,
+    raw: Option<String>,
+}
+
+/// Dispatches the verbs of `alt rejects`.
+///
+/// # Errors
+/// The database cannot be reached, or an option cannot be understood.
+pub async fn run(config: &Config, verb: &cli::Rejects, out: Out<'_>) -> anyhow::Result<Outcome> {
+    let cli::Rejects::List(args) = verb;
+    if let Some(reason) = &args.reason
+        && !Reason::ALL.iter().any(|known| known.as_str() == reason)
+    {
+        let known: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+        bail!("--reason {reason} is unknown; the reasons are {}", known.join(", "));
+    }
+    let since = match &args.since {
+        Some(text) => Some(parse_time(text).with_context(|| format!("--since {text} is no time (1h, 7d)"))?),
+        None => None,
+    };
+    let client = super::connect(config).await?;
+    migrate::check_compatible(&client).await?;
+    let spans = select(&client, args, since).await?;
+    if args.json {
+        show::json(out, &spans)?;
+    } else if spans.is_empty() {
+        writeln!(out, "no rejects")?;
+    } else {
+        print(&spans, out)?;
+    }
+    Ok(Outcome::Done)
+}
+
+async fn select(
+    client: &Client,
+    args: &cli::RejectsList,
+    since: Option<std::time::Duration>,
+) -> anyhow::Result<Vec<Span>> {
+    let sql = include_str!("../../sql/rejects.sql");
+    let since_seconds = since.map(|time| time.as_secs_f64());
+    let limit = i64::from(args.limit);
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&args.reason, Type::TEXT),
+        (&args.file, Type::TEXT),
+        (&since_seconds, Type::FLOAT8),
+        (&limit, Type::INT8),
+    ];
+    let rows = client.query_typed(sql, &parameters).await.context("read the rejects")?;
+    Ok(rows
+        .iter()
+        .map(|row| Span {
+            file: row.get(0),
+            host: row.get(1),
+            offset: row.get(2),
+            bytes: row.get(3),
+            lines: row.get(4),
+            reason: row.get(5),
+            detail: row.get(6),
+            occurred_at: row.get(7),
+            event_id: row.get(8),
+            rejected_at: row.get(9),
+            raw: row.get::<_, Option<&[u8]>>(10).map(|raw| String::from_utf8_lossy(raw).into_owned()),
+        })
+        .collect())
+}
+
+fn print(spans: &[Span], out: Out<'_>) -> anyhow::Result<()> {
+    let mut rows =
+        show::Rows::new(&["rejected (UTC)", "reason", ">lines", "file", ">offset", "detail", "first line"]);
+    for span in spans {
+        let raw = span.raw.as_deref().unwrap_or("");
+        let cut: String = raw.chars().take(80).collect();
+        let cut = if cut.len() < raw.len() { cut + "…" } else { cut };
+        rows.add(&[
+            span.rejected_at.clone(),
+            span.reason.clone(),
+            show::number(i64::from(span.lines)),
+            span.file.clone().unwrap_or_default(),
+            span.offset.to_string(),
+            span.detail.clone().unwrap_or_default(),
+            cut,
+        ]);
+    }
+    rows.print(out)
+}

@@ -1,0 +1,272 @@
+//! `alt run`: the daemon. One reader thread a source, one writer task, and this thread, which waits for signals
+//! and tells systemd how things stand.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use sd_notify::NotifyState;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::{Out, Outcome};
+use crate::config::{Config, Source};
+use crate::pipeline::{self, Limits, Loader};
+use crate::pure::enrich::Enricher;
+use crate::pure::parse::{Format, Trusted};
+use crate::pure::way::Way;
+use crate::source::follow::{Follow, Place};
+use crate::source::reading::Belongs;
+use crate::source::watch::Watch;
+use crate::store;
+use crate::store::writer::{self, Options, Store};
+
+/// How often systemd hears from us, at the least.
+const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long the readers and the writer may take to finish what they have begun.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Follows the configured logs and loads them until it is told to stop.
+///
+/// # Errors
+/// It cannot start, or a part of it broke.
+pub fn run(config: &Config, path: Option<&Path>, _out: Out<'_>) -> anyhow::Result<Outcome> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let mut config = config.clone();
+    loop {
+        match runtime.block_on(serve(&config, path))? {
+            Next::Stop => return Ok(Outcome::Done),
+            Next::Reload(new) => config = *new,
+        }
+    }
+}
+
+enum Next {
+    Stop,
+    Reload(Box<Config>),
+}
+
+/// A reader thread: what it reads, and a count that moves as long as it does.
+struct Reader {
+    name: String,
+    beat: Arc<AtomicU64>,
+}
+
+async fn serve(config: &Config, path: Option<&Path>) -> anyhow::Result<Next> {
+    let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
+    let mut hangup = signal(SignalKind::hangup()).context("wait for SIGHUP")?;
+
+    let (store, writer) = writer::pair(Options {
+        postgres: config.postgres.clone(),
+        application_name: store::session_name("run", &config.load.host_name()),
+        upkeep: Some(config.retention.clone()),
+        patient: true,
+    });
+    // A thread that ends, for whatever reason, drops its end of this.
+    let (ended, mut end) = mpsc::channel::<Ended>(config.sources.len() + 1);
+    let writing = writer.start(Ending(ended.clone(), Ended::Writer)).context("start the writer")?;
+    let mut readers = Vec::new();
+    for (index, source) in config.sources.iter().enumerate() {
+        readers.push(start(config, source, &store, Ending(ended.clone(), Ended::Reader(index)))?);
+    }
+    drop(ended);
+    tracing::info!(sources = config.sources.len(), host = config.load.host_name(), "following");
+
+    let mut pulse = Pulse::new(&readers);
+    let mut report = tokio::time::interval(pulse.interval());
+    let next = loop {
+        tokio::select! {
+            _ = terminate.recv() => break Next::Stop,
+            _ = interrupt.recv() => break Next::Stop,
+            () = reload_asked(&mut hangup) => match reloaded(path) {
+                Ok(new) => {
+                    let _ = sd_notify::notify(false, &[NotifyState::Reloading]);
+                    tracing::info!("reloading the configuration");
+                    break Next::Reload(Box::new(new));
+                }
+                Err(error) => tracing::error!(
+                    error = format!("{error:#}"), "the configuration is not valid: going on with the old one"
+                ),
+            },
+            _ = report.tick() => pulse.report(&store, &readers),
+            which = end.recv() => {
+                store.stop();
+                let which = match which {
+                    Some(Ended::Reader(index)) => format!("the reader of {}", readers[index].name),
+                    _ => "the writer".to_owned(),
+                };
+                bail!("{which} ended by itself: this is a defect, please report it with the lines above");
+            }
+        }
+    };
+    if matches!(next, Next::Stop) {
+        let _ = sd_notify::notify(false, &[NotifyState::Stopping]);
+    }
+    store.stop();
+    // Readers hand over what they have read and drop their stores; the writer commits that, and ends when the
+    // last store is dropped.
+    let finished = tokio::time::timeout(STOP_TIMEOUT, async {
+        for _ in &readers {
+            end.recv().await;
+        }
+        let totals = store.watch_totals();
+        drop(store);
+        end.recv().await;
+        totals
+    })
+    .await;
+    match finished {
+        Ok(totals) => {
+            let totals = totals();
+            let _ = writing.join();
+            tracing::info!(rows = totals.rows, lines = totals.lines, "stopped");
+        }
+        // Nothing is lost: what was not committed is read again.
+        Err(_) => tracing::warn!("stopped while the database did not answer"),
+    }
+    Ok(next)
+}
+
+/// Which thread ended.
+#[derive(Clone, Copy)]
+enum Ended {
+    Writer,
+    Reader(usize),
+}
+
+/// Says when it is dropped, which is also when its thread panics.
+struct Ending(mpsc::Sender<Ended>, Ended);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        // There is room for every thread.
+        let _ = self.0.try_send(self.1);
+    }
+}
+
+/// The configuration, read anew, with everything in it that can be wrong tried.
+fn reloaded(path: Option<&Path>) -> anyhow::Result<Config> {
+    let config = Config::load(path)?;
+    for source in &config.sources {
+        source_way(&config, source)?;
+    }
+    Ok(config)
+}
+
+async fn reload_asked(hangup: &mut Signal) {
+    if hangup.recv().await.is_none() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// How batches are cut.
+pub(crate) fn limits(config: &Config) -> Limits {
+    Limits {
+        rows: config.load.batch_rows,
+        bytes: config.load.batch_bytes,
+        commit_interval: config.load.commit_interval,
+        look_interval: config.load.look_interval,
+    }
+}
+
+/// What turns lines of `format` into rows. `app` and `label` as in the configuration of a source.
+pub(crate) fn way(
+    config: &Config,
+    format: &str,
+    app: Option<&str>,
+    label: Option<&str>,
+) -> anyhow::Result<(Way, Belongs)> {
+    let format = Arc::new(Format::compile(format).map_err(|e| anyhow::anyhow!("format: {e}"))?);
+    let belongs = Belongs {
+        host: config.load.host_name(),
+        source: String::new(),
+        format: format.name().to_owned(),
+        alt1: matches!(*format, Format::Alt1),
+        lines_have_ids: format.carries_id(),
+        twins: !format.carries_id(),
+    };
+    let label = label.or(app).unwrap_or_default().to_owned();
+    let trusted =
+        Trusted::parse(&config.track.trusted).map_err(anyhow::Error::msg).context("track.trusted")?;
+    let enricher = Enricher::new(Arc::new(super::rules(config)?), config.privacy);
+    let way = Way::new(format, Arc::new(trusted), app.map(str::to_owned), label, enricher);
+    Ok((way, belongs))
+}
+
+fn source_way(config: &Config, source: &Source) -> anyhow::Result<(Way, Belongs)> {
+    way(config, &source.format, source.app.as_deref(), source.label.as_deref())
+        .with_context(|| format!("source {}", source.paths.join(", ")))
+}
+
+fn start(config: &Config, source: &Source, store: &Store, ended: Ending) -> anyhow::Result<Reader> {
+    let name = source.paths.join(", ");
+    let (way, belongs) = source_way(config, source)?;
+    let place = Place {
+        paths: source.paths.clone(),
+        rotated: source.rotated.iter().map(Into::into).collect(),
+        seal_after: config.load.seal_after,
+    };
+    let (store, limits) = (store.clone(), limits(config));
+    let beat = Arc::new(AtomicU64::new(0));
+    let beats = Arc::clone(&beat);
+    std::thread::Builder::new()
+        .name("alt-reader".to_owned())
+        .spawn(move || {
+            // Dropped last, when the store is no longer held.
+            let _ended = ended;
+            let wake = store.wake();
+            let follow = Follow::new(place, belongs, store.clone(), Watch::new(Arc::clone(&wake)));
+            let loader = Loader::new(store.clone(), way, limits);
+            pipeline::follow(follow, loader, &store, &wake, &|| {
+                beats.fetch_add(1, Ordering::Relaxed);
+            });
+        })
+        .context("start a reader thread")?;
+    Ok(Reader { name, beat })
+}
+
+/// What systemd is told: ready once, then how things stand, and a watchdog's beat as long as every reader
+/// moves or waits for a database that is known to be away.
+struct Pulse {
+    ready: bool,
+    beats: Vec<u64>,
+    watchdog: Option<Duration>,
+}
+
+impl Pulse {
+    fn new(readers: &[Reader]) -> Pulse {
+        let mut micros = 0;
+        let watchdog = sd_notify::watchdog_enabled(false, &mut micros).then(|| Duration::from_micros(micros));
+        Pulse { ready: false, beats: vec![u64::MAX; readers.len()], watchdog }
+    }
+
+    fn interval(&self) -> Duration {
+        self.watchdog.map_or(REPORT_INTERVAL, |w| (w / 3).min(REPORT_INTERVAL)).min(Duration::from_secs(1))
+    }
+
+    fn report(&mut self, store: &Store, readers: &[Reader]) {
+        let trouble = store.trouble();
+        let totals = store.totals();
+        if !self.ready && (trouble.is_some() || store.is_connected()) {
+            self.ready = true;
+            let _ = sd_notify::notify(false, &[NotifyState::Ready]);
+        }
+        let status = match &trouble {
+            Some(trouble) => format!("waiting for the database: {trouble}"),
+            None => format!("{} lines, {} rows loaded since the start", totals.lines, totals.rows),
+        };
+        let _ = sd_notify::notify(false, &[NotifyState::Status(&status)]);
+        let beats: Vec<u64> = readers.iter().map(|r| r.beat.load(Ordering::Relaxed)).collect();
+        let moving = beats.iter().zip(&self.beats).all(|(now, before)| now != before);
+        // A reader may also wait for the writer, whose commits have a timeout of their own.
+        if self.watchdog.is_some() && (moving || trouble.is_some() || !store.is_idle()) {
+            let _ = sd_notify::notify(false, &[NotifyState::Watchdog]);
+        }
+        self.beats = beats;
+    }
+}

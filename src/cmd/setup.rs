@@ -1,0 +1,322 @@
+//! `alt setup`: makes a machine with nginx and PostgreSQL ready, as root, once.
+//!
+//! A list of steps: each says what it would do, looks whether that is done already, and does it. So it can be
+//! run again after anything, and `--dry-run` is the same list without the doing.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+use nix::unistd::{Group, User, geteuid};
+
+use super::{Out, Outcome};
+use crate::account::NAME;
+use crate::cli;
+use crate::config::{Config, DEFAULT_FILE, DEFAULT_LOG};
+use crate::store::connect;
+
+/// What nginx includes, as it is shipped.
+const SNIPPETS: [(&str, &str); 3] = [
+    ("/etc/nginx/alt/alt-http.conf", include_str!("../../nginx/alt-http.conf")),
+    ("/etc/nginx/alt/alt-endpoint.conf", include_str!("../../nginx/alt-endpoint.conf")),
+    ("/etc/nginx/alt/alt-locations.conf", include_str!("../../nginx/alt-locations.conf")),
+];
+const SITE: &str = "/etc/nginx/conf.d/alt.conf";
+const SITE_TEXT: &str = include_str!("../../nginx/site-http.conf.example");
+const LOGROTATE: &str = "/etc/logrotate.d/alt";
+const LOGROTATE_TEXT: &str = include_str!("../../nginx/logrotate");
+const CONFIG_TEXT: &str = include_str!("../../systemd/alt.toml");
+
+/// Goes through all steps.
+///
+/// # Errors
+/// A step failed; those before it stay done, and setup can be run again.
+pub fn run(path: Option<&Path>, args: &cli::Setup, out: Out<'_>) -> anyhow::Result<Outcome> {
+    if !geteuid().is_root() && !args.dry_run {
+        bail!("setup changes the system and has to be run by root: sudo alt setup (or look with --dry-run)");
+    }
+    let host_well = args.host == "_" || url::Host::parse(&args.host).is_ok();
+    if !host_well {
+        bail!(
+            "--host {}: write the host name that beacons are sent to, such as events.example.com",
+            args.host
+        );
+    }
+    // what a late step would refuse is refused before the first
+    super::app::checked_name(&args.app).context("--app")?;
+    super::app::checked_time_zone(&args.time_zone).context("--time-zone")?;
+    for domain in &args.domains {
+        super::app::checked_domain(domain).context("--domain")?;
+    }
+    let mut steps = Steps { dry_run: args.dry_run, done: 0, out };
+    steps.account()?;
+    steps.file(path.unwrap_or(Path::new(DEFAULT_FILE)), CONFIG_TEXT, false)?;
+    let log_directory = Path::new(DEFAULT_LOG).parent().unwrap_or(Path::new("/"));
+    steps.directory(log_directory, 0o2751)?;
+    steps.directory(&log_directory.join("rotated"), 0o2770)?;
+    steps.log(Path::new(DEFAULT_LOG))?;
+    let config = match Config::load(path) {
+        Ok(config) => config,
+        // it does not exist before the first real run
+        Err(_) if args.dry_run => Config::default(),
+        Err(e) => return Err(e),
+    };
+    if connect::is_by_peer(&config.postgres)? {
+        steps.postgres()?;
+    } else {
+        writeln!(steps.out, "leave    role and database: postgres.url does not name the local database alt")?;
+    }
+    steps.schema(path, args)?;
+    if args.no_nginx {
+        writeln!(steps.out, "leave    nginx: --no-nginx")?;
+    } else {
+        steps.nginx(&args.host)?;
+    }
+    if Path::new("/etc/logrotate.d").is_dir() {
+        steps.file(Path::new(LOGROTATE), LOGROTATE_TEXT, true)?;
+    }
+    steps.end(path)
+}
+
+struct Steps<'a> {
+    dry_run: bool,
+    done: u32,
+    out: Out<'a>,
+}
+
+impl Steps<'_> {
+    /// Says what is to be done; whether to do it.
+    fn go(&mut self, what: &str) -> anyhow::Result<bool> {
+        self.done += 1;
+        writeln!(self.out, "{} {what}", if self.dry_run { "would   " } else { "do      " })?;
+        self.out.flush()?;
+        Ok(!self.dry_run)
+    }
+
+    fn there(&mut self, what: &str) -> anyhow::Result<()> {
+        writeln!(self.out, "there    {what}")?;
+        Ok(())
+    }
+
+    fn account(&mut self) -> anyhow::Result<()> {
+        if User::from_name(NAME)?.is_some() {
+            return self.there("the account alt");
+        }
+        if self.go("add the system account alt")? {
+            let arguments = [
+                "--system",
+                "--user-group",
+                "--home-dir",
+                "/var/lib/alt",
+                "--shell",
+                "/usr/sbin/nologin",
+                NAME,
+            ];
+            command("useradd", &arguments)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a file; one that is there is kept, or replaced where it is ours to `renew`.
+    fn file(&mut self, path: &Path, text: &str, renew: bool) -> anyhow::Result<bool> {
+        match fs::read_to_string(path) {
+            Ok(old) if old == text || !renew => {
+                self.there(&path.display().to_string())?;
+                return Ok(false);
+            }
+            _ => {}
+        }
+        if self.go(&format!("write {}", path.display()))? {
+            let what = || format!("write {}", path.display());
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent).with_context(what)?;
+            }
+            let new = path.with_extension("new");
+            fs::write(&new, text).with_context(what)?;
+            fs::set_permissions(&new, fs::Permissions::from_mode(0o644)).with_context(what)?;
+            fs::rename(&new, path).with_context(what)?;
+        }
+        Ok(true)
+    }
+
+    /// A directory of root with the group alt: the daemon may list and read, and write only where told.
+    fn directory(&mut self, path: &Path, mode: u32) -> anyhow::Result<()> {
+        let group = Group::from_name(NAME)?.map(|group| group.gid.as_raw());
+        let well = fs::symlink_metadata(path).is_ok_and(|meta| {
+            meta.is_dir() && meta.uid() == 0 && Some(meta.gid()) == group && meta.mode() & 0o7777 == mode
+        });
+        let what = format!("{} (root:alt {mode:o})", path.display());
+        if well {
+            return self.there(&what);
+        }
+        if self.go(&format!("make {what}"))? {
+            fs::create_dir_all(path).with_context(|| format!("make {what}"))?;
+            chown(path, Some(0), group).with_context(|| format!("make {what}"))?;
+            fs::set_permissions(path, fs::Permissions::from_mode(mode))
+                .with_context(|| format!("make {what}"))?;
+        }
+        Ok(())
+    }
+
+    /// The live log, before nginx makes it readable for everybody.
+    fn log(&mut self, path: &Path) -> anyhow::Result<()> {
+        let what = format!("{} (640)", path.display());
+        match fs::symlink_metadata(path) {
+            Ok(meta) if meta.mode() & 0o007 == 0 => return self.there(&what),
+            // a link is not followed: the directory is root's, but better be sure
+            Ok(meta) if !meta.is_file() => bail!("{} is no plain file; move it away", path.display()),
+            _ => {}
+        }
+        if self.go(&format!("make {what}"))? {
+            let open = || fs::OpenOptions::new().append(true).create(true).open(path);
+            let file = open().with_context(|| format!("make {what}"))?;
+            file.set_permissions(fs::Permissions::from_mode(0o640))
+                .with_context(|| format!("make {what}"))?;
+        }
+        Ok(())
+    }
+
+    fn postgres(&mut self) -> anyhow::Result<()> {
+        if User::from_name("postgres")?.is_none() {
+            if self.dry_run {
+                self.go("create the role and the database alt, once PostgreSQL is installed")?;
+                return Ok(());
+            }
+            bail!("PostgreSQL is not installed here: install it, or name another in postgres.url");
+        }
+        for (what, exists, create) in [
+            ("role alt", "SELECT 1 FROM pg_roles WHERE rolname = 'alt'", "CREATE ROLE alt LOGIN"),
+            (
+                "database alt",
+                "SELECT 1 FROM pg_database WHERE datname = 'alt'",
+                "CREATE DATABASE alt OWNER alt",
+            ),
+        ] {
+            match psql(exists) {
+                Ok(found) if found.trim() == "1" => self.there(&format!("the {what} in PostgreSQL"))?,
+                Err(e) if !self.dry_run => return Err(e),
+                _ => {
+                    if self.go(&format!("create the {what} in PostgreSQL"))? {
+                        psql(create)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// By commands of our own, which go on as the account alt: what they create belongs to the role alt.
+    fn schema(&mut self, path: Option<&Path>, args: &cli::Setup) -> anyhow::Result<()> {
+        let current = myself(path, &["migrate", "--status"], &[]);
+        if current.is_ok() {
+            self.there("the schema")?;
+        } else if self.go("create the tables (alt migrate)")? {
+            myself(path, &["migrate"], &[])?;
+        }
+        let apps = myself(path, &["app", "list", "--json"], &[]);
+        if apps.is_ok_and(|apps| apps.trim() != "[]") {
+            return self.there("an application");
+        }
+        if self.go(&format!("register the application {} (alt app add)", super::show::safe(&args.app)))? {
+            let mut more = vec![args.app.as_str(), "--time-zone", &args.time_zone];
+            for domain in &args.domains {
+                more.extend(["--domain", domain]);
+            }
+            if args.host != "_" {
+                more.extend(["--host", &args.host]);
+            }
+            let told = myself(path, &["app", "add"], &more)?;
+            writeln!(self.out, "\n{told}")?;
+        }
+        Ok(())
+    }
+
+    fn nginx(&mut self, host: &str) -> anyhow::Result<()> {
+        if !Path::new("/etc/nginx/conf.d").is_dir() {
+            if self.dry_run {
+                self.go("write nginx's files, once nginx is installed")?;
+                return Ok(());
+            }
+            bail!("nginx is not installed here (no /etc/nginx/conf.d): install it, or run with --no-nginx");
+        }
+        let mut changed = false;
+        for (path, text) in SNIPPETS {
+            changed |= self.file(Path::new(path), text, true)?;
+        }
+        let site = SITE_TEXT.replace("events.example.com", host);
+        let site =
+            format!("# Written by `alt setup`; yours to change.\ninclude alt/alt-http.conf;\n\n{site}");
+        let had_site = fs::symlink_metadata(SITE).is_ok();
+        changed |= self.file(Path::new(SITE), &site, false)?;
+        if !changed || !self.go("test nginx's configuration and reload nginx")? {
+            return Ok(());
+        }
+        if let Err(e) = command("nginx", &["-t", "-q"]) {
+            if !had_site {
+                // as found: a broken site must not keep nginx from starting some other day
+                let _ = fs::remove_file(SITE);
+            }
+            return Err(
+                e.context("nginx does not accept its new configuration; the site was taken out again")
+            );
+        }
+        let running = fs::read_to_string("/run/nginx.pid").is_ok_and(|pid| !pid.trim().is_empty());
+        if running {
+            command("nginx", &["-s", "reload"])?;
+        } else {
+            writeln!(self.out, "note     nginx is not running; start it: systemctl start nginx")?;
+        }
+        Ok(())
+    }
+
+    fn end(self, path: Option<&Path>) -> anyhow::Result<Outcome> {
+        let out = self.out;
+        match (self.dry_run, self.done) {
+            (true, 0) => writeln!(out, "\nnothing is to be done")?,
+            (true, n) => writeln!(out, "\n{n} steps would be taken; nothing was changed")?,
+            (false, 0) => writeln!(out, "\neverything was there already")?,
+            (false, _) => writeln!(out, "\nready")?,
+        }
+        let option = path.map(|path| format!(" --config {}", path.display())).unwrap_or_default();
+        writeln!(out, "next: systemctl enable --now alt (or: alt{option} run), then alt{option} check")?;
+        Ok(Outcome::Done)
+    }
+}
+
+/// Runs `alt` again.
+fn myself(path: Option<&Path>, arguments: &[&str], more: &[&str]) -> anyhow::Result<String> {
+    let exe = std::env::current_exe().context("find this program")?;
+    let mut command = Command::new(exe);
+    if let Some(path) = path {
+        command.arg("--config").arg(path);
+    }
+    command.args(arguments).args(more);
+    output(&mut command)
+}
+
+/// Runs SQL as the superuser of the local server, by peer authentication.
+fn psql(sql: &str) -> anyhow::Result<String> {
+    let arguments =
+        ["--reuid=postgres", "--regid=postgres", "--init-groups", "psql", "-XqAt", "-d", "postgres"];
+    output(
+        Command::new("setpriv").args(arguments).args(["-v", "ON_ERROR_STOP=1", "-c", sql]).current_dir("/"),
+    )
+    .context("ask the local PostgreSQL as its superuser; is it running?")
+}
+
+fn command(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
+    output(Command::new(program).args(arguments))
+}
+
+fn output(command: &mut Command) -> anyhow::Result<String> {
+    let what = command.get_program().to_string_lossy().into_owned();
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("run {what}"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        let said: Vec<&str> = said.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect();
+        bail!("{what} failed: {}", said.join(" "));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
