@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# What the scripts share. To be sourced, from the project's root.
+
+say() { printf '%s\n' "$*" >&2; }
+die() {
+    say "error: $*"
+    exit 1
+}
+
+# as_root COMMAND…: by sudo where we are not root.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+can_be_root() { [ "$(id -u)" = 0 ] || command -v sudo >/dev/null; }
+
+# apt_install PACKAGE…: run by root, in a bash of its own. The services of the packages are not started: we bring
+# our own, and a machine's nginx and PostgreSQL are none of our business. What forbids it is taken away however
+# this ends; left behind by a kill -9, it forbids nothing, because it asks whether we are there.
+apt_install() {
+    local guard=/usr/sbin/policy-rc.d mark='# of scripts/lib.sh, and may be removed'
+    log=$(mktemp)
+    guarded=
+    trap 'rm -f "$log" $guarded' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    if [ ! -e "$guard" ] || grep -qxF "$mark" "$guard"; then
+        guarded=$guard
+        printf '#!/bin/sh\n%s\n[ ! -d /proc/%s ] || exit 101\n' "$mark" $$ >"$guard" && chmod 755 "$guard" || exit 1
+    fi
+    # A list that cannot be fetched (somebody's third-party source) matters only if a package is missing then.
+    apt-get update -qq -o Acquire::Retries=3 >"$log" 2>&1
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends -o Dpkg::Use-Pty=0 \
+        -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "$@" >>"$log" 2>&1 || {
+        tail -n 25 "$log" >&2
+        exit 1
+    }
+}
+
+# install_missing COMMAND:PACKAGE…: installs the packages whose command is not there (a path with * is
+# looked for as a file).
+install_missing() {
+    local packages=() pair command
+    for pair in "$@"; do
+        command=${pair%%:*}
+        case $command in
+            */*) compgen -G "$command" >/dev/null || packages+=("${pair#*:}") ;;
+            *) PATH="$PATH:/usr/sbin:/sbin" command -v "$command" >/dev/null || packages+=("${pair#*:}") ;;
+        esac
+    done
+    [ ${#packages[@]} -gt 0 ] || return 0
+    command -v apt-get >/dev/null ||
+        die "missing here: ${packages[*]}; install them (only Debian and Ubuntu are done by this script)"
+    can_be_root ||
+        die "missing here: ${packages[*]}; there is no sudo, so install them as root, and run this again:
+  apt-get update && apt-get install --no-install-recommends ${packages[*]}"
+    say "installing ${packages[*]} (takes a minute or more; no service is started)"
+    as_root bash -c "$(declare -f apt_install); apt_install \"\$@\"" apt_install "${packages[@]}" </dev/null ||
+        die "${packages[*]} could not be installed; see above"
+}
+
+# need_cargo: Rust as new as Cargo.toml wants it; from rustup's package, if the distribution has one.
+need_cargo() {
+    local wanted have
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+    PATH="$PATH:${HOME-/root}/.cargo/bin"
+    if ! command -v cargo >/dev/null; then
+        { command -v apt-get >/dev/null && can_be_root && (install_missing rustup:rustup); } ||
+            die "there is no Rust here; install $wanted or later (https://rustup.rs), and run this again"
+        rustup default stable >&2 || die "rustup could not install Rust; see above"
+    fi
+    have=$(cargo --version | cut -d' ' -f2) || die "cargo does not work here; see above"
+    [ "$(printf '%s\n' "$wanted" "$have" | sort -V | head -n 1)" = "$wanted" ] ||
+        die "Rust here is $have ($(command -v cargo)); install $wanted or later (https://rustup.rs), and run this again"
+}
+
+# need_browser: a browser for the tests. On Ubuntu there is nothing to install: its packages of Chromium
+# only lead to a snap, which does not see a test's files.
+need_browser() {
+    local name said
+    for name in chromium chromium-browser google-chrome google-chrome-stable; do
+        said=$("$name" --version 2>/dev/null) || continue
+        [[ $said = *snap* ]] || return 0
+    done
+    if grep -qs '^ID=ubuntu' /etc/os-release; then
+        say "warning: no browser here, so the tests leave it out; install Google Chrome's package"
+    else
+        install_missing chromium:chromium
+    fi
+}
+
+# pg_bindir: the programs of the newest PostgreSQL here.
+pg_bindir() {
+    local directory
+    for directory in $(compgen -G '/usr/lib/postgresql/*/bin' | sort -t/ -k5,5nr) /usr/pgsql-*/bin; do
+        if [ -x "$directory/initdb" ]; then
+            printf '%s\n' "$directory"
+            return
+        fi
+    done
+    dirname "$(command -v initdb)" 2>/dev/null || die "PostgreSQL's initdb is not found; install postgresql"
+}
