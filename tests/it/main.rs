@@ -1,2 +1,14 @@
 //! One integration binary, one file an area.
 #![allow(clippy::unwrap_used)] // clippy knows tests by #[test] and not the functions that they share
+
+mod browser;
+mod cli;
+mod follow;
+mod load;
+mod loading;
+mod nginx;
+mod replay;
+mod setup;
+mod store;
+mod support;
+mod tidy;

@@ -1,0 +1,804 @@
+//! The binary as a binary: help, exit codes, and every command that a person runs.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use access_log_tracker::pure::checkpoint::Proof;
+
+use crate::support::postgres::Database;
+
+/// A directory with a configuration in it, and `alt` run on that.
+struct Place {
+    dir: tempfile::TempDir,
+}
+
+/// What a run of `alt` left.
+#[derive(Debug)]
+struct Run {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Place {
+    fn new(config: &str) -> Place {
+        let place = Place { dir: tempfile::tempdir().unwrap() };
+        place.write("alt.toml", config);
+        place
+    }
+
+    /// With a log at `beacon.log` in a directory that is not the account's to write.
+    fn with(database: &Database) -> Place {
+        let place = Place::new("");
+        let log = place.path("beacon.log");
+        let config = format!(
+            "[[source]]\npaths = [\"{}\"]\n[postgres]\nurl = \"{}\"\n[load]\nhost = \"web-1\"\n",
+            log.display(),
+            database.url
+        );
+        place.write("alt.toml", &config);
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_alt"));
+        command.args(arguments).env_clear().env("PATH", std::env::var_os("PATH").unwrap());
+        command.env("ALT_CONFIG", self.path("alt.toml")).current_dir(&self.dir).stdin(Stdio::null());
+        command
+    }
+
+    fn alt(&self, arguments: &[&str]) -> Run {
+        run(&mut self.command(arguments))
+    }
+
+    /// Runs and expects exit code 0.
+    fn done(&self, arguments: &[&str]) -> String {
+        let run = self.alt(arguments);
+        assert_eq!(run.code, 0, "{arguments:?}: {run:?}");
+        run.out
+    }
+
+    fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        serde_json::from_str(&self.done(arguments)).unwrap()
+    }
+}
+
+fn run(command: &mut Command) -> Run {
+    let output = command.output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Run { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// A line as nginx writes it, with the query string of a beacon.
+fn line(n: u32, args: &str, ip: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    format!(
+        "alt1\t{}.{:03}\t{n:032x}\t{ip}\tGET\t204\tevents.example.com\t/b\t{args}\thttps://example.com/page\t\
+         Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\ten\t\t\t\t\t\t500\t\n",
+        now / 1000,
+        now % 1000
+    )
+}
+
+#[test]
+fn help_is_a_small_manual() {
+    let place = Place::new("");
+    insta::assert_snapshot!(place.done(&["--help"]), @r"
+    Turns nginx into a tracking collector that loses nothing: requests that nginx logged become rows in
+    PostgreSQL, exactly once
+
+    Usage: alt [OPTIONS] <COMMAND>
+
+    Commands:
+      setup    Prepare this machine, as root, once: role, database, schema, first application, nginx
+               site
+      run      Follow the logs and load them: the daemon
+      replay   Load archived or foreign logs; what is there already is not loaded twice
+      parse    Show what lines mean, as JSON, one object a line; needs no database
+      migrate  Create or upgrade the schema
+      app      Applications: whose hits are whose
+      check    Find what is wrong, and say how to mend it
+      status   Show how far every log is loaded
+      tail     Watch hits as they come
+      explain  Show how a line is parsed, enriched and classified, and by which rule
+      rejects  Lines that could not become rows
+      help     Print this message or the help of the given subcommand(s)
+
+    Options:
+      -h, --help     Print help
+      -V, --version  Print version
+
+    Everywhere:
+          --config <FILE>        The configuration, else the one that the variable `ALT_CONFIG` names,
+                                 else /etc/alt/alt.toml if it is there
+          --log-format <FORMAT>  How messages are written to stderr: human or json [default: human]
+      -v, --verbose...           Say more (twice: everything)
+      -q, --quiet                Say nothing but errors
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a check found problems.
+    The first steps on a machine with nginx and PostgreSQL: `alt setup`, then `alt check`.
+    ");
+    insta::assert_snapshot!(place.done(&["status", "--help"]), @r"
+    Show how far every log is loaded
+
+    Usage: alt status [OPTIONS] [FILE]
+
+    Arguments:
+      [FILE]  A log, live or rotated, plain or compressed
+
+    Options:
+          --all-hosts  Show the files of all hosts
+          --json       Print JSON
+      -h, --help       Print help
+
+    Everywhere:
+          --config <FILE>        The configuration, else the one that the variable `ALT_CONFIG` names,
+                                 else /etc/alt/alt.toml if it is there
+          --log-format <FORMAT>  How messages are written to stderr: human or json [default: human]
+      -v, --verbose...           Say more (twice: everything)
+      -q, --quiet                Say nothing but errors
+
+    With FILE, the exit code is 0 if every line of it is loaded, and 3 if not. The file is known by its
+    content, so a renamed, moved or compressed one is found too.
+
+    Examples:
+      alt status
+      cd /var/log/nginx/alt/rotated && alt status beacon.log-20260101 && mv beacon.log-20260101 /backup/
+    ");
+    insta::assert_snapshot!(place.done(&["replay", "--help"]), @r"
+    Load archived or foreign logs; what is there already is not loaded twice
+
+    Usage: alt replay [OPTIONS] <PATH>...
+
+    Arguments:
+      <PATH>...  Files (plain, .gz, .zst, .bz2), directories, patterns, or - for standard input
+
+    Options:
+          --format <FORMAT>  Format of the lines: alt1, combined, common, or an nginx log_format string
+                             [default: alt1]
+          --app <APP>        Name or key of the application whose hits these are, for formats that carry
+                             none
+          --label <LABEL>    The source's label, for formats without event ids: as configured where the
+                             log was written
+          --jobs <N>         Files to read at the same time [default: 1]
+          --json             Print the summary as JSON
+      -h, --help             Print help
+
+    Everywhere:
+          --config <FILE>        The configuration, else the one that the variable `ALT_CONFIG` names,
+                                 else /etc/alt/alt.toml if it is there
+          --log-format <FORMAT>  How messages are written to stderr: human or json [default: human]
+      -v, --verbose...           Say more (twice: everything)
+      -q, --quiet                Say nothing but errors
+
+    A replay goes by what is in the database: lines that are rows already are counted as already loaded.
+    It may be interrupted at any time; run again, it goes on from its last commit. Exit code 0 says that
+    every line of every file is accounted for.
+
+    Give a file of the same format the label that its source has in the configuration: without event
+    ids, the label is part of what tells lines apart.
+
+    Examples:
+      alt replay /var/log/nginx/alt/rotated/
+      alt replay --jobs 4 '/backup/beacon.log-2026*.gz'
+      alt replay --format combined --app 'My shop' --label shop access.log.*.gz
+      ssh web-2 cat /var/log/nginx/alt/beacon.log.1 | alt replay -
+    ");
+    insta::assert_snapshot!(place.done(&["app", "add", "--help"]), @r"
+    Register an application, and print its key and the line to paste
+
+    Usage: alt app add [OPTIONS] <NAME>
+
+    Arguments:
+      <NAME>  A name for people
+
+    Options:
+          --domain <DOMAIN>   A domain whose pages it tracks and those below it (several: repeat; none:
+                              all)
+          --time-zone <ZONE>  Time zone of its days; it cannot be changed later [default: UTC]
+          --host <HOST>       The host name that beacons are sent to, for the line to paste
+          --json              Print JSON
+      -h, --help              Print help
+
+    Everywhere:
+          --config <FILE>        The configuration, else the one that the variable `ALT_CONFIG` names,
+                                 else /etc/alt/alt.toml if it is there
+          --log-format <FORMAT>  How messages are written to stderr: human or json [default: human]
+      -v, --verbose...           Say more (twice: everything)
+      -q, --quiet                Say nothing but errors
+
+    Examples:
+      alt app add 'My shop' --domain example.com --domain example.net --time-zone Europe/Berlin
+    ");
+}
+
+#[test]
+fn exit_codes_tell_failure_usage_and_findings_apart() {
+    let place = Place::new("[postgres]\nurl = \"postgres:///alt?host=/nonexistent\"");
+    assert_eq!(place.alt(&["--version"]).code, 0);
+    assert_eq!(place.alt(&[]).code, 2);
+    assert_eq!(place.alt(&["migrat"]).code, 2);
+    assert_eq!(place.alt(&["replay"]).code, 2);
+    let failed = place.alt(&["migrate"]);
+    assert_eq!(failed.code, 1);
+    insta::assert_snapshot!(failed.err, @"alt: connect to PostgreSQL, database alt at /nonexistent: nothing listens there: start PostgreSQL, or set postgres.url: error connecting to server: No such file or directory (os error 2)");
+    let json = place.alt(&["migrate", "--log-format", "json"]);
+    let error: serde_json::Value = serde_json::from_str(json.err.trim()).unwrap();
+    assert!(error["error"].as_str().unwrap().starts_with("connect to PostgreSQL"), "{json:?}");
+}
+
+#[test]
+fn a_wrong_configuration_is_told_with_all_its_problems() {
+    let place = Place::new("[load]\nbatch_row = 1\ncommit_interval = \"soon\"\n");
+    let run = place.alt(&["parse", "-"]);
+    assert_eq!(run.code, 1);
+    insta::assert_snapshot!(run.err.replace(place.dir.path().to_str().unwrap(), "DIR"), @r#"
+    alt: configuration DIR/alt.toml is not valid:
+      line 2: unknown key `batch_row` in [load]; did you mean `batch_rows`?
+      line 3: `commit_interval` in [load] is a time from 0ns to 60s ("50ms", "30s", "30d"), not `soon`
+    "#);
+    let run = run_with(&place, &[("ALT_LOAD_BACH_ROWS", "5"), ("ALT_LOAD_HOST", "")]);
+    insta::assert_snapshot!(run.err.replace(place.dir.path().to_str().unwrap(), "DIR"), @r#"
+    alt: configuration DIR/alt.toml is not valid:
+      line 2: unknown key `batch_row` in [load]; did you mean `batch_rows`?
+      line 3: `commit_interval` in [load] is a time from 0ns to 60s ("50ms", "30s", "30d"), not `soon`
+      ALT_LOAD_HOST: is empty; leave it out or give a value
+      ALT_LOAD_BACH_ROWS: is no setting; did you mean `ALT_LOAD_BATCH_ROWS`?
+    "#);
+    let absent = place.alt(&["parse", "-", "--config", "absent.toml"]);
+    assert_eq!((absent.code, absent.err.contains("read configuration absent.toml")), (1, true), "{absent:?}");
+}
+
+fn run_with(place: &Place, env: &[(&str, &str)]) -> Run {
+    run(place.command(&["parse", "-"]).envs(env.iter().copied()))
+}
+
+#[test]
+fn parse_shows_every_line_of_any_packing() {
+    let place = Place::new("");
+    let text =
+        [line(1, "a=KEY&t=A+title", "203.0.113.7").as_str(), "garbage\n", &line(2, "a=KEY", "203.0.113.7")]
+            .concat();
+    let plain = place.write("beacon.log", &text);
+    let packed = place.write("beacon.log.1", zstd::encode_all(text.as_bytes(), 1).unwrap());
+    let objects = |path: &Path| -> Vec<serde_json::Value> {
+        let out = place.done(&["parse", path.to_str().unwrap()]);
+        out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let all = objects(&plain);
+    assert_eq!(all, objects(&packed));
+    let told: Vec<_> =
+        all.iter().map(|o| (o["line"].as_str().unwrap(), o["offset"].as_u64().unwrap())).collect();
+    let first = line(1, "a=KEY&t=A+title", "203.0.113.7").len() as u64;
+    assert_eq!(told, [("hit", 0), ("reject", first), ("hit", first + 8)]);
+    assert_eq!((&all[0]["title"], &all[0]["app_key"]), (&"A title".into(), &"KEY".into()));
+    assert_eq!((&all[1]["reason"], &all[1]["raw"]), (&"shape".into(), &"garbage".into()));
+
+    let combined =
+        "203.0.113.7 - - [31/Jan/2026:12:00:00 +0000] \"GET /a HTTP/1.1\" 200 5 \"-\" \"curl/8\"\n";
+    let path = place.write("access.log", combined);
+    let hit = place.json(&["parse", "--format", "combined", path.to_str().unwrap()]);
+    assert_eq!(
+        (&hit["line"], &hit["status"], &hit["occurred_at"]),
+        (&"hit".into(), &200.into(), &"2026-01-31T12:00:00.000000Z".into())
+    );
+
+    let broken = place.write("broken.gz", [0x1f, 0x8b, 8, 0, 1, 2, 3]);
+    let run = place.alt(&["parse", broken.to_str().unwrap()]);
+    assert_eq!((run.code, run.err.contains("broken.gz")), (1, true), "{run:?}");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let place = Place::new("");
+    let text: String = (0..20_000).map(|n| line(n, "a=KEY", "203.0.113.7")).collect();
+    let path = place.write("beacon.log", text);
+    let mut child = place
+        .command(&["parse", path.to_str().unwrap()])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
+#[test]
+fn explain_tells_the_rule_that_decided() {
+    let place = Place::new("");
+    let bot = line(1, "a=KEY&u=https%3A%2F%2Fexample.com%2F%3Ftoken%3Dsecret", "203.0.113.7")
+        .replace("Firefox/140.0", "GPTBot/1.2");
+    let told = place.json(&["explain", "--json", bot.trim_end_matches('\n')]);
+    assert_eq!(told["classified"]["traffic_class"], "ai_bot");
+    assert_eq!(told["stored"]["ip"], "203.0.113.0/24");
+    assert!(!told["stored"].to_string().contains("secret"), "{told}");
+    let foreign = line(1, "a=KEY", "203.0.113.7");
+    let told =
+        place.json(&["explain", "--json", "--domain", "other.example", foreign.trim_end_matches('\n')]);
+    assert_eq!(told["classified"]["traffic_class"], "suspect");
+    let people = place.done(&["explain", foreign.trim_end_matches('\n')]);
+    assert!(people.contains("\nclassified\n") && people.contains("human"), "{people}");
+    let hostile = place.done(&["explain", "\x1b[2Jgarbage"]);
+    assert!(hostile.contains("reject") && !hostile.contains('\x1b'), "{hostile}");
+}
+
+#[test]
+fn the_schema_is_made_once() {
+    let database = Database::empty();
+    let place = Place::with(&database);
+    assert_eq!(place.alt(&["migrate", "--status"]).code, 3);
+    let refused = place.alt(&["app", "list"]);
+    assert_eq!(
+        (refused.code, refused.err.as_str()),
+        (1, "alt: the database has no schema; run `alt migrate`\n")
+    );
+    assert!(place.done(&["migrate"]).starts_with("applied 1 (tables)\n"));
+    assert!(place.done(&["migrate"]).starts_with("the schema is at version"));
+    let all = place.json(&["migrate", "--status", "--json"]);
+    assert_eq!(all[0]["name"], "tables");
+    assert!(all[0]["applied_at"].as_str().unwrap().ends_with('Z'));
+}
+
+#[test]
+fn applications_come_and_go() {
+    let database = Database::create();
+    let place = Place::with(&database);
+    assert!(place.done(&["app", "list"]).starts_with("no application is registered"));
+    let shop = place.json(&[
+        "app",
+        "add",
+        "My shop",
+        "--domain",
+        "Example.com",
+        "--domain",
+        "*.example.net",
+        "--time-zone",
+        "Europe/Berlin",
+        "--host",
+        "events.example.com",
+        "--json",
+    ]);
+    let key = shop["key"].as_str().unwrap();
+    assert_eq!(key.len(), 16);
+    assert_eq!(shop["domains"], serde_json::json!(["example.com", "example.net"]));
+    assert!(shop["html"].as_str().unwrap().contains(&format!("\"https://events.example.com/b?a={key}\"")));
+    for (arguments, wrong) in [
+        (&["app", "add", "My shop"][..], "is there already"),
+        (&["app", "add", " "], "1 to 200 characters"),
+        (&["app", "add", "escape\x1b[31m"], "none of them a control character"),
+        (&["app", "add", "b", "--time-zone", "Berlin"], "is no time zone"),
+        (&["app", "add", "b", "--domain", "https://b"], "is no domain"),
+        (&["app", "show", "nobody"], "no application has the name or key"),
+        (&["app", "rename", "nobody", "c"], "no application has the name or key"),
+        (&["app", "show", "My shop", "--host", "a\"b"], "write a host name"),
+    ] {
+        let run = place.alt(arguments);
+        assert_eq!((run.code, run.err.contains(wrong)), (1, true), "{arguments:?}: {run:?}");
+    }
+    place.done(&["app", "add", "turned\u{202e}", "--time-zone", "europe/berlin"]);
+    let list = place.done(&["app", "list"]);
+    assert!(list.contains("turned\\u{202e}") && list.matches("Europe/Berlin").count() == 2, "{list}");
+    place.done(&["app", "rename", "My shop", "Our shop"]);
+    assert!(place.done(&["app", "show", key]).starts_with("name       Our shop\n"));
+    place.done(&["app", "disable", "Our shop"]);
+    assert!(place.json(&["app", "show", key, "--json"])["disabled_at"].is_string());
+    place.done(&["app", "enable", key]);
+    assert!(place.json(&["app", "show", key, "--json"])["disabled_at"].is_null());
+}
+
+/// Records a checkpoint at `loaded` bytes of a text, as a commit of the daemon leaves it.
+fn checkpoint(database: &Database, path: &Path, text: &str, loaded: usize) {
+    let head = text.find('\n').unwrap() + 1;
+    let tail = text[..loaded].trim_end_matches('\n').rfind('\n').map_or(0, |at| at + 1);
+    let hex = |proof: Proof| proof.hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let inode = std::os::unix::fs::MetadataExt::ino(&fs::metadata(path).unwrap());
+    database.psql(&format!(
+        "WITH f AS (INSERT INTO log_files (host, source, path, format, inode)
+                    VALUES ('web-1', '{0}', '{0}', 'alt1', {inode}) RETURNING id)
+         INSERT INTO checkpoints (file_id, head, head_bytes, head_has_id, loaded_bytes, tail, tail_bytes, lines, rows)
+         SELECT id, '\\x{1}', {head}, true, {loaded}, '\\x{2}', {3}, 3, 3 FROM f",
+        path.display(),
+        hex(Proof::of(&text.as_bytes()[..head])),
+        hex(Proof::of(&text.as_bytes()[tail..loaded])),
+        loaded - tail,
+    ));
+}
+
+#[test]
+fn status_knows_a_file_by_its_bytes() {
+    let database = Database::create();
+    let place = Place::with(&database);
+    let lines: Vec<String> = (1..=4).map(|n| line(n, "a=KEY", "203.0.113.7")).collect();
+    let three = lines[..3].concat();
+    let log = place.write("beacon.log", &three);
+    assert!(place.done(&["status"]).contains("not begun"));
+    assert_eq!(place.alt(&["status", "beacon.log"]).code, 3);
+
+    checkpoint(&database, &log, &three, three.len());
+    let told = place.json(&["status", "beacon.log", "--json"]);
+    assert_eq!((&told["state"], &told["lag_bytes"], &told["rows"]), (&"loaded".into(), &0.into(), &3.into()));
+
+    fs::OpenOptions::new().append(true).open(&log).unwrap().write_all(lines[3].as_bytes()).unwrap();
+    let behind = place.alt(&["status", "beacon.log", "--json"]);
+    assert_eq!(behind.code, 3);
+    let all = place.json(&["status", "--json"]);
+    assert_eq!((&all[0]["state"], &all[0]["lag_bytes"]), (&"behind".into(), &(lines[3].len()).into()));
+    assert!(all[0]["lag_seconds"].as_f64().unwrap() < 60.0);
+
+    // moved and compressed, and another that only begins alike
+    let packed = place.write("moved", zstd::encode_all(three.as_bytes(), 1).unwrap());
+    assert_eq!(place.alt(&["status", packed.to_str().unwrap()]).code, 0);
+    let other =
+        place.write("other", [&lines[0], &lines[2], &lines[1], &lines[3]].map(String::as_str).concat());
+    let other = place.alt(&["status", other.to_str().unwrap()]);
+    assert_eq!((other.code, other.out.contains("another file that begins alike")), (3, true), "{other:?}");
+    assert_eq!(place.alt(&["status", "absent"]).code, 1);
+}
+
+#[test]
+fn rejects_are_listed_and_harmless() {
+    let database = Database::create();
+    let place = Place::with(&database);
+    assert_eq!(place.done(&["rejects", "list"]), "no rejects\n");
+    database.psql(
+        "INSERT INTO log_files (host, source, path, format) VALUES ('web-1', '/a.log', '/a.log', 'alt1');
+         INSERT INTO rejected_lines (file_id, file_offset, bytes, lines, reason, detail, raw, rejected_at) VALUES
+         (1, 0, 10, 1, 'shape', NULL, '\\x1b5b324a6f6f7073ff', now() - interval '2 days'),
+         (1, 10, 30, 3, 'unknown_app', 'nobody', 'alt1 line', now())",
+    );
+    let all = place.done(&["rejects", "list"]);
+    assert!(all.contains("\\x1b[2Joops\u{fffd}") && !all.contains('\x1b'), "{all}");
+    let one = place.json(&["rejects", "list", "--since", "1d", "--json"]);
+    assert_eq!(
+        (one.as_array().unwrap().len(), &one[0]["reason"], &one[0]["lines"]),
+        (1, &"unknown_app".into(), &3.into())
+    );
+    assert_eq!(
+        place.json(&["rejects", "list", "--reason", "shape", "--file", "a.log", "--json"])[0]["offset"],
+        0
+    );
+    assert_eq!(place.json(&["rejects", "list", "--file", "b.log", "--json"]), serde_json::json!([]));
+    assert!(place.alt(&["rejects", "list", "--reason", "odd"]).err.contains("the reasons are empty, torn"));
+    assert!(place.alt(&["rejects", "list", "--since", "yesterday"]).err.contains("is no time"));
+}
+
+#[test]
+fn tail_shows_hits_as_they_come() {
+    let place = Place::new("");
+    let log = place.write("beacon.log", line(1, "a=OLD", "203.0.113.7"));
+    let mut child = place.command(&["tail", log.to_str().unwrap()]).stdout(Stdio::piped()).spawn().unwrap();
+    let (tell, told) = std::sync::mpsc::sync_channel(1000);
+    let out = child.stdout.take().unwrap();
+    std::thread::spawn(move || {
+        let mut out = BufReader::new(out);
+        let mut line = String::new();
+        while out.read_line(&mut line).is_ok_and(|n| n > 0) && tell.send(std::mem::take(&mut line)).is_ok() {}
+    });
+    // the watch begins at some moment after the start: write until something is seen
+    let mut file = fs::OpenOptions::new().append(true).open(&log).unwrap();
+    let seen = (0..200u32).find_map(|n| {
+        file.write_all(line(n + 2, "a=KEY&t=%1B%5B31mred", "203.0.113.7").as_bytes()).unwrap();
+        told.recv_timeout(std::time::Duration::from_millis(100)).ok()
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let seen = seen.unwrap();
+    assert!(seen.contains("KEY") && seen.contains("title=\\x1b[31mred") && !seen.contains('\x1b'), "{seen}");
+}
+
+#[test]
+fn setup_says_what_it_would_do_and_does_nothing() {
+    let place = Place::new("");
+    fs::remove_file(place.path("alt.toml")).unwrap();
+    let said = place.done(&["setup", "--dry-run", "--host", "events.example.com", "--app", "My shop"]);
+    for step in ["alt.toml", "/var/log/nginx/alt/rotated (root:alt 2770)", "alt migrate", "My shop"] {
+        assert!(said.contains(step), "{step} is missing in\n{said}");
+    }
+    assert!(said.contains("steps would be taken; nothing was changed"), "{said}");
+    assert!(fs::symlink_metadata(place.path("alt.toml")).is_err());
+    for (option, value, says) in [
+        ("--host", "a b", "write the host name"),
+        ("--time-zone", "Nowhere", "is no time zone"),
+        ("--domain", "https://a", "is no domain"),
+        ("--app", "", "1 to 200 characters"),
+    ] {
+        let wrong = place.alt(&["setup", "--dry-run", option, value]);
+        assert_eq!((wrong.code, wrong.err.contains(says), wrong.out.as_str()), (1, true, ""), "{wrong:?}");
+    }
+}
+
+mod check {
+    //! `alt check`: every finding provoked for real.
+
+    use super::*;
+    use crate::support::not_looked_at;
+
+    /// A machine on which nothing is wrong, with the session by which a daemon is known.
+    fn well(database: &Database) -> (Place, Session) {
+        let place = Place::with(database);
+        let session = Session::open(database, "alt run web-1");
+        place.done(&["app", "add", "shop"]);
+        let lines: String = (1..=20).map(|n| line(n, "a=KEY", "203.0.113.7")).collect();
+        place.write("beacon.log", lines);
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("nginx/alt-http.conf");
+        place.write(
+            "nginx.conf",
+            format!(
+                "http {{\n include {};\n server {{ access_log {} alt1; }}\n}}\n",
+                shipped.display(),
+                place.path("beacon.log").display()
+            ),
+        );
+        fs::create_dir(place.path("logrotate.d")).unwrap();
+        (place, session)
+    }
+
+    struct Session(std::process::Child);
+
+    impl Session {
+        fn open(database: &Database, name: &str) -> Session {
+            let mut command = Command::new("psql");
+            command.args(["-XqAt", "-d", &database.url]).env("PGAPPNAME", name);
+            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+            child.stdin.as_mut().unwrap().write_all(b"SELECT 'there';\n").unwrap();
+            let mut said = String::new();
+            BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
+            assert_eq!(said, "there\n");
+            Session(child)
+        }
+    }
+
+    impl Drop for Session {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    const CHECK: [&str; 5] = ["check", "--nginx-conf", "nginx.conf", "--logrotate-dir", "logrotate.d"];
+
+    /// With the log's directory closed to who follows it, as it should be. Root is never told of it.
+    fn closed<T>(place: &Place, look: impl FnOnce() -> T) -> T {
+        if nix::unistd::geteuid().is_root() {
+            return look();
+        }
+        fs::set_permissions(&place.dir, fs::Permissions::from_mode(0o555)).unwrap();
+        let seen = look();
+        fs::set_permissions(&place.dir, fs::Permissions::from_mode(0o755)).unwrap();
+        seen
+    }
+
+    fn check(place: &Place) -> Run {
+        closed(place, || place.alt(&CHECK))
+    }
+
+    fn expect(place: &Place, what: &str) {
+        let run = check(place);
+        assert_eq!(run.code, 3, "{run:?}");
+        assert!(run.out.contains(what), "{what:?} is missing in\n{}", run.out);
+        assert!(run.out.contains("\n1 problem\n"), "{}", run.out);
+    }
+
+    #[test]
+    fn nothing_is_found_where_nothing_is_wrong() {
+        let database = Database::create();
+        let (place, _session) = well(&database);
+        let run = check(&place);
+        assert_eq!((run.code, run.out.as_str()), (0, "nothing is wrong\n"), "{run:?}");
+        let json = closed(&place, || place.json(&[&CHECK[..], &["--json"]].concat()));
+        assert_eq!(json, serde_json::json!({ "findings": [], "not_checked": [] }));
+    }
+
+    #[test]
+    fn the_configuration() {
+        let place = Place::new("[laod]\n");
+        let run = check(&place);
+        assert_eq!((run.code, run.out.contains("did you mean `load`?")), (3, true), "{run:?}");
+    }
+
+    #[test]
+    fn logs() {
+        let database = Database::create();
+        let (place, _session) = well(&database);
+        let whole = fs::read(place.path("beacon.log")).unwrap();
+        let garbage: String = (0..20).map(|n| format!("203.0.113.7 - - line {n}\n")).collect();
+        place.write("beacon.log", garbage);
+        expect(&place, "20 of the last 20 lines are not in the format alt1");
+
+        let private: String = (1..=20).map(|n| line(n, "a=KEY", "10.0.0.7")).collect();
+        place.write("beacon.log", private);
+        expect(&place, "20 of the last 20 hits come from private addresses: a proxy stands before nginx");
+        let conf = fs::read_to_string(place.path("nginx.conf")).unwrap();
+        place.write("nginx.conf", format!("set_real_ip_from 10.0.0.0/8;\n{conf}"));
+        assert_eq!(check(&place).code, 0);
+
+        fs::remove_file(place.path("beacon.log")).unwrap();
+        expect(&place, "there is no such log\n    nginx is configured to write it: start or reload nginx");
+        place.write("beacon.log", whole);
+        assert_eq!(check(&place).code, 0);
+    }
+
+    #[test]
+    fn nginx() {
+        let database = Database::create();
+        let (place, _session) = well(&database);
+        let conf = fs::read_to_string(place.path("nginx.conf")).unwrap();
+        place.write("nginx.conf", conf.replace(" alt1;", ";"));
+        expect(&place, "is written in the format combined, and read as alt1");
+        place.write("nginx.conf", "http { }");
+        expect(&place, "nginx: has no log_format alt1\n    include alt/alt-http.conf inside http { }");
+        place.write("nginx.conf", "http { log_format alt1 'alt1\\t$msec'; }");
+        expect(&place, "nginx, log_format alt1: differs from the one that alt reads");
+        fs::remove_file(place.path("nginx.conf")).unwrap();
+        let run = check(&place);
+        assert_eq!(
+            (run.code, run.out.contains("not looked at: nginx's configuration (read nginx.conf")),
+            (0, true),
+            "{run:?}"
+        );
+    }
+
+    #[test]
+    fn the_daemon() {
+        let database = Database::create();
+        let (place, session) = well(&database);
+        // a log that stands unread, though somebody should read it
+        let file = fs::OpenOptions::new().append(true).open(place.path("beacon.log")).unwrap();
+        file.set_modified(SystemTime::now() - std::time::Duration::from_secs(60)).unwrap();
+        expect(&place, "bytes of it are not loaded, the oldest for 60 s or more");
+        // half a line waits for its rest
+        place.write("beacon.log", "alt1\t1");
+        assert_eq!(check(&place).code, 0);
+        drop(session);
+        let seen = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'alt run web-1' AND datname = current_database()";
+        crate::support::daemon::wait_for(5, || database.psql(seen) == "0", || "the session's end".to_owned());
+        expect(&place, "the daemon of this host has no session `alt run web-1` in the database");
+    }
+
+    #[test]
+    fn logrotate() {
+        let database = Database::create();
+        let (place, _session) = well(&database);
+        let log = place.path("beacon.log");
+        place.write(
+            "logrotate.d/nginx",
+            format!("/var/log/other.log\n{}/*.log {{\n  copytruncate\n}}\n", place.dir.path().display()),
+        );
+        expect(&place, &format!("rotates {} with copytruncate, which loses lines", log.display()));
+        let shipped =
+            fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("nginx/logrotate")).unwrap();
+        place.write(
+            "logrotate.d/nginx",
+            shipped.replace("/var/log/nginx/alt/*.log", &log.display().to_string()),
+        );
+        assert_eq!(check(&place).code, 0);
+    }
+
+    #[test]
+    fn the_database() {
+        let database = Database::create();
+        let (place, _session) = well(&database);
+        let name = &database.name;
+
+        database.psql("UPDATE applications SET disabled_at = now()");
+        expect(&place, "no application is registered, so every hit is a reject");
+        database.psql("UPDATE applications SET disabled_at = NULL; ALTER TABLE rejected_lines RENAME TO r");
+        expect(&place, "the table rejected_lines is missing");
+        database.psql("ALTER TABLE r RENAME TO rejected_lines; ALTER TABLE checkpoints OWNER TO postgres; GRANT SELECT ON checkpoints TO alt");
+        expect(&place, "this role may not INSERT, UPDATE the table checkpoints");
+        database.psql("ALTER TABLE checkpoints OWNER TO alt; ALTER TABLE access_logs OWNER TO postgres; GRANT SELECT, INSERT ON access_logs TO alt");
+        expect(&place, "access_logs belongs to postgres, so alt cannot add partitions");
+        database
+            .psql("ALTER TABLE access_logs OWNER TO alt; UPDATE schema_migrations SET version = version + 5");
+        expect(&place, "too new for this alt");
+        database.psql("UPDATE schema_migrations SET version = version - 5");
+
+        // a server whose clock is wrong, as far as this role sees
+        database.psql(&format!(
+            "CREATE SCHEMA skewed; GRANT USAGE ON SCHEMA skewed TO alt;
+             CREATE FUNCTION skewed.clock_timestamp() RETURNS timestamptz LANGUAGE sql AS $$ SELECT pg_catalog.now() + interval '1 hour' $$;
+             ALTER DATABASE {name} SET search_path = skewed, pg_catalog, public"
+        ));
+        expect(&place, "its clock is 3600 s ahead of this machine's");
+        database.psql(&format!("ALTER DATABASE {name} RESET search_path"));
+        assert_eq!(check(&place).code, 0);
+
+        let config = fs::read_to_string(place.path("alt.toml")).unwrap();
+        place.write("alt.toml", config.replace(&format!("/{name}?"), "/absent?"));
+        expect(&place, "the database does not exist: run `alt setup` as root");
+        place.write("alt.toml", config.replace("postgres://", "postgre://"));
+        expect(&place, "postgres.url cannot be understood");
+    }
+
+    /// Root reads everything, so the daemon's eyes are those of another account.
+    #[test]
+    fn what_the_account_may_not_read_or_write() {
+        let database = Database::create();
+        let (place, _session) = well(&database);
+        fs::set_permissions(&place.dir, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(place.path("beacon.log"), fs::Permissions::from_mode(0o600)).unwrap();
+        if !nix::unistd::geteuid().is_root() {
+            fs::set_permissions(place.path("beacon.log"), fs::Permissions::from_mode(0o000)).unwrap();
+            let run = place.alt(&CHECK);
+            assert!(run.out.contains("beacon.log: cannot be read by the account"), "{}", run.out);
+            assert!(run.out.contains("can be written by this account"), "{}", run.out);
+            return;
+        }
+        let mut other = Command::new("setpriv");
+        other.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(exe_for_all(&place));
+        other.args(CHECK);
+        other.env("ALT_CONFIG", place.path("alt.toml")).current_dir(&place.dir);
+        let run = super::run(&mut other);
+        assert_eq!(run.code, 3, "{run:?}");
+        assert!(
+            run.out.contains("beacon.log: cannot be read by the account nobody (mode 600)"),
+            "{}",
+            run.out
+        );
+        fs::set_permissions(place.path("beacon.log"), fs::Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(&place.dir, fs::Permissions::from_mode(0o777)).unwrap();
+        let run = super::run(&mut other);
+        assert!(
+            run.out.contains("can be written by this account: nginx opens the log there as root"),
+            "{run:?}"
+        );
+    }
+
+    /// The binary where an account can run it that may not enter the build directory.
+    fn exe_for_all(place: &Place) -> PathBuf {
+        let exe = place.path("alt");
+        fs::copy(env!("CARGO_BIN_EXE_alt"), &exe).unwrap();
+        fs::set_permissions(&exe, fs::Permissions::from_mode(0o755)).unwrap();
+        exe
+    }
+
+    /// A disk of 1 MiB in memory. Where the system allows no mounts, the test says so and looks at nothing.
+    #[test]
+    fn a_full_disk() {
+        let database = Database::create();
+        let (place, _session) = well(&database);
+        let disk = place.path("disk");
+        fs::create_dir(&disk).unwrap();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(&disk).output().unwrap();
+        if !mounted.status.success() {
+            not_looked_at("alt check on a full disk (that needs root and the right to mount)");
+            return;
+        }
+        let _unmount = Unmount(disk.clone());
+        let config = fs::read_to_string(place.path("alt.toml")).unwrap();
+        place.write("alt.toml", config.replace("/beacon.log", "/disk/beacon.log"));
+        let conf = fs::read_to_string(place.path("nginx.conf")).unwrap();
+        place.write("nginx.conf", conf.replace("/beacon.log", "/disk/beacon.log"));
+        place.write("disk/beacon.log", line(1, "a=KEY", "203.0.113.7"));
+        assert_eq!(check(&place).code, 0);
+        fs::write(disk.join("filler"), vec![0; 1000 * 1024]).unwrap();
+        expect(&place, "the disk is nearly full");
+        let _ = fs::write(disk.join("more"), vec![0; 1024 * 1024]);
+        expect(&place, "the disk is full: nginx loses what it cannot log");
+    }
+
+    struct Unmount(PathBuf);
+
+    impl Drop for Unmount {
+        fn drop(&mut self) {
+            let _ = Command::new("umount").arg(&self.0).status();
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! Following: whatever is done to a log, every line is loaded once.
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use crate::support::bench::Bench;
+use crate::support::daemon::{Daemon, wait_for};
+use crate::support::lines::{alt1, many};
+use crate::support::postgres::Database;
+
+fn gzip(path: &Path) {
+    let status = std::process::Command::new("gzip").arg(path).status().unwrap();
+    assert!(status.success());
+}
+
+#[test]
+fn a_log_that_appears_later_is_loaded_from_its_start() {
+    let mut bench = Bench::new();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    bench.append("beacon.log", 3);
+    bench.settle();
+    bench.append("beacon.log", 2);
+    bench.settle();
+}
+
+#[test]
+fn half_lines_wait_for_their_end() {
+    let mut bench = Bench::new();
+    let (first, second) = (alt1(), alt1());
+    bench.append_text("beacon.log", &first, 1);
+    bench.append_text("beacon.log", &second[..100], 0);
+    bench.settle();
+    for byte in second.as_bytes()[100..].chunks(7) {
+        bench.append_text("beacon.log", std::str::from_utf8(byte).unwrap(), 0);
+    }
+    bench.written += 1;
+    bench.settle();
+}
+
+#[test]
+fn renamed_files_are_read_to_their_end_and_sealed() {
+    let mut bench = Bench::new();
+    bench.append("beacon.log", 10);
+    bench.settle();
+    fs::rename(bench.path("beacon.log"), bench.path("beacon.log.1")).unwrap();
+    // nginx writes to the old file until it is told
+    bench.append("beacon.log.1", 5);
+    bench.append("beacon.log", 5);
+    bench.settle();
+    bench.sealed(1);
+    // and a late write behind the seal is read with ids
+    bench.append("beacon.log.1", 1);
+    bench.settle();
+}
+
+#[test]
+fn files_may_be_moved_into_another_directory_and_compressed_there() {
+    let mut bench = Bench::new();
+    fs::create_dir(bench.path("rotated")).unwrap();
+    bench.append("beacon.log", 10);
+    bench.settle();
+    fs::rename(bench.path("beacon.log"), bench.path("rotated/beacon.log-20261120")).unwrap();
+    bench.append("rotated/beacon.log-20261120", 10);
+    bench.append("beacon.log", 1);
+    bench.settle();
+    gzip(&bench.path("rotated/beacon.log-20261120"));
+    bench.append("beacon.log", 1);
+    bench.settle();
+    bench.sealed(1);
+}
+
+#[test]
+fn rotations_and_compressions_while_the_daemon_was_down() {
+    let mut bench = Bench::new();
+    bench.append("beacon.log", 10);
+    bench.settle();
+    bench.stop();
+    bench.append("beacon.log", 10);
+    for n in (1..=3).rev() {
+        let (from, to) = (format!("beacon.log.{n}.gz"), format!("beacon.log.{}.gz", n + 1));
+        if bench.path(&from).is_file() {
+            fs::rename(bench.path(&from), bench.path(&to)).unwrap();
+        }
+    }
+    fs::rename(bench.path("beacon.log"), bench.path("beacon.log.1")).unwrap();
+    gzip(&bench.path("beacon.log.1"));
+    bench.append("beacon.log", 10);
+    fs::rename(bench.path("beacon.log"), bench.path("beacon.log.0")).unwrap();
+    bench.append("beacon.log", 10);
+    bench.start();
+    bench.settle();
+    // A restart finds nothing to do.
+    bench.stop();
+    bench.start();
+    bench.append("beacon.log", 1);
+    bench.settle();
+}
+
+#[test]
+fn a_log_that_is_copied_and_truncated() {
+    let mut bench = Bench::new();
+    bench.append("beacon.log", 10);
+    bench.settle();
+    bench.append("beacon.log", 10);
+    fs::copy(bench.path("beacon.log"), bench.path("beacon.log.1")).unwrap();
+    File::options().write(true).open(bench.path("beacon.log")).unwrap().set_len(0).unwrap();
+    bench.append("beacon.log", 3);
+    bench.settle();
+    // Truncated and regrown beyond what was loaded, between two looks.
+    fs::copy(bench.path("beacon.log"), bench.path("beacon.log.2")).unwrap();
+    let regrown = many(40);
+    fs::write(bench.path("beacon.log"), &regrown).unwrap();
+    bench.written += 40;
+    bench.settle();
+}
+
+#[test]
+fn a_log_that_is_deleted_and_made_anew() {
+    let mut bench = Bench::new();
+    bench.append("beacon.log", 10);
+    bench.settle();
+    fs::remove_file(bench.path("beacon.log")).unwrap();
+    bench.append("beacon.log", 10);
+    bench.settle();
+}
+
+#[test]
+fn a_log_whose_lines_are_taken_out_in_place_is_read_with_ids() {
+    let mut bench = Bench::new();
+    bench.append("beacon.log", 10);
+    bench.settle();
+    // sed -i '3d': the same first line, another inode, shorter
+    let text = fs::read_to_string(bench.path("beacon.log")).unwrap();
+    let without: String =
+        text.split_inclusive('\n').enumerate().filter(|(i, _)| *i != 2).map(|(_, l)| l).collect();
+    fs::write(bench.path("new"), without).unwrap();
+    fs::rename(bench.path("new"), bench.path("beacon.log")).unwrap();
+    bench.append("beacon.log", 10);
+    bench.settle();
+}
+
+#[test]
+fn a_symbolic_link_that_is_pointed_at_another_file() {
+    let mut bench = Bench::new();
+    bench.append("day-1", 5);
+    std::os::unix::fs::symlink(bench.path("day-1"), bench.path("beacon.log")).unwrap();
+    bench.settle();
+    bench.append("day-1", 5);
+    bench.settle();
+    fs::remove_file(bench.path("beacon.log")).unwrap();
+    std::os::unix::fs::symlink(bench.path("day-2"), bench.path("beacon.log")).unwrap();
+    bench.append("day-1", 5);
+    bench.append("day-2", 5);
+    bench.settle();
+}
+
+#[test]
+fn a_last_line_without_a_newline_counts_when_the_file_is_finished() {
+    let mut bench = Bench::new();
+    let last = alt1();
+    bench.append("beacon.log", 1);
+    bench.append_text("beacon.log", last.trim_end_matches('\n'), 0);
+    bench.settle();
+    fs::rename(bench.path("beacon.log"), bench.path("beacon.log.1")).unwrap();
+    bench.append("beacon.log", 1);
+    bench.written += 1;
+    bench.settle();
+    bench.sealed(1);
+}
+
+#[test]
+fn a_copy_of_the_live_log_is_not_loaded_again() {
+    let mut bench = Bench::new();
+    bench.append("beacon.log", 10);
+    bench.settle();
+    fs::copy(bench.path("beacon.log"), bench.path("beacon.log.bak")).unwrap();
+    bench.append("beacon.log", 10);
+    bench.settle();
+    bench.stop();
+    bench.start();
+    bench.append("beacon.log", 10);
+    bench.settle();
+}
+
+#[test]
+fn a_log_that_becomes_readable_later() {
+    use std::os::unix::fs::PermissionsExt;
+    let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
+    open(bench.directory.path(), 0o755);
+    bench.append("beacon.log", 5);
+    open(&bench.path("beacon.log"), 0o000);
+    bench.daemon = Some(Daemon::start_as_nobody(&bench.config));
+    let said = |bench: &Bench, what| bench.daemon.as_ref().unwrap().log().matches(what).count();
+    wait_for(20, || said(&bench, "cannot be read") > 0, || bench.state());
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    assert_eq!(said(&bench, "cannot be read"), 1, "said once: {}", bench.state());
+    open(&bench.path("beacon.log"), 0o644);
+    bench.settle();
+    assert_eq!(said(&bench, "can be read again"), 1, "{}", bench.state());
+    // The same for the directory.
+    open(bench.directory.path(), 0o700);
+    bench.append("beacon.log", 5);
+    wait_for(20, || bench.rows() == 10 || said(&bench, "cannot be read") > 1, || bench.state());
+    open(bench.directory.path(), 0o755);
+    bench.settle();
+}
+
+#[test]
+fn many_rotated_files_are_loaded_also_while_there_is_no_live_log() {
+    let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
+    for n in 0..120 {
+        bench.append(&format!("beacon.log.{n}"), 3);
+    }
+    // One of a single line that never got its newline.
+    let single = alt1();
+    bench.append_text("beacon.log.120", single.trim_end_matches('\n'), 0);
+    bench.start();
+    bench.settle();
+    bench.append("beacon.log", 1);
+    bench.written += 1;
+    bench.settle();
+    bench.sealed(121);
+}
+
+/// A line of a site's own log, `n` seconds into a minute.
+fn site(n: usize) -> String {
+    format!(
+        "192.0.2.{n} - - [10/Oct/2023:13:55:{:02} +0000] \"GET /p/{n} HTTP/1.1\" 200 5 \"-\" \"curl/8\"\n",
+        n % 60
+    )
+}
+
+fn sites(numbers: std::ops::Range<usize>) -> String {
+    numbers.map(site).collect()
+}
+
+const SITE: &str = "[[source]]\npaths = [\"DIR/access.log\"]\nformat = \"combined\"\napp = \"shop\"";
+
+#[test]
+fn a_copy_and_a_truncation_while_lines_wait_in_the_batch() {
+    let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
+    let text =
+        fs::read_to_string(&bench.config).unwrap().replace("[load]", "[load]\ncommit_interval = \"1s\"");
+    fs::write(&bench.config, text).unwrap();
+    bench.start();
+    bench.append("beacon.log", 5);
+    bench.settle();
+    for round in 0..4 {
+        bench.append("beacon.log", 5);
+        std::thread::sleep(std::time::Duration::from_millis(60 * round));
+        fs::copy(bench.path("beacon.log"), bench.path(&format!("beacon.log.{round}"))).unwrap();
+        File::options().write(true).open(bench.path("beacon.log")).unwrap().set_len(0).unwrap();
+        bench.append("beacon.log", 3);
+        bench.settle();
+    }
+}
+
+#[test]
+fn short_logs_and_copies_that_are_all_new_at_the_first_start() {
+    let mut bench =
+        Bench::not_started(&format!("[[source]]\npaths = [\"DIR/beacon.log\"]\n{SITE}"), Database::create());
+    bench.append_text("access.log.1", &sites(0..9), 9);
+    bench.append_text("access.log.2", &sites(10..12), 2);
+    bench.append_text("access.log", &sites(20..22), 2);
+    bench.append("beacon.log.1", 20);
+    fs::copy(bench.path("beacon.log.1"), bench.path("beacon.log.2")).unwrap();
+    gzip(&bench.path("beacon.log.2"));
+    fs::copy(bench.path("beacon.log.1"), bench.path("beacon.log.bak")).unwrap();
+    bench.append("beacon.log", 1);
+    bench.start();
+    bench.settle();
+    bench.sealed(3);
+    let stale = bench.daemon.as_ref().unwrap().log().matches("reading the checkpoints back").count();
+    assert!(stale < 20, "{stale} times in vain");
+}
+
+#[test]
+fn a_log_that_was_replayed_before_it_is_followed() {
+    let mut bench = Bench::not_started(SITE, Database::create());
+    let text = fs::read_to_string(&bench.config).unwrap().replace("[load]", "[load]\nbatch_rows = 20");
+    fs::write(&bench.config, text).unwrap();
+    bench.append_text("access.log", &sites(0..200), 200);
+    let args = ["replay", "--format", "combined", "--app", "shop", "--config"];
+    let mut replay = crate::support::daemon::alt();
+    assert!(replay.args(args).arg(&bench.config).arg(bench.path("access.log")).status().unwrap().success());
+    bench.check();
+    bench.append_text("access.log", &sites(200..250), 50);
+    bench.start();
+    wait_for(30, || bench.rows() == bench.written, || bench.state());
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    bench.check();
+}
+
+#[test]
+fn a_live_log_that_was_cut_short_while_it_is_written() {
+    let mut bench = Bench::new();
+    bench.append("beacon.log", 100);
+    bench.settle();
+    let text = fs::read_to_string(bench.path("beacon.log")).unwrap();
+    let third = text.match_indices('\n').nth(2).unwrap().0 as u64 + 1;
+    File::options().write(true).open(bench.path("beacon.log")).unwrap().set_len(third).unwrap();
+    // It never stands still.
+    for _ in 0..30 {
+        bench.append("beacon.log", 1);
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    bench.settle();
+}
+
+#[test]
+fn a_log_that_grows_behind_a_seal_within_a_line() {
+    let mut bench = Bench::not_started(SITE, Database::create());
+    let text = sites(0..5);
+    bench.append_text("access.log", text.trim_end_matches('\n'), 4);
+    bench.start();
+    bench.settle();
+    fs::rename(bench.path("access.log"), bench.path("access.log.1")).unwrap();
+    bench.append_text("access.log", &site(9), 1);
+    bench.written += 1;
+    bench.settle();
+    bench.sealed(1);
+    // What follows the half line is garbage, a line of its own; what follows that is whole.
+    bench.append_text("access.log.1", &format!(" more\n{}", sites(6..8)), 2);
+    wait_for(30, || bench.rows() == bench.written, || bench.state());
+    let rejects = bench.database.psql("SELECT reason, lines, bytes FROM rejected_lines");
+    assert_eq!(rejects, "shape|1|6", "{}", bench.state());
+}

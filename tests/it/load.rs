@@ -1,0 +1,222 @@
+//! Under load: real nginx, real rotations, kills and restarts, and every request is one row.
+//!
+//! Short by default; `ALT_TEST_FULL=1` runs them at the length that the promises are stated for.
+
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::support::daemon::{Daemon, configuration, wait_for};
+use crate::support::lines::{KEY, alt1_aged, register};
+use crate::support::nginx::{Nginx, read_answer};
+use crate::support::postgres::{Cluster, Database};
+
+fn full() -> bool {
+    std::env::var_os("ALT_TEST_FULL").is_some()
+}
+
+/// Connections that send requests at an even pace, each request with a number of its own (`n`).
+fn send(nginx: &Nginx, per_second: u64, done: &AtomicBool) -> Vec<u64> {
+    const CONNECTIONS: u64 = 4;
+    const BURST: u64 = 25;
+    std::thread::scope(|scope| {
+        let senders: Vec<_> = (0..CONNECTIONS)
+            .map(|which| {
+                scope.spawn(move || {
+                    let (mut sent, mut connection) = (Vec::new(), nginx.connect());
+                    let start = Instant::now();
+                    let mut n = which;
+                    while !done.load(Ordering::Relaxed) {
+                        for _ in 0..BURST {
+                            // With X-Forwarded-For from a private address nobody is limited.
+                            let request = format!(
+                                "GET /b?a={KEY}&u=https%3A%2F%2Fshop.example%2F%3Fcategory%3D{n}&s=s{}&p.n={n} HTTP/1.1\r\n\
+                                 Host: collect.example\r\nX-Forwarded-For: 192.0.2.1\r\n\
+                                 User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\r\n\r\n",
+                                n % 1000
+                            );
+                            connection.write_all(request.as_bytes()).unwrap();
+                            let answer = read_answer(&mut connection, false).unwrap();
+                            assert_eq!(answer.status, 204);
+                            sent.push(n);
+                            n += CONNECTIONS;
+                            if answer.header("connection") == "close" {
+                                connection = nginx.connect();
+                            }
+                        }
+                        let due = Duration::from_secs_f64(sent.len() as f64 * CONNECTIONS as f64 / per_second as f64);
+                        std::thread::sleep(due.saturating_sub(start.elapsed()));
+                    }
+                    sent
+                })
+            })
+            .collect();
+        senders.into_iter().flat_map(|s| s.join().unwrap()).collect()
+    })
+}
+
+/// nginx, a PostgreSQL that writes to disk, a daemon between them.
+struct Bench {
+    nginx: Nginx,
+    cluster: Arc<Cluster>,
+    database: Database,
+    config: PathBuf,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let nginx = Nginx::start();
+        let cluster = Cluster::start(&["track_commit_timestamp=on"]);
+        let database = cluster.database();
+        register(&database);
+        let source = format!("[[source]]\npaths = [\"{}\"]", nginx.log_path.display());
+        let config = configuration(nginx.dir(), &database, &source, "");
+        Bench { nginx, cluster, database, config }
+    }
+
+    fn rows(&self) -> String {
+        self.database.psql("SELECT count(*) FROM access_logs")
+    }
+
+    /// Waits until as many rows as requests are there, and checks that they are the same ones.
+    fn check(&self, mut sent: Vec<u64>) {
+        wait_for(
+            60,
+            || self.rows().parse::<usize>().unwrap() >= sent.len(),
+            || format!("{} sent, {} rows; {}", sent.len(), self.rows(), self.state()),
+        );
+        let rows = self.database.psql("SELECT (params->'custom'->>'n')::bigint FROM access_logs ORDER BY 1");
+        let rows: Vec<u64> = rows.lines().map(|n| n.parse().unwrap()).collect();
+        sent.sort_unstable();
+        assert!(rows == sent, "{} sent, {} rows; {}", sent.len(), rows.len(), self.state());
+        let rejects = self.database.psql("SELECT reason, count(*) FROM rejected_lines GROUP BY 1");
+        assert_eq!(rejects, "");
+        let unbalanced = self
+            .database
+            .psql("SELECT * FROM checkpoints WHERE lines <> rows + non_hits + rejects + already_loaded");
+        assert_eq!(unbalanced, "");
+    }
+
+    fn state(&self) -> String {
+        let log = std::fs::read_to_string(self.config.with_extension("stderr")).unwrap_or_default();
+        let log = log.lines().rev().take(40).collect::<Vec<_>>();
+        format!(
+            "{}\n{}",
+            self.database.psql("SELECT f.path, c.* FROM checkpoints c JOIN log_files f ON f.id = c.file_id"),
+            log.into_iter().rev().collect::<Vec<_>>().join("\n")
+        )
+    }
+}
+
+#[test]
+fn every_request_is_a_row_within_300_ms() {
+    let bench = Bench::new();
+    let daemon = Daemon::start(&bench.config);
+    let seconds = if full() { 60 } else { 10 };
+    let done = AtomicBool::new(false);
+    let sent = std::thread::scope(|scope| {
+        let sender = scope.spawn(|| send(&bench.nginx, 5000, &done));
+        std::thread::sleep(Duration::from_secs(seconds / 2));
+        bench.nginx.logrotate();
+        std::thread::sleep(Duration::from_secs(seconds / 2));
+        done.store(true, Ordering::Relaxed);
+        sender.join().unwrap()
+    });
+    let count = sent.len();
+    bench.check(sent);
+    // Not a test of speed: whether it keeps up at all on a machine that does other things too. The figure is
+    // printed; the benchmark measures it.
+    let lag = bench.database.psql(
+        "SELECT percentile_disc(ARRAY[0.5, 0.95, 0.99]) WITHIN GROUP \
+         (ORDER BY extract(epoch FROM pg_xact_commit_timestamp(xmin) - occurred_at)) FROM access_logs",
+    );
+    println!(
+        "{count} requests in {seconds} s; p50, p95, p99 from request to commit: {lag} s; peak {} KiB",
+        daemon.peak_rss_kib()
+    );
+    let p99: f64 = lag.trim_matches(['{', '}']).rsplit(',').next().unwrap().parse().unwrap();
+    assert!(p99 < if full() { 0.3 } else { 2.0 }, "{lag}");
+    let rotated = bench.database.psql("SELECT count(*) FROM log_files WHERE path LIKE '%/rotated/%'");
+    assert_eq!(rotated, "1");
+}
+
+#[test]
+fn kills_and_restarts_lose_and_double_nothing() {
+    let bench = Bench::new();
+    let (seconds, kills, restarts) = if full() { (60, 50, 5) } else { (12, 10, 2) };
+    let done = AtomicBool::new(false);
+    let mut random: u64 = u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos()).unwrap();
+    println!("seed {random}");
+    let mut up_to = |most: u64| {
+        // xorshift64
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % most
+    };
+    let sent = std::thread::scope(|scope| {
+        let sender = scope.spawn(|| send(&bench.nginx, 5000, &done));
+        let end = Instant::now() + Duration::from_secs(seconds);
+        let mut daemon = Daemon::start(&bench.config);
+        for n in 0..kills {
+            std::thread::sleep(
+                Duration::from_millis(up_to(2 * 1000 * seconds / kills)).min(end - Instant::now().min(end)),
+            );
+            daemon.kill();
+            daemon = Daemon::start(&bench.config);
+            if n % (kills / restarts) == 0 {
+                // At once as if it crashed, or in order.
+                bench.cluster.down(if up_to(2) == 0 { "immediate" } else { "fast" });
+                std::thread::sleep(Duration::from_millis(up_to(500)));
+                bench.cluster.up();
+            }
+            if n == kills / 2 {
+                bench.nginx.logrotate();
+            }
+        }
+        std::thread::sleep(end.saturating_duration_since(Instant::now()));
+        done.store(true, Ordering::Relaxed);
+        let sent = sender.join().unwrap();
+        // What it was given last is loaded before it is let go.
+        wait_for(60, || bench.rows().parse::<usize>().unwrap() >= sent.len(), || bench.state());
+        assert!(daemon.stop().success());
+        sent
+    });
+    bench.check(sent);
+}
+
+#[test]
+fn a_backlog_does_not_fill_the_memory() {
+    let cluster = Cluster::start(&[]);
+    let database = cluster.database();
+    register(&database);
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("beacon.log");
+    let bytes: u64 = if full() { 2 << 30 } else { 60 << 20 };
+    let mut file = BufWriter::new(std::fs::File::create(&log).unwrap());
+    let (mut written, mut lines) = (0, 0u64);
+    while written < bytes {
+        let line = alt1_aged((bytes - written) / 4096);
+        file.write_all(line.as_bytes()).unwrap();
+        written += line.len() as u64;
+        lines += 1;
+    }
+    file.flush().unwrap();
+    let source = format!("[[source]]\npaths = [\"{}\"]", log.display());
+    let config = configuration(directory.path(), &database, &source, "");
+    let daemon = Daemon::start(&config);
+    let rows = || database.psql("SELECT count(*) FROM access_logs").parse::<u64>().unwrap();
+    wait_for(300, || rows() > lines / 4, || daemon.log());
+    cluster.down("immediate");
+    std::thread::sleep(Duration::from_secs(if full() { 60 } else { 3 }));
+    cluster.up();
+    wait_for(1200, || rows() >= lines, || daemon.log());
+    let peak = daemon.peak_rss_kib();
+    println!("{} MiB of backlog, {lines} lines: peak {peak} KiB", bytes >> 20);
+    assert!(peak < 64 * 1024, "{peak} KiB");
+    assert_eq!(rows(), lines);
+    let distinct = database.psql("SELECT count(DISTINCT event_id) FROM access_logs");
+    assert_eq!(distinct, lines.to_string());
+}

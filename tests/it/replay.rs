@@ -1,0 +1,290 @@
+//! Replaying: loads what is missing, whatever is replayed, in whatever form.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use crate::support::bench::Bench;
+use crate::support::daemon::{alt, wait_for};
+use crate::support::lines::{KEY, alt1, many};
+use crate::support::postgres::{Cluster, Database};
+
+fn bench() -> Bench {
+    Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create())
+}
+
+fn command(bench: &Bench, args: &[&str]) -> Command {
+    let mut command = alt();
+    command.arg("replay").arg("--config").arg(&bench.config).args(args).current_dir(bench.directory.path());
+    command
+}
+
+/// Runs `alt replay --json`; returns its account, or what it said where it failed.
+fn replay(bench: &Bench, args: &[&str]) -> Result<Value, String> {
+    let output = command(bench, args).arg("--json").stdin(Stdio::null()).output().unwrap();
+    if output.status.success() {
+        Ok(serde_json::from_slice(&output.stdout).unwrap())
+    } else {
+        Err(format!("{:?}: {}", output.status.code(), String::from_utf8_lossy(&output.stderr)))
+    }
+}
+
+/// Lines, rows and already loaded of an account.
+fn counts(account: &Value) -> (u64, u64, u64) {
+    let n = |name: &str| account[name].as_u64().unwrap();
+    (n("lines"), n("rows"), n("already_loaded"))
+}
+
+fn write(bench: &mut Bench, name: &str, text: &str, lines: usize) -> PathBuf {
+    let path = bench.path(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, text).unwrap();
+    bench.written += lines;
+    path
+}
+
+fn pack(tool: &str, path: &std::path::Path) {
+    assert!(Command::new(tool).arg("-q").arg(path).status().unwrap().success());
+}
+
+#[test]
+fn a_directory_of_plain_and_compressed_files() {
+    let mut bench = bench();
+    for (name, tool) in [("a.log", ""), ("b.log", "gzip"), ("sub/c.log", "bzip2"), ("sub/d.log", "")] {
+        let path = write(&mut bench, &format!("logs/{name}"), &many(500), 500);
+        if !tool.is_empty() {
+            pack(tool, &path);
+        }
+    }
+    let zst = zstd::encode_all(many(500).as_bytes(), 3).unwrap();
+    fs::write(bench.path("logs/e.log.zst"), zst).unwrap();
+    bench.written += 500;
+    // A file of several gzip members is one log.
+    let two: Vec<u8> = (0..2)
+        .flat_map(|_| {
+            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            encoder.write_all(many(100).as_bytes()).unwrap();
+            encoder.finish().unwrap()
+        })
+        .collect();
+    fs::write(bench.path("logs/f.gz"), two).unwrap();
+    bench.written += 200;
+    let account = replay(&bench, &["logs", "--jobs", "3"]).unwrap();
+    assert_eq!(counts(&account), (2700, 2700, 0), "{account}");
+    bench.check();
+    // Again: everything compressed is sealed; plain files, just written, have nothing new.
+    let account = replay(&bench, &["logs", "logs/*.gz"]).unwrap();
+    assert_eq!(counts(&account), (0, 0, 0), "{account}");
+    assert_eq!(account["files_loaded_before"], 6, "{account}");
+    bench.check();
+}
+
+#[test]
+fn merged_shuffled_and_overlapping_copies_add_what_is_missing() {
+    let mut bench = bench();
+    let (a, b, c) = (many(300), many(300), many(300));
+    write(&mut bench, "a", &a, 300);
+    write(&mut bench, "b", &b, 300);
+    assert_eq!(counts(&replay(&bench, &["a", "b"]).unwrap()), (600, 600, 0));
+    let mut lines: Vec<&str> = [&b, &c, &a, &c].iter().flat_map(|t| t.lines()).collect();
+    lines.reverse();
+    let merged = lines.join("\n") + "\n";
+    write(&mut bench, "merged", &merged, 300);
+    assert_eq!(counts(&replay(&bench, &["merged"]).unwrap()), (1200, 300, 900));
+    bench.check();
+    // A file that begins like one that is known, and goes on differently.
+    let fork = format!("{}{}", a.lines().next().unwrap().to_owned() + "\n", many(9));
+    write(&mut bench, "fork", &(fork + &many(300)), 309);
+    assert_eq!(counts(&replay(&bench, &["fork"]).unwrap()), (310, 309, 1));
+    bench.check();
+    // A shorter copy may be one under way; when it stands still, its lines are held against the ids.
+    let short: String = a.lines().take(10).map(|l| l.to_owned() + "\n").collect();
+    let path = write(&mut bench, "short", &short, 0);
+    assert!(replay(&bench, &["short"]).unwrap_err().contains("1 of 1 files may still be written to"));
+    let file = fs::OpenOptions::new().append(true).open(path).unwrap();
+    file.set_modified(std::time::SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    assert_eq!(counts(&replay(&bench, &["short"]).unwrap()), (10, 0, 10));
+    bench.check();
+}
+
+#[test]
+fn standard_input_may_be_replayed_twice() {
+    let mut bench = bench();
+    let text = many(1000);
+    bench.written = 1000;
+    for expect in [(1000, 1000, 0), (0, 0, 0)] {
+        let mut child =
+            command(&bench, &["-", "--json"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        assert_eq!(counts(&serde_json::from_slice(&output.stdout).unwrap()), expect);
+    }
+    bench.check();
+}
+
+#[test]
+fn a_broken_archive_gives_its_whole_lines_and_is_reported() {
+    let mut bench = bench();
+    let text = many(2000);
+    let path = write(&mut bench, "log", &text, 2000);
+    pack("gzip", &path);
+    let whole = fs::read(bench.path("log.gz")).unwrap();
+    fs::write(bench.path("log.gz"), &whole[..whole.len() / 2]).unwrap();
+    let said = replay(&bench, &["log.gz"]).unwrap_err();
+    assert!(
+        said.starts_with("Some(1)") && said.contains("1 of 1 files could not be read to their end"),
+        "{said}"
+    );
+    let some = bench.rows();
+    assert!(some > 100 && some < 2000, "{some}");
+    fs::write(bench.path("log.gz"), &whole).unwrap();
+    let account = replay(&bench, &["log.gz"]).unwrap();
+    assert_eq!(counts(&account).1, 2000 - some as u64, "{account}");
+    bench.check();
+}
+
+#[test]
+fn an_interrupted_replay_goes_on_where_it_was() {
+    let mut bench =
+        Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Cluster::start(&[]).database());
+    write(&mut bench, "log", &many(150_000), 150_000);
+    let path = bench.path("log");
+    pack("gzip", &path);
+    for (rows, signal) in [(1, Signal::SIGINT), (20_000, Signal::SIGKILL), (40_000, Signal::SIGTERM)] {
+        let mut child =
+            command(&bench, &["log.gz"]).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        wait_for(60, || bench.rows() >= rows, || bench.state());
+        kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+        assert!(!child.wait().unwrap().success());
+    }
+    let before = bench.rows();
+    assert!(before < bench.written, "nothing is left to be interrupted");
+    let mut child = command(&bench, &["log.gz"]).spawn().unwrap();
+    wait_for(60, || bench.rows() > before, || bench.state());
+    bench.database.cluster.down("immediate");
+    std::thread::sleep(Duration::from_millis(300));
+    bench.database.cluster.up();
+    assert!(child.wait().unwrap().success());
+    bench.check();
+}
+
+#[test]
+fn beside_a_daemon_that_follows_the_same_file() {
+    let mut bench = bench();
+    bench.append("beacon.log", 200);
+    bench.start();
+    for _ in 0..10 {
+        bench.append("beacon.log", 100);
+        let account = replay(&bench, &["beacon.log"]).unwrap();
+        assert_eq!(account["files_failed"], serde_json::json!({}));
+    }
+    bench.settle();
+    fs::rename(bench.path("beacon.log"), bench.path("beacon.log.1")).unwrap();
+    bench.append("beacon.log", 1);
+    replay(&bench, &["beacon.log", "beacon.log.1"]).unwrap();
+    bench.settle();
+}
+
+#[test]
+fn foreign_logs_belong_to_the_application_that_is_named() {
+    let mut bench = bench();
+    let line = |n: u32| {
+        format!(
+            "192.0.2.{n} - - [10/Oct/2023:13:55:{n:02} +0200] \"GET /p/{n} HTTP/1.1\" 200 5 \"-\" \"curl/8\"\n"
+        )
+    };
+    let text: String = [1, 1, 2, 3, 3, 3].into_iter().map(line).collect();
+    write(&mut bench, "access.log", &text, 6);
+    let said = replay(&bench, &["access.log", "--format", "combined"]).unwrap_err();
+    assert!(said.contains("--app KEY"), "{said}");
+    let args = ["access.log", "--format", "combined", "--app", KEY];
+    assert_eq!(counts(&replay(&bench, &args).unwrap()), (6, 6, 0));
+    // The same lines, moved and merged: the same events.
+    write(&mut bench, "more.log", &(line(9) + &text), 1);
+    let args = ["more.log", "--format", "combined", "--app", KEY];
+    assert_eq!(counts(&replay(&bench, &args).unwrap()), (7, 1, 6));
+    bench.check();
+    let said = replay(&bench, &["access.log", "--format", "$remote_addr", "--app", KEY]).unwrap_err();
+    assert!(said.contains("time"), "{said}");
+}
+
+#[test]
+fn what_is_not_there_is_said_before_anything_is_loaded() {
+    let mut bench = bench();
+    write(&mut bench, "log", &alt1(), 1);
+    for (args, expect) in
+        [(["log", "missing"], "look at missing"), (["log", "*.nothing"], "*.nothing matches no file")]
+    {
+        let said = replay(&bench, &args).unwrap_err();
+        assert!(said.starts_with("Some(1)") && said.contains(expect), "{said}");
+    }
+    assert_eq!(bench.rows(), 0);
+    assert_eq!(counts(&replay(&bench, &["log"]).unwrap()), (1, 1, 0));
+}
+
+#[test]
+fn a_database_that_refuses_ends_the_replay_with_its_reason() {
+    let mut bench = bench();
+    write(&mut bench, "log", &alt1(), 1);
+    bench.database.psql("REVOKE INSERT ON access_logs FROM alt");
+    let said = replay(&bench, &["log"]).unwrap_err();
+    assert!(
+        said.starts_with("Some(1)") && said.contains("permission denied") && said.contains("run again"),
+        "{said}"
+    );
+}
+
+#[test]
+fn overlapping_replays_at_once_whatever_isolation_is_the_default() {
+    let mut bench = bench();
+    let name = bench.database.name.clone();
+    bench
+        .database
+        .psql(&format!("ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'"));
+    let text = many(3000);
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    write(&mut bench, "a", &lines[..2000].concat(), 2000);
+    write(&mut bench, "b", &lines[1000..].concat(), 1000);
+    write(&mut bench, "c", &lines.iter().rev().copied().collect::<String>(), 0);
+    let config = fs::read_to_string(&bench.config).unwrap().replace("[load]", "[load]\nbatch_rows = 100");
+    fs::write(&bench.config, config).unwrap();
+    let account = replay(&bench, &["a", "b", "c", "--jobs", "3"]).unwrap();
+    assert_eq!(counts(&account), (7000, 3000, 4000), "{account}");
+    bench.check();
+}
+
+#[test]
+fn a_database_that_is_not_there_ends_the_replay_at_once() {
+    let mut bench = bench();
+    write(&mut bench, "log", &alt1(), 1);
+    fs::write(&bench.config, "[postgres]\nurl = \"postgres:///alt?host=/nowhere&user=alt\"\n").unwrap();
+    let said = replay(&bench, &["log"]).unwrap_err();
+    assert!(said.starts_with("Some(1)") && said.contains("nothing listens there"), "{said}");
+}
+
+#[test]
+fn a_copy_that_runs_ahead_of_the_daemon() {
+    let mut bench = bench();
+    bench.append("beacon.log", 10);
+    bench.start();
+    bench.settle();
+    bench.stop();
+    bench.append("beacon.log", 100);
+    // Another beginning, so that no checkpoint ties the two together.
+    let log = fs::read_to_string(bench.path("beacon.log")).unwrap();
+    let from: String = log.split_inclusive('\n').skip(5).collect();
+    write(&mut bench, "copy", &from, 0);
+    assert_eq!(counts(&replay(&bench, &["copy"]).unwrap()), (105, 100, 5));
+    bench.start();
+    bench.append("beacon.log", 5);
+    bench.settle();
+    let known = bench.database.psql("SELECT already_loaded FROM checkpoints WHERE NOT by_ids");
+    assert_eq!(known, "100", "{}", bench.state());
+}

@@ -1,0 +1,166 @@
+//! The database's end on a real PostgreSQL: the schema, errors, and TLS with an authority of our own.
+
+use std::process::Command;
+
+use access_log_tracker::store::migrate::{self, Schema};
+use access_log_tracker::store::{self, Trouble};
+
+use crate::support::postgres::{Cluster, Database};
+
+#[tokio::test]
+async fn migrations_are_applied_once_whoever_comes_first() {
+    let database = Database::empty();
+    let mut client = database.connect().await;
+    assert_eq!(migrate::schema(&client).await.unwrap(), Schema::Missing);
+    let refusal = migrate::check_compatible(&client).await.unwrap_err().to_string();
+    assert_eq!(refusal, "the database has no schema; run `alt migrate`");
+
+    let mut others = Vec::new();
+    for _ in 0..4 {
+        let mut client = database.connect().await;
+        others.push(tokio::spawn(async move { migrate::apply(&mut client).await.unwrap().len() }));
+    }
+    let mut applied = migrate::apply(&mut client).await.unwrap().len();
+    for other in others {
+        applied += other.await.unwrap();
+    }
+    assert_eq!(applied, migrate::MIGRATIONS.len());
+    migrate::check_compatible(&client).await.unwrap();
+    assert!(migrate::status(&client).await.unwrap().iter().all(|one| one.applied_at.is_some()));
+}
+
+#[tokio::test]
+async fn a_schema_one_version_newer_is_fine_and_two_are_not() {
+    let database = Database::create();
+    let client = database.connect().await;
+    let next = migrate::newest() + 1;
+    database.psql(&format!("INSERT INTO schema_migrations VALUES ({next}, 'next')"));
+    assert_eq!(migrate::schema(&client).await.unwrap(), Schema::Compatible(next));
+    database.psql(&format!("INSERT INTO schema_migrations VALUES ({}, 'after')", next + 1));
+    let refusal = migrate::check_compatible(&client).await.unwrap_err().to_string();
+    assert!(refusal.contains("too new for this alt"), "{refusal}");
+    database.psql("UPDATE schema_migrations SET version = version - 3");
+    let refusal = migrate::check_compatible(&client).await.unwrap_err().to_string();
+    assert!(refusal.contains("has no schema") || refusal.contains("run `alt migrate`"), "{refusal}");
+}
+
+#[tokio::test]
+async fn errors_of_the_server_are_classified() {
+    let database = Database::create();
+    let cases = [
+        ("SELECT 'x'::text::int", Trouble::Data),
+        ("SELECT 1 / 0", Trouble::Data),
+        ("INSERT INTO applications (app_key, name) VALUES (NULL, 'a')", Trouble::Stop),
+        ("SELECT * FROM absent", Trouble::Stop),
+        ("SELECT pg_read_file('/etc/passwd')", Trouble::Stop),
+        ("BEGIN READ ONLY; CREATE TABLE t ()", Trouble::Transient),
+        ("SET statement_timeout = 20; SELECT pg_sleep(5)", Trouble::Transient),
+        ("SELECT pg_terminate_backend(pg_backend_pid())", Trouble::Transient),
+    ];
+    for (sql, expected) in cases {
+        let client = database.connect().await;
+        let error = client.batch_execute(sql).await.unwrap_err();
+        assert_eq!(store::classify(&error), expected, "{sql}: {error:?}");
+    }
+    let mut config = database.config();
+    config.url = database.url.replace(&format!("/{}?", database.name), "/absent?");
+    let error = store::connect(&config, "test").await.unwrap_err();
+    assert_eq!(store::classify_any(&error), Trouble::Stop);
+    assert!(format!("{error:#}").contains("the database does not exist: run `alt setup`"), "{error:#}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_transient_and_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = access_log_tracker::config::Postgres {
+        url: format!("postgres:///alt?host={}", dir.path().display()),
+        password_file: None,
+    };
+    let error = store::connect(&config, "test").await.unwrap_err();
+    assert_eq!(store::classify_any(&error), Trouble::Transient);
+    assert!(format!("{error:#}").contains("nothing listens there: start PostgreSQL"), "{error:#}");
+}
+
+#[tokio::test]
+async fn tls_trusts_the_right_name_of_the_right_authority_only() {
+    let cluster = Cluster::start(&["fsync=off"]);
+    let (ours, foreign) = (authority(), authority());
+    let (key, certificate) = ours.sign("localhost");
+    cluster.write("data/server.key", &key);
+    cluster.write("data/server.crt", &certificate);
+    cluster.write("data/pg_hba.conf", "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    cluster.psql("postgres", "ALTER ROLE alt PASSWORD 'right'");
+    cluster.down("fast");
+    let conf = std::fs::read_to_string(cluster.dir().join("data/postgresql.auto.conf")).unwrap();
+    let tcp = format!("{conf}listen_addresses = '127.0.0.1'\nport = {port}\nssl = on\n");
+    cluster.write("data/postgresql.auto.conf", &tcp);
+    cluster.up();
+
+    let connect = async |host: &str, parameters: &str| {
+        let config = access_log_tracker::config::Postgres {
+            url: format!("postgres://alt:right@{host}:{port}/postgres?hostaddr=127.0.0.1&{parameters}"),
+            password_file: None,
+        };
+        match store::connect(&config, "test").await {
+            Ok(client) => {
+                let sql = "SELECT ssl, version FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
+                let row = client.query_one(sql, &[]).await.unwrap();
+                assert!(row.get::<_, bool>(0));
+                format!("ok, {}", row.get::<_, String>(1))
+            }
+            Err(e) => format!("{e:#}").replace(&port.to_string(), "PORT"),
+        }
+    };
+    let (ours, foreign) = (ours.certificate(), foreign.certificate());
+    for mode in ["verify-full", "verify-ca", "require"] {
+        assert_eq!(connect("localhost", &format!("sslmode={mode}&sslrootcert={ours}")).await, "ok, TLSv1.3");
+    }
+    let wrong_name = connect("db.example.net", &format!("sslmode=require&sslrootcert={ours}")).await;
+    assert!(wrong_name.contains("certificate not valid for name \"db.example.net\""), "{wrong_name}");
+    assert!(
+        wrong_name.contains("the server's certificate was not accepted: name its authority"),
+        "{wrong_name}"
+    );
+    for unknown in [format!("sslmode=verify-full&sslrootcert={foreign}"), "sslmode=verify-full".to_owned()] {
+        let unknown = connect("localhost", &unknown).await;
+        assert!(unknown.contains("invalid peer certificate"), "{unknown}");
+    }
+    assert!(connect("bad..name", "sslmode=require").await.contains("invalid"));
+    let open = connect("localhost", "sslmode=disable").await;
+    assert!(open.contains("no pg_hba.conf entry"), "{open}");
+    let none = connect("localhost", "sslmode=verify-full&sslrootcert=/dev/null").await;
+    assert!(none.contains("holds no certificate"), "{none}");
+}
+
+/// A certificate authority in a directory.
+struct Authority(tempfile::TempDir);
+
+fn authority() -> Authority {
+    let authority = Authority(tempfile::tempdir().unwrap());
+    authority.openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.crt");
+    authority
+}
+
+impl Authority {
+    fn certificate(&self) -> String {
+        self.0.path().join("ca.crt").display().to_string()
+    }
+
+    /// Key and certificate of a server of that name, PEM.
+    fn sign(&self, name: &str) -> (String, String) {
+        std::fs::write(self.0.path().join("extensions"), format!("subjectAltName=DNS:{name}\n")).unwrap();
+        self.openssl(&format!(
+            "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={name} -keyout server.key -out server.csr"
+        ));
+        self.openssl("x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile extensions -out server.crt");
+        let read = |file| std::fs::read_to_string(self.0.path().join(file)).unwrap();
+        (read("server.key"), read("server.crt"))
+    }
+
+    fn openssl(&self, arguments: &str) {
+        let output =
+            Command::new("openssl").args(arguments.split(' ')).current_dir(&self.0).output().unwrap();
+        assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}

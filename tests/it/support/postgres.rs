@@ -1,0 +1,237 @@
+//! A throwaway PostgreSQL: one cluster a test process, one fresh database a test.
+//!
+//! The cluster listens on a unix socket in its own directory under /tmp, and on TCP only where a test asks.
+//! A watchdog process holds the reading end of a pipe from us: when this process ends, however it ends, it
+//! stops the server and removes the directory. Nothing of a PostgreSQL of this machine is touched.
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use access_log_tracker::{config, store};
+
+/// A PostgreSQL of our own. The role `alt` owns the databases and is no superuser; `postgres` is one.
+pub(crate) struct Cluster {
+    dir: PathBuf,
+    _watchdog: Child, // its stdin is the pipe
+    template: OnceLock<()>,
+}
+
+/// The one that all tests of this process share; without fsync, so not for tests of durability.
+fn shared() -> Arc<Cluster> {
+    static SHARED: OnceLock<Arc<Cluster>> = OnceLock::new();
+    SHARED.get_or_init(|| Cluster::start(&["fsync=off", "full_page_writes=off"])).clone()
+}
+
+impl Cluster {
+    /// Makes and starts a cluster; `settings` are `name=value`.
+    pub(crate) fn start(settings: &[&str]) -> Arc<Cluster> {
+        let dir = tempfile::Builder::new().prefix("alt-pg-").tempdir_in("/tmp").unwrap().keep();
+        if let Some(postgres) = server_account() {
+            std::os::unix::fs::chown(&dir, Some(postgres.uid.as_raw()), Some(postgres.gid.as_raw())).unwrap();
+        }
+        // others go through it to the socket; what is secret in it is PostgreSQL's and 0700
+        std::fs::set_permissions(&dir, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let watchdog = watchdog(&dir);
+        let data = dir.join("data");
+        let initdb =
+            ["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8"];
+        run(tool("initdb").args(initdb).arg("-D").arg(&data));
+        let cluster = Cluster { dir, _watchdog: watchdog, template: OnceLock::new() };
+        let mut conf = format!(
+            "listen_addresses = ''\nunix_socket_directories = '{}'\nshared_buffers = '32MB'\n\
+             max_connections = 100\ntimezone = 'UTC'\n",
+            cluster.dir.display()
+        );
+        for setting in settings {
+            let (name, value) = setting.split_once('=').unwrap();
+            conf += &format!("{name} = '{value}'\n");
+        }
+        cluster.write("data/postgresql.auto.conf", &conf);
+        cluster.up();
+        cluster.psql("postgres", "CREATE ROLE alt LOGIN");
+        Arc::new(cluster)
+    }
+
+    /// The directory of everything, and of the unix socket.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Writes a file of the cluster, owned by its account and closed to others.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.dir.join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        if let Some(postgres) = server_account() {
+            std::os::unix::fs::chown(&path, Some(postgres.uid.as_raw()), Some(postgres.gid.as_raw()))
+                .unwrap();
+        }
+    }
+
+    /// Starts the server and waits until it answers.
+    pub(crate) fn up(&self) {
+        let (data, log) = (self.dir.join("data"), self.dir.join("log"));
+        run(tool("pg_ctl").args(["start", "-w", "-s", "-t", "60"]).arg("-D").arg(data).arg("-l").arg(log));
+    }
+
+    /// Stops the server as `smart`, `fast` or `immediate` (as if it had crashed).
+    pub(crate) fn down(&self, mode: &str) {
+        run(tool("pg_ctl").args(["stop", "-w", "-s", "-m", mode]).arg("-D").arg(self.dir.join("data")));
+    }
+
+    /// Runs SQL as superuser; returns rows as lines, columns apart by `|`.
+    pub(crate) fn psql(&self, database: &str, sql: &str) -> String {
+        let mut psql = tool("psql");
+        psql.args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database, "-c", sql]);
+        run(psql.arg("-h").arg(&self.dir)).trim_end().to_owned()
+    }
+
+    /// A database of its own with the schema in it, owned by `alt`.
+    pub(crate) fn database(self: &Arc<Self>) -> Database {
+        self.template.get_or_init(|| {
+            self.psql("postgres", "CREATE DATABASE template_alt OWNER alt");
+            let url = self.url("template_alt");
+            // a thread with a runtime of its own: the caller may be inside one
+            std::thread::spawn(move || migrate(&url)).join().unwrap();
+        });
+        self.create("TEMPLATE template_alt")
+    }
+
+    /// A database of its own without a schema, owned by `alt`.
+    pub(crate) fn empty_database(self: &Arc<Self>) -> Database {
+        self.create("")
+    }
+
+    fn create(self: &Arc<Self>, how: &str) -> Database {
+        static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        let name = format!("t{}", COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+        self.psql("postgres", &format!("CREATE DATABASE {name} OWNER alt {how}"));
+        Database { url: self.url(&name), name, cluster: self.clone() }
+    }
+
+    fn url(&self, database: &str) -> String {
+        format!("postgres:///{database}?host={}&user=alt", self.dir.display())
+    }
+}
+
+/// A fresh database of one test.
+pub(crate) struct Database {
+    /// For `postgres.url`; as the role `alt`.
+    pub(crate) url: String,
+    /// Its name.
+    pub(crate) name: String,
+    /// Where it is.
+    pub(crate) cluster: Arc<Cluster>,
+}
+
+impl Database {
+    /// A migrated database in the shared cluster.
+    pub(crate) fn create() -> Database {
+        shared().database()
+    }
+
+    /// A database without a schema in the shared cluster.
+    pub(crate) fn empty() -> Database {
+        shared().empty_database()
+    }
+
+    /// What `store::connect` takes.
+    pub(crate) fn config(&self) -> config::Postgres {
+        config::Postgres { url: self.url.clone(), password_file: None }
+    }
+
+    /// A connection as the role `alt`.
+    pub(crate) async fn connect(&self) -> tokio_postgres::Client {
+        store::connect(&self.config(), "test").await.unwrap()
+    }
+
+    /// Runs SQL as superuser; returns rows as lines, columns apart by `|`.
+    pub(crate) fn psql(&self, sql: &str) -> String {
+        self.cluster.psql(&self.name, sql)
+    }
+}
+
+fn migrate(url: &str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let config = config::Postgres { url: url.to_owned(), password_file: None };
+        let mut client = store::connect(&config, "test").await.unwrap();
+        store::migrate::apply(&mut client).await.unwrap();
+    });
+}
+
+/// The account that the server runs as, where we are root: PostgreSQL refuses to run as root.
+fn server_account() -> Option<nix::unistd::User> {
+    let root = nix::unistd::geteuid().is_root();
+    root.then(|| nix::unistd::User::from_name("postgres").unwrap().expect("the account postgres exists"))
+}
+
+/// A program of PostgreSQL, run as the server's account.
+fn tool(name: &str) -> Command {
+    let mut command = match server_account() {
+        Some(_) => {
+            let mut setpriv = Command::new("setpriv");
+            setpriv.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]).arg(bindir().join(name));
+            setpriv
+        }
+        None => Command::new(bindir().join(name)),
+    };
+    // a Ctrl-C at the terminal must not stop the server before the watchdog does
+    command.current_dir("/").process_group(0).env_remove("PGPASSWORD").env("PGCONNECT_TIMEOUT", "10");
+    command
+}
+
+/// The programs of the newest PostgreSQL here.
+fn bindir() -> PathBuf {
+    let mut found: Vec<(u32, PathBuf)> = glob::glob("/usr/lib/postgresql/*/bin")
+        .unwrap()
+        .chain(glob::glob("/usr/pgsql-*/bin").unwrap())
+        .filter_map(Result::ok)
+        .filter(|dir| dir.join("initdb").is_file())
+        .map(|dir| {
+            let digits: String = dir.to_str().unwrap().chars().filter(char::is_ascii_digit).collect();
+            (digits.parse().unwrap(), dir)
+        })
+        .collect();
+    found.sort();
+    found.pop().expect("PostgreSQL is installed (scripts/test installs it)").1
+}
+
+fn run(command: &mut Command) -> String {
+    // pg_ctl's server would hold a pipe open for ever; it writes to its log file
+    let output = tempfile::tempfile().unwrap();
+    let started = Instant::now();
+    let status = command
+        .stdin(Stdio::null())
+        .stdout(output.try_clone().unwrap())
+        .stderr(output.try_clone().unwrap())
+        .status()
+        .unwrap();
+    let mut text = String::new();
+    let mut output = output;
+    std::io::Seek::rewind(&mut output).unwrap();
+    std::io::Read::read_to_string(&mut output, &mut text).unwrap();
+    assert!(status.success(), "{command:?}: {status}: {text}");
+    assert!(started.elapsed() < Duration::from_secs(120), "{command:?} took too long");
+    text
+}
+
+fn watchdog(dir: &Path) -> Child {
+    let script = r#"cat >/dev/null
+        pid=$(head -n1 "$1/data/postmaster.pid" 2>/dev/null) && kill -QUIT "$pid" 2>/dev/null
+        while [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+        rm -rf "$1""#;
+    Command::new("sh")
+        .args(["-c", script, "watchdog"])
+        .arg(dir)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .unwrap()
+}
