@@ -94,7 +94,10 @@ fn logs(config: &Config, args: &cli::Tail) -> anyhow::Result<Vec<(PathBuf, Arc<F
 fn readable_or_absent(path: &Path) -> anyhow::Result<()> {
     match std::fs::File::open(path) {
         Ok(_) => Ok(()),
-        Err(e) if e.kind() == ErrorKind::NotFound => Ok(()),
+        Err(e) if e.kind() == ErrorKind::NotFound => {
+            tracing::warn!(path = %path.display(), "there is no such log yet: waiting for it");
+            Ok(())
+        }
         Err(e) => Err(e).with_context(|| format!("open {}", path.display())),
     }
 }

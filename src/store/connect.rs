@@ -59,6 +59,14 @@ pub fn is_by_peer(config: &config::Postgres) -> anyhow::Result<bool> {
     Ok(all_sockets(&target.pg) && !named && config.password_file.is_none())
 }
 
+/// Whether the URL itself holds a password.
+///
+/// # Errors
+/// The URL cannot be understood.
+pub fn has_password(config: &config::Postgres) -> anyhow::Result<bool> {
+    Ok(Target::read(&config.url)?.pg.get_password().is_some())
+}
+
 async fn open(target: &Target) -> anyhow::Result<Client> {
     match &target.tls {
         None => {

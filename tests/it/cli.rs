@@ -720,6 +720,13 @@ mod check {
         assert_eq!(check(&place).code, 0);
 
         let config = fs::read_to_string(place.path("alt.toml")).unwrap();
+        let mode =
+            |mode| fs::set_permissions(place.path("alt.toml"), fs::Permissions::from_mode(mode)).unwrap();
+        place.write("alt.toml", config.replace("user=alt", "user=alt&password=secret"));
+        mode(0o644);
+        expect(&place, "everybody on this machine may read it");
+        mode(0o640);
+        assert_eq!(check(&place).code, 0);
         place.write("alt.toml", config.replace(&format!("/{name}?"), "/absent?"));
         expect(&place, "the database does not exist: run `alt setup` as root");
         place.write("alt.toml", config.replace("postgres://", "postgre://"));

@@ -17,6 +17,7 @@ use crate::pure::arena::ARENA_BYTES;
 use crate::pure::hit::{Parsed, Reason};
 use crate::pure::lines::Lines;
 use crate::pure::parse::{Format, Trusted};
+use crate::store;
 
 /// Bytes at the end of a log that are looked at.
 const SAMPLE_BYTES: u64 = 256 * 1024;
@@ -38,6 +39,22 @@ pub(super) fn logs(config: &Config, site: Option<&Site>, findings: &mut Findings
                 }
                 one(config, source, &log, site, findings);
             }
+        }
+    }
+}
+
+/// Files that hold the password, and that everybody on this machine can read.
+pub(super) fn secrets(config: &Config, path: &Path, findings: &mut Findings) {
+    let in_file = std::env::var_os("ALT_POSTGRES_URL").is_none()
+        && store::connect::has_password(&config.postgres).unwrap_or(false);
+    let holding = in_file.then(|| path.to_owned()).into_iter();
+    for path in holding.chain(config.postgres.password_file.clone()) {
+        if fs::metadata(&path).is_ok_and(|meta| meta.mode() & 0o007 != 0) {
+            findings.add(
+                path.display().to_string(),
+                "holds the password of PostgreSQL, and everybody on this machine may read it",
+                format!("chgrp alt {0} && chmod 640 {0}", path.display()),
+            );
         }
     }
 }

@@ -53,10 +53,14 @@ struct Report<'a> {
 pub fn run(path: Option<&Path>, args: &cli::Check, out: Out<'_>) -> anyhow::Result<Outcome> {
     let mut findings = Findings::default();
     let mut not_checked = Vec::new();
+    let file = path.unwrap_or(Path::new(crate::config::DEFAULT_FILE));
     match Config::load(path) {
-        Ok(config) => look(&config, args, &mut findings, &mut not_checked)?,
+        Ok(config) => {
+            files::secrets(&config, file, &mut findings);
+            look(&config, args, &mut findings, &mut not_checked)?;
+        }
         Err(e) => {
-            let place = path.unwrap_or(Path::new(crate::config::DEFAULT_FILE)).display().to_string();
+            let place = file.display().to_string();
             findings.add(place, format!("{e:#}"), "correct the file; nothing else was looked at");
         }
     }
