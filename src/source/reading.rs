@@ -178,6 +178,10 @@ impl Opened {
         store: &Store,
     ) -> io::Result<Result<Identified, Interrupted>> {
         let (beginning, complete) = self.beginning()?;
+        if !self.is_packed() && stored::packing(&beginning)? != Packing::Plain {
+            // A compressor wrote its first bytes since they were looked at: what it is, the next look tells.
+            return Ok(Ok(Identified::TooShort));
+        }
         let Some(head) = Head::of(&beginning, belongs.alt1, complete || choice.complete) else {
             return Ok(Ok(Identified::TooShort));
         };
@@ -550,7 +554,7 @@ impl Reading {
         let new = matches!(self.file, FileRef::New { .. });
         let head = self.better_head.take().unwrap_or(head);
         self.file = FileRef::Known { id: self.file.id(), head };
-        let tell = new || seal || !std::mem::replace(&mut self.facts_stored, true);
+        let tell = new || seal || !self.facts_stored;
         self.facts_stored = true;
         tell.then(|| self.facts())
     }
@@ -580,11 +584,6 @@ impl Reading {
     /// Notes a new place of the file; it is stored with its next section.
     pub fn moved_to(&mut self, path: &Path) {
         self.path = path.to_owned();
-        self.facts_stored = false;
-    }
-
-    /// Says that its size or place should be stored with its next section.
-    pub fn tell_facts(&mut self) {
         self.facts_stored = false;
     }
 
@@ -655,4 +654,38 @@ fn fill_with(
         }
     }
     Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::writer::{Options, pair};
+
+    #[test]
+    fn a_file_that_a_compressor_begins_while_it_is_opened_is_no_plain_log() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("beacon.log.1.gz");
+        std::fs::write(&path, b"").unwrap();
+        let opened = Opened::new(&path, Arc::default()).unwrap();
+        // Every byte of it could be a line, to who takes it for text.
+        std::fs::write(&path, b"\x1f\x8b\x08\0\n\n\n\n").unwrap();
+        let belongs = Belongs {
+            host: String::new(),
+            source: String::new(),
+            format: "alt1".to_owned(),
+            alt1: true,
+            lines_have_ids: true,
+            twins: false,
+        };
+        let (store, writer) = pair(Options {
+            postgres: crate::config::Postgres::default(),
+            application_name: String::new(),
+            upkeep: None,
+            patient: false,
+        });
+        // Nobody answers: it must be told before the database is asked.
+        drop(writer);
+        let identified = opened.identify(&belongs, Choice::default(), &store).unwrap();
+        assert!(matches!(identified, Ok(Identified::TooShort)));
+    }
 }
