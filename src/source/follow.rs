@@ -218,7 +218,7 @@ impl Follow {
             Some(Known::Copy(of)) => !is_read(*of),
             Some(Known::Short { stamp, of, since }) => {
                 // A live log is not held up for another file: ids make it safe to read.
-                let waited = found.is_live && clock::now() - since > self.seal_after_micros();
+                let waited = found.is_live && self.stood_still(*since);
                 waited || (*stamp != found.stamp && (found.is_live || !is_read(*of)))
             }
         }
@@ -229,12 +229,9 @@ impl Follow {
         !found.is_live && has_lines(&found.live_path) && self.stood_still(found.stamp.modified)
     }
 
-    fn stood_still(&self, modified: Micros) -> bool {
-        clock::now() - modified > self.seal_after_micros()
-    }
-
-    fn seal_after_micros(&self) -> Micros {
-        i64::try_from(self.seal_after.as_micros()).unwrap_or(i64::MAX)
+    /// Whether what was so at `since` has been so for long enough.
+    fn stood_still(&self, since: Micros) -> bool {
+        clock::now() - since > Micros::try_from(self.seal_after.as_micros()).unwrap_or(Micros::MAX)
     }
 
     /// All files of the source that are there, by inode.
@@ -263,9 +260,9 @@ impl Follow {
                     Err(e) => problems.push((path, e.to_string())),
                 }
             }
-            for directory in [live_path.parent().map(Path::to_owned)].into_iter().flatten() {
+            if let Some(directory) = live_path.parent() {
                 covered.insert(directory.join("rotated"));
-                covered.insert(directory);
+                covered.insert(directory.to_owned());
             }
         }
         for directory in covered.into_iter().chain(self.rotated.iter().cloned()) {

@@ -317,6 +317,11 @@ fn a_reload_takes_a_new_configuration_and_refuses_a_broken_one() {
     bench.daemon.as_ref().unwrap().signal(nix::sys::signal::Signal::SIGHUP);
     wait_for(10, || log().contains("going on with the old one"), log);
     assert!(log().contains("laod"));
+    // What only turns out when it is used is tried too.
+    fs::write(&bench.config, format!("{text}\n[agents]\nrules = \"/nowhere/rules.json\"\n")).unwrap();
+    bench.daemon.as_ref().unwrap().signal(nix::sys::signal::Signal::SIGHUP);
+    wait_for(10, || log().contains("/nowhere/rules.json"), log);
+    assert_eq!(log().matches("going on with the old one").count(), 2, "{}", log());
     let more = format!("[[source]]\npaths = [\"{}\"]\n{text}", bench.path("other.log").display());
     fs::write(&bench.config, more).unwrap();
     bench.daemon.as_ref().unwrap().signal(nix::sys::signal::Signal::SIGHUP);
