@@ -1,14 +1,15 @@
 //! What one transaction loads: sections of files, the rows in them as COPY bytes, and the rejects.
 //!
-//! Invariant: for every section, `lines` = rows + non-hits + rejects + already loaded, whatever is cut out.
-//! A row keeps its key and its range of bytes, so that it can be cut out of the encoded bytes.
+//! Invariant: for every section, `lines` = rows + non-hits + rejects + already loaded + filtered, whatever is
+//! cut out. A row keeps its key and its range of bytes, so that it can be cut out of the encoded bytes.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
+use super::aside::{Aside, OldSpan};
 use super::checkpoint::{Head, Proof};
 use super::copy::{self, Origin};
 use super::enrich::NewAgent;
-use super::hit::{Micros, NonHit, Reason};
+use super::hit::{Micros, NonHit, Reason, Reject};
 use super::row::Row;
 
 /// Advisory locks are taken per UTC hour; a batch that would need more than this many is full.
@@ -91,6 +92,10 @@ pub struct Section {
     pub rejects: u64,
     /// Lines whose rows were there already, or twice in this batch.
     pub already_loaded: u64,
+    /// Lines that the reader's filter left out; only aside.
+    pub filtered: u64,
+    /// Read beside the checkpoint, which stays where it is; `None`: it advances.
+    pub aside: Option<Aside>,
 }
 
 /// A row that waits in the batch.
@@ -108,6 +113,8 @@ pub struct Key {
     pub app_id: i32,
     /// Index of its section.
     pub section: u32,
+    /// Its line was a reject until now.
+    pub was_reject: bool,
     /// Its range in [`Batch::data`].
     pub start: u32,
     /// End of the range.
@@ -135,6 +142,9 @@ pub struct RejectSpan {
     pub event_id: Option<u128>,
     /// Of the first line, at most 2 KiB; none once the batch's budget is spent.
     pub raw: Option<Vec<u8>>,
+    /// Goes into the quarantine; else it is only counted, because its file's ledger has the line already, or
+    /// is not to have it.
+    pub is_new: bool,
 }
 
 /// What one transaction loads.
@@ -183,13 +193,31 @@ impl Batch {
     #[must_use]
     pub fn open(&mut self, file: FileRef, from: u64, from_tail: Proof, read_ids: bool) -> bool {
         if let Some(at) = self.sections.iter().position(|s| s.file.id() == file.id()) {
-            if self.sections[at].to != from {
+            if self.sections[at].to != from || self.sections[at].aside.is_some() {
                 return false;
             }
             self.sections[at].read_ids |= read_ids;
             self.current = at;
             return true;
         }
+        self.add_section(file, from, from_tail, read_ids, None);
+        true
+    }
+
+    /// Opens a section beside the checkpoint of `file`, in a batch that has none of it. `spans` are rejects of
+    /// the file that lie ahead, ascending.
+    pub fn open_aside(&mut self, file: FileRef, from: u64, from_tail: Proof, spans: VecDeque<OldSpan>) {
+        self.add_section(file, from, from_tail, true, Some(Aside::new(spans)));
+    }
+
+    fn add_section(
+        &mut self,
+        file: FileRef,
+        from: u64,
+        from_tail: Proof,
+        read_ids: bool,
+        aside: Option<Aside>,
+    ) {
         self.current = self.sections.len();
         self.sections.push(Section {
             file,
@@ -204,8 +232,9 @@ impl Batch {
             non_hits: 0,
             rejects: 0,
             already_loaded: 0,
+            filtered: 0,
+            aside,
         });
-        true
     }
 
     /// Closes the section opened last: its file is accounted for up to `to`.
@@ -213,6 +242,13 @@ impl Batch {
         let section = self.section();
         (section.to, section.to_tail, section.seal) = (to, to_tail, seal);
         section.better_head = better_head.or(section.better_head);
+    }
+
+    /// Closes the section opened last, which is aside, and gives back the rejects that lie ahead.
+    pub fn close_aside(&mut self, to: u64, to_tail: Proof) -> VecDeque<OldSpan> {
+        let section = self.section();
+        (section.to, section.to_tail) = (to, to_tail);
+        section.aside.as_mut().map(Aside::close).unwrap_or_default()
     }
 
     /// Takes the section opened last back, where nothing is in it.
@@ -231,8 +267,10 @@ impl Batch {
 
     /// Adds a row; `offset` and `span` are its line's.
     pub fn row(&mut self, row: &Row<'_>, event_id: u128, offset: u64, span: u64) {
-        let file_id = self.section().file.id();
-        self.section().lines += 1;
+        let section = self.section();
+        section.lines += 1;
+        let file_id = section.file.id();
+        let was_reject = section.aside.as_mut().is_some_and(|aside| aside.meet(offset, span));
         let start = self.data.len();
         copy::row(&mut self.data, row, Origin { event_id, file_id, file_offset: offset });
         self.hours.insert(hour(row.occurred_at));
@@ -244,45 +282,75 @@ impl Batch {
             span: u32::try_from(span).unwrap_or(u32::MAX),
             app_id: row.app_id,
             section: narrow(self.current),
+            was_reject,
             start: narrow(start),
             end: narrow(self.data.len()),
         });
     }
 
-    /// Counts a non-hit.
-    pub fn non_hit(&mut self, kind: NonHit) {
+    /// Counts a non-hit; `offset` and `span` are its line's.
+    pub fn non_hit(&mut self, kind: NonHit, offset: u64, span: u64) {
         *self.non_hits.entry(kind).or_default() += 1;
         let section = self.section();
         section.lines += 1;
         section.non_hits += 1;
+        if let Some(aside) = &mut section.aside
+            && aside.meet(offset, span)
+        {
+            aside.ledger.non_hits += 1;
+        }
+    }
+
+    /// Counts a line that a filter left out; one that was a reject stays what it was. `raw` are its bytes.
+    pub fn filtered(&mut self, offset: u64, span: u64, raw: &[u8]) {
+        let section = self.section();
+        section.lines += 1;
+        section.filtered += 1;
+        let Some(aside) = &mut section.aside else { return };
+        if aside.meet(offset, span)
+            && let Some((reason, detail)) = aside.met()
+        {
+            aside.ledger.rejects += 1;
+            self.add_reject(Reject::new(reason), detail, (offset, span), raw, true);
+        }
     }
 
     /// Adds a rejected line; `raw` are its bytes.
-    pub fn reject(
-        &mut self,
-        reject: super::hit::Reject,
-        detail: Option<String>,
-        offset: u64,
-        span: u64,
-        raw: &[u8],
-    ) {
+    pub fn reject(&mut self, reject: Reject, detail: Option<String>, offset: u64, span: u64, raw: &[u8]) {
         let section = self.section();
         section.lines += 1;
         section.rejects += 1;
-        let file_id = section.file.id();
+        let is_new = section.aside.as_mut().is_none_or(|aside| {
+            let was_reject = aside.meet(offset, span);
+            aside.ledger.rejects += u64::from(was_reject);
+            was_reject
+        });
+        self.add_reject(reject, detail, (offset, span), raw, is_new);
+    }
+
+    fn add_reject(
+        &mut self,
+        reject: Reject,
+        detail: Option<String>,
+        (offset, span): (u64, u64),
+        raw: &[u8],
+        is_new: bool,
+    ) {
+        let file_id = self.section().file.id();
         if let Some(last) = self.rejects.last_mut()
             && last.lines < u32::MAX
             && last.file_id == file_id
             && last.reason == reject.reason
             && last.detail == detail
             && last.offset + last.bytes == offset
+            && last.is_new == is_new
         {
             last.bytes += span;
             last.lines += 1;
             return;
         }
         let raw = &raw[..raw.len().min(RAW_BYTES_MAX)];
-        let keep = self.raw_bytes + raw.len() <= RAW_BYTES_PER_BATCH;
+        let keep = is_new && self.raw_bytes + raw.len() <= RAW_BYTES_PER_BATCH;
         if keep {
             self.raw_bytes += raw.len();
         }
@@ -296,6 +364,7 @@ impl Batch {
             occurred_at: reject.occurred_at,
             event_id: reject.event_id,
             raw: keep.then(|| raw.to_vec()),
+            is_new,
         });
     }
 
@@ -335,6 +404,9 @@ impl Batch {
             let name = name(key);
             if section.read_ids && (there.contains(&name) || !met.insert(name)) {
                 section.already_loaded += 1;
+                if let Some(aside) = &mut section.aside {
+                    aside.ledger.already_loaded += u64::from(key.was_reject);
+                }
                 return false;
             }
             true
@@ -347,6 +419,10 @@ impl Batch {
             let key = self.keys[*index];
             let section = &mut self.sections[key.section as usize];
             section.rejects += 1;
+            let is_new = section.aside.as_mut().is_none_or(|aside| {
+                aside.ledger.rejects += u64::from(key.was_reject);
+                key.was_reject
+            });
             self.rejects.push(RejectSpan {
                 file_id: section.file.id(),
                 offset: key.offset,
@@ -357,6 +433,7 @@ impl Batch {
                 occurred_at: Some(key.occurred_at),
                 event_id: Some(key.event_id),
                 raw: None,
+                is_new,
             });
         }
         let mut index = 0;
@@ -386,6 +463,17 @@ impl Batch {
         ranges
     }
 
+    /// Rows of a file whose lines were rejects until now.
+    pub fn rows_that_were_rejects(&self, file_id: i32) -> u64 {
+        let of_file = |key: &&Key| self.sections[key.section as usize].file.id() == file_id;
+        self.keys.iter().filter(|key| key.was_reject).filter(of_file).count() as u64
+    }
+
+    /// Offset of the next reject that lies at `offset` or ahead, in the section opened last.
+    pub fn next_ahead(&self, offset: u64) -> Option<u64> {
+        self.sections.get(self.current)?.aside.as_ref()?.next(offset)
+    }
+
     /// Rows that each section adds, with their first and last time.
     pub fn added(&self) -> Vec<(u64, Option<(Micros, Micros)>)> {
         let mut added = vec![(0, None); self.sections.len()];
@@ -406,7 +494,6 @@ pub fn hour(at: Micros) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::hit::Reject;
     use super::super::row::TrafficClass;
     use super::*;
 
@@ -422,7 +509,7 @@ mod tests {
         for (i, id) in [7u128, 8, 9, 7].into_iter().enumerate() {
             batch.row(&plain_row(1_000_000 * i64::from(id == 8)), id, i as u64 * 10, 10);
         }
-        batch.non_hit(NonHit::Status(429));
+        batch.non_hit(NonHit::Status(429), 40, 10);
         batch.reject(Reject::new(Reason::Shape), None, 50, 10, b"garbage");
         batch.reject(Reject::new(Reason::Shape), None, 60, 5, b"more");
         batch.reject(Reject::new(Reason::Empty), None, 65, 1, b"");

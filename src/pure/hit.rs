@@ -63,6 +63,10 @@ macro_rules! reasons {
             pub fn as_str(self) -> &'static str {
                 match self { $(Reason::$name => $text,)* }
             }
+            /// The reason of that name.
+            pub fn named(name: &str) -> Option<Reason> {
+                Reason::ALL.iter().copied().find(|reason| reason.as_str() == name)
+            }
             /// What it means, for people.
             pub fn meaning(self) -> &'static str {
                 match self { $(Reason::$name => $meaning,)* }.trim_start()

@@ -13,9 +13,11 @@ pub mod parse;
 pub mod enrich;
 pub mod row;
 
+pub mod aside;
 pub mod batch;
 pub mod checkpoint;
 pub mod copy;
 
+pub mod filter;
 pub mod twins;
 pub mod way;

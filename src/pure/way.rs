@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::arena::{ARENA_BYTES, Arena};
 use super::batch::Batch;
 use super::enrich::{App, Enriched, Enricher};
+use super::filter::Filter;
 use super::hit::{Hit, Micros, Parsed, Reason, Reject};
 use super::lines::Line;
 use super::parse::{Format, Trusted};
@@ -48,6 +49,7 @@ pub struct Way {
     app: Option<String>,
     /// What goes into the ids of formats that carry none.
     label: String,
+    filter: Filter,
     enricher: Enricher,
     scratch: Vec<u8>,
     /// Start of the hour in which new agents were `met`; those that fitted its budget are `housed`: they have,
@@ -74,7 +76,25 @@ impl Way {
         enricher: Enricher,
     ) -> Self {
         let scratch = vec![0; ARENA_BYTES];
-        Way { format, trusted, app, label, enricher, scratch, hour: 0, met: 0, housed: HashSet::new() }
+        let filter = Filter::default();
+        Way {
+            format,
+            trusted,
+            app,
+            label,
+            filter,
+            enricher,
+            scratch,
+            hour: 0,
+            met: 0,
+            housed: HashSet::new(),
+        }
+    }
+
+    /// Only what the filter wants becomes a row, a non-hit or a reject; the rest is counted as filtered.
+    #[must_use]
+    pub fn filtered(self, filter: Filter) -> Self {
+        Way { filter, ..self }
     }
 
     /// Whether [`Way::line`] wants [`Twins`].
@@ -93,6 +113,10 @@ impl Way {
         known: &mut K,
     ) -> Result<(), K::Error> {
         if line.too_long {
+            if !self.filter.wants(line.bytes, None, None) {
+                batch.filtered(line.offset, line.span, line.bytes);
+                return Ok(());
+            }
             batch.reject(Reject::new(Reason::TooLong), None, line.offset, line.span, line.bytes);
             return Ok(());
         }
@@ -117,14 +141,23 @@ impl Way {
         known: &mut K,
     ) -> Result<(), K::Error> {
         let mut arena = Arena::new(&mut self.scratch);
-        let reject = |batch: &mut Batch, reject, detail| {
-            batch.reject(reject, detail, line.offset, line.span, line.bytes);
+        let filter = &self.filter;
+        let reject = |batch: &mut Batch, reject: Reject, detail| {
+            if filter.wants(line.bytes, reject.occurred_at, None) {
+                batch.reject(reject, detail, line.offset, line.span, line.bytes);
+            } else {
+                batch.filtered(line.offset, line.span, line.bytes);
+            }
             Ok(())
         };
         let hit = match self.format.parse(line.bytes, torn, &self.trusted, &mut arena) {
             Parsed::Hit(hit) => hit,
             Parsed::NonHit(kind) => {
-                batch.non_hit(kind);
+                if filter.wants(line.bytes, None, None) {
+                    batch.non_hit(kind, line.offset, line.span);
+                } else {
+                    batch.filtered(line.offset, line.span, line.bytes);
+                }
                 return Ok(());
             }
             Parsed::Reject(why) => return reject(batch, why, None),
@@ -148,9 +181,13 @@ impl Way {
             let key = &key[..key.floor_char_boundary(UNKNOWN_KEY_BYTES)];
             return reject(batch, because(Reason::UnknownApp), Some(key.to_owned()));
         };
+        if !filter.wants(line.bytes, Some(hit.occurred_at), Some(key)) {
+            batch.filtered(line.offset, line.span, line.bytes);
+            return Ok(());
+        }
         let salt = if hit.ip.is_some() { known.salt(&app, hit.occurred_at)? } else { None };
         match self.enricher.enrich(&hit, &app, salt.as_ref(), &mut arena) {
-            Enriched::NonHit(kind) => batch.non_hit(kind),
+            Enriched::NonHit(kind) => batch.non_hit(kind, line.offset, line.span),
             Enriched::Row(mut row) => {
                 if !(0..MICROS_PER_HOUR).contains(&(now - self.hour)) {
                     if self.met > NEW_AGENTS_PER_HOUR {

@@ -1,0 +1,185 @@
+//! What a file is read for beside its checkpoint: rows that are missing, and rejects that are looked at again.
+//!
+//! The lines of a file that were rejected stand in the quarantine as spans. Read again, each line of a span leaves
+//! it, and what becomes of it is entered in the file's ledger; every other line's place in the ledger stays. Invariant:
+//! `ledger` says by how much the counts of the file's checkpoint change, so that they still add up.
+
+use std::collections::VecDeque;
+
+use super::hit::Reason;
+
+/// Adjacent lines of a file that stand in the quarantine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OldSpan {
+    /// Offset of the first line.
+    pub offset: u64,
+    /// Bytes of all lines, newlines included.
+    pub bytes: u64,
+    /// How many lines.
+    pub lines: u32,
+    /// Why they were rejected.
+    pub reason: Reason,
+    /// More of why.
+    pub detail: Option<String>,
+}
+
+impl OldSpan {
+    /// Offset behind its last line.
+    pub fn end(&self) -> u64 {
+        self.offset + self.bytes
+    }
+}
+
+/// A span of which lines were read again: as it stands in the quarantine, and what is left of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UsedSpan {
+    /// Offset by which the quarantine knows it.
+    pub offset: u64,
+    /// Its bytes, as the quarantine has them.
+    pub bytes: u64,
+    /// Bytes at its beginning that were read again.
+    pub bytes_read: u64,
+    /// Lines behind them that stay; 0 if all of it was read.
+    pub lines_left: u32,
+}
+
+/// What changes in the counts of a file's checkpoint, but for rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Lines that leave the quarantine.
+    pub gone: u64,
+    /// Of these: non-hits.
+    pub non_hits: u64,
+    /// Rejects again.
+    pub rejects: u64,
+    /// Already loaded.
+    pub already_loaded: u64,
+}
+
+/// A section's part in this.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Aside {
+    /// Spans at or behind the present line, ascending.
+    ahead: VecDeque<OldSpan>,
+    /// Of the first of them: bytes and lines that were read.
+    read: (u64, u32),
+    /// Spans that lines were read of.
+    pub used: Vec<UsedSpan>,
+    /// What changes.
+    pub ledger: Ledger,
+}
+
+impl Aside {
+    /// With these spans ahead, ascending.
+    pub fn new(ahead: VecDeque<OldSpan>) -> Aside {
+        Aside { ahead, ..Aside::default() }
+    }
+
+    /// Takes note of a line, or a piece of one; lines come in order. Whether it was a reject.
+    pub fn meet(&mut self, offset: u64, span: u64) -> bool {
+        while self.ahead.front().is_some_and(|old| old.end() <= offset) {
+            self.use_first();
+            self.ahead.pop_front();
+        }
+        let Some(old) = self.ahead.front().filter(|old| old.offset <= offset) else { return false };
+        self.read = ((offset + span).min(old.end()) - old.offset, self.read.1.saturating_add(1));
+        true
+    }
+
+    /// Offset of the first span that is not behind `offset`.
+    pub fn next(&self, offset: u64) -> Option<u64> {
+        self.ahead.iter().find(|old| old.end() > offset).map(|old| old.offset)
+    }
+
+    /// Why the line met last had been rejected.
+    pub fn met(&self) -> Option<(Reason, Option<String>)> {
+        self.ahead.front().map(|old| (old.reason, old.detail.clone()))
+    }
+
+    /// Ends the section; gives back the spans ahead, and what is left of one that the section ends in.
+    pub fn close(&mut self) -> VecDeque<OldSpan> {
+        let rest = self.use_first();
+        let mut ahead = std::mem::take(&mut self.ahead);
+        if let Some((bytes, lines)) = rest
+            && let Some(mut old) = ahead.pop_front()
+            && lines > 0
+        {
+            old.offset += bytes;
+            old.bytes -= bytes;
+            old.lines = lines;
+            ahead.push_front(old);
+        }
+        ahead
+    }
+
+    /// Notes what was read of the first span ahead, if anything: how many bytes, and how many lines are left.
+    fn use_first(&mut self) -> Option<(u64, u32)> {
+        let (bytes, lines) = std::mem::take(&mut self.read);
+        let old = self.ahead.front()?;
+        if bytes == 0 {
+            return None;
+        }
+        // Lines may have been counted otherwise when they were rejected: what is left is not nothing.
+        let lines_left = if bytes == old.bytes { 0 } else { old.lines.saturating_sub(lines).max(1) };
+        self.ledger.gone += u64::from(old.lines.saturating_sub(lines_left));
+        self.used.push(UsedSpan { offset: old.offset, bytes: old.bytes, bytes_read: bytes, lines_left });
+        Some((bytes, lines_left))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn old(offset: u64, bytes: u64, lines: u32) -> OldSpan {
+        OldSpan { offset, bytes, lines, reason: Reason::UnknownApp, detail: None }
+    }
+
+    /// Meets lines of ten bytes at these offsets; says which were rejects, then what was used and what is ahead.
+    fn check(
+        spans: &[OldSpan],
+        lines: &[u64],
+        rejects: &[u64],
+        used: &[(u64, u64, u32)],
+        ahead: &[(u64, u64, u32)],
+    ) {
+        let mut aside = Aside::new(spans.iter().cloned().collect());
+        let met: Vec<u64> = lines.iter().copied().filter(|&at| aside.meet(at, 10)).collect();
+        assert_eq!(met, rejects);
+        let left = aside.close();
+        let shown: Vec<_> = aside.used.iter().map(|u| (u.offset, u.bytes_read, u.lines_left)).collect();
+        assert_eq!(shown, used);
+        assert_eq!(left.iter().map(|s| (s.offset, s.bytes, s.lines)).collect::<Vec<_>>(), ahead);
+        let lines = |spans: &mut dyn Iterator<Item = u32>| spans.map(u64::from).sum::<u64>();
+        let before = lines(&mut spans.iter().map(|s| s.lines));
+        let untouched = lines(&mut left.iter().map(|s| s.lines));
+        let passed = spans.iter().filter(|s| !used.iter().any(|u| u.0 == s.offset));
+        let passed = lines(&mut passed.filter(|s| !left.contains(s)).map(|s| s.lines));
+        assert_eq!(aside.ledger.gone, before - untouched - passed);
+    }
+
+    #[test]
+    fn lines_leave_the_spans_that_they_stand_in() {
+        let spans = [old(10, 20, 2), old(50, 10, 1), old(90, 30, 3)];
+        check(&spans, &[], &[], &[], &[(10, 20, 2), (50, 10, 1), (90, 30, 3)]);
+        check(&spans, &[0], &[], &[], &[(10, 20, 2), (50, 10, 1), (90, 30, 3)]);
+        check(&spans, &[0, 10], &[10], &[(10, 10, 1)], &[(20, 10, 1), (50, 10, 1), (90, 30, 3)]);
+        check(&spans, &[10, 20, 30, 50], &[10, 20, 50], &[(10, 20, 0), (50, 10, 0)], &[(90, 30, 3)]);
+        check(&spans, &[100, 110], &[100, 110], &[(90, 30, 0)], &[]);
+    }
+
+    #[test]
+    fn a_line_that_counts_as_several_now_leaves_nothing_behind_or_something_for_what_is_left() {
+        // Three pieces where one line was rejected.
+        let mut aside = Aside::new([old(0, 30, 1)].into());
+        assert!(aside.meet(0, 10) && aside.meet(10, 10));
+        let ahead = aside.close();
+        assert_eq!((ahead[0].offset, ahead[0].bytes, ahead[0].lines), (20, 10, 1));
+        assert_eq!(aside.ledger.gone, 0);
+        let mut aside = Aside::new(ahead);
+        assert!(aside.meet(20, 50));
+        assert!(aside.close().is_empty());
+        assert_eq!(aside.ledger.gone, 1);
+        assert_eq!(aside.used, [UsedSpan { offset: 20, bytes: 10, bytes_read: 10, lines_left: 0 }]);
+    }
+}

@@ -1,0 +1,68 @@
+//! Which lines a person wants to have loaded: by time, by application, by what stands in them.
+//!
+//! A line of which is not known what is asked (the time of a torn one) is wanted as far as time goes; one whose
+//! application is unknown belongs to none that was named.
+
+use regex::bytes::Regex;
+
+use super::hit::Micros;
+
+/// What is asked of a line; everything where nothing is said.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Not before this time.
+    pub since: Option<Micros>,
+    /// Before this time.
+    pub until: Option<Micros>,
+    /// Of one of the applications with these keys; of any, if there are none.
+    pub apps: Vec<String>,
+    /// Somewhere in the bytes of the line, as it stands in the log.
+    pub pattern: Option<Regex>,
+}
+
+impl Filter {
+    /// Whether it wants every line.
+    pub fn is_open(&self) -> bool {
+        self.since.is_none() && self.until.is_none() && self.apps.is_empty() && self.pattern.is_none()
+    }
+
+    /// Whether it wants a line. `key`: its application's.
+    pub fn wants(&self, line: &[u8], at: Option<Micros>, key: Option<&str>) -> bool {
+        let in_time = at.is_none_or(|at| {
+            self.since.is_none_or(|since| since <= at) && self.until.is_none_or(|until| at < until)
+        });
+        in_time
+            && (self.apps.is_empty() || key.is_some_and(|key| self.apps.iter().any(|app| app == key)))
+            && self.pattern.as_ref().is_none_or(|pattern| pattern.is_match(line))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_asked_must_hold() {
+        let all = Filter::default();
+        assert!(all.is_open() && all.wants(b"", None, None));
+        let some = Filter {
+            since: Some(10),
+            until: Some(20),
+            apps: vec!["shop".into()],
+            pattern: Some(Regex::new("/p/[0-9]").unwrap()),
+        };
+        assert!(!some.is_open());
+        for (line, at, key, wanted) in [
+            (&b"GET /p/1"[..], Some(10), Some("shop"), true),
+            (b"\xff /p/1", Some(19), Some("shop"), true),
+            (b"GET /p/1", None, Some("shop"), true),
+            (b"GET /p/1", Some(20), Some("shop"), false),
+            (b"GET /p/1", Some(9), Some("shop"), false),
+            (b"GET /p/1", Some(10), Some("other"), false),
+            (b"GET /p/1", Some(10), None, false),
+            (b"GET /p/x", Some(10), Some("shop"), false),
+        ] {
+            assert_eq!(some.wants(line, at, key), wanted, "{at:?} {key:?}");
+        }
+    }
+}
