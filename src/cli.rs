@@ -145,6 +145,9 @@ A replay goes by what is in the database: lines that are rows already are counte
 interrupted at any time; run again, it goes on from its last commit. Exit code 0 says that every line of every file \
 is accounted for.
 
+With --since, --until, --only-app or --match, no file counts as loaded afterwards, and what is rejected is only \
+counted: a replay without them goes over all of it.
+
 Give a file of the same format the label that its source has in the configuration: without event ids, the label is \
 part of what tells lines apart.
 
@@ -152,6 +155,8 @@ Examples:
   alt replay /var/log/nginx/alt/rotated/
   alt replay --jobs 4 '/backup/beacon.log-2026*.gz'
   alt replay --format combined --app 'My shop' --label shop access.log.*.gz
+  alt replay --since 2026-01-31 --until 2026-02-01 --only-app 'My shop' --dry-run /backup/2026/
+  alt replay --again /backup/2026/01/
   ssh web-2 cat /var/log/nginx/alt/beacon.log.1 | alt replay -")]
 pub struct Replay {
     /// Files (plain, .gz, .zst, .bz2), directories, patterns, or - for standard input
@@ -166,6 +171,24 @@ pub struct Replay {
     /// The source's label, for formats without event ids: as configured where the log was written
     #[arg(long, value_name = "LABEL")]
     pub label: Option<String>,
+    /// Only lines of this time or later: 2026-01-31, 2026-01-31T12:00:00Z (UTC where it says no zone), or 7d ago
+    #[arg(long, value_name = "TIME", help_heading = "Which lines")]
+    pub since: Option<String>,
+    /// Only lines before this time
+    #[arg(long, value_name = "TIME", help_heading = "Which lines")]
+    pub until: Option<String>,
+    /// Only hits of this application, by name or key (several: repeat)
+    #[arg(long, value_name = "APP", help_heading = "Which lines")]
+    pub only_app: Vec<String>,
+    /// Only lines in which this regular expression matches somewhere
+    #[arg(long = "match", value_name = "REGEX", help_heading = "Which lines")]
+    pub pattern: Option<String>,
+    /// Read what is loaded already again: rows that are missing are loaded, and rejects looked at again
+    #[arg(long)]
+    pub again: bool,
+    /// Write nothing, and tell what would be loaded
+    #[arg(long)]
+    pub dry_run: bool,
     /// Files to read at the same time
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: u16,

@@ -1,12 +1,16 @@
 //! The straight line from files to the database: one thread a source, that reads, parses, enriches and encodes,
 //! and hands batches to the writer. The only file that knows both ends.
 
+mod aside;
+
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
+
+pub use aside::Aside;
 
 use crate::clock;
 use crate::pure::enrich::App;
@@ -227,10 +231,15 @@ impl Loader {
     pub fn read(&mut self, reading: &mut Reading, ids_until: Micros, finish: bool) -> Result<bool, Halt> {
         let done = self.read_turn(reading, ids_until, finish);
         if let Err(Halt::Interrupted(_)) = done {
-            self.work = Work::new(self.epoch);
-            self.interrupted = true;
+            self.abandon();
         }
         done
+    }
+
+    /// Throws the batch away: the files have to be identified anew.
+    fn abandon(&mut self) {
+        self.work = Work::new(self.epoch);
+        self.interrupted = true;
     }
 
     fn read_turn(&mut self, reading: &mut Reading, ids_until: Micros, finish: bool) -> Result<bool, Halt> {

@@ -12,14 +12,17 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 
 use super::run::{limits, way};
+use super::when::when;
 use super::{Out, Outcome, show};
 use crate::cli;
 use crate::clock;
 use crate::config::Config;
-use crate::pipeline::{Halt, Loader};
+use crate::pipeline::{Aside, Halt, Loader};
+use crate::pure::filter::Filter;
 use crate::pure::hit::{Micros, NonHit};
-use crate::source::reading::{Belongs, Choice, Identified, Key, Opened, key};
+use crate::source::reading::{Belongs, Beside, Choice, Identified, Key, Opened, key};
 use crate::store::files::Stamp;
+use crate::store::rehearsal::Rehearsal;
 use crate::store::writer::{self, Options, Store, Totals};
 use crate::store::{self, migrate};
 
@@ -61,6 +64,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
         );
     }
     let app = application(config, args.app.as_deref())?;
+    let filter = filter(config, args)?;
     let (items, _spooled) = items(&args.paths)?;
     let started = Instant::now();
     let jobs = usize::from(args.jobs).min(items.len()).max(1);
@@ -69,6 +73,12 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     let bytes_done = AtomicU64::new(0);
     let interrupted = Arc::new(AtomicBool::new(false));
 
+    let rehearsal = match args.dry_run {
+        true => Some(Arc::new(Mutex::new(
+            Rehearsal::new(&temporary()).context("make a temporary file (TMPDIR says where)")?,
+        ))),
+        false => None,
+    };
     let mut stores = Vec::new();
     for _ in 0..jobs {
         let (store, writer) = writer::pair(Options {
@@ -76,6 +86,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
             application_name: store::session_name("replay", &config.load.host_name()),
             upkeep: None,
             patient: false,
+            rehearsal: rehearsal.clone(),
         });
         stores.push(store);
         writer.start(()).context("start a writer")?;
@@ -88,9 +99,11 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
             let (way, belongs) = way(config, &args.format, app.as_deref(), args.label.as_deref())?;
             let belongs = Belongs { source: SOURCE.to_owned(), ..belongs };
             let mut job = Job {
-                loader: Loader::new(store.clone(), way, limits(config)),
+                loader: Loader::new(store.clone(), way.filtered(filter.clone()), limits(config)),
                 store: store.clone(),
                 belongs,
+                filtered: !filter.is_open(),
+                again: args.again,
                 config,
                 bytes_done: &bytes_done,
             };
@@ -122,11 +135,18 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
         add(&mut totals, &store.totals());
     }
     let fatal = stores.iter().find_map(Store::take_fatal);
+    if let Some(rehearsal) = rehearsal {
+        // Of rows that would be met twice, the first is loaded.
+        let mut rehearsal = rehearsal.lock().unwrap_or_else(PoisonError::into_inner);
+        let repeated = rehearsal.repeated().context("count what would be loaded")?;
+        totals.rows -= repeated;
+        totals.already_loaded += repeated;
+    }
     if broke {
         bail!("a reader broke: this is a defect, please report it with the lines above");
     }
     let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    summary(&items, &results, &totals, started.elapsed(), args.json, out)?;
+    summary(&items, &results, &totals, started.elapsed(), args, out)?;
     if let Some(error) = fatal {
         return Err(error.context("load; what was committed stays, run again to go on"));
     }
@@ -163,6 +183,37 @@ fn application(config: &Config, app: Option<&str>) -> anyhow::Result<Option<Stri
     })
 }
 
+/// Which lines are wanted.
+fn filter(config: &Config, args: &cli::Replay) -> anyhow::Result<Filter> {
+    let time = |option: &str, text: &Option<String>| {
+        let time = text.as_deref().map(|text| when(text, clock::now())).transpose();
+        time.map_err(|e| anyhow::anyhow!("{option}: {e}"))
+    };
+    let mut filter = Filter {
+        since: time("--since", &args.since)?,
+        until: time("--until", &args.until)?,
+        ..Filter::default()
+    };
+    if let (Some(since), Some(until)) = (filter.since, filter.until)
+        && since >= until
+    {
+        bail!("--since is not before --until: no time lies between them");
+    }
+    if let Some(pattern) = &args.pattern {
+        let pattern = regex::bytes::Regex::new(pattern).with_context(|| format!("--match {pattern}"))?;
+        filter.pattern = Some(pattern);
+    }
+    for app in &args.only_app {
+        filter.apps.extend(application(config, Some(app))?);
+    }
+    Ok(filter)
+}
+
+/// Where temporary files go.
+fn temporary() -> PathBuf {
+    std::env::var_os("TMPDIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from)
+}
+
 /// Ctrl-C and SIGTERM end the work after the batches that are under way.
 fn stop_on_signal(stores: &[Store], interrupted: &Arc<AtomicBool>) -> anyhow::Result<()> {
     let (stores, interrupted) = (stores.to_vec(), Arc::clone(interrupted));
@@ -191,6 +242,10 @@ struct Job<'a> {
     loader: Loader,
     store: Store,
     belongs: Belongs,
+    /// Some lines are left out, so no checkpoint may move.
+    filtered: bool,
+    /// What is loaded already is read again.
+    again: bool,
     config: &'a Config,
     bytes_done: &'a AtomicU64,
 }
@@ -229,24 +284,30 @@ impl Job<'_> {
         }
     }
 
-    /// Moves the bar to `now` bytes of this file.
     fn progress(&self, counted: &mut u64, now: u64) {
-        if now > *counted {
-            self.bytes_done.fetch_add(now - *counted, Ordering::Relaxed);
-            *counted = now;
-        }
+        advance(self.bytes_done, counted, now);
     }
 
     fn try_file(&mut self, item: &Item, counted: &mut u64) -> Result<Loaded, Halt> {
         let raw = Arc::new(AtomicU64::new(0));
-        let opened = Opened::new(&item.path, Arc::clone(&raw))?;
+        let mut opened = Opened::new(&item.path, Arc::clone(&raw))?;
         // A file that may still be written to keeps its last line until it has a newline.
         let quiet = Micros::try_from(self.config.load.seal_after.as_micros()).unwrap_or(Micros::MAX);
         let complete = opened.is_packed() || item.name.is_some() || clock::now() - item.modified > quiet;
+        let mut again = false;
+        if self.filtered || self.again {
+            let done = self.beside(opened, complete, &raw, counted)?;
+            match done {
+                // Without a checkpoint, or what lies behind it, `--again` is a replay like any other.
+                Loaded::All | Loaded::Nothing if !self.filtered => again = matches!(done, Loaded::All),
+                done => return Ok(done),
+            }
+            opened = Opened::new(&item.path, Arc::clone(&raw))?;
+        }
         // One that begins like a longer one and stands still is a file of its own: its lines are held against ids.
-        let choice = Choice { complete, fork_if_shorter: complete, by_ids: true };
+        let choice = Choice { complete, fork_if_shorter: complete, by_ids: true, unloaded_too: true };
         let mut reading = match opened.identify(&self.belongs, choice, &self.store)?? {
-            Identified::Done { .. } => return Ok(Loaded::Before),
+            Identified::Done { .. } => return Ok(if again { Loaded::All } else { Loaded::Before }),
             Identified::TooShort if item.size > 0 && !complete => return Ok(Loaded::Growing),
             Identified::TooShort => return Ok(Loaded::Nothing),
             Identified::Shorter { .. } => return Ok(Loaded::Shorter),
@@ -288,11 +349,46 @@ impl Job<'_> {
         let ends = reading.metadata().and_then(Result::ok).map_or(0, |metadata| metadata.len());
         Ok(if !complete && reading.offset() < ends {
             Loaded::Growing
-        } else if reading.offset() == start {
+        } else if reading.offset() == start && !again {
             Loaded::Before
         } else {
             Loaded::All
         })
+    }
+
+    /// Reads a file beside its checkpoint: all of it where lines are left out, else what is loaded of it.
+    fn beside(
+        &mut self,
+        opened: Opened,
+        complete: bool,
+        raw: &AtomicU64,
+        counted: &mut u64,
+    ) -> Result<Loaded, Halt> {
+        let (mut reading, loaded_bytes) = match opened.beside(&self.belongs, complete, &self.store)?? {
+            Beside::Reading { reading, loaded_bytes } => (reading, loaded_bytes),
+            Beside::TooShort => return Ok(Loaded::Nothing),
+        };
+        if !self.filtered {
+            let Some(loaded_bytes) = loaded_bytes else { return Ok(Loaded::Nothing) };
+            reading.until = loaded_bytes;
+        }
+        let mut aside = Aside::all(reading, loaded_bytes.is_some());
+        let seen = std::cell::Cell::new(*counted);
+        let done = self.loader.read_aside(&mut aside, complete, &|reading| {
+            let now = if reading.packed { raw.load(Ordering::Relaxed) } else { reading.offset() };
+            let mut counted = seen.get();
+            advance(self.bytes_done, &mut counted, now);
+            seen.set(counted);
+            !self.store.is_stopping()
+        });
+        *counted = seen.get();
+        if !matches!(done, Err(Halt::Interrupted(_))) {
+            self.finish()?;
+        }
+        done?;
+        let reading = aside.reading;
+        let ends = reading.metadata().and_then(Result::ok).map_or(0, |metadata| metadata.len());
+        Ok(if self.filtered && !complete && reading.offset() < ends { Loaded::Growing } else { Loaded::All })
     }
 
     /// Hands over what is left and waits until it is committed.
@@ -307,6 +403,14 @@ impl Job<'_> {
         let patterns = self.config.sources.iter().flat_map(|s| &s.paths);
         let mut live = patterns.flat_map(|pattern| glob::glob(pattern).into_iter().flatten().flatten());
         live.any(|path| std::fs::metadata(path).is_ok_and(|m| key(&m) == opened))
+    }
+}
+
+/// Moves the bar to `now` bytes of a file.
+fn advance(bytes_done: &AtomicU64, counted: &mut u64, now: u64) {
+    if now > *counted {
+        bytes_done.fetch_add(now - *counted, Ordering::Relaxed);
+        *counted = now;
     }
 }
 
@@ -330,9 +434,7 @@ fn items(paths: &[String]) -> anyhow::Result<(Vec<Item>, Vec<tempfile::NamedTemp
         if path == "-" {
             let mut spool = tempfile::Builder::new()
                 .prefix("alt-stdin-")
-                .tempfile_in(
-                    std::env::var_os("TMPDIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from),
-                )
+                .tempfile_in(temporary())
                 .context("make a temporary file for standard input (TMPDIR says where)")?;
             io::copy(&mut io::stdin().lock(), &mut spool)
                 .context("spool standard input (TMPDIR says where)")?;
@@ -411,6 +513,7 @@ fn add(to: &mut Totals, from: &Totals) {
     to.lines += from.lines;
     to.rows += from.rows;
     to.already_loaded += from.already_loaded;
+    to.filtered += from.filtered;
     to.bytes += from.bytes;
     for (kind, lines) in &from.non_hits {
         *to.non_hits.entry(*kind).or_default() += lines;
@@ -420,9 +523,10 @@ fn add(to: &mut Totals, from: &Totals) {
     }
 }
 
-/// The account of a replay: `lines` = `rows` + `non_hits` + `rejects` + `already_loaded`.
+/// The account of a replay: `lines` = `rows` + `non_hits` + `rejects` + `already_loaded` + `filtered`.
 #[derive(Serialize)]
 struct Account {
+    dry_run: bool,
     files: usize,
     files_loaded: usize,
     files_loaded_before: usize,
@@ -435,6 +539,7 @@ struct Account {
     non_hits: BTreeMap<String, u64>,
     rejects: BTreeMap<String, u64>,
     already_loaded: u64,
+    filtered: u64,
     bytes: u64,
     seconds: f64,
     rows_per_second: i64,
@@ -454,10 +559,11 @@ fn summary(
     results: &Results,
     totals: &Totals,
     time: Duration,
-    json: bool,
+    args: &cli::Replay,
     out: Out<'_>,
 ) -> anyhow::Result<()> {
     let account = Account {
+        dry_run: args.dry_run,
         files: items.len(),
         files_loaded: results.loaded,
         files_loaded_before: results.known,
@@ -470,12 +576,16 @@ fn summary(
         non_hits: totals.non_hits.iter().map(|(kind, lines)| (non_hit(*kind), *lines)).collect(),
         rejects: totals.rejects.iter().map(|(why, lines)| (why.as_str().to_owned(), *lines)).collect(),
         already_loaded: totals.already_loaded,
+        filtered: totals.filtered,
         bytes: totals.bytes,
         seconds: (time.as_secs_f64() * 1000.0).round() / 1000.0,
         rows_per_second: rate(totals.rows, time),
     };
-    if json {
+    if args.json {
         return show::json(out, &account);
+    }
+    if args.dry_run {
+        writeln!(out, "Nothing was written. A replay would do this:")?;
     }
     let number = |n: u64| show::number(i64::try_from(n).unwrap_or(i64::MAX));
     let mut files = format!("{} loaded, {} loaded before", account.files_loaded, account.files_loaded_before);
@@ -508,6 +618,9 @@ fn summary(
     writeln!(out, "lines           {}", number(account.lines))?;
     writeln!(out, "rows            {} ({}/s)", number(account.rows), show::number(account.rows_per_second))?;
     writeln!(out, "already loaded  {}", number(account.already_loaded))?;
+    if account.filtered > 0 {
+        writeln!(out, "filtered out    {}", number(account.filtered))?;
+    }
     for (kind, lines) in &account.non_hits {
         writeln!(out, "non-hits        {} ({kind})", number(*lines))?;
     }

@@ -66,6 +66,7 @@ async fn serve(config: &Config, path: Option<&Path>) -> anyhow::Result<Next> {
         application_name: store::session_name("run", &config.load.host_name()),
         upkeep: Some(config.retention.clone()),
         patient: true,
+        rehearsal: None,
     });
     // A thread that ends, for whatever reason, drops its end of this.
     let (ended, mut end) = mpsc::channel::<Ended>(config.sources.len() + 1);

@@ -350,7 +350,8 @@ impl Follow {
         let belongs =
             Belongs { source: found.live_path.to_string_lossy().into_owned(), ..self.belongs.clone() };
         let complete = self.is_complete(&found);
-        let choice = Choice { fork_if_shorter: stood_short, complete, by_ids: !found.is_live };
+        let choice =
+            Choice { fork_if_shorter: stood_short, complete, by_ids: !found.is_live, unloaded_too: false };
         let identified = match opened.identify(&belongs, choice, &self.store) {
             Ok(identified) => identified?,
             Err(e) => {

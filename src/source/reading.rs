@@ -4,6 +4,7 @@
 //! prove, or begins as a new file. The descriptor is kept, so that a rename, a delete or a reused inode
 //! changes nothing. Invariant: every line between `from` and the next line's offset is in the caller's batch.
 
+use std::collections::VecDeque;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::stored::{self, Packing};
 use crate::clock;
+use crate::pure::aside::OldSpan;
 use crate::pure::batch::{Batch, FileRef};
 use crate::pure::checkpoint::{
     Checkpoint, HEAD_BYTES, HEAD_SEARCH_BYTES, Head, Proof, Standing, hash, tail_bytes,
@@ -94,6 +96,19 @@ pub enum Identified {
     },
 }
 
+/// What a file is read as beside its checkpoint.
+pub enum Beside {
+    /// There is something to read.
+    Reading {
+        /// The file, from its beginning on.
+        reading: Box<Reading>,
+        /// How far it is loaded; `None` where it has no checkpoint.
+        loaded_bytes: Option<u64>,
+    },
+    /// It has not a whole line yet.
+    TooShort,
+}
+
 /// How identification goes where there is a choice.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Choice {
@@ -103,6 +118,15 @@ pub struct Choice {
     pub fork_if_shorter: bool,
     /// Nothing says that the lines of a new file are its own: ids are read for all of it.
     pub by_ids: bool,
+    /// A file whose rows were taken out (`alt unload`) is loaded anew; else it is left alone.
+    pub unloaded_too: bool,
+}
+
+/// How a file begins, and what begins like it.
+struct Begins {
+    beginning: Vec<u8>,
+    head: Head,
+    candidates: Vec<Candidate>,
 }
 
 /// A stream that counts the bytes it took from the disk.
@@ -177,18 +201,14 @@ impl Opened {
         choice: Choice,
         store: &Store,
     ) -> io::Result<Result<Identified, Interrupted>> {
-        let (beginning, complete) = self.beginning()?;
-        if !self.is_packed() && stored::packing(&beginning)? != Packing::Plain {
-            // A compressor wrote its first bytes since they were looked at: what it is, the next look tells.
-            return Ok(Ok(Identified::TooShort));
-        }
-        let Some(head) = Head::of(&beginning, belongs.alt1, complete || choice.complete) else {
-            return Ok(Ok(Identified::TooShort));
-        };
-        let candidates = match store.candidates(head, &belongs.host, &belongs.source) {
-            Ok(candidates) => candidates,
+        let Begins { beginning, head, candidates } = match self.begins(belongs, choice.complete, store)? {
+            Ok(Some(begins)) => begins,
+            Ok(None) => return Ok(Ok(Identified::TooShort)),
             Err(interrupted) => return Ok(Err(interrupted)),
         };
+        let all: Vec<i32> = candidates.iter().map(|c| c.checkpoint.file_id).collect();
+        let is_meant = |c: &Candidate| !(c.unloaded && choice.unloaded_too);
+        let candidates: Vec<Candidate> = candidates.into_iter().filter(is_meant).collect();
         if self.is_packed() {
             // Held against its checkpoint once, and not touched since: no need to unpack all of it again.
             let seen = |c: &Candidate| {
@@ -200,14 +220,13 @@ impl Opened {
                 return Ok(Ok(Identified::Done { file_id: candidate.checkpoint.file_id }));
             }
         }
-        let mut candidates: Vec<Checkpoint> = candidates.into_iter().map(|c| c.checkpoint).collect();
-        let all: Vec<i32> = candidates.iter().map(|c| c.file_id).collect();
-        // The one that is loaded farthest first: what it proves is the most.
-        candidates.sort_by_key(|c| std::cmp::Reverse(c.loaded_bytes));
         let mut shorter = None;
-        for checkpoint in candidates {
+        for Candidate { checkpoint, unloaded, .. } in candidates {
             let (standing, stream) = self.stand(&checkpoint, &beginning)?;
             match standing {
+                Standing::Continues | Standing::Beyond if unloaded => {
+                    return Ok(Ok(Identified::Done { file_id: checkpoint.file_id }));
+                }
                 Standing::Other | Standing::Diverges => {}
                 Standing::Shorter => shorter = shorter.or(Some(checkpoint.file_id)),
                 Standing::Done => {
@@ -233,6 +252,60 @@ impl Opened {
         };
         let file = FileRef::New { id, head, disproved: all, by_ids: choice.by_ids };
         self.begun(file, belongs).map(|r| Ok(Identified::Reading(r)))
+    }
+
+    /// Opens the file to be read beside its checkpoint, from its beginning on.
+    ///
+    /// # Errors
+    /// As those of [`Opened::identify`].
+    pub fn beside(
+        self,
+        belongs: &Belongs,
+        complete: bool,
+        store: &Store,
+    ) -> io::Result<Result<Beside, Interrupted>> {
+        let Begins { beginning, head, candidates } = match self.begins(belongs, complete, store)? {
+            Ok(Some(begins)) => begins,
+            Ok(None) => return Ok(Ok(Beside::TooShort)),
+            Err(interrupted) => return Ok(Err(interrupted)),
+        };
+        let mut known = None;
+        for candidate in candidates.into_iter().filter(|c| !c.unloaded) {
+            use Standing::{Beyond, Continues, Done};
+            if let Continues | Done | Beyond = self.stand(&candidate.checkpoint, &beginning)?.0 {
+                known = Some(candidate.checkpoint);
+                break;
+            }
+        }
+        let file = match &known {
+            Some(known) => FileRef::Known { id: known.file_id, head: known.head },
+            None => match store.new_file_id() {
+                Ok(id) => FileRef::New { id, head, disproved: Vec::new(), by_ids: true },
+                Err(interrupted) => return Ok(Err(interrupted)),
+            },
+        };
+        let loaded_bytes = known.map(|known| known.loaded_bytes);
+        self.begun(file, belongs).map(|reading| Ok(Beside::Reading { reading, loaded_bytes }))
+    }
+
+    /// The file's beginning, and the checkpoints that begin like it, the one that is loaded farthest first: what
+    /// it proves is the most. `None`: there is not a whole line yet.
+    fn begins(
+        &self,
+        belongs: &Belongs,
+        complete: bool,
+        store: &Store,
+    ) -> io::Result<Result<Option<Begins>, Interrupted>> {
+        let (beginning, ends) = self.beginning()?;
+        if !self.is_packed() && stored::packing(&beginning)? != Packing::Plain {
+            // A compressor wrote its first bytes since they were looked at: what it is, the next look tells.
+            return Ok(Ok(None));
+        }
+        let Some(head) = Head::of(&beginning, belongs.alt1, ends || complete) else { return Ok(Ok(None)) };
+        Ok(store.candidates(head, &belongs.host, &belongs.source).map(|mut candidates| {
+            candidates.sort_by_key(|c| std::cmp::Reverse(c.checkpoint.loaded_bytes));
+            Some(Begins { beginning, head, candidates })
+        }))
     }
 
     /// Where the file stands against a checkpoint; for a compressed file that goes on, the stream positioned
@@ -346,6 +419,7 @@ impl Opened {
             better_head: None,
             stamp,
             read_ids: false,
+            until: u64::MAX,
             sealed: false,
         });
         if start > 0 && warm {
@@ -384,6 +458,8 @@ pub struct Reading {
     pub stamp: Stamp,
     /// No checkpoint proves that its next lines are new.
     pub read_ids: bool,
+    /// It is read no farther than to the line that begins here or later.
+    pub until: u64,
     /// Its seal is on its way.
     pub sealed: bool,
 }
@@ -489,6 +565,10 @@ impl Reading {
 
     /// The next line, reading where none is in the buffer.
     pub fn step(&mut self) -> io::Result<Step<'_>> {
+        if self.lines.offset() >= self.until {
+            self.at_end = true;
+            return Ok(Step::End);
+        }
         // Two looks at the buffer, because a line that is handed out borrows it.
         while !self.lines.has_line() {
             let (offset, read) = (self.lines.offset(), self.lines.read_offset());
@@ -519,6 +599,9 @@ impl Reading {
 
     /// The last line, where the file ended without a newline. Call at the end.
     pub fn last(&mut self) -> Step<'_> {
+        if self.lines.offset() >= self.until {
+            return Step::End;
+        }
         match self.lines.last_line() {
             Some(line) => Step::New(line, self.twins.as_mut()),
             None => Step::End,
@@ -557,6 +640,30 @@ impl Reading {
         let tell = new || seal || !self.facts_stored;
         self.facts_stored = true;
         tell.then(|| self.facts())
+    }
+
+    /// Goes on at `offset`, the start of a line, if that is ahead and can be reached without reading up to it.
+    pub fn skip_to(&mut self, offset: u64) {
+        if let Input::Plain(_) = self.input
+            && self.twins.is_none()
+            && offset > self.lines.offset()
+        {
+            self.lines = Lines::new(offset);
+        }
+    }
+
+    /// Opens its section beside its checkpoint; `spans` are rejects ahead.
+    pub fn open_aside(&mut self, batch: &mut Batch, spans: VecDeque<OldSpan>) {
+        self.from = self.lines.offset();
+        batch.open_aside(self.file.clone(), self.from, self.from_tail, spans);
+    }
+
+    /// Closes its section beside its checkpoint. Returns the rejects ahead, and where it was seen.
+    pub fn close_aside(&mut self, batch: &mut Batch) -> (VecDeque<OldSpan>, Facts) {
+        let to = self.lines.offset();
+        let want = tail_bytes(self.lines_have_ids, self.lines.last_span(), to);
+        self.from_tail = Proof::of(self.lines.tail(want as usize));
+        (batch.close_aside(to, self.from_tail), self.facts())
     }
 
     /// The head over more of the file, for one that was short when it was stored.
@@ -682,6 +789,7 @@ mod tests {
             application_name: String::new(),
             upkeep: None,
             patient: false,
+            rehearsal: None,
         });
         // Nobody answers: it must be told before the database is asked.
         drop(writer);

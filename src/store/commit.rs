@@ -22,13 +22,16 @@ use super::files::Facts;
 use super::partitions::{self, Month};
 use super::{Trouble, classify, classify_any, dimensions, files};
 use crate::clock::{micros, system_time};
-use crate::pure::batch::{Batch, FileRef, Section};
+use crate::pure::aside::{Aside, UsedSpan};
+use crate::pure::batch::{Batch, FileRef, RejectSpan, Section};
 use crate::pure::checkpoint::Proof;
 use crate::pure::copy;
 use crate::pure::hit::Micros;
 
 const ADVANCE: &str = include_str!("../../sql/advance.sql");
 const REJECT: &str = include_str!("../../sql/reject.sql");
+const TAKE_REJECTS: &str = include_str!("../../sql/take_rejects.sql");
+const ENTER_ASIDE: &str = include_str!("../../sql/enter_aside.sql");
 
 /// First key of the advisory locks of hours; the second is the hour since 1970.
 const LOCK_HOURS: i32 = 0x616c_7401;
@@ -204,6 +207,13 @@ pub async fn commit(
     }
 }
 
+/// Finds out what [`commit`] would do, and writes nothing: rows that are there already are cut out.
+pub async fn rehearse(client: &Client, work: &mut Work) -> Result<(), Failure> {
+    let there = ids_there(client, &work.batch).await?;
+    work.batch.cut_loaded(&there);
+    Ok(())
+}
+
 async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(), Failure> {
     begin(client, &work.batch).await?;
     if !work.batch.reads_ids() && may_be_there(client, &work.batch).await? {
@@ -258,13 +268,15 @@ async fn begin(client: &Client, batch: &Batch) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether a file that may hold lines of others was loaded in the time of the batch: a replay of a copy may have
-/// run ahead of the log that it was copied from, and then a checkpoint proves too little.
+/// Whether a file that may hold lines of others was loaded in the time of the batch, or any file beside its
+/// checkpoint: a replay of a copy may have run ahead of the log that it was copied from, and then a checkpoint
+/// proves too little.
 async fn may_be_there(client: &Client, batch: &Batch) -> Result<bool, Failure> {
     let Some((first, last)) = batch.times() else { return Ok(false) };
     let files: Vec<i32> = batch.sections.iter().map(|s| s.file.id()).collect();
     let sql = "SELECT EXISTS (SELECT 1 FROM checkpoints \
-               WHERE by_ids AND first_at <= $2 AND last_at >= $1 AND file_id <> ALL ($3))";
+                              WHERE by_ids AND first_at <= $2 AND last_at >= $1 AND file_id <> ALL ($3)) \
+                   OR EXISTS (SELECT 1 FROM loaded_aside WHERE first_at <= $2 AND last_at >= $1)";
     let params: [(&(dyn ToSql + Sync), Type); 3] = [
         (&system_time(first), Type::TIMESTAMPTZ),
         (&system_time(last), Type::TIMESTAMPTZ),
@@ -280,8 +292,10 @@ async fn ids_there(client: &Client, batch: &Batch) -> Result<HashSet<(i32, Micro
     let unproven = |k: &&crate::pure::batch::Key| batch.sections[k.section as usize].read_ids;
     let times = || batch.keys.iter().filter(unproven).map(|k| k.occurred_at);
     let (Some(first), Some(last)) = (times().min(), times().max()) else { return Ok(there) };
-    let sql =
-        "SELECT first_at, last_at FROM checkpoints WHERE first_at <= $2 AND last_at >= $1 ORDER BY first_at";
+    let sql = "SELECT first_at, last_at FROM checkpoints WHERE first_at <= $2 AND last_at >= $1 \
+               UNION ALL \
+               SELECT first_at, last_at FROM loaded_aside WHERE first_at <= $2 AND last_at >= $1 \
+               ORDER BY first_at";
     let params: [(&(dyn ToSql + Sync), Type); 2] =
         [(&system_time(first), Type::TIMESTAMPTZ), (&system_time(last), Type::TIMESTAMPTZ)];
     let mut loaded: Vec<(Micros, Micros)> = Vec::new();
@@ -317,7 +331,9 @@ async fn ids_there(client: &Client, batch: &Batch) -> Result<HashSet<(i32, Micro
 async fn advance(client: &Client, work: &Work) -> Result<(), Failure> {
     let added = work.batch.added();
     for ((section, facts), added) in work.batch.sections.iter().zip(&work.facts).zip(&added) {
-        if let FileRef::New { id, disproved, by_ids, .. } = &section.file {
+        if let Some(aside) = &section.aside {
+            enter_aside(client, &work.batch, section, aside, facts.as_ref(), *added).await?;
+        } else if let FileRef::New { id, disproved, by_ids, .. } = &section.file {
             let facts = facts.as_ref().ok_or(Failure::Stale("a new file came without its facts"))?;
             create(client, (*id, *by_ids), section, facts, disproved, *added).await?;
         } else if let Some(facts) = facts {
@@ -325,7 +341,10 @@ async fn advance(client: &Client, work: &Work) -> Result<(), Failure> {
         }
     }
     let known: Vec<usize> = (0..work.batch.sections.len())
-        .filter(|&i| matches!(work.batch.sections[i].file, FileRef::Known { .. }))
+        .filter(|&i| {
+            let section = &work.batch.sections[i];
+            section.aside.is_none() && matches!(section.file, FileRef::Known { .. })
+        })
         .collect();
     if known.is_empty() {
         return Ok(());
@@ -377,6 +396,99 @@ async fn advance(client: &Client, work: &Work) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Enters what was read beside a file's checkpoint: rejects that are none any more, and when its rows happened.
+async fn enter_aside(
+    client: &Client,
+    batch: &Batch,
+    section: &Section,
+    aside: &Aside,
+    facts: Option<&Facts>,
+    (rows, times): (u64, Option<(Micros, Micros)>),
+) -> Result<(), Failure> {
+    let id = section.file.id();
+    let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    if !aside.used.is_empty() {
+        let of = |f: fn(&UsedSpan) -> u64| aside.used.iter().map(|u| signed(f(u))).collect::<Vec<_>>();
+        let left: Vec<i32> =
+            aside.used.iter().map(|u| i32::try_from(u.lines_left).unwrap_or(i32::MAX)).collect();
+        let taken: i64 = client
+            .query_typed_one(
+                TAKE_REJECTS,
+                &[
+                    (&id, Type::INT4),
+                    (&of(|u| u.offset), Type::INT8_ARRAY),
+                    (&of(|u| u.bytes), Type::INT8_ARRAY),
+                    (&of(|u| u.bytes_read), Type::INT8_ARRAY),
+                    (&left, Type::INT4_ARRAY),
+                ],
+            )
+            .await?
+            .get(0);
+        if usize::try_from(taken).ok() != Some(aside.used.len()) {
+            return Err(Failure::Stale("rejects were taken up by another process"));
+        }
+    }
+    let ledger = aside.ledger;
+    let were_rejects = batch.rows_that_were_rejects(id);
+    if let FileRef::Known { .. } = section.file {
+        client
+            .execute_typed(
+                ENTER_ASIDE,
+                &[
+                    (&id, Type::INT4),
+                    (&signed(ledger.gone), Type::INT8),
+                    (&signed(were_rejects), Type::INT8),
+                    (&signed(ledger.non_hits), Type::INT8),
+                    (&signed(ledger.rejects), Type::INT8),
+                    (&signed(ledger.already_loaded), Type::INT8),
+                    (&signed(rows.saturating_sub(were_rejects)), Type::INT8),
+                ],
+            )
+            .await?;
+    }
+    let Some((first, last)) = times else { return Ok(()) };
+    if let FileRef::New { .. } = section.file {
+        let facts = facts.ok_or(Failure::Stale("a new file came without its facts"))?;
+        add_file(client, id, facts, false).await?;
+    }
+    client
+        .execute_typed(
+            "INSERT INTO loaded_aside AS l (file_id, first_at, last_at, rows) VALUES ($1, $2, $3, $4) \
+             ON CONFLICT (file_id) DO UPDATE SET first_at = least(l.first_at, excluded.first_at), \
+                last_at = greatest(l.last_at, excluded.last_at), rows = l.rows + excluded.rows, loaded_at = now()",
+            &[
+                (&id, Type::INT4),
+                (&system_time(first), Type::TIMESTAMPTZ),
+                (&system_time(last), Type::TIMESTAMPTZ),
+                (&signed(rows), Type::INT8),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+/// Adds a file's row to `log_files`, if it is not there yet.
+async fn add_file(client: &Client, id: i32, facts: &Facts, sealed: bool) -> Result<(), Failure> {
+    client
+        .execute_typed(
+            "INSERT INTO log_files (id, host, source, path, format, inode, size_bytes, modified_at, sealed_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN $9 THEN now() END) ON CONFLICT (id) DO NOTHING",
+            &[
+                (&id, Type::INT4),
+                (&facts.host, Type::TEXT),
+                (&facts.source, Type::TEXT),
+                (&facts.path, Type::TEXT),
+                (&facts.format, Type::TEXT),
+                (&facts.inode, Type::INT8),
+                (&facts.stamp.size, Type::INT8),
+                (&system_time(facts.stamp.modified), Type::TIMESTAMPTZ),
+                (&sealed, Type::BOOL),
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
 /// Makes the rows of a new file, under a lock on its beginning, if it is still as unknown as when its reader
 /// looked.
 async fn create(
@@ -402,24 +514,8 @@ async fn create(
     if others.iter().any(|o| !disproved.contains(&o.checkpoint.file_id)) {
         return Err(Failure::Stale("another process began to load the same file"));
     }
+    add_file(client, id, facts, section.seal).await?;
     let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    client
-        .execute_typed(
-            "INSERT INTO log_files (id, host, source, path, format, inode, size_bytes, modified_at, sealed_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN $9 THEN now() END)",
-            &[
-                (&id, Type::INT4),
-                (&facts.host, Type::TEXT),
-                (&facts.source, Type::TEXT),
-                (&facts.path, Type::TEXT),
-                (&facts.format, Type::TEXT),
-                (&facts.inode, Type::INT8),
-                (&facts.stamp.size, Type::INT8),
-                (&system_time(facts.stamp.modified), Type::TIMESTAMPTZ),
-                (&section.seal, Type::BOOL),
-            ],
-        )
-        .await?;
     let head = section.better_head.unwrap_or(head);
     let narrow = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
     client
@@ -521,7 +617,7 @@ async fn find_refused(client: &Client, batch: &Batch, data: &Bytes) -> Result<Ve
 }
 
 async fn quarantine(client: &Client, batch: &Batch) -> Result<(), Failure> {
-    let spans = &batch.rejects;
+    let spans: Vec<&RejectSpan> = batch.rejects.iter().filter(|span| span.is_new).collect();
     if spans.is_empty() {
         return Ok(());
     }

@@ -9,8 +9,9 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 use crate::clock;
+use crate::pure::aside::OldSpan;
 use crate::pure::checkpoint::{Checkpoint, Hash, Head, Proof};
-use crate::pure::hit::Micros;
+use crate::pure::hit::{Micros, Reason};
 
 const CANDIDATES: &str = include_str!("../../sql/candidates.sql");
 
@@ -57,6 +58,8 @@ pub struct Candidate {
     pub checkpoint: Checkpoint,
     /// Its size and age, as last stored.
     pub seen: Stamp,
+    /// Its rows were taken out.
+    pub unloaded: bool,
 }
 
 fn hash(bytes: &[u8]) -> Hash {
@@ -89,6 +92,7 @@ fn candidate(row: &Row) -> Candidate {
             size: row.get::<_, Option<i64>>("size_bytes").unwrap_or(-1),
             modified: row.get::<_, Option<SystemTime>>("modified_at").map_or(-1, clock::micros),
         },
+        unloaded: row.get("unloaded"),
     }
 }
 
@@ -108,6 +112,59 @@ pub async fn candidates(
     Ok(client.query_typed(CANDIDATES, &params).await?.iter().map(candidate).collect())
 }
 
+/// Which rejects of a file.
+#[derive(Debug, Clone, Default)]
+pub struct Which {
+    /// Only of this reason.
+    pub reason: Option<String>,
+    /// Only with this detail.
+    pub detail: Option<String>,
+    /// Only rejected since, microseconds since 1970.
+    pub since: Option<Micros>,
+}
+
+/// At most `limit` spans of a file's rejects that begin at `from` or later, ascending. Those of a reason that
+/// this version does not know are left where they are.
+pub async fn spans(
+    client: &Client,
+    file_id: i32,
+    from: u64,
+    which: &Which,
+    limit: i64,
+) -> anyhow::Result<Vec<OldSpan>> {
+    let sql = "SELECT file_offset, bytes, lines, reason, detail FROM rejected_lines \
+               WHERE file_id = $1 AND file_offset >= $2 AND reason = ANY($3) \
+                 AND ($4::text IS NULL OR reason = $4) AND ($5::text IS NULL OR detail = $5) \
+                 AND ($6::timestamptz IS NULL OR rejected_at >= $6) \
+               ORDER BY file_offset LIMIT $7";
+    let known: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+    let rows = client
+        .query_typed(
+            sql,
+            &[
+                (&file_id, Type::INT4),
+                (&i64::try_from(from).unwrap_or(i64::MAX), Type::INT8),
+                (&known, Type::TEXT_ARRAY),
+                (&which.reason, Type::TEXT),
+                (&which.detail, Type::TEXT),
+                (&which.since.map(clock::system_time), Type::TIMESTAMPTZ),
+                (&limit, Type::INT8),
+            ],
+        )
+        .await
+        .context("read the rejects of a file")?;
+    let span = |row: &Row| {
+        Some(OldSpan {
+            offset: unsigned(row, "file_offset"),
+            bytes: unsigned(row, "bytes"),
+            lines: u32::try_from(row.get::<_, i32>("lines")).unwrap_or_default(),
+            reason: Reason::named(row.get("reason"))?,
+            detail: row.get("detail"),
+        })
+    };
+    Ok(rows.iter().filter_map(span).collect())
+}
+
 /// A key for a file that has no checkpoint yet. Gaps are harmless.
 pub async fn new_file_id(client: &Client) -> anyhow::Result<i32> {
     let sql = "SELECT nextval(pg_get_serial_sequence('log_files', 'id'))::integer";
@@ -118,7 +175,7 @@ pub async fn new_file_id(client: &Client) -> anyhow::Result<i32> {
 /// The latest event that was loaded from anywhere; the beginning of time where there is none.
 pub async fn loaded_until(client: &Client) -> anyhow::Result<Micros> {
     let row = client
-        .query_typed_one("SELECT max(last_at) FROM checkpoints", &[])
+        .query_typed_one("SELECT max(last_at) FROM (SELECT last_at FROM checkpoints UNION ALL SELECT last_at FROM loaded_aside) l", &[])
         .await
         .context("ask for the latest event")?;
     Ok(row.get::<_, Option<SystemTime>>(0).map_or(Micros::MIN, clock::micros))

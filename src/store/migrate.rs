@@ -19,8 +19,10 @@ pub struct Migration {
 }
 
 /// All migrations that this version knows.
-pub const MIGRATIONS: &[Migration] =
-    &[Migration { version: 1, name: "tables", sql: include_str!("../../sql/0001_tables.sql") }];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "tables", sql: include_str!("../../sql/0001_tables.sql") },
+    Migration { version: 2, name: "replay", sql: include_str!("../../sql/0002_replay.sql") },
+];
 
 /// The key of the advisory lock that migrations hold ("alt migr").
 const LOCK: i64 = 0x616c_7420_6d69_6772;

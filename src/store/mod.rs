@@ -9,6 +9,7 @@ pub mod dimensions;
 pub mod files;
 pub mod migrate;
 pub mod partitions;
+pub mod rehearsal;
 pub mod writer;
 
 pub use connect::connect;

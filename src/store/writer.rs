@@ -17,11 +17,13 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
-use super::commit::{Failure, Memory, Patience, Work, commit};
-use super::files::{Candidate, Facts};
+use super::commit::{Failure, Memory, Patience, Work, commit, rehearse};
+use super::files::{Candidate, Facts, Which};
+use super::rehearsal::Rehearsal;
 use super::{Trouble, classify_any, connect, dimensions, files, migrate, partitions};
 use crate::clock;
 use crate::config;
+use crate::pure::aside::OldSpan;
 use crate::pure::checkpoint::Head;
 use crate::pure::enrich::App;
 use crate::pure::enrich::day::LocalDay;
@@ -97,7 +99,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Totals {
     /// Transactions.
     pub commits: u64,
-    /// Lines; the sum of the next four.
+    /// Lines; the sum of the next five.
     pub lines: u64,
     /// Rows inserted.
     pub rows: u64,
@@ -107,6 +109,8 @@ pub struct Totals {
     pub rejects: BTreeMap<Reason, u64>,
     /// Lines whose rows were there.
     pub already_loaded: u64,
+    /// Lines that a filter left out.
+    pub filtered: u64,
     /// Bytes of (uncompressed) log.
     pub bytes: u64,
 }
@@ -139,6 +143,7 @@ enum Job {
     Seen { file_id: i32, facts: Facts, reply: oneshot::Sender<()> },
     NewFile { reply: oneshot::Sender<i32> },
     Apps { reply: oneshot::Sender<Vec<App>> },
+    Spans { file_id: i32, from: u64, which: Which, limit: i64, reply: oneshot::Sender<Vec<OldSpan>> },
     Salt { app_id: i32, day: LocalDay, reply: oneshot::Sender<Option<[u8; 32]>> },
 }
 
@@ -167,6 +172,8 @@ pub struct Options {
     /// Whether troubles that somebody has to mend, and a database that was never reached, are waited for;
     /// otherwise they end the work.
     pub patient: bool,
+    /// A dry run: nothing is written, and what would be is noted here.
+    pub rehearsal: Option<Arc<Mutex<Rehearsal>>>,
 }
 
 /// The task's end.
@@ -183,6 +190,8 @@ pub struct Writer {
     commit_fails: bool,
     /// Times in a row that a checkpoint had moved.
     stale: u32,
+    /// Files that a dry run has given numbers to, below zero.
+    rehearsed_files: i32,
 }
 
 /// Makes both ends.
@@ -210,6 +219,7 @@ pub fn pair(options: Options) -> (Store, Writer) {
         retry: 0,
         commit_fails: false,
         stale: 0,
+        rehearsed_files: 0,
     };
     (Store { jobs: sender, shared }, writer)
 }
@@ -331,6 +341,18 @@ impl Store {
         self.ask(|reply| Job::Apps { reply })
     }
 
+    /// Spans of a file's rejects that begin at `from` or later, ascending.
+    pub fn spans(
+        &self,
+        file_id: i32,
+        from: u64,
+        which: &Which,
+        limit: i64,
+    ) -> Result<Vec<OldSpan>, Interrupted> {
+        let which = which.clone();
+        self.ask(|reply| Job::Spans { file_id, from, which, limit, reply })
+    }
+
     /// The salt of an application's local day; `None` where it is dead.
     pub fn salt(&self, app_id: i32, day: LocalDay) -> Result<Option<[u8; 32]>, Interrupted> {
         self.ask(|reply| Job::Salt { app_id, day, reply })
@@ -377,6 +399,7 @@ impl Writer {
     }
 
     async fn work(&mut self, job: Job) -> bool {
+        let is_rehearsal = self.options.rehearsal.is_some();
         match job {
             Job::Commit(work) => {
                 let go_on = self.commit(*work).await;
@@ -393,11 +416,29 @@ impl Writer {
                 true
             }
             Job::LoadedUntil { reply } => self.answer(reply, files::loaded_until).await,
+            // What a dry run must not write it does without.
+            Job::Seen { reply, .. } if is_rehearsal => {
+                let _ = reply.send(());
+                true
+            }
+            Job::NewFile { reply } if is_rehearsal => {
+                self.rehearsed_files -= 1;
+                let _ = reply.send(self.rehearsed_files);
+                true
+            }
+            Job::Salt { reply, .. } if is_rehearsal => {
+                let _ = reply.send(None);
+                true
+            }
             Job::Seen { file_id, facts, reply } => {
                 self.answer(reply, async |client| Ok(files::remember(client, file_id, &facts, None).await?))
                     .await
             }
             Job::NewFile { reply } => self.answer(reply, files::new_file_id).await,
+            Job::Spans { file_id, from, which, limit, reply } => {
+                self.answer(reply, async |client| files::spans(client, file_id, from, &which, limit).await)
+                    .await
+            }
             Job::Apps { reply } => self.answer(reply, dimensions::apps).await,
             Job::Salt { app_id, day, reply } => {
                 self.answer(reply, async |client| dimensions::salt(client, app_id, &day).await).await
@@ -444,10 +485,17 @@ impl Writer {
         }
         self.spare_raw(&mut work);
         let Some(client) = &self.client else { return true };
-        let done = tokio::time::timeout(
-            COMMIT_TIMEOUT,
-            commit(client, &mut work, &mut self.memory, &mut self.patience),
-        )
+        let rehearsal = self.options.rehearsal.as_deref();
+        let done = tokio::time::timeout(COMMIT_TIMEOUT, async {
+            match rehearsal {
+                None => commit(client, &mut work, &mut self.memory, &mut self.patience).await,
+                Some(rehearsal) => {
+                    rehearse(client, &mut work).await?;
+                    let noted = lock(rehearsal).add(&work.batch.keys);
+                    noted.map_err(|e| anyhow::Error::new(e).context("note what would be loaded").into())
+                }
+            }
+        })
         .await;
         match done {
             Ok(Ok(())) => {
@@ -507,7 +555,8 @@ impl Writer {
         for section in &work.batch.sections {
             totals.lines += section.lines;
             totals.already_loaded += section.already_loaded;
-            totals.bytes += section.to - section.from;
+            totals.filtered += section.filtered;
+            totals.bytes += section.to.saturating_sub(section.from);
         }
     }
 
@@ -548,7 +597,10 @@ impl Writer {
         self.client = None;
         // A person who waits is told at once what cannot be, and that there is no database; one that was there
         // and went away comes back.
-        let passes = trouble == Trouble::Transient && self.shared.connected.load(Ordering::Acquire);
+        // What a dry run has noted it would note again.
+        let passes = trouble == Trouble::Transient
+            && self.shared.connected.load(Ordering::Acquire)
+            && self.options.rehearsal.is_none();
         if !passes && !self.options.patient {
             *lock(&self.shared.fatal) = Some(error);
             return false;

@@ -174,9 +174,19 @@ fn help_is_a_small_manual() {
                              none
           --label <LABEL>    The source's label, for formats without event ids: as configured where the
                              log was written
+          --again            Read what is loaded already again: rows that are missing are loaded, and
+                             rejects looked at again
+          --dry-run          Write nothing, and tell what would be loaded
           --jobs <N>         Files to read at the same time [default: 1]
           --json             Print the summary as JSON
       -h, --help             Print help
+
+    Which lines:
+          --since <TIME>    Only lines of this time or later: 2026-01-31, 2026-01-31T12:00:00Z (UTC
+                            where it says no zone), or 7d ago
+          --until <TIME>    Only lines before this time
+          --only-app <APP>  Only hits of this application, by name or key (several: repeat)
+          --match <REGEX>   Only lines in which this regular expression matches somewhere
 
     Everywhere:
           --config <FILE>        The configuration, else the one that the variable `ALT_CONFIG` names,
@@ -189,6 +199,9 @@ fn help_is_a_small_manual() {
     It may be interrupted at any time; run again, it goes on from its last commit. Exit code 0 says that
     every line of every file is accounted for.
 
+    With --since, --until, --only-app or --match, no file counts as loaded afterwards, and what is
+    rejected is only counted: a replay without them goes over all of it.
+
     Give a file of the same format the label that its source has in the configuration: without event
     ids, the label is part of what tells lines apart.
 
@@ -196,6 +209,8 @@ fn help_is_a_small_manual() {
       alt replay /var/log/nginx/alt/rotated/
       alt replay --jobs 4 '/backup/beacon.log-2026*.gz'
       alt replay --format combined --app 'My shop' --label shop access.log.*.gz
+      alt replay --since 2026-01-31 --until 2026-02-01 --only-app 'My shop' --dry-run /backup/2026/
+      alt replay --again /backup/2026/01/
       ssh web-2 cat /var/log/nginx/alt/beacon.log.1 | alt replay -
     ");
     insta::assert_snapshot!(place.done(&["app", "add", "--help"]), @r"

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::support::bench::Bench;
 use crate::support::daemon::{alt, wait_for};
-use crate::support::lines::{KEY, alt1, many};
+use crate::support::lines::{KEY, alt1, alt1_aged, many};
 use crate::support::postgres::{Cluster, Database};
 
 fn bench() -> Bench {
@@ -287,4 +287,160 @@ fn a_copy_that_runs_ahead_of_the_daemon() {
     bench.settle();
     let known = bench.database.psql("SELECT already_loaded FROM checkpoints WHERE NOT by_ids");
     assert_eq!(known, "100", "{}", bench.state());
+}
+
+/// Rows of these ids, or all.
+fn delete(bench: &Bench, which: &str) -> usize {
+    let gone = bench.database.psql(&format!(
+        "WITH gone AS (DELETE FROM access_logs WHERE {which} RETURNING 1) SELECT count(*) FROM gone"
+    ));
+    gone.parse().unwrap()
+}
+
+#[test]
+fn deleted_rows_come_back_with_again_and_only_then() {
+    let mut bench = bench();
+    let path = write(&mut bench, "a.log", &(0..900).map(|n| alt1_aged(n * 60)).collect::<String>(), 900);
+    write(&mut bench, "b.log", &many(300), 300);
+    pack("gzip", &bench.path("b.log"));
+    let paths = ["a.log", "b.log.gz"];
+    replay(&bench, &paths).unwrap();
+    let ledger =
+        "SELECT file_id, loaded_bytes, tail, lines, rows, already_loaded FROM checkpoints ORDER BY 1";
+    let before = bench.database.psql(ledger);
+    let gone = delete(&bench, "file_offset % 3 = 0");
+    assert!(gone > 100);
+    assert_eq!(counts(&replay(&bench, &paths).unwrap()), (0, 0, 0), "its checkpoints know no better");
+    let account = replay(&bench, &[&paths[..], &["--again", "--jobs", "2"]].concat()).unwrap();
+    assert_eq!(counts(&account), (1200, gone as u64, 1200 - gone as u64), "{account}");
+    bench.check();
+    assert_eq!(bench.database.psql(ledger), before);
+    // They point at their lines, in the files that they were in.
+    assert_eq!(bench.database.psql("SELECT count(DISTINCT file_id) FROM access_logs"), "2");
+    // What was written since is loaded too, as ever.
+    let more = many(10);
+    let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
+    file.write_all(more.as_bytes()).unwrap();
+    bench.written += 10;
+    let account = replay(&bench, &["a.log", "--again"]).unwrap();
+    assert_eq!(counts(&account), (910, 10, 900), "{account}");
+    bench.check();
+    // Of a file that nobody knows, all is loaded.
+    write(&mut bench, "c.log", &many(5), 5);
+    assert_eq!(counts(&replay(&bench, &["c.log", "--again"]).unwrap()), (5, 5, 0));
+    bench.check();
+}
+
+#[test]
+fn a_filtered_replay_moves_no_checkpoint_and_what_it_left_out_is_loaded_later() {
+    let mut bench = bench();
+    bench.database.psql("INSERT INTO applications (app_key, name) VALUES ('blog', 'Blog')");
+    let old: String = (0..100).map(|n| alt1_aged(86_400 + n)).collect();
+    let blog = many(50).replace("a=shop", "a=blog");
+    let text = format!("{old}{blog}garbage\n{}", many(150));
+    write(&mut bench, "a.log", &text, 300);
+    let filtered = |account: &Value| account["filtered"].as_u64().unwrap();
+
+    let account = replay(&bench, &["a.log", "--only-app", "Blog"]).unwrap();
+    assert_eq!((counts(&account), filtered(&account)), ((301, 50, 0), 251), "{account}");
+    let account = replay(&bench, &["a.log", "--until", "20h"]).unwrap();
+    assert_eq!((counts(&account), filtered(&account)), ((301, 100, 0), 200), "{account}");
+    assert_eq!(account["rejects"]["shape"], 1, "of a line without a time none is wrong");
+    let account = replay(&bench, &["a.log", "--since", "20h", "--match", "a=shop"]).unwrap();
+    assert_eq!((counts(&account), filtered(&account)), ((301, 150, 0), 151), "{account}");
+    bench.check();
+    assert_eq!(bench.database.psql("SELECT count(*) FROM checkpoints"), "0");
+    let account = replay(&bench, &["a.log"]).unwrap();
+    assert_eq!(counts(&account), (301, 0, 300), "{account}");
+    assert_eq!(bench.database.psql("SELECT reason, lines FROM rejected_lines"), "shape|1");
+    assert_eq!(
+        bench.database.psql("SELECT lines, rows, rejects, already_loaded FROM checkpoints"),
+        "301|0|1|300"
+    );
+    // And the other way round, of a file that is loaded.
+    assert_eq!(delete(&bench, "app_id = (SELECT id FROM applications WHERE name = 'Blog')"), 50);
+    let account = replay(&bench, &["a.log", "--only-app", "blog"]).unwrap();
+    assert_eq!((counts(&account), filtered(&account)), ((301, 50, 0), 251), "{account}");
+    assert_eq!(bench.rows(), 300);
+}
+
+#[test]
+fn lines_that_a_filtered_replay_took_from_ahead_of_the_daemon_are_not_loaded_twice() {
+    let mut bench = bench();
+    bench.append("beacon.log", 100);
+    bench.start();
+    bench.settle();
+    let daemon = bench.daemon.as_ref().unwrap();
+    daemon.signal(Signal::SIGSTOP);
+    bench.append("beacon.log", 200);
+    let account = replay(&bench, &["beacon.log", "--match", "alt1"]).unwrap();
+    assert_eq!(counts(&account), (300, 200, 100), "{account}");
+    bench.daemon.as_ref().unwrap().signal(Signal::SIGCONT);
+    bench.append("beacon.log", 50);
+    bench.settle();
+    assert_eq!(
+        bench.database.psql("SELECT sum(lines), sum(rows), sum(already_loaded) FROM checkpoints"),
+        "350|150|200"
+    );
+}
+
+#[test]
+fn a_dry_run_counts_exactly_and_writes_nothing() {
+    let mut bench = bench();
+    let text = many(400);
+    let path = write(&mut bench, "logs/a.log", &text, 400);
+    fs::write(bench.path("logs/copy.log"), format!("{}{}", many(7), text)).unwrap();
+    bench.written += 7;
+    fs::write(bench.path("logs/half.log"), &text[..text.len() / 2]).unwrap();
+    // Nobody writes to them any more.
+    for name in ["a.log", "copy.log", "half.log"] {
+        let touched =
+            Command::new("touch").args(["-d", "1 hour ago"]).arg(bench.path("logs").join(name)).status();
+        assert!(touched.unwrap().success());
+    }
+    let tables = "SELECT (SELECT count(*) FROM access_logs), (SELECT count(*) FROM log_files), \
+        (SELECT count(*) FROM checkpoints), (SELECT count(*) FROM visitor_salts), \
+        (SELECT count(*) FROM user_agents), (SELECT count(*) FROM rejected_lines), \
+        (SELECT count(*) FROM loaded_aside), (SELECT last_value FROM log_files_id_seq)";
+    let check = |bench: &Bench, args: &[&str]| {
+        let before = bench.database.psql(tables);
+        let dry = replay(bench, &[args, &["--dry-run"]].concat()).unwrap();
+        assert_eq!(bench.database.psql(tables), before);
+        assert_eq!(dry["dry_run"], true);
+        let real = replay(bench, args).unwrap();
+        assert_eq!(
+            (counts(&dry), &dry["rejects"], &dry["non_hits"], &dry["filtered"]),
+            (counts(&real), &real["rejects"], &real["non_hits"], &real["filtered"])
+        );
+        real
+    };
+    check(&bench, &["logs/half.log", "--match", "p/1"]);
+    let real = check(&bench, &["logs"]);
+    assert_eq!(real["rejects"]["shape"], 1, "half a line: {real}");
+    bench.database.psql("DELETE FROM rejected_lines");
+    bench.check();
+    delete(&bench, "file_offset % 2 = 0");
+    let real = check(&bench, &["logs", "--again", "--since", "1d"]);
+    assert!(counts(&real).1 > 0);
+    check(&bench, &["logs", "--again"]);
+    fs::OpenOptions::new().append(true).open(path).unwrap().write_all(many(3).as_bytes()).unwrap();
+    bench.written += 3;
+    check(&bench, &["logs/a.log"]);
+    bench.check();
+}
+
+#[test]
+fn what_is_asked_of_lines_must_make_sense() {
+    let mut bench = bench();
+    write(&mut bench, "a.log", &many(1), 1);
+    for (args, said) in [
+        (&["--since", "soon"][..], "--since: soon is no time: write 2026-01-31"),
+        (&["--since", "1d", "--until", "2d"], "--since is not before --until"),
+        (&["--match", "("], "--match ("),
+        (&["--only-app", "nobody"], "nobody"),
+    ] {
+        let error = replay(&bench, &[&["a.log"], args].concat()).unwrap_err();
+        assert!(error.contains(said), "{error}");
+    }
+    assert_eq!(bench.rows(), 0);
 }

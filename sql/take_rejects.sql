@@ -1,0 +1,15 @@
+-- Takes lines that were read again out of the quarantine. $1 file, then one element of each array a span: $2 its
+-- offset, $3 its bytes, $4 bytes of it that were read, $5 lines that are left. Says how many of the spans were there.
+WITH gone AS (
+    DELETE FROM rejected_lines r
+    USING unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::integer[])
+          AS u (file_offset, bytes, bytes_read, lines_left)
+    WHERE r.file_id = $1 AND r.file_offset = u.file_offset AND r.bytes = u.bytes
+    RETURNING r.file_id, r.file_offset, r.bytes, r.reason, r.detail, r.rejected_at, u.bytes_read, u.lines_left
+), kept AS (
+    INSERT INTO rejected_lines (file_id, file_offset, bytes, lines, reason, detail, rejected_at)
+    SELECT file_id, file_offset + bytes_read, bytes - bytes_read, lines_left, reason, detail, rejected_at
+    FROM gone
+    WHERE lines_left > 0
+)
+SELECT count(*) FROM gone

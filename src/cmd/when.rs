@@ -1,0 +1,49 @@
+//! Times as people write them on the command line.
+
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
+use crate::config::parse_time;
+use crate::pure::hit::Micros;
+
+/// A time: `2026-01-31`, `2026-01-31T12:00:00`, with a zone (`Z`, `+01:00`) or in UTC without; or so long before
+/// `now`: `90m`, `7d`.
+pub(super) fn when(text: &str, now: Micros) -> Result<Micros, String> {
+    let text = text.trim();
+    if let Some(ago) = parse_time(text) {
+        let ago = Micros::try_from(ago.as_micros()).unwrap_or(Micros::MAX);
+        return Ok(now.saturating_sub(ago));
+    }
+    let utc = |time: DateTime| time.to_zoned(TimeZone::UTC).map(|time| time.timestamp());
+    text.parse::<Timestamp>()
+        .or_else(|_| text.parse::<DateTime>().and_then(utc))
+        .map(Timestamp::as_microsecond)
+        .map_err(|_| {
+            format!("{text} is no time: write 2026-01-31, 2026-01-31T12:00:00Z, or 7d for seven days ago")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_day_an_instant_or_so_long_ago() {
+        let now = 1_800_000_000_000_000;
+        for (text, seconds) in [
+            ("2026-01-31", 1_769_817_600),
+            ("2026-01-31T12:00:00", 1_769_860_800),
+            ("2026-01-31 12:00", 1_769_860_800),
+            ("2026-01-31T12:00:00Z", 1_769_860_800),
+            ("2026-01-31T12:00:00+01:00", 1_769_857_200),
+            ("1h", 1_799_996_400),
+            (" 7d ", 1_799_395_200),
+        ] {
+            assert_eq!(when(text, now), Ok(seconds * 1_000_000), "{text}");
+        }
+        for text in ["", "soon", "2026-02-30", "31.01.2026", "7", "-1h", "12:00", "2026-01-31T25:00:00Z"] {
+            assert!(when(text, now).is_err(), "{text}");
+        }
+    }
+}

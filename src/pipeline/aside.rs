@@ -1,0 +1,189 @@
+//! Reading a file beside its checkpoint: for rows that are missing, and for rejects that are looked at again.
+//!
+//! Every line is held against ids, so it may be read any number of times. The checkpoint stays where it is; of its
+//! counts only those change that speak of rejects that were read again.
+
+use std::collections::VecDeque;
+
+use super::{Halt, Loader};
+use crate::clock;
+use crate::pure::aside::OldSpan;
+use crate::pure::batch::FileRef;
+use crate::pure::checkpoint::Proof;
+use crate::pure::lines::Line;
+use crate::source::reading::{Reading, Step};
+use crate::store::files::Which;
+use crate::store::writer::{Interrupted, Store};
+
+/// Rejects of a file that are known ahead of its reading.
+const SPANS_AHEAD: usize = 2000;
+
+/// Lines between two looks whether to go on.
+const LINES_AT_ONCE: u32 = 4096;
+
+/// A file read beside its checkpoint, and the rejects in it.
+pub struct Aside {
+    /// The file.
+    pub reading: Box<Reading>,
+    /// Which of its rejects are looked at again; none, where it has no checkpoint.
+    which: Option<Which>,
+    /// Only rejects are read, and what stands between them is passed over.
+    only_rejects: bool,
+    spans: VecDeque<OldSpan>,
+    /// All spans are known from this offset on, if it is not the end.
+    asked_to: Option<u64>,
+}
+
+impl Aside {
+    /// All lines of a file; of one that has a checkpoint, with its rejects.
+    pub fn all(reading: Box<Reading>, has_checkpoint: bool) -> Aside {
+        let which = has_checkpoint.then(Which::default);
+        Aside { reading, which, only_rejects: false, spans: VecDeque::new(), asked_to: Some(0) }
+    }
+
+    /// Only some rejects of a file.
+    pub fn rejects(reading: Box<Reading>, which: Which) -> Aside {
+        Aside { reading, which: Some(which), only_rejects: true, spans: VecDeque::new(), asked_to: Some(0) }
+    }
+
+    /// Asks for more spans, where there may be more and few are known.
+    fn look_ahead(&mut self, store: &Store) -> Result<(), Interrupted> {
+        let (Some(which), Some(from)) = (&self.which, self.asked_to) else { return Ok(()) };
+        if self.spans.len() >= SPANS_AHEAD / 2 {
+            return Ok(());
+        }
+        let more = store.spans(self.reading.file_id(), from, which, SPANS_AHEAD as i64)?;
+        self.asked_to = if more.len() < SPANS_AHEAD { None } else { more.last().map(OldSpan::end) };
+        self.spans.extend(more);
+        Ok(())
+    }
+
+    /// Whether more spans have to be asked for before the next line.
+    fn is_blind(&self, none_ahead: bool) -> bool {
+        none_ahead && self.which.is_some() && self.asked_to.is_some()
+    }
+}
+
+/// Why a batch ended.
+enum End {
+    Full,
+    File,
+    Stopped,
+}
+
+impl Loader {
+    /// Reads a file to its end beside its checkpoint, and hands everything over. `finish`: a last line without a
+    /// newline is a line. `go_on` is asked now and then.
+    ///
+    /// After an error of the file, the lines before it are handed over.
+    ///
+    /// # Errors
+    /// The file cannot be read on, or the database's answers no longer hold, or it should not go on.
+    pub fn read_aside(
+        &mut self,
+        aside: &mut Aside,
+        finish: bool,
+        go_on: &dyn Fn(&Reading) -> bool,
+    ) -> Result<(), Halt> {
+        let done = self.batches_aside(aside, finish, go_on);
+        if let Err(Halt::Interrupted(_)) = done {
+            self.abandon();
+        }
+        done
+    }
+
+    fn batches_aside(
+        &mut self,
+        aside: &mut Aside,
+        finish: bool,
+        go_on: &dyn Fn(&Reading) -> bool,
+    ) -> Result<(), Halt> {
+        loop {
+            aside.look_ahead(&self.store)?;
+            aside.reading.open_aside(&mut self.work.batch, std::mem::take(&mut aside.spans));
+            let end = self.fill_aside(aside, finish, go_on);
+            if let Err(Halt::Interrupted(interrupted)) = end {
+                return Err(interrupted.into());
+            }
+            let (ahead, facts) = aside.reading.close_aside(&mut self.work.batch);
+            aside.spans = ahead;
+            self.work.note(Some(facts), aside.reading.proof());
+            self.hand_over()?;
+            match end? {
+                End::File => return Ok(()),
+                End::Stopped => return Err(Interrupted.into()),
+                End::Full => {}
+            }
+        }
+    }
+
+    fn fill_aside(
+        &mut self,
+        aside: &mut Aside,
+        finish: bool,
+        go_on: &dyn Fn(&Reading) -> bool,
+    ) -> Result<End, Halt> {
+        let now = clock::now();
+        let mut lines = 0;
+        loop {
+            if aside.is_blind(self.work.batch.next_ahead(aside.reading.offset()).is_none())
+                || self.work.batch.is_full(self.limits.rows, self.limits.bytes)
+            {
+                return Ok(End::Full);
+            }
+            lines += 1;
+            if lines % LINES_AT_ONCE == 0 && !go_on(&aside.reading) {
+                return Ok(End::Stopped);
+            }
+            let mut wanted = 0;
+            if aside.only_rejects {
+                let Some(at) = self.work.batch.next_ahead(aside.reading.offset()) else {
+                    return Ok(End::File);
+                };
+                aside.reading.skip_to(at);
+                wanted = at;
+            }
+            match aside.reading.step()? {
+                Step::New(line, twins) => {
+                    if line.offset + line.span > wanted {
+                        self.way.line(&line, twins, now, &mut self.work.batch, &mut self.catalog)?;
+                    } else if let Some(twins) = twins {
+                        self.way.warm(&line, twins);
+                    }
+                }
+                Step::Warm(line, twins) => self.way.warm(&line, twins),
+                Step::End => {
+                    if finish && let Step::New(line, twins) = aside.reading.last() {
+                        self.way.line(&line, twins, now, &mut self.work.batch, &mut self.catalog)?;
+                    }
+                    return Ok(End::File);
+                }
+            }
+        }
+    }
+
+    /// Looks again at rejects of one line each, of which the database has all bytes; `file` is theirs.
+    ///
+    /// # Errors
+    /// The database's answers no longer hold.
+    pub fn reread(&mut self, file: &FileRef, lines: &[(OldSpan, Vec<u8>)]) -> Result<(), Interrupted> {
+        let now = clock::now();
+        let nothing = Proof::of(b"");
+        for chunk in lines.chunks(SPANS_AHEAD) {
+            let spans = chunk.iter().map(|(span, _)| span.clone()).collect();
+            self.work.batch.open_aside(file.clone(), 0, nothing, spans);
+            for (span, raw) in chunk {
+                let line = Line { offset: span.offset, span: span.bytes, bytes: raw, too_long: false };
+                let done = self.way.line(&line, None, now, &mut self.work.batch, &mut self.catalog);
+                if let Err(interrupted) = done {
+                    self.abandon();
+                    return Err(interrupted);
+                }
+            }
+            self.work.batch.close_aside(0, nothing);
+            self.work.note(None, None);
+            self.hand_over()?;
+        }
+        Ok(())
+    }
+}
