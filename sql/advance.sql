@@ -20,3 +20,4 @@ FROM unnest($1::integer[], $2::bytea[], $3::bigint[], $4::bytea[],
            lines, rows, non_hits, rejects, already_loaded,
            first_at, last_at)
 WHERE c.file_id = u.file_id AND c.head = u.head AND c.loaded_bytes = u.from_bytes AND c.tail = u.from_tail
+  AND c.unloaded_at IS NULL

@@ -1,7 +1,8 @@
 -- $1 host, or NULL for all: `alt status`.
 SELECT f.host, f.source, f.path, f.format, f.inode, f.size_bytes,
        c.head, c.head_bytes, c.head_has_id, c.loaded_bytes, c.tail, c.tail_bytes, c.sealed,
-       c.lines, c.rows, c.non_hits, c.rejects, c.already_loaded,
+       c.lines, c.rows, c.non_hits, c.rejects, c.already_loaded, c.unloaded,
+       c.unloaded_at IS NOT NULL AS is_out,
        to_char(c.committed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS committed_at,
        extract(epoch FROM clock_timestamp() - c.committed_at)::double precision AS since_commit,
        c.file_id, c.fork

@@ -83,6 +83,8 @@ Examples:
     Run,
     /// Load archived or foreign logs; what is there already is not loaded twice
     Replay(Replay),
+    /// Take rows out again: those of a file, or of an application in a range of time
+    Unload(Unload),
     /// Show what lines mean, as JSON, one object a line; needs no database
     Parse(Parse),
     /// Create or upgrade the schema
@@ -193,6 +195,39 @@ pub struct Replay {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: u16,
     /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt unload`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Undoes a wrong import. A FILE is known by its content, and where it is not there any more, by its path; its rejects go \
+too. A file that was taken out is not loaded again by itself, only by `alt replay`. Lines of other files that had been \
+counted as already loaded, because these rows were there, come back with `alt replay --again` of those files.
+
+One transaction for each month of rows. It may be interrupted, and run again.
+
+Examples:
+  alt unload --dry-run /backup/wrong.log.gz
+  alt unload --app 'My shop' --since 2026-01-01 --until 2026-02-01")]
+pub struct Unload {
+    /// Files whose rows go
+    #[arg(value_name = "FILE", required_unless_present = "app", conflicts_with = "app")]
+    pub files: Vec<PathBuf>,
+    /// The application, by name or key, whose rows go
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Only rows of this time or later: 2026-01-31, 2026-01-31T12:00:00Z, or 7d ago
+    #[arg(long, value_name = "TIME", requires = "app", conflicts_with = "files")]
+    pub since: Option<String>,
+    /// Only rows before this time
+    #[arg(long, value_name = "TIME", requires = "app", conflicts_with = "files")]
+    pub until: Option<String>,
+    /// Take nothing out, and tell how many rows would go
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
 }

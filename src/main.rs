@@ -49,6 +49,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
     match &cli.command {
         Command::Run => cmd::run::run(&config, path, out),
         Command::Replay(args) => cmd::replay::run(&config, args, out),
+        Command::Unload(args) => block_on(cmd::unload::run(&config, args, out)),
         Command::Migrate(args) => block_on(cmd::migrate::run(&config, args, out)),
         Command::App(verb) => block_on(cmd::app::run(&config, verb, out)),
         Command::Status(args) => block_on(cmd::status::run(&config, args, out)),

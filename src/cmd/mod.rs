@@ -20,6 +20,7 @@ pub mod setup;
 pub mod show;
 pub mod status;
 pub mod tail;
+pub mod unload;
 mod when;
 
 /// How a command ended that did not fail.

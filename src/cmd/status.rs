@@ -41,6 +41,7 @@ struct Entry {
     non_hits: i64,
     rejects: i64,
     already_loaded: i64,
+    unloaded: i64,
     sealed: bool,
 }
 
@@ -49,6 +50,8 @@ struct Known {
     checkpoint: Checkpoint,
     inode: Option<i64>,
     since_commit: f64,
+    /// All its rows were taken out.
+    is_out: bool,
     entry: Entry,
 }
 
@@ -142,9 +145,16 @@ fn known(row: &Row) -> Known {
         non_hits: row.get("non_hits"),
         rejects: row.get("rejects"),
         already_loaded: row.get("already_loaded"),
+        unloaded: row.get("unloaded"),
         sealed: checkpoint.sealed,
     };
-    Known { checkpoint, inode: row.get("inode"), since_commit: row.get("since_commit"), entry }
+    Known {
+        checkpoint,
+        inode: row.get("inode"),
+        since_commit: row.get("since_commit"),
+        is_out: row.get("is_out"),
+        entry,
+    }
 }
 
 /// Every checkpoint with what its file looks like on disk now, and the files that have none yet.
@@ -198,11 +208,16 @@ fn fill(known: &mut Known, path: &Path, meta: &Metadata) {
         (false, true) => Some(0),
         (false, false) => None,
     };
-    settle(entry, known.since_commit);
+    settle(known);
 }
 
-fn settle(entry: &mut Entry, since_commit: f64) {
-    entry.lag_seconds = entry.lag_bytes.map(|lag| if lag == 0 { 0.0 } else { since_commit.max(0.0) });
+fn settle(known: &mut Known) {
+    let entry = &mut known.entry;
+    if known.is_out {
+        (entry.state, entry.lag_bytes) = ("taken out", None);
+        return;
+    }
+    entry.lag_seconds = entry.lag_bytes.map(|lag| if lag == 0 { 0.0 } else { known.since_commit.max(0.0) });
     entry.state = match entry.lag_bytes {
         Some(0) => "loaded",
         Some(_) => "behind",
@@ -226,6 +241,7 @@ fn unknown(path: &Path, host: &str, size: Option<u64>) -> Entry {
         non_hits: 0,
         rejects: 0,
         already_loaded: 0,
+        unloaded: 0,
         sealed: false,
     }
 }
@@ -246,9 +262,33 @@ fn files_of(config: &Config) -> Vec<PathBuf> {
 
 /// Where one file stands, by its bytes.
 fn judge(path: &Path, host: &str, known: Vec<Known>) -> anyhow::Result<Entry> {
+    let (bytes, standings) = standings(path, host, known)?;
+    let mut best: Option<Entry> = None;
+    for (mut known, standing) in standings {
+        known.entry.path = path.display().to_string();
+        known.entry.size = Some(bytes);
+        match standing {
+            Standing::Done | Standing::Continues | Standing::Beyond => {
+                known.entry.lag_bytes = Some(bytes - known.entry.loaded);
+                settle(&mut known);
+            }
+            // a copy that is cut short: what it has is loaded, as far as its head proves anything
+            Standing::Shorter => known.entry.state = "shorter than what was loaded",
+            Standing::Diverges => known.entry.state = "another file that begins alike",
+            Standing::Other => continue,
+        }
+        if best.as_ref().is_none_or(|best| better(&known.entry, best)) {
+            best = Some(known.entry);
+        }
+    }
+    Ok(best.unwrap_or_else(|| unknown(path, host, Some(bytes))))
+}
+
+/// Where a file's bytes stand against the checkpoints that begin like it, and how many bytes it has.
+fn standings(path: &Path, host: &str, known: Vec<Known>) -> anyhow::Result<(u64, Vec<(Known, Standing)>)> {
     let beginning = beginning(path)?;
     if beginning.is_empty() {
-        return Ok(unknown(path, host, Some(0)));
+        return Ok((0, Vec::new()));
     }
     let candidates: Vec<Known> = known
         .into_iter()
@@ -258,27 +298,23 @@ fn judge(path: &Path, host: &str, known: Vec<Known>) -> anyhow::Result<Entry> {
     let ends: Vec<(u64, u32)> =
         candidates.iter().map(|one| (one.checkpoint.loaded_bytes, one.checkpoint.tail.bytes)).collect();
     let (bytes, tails) = measure(path, &ends)?;
-    let mut best: Option<Entry> = None;
-    for (known, tail) in candidates.into_iter().zip(tails) {
+    let standing = |(known, tail): (Known, Option<Vec<u8>>)| {
         let tail_holds = tail.is_some_and(|tail| hash(&tail) == known.checkpoint.tail.hash);
-        let mut entry = known.entry;
-        entry.path = path.display().to_string();
-        entry.size = Some(bytes);
-        match known.checkpoint.standing(bytes, true, tail_holds) {
-            Standing::Done | Standing::Continues | Standing::Beyond => {
-                entry.lag_bytes = Some(bytes - entry.loaded);
-                settle(&mut entry, known.since_commit);
-            }
-            // a copy that is cut short: what it has is loaded, as far as its head proves anything
-            Standing::Shorter => entry.state = "shorter than what was loaded",
-            Standing::Diverges => entry.state = "another file that begins alike",
-            Standing::Other => continue,
-        }
-        if best.as_ref().is_none_or(|best| better(&entry, best)) {
-            best = Some(entry);
-        }
-    }
-    Ok(best.unwrap_or_else(|| unknown(path, host, Some(bytes))))
+        let standing = known.checkpoint.standing(bytes, true, tail_holds);
+        (known, standing)
+    };
+    Ok((bytes, candidates.into_iter().zip(tails).map(standing).collect()))
+}
+
+/// Keys of the files, as the database knows them, that begin with what is loaded of them in this one's bytes.
+///
+/// # Errors
+/// It cannot be read, or the database not be asked.
+pub(super) async fn known_as(client: &Client, host: &str, path: &Path) -> anyhow::Result<Vec<i32>> {
+    let known = select(client, None).await?;
+    let (_, standings) = standings(path, host, known).with_context(|| format!("read {}", path.display()))?;
+    let is_it = |s: Standing| matches!(s, Standing::Done | Standing::Continues | Standing::Beyond);
+    Ok(standings.into_iter().filter(|(_, s)| is_it(*s)).map(|(known, _)| known.checkpoint.file_id).collect())
 }
 
 fn better(a: &Entry, b: &Entry) -> bool {
@@ -367,6 +403,7 @@ fn print(entries: &[Entry], as_json: bool, one: bool, out: Out<'_>) -> anyhow::R
         ">non-hits",
         ">rejects",
         ">already loaded",
+        ">taken out",
         "last commit (UTC)",
         "",
     ]);
@@ -384,6 +421,7 @@ fn print(entries: &[Entry], as_json: bool, one: bool, out: Out<'_>) -> anyhow::R
             show::number(entry.non_hits),
             show::number(entry.rejects),
             show::number(entry.already_loaded),
+            show::number(entry.unloaded),
             entry.committed_at.clone().unwrap_or_default(),
             if entry.sealed { "sealed".to_owned() } else { String::new() },
         ]);
@@ -405,7 +443,7 @@ mod tests {
         let checkpoint = Checkpoint { file_id: 1, head, fork: 0, loaded_bytes: loaded as u64, tail, sealed };
         let mut entry = unknown(Path::new("/old"), "web-1", None);
         entry.loaded = loaded as u64;
-        Known { checkpoint, inode: None, since_commit: 5.0, entry }
+        Known { checkpoint, inode: None, since_commit: 5.0, is_out: false, entry }
     }
 
     fn judged(bytes: &[u8], known: Vec<Known>) -> (&'static str, Option<u64>) {
@@ -431,5 +469,7 @@ mod tests {
         assert_eq!(judged(b"something else", vec![known(all, true)]), ("not begun", Some(14)));
         assert_eq!(judged(TEXT, Vec::new()), ("not begun", Some(40)));
         assert_eq!(judged(b"", Vec::new()), ("empty", Some(0)));
+        let out = Known { is_out: true, ..known(all, true) };
+        assert_eq!(judged(TEXT, vec![out]), ("taken out", None));
     }
 }

@@ -28,12 +28,26 @@ pub fn month(at: Micros) -> Month {
 }
 
 fn first_day(month: Month) -> String {
-    format!("{:04}-{:02}-01", month.div_euclid(12), month.rem_euclid(12) + 1)
+    format!("{}-01", label(month))
 }
 
 /// Name of the month's partition.
 pub fn name(month: Month) -> String {
     format!("access_logs_y{:04}m{:02}", month.div_euclid(12), month.rem_euclid(12) + 1)
+}
+
+/// A month as people write it: `2026-01`.
+pub fn label(month: Month) -> String {
+    format!("{:04}-{:02}", month.div_euclid(12), month.rem_euclid(12) + 1)
+}
+
+/// When a month begins.
+pub fn begin(month: Month) -> Micros {
+    let day = Date::new(i16::try_from(month.div_euclid(12)).unwrap_or(i16::MAX), 1, 1);
+    let months = jiff::Span::new().months(i64::from(month.rem_euclid(12)));
+    let begin =
+        day.and_then(|day| day.checked_add(months)).and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC));
+    begin.map_or(Micros::MAX, |begin| begin.timestamp().as_microsecond())
 }
 
 /// Makes the partitions of `months` that are missing. Those known to be there are remembered in `made`.
@@ -158,6 +172,8 @@ mod tests {
         let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_microsecond();
         assert_eq!(name(month(at("2026-11-30T23:59:59.999999Z"))), "access_logs_y2026m11");
         assert_eq!(name(month(at("2026-12-31T23:59:59Z")) + 1), "access_logs_y2027m01");
+        assert_eq!(begin(month(at("2026-11-30T23:59:59.999999Z"))), at("2026-11-01T00:00:00Z"));
+        assert_eq!(begin(month(at("2026-12-31T23:59:59Z")) + 1), at("2027-01-01T00:00:00Z"));
         assert_eq!(first_day(month(at("2000-01-01T00:00:00Z"))), "2000-01-01");
     }
 }

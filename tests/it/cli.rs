@@ -108,6 +108,7 @@ fn help_is_a_small_manual() {
                site
       run      Follow the logs and load them: the daemon
       replay   Load archived or foreign logs; what is there already is not loaded twice
+      unload   Take rows out again: those of a file, or of an application in a range of time
       parse    Show what lines mean, as JSON, one object a line; needs no database
       migrate  Create or upgrade the schema
       app      Applications: whose hits are whose

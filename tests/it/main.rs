@@ -12,3 +12,4 @@ mod setup;
 mod store;
 mod support;
 mod tidy;
+mod unload;

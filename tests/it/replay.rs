@@ -15,7 +15,7 @@ use crate::support::daemon::{alt, wait_for};
 use crate::support::lines::{KEY, alt1, alt1_aged, many};
 use crate::support::postgres::{Cluster, Database};
 
-fn bench() -> Bench {
+pub(crate) fn bench() -> Bench {
     Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create())
 }
 
@@ -26,7 +26,7 @@ fn command(bench: &Bench, args: &[&str]) -> Command {
 }
 
 /// Runs `alt replay --json`; returns its account, or what it said where it failed.
-fn replay(bench: &Bench, args: &[&str]) -> Result<Value, String> {
+pub(crate) fn replay(bench: &Bench, args: &[&str]) -> Result<Value, String> {
     let output = command(bench, args).arg("--json").stdin(Stdio::null()).output().unwrap();
     if output.status.success() {
         Ok(serde_json::from_slice(&output.stdout).unwrap())
@@ -36,12 +36,12 @@ fn replay(bench: &Bench, args: &[&str]) -> Result<Value, String> {
 }
 
 /// Lines, rows and already loaded of an account.
-fn counts(account: &Value) -> (u64, u64, u64) {
+pub(crate) fn counts(account: &Value) -> (u64, u64, u64) {
     let n = |name: &str| account[name].as_u64().unwrap();
     (n("lines"), n("rows"), n("already_loaded"))
 }
 
-fn write(bench: &mut Bench, name: &str, text: &str, lines: usize) -> PathBuf {
+pub(crate) fn write(bench: &mut Bench, name: &str, text: &str, lines: usize) -> PathBuf {
     let path = bench.path(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(&path, text).unwrap();
@@ -49,7 +49,7 @@ fn write(bench: &mut Bench, name: &str, text: &str, lines: usize) -> PathBuf {
     path
 }
 
-fn pack(tool: &str, path: &std::path::Path) {
+pub(crate) fn pack(tool: &str, path: &std::path::Path) {
     assert!(Command::new(tool).arg("-q").arg(path).status().unwrap().success());
 }
 

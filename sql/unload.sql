@@ -1,0 +1,17 @@
+-- Takes rows out, and moves the ledgers of their files accordingly: $1 file or NULL, $2 application or NULL, $3 and $4
+-- from when and until when they happened. Says how many rows they were.
+WITH gone AS (
+    DELETE FROM access_logs
+    WHERE ($1::integer IS NULL OR file_id = $1) AND ($2::integer IS NULL OR app_id = $2)
+      AND occurred_at >= $3 AND occurred_at < $4
+    RETURNING file_id
+), by_file AS (
+    SELECT file_id, count(*) AS rows FROM gone GROUP BY file_id
+), moved AS (
+    -- Rows that were loaded beside the checkpoint were never counted in it.
+    UPDATE checkpoints c
+    SET rows = c.rows - least(c.rows, b.rows), unloaded = c.unloaded + least(c.rows, b.rows)
+    FROM by_file b
+    WHERE c.file_id = b.file_id
+)
+SELECT coalesce(sum(rows), 0)::bigint FROM by_file
