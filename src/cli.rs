@@ -159,6 +159,7 @@ Examples:
   alt replay --format combined --app 'My shop' --label shop access.log.*.gz
   alt replay --since 2026-01-31 --until 2026-02-01 --only-app 'My shop' --dry-run /backup/2026/
   alt replay --again /backup/2026/01/
+  alt replay --format combined --pixel matomo --site 1=Shop --site 2=Blog --label stats stats.log
   ssh web-2 cat /var/log/nginx/alt/beacon.log.1 | alt replay -")]
 pub struct Replay {
     /// Files (plain, .gz, .zst, .bz2), directories, patterns, or - for standard input
@@ -167,9 +168,15 @@ pub struct Replay {
     /// Format of the lines: alt1, combined, common, or an nginx log_format string
     #[arg(long, value_name = "FORMAT", default_value = "alt1")]
     pub format: String,
+    /// What the log is of: the pixel of matomo, goatcounter, plausible or umami, or of your own (/px.gif?url=u&ref=r)
+    #[arg(long, value_name = "PIXEL")]
+    pub pixel: Option<String>,
     /// Name or key of the application whose hits these are, for formats that carry none
     #[arg(long, value_name = "APP")]
     pub app: Option<String>,
+    /// The application of one site, by its virtual host or the pixel's name for it (several: repeat)
+    #[arg(long = "site", value_name = "NAME=APP", value_parser = crate::pure::sites::pair)]
+    pub sites: Vec<(String, String)>,
     /// The source's label, for formats without event ids: as configured where the log was written
     #[arg(long, value_name = "LABEL")]
     pub label: Option<String>,
@@ -249,6 +256,9 @@ pub struct Parse {
     /// Format of the lines: alt1, combined, common, or an nginx log_format string
     #[arg(long, value_name = "FORMAT", default_value = "alt1")]
     pub format: String,
+    /// What the log is of: the pixel of matomo, goatcounter, plausible or umami, or of your own (/px.gif?url=u&ref=r)
+    #[arg(long, value_name = "PIXEL")]
+    pub pixel: Option<String>,
 }
 
 /// `alt migrate`
@@ -409,6 +419,9 @@ pub struct Tail {
     /// Format of the lines of FILE: alt1, combined, common, or an nginx log_format string
     #[arg(long, value_name = "FORMAT", default_value = "alt1", requires = "files")]
     pub format: String,
+    /// What the log is of: the pixel of matomo, goatcounter, plausible or umami, or of your own (/px.gif?url=u&ref=r)
+    #[arg(long, value_name = "PIXEL", requires = "files")]
+    pub pixel: Option<String>,
 }
 
 /// `alt explain`
@@ -423,6 +436,9 @@ pub struct Explain {
     /// Format of the line: alt1, combined, common, or an nginx log_format string
     #[arg(long, value_name = "FORMAT", default_value = "alt1")]
     pub format: String,
+    /// What the log is of: the pixel of matomo, goatcounter, plausible or umami, or of your own (/px.gif?url=u&ref=r)
+    #[arg(long, value_name = "PIXEL")]
+    pub pixel: Option<String>,
     /// A domain of the application, as if it were registered with it (several: repeat)
     #[arg(long = "domain", value_name = "DOMAIN")]
     pub domains: Vec<String>,

@@ -5,6 +5,7 @@
 //! suggestions for misspelt keys all go by these two lists. Invariant: a `Config` that exists is valid, and
 //! one that is not comes back as *all* of its problems, each with its place.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,8 @@ use anyhow::Context;
 use toml::de::{DeTable, DeValue};
 
 pub use crate::pure::enrich::{GpcPolicy, IpPolicy, Privacy};
-use crate::pure::parse::{Format, Trusted};
+use crate::pure::parse::{Format, Pixel, Spec, Trusted};
+use crate::pure::sites;
 
 /// Where the configuration is looked for without `--config`.
 pub const DEFAULT_FILE: &str = "/etc/alt/alt.toml";
@@ -49,8 +51,12 @@ pub struct Source {
     pub paths: Vec<String>,
     /// `alt1`, `combined`, `common`, or an nginx `log_format` string.
     pub format: String,
+    /// The product whose tracking pixel is logged, or how its requests look.
+    pub pixel: Option<String>,
     /// Key of the application whose hits these are, for formats that carry none.
     pub app: Option<String>,
+    /// Keys of applications by the names of their sites.
+    pub sites: BTreeMap<String, String>,
     /// A name for these logs that outlives a move of the files; part of the ids of events without one.
     pub label: Option<String>,
     /// More directories that rotated siblings are moved to; `rotated/` beside the log is always looked at.
@@ -136,9 +142,24 @@ impl Default for Source {
         Source {
             paths: vec![DEFAULT_LOG.to_owned()],
             format: "alt1".to_owned(),
+            pixel: None,
             app: None,
+            sites: BTreeMap::new(),
             label: None,
             rotated: Vec::new(),
+        }
+    }
+}
+
+impl Source {
+    /// What its lines are.
+    pub fn spec(&self) -> Spec {
+        Spec {
+            format: self.format.clone(),
+            pixel: self.pixel.clone(),
+            app: self.app.clone(),
+            sites: self.sites.clone(),
+            label: self.label.clone(),
         }
     }
 }
@@ -272,6 +293,7 @@ impl Config {
 enum Given {
     Text(String),
     List(Vec<String>),
+    Pairs(Vec<(String, String)>),
 }
 
 /// Checks a value and stores it; the error says what it should have been.
@@ -322,7 +344,14 @@ const SOURCE_KEYS: &[(&str, Set<Source>)] = &[
         s.format = v.text()?;
         Format::compile(&s.format).map(|_| ()).map_err(|e| format!("cannot be compiled: {e}"))
     }),
+    ("pixel", |s, v| {
+        let pixel = v.text()?;
+        Pixel::compile(&pixel).map_err(|e| format!("cannot be compiled: {e}"))?;
+        s.pixel = Some(pixel);
+        Ok(())
+    }),
     ("app", |s, v| v.text().map(|text| s.app = Some(text))),
+    ("sites", |s, v| v.sites().map(|sites| s.sites = sites)),
     ("label", |s, v| v.text().map(|text| s.label = Some(text))),
     ("rotated", |s, v| v.list_of(absolute).map(|list| s.rotated = list)),
 ];
@@ -433,9 +462,19 @@ impl Reading<'_> {
         for source in sources {
             // what is wrong with a format is said already
             let Ok(format) = Format::compile(&source.format) else { continue };
-            if !format.carries_app() && source.app.is_none() {
+            let spec = source.spec();
+            if let Err(e) = Format::of(&spec) {
                 let what = format!(
-                    "the source of {} needs `app`: its format `{}` does not say whose hits these are",
+                    "the source of {} has the wrong `{}`: {}",
+                    source.paths.join(", "),
+                    e.part,
+                    e.what
+                );
+                self.problems.push(Problem { place: Place::Whole, what });
+            }
+            if !format.carries_app() && !spec.names_app() {
+                let what = format!(
+                    "the source of {} needs `app` or `sites`: its format `{}` does not say whose hits these are",
                     source.paths.join(", "),
                     source.format
                 );
@@ -461,6 +500,12 @@ fn given(value: &DeValue<'_>) -> Result<Given, String> {
             .collect::<Option<Vec<_>>>()
             .map(Given::List)
             .ok_or_else(|| "is a list of strings".to_owned()),
+        DeValue::Table(table) => table
+            .iter()
+            .map(|(name, item)| Some((name.get_ref().to_string(), item.get_ref().as_str()?.to_owned())))
+            .collect::<Option<Vec<_>>>()
+            .map(Given::Pairs)
+            .ok_or_else(|| "is a table of strings".to_owned()),
         other => Err(format!("cannot be a {}", other.type_str())),
     }
 }
@@ -472,6 +517,7 @@ impl Given {
             Given::Text(text) if text.contains('\0') => Err("holds a NUL byte".to_owned()),
             Given::Text(text) => Ok(text.clone()),
             Given::List(_) => Err("is one value, not a list".to_owned()),
+            Given::Pairs(_) => Err("is one value, not a table".to_owned()),
         }
     }
 
@@ -488,9 +534,30 @@ impl Given {
             Given::Text(text) => {
                 text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
             }
+            Given::Pairs(_) => return Err("is a list, not a table".to_owned()),
         };
         list.iter().try_for_each(|item| check(item))?;
         Ok(list)
+    }
+
+    /// Names of sites and keys of applications: a table, or a list of `NAME=KEY`.
+    fn sites(&self) -> Result<BTreeMap<String, String>, String> {
+        let wrong = |what: String| format!("has a wrong entry: {what}");
+        let pairs = match self {
+            Given::Pairs(pairs) => pairs.clone(),
+            _ => {
+                let list = self.list_of(|_| Ok(()))?;
+                list.iter().map(|item| sites::pair(item)).collect::<Result<_, _>>().map_err(wrong)?
+            }
+        };
+        let mut all = BTreeMap::new();
+        for (name, key) in pairs {
+            sites::check(&name, &key).map_err(wrong)?;
+            if all.insert(name.clone(), key).is_some() {
+                return Err(format!("has `{name}` twice; a site has one application"));
+            }
+        }
+        Ok(all)
     }
 
     fn count_in(&self, least: usize, most: usize) -> Result<usize, String> {
@@ -687,6 +754,8 @@ mod tests {
         SHIPPED
             .lines()
             .map(|line| line.strip_prefix("# ").filter(is_key).unwrap_or(line))
+            // some keys are for other formats only
+            .map(|line| if line == "format = \"alt1\"" { "format = \"combined\"" } else { line })
             .fold(String::new(), |text, line| text + line + "\n")
     }
 
@@ -715,7 +784,9 @@ mod tests {
             [[source]]
             paths = ["/var/log/nginx/access.log"]
             format = '$remote_addr [$time_local] "$request" $status'
+            pixel = "matomo"
             app = "KEY"
+            sites = { "1" = "SHOP", "*.example.com" = "BLOG" }
             label = "shop"
             rotated = ["/srv/old"]
             [postgres]
@@ -749,7 +820,9 @@ mod tests {
                         "/srv/*/log/beacon.log",
                     ],
                     format: "alt1",
+                    pixel: None,
                     app: None,
+                    sites: {},
                     label: None,
                     rotated: [],
                 },
@@ -758,9 +831,16 @@ mod tests {
                         "/var/log/nginx/access.log",
                     ],
                     format: "$remote_addr [$time_local] \"$request\" $status",
+                    pixel: Some(
+                        "matomo",
+                    ),
                     app: Some(
                         "KEY",
                     ),
+                    sites: {
+                        "*.example.com": "BLOG",
+                        "1": "SHOP",
+                    },
                     label: Some(
                         "shop",
                     ),
@@ -829,6 +909,21 @@ mod tests {
     }
 
     #[test]
+    fn sites_are_a_table_or_a_list() {
+        let table = "[[source]]\nformat = \"combined\"\n[source.sites]\n\"a.example\" = \"A\"\n7 = \"B\"";
+        let list = "[[source]]\nformat = \"combined\"\nsites = [\"a.example=A\", \"7=B\"]";
+        let sites = &read(table).sources[0].sites;
+        assert_eq!(
+            *sites,
+            [("7", "B"), ("a.example", "A")].map(|(a, b)| (a.to_owned(), b.to_owned())).into()
+        );
+        assert_eq!(read(list).sources[0].sites, *sites);
+        let env = |name: &str| (name == "ALT_SOURCE_SITES").then(|| "a.example=A, 7=B".to_owned());
+        let config = Config::from_str("[[source]]\nformat = \"combined\"", env).unwrap();
+        assert_eq!(config.sources[0].spec().sites, *sites);
+    }
+
+    #[test]
     fn all_problems_come_at_once_each_with_its_place() {
         let text = r#"
             [[source]]
@@ -880,6 +975,11 @@ mod tests {
             "[[source]]\npaths = [\"/a[.log\"]",
             "[[source]]\npaths = [\"/a\"]\n[[source]]\npaths = [\"/a\"]",
             "[[source]]\npaths = [\"/a\"]\nformat = \"combined\"",
+            "[[source]]\npaths = [\"/a\"]\npixel = \"matomo\"\nsites = [\"a\"]",
+            "[[source]]\npaths = [\"/a\"]\nsites = [\"a=A\"]",
+            "[[source]]\npaths = [\"/a\"]\npixel = \"matom\"\nsites = [\"a=A\", \"a=B\"]",
+            "[[source]]\npaths = [\"/a\"]\nformat = \"$msec $uri\"\npixel = \"umami\"\nsites = { \"a*\" = \"A\", b = 1 }",
+            "[[source]]\npaths = [\"/a\"]\nlabel = { a = \"b\" }\nsites = { \"a*\" = \"A\" }\nrotated = { a = \"b\" }",
             "load = 3",
             "[load]\nhost = \"\"",
             "[load]\nhost = \"a\"\nhost = \"b\"",
@@ -900,7 +1000,23 @@ mod tests {
         "[[source]]\npaths = [\"/a\"]\n[[source]]\npaths = [\"/a\"]"
           /a is named twice; a log has one source
         "[[source]]\npaths = [\"/a\"]\nformat = \"combined\""
-          the source of /a needs `app`: its format `combined` does not say whose hits these are
+          the source of /a needs `app` or `sites`: its format `combined` does not say whose hits these are
+        "[[source]]\npaths = [\"/a\"]\npixel = \"matomo\"\nsites = [\"a\"]"
+          line 4: `sites` in [source] has a wrong entry: `a` is no NAME=APP: write the site's name as the log has it, and its application
+          the source of /a has the wrong `pixel`: alt1 is what our own pixel logs; give the format of the foreign pixel's log (combined)
+        "[[source]]\npaths = [\"/a\"]\nsites = [\"a=A\"]"
+          the source of /a has the wrong `sites`: lines of alt1 name their applications themselves; leave the sites out
+        "[[source]]\npaths = [\"/a\"]\npixel = \"matom\"\nsites = [\"a=A\", \"a=B\"]"
+          line 3: `pixel` in [source] cannot be compiled: `matom` is no pixel that is known (matomo, goatcounter, plausible, umami), and no path: describe your own by its path and what its parameters are in the words of a beacon, as in '/px.gif?url=u&ref=r&site=a'
+          line 4: `sites` in [source] has `a` twice; a site has one application
+        "[[source]]\npaths = [\"/a\"]\nformat = \"$msec $uri\"\npixel = \"umami\"\nsites = { \"a*\" = \"A\", b = 1 }"
+          line 5: `sites` in [source] is a table of strings
+          the source of /a has the wrong `pixel`: the format has no query string, which is where a pixel says everything: add $request
+          the source of /a needs `app` or `sites`: its format `$msec $uri` does not say whose hits these are
+        "[[source]]\npaths = [\"/a\"]\nlabel = { a = \"b\" }\nsites = { \"a*\" = \"A\" }\nrotated = { a = \"b\" }"
+          line 3: `label` in [source] is one value, not a table
+          line 4: `sites` in [source] has a wrong entry: `a*`: a * stands only at the beginning, for all below a domain: *.example.com
+          line 5: `rotated` in [source] is a list, not a table
         "load = 3"
           line 1: `load` is a table: write [load]
         "[load]\nhost = \"\""

@@ -30,7 +30,7 @@ pub fn run(config: &Config, args: &cli::Explain, out: Out<'_>) -> anyhow::Result
     if line.is_empty() {
         bail!("there is no line; give one as argument or on standard input");
     }
-    let format = parse::compile(&args.format)?;
+    let format = parse::compile(&args.format, args.pixel.as_deref())?;
     let trusted = Trusted::parse(&config.track.trusted).map_err(anyhow::Error::msg)?;
     let rules = Arc::new(super::rules(config)?);
     let app = App { allowed_domains: args.domains.clone(), time_zone: "UTC".to_owned(), ..App::default() };
@@ -66,6 +66,9 @@ fn tell(
     let mut told = Map::new();
     told.insert("line".to_owned(), Json::from(parse::kind(parsed)));
     told.insert("format".to_owned(), Json::from(format.name()));
+    if let Some(pixel) = format.pixel() {
+        told.insert("pixel".to_owned(), Json::from(pixel));
+    }
     match parsed {
         Parsed::Hit(hit) => {
             told.insert("parsed".to_owned(), Json::Object(parse::fields(hit)));

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::pure::arena::{ARENA_BYTES, Arena};
 use crate::pure::hit::{Hit, Micros, NonHit, Parsed, Reason, Reject, Value};
 use crate::pure::lines::{Line, Lines};
-use crate::pure::parse::{Format, Trusted};
+use crate::pure::parse::{Format, Spec, Trusted};
 use crate::pure::way::timed;
 use crate::source::stored;
 use crate::{cli, clock};
@@ -21,7 +21,7 @@ use crate::{cli, clock};
 /// # Errors
 /// A file cannot be read, or the format not be compiled.
 pub fn run(config: &Config, args: &cli::Parse, out: Out<'_>) -> anyhow::Result<Outcome> {
-    let format = compile(&args.format)?;
+    let format = compile(&args.format, args.pixel.as_deref())?;
     let trusted = Trusted::parse(&config.track.trusted).map_err(anyhow::Error::msg)?;
     for path in &args.paths {
         let file = (args.paths.len() > 1).then(|| path.display().to_string());
@@ -32,9 +32,10 @@ pub fn run(config: &Config, args: &cli::Parse, out: Out<'_>) -> anyhow::Result<O
     Ok(Outcome::Done)
 }
 
-/// Compiles `--format`.
-pub(super) fn compile(format: &str) -> anyhow::Result<Format> {
-    Format::compile(format).map_err(|e| anyhow::anyhow!("--format cannot be compiled: {e}"))
+/// Compiles `--format` and `--pixel`.
+pub(super) fn compile(format: &str, pixel: Option<&str>) -> anyhow::Result<Format> {
+    let spec = Spec { pixel: pixel.map(str::to_owned), ..Spec::new(format) };
+    Format::of(&spec).map_err(|e| anyhow::anyhow!("--{} cannot be compiled: {}", e.part, e.what))
 }
 
 /// Calls `each` with every line of a file, or piece of a torn line, and what it is.
@@ -134,6 +135,7 @@ pub(super) fn non_hit(why: NonHit) -> Map<String, Json> {
         NonHit::Method => json!({ "reason": "method" }),
         NonHit::OptedOut => json!({ "reason": "opted_out" }),
         NonHit::Crawler => json!({ "reason": "crawler" }),
+        NonHit::Other => json!({ "reason": "not the pixel" }),
     };
     match value {
         Json::Object(map) => map,
@@ -160,6 +162,9 @@ pub(super) fn fields(hit: &Hit<'_>) -> Map<String, Json> {
     insert_text(&mut all, "accept_language", hit.accept_language);
     insert_text(&mut all, "origin", hit.origin);
     insert_text(&mut all, "host", hit.host);
+    if hit.site != hit.host {
+        insert_text(&mut all, "site", hit.site);
+    }
     insert_text(&mut all, "page_url", hit.page_url);
     insert_text(&mut all, "referrer", hit.referrer);
     insert_text(&mut all, "title", hit.title);

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::pipeline::{Aside, Halt, Loader};
 use crate::pure::filter::Filter;
 use crate::pure::hit::{Micros, NonHit};
+use crate::pure::parse::Spec;
 use crate::source::reading::{Belongs, Beside, Choice, Identified, Key, Opened, key};
 use crate::store::files::Stamp;
 use crate::store::rehearsal::Rehearsal;
@@ -57,14 +58,15 @@ struct Results {
 /// # Errors
 /// Something cannot be read or loaded, or it was interrupted.
 pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<Outcome> {
-    let (_, belongs) = way(config, &args.format, args.app.as_deref(), args.label.as_deref())?;
-    if args.app.is_none() && belongs.format != "alt1" {
+    let spec = spec(args)?;
+    let (_, belongs) = way(config, &spec)?;
+    if !spec.names_app() && belongs.format != "alt1" {
         bail!(
-            "lines of this format name no application: say whose hits they are with --app KEY (see `alt app list`)"
+            "lines of this format name no application: say whose hits they are with --app KEY (see `alt app list`), \
+             or by the names of their sites, with --site NAME=KEY"
         );
     }
-    let app = application(config, args.app.as_deref())?;
-    let filter = filter(config, args)?;
+    let (spec, filter) = with_keys(config, spec, filter(args)?)?;
     let (items, _spooled) = items(&args.paths)?;
     let started = Instant::now();
     let jobs = usize::from(args.jobs).min(items.len()).max(1);
@@ -96,7 +98,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     let broke = std::thread::scope(|scope| -> anyhow::Result<bool> {
         let mut threads = Vec::new();
         for store in &stores {
-            let (way, belongs) = way(config, &args.format, app.as_deref(), args.label.as_deref())?;
+            let (way, belongs) = way(config, &spec)?;
             let belongs = Belongs { source: SOURCE.to_owned(), ..belongs };
             let mut job = Job {
                 loader: Loader::new(store.clone(), way.filtered(filter.clone()), limits(config)),
@@ -163,28 +165,47 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     }
 }
 
-/// The key of the application that is named. What is wrong with the database is said here, before anything is
-/// read: lines of an application that nobody knows would all become rejects.
-fn application(config: &Config, app: Option<&str>) -> anyhow::Result<Option<String>> {
+/// What the arguments say of the lines.
+fn spec(args: &cli::Replay) -> anyhow::Result<Spec> {
+    let mut spec = Spec {
+        pixel: args.pixel.clone(),
+        app: args.app.clone(),
+        label: args.label.clone(),
+        ..Spec::new(&args.format)
+    };
+    for (site, app) in &args.sites {
+        if spec.sites.insert(site.clone(), app.clone()).is_some() {
+            bail!("--site {site} is there twice: a site has one application");
+        }
+    }
+    Ok(spec)
+}
+
+/// The same with the keys of the applications that are named. What is wrong with the database is said here,
+/// before anything is read: lines of an application that nobody knows would all become rejects.
+fn with_keys(config: &Config, mut spec: Spec, mut filter: Filter) -> anyhow::Result<(Spec, Filter)> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     runtime.block_on(async {
         let client = super::connect(config).await?;
         migrate::check_compatible(&client).await?;
-        let Some(app) = app else { return Ok(None) };
-        let app = super::app::find(&client, app).await?;
-        if app.disabled_at.is_some() {
-            bail!(
-                "the application {} is disabled and takes no hits; `alt app enable` changes that",
-                app.name
-            );
+        let filtered = filter.apps.iter_mut();
+        for named in spec.app.iter_mut().chain(spec.sites.values_mut()).chain(filtered) {
+            let app = super::app::find(&client, named).await?;
+            if app.disabled_at.is_some() {
+                bail!(
+                    "the application {} is disabled and takes no hits; `alt app enable` changes that",
+                    app.name
+                );
+            }
+            *named = app.key;
         }
-        Ok(Some(app.key))
+        Ok((spec, filter))
     })
 }
 
-/// Which lines are wanted.
-fn filter(config: &Config, args: &cli::Replay) -> anyhow::Result<Filter> {
+/// Which lines are wanted; applications as they are named.
+fn filter(args: &cli::Replay) -> anyhow::Result<Filter> {
     let time = |option: &str, text: &Option<String>| {
         let time = text.as_deref().map(|text| when(text, clock::now())).transpose();
         time.map_err(|e| anyhow::anyhow!("{option}: {e}"))
@@ -203,9 +224,7 @@ fn filter(config: &Config, args: &cli::Replay) -> anyhow::Result<Filter> {
         let pattern = regex::bytes::Regex::new(pattern).with_context(|| format!("--match {pattern}"))?;
         filter.pattern = Some(pattern);
     }
-    for app in &args.only_app {
-        filter.apps.extend(application(config, Some(app))?);
-    }
+    filter.apps.clone_from(&args.only_app);
     Ok(filter)
 }
 
@@ -551,6 +570,7 @@ fn non_hit(kind: NonHit) -> String {
         NonHit::Method => "method".to_owned(),
         NonHit::OptedOut => "opted out".to_owned(),
         NonHit::Crawler => "crawler".to_owned(),
+        NonHit::Other => "not the pixel".to_owned(),
     }
 }
 

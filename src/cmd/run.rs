@@ -15,7 +15,8 @@ use super::{Out, Outcome};
 use crate::config::{Config, Source};
 use crate::pipeline::{self, Limits, Loader};
 use crate::pure::enrich::Enricher;
-use crate::pure::parse::{Format, Trusted};
+use crate::pure::parse::{Format, Spec, Trusted};
+use crate::pure::sites::Sites;
 use crate::pure::way::Way;
 use crate::source::follow::{Follow, Place};
 use crate::source::reading::Belongs;
@@ -175,14 +176,9 @@ pub(crate) fn limits(config: &Config) -> Limits {
     }
 }
 
-/// What turns lines of `format` into rows. `app` and `label` as in the configuration of a source.
-pub(crate) fn way(
-    config: &Config,
-    format: &str,
-    app: Option<&str>,
-    label: Option<&str>,
-) -> anyhow::Result<(Way, Belongs)> {
-    let format = Arc::new(Format::compile(format).map_err(|e| anyhow::anyhow!("format: {e}"))?);
+/// What turns lines into rows; applications are named by their keys.
+pub(crate) fn way(config: &Config, spec: &Spec) -> anyhow::Result<(Way, Belongs)> {
+    let format = Arc::new(Format::of(spec)?);
     let belongs = Belongs {
         host: config.load.host_name(),
         source: String::new(),
@@ -191,17 +187,16 @@ pub(crate) fn way(
         lines_have_ids: format.carries_id(),
         twins: !format.carries_id(),
     };
-    let label = label.or(app).unwrap_or_default().to_owned();
     let trusted =
         Trusted::parse(&config.track.trusted).map_err(anyhow::Error::msg).context("track.trusted")?;
     let enricher = Enricher::new(Arc::new(super::rules(config)?), config.privacy);
-    let way = Way::new(format, Arc::new(trusted), app.map(str::to_owned), label, enricher);
+    let sites = Sites::new(spec.app.clone(), &spec.sites);
+    let way = Way::new(format, Arc::new(trusted), sites, spec.id_label().to_owned(), enricher);
     Ok((way, belongs))
 }
 
 fn source_way(config: &Config, source: &Source) -> anyhow::Result<(Way, Belongs)> {
-    way(config, &source.format, source.app.as_deref(), source.label.as_deref())
-        .with_context(|| format!("source {}", source.paths.join(", ")))
+    way(config, &source.spec()).with_context(|| format!("source {}", source.paths.join(", ")))
 }
 
 fn start(config: &Config, source: &Source, store: &Store, ended: Ending) -> anyhow::Result<Reader> {

@@ -69,14 +69,14 @@ async fn watch(logs: &[(PathBuf, Arc<Format>)]) -> anyhow::Result<MuxedLines> {
 
 fn logs(config: &Config, args: &cli::Tail) -> anyhow::Result<Vec<(PathBuf, Arc<Format>)>> {
     let mut logs = Vec::new();
-    let format = Arc::new(parse::compile(&args.format)?);
+    let format = Arc::new(parse::compile(&args.format, args.pixel.as_deref())?);
     for file in &args.files {
         let path = std::path::absolute(file).with_context(|| format!("watch {}", file.display()))?;
         logs.push((path, format.clone()));
     }
     if args.files.is_empty() {
         for source in &config.sources {
-            let format = Arc::new(parse::compile(&source.format)?);
+            let format = Arc::new(parse::compile(&source.format, source.pixel.as_deref())?);
             for pattern in &source.paths {
                 let found: Vec<PathBuf> = glob::glob(pattern)?.filter_map(Result::ok).collect();
                 // a log that is not there yet is waited for
@@ -123,7 +123,8 @@ fn hit_line(hit: &Hit<'_>) -> String {
     let ip = hit.ip.map(|ip| ip.to_string()).unwrap_or_default();
     let page = if hit.page_url.is_empty() { "-" } else { hit.page_url };
     let status = hit.status.map(|status| status.to_string()).unwrap_or_default();
-    let mut text = format!("{clock}  {:<16} {:<11} {ip:<15} {page}", hit.app_key, hit.event_type);
+    let whose = if hit.app_key.is_empty() { hit.site } else { hit.app_key };
+    let mut text = format!("{clock}  {whose:<16} {:<11} {ip:<15} {page}", hit.event_type);
     if hit.event_type == "request" {
         text = format!("{clock}  {ip:<15} {:<6} {status:<3} {page}", hit.method);
     }

@@ -31,6 +31,8 @@ pub enum NonHit {
     OptedOut,
     /// A crawler, where the application does not store these.
     Crawler,
+    /// A request that is not the pixel's, in the log of a foreign pixel.
+    Other,
 }
 
 /// A line that could not become a row, and what is known of it all the same.
@@ -155,8 +157,12 @@ pub struct Hit<'a> {
     pub accept_language: &'a str,
     /// The Origin header.
     pub origin: &'a str,
-    /// The host of the request: the collector's own for beacons, the site's for its access log.
+    /// The host of the request: the collector's own for beacons, the site's for its access log; `""` for a
+    /// foreign pixel, whose pages are elsewhere.
     pub host: &'a str,
+    /// What the line calls the site, where it names no application: its virtual host, or what a foreign pixel
+    /// says.
+    pub site: &'a str,
     /// The page: an absolute URL (`u`, or else the Referer), or path and query of a site's own log.
     pub page_url: &'a str,
     /// Where the visitor came from: the beacon's `r`; for a site's own log the Referer.

@@ -12,6 +12,7 @@ pub mod parse;
 
 pub mod enrich;
 pub mod row;
+pub mod sites;
 
 pub mod aside;
 pub mod batch;

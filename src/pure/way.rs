@@ -13,6 +13,7 @@ use super::filter::Filter;
 use super::hit::{Hit, Micros, Parsed, Reason, Reject};
 use super::lines::Line;
 use super::parse::{Format, Trusted};
+use super::sites::Sites;
 use super::twins::Twins;
 
 /// 2000-01-01T00:00:00Z: nothing was logged before.
@@ -28,7 +29,7 @@ const NEW_AGENTS_PER_HOUR: usize = 20_000;
 /// User agents remembered as stored, 8 bytes each.
 const AGENTS_KNOWN_MAX: usize = 200_000;
 
-/// Bytes of an unknown application's key that are kept.
+/// Bytes that are kept of an unknown application's key, or of a site that is none's.
 const UNKNOWN_KEY_BYTES: usize = 64;
 
 /// What a line needs and only the database knows. An error abandons the batch: its lines are read again.
@@ -45,8 +46,8 @@ pub trait Known {
 pub struct Way {
     format: Arc<Format>,
     trusted: Arc<Trusted>,
-    /// The application of lines that name none.
-    app: Option<String>,
+    /// The applications of lines that name none.
+    sites: Sites,
     /// What goes into the ids of formats that carry none.
     label: String,
     filter: Filter,
@@ -66,12 +67,12 @@ impl std::fmt::Debug for Way {
 }
 
 impl Way {
-    /// For lines of `format`; `app` is the key of the application whose lines these are where the format does
-    /// not say, `label` stands for the source in ids (see [`Twins`]).
+    /// For lines of `format`; `sites` are the applications whose lines these are where the format does not say,
+    /// `label` stands for the source in ids (see [`Twins`]).
     pub fn new(
         format: Arc<Format>,
         trusted: Arc<Trusted>,
-        app: Option<String>,
+        sites: Sites,
         label: String,
         enricher: Enricher,
     ) -> Self {
@@ -80,7 +81,7 @@ impl Way {
         Way {
             format,
             trusted,
-            app,
+            sites,
             label,
             filter,
             enricher,
@@ -173,13 +174,14 @@ impl Way {
         }
         let because =
             |reason| Reject { reason, occurred_at: Some(hit.occurred_at), event_id: Some(event_id) };
-        let key = if hit.app_key.is_empty() { self.app.as_deref().unwrap_or("") } else { hit.app_key };
-        if key.is_empty() {
-            return reject(batch, because(Reason::NoApp), None);
-        }
+        let detail = |text: &str| text[..text.floor_char_boundary(UNKNOWN_KEY_BYTES)].to_owned();
+        let key = if hit.app_key.is_empty() { self.sites.of(hit.site) } else { Some(hit.app_key) };
+        let Some(key) = key else {
+            let site = Some(hit.site).filter(|site| !site.is_empty()).map(detail);
+            return reject(batch, because(Reason::NoApp), site);
+        };
         let Some(app) = known.app(key)? else {
-            let key = &key[..key.floor_char_boundary(UNKNOWN_KEY_BYTES)];
-            return reject(batch, because(Reason::UnknownApp), Some(key.to_owned()));
+            return reject(batch, because(Reason::UnknownApp), Some(detail(key)));
         };
         if !filter.wants(line.bytes, Some(hit.occurred_at), Some(key)) {
             batch.filtered(line.offset, line.span, line.bytes);
@@ -257,6 +259,13 @@ mod tests {
     /// One application, `shop`; every third day is dead.
     struct Shop(Arc<App>);
 
+    /// The application of a site, but for those of nobody.
+    fn sites(app: Option<&str>) -> Sites {
+        let entries = [("shop.example", "shop"), ("*.example", "gone")];
+        let entries = entries.map(|(name, key)| (name.to_owned(), key.to_owned())).into();
+        Sites::new(app.map(str::to_owned), &entries)
+    }
+
     impl Known for Shop {
         type Error = std::convert::Infallible;
 
@@ -275,7 +284,7 @@ mod tests {
         Way::new(
             format,
             Arc::default(),
-            Some("shop".into()),
+            Sites::new(Some("shop".into()), &std::collections::BTreeMap::default()),
             "shop".into(),
             Enricher::new(rules, Privacy::default()),
         )
@@ -350,6 +359,27 @@ mod tests {
                 }
             });
         }
+    }
+
+    #[test]
+    fn a_site_without_an_application_is_named_in_the_reject() {
+        let name = format!("{}.test", "é".repeat(40));
+        let file = ["shop.example", "SHOP.EXAMPLE.", "b.example", "c.test", "-", &name].map(|host| {
+            format!("{host} 192.0.2.1 - - [10/Oct/2023:13:55:36 -0700] \"GET / HTTP/1.1\" 200 5\n")
+        });
+        let format = "$host $remote_addr - $remote_user [$time_local] \"$request\" $status $bytes_sent";
+        let rejects = |app| {
+            let mut way = Way { sites: sites(app), ..way(format) };
+            let batch = load(&mut way, file.concat().as_bytes());
+            let reject = |r: &crate::pure::batch::RejectSpan| (r.reason.as_str(), r.detail.clone());
+            (batch.keys.len(), batch.rejects.iter().map(reject).collect::<Vec<_>>())
+        };
+        let some = |text: &str| Some(text.to_owned());
+        let unknown = ("unknown_app", some("gone"));
+        assert_eq!(rejects(Some("shop")), (5, vec![unknown.clone()]));
+        let none =
+            vec![unknown, ("no_app", some("c.test")), ("no_app", None), ("no_app", some(&"é".repeat(32)))];
+        assert_eq!(rejects(None), (2, none));
     }
 
     #[test]

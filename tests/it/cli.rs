@@ -171,8 +171,12 @@ fn help_is_a_small_manual() {
     Options:
           --format <FORMAT>  Format of the lines: alt1, combined, common, or an nginx log_format string
                              [default: alt1]
+          --pixel <PIXEL>    What the log is of: the pixel of matomo, goatcounter, plausible or umami,
+                             or of your own (/px.gif?url=u&ref=r)
           --app <APP>        Name or key of the application whose hits these are, for formats that carry
                              none
+          --site <NAME=APP>  The application of one site, by its virtual host or the pixel's name for it
+                             (several: repeat)
           --label <LABEL>    The source's label, for formats without event ids: as configured where the
                              log was written
           --again            Read what is loaded already again: rows that are missing are loaded, and
@@ -212,6 +216,7 @@ fn help_is_a_small_manual() {
       alt replay --format combined --app 'My shop' --label shop access.log.*.gz
       alt replay --since 2026-01-31 --until 2026-02-01 --only-app 'My shop' --dry-run /backup/2026/
       alt replay --again /backup/2026/01/
+      alt replay --format combined --pixel matomo --site 1=Shop --site 2=Blog --label stats stats.log
       ssh web-2 cat /var/log/nginx/alt/beacon.log.1 | alt replay -
     ");
     insta::assert_snapshot!(place.done(&["app", "add", "--help"]), @r"

@@ -7,6 +7,7 @@ mod follow;
 mod load;
 mod loading;
 mod nginx;
+mod pixels;
 mod replay;
 mod setup;
 mod store;

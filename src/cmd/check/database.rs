@@ -173,11 +173,12 @@ async fn applications(client: &Client, config: &Config, findings: &mut Findings)
         return Ok(());
     }
     for source in &config.sources {
-        if let Some(app) = source.app.as_deref().filter(|app| !keys.contains(app)) {
+        for app in source.app.iter().chain(source.sites.values()).filter(|app| !keys.contains(&app.as_str()))
+        {
             findings.add(
                 source.paths.join(", "),
                 format!("its hits are those of the application with the key {app}, which is not registered, or disabled"),
-                "correct `app` of this [[source]]: `alt app list` shows the keys",
+                "correct `app` and `sites` of this [[source]]: `alt app list` shows the keys",
             );
         }
     }

@@ -152,7 +152,7 @@ fn one(config: &Config, source: &Source, log: &Path, site: Option<&Site>, findin
             );
         }
     };
-    let (Ok(format), Ok(trusted)) = (Format::compile(&source.format), Trusted::parse(&config.track.trusted))
+    let (Ok(format), Ok(trusted)) = (Format::of(&source.spec()), Trusted::parse(&config.track.trusted))
     else {
         return; // a configuration that was loaded has been through both
     };

@@ -189,6 +189,14 @@ fn custom_value<'a>(value: &'a str, arena: &mut Arena<'a>) -> Value<'a> {
     }
 }
 
+/// A text as a custom parameter keeps it: as JSON where it is an object or an array.
+pub(super) fn value_of<'a>(text: &'a str, arena: &mut Arena<'a>) -> Value<'a> {
+    match serde_json::from_str::<&RawValue>(text) {
+        Ok(json) if matches!(json.get().as_bytes(), [b'{' | b'[', ..]) => custom_value(json.get(), arena),
+        _ => Value::Text(text),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;

@@ -12,14 +12,18 @@ mod json;
 mod jsonb;
 mod leaves;
 mod log_format;
+mod pixel;
 mod query;
 mod request;
 mod role;
 mod source;
+mod spec;
 mod template;
 mod trusted;
 
 pub use log_format::FormatError;
+pub use pixel::Pixel;
+pub use spec::{Spec, SpecError};
 pub use template::Template;
 pub use trusted::Trusted;
 
@@ -45,6 +49,40 @@ impl Format {
         match text.trim() {
             "alt1" => Ok(Format::Alt1),
             _ => Template::compile(text).map(|template| Format::Template(Box::new(template))),
+        }
+    }
+
+    /// Compiles what somebody says of a log.
+    ///
+    /// # Errors
+    /// Says which part of it is wrong, and how to mend it.
+    pub fn of(spec: &Spec) -> Result<Format, SpecError> {
+        let error = |part, what: String| SpecError { part, what };
+        let format = Format::compile(&spec.format).map_err(|e| error("format", e.to_string()))?;
+        let pixel = spec.pixel.as_deref().map(Pixel::compile).transpose();
+        match (format, pixel.map_err(|what| error("pixel", what))?) {
+            (Format::Alt1, Some(_)) => {
+                let what =
+                    "alt1 is what our own pixel logs; give the format of the foreign pixel's log (combined)";
+                Err(error("pixel", what.to_owned()))
+            }
+            (Format::Alt1, None) if !spec.sites.is_empty() => {
+                let what = "lines of alt1 name their applications themselves; leave the sites out";
+                Err(error("sites", what.to_owned()))
+            }
+            (Format::Template(template), Some(pixel)) => {
+                let template = template.with_pixel(pixel).map_err(|what| error("pixel", what))?;
+                Ok(Format::Template(Box::new(template)))
+            }
+            (format, None) => Ok(format),
+        }
+    }
+
+    /// Whose pixel the lines are requests of: a product's name, or `custom`.
+    pub fn pixel(&self) -> Option<&'static str> {
+        match self {
+            Format::Alt1 => None,
+            Format::Template(template) => template.pixel().map(Pixel::name),
         }
     }
 
@@ -87,7 +125,7 @@ impl Format {
     ) -> Parsed<'a> {
         match self {
             Format::Alt1 => alt1::parse(line, torn, trusted, arena),
-            Format::Template(template) => template.parse(line, torn, arena),
+            Format::Template(template) => template.parse(line, torn, trusted, arena),
         }
     }
 }

@@ -45,6 +45,16 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
+    /// Method, path and query, each as it was sent where the line says so. Garbage has no path.
+    pub(super) fn parts(&self) -> (&'a str, &'a str, &'a str) {
+        let (method, sent) = self.request.unwrap_or((self.method, self.sent));
+        if sent.is_empty() {
+            return (method, self.path, self.args);
+        }
+        let (path, query) = sent.split_once('?').unwrap_or((sent, ""));
+        (method, path, query)
+    }
+
     /// Method, and path with query: as the client sent them rather than as nginx rewrote them.
     pub(super) fn join(self, arena: &mut Arena<'a>) -> (&'a str, &'a str) {
         let Target { request, method, sent, path, args } = self;

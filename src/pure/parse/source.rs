@@ -29,6 +29,11 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// Of text without NUL, which needs no look.
+    pub(super) fn of_text(text: &'a str) -> Self {
+        Source { bytes: text.as_bytes(), text: Some(text), may_escape: false }
+    }
+
     /// A field as it stands. `field` is cut from this source's bytes, at characters below 0x80.
     pub(super) fn text(&self, field: &'a [u8], arena: &mut Arena<'a>) -> &'a str {
         let borrowed = self.text.and_then(|text| {

@@ -4,7 +4,8 @@
 //! where that is not possible with any time, status and id, to say which of them is wrong.
 //!
 //! Every request is a hit, whatever its method and status, garbage on the port included. `page_url` is path and
-//! query as the client sent them, `host` the site's; the protocol's version is not kept.
+//! query as the client sent them, `host` the site's; the protocol's version is not kept. With a [`Pixel`] the
+//! requests for it are hits and the others non-hits.
 
 use memchr::memmem::Finder;
 
@@ -14,9 +15,11 @@ use super::cut::{End, Step, cut};
 use super::escape::Escape;
 use super::leaves;
 use super::log_format::{self, FormatError, Part};
+use super::pixel::Pixel;
 use super::request::{Client, Target, split_request, upstream_ms};
 use super::role::{Role, Span};
 use super::source::Source;
+use super::trusted::Trusted;
 use crate::pure::arena::Arena;
 use crate::pure::hit::{Hit, Parsed, Reason, Reject, Value};
 
@@ -38,6 +41,7 @@ pub struct Template {
     /// What every line begins with.
     lead: Vec<u8>,
     steps: Vec<Step>,
+    pixel: Option<Pixel>,
 }
 
 impl Template {
@@ -53,7 +57,8 @@ impl Template {
 
     fn build(name: &'static str, text: &str) -> Result<Template, FormatError> {
         let format = log_format::read(text)?;
-        let mut template = Template { name, escape: format.escape, lead: Vec::new(), steps: Vec::new() };
+        let (escape, lead, steps) = (format.escape, Vec::new(), Vec::new());
+        let mut template = Template { name, escape, lead, steps, pixel: None };
         let mut parts = format.parts.as_slice();
         let mut quoted = false;
         if let Some((Part::Literal(lead), rest)) = parts.split_first() {
@@ -120,6 +125,25 @@ impl Template {
         }
     }
 
+    /// The same lines, as those of a pixel.
+    ///
+    /// # Errors
+    /// The lines have no query that could say something.
+    pub(super) fn with_pixel(mut self, pixel: Pixel) -> Result<Template, String> {
+        let has = |role| self.steps.iter().any(|step| step.role == role);
+        if !(has(Role::Request) || has(Role::Target) || (has(Role::Path) && has(Role::Args))) {
+            return Err(
+                "the format has no query string, which is where a pixel says everything: add $request".into(),
+            );
+        }
+        self.pixel = Some(pixel);
+        Ok(self)
+    }
+
+    pub(super) fn pixel(&self) -> Option<&Pixel> {
+        self.pixel.as_ref()
+    }
+
     pub(super) fn name(&self) -> &str {
         self.name
     }
@@ -129,7 +153,13 @@ impl Template {
     }
 
     /// Parses a line.
-    pub(super) fn parse<'a>(&self, line: &'a [u8], torn: bool, arena: &mut Arena<'a>) -> Parsed<'a> {
+    pub(super) fn parse<'a>(
+        &self,
+        line: &'a [u8],
+        torn: bool,
+        trusted: &Trusted,
+        arena: &mut Arena<'a>,
+    ) -> Parsed<'a> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if torn {
             return Parsed::Reject(Reject::new(Reason::Torn));
@@ -142,10 +172,7 @@ impl Template {
         if !(self.cut(line, true, values) || self.cut(line, false, values)) {
             return Parsed::Reject(Reject::new(Reason::Shape));
         }
-        match self.read(line, values, arena) {
-            Ok(hit) => Parsed::Hit(hit),
-            Err(reject) => Parsed::Reject(reject),
-        }
+        self.read(line, values, trusted, arena)
     }
 
     /// Cuts a line into the values of the variables.
@@ -159,8 +186,9 @@ impl Template {
         &self,
         line: &'a [u8],
         values: &[&'a [u8]],
+        trusted: &Trusted,
         arena: &mut Arena<'a>,
-    ) -> Result<Hit<'a>, Reject> {
+    ) -> Parsed<'a> {
         let source = Source::new(line);
         let mut hit = Hit { event_type: "request", ..Hit::default() };
         let mut client = Client::default();
@@ -239,13 +267,23 @@ impl Template {
             }
         }
         if let Some(reason) = wrong {
-            return Err(Reject { reason, occurred_at, event_id: hit.event_id });
+            return Parsed::Reject(Reject { reason, occurred_at, event_id: hit.event_id });
         }
         hit.occurred_at = occurred_at.unwrap_or_default();
         hit.ip = client.address();
-        (hit.method, hit.page_url) = target.join(arena);
+        match &self.pixel {
+            None => {
+                (hit.method, hit.page_url) = target.join(arena);
+                hit.site = hit.host;
+            }
+            Some(pixel) => {
+                if let Err(kind) = pixel.read(&target, &mut hit, &mut params, trusted, arena) {
+                    return Parsed::NonHit(kind);
+                }
+            }
+        }
         params.finish(&mut hit, arena);
-        Ok(hit)
+        Parsed::Hit(hit)
     }
 }
 
@@ -265,7 +303,7 @@ mod tests {
     fn outcome<T>(format: &str, line: &str, look: impl FnOnce(Parsed<'_>) -> T) -> T {
         let template = Template::compile(format).unwrap_or_else(|e| panic!("{format}: {e}"));
         let mut buffer = vec![0; 1 << 16];
-        look(template.parse(line.as_bytes(), false, &mut Arena::new(&mut buffer)))
+        look(template.parse(line.as_bytes(), false, &Trusted::default(), &mut Arena::new(&mut buffer)))
     }
 
     /// Fields that differ from those of an empty hit, by their debug form.
@@ -335,7 +373,7 @@ mod tests {
         ), @r##"occurred_at: 971211336000000 method: "OPTIONS" status: 204 bytes_sent: 0 page_url: "*" ip 203.0.113.9"##);
         insta::assert_snapshot!(shown("vhost_combined",
             r#"shop.example:443 203.0.113.9 - - [10/Oct/2000:13:55:36 -0700] "CONNECT a.example:443 HTTP/1.1" 405 559 "-" "curl/8""#
-        ), @r##"occurred_at: 971211336000000 method: "CONNECT" status: 405 bytes_sent: 559 user_agent: "curl/8" host: "shop.example" page_url: "a.example:443" ip 203.0.113.9 server_port="443""##);
+        ), @r#"occurred_at: 971211336000000 method: "CONNECT" status: 405 bytes_sent: 559 user_agent: "curl/8" host: "shop.example" site: "shop.example" page_url: "a.example:443" ip 203.0.113.9 server_port="443""#);
     }
 
     #[test]
@@ -344,11 +382,11 @@ mod tests {
             r#"log_format j escape=json '{"t":"$msec","id":"$request_id","a":"$remote_addr","f":"$http_x_forwarded_for",'
                '"r":"$request","s":$status,"b":$bytes_sent,"rt":$request_time,"ut":"$upstream_response_time","ua":"$http_user_agent","h":"$host","c":"$upstream_cache_status"}';"#,
             &format!(r#"{{"t":"971211336.123","id":"{ID}","a":"unix:","f":"unknown, 203.0.113.9:80, 10.0.0.1","r":"GET /\u001b HTTP/1.1","s":200,"b":12,"rt":0.250,"ut":"0.1, - : 0.02","ua":"a\",\"h\":\"b\\","h":"shop.example","c":"MISS"}}"#),
-        ), @r##"occurred_at: 971211336123000 event_id: 5233100606242806050955395731361295 method: "GET" status: 200 bytes_sent: 12 request_ms: 250 upstream_ms: 120 user_agent: "a\",\"h\":\"b\\" host: "shop.example" page_url: "/\u{1b}" ip 203.0.113.9 upstream_cache_status="MISS""##);
+        ), @r#"occurred_at: 971211336123000 event_id: 5233100606242806050955395731361295 method: "GET" status: 200 bytes_sent: 12 request_ms: 250 upstream_ms: 120 user_agent: "a\",\"h\":\"b\\" host: "shop.example" site: "shop.example" page_url: "/\u{1b}" ip 203.0.113.9 upstream_cache_status="MISS""#);
         insta::assert_snapshot!(shown(
             "$time_iso8601|$request_method|$scheme://$host$uri$is_args$args|$status|$remote_addr|$http_x_forwarded_for",
             "2000-10-10T13:55:36-07:00|PUT|https://shop.example/p?a=b|201|10.0.0.1|203.0.113.9",
-        ), @r##"occurred_at: 971211336000000 method: "PUT" status: 201 host: "shop.example" page_url: "/p?a=b" ip 10.0.0.1 scheme="https""##);
+        ), @r#"occurred_at: 971211336000000 method: "PUT" status: 201 host: "shop.example" site: "shop.example" page_url: "/p?a=b" ip 10.0.0.1 scheme="https""#);
         insta::assert_snapshot!(shown(
             "escape=none $msec $uri $args $http_user_agent",
             r"971211336.000 /p a=\x41 curl 8 \",
@@ -356,7 +394,7 @@ mod tests {
         insta::assert_snapshot!(shown(
             "$time_local$request_id $time_iso8601$msec $http_dnt $http_sec_purpose $http_traceparent $server_name $http_host",
             &format!("{LOCAL}{ID} 2000-10-10T13:55:36-07:00971211336.001 1 prefetch 00-ab-cd-01 _ shop.example"),
-        ), @r##"occurred_at: 971211336001000 event_id: 5233100606242806050955395731361295 host: "shop.example" opted_out: true prefetch: true trace_id: "00-ab-cd-01" server_name="_""##);
+        ), @r#"occurred_at: 971211336001000 event_id: 5233100606242806050955395731361295 host: "shop.example" site: "shop.example" opted_out: true prefetch: true trace_id: "00-ab-cd-01" server_name="_""#);
         insta::assert_snapshot!(shown(
             "[$time_local] $request_time $upstream_response_time $body_bytes_sent $bytes_sent $remote_user\t$connection",
             &format!("[{LOCAL}] 99999999.1 0.1,, 5 12345678901234567890 a b\t7\r"),
@@ -400,7 +438,7 @@ mod tests {
             assert!(got.contains(expect), "{line}: {got}");
         }
         let template = Template::compile("common").unwrap();
-        let torn = template.parse(b"x", true, &mut Arena::new(&mut []));
+        let torn = template.parse(b"x", true, &Trusted::default(), &mut Arena::new(&mut []));
         assert_eq!(torn, Parsed::Reject(Reject::new(Reason::Torn)));
     }
 
@@ -437,7 +475,7 @@ mod tests {
         // Hours, were every way to cut it tried.
         let template = Template::compile("$a $upstream_response_time $b $c $status $msec").unwrap();
         let line = "1 ".repeat(128 * 1024);
-        let parsed = template.parse(line.as_bytes(), false, &mut Arena::new(&mut []));
+        let parsed = template.parse(line.as_bytes(), false, &Trusted::default(), &mut Arena::new(&mut []));
         assert!(matches!(parsed, Parsed::Reject(_)), "{parsed:?}");
     }
 }

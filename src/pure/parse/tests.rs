@@ -44,7 +44,12 @@ fn formats() -> Vec<Format> {
         r#"escape=none $msec $remote_addr $http_x_forwarded_for "$request" $status $host$request_uri $uri $args"#,
     ]
     .map(|text| Format::compile(text).unwrap())
-    .into()
+    .into_iter()
+    .chain(["matomo", "goatcounter", "plausible", "umami", "/x?a=u&p=t&t=sw"].map(|pixel| {
+        let spec = Spec { pixel: Some(pixel.to_owned()), ..Spec::new("combined") };
+        Format::of(&spec).unwrap()
+    }))
+    .collect()
 }
 
 /// Looks whether a hit keeps the promises of its type.
@@ -52,7 +57,7 @@ fn check_hit(hit: &Hit<'_>) {
     let mut texts = vec![hit.app_key, hit.event_type, hit.method, hit.user_agent, hit.accept_language];
     texts.extend([hit.origin, hit.host, hit.page_url, hit.referrer, hit.title, hit.session_id, hit.user_id]);
     texts.extend([hit.client_sub_id, hit.module_id, hit.element, hit.text, hit.entity_type, hit.entity_id]);
-    texts.extend([hit.search_term, hit.time_zone, hit.beacon_version, hit.trace_id]);
+    texts.extend([hit.search_term, hit.time_zone, hit.beacon_version, hit.trace_id, hit.site]);
     for (at, &(name, value)) in hit.params.iter().enumerate() {
         texts.push(name);
         assert!(hit.params[..at].iter().all(|(other, _)| *other != name), "{name}");
@@ -94,6 +99,7 @@ fn near_lines() -> impl Strategy<Value = Vec<u8>> {
         b"\\u001f\x8b\\u0008",
         b"203.0.113.9 - - [10/Oct/2000:13:55:36 -0700] ",
         br#""GET /\x22\x00 HTTP/1.1" 200 5 "-" "\"""#,
+        br#""GET /matomo.php?idsite=%ff&rec=1&res=1x&cdt=\x00&e_a=\xc3&cvar=%7B HTTP/1.1" 200 5 "-" "-""#,
         b"{\"t\":\"2000-10-10T13:55:36-07:00\",\"id\":\"000102030405060708090a0b0c0d0e0f\",\"r\":\"",
         b"\0\xff\\",
     ];

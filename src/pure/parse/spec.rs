@@ -1,0 +1,101 @@
+//! What the lines of a log are, as people say it: on the command line, in the configuration, and in the
+//! database beside every file.
+//!
+//! It is text that was checked nowhere; [`Format::of`](super::Format::of) says whether it makes sense.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How the lines of a log are written, and whose they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Spec {
+    /// `alt1`, `combined`, `common`, `vhost_combined`, or an nginx `log_format`.
+    pub format: String,
+    /// The product whose tracking pixel was logged, or how its requests look (`/px.gif?url=u&ref=r`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pixel: Option<String>,
+    /// The application of all lines that name none, and whose site is not among `sites`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// Applications by the names of sites: virtual hosts, or what a pixel calls its sites.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sites: BTreeMap<String, String>,
+    /// What stands for the source in the ids of events that have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+}
+
+impl Spec {
+    /// Lines of this format, whoever they belong to.
+    pub fn new(format: &str) -> Self {
+        Spec { format: format.to_owned(), ..Spec::default() }
+    }
+
+    /// Whether it says whose a hit is that names no application.
+    pub fn names_app(&self) -> bool {
+        self.app.is_some() || !self.sites.is_empty()
+    }
+
+    /// What stands for the source in ids. With sites the application does not: another one for the rest
+    /// would make other events of the same lines.
+    pub fn id_label(&self) -> &str {
+        let app = self.app.as_deref().filter(|_| self.sites.is_empty());
+        self.label.as_deref().or(app).unwrap_or_default()
+    }
+}
+
+/// Why a [`Spec`] makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpecError {
+    /// Which part of it is wrong: `format`, `pixel` or `sites`.
+    pub part: &'static str,
+    /// What is wrong, and what to do.
+    pub what: String,
+}
+
+impl fmt::Display for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.part, self.what)
+    }
+}
+
+impl std::error::Error for SpecError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spec_is_stored_as_json_without_what_is_absent() {
+        let spec = Spec::new("combined");
+        assert_eq!(serde_json::to_string(&spec).unwrap(), r#"{"format":"combined"}"#);
+        let whole = Spec {
+            pixel: Some("matomo".into()),
+            app: Some("KEY".into()),
+            sites: [("1".to_owned(), "A".to_owned())].into(),
+            label: Some("stats".into()),
+            ..spec
+        };
+        let json = serde_json::to_string(&whole).unwrap();
+        insta::assert_snapshot!(json, @r#"{"format":"combined","pixel":"matomo","app":"KEY","sites":{"1":"A"},"label":"stats"}"#);
+        assert_eq!(serde_json::from_str::<Spec>(&json).unwrap(), whole);
+        for wrong in
+            ["{}", r#"{"format":"combined","site":{}}"#, r#"{"format":1}"#, r#"{"format":"a","sites":[]}"#]
+        {
+            assert!(serde_json::from_str::<Spec>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ids_go_by_the_label_then_by_the_only_application() {
+        let mut spec = Spec { app: Some("KEY".into()), ..Spec::new("combined") };
+        assert_eq!(spec.id_label(), "KEY");
+        spec.sites.insert("shop.example".into(), "A".into());
+        assert_eq!(spec.id_label(), "");
+        spec.label = Some("shop".into());
+        assert_eq!(spec.id_label(), "shop");
+    }
+}
