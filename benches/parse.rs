@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use access_log_tracker::pure::arena::{ARENA_BYTES, Arena};
 use access_log_tracker::pure::hit::Parsed;
-use access_log_tracker::pure::parse::{Format, Trusted};
+use access_log_tracker::pure::parse::{Format, Spec, Trusted};
 
 const ROUNDS: u32 = 40;
 const LINES: u32 = 20_000;
@@ -26,15 +26,28 @@ fn main() {
         "Gecko) Chrome/126.0 Safari/537.36\""
     );
     let only: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    for (format, line) in [("alt1", beacon), ("combined", combined)] {
-        if !only.is_empty() && !only.iter().any(|name| name == format) {
-            continue;
+    let matomo = concat!(
+        "203.0.113.9 - - [14/Nov/2023:22:13:20 +0000] \"GET /matomo.php?action_name=Products%20%E2%80%93%20Shop",
+        "&idsite=7&rec=1&r=929409&h=22&m=13&s=20&url=https%3A%2F%2Fshop.example%2Fproducts%2Flist%3Fcategory%3D2",
+        "&urlref=https%3A%2F%2Fwww.google.com%2F&_id=0a0eb2e9175a04ab&_idn=1&send_image=0&_refts=0&pdf=1&qt=0",
+        "&realp=0&wma=0&fla=0&java=0&ag=0&cookie=1&res=1920x1080&pf_net=12&pf_srv=108&pf_tfr=3&pf_dm1=90",
+        "&pv_id=4fglKu HTTP/1.1\" 200 54 ",
+        "\"https://shop.example/\" \"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like ",
+        "Gecko) Chrome/126.0 Safari/537.36\""
+    );
+    let pixel = || Spec { pixel: Some("matomo".to_owned()), ..Spec::new("combined") };
+    for (name, spec, line) in [
+        ("alt1", Spec::new("alt1"), beacon),
+        ("combined", Spec::new("combined"), combined),
+        ("matomo", pixel(), matomo),
+    ] {
+        if only.is_empty() || only.iter().any(|wanted| wanted == name) {
+            measure(name, &Format::of(&spec).expect("a known format"), line);
         }
-        measure(&Format::compile(format).expect("a known format"), line);
     }
 }
 
-fn measure(format: &Format, line: &str) {
+fn measure(name: &str, format: &Format, line: &str) {
     let trusted = Trusted::default();
     let mut buffer = vec![0; ARENA_BYTES];
     assert!(matches!(
@@ -49,7 +62,7 @@ fn measure(format: &Format, line: &str) {
     let pieces = least_ns(&mut || {
         black_box(format.next_piece(black_box(line.as_bytes())));
     });
-    println!("{:9} {} bytes: parse {parsed:.0} ns, next_piece {pieces:.0} ns", format.name(), line.len());
+    println!("{name:9} {} bytes: parse {parsed:.0} ns, next_piece {pieces:.0} ns", line.len());
 }
 
 fn least_ns(work: &mut dyn FnMut()) -> f64 {
