@@ -129,15 +129,17 @@ struct Begins {
     candidates: Vec<Candidate>,
 }
 
-/// A stream that counts the bytes it took from the disk.
-struct Counted<R> {
-    inner: R,
+/// A file from its start on, whoever else reads it, that counts the bytes it took from the disk.
+struct Counted {
+    file: File,
+    at: u64,
     count: Arc<AtomicU64>,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.inner.read(buffer)?;
+        let n = self.file.read_at(buffer, self.at)?;
+        self.at += n as u64;
         self.count.fetch_add(n as u64, Ordering::Relaxed);
         Ok(n)
     }
@@ -147,7 +149,13 @@ impl Opened {
     /// Opens a regular file and looks at its first bytes. `progress` says how many bytes of a compressed file
     /// were taken from the disk.
     pub fn new(path: &Path, progress: Arc<AtomicU64>) -> io::Result<Opened> {
-        let (file, metadata) = open(path)?;
+        let (file, _) = open(path)?;
+        Opened::of(path, file, progress)
+    }
+
+    /// As [`Opened::new`], of a file that is open already, and may have no name any more.
+    pub fn of(path: &Path, file: File, progress: Arc<AtomicU64>) -> io::Result<Opened> {
+        let metadata = file.metadata()?;
         let mut first = [0; 4];
         let n = file.read_at(&mut first, 0)?;
         Ok(Opened { path: path.to_owned(), packing: stored::packing(&first[..n])?, file, metadata, progress })
@@ -163,14 +171,10 @@ impl Opened {
         self.packing != Packing::Plain
     }
 
-    fn stream(&self) -> io::Result<Box<dyn Read + Send>> {
-        // A description of its own, so that its position is its own.
-        let (file, metadata) = open(&self.path)?;
-        if key(&metadata) != self.key() {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "the file was replaced while it was opened"));
-        }
+    /// The bytes of the log in it, decompressed. By the descriptor: its name may be another file's by now.
+    pub fn stream(&self) -> io::Result<Box<dyn Read + Send>> {
         self.progress.store(0, Ordering::Relaxed);
-        let counted = Counted { inner: file, count: Arc::clone(&self.progress) };
+        let counted = Counted { file: self.file.try_clone()?, at: 0, count: Arc::clone(&self.progress) };
         stored::unpack(io::BufReader::with_capacity(128 * 1024, counted))
     }
 
