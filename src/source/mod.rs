@@ -4,4 +4,5 @@ pub mod follow;
 pub mod reading;
 pub mod siblings;
 pub mod stored;
+pub mod tar;
 pub mod watch;
