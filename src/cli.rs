@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::source::inputs::Order;
+
 /// Turns nginx into a tracking collector that loses nothing: requests that nginx logged become rows in
 /// PostgreSQL, exactly once.
 #[derive(Debug, Parser)]
@@ -160,11 +162,20 @@ Examples:
   alt replay --since 2026-01-31 --until 2026-02-01 --only-app 'My shop' --dry-run /backup/2026/
   alt replay --again /backup/2026/01/
   alt replay --format combined --pixel matomo --site 1=Shop --site 2=Blog --label stats stats.log
+  find /backup -name 'beacon.log*' -mtime -7 | alt replay --files-from - --order newest
+  alt replay --jobs 2 /backup/logs-2025.tar.zst /backup/logs-2026.tar.gz
   ssh web-2 cat /var/log/nginx/alt/beacon.log.1 | alt replay -")]
 pub struct Replay {
-    /// Files (plain, .gz, .zst, .bz2), directories, patterns, or - for standard input
-    #[arg(required = true, value_name = "PATH")]
+    /// Files (plain, .gz, .zst, .bz2; tar archives of them, packed or not), directories, patterns, or - for
+    /// standard input
+    #[arg(required_unless_present = "files_from", value_name = "PATH")]
     pub paths: Vec<String>,
+    /// Read what this file names too: one path a line, or with a NUL behind each (- for standard input)
+    #[arg(long, value_name = "FILE")]
+    pub files_from: Option<PathBuf>,
+    /// Which files come first, by the time they were last written: oldest or newest
+    #[arg(long, value_name = "WHICH", default_value = "oldest", hide_possible_values = true)]
+    pub order: Order,
     /// Format of the lines: alt1, combined, common, or an nginx log_format string
     #[arg(long, value_name = "FORMAT", default_value = "alt1")]
     pub format: String,

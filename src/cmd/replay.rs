@@ -2,10 +2,10 @@
 //! what no checkpoint proves to be new is held against the ids that are in the database.
 
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -21,8 +21,8 @@ use crate::pipeline::{Aside, Halt, Loader};
 use crate::pure::filter::Filter;
 use crate::pure::hit::{Micros, NonHit};
 use crate::pure::parse::Spec;
+use crate::source::inputs::{self, Item, Members, Progress};
 use crate::source::reading::{Belongs, Beside, Choice, Identified, Key, Opened, key};
-use crate::store::files::Stamp;
 use crate::store::rehearsal::Rehearsal;
 use crate::store::writer::{self, Options, Store, Totals};
 use crate::store::{self, migrate};
@@ -33,18 +33,16 @@ const SOURCE: &str = "replay";
 /// How often the progress bar moves.
 const DRAW_INTERVAL: Duration = Duration::from_millis(100);
 
-/// A file to load.
-struct Item {
-    path: PathBuf,
-    /// What it is called where that is not its path.
-    name: Option<String>,
-    size: u64,
-    modified: Micros,
-}
+/// Members of one archive that are named where they cannot be read; of more, their number is said.
+const FAILED_NAMED: u64 = 1000;
 
 /// What became of the files.
 #[derive(Default)]
 struct Results {
+    /// Logs that were in archives.
+    members: usize,
+    /// Archives that were read to their end: their members are the files, and not they.
+    archives: usize,
     loaded: usize,
     known: usize,
     empty: usize,
@@ -67,7 +65,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
         );
     }
     let (spec, filter) = with_keys(config, spec, filter(args)?)?;
-    let (items, _spooled) = items(&args.paths)?;
+    let items = inputs::items(&args.paths, args.files_from.as_deref(), args.order)?;
     let started = Instant::now();
     let jobs = usize::from(args.jobs).min(items.len()).max(1);
     let next = AtomicUsize::new(0);
@@ -77,7 +75,8 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
 
     let rehearsal = match args.dry_run {
         true => Some(Arc::new(Mutex::new(
-            Rehearsal::new(&temporary()).context("make a temporary file (TMPDIR says where)")?,
+            Rehearsal::new(&inputs::temporary_directory())
+                .context("make a temporary file (TMPDIR says where)")?,
         ))),
         false => None,
     };
@@ -94,7 +93,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
         writer.start(()).context("start a writer")?;
     }
     stop_on_signal(&stores, &interrupted)?;
-    let bar = bar(items.iter().map(|i| i.size).sum());
+    let bar = bar(inputs::total_bytes(&items));
     let broke = std::thread::scope(|scope| -> anyhow::Result<bool> {
         let mut threads = Vec::new();
         for store in &stores {
@@ -148,7 +147,8 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
         bail!("a reader broke: this is a defect, please report it with the lines above");
     }
     let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    summary(&items, &results, &totals, started.elapsed(), args, out)?;
+    let files = items.len() + results.members - results.archives;
+    summary(files, &results, &totals, started.elapsed(), args, out)?;
     if let Some(error) = fatal {
         return Err(error.context("load; what was committed stays, run again to go on"));
     }
@@ -159,9 +159,9 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     match (results.failed.len(), results.growing.len() + results.shorter.len()) {
         (0, 0) => Ok(Outcome::Done),
         (0, n) => {
-            bail!("{n} of {} files may still be written to: run again when they stand still", items.len())
+            bail!("{n} of {files} files may still be written to: run again when they stand still")
         }
-        (n, _) => bail!("{n} of {} files could not be read to their end", items.len()),
+        (n, _) => bail!("{n} of {files} files could not be read to their end"),
     }
 }
 
@@ -228,11 +228,6 @@ fn filter(args: &cli::Replay) -> anyhow::Result<Filter> {
     Ok(filter)
 }
 
-/// Where temporary files go.
-fn temporary() -> PathBuf {
-    std::env::var_os("TMPDIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from)
-}
-
 /// Ctrl-C and SIGTERM end the work after the batches that are under way.
 fn stop_on_signal(stores: &[Store], interrupted: &Arc<AtomicBool>) -> anyhow::Result<()> {
     let (stores, interrupted) = (stores.to_vec(), Arc::clone(interrupted));
@@ -271,57 +266,109 @@ struct Job<'a> {
 
 impl Job<'_> {
     fn file(&mut self, item: &Item, results: &Mutex<Results>) {
-        let name = item.name.clone().unwrap_or_else(|| item.path.display().to_string());
-        let mut counted = 0;
-        let outcome = loop {
-            self.loader.is_current();
-            match self.try_file(item, &mut counted) {
-                Err(Halt::Interrupted(_)) => {
-                    if self.store.is_stopping() || self.store.is_closed() {
-                        return;
-                    }
-                    // The database was away: from the checkpoint on, again.
+        let mut progress = Progress::default();
+        let store = self.store.clone();
+        let stops = || store.is_stopping() || store.is_closed();
+        match item.archive(&stops) {
+            Ok(Some(members)) => self.members(members, &mut progress, results),
+            // Where its beginning cannot be read, loading it says so.
+            Ok(None) | Err(_) => {
+                if let Some(outcome) = self.log(item, &mut progress) {
+                    lock(results).note(item.shown(), outcome);
                 }
-                other => break other,
+            }
+        }
+        progress.whole();
+        self.progress(&mut progress, item.size);
+    }
+
+    /// Loads the logs in an archive, one after the other.
+    fn members(&mut self, mut members: Members<'_>, progress: &mut Progress, results: &Mutex<Results>) {
+        let (mut read, mut failed) = (0u64, 0u64);
+        let end = loop {
+            let from = members.bytes_read();
+            let member = members.advance();
+            if self.store.is_stopping() || self.store.is_closed() {
+                return;
+            }
+            let member = match member {
+                Ok(Some(member)) => member,
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            };
+            let outcome = match member.item {
+                Err(why) => Err(why),
+                Ok(item) => {
+                    progress.part(from, members.bytes_read(), item.size);
+                    let Some(outcome) = self.log(&item, progress) else { return };
+                    self.progress(progress, item.size);
+                    outcome
+                }
+            };
+            *(if outcome.is_ok() { &mut read } else { &mut failed }) += 1;
+            if outcome.is_ok() || failed <= FAILED_NAMED {
+                let mut results = lock(results);
+                results.members += 1;
+                results.note(member.name, outcome);
             }
         };
-        self.progress(&mut counted, item.size);
-        let results = &mut *results.lock().unwrap_or_else(PoisonError::into_inner);
-        match outcome {
-            Ok(Loaded::All) => results.loaded += 1,
-            Ok(Loaded::Before) => results.known += 1,
-            Ok(Loaded::Nothing) => results.empty += 1,
-            Ok(Loaded::Shorter) => results.shorter.push(name),
-            Ok(Loaded::Growing) => results.growing.push(name),
-            Err(Halt::File(error)) => {
-                use io::ErrorKind::{NotFound, PermissionDenied, Unsupported};
-                let begun = !matches!(error.kind(), NotFound | PermissionDenied | Unsupported);
-                let whole = if begun { "; whole lines before that are loaded" } else { "" };
-                results.failed.push((name, format!("{error}{whole}")));
-            }
-            Err(Halt::Interrupted(_)) => {}
+        let more = failed.saturating_sub(FAILED_NAMED);
+        let why = [
+            end.map(|error| format!("{error}; the {read} files in it before that were read")),
+            (more > 0).then(|| format!("{more} more of its files could not be read")),
+        ];
+        let why: Vec<String> = why.into_iter().flatten().collect();
+        let mut results = lock(results);
+        if why.is_empty() {
+            results.archives += 1;
+        } else {
+            results.note(members.name, Err(why.join("; ")));
         }
     }
 
-    fn progress(&self, counted: &mut u64, now: u64) {
-        advance(self.bytes_done, counted, now);
+    /// Loads one log: what became of it, or why it was not read to its end. `None`: it was interrupted.
+    fn log(&mut self, item: &Item, progress: &mut Progress) -> Option<Result<Loaded, String>> {
+        let outcome = loop {
+            self.loader.is_current();
+            match self.try_file(item, progress) {
+                Err(Halt::Interrupted(_)) => {
+                    if self.store.is_stopping() || self.store.is_closed() {
+                        return None;
+                    }
+                    // The database was away: from the checkpoint on, again.
+                }
+                Err(Halt::File(error)) => break Err(error),
+                Ok(loaded) => break Ok(loaded),
+            }
+        };
+        Some(outcome.map_err(|error| {
+            use io::ErrorKind::{NotFound, PermissionDenied, Unsupported};
+            let begun = !matches!(error.kind(), NotFound | PermissionDenied | Unsupported);
+            let whole = if begun { "; whole lines before that are loaded" } else { "" };
+            format!("{error}{whole}")
+        }))
     }
 
-    fn try_file(&mut self, item: &Item, counted: &mut u64) -> Result<Loaded, Halt> {
+    /// Moves the bar to `now` bytes of this file.
+    fn progress(&self, progress: &mut Progress, now: u64) {
+        self.bytes_done.fetch_add(progress.reach(now), Ordering::Relaxed);
+    }
+
+    fn try_file(&mut self, item: &Item, progress: &mut Progress) -> Result<Loaded, Halt> {
         let raw = Arc::new(AtomicU64::new(0));
-        let mut opened = Opened::new(&item.path, Arc::clone(&raw))?;
+        let mut opened = item.open(Arc::clone(&raw))?;
         // A file that may still be written to keeps its last line until it has a newline.
         let quiet = Micros::try_from(self.config.load.seal_after.as_micros()).unwrap_or(Micros::MAX);
         let complete = opened.is_packed() || item.name.is_some() || clock::now() - item.modified > quiet;
         let mut again = false;
         if self.filtered || self.again {
-            let done = self.beside(opened, complete, &raw, counted)?;
+            let done = self.beside(opened, complete, &raw, progress)?;
             match done {
                 // Without a checkpoint, or what lies behind it, `--again` is a replay like any other.
                 Loaded::All | Loaded::Nothing if !self.filtered => again = matches!(done, Loaded::All),
                 done => return Ok(done),
             }
-            opened = Opened::new(&item.path, Arc::clone(&raw))?;
+            opened = item.open(Arc::clone(&raw))?;
         }
         // One that begins like a longer one and stands still is a file of its own: its lines are held against ids.
         let choice = Choice { complete, fork_if_shorter: complete, by_ids: true, unloaded_too: true };
@@ -348,7 +395,7 @@ impl Job<'_> {
             }
             let moved = moved?;
             self.progress(
-                counted,
+                progress,
                 if reading.packed { raw.load(Ordering::Relaxed) } else { reading.offset() },
             );
             if self.store.is_stopping() {
@@ -381,7 +428,7 @@ impl Job<'_> {
         opened: Opened,
         complete: bool,
         raw: &AtomicU64,
-        counted: &mut u64,
+        progress: &mut Progress,
     ) -> Result<Loaded, Halt> {
         let (mut reading, loaded_bytes) = match opened.beside(&self.belongs, complete, &self.store)?? {
             Beside::Reading { reading, loaded_bytes } => (reading, loaded_bytes),
@@ -392,15 +439,12 @@ impl Job<'_> {
             reading.until = loaded_bytes;
         }
         let mut aside = Aside::all(reading, loaded_bytes.is_some());
-        let seen = std::cell::Cell::new(*counted);
-        let done = self.loader.read_aside(&mut aside, complete, &|reading| {
+        let (bytes_done, store) = (self.bytes_done, &self.store);
+        let done = self.loader.read_aside(&mut aside, complete, &mut |reading| {
             let now = if reading.packed { raw.load(Ordering::Relaxed) } else { reading.offset() };
-            let mut counted = seen.get();
-            advance(self.bytes_done, &mut counted, now);
-            seen.set(counted);
-            !self.store.is_stopping()
+            bytes_done.fetch_add(progress.reach(now), Ordering::Relaxed);
+            !store.is_stopping()
         });
-        *counted = seen.get();
         if !matches!(done, Err(Halt::Interrupted(_))) {
             self.finish()?;
         }
@@ -425,14 +469,6 @@ impl Job<'_> {
     }
 }
 
-/// Moves the bar to `now` bytes of a file.
-fn advance(bytes_done: &AtomicU64, counted: &mut u64, now: u64) {
-    if now > *counted {
-        bytes_done.fetch_add(now - *counted, Ordering::Relaxed);
-        *counted = now;
-    }
-}
-
 /// What became of a file.
 enum Loaded {
     All,
@@ -444,69 +480,21 @@ enum Loaded {
     Growing,
 }
 
-/// The files that the arguments name, oldest first; standard input is spooled, because after an error of the
-/// database it is read again.
-fn items(paths: &[String]) -> anyhow::Result<(Vec<Item>, Vec<tempfile::NamedTempFile>)> {
-    let mut items = Vec::new();
-    let mut spooled = Vec::new();
-    for path in paths {
-        if path == "-" {
-            let mut spool = tempfile::Builder::new()
-                .prefix("alt-stdin-")
-                .tempfile_in(temporary())
-                .context("make a temporary file for standard input (TMPDIR says where)")?;
-            io::copy(&mut io::stdin().lock(), &mut spool)
-                .context("spool standard input (TMPDIR says where)")?;
-            spool.flush().context("spool standard input")?;
-            items.push(item(spool.path(), Some("-".to_owned()))?);
-            spooled.push(spool);
-            continue;
-        }
-        let before = items.len();
-        let literal = Path::new(path);
-        if std::fs::metadata(literal).is_ok() || !path.contains(['*', '?', '[']) {
-            add_path(literal, &mut items)?;
-        } else {
-            for found in glob::glob(path).with_context(|| format!("pattern {path}"))? {
-                add_path(&found.with_context(|| format!("pattern {path}"))?, &mut items)?;
-            }
-            if items.len() == before {
-                bail!("{path} matches no file");
-            }
+impl Results {
+    fn note(&mut self, name: String, outcome: Result<Loaded, String>) {
+        match outcome {
+            Ok(Loaded::All) => self.loaded += 1,
+            Ok(Loaded::Before) => self.known += 1,
+            Ok(Loaded::Nothing) => self.empty += 1,
+            Ok(Loaded::Shorter) => self.shorter.push(name),
+            Ok(Loaded::Growing) => self.growing.push(name),
+            Err(why) => self.failed.push((name, why)),
         }
     }
-    items.sort_by(|a, b| (a.modified, &a.path).cmp(&(b.modified, &b.path)));
-    items.dedup_by(|a, b| a.path == b.path);
-    Ok((items, spooled))
 }
 
-/// A file, or all files in and below a directory.
-fn add_path(path: &Path, items: &mut Vec<Item>) -> anyhow::Result<()> {
-    let metadata = std::fs::metadata(path).with_context(|| format!("look at {}", path.display()))?;
-    if !metadata.is_dir() && !metadata.is_file() {
-        bail!("{} is neither a file nor a directory: pipe it in, and write - for it", path.display());
-    }
-    if !metadata.is_dir() {
-        items.push(item(path, None)?);
-        return Ok(());
-    }
-    for entry in std::fs::read_dir(path).with_context(|| format!("list {}", path.display()))? {
-        let entry = entry.with_context(|| format!("list {}", path.display()))?;
-        // Links within a directory are passed over: they may lead in a circle.
-        let kind = entry.file_type().with_context(|| format!("look at {}", entry.path().display()))?;
-        if kind.is_dir() || kind.is_file() {
-            add_path(&entry.path(), items)?;
-        }
-    }
-    Ok(())
-}
-
-fn item(path: &Path, name: Option<String>) -> anyhow::Result<Item> {
-    let metadata = std::fs::metadata(path).with_context(|| format!("look at {}", path.display()))?;
-    let stamp = Stamp::of(&metadata);
-    // under its own name, wherever it was started
-    let path = std::fs::canonicalize(path).with_context(|| format!("look at {}", path.display()))?;
-    Ok(Item { path, name, size: metadata.len(), modified: stamp.modified })
+fn lock(results: &Mutex<Results>) -> MutexGuard<'_, Results> {
+    results.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn bar(bytes: u64) -> indicatif::ProgressBar {
@@ -575,7 +563,7 @@ fn non_hit(kind: NonHit) -> String {
 }
 
 fn summary(
-    items: &[Item],
+    files: usize,
     results: &Results,
     totals: &Totals,
     time: Duration,
@@ -584,7 +572,7 @@ fn summary(
 ) -> anyhow::Result<()> {
     let account = Account {
         dry_run: args.dry_run,
-        files: items.len(),
+        files,
         files_loaded: results.loaded,
         files_loaded_before: results.known,
         files_empty: results.empty,

@@ -83,7 +83,7 @@ impl Loader {
         &mut self,
         aside: &mut Aside,
         finish: bool,
-        go_on: &dyn Fn(&Reading) -> bool,
+        go_on: &mut dyn FnMut(&Reading) -> bool,
     ) -> Result<(), Halt> {
         let done = self.batches_aside(aside, finish, go_on);
         if let Err(Halt::Interrupted(_)) = done {
@@ -96,7 +96,7 @@ impl Loader {
         &mut self,
         aside: &mut Aside,
         finish: bool,
-        go_on: &dyn Fn(&Reading) -> bool,
+        go_on: &mut dyn FnMut(&Reading) -> bool,
     ) -> Result<(), Halt> {
         loop {
             aside.look_ahead(&self.store)?;
@@ -121,7 +121,7 @@ impl Loader {
         &mut self,
         aside: &mut Aside,
         finish: bool,
-        go_on: &dyn Fn(&Reading) -> bool,
+        go_on: &mut dyn FnMut(&Reading) -> bool,
     ) -> Result<End, Halt> {
         let now = clock::now();
         let mut lines = 0;

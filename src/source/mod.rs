@@ -1,6 +1,7 @@
 //! Where bytes come from: files, live and rotated, plain and compressed.
 
 pub mod follow;
+pub mod inputs;
 pub mod reading;
 pub mod siblings;
 pub mod stored;

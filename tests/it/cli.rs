@@ -163,28 +163,33 @@ fn help_is_a_small_manual() {
     insta::assert_snapshot!(place.done(&["replay", "--help"]), @r"
     Load archived or foreign logs; what is there already is not loaded twice
 
-    Usage: alt replay [OPTIONS] <PATH>...
+    Usage: alt replay [OPTIONS] [PATH]...
 
     Arguments:
-      <PATH>...  Files (plain, .gz, .zst, .bz2), directories, patterns, or - for standard input
+      [PATH]...  Files (plain, .gz, .zst, .bz2; tar archives of them, packed or not), directories,
+                 patterns, or - for standard input
 
     Options:
-          --format <FORMAT>  Format of the lines: alt1, combined, common, or an nginx log_format string
-                             [default: alt1]
-          --pixel <PIXEL>    What the log is of: the pixel of matomo, goatcounter, plausible or umami,
-                             or of your own (/px.gif?url=u&ref=r)
-          --app <APP>        Name or key of the application whose hits these are, for formats that carry
-                             none
-          --site <NAME=APP>  The application of one site, by its virtual host or the pixel's name for it
-                             (several: repeat)
-          --label <LABEL>    The source's label, for formats without event ids: as configured where the
-                             log was written
-          --again            Read what is loaded already again: rows that are missing are loaded, and
-                             rejects looked at again
-          --dry-run          Write nothing, and tell what would be loaded
-          --jobs <N>         Files to read at the same time [default: 1]
-          --json             Print the summary as JSON
-      -h, --help             Print help
+          --files-from <FILE>  Read what this file names too: one path a line, or with a NUL behind each
+                               (- for standard input)
+          --order <WHICH>      Which files come first, by the time they were last written: oldest or
+                               newest [default: oldest]
+          --format <FORMAT>    Format of the lines: alt1, combined, common, or an nginx log_format
+                               string [default: alt1]
+          --pixel <PIXEL>      What the log is of: the pixel of matomo, goatcounter, plausible or umami,
+                               or of your own (/px.gif?url=u&ref=r)
+          --app <APP>          Name or key of the application whose hits these are, for formats that
+                               carry none
+          --site <NAME=APP>    The application of one site, by its virtual host or the pixel's name for
+                               it (several: repeat)
+          --label <LABEL>      The source's label, for formats without event ids: as configured where
+                               the log was written
+          --again              Read what is loaded already again: rows that are missing are loaded, and
+                               rejects looked at again
+          --dry-run            Write nothing, and tell what would be loaded
+          --jobs <N>           Files to read at the same time [default: 1]
+          --json               Print the summary as JSON
+      -h, --help               Print help
 
     Which lines:
           --since <TIME>    Only lines of this time or later: 2026-01-31, 2026-01-31T12:00:00Z (UTC
@@ -217,6 +222,8 @@ fn help_is_a_small_manual() {
       alt replay --since 2026-01-31 --until 2026-02-01 --only-app 'My shop' --dry-run /backup/2026/
       alt replay --again /backup/2026/01/
       alt replay --format combined --pixel matomo --site 1=Shop --site 2=Blog --label stats stats.log
+      find /backup -name 'beacon.log*' -mtime -7 | alt replay --files-from - --order newest
+      alt replay --jobs 2 /backup/logs-2025.tar.zst /backup/logs-2026.tar.gz
       ssh web-2 cat /var/log/nginx/alt/beacon.log.1 | alt replay -
     ");
     insta::assert_snapshot!(place.done(&["app", "add", "--help"]), @r"

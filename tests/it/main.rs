@@ -4,6 +4,7 @@
 mod browser;
 mod cli;
 mod follow;
+mod inputs;
 mod load;
 mod loading;
 mod nginx;
