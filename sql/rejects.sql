@@ -1,4 +1,4 @@
--- $1 reason, $2 part of a path, $3 seconds back, $4 at most: `alt rejects list`.
+-- $1 reason, $2 part of a path, $3 since when, $4 at most: `alt rejects list`.
 SELECT f.path, f.host, r.file_offset, r.bytes, r.lines, r.reason, r.detail,
        to_char(r.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
        r.event_id::text,
@@ -8,6 +8,6 @@ FROM rejected_lines r
 LEFT JOIN log_files f ON f.id = r.file_id
 WHERE ($1::text IS NULL OR r.reason = $1)
   AND ($2::text IS NULL OR strpos(f.path, $2) > 0)
-  AND ($3::double precision IS NULL OR r.rejected_at >= now() - make_interval(secs => $3))
+  AND ($3::timestamptz IS NULL OR r.rejected_at >= $3)
 ORDER BY r.rejected_at DESC, r.file_id DESC, r.file_offset DESC
 LIMIT $4

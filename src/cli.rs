@@ -109,7 +109,7 @@ Examples:
     /// Show how a line is parsed, enriched and classified, and by which rule
     Explain(Explain),
     /// Lines that could not become rows
-    #[command(subcommand, after_help = "Example:\n  alt rejects list --since 1d")]
+    #[command(subcommand, after_help = "Examples:\n  alt rejects list --since 1d\n  alt rejects retry")]
     Rejects(Rejects),
 }
 
@@ -325,6 +325,9 @@ pub struct AppAdd {
     /// Time zone of its days; it cannot be changed later
     #[arg(long, value_name = "ZONE", default_value = "UTC")]
     pub time_zone: String,
+    /// Its key, where pages have one already: letters, digits, - and _ (else a new one that nobody can guess)
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
     /// The host name that beacons are sent to, for the line to paste
     #[arg(long, value_name = "HOST")]
     pub host: Option<String>,
@@ -467,6 +470,40 @@ Examples:
   alt rejects list --since 1d
   alt rejects list --reason unknown_app --file /var/log/nginx/alt/beacon.log --json")]
     List(RejectsList),
+    /// Look at them again, and load what can be loaded now
+    #[command(after_help = "\
+For rejects whose cause is gone: an application that is registered now, a line that a newer alt reads, a column that \
+was mended. Lines are read from their files, and where these are not here, from the quarantine, as far as it has \
+them. Each leaves it with what became of it; what is a row already is counted as already loaded.
+
+Examples:
+  alt rejects retry --reason unknown_app
+  alt rejects retry --since 1d --json
+  alt rejects retry /backup/beacon.log-20260131.gz")]
+    Retry(RejectsRetry),
+}
+
+/// `alt rejects retry`
+#[derive(Debug, Args)]
+pub struct RejectsRetry {
+    /// Files in which rejected lines may be, if they are not where they were seen last
+    #[arg(value_name = "FILE")]
+    pub paths: Vec<PathBuf>,
+    /// Only of this reason
+    #[arg(long, value_name = "REASON")]
+    pub reason: Option<String>,
+    /// Only with this detail, such as the key of an application
+    #[arg(long, value_name = "TEXT")]
+    pub detail: Option<String>,
+    /// Only of files whose path contains this
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<String>,
+    /// Only rejected since: 2026-01-31, 2026-01-31T12:00:00Z, or 7d ago
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `alt rejects list`
@@ -478,7 +515,7 @@ pub struct RejectsList {
     /// Only of files whose path contains this
     #[arg(long, value_name = "FILE")]
     pub file: Option<String>,
-    /// Only rejected in this time (1h, 7d)
+    /// Only rejected since: 2026-01-31, 2026-01-31T12:00:00Z, or 7d ago
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
     /// At most so many

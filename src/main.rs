@@ -51,9 +51,9 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         Command::Replay(args) => cmd::replay::run(&config, args, out),
         Command::Unload(args) => block_on(cmd::unload::run(&config, args, out)),
         Command::Migrate(args) => block_on(cmd::migrate::run(&config, args, out)),
-        Command::App(verb) => block_on(cmd::app::run(&config, verb, out)),
+        Command::App(verb) => cmd::app::run(&config, verb, out),
         Command::Status(args) => block_on(cmd::status::run(&config, args, out)),
-        Command::Rejects(verb) => block_on(cmd::rejects::run(&config, verb, out)),
+        Command::Rejects(verb) => cmd::rejects::run(&config, verb, out),
         Command::Setup(_)
         | Command::Check(_)
         | Command::Parse(_)

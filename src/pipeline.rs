@@ -24,7 +24,8 @@ use crate::store::writer::{Interrupted, Store, Wake};
 
 /// How long the list of applications is believed where it answers, and where it does not.
 const APPS_FRESH: Duration = Duration::from_secs(30);
-const APPS_ASKED_AGAIN: Duration = Duration::from_secs(1);
+/// The latter.
+pub const APPS_ASKED_AGAIN: Duration = Duration::from_secs(1);
 
 /// Salts are read again after this time, so that dead ones are not used on.
 const SALTS_FRESH: Duration = Duration::from_secs(1800);

@@ -5,9 +5,14 @@ use serde::Serialize;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
+use super::rejects::{self, Wanted};
 use super::{Out, Outcome, show};
 use crate::cli;
 use crate::config::Config;
+use crate::pipeline::APPS_ASKED_AGAIN;
+use crate::pure::hit::Reason;
+use crate::pure::way::UNKNOWN_KEY_BYTES;
+use crate::store::files::Which;
 use crate::store::migrate;
 
 /// Characters of a key: no two that are mistaken for each other when read aloud or from paper.
@@ -48,12 +53,31 @@ impl Application {
 ///
 /// # Errors
 /// The database cannot be reached, or the application is not there, or not unique.
-pub async fn run(config: &Config, verb: &cli::App, out: Out<'_>) -> anyhow::Result<Outcome> {
+pub fn run(config: &Config, verb: &cli::App, out: Out<'_>) -> anyhow::Result<Outcome> {
+    super::block_on(dispatch(config, verb, out))?;
+    // Hits that came before their application are in the quarantine, under its key.
+    if let cli::App::Add(args) = verb
+        && let Some(key) = &args.key
+    {
+        // A daemon rejects them until it asks for the applications the next time.
+        std::thread::sleep(2 * APPS_ASKED_AGAIN);
+        let reason = Some(Reason::UnknownApp.as_str().to_owned());
+        let which = Which { reason, detail: Some(key.clone()), since: None };
+        let account = rejects::retry(config, &Wanted { which, ..Wanted::default() })?;
+        if !account.is_empty() && !args.json {
+            writeln!(out, "\nIts hits that had been rejected:\n")?;
+            account.print(false, out)?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+async fn dispatch(config: &Config, verb: &cli::App, out: Out<'_>) -> anyhow::Result<()> {
     let mut client = super::connect(config).await?;
     migrate::check_compatible(&client).await?;
     match verb {
         cli::App::Add(args) => {
-            let app = add(&mut client, &args.name, &args.domains, &args.time_zone).await?;
+            let app = add(&mut client, args).await?;
             show_one(&app, args.host.as_deref(), args.json, out)?;
         }
         cli::App::List(args) => list(&client, args.json, out).await?,
@@ -71,24 +95,32 @@ pub async fn run(config: &Config, verb: &cli::App, out: Out<'_>) -> anyhow::Resu
             let app = find(&client, &args.app).await?;
             set(&client, &app, "disabled_at = NULL").await?;
             writeln!(out, "enabled {} ({})", show::safe(&app.name), app.key)?;
+            writeln!(
+                out,
+                "What it was sent meanwhile is loaded by: alt rejects retry --reason unknown_app --detail {}",
+                app.key
+            )?;
         }
     }
-    Ok(Outcome::Done)
+    Ok(())
 }
 
-async fn add(
-    client: &mut Client,
-    name: &str,
-    domains: &[String],
-    time_zone: &str,
-) -> anyhow::Result<Application> {
-    let name = checked_name(name)?;
+async fn add(client: &mut Client, args: &cli::AppAdd) -> anyhow::Result<Application> {
+    let name = checked_name(&args.name)?;
     let domains: Vec<String> =
-        domains.iter().map(|domain| checked_domain(domain)).collect::<Result<_, _>>()?;
-    let time_zone = checked_time_zone(time_zone)?;
-    let key = new_key()?;
+        args.domains.iter().map(|domain| checked_domain(domain)).collect::<Result<_, _>>()?;
+    let time_zone = checked_time_zone(&args.time_zone)?;
+    let key = match &args.key {
+        Some(key) => checked_key(key)?.to_owned(),
+        None => new_key()?,
+    };
     let tx = client.transaction().await?;
     refuse_taken_name(&tx, name).await?;
+    let taken =
+        tx.query_typed_opt("SELECT name FROM applications WHERE app_key = $1", &[(&key, Type::TEXT)]).await?;
+    if let Some(row) = taken {
+        bail!("the application {} has the key {key} already", row.get::<_, &str>(0));
+    }
     let sql = format!(
         "INSERT INTO applications (app_key, name, allowed_domains, time_zone) VALUES ($1, $2, $3, $4) \
          RETURNING {COLUMNS}"
@@ -242,6 +274,15 @@ pub(super) fn checked_time_zone(name: &str) -> anyhow::Result<String> {
         Ok(zone) => Ok(zone.iana_name().unwrap_or(name).to_owned()),
         Err(_) => bail!("`{name}` is no time zone; write one like Europe/Berlin or UTC"),
     }
+}
+
+/// A key that is in pages already. What a reject keeps of one is no longer.
+fn checked_key(key: &str) -> anyhow::Result<&str> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if key.is_empty() || key.len() > UNKNOWN_KEY_BYTES || !key.bytes().all(fits) {
+        bail!("--key {key}: a key is 1 to {UNKNOWN_KEY_BYTES} letters, digits, - and _");
+    }
+    Ok(key)
 }
 
 fn new_key() -> anyhow::Result<String> {

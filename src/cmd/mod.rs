@@ -47,6 +47,12 @@ pub(crate) async fn connect(config: &Config) -> anyhow::Result<tokio_postgres::C
     crate::store::connect(&config.postgres, "alt").await
 }
 
+/// Runs what waits for the database, where blocking is allowed.
+pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("start the runtime")?.block_on(work)
+}
+
 /// The list of crawlers that is configured, or the built-in one.
 pub(crate) fn rules(config: &Config) -> anyhow::Result<AgentRules> {
     let Some(path) = &config.agents.rules else { return Ok(AgentRules::builtin()) };

@@ -183,6 +183,7 @@ pub(crate) fn way(config: &Config, spec: &Spec) -> anyhow::Result<(Way, Belongs)
         host: config.load.host_name(),
         source: String::new(),
         format: format.name().to_owned(),
+        spec: serde_json::to_string(spec).context("write down what the lines are")?,
         alt1: matches!(*format, Format::Alt1),
         lines_have_ids: format.carries_id(),
         twins: !format.carries_id(),

@@ -30,7 +30,7 @@ const NEW_AGENTS_PER_HOUR: usize = 20_000;
 const AGENTS_KNOWN_MAX: usize = 200_000;
 
 /// Bytes that are kept of an unknown application's key, or of a site that is none's.
-const UNKNOWN_KEY_BYTES: usize = 64;
+pub const UNKNOWN_KEY_BYTES: usize = 64;
 
 /// What a line needs and only the database knows. An error abandons the batch: its lines are read again.
 pub trait Known {

@@ -56,6 +56,8 @@ pub struct Belongs {
     pub source: String,
     /// Name of the format.
     pub format: String,
+    /// What the lines are, as JSON of a [`Spec`](crate::pure::parse::Spec).
+    pub spec: String,
     /// Lines have an id of their own, and the file's beginning can be told by it.
     pub alt1: bool,
     /// Lines have an id of their own.
@@ -353,6 +355,7 @@ impl Opened {
             source: belongs.source.clone(),
             path: self.path.to_string_lossy().into_owned(),
             format: belongs.format.clone(),
+            spec: belongs.spec.clone(),
             inode: i64::try_from(self.metadata.ino()).unwrap_or(i64::MAX),
             stamp: Stamp::of(&self.metadata),
         }
@@ -784,6 +787,7 @@ mod tests {
             host: String::new(),
             source: String::new(),
             format: "alt1".to_owned(),
+            spec: "{}".to_owned(),
             alt1: true,
             lines_have_ids: true,
             twins: false,

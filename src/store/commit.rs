@@ -471,8 +471,9 @@ async fn enter_aside(
 async fn add_file(client: &Client, id: i32, facts: &Facts, sealed: bool) -> Result<(), Failure> {
     client
         .execute_typed(
-            "INSERT INTO log_files (id, host, source, path, format, inode, size_bytes, modified_at, sealed_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN $9 THEN now() END) ON CONFLICT (id) DO NOTHING",
+            "INSERT INTO log_files (id, host, source, path, format, inode, size_bytes, modified_at, sealed_at, spec) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN $9 THEN now() END, $10::text::jsonb) \
+             ON CONFLICT (id) DO NOTHING",
             &[
                 (&id, Type::INT4),
                 (&facts.host, Type::TEXT),
@@ -483,6 +484,7 @@ async fn add_file(client: &Client, id: i32, facts: &Facts, sealed: bool) -> Resu
                 (&facts.stamp.size, Type::INT8),
                 (&system_time(facts.stamp.modified), Type::TIMESTAMPTZ),
                 (&sealed, Type::BOOL),
+                (&facts.spec, Type::TEXT),
             ],
         )
         .await?;

@@ -26,6 +26,8 @@ pub struct Facts {
     pub path: String,
     /// Name of its format.
     pub format: String,
+    /// What its lines are, as JSON of a [`Spec`](crate::pure::parse::Spec).
+    pub spec: String,
     /// Its inode.
     pub inode: i64,
     /// Its size and age.
@@ -190,7 +192,7 @@ pub async fn remember(
 ) -> Result<(), tokio_postgres::Error> {
     client
         .execute_typed(
-            "UPDATE log_files SET path = $2, inode = $3, size_bytes = $4, modified_at = $5, \
+            "UPDATE log_files SET path = $2, inode = $3, size_bytes = $4, modified_at = $5, spec = coalesce(spec, $7::text::jsonb), \
                 sealed_at = CASE WHEN $6 THEN coalesce(sealed_at, now()) WHEN NOT $6 THEN NULL ELSE sealed_at END \
              WHERE id = $1",
             &[
@@ -200,6 +202,7 @@ pub async fn remember(
                 (&facts.stamp.size, Type::INT8),
                 (&clock::system_time(facts.stamp.modified), Type::TIMESTAMPTZ),
                 (&sealed, Type::BOOL),
+                (&facts.spec, Type::TEXT),
             ],
         )
         .await?;

@@ -238,6 +238,8 @@ fn help_is_a_small_manual() {
           --domain <DOMAIN>   A domain whose pages it tracks and those below it (several: repeat; none:
                               all)
           --time-zone <ZONE>  Time zone of its days; it cannot be changed later [default: UTC]
+          --key <KEY>         Its key, where pages have one already: letters, digits, - and _ (else a
+                              new one that nobody can guess)
           --host <HOST>       The host name that beacons are sent to, for the line to paste
           --json              Print JSON
       -h, --help              Print help

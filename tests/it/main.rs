@@ -9,6 +9,7 @@ mod load;
 mod loading;
 mod nginx;
 mod pixels;
+mod rejects;
 mod replay;
 mod setup;
 mod store;

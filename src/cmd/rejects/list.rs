@@ -1,14 +1,15 @@
-//! `alt rejects`: lines that could not become rows.
+//! `alt rejects list`: the quarantine, the newest first.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde::Serialize;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::{Out, Outcome, show};
 use crate::cli;
-use crate::config::{Config, parse_time};
-use crate::pure::hit::Reason;
+use crate::clock;
+use crate::cmd::{Out, Outcome, show};
+use crate::config::Config;
+use crate::pure::hit::Micros;
 use crate::store::migrate;
 
 #[derive(Serialize)]
@@ -26,23 +27,14 @@ struct Span {
     raw: Option<String>,
 }
 
-/// Dispatches the verbs of `alt rejects`.
-///
-/// # Errors
-/// The database cannot be reached, or an option cannot be understood.
-pub async fn run(config: &Config, verb: &cli::Rejects, out: Out<'_>) -> anyhow::Result<Outcome> {
-    let cli::Rejects::List(args) = verb;
-    if let Some(reason) = &args.reason
-        && !Reason::ALL.iter().any(|known| known.as_str() == reason)
-    {
-        let known: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
-        bail!("--reason {reason} is unknown; the reasons are {}", known.join(", "));
-    }
-    let since = match &args.since {
-        Some(text) => Some(parse_time(text).with_context(|| format!("--since {text} is no time (1h, 7d)"))?),
-        None => None,
-    };
-    let client = super::connect(config).await?;
+/// Lists them, the newest first.
+pub(super) async fn list(
+    config: &Config,
+    args: &cli::RejectsList,
+    since: Option<Micros>,
+    out: Out<'_>,
+) -> anyhow::Result<Outcome> {
+    let client = crate::cmd::connect(config).await?;
     migrate::check_compatible(&client).await?;
     let spans = select(&client, args, since).await?;
     if args.json {
@@ -58,15 +50,15 @@ pub async fn run(config: &Config, verb: &cli::Rejects, out: Out<'_>) -> anyhow::
 async fn select(
     client: &Client,
     args: &cli::RejectsList,
-    since: Option<std::time::Duration>,
+    since: Option<Micros>,
 ) -> anyhow::Result<Vec<Span>> {
-    let sql = include_str!("../../sql/rejects.sql");
-    let since_seconds = since.map(|time| time.as_secs_f64());
+    let sql = include_str!("../../../sql/rejects.sql");
+    let since = since.map(clock::system_time);
     let limit = i64::from(args.limit);
     let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
         (&args.reason, Type::TEXT),
         (&args.file, Type::TEXT),
-        (&since_seconds, Type::FLOAT8),
+        (&since, Type::TIMESTAMPTZ),
         (&limit, Type::INT8),
     ];
     let rows = client.query_typed(sql, &parameters).await.context("read the rejects")?;

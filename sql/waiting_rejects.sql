@@ -1,0 +1,13 @@
+-- Files with rejects that could be looked at again: $1 reason, $2 detail, $3 rejected since, $4 part of the file's path.
+SELECT f.id, f.host, f.source, f.path, f.format, f.spec::text, c.head, c.head_bytes, c.head_has_id,
+       c.loaded_bytes, sum(r.lines)::bigint AS lines
+FROM rejected_lines r
+JOIN log_files f ON f.id = r.file_id
+JOIN checkpoints c ON c.file_id = r.file_id
+WHERE ($1::text IS NULL OR r.reason = $1)
+  AND ($2::text IS NULL OR r.detail = $2)
+  AND ($3::timestamptz IS NULL OR r.rejected_at >= $3)
+  AND ($4::text IS NULL OR strpos(f.path, $4) > 0)
+  AND c.unloaded_at IS NULL
+GROUP BY f.id, c.file_id
+ORDER BY f.id

@@ -1,0 +1,55 @@
+//! `alt rejects`: lines that could not become rows.
+
+mod list;
+mod retry;
+
+pub(super) use retry::{Wanted, retry};
+
+use anyhow::bail;
+
+use super::when::when;
+use super::{Out, Outcome};
+use crate::cli;
+use crate::clock;
+use crate::config::Config;
+use crate::pure::hit::{Micros, Reason};
+use crate::store::files::Which;
+
+/// Dispatches the verbs of `alt rejects`.
+///
+/// # Errors
+/// The database cannot be reached, or an option cannot be understood; or rejects could not be looked at again.
+pub fn run(config: &Config, verb: &cli::Rejects, out: Out<'_>) -> anyhow::Result<Outcome> {
+    match verb {
+        cli::Rejects::List(args) => {
+            let since = checked(args.reason.as_deref(), args.since.as_deref())?;
+            super::block_on(list::list(config, args, since, out))
+        }
+        cli::Rejects::Retry(args) => {
+            let since = checked(args.reason.as_deref(), args.since.as_deref())?;
+            let wanted = Wanted {
+                which: Which { reason: args.reason.clone(), detail: args.detail.clone(), since },
+                file: args.file.clone(),
+                paths: args.paths.clone(),
+            };
+            let account = retry(config, &wanted)?;
+            account.print(args.json, out)?;
+            match account.left {
+                0 => Ok(Outcome::Done),
+                left => bail!("{left} rejects could not be looked at again"),
+            }
+        }
+    }
+}
+
+/// Refuses an unknown reason; says since when.
+fn checked(reason: Option<&str>, since: Option<&str>) -> anyhow::Result<Option<Micros>> {
+    if let Some(reason) = reason
+        && Reason::named(reason).is_none()
+    {
+        let known: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+        bail!("--reason {reason} is unknown; the reasons are {}", known.join(", "));
+    }
+    let since = since.map(|since| when(since, clock::now())).transpose();
+    since.map_err(|e| anyhow::anyhow!("--since: {e}"))
+}

@@ -1,0 +1,352 @@
+//! `alt rejects retry`: lines that were rejected are looked at again, and leave the quarantine with what becomes of
+//! them now.
+//!
+//! Their bytes come from their file, if it is here, known by its content; else from the quarantine, where that has
+//! them whole. Rows, rejects and the ledger change in one transaction a batch.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use anyhow::Context;
+use serde::Serialize;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row};
+
+use crate::clock;
+use crate::cmd::run::{limits, way};
+use crate::cmd::{Out, block_on, show};
+use crate::config::Config;
+use crate::pipeline::{Aside, Halt, Loader};
+use crate::pure::aside::OldSpan;
+use crate::pure::batch::FileRef;
+use crate::pure::checkpoint::{Hash, Head, Proof};
+use crate::pure::hit::Reason;
+use crate::pure::parse::Spec;
+use crate::source::reading::{Belongs, Beside, Opened, Reading};
+use crate::source::siblings::siblings;
+use crate::store::files::Which;
+use crate::store::writer::{self, Interrupted, Options, Store, Totals};
+use crate::store::{self, migrate};
+
+/// Rejects taken from the quarantine at once.
+const RAW_AT_ONCE: i64 = 2000;
+
+/// Which rejects, and where their files may be.
+#[derive(Debug, Default)]
+pub(in crate::cmd) struct Wanted {
+    /// Which.
+    pub(in crate::cmd) which: Which,
+    /// Only of files whose path contains this.
+    pub(in crate::cmd) file: Option<String>,
+    /// Where the files are, if not where they were seen last.
+    pub(in crate::cmd) paths: Vec<PathBuf>,
+}
+
+/// A file with rejects.
+struct Waiting {
+    id: i32,
+    host: String,
+    source: String,
+    path: String,
+    format: String,
+    spec: Option<String>,
+    head: Head,
+    loaded_bytes: u64,
+    lines: i64,
+}
+
+impl Waiting {
+    fn of(row: &Row) -> Waiting {
+        let proof = Proof {
+            hash: Hash::try_from(row.get::<_, &[u8]>("head")).unwrap_or_default(),
+            bytes: u32::try_from(row.get::<_, i32>("head_bytes")).unwrap_or_default(),
+        };
+        Waiting {
+            id: row.get("id"),
+            host: row.get("host"),
+            source: row.get("source"),
+            path: row.get("path"),
+            format: row.get("format"),
+            spec: row.get("spec"),
+            head: Head { proof, has_id: row.get("head_has_id") },
+            loaded_bytes: u64::try_from(row.get::<_, i64>("loaded_bytes")).unwrap_or_default(),
+            lines: row.get("lines"),
+        }
+    }
+}
+
+/// What became of rejects: those looked at are rows, already loaded, non-hits, or rejects again.
+#[derive(Debug, Default, Serialize)]
+pub(in crate::cmd) struct Account {
+    files: usize,
+    rejects: i64,
+    pub(in crate::cmd) rows: u64,
+    already_loaded: u64,
+    non_hits: u64,
+    still_rejects: BTreeMap<String, u64>,
+    /// Rejects that were not looked at.
+    pub(in crate::cmd) left: i64,
+    /// Why, by file.
+    left_because: BTreeMap<String, String>,
+}
+
+impl Account {
+    /// Whether there were none.
+    pub(in crate::cmd) fn is_empty(&self) -> bool {
+        self.rejects == 0
+    }
+
+    /// Prints it.
+    pub(in crate::cmd) fn print(&self, as_json: bool, out: Out<'_>) -> anyhow::Result<()> {
+        if as_json {
+            return show::json(out, self);
+        }
+        if self.is_empty() {
+            writeln!(out, "no such rejects")?;
+            return Ok(());
+        }
+        let number = |n: u64| show::number(i64::try_from(n).unwrap_or(i64::MAX));
+        writeln!(out, "rejects         {} in {} files", show::number(self.rejects), self.files)?;
+        writeln!(out, "rows            {}", number(self.rows))?;
+        writeln!(out, "already loaded  {}", number(self.already_loaded))?;
+        if self.non_hits > 0 {
+            writeln!(out, "non-hits        {}", number(self.non_hits))?;
+        }
+        for (reason, lines) in &self.still_rejects {
+            writeln!(out, "still rejects   {} ({reason})", number(*lines))?;
+        }
+        if self.left > 0 {
+            writeln!(out, "not looked at   {}", show::number(self.left))?;
+        }
+        for (file, why) in &self.left_because {
+            writeln!(out, "                {}: {}", show::safe(file), show::safe(why))?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, totals: &Totals) {
+        self.rows = totals.rows;
+        self.already_loaded = totals.already_loaded;
+        self.non_hits = totals.non_hits.values().sum();
+        self.still_rejects =
+            totals.rejects.iter().map(|(why, lines)| (why.as_str().to_owned(), *lines)).collect();
+    }
+}
+
+/// Looks at rejects again. To be called where blocking is allowed.
+///
+/// # Errors
+/// The database cannot be reached, or does not take what it is given.
+pub(in crate::cmd) fn retry(config: &Config, wanted: &Wanted) -> anyhow::Result<Account> {
+    let waiting = block_on(async {
+        let client = crate::cmd::connect(config).await?;
+        migrate::check_compatible(&client).await?;
+        waiting(&client, wanted).await
+    })?;
+    let mut account = Account { files: waiting.len(), ..Account::default() };
+    if waiting.is_empty() {
+        return Ok(account);
+    }
+    let (store, writer) = writer::pair(Options {
+        postgres: config.postgres.clone(),
+        application_name: store::session_name("retry", &config.load.host_name()),
+        upkeep: None,
+        patient: false,
+        rehearsal: None,
+    });
+    let writing = writer.start(()).context("start a writer")?;
+    let totals = store.watch_totals();
+    for file in &waiting {
+        account.rejects += file.lines;
+        let outcome = one(config, &store, file, wanted);
+        if let Some(error) = store.take_fatal() {
+            return Err(error.context("look at rejects again; what was committed stays"));
+        }
+        if let Some(why) = outcome? {
+            let left = block_on(async {
+                let client = crate::cmd::connect(config).await?;
+                Ok(self::waiting(&client, wanted)
+                    .await?
+                    .iter()
+                    .find(|w| w.id == file.id)
+                    .map_or(0, |w| w.lines))
+            })?;
+            account.left += left;
+            if left > 0 {
+                account.left_because.insert(format!("{}:{}", file.host, file.path), why);
+            }
+        }
+    }
+    drop(store);
+    let _ = writing.join();
+    account.add(&totals());
+    Ok(account)
+}
+
+async fn waiting(client: &Client, wanted: &Wanted) -> anyhow::Result<Vec<Waiting>> {
+    let which = &wanted.which;
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&which.reason, Type::TEXT),
+        (&which.detail, Type::TEXT),
+        (&which.since.map(clock::system_time), Type::TIMESTAMPTZ),
+        (&wanted.file, Type::TEXT),
+    ];
+    let sql = include_str!("../../../sql/waiting_rejects.sql");
+    let rows = client.query_typed(sql, &parameters).await.context("look for rejects")?;
+    Ok(rows.iter().map(Waiting::of).collect())
+}
+
+/// Looks at the rejects of one file. Why some of them were not looked at, if so.
+fn one(config: &Config, store: &Store, file: &Waiting, wanted: &Wanted) -> anyhow::Result<Option<String>> {
+    let Some(spec) = spec(config, file) else {
+        return Ok(Some(
+            "how its lines are written is not known; load it with `alt replay --again`, and say there"
+                .to_owned(),
+        ));
+    };
+    let (way, belongs) = way(config, &spec)?;
+    let belongs = Belongs { host: file.host.clone(), source: file.source.clone(), ..belongs };
+    let mut loader = Loader::new(store.clone(), way, limits(config));
+    loop {
+        loader.is_current();
+        let done = match find(config, store, file, &belongs, &wanted.paths) {
+            Ok(Some(reading)) => from_file(&mut loader, store, reading, file, wanted),
+            Ok(None) => from_quarantine(config, &mut loader, store, file, &belongs, wanted)?,
+            Err(interrupted) => Err(Halt::Interrupted(interrupted)),
+        };
+        match done {
+            Ok(why) => return Ok(why),
+            Err(Halt::File(error)) => return Ok(Some(error.to_string())),
+            // The database was away, or another process was faster: what is left is looked at again.
+            Err(Halt::Interrupted(_)) if store.is_closed() => return Ok(None),
+            Err(Halt::Interrupted(_)) => {}
+        }
+    }
+}
+
+/// How the lines of a file are read: as they were; for one that was loaded before that was noted, as its source is
+/// configured, or by the name of its format.
+fn spec(config: &Config, file: &Waiting) -> Option<Spec> {
+    if let Some(spec) = &file.spec {
+        return serde_json::from_str(spec).ok();
+    }
+    let of_source = |path: &String| glob::Pattern::new(path).is_ok_and(|p| p.matches(&file.source));
+    if let Some(source) = config.sources.iter().find(|source| source.paths.iter().any(of_source)) {
+        return Some(source.spec());
+    }
+    (file.format == "alt1").then(|| Spec::new("alt1"))
+}
+
+/// The file, opened, if it is here.
+fn find(
+    config: &Config,
+    store: &Store,
+    file: &Waiting,
+    belongs: &Belongs,
+    paths: &[PathBuf],
+) -> Result<Option<Box<Reading>>, Interrupted> {
+    let mut places = paths.to_vec();
+    if file.host == config.load.host_name() {
+        places.push(PathBuf::from(&file.path));
+        let source = Path::new(&file.source);
+        if source.is_absolute() {
+            let of_it = config.sources.iter().flat_map(|source| &source.rotated).map(PathBuf::from);
+            places.push(source.to_owned());
+            places.extend(siblings(source, &of_it.collect::<Vec<_>>()).0);
+        }
+    }
+    for place in places {
+        let Ok(opened) = Opened::new(&place, Arc::new(AtomicU64::new(0))) else { continue };
+        let Ok(beside) = opened.beside(belongs, true, store) else { continue };
+        if let Beside::Reading { mut reading, loaded_bytes: Some(loaded) } = beside?
+            && reading.file_id() == file.id
+        {
+            reading.until = loaded;
+            return Ok(Some(reading));
+        }
+    }
+    Ok(None)
+}
+
+fn from_file(
+    loader: &mut Loader,
+    store: &Store,
+    reading: Box<Reading>,
+    file: &Waiting,
+    wanted: &Wanted,
+) -> Result<Option<String>, Halt> {
+    let mut aside = Aside::rejects(reading, wanted.which.clone());
+    loader.read_aside(&mut aside, true, &mut |_| !store.is_stopping())?;
+    settle(loader, store)?;
+    debug_assert!(aside.reading.offset() <= file.loaded_bytes);
+    Ok(None)
+}
+
+/// Looks at the rejects of which the quarantine has all bytes.
+fn from_quarantine(
+    config: &Config,
+    loader: &mut Loader,
+    store: &Store,
+    file: &Waiting,
+    belongs: &Belongs,
+    wanted: &Wanted,
+) -> anyhow::Result<Result<Option<String>, Halt>> {
+    let why = format!(
+        "the file is not here; on {}, or with the file: alt rejects retry FILE",
+        if file.host == config.load.host_name() { "the host that has it" } else { &file.host }
+    );
+    if !belongs.lines_have_ids {
+        // An id of such a line is made of those that stand before it.
+        return Ok(Ok(Some(why)));
+    }
+    let head = FileRef::Known { id: file.id, head: file.head };
+    let mut from = 0;
+    loop {
+        let lines = block_on(async {
+            let client = crate::cmd::connect(config).await?;
+            raw(&client, file.id, from, &wanted.which).await
+        })?;
+        let Some((last, _)) = lines.last() else { return Ok(Ok(Some(why))) };
+        from = last.end();
+        if let Err(interrupted) = loader.reread(&head, &lines).and_then(|()| settle(loader, store)) {
+            return Ok(Err(interrupted.into()));
+        }
+    }
+}
+
+async fn raw(client: &Client, id: i32, from: u64, which: &Which) -> anyhow::Result<Vec<(OldSpan, Vec<u8>)>> {
+    let rows = client
+        .query_typed(
+            include_str!("../../../sql/raw_rejects.sql"),
+            &[
+                (&id, Type::INT4),
+                (&i64::try_from(from).unwrap_or(i64::MAX), Type::INT8),
+                (&which.reason, Type::TEXT),
+                (&which.detail, Type::TEXT),
+                (&which.since.map(clock::system_time), Type::TIMESTAMPTZ),
+                (&RAW_AT_ONCE, Type::INT8),
+            ],
+        )
+        .await
+        .context("read the bytes of rejects")?;
+    let span = |row: &Row| {
+        let span = OldSpan {
+            offset: u64::try_from(row.get::<_, i64>("file_offset")).unwrap_or_default(),
+            bytes: u64::try_from(row.get::<_, i64>("bytes")).unwrap_or_default(),
+            lines: 1,
+            reason: Reason::named(row.get("reason"))?,
+            detail: row.get("detail"),
+        };
+        Some((span, row.get::<_, Vec<u8>>("raw")))
+    };
+    Ok(rows.iter().filter_map(span).collect())
+}
+
+/// Waits until everything is committed.
+fn settle(loader: &mut Loader, store: &Store) -> Result<(), Interrupted> {
+    loader.hand_over()?;
+    store.settled()?;
+    if loader.is_current() { Ok(()) } else { Err(Interrupted) }
+}
