@@ -19,9 +19,7 @@ pub(super) fn compile(text: &str) -> Result<Pixel, String> {
         ));
     }
     let (path, query) = text.split_once('?').unwrap_or((text, ""));
-    if path.contains(|c: char| c.is_whitespace() || c == '#') {
-        return Err(format!("`{path}` is no path of a request: percent-encode what stands in it"));
-    }
+    let path = self::path(path)?;
     let mut names: Vec<(Box<str>, Meaning)> = Vec::new();
     let mut buffer = vec![0; 4 * query.len()];
     let mut arena = Arena::new(&mut buffer);
@@ -40,7 +38,14 @@ pub(super) fn compile(text: &str) -> Result<Pixel, String> {
         }
         names.push((theirs.into(), meaning(theirs, ours)?));
     }
-    Ok(Pixel::new("custom", vec![Path::End(path.to_owned())], names, |_| true))
+    Ok(Pixel::new("custom", vec![path], names, |_| true))
+}
+
+pub(super) fn path(text: &str) -> Result<Path, String> {
+    if text.contains(|c: char| c.is_whitespace() || matches!(c, '?' | '#')) {
+        return Err(format!("`{text}` is no path of a request: percent-encode what stands in it"));
+    }
+    Ok(Path::End(text.to_owned()))
 }
 
 fn meaning(theirs: &str, ours: &str) -> Result<Meaning, String> {

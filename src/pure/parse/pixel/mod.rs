@@ -87,17 +87,27 @@ pub struct Pixel {
 }
 
 impl Pixel {
-    /// Compiles the name of a product (`matomo`, `goatcounter`, `plausible`, `umami`), or a pixel's path and
-    /// what its parameters are in our words: `/px.gif?url=u&ref=r&rnd=`.
+    /// Compiles the name of a product (`matomo`, `goatcounter`, `plausible`, `umami`), also with the path that it
+    /// was moved to (`matomo:/stats.php`), or a pixel's path and what its parameters are in our words:
+    /// `/px.gif?url=u&ref=r&rnd=`.
     ///
     /// # Errors
     /// Says what is wrong, and how to mend it.
     pub fn compile(text: &str) -> Result<Pixel, String> {
         let text = text.trim();
-        match products::ALL.iter().find(|product| product.name.eq_ignore_ascii_case(text)) {
-            Some(product) => Ok(product.pixel()),
-            None => custom::compile(text),
+        let (name, moved) = match text.split_once(':') {
+            Some((name, path)) if path.starts_with('/') => (name, Some(path)),
+            _ => (text, None),
+        };
+        let Some(product) = products::ALL.iter().find(|product| product.name.eq_ignore_ascii_case(name))
+        else {
+            return custom::compile(text);
+        };
+        let mut pixel = product.pixel();
+        if let Some(path) = moved {
+            pixel.paths.push(custom::path(path)?);
         }
+        Ok(pixel)
     }
 
     /// The product's name, or `custom`.

@@ -90,6 +90,9 @@ fn matomo() {
     insta::assert_snapshot!(shown("c_n=Ad&c_i=click"), @"content_interaction site=7 url=https://shop.example/from?x | idsite=7 | c_n=Ad | c_i=click");
     insta::assert_snapshot!(shown("ca=1&fa_vid=NF7NS9&fa_name=form"), @"custom site=7 url=https://shop.example/from?x | idsite=7 | fa_vid=NF7NS9 | fa_name=form");
     insta::assert_snapshot!(shown("uid=U1&cid=1111111111111111&_id=2222222222222222&cdt=1699999999&lang=de&dimension1=gold&cvar=%7B%221%22%3A%5B%22a%22%2C%22b%22%5D%7D&token_auth=secret"), @r#"pageview site=7 url=https://shop.example/from?x user=U1 sub=1111111111111111 at=1699999999000000 language=de | idsite=7 | _id=2222222222222222 | dimension1=gold | cvar=json {"1":["a","b"]} | token_auth=secret"#);
+    for target in ["/stats/t.php?idsite=7&rec=1", "/matomo.php?idsite=7&rec=1"] {
+        assert_eq!(super::tests::shown("matomo:/t.php", target, ""), "pageview site=7 | idsite=7");
+    }
     // What is not as it should be is kept as it came.
     insta::assert_snapshot!(shown("res=unknown&search_count=many&cdt=yesterday&ping=maybe&cvar=%7Bnone&url=&cip=203.0.113.9&ua=x&=1&url=/p"), @"pageview site=7 url=https://shop.example/from?x | idsite=7 | res=unknown | search_count=many | cdt=yesterday | cvar={none | =1 | ping=maybe");
     insta::assert_snapshot!(shown("url=shop.example%2Fx&urlref=%2Fy&search=%FF%00&e_a=&rand=1&apiv=1"), @"search site=7 url=shop.example/x ref=/y search=� | idsite=7");
@@ -164,6 +167,14 @@ fn a_pixel_of_the_users_own() {
         assert!(error.contains(part), "{text}: {error}");
     }
     assert_eq!(Pixel::compile(" Matomo ").unwrap().name(), "matomo");
+    for (text, part) in [
+        ("matomo:", "`matomo:` is no pixel that is known"),
+        ("matomo:stats.php", "`matomo:stats.php` is no pixel that is known"),
+        ("matom:/stats.php", "`matom:/stats.php` is no pixel that is known"),
+        ("matomo:/stats.php?idsite=a", "`/stats.php?idsite=a` is no path"),
+    ] {
+        assert!(Pixel::compile(text).unwrap_err().contains(part), "{text}");
+    }
     assert_eq!(Pixel::compile("/x").unwrap().name(), "custom");
 }
 
