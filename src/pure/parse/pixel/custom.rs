@@ -4,11 +4,8 @@
 use super::super::beacon::Parameter;
 use super::super::query;
 use super::super::source::Source;
-use super::{Meaning, Path, Pixel, products};
+use super::{Meaning, NAMES_MAX, Path, Pixel, products};
 use crate::pure::arena::Arena;
-
-/// Parameters of one pixel at the most.
-const NAMES_MAX: usize = 100;
 
 pub(super) fn compile(text: &str) -> Result<Pixel, String> {
     let known = products::ALL.map(|product| product.name).join(", ");

@@ -81,10 +81,19 @@ enum Path {
 pub struct Pixel {
     name: &'static str,
     paths: Vec<Path>,
-    /// By length, then by name.
     names: Vec<(Box<str>, Meaning)>,
+    /// Where each of `names` is, at its [`slot`] or in the next that was free.
+    slots: [u8; SLOTS],
     rule: Rule,
 }
+
+const SLOTS: usize = 256;
+
+/// Names of one pixel at the most, so that more than half of the slots are free.
+const NAMES_MAX: usize = 100;
+
+/// A slot that is free.
+const FREE: u8 = u8::MAX;
 
 impl Pixel {
     /// Compiles the name of a product (`matomo`, `goatcounter`, `plausible`, `umami`), also with the path that it
@@ -115,9 +124,17 @@ impl Pixel {
         self.name
     }
 
-    fn new(name: &'static str, paths: Vec<Path>, mut names: Vec<(Box<str>, Meaning)>, rule: Rule) -> Pixel {
-        names.sort_by(|a, b| order(&a.0, &b.0));
-        Pixel { name, paths, names, rule }
+    /// Takes at most [`NAMES_MAX`] names, each there once.
+    fn new(name: &'static str, paths: Vec<Path>, names: Vec<(Box<str>, Meaning)>, rule: Rule) -> Pixel {
+        let mut slots = [FREE; SLOTS];
+        for (at, (known, _)) in (0..FREE).zip(&names) {
+            let mut place = slot(known);
+            while slots[place] != FREE {
+                place = (place + 1) % SLOTS;
+            }
+            slots[place] = at;
+        }
+        Pixel { name, paths, names, slots, rule }
     }
 
     /// Reads the request into `hit`, which holds by now what the line says besides.
@@ -175,12 +192,26 @@ impl Pixel {
     }
 
     fn find(&self, name: &str) -> Option<usize> {
-        self.names.binary_search_by(|known| order(&known.0, name)).ok()
+        let mut place = slot(name);
+        loop {
+            let at = self.slots[place];
+            let (known, _) = self.names.get(usize::from(at))?;
+            if **known == *name {
+                return Some(usize::from(at));
+            }
+            place = (place + 1) % SLOTS;
+        }
     }
 }
 
-fn order(a: &str, b: &str) -> std::cmp::Ordering {
-    a.len().cmp(&b.len()).then_with(|| a.as_bytes().cmp(b.as_bytes()))
+/// Where a name is looked for first: names of one product differ by length, first and last letter.
+fn slot(name: &str) -> usize {
+    let (first, last) = match name.as_bytes() {
+        [] => (0, 0),
+        [only] => (usize::from(*only), 0),
+        [first, .., last] => (usize::from(*first), usize::from(*last)),
+    };
+    (name.len() * 37 + first * 7 + last * 13) % SLOTS
 }
 
 /// The beginning of an absolute address, up to its host and port: `https://shop.example`. Not of one that

@@ -240,13 +240,14 @@ fn umami(event: &mut Event<'_, '_>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::NAMES_MAX;
     use super::*;
 
     #[test]
     fn every_name_has_one_meaning() {
         for product in ALL {
             let pixel = product.pixel();
-            assert!(pixel.names.len() <= 128, "{}", product.name);
+            assert!(pixel.names.len() <= NAMES_MAX, "{}", product.name);
             for (at, (name, _)) in pixel.names.iter().enumerate() {
                 assert_eq!(pixel.find(name), Some(at), "{}: {name} is there twice", product.name);
             }
