@@ -327,7 +327,12 @@ impl Opened {
         let (to, tail) = (checkpoint.loaded_bytes, checkpoint.tail);
         if !self.is_packed() {
             let size = self.file.metadata()?.size();
-            return Ok((checkpoint.standing(size, true, tail_holds(&self.file, to, &tail)), None));
+            let standing = checkpoint.standing(size, true, tail_holds(&self.file, to, &tail));
+            let mut last = [b'\n'];
+            if to > 0 && standing == Standing::Beyond {
+                self.file.read_exact_at(&mut last, to - 1)?;
+            }
+            return Ok((unless_within_a_line(standing, &last), None));
         }
         let Some(skip) = to.checked_sub(u64::from(tail.bytes)) else { return Ok((Standing::Diverges, None)) };
         let mut stream = self.stream()?;
@@ -346,7 +351,8 @@ impl Opened {
         let mut one = [0];
         let more = fill(&mut stream, &mut one)?;
         let stream: Box<dyn Read + Send> = Box::new(io::Cursor::new(one).take(more as u64).chain(stream));
-        Ok((checkpoint.standing(to + more as u64, true, true), Some(stream)))
+        let standing = checkpoint.standing(to + more as u64, true, true);
+        Ok((unless_within_a_line(standing, &last), Some(stream)))
     }
 
     fn facts(&self, belongs: &Belongs) -> Facts {
@@ -731,6 +737,12 @@ impl Proves for PlainProof {
     fn holds(&self, proof: &Proof, at: u64) -> bool {
         tail_holds(&self.0, at, proof)
     }
+}
+
+/// A seal may stand behind half a line, which was a reject: a copy that broke off, or was taken of a file that is
+/// written to. Where a file goes on there, its line is whole, and read from its start: as a file of its own.
+fn unless_within_a_line(standing: Standing, last: &[u8]) -> Standing {
+    if standing == Standing::Beyond && !last.ends_with(b"\n") { Standing::Diverges } else { standing }
 }
 
 /// Whether a file that begins so has the checkpoint's head.

@@ -15,4 +15,5 @@ mod setup;
 mod store;
 mod support;
 mod tidy;
+mod union;
 mod unload;

@@ -1,0 +1,47 @@
+//! Replaying as a property: whatever files are made of some logs, and however they are replayed, the rows are the
+//! union of their hit lines.
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use crate::support::bench::Bench;
+use crate::support::daemon::alt;
+use crate::support::lines::many;
+use crate::support::postgres::Database;
+
+fn bench() -> Bench {
+    Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create())
+}
+
+fn replay(bench: &Bench, what: &str) -> Command {
+    let mut command = alt();
+    command.arg("replay").arg(what).arg("--config").arg(&bench.config).current_dir(bench.directory.path());
+    command.stdout(Stdio::null());
+    command
+}
+
+/// Writes a file that stands still, and replays it.
+fn load(bench: &mut Bench, name: &str, text: &str, lines: usize) {
+    bench.append_text(name, text, lines);
+    let file = fs::OpenOptions::new().append(true).open(bench.path(name)).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    assert!(replay(bench, name).status().unwrap().success());
+}
+
+#[test]
+fn a_copy_that_breaks_off_within_a_line_does_not_cost_the_line() {
+    let mut bench = bench();
+    let text = many(3);
+    load(&mut bench, "cut", &text[..text.len() - 50], 2);
+    load(&mut bench, "whole", &text, 1);
+    let rows = bench.database.psql("SELECT count(*), count(DISTINCT event_id) FROM access_logs");
+    assert_eq!(rows, "3|3", "{}", bench.state());
+    // The same, packed.
+    let text = many(3);
+    load(&mut bench, "second-cut", &text[..text.len() - 50], 2);
+    fs::write(bench.path("second.zst"), zstd::encode_all(text.as_bytes(), 1).unwrap()).unwrap();
+    assert!(replay(&bench, "second.zst").status().unwrap().success());
+    let rows = bench.database.psql("SELECT count(*), count(DISTINCT event_id) FROM access_logs");
+    assert_eq!(rows, "6|6", "{}", bench.state());
+}
