@@ -45,3 +45,14 @@ fn a_copy_that_breaks_off_within_a_line_does_not_cost_the_line() {
     let rows = bench.database.psql("SELECT count(*), count(DISTINCT event_id) FROM access_logs");
     assert_eq!(rows, "6|6", "{}", bench.state());
 }
+
+#[test]
+fn standard_input_that_is_known_is_not_recorded_under_the_name_of_its_spool() {
+    let mut bench = bench();
+    load(&mut bench, "log", &many(3), 3);
+    let path = || bench.database.psql("SELECT path FROM log_files");
+    assert!(path().ends_with("/log"), "{}", path());
+    let log = fs::File::open(bench.path("log")).unwrap();
+    assert!(replay(&bench, "-").stdin(log).status().unwrap().success());
+    assert_eq!(path(), "-");
+}
