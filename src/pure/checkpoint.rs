@@ -95,10 +95,12 @@ fn alt1_has_id(line: &[u8]) -> bool {
     id.len() > 32 && id[32] == b'\t' && id[..32].iter().all(u8::is_ascii_hexdigit)
 }
 
-/// How many bytes before `loaded_bytes` the tail covers: the last line (with its newline) where lines have
-/// ids, else up to [`HEAD_BYTES`].
+/// How many bytes before `loaded_bytes` the tail covers: up to [`HEAD_BYTES`], and where lines have ids, all of the
+/// last line (with its newline) if that is more. The last line alone would not do: another selection of the same
+/// lines may have it at the same place.
 pub fn tail_bytes(has_id: bool, last_line_bytes: u64, loaded_bytes: u64) -> u32 {
-    let wanted = if has_id { last_line_bytes } else { HEAD_BYTES as u64 };
+    let least = HEAD_BYTES as u64;
+    let wanted = if has_id { last_line_bytes.max(least) } else { least };
     u32::try_from(wanted.min(loaded_bytes).min(LINE_BYTES_MAX as u64)).unwrap_or(u32::MAX)
 }
 

@@ -56,3 +56,14 @@ fn standard_input_that_is_known_is_not_recorded_under_the_name_of_its_spool() {
     assert!(replay(&bench, "-").stdin(log).status().unwrap().success());
     assert_eq!(path(), "-");
 }
+
+#[test]
+fn two_selections_of_a_log_that_begin_and_end_alike() {
+    let mut bench = bench();
+    let text = many(20);
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let other = (2..19).find(|n| lines[*n].len() == lines[1].len()).unwrap();
+    load(&mut bench, "one", &[lines[0], lines[1], lines[19]].concat(), 3);
+    load(&mut bench, "other", &[lines[0], lines[other], lines[19]].concat(), 1);
+    bench.check();
+}
