@@ -359,7 +359,7 @@ impl Job<'_> {
         let mut opened = item.open(Arc::clone(&raw))?;
         // A file that may still be written to keeps its last line until it has a newline.
         let quiet = Micros::try_from(self.config.load.seal_after.as_micros()).unwrap_or(Micros::MAX);
-        let complete = opened.is_packed() || item.name.is_some() || clock::now() - item.modified > quiet;
+        let complete = opened.is_packed() || item.name.is_some() || clock::now() - opened.modified() > quiet;
         let mut again = false;
         if self.filtered || self.again {
             let done = self.beside(opened, complete, &raw, progress)?;

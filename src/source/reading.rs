@@ -173,6 +173,11 @@ impl Opened {
         self.packing != Packing::Plain
     }
 
+    /// When it was last written, microseconds since 1970.
+    pub fn modified(&self) -> Micros {
+        Stamp::of(&self.metadata).modified
+    }
+
     /// The bytes of the log in it, decompressed. By the descriptor: its name may be another file's by now.
     pub fn stream(&self) -> io::Result<Box<dyn Read + Send>> {
         self.progress.store(0, Ordering::Relaxed);

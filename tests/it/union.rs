@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use crate::support::bench::Bench;
-use crate::support::daemon::alt;
+use crate::support::daemon::{alt, wait_for};
 use crate::support::lines::many;
 use crate::support::postgres::Database;
 
@@ -65,5 +65,26 @@ fn two_selections_of_a_log_that_begin_and_end_alike() {
     let other = (2..19).find(|n| lines[*n].len() == lines[1].len()).unwrap();
     load(&mut bench, "one", &[lines[0], lines[1], lines[19]].concat(), 3);
     load(&mut bench, "other", &[lines[0], lines[other], lines[19]].concat(), 1);
+    bench.check();
+}
+
+#[test]
+fn a_copy_that_begins_while_other_files_are_loaded_is_one_under_way() {
+    let mut bench = bench();
+    let (long, text) = (many(50_000), many(2));
+    for (name, text) in [("in/a", &long), ("in/b", &text)] {
+        fs::create_dir_all(bench.path("in")).unwrap();
+        bench.append_text(name, text, 0);
+        let file = fs::OpenOptions::new().append(true).open(bench.path(name)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    }
+    let mut child = replay(&bench, "in").spawn().unwrap();
+    wait_for(60, || bench.rows() > 0, || bench.state());
+    fs::write(bench.path("new"), &text[..text.len() - 50]).unwrap();
+    fs::rename(bench.path("new"), bench.path("in/b")).unwrap();
+    assert!(!child.wait().unwrap().success());
+    assert_eq!(bench.database.psql("SELECT count(*) FROM rejected_lines"), "0", "{}", bench.state());
+    bench.append_text("in/b", &text[text.len() - 50..], 50_002);
+    assert!(replay(&bench, "in").status().unwrap().success());
     bench.check();
 }
