@@ -1,14 +1,201 @@
 //! Replaying as a property: whatever files are made of some logs, and however they are replayed, the rows are the
 //! union of their hit lines.
+//!
+//! Random cases are played on a real PostgreSQL, many at the same time. `ALT_TEST_SEED=N` plays one again, often,
+//! because what happens at the same time happens differently each time; `ALT_TEST_FULL=1` plays ten times as many.
+//! A case that fails is made shorter as long as it fails.
+
+mod case;
+mod files;
+mod judge;
+mod oracle;
+mod replays;
+mod world;
 
 use std::fs;
 use std::process::{Command, Stdio};
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant, SystemTime};
+
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::support::bench::Bench;
 use crate::support::daemon::{alt, wait_for};
 use crate::support::lines::many;
-use crate::support::postgres::Database;
+use crate::support::postgres::{Cluster, Database};
+use case::{Case, Lines, Theme, case};
+use judge::{look, rows};
+use world::{Ground, World, Wrong};
+
+/// Cases that are played at the same time: most of the time they wait.
+const AT_ONCE: usize = 12;
+
+/// Cases that one database sees.
+const CASES_A_DATABASE: usize = 100;
+
+/// How often a case is played when it is looked at closely.
+const AGAIN: usize = 20;
+
+/// Shorter cases that are tried once one has failed.
+const SHORTER_TRIED: usize = 400;
+
+fn cluster() -> &'static Arc<Cluster> {
+    static SHARED: OnceLock<Arc<Cluster>> = OnceLock::new();
+    SHARED.get_or_init(|| Cluster::start(&["fsync=off", "full_page_writes=off", "max_connections=300"]))
+}
+
+/// Plays a case; what is wrong, if anything is.
+fn check(case: &Case, ground: &Ground) -> Result<(), Wrong> {
+    let mut world = World::new(case, ground);
+    let outcome = play(case, &mut world);
+    outcome.map_err(|wrong| {
+        let files = ground.rows("SELECT f.path, c.* FROM checkpoints c JOIN log_files f ON f.id = c.file_id");
+        let files: Vec<String> = files.into_iter().map(|f| f.join(" ")).collect();
+        format!("{wrong}\n{}\n{}\n{}", files.join("\n"), world.tell(), world.daemon_log())
+    })
+}
+
+fn play(case: &Case, world: &mut World<'_>) -> Result<(), Wrong> {
+    for step in &case.steps {
+        world.step(step)?;
+    }
+    world.finish_live()?;
+    world.settle();
+    world.replay_all(if case.alone { 1 } else { 3 })?;
+    look(world)?;
+    // Nothing is added, and soon nothing is read: of files that begin alike, one may still take the checkpoint of
+    // another, which then gets one of its own.
+    let mut rounds = 0;
+    loop {
+        let (lines, added) = world.replay_all(1)?;
+        rounds += 1;
+        if added > 0 || (lines > 0 && rounds > case.files.len() + 2) {
+            return Err(format!(
+                "everything is loaded; replay {rounds} reads {lines} lines and adds {added} rows"
+            ));
+        }
+        if lines == 0 {
+            break;
+        }
+    }
+    if let Some(added) = world.added {
+        let rows = rows(world.ground).len() as u64;
+        if added != rows {
+            return Err(format!("by their accounts the replays added {added} rows; there are {rows}"));
+        }
+    }
+    Ok(())
+}
+
+fn runner(seed: u64) -> TestRunner {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
+}
+
+/// The shortest case found that fails as this one does, and how.
+fn shortest(mut tree: impl ValueTree<Value = Case>, wrong: Wrong, times: usize) -> (Case, Wrong) {
+    let ground = Ground::new(cluster());
+    let mut worst = (tree.current(), wrong);
+    let mut tried = 0;
+    while tried < SHORTER_TRIED && tree.simplify() {
+        loop {
+            tried += 1;
+            let case = tree.current();
+            if let Some(wrong) = (0..times).find_map(|_| check(&case, &ground).err()) {
+                worst = (case, wrong);
+                break;
+            }
+            if tried >= SHORTER_TRIED || !tree.complicate() {
+                return worst;
+            }
+        }
+    }
+    worst
+}
+
+/// Plays `count` cases of a theme.
+fn hold(theme: Theme, count: usize) {
+    let one: Option<u64> = std::env::var("ALT_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
+    let full = std::env::var_os("ALT_TEST_FULL").is_some();
+    let count = match one {
+        Some(_) => AGAIN,
+        None if full => count * 10,
+        None => count,
+    };
+    let first = u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos()).unwrap();
+    let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    let failed: Mutex<Option<(u64, Wrong)>> = Mutex::default();
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                let mut ground = Ground::new(cluster());
+                let mut played = 0;
+                loop {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    if n >= count as u64 || stop.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    if played == CASES_A_DATABASE {
+                        (ground, played) = (Ground::new(cluster()), 0);
+                    }
+                    played += 1;
+                    let seed = one.unwrap_or(first + n);
+                    let drawn = case(theme).new_tree(&mut runner(seed)).unwrap().current();
+                    if let Err(wrong) = check(&drawn, &ground) {
+                        stop.store(true, Ordering::Relaxed);
+                        failed.lock().unwrap().get_or_insert((seed, format!("case {n}: {wrong}")));
+                    }
+                }
+            });
+        }
+    });
+    println!("{count} cases in {:.1?}", started.elapsed());
+    let Some((seed, wrong)) = failed.into_inner().unwrap() else { return };
+    eprintln!("ALT_TEST_SEED={seed} fails; looking for a shorter case: {wrong}");
+    let times = if theme.disturbed || theme.live { 5 } else { 2 };
+    let tree = case(theme).new_tree(&mut runner(seed)).unwrap();
+    let (short, wrong) = shortest(tree, wrong, times);
+    panic!("ALT_TEST_SEED={seed}\n{short}\n{wrong}");
+}
+
+#[test]
+fn of_files_with_ids() {
+    hold(Theme { lines: Lines::Alt1, disturbed: false, live: false }, 400);
+}
+
+#[test]
+fn of_files_without_ids() {
+    hold(Theme { lines: Lines::Combined, disturbed: false, live: false }, 150);
+}
+
+#[test]
+fn of_files_with_equal_lines() {
+    hold(Theme { lines: Lines::Twins, disturbed: false, live: false }, 100);
+}
+
+#[test]
+fn of_files_with_ids_whatever_happens_to_the_replays() {
+    hold(Theme { lines: Lines::Alt1, disturbed: true, live: false }, 400);
+}
+
+#[test]
+fn of_files_without_ids_whatever_happens_to_the_replays() {
+    hold(Theme { lines: Lines::Combined, disturbed: true, live: false }, 150);
+}
+
+#[test]
+fn of_files_and_a_log_that_a_daemon_follows() {
+    hold(Theme { lines: Lines::Alt1, disturbed: true, live: true }, 150);
+}
+
+#[test]
+fn of_files_and_a_log_without_ids_that_a_daemon_follows() {
+    hold(Theme { lines: Lines::Combined, disturbed: true, live: true }, 60);
+}
 
 fn bench() -> Bench {
     Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create())

@@ -1,0 +1,125 @@
+//! What is right: rows are the union of the hits, each is where it says it is, and every account balances.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+use super::oracle::{Event, Holds};
+use super::world::{Ground, World, Wrong};
+
+/// How often each event has to be a row, by the files: once where it has an id, else as often as in the file that
+/// has it most often.
+pub(super) fn union(holds: &[Holds]) -> HashMap<Event, usize> {
+    let mut union: HashMap<Event, usize> = HashMap::new();
+    for file in holds {
+        let mut times: HashMap<&Event, usize> = HashMap::new();
+        for hit in &file.hits {
+            let n = times.entry(&hit.event).or_default();
+            *n = if has_id(&hit.event) { 1 } else { *n + 1 };
+        }
+        for (event, n) in times {
+            let most = union.entry(event.clone()).or_default();
+            *most = (*most).max(n);
+        }
+    }
+    union
+}
+
+/// A row: its file, the place of its line there, its application, time and id.
+pub(super) struct Row {
+    file: i32,
+    offset: u64,
+    app: String,
+    at: i64,
+    pub(super) id: String,
+}
+
+pub(super) fn rows(ground: &Ground) -> Vec<Row> {
+    let sql = "SELECT file_id, file_offset, (SELECT app_key FROM applications WHERE id = app_id), \
+               (extract(epoch FROM occurred_at) * 1000)::bigint, replace(event_id::text, '-', '') FROM access_logs";
+    let row = |r: Vec<String>| Row {
+        file: r[0].parse().unwrap(),
+        offset: r[1].parse().unwrap(),
+        app: r[2].clone(),
+        at: r[3].parse().unwrap(),
+        id: r[4].clone(),
+    };
+    ground.rows(sql).into_iter().map(row).collect()
+}
+
+/// Holds what is in the database against what is in the files.
+pub(super) fn look(world: &mut World<'_>) -> Result<(), Wrong> {
+    let now: Vec<Holds> = world.contents().iter().map(|content| world.oracle.holds(content)).collect();
+    let must = union(&now);
+    let history: HashMap<PathBuf, Vec<Holds>> = world
+        .history
+        .clone()
+        .into_iter()
+        .map(|(path, contents)| (path, contents.iter().map(|c| world.oracle.holds(c)).collect()))
+        .collect();
+    let ever: Vec<Holds> = history.values().flatten().cloned().collect();
+    let may = union(&ever);
+    let mut by_file: BTreeMap<i32, Vec<Row>> = BTreeMap::new();
+    for row in rows(world.ground) {
+        by_file.entry(row.file).or_default().push(row);
+    }
+    let mut there: HashMap<Event, usize> = HashMap::new();
+    let sql = "SELECT c.file_id, f.path, c.loaded_bytes, c.lines, c.rows, c.non_hits, c.rejects, c.already_loaded, \
+               (SELECT coalesce(sum(lines), 0) FROM rejected_lines r WHERE r.file_id = c.file_id) \
+               FROM checkpoints c JOIN log_files f ON f.id = c.file_id";
+    for file in world.ground.rows(sql) {
+        let n = |column: usize| file[column].parse::<u64>().unwrap();
+        let id = file[0].parse::<i32>().unwrap();
+        let of_file = by_file.remove(&id).unwrap_or_default();
+        let (path, loaded, lines) = (PathBuf::from(&file[1]), n(2), n(3));
+        if lines != n(4) + n(5) + n(6) + n(7) || n(4) != of_file.len() as u64 || n(6) != n(8) {
+            return Err(format!("file {id} does not balance: {file:?}, it has {} rows", of_file.len()));
+        }
+        let events = |holds: &Holds| -> Option<Vec<Event>> {
+            let by_offset: HashMap<u64, &Event> = holds.hits.iter().map(|h| (h.offset, &h.event)).collect();
+            let event = |row: &Row| by_offset.get(&row.offset).filter(|e| is(row, e)).map(|e| (*e).clone());
+            of_file.iter().map(event).collect()
+        };
+        // Where a file was seen last is a hint: of several that are read at the same time, one may begin like it.
+        let others = ever.iter().filter(|_| !world.alone);
+        let mut known = history.get(&path).into_iter().flatten().chain(others);
+        let fits = |holds: &&Holds| {
+            let ends = &holds.ends;
+            events(holds).is_some()
+                && loaded <= ends.last().copied().unwrap_or(0)
+                && lines == ends.iter().filter(|end| **end <= loaded).count() as u64
+        };
+        let Some(holds) = known.find(fits) else {
+            let places: Vec<_> = of_file.iter().map(|r| (r.offset, &r.id)).collect();
+            return Err(format!("no file that ever was there is file {id}: {file:?}, rows at {places:?}"));
+        };
+        for event in events(holds).unwrap_or_default() {
+            *there.entry(event).or_default() += 1;
+        }
+    }
+    if let Some(file) = by_file.keys().next() {
+        return Err(format!("rows of a file {file} without a checkpoint"));
+    }
+    for (event, n) in &must {
+        let rows = there.get(event).copied().unwrap_or(0);
+        if rows < *n {
+            return Err(format!("lost: {event:?} is {rows} rows, not {n}"));
+        }
+    }
+    for (event, rows) in &there {
+        let n = may.get(event).copied().unwrap_or(0);
+        if *rows > n {
+            return Err(format!("doubled: {event:?} is {rows} rows, not {n}"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether its line carries an id; otherwise its line stands for it.
+pub(super) fn has_id(event: &Event) -> bool {
+    !event.2.contains(' ')
+}
+
+/// Whether a row is of this event.
+fn is(row: &Row, event: &Event) -> bool {
+    row.app == event.0 && row.at == event.1 && (row.id == event.2 || !has_id(event))
+}
