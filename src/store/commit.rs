@@ -31,6 +31,8 @@ use crate::pure::hit::Micros;
 const ADVANCE: &str = include_str!("../../sql/advance.sql");
 const REJECT: &str = include_str!("../../sql/reject.sql");
 const TAKE_REJECTS: &str = include_str!("../../sql/take_rejects.sql");
+const IDS_BY_INDEX: &str = include_str!("../../sql/ids_by_index.sql");
+const IDS_THERE: &str = include_str!("../../sql/ids_there.sql");
 const ENTER_ASIDE: &str = include_str!("../../sql/enter_aside.sql");
 
 /// First key of the advisory locks of hours; the second is the hour since 1970.
@@ -209,7 +211,9 @@ pub async fn commit(
 
 /// Finds out what [`commit`] would do, and writes nothing: rows that are there already are cut out.
 pub async fn rehearse(client: &Client, work: &mut Work) -> Result<(), Failure> {
+    client.batch_execute("BEGIN READ ONLY; SET LOCAL statement_timeout = '5min'").await?;
     let there = ids_there(client, &work.batch).await?;
+    client.batch_execute("ROLLBACK").await?;
     work.batch.cut_loaded(&there);
     Ok(())
 }
@@ -306,23 +310,30 @@ async fn ids_there(client: &Client, batch: &Batch) -> Result<HashSet<(i32, Micro
             _ => loaded.push((from, to)),
         }
     }
-    let mut wanted: std::collections::BTreeMap<i32, Vec<Micros>> = Default::default();
+    let mut wanted: Vec<(i32, Micros)> = Vec::new();
     for key in batch.keys.iter().filter(unproven) {
         let at = loaded.partition_point(|range| range.1 < key.occurred_at);
         if loaded.get(at).is_some_and(|range| range.0 <= key.occurred_at) {
-            wanted.entry(key.app_id).or_default().push(key.occurred_at);
+            wanted.push((key.app_id, key.occurred_at));
         }
     }
-    for (app_id, mut times) in wanted {
-        times.sort_unstable();
-        times.dedup();
-        let times: Vec<SystemTime> = times.into_iter().map(system_time).collect();
-        let sql = "SELECT occurred_at, event_id FROM access_logs WHERE app_id = $1 AND occurred_at = ANY($2)";
-        let params: [(&(dyn ToSql + Sync), Type); 2] =
-            [(&app_id, Type::INT4), (&times, Type::TIMESTAMPTZ_ARRAY)];
-        for row in client.query_typed(sql, &params).await? {
-            there.insert((app_id, micros(row.get::<_, SystemTime>(0)), row.get::<_, Uuid>(1).as_u128()));
-        }
+    if wanted.is_empty() {
+        return Ok(there);
+    }
+    wanted.sort_unstable();
+    wanted.dedup();
+    let (apps, times): (Vec<i32>, Vec<SystemTime>) =
+        wanted.into_iter().map(|(app, at)| (app, system_time(at))).unzip();
+    client.batch_execute(IDS_BY_INDEX).await?;
+    let params: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&apps, Type::INT4_ARRAY),
+        (&times, Type::TIMESTAMPTZ_ARRAY),
+        (&system_time(first), Type::TIMESTAMPTZ),
+        (&system_time(last), Type::TIMESTAMPTZ),
+    ];
+    for row in client.query_typed(IDS_THERE, &params).await? {
+        let at = micros(row.get::<_, SystemTime>(1));
+        there.insert((row.get(0), at, row.get::<_, Uuid>(2).as_u128()));
     }
     Ok(there)
 }

@@ -164,3 +164,44 @@ impl Authority {
         assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
+
+#[test]
+fn ids_are_looked_up_by_the_index_whatever_the_planner_believes() {
+    let database = Database::create();
+    let explain = |believed: &str| {
+        let ids = include_str!("../../sql/ids_there.sql")
+            .replace("$1", "(SELECT array_agg(1 + n % 50) FROM generate_series(1, 9000) n)")
+            .replace("$2", "(SELECT array_agg('2026-01-05'::timestamptz + n * '1s'::interval) FROM generate_series(1, 9000) n)")
+            .replace("$3", "'2026-01-05'")
+            .replace("$4", "'2026-01-06'");
+        database.psql(&format!(
+            "BEGIN;
+             CREATE TABLE access_logs_y2026m01 PARTITION OF access_logs FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+             INSERT INTO access_logs (occurred_at, event_id, file_offset, app_id, file_id, traffic_class, event_type)
+             SELECT '2026-01-05'::timestamptz + n * '1s'::interval, gen_random_uuid(), 0, 1 + n % 50, 1, 'human', 'x'
+             FROM generate_series(1, 20000) n;
+             ANALYZE access_logs_y2026m01;
+             {believed};
+             {};
+             EXPLAIN {ids};
+             ROLLBACK",
+            include_str!("../../sql/ids_by_index.sql")
+        ))
+    };
+    for believed in [
+        "UPDATE pg_class SET reltuples = 1, relpages = 1 WHERE relname = 'access_logs_y2026m01'",
+        "UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE relname = 'access_logs_y2026m01'",
+        "DELETE FROM pg_statistic WHERE starelid = 'access_logs_y2026m01'::regclass",
+        "SELECT",
+    ] {
+        let plan = explain(believed);
+        let at = |what: &str| plan.find(what).unwrap_or_else(|| panic!("no {what}: {plan}"));
+        assert!(
+            at("Function Scan on u") < at("Index Scan using access_logs_y2026m01_app_id_occurred_at_idx"),
+            "{plan}"
+        );
+        for other in ["Seq Scan", "Bitmap", "Hash", "Merge", "Gather"] {
+            assert!(!plan.contains(other), "{plan}");
+        }
+    }
+}
