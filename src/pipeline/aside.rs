@@ -7,9 +7,10 @@ use std::collections::VecDeque;
 
 use super::{Halt, Loader};
 use crate::clock;
-use crate::pure::aside::OldSpan;
+use crate::pure::aside::{Among, OldSpan};
 use crate::pure::batch::FileRef;
 use crate::pure::checkpoint::Proof;
+use crate::pure::hit::Reason;
 use crate::pure::lines::Line;
 use crate::source::reading::{Reading, Step};
 use crate::store::files::Which;
@@ -27,8 +28,8 @@ pub struct Aside {
     pub reading: Box<Reading>,
     /// Which of its rejects are looked at again; none, where it has no checkpoint.
     which: Option<Which>,
-    /// Only rejects are read, and what stands between them is passed over.
-    only_rejects: bool,
+    /// Of rejects alone, what stands between them is passed over.
+    among: Among,
     spans: VecDeque<OldSpan>,
     /// All spans are known from this offset on, if it is not the end.
     asked_to: Option<u64>,
@@ -38,12 +39,18 @@ impl Aside {
     /// All lines of a file; of one that has a checkpoint, with its rejects.
     pub fn all(reading: Box<Reading>, has_checkpoint: bool) -> Aside {
         let which = has_checkpoint.then(Which::default);
-        Aside { reading, which, only_rejects: false, spans: VecDeque::new(), asked_to: Some(0) }
+        Aside { reading, which, among: Among::Lines, spans: VecDeque::new(), asked_to: Some(0) }
     }
 
     /// Only some rejects of a file.
     pub fn rejects(reading: Box<Reading>, which: Which) -> Aside {
-        Aside { reading, which: Some(which), only_rejects: true, spans: VecDeque::new(), asked_to: Some(0) }
+        Aside {
+            reading,
+            which: Some(which),
+            among: Among::Rejects,
+            spans: VecDeque::new(),
+            asked_to: Some(0),
+        }
     }
 
     /// Asks for more spans, where there may be more and few are known.
@@ -52,8 +59,13 @@ impl Aside {
         if self.spans.len() >= SPANS_AHEAD / 2 {
             return Ok(());
         }
-        let more = store.spans(self.reading.file_id(), from, which, SPANS_AHEAD as i64)?;
-        self.asked_to = if more.len() < SPANS_AHEAD { None } else { more.last().map(OldSpan::end) };
+        let mut more = store.spans(self.reading.file_id(), from, which, SPANS_AHEAD as i64)?;
+        let may_be_more = more.len() >= SPANS_AHEAD;
+        if may_be_more {
+            // What comes next may stand in one line with a torn one: they have to be known together.
+            more.pop_if(|last| last.reason == Reason::Torn);
+        }
+        self.asked_to = more.last().filter(|_| may_be_more).map(OldSpan::end);
         self.spans.extend(more);
         Ok(())
     }
@@ -100,7 +112,8 @@ impl Loader {
     ) -> Result<(), Halt> {
         loop {
             aside.look_ahead(&self.store)?;
-            aside.reading.open_aside(&mut self.work.batch, std::mem::take(&mut aside.spans));
+            let spans = std::mem::take(&mut aside.spans);
+            aside.reading.open_aside(&mut self.work.batch, aside.among, spans);
             let end = self.fill_aside(aside, finish, go_on);
             if let Err(Halt::Interrupted(interrupted)) = end {
                 return Err(interrupted.into());
@@ -136,7 +149,7 @@ impl Loader {
                 return Ok(End::Stopped);
             }
             let mut wanted = 0;
-            if aside.only_rejects {
+            if aside.among == Among::Rejects {
                 let Some(at) = self.work.batch.next_ahead(aside.reading.offset()) else {
                     return Ok(End::File);
                 };
@@ -171,7 +184,7 @@ impl Loader {
         let nothing = Proof::of(b"");
         for chunk in lines.chunks(SPANS_AHEAD) {
             let spans = chunk.iter().map(|(span, _)| span.clone()).collect();
-            self.work.batch.open_aside(file.clone(), 0, nothing, spans);
+            self.work.batch.open_aside(file.clone(), 0, nothing, Among::Rejects, spans);
             for (span, raw) in chunk {
                 let line = Line { offset: span.offset, span: span.bytes, bytes: raw, too_long: false };
                 let done = self.way.line(&line, None, now, &mut self.work.batch, &mut self.catalog);

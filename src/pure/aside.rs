@@ -43,6 +43,16 @@ pub struct UsedSpan {
     pub lines_left: u32,
 }
 
+/// Which lines are looked at beside a checkpoint.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Among {
+    /// All.
+    #[default]
+    Lines,
+    /// Those in the spans; what else stands in a line with them is passed over.
+    Rejects,
+}
+
 /// What changes in the counts of a file's checkpoint, but for rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ledger {
@@ -59,6 +69,7 @@ pub struct Ledger {
 /// A section's part in this.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Aside {
+    among: Among,
     /// Spans at or behind the present line, ascending.
     ahead: VecDeque<OldSpan>,
     /// Of the first of them: bytes and lines that were read.
@@ -71,8 +82,13 @@ pub struct Aside {
 
 impl Aside {
     /// With these spans ahead, ascending.
-    pub fn new(ahead: VecDeque<OldSpan>) -> Aside {
-        Aside { ahead, ..Aside::default() }
+    pub fn new(among: Among, ahead: VecDeque<OldSpan>) -> Aside {
+        Aside { among, ahead, ..Aside::default() }
+    }
+
+    /// Whether a line is passed over, that was a reject or not.
+    pub fn passes_over(&self, was_reject: bool) -> bool {
+        !was_reject && self.among == Among::Rejects
     }
 
     /// Takes note of a line, or a piece of one; lines come in order. Whether it was a reject.
@@ -143,7 +159,7 @@ mod tests {
         used: &[(u64, u64, u32)],
         ahead: &[(u64, u64, u32)],
     ) {
-        let mut aside = Aside::new(spans.iter().cloned().collect());
+        let mut aside = Aside::new(Among::Lines, spans.iter().cloned().collect());
         let met: Vec<u64> = lines.iter().copied().filter(|&at| aside.meet(at, 10)).collect();
         assert_eq!(met, rejects);
         let left = aside.close();
@@ -171,12 +187,12 @@ mod tests {
     #[test]
     fn a_line_that_counts_as_several_now_leaves_nothing_behind_or_something_for_what_is_left() {
         // Three pieces where one line was rejected.
-        let mut aside = Aside::new([old(0, 30, 1)].into());
+        let mut aside = Aside::new(Among::Lines, [old(0, 30, 1)].into());
         assert!(aside.meet(0, 10) && aside.meet(10, 10));
         let ahead = aside.close();
         assert_eq!((ahead[0].offset, ahead[0].bytes, ahead[0].lines), (20, 10, 1));
         assert_eq!(aside.ledger.gone, 0);
-        let mut aside = Aside::new(ahead);
+        let mut aside = Aside::new(Among::Lines, ahead);
         assert!(aside.meet(20, 50));
         assert!(aside.close().is_empty());
         assert_eq!(aside.ledger.gone, 1);

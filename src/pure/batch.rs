@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
-use super::aside::{Aside, OldSpan};
+use super::aside::{Among, Aside, OldSpan};
 use super::checkpoint::{Head, Proof};
 use super::copy::{self, Origin};
 use super::enrich::NewAgent;
@@ -92,7 +92,7 @@ pub struct Section {
     pub rejects: u64,
     /// Lines whose rows were there already, or twice in this batch.
     pub already_loaded: u64,
-    /// Lines that the reader's filter left out; only aside.
+    /// Lines that were left out, by the reader's filter or because only rejects are looked at; only aside.
     pub filtered: u64,
     /// Read beside the checkpoint, which stays where it is; `None`: it advances.
     pub aside: Option<Aside>,
@@ -206,8 +206,15 @@ impl Batch {
 
     /// Opens a section beside the checkpoint of `file`, in a batch that has none of it. `spans` are rejects of
     /// the file that lie ahead, ascending.
-    pub fn open_aside(&mut self, file: FileRef, from: u64, from_tail: Proof, spans: VecDeque<OldSpan>) {
-        self.add_section(file, from, from_tail, true, Some(Aside::new(spans)));
+    pub fn open_aside(
+        &mut self,
+        file: FileRef,
+        from: u64,
+        from_tail: Proof,
+        among: Among,
+        spans: VecDeque<OldSpan>,
+    ) {
+        self.add_section(file, from, from_tail, true, Some(Aside::new(among, spans)));
     }
 
     fn add_section(
@@ -271,6 +278,10 @@ impl Batch {
         section.lines += 1;
         let file_id = section.file.id();
         let was_reject = section.aside.as_mut().is_some_and(|aside| aside.meet(offset, span));
+        if section.aside.as_ref().is_some_and(|aside| aside.passes_over(was_reject)) {
+            section.filtered += 1;
+            return;
+        }
         let start = self.data.len();
         copy::row(&mut self.data, row, Origin { event_id, file_id, file_offset: offset });
         self.hours.insert(hour(row.occurred_at));
@@ -290,15 +301,18 @@ impl Batch {
 
     /// Counts a non-hit; `offset` and `span` are its line's.
     pub fn non_hit(&mut self, kind: NonHit, offset: u64, span: u64) {
-        *self.non_hits.entry(kind).or_default() += 1;
         let section = self.section();
         section.lines += 1;
-        section.non_hits += 1;
-        if let Some(aside) = &mut section.aside
-            && aside.meet(offset, span)
-        {
-            aside.ledger.non_hits += 1;
+        if let Some(aside) = &mut section.aside {
+            let was_reject = aside.meet(offset, span);
+            if aside.passes_over(was_reject) {
+                section.filtered += 1;
+                return;
+            }
+            aside.ledger.non_hits += u64::from(was_reject);
         }
+        section.non_hits += 1;
+        *self.non_hits.entry(kind).or_default() += 1;
     }
 
     /// Counts a line that a filter left out; one that was a reject stays what it was. `raw` are its bytes.
@@ -319,12 +333,16 @@ impl Batch {
     pub fn reject(&mut self, reject: Reject, detail: Option<String>, offset: u64, span: u64, raw: &[u8]) {
         let section = self.section();
         section.lines += 1;
+        let mut is_new = true;
+        if let Some(aside) = &mut section.aside {
+            is_new = aside.meet(offset, span);
+            if aside.passes_over(is_new) {
+                section.filtered += 1;
+                return;
+            }
+            aside.ledger.rejects += u64::from(is_new);
+        }
         section.rejects += 1;
-        let is_new = section.aside.as_mut().is_none_or(|aside| {
-            let was_reject = aside.meet(offset, span);
-            aside.ledger.rejects += u64::from(was_reject);
-            was_reject
-        });
         self.add_reject(reject, detail, (offset, span), raw, is_new);
     }
 

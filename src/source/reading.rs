@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::stored::{self, Packing};
 use crate::clock;
-use crate::pure::aside::OldSpan;
+use crate::pure::aside::{Among, OldSpan};
 use crate::pure::batch::{Batch, FileRef};
 use crate::pure::checkpoint::{
     Checkpoint, HEAD_BYTES, HEAD_SEARCH_BYTES, Head, Proof, Standing, hash, tail_bytes,
@@ -671,9 +671,9 @@ impl Reading {
     }
 
     /// Opens its section beside its checkpoint; `spans` are rejects ahead.
-    pub fn open_aside(&mut self, batch: &mut Batch, spans: VecDeque<OldSpan>) {
+    pub fn open_aside(&mut self, batch: &mut Batch, among: Among, spans: VecDeque<OldSpan>) {
         self.from = self.lines.offset();
-        batch.open_aside(self.file.clone(), self.from, self.from_tail, spans);
+        batch.open_aside(self.file.clone(), self.from, self.from_tail, among, spans);
     }
 
     /// Closes its section beside its checkpoint. Returns the rejects ahead, and where it was seen.

@@ -217,3 +217,52 @@ fn lines_without_ids_get_the_ids_that_they_would_have_had() {
     assert_eq!((told(&account), all), ([40, 20, 20, 0], true), "{account}");
     assert_eq!(bench.database.psql("SELECT count(*), count(DISTINCT event_id) FROM access_logs"), "40|40");
 }
+
+/// Lines of which nothing but the place is wrong: a row and a reject at the same time.
+fn in_two_ledgers(bench: &Bench) -> String {
+    bench.database.psql("SELECT count(*) FROM access_logs JOIN rejected_lines USING (event_id)")
+}
+
+#[test]
+fn the_pieces_of_a_torn_line_are_rejects_each_for_itself() {
+    let mut bench = bench();
+    let half = many(1)[..60].to_owned();
+    let text = format!("{}{half}{}{}", many(2), late(1), many(2));
+    write(&mut bench, "plain.log", &text, 6);
+    pack("gzip", &write(&mut bench, "packed.log", &text, 0));
+    replay(&bench, &["plain.log"]).unwrap();
+    check(&bench, "6|4|2|0", &[&text]);
+    register_late(&bench);
+    // Its other piece is a row by now, but nobody asked for that.
+    assert_eq!(told(&retry(&bench, &["--reason", "torn"]).0), [1, 0, 0, 0]);
+    assert_eq!(in_two_ledgers(&bench), "0");
+    check(&bench, "6|4|2|0", &[&text]);
+    fs::remove_file(bench.path("plain.log")).unwrap();
+    assert_eq!(told(&retry(&bench, &["--reason", "torn", "packed.log.gz"]).0), [1, 0, 0, 0]);
+    assert_eq!(in_two_ledgers(&bench), "0");
+    let (account, all) = retry(&bench, &["packed.log.gz"]);
+    assert_eq!((told(&account), all), ([2, 1, 0, 0], true), "{account}");
+    assert_eq!(account["still_rejects"].to_string(), r#"{"torn":1}"#);
+    check(&bench, "6|5|1|0", &[&text]);
+}
+
+#[test]
+fn a_torn_line_is_known_as_a_whole_where_many_rejects_stand_before_it() {
+    for again in [true, false] {
+        let mut bench = bench();
+        // As many as are asked for at once; the last one is the head of a torn line.
+        let many_spans: String = (0..1999).map(|_| many(1) + &late(1)).collect();
+        let text = format!("{many_spans}{}{}{}{}", many(1), &many(1)[..60], late(1), many(1));
+        write(&mut bench, "a.log", &text, 4002);
+        replay(&bench, &["a.log"]).unwrap();
+        check(&bench, "4002|2001|2001|0", &[&text]);
+        register_late(&bench);
+        if again {
+            replay(&bench, &["a.log", "--again"]).unwrap();
+        } else {
+            assert_eq!(told(&retry(&bench, &[]).0), [2001, 2000, 0, 0]);
+        }
+        assert_eq!(in_two_ledgers(&bench), "0");
+        check(&bench, "4002|4001|1|0", &[&text]);
+    }
+}
