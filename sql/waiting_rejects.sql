@@ -1,6 +1,10 @@
 -- Files with rejects that could be looked at again: $1 reason, $2 detail, $3 rejected since, $4 part of the file's path.
 SELECT f.id, f.host, f.source, f.path, f.format, f.spec::text, c.head, c.head_bytes, c.head_has_id,
-       c.loaded_bytes, sum(r.lines)::bigint AS lines
+       sum(r.lines)::bigint AS lines,
+       -- Of these, those of which all bytes are here, as raw_rejects.sql has them.
+       count(*) FILTER (WHERE r.lines = 1 AND octet_length(r.raw) < 2048
+                          AND r.bytes - octet_length(r.raw) IN (0, 1)
+                          AND r.reason NOT IN ('torn', 'too_long')) AS whole
 FROM rejected_lines r
 JOIN log_files f ON f.id = r.file_id
 JOIN checkpoints c ON c.file_id = r.file_id

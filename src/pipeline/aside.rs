@@ -149,7 +149,7 @@ impl Loader {
                 return Ok(End::Stopped);
             }
             let mut wanted = 0;
-            if aside.among == Among::Rejects {
+            if aside.among != Among::Lines {
                 let Some(at) = self.work.batch.next_ahead(aside.reading.offset()) else {
                     return Ok(End::File);
                 };
@@ -184,7 +184,7 @@ impl Loader {
         let nothing = Proof::of(b"");
         for chunk in lines.chunks(SPANS_AHEAD) {
             let spans = chunk.iter().map(|(span, _)| span.clone()).collect();
-            self.work.batch.open_aside(file.clone(), 0, nothing, Among::Rejects, spans);
+            self.work.batch.open_aside(file.clone(), 0, nothing, Among::Copies, spans);
             for (span, raw) in chunk {
                 let line = Line { offset: span.offset, span: span.bytes, bytes: raw, too_long: false };
                 let done = self.way.line(&line, None, now, &mut self.work.batch, &mut self.catalog);

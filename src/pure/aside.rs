@@ -51,6 +51,8 @@ pub enum Among {
     Lines,
     /// Those in the spans; what else stands in a line with them is passed over.
     Rejects,
+    /// The same, and the quarantine has the only copy of them.
+    Copies,
 }
 
 /// What changes in the counts of a file's checkpoint, but for rows.
@@ -88,7 +90,7 @@ impl Aside {
 
     /// Whether a line is passed over, that was a reject or not.
     pub fn passes_over(&self, was_reject: bool) -> bool {
-        !was_reject && self.among == Among::Rejects
+        !was_reject && self.among != Among::Lines
     }
 
     /// Takes note of a line, or a piece of one; lines come in order. Whether it was a reject.
@@ -100,6 +102,24 @@ impl Aside {
         let Some(old) = self.ahead.front().filter(|old| old.offset <= offset) else { return false };
         self.read = ((offset + span).min(old.end()) - old.offset, self.read.1.saturating_add(1));
         true
+    }
+
+    /// Whether the line met last, rejected again for this, is a whole span that says the same: that one is then left
+    /// as it is, with its bytes.
+    pub fn leaves(&mut self, reason: Reason, detail: Option<&str>) -> bool {
+        let is_same = self.ahead.front().is_some_and(|old| {
+            let is_whole = old.lines == 1 && self.read == (old.bytes, 1);
+            is_whole && old.reason == reason && old.detail.as_deref() == detail
+        });
+        if is_same {
+            self.read = (0, 0);
+        }
+        is_same
+    }
+
+    /// Whether what is rejected again has to keep its bytes, whatever they take.
+    pub fn keeps_bytes(&self) -> bool {
+        self.among == Among::Copies
     }
 
     /// Offset of the first span that is not behind `offset`.
@@ -182,6 +202,21 @@ mod tests {
         check(&spans, &[0, 10], &[10], &[(10, 10, 1)], &[(20, 10, 1), (50, 10, 1), (90, 30, 3)]);
         check(&spans, &[10, 20, 30, 50], &[10, 20, 50], &[(10, 20, 0), (50, 10, 0)], &[(90, 30, 3)]);
         check(&spans, &[100, 110], &[100, 110], &[(90, 30, 0)], &[]);
+    }
+
+    #[test]
+    fn a_span_that_stays_what_it_was_is_not_used() {
+        let mut aside = Aside::new(Among::Rejects, [old(0, 10, 1), old(10, 20, 2), old(40, 10, 1)].into());
+        assert!(
+            aside.meet(0, 10) && !aside.leaves(Reason::Torn, None) && aside.leaves(Reason::UnknownApp, None)
+        );
+        // One of several lines: what becomes of the others is not known yet.
+        assert!(aside.meet(10, 10) && !aside.leaves(Reason::UnknownApp, None));
+        assert!(aside.meet(20, 10) && !aside.leaves(Reason::UnknownApp, None));
+        assert!(aside.meet(40, 10) && aside.leaves(Reason::UnknownApp, None));
+        aside.close();
+        assert_eq!(aside.used.iter().map(|u| u.offset).collect::<Vec<_>>(), [10]);
+        assert_eq!(aside.ledger.gone, 2);
     }
 
     #[test]

@@ -145,6 +145,8 @@ pub struct RejectSpan {
     /// Goes into the quarantine; else it is only counted, because its file's ledger has the line already, or
     /// is not to have it.
     pub is_new: bool,
+    /// `raw` comes from the quarantine: nothing else may have it, so it goes there again.
+    pub is_only_copy: bool,
 }
 
 /// What one transaction loads.
@@ -323,6 +325,7 @@ impl Batch {
         let Some(aside) = &mut section.aside else { return };
         if aside.meet(offset, span)
             && let Some((reason, detail)) = aside.met()
+            && !aside.leaves(reason, detail.as_deref())
         {
             aside.ledger.rejects += 1;
             self.add_reject(Reject::new(reason), detail, (offset, span), raw, true);
@@ -340,6 +343,7 @@ impl Batch {
                 section.filtered += 1;
                 return;
             }
+            is_new = is_new && !aside.leaves(reject.reason, detail.as_deref());
             aside.ledger.rejects += u64::from(is_new);
         }
         section.rejects += 1;
@@ -355,8 +359,10 @@ impl Batch {
         is_new: bool,
     ) {
         let file_id = self.section().file.id();
+        let is_only_copy = is_new && self.section().aside.as_ref().is_some_and(Aside::keeps_bytes);
         if let Some(last) = self.rejects.last_mut()
             && last.lines < u32::MAX
+            && !is_only_copy
             && last.file_id == file_id
             && last.reason == reject.reason
             && last.detail == detail
@@ -368,7 +374,7 @@ impl Batch {
             return;
         }
         let raw = &raw[..raw.len().min(RAW_BYTES_MAX)];
-        let keep = is_new && self.raw_bytes + raw.len() <= RAW_BYTES_PER_BATCH;
+        let keep = is_only_copy || is_new && self.raw_bytes + raw.len() <= RAW_BYTES_PER_BATCH;
         if keep {
             self.raw_bytes += raw.len();
         }
@@ -383,6 +389,7 @@ impl Batch {
             event_id: reject.event_id,
             raw: keep.then(|| raw.to_vec()),
             is_new,
+            is_only_copy,
         });
     }
 
@@ -452,6 +459,7 @@ impl Batch {
                 event_id: Some(key.event_id),
                 raw: None,
                 is_new,
+                is_only_copy: false,
             });
         }
         let mut index = 0;

@@ -565,7 +565,7 @@ impl Writer {
     fn spare_raw(&mut self, work: &mut Work) {
         let (left, since) = self.raw_budget;
         let mut left = (left + since.elapsed().as_secs_f64() * RAW_PER_SECOND).min(RAW_BURST);
-        for span in &mut work.batch.rejects {
+        for span in work.batch.rejects.iter_mut().filter(|span| !span.is_only_copy) {
             let bytes = span.raw.as_ref().map_or(0, Vec::len) as f64;
             if bytes > left {
                 span.raw = None;

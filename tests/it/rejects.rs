@@ -266,3 +266,36 @@ fn a_torn_line_is_known_as_a_whole_where_many_rejects_stand_before_it() {
         check(&bench, "4002|4001|1|0", &[&text]);
     }
 }
+
+#[test]
+fn what_stays_a_reject_keeps_the_only_copy_of_its_bytes() {
+    let mut bench = bench();
+    let config = fs::read_to_string(&bench.config).unwrap();
+    fs::write(&bench.config, config.replace("[load]\n", "[load]\nbatch_rows = 100\n")).unwrap();
+    // More than one batch may keep, had it not to.
+    let pad = format!("&q={}", "x".repeat(1500));
+    let long = |count| late(count).replace("&sw=1920", &pad);
+    let mut text: String = (0..300).map(|_| long(1) + &many(1)).collect();
+    // As a daemon loads them: neighbours, each in a batch of its own.
+    for _ in 0..4 {
+        text += &late(1);
+        write(&mut bench, "a.log", &text, 0);
+        replay(&bench, &["a.log"]).unwrap();
+    }
+    fs::remove_file(bench.path("a.log")).unwrap();
+    let whole = "SELECT count(raw), sum(lines) FROM rejected_lines";
+    assert_eq!(bench.database.psql(whole), "304|304");
+    let (account, all) = retry(&bench, &[]);
+    assert_eq!((told(&account), all), ([304, 0, 0, 0], true), "{account}");
+    assert_eq!(account["still_rejects"].to_string(), r#"{"unknown_app":304}"#);
+    assert_eq!(bench.database.psql(whole), "304|304");
+    // Nor where they are rejects for another reason from now on.
+    bench.database.psql("UPDATE rejected_lines SET reason = 'shape', detail = NULL");
+    assert_eq!(told(&retry(&bench, &[]).0), [304, 0, 0, 0]);
+    assert_eq!(bench.database.psql(whole), "304|304");
+    check(&bench, "604|300|304|0", &[&text]);
+    register_late(&bench);
+    let (account, all) = retry(&bench, &[]);
+    assert_eq!((told(&account), all), ([304, 304, 0, 0], true), "{account}");
+    check(&bench, "604|604|0|0", &[&text]);
+}

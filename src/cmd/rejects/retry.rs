@@ -53,8 +53,9 @@ struct Waiting {
     format: String,
     spec: Option<String>,
     head: Head,
-    loaded_bytes: u64,
     lines: i64,
+    /// Those of which the quarantine has all bytes.
+    whole: i64,
 }
 
 impl Waiting {
@@ -71,8 +72,8 @@ impl Waiting {
             format: row.get("format"),
             spec: row.get("spec"),
             head: Head { proof, has_id: row.get("head_has_id") },
-            loaded_bytes: u64::try_from(row.get::<_, i64>("loaded_bytes")).unwrap_or_default(),
             lines: row.get("lines"),
+            whole: row.get("whole"),
         }
     }
 }
@@ -135,6 +136,19 @@ impl Account {
     }
 }
 
+/// Rejects of a file were not looked at.
+struct Left {
+    why: String,
+    /// Those of which the quarantine has all bytes were.
+    but_whole: bool,
+}
+
+impl Left {
+    fn all(why: impl Into<String>) -> Left {
+        Left { why: why.into(), but_whole: false }
+    }
+}
+
 /// Looks at rejects again. To be called where blocking is allowed.
 ///
 /// # Errors
@@ -164,14 +178,14 @@ pub(in crate::cmd) fn retry(config: &Config, wanted: &Wanted) -> anyhow::Result<
         if let Some(error) = store.take_fatal() {
             return Err(error.context("look at rejects again; what was committed stays"));
         }
-        if let Some(why) = outcome? {
+        if let Some(Left { why, but_whole }) = outcome? {
             let left = block_on(async {
                 let client = crate::cmd::connect(config).await?;
                 Ok(self::waiting(&client, wanted)
                     .await?
                     .iter()
                     .find(|w| w.id == file.id)
-                    .map_or(0, |w| w.lines))
+                    .map_or(0, |w| if but_whole { w.lines - w.whole } else { w.lines }))
             })?;
             account.left += left;
             if left > 0 {
@@ -199,12 +213,11 @@ async fn waiting(client: &Client, wanted: &Wanted) -> anyhow::Result<Vec<Waiting
 }
 
 /// Looks at the rejects of one file. Why some of them were not looked at, if so.
-fn one(config: &Config, store: &Store, file: &Waiting, wanted: &Wanted) -> anyhow::Result<Option<String>> {
+fn one(config: &Config, store: &Store, file: &Waiting, wanted: &Wanted) -> anyhow::Result<Option<Left>> {
     let Some(spec) = spec(config, file) else {
-        return Ok(Some(
-            "how its lines are written is not known; load it with `alt replay --again`, and say there"
-                .to_owned(),
-        ));
+        return Ok(Some(Left::all(
+            "how its lines are written is not known; load it with `alt replay --again`, and say there",
+        )));
     };
     let (way, belongs) = way(config, &spec)?;
     let belongs = Belongs { host: file.host.clone(), source: file.source.clone(), ..belongs };
@@ -212,13 +225,13 @@ fn one(config: &Config, store: &Store, file: &Waiting, wanted: &Wanted) -> anyho
     loop {
         loader.is_current();
         let done = match find(config, store, file, &belongs, &wanted.paths) {
-            Ok(Some(reading)) => from_file(&mut loader, store, reading, file, wanted),
+            Ok(Some(reading)) => from_file(&mut loader, store, reading, wanted),
             Ok(None) => from_quarantine(config, &mut loader, store, file, &belongs, wanted)?,
             Err(interrupted) => Err(Halt::Interrupted(interrupted)),
         };
         match done {
-            Ok(why) => return Ok(why),
-            Err(Halt::File(error)) => return Ok(Some(error.to_string())),
+            Ok(left) => return Ok(left),
+            Err(Halt::File(error)) => return Ok(Some(Left::all(error.to_string()))),
             // The database was away, or another process was faster: what is left is looked at again.
             Err(Halt::Interrupted(_)) if store.is_closed() => return Ok(None),
             Err(Halt::Interrupted(_)) => {}
@@ -274,13 +287,11 @@ fn from_file(
     loader: &mut Loader,
     store: &Store,
     reading: Box<Reading>,
-    file: &Waiting,
     wanted: &Wanted,
-) -> Result<Option<String>, Halt> {
+) -> Result<Option<Left>, Halt> {
     let mut aside = Aside::rejects(reading, wanted.which.clone());
     loader.read_aside(&mut aside, true, &mut |_| !store.is_stopping())?;
     settle(loader, store)?;
-    debug_assert!(aside.reading.offset() <= file.loaded_bytes);
     Ok(None)
 }
 
@@ -292,14 +303,14 @@ fn from_quarantine(
     file: &Waiting,
     belongs: &Belongs,
     wanted: &Wanted,
-) -> anyhow::Result<Result<Option<String>, Halt>> {
+) -> anyhow::Result<Result<Option<Left>, Halt>> {
     let why = format!(
         "the file is not here; on {}, or with the file: alt rejects retry FILE",
         if file.host == config.load.host_name() { "the host that has it" } else { &file.host }
     );
     if !belongs.lines_have_ids {
         // An id of such a line is made of those that stand before it.
-        return Ok(Ok(Some(why)));
+        return Ok(Ok(Some(Left::all(why))));
     }
     let head = FileRef::Known { id: file.id, head: file.head };
     let mut from = 0;
@@ -308,7 +319,7 @@ fn from_quarantine(
             let client = crate::cmd::connect(config).await?;
             raw(&client, file.id, from, &wanted.which).await
         })?;
-        let Some((last, _)) = lines.last() else { return Ok(Ok(Some(why))) };
+        let Some((last, _)) = lines.last() else { return Ok(Ok(Some(Left { why, but_whole: true }))) };
         from = last.end();
         if let Err(interrupted) = loader.reread(&head, &lines).and_then(|()| settle(loader, store)) {
             return Ok(Err(interrupted.into()));
