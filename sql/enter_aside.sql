@@ -5,4 +5,4 @@ UPDATE checkpoints
 SET lines = lines - $2 + $3 + $4 + $5 + $6,
     rows = rows + $3 + least(unloaded, $7), non_hits = non_hits + $4, rejects = rejects - $2 + $5,
     already_loaded = already_loaded + $6, unloaded = unloaded - least(unloaded, $7)
-WHERE file_id = $1
+WHERE file_id = $1 AND unloaded_at IS NULL

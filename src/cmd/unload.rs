@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context, bail};
 use serde::Serialize;
@@ -100,10 +101,13 @@ async fn of_app(client: &Client, app: &str, args: &cli::Unload) -> anyhow::Resul
 /// Keys of the files that are meant: by their bytes, or, where they are gone or were only loaded beside their
 /// checkpoint, by their path.
 async fn find(client: &Client, host: &str, path: &Path) -> anyhow::Result<Vec<i32>> {
-    let absolute = std::fs::canonicalize(path)
-        .or_else(|_| std::path::absolute(path))
-        .unwrap_or_else(|_| PathBuf::from(path));
+    let is_standard_input = path.as_os_str() == "-";
+    let absolute = match std::fs::canonicalize(path).or_else(|_| std::path::absolute(path)) {
+        Ok(absolute) if !is_standard_input => absolute,
+        _ => PathBuf::from(path),
+    };
     let there = match std::fs::metadata(path) {
+        _ if is_standard_input => false,
         Ok(_) => true,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => false,
         Err(e) => return Err(e).with_context(|| format!("look at {}", path.display())),
@@ -142,18 +146,36 @@ async fn file(client: &mut Client, id: i32, account: &mut Account) -> anyhow::Re
         let mark = "UPDATE checkpoints SET unloaded_at = coalesce(unloaded_at, now()) WHERE file_id = $1";
         client.execute_typed(mark, &[(&id, Type::INT4)]).await.context("mark the file")?;
     }
-    take_out(client, &what, account).await?;
+    let mut aside = loaded_aside(client, id).await?;
+    loop {
+        take_out(client, &what, account).await?;
+        if account.dry_run {
+            break;
+        }
+        // A file that is read beside no checkpoint has no mark: rows that came meanwhile go too.
+        let sql = "DELETE FROM loaded_aside WHERE file_id = $1 AND loaded_at = $2";
+        client.execute_typed(sql, &[(&id, Type::INT4), (&aside, Type::TIMESTAMPTZ)]).await?;
+        aside = loaded_aside(client, id).await?;
+        if aside.is_none() {
+            break;
+        }
+    }
     let rejects = if account.dry_run {
         "SELECT coalesce(sum(lines), 0)::bigint FROM rejected_lines WHERE file_id = $1"
     } else {
         "WITH gone AS (DELETE FROM rejected_lines WHERE file_id = $1 RETURNING lines), \
-              aside AS (DELETE FROM loaded_aside WHERE file_id = $1), \
               moved AS (UPDATE checkpoints SET rejects = 0, unloaded = unloaded + rejects WHERE file_id = $1) \
          SELECT coalesce(sum(lines), 0)::bigint FROM gone"
     };
     let row = client.query_typed_one(rejects, &[(&id, Type::INT4)]).await.context("take its rejects out")?;
     account.rejects += row.get::<_, i64>(0);
     Ok(())
+}
+
+/// When rows of a file were last loaded beside its checkpoint.
+async fn loaded_aside(client: &Client, id: i32) -> anyhow::Result<Option<SystemTime>> {
+    let sql = "SELECT loaded_at FROM loaded_aside WHERE file_id = $1";
+    Ok(client.query_typed_opt(sql, &[(&id, Type::INT4)]).await?.map(|row| row.get(0)))
 }
 
 /// Takes rows out, month by month.

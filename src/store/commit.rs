@@ -442,7 +442,7 @@ async fn enter_aside(
     let ledger = aside.ledger;
     let were_rejects = batch.rows_that_were_rejects(id);
     if let FileRef::Known { .. } = section.file {
-        client
+        let entered = client
             .execute_typed(
                 ENTER_ASIDE,
                 &[
@@ -456,6 +456,9 @@ async fn enter_aside(
                 ],
             )
             .await?;
+        if entered == 0 {
+            return Err(Failure::Stale("a file was taken out by another process"));
+        }
     }
     let Some((first, last)) = times else { return Ok(()) };
     if let FileRef::New { .. } = section.file {

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::replay::{bench, counts, pack, replay, write};
 use crate::support::bench::Bench;
-use crate::support::daemon::alt;
+use crate::support::daemon::{alt, wait_for};
 use crate::support::lines::{alt1_aged, many};
 
 /// Runs `alt unload --json`; returns its account, or what it said where it failed.
@@ -150,4 +150,56 @@ fn what_is_not_loaded_cannot_be_taken_out() {
         let error = unload(&bench, args).unwrap_err();
         assert!(error.contains(said), "{args:?}: {error}");
     }
+}
+
+/// Runs what is to be held up, and then the rest, while the locks of the present hours are taken.
+fn while_locked<T: Send>(bench: &Bench, held: impl FnOnce() -> T + Send, meanwhile: impl FnOnce()) -> T {
+    let hours = "SELECT count(pg_advisory_xact_lock(1634497537, h)) FROM (SELECT extract(epoch FROM now())::int / 3600 AS n) t, \
+                 generate_series(n - 1, n + 1) h";
+    std::thread::scope(|scope| {
+        let locks =
+            scope.spawn(|| bench.database.psql(&format!("BEGIN; {hours}; SELECT pg_sleep(4); COMMIT")));
+        let waiting = |count: &str| {
+            let sql = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND classid = 1634497537 AND granted \
+                       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+            wait_for(30, || bench.database.psql(sql) == count, || bench.state());
+        };
+        waiting("3");
+        let held = scope.spawn(held);
+        let is_held = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'";
+        wait_for(30, || bench.database.psql(is_held) == "1", || bench.state());
+        meanwhile();
+        assert!(!locks.is_finished(), "the locks were not held long enough");
+        held.join().unwrap()
+    })
+}
+
+#[test]
+fn a_file_that_is_read_again_at_the_same_time_keeps_no_row() {
+    let mut bench = bench();
+    write(&mut bench, "a.log", &many(50), 50);
+    replay(&bench, &["a.log"]).unwrap();
+    let again = while_locked(
+        &bench,
+        || replay(&bench, &["a.log", "--again"]),
+        || assert_eq!(taken(&unload(&bench, &["a.log"]).unwrap()), (50, 0)),
+    );
+    // It begins anew, and finds a file that is not loaded.
+    assert_eq!(counts(&again.unwrap()), (50, 50, 0));
+    assert_eq!(ledger(&bench), "50|0|0|0|50\n50|50|0|0|0");
+    let by_file =
+        "SELECT file_id = (SELECT max(file_id) FROM checkpoints), count(*) FROM access_logs GROUP BY 1";
+    assert_eq!(bench.database.psql(by_file), "t|50");
+}
+
+#[test]
+fn standard_input_is_taken_out_by_its_name() {
+    let bench = bench();
+    let mut child = alt();
+    child.args(["replay", "-", "--config"]).arg(&bench.config).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut child = child.spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), many(7).as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(taken(&unload(&bench, &["-"]).unwrap()), (7, 0));
+    assert_eq!(bench.rows(), 0);
 }
