@@ -150,7 +150,10 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     let files = items.len() + results.members - results.archives;
     summary(files, &results, &totals, started.elapsed(), args, out)?;
     if let Some(error) = fatal {
-        return Err(error.context("load; what was committed stays, run again to go on"));
+        return Err(error.context(match args.dry_run {
+            true => "count what would be loaded; run again",
+            false => "load; what was committed stays, run again to go on",
+        }));
     }
     if interrupted.load(Ordering::Acquire) {
         bail!("interrupted; what was committed stays, run again to go on");

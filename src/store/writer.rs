@@ -650,6 +650,12 @@ impl Writer {
         while self.client.as_ref().is_none_or(Client::is_closed) {
             if self.client.take().is_some() || self.shared.connected.load(Ordering::Acquire) {
                 self.forget();
+                if self.options.rehearsal.is_some() {
+                    // What was counted and noted so far would be so again.
+                    *lock(&self.shared.fatal) =
+                        Some(anyhow::anyhow!("the connection to the database was lost"));
+                    return None;
+                }
             }
             let connected = async {
                 let client = connect(&self.options.postgres, &self.options.application_name).await?;

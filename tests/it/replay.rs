@@ -444,3 +444,24 @@ fn what_is_asked_of_lines_must_make_sense() {
     }
     assert_eq!(bench.rows(), 0);
 }
+
+#[test]
+fn a_dry_run_that_loses_the_database_says_so_and_counts_nothing_twice() {
+    let mut bench = bench();
+    write(&mut bench, "log", &many(200_000), 200_000);
+    pack("gzip", &bench.path("log"));
+    let mut child = command(&bench, &["--dry-run", "log.gz"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Between two batches, when nobody waits for an answer.
+    let cut = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() \
+               AND application_name LIKE 'alt replay%' AND state = 'idle' AND query = 'ROLLBACK'";
+    wait_for(60, || bench.database.psql(cut) == "1", || bench.state());
+    let running = child.try_wait().unwrap().is_none();
+    let output = child.wait_with_output().unwrap();
+    assert!(running && !output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("count what would be loaded; run again: "), "{said}");
+}
