@@ -122,6 +122,10 @@ impl Loader {
             aside.spans = ahead;
             self.work.note(Some(facts), aside.reading.proof());
             self.hand_over()?;
+            if self.store.epoch() != self.epoch {
+                // A batch was thrown away, and all that follow would be.
+                return Err(Interrupted.into());
+            }
             match end? {
                 End::File => return Ok(()),
                 End::Stopped => return Err(Interrupted.into()),
