@@ -21,6 +21,7 @@ use crate::pure::checkpoint::{
 };
 use crate::pure::hit::Micros;
 use crate::pure::lines::{Line, Lines};
+use crate::pure::parse::Spec;
 use crate::pure::twins::{Twins, WINDOW_BYTES};
 use crate::store::commit::Proves;
 use crate::store::files::{Candidate, Facts, Stamp};
@@ -284,6 +285,7 @@ impl Opened {
         for candidate in candidates.into_iter().filter(|c| !c.unloaded) {
             use Standing::{Beyond, Continues, Done};
             if let Continues | Done | Beyond = self.stand(&candidate.checkpoint, &beginning)?.0 {
+                same_events(candidate.spec.as_deref(), belongs)?;
                 known = Some(candidate.checkpoint);
                 break;
             }
@@ -742,6 +744,29 @@ impl Proves for PlainProof {
     fn holds(&self, proof: &Proof, at: u64) -> bool {
         tail_holds(&self.0, at, proof)
     }
+}
+
+/// Refuses lines that were loaded `as_what` where they are to be read otherwise, as other events: each would become one
+/// more row.
+fn same_events(as_what: Option<&str>, belongs: &Belongs) -> io::Result<()> {
+    let spec = |json: &str| serde_json::from_str::<Spec>(json).ok();
+    let (Some(before), Some(now)) = (as_what.and_then(spec), spec(&belongs.spec)) else { return Ok(()) };
+    if !before.makes_others_than(&now, !belongs.lines_have_ids) {
+        return Ok(());
+    }
+    let said = |option: &str, value: &Option<String>| match value {
+        Some(value) => format!("{option} {value}"),
+        None => format!("no {option}"),
+    };
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        format!(
+            "it was loaded with {} and {}, and read otherwise each of its lines would be one more event: say the same, \
+             or take its rows out first (`alt unload`)",
+            said("--app", &before.app),
+            said("--label", &before.label)
+        ),
+    ))
 }
 
 /// A seal may stand behind half a line, which was a reject: a copy that broke off, or was taken of a file that is

@@ -62,6 +62,8 @@ pub struct Candidate {
     pub seen: Stamp,
     /// Its rows were taken out.
     pub unloaded: bool,
+    /// What its lines were read as, as JSON of a [`Spec`](crate::pure::parse::Spec), if that was noted.
+    pub spec: Option<String>,
 }
 
 fn hash(bytes: &[u8]) -> Hash {
@@ -95,6 +97,7 @@ fn candidate(row: &Row) -> Candidate {
             modified: row.get::<_, Option<SystemTime>>("modified_at").map_or(-1, clock::micros),
         },
         unloaded: row.get("unloaded"),
+        spec: row.get("spec"),
     }
 }
 

@@ -465,3 +465,34 @@ fn a_dry_run_that_loses_the_database_says_so_and_counts_nothing_twice() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("count what would be loaded; run again: "), "{said}");
 }
+
+#[test]
+fn lines_without_ids_are_not_read_again_as_other_events() {
+    let mut bench = bench();
+    bench.database.psql("INSERT INTO applications (app_key, name) VALUES ('blog', 'Blog')");
+    let line = |n| {
+        format!("203.0.113.7 - - [05/Mar/2024:12:00:{n:02} +0000] \"GET / HTTP/1.1\" 200 5 \"-\" \"M\"\n")
+    };
+    let text: String = (0..10).map(line).collect();
+    write(&mut bench, "site.log", &text, 10);
+    let load = |args: &[&str]| replay(&bench, &[&["--format", "combined", "site.log"], args].concat());
+    load(&["--app", "shop", "--label", "site"]).unwrap();
+    for wrong in [
+        &["--app", "shop", "--again"][..],
+        &["--app", "blog", "--label", "site", "--again"],
+        &["--app", "blog", "--label", "site", "--since", "2024-03-05"],
+        &["--app", "shop", "--label", "other", "--match", "GET", "--dry-run"],
+    ] {
+        let error = load(wrong).unwrap_err();
+        assert!(error.contains("1 of 1 files could not be read"), "{error}");
+    }
+    let said =
+        command(&bench, &["--format", "combined", "--app", "shop", "--again", "site.log"]).output().unwrap();
+    let said = String::from_utf8(said.stdout).unwrap();
+    assert!(said.contains("it was loaded with --app shop and --label site, and read otherwise"), "{said}");
+    assert_eq!(counts(&load(&["--app", "shop", "--label", "site", "--again"]).unwrap()), (10, 0, 10));
+    // A site more makes no other event of what was loaded.
+    let more = ["--app", "shop", "--label", "site", "--site", "blog.example=blog", "--again"];
+    assert_eq!(counts(&load(&more).unwrap()), (10, 0, 10));
+    bench.check();
+}

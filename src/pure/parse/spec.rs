@@ -45,6 +45,12 @@ impl Spec {
         let app = self.app.as_deref().filter(|_| self.sites.is_empty());
         self.label.as_deref().or(app).unwrap_or_default()
     }
+
+    /// Whether lines that were read as this are other events when they are read as `other`: with other ids, if they
+    /// have `none` of their own, or of another application. Sites may have been added.
+    pub fn makes_others_than(&self, other: &Spec, none: bool) -> bool {
+        none && self.id_label() != other.id_label() || self.app.is_some() && self.app != other.app
+    }
 }
 
 /// Why a [`Spec`] makes no sense.
@@ -86,6 +92,28 @@ mod tests {
             ["{}", r#"{"format":"combined","site":{}}"#, r#"{"format":1}"#, r#"{"format":"a","sites":[]}"#]
         {
             assert!(serde_json::from_str::<Spec>(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn another_label_or_application_makes_other_events_of_the_same_lines() {
+        let of = |app: Option<&str>, label: Option<&str>| Spec {
+            app: app.map(str::to_owned),
+            label: label.map(str::to_owned),
+            ..Spec::new("combined")
+        };
+        for (before, now, own_ids, others) in [
+            (of(None, None), of(None, None), false, false),
+            (of(Some("A"), None), of(Some("A"), None), false, false),
+            (of(Some("A"), None), of(Some("A"), Some("A")), false, false),
+            (of(Some("A"), None), of(Some("B"), None), false, true),
+            (of(Some("A"), Some("x")), of(Some("B"), Some("x")), false, true),
+            (of(Some("A"), Some("x")), of(Some("A"), None), false, true),
+            (of(None, Some("x")), of(Some("A"), Some("x")), false, false),
+            (of(None, None), of(None, Some("x")), true, false),
+            (of(Some("A"), None), of(Some("B"), None), true, true),
+        ] {
+            assert_eq!(before.makes_others_than(&now, !own_ids), others, "{before:?} {now:?}");
         }
     }
 
