@@ -147,6 +147,8 @@ pub struct RejectSpan {
     pub is_new: bool,
     /// `raw` comes from the quarantine: nothing else may have it, so it goes there again.
     pub is_only_copy: bool,
+    /// A filter left it out: it was a reject and stays one, and counts as filtered.
+    pub filtered: bool,
 }
 
 /// What one transaction loads.
@@ -328,7 +330,7 @@ impl Batch {
             && !aside.leaves(reason, detail.as_deref())
         {
             aside.ledger.rejects += 1;
-            self.add_reject(Reject::new(reason), detail, (offset, span), raw, true);
+            self.add_reject(Reject::new(reason), detail, (offset, span), raw, (true, true));
         }
     }
 
@@ -347,7 +349,7 @@ impl Batch {
             aside.ledger.rejects += u64::from(is_new);
         }
         section.rejects += 1;
-        self.add_reject(reject, detail, (offset, span), raw, is_new);
+        self.add_reject(reject, detail, (offset, span), raw, (is_new, false));
     }
 
     fn add_reject(
@@ -356,7 +358,7 @@ impl Batch {
         detail: Option<String>,
         (offset, span): (u64, u64),
         raw: &[u8],
-        is_new: bool,
+        (is_new, filtered): (bool, bool),
     ) {
         let file_id = self.section().file.id();
         let is_only_copy = is_new && self.section().aside.as_ref().is_some_and(Aside::keeps_bytes);
@@ -367,7 +369,7 @@ impl Batch {
             && last.reason == reject.reason
             && last.detail == detail
             && last.offset + last.bytes == offset
-            && last.is_new == is_new
+            && (last.is_new, last.filtered) == (is_new, filtered)
         {
             last.bytes += span;
             last.lines += 1;
@@ -390,6 +392,7 @@ impl Batch {
             raw: keep.then(|| raw.to_vec()),
             is_new,
             is_only_copy,
+            filtered,
         });
     }
 
@@ -460,6 +463,7 @@ impl Batch {
                 raw: None,
                 is_new,
                 is_only_copy: false,
+                filtered: false,
             });
         }
         let mut index = 0;

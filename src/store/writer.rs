@@ -549,7 +549,7 @@ impl Writer {
         for (kind, lines) in &work.batch.non_hits {
             *totals.non_hits.entry(*kind).or_default() += lines;
         }
-        for span in &work.batch.rejects {
+        for span in work.batch.rejects.iter().filter(|span| !span.filtered) {
             *totals.rejects.entry(span.reason).or_default() += u64::from(span.lines);
         }
         for section in &work.batch.sections {

@@ -361,6 +361,7 @@ fn a_filtered_replay_moves_no_checkpoint_and_what_it_left_out_is_loaded_later() 
     assert_eq!(delete(&bench, "app_id = (SELECT id FROM applications WHERE name = 'Blog')"), 50);
     let account = replay(&bench, &["a.log", "--only-app", "blog"]).unwrap();
     assert_eq!((counts(&account), filtered(&account)), ((301, 50, 0), 251), "{account}");
+    assert_eq!(account["rejects"], serde_json::json!({}), "the reject is one of those that were left out");
     assert_eq!(bench.rows(), 300);
 }
 
