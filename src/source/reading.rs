@@ -203,6 +203,14 @@ impl Opened {
         Ok((bytes, false))
     }
 
+    /// Whether it begins so: only then can it be the file of a checkpoint with this head.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn begins_with(&self, head: &Head) -> io::Result<bool> {
+        Ok(proves(&self.beginning()?.0, head))
+    }
+
     /// Holds the file against the checkpoints that begin like it.
     ///
     /// # Errors
@@ -777,8 +785,11 @@ fn unless_within_a_line(standing: Standing, last: &[u8]) -> Standing {
 
 /// Whether a file that begins so has the checkpoint's head.
 fn head_holds(checkpoint: &Checkpoint, beginning: &[u8]) -> bool {
-    let head = checkpoint.head.proof;
-    beginning.get(..head.bytes as usize).is_some_and(|bytes| hash(bytes) == head.hash)
+    proves(beginning, &checkpoint.head)
+}
+
+fn proves(beginning: &[u8], head: &Head) -> bool {
+    beginning.get(..head.proof.bytes as usize).is_some_and(|bytes| hash(bytes) == head.proof.hash)
 }
 
 /// Whether the bytes that end at `to` hash to `tail`.

@@ -172,21 +172,25 @@ pub(in crate::cmd) fn retry(config: &Config, wanted: &Wanted) -> anyhow::Result<
     });
     let writing = writer.start(()).context("start a writer")?;
     let totals = store.watch_totals();
+    let mut left_of = BTreeMap::new();
     for file in &waiting {
         account.rejects += file.lines;
         let outcome = one(config, &store, file, wanted);
         if let Some(error) = store.take_fatal() {
             return Err(error.context("look at rejects again; what was committed stays"));
         }
-        if let Some(Left { why, but_whole }) = outcome? {
-            let left = block_on(async {
-                let client = crate::cmd::connect(config).await?;
-                Ok(self::waiting(&client, wanted)
-                    .await?
-                    .iter()
-                    .find(|w| w.id == file.id)
-                    .map_or(0, |w| if but_whole { w.lines - w.whole } else { w.lines }))
-            })?;
+        if let Some(left) = outcome? {
+            left_of.insert(file.id, left);
+        }
+    }
+    if !left_of.is_empty() {
+        let waiting = block_on(async {
+            let client = crate::cmd::connect(config).await?;
+            self::waiting(&client, wanted).await
+        })?;
+        for file in waiting {
+            let Some(Left { why, but_whole }) = left_of.remove(&file.id) else { continue };
+            let left = if but_whole { file.lines - file.whole } else { file.lines };
             account.left += left;
             if left > 0 {
                 account.left_because.insert(format!("{}:{}", file.host, file.path), why);
@@ -272,6 +276,10 @@ fn find(
     }
     for place in places {
         let Ok(opened) = Opened::new(&place, Arc::new(AtomicU64::new(0))) else { continue };
+        // Of many files and many places, few pairs are worth a question to the database.
+        if !opened.begins_with(&file.head).unwrap_or(false) {
+            continue;
+        }
         let Ok(beside) = opened.beside(belongs, true, store) else { continue };
         if let Beside::Reading { mut reading, loaded_bytes: Some(loaded) } = beside?
             && reading.file_id() == file.id
