@@ -8,10 +8,10 @@ use crate::config::parse_time;
 use crate::pure::hit::Micros;
 
 /// A time: `2026-01-31`, `2026-01-31T12:00:00`, with a zone (`Z`, `+01:00`) or in UTC without; or so long before
-/// `now`: `90m`, `7d`.
+/// `now`: `90m`, `7d`, `7d ago`.
 pub(super) fn when(text: &str, now: Micros) -> Result<Micros, String> {
     let text = text.trim();
-    if let Some(ago) = parse_time(text) {
+    if let Some(ago) = parse_time(text.strip_suffix(" ago").unwrap_or(text)) {
         let ago = Micros::try_from(ago.as_micros()).unwrap_or(Micros::MAX);
         return Ok(now.saturating_sub(ago));
     }
@@ -38,6 +38,7 @@ mod tests {
             ("2026-01-31T12:00:00Z", 1_769_860_800),
             ("2026-01-31T12:00:00+01:00", 1_769_857_200),
             ("1h", 1_799_996_400),
+            ("1h ago", 1_799_996_400),
             (" 7d ", 1_799_395_200),
         ] {
             assert_eq!(when(text, now), Ok(seconds * 1_000_000), "{text}");
