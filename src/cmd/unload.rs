@@ -118,6 +118,12 @@ async fn find(client: &Client, host: &str, path: &Path) -> anyhow::Result<Vec<i3
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =
         [(&host, Type::TEXT), (&absolute.to_string_lossy(), Type::TEXT), (&there, Type::BOOL)];
     found.extend(client.query_typed(sql, &parameters).await?.iter().map(|row| row.get::<_, i32>(0)));
+    if found.is_empty() && path.as_os_str() == "-" {
+        bail!(
+            "what came from standard input is known by its bytes alone: write it into a file and name that, or take \
+             rows out with --app, --since and --until"
+        );
+    }
     if found.is_empty() {
         bail!(
             "nothing is loaded of {}: `alt status --all-hosts` shows the files that are known",

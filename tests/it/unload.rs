@@ -141,6 +141,7 @@ fn what_is_not_loaded_cannot_be_taken_out() {
     for (args, said) in [
         (&["a.log"][..], "nothing is loaded of a.log"),
         (&["gone.log"], "nothing is loaded of gone.log"),
+        (&["-"], "what came from standard input is known by its bytes alone"),
         (&["--app", "nobody"], "nobody"),
         (&["--app", "shop", "--since", "never"], "--since: never is no time"),
         (&[], "required"),
