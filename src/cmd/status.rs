@@ -168,33 +168,54 @@ fn compare(config: &Config, host: &str, mut known: Vec<Known>) -> Vec<Entry> {
             continue;
         }
         let inode = i64::try_from(meta.ino()).ok();
-        // the newest of several that had the inode one after the other, with the proof of the head
-        let same = known.iter_mut().rev().find(|one| {
+        let is_it = |one: &Known| {
             one.entry.host == host
                 && one.inode == inode
                 && head_holds(&path, &one.checkpoint).unwrap_or(false)
-        });
-        match same {
-            Some(one) => fill(one, &path, &meta),
-            None => unmatched.push((path, meta)),
+        };
+        if !fill_all(&mut known, is_it, &path, &meta) {
+            unmatched.push((path, meta));
         }
     }
     let mut new = Vec::new();
     for (path, meta) in unmatched {
-        let same = known.iter_mut().find(|one| {
+        let beginning = beginning(&path).unwrap_or_default();
+        let is_it = |one: &Known| {
             one.entry.size.is_none()
                 && one.entry.host == host
-                && head_holds(&path, &one.checkpoint).unwrap_or(false)
-        });
-        match same {
-            Some(one) => fill(one, &path, &meta),
-            None if meta.len() > 0 => new.push(unknown(&path, host, Some(meta.len()))),
-            None => {}
+                && holds(&beginning, &one.checkpoint.head.proof)
+        };
+        if !fill_all(&mut known, is_it, &path, &meta) && meta.len() > 0 {
+            new.push(unknown(&path, host, Some(meta.len())));
+        }
+    }
+    for one in known.iter_mut().filter(|one| one.entry.size.is_none()) {
+        match () {
+            () if one.is_out => settle(one),
+            () if one.entry.host != host => one.entry.state = "elsewhere",
+            () => {}
         }
     }
     let mut entries: Vec<Entry> = known.into_iter().map(|one| one.entry).collect();
     entries.append(&mut new);
     entries
+}
+
+/// Fills the entries that are of this file; whether there are any. Without event ids, a file has a checkpoint for
+/// each source that read it: the one that reached farthest says how far it is loaded, the newest of several.
+fn fill_all(known: &mut [Known], is_it: impl Fn(&Known) -> bool, path: &Path, meta: &Metadata) -> bool {
+    let ours: Vec<usize> = (0..known.len()).filter(|&n| is_it(&known[n])).collect();
+    let best = ours.iter().copied().max_by_key(|&n| (!known[n].is_out, known[n].entry.loaded, n));
+    let Some(best) = best else { return false };
+    let farthest = known[best].entry.loaded;
+    for n in ours {
+        fill(&mut known[n], path, meta);
+        if !known[n].is_out && known[n].entry.loaded < farthest {
+            let entry = &mut known[n].entry;
+            (entry.state, entry.lag_bytes, entry.lag_seconds) = ("overtaken", None, None);
+        }
+    }
+    true
 }
 
 /// Puts what is on disk into the entry. A compressed file's size says nothing of what it holds.
@@ -391,6 +412,8 @@ fn print(entries: &[Entry], as_json: bool, one: bool, out: Out<'_>) -> anyhow::R
         writeln!(out, "no log is loaded or there to be loaded; `alt check` says what is missing")?;
         return Ok(());
     }
+    let here = entries.first().map(|entry| &entry.host);
+    let hosts = entries.iter().any(|entry| Some(&entry.host) != here);
     let mut rows = show::Rows::new(&[
         "file",
         "state",
@@ -409,8 +432,9 @@ fn print(entries: &[Entry], as_json: bool, one: bool, out: Out<'_>) -> anyhow::R
     ]);
     let count = |n: u64| show::number(i64::try_from(n).unwrap_or(i64::MAX));
     for entry in entries {
+        let file = if hosts { format!("{}:{}", entry.host, entry.path) } else { entry.path.clone() };
         rows.add(&[
-            entry.path.clone(),
+            file,
             entry.state.to_owned(),
             entry.size.map(count).unwrap_or_default(),
             count(entry.loaded),

@@ -156,6 +156,9 @@ fn help_is_a_small_manual() {
     With FILE, the exit code is 0 if every line of it is loaded, and 3 if not. The file is known by its
     content, so a renamed, moved or compressed one is found too.
 
+    Without: gone, it is not on this disk any more; elsewhere, it is another host's; taken out, by `alt
+    unload`; overtaken, another source has read on in it.
+
     Examples:
       alt status
       cd /var/log/nginx/alt/rotated && alt status beacon.log-20260101 && mv beacon.log-20260101 /backup/

@@ -290,6 +290,14 @@ fn a_log_that_was_replayed_before_it_is_followed() {
     wait_for(30, || bench.rows() == bench.written, || bench.state());
     std::thread::sleep(std::time::Duration::from_millis(500));
     bench.check();
+    // The replay's checkpoint stands where the replay ended, and nothing is behind for that.
+    let mut status = crate::support::daemon::alt();
+    let output = status.args(["status", "--json", "--config"]).arg(&bench.config).output().unwrap();
+    let entries: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut states: Vec<_> =
+        entries.as_array().unwrap().iter().map(|e| (e["state"].as_str(), e["lines"].as_u64())).collect();
+    states.sort();
+    assert_eq!(states, [(Some("loaded"), Some(250)), (Some("overtaken"), Some(200))], "{entries}");
 }
 
 #[test]
