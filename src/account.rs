@@ -40,3 +40,10 @@ pub fn enter(user: &User) -> anyhow::Result<()> {
         .and_then(|()| setuid(user.uid))
         .with_context(|| format!("go on as account {}", user.name))
 }
+
+/// What to say where a file may not be read: an administrator may not know that it is not root who reads it.
+pub fn may_not_read() -> String {
+    let id = geteuid();
+    let name = User::from_uid(id).ok().flatten().map_or_else(|| id.to_string(), |user| user.name);
+    format!("the account {name} may not read it; make it a member of a group that may, or pipe the file in")
+}

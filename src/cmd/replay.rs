@@ -10,16 +10,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use serde::Serialize;
+use tokio_postgres::types::Type;
 
 use super::run::{limits, way};
 use super::when::when;
 use super::{Out, Outcome, show};
+use crate::account;
 use crate::cli;
 use crate::clock;
 use crate::config::Config;
 use crate::pipeline::{Aside, Halt, Loader};
 use crate::pure::filter::Filter;
-use crate::pure::hit::{Micros, NonHit};
+use crate::pure::hit::{Micros, NonHit, Reason};
 use crate::pure::parse::Spec;
 use crate::source::inputs::{self, Item, Members, Progress};
 use crate::source::reading::{Belongs, Beside, Choice, Identified, Key, Opened, key};
@@ -36,6 +38,9 @@ const DRAW_INTERVAL: Duration = Duration::from_millis(100);
 /// Members of one archive that are named where they cannot be read; of more, their number is said.
 const FAILED_NAMED: u64 = 1000;
 
+/// Files that are named where they were loaded with other options.
+const OTHERWISE_NAMED: usize = 20;
+
 /// What became of the files.
 #[derive(Default)]
 struct Results {
@@ -44,7 +49,8 @@ struct Results {
     /// Archives that were read to their end: their members are the files, and not they.
     archives: usize,
     loaded: usize,
-    known: usize,
+    /// What was loaded before: keys of the files, and how they are called now.
+    known: Vec<(i32, String)>,
     empty: usize,
     shorter: Vec<String>,
     growing: Vec<String>,
@@ -65,7 +71,11 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
         );
     }
     let (spec, filter) = with_keys(config, spec, filter(args)?)?;
-    let items = inputs::items(&args.paths, args.files_from.as_deref(), args.order)?;
+    let items = inputs::items(&args.paths, args.files_from.as_deref(), args.order);
+    let items = items.map_err(|error| match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+        Some(io::ErrorKind::PermissionDenied) => anyhow::anyhow!("{error:#}: {}", account::may_not_read()),
+        _ => error,
+    })?;
     let started = Instant::now();
     let jobs = usize::from(args.jobs).min(items.len()).max(1);
     let next = AtomicUsize::new(0);
@@ -148,7 +158,8 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     }
     let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     let files = items.len() + results.members - results.archives;
-    summary(files, &results, &totals, started.elapsed(), args, out)?;
+    let otherwise = otherwise(config, &spec, belongs.lines_have_ids, &results.known)?;
+    summary(files, &results, otherwise, &totals, started.elapsed(), args, out)?;
     if let Some(error) = fatal {
         return Err(error.context(match args.dry_run {
             true => "count what would be loaded; run again",
@@ -229,6 +240,32 @@ fn filter(args: &cli::Replay) -> anyhow::Result<Filter> {
     }
     filter.apps.clone_from(&args.only_app);
     Ok(filter)
+}
+
+/// Which of these files were loaded with other options, and with which: they count as loaded all the same, and to
+/// somebody who corrects a mistake that is a surprise.
+fn otherwise(
+    config: &Config,
+    spec: &Spec,
+    lines_have_ids: bool,
+    known: &[(i32, String)],
+) -> anyhow::Result<BTreeMap<String, Vec<&'static str>>> {
+    if known.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let ids: Vec<i32> = known.iter().map(|(id, _)| *id).collect();
+    let sql = "SELECT id, spec::text FROM log_files WHERE id = ANY($1) AND spec IS NOT NULL";
+    let rows = super::block_on(async {
+        let client = super::connect(config).await?;
+        client.query_typed(sql, &[(&ids, Type::INT4_ARRAY)]).await.context("read how files were loaded")
+    })?;
+    let before = rows.iter().filter_map(|row| Some((row.get(0), serde_json::from_str(row.get(1)).ok()?)));
+    let before: BTreeMap<i32, Spec> = before.collect();
+    let differs = |(id, name): &(i32, String)| {
+        let options = before.get(id)?.differs(spec, lines_have_ids);
+        (!options.is_empty()).then(|| (name.clone(), options))
+    };
+    Ok(known.iter().filter_map(differs).collect())
 }
 
 /// Ctrl-C and SIGTERM end the work after the batches that are under way.
@@ -347,8 +384,11 @@ impl Job<'_> {
         Some(outcome.map_err(|error| {
             use io::ErrorKind::{NotFound, PermissionDenied, Unsupported};
             let begun = !matches!(error.kind(), NotFound | PermissionDenied | Unsupported);
-            let whole = if begun { "; whole lines before that are loaded" } else { "" };
-            format!("{error}{whole}")
+            match error.kind() {
+                PermissionDenied => format!("{error}: {}", account::may_not_read()),
+                _ if begun => format!("{error}; whole lines before that are loaded"),
+                _ => error.to_string(),
+            }
         }))
     }
 
@@ -376,7 +416,9 @@ impl Job<'_> {
         // One that begins like a longer one and stands still is a file of its own: its lines are held against ids.
         let choice = Choice { complete, fork_if_shorter: complete, by_ids: true, unloaded_too: true };
         let mut reading = match opened.identify(&self.belongs, choice, &self.store)?? {
-            Identified::Done { .. } => return Ok(if again { Loaded::All } else { Loaded::Before }),
+            Identified::Done { file_id } => {
+                return Ok(if again { Loaded::All } else { Loaded::Before(file_id) });
+            }
             Identified::TooShort if item.size > 0 && !complete => return Ok(Loaded::Growing),
             Identified::TooShort => return Ok(Loaded::Nothing),
             Identified::Shorter { .. } => return Ok(Loaded::Shorter),
@@ -386,7 +428,7 @@ impl Job<'_> {
         if let Some(name) = &item.name {
             reading.moved_to(Path::new(name));
         }
-        let start = reading.offset();
+        let start = reading.begins_at();
         loop {
             // Another loader, or the end of a connection, may have moved what this one stands on.
             if !self.loader.is_current() {
@@ -419,7 +461,7 @@ impl Job<'_> {
         Ok(if !complete && reading.offset() < ends {
             Loaded::Growing
         } else if reading.offset() == start && !again {
-            Loaded::Before
+            Loaded::Before(reading.file_id())
         } else {
             Loaded::All
         })
@@ -475,7 +517,8 @@ impl Job<'_> {
 /// What became of a file.
 enum Loaded {
     All,
-    Before,
+    /// All of it, before: the key of its file.
+    Before(i32),
     Nothing,
     /// Shorter than what is loaded of it, and perhaps a copy under way.
     Shorter,
@@ -487,7 +530,7 @@ impl Results {
     fn note(&mut self, name: String, outcome: Result<Loaded, String>) {
         match outcome {
             Ok(Loaded::All) => self.loaded += 1,
-            Ok(Loaded::Before) => self.known += 1,
+            Ok(Loaded::Before(file_id)) => self.known.push((file_id, name)),
             Ok(Loaded::Nothing) => self.empty += 1,
             Ok(Loaded::Shorter) => self.shorter.push(name),
             Ok(Loaded::Growing) => self.growing.push(name),
@@ -540,6 +583,7 @@ struct Account {
     files: usize,
     files_loaded: usize,
     files_loaded_before: usize,
+    files_loaded_otherwise: BTreeMap<String, Vec<&'static str>>,
     files_empty: usize,
     files_shorter_than_loaded: Vec<String>,
     files_not_ended: Vec<String>,
@@ -568,6 +612,7 @@ fn non_hit(kind: NonHit) -> String {
 fn summary(
     files: usize,
     results: &Results,
+    otherwise: BTreeMap<String, Vec<&'static str>>,
     totals: &Totals,
     time: Duration,
     args: &cli::Replay,
@@ -577,7 +622,8 @@ fn summary(
         dry_run: args.dry_run,
         files,
         files_loaded: results.loaded,
-        files_loaded_before: results.known,
+        files_loaded_before: results.known.len(),
+        files_loaded_otherwise: otherwise,
         files_empty: results.empty,
         files_shorter_than_loaded: results.shorter.clone(),
         files_not_ended: results.growing.clone(),
@@ -599,7 +645,12 @@ fn summary(
         writeln!(out, "Nothing was written. A replay would do this:")?;
     }
     let number = |n: u64| show::number(i64::try_from(n).unwrap_or(i64::MAX));
-    let mut files = format!("{} loaded, {} loaded before", account.files_loaded, account.files_loaded_before);
+    let some =
+        args.since.is_some() || args.until.is_some() || args.pattern.is_some() || !args.only_app.is_empty();
+    let mut files = match some {
+        true => format!("{} read, none counts as loaded by that", account.files_loaded),
+        false => format!("{} loaded, {} loaded before", account.files_loaded, account.files_loaded_before),
+    };
     if account.files_empty > 0 {
         files += &format!(", {} without a line", account.files_empty);
     }
@@ -609,6 +660,13 @@ fn summary(
         files += &format!(", {left} not to the end");
     }
     writeln!(out, "files           {files}")?;
+    for (name, options) in account.files_loaded_otherwise.iter().take(OTHERWISE_NAMED) {
+        let options = options.join(" and ");
+        writeln!(out, "                {}: loaded before with another {options}", show::safe(name))?;
+    }
+    if let Some(more @ 1..) = account.files_loaded_otherwise.len().checked_sub(OTHERWISE_NAMED) {
+        writeln!(out, "                and {more} more that were loaded with other options")?;
+    }
     for name in &account.files_shorter_than_loaded {
         writeln!(
             out,
@@ -637,6 +695,22 @@ fn summary(
     }
     for (reason, lines) in &account.rejects {
         writeln!(out, "rejects         {} ({reason})", number(*lines))?;
+    }
+    let shapeless = account.rejects.get(Reason::Shape.as_str()).copied().unwrap_or(0);
+    if shapeless > account.lines / 2 {
+        writeln!(
+            out,
+            "\nMost lines are not of the format {}. Where it is the wrong one: `alt unload` these files, and say the \
+             right one (--format).",
+            show::safe(&args.format)
+        )?;
+    }
+    if !account.files_loaded_otherwise.is_empty() {
+        writeln!(
+            out,
+            "\nWhat was loaded with other options counts as loaded: to load it anew, `alt unload` it first. --again \
+             leaves the rows of then where they are."
+        )?;
     }
     Ok(())
 }

@@ -518,6 +518,11 @@ impl Reading {
         self.file.head()
     }
 
+    /// Offset up to which its lines were handed over or are loaded; reading may begin before it, for twins.
+    pub fn begins_at(&self) -> u64 {
+        self.from
+    }
+
     /// Offset behind the last line handed out.
     pub fn offset(&self) -> u64 {
         self.lines.offset()

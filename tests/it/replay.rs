@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::support::bench::Bench;
-use crate::support::daemon::{alt, wait_for};
+use crate::support::daemon::{alt, alt_as_nobody, wait_for};
 use crate::support::lines::{KEY, alt1, alt1_aged, many};
 use crate::support::postgres::{Cluster, Database};
 
@@ -496,4 +496,61 @@ fn lines_without_ids_are_not_read_again_as_other_events() {
     let more = ["--app", "shop", "--label", "site", "--site", "blog.example=blog", "--again"];
     assert_eq!(counts(&load(&more).unwrap()), (10, 0, 10));
     bench.check();
+}
+
+#[test]
+fn a_file_that_was_loaded_with_other_options_is_named() {
+    let mut bench = bench();
+    let line = |n: usize| {
+        format!("192.0.2.1 - - [10/Oct/2023:13:55:{n:02} +0000] \"GET /{n} HTTP/1.1\" 200 5 \"-\" \"M\"\n")
+    };
+    write(&mut bench, "access.log", &(0..9).map(line).collect::<String>(), 9);
+    write(&mut bench, "beacon.log", &many(3), 3);
+    let said = |args: &[&str]| {
+        let output = command(&bench, args).stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let right = ["access.log", "--format", "combined", "--app", "shop", "--label", "web"];
+    // Who forgets the format is told so, and again when the file counts as loaded.
+    let wrong = said(&["access.log", "beacon.log"]);
+    assert!(wrong.contains("\nMost lines are not of the format alt1."), "{wrong}");
+    let known = said(&right);
+    assert!(
+        known.contains("0 loaded, 1 loaded before\n") && known.contains("with another --format"),
+        "{known}"
+    );
+    let account = replay(&bench, &[&right[..], &["--again"]].concat()).unwrap();
+    assert_eq!(counts(&account), (9, 9, 0), "{account}");
+    bench.check();
+    // Of lines with ids, a label changes nothing.
+    let known = said(&["beacon.log", "--label", "other"]);
+    assert!(known.contains("1 loaded before\n") && !known.contains("another"), "{known}");
+    let some = said(&["beacon.log", "--since", "1d ago"]);
+    assert!(some.contains("files           1 read, none counts as loaded by that\n"), "{some}");
+}
+
+#[test]
+fn who_may_not_read_a_file_is_said() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut bench = bench();
+    let open = |path: PathBuf, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    open(bench.directory.path().to_owned(), 0o755);
+    open(write(&mut bench, "logs/beacon.log", &many(3), 3), 0);
+    for (mode, expect) in [(0o755, "logs/beacon.log: Permission denied"), (0, "Permission denied")] {
+        open(bench.path("logs"), mode);
+        let mut command = alt_as_nobody(&bench.config);
+        command
+            .arg("replay")
+            .arg("--config")
+            .arg(&bench.config)
+            .arg("logs")
+            .current_dir(bench.directory.path());
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(expect) && said.contains("may not read it; "), "{said}");
+    }
+    open(bench.path("logs"), 0o755);
 }

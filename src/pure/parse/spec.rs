@@ -47,9 +47,30 @@ impl Spec {
     }
 
     /// Whether lines that were read as this are other events when they are read as `other`: with other ids, if they
-    /// have `none` of their own, or of another application. Sites may have been added.
+    /// have `none` of their own, or of another application. Sites may have been added; what was read in another format
+    /// was hardly read at all.
     pub fn makes_others_than(&self, other: &Spec, none: bool) -> bool {
-        none && self.id_label() != other.id_label() || self.app.is_some() && self.app != other.app
+        self.format == other.format
+            && (none && self.id_label() != other.id_label() || self.app.is_some() && self.app != other.app)
+    }
+
+    /// The options in which another one makes other rows of the same lines; labels count only where lines have no ids.
+    pub fn differs(&self, other: &Spec, lines_have_ids: bool) -> Vec<&'static str> {
+        if self.format != other.format {
+            return vec!["--format"];
+        }
+        if self.format == "alt1" {
+            return Vec::new();
+        }
+        [
+            ("--pixel", self.pixel != other.pixel),
+            ("--app", self.app != other.app),
+            ("--site", self.sites != other.sites),
+            ("--label", !lines_have_ids && self.label != other.label),
+        ]
+        .into_iter()
+        .filter_map(|(option, differs)| differs.then_some(option))
+        .collect()
     }
 }
 
@@ -114,6 +135,28 @@ mod tests {
             (of(Some("A"), None), of(Some("B"), None), true, true),
         ] {
             assert_eq!(before.makes_others_than(&now, !own_ids), others, "{before:?} {now:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_makes_other_rows_is_a_difference() {
+        let app = |app: &str| Spec { app: Some(app.into()), ..Spec::new("combined") };
+        let labelled = |label: &str| Spec { label: Some(label.into()), ..app("A") };
+        let sites = Spec { sites: [("1".to_owned(), "A".to_owned())].into(), ..Spec::new("combined") };
+        let alt1 = Spec { label: Some("beacon".into()), ..Spec::new("alt1") };
+        for (one, other, ids, expect) in [
+            (app("A"), app("A"), false, &[][..]),
+            (app("A"), app("B"), false, &["--app"]),
+            (app("A"), sites, false, &["--app", "--site"]),
+            (app("A"), Spec { pixel: Some("matomo".into()), ..app("A") }, true, &["--pixel"]),
+            (labelled("a"), labelled("b"), false, &["--label"]),
+            (labelled("a"), labelled("b"), true, &[]),
+            (labelled("a"), app("A"), false, &["--label"]),
+            (app("A"), alt1.clone(), false, &["--format"]),
+            (alt1, Spec::new("alt1"), true, &[]),
+        ] {
+            assert_eq!(one.differs(&other, ids), expect, "{one:?} {other:?}");
+            assert_eq!(other.differs(&one, ids), expect, "{other:?} {one:?}");
         }
     }
 

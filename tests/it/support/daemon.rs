@@ -25,6 +25,20 @@ pub(crate) fn alt() -> Command {
     command
 }
 
+/// The same as an account that owns nothing, where we are root; otherwise as ourselves.
+pub(crate) fn alt_as_nobody(config: &Path) -> Command {
+    if !nix::unistd::geteuid().is_root() {
+        return alt();
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
+    // A copy, because the folder that it was built in may be closed to others.
+    let copy = config.with_file_name("alt-for-nobody");
+    std::fs::copy(env!("CARGO_BIN_EXE_alt"), &copy).unwrap();
+    command.arg(copy);
+    command
+}
+
 /// Writes a configuration with these `[[source]]` tables (TOML) that loads into `database`; rotated files are
 /// sealed after a second.
 pub(crate) fn configuration(directory: &Path, database: &Database, sources: &str, load: &str) -> PathBuf {
@@ -45,16 +59,7 @@ impl Daemon {
 
     /// Starts `alt run` as an account that owns nothing, where we are root; otherwise as ourselves.
     pub(crate) fn start_as_nobody(config: &Path) -> Daemon {
-        if !nix::unistd::geteuid().is_root() {
-            return Daemon::start(config);
-        }
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
-        // A copy, because the folder that it was built in may be closed to others.
-        let copy = config.with_file_name("alt-for-nobody");
-        std::fs::copy(env!("CARGO_BIN_EXE_alt"), &copy).unwrap();
-        command.arg(copy);
-        Daemon::run(config, command)
+        Daemon::run(config, alt_as_nobody(config))
     }
 
     fn run(config: &Path, mut command: Command) -> Daemon {
