@@ -13,6 +13,7 @@ mod replays;
 mod world;
 
 use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -49,8 +50,9 @@ fn cluster() -> &'static Arc<Cluster> {
 /// Plays a case; what is wrong, if anything is.
 fn check(case: &Case, ground: &Ground) -> Result<(), Wrong> {
     let mut world = World::new(case, ground);
-    let outcome = play(case, &mut world);
-    outcome.map_err(|wrong| {
+    // What a helper finds to be wrong is to be told with its seed, too.
+    let outcome = catch_unwind(AssertUnwindSafe(|| play(case, &mut world)));
+    outcome.unwrap_or_else(|_| Err("panicked".to_owned())).map_err(|wrong| {
         let files = ground.rows("SELECT f.path, c.* FROM checkpoints c JOIN log_files f ON f.id = c.file_id");
         let files: Vec<String> = files.into_iter().map(|f| f.join(" ")).collect();
         format!("{wrong}\n{}\n{}\n{}", files.join("\n"), world.tell(), world.daemon_log())

@@ -1,10 +1,11 @@
 //! What has to be in the database: lines as nginx writes them, and the hits that a file's bytes hold.
 //!
-//! Whether bytes are a whole hit line, the parser says, which has tests of its own. Which event that is (its
-//! application, its time), is known here from when the line was made.
+//! Whether bytes are a whole hit line, the parser says, which has tests of its own. Which event a line is, that was
+//! not cut (its application, its time), is known here from when it was made.
 
 use std::collections::HashMap;
 
+use access_log_tracker::clock;
 use access_log_tracker::pure::arena::{ARENA_BYTES, Arena};
 use access_log_tracker::pure::hit::Parsed;
 use access_log_tracker::pure::parse::{Format, Trusted};
@@ -47,8 +48,8 @@ pub(super) struct Oracle {
     lines: Lines,
     format: Format,
     scratch: Vec<u8>,
-    /// By id: what was said of it when its line was made.
-    made: HashMap<String, (String, i64)>,
+    /// By line: what it says. Lines that were cut and put together may say anything.
+    made: HashMap<String, Event>,
 }
 
 impl Oracle {
@@ -97,15 +98,15 @@ impl Oracle {
             What::UnknownApp => app = APPS[3],
             What::BadTime => time = "17.5".to_owned(),
         }
-        if !matches!(spec.what, What::NonHit | What::UnknownApp | What::BadTime) {
-            self.made.insert(id.clone(), (app.to_owned(), at));
-        }
         let args = if uri == "/b" { format!("a={app}&t={}", pad(spec)) } else { String::new() };
         let line = format!(
             "alt1\t{time}\t{id}\t192.0.2.{}\t{method}\t{status}\tcollect.example\t{uri}\t{args}\thttps://shop.example/\t\
              Firefox\tde\t\t\t\t\t\t512\t{body}",
             index % 250
         );
+        if !matches!(spec.what, What::NonHit | What::UnknownApp | What::BadTime) {
+            self.made.insert(line.clone(), (app.to_owned(), at, id.clone()));
+        }
         if spec.what == What::Torn {
             // Another line, cut in the middle, stands before it.
             let torn = line.replace(&id, &format!("{:032x}", u128::from(spec.pad)));
@@ -139,18 +140,19 @@ impl Oracle {
     fn event(&mut self, line: &[u8]) -> Option<Event> {
         let mut arena = Arena::new(&mut self.scratch);
         let parsed = self.format.parse(line, false, &Trusted::default(), &mut arena);
-        let Parsed::Hit(hit) = timed(parsed, i64::MAX / 2) else { return None };
+        let Parsed::Hit(hit) = timed(parsed, clock::now()) else { return None };
         let Some(id) = hit.event_id else {
             let line = String::from_utf8_lossy(line).into_owned();
             return Some((OWNER.0.to_owned(), hit.occurred_at / 1000, line));
         };
-        let id = format!("{id:032x}");
-        if hit.app_key == APPS[3] {
+        if !APPS[..3].contains(&hit.app_key) {
             return None;
         }
-        let (app, at) = self.made.get(&id).expect("a hit that nobody made");
-        assert_eq!((hit.app_key, hit.occurred_at), (app.as_str(), at * 1000), "{id}");
-        Some((app.clone(), *at, id))
+        let event = (hit.app_key.to_owned(), hit.occurred_at / 1000, format!("{id:032x}"));
+        if let Some(made) = std::str::from_utf8(line).ok().and_then(|line| self.made.get(line)) {
+            assert_eq!(event, *made);
+        }
+        Some(event)
     }
 }
 
