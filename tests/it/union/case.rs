@@ -166,6 +166,10 @@ pub(super) enum Step {
     Rewrite(u8, Spec),
     /// Overwritten in place: so many lines that stand nowhere else come in behind its first one.
     Insert(u8, u8),
+    /// Some rows are deleted by hand.
+    Delete(u8),
+    /// The application that nobody knew is registered, and rejects are looked at again.
+    Register,
     /// The daemon starts, stops, or is killed.
     Start,
     Stop,
@@ -191,9 +195,27 @@ pub(super) enum Step {
 #[derive(Debug, Clone)]
 pub(super) struct Run {
     pub(super) what: Pick,
+    pub(super) how: How,
     pub(super) jobs: u8,
     /// On which host.
     pub(super) host: u8,
+}
+
+/// What of it is loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// What is not loaded yet.
+    News,
+    /// What is loaded already, too.
+    Again,
+    /// Nothing.
+    Dry,
+    /// Only hits of one application.
+    OnlyApp(u8),
+    /// Only lines of the first log's first so many hours, or of what comes then.
+    Time(u16, bool),
+    /// Only lines in which a digit stands.
+    Match(u8),
 }
 
 /// What is replayed.
@@ -308,17 +330,23 @@ fn run(theme: Theme) -> impl Strategy<Value = Run> {
         2 => Just(Pick::All), 1 => Just(Pick::Pattern), 1 => (0..8u8).prop_map(Pick::Stdin),
         4 => prop::collection::vec(0..8u8, 1..4).prop_map(Pick::These), live => Just(Pick::Live),
     ];
-    (what, 1..=4u8, prop_oneof![4 => Just(0u8), 1 => Just(1u8)]).prop_map(|(what, jobs, host)| Run {
-        what,
-        jobs,
-        host,
-    })
+    let how = prop_oneof![
+        12 => Just(How::News), 2 => Just(How::Again), 1 => Just(How::Dry), 1 => (0..3u8).prop_map(How::OnlyApp),
+        1 => (0..200u16, any::<bool>()).prop_map(|(hours, then)| How::Time(hours, then)),
+        1 => (0..10u8).prop_map(How::Match),
+    ];
+    let host = prop_oneof![4 => Just(0u8), 1 => Just(1u8)];
+    (what, how, 1..=4u8, host).prop_map(|(what, how, jobs, host)| Run { what, how, jobs, host })
 }
 
 /// What is done with files while nothing runs, or while a replay does.
 fn file_step(theme: Theme) -> BoxedStrategy<Step> {
     let rewrite = if theme.lines == Lines::Twins { 0 } else { 1 };
+    // A test waits for a daemon by the rows that there have to be.
+    let by_hand = if theme.live { 0 } else { 1 };
     prop_oneof![
+        by_hand => any::<u8>().prop_map(Step::Delete),
+        by_hand => Just(Step::Register),
         2 => (0..8u8, 0..9u8).prop_map(|(file, name)| Step::Rename(file, name)),
         2 => (0..8u8, form()).prop_map(|(file, form)| Step::Repack(file, form)),
         2 => (0..8u8, 0..1000u16).prop_map(|(file, part)| Step::Partly(file, part)),
@@ -370,7 +398,7 @@ fn steps(theme: Theme) -> BoxedStrategy<Vec<Step>> {
         // A file that is not the same at the end of a replay as at its beginning.
         let file = (0..8u8, 1..=2u8, 20..60u8, 10..60u8);
         let changed = file.prop_map(|(file, jobs, lines, at)| {
-            let run = Run { what: Pick::These(vec![file]), jobs, host: 0 };
+            let run = Run { what: Pick::These(vec![file]), how: How::News, jobs, host: 0 };
             let form = Form { pack: Pack::Plain, old: true };
             let insert = Disturbance::Meanwhile(at, Box::new(Step::Insert(file, lines)));
             vec![Step::Repack(file, form), Step::Replay(vec![run], vec![insert])]
@@ -381,7 +409,8 @@ fn steps(theme: Theme) -> BoxedStrategy<Vec<Step>> {
     let away = prop_oneof![Just(Step::Stop), Just(Step::Kill), Just(Step::Start)];
     let copy = (1..4u8, cut(true), mix(), form(), 0..9u8)
         .prop_map(|(skip, to, mix, form, name)| Step::Snapshot { all: true, skip, to, mix, form, name });
-    let newest = (1..=4u8).prop_map(|jobs| Run { what: Pick::Newest, jobs, host: 0 });
+    let how = prop_oneof![3 => Just(How::News), 1 => Just(How::Match(1))];
+    let newest = (1..=4u8, how).prop_map(|(jobs, how)| Run { what: Pick::Newest, how, jobs, host: 0 });
     let ahead =
         (away, lines(20), copy, replay(theme, newest), prop_oneof![Just(Step::Start), Just(Step::Wait)])
             .prop_map(|(away, lines, copy, replay, then)| {

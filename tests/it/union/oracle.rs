@@ -20,7 +20,7 @@ pub(super) const APPS: [&str; 4] = ["shop", "news", "club", "nobody"];
 pub(super) const OWNER: (&str, &str) = (APPS[0], "site");
 
 /// 2023-11-14T22:13:20Z, in milliseconds.
-const FIRST: i64 = 1_700_000_000_000;
+pub(super) const FIRST: i64 = 1_700_000_000_000;
 
 const HOUR: i64 = 3_600_000;
 
@@ -48,6 +48,8 @@ pub(super) struct Oracle {
     lines: Lines,
     format: Format,
     scratch: Vec<u8>,
+    /// The last application is, too.
+    pub(super) registered: bool,
     /// By line: what it says. Lines that were cut and put together may say anything.
     made: HashMap<String, Event>,
 }
@@ -55,7 +57,7 @@ pub(super) struct Oracle {
 impl Oracle {
     pub(super) fn new(lines: Lines) -> Oracle {
         let format = Format::compile(if lines == Lines::Alt1 { "alt1" } else { "combined" }).unwrap();
-        Oracle { lines, format, scratch: vec![0; ARENA_BYTES / 64], made: HashMap::new() }
+        Oracle { lines, format, scratch: vec![0; ARENA_BYTES / 64], registered: false, made: HashMap::new() }
     }
 
     /// The bytes of a log; `number` makes its lines differ from those of other logs.
@@ -104,7 +106,7 @@ impl Oracle {
              Firefox\tde\t\t\t\t\t\t512\t{body}",
             index % 250
         );
-        if !matches!(spec.what, What::NonHit | What::UnknownApp | What::BadTime) {
+        if !matches!(spec.what, What::NonHit | What::BadTime) {
             self.made.insert(line.clone(), (app.to_owned(), at, id.clone()));
         }
         if spec.what == What::Torn {
@@ -145,7 +147,7 @@ impl Oracle {
             let line = String::from_utf8_lossy(line).into_owned();
             return Some((OWNER.0.to_owned(), hit.occurred_at / 1000, line));
         };
-        if !APPS[..3].contains(&hit.app_key) {
+        if !APPS[..if self.registered { 4 } else { 3 }].contains(&hit.app_key) {
             return None;
         }
         let event = (hit.app_key.to_owned(), hit.occurred_at / 1000, format!("{id:032x}"));

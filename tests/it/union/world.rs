@@ -84,12 +84,18 @@ pub(super) struct World<'a> {
     /// Rows that undisturbed replays said they added; `None` where somebody else adds some.
     pub(super) added: Option<u64>,
     pub(super) alone: bool,
+    /// Rows came or went beside the checkpoints.
+    pub(super) special: bool,
 }
 
 impl<'a> World<'a> {
     /// Makes the files of a case. The database is emptied.
     pub(super) fn new(case: &Case, ground: &'a Ground) -> World<'a> {
-        ground.rows("DELETE FROM access_logs; DELETE FROM rejected_lines; DELETE FROM checkpoints; DELETE FROM log_files");
+        ground.rows(
+            "DELETE FROM access_logs; DELETE FROM rejected_lines; DELETE FROM checkpoints; \
+             DELETE FROM loaded_aside; DELETE FROM log_files",
+        );
+        ground.rows(&format!("DELETE FROM applications WHERE app_key = '{}'", APPS[3]));
         let directory = tempfile::Builder::new().prefix("alt-union-").tempdir_in("/tmp").unwrap();
         let (format, owner) = match case.lines {
             Lines::Alt1 => ("alt1", String::new()),
@@ -127,6 +133,7 @@ impl<'a> World<'a> {
             live_at: 1_700_000_000_000 + i64::from(case.logs[0].start) * 3_600_000,
             added: (!case.live).then_some(0),
             alone: case.alone,
+            special: false,
         };
         for spec in &case.files {
             let content = world.compose(spec);
@@ -229,6 +236,14 @@ impl<'a> World<'a> {
                 self.rewrite(index, content);
             }
             Step::Insert(file, lines) => self.insert(*file, *lines),
+            Step::Delete(which) => {
+                (self.special, self.added) = (true, None);
+                self.ground.rows(&format!(
+                    "DELETE FROM access_logs WHERE abs(hashtext(event_id::text)) % 5 = {}",
+                    which % 5
+                ));
+            }
+            Step::Register => return self.register(),
             Step::Start => self.start(),
             Step::Stop => {
                 // One that has hardly started is just ended by the signal.
