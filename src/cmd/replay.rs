@@ -475,13 +475,13 @@ impl Job<'_> {
         raw: &AtomicU64,
         progress: &mut Progress,
     ) -> Result<Loaded, Halt> {
-        let (mut reading, loaded_bytes) = match opened.beside(&self.belongs, complete, &self.store)?? {
+        let all = (complete, self.filtered);
+        let (reading, loaded_bytes) = match opened.beside(&self.belongs, all, &self.store)?? {
             Beside::Reading { reading, loaded_bytes } => (reading, loaded_bytes),
             Beside::TooShort => return Ok(Loaded::Nothing),
         };
-        if !self.filtered {
-            let Some(loaded_bytes) = loaded_bytes else { return Ok(Loaded::Nothing) };
-            reading.until = loaded_bytes;
+        if !self.filtered && loaded_bytes.is_none() {
+            return Ok(Loaded::Nothing);
         }
         let mut aside = Aside::all(reading, loaded_bytes.is_some());
         let (bytes_done, store) = (self.bytes_done, &self.store);

@@ -274,14 +274,16 @@ impl Opened {
         self.begun(file, belongs).map(|r| Ok(Identified::Reading(r)))
     }
 
-    /// Opens the file to be read beside its checkpoint, from its beginning on.
+    /// Opens the file to be read beside its checkpoint, from its beginning to where that stands. To read `all` of a
+    /// file of which more is there than is loaded, it is opened as one that nobody knows: what its checkpoint proves
+    /// of the rest is nothing, and another file that begins alike may take it.
     ///
     /// # Errors
     /// As those of [`Opened::identify`].
     pub fn beside(
         self,
         belongs: &Belongs,
-        complete: bool,
+        (complete, all): (bool, bool),
         store: &Store,
     ) -> io::Result<Result<Beside, Interrupted>> {
         let Begins { beginning, head, candidates } = match self.begins(belongs, complete, store)? {
@@ -292,9 +294,13 @@ impl Opened {
         let mut known = None;
         for candidate in candidates.into_iter().filter(|c| !c.unloaded) {
             use Standing::{Beyond, Continues, Done};
-            if let Continues | Done | Beyond = self.stand(&candidate.checkpoint, &beginning)?.0 {
+            let standing = self.stand(&candidate.checkpoint, &beginning)?.0;
+            if let Continues | Done | Beyond = standing {
                 same_events(candidate.spec.as_deref(), belongs)?;
-                known = Some(candidate.checkpoint);
+                let ends = || self.file.metadata().map(|m| m.size() == candidate.checkpoint.loaded_bytes);
+                if !all || standing == Done || standing == Continues && !self.is_packed() && ends()? {
+                    known = Some(candidate.checkpoint);
+                }
                 break;
             }
         }
@@ -306,7 +312,10 @@ impl Opened {
             },
         };
         let loaded_bytes = known.map(|known| known.loaded_bytes);
-        self.begun(file, belongs).map(|reading| Ok(Beside::Reading { reading, loaded_bytes }))
+        self.begun(file, belongs).map(|mut reading| {
+            reading.until = loaded_bytes.unwrap_or(u64::MAX);
+            Ok(Beside::Reading { reading, loaded_bytes })
+        })
     }
 
     /// The file's beginning, and the checkpoints that begin like it, the one that is loaded farthest first: what

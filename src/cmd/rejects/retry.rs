@@ -280,11 +280,10 @@ fn find(
         if !opened.begins_with(&file.head).unwrap_or(false) {
             continue;
         }
-        let Ok(beside) = opened.beside(belongs, true, store) else { continue };
-        if let Beside::Reading { mut reading, loaded_bytes: Some(loaded) } = beside?
+        let Ok(beside) = opened.beside(belongs, (true, false), store) else { continue };
+        if let Beside::Reading { reading, loaded_bytes: Some(_) } = beside?
             && reading.file_id() == file.id
         {
-            reading.until = loaded;
             return Ok(Some(reading));
         }
     }
