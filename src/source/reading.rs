@@ -57,7 +57,7 @@ pub struct Belongs {
     pub source: String,
     /// Name of the format.
     pub format: String,
-    /// What the lines are, as JSON of a [`Spec`](crate::pure::parse::Spec).
+    /// What the lines are, as JSON of a [`Spec`].
     pub spec: String,
     /// Lines have an id of their own, and the file's beginning can be told by it.
     pub alt1: bool,
