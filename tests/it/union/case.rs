@@ -330,10 +330,13 @@ fn run(theme: Theme) -> impl Strategy<Value = Run> {
         2 => Just(Pick::All), 1 => Just(Pick::Pattern), 1 => (0..8u8).prop_map(Pick::Stdin),
         4 => prop::collection::vec(0..8u8, 1..4).prop_map(Pick::These), live => Just(Pick::Live),
     ];
+    // A file that grows has no end at which a filtered replay of it is right: beside a daemon only the others.
+    let aside = if theme.live { 0 } else { 1 };
     let how = prop_oneof![
-        12 => Just(How::News), 2 => Just(How::Again), 1 => Just(How::Dry), 1 => (0..3u8).prop_map(How::OnlyApp),
-        1 => (0..200u16, any::<bool>()).prop_map(|(hours, then)| How::Time(hours, then)),
-        1 => (0..10u8).prop_map(How::Match),
+        12 => Just(How::News), 2 * aside => Just(How::Again), 1 => Just(How::Dry),
+        aside => (0..3u8).prop_map(How::OnlyApp),
+        aside => (0..200u16, any::<bool>()).prop_map(|(hours, then)| How::Time(hours, then)),
+        aside => (0..10u8).prop_map(How::Match),
     ];
     let host = prop_oneof![4 => Just(0u8), 1 => Just(1u8)];
     (what, how, 1..=4u8, host).prop_map(|(what, how, jobs, host)| Run { what, how, jobs, host })
@@ -409,8 +412,7 @@ fn steps(theme: Theme) -> BoxedStrategy<Vec<Step>> {
     let away = prop_oneof![Just(Step::Stop), Just(Step::Kill), Just(Step::Start)];
     let copy = (1..4u8, cut(true), mix(), form(), 0..9u8)
         .prop_map(|(skip, to, mix, form, name)| Step::Snapshot { all: true, skip, to, mix, form, name });
-    let how = prop_oneof![3 => Just(How::News), 1 => Just(How::Match(1))];
-    let newest = (1..=4u8, how).prop_map(|(jobs, how)| Run { what: Pick::Newest, how, jobs, host: 0 });
+    let newest = (1..=4u8).prop_map(|jobs| Run { what: Pick::Newest, how: How::News, jobs, host: 0 });
     let ahead =
         (away, lines(20), copy, replay(theme, newest), prop_oneof![Just(Step::Start), Just(Step::Wait)])
             .prop_map(|(away, lines, copy, replay, then)| {
