@@ -198,9 +198,7 @@ fn spec(args: &cli::Replay) -> anyhow::Result<Spec> {
 /// The same with the keys of the applications that are named. What is wrong with the database is said here,
 /// before anything is read: lines of an application that nobody knows would all become rejects.
 fn with_keys(config: &Config, mut spec: Spec, mut filter: Filter) -> anyhow::Result<(Spec, Filter)> {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
-    runtime.block_on(async {
+    super::block_on(async {
         let client = super::connect(config).await?;
         migrate::check_compatible(&client).await?;
         let filtered = filter.apps.iter_mut();

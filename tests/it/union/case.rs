@@ -330,7 +330,7 @@ fn run(theme: Theme) -> impl Strategy<Value = Run> {
         2 => Just(Pick::All), 1 => Just(Pick::Pattern), 1 => (0..8u8).prop_map(Pick::Stdin),
         4 => prop::collection::vec(0..8u8, 1..4).prop_map(Pick::These), live => Just(Pick::Live),
     ];
-    // A file that grows has no end at which a filtered replay of it is right: beside a daemon only the others.
+    // Beside a daemon these are not drawn yet.
     let aside = if theme.live { 0 } else { 1 };
     let how = prop_oneof![
         12 => Just(How::News), 2 * aside => Just(How::Again), 1 => Just(How::Dry),
