@@ -9,12 +9,17 @@ ALTER TABLE checkpoints
     ADD COLUMN unloaded    bigint NOT NULL DEFAULT 0,
     ADD COLUMN unloaded_at timestamptz;
 
--- Times of rows that no checkpoint speaks of, because their files were read beside it: by a filtered replay, by
--- `--again`, or because rejects were looked at again. Where these lie, checkpoints prove nothing and ids are read.
-CREATE TABLE loaded_aside (
+-- When the rows happened that were loaded by ids, because no checkpoint proved that their lines were new: those lines
+-- may stand in other files, too. Where these lie, checkpoints prove too little, and ids are read.
+CREATE TABLE loaded_by_ids (
     file_id   integer PRIMARY KEY REFERENCES log_files (id),
     first_at  timestamptz NOT NULL,
     last_at   timestamptz NOT NULL,
     rows      bigint NOT NULL,
     loaded_at timestamptz NOT NULL DEFAULT now()
 );
+CREATE INDEX loaded_by_ids_last ON loaded_by_ids (last_at);
+
+-- Takes the place of checkpoints.by_ids, which is not written any more.
+INSERT INTO loaded_by_ids (file_id, first_at, last_at, rows, loaded_at)
+SELECT file_id, first_at, last_at, rows, committed_at FROM checkpoints WHERE by_ids AND first_at IS NOT NULL;

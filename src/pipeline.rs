@@ -291,7 +291,7 @@ impl Loader {
             return;
         }
         if self.work.batch.is_past(ids_until) {
-            reading.read_ids = false;
+            reading.by_ids = false;
         }
         let facts = reading.close_section(&mut self.work.batch, seal);
         self.work.note(facts, reading.proof());

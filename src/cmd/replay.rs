@@ -412,7 +412,7 @@ impl Job<'_> {
             opened = item.open(Arc::clone(&raw))?;
         }
         // One that begins like a longer one and stands still is a file of its own: its lines are held against ids.
-        let choice = Choice { complete, fork_if_shorter: complete, by_ids: true, unloaded_too: true };
+        let choice = Choice { complete, fork_if_shorter: complete, unloaded_too: true };
         let mut reading = match opened.identify(&self.belongs, choice, &self.store)?? {
             Identified::Done { file_id } => {
                 return Ok(if again { Loaded::All } else { Loaded::Before(file_id) });
@@ -422,7 +422,7 @@ impl Job<'_> {
             Identified::Shorter { .. } => return Ok(Loaded::Shorter),
             Identified::Reading(reading) => reading,
         };
-        reading.read_ids = true;
+        reading.by_ids = true;
         if let Some(name) = &item.name {
             reading.moved_to(Path::new(name));
         }

@@ -152,17 +152,17 @@ async fn file(client: &mut Client, id: i32, account: &mut Account) -> anyhow::Re
         let mark = "UPDATE checkpoints SET unloaded_at = coalesce(unloaded_at, now()) WHERE file_id = $1";
         client.execute_typed(mark, &[(&id, Type::INT4)]).await.context("mark the file")?;
     }
-    let mut aside = loaded_aside(client, id).await?;
+    let mut loaded = loaded_by_ids(client, id).await?;
     loop {
         take_out(client, &what, account).await?;
         if account.dry_run {
             break;
         }
         // A file that is read beside no checkpoint has no mark: rows that came meanwhile go too.
-        let sql = "DELETE FROM loaded_aside WHERE file_id = $1 AND loaded_at = $2";
-        client.execute_typed(sql, &[(&id, Type::INT4), (&aside, Type::TIMESTAMPTZ)]).await?;
-        aside = loaded_aside(client, id).await?;
-        if aside.is_none() {
+        let sql = "DELETE FROM loaded_by_ids WHERE file_id = $1 AND loaded_at = $2";
+        client.execute_typed(sql, &[(&id, Type::INT4), (&loaded, Type::TIMESTAMPTZ)]).await?;
+        loaded = loaded_by_ids(client, id).await?;
+        if loaded.is_none() {
             break;
         }
     }
@@ -178,16 +178,16 @@ async fn file(client: &mut Client, id: i32, account: &mut Account) -> anyhow::Re
     Ok(())
 }
 
-/// When rows of a file were last loaded beside its checkpoint.
-async fn loaded_aside(client: &Client, id: i32) -> anyhow::Result<Option<SystemTime>> {
-    let sql = "SELECT loaded_at FROM loaded_aside WHERE file_id = $1";
+/// When rows of a file were last loaded by ids.
+async fn loaded_by_ids(client: &Client, id: i32) -> anyhow::Result<Option<SystemTime>> {
+    let sql = "SELECT loaded_at FROM loaded_by_ids WHERE file_id = $1";
     Ok(client.query_typed_opt(sql, &[(&id, Type::INT4)]).await?.map(|row| row.get(0)))
 }
 
 /// Takes rows out, month by month.
 async fn take_out(client: &mut Client, what: &What, account: &mut Account) -> anyhow::Result<()> {
     let sql = "SELECT min(first_at), max(last_at) FROM (SELECT file_id, first_at, last_at FROM checkpoints \
-               UNION ALL SELECT file_id, first_at, last_at FROM loaded_aside) l \
+               UNION ALL SELECT file_id, first_at, last_at FROM loaded_by_ids) l \
                WHERE $1::integer IS NULL OR file_id = $1";
     let row = client.query_typed_one(sql, &[(&what.file_id, Type::INT4)]).await?;
     let (Some(first), Some(last)) = (row.get(0), row.get(1)) else { return Ok(()) };

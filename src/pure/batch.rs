@@ -44,8 +44,6 @@ pub enum FileRef {
         head: Head,
         /// Files that begin alike and were disproved; there must be no others.
         disproved: Vec<i32>,
-        /// Nothing says that its lines are its own: ids are read for all of it.
-        by_ids: bool,
     },
 }
 
@@ -82,8 +80,8 @@ pub struct Section {
     pub better_head: Option<Head>,
     /// The file ends here for good.
     pub seal: bool,
-    /// No checkpoint proves that these lines are new: ask for their ids.
-    pub read_ids: bool,
+    /// No checkpoint proves that these lines are new: their ids are asked for.
+    pub by_ids: bool,
     /// Lines in it.
     pub lines: u64,
     /// Counted non-hits.
@@ -168,6 +166,8 @@ pub struct Batch {
     pub non_hits: BTreeMap<NonHit, u64>,
     /// Index of the section that lines go to.
     current: usize,
+    /// The ids of all rows are asked for, whatever checkpoints prove.
+    all_by_ids: bool,
     hours: BTreeSet<i32>,
     raw_bytes: usize,
 }
@@ -195,16 +195,16 @@ impl Batch {
     /// bytes up to `from`, that section goes on: a batch has one section a file. `false`, and nothing done,
     /// where it holds other bytes of the file: the two would overlap or leave a gap.
     #[must_use]
-    pub fn open(&mut self, file: FileRef, from: u64, from_tail: Proof, read_ids: bool) -> bool {
+    pub fn open(&mut self, file: FileRef, from: u64, from_tail: Proof, by_ids: bool) -> bool {
         if let Some(at) = self.sections.iter().position(|s| s.file.id() == file.id()) {
             if self.sections[at].to != from || self.sections[at].aside.is_some() {
                 return false;
             }
-            self.sections[at].read_ids |= read_ids;
+            self.sections[at].by_ids |= by_ids;
             self.current = at;
             return true;
         }
-        self.add_section(file, from, from_tail, read_ids, None);
+        self.add_section(file, from, from_tail, by_ids, None);
         true
     }
 
@@ -226,7 +226,7 @@ impl Batch {
         file: FileRef,
         from: u64,
         from_tail: Proof,
-        read_ids: bool,
+        by_ids: bool,
         aside: Option<Aside>,
     ) {
         self.current = self.sections.len();
@@ -238,7 +238,7 @@ impl Batch {
             to_tail: from_tail,
             better_head: None,
             seal: false,
-            read_ids,
+            by_ids,
             lines: 0,
             non_hits: 0,
             rejects: 0,
@@ -401,16 +401,25 @@ impl Batch {
         self.hours.iter().copied()
     }
 
-    /// Whether any section asks for ids.
+    /// Whether the ids of any rows are asked for.
     pub fn reads_ids(&self) -> bool {
-        self.sections.iter().any(|s| s.read_ids)
+        self.all_by_ids || self.sections.iter().any(|s| s.by_ids)
     }
 
-    /// Asks for the ids of all its rows.
+    /// Whether the ids of some rows are not asked for.
+    pub fn trusts_checkpoints(&self) -> bool {
+        !self.all_by_ids && self.sections.iter().any(|s| !s.by_ids)
+    }
+
+    /// Asks for the ids of all its rows: what was loaded by ids may be what checkpoints prove to be new. Its sections
+    /// stay what they are; their lines stand in no other files because of that.
     pub fn read_all_ids(&mut self) {
-        for section in &mut self.sections {
-            section.read_ids = true;
-        }
+        self.all_by_ids = true;
+    }
+
+    /// The rows whose ids are asked for.
+    pub fn asked_for(&self) -> impl Iterator<Item = &Key> {
+        self.keys.iter().filter(|key| self.all_by_ids || self.sections[key.section as usize].by_ids)
     }
 
     /// First and last time of its rows.
@@ -419,18 +428,18 @@ impl Batch {
         times().min().zip(times().max())
     }
 
-    /// Cuts out the rows of id-reading sections that are `there` already, by application, time and id, or
+    /// Cuts out the rows whose ids are asked for and that are `there` already, by application, time and id, or
     /// stand twice in this batch; they count as already loaded.
     pub fn cut_loaded(&mut self, there: &HashSet<(i32, Micros, u128)>) {
         let name = |key: &Key| (key.app_id, key.occurred_at, key.event_id);
-        let sections = &mut self.sections;
+        let (sections, all) = (&mut self.sections, self.all_by_ids);
         // What checkpoints prove to be new stays, wherever in the batch it stands.
-        let proven = self.keys.iter().filter(|k| !sections[k.section as usize].read_ids);
+        let proven = self.keys.iter().filter(|k| !all && !sections[k.section as usize].by_ids);
         let mut met: HashSet<_> = proven.map(name).collect();
         self.keys.retain(|key| {
             let section = &mut sections[key.section as usize];
             let name = name(key);
-            if section.read_ids && (there.contains(&name) || !met.insert(name)) {
+            if (all || section.by_ids) && (there.contains(&name) || !met.insert(name)) {
                 section.already_loaded += 1;
                 if let Some(aside) = &mut section.aside {
                     aside.ledger.already_loaded += u64::from(key.was_reject);
@@ -531,11 +540,11 @@ mod tests {
         Row { occurred_at: at, app_id: 1, event_type: "pageview", ..Row::empty(TrafficClass::Human) }
     }
 
-    fn batch(read_ids: bool) -> Batch {
+    fn batch(by_ids: bool) -> Batch {
         let proof = Proof::of(b"x");
         let head = Head { proof, has_id: true };
         let mut batch = Batch::default();
-        assert!(batch.open(FileRef::Known { id: 9, head }, 0, proof, read_ids));
+        assert!(batch.open(FileRef::Known { id: 9, head }, 0, proof, by_ids));
         for (i, id) in [7u128, 8, 9, 7].into_iter().enumerate() {
             batch.row(&plain_row(1_000_000 * i64::from(id == 8)), id, i as u64 * 10, 10);
         }

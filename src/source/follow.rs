@@ -350,8 +350,7 @@ impl Follow {
         let belongs =
             Belongs { source: found.live_path.to_string_lossy().into_owned(), ..self.belongs.clone() };
         let complete = self.is_complete(&found);
-        let choice =
-            Choice { fork_if_shorter: stood_short, complete, by_ids: !found.is_live, unloaded_too: false };
+        let choice = Choice { fork_if_shorter: stood_short, complete, unloaded_too: false };
         let identified = match opened.identify(&belongs, choice, &self.store) {
             Ok(identified) => identified?,
             Err(e) => {
@@ -390,12 +389,12 @@ impl Follow {
                 }
                 self.known.remove(&key);
                 let ids_until =
-                    if found.is_live && reading.read_ids { self.store.loaded_until()? } else { Micros::MAX };
+                    if found.is_live && reading.by_ids { self.store.loaded_until()? } else { Micros::MAX };
                 let (path, offset) = (found.path.display(), reading.offset());
                 if found.is_live {
                     tracing::info!(%path, offset, "reading");
                 } else {
-                    tracing::debug!(%path, offset, ids = reading.read_ids, "reading a rotated file");
+                    tracing::debug!(%path, offset, ids = reading.by_ids, "reading a rotated file");
                 }
                 self.files.push(Followed {
                     reading: *reading,

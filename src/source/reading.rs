@@ -119,8 +119,6 @@ pub struct Choice {
     pub complete: bool,
     /// A file shorter than its checkpoint is one of its own.
     pub fork_if_shorter: bool,
-    /// Nothing says that the lines of a new file are its own: ids are read for all of it.
-    pub by_ids: bool,
     /// A file whose rows were taken out (`alt unload`) is loaded anew; else it is left alone.
     pub unloaded_too: bool,
 }
@@ -270,7 +268,7 @@ impl Opened {
             Ok(id) => id,
             Err(interrupted) => return Ok(Err(interrupted)),
         };
-        let file = FileRef::New { id, head, disproved: all, by_ids: choice.by_ids };
+        let file = FileRef::New { id, head, disproved: all };
         self.begun(file, belongs).map(|r| Ok(Identified::Reading(r)))
     }
 
@@ -307,7 +305,7 @@ impl Opened {
         let file = match &known {
             Some(known) => FileRef::Known { id: known.file_id, head: known.head },
             None => match store.new_file_id() {
-                Ok(id) => FileRef::New { id, head, disproved: Vec::new(), by_ids: true },
+                Ok(id) => FileRef::New { id, head, disproved: Vec::new() },
                 Err(interrupted) => return Ok(Err(interrupted)),
             },
         };
@@ -403,7 +401,7 @@ impl Opened {
             .then_some(head);
         let file = FileRef::Known { id: checkpoint.file_id, head: checkpoint.head };
         let mut reading = self.reading(file, stream, checkpoint.loaded_bytes, checkpoint.tail, belongs)?;
-        reading.read_ids = unknown;
+        reading.by_ids = unknown;
         reading.better_head = better;
         Ok(reading)
     }
@@ -411,7 +409,7 @@ impl Opened {
     fn begun(self, file: FileRef, belongs: &Belongs) -> io::Result<Box<Reading>> {
         let stream = if self.is_packed() { Some(self.stream()?) } else { None };
         let mut reading = self.reading(file, stream, 0, Proof::of(b""), belongs)?;
-        reading.read_ids = true;
+        reading.by_ids = true;
         Ok(reading)
     }
 
@@ -455,7 +453,7 @@ impl Opened {
             from_tail,
             better_head: None,
             stamp,
-            read_ids: false,
+            by_ids: false,
             until: u64::MAX,
             sealed: false,
         });
@@ -494,7 +492,7 @@ pub struct Reading {
     /// As it was when it was opened.
     pub stamp: Stamp,
     /// No checkpoint proves that its next lines are new.
-    pub read_ids: bool,
+    pub by_ids: bool,
     /// It is read no farther than to the line that begins here or later.
     pub until: u64,
     /// Its seal is on its way.
@@ -658,7 +656,7 @@ impl Reading {
     /// Opens its section in the batch: lines from here on are its. `false`: the batch holds other bytes of it.
     #[must_use]
     pub fn open_section(&self, batch: &mut Batch) -> bool {
-        batch.open(self.file.clone(), self.from, self.from_tail, self.read_ids)
+        batch.open(self.file.clone(), self.from, self.from_tail, self.by_ids)
     }
 
     /// Closes its section; all lines up to [`Reading::offset`] are in the batch. Returns where it was seen, if

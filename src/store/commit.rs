@@ -34,6 +34,7 @@ const TAKE_REJECTS: &str = include_str!("../../sql/take_rejects.sql");
 const IDS_BY_INDEX: &str = include_str!("../../sql/ids_by_index.sql");
 const IDS_THERE: &str = include_str!("../../sql/ids_there.sql");
 const ENTER_ASIDE: &str = include_str!("../../sql/enter_aside.sql");
+const NOTE_BY_IDS: &str = include_str!("../../sql/note_by_ids.sql");
 
 /// First key of the advisory locks of hours; the second is the hour since 1970.
 const LOCK_HOURS: i32 = 0x616c_7401;
@@ -220,16 +221,20 @@ pub async fn rehearse(client: &Client, work: &mut Work) -> Result<(), Failure> {
 
 async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(), Failure> {
     begin(client, &work.batch).await?;
-    if !work.batch.reads_ids() && may_be_there(client, &work.batch).await? {
-        client.batch_execute("ROLLBACK").await?;
+    if work.batch.trusts_checkpoints() && may_be_there(client, &work.batch).await? {
+        let is_locked = work.batch.reads_ids();
         work.batch.read_all_ids();
-        begin(client, &work.batch).await?;
+        if !is_locked {
+            client.batch_execute("ROLLBACK").await?;
+            begin(client, &work.batch).await?;
+        }
     }
     if work.batch.reads_ids() {
         let there = ids_there(client, &work.batch).await?;
         work.batch.cut_loaded(&there);
     }
     advance(client, work).await?;
+    note_by_ids(client, &work.batch).await?;
     copy_rows(client, &work.batch, data, 0..work.batch.keys.len()).await?;
     quarantine(client, &work.batch).await?;
     for (section, proof) in work.batch.sections.iter().zip(&work.proofs) {
@@ -272,33 +277,25 @@ async fn begin(client: &Client, batch: &Batch) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether a file that may hold lines of others was loaded in the time of the batch, or any file beside its
-/// checkpoint: a replay of a copy may have run ahead of the log that it was copied from, and then a checkpoint
-/// proves too little.
+/// Whether anything was loaded by ids in the time of the batch: a replay of a copy may have run ahead of the log that
+/// it was copied from, and then a checkpoint proves too little.
 async fn may_be_there(client: &Client, batch: &Batch) -> Result<bool, Failure> {
     let Some((first, last)) = batch.times() else { return Ok(false) };
-    let files: Vec<i32> = batch.sections.iter().map(|s| s.file.id()).collect();
-    let sql = "SELECT EXISTS (SELECT 1 FROM checkpoints \
-                              WHERE by_ids AND first_at <= $2 AND last_at >= $1 AND file_id <> ALL ($3)) \
-                   OR EXISTS (SELECT 1 FROM loaded_aside WHERE first_at <= $2 AND last_at >= $1)";
-    let params: [(&(dyn ToSql + Sync), Type); 3] = [
-        (&system_time(first), Type::TIMESTAMPTZ),
-        (&system_time(last), Type::TIMESTAMPTZ),
-        (&files, Type::INT4_ARRAY),
-    ];
+    let sql = "SELECT EXISTS (SELECT 1 FROM loaded_by_ids WHERE first_at <= $2 AND last_at >= $1)";
+    let params: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&system_time(first), Type::TIMESTAMPTZ), (&system_time(last), Type::TIMESTAMPTZ)];
     Ok(client.query_typed_one(sql, &params).await?.get(0))
 }
 
-/// The rows of the batch's id-reading sections that are there already. Only instants that lie within what
-/// some file has loaded are asked for: into an empty range nothing is read.
+/// Those of the batch's rows whose ids are asked for that are there already. Only instants that lie within what
+/// some file has loaded are looked up: into an empty range nothing is read.
 async fn ids_there(client: &Client, batch: &Batch) -> Result<HashSet<(i32, Micros, u128)>, Failure> {
     let mut there = HashSet::new();
-    let unproven = |k: &&crate::pure::batch::Key| batch.sections[k.section as usize].read_ids;
-    let times = || batch.keys.iter().filter(unproven).map(|k| k.occurred_at);
+    let times = || batch.asked_for().map(|k| k.occurred_at);
     let (Some(first), Some(last)) = (times().min(), times().max()) else { return Ok(there) };
     let sql = "SELECT first_at, last_at FROM checkpoints WHERE first_at <= $2 AND last_at >= $1 \
                UNION ALL \
-               SELECT first_at, last_at FROM loaded_aside WHERE first_at <= $2 AND last_at >= $1 \
+               SELECT first_at, last_at FROM loaded_by_ids WHERE first_at <= $2 AND last_at >= $1 \
                ORDER BY first_at";
     let params: [(&(dyn ToSql + Sync), Type); 2] =
         [(&system_time(first), Type::TIMESTAMPTZ), (&system_time(last), Type::TIMESTAMPTZ)];
@@ -311,7 +308,7 @@ async fn ids_there(client: &Client, batch: &Batch) -> Result<HashSet<(i32, Micro
         }
     }
     let mut wanted: Vec<(i32, Micros)> = Vec::new();
-    for key in batch.keys.iter().filter(unproven) {
+    for key in batch.asked_for() {
         let at = loaded.partition_point(|range| range.1 < key.occurred_at);
         if loaded.get(at).is_some_and(|range| range.0 <= key.occurred_at) {
             wanted.push((key.app_id, key.occurred_at));
@@ -343,10 +340,10 @@ async fn advance(client: &Client, work: &Work) -> Result<(), Failure> {
     let added = work.batch.added();
     for ((section, facts), added) in work.batch.sections.iter().zip(&work.facts).zip(&added) {
         if let Some(aside) = &section.aside {
-            enter_aside(client, &work.batch, section, aside, facts.as_ref(), *added).await?;
-        } else if let FileRef::New { id, disproved, by_ids, .. } = &section.file {
+            enter_aside(client, &work.batch, section, aside, facts.as_ref(), added.0).await?;
+        } else if let FileRef::New { id, disproved, .. } = &section.file {
             let facts = facts.as_ref().ok_or(Failure::Stale("a new file came without its facts"))?;
-            create(client, (*id, *by_ids), section, facts, disproved, *added).await?;
+            create(client, *id, section, facts, disproved, *added).await?;
         } else if let Some(facts) = facts {
             files::remember(client, section.file.id(), facts, Some(section.seal)).await?;
         }
@@ -407,14 +404,14 @@ async fn advance(client: &Client, work: &Work) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Enters what was read beside a file's checkpoint: rejects that are none any more, and when its rows happened.
+/// Enters what was read beside a file's checkpoint: rejects that are none any more.
 async fn enter_aside(
     client: &Client,
     batch: &Batch,
     section: &Section,
     aside: &Aside,
     facts: Option<&Facts>,
-    (rows, times): (u64, Option<(Micros, Micros)>),
+    rows: u64,
 ) -> Result<(), Failure> {
     let id = section.file.id();
     let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
@@ -460,21 +457,37 @@ async fn enter_aside(
             return Err(Failure::Stale("a file was taken out by another process"));
         }
     }
-    let Some((first, last)) = times else { return Ok(()) };
-    if let FileRef::New { .. } = section.file {
+    if let FileRef::New { .. } = section.file
+        && rows > 0
+    {
         let facts = facts.ok_or(Failure::Stale("a new file came without its facts"))?;
         add_file(client, id, facts, false).await?;
     }
+    Ok(())
+}
+
+/// Notes when the rows happened that the batch adds by ids: files that go on at their checkpoints may hold the same
+/// lines.
+async fn note_by_ids(client: &Client, batch: &Batch) -> Result<(), Failure> {
+    let (mut files, mut firsts, mut lasts, mut counts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (section, (rows, times)) in batch.sections.iter().zip(batch.added()) {
+        let Some((first, last)) = times.filter(|_| section.by_ids) else { continue };
+        files.push(section.file.id());
+        firsts.push(system_time(first));
+        lasts.push(system_time(last));
+        counts.push(i64::try_from(rows).unwrap_or(i64::MAX));
+    }
+    if files.is_empty() {
+        return Ok(());
+    }
     client
         .execute_typed(
-            "INSERT INTO loaded_aside AS l (file_id, first_at, last_at, rows) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (file_id) DO UPDATE SET first_at = least(l.first_at, excluded.first_at), \
-                last_at = greatest(l.last_at, excluded.last_at), rows = l.rows + excluded.rows, loaded_at = now()",
+            NOTE_BY_IDS,
             &[
-                (&id, Type::INT4),
-                (&system_time(first), Type::TIMESTAMPTZ),
-                (&system_time(last), Type::TIMESTAMPTZ),
-                (&signed(rows), Type::INT8),
+                (&files, Type::INT4_ARRAY),
+                (&firsts, Type::TIMESTAMPTZ_ARRAY),
+                (&lasts, Type::TIMESTAMPTZ_ARRAY),
+                (&counts, Type::INT8_ARRAY),
             ],
         )
         .await?;
@@ -509,7 +522,7 @@ async fn add_file(client: &Client, id: i32, facts: &Facts, sealed: bool) -> Resu
 /// looked.
 async fn create(
     client: &Client,
-    (id, by_ids): (i32, bool),
+    id: i32,
     section: &Section,
     facts: &Facts,
     disproved: &[i32],
@@ -537,9 +550,9 @@ async fn create(
     client
         .execute_typed(
             "INSERT INTO checkpoints (file_id, head, head_bytes, head_has_id, fork, loaded_bytes, tail, tail_bytes, \
-                sealed, lines, rows, non_hits, rejects, already_loaded, first_at, last_at, by_ids) \
+                sealed, lines, rows, non_hits, rejects, already_loaded, first_at, last_at) \
              VALUES ($1, $2, $3, $4, (SELECT coalesce(max(fork) + 1, 0) FROM checkpoints WHERE head = $2), \
-                $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+                $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
             &[
                 (&id, Type::INT4),
                 (&&head.proof.hash[..], Type::BYTEA),
@@ -556,7 +569,6 @@ async fn create(
                 (&signed(section.already_loaded), Type::INT8),
                 (&times.map(|t| system_time(t.0)), Type::TIMESTAMPTZ),
                 (&times.map(|t| system_time(t.1)), Type::TIMESTAMPTZ),
-                (&by_ids, Type::BOOL),
             ],
         )
         .await?;

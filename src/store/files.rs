@@ -180,7 +180,7 @@ pub async fn new_file_id(client: &Client) -> anyhow::Result<i32> {
 /// The latest event that was loaded from anywhere; the beginning of time where there is none.
 pub async fn loaded_until(client: &Client) -> anyhow::Result<Micros> {
     let row = client
-        .query_typed_one("SELECT max(last_at) FROM (SELECT last_at FROM checkpoints UNION ALL SELECT last_at FROM loaded_aside) l", &[])
+        .query_typed_one("SELECT max(last_at) FROM (SELECT last_at FROM checkpoints UNION ALL SELECT last_at FROM loaded_by_ids) l", &[])
         .await
         .context("ask for the latest event")?;
     Ok(row.get::<_, Option<SystemTime>>(0).map_or(Micros::MIN, clock::micros))

@@ -194,13 +194,11 @@ fn of_files_without_ids_whatever_happens_to_the_replays() {
 }
 
 #[test]
-#[ignore = "an open defect: once in some hundred cases a line that a daemon follows is doubled by a replay"]
 fn of_files_and_a_log_that_a_daemon_follows() {
     hold(Theme { lines: Lines::Alt1, disturbed: true, live: true }, 150);
 }
 
 #[test]
-#[ignore = "an open defect: once in some hundred cases a line that a daemon follows is doubled by a replay"]
 fn of_files_and_a_log_without_ids_that_a_daemon_follows() {
     hold(Theme { lines: Lines::Combined, disturbed: true, live: true }, 60);
 }

@@ -78,17 +78,18 @@ impl Waiting {
     }
 }
 
-/// What became of rejects: those looked at are rows, already loaded, non-hits, or rejects again.
+/// What became of rejects: those looked at are rows, already loaded, non-hits, or rejects again. What another process
+/// looked at meanwhile is in its account, and not in this one.
 #[derive(Debug, Default, Serialize)]
 pub(in crate::cmd) struct Account {
     files: usize,
-    rejects: i64,
+    rejects: u64,
     pub(in crate::cmd) rows: u64,
     already_loaded: u64,
     non_hits: u64,
     still_rejects: BTreeMap<String, u64>,
     /// Rejects that were not looked at.
-    pub(in crate::cmd) left: i64,
+    pub(in crate::cmd) left: u64,
     /// Why, by file.
     left_because: BTreeMap<String, String>,
 }
@@ -109,7 +110,7 @@ impl Account {
             return Ok(());
         }
         let number = |n: u64| show::number(i64::try_from(n).unwrap_or(i64::MAX));
-        writeln!(out, "rejects         {} in {} files", show::number(self.rejects), self.files)?;
+        writeln!(out, "rejects         {} in {} files", number(self.rejects), self.files)?;
         writeln!(out, "rows            {}", number(self.rows))?;
         writeln!(out, "already loaded  {}", number(self.already_loaded))?;
         if self.non_hits > 0 {
@@ -119,7 +120,7 @@ impl Account {
             writeln!(out, "still rejects   {} ({reason})", number(*lines))?;
         }
         if self.left > 0 {
-            writeln!(out, "not looked at   {}", show::number(self.left))?;
+            writeln!(out, "not looked at   {}", number(self.left))?;
         }
         for (file, why) in &self.left_because {
             writeln!(out, "                {}: {}", show::safe(file), show::safe(why))?;
@@ -133,6 +134,7 @@ impl Account {
         self.non_hits = totals.non_hits.values().sum();
         self.still_rejects =
             totals.rejects.iter().map(|(why, lines)| (why.as_str().to_owned(), *lines)).collect();
+        self.rejects = totals.lines - totals.filtered + self.left;
     }
 }
 
@@ -174,7 +176,6 @@ pub(in crate::cmd) fn retry(config: &Config, wanted: &Wanted) -> anyhow::Result<
     let totals = store.watch_totals();
     let mut left_of = BTreeMap::new();
     for file in &waiting {
-        account.rejects += file.lines;
         let outcome = one(config, &store, file, wanted);
         if let Some(error) = store.take_fatal() {
             return Err(error.context("look at rejects again; what was committed stays"));
@@ -191,7 +192,7 @@ pub(in crate::cmd) fn retry(config: &Config, wanted: &Wanted) -> anyhow::Result<
         for file in waiting {
             let Some(Left { why, but_whole }) = left_of.remove(&file.id) else { continue };
             let left = if but_whole { file.lines - file.whole } else { file.lines };
-            account.left += left;
+            account.left += u64::try_from(left).unwrap_or_default();
             if left > 0 {
                 account.left_because.insert(format!("{}:{}", file.host, file.path), why);
             }

@@ -330,13 +330,11 @@ fn run(theme: Theme) -> impl Strategy<Value = Run> {
         2 => Just(Pick::All), 1 => Just(Pick::Pattern), 1 => (0..8u8).prop_map(Pick::Stdin),
         4 => prop::collection::vec(0..8u8, 1..4).prop_map(Pick::These), live => Just(Pick::Live),
     ];
-    // Beside a daemon these are not drawn yet.
-    let aside = if theme.live { 0 } else { 1 };
     let how = prop_oneof![
-        12 => Just(How::News), 2 * aside => Just(How::Again), 1 => Just(How::Dry),
-        aside => (0..3u8).prop_map(How::OnlyApp),
-        aside => (0..200u16, any::<bool>()).prop_map(|(hours, then)| How::Time(hours, then)),
-        aside => (0..10u8).prop_map(How::Match),
+        12 => Just(How::News), 2 => Just(How::Again), 1 => Just(How::Dry),
+        1 => (0..3u8).prop_map(How::OnlyApp),
+        1 => (0..200u16, any::<bool>()).prop_map(|(hours, then)| How::Time(hours, then)),
+        1 => (0..10u8).prop_map(How::Match),
     ];
     let host = prop_oneof![4 => Just(0u8), 1 => Just(1u8)];
     (what, how, 1..=4u8, host).prop_map(|(what, how, jobs, host)| Run { what, how, jobs, host })

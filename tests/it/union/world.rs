@@ -84,6 +84,8 @@ pub(super) struct World<'a> {
     /// Rows that undisturbed replays said they added; `None` where somebody else adds some.
     pub(super) added: Option<u64>,
     pub(super) alone: bool,
+    /// Replays are under way.
+    pub(super) replaying: bool,
     /// Rows came or went beside the checkpoints.
     pub(super) special: bool,
 }
@@ -93,7 +95,7 @@ impl<'a> World<'a> {
     pub(super) fn new(case: &Case, ground: &'a Ground) -> World<'a> {
         ground.rows(
             "DELETE FROM access_logs; DELETE FROM rejected_lines; DELETE FROM checkpoints; \
-             DELETE FROM loaded_aside; DELETE FROM log_files",
+             DELETE FROM loaded_by_ids; DELETE FROM log_files",
         );
         ground.rows(&format!("DELETE FROM applications WHERE app_key = '{}'", APPS[3]));
         let directory = tempfile::Builder::new().prefix("alt-union-").tempdir_in("/tmp").unwrap();
@@ -133,6 +135,7 @@ impl<'a> World<'a> {
             live_at: 1_700_000_000_000 + i64::from(case.logs[0].start) * 3_600_000,
             added: (!case.live).then_some(0),
             alone: case.alone,
+            replaying: false,
             special: false,
         };
         for spec in &case.files {
