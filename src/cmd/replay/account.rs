@@ -1,0 +1,202 @@
+//! What became of the files and lines of a replay, for people and as JSON.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::rate;
+use crate::cli;
+use crate::cmd::{Out, show};
+use crate::pure::hit::{NonHit, Reason};
+use crate::store::writer::Totals;
+
+/// Files that are named where they were loaded with other options.
+const OTHERWISE_NAMED: usize = 20;
+
+/// What became of the files.
+#[derive(Default)]
+pub(super) struct Results {
+    /// Logs that were in archives.
+    pub(super) members: usize,
+    /// Archives that were read to their end: their members are the files, and not they.
+    pub(super) archives: usize,
+    pub(super) loaded: usize,
+    /// What was loaded before: keys of the files, and how they are called now.
+    pub(super) known: Vec<(i32, String)>,
+    pub(super) empty: usize,
+    pub(super) shorter: Vec<String>,
+    pub(super) growing: Vec<String>,
+    pub(super) failed: Vec<(String, String)>,
+}
+
+/// What became of a file.
+pub(super) enum Loaded {
+    All,
+    /// All of it, before: the key of its file.
+    Before(i32),
+    Nothing,
+    /// Shorter than what is loaded of it, and perhaps a copy under way.
+    Shorter,
+    /// But for a last line without a newline, which may still get its rest.
+    Growing,
+}
+
+impl Results {
+    pub(super) fn note(&mut self, name: String, outcome: Result<Loaded, String>) {
+        match outcome {
+            Ok(Loaded::All) => self.loaded += 1,
+            Ok(Loaded::Before(file_id)) => self.known.push((file_id, name)),
+            Ok(Loaded::Nothing) => self.empty += 1,
+            Ok(Loaded::Shorter) => self.shorter.push(name),
+            Ok(Loaded::Growing) => self.growing.push(name),
+            Err(why) => self.failed.push((name, why)),
+        }
+    }
+}
+
+/// Whoever broke with it in hand has left it whole.
+pub(super) fn lock(results: &Mutex<Results>) -> MutexGuard<'_, Results> {
+    results.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The account of a replay: `lines` = `rows` + `non_hits` + `rejects` + `already_loaded` + `filtered`.
+#[derive(Serialize)]
+struct Account {
+    dry_run: bool,
+    files: usize,
+    files_loaded: usize,
+    files_loaded_before: usize,
+    files_loaded_otherwise: BTreeMap<String, Vec<&'static str>>,
+    files_empty: usize,
+    files_shorter_than_loaded: Vec<String>,
+    files_not_ended: Vec<String>,
+    files_failed: BTreeMap<String, String>,
+    lines: u64,
+    rows: u64,
+    non_hits: BTreeMap<String, u64>,
+    rejects: BTreeMap<String, u64>,
+    already_loaded: u64,
+    filtered: u64,
+    bytes: u64,
+    seconds: f64,
+    rows_per_second: i64,
+}
+
+fn non_hit(kind: NonHit) -> String {
+    match kind {
+        NonHit::Status(status) => format!("status {status}"),
+        NonHit::Method => "method".to_owned(),
+        NonHit::OptedOut => "opted out".to_owned(),
+        NonHit::Crawler => "crawler".to_owned(),
+        NonHit::Other => "not the pixel".to_owned(),
+    }
+}
+
+/// Prints the account.
+pub(super) fn summary(
+    files: usize,
+    results: &Results,
+    otherwise: BTreeMap<String, Vec<&'static str>>,
+    totals: &Totals,
+    time: Duration,
+    args: &cli::Replay,
+    out: Out<'_>,
+) -> anyhow::Result<()> {
+    let account = Account {
+        dry_run: args.dry_run,
+        files,
+        files_loaded: results.loaded,
+        files_loaded_before: results.known.len(),
+        files_loaded_otherwise: otherwise,
+        files_empty: results.empty,
+        files_shorter_than_loaded: results.shorter.clone(),
+        files_not_ended: results.growing.clone(),
+        files_failed: results.failed.iter().cloned().collect(),
+        lines: totals.lines,
+        rows: totals.rows,
+        non_hits: totals.non_hits.iter().map(|(kind, lines)| (non_hit(*kind), *lines)).collect(),
+        rejects: totals.rejects.iter().map(|(why, lines)| (why.as_str().to_owned(), *lines)).collect(),
+        already_loaded: totals.already_loaded,
+        filtered: totals.filtered,
+        bytes: totals.bytes,
+        seconds: (time.as_secs_f64() * 1000.0).round() / 1000.0,
+        rows_per_second: rate(totals.rows, time),
+    };
+    if args.json {
+        return show::json(out, &account);
+    }
+    if args.dry_run {
+        writeln!(out, "Nothing was written. A replay would do this:")?;
+    }
+    let number = |n: u64| show::number(i64::try_from(n).unwrap_or(i64::MAX));
+    let some =
+        args.since.is_some() || args.until.is_some() || args.pattern.is_some() || !args.only_app.is_empty();
+    let mut files = match some {
+        true => format!("{} read, none counts as loaded by that", account.files_loaded),
+        false => format!("{} loaded, {} loaded before", account.files_loaded, account.files_loaded_before),
+    };
+    if account.files_empty > 0 {
+        files += &format!(", {} without a line", account.files_empty);
+    }
+    let seen = account.files_loaded + account.files_loaded_before + account.files_empty;
+    let left = account.files.saturating_sub(seen);
+    if left > 0 {
+        files += &format!(", {left} not to the end");
+    }
+    writeln!(out, "files           {files}")?;
+    for (name, options) in account.files_loaded_otherwise.iter().take(OTHERWISE_NAMED) {
+        let options = options.join(" and ");
+        writeln!(out, "                {}: loaded before with another {options}", show::safe(name))?;
+    }
+    if let Some(more @ 1..) = account.files_loaded_otherwise.len().checked_sub(OTHERWISE_NAMED) {
+        writeln!(out, "                and {more} more that were loaded with other options")?;
+    }
+    for name in &account.files_shorter_than_loaded {
+        writeln!(
+            out,
+            "                {}: shorter than what is loaded of it, and written to just now: left alone",
+            show::safe(name)
+        )?;
+    }
+    for name in &account.files_not_ended {
+        writeln!(
+            out,
+            "                {}: its last line has no newline, and it was written to just now",
+            show::safe(name)
+        )?;
+    }
+    for (name, error) in &account.files_failed {
+        writeln!(out, "                {}: {}", show::safe(name), show::safe(error))?;
+    }
+    writeln!(out, "lines           {}", number(account.lines))?;
+    writeln!(out, "rows            {} ({}/s)", number(account.rows), show::number(account.rows_per_second))?;
+    writeln!(out, "already loaded  {}", number(account.already_loaded))?;
+    if account.filtered > 0 {
+        writeln!(out, "filtered out    {}", number(account.filtered))?;
+    }
+    for (kind, lines) in &account.non_hits {
+        writeln!(out, "non-hits        {} ({kind})", number(*lines))?;
+    }
+    for (reason, lines) in &account.rejects {
+        writeln!(out, "rejects         {} ({reason})", number(*lines))?;
+    }
+    let shapeless = account.rejects.get(Reason::Shape.as_str()).copied().unwrap_or(0);
+    if shapeless > account.lines / 2 {
+        writeln!(
+            out,
+            "\nMost lines are not of the format {}. Where it is the wrong one: `alt unload` these files, and say the \
+             right one (--format).",
+            show::safe(&args.format)
+        )?;
+    }
+    if !account.files_loaded_otherwise.is_empty() {
+        writeln!(
+            out,
+            "\nWhat was loaded with other options counts as loaded: to load it anew, `alt unload` it first. --again \
+             leaves the rows of then where they are."
+        )?;
+    }
+    Ok(())
+}

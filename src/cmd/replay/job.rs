@@ -1,0 +1,243 @@
+//! One of the parallel loaders of a replay: takes one file after the other, by its checkpoint or beside it.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::account::{Loaded, Results, lock};
+use crate::account;
+use crate::clock;
+use crate::config::Config;
+use crate::pipeline::{Aside, Halt, Loader};
+use crate::pure::hit::Micros;
+use crate::source::inputs::{Item, Members, Progress};
+use crate::source::reading::{Belongs, Beside, Choice, Identified, Key, Opened, key};
+use crate::store::writer::{self, Store};
+
+/// Members of one archive that are named where they cannot be read; of more, their number is said.
+const FAILED_NAMED: u64 = 1000;
+
+/// One of the parallel loaders.
+pub(super) struct Job<'a> {
+    pub(super) loader: Loader,
+    pub(super) store: Store,
+    pub(super) belongs: Belongs,
+    /// Some lines are left out, so no checkpoint may move.
+    pub(super) filtered: bool,
+    /// What is loaded already is read again.
+    pub(super) again: bool,
+    pub(super) config: &'a Config,
+    pub(super) bytes_done: &'a AtomicU64,
+}
+
+impl Job<'_> {
+    /// Loads a file, or the logs in an archive.
+    pub(super) fn file(&mut self, item: &Item, results: &Mutex<Results>) {
+        let mut progress = Progress::default();
+        let store = self.store.clone();
+        let stops = || store.is_stopping() || store.is_closed();
+        match item.archive(&stops) {
+            Ok(Some(members)) => self.members(members, &mut progress, results),
+            // Where its beginning cannot be read, loading it says so.
+            Ok(None) | Err(_) => {
+                if let Some(outcome) = self.log(item, &mut progress) {
+                    lock(results).note(item.shown(), outcome);
+                }
+            }
+        }
+        progress.whole();
+        self.progress(&mut progress, item.size);
+    }
+
+    /// Loads the logs in an archive, one after the other.
+    fn members(&mut self, mut members: Members<'_>, progress: &mut Progress, results: &Mutex<Results>) {
+        let (mut read, mut failed) = (0u64, 0u64);
+        let end = loop {
+            let from = members.bytes_read();
+            let member = members.advance();
+            if self.store.is_stopping() || self.store.is_closed() {
+                return;
+            }
+            let member = match member {
+                Ok(Some(member)) => member,
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            };
+            let outcome = match member.item {
+                Err(why) => Err(why),
+                Ok(item) => {
+                    progress.part(from, members.bytes_read(), item.size);
+                    let Some(outcome) = self.log(&item, progress) else { return };
+                    self.progress(progress, item.size);
+                    outcome
+                }
+            };
+            *(if outcome.is_ok() { &mut read } else { &mut failed }) += 1;
+            if outcome.is_ok() || failed <= FAILED_NAMED {
+                let mut results = lock(results);
+                results.members += 1;
+                results.note(member.name, outcome);
+            }
+        };
+        let more = failed.saturating_sub(FAILED_NAMED);
+        let why = [
+            end.map(|error| format!("{error}; the {read} files in it before that were read")),
+            (more > 0).then(|| format!("{more} more of its files could not be read")),
+        ];
+        let why: Vec<String> = why.into_iter().flatten().collect();
+        let mut results = lock(results);
+        if why.is_empty() {
+            results.archives += 1;
+        } else {
+            results.note(members.name, Err(why.join("; ")));
+        }
+    }
+
+    /// Loads one log: what became of it, or why it was not read to its end. `None`: it was interrupted.
+    fn log(&mut self, item: &Item, progress: &mut Progress) -> Option<Result<Loaded, String>> {
+        let outcome = loop {
+            self.loader.is_current();
+            match self.try_file(item, progress) {
+                Err(Halt::Interrupted(_)) => {
+                    if self.store.is_stopping() || self.store.is_closed() {
+                        return None;
+                    }
+                    // The database was away: from the checkpoint on, again.
+                }
+                Err(Halt::File(error)) => break Err(error),
+                Ok(loaded) => break Ok(loaded),
+            }
+        };
+        Some(outcome.map_err(|error| {
+            use io::ErrorKind::{NotFound, PermissionDenied, Unsupported};
+            let begun = !matches!(error.kind(), NotFound | PermissionDenied | Unsupported);
+            match error.kind() {
+                PermissionDenied => format!("{error}: {}", account::may_not_read()),
+                _ if begun => format!("{error}; whole lines before that are loaded"),
+                _ => error.to_string(),
+            }
+        }))
+    }
+
+    /// Moves the bar to `now` bytes of this file.
+    fn progress(&self, progress: &mut Progress, now: u64) {
+        self.bytes_done.fetch_add(progress.reach(now), Ordering::Relaxed);
+    }
+
+    fn try_file(&mut self, item: &Item, progress: &mut Progress) -> Result<Loaded, Halt> {
+        let raw = Arc::new(AtomicU64::new(0));
+        let mut opened = item.open(Arc::clone(&raw))?;
+        // A file that may still be written to keeps its last line until it has a newline.
+        let quiet = Micros::try_from(self.config.load.seal_after.as_micros()).unwrap_or(Micros::MAX);
+        let complete = opened.is_packed() || item.name.is_some() || clock::now() - opened.modified() > quiet;
+        let mut again = false;
+        if self.filtered || self.again {
+            let done = self.beside(opened, complete, &raw, progress)?;
+            match done {
+                // Without a checkpoint, or what lies behind it, `--again` is a replay like any other.
+                Loaded::All | Loaded::Nothing if !self.filtered => again = matches!(done, Loaded::All),
+                done => return Ok(done),
+            }
+            opened = item.open(Arc::clone(&raw))?;
+        }
+        // One that begins like a longer one and stands still is a file of its own: its lines are held against ids.
+        let choice = Choice { complete, fork_if_shorter: complete, unloaded_too: true };
+        let mut reading = match opened.identify(&self.belongs, choice, &self.store)?? {
+            Identified::Done { file_id } => {
+                return Ok(if again { Loaded::All } else { Loaded::Before(file_id) });
+            }
+            Identified::TooShort if item.size > 0 && !complete => return Ok(Loaded::Growing),
+            Identified::TooShort => return Ok(Loaded::Nothing),
+            Identified::Shorter { .. } => return Ok(Loaded::Shorter),
+            Identified::Reading(reading) => reading,
+        };
+        reading.by_ids = true;
+        if let Some(name) = &item.name {
+            reading.moved_to(Path::new(name));
+        }
+        let start = reading.begins_at();
+        loop {
+            // Another loader, or the end of a connection, may have moved what this one stands on.
+            if !self.loader.is_current() {
+                return Err(Halt::Interrupted(writer::Interrupted));
+            }
+            let moved = self.loader.read(&mut reading, Micros::MAX, false);
+            if let Err(Halt::File(_)) = moved {
+                self.finish()?;
+            }
+            let moved = moved?;
+            self.progress(
+                progress,
+                if reading.packed { raw.load(Ordering::Relaxed) } else { reading.offset() },
+            );
+            if self.store.is_stopping() {
+                self.finish()?;
+                return Err(Halt::Interrupted(writer::Interrupted));
+            }
+            if !moved && reading.is_at_end() {
+                break;
+            }
+        }
+        // Sealed only where nobody writes any more; a live log is left to the daemon.
+        let seal = complete && !self.is_live(reading.key);
+        if seal {
+            self.loader.read(&mut reading, Micros::MAX, true)?;
+        }
+        self.finish()?;
+        let ends = reading.metadata().and_then(Result::ok).map_or(0, |metadata| metadata.len());
+        Ok(if !complete && reading.offset() < ends {
+            Loaded::Growing
+        } else if reading.offset() == start && !again {
+            Loaded::Before(reading.file_id())
+        } else {
+            Loaded::All
+        })
+    }
+
+    /// Reads a file beside its checkpoint: all of it where lines are left out, else what is loaded of it.
+    fn beside(
+        &mut self,
+        opened: Opened,
+        complete: bool,
+        raw: &AtomicU64,
+        progress: &mut Progress,
+    ) -> Result<Loaded, Halt> {
+        let all = (complete, self.filtered);
+        let (reading, loaded_bytes) = match opened.beside(&self.belongs, all, &self.store)?? {
+            Beside::Reading { reading, loaded_bytes } => (reading, loaded_bytes),
+            Beside::TooShort => return Ok(Loaded::Nothing),
+        };
+        if !self.filtered && loaded_bytes.is_none() {
+            return Ok(Loaded::Nothing);
+        }
+        let mut aside = Aside::all(reading, loaded_bytes.is_some());
+        let (bytes_done, store) = (self.bytes_done, &self.store);
+        let done = self.loader.read_aside(&mut aside, complete, &mut |reading| {
+            let now = if reading.packed { raw.load(Ordering::Relaxed) } else { reading.offset() };
+            bytes_done.fetch_add(progress.reach(now), Ordering::Relaxed);
+            !store.is_stopping()
+        });
+        if !matches!(done, Err(Halt::Interrupted(_))) {
+            self.finish()?;
+        }
+        done?;
+        let reading = aside.reading;
+        let ends = reading.metadata().and_then(Result::ok).map_or(0, |metadata| metadata.len());
+        Ok(if self.filtered && !complete && reading.offset() < ends { Loaded::Growing } else { Loaded::All })
+    }
+
+    /// Hands over what is left and waits until it is committed.
+    fn finish(&mut self) -> Result<(), writer::Interrupted> {
+        self.loader.hand_over()?;
+        self.store.settled()?;
+        if self.loader.is_current() { Ok(()) } else { Err(writer::Interrupted) }
+    }
+
+    /// Whether a configured source writes to it, by whatever name it was given.
+    fn is_live(&self, opened: Key) -> bool {
+        let patterns = self.config.sources.iter().flat_map(|s| &s.paths);
+        let mut live = patterns.flat_map(|pattern| glob::glob(pattern).into_iter().flatten().flatten());
+        live.any(|path| std::fs::metadata(path).is_ok_and(|m| key(&m) == opened))
+    }
+}

@@ -1,0 +1,303 @@
+//! `alt replay`: loads archived or foreign logs. Every file goes on at its checkpoint, if its bytes prove one;
+//! what no checkpoint proves to be new is held against the ids that are in the database.
+
+mod account;
+mod job;
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use tokio_postgres::types::Type;
+
+use self::account::{Results, summary};
+use self::job::Job;
+use super::run::{limits, way};
+use super::when::when;
+use super::{Out, Outcome, show};
+use crate::account::may_not_read;
+use crate::cli;
+use crate::clock;
+use crate::config::Config;
+use crate::pipeline::Loader;
+use crate::pure::filter::Filter;
+use crate::pure::parse::Spec;
+use crate::source::inputs;
+use crate::source::reading::Belongs;
+use crate::store::rehearsal::Rehearsal;
+use crate::store::writer::{self, Options, Store, Totals};
+use crate::store::{self, migrate};
+
+/// The source under which replayed files are recorded.
+const SOURCE: &str = "replay";
+
+/// How often the progress bar moves.
+const DRAW_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Loads what is named.
+///
+/// # Errors
+/// Something cannot be read or loaded, or it was interrupted.
+pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<Outcome> {
+    let spec = spec(args)?;
+    let (_, belongs) = way(config, &spec)?;
+    if !spec.names_app() && belongs.format != "alt1" {
+        bail!(
+            "lines of this format name no application: say whose hits they are with --app KEY (see `alt app list`), \
+             or by the names of their sites, with --site NAME=KEY"
+        );
+    }
+    let (spec, filter) = with_keys(config, spec, filter(args)?)?;
+    let items = inputs::items(&args.paths, args.files_from.as_deref(), args.order);
+    let items = items.map_err(|error| match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+        Some(io::ErrorKind::PermissionDenied) => anyhow::anyhow!("{error:#}: {}", may_not_read()),
+        _ => error,
+    })?;
+    let started = Instant::now();
+    let jobs = usize::from(args.jobs).min(items.len()).max(1);
+    let next = AtomicUsize::new(0);
+    let results = Mutex::new(Results::default());
+    let bytes_done = AtomicU64::new(0);
+    let interrupted = Arc::new(AtomicBool::new(false));
+
+    let rehearsal = match args.dry_run {
+        true => Some(Arc::new(Mutex::new(
+            Rehearsal::new(&inputs::temporary_directory())
+                .context("make a temporary file (TMPDIR says where)")?,
+        ))),
+        false => None,
+    };
+    let mut stores = Vec::new();
+    for _ in 0..jobs {
+        let (store, writer) = writer::pair(Options {
+            postgres: config.postgres.clone(),
+            application_name: store::session_name("replay", &config.load.host_name()),
+            upkeep: None,
+            patient: false,
+            rehearsal: rehearsal.clone(),
+        });
+        stores.push(store);
+        writer.start(()).context("start a writer")?;
+    }
+    stop_on_signal(&stores, &interrupted)?;
+    let bar = bar(inputs::total_bytes(&items));
+    let broke = std::thread::scope(|scope| -> anyhow::Result<bool> {
+        let mut threads = Vec::new();
+        for store in &stores {
+            let (way, belongs) = way(config, &spec)?;
+            let belongs = Belongs { source: SOURCE.to_owned(), ..belongs };
+            let mut job = Job {
+                loader: Loader::new(store.clone(), way.filtered(filter.clone()), limits(config)),
+                store: store.clone(),
+                belongs,
+                filtered: !filter.is_open(),
+                again: args.again,
+                config,
+                bytes_done: &bytes_done,
+            };
+            let (items, next, results) = (&items, &next, &results);
+            threads.push(scope.spawn(move || {
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if job.store.is_stopping() || job.store.is_closed() {
+                        return;
+                    }
+                    job.file(item, results);
+                }
+            }));
+        }
+        while threads.iter().any(|t| !t.is_finished()) {
+            std::thread::sleep(DRAW_INTERVAL);
+            let rows: u64 = stores.iter().map(|s| s.totals().lines).sum();
+            bar.set_position(bytes_done.load(Ordering::Relaxed));
+            let trouble = stores.iter().find_map(Store::trouble);
+            bar.set_message(match trouble {
+                Some(trouble) => show::safe(&trouble).into_owned(),
+                None => format!("{} lines/s", show::number(rate(rows, started.elapsed()))),
+            });
+        }
+        Ok(threads.into_iter().any(|t| t.join().is_err()))
+    })?;
+    bar.finish_and_clear();
+    let mut totals = Totals::default();
+    for store in &stores {
+        add(&mut totals, &store.totals());
+    }
+    let fatal = stores.iter().find_map(Store::take_fatal);
+    if let Some(rehearsal) = rehearsal {
+        // Of rows that would be met twice, the first is loaded.
+        let mut rehearsal = rehearsal.lock().unwrap_or_else(PoisonError::into_inner);
+        let repeated = rehearsal.repeated().context("count what would be loaded")?;
+        totals.rows -= repeated;
+        totals.already_loaded += repeated;
+    }
+    if broke {
+        bail!("a reader broke: this is a defect, please report it with the lines above");
+    }
+    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let files = items.len() + results.members - results.archives;
+    let otherwise = otherwise(config, &spec, belongs.lines_have_ids, &results.known)?;
+    summary(files, &results, otherwise, &totals, started.elapsed(), args, out)?;
+    if let Some(error) = fatal {
+        return Err(error.context(match args.dry_run {
+            true => "count what would be loaded; run again",
+            false => "load; what was committed stays, run again to go on",
+        }));
+    }
+    if interrupted.load(Ordering::Acquire) {
+        bail!("interrupted; what was committed stays, run again to go on");
+    }
+    // Whoever deletes what was replayed goes by the exit code.
+    match (results.failed.len(), results.growing.len() + results.shorter.len()) {
+        (0, 0) => Ok(Outcome::Done),
+        (0, n) => {
+            bail!("{n} of {files} files may still be written to: run again when they stand still")
+        }
+        (n, _) => bail!("{n} of {files} files could not be read to their end"),
+    }
+}
+
+/// What the arguments say of the lines.
+fn spec(args: &cli::Replay) -> anyhow::Result<Spec> {
+    let mut spec = Spec {
+        pixel: args.pixel.clone(),
+        app: args.app.clone(),
+        label: args.label.clone(),
+        ..Spec::new(&args.format)
+    };
+    for (site, app) in &args.sites {
+        if spec.sites.insert(site.clone(), app.clone()).is_some() {
+            bail!("--site {site} is there twice: a site has one application");
+        }
+    }
+    Ok(spec)
+}
+
+/// The same with the keys of the applications that are named. What is wrong with the database is said here,
+/// before anything is read: lines of an application that nobody knows would all become rejects.
+fn with_keys(config: &Config, mut spec: Spec, mut filter: Filter) -> anyhow::Result<(Spec, Filter)> {
+    super::block_on(async {
+        let client = super::connect(config).await?;
+        migrate::check_compatible(&client).await?;
+        let filtered = filter.apps.iter_mut();
+        for named in spec.app.iter_mut().chain(spec.sites.values_mut()).chain(filtered) {
+            let app = super::app::find(&client, named).await?;
+            if app.disabled_at.is_some() {
+                bail!(
+                    "the application {} is disabled and takes no hits; `alt app enable` changes that",
+                    app.name
+                );
+            }
+            *named = app.key;
+        }
+        Ok((spec, filter))
+    })
+}
+
+/// Which lines are wanted; applications as they are named.
+fn filter(args: &cli::Replay) -> anyhow::Result<Filter> {
+    let time = |option: &str, text: &Option<String>| {
+        let time = text.as_deref().map(|text| when(text, clock::now())).transpose();
+        time.map_err(|e| anyhow::anyhow!("{option}: {e}"))
+    };
+    let mut filter = Filter {
+        since: time("--since", &args.since)?,
+        until: time("--until", &args.until)?,
+        ..Filter::default()
+    };
+    if let (Some(since), Some(until)) = (filter.since, filter.until)
+        && since >= until
+    {
+        bail!("--since is not before --until: no time lies between them");
+    }
+    if let Some(pattern) = &args.pattern {
+        let pattern = regex::bytes::Regex::new(pattern).with_context(|| format!("--match {pattern}"))?;
+        filter.pattern = Some(pattern);
+    }
+    filter.apps.clone_from(&args.only_app);
+    Ok(filter)
+}
+
+/// Which of these files were loaded with other options, and with which: they count as loaded all the same, and to
+/// somebody who corrects a mistake that is a surprise.
+fn otherwise(
+    config: &Config,
+    spec: &Spec,
+    lines_have_ids: bool,
+    known: &[(i32, String)],
+) -> anyhow::Result<BTreeMap<String, Vec<&'static str>>> {
+    if known.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let ids: Vec<i32> = known.iter().map(|(id, _)| *id).collect();
+    let sql = "SELECT id, spec::text FROM log_files WHERE id = ANY($1) AND spec IS NOT NULL";
+    let rows = super::block_on(async {
+        let client = super::connect(config).await?;
+        client.query_typed(sql, &[(&ids, Type::INT4_ARRAY)]).await.context("read how files were loaded")
+    })?;
+    let before = rows.iter().filter_map(|row| Some((row.get(0), serde_json::from_str(row.get(1)).ok()?)));
+    let before: BTreeMap<i32, Spec> = before.collect();
+    let differs = |(id, name): &(i32, String)| {
+        let options = before.get(id)?.differs(spec, lines_have_ids);
+        (!options.is_empty()).then(|| (name.clone(), options))
+    };
+    Ok(known.iter().filter_map(differs).collect())
+}
+
+/// Ctrl-C and SIGTERM end the work after the batches that are under way.
+fn stop_on_signal(stores: &[Store], interrupted: &Arc<AtomicBool>) -> anyhow::Result<()> {
+    let (stores, interrupted) = (stores.to_vec(), Arc::clone(interrupted));
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    std::thread::Builder::new()
+        .name("alt-signals".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                use tokio::signal::unix::{SignalKind, signal};
+                let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+                tokio::select! {
+                    _ = tokio::signal::ctrl_c() => {}
+                    _ = terminate.recv() => {}
+                }
+            });
+            interrupted.store(true, Ordering::Release);
+            stores.iter().for_each(Store::stop);
+        })
+        .context("start a thread")?;
+    Ok(())
+}
+
+fn bar(bytes: u64) -> indicatif::ProgressBar {
+    if !io::stderr().is_terminal() {
+        return indicatif::ProgressBar::hidden();
+    }
+    let style = "{bar:30} {bytes}/{total_bytes} {msg}, {eta} left";
+    let bar = indicatif::ProgressBar::new(bytes);
+    if let Ok(style) = indicatif::ProgressStyle::with_template(style) {
+        bar.set_style(style);
+    }
+    bar
+}
+
+fn rate(count: u64, time: Duration) -> i64 {
+    #[allow(clippy::cast_possible_truncation)] // a rate for people to read
+    let rate = (count as f64 / time.as_secs_f64().max(0.001)) as i64;
+    rate
+}
+
+fn add(to: &mut Totals, from: &Totals) {
+    to.commits += from.commits;
+    to.lines += from.lines;
+    to.rows += from.rows;
+    to.already_loaded += from.already_loaded;
+    to.filtered += from.filtered;
+    to.bytes += from.bytes;
+    for (kind, lines) in &from.non_hits {
+        *to.non_hits.entry(*kind).or_default() += lines;
+    }
+    for (reason, lines) in &from.rejects {
+        *to.rejects.entry(*reason).or_default() += lines;
+    }
+}
