@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
+use access_log_tracker::pure::checkpoint::hash;
+
 use super::oracle::{Event, Holds};
 use super::world::{Ground, World, Wrong};
 
@@ -46,18 +48,38 @@ pub(super) fn rows(ground: &Ground) -> Vec<Row> {
     ground.rows(sql).into_iter().map(row).collect()
 }
 
+/// What stood at a path.
+#[derive(Clone)]
+struct Seen {
+    bytes: Vec<u8>,
+    holds: Holds,
+}
+
+impl Seen {
+    /// Whether its last `bytes` before `end` have this hash.
+    fn hashes_to(&self, end: usize, bytes: usize, hex: &str) -> bool {
+        let piece = end.checked_sub(bytes).and_then(|start| self.bytes.get(start..end));
+        piece.is_some_and(|piece| {
+            hash(piece).iter().map(|byte| format!("{byte:02x}")).collect::<String>() == hex
+        })
+    }
+}
+
 /// Holds what is in the database against what is in the files.
 pub(super) fn look(world: &mut World<'_>) -> Result<(), Wrong> {
     let now: Vec<Holds> = world.contents().iter().map(|content| world.oracle.holds(content)).collect();
     let must = union(&now);
-    let history: HashMap<PathBuf, Vec<Holds>> = world
+    let history: HashMap<PathBuf, Vec<Seen>> = world
         .history
         .clone()
         .into_iter()
-        .map(|(path, contents)| (path, contents.iter().map(|c| world.oracle.holds(c)).collect()))
+        .map(|(path, contents)| {
+            let seen = contents.into_iter().map(|bytes| Seen { holds: world.oracle.holds(&bytes), bytes });
+            (path, seen.collect())
+        })
         .collect();
-    let ever: Vec<Holds> = history.values().flatten().cloned().collect();
-    let may = union(&ever);
+    let ever: Vec<Seen> = history.values().flatten().cloned().collect();
+    let may = union(&ever.iter().map(|seen| seen.holds.clone()).collect::<Vec<_>>());
     let mut by_file: BTreeMap<i32, Vec<Row>> = BTreeMap::new();
     for row in rows(world.ground) {
         by_file.entry(row.file).or_default().push(row);
@@ -66,7 +88,8 @@ pub(super) fn look(world: &mut World<'_>) -> Result<(), Wrong> {
     // Files that were only read beside a checkpoint have none.
     let sql = "SELECT f.id, f.path, coalesce(c.loaded_bytes, 0), coalesce(c.lines, 0), coalesce(c.rows, 0), \
                coalesce(c.non_hits, 0), coalesce(c.rejects, 0), coalesce(c.already_loaded, 0), \
-               (SELECT coalesce(sum(lines), 0) FROM rejected_lines r WHERE r.file_id = f.id), c.file_id IS NULL \
+               (SELECT coalesce(sum(lines), 0) FROM rejected_lines r WHERE r.file_id = f.id), c.file_id IS NULL, \
+               encode(c.head, 'hex'), c.head_bytes, encode(c.tail, 'hex'), c.tail_bytes \
                FROM log_files f LEFT JOIN checkpoints c ON c.file_id = f.id";
     for file in world.ground.rows(sql) {
         let n = |column: usize| file[column].parse::<u64>().unwrap();
@@ -85,14 +108,16 @@ pub(super) fn look(world: &mut World<'_>) -> Result<(), Wrong> {
         // Where a file was seen last is a hint: of several that are read at the same time, one may begin like it.
         let others = ever.iter().filter(|_| !world.alone);
         let mut known = history.get(&path).into_iter().flatten().chain(others);
-        let fits = |holds: &&Holds| {
-            let ends = &holds.ends;
-            let is_aside = file[9] == "t";
-            let as_loaded = loaded <= ends.last().copied().unwrap_or(0)
-                && lines == ends.iter().filter(|end| **end <= loaded).count() as u64;
-            events(holds).is_some() && (is_aside || as_loaded)
+        let fits = |seen: &&Seen| {
+            let as_loaded = || {
+                let end = |column: usize| file[column].parse::<usize>().unwrap();
+                seen.hashes_to(end(11), end(11), &file[10])
+                    && seen.hashes_to(usize::try_from(loaded).unwrap(), end(13), &file[12])
+                    && lines == seen.holds.ends.iter().filter(|end| **end <= loaded).count() as u64
+            };
+            events(&seen.holds).is_some() && (file[9] == "t" || as_loaded())
         };
-        let Some(holds) = known.find(fits) else {
+        let Some(Seen { holds, .. }) = known.find(fits) else {
             let places: Vec<_> = of_file.iter().map(|r| (r.offset, &r.id)).collect();
             return Err(format!("no file that ever was there is file {id}: {file:?}, rows at {places:?}"));
         };
