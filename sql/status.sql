@@ -5,7 +5,12 @@ SELECT f.host, f.source, f.path, f.format, f.inode, f.size_bytes,
        c.unloaded_at IS NOT NULL AS is_out,
        to_char(c.committed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS committed_at,
        extract(epoch FROM clock_timestamp() - c.committed_at)::double precision AS since_commit,
-       c.file_id, c.fork
+       c.file_id, c.fork,
+       -- An object that holds less than what is loaded is not yet the file's.
+       CASE WHEN f.raw_bytes = c.loaded_bytes
+            THEN to_char(f.archived_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') END AS archived_at,
+       CASE WHEN f.raw_bytes = c.loaded_bytes THEN f.archive_uri END AS archive_uri, f.archive_error,
+       to_char(f.deleted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS deleted_at
 FROM checkpoints c
 JOIN log_files f ON f.id = c.file_id
 WHERE $1::text IS NULL OR f.host = $1

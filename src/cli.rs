@@ -59,6 +59,15 @@ impl Global {
     }
 }
 
+/// `alt run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// nginx has stopped for good: load and archive all that is there, the live logs too, and end; exit code 0 when
+    /// nothing is owed
+    #[arg(long = "final")]
+    pub is_final: bool,
+}
+
 /// How messages are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
@@ -81,8 +90,9 @@ it; a wrong one changes nothing.
 Examples:
   systemctl start alt
   alt run --config ./alt.toml -v
-  kill -HUP $(pidof alt)")]
-    Run,
+  kill -HUP $(pidof alt)
+  systemctl stop nginx && alt run --final && shutdown -h now")]
+    Run(Run),
     /// Load archived or foreign logs; what is there already is not loaded twice
     Replay(Replay),
     /// Take rows out again: those of a file, or of an application in a range of time

@@ -34,6 +34,8 @@ pub struct Config {
     pub postgres: Postgres,
     /// How batches are cut.
     pub load: Load,
+    /// Where rotated logs go; nowhere where absent.
+    pub archive: Option<Archive>,
     /// How long things are kept.
     pub retention: Retention,
     /// What is kept of a person.
@@ -90,6 +92,60 @@ pub struct Load {
     pub host: Option<String>,
 }
 
+/// Where rotated logs go once they are loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Archive {
+    /// `s3://BUCKET/PREFIX` or `file:///PATH`.
+    pub url: String,
+    /// A store beside AWS that speaks its protocol.
+    pub endpoint: Option<String>,
+    /// Where the bucket is; the environment's or the instance's where absent.
+    pub region: Option<String>,
+    /// The bucket stands in the path of requests, and not in the host's name.
+    pub path_style: bool,
+    /// How objects are compressed.
+    pub compression: Compression,
+    /// How hard; what suits `compression` where absent.
+    pub level: Option<u8>,
+    /// Local files that are proven to be in the archive are deleted at this age.
+    pub delete_after: Duration,
+    /// `AES256` or `aws:kms`: what the store encrypts with, if not by its own default.
+    pub encryption: Option<String>,
+    /// The key for `aws:kms`, if not AWS's own.
+    pub kms_key: Option<String>,
+    /// `STANDARD_IA` and the like.
+    pub storage_class: Option<String>,
+    /// Tags of objects.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// How archive objects are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    /// In frames with a table, so that one line can be fetched.
+    Zstd,
+    /// For readers that know nothing else.
+    Gzip,
+}
+
+impl Default for Archive {
+    fn default() -> Self {
+        Archive {
+            url: String::new(),
+            endpoint: None,
+            region: None,
+            path_style: false,
+            compression: Compression::Zstd,
+            level: None,
+            delete_after: days(30),
+            encryption: None,
+            kms_key: None,
+            storage_class: None,
+            tags: BTreeMap::new(),
+        }
+    }
+}
+
 /// How long things are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
@@ -97,6 +153,8 @@ pub struct Retention {
     pub rows: Option<Keep>,
     /// Rejected lines.
     pub rejects: Duration,
+    /// Rotated logs that are loaded to their end, where there is no archive; for ever where absent.
+    pub logs: Option<Duration>,
 }
 
 /// A time to keep something.
@@ -185,7 +243,7 @@ impl Default for Load {
 
 impl Default for Retention {
     fn default() -> Self {
-        Retention { rows: None, rejects: days(30) }
+        Retention { rows: None, rejects: days(30), logs: None }
     }
 }
 
@@ -195,6 +253,7 @@ impl Default for Config {
             sources: vec![Source::default()],
             postgres: Postgres::default(),
             load: Load::default(),
+            archive: None,
             retention: Retention::default(),
             privacy: Privacy::default(),
             track: Track::default(),
@@ -315,8 +374,32 @@ const KEYS: &[(&str, &str, Set<Config>)] = &[
         v.time_in(Duration::from_millis(100), days(7)).map(|time| c.load.seal_after = time)
     }),
     ("load", "host", |c, v| v.text().map(|text| c.load.host = Some(text))),
+    ("archive", "url", |c, v| v.checked(archive_url).map(|url| archive(c).url = url)),
+    ("archive", "endpoint", |c, v| v.checked(endpoint).map(|url| archive(c).endpoint = Some(url))),
+    ("archive", "region", |c, v| v.text().map(|region| archive(c).region = Some(region))),
+    ("archive", "path_style", |c, v| {
+        v.one_of(&[("true", true), ("false", false)]).map(|yes| archive(c).path_style = yes)
+    }),
+    ("archive", "compression", |c, v| {
+        let words = [("zstd", Compression::Zstd), ("gzip", Compression::Gzip)];
+        v.one_of(&words).map(|compression| archive(c).compression = compression)
+    }),
+    ("archive", "level", |c, v| v.count_in(1, 19).map(|level| archive(c).level = u8::try_from(level).ok())),
+    ("archive", "delete_after", |c, v| {
+        v.time_in(Duration::ZERO, days(36_500)).map(|time| archive(c).delete_after = time)
+    }),
+    ("archive", "encryption", |c, v| {
+        let words = [("AES256", "AES256"), ("aws:kms", "aws:kms"), ("aws:kms:dsse", "aws:kms:dsse")];
+        v.one_of(&words).map(|word| archive(c).encryption = Some(word.to_owned()))
+    }),
+    ("archive", "kms_key", |c, v| v.text().map(|key| archive(c).kms_key = Some(key))),
+    ("archive", "storage_class", |c, v| v.text().map(|class| archive(c).storage_class = Some(class))),
+    ("archive", "tags", |c, v| v.pairs().map(|tags| archive(c).tags = tags)),
     ("retention", "rows", |c, v| v.keep().map(|keep| c.retention.rows = Some(keep))),
     ("retention", "rejects", |c, v| v.time_in(days(1), days(36_500)).map(|time| c.retention.rejects = time)),
+    ("retention", "logs", |c, v| {
+        v.time_in(Duration::ZERO, days(36_500)).map(|time| c.retention.logs = Some(time))
+    }),
     ("privacy", "ip", |c, v| {
         let words = [("truncate", IpPolicy::Truncate), ("full", IpPolicy::Full), ("drop", IpPolicy::Drop)];
         v.one_of(&words).map(|policy| c.privacy.ip = policy)
@@ -374,6 +457,7 @@ impl Reading<'_> {
         }
         self.environment(env, &mut config);
         self.sources(&config.sources);
+        self.archive(&config);
         config
     }
 
@@ -483,6 +567,27 @@ impl Reading<'_> {
         }
     }
 
+    /// What can be wrong between the keys of the archive, and with what else there is.
+    fn archive(&mut self, config: &Config) {
+        let Some(archive) = &config.archive else { return };
+        let mut problem =
+            |what: &str| self.problems.push(Problem { place: Place::Whole, what: what.to_owned() });
+        if archive.url.is_empty() {
+            problem("[archive] needs `url`; leave the section out to archive nothing");
+        }
+        if archive.compression == Compression::Gzip && archive.level.is_some_and(|level| level > 9) {
+            problem("`level` in [archive] is a number from 1 to 9 for gzip");
+        }
+        if archive.kms_key.is_some() && archive.encryption.as_deref().is_none_or(|how| how == "AES256") {
+            problem("`kms_key` in [archive] needs encryption = \"aws:kms\"");
+        }
+        if config.retention.logs.is_some() {
+            problem(
+                "`logs` in [retention] is for machines without an archive; with one, `delete_after` in [archive] says it",
+            );
+        }
+    }
+
     fn problem(&mut self, at: usize, what: impl Into<String>) {
         let line =
             1 + self.text.as_bytes()[..at.min(self.text.len())].iter().filter(|b| **b == b'\n').count();
@@ -494,6 +599,7 @@ fn given(value: &DeValue<'_>) -> Result<Given, String> {
     match value {
         DeValue::String(text) => Ok(Given::Text(text.as_ref().to_owned())),
         DeValue::Integer(number) => Ok(Given::Text(number.to_string())),
+        DeValue::Boolean(yes) => Ok(Given::Text(yes.to_string())),
         DeValue::Array(list) => list
             .iter()
             .map(|item| item.get_ref().as_str().map(str::to_owned))
@@ -521,6 +627,12 @@ impl Given {
         }
     }
 
+    /// A text that passes a check.
+    fn checked(&self, check: fn(&str) -> Result<(), String>) -> Result<String, String> {
+        let text = self.text()?;
+        check(&text).map(|()| text)
+    }
+
     fn path(&self) -> Result<PathBuf, String> {
         let text = self.text()?;
         absolute(&text)?;
@@ -538,6 +650,21 @@ impl Given {
         };
         list.iter().try_for_each(|item| check(item))?;
         Ok(list)
+    }
+
+    /// Names and values: a table, or a list of `NAME=VALUE`.
+    fn pairs(&self) -> Result<BTreeMap<String, String>, String> {
+        match self {
+            Given::Pairs(pairs) => Ok(pairs.iter().cloned().collect()),
+            _ => {
+                let pair = |item: &String| {
+                    let (name, value) = item.split_once('=')?;
+                    Some((name.trim().to_owned(), value.trim().to_owned()))
+                };
+                let pairs = self.list_of(|_| Ok(()))?.iter().map(pair).collect::<Option<_>>();
+                pairs.ok_or_else(|| "is a table, or a list of NAME=VALUE".to_owned())
+            }
+        }
     }
 
     /// Names of sites and keys of applications: a table, or a list of `NAME=KEY`.
@@ -608,6 +735,26 @@ fn absolute(path: &str) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!("holds absolute paths, which `{path}` is not"))
+    }
+}
+
+/// The archive's settings, begun where there are none.
+fn archive(config: &mut Config) -> &mut Archive {
+    config.archive.get_or_insert_default()
+}
+
+fn archive_url(text: &str) -> Result<(), String> {
+    let is_s3 = text.strip_prefix("s3://").is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'));
+    if is_s3 || text.strip_prefix("file://").is_some_and(|path| path.starts_with('/')) {
+        return Ok(());
+    }
+    Err(format!("is s3://BUCKET/PREFIX or file:///PATH, not `{text}`"))
+}
+
+fn endpoint(text: &str) -> Result<(), String> {
+    match url::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(()),
+        _ => Err(format!("is a URL (\"https://s3.example.com\"), not `{text}`")),
     }
 }
 

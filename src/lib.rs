@@ -17,6 +17,8 @@ pub mod store;
 
 pub mod pipeline;
 
+pub mod archive;
+
 pub mod account;
 pub mod cli;
 pub mod clock;

@@ -47,7 +47,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
     }
     account::become_alt(&config.postgres)?;
     match &cli.command {
-        Command::Run => cmd::run::run(&config, path, out),
+        Command::Run(args) => cmd::run::run(&config, path, args),
         Command::Replay(args) => cmd::replay::run(&config, args, out),
         Command::Unload(args) => block_on(cmd::unload::run(&config, args, out)),
         Command::Migrate(args) => block_on(cmd::migrate::run(&config, args, out)),
@@ -70,7 +70,7 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
 
 fn start_logging(cli: &Cli) {
     let global = &cli.global;
-    let daemon = matches!(cli.command, Command::Run);
+    let daemon = matches!(cli.command, Command::Run(_));
     let filter = match (global.quiet, global.verbose) {
         (true, _) => "error",
         (_, 0) if daemon => "warn,access_log_tracker=info",

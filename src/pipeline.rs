@@ -5,6 +5,7 @@ mod aside;
 
 use std::collections::HashMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -298,8 +299,15 @@ impl Loader {
     }
 }
 
-/// Follows the files of one source until the store stops. The body of a reader thread.
-pub fn follow(mut follow: Follow, mut loader: Loader, store: &Store, wake: &Wake, on_progress: &dyn Fn()) {
+/// Follows the files of one source until the store stops, or, where no log is written to any more, until they are
+/// loaded to their ends. Returns those that are not. The body of a reader thread.
+pub fn follow(
+    mut follow: Follow,
+    mut loader: Loader,
+    store: &Store,
+    wake: &Wake,
+    on_progress: &dyn Fn(),
+) -> Vec<PathBuf> {
     let mut next_look = Instant::now();
     while !store.is_closed() {
         on_progress();
@@ -320,6 +328,14 @@ pub fn follow(mut follow: Follow, mut loader: Loader, store: &Store, wake: &Wake
         if progress {
             continue;
         }
+        if store.is_final() && follow.files.is_empty() {
+            let settled = loader.hand_over().and_then(|()| store.settled());
+            if settled.is_ok() && loader.is_current() && follow.look().is_empty() {
+                break;
+            }
+            next_look = Instant::now();
+            continue;
+        }
         if loader.is_empty() || !store.is_idle() {
             // Woken when something is written, or when the writer is done.
             wake.wait(next_look.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
@@ -328,6 +344,7 @@ pub fn follow(mut follow: Follow, mut loader: Loader, store: &Store, wake: &Wake
             std::thread::sleep(loader.until_next().min(Duration::from_millis(50)));
         }
     }
+    follow.owed()
 }
 
 /// Looks if it is time, and gives each file a turn. Whether there may be more to read at once.

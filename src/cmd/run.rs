@@ -1,9 +1,10 @@
-//! `alt run`: the daemon. One reader thread a source, one writer task, and this thread, which waits for signals
-//! and tells systemd how things stand.
+//! `alt run`: the daemon. One reader thread a source, one writer task, one thread that archives, and this one, which
+//! waits for signals and tells systemd how things stand.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -11,7 +12,10 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::{Out, Outcome};
+use super::Outcome;
+use crate::archive::archiver::{Archiver, Status, Watched};
+use crate::archive::target::Stop;
+use crate::cli;
 use crate::config::{Config, Source};
 use crate::pipeline::{self, Limits, Loader};
 use crate::pure::enrich::Enricher;
@@ -27,19 +31,23 @@ use crate::store::writer::{self, Options, Store};
 /// How often systemd hears from us, at the least.
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long the readers and the writer may take to finish what they have begun.
+/// How often the archiver looks whether all is loaded, at the end of all.
+const FINISH_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long the readers, the archiver and the writer may take to finish what they have begun.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Follows the configured logs and loads them until it is told to stop.
+/// Follows the configured logs and loads them until it is told to stop; or loads and archives what is there, where
+/// nothing will be written any more.
 ///
 /// # Errors
-/// It cannot start, or a part of it broke.
-pub fn run(config: &Config, path: Option<&Path>, _out: Out<'_>) -> anyhow::Result<Outcome> {
+/// It cannot start, or a part of it broke, or something is owed in the end.
+pub fn run(config: &Config, path: Option<&Path>, args: &cli::Run) -> anyhow::Result<Outcome> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let mut config = config.clone();
     loop {
-        match runtime.block_on(serve(&config, path))? {
+        match runtime.block_on(serve(&config, path, args.is_final))? {
             Next::Stop => return Ok(Outcome::Done),
             Next::Reload(new) => config = *new,
         }
@@ -51,13 +59,17 @@ enum Next {
     Reload(Box<Config>),
 }
 
-/// A reader thread: what it reads, and a count that moves as long as it does.
+/// A reader thread: what it reads, a count that moves as long as it does, and what it left when it ended.
 struct Reader {
     name: String,
     beat: Arc<AtomicU64>,
+    owed: Owed,
 }
 
-async fn serve(config: &Config, path: Option<&Path>) -> anyhow::Result<Next> {
+/// What a thread has left undone, once it has ended.
+type Owed = Arc<OnceLock<Vec<PathBuf>>>;
+
+async fn serve(config: &Config, path: Option<&Path>, is_final: bool) -> anyhow::Result<Next> {
     let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
     let mut hangup = signal(SignalKind::hangup()).context("wait for SIGHUP")?;
@@ -69,23 +81,39 @@ async fn serve(config: &Config, path: Option<&Path>) -> anyhow::Result<Next> {
         patient: true,
         rehearsal: None,
     });
+    if is_final {
+        store.set_final();
+    }
     // A thread that ends, for whatever reason, drops its end of this.
-    let (ended, mut end) = mpsc::channel::<Ended>(config.sources.len() + 1);
+    let (ended, mut end) = mpsc::channel::<Ended>(config.sources.len() + 2);
     let writing = writer.start(Ending(ended.clone(), Ended::Writer)).context("start the writer")?;
     let mut readers = Vec::new();
     for (index, source) in config.sources.iter().enumerate() {
         readers.push(start(config, source, &store, Ending(ended.clone(), Ended::Reader(index)))?);
     }
+    let stop = Arc::new(Stop::default());
+    let archiver = Archiver::new(config, watched(config)?, store.clone(), Arc::clone(&stop))?;
+    let archive = archiver.as_ref().map(Archiver::status);
+    let archiving = match archiver {
+        Some(archiver) => {
+            Some(archive_on_a_thread(archiver, is_final, &readers, Ending(ended.clone(), Ended::Archiver))?)
+        }
+        None => None,
+    };
     drop(ended);
     tracing::info!(sources = config.sources.len(), host = config.load.host_name(), "following");
 
     let mut pulse = Pulse::new(&readers);
     let mut report = tokio::time::interval(pulse.interval());
+    let mut running = readers.len() + usize::from(archiving.is_some());
     let next = loop {
+        if is_final && running == 0 {
+            break Next::Stop;
+        }
         tokio::select! {
             _ = terminate.recv() => break Next::Stop,
             _ = interrupt.recv() => break Next::Stop,
-            () = reload_asked(&mut hangup) => match reloaded(path) {
+            () = reload_asked(&mut hangup), if !is_final => match reloaded(path) {
                 Ok(new) => {
                     let _ = sd_notify::notify(false, &[NotifyState::Reloading]);
                     tracing::info!("reloading the configuration");
@@ -95,13 +123,23 @@ async fn serve(config: &Config, path: Option<&Path>) -> anyhow::Result<Next> {
                     error = format!("{error:#}"), "the configuration is not valid: going on with the old one"
                 ),
             },
-            _ = report.tick() => pulse.report(&store, &readers),
+            _ = report.tick() => pulse.report(&store, &readers, archive.as_deref()),
             which = end.recv() => {
-                store.stop();
                 let which = match which {
+                    Some(Ended::Reader(index)) if is_final && readers[index].owed.get().is_some() => {
+                        running -= 1;
+                        continue;
+                    }
+                    Some(Ended::Archiver) if is_final => {
+                        running -= 1;
+                        continue;
+                    }
                     Some(Ended::Reader(index)) => format!("the reader of {}", readers[index].name),
+                    Some(Ended::Archiver) => "the archiver".to_owned(),
                     _ => "the writer".to_owned(),
                 };
+                store.stop();
+                stop.stop();
                 bail!("{which} ended by itself: this is a defect, please report it with the lines above");
             }
         }
@@ -110,10 +148,11 @@ async fn serve(config: &Config, path: Option<&Path>) -> anyhow::Result<Next> {
         let _ = sd_notify::notify(false, &[NotifyState::Stopping]);
     }
     store.stop();
-    // Readers hand over what they have read and drop their stores; the writer commits that, and ends when the
-    // last store is dropped.
+    stop.stop();
+    // Readers hand over what they have read and drop their stores, as the archiver does; the writer commits that, and
+    // ends when the last store is dropped.
     let finished = tokio::time::timeout(STOP_TIMEOUT, async {
-        for _ in &readers {
+        for _ in 0..running {
             end.recv().await;
         }
         let totals = store.watch_totals();
@@ -131,7 +170,70 @@ async fn serve(config: &Config, path: Option<&Path>) -> anyhow::Result<Next> {
         // Nothing is lost: what was not committed is read again.
         Err(_) => tracing::warn!("stopped while the database did not answer"),
     }
+    if is_final {
+        let parts = || readers.iter().map(|reader| &reader.owed).chain(&archiving);
+        let owed: BTreeSet<&PathBuf> = parts().filter_map(|owed| owed.get()).flatten().collect();
+        let owed: Vec<_> = owed.iter().map(|path| path.display().to_string()).collect();
+        let what = if archiving.is_some() { "loaded and archived" } else { "loaded" };
+        if !owed.is_empty() {
+            bail!("not all is {what}, run it again: {}", owed.join(", "));
+        }
+        if parts().any(|owed| owed.get().is_none()) {
+            bail!("stopped before all was {what}; run it again");
+        }
+    }
     Ok(next)
+}
+
+/// What the archiver looks after.
+fn watched(config: &Config) -> anyhow::Result<Vec<Watched>> {
+    let watched = |source: &Source| {
+        let (_, belongs) = source_way(config, source)?;
+        let format = Arc::new(Format::of(&source.spec())?);
+        Ok(Watched { place: place(config, source), belongs, format })
+    };
+    config.sources.iter().map(watched).collect()
+}
+
+/// Archives on a thread of its own; at the end of all, once everything is loaded. Returns where is noted what is not
+/// archived then.
+fn archive_on_a_thread(
+    mut archiver: Archiver,
+    is_final: bool,
+    readers: &[Reader],
+    ended: Ending,
+) -> anyhow::Result<Owed> {
+    let loaded: Vec<Owed> = readers.iter().map(|r| Arc::clone(&r.owed)).collect();
+    let owed = Owed::default();
+    let left = Arc::clone(&owed);
+    std::thread::Builder::new()
+        .name("alt-archive".to_owned())
+        .spawn(move || {
+            // Dropped last, when the store is no longer held.
+            let _ended = ended;
+            if !is_final {
+                archiver.run();
+                return;
+            }
+            while !archiver.is_stopped() {
+                let not_loaded: Option<Vec<_>> = loaded.iter().map(|owed| owed.get().cloned()).collect();
+                if let Some(not_loaded) = not_loaded {
+                    let _ = left.set(archiver.finish(&not_loaded.into_iter().flatten().collect()));
+                    return;
+                }
+                std::thread::sleep(FINISH_INTERVAL);
+            }
+        })
+        .context("start the archiver")?;
+    Ok(owed)
+}
+
+fn place(config: &Config, source: &Source) -> Place {
+    Place {
+        paths: source.paths.clone(),
+        rotated: source.rotated.iter().map(Into::into).collect(),
+        seal_after: config.load.seal_after,
+    }
 }
 
 /// Which thread ended.
@@ -139,6 +241,7 @@ async fn serve(config: &Config, path: Option<&Path>) -> anyhow::Result<Next> {
 enum Ended {
     Writer,
     Reader(usize),
+    Archiver,
 }
 
 /// Says when it is dropped, which is also when its thread panics.
@@ -203,14 +306,12 @@ fn source_way(config: &Config, source: &Source) -> anyhow::Result<(Way, Belongs)
 fn start(config: &Config, source: &Source, store: &Store, ended: Ending) -> anyhow::Result<Reader> {
     let name = source.paths.join(", ");
     let (way, belongs) = source_way(config, source)?;
-    let place = Place {
-        paths: source.paths.clone(),
-        rotated: source.rotated.iter().map(Into::into).collect(),
-        seal_after: config.load.seal_after,
-    };
+    let place = place(config, source);
     let (store, limits) = (store.clone(), limits(config));
     let beat = Arc::new(AtomicU64::new(0));
     let beats = Arc::clone(&beat);
+    let owed = Owed::default();
+    let left = Arc::clone(&owed);
     std::thread::Builder::new()
         .name("alt-reader".to_owned())
         .spawn(move || {
@@ -219,12 +320,13 @@ fn start(config: &Config, source: &Source, store: &Store, ended: Ending) -> anyh
             let wake = store.wake();
             let follow = Follow::new(place, belongs, store.clone(), Watch::new(Arc::clone(&wake)));
             let loader = Loader::new(store.clone(), way, limits);
-            pipeline::follow(follow, loader, &store, &wake, &|| {
+            let files = pipeline::follow(follow, loader, &store, &wake, &|| {
                 beats.fetch_add(1, Ordering::Relaxed);
             });
+            let _ = left.set(files);
         })
         .context("start a reader thread")?;
-    Ok(Reader { name, beat })
+    Ok(Reader { name, beat, owed })
 }
 
 /// What systemd is told: ready once, then how things stand, and a watchdog's beat as long as every reader
@@ -246,16 +348,19 @@ impl Pulse {
         self.watchdog.map_or(REPORT_INTERVAL, |w| (w / 3).min(REPORT_INTERVAL)).min(Duration::from_secs(1))
     }
 
-    fn report(&mut self, store: &Store, readers: &[Reader]) {
+    fn report(&mut self, store: &Store, readers: &[Reader], archive: Option<&Status>) {
         let trouble = store.trouble();
         let totals = store.totals();
         if !self.ready && (trouble.is_some() || store.is_connected()) {
             self.ready = true;
             let _ = sd_notify::notify(false, &[NotifyState::Ready]);
         }
-        let status = match &trouble {
-            Some(trouble) => format!("waiting for the database: {trouble}"),
-            None => format!("{} lines, {} rows loaded since the start", totals.lines, totals.rows),
+        let status = match (&trouble, archive.and_then(Status::trouble)) {
+            (Some(trouble), _) => format!("waiting for the database: {trouble}"),
+            (None, Some(trouble)) => {
+                format!("{} rows loaded; waiting for the archive: {trouble}", totals.rows)
+            }
+            (None, None) => format!("{} lines, {} rows loaded since the start", totals.lines, totals.rows),
         };
         let _ = sd_notify::notify(false, &[NotifyState::Status(&status)]);
         let beats: Vec<u64> = readers.iter().map(|r| r.beat.load(Ordering::Relaxed)).collect();

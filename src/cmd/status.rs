@@ -43,6 +43,10 @@ struct Entry {
     already_loaded: i64,
     unloaded: i64,
     sealed: bool,
+    archived_at: Option<String>,
+    archive_uri: Option<String>,
+    archive_error: Option<String>,
+    deleted_at: Option<String>,
 }
 
 /// A checkpoint, and what is known of its file.
@@ -66,9 +70,10 @@ pub async fn run(config: &Config, args: &cli::Status, out: Out<'_>) -> anyhow::R
     if let Some(file) = &args.file {
         let known = select(&client, None).await?;
         let entry = judge(file, &host, known).with_context(|| format!("read {}", file.display()))?;
-        let loaded = entry.lag_bytes == Some(0);
+        let is_archived = config.archive.is_none() || entry.archived_at.is_some();
+        let is_shipped = entry.lag_bytes == Some(0) && is_archived;
         print(&[entry], args.json, true, out)?;
-        return Ok(Outcome::of(loaded));
+        return Ok(Outcome::of(is_shipped));
     }
     let known = select(&client, if args.all_hosts { None } else { Some(&host) }).await?;
     let entries = compare(config, &host, known);
@@ -147,6 +152,10 @@ fn known(row: &Row) -> Known {
         already_loaded: row.get("already_loaded"),
         unloaded: row.get("unloaded"),
         sealed: checkpoint.sealed,
+        archived_at: row.get("archived_at"),
+        archive_uri: row.get("archive_uri"),
+        archive_error: row.get("archive_error"),
+        deleted_at: row.get("deleted_at"),
     };
     Known {
         checkpoint,
@@ -264,6 +273,10 @@ fn unknown(path: &Path, host: &str, size: Option<u64>) -> Entry {
         already_loaded: 0,
         unloaded: 0,
         sealed: false,
+        archived_at: None,
+        archive_uri: None,
+        archive_error: None,
+        deleted_at: None,
     }
 }
 
@@ -428,6 +441,7 @@ fn print(entries: &[Entry], as_json: bool, one: bool, out: Out<'_>) -> anyhow::R
         ">already loaded",
         ">taken out",
         "last commit (UTC)",
+        "archive",
         "",
     ]);
     let count = |n: u64| show::number(i64::try_from(n).unwrap_or(i64::MAX));
@@ -447,10 +461,21 @@ fn print(entries: &[Entry], as_json: bool, one: bool, out: Out<'_>) -> anyhow::R
             show::number(entry.already_loaded),
             show::number(entry.unloaded),
             entry.committed_at.clone().unwrap_or_default(),
+            archived(entry),
             if entry.sealed { "sealed".to_owned() } else { String::new() },
         ]);
     }
     rows.print(out)
+}
+
+/// Where the copy of a file is, or why there is none yet.
+fn archived(entry: &Entry) -> String {
+    match (&entry.archive_uri, &entry.archive_error) {
+        (_, Some(error)) => format!("not archived: {error}"),
+        (Some(uri), _) => uri.clone(),
+        (None, _) if entry.archived_at.is_some() => "pruned".to_owned(),
+        (None, _) => String::new(),
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use super::reading::{Belongs, Choice, Identified, Key, Opened, Reading, key};
-use super::siblings::siblings;
+use super::siblings::{live_paths, siblings};
 use super::watch::Watch;
 use crate::clock;
 use crate::pure::hit::Micros;
@@ -218,7 +218,7 @@ impl Follow {
             Some(Known::Copy(of)) => !is_read(*of),
             Some(Known::Short { stamp, of, since }) => {
                 // A live log is not held up for another file: ids make it safe to read.
-                let waited = found.is_live && self.stood_still(*since);
+                let waited = found.is_live && self.stood_still(*since) || self.store.is_final();
                 waited || (*stamp != found.stamp && (found.is_live || !is_read(*of)))
             }
         }
@@ -226,7 +226,8 @@ impl Follow {
 
     /// Whether a file that is not live will not grow any more: its successor has lines, and it stood still.
     fn is_complete(&self, found: &Found) -> bool {
-        !found.is_live && has_lines(&found.live_path) && self.stood_still(found.stamp.modified)
+        self.store.is_final()
+            || !found.is_live && has_lines(&found.live_path) && self.stood_still(found.stamp.modified)
     }
 
     /// Whether what was so at `since` has been so for long enough.
@@ -239,7 +240,7 @@ impl Follow {
         let mut found = HashMap::new();
         let mut problems: Vec<(PathBuf, String)> = Vec::new();
         let mut covered = HashSet::new();
-        for live_path in self.live_paths() {
+        for live_path in live_paths(&self.paths) {
             let (siblings, failed) = siblings(&live_path, &self.rotated);
             problems.extend(failed.into_iter().map(|(path, error)| (path, error.to_string())));
             let live = std::iter::once((live_path.clone(), true));
@@ -270,30 +271,6 @@ impl Follow {
         }
         self.complain(problems);
         found
-    }
-
-    fn live_paths(&self) -> Vec<PathBuf> {
-        let mut live = Vec::new();
-        for pattern in &self.paths {
-            if pattern.contains(['*', '?', '[']) {
-                // The pattern was checked with the configuration.
-                live.extend(glob::glob(pattern).into_iter().flatten().flatten());
-            } else {
-                live.push(PathBuf::from(pattern));
-            }
-        }
-        // A glob such as `*.log*` names rotated files too: they are siblings, not logs of their own.
-        let all = live.clone();
-        live.retain(|path| {
-            !all.iter().any(|other| {
-                other.parent() == path.parent()
-                    && other
-                        .file_name()
-                        .zip(path.file_name())
-                        .is_some_and(|(live, name)| super::siblings::is_sibling(live, name))
-            })
-        });
-        live
     }
 
     /// Says once which logs are not there from the start; that one is away for a moment is how rotation goes.
@@ -346,7 +323,7 @@ impl Follow {
             Some(Known::Short { since, .. }) if found.is_live => Some(*since),
             _ => None,
         };
-        let stood_short = short_since.is_some_and(|since| self.stood_still(since));
+        let stood_short = short_since.is_some_and(|since| self.stood_still(since)) || self.store.is_final();
         let belongs =
             Belongs { source: found.live_path.to_string_lossy().into_owned(), ..self.belongs.clone() };
         let complete = self.is_complete(&found);
@@ -413,6 +390,9 @@ impl Follow {
         if !file.reading.is_at_end() {
             return End::Open;
         }
+        if self.store.is_final() {
+            return End::Finished;
+        }
         if file.reading.packed {
             // One that ends within a line may still be written to, at the end of a member.
             let whole = !file.reading.has_rest() || self.stood_still(file.reading.stamp.modified);
@@ -421,6 +401,16 @@ impl Follow {
         let finished =
             !file.is_live && has_lines(&file.live_path) && self.stood_still(file.reading.modified());
         if finished { End::Finished } else { End::Open }
+    }
+
+    /// What is there and not loaded to its end, as of the last look.
+    pub fn owed(&mut self) -> Vec<PathBuf> {
+        let found = self.find();
+        let is_done = |found: &Found| {
+            found.stamp.size == 0
+                || matches!(self.known.get(&found.key), Some(Known::Done(stamp)) if *stamp == found.stamp)
+        };
+        found.into_values().filter(|found| !is_done(found)).map(|found| found.path).collect()
     }
 
     /// Says once that a file cannot be opened.

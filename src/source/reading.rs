@@ -272,6 +272,32 @@ impl Opened {
         self.begun(file, belongs).map(|r| Ok(Identified::Reading(r)))
     }
 
+    /// Key of the file of which this is all that is loaded, and which is sealed. `None`: there is none, or not yet.
+    ///
+    /// # Errors
+    /// As those of [`Opened::identify`].
+    pub fn done(&self, belongs: &Belongs, store: &Store) -> io::Result<Result<Option<i32>, Interrupted>> {
+        let Begins { beginning, candidates, .. } = match self.begins(belongs, true, store)? {
+            Ok(Some(begins)) => begins,
+            Ok(None) => return Ok(Ok(None)),
+            Err(interrupted) => return Ok(Err(interrupted)),
+        };
+        for Candidate { checkpoint, .. } in candidates {
+            if self.stand(&checkpoint, &beginning)?.0 == Standing::Done {
+                return Ok(Ok(Some(checkpoint.file_id)));
+            }
+        }
+        Ok(Ok(None))
+    }
+
+    /// The file's metadata when it was opened, and as it is now.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    pub fn stamps(&self) -> io::Result<(Stamp, Stamp)> {
+        Ok((Stamp::of(&self.metadata), Stamp::of(&self.file.metadata()?)))
+    }
+
     /// Opens the file to be read beside its checkpoint, from its beginning to where that stands. To read `all` of a
     /// file of which more is there than is loaded, it is opened as one that nobody knows: what its checkpoint proves
     /// of the rest is nothing, and another file that begins alike may take it.

@@ -75,6 +75,28 @@ pub fn siblings(live: &Path, more: &[PathBuf]) -> (Vec<PathBuf>, Vec<(PathBuf, s
     (found, failed)
 }
 
+/// The live logs that paths and patterns name.
+pub fn live_paths(patterns: &[String]) -> Vec<PathBuf> {
+    let mut live = Vec::new();
+    for pattern in patterns {
+        if pattern.contains(['*', '?', '[']) {
+            // The pattern was checked with the configuration.
+            live.extend(glob::glob(pattern).into_iter().flatten().flatten());
+        } else {
+            live.push(PathBuf::from(pattern));
+        }
+    }
+    // A glob such as `*.log*` names rotated files too: they are siblings, not logs of their own.
+    let all = live.clone();
+    live.retain(|path| {
+        !all.iter().any(|other| {
+            other.parent() == path.parent()
+                && other.file_name().zip(path.file_name()).is_some_and(|(live, name)| is_sibling(live, name))
+        })
+    });
+    live
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -119,6 +119,7 @@ struct Shared {
     epoch: AtomicU64,
     in_flight: AtomicUsize,
     stopping: AtomicBool,
+    finale: AtomicBool,
     connected: AtomicBool,
     stop: Notify,
     wakes: Mutex<Vec<Arc<Wake>>>,
@@ -201,6 +202,7 @@ pub fn pair(options: Options) -> (Store, Writer) {
         epoch: AtomicU64::new(0),
         in_flight: AtomicUsize::new(0),
         stopping: AtomicBool::new(false),
+        finale: AtomicBool::new(false),
         connected: AtomicBool::new(false),
         stop: Notify::new(),
         wakes: Mutex::default(),
@@ -251,6 +253,16 @@ impl Store {
     /// Whether it is time to stop: finish what is begun, and return.
     pub fn is_stopping(&self) -> bool {
         self.shared.stopping.load(Ordering::Acquire)
+    }
+
+    /// Says that no log is written to any more: what is there is all that there will be.
+    pub fn set_final(&self) {
+        self.shared.finale.store(true, Ordering::Release);
+    }
+
+    /// Whether no log is written to any more.
+    pub fn is_final(&self) -> bool {
+        self.shared.finale.load(Ordering::Acquire)
     }
 
     /// Asks all readers, and the writer where it waits for the database, to stop.

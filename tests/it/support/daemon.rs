@@ -57,6 +57,13 @@ impl Daemon {
         Daemon::run(config, alt())
     }
 
+    /// Starts `alt run` in an environment of its own.
+    pub(crate) fn start_with(config: &Path, prepare: impl FnOnce(&mut Command)) -> Daemon {
+        let mut command = alt();
+        prepare(&mut command);
+        Daemon::run(config, command)
+    }
+
     /// Starts `alt run` as an account that owns nothing, where we are root; otherwise as ourselves.
     pub(crate) fn start_as_nobody(config: &Path) -> Daemon {
         Daemon::run(config, alt_as_nobody(config))

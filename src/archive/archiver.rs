@@ -1,0 +1,608 @@
+//! The daemon's archiver: one thread that takes every rotated log that is loaded to its end into the archive, and
+//! deletes it when it is old enough.
+//!
+//! Right because it looks: each pass goes by the files that are on the disk and by what the database says of them, so
+//! a crash at any step repeats that step. Invariants: a file is deleted only if it is sealed and loaded to its last
+//! byte, and its bytes, read again right before, are those that the archive is proven to hold; never a live log, never
+//! through a link. Errors of one file leave the others alone; errors of the archive or the database end the pass, and
+//! are tried again for ever.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{Mode, fstatat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+use sha2::Digest;
+use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::frames::Compression;
+use super::name::name;
+use super::target::{Sha256, Stop, Stopped, Target, target};
+use super::{Object, pack, spool, store};
+use crate::clock::{self, system_time};
+use crate::config;
+use crate::pure::parse::Format;
+use crate::source::follow::Place;
+use crate::source::reading::{Belongs, Key, Opened, key};
+use crate::source::siblings::{live_paths, siblings};
+use crate::store::connect;
+use crate::store::files::Stamp;
+use crate::store::writer::Store;
+
+/// Passes of looks at the followed files, for which a pass of this waits.
+const LOOKS: u32 = 10;
+
+/// Waits after errors: the first, and the longest.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+
+/// How long a file that is not finished yet, or cannot be read, is left alone; doubles up to the second.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+
+/// The longest that the database may take for an answer.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// zstd's level where none is said: the fastest one that is below a tenth on ordinary traffic.
+pub const ZSTD_LEVEL: i32 = 3;
+
+const GZIP_LEVEL: u32 = 6;
+
+/// The files of one source.
+pub struct Watched {
+    /// Where they are.
+    pub place: Place,
+    /// What they are.
+    pub belongs: Belongs,
+    /// How their lines are written.
+    pub format: Arc<Format>,
+}
+
+/// What the archiver has to say to others.
+#[derive(Debug, Default)]
+pub struct Status {
+    trouble: Mutex<Option<String>>,
+}
+
+impl Status {
+    /// What keeps it from archiving, if anything does.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, trouble: Option<String>) -> Option<String> {
+        std::mem::replace(&mut *self.trouble.lock().unwrap_or_else(PoisonError::into_inner), trouble)
+    }
+}
+
+/// What is known of a file on the disk, as long as it stays as it is.
+enum Known {
+    /// To be looked at again then.
+    Later(Instant, Duration),
+    /// In the archive, or needs not be: to be deleted at its age.
+    Settled,
+}
+
+/// One file's error: it cannot be read, and the others go on.
+#[derive(Debug)]
+struct OfFile(anyhow::Error);
+
+impl std::fmt::Display for OfFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}
+
+impl std::error::Error for OfFile {}
+
+fn of_file(path: &Path) -> impl Fn(io::Error) -> anyhow::Error {
+    let path = path.to_owned();
+    move |error| OfFile(anyhow::Error::new(error).context(format!("read {}", path.display()))).into()
+}
+
+/// How a file stands in the database.
+struct State {
+    loaded_bytes: u64,
+    head: Vec<u8>,
+    sealed: bool,
+    archived: bool,
+    uri: Option<String>,
+    raw_bytes: Option<u64>,
+    raw_sha256: Option<Vec<u8>>,
+}
+
+impl State {
+    /// The archive holds all that is loaded of it.
+    fn is_archived(&self) -> bool {
+        self.archived && self.raw_bytes == Some(self.loaded_bytes)
+    }
+}
+
+/// A rotated log on the disk.
+struct OnDisk {
+    path: PathBuf,
+    live_path: PathBuf,
+    key: Key,
+    stamp: Stamp,
+}
+
+/// Archives and deletes.
+pub struct Archiver {
+    host: String,
+    archive: Option<config::Archive>,
+    /// Where there is no archive: at what age loaded logs are deleted.
+    delete_loaded: Option<Duration>,
+    watched: Vec<Watched>,
+    wait: Duration,
+    postgres: config::Postgres,
+    store: Store,
+    runtime: tokio::runtime::Runtime,
+    client: Option<Client>,
+    target: Option<Box<dyn Target>>,
+    swept: bool,
+    known: HashMap<Key, (Stamp, Known)>,
+    complained: HashMap<PathBuf, String>,
+    status: Arc<Status>,
+    stop: Arc<Stop>,
+}
+
+impl Archiver {
+    /// For a configuration; `None` where there is nothing for it to do.
+    ///
+    /// # Errors
+    /// There is no runtime to be had.
+    pub fn new(
+        config: &config::Config,
+        watched: Vec<Watched>,
+        store: Store,
+        stop: Arc<Stop>,
+    ) -> anyhow::Result<Option<Archiver>> {
+        if config.archive.is_none() && config.retention.logs.is_none() {
+            return Ok(None);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("start the runtime")?;
+        Ok(Some(Archiver {
+            host: config.load.host_name(),
+            archive: config.archive.clone(),
+            delete_loaded: config.retention.logs,
+            watched,
+            wait: config.load.look_interval * LOOKS,
+            postgres: config.postgres.clone(),
+            store,
+            runtime,
+            client: None,
+            target: None,
+            swept: false,
+            known: HashMap::new(),
+            complained: HashMap::new(),
+            status: Arc::default(),
+            stop,
+        }))
+    }
+
+    /// What it has to say.
+    pub fn status(&self) -> Arc<Status> {
+        Arc::clone(&self.status)
+    }
+
+    /// Whether it is time to stop, or the database's writer is gone.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.is_stopped() || self.store.is_closed()
+    }
+
+    /// Works until it is time to stop. The body of a thread.
+    pub fn run(mut self) {
+        let mut retry = RETRY.0;
+        while !self.is_stopped() {
+            let wait = match self.pass() {
+                Ok(()) => {
+                    retry = RETRY.0;
+                    self.wait
+                }
+                Err(_) => {
+                    let wait = retry;
+                    retry = (retry * 2).min(RETRY.1);
+                    wait
+                }
+            };
+            self.stop.sleep(wait);
+        }
+    }
+
+    /// Archives all that there is, live logs too, where nothing is written any more and all is loaded but `not_loaded`.
+    /// What cannot be archived is tried again until it is time to stop. Returns what is not in the archive.
+    pub fn finish(&mut self, not_loaded: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
+        let mut retry = RETRY.0;
+        loop {
+            let done = self.pass();
+            let files = (0..self.watched.len()).flat_map(|index| self.files(index, true));
+            let is_settled = |file: &OnDisk| {
+                let known = self.known.get(&file.key);
+                known.is_some_and(|(stamp, known)| *stamp == file.stamp && matches!(known, Known::Settled))
+            };
+            let owed: Vec<PathBuf> =
+                files.filter(|file| file.stamp.size > 0 && !is_settled(file)).map(|file| file.path).collect();
+            let is_all = done.is_ok() && owed.iter().all(|path| not_loaded.contains(path));
+            if is_all || self.is_stopped() {
+                return owed;
+            }
+            self.known.retain(|_, (_, known)| matches!(known, Known::Settled));
+            self.stop.sleep(retry);
+            retry = (retry * 2).min(RETRY.1);
+        }
+    }
+
+    /// Looks at every rotated log once. What goes wrong is said once.
+    fn pass(&mut self) -> anyhow::Result<()> {
+        let done = self.try_pass();
+        match &done {
+            Ok(()) => {
+                if self.status.set(None).is_some() {
+                    tracing::info!("the archive takes logs again");
+                }
+            }
+            Err(error) if error.is::<Stopped>() || self.stop.is_stopped() => {}
+            Err(error) => {
+                self.client = None;
+                let message = format!("{error:#}");
+                if self.status.set(Some(message.clone())).as_ref() != Some(&message) {
+                    tracing::warn!(error = message, "cannot archive: trying again until it can be done");
+                }
+            }
+        }
+        done
+    }
+
+    fn try_pass(&mut self) -> anyhow::Result<()> {
+        if let Some(archive) = &self.archive
+            && self.target.is_none()
+        {
+            self.target = Some(target(archive, &self.stop)?);
+        }
+        if let Some(target) = &self.target
+            && !self.swept
+        {
+            match target.sweep(&self.host) {
+                Ok(0) => self.swept = true,
+                Ok(uploads) => {
+                    tracing::info!(uploads, "took away what unfinished uploads had left");
+                    self.swept = true;
+                }
+                // Not all stores list them, and not all roles may: that must not keep logs from being archived.
+                Err(error) if !error.is::<Stopped>() => {
+                    tracing::warn!(
+                        error = format!("{error:#}"),
+                        "cannot look for unfinished uploads; a lifecycle rule can take them away, too"
+                    );
+                    self.swept = true;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let mut there = Vec::new();
+        for index in 0..self.watched.len() {
+            let finished = self.store.is_final();
+            for file in self.files(index, finished) {
+                self.stop.check()?;
+                there.push(file.key);
+                if !self.is_due(&file) {
+                    continue;
+                }
+                match self.file(index, &file) {
+                    Ok(known) => {
+                        self.complained.remove(&file.path);
+                        self.known.insert(file.key, (file.stamp, known));
+                    }
+                    Err(error) if error.is::<OfFile>() => self.complain(&file, &error),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        self.known.retain(|key, _| there.contains(key));
+        Ok(())
+    }
+
+    /// The rotated logs of a source; `all`: the live ones, too.
+    fn files(&self, index: usize, all: bool) -> Vec<OnDisk> {
+        let place = &self.watched[index].place;
+        let live_paths = live_paths(&place.paths);
+        let live: Vec<Key> =
+            live_paths.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|m| key(&m)).collect();
+        let mut files = Vec::new();
+        for live_path in live_paths {
+            // What cannot be listed, the follower says.
+            let mut paths = siblings(&live_path, &place.rotated).0;
+            if all {
+                paths.push(live_path.clone());
+            }
+            for path in paths {
+                let Ok(metadata) = std::fs::symlink_metadata(&path) else { continue };
+                let key = key(&metadata);
+                if metadata.is_file() && (all || !live.contains(&key)) {
+                    let stamp = Stamp::of(&metadata);
+                    files.push(OnDisk { path, live_path: live_path.clone(), key, stamp });
+                }
+            }
+        }
+        files.sort_by_key(|file| file.stamp.modified);
+        files
+    }
+
+    fn is_due(&self, file: &OnDisk) -> bool {
+        match self.known.get(&file.key) {
+            Some((stamp, Known::Later(at, _))) if *stamp == file.stamp => Instant::now() >= *at,
+            Some((stamp, Known::Settled)) if *stamp == file.stamp => self.is_old(file),
+            _ => true,
+        }
+    }
+
+    /// Whether it is old enough to be deleted.
+    fn is_old(&self, file: &OnDisk) -> bool {
+        let after = match &self.archive {
+            Some(archive) => Some(archive.delete_after),
+            None => self.delete_loaded,
+        };
+        let age = clock::now().saturating_sub(file.stamp.modified);
+        after.is_some_and(|after| age > i64::try_from(after.as_micros()).unwrap_or(i64::MAX))
+    }
+
+    fn later(&self, file: &OnDisk) -> Known {
+        let wait = match self.known.get(&file.key) {
+            Some((stamp, Known::Later(_, wait))) if *stamp == file.stamp => (*wait * 2).min(AGAIN.1),
+            _ => AGAIN.0,
+        };
+        Known::Later(Instant::now() + wait, wait)
+    }
+
+    fn complain(&mut self, file: &OnDisk, error: &anyhow::Error) {
+        let message = format!("{error:#}");
+        let later = self.later(file);
+        self.known.insert(file.key, (file.stamp, later));
+        if self.complained.get(&file.path) != Some(&message) {
+            tracing::warn!(error = message, "cannot archive a file: trying again until it can be read");
+            self.complained.insert(file.path.clone(), message);
+        }
+    }
+
+    /// Does what is to be done with one file now.
+    fn file(&mut self, index: usize, file: &OnDisk) -> anyhow::Result<Known> {
+        let opened = match self.open(file)? {
+            Some(opened) => opened,
+            None => return Ok(self.later(file)),
+        };
+        let watched = &self.watched[index];
+        let belongs =
+            Belongs { source: file.live_path.to_string_lossy().into_owned(), ..watched.belongs.clone() };
+        let done = opened.done(&belongs, &self.store).map_err(of_file(&file.path))?;
+        let Ok(done) = done else { return Err(Stopped.into()) };
+        let Some(file_id) = done else { return Ok(self.later(file)) };
+        let Some(state) = self.state(file_id)? else { return Ok(self.later(file)) };
+        if !state.sealed {
+            return Ok(self.later(file));
+        }
+        if self.target.is_none() {
+            return match self.is_old(file) {
+                true => self.delete(file, &opened, file_id, &state),
+                false => Ok(Known::Settled),
+            };
+        }
+        if !state.is_archived() {
+            match self.archive(index, file, &opened, file_id, &state) {
+                Ok(true) => {}
+                Ok(false) => return Ok(self.later(file)),
+                Err(error) => {
+                    if !self.stop.is_stopped() {
+                        self.note_error(file_id, &format!("{error:#}"));
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        if !self.is_old(file) {
+            return Ok(Known::Settled);
+        }
+        // What the database says now, whatever it said before.
+        match self.state(file_id)? {
+            Some(state) if state.is_archived() && state.sealed => self.delete(file, &opened, file_id, &state),
+            _ => Ok(self.later(file)),
+        }
+    }
+
+    /// Opens a file by its name in its directory, never through a link. `None`: it is another one by now.
+    fn open(&self, file: &OnDisk) -> anyhow::Result<Option<Opened>> {
+        let open = || -> io::Result<Option<Opened>> {
+            let (directory, name) = parts(&file.path)?;
+            let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+            let opened = match openat(&directory, name, flags, Mode::empty()) {
+                Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ELOOP) => return Ok(None),
+                opened => File::from(opened?),
+            };
+            let opened = Opened::of(&file.path, opened, Arc::default())?;
+            Ok((opened.key() == file.key).then_some(opened))
+        };
+        open().map_err(of_file(&file.path))
+    }
+
+    /// Archives a file. `false`: it is not what is loaded, or changed meanwhile.
+    fn archive(
+        &mut self,
+        index: usize,
+        file: &OnDisk,
+        opened: &Opened,
+        file_id: i32,
+        state: &State,
+    ) -> anyhow::Result<bool> {
+        let (Some(target), Some(archive)) = (&self.target, &self.archive) else { return Ok(false) };
+        let compression = compression(archive);
+        let started = Instant::now();
+        let log = opened.stream().map_err(of_file(&file.path))?;
+        let Object { packed, lines, times } =
+            pack(log, &self.watched[index].format, compression, spool()?, &self.stop).map_err(|error| {
+                let of_log = error.chain().any(|cause| cause.to_string() == super::READ_THE_LOG);
+                if of_log && !self.stop.is_stopped() {
+                    OfFile(error.context(format!("read {}", file.path.display()))).into()
+                } else {
+                    error
+                }
+            })?;
+        let (before, after) = opened.stamps().map_err(of_file(&file.path))?;
+        if packed.raw_bytes != state.loaded_bytes || before != after {
+            return Ok(false);
+        }
+        let name = name(&self.host, &file.live_path, times, &state.head, packed.raw_bytes, compression);
+        let stored = store(target.as_ref(), name, &packed, &self.stop)?;
+        let uri = target.uri(&stored.key);
+        let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let noted = self.execute(
+            include_str!("../../sql/archived.sql"),
+            &[
+                (&file_id, Type::INT4),
+                (&uri, Type::TEXT),
+                (&signed(stored.bytes), Type::INT8),
+                (&&stored.sha256[..], Type::BYTEA),
+                (&signed(packed.raw_bytes), Type::INT8),
+                (&&packed.raw_sha256[..], Type::BYTEA),
+                (&signed(lines), Type::INT8),
+                (&times.map(|t| system_time(t.0)), Type::TIMESTAMPTZ),
+                (&times.map(|t| system_time(t.1)), Type::TIMESTAMPTZ),
+            ],
+        )?;
+        if noted == 0 {
+            return Ok(false);
+        }
+        tracing::info!(
+            path = %file.path.display(), uri, bytes = packed.raw_bytes, packed = stored.bytes,
+            seconds = started.elapsed().as_secs_f32(), "archived"
+        );
+        Ok(true)
+    }
+
+    /// Deletes a file, if its bytes are still those that are safe, and its name is still its.
+    fn delete(
+        &mut self,
+        file: &OnDisk,
+        opened: &Opened,
+        file_id: i32,
+        state: &State,
+    ) -> anyhow::Result<Known> {
+        if let Some(raw_sha256) = &state.raw_sha256
+            && self.target.is_some()
+        {
+            let (bytes, sha256) = self.hash(opened).map_err(of_file(&file.path))?;
+            self.stop.check()?;
+            if sha256[..] != raw_sha256[..] || Some(bytes) != state.raw_bytes {
+                let uri = state.uri.as_deref().unwrap_or("the archive");
+                let error =
+                    anyhow::anyhow!("{} is not what {uri} holds: it is not deleted", file.path.display());
+                return Err(OfFile(error).into());
+            }
+        }
+        let delete = || -> io::Result<bool> {
+            let (before, after) = opened.stamps()?;
+            let is_live = self.watched.iter().any(|watched| {
+                let live = live_paths(&watched.place.paths);
+                live.iter().any(|path| std::fs::metadata(path).is_ok_and(|m| key(&m) == file.key))
+            });
+            if before != after || (is_live && !self.store.is_final()) {
+                return Ok(false);
+            }
+            let (directory, name) = parts(&file.path)?;
+            let named = fstatat(&directory, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+            if (named.st_dev, named.st_ino) != file.key {
+                return Ok(false);
+            }
+            unlinkat(directory.as_fd(), name, UnlinkatFlags::NoRemoveDir)?;
+            Ok(true)
+        };
+        let deleted = delete().map_err(|error| {
+            OfFile(anyhow::Error::new(error).context(format!("delete {}", file.path.display())))
+        })?;
+        if deleted {
+            tracing::info!(path = %file.path.display(), "deleted: it is loaded, and old enough");
+            let sql = "UPDATE log_files SET deleted_at = now() WHERE id = $1";
+            self.execute(sql, &[(&file_id, Type::INT4)])?;
+        }
+        Ok(self.later(file))
+    }
+
+    /// Bytes and SHA-256 of the log in a file.
+    fn hash(&self, opened: &Opened) -> io::Result<(u64, Sha256)> {
+        let mut log = super::target::Stoppable { from: opened.stream()?, stop: Arc::clone(&self.stop) };
+        let mut hash = sha2::Sha256::new();
+        let bytes = io::copy(&mut log, &mut hash)?;
+        Ok((bytes, hash.finalize().into()))
+    }
+
+    fn note_error(&mut self, file_id: i32, error: &str) {
+        let sql =
+            "UPDATE log_files SET archive_error = $2 WHERE id = $1 AND archive_error IS DISTINCT FROM $2";
+        // The database may be what is away; then it is said elsewhere.
+        let _ = self.execute(sql, &[(&file_id, Type::INT4), (&error, Type::TEXT)]);
+    }
+
+    fn state(&mut self, file_id: i32) -> anyhow::Result<Option<State>> {
+        let sql = include_str!("../../sql/archive_state.sql");
+        let row = self.ask(async |client| client.query_typed_opt(sql, &[(&file_id, Type::INT4)]).await)?;
+        let unsigned = |n: i64| u64::try_from(n).unwrap_or_default();
+        Ok(row.map(|row| State {
+            loaded_bytes: unsigned(row.get("loaded_bytes")),
+            head: row.get("head"),
+            sealed: row.get("sealed"),
+            archived: row.get("archived"),
+            uri: row.get("archive_uri"),
+            raw_bytes: row.get::<_, Option<i64>>("raw_bytes").map(unsigned),
+            raw_sha256: row.get("raw_sha256"),
+        }))
+    }
+
+    fn execute(&mut self, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)]) -> anyhow::Result<u64> {
+        self.ask(async |client| client.execute_typed(sql, parameters).await)
+    }
+
+    /// Asks the database, on a connection of its own.
+    fn ask<T>(
+        &mut self,
+        question: impl AsyncFn(&Client) -> Result<T, tokio_postgres::Error>,
+    ) -> anyhow::Result<T> {
+        let (stop, client, postgres) = (&self.stop, &mut self.client, &self.postgres);
+        let name = crate::store::session_name("archive", &self.host);
+        self.runtime.block_on(async {
+            let answer = tokio::time::timeout(QUESTION_TIMEOUT, async {
+                let client = match client.take().filter(|client| !client.is_closed()) {
+                    Some(open) => client.insert(open),
+                    None => client.insert(connect(postgres, &name).await?),
+                };
+                question(client).await.context("ask the database about the archive")
+            });
+            tokio::select! {
+                answer = answer => answer.context("the database does not answer")?,
+                () = stop.wait() => Err(Stopped.into()),
+            }
+        })
+    }
+}
+
+/// How objects are compressed.
+pub fn compression(archive: &config::Archive) -> Compression {
+    match archive.compression {
+        config::Compression::Zstd => Compression::Zstd(archive.level.map_or(ZSTD_LEVEL, i32::from)),
+        config::Compression::Gzip => Compression::Gzip(archive.level.map_or(GZIP_LEVEL, u32::from)),
+    }
+}
+
+/// A file's directory, opened, and its name there.
+fn parts(path: &Path) -> io::Result<(File, &std::ffi::OsStr)> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    };
+    Ok((File::open(directory)?, name))
+}

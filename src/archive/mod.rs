@@ -1,0 +1,237 @@
+//! Rotated logs become proven copies in an archive, and come back from there.
+//!
+//! An object is made in a temporary file, so that its name, its length and its hashes are known before it is sent, and
+//! memory does not grow with the log. Invariant: [`store`] returns only when the archive holds the object, by the
+//! archive's own SHA-256 of what it received or by reading it back; an object that is there is never overwritten.
+
+pub mod archiver;
+mod directory;
+pub mod frames;
+pub mod name;
+mod s3;
+pub mod target;
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read, Seek, Write};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use sha2::Digest;
+
+use crate::clock;
+use crate::pure::arena::{ARENA_BYTES, Arena};
+use crate::pure::hit::{Micros, Parsed};
+use crate::pure::lines::Lines;
+use crate::pure::parse::{Format, Trusted};
+use crate::pure::way::timed;
+use crate::source::stored;
+use frames::Compression;
+use name::{Name, first8};
+use target::{Bytes, Packed, Put, Sha256, Stop, Stoppable, Target};
+
+/// What an error is about that is the log's own.
+const READ_THE_LOG: &str = "read the log";
+
+/// Bytes read at once.
+const READ_BYTES: usize = 128 * 1024;
+
+/// A log, packed, and what stands in it.
+pub struct Object {
+    /// The object.
+    pub packed: Packed,
+    /// Lines in it.
+    pub lines: u64,
+    /// The first and the last time of its hits.
+    pub times: Option<(Micros, Micros)>,
+}
+
+/// Packs a log into `spool`, an empty file.
+///
+/// # Errors
+/// The log cannot be read or the object not be written, or it is time to stop.
+pub fn pack(
+    log: impl Read,
+    format: &Format,
+    compression: Compression,
+    spool: File,
+    stop: &Arc<Stop>,
+) -> anyhow::Result<Object> {
+    let mut log = Stoppable { from: log, stop: Arc::clone(stop) };
+    let mut writer = frames::Writer::new(BufWriter::new(spool), compression);
+    let mut reader =
+        Times { format, scratch: vec![0; ARENA_BYTES], now: clock::now(), times: None, lines: 0 };
+    let mut raw_sha256 = sha2::Sha256::new();
+    let mut lines = Lines::new(0);
+    let mut raw_bytes = 0;
+    loop {
+        let room = lines.room();
+        let n = match log.read(&mut room[..READ_BYTES]) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            n => n.context(READ_THE_LOG)?,
+        };
+        if n == 0 {
+            break;
+        }
+        raw_sha256.update(&room[..n]);
+        writer.write(&room[..n]).context("write the archive object into a temporary file")?;
+        raw_bytes += n as u64;
+        lines.filled(n);
+        while let Some(line) = lines.next_line() {
+            reader.line(line.bytes);
+        }
+    }
+    if let Some(line) = lines.last_line() {
+        reader.line(line.bytes);
+    }
+    let written = writer.finish().context("write the archive object into a temporary file")?;
+    let file = written.to.into_inner().map_err(|e| e.into_error()).context("write the archive object")?;
+    let packed = Packed {
+        file,
+        bytes: written.bytes,
+        sha256: written.sha256,
+        raw_bytes,
+        raw_sha256: raw_sha256.finalize().into(),
+    };
+    Ok(Object { packed, lines: reader.lines, times: reader.times })
+}
+
+/// The times of the hits of a log.
+struct Times<'a> {
+    format: &'a Format,
+    scratch: Vec<u8>,
+    now: Micros,
+    times: Option<(Micros, Micros)>,
+    lines: u64,
+}
+
+impl Times<'_> {
+    fn line(&mut self, mut line: &[u8]) {
+        while let Some(next) = self.format.next_piece(line) {
+            let (piece, rest) = line.split_at(next);
+            self.piece(piece, true);
+            line = rest;
+        }
+        self.piece(line, false);
+    }
+
+    fn piece(&mut self, line: &[u8], torn: bool) {
+        self.lines += 1;
+        let mut arena = Arena::new(&mut self.scratch);
+        let parsed = self.format.parse(line, torn, &Trusted::default(), &mut arena);
+        if let Parsed::Hit(hit) = timed(parsed, self.now) {
+            let (first, last) = self.times.unwrap_or((hit.occurred_at, hit.occurred_at));
+            self.times = Some((first.min(hit.occurred_at), last.max(hit.occurred_at)));
+        }
+    }
+}
+
+/// An object that is proven to be in the archive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Its name below the archive's prefix.
+    pub key: String,
+    /// Its bytes.
+    pub bytes: u64,
+    /// Of its bytes.
+    pub sha256: Sha256,
+}
+
+/// Stores an object under its name, or finds that it is there already.
+///
+/// # Errors
+/// It is not proven to be there. To be tried again.
+pub fn store(
+    target: &dyn Target,
+    mut name: Name,
+    packed: &Packed,
+    stop: &Arc<Stop>,
+) -> anyhow::Result<Stored> {
+    // Where another log has the name, a part of the hash goes into it.
+    for _ in 0..2 {
+        let key = name.key();
+        let put = match target.find(&key)? {
+            Some(found) if found.raw_sha256.is_some_and(|raw| raw != packed.raw_sha256) => None,
+            Some(_) => Some(Put::Exists),
+            None => Some(target.put(&key, packed)?),
+        };
+        match put {
+            Some(Put::Proven) => {
+                return Ok(Stored { key, bytes: packed.bytes, sha256: packed.sha256 });
+            }
+            Some(Put::Unproven | Put::Exists) => {
+                if let Some(stored) = read_back(target, &key, packed, stop)? {
+                    return Ok(stored);
+                }
+            }
+            None => {}
+        }
+        name.sha256 = Some(first8(&packed.raw_sha256));
+    }
+    bail!(
+        "{} is there and holds something else: what was stored under that name is broken, and is left for you to look at",
+        target.uri(&name.key())
+    )
+}
+
+/// The object of this name, if it holds this log: it is read back for that.
+fn read_back(
+    target: &dyn Target,
+    key: &str,
+    packed: &Packed,
+    stop: &Arc<Stop>,
+) -> anyhow::Result<Option<Stored>> {
+    let (mut spool, bytes, sha256) = fetch(target, key)?;
+    if sha256 != packed.sha256 {
+        // Packed by another version or at another level, it may hold the same log.
+        spool.rewind().context("read back")?;
+        let raw = || -> io::Result<Sha256> {
+            let mut raw = stored::unpack(Stoppable { from: spool, stop: Arc::clone(stop) })?;
+            let mut hash = sha2::Sha256::new();
+            io::copy(&mut raw, &mut hash)?;
+            Ok(hash.finalize().into())
+        };
+        let raw = raw();
+        stop.check()?;
+        // What cannot be unpacked is not it.
+        if raw.ok() != Some(packed.raw_sha256) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(Stored { key: key.to_owned(), bytes, sha256 }))
+}
+
+/// Fetches an object into a temporary file, positioned at its start. With its bytes and SHA-256.
+///
+/// # Errors
+/// It cannot be read, or there is no room for it.
+pub fn fetch(target: &dyn Target, key: &str) -> anyhow::Result<(File, u64, Sha256)> {
+    let mut from = target.read(key, Bytes::All)?;
+    let mut spool = spool()?;
+    let mut hash = sha2::Sha256::new();
+    let mut buffer = vec![0; READ_BYTES];
+    let mut bytes = 0;
+    loop {
+        let n = match from.read(&mut buffer) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            n => n.with_context(|| format!("read {}", target.uri(key)))?,
+        };
+        if n == 0 {
+            break;
+        }
+        hash.update(&buffer[..n]);
+        spool.write_all(&buffer[..n]).context("write into a temporary file (TMPDIR says where)")?;
+        bytes += n as u64;
+    }
+    spool.rewind().context("read a temporary file")?;
+    Ok((spool, bytes, hash.finalize().into()))
+}
+
+/// An empty file without a name.
+///
+/// # Errors
+/// There is no place for one.
+pub fn spool() -> anyhow::Result<File> {
+    let directory = crate::source::inputs::temporary_directory();
+    tempfile::tempfile_in(&directory)
+        .with_context(|| format!("make a temporary file in {} (TMPDIR names another)", directory.display()))
+}

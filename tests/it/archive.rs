@@ -1,0 +1,500 @@
+//! Rotated logs go into the archive, proven, and local files go when they may: into a directory and into a real S3
+//! server, with everything going wrong on the way.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use access_log_tracker::archive::frames::Compression;
+use access_log_tracker::archive::name::{Name, name};
+use access_log_tracker::archive::target::{Bytes, Listed, Put, Stop, Target, target};
+use access_log_tracker::archive::{Object, fetch, pack, spool, store};
+use access_log_tracker::config::Config;
+use access_log_tracker::pure::parse::Format;
+use sha2::{Digest, Sha256};
+
+use crate::support::bench::Bench;
+use crate::support::daemon::{alt, wait_for};
+use crate::support::lines::many;
+use crate::support::postgres::Database;
+use crate::support::s3::{ACCESS, Fault, Server};
+
+/// Bytes that do not compress, in lines.
+fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut out = Vec::with_capacity(bytes);
+    while out.len() < bytes {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        out.extend(state.to_le_bytes());
+        if out.len() % 800 == 0 {
+            out.push(b'\n');
+        }
+    }
+    out
+}
+
+fn packed(log: &[u8], compression: Compression) -> Object {
+    pack(log, &Format::compile("alt1").unwrap(), compression, spool().unwrap(), &Arc::default()).unwrap()
+}
+
+fn name_of(object: &Object, log: &[u8]) -> Name {
+    let head = Sha256::digest(&log[..log.len().min(100)]);
+    name(
+        "web-1",
+        Path::new("/x/beacon.log"),
+        object.times,
+        &head,
+        object.packed.raw_bytes,
+        Compression::Zstd(3),
+    )
+}
+
+fn list(target: &dyn Target, below: &str) -> Vec<Listed> {
+    let mut all = Vec::new();
+    let mut each = |listed| {
+        all.push(listed);
+        Ok(())
+    };
+    target.list(below, &mut each).unwrap();
+    all
+}
+
+fn read(target: &dyn Target, key: &str, which: Bytes) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    target.read(key, which).unwrap().read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+/// What every archive does. `proves`: it says what it received.
+fn contract(target: &dyn Target, proves: bool) {
+    let stop: Arc<Stop> = Arc::default();
+    for log in [many(3).into_bytes(), noise(1, 20 << 20)] {
+        let object = packed(&log, Compression::Zstd(3));
+        let name = name_of(&object, &log);
+        let key = name.key();
+        assert_eq!(target.find(&key).unwrap(), None);
+        let put = target.put(&key, &object.packed).unwrap();
+        assert_eq!(put, if proves { Put::Proven } else { Put::Unproven });
+        assert_eq!(target.find(&key).unwrap().unwrap().bytes, object.packed.bytes);
+        // It is not stored again, and comes back as it was.
+        assert_eq!(target.put(&key, &object.packed).unwrap(), Put::Exists);
+        let (mut file, bytes, sha256) = fetch(target, &key).unwrap();
+        assert_eq!((bytes, sha256), (object.packed.bytes, object.packed.sha256));
+        let mut whole = Vec::new();
+        file.read_to_end(&mut whole).unwrap();
+        assert_eq!(zstd::decode_all(&whole[..]).unwrap(), log);
+        assert_eq!(read(target, &key, Bytes::From(3, 5)), whole[3..8]);
+        assert_eq!(read(target, &key, Bytes::Last(7)), whole[whole.len() - 7..]);
+        // Packed otherwise it is the same log, and found; another log gets another name.
+        let again = packed(&log, Compression::Zstd(9));
+        let stored = store(target, name.clone(), &again.packed, &stop).unwrap();
+        assert_eq!((stored.key, stored.bytes, stored.sha256), (key.clone(), bytes, sha256));
+        let mut other = log.clone();
+        let middle = other.len() / 2;
+        other[middle] ^= 1;
+        let other = packed(&other, Compression::Zstd(3));
+        let stored = store(target, name.clone(), &other.packed, &stop).unwrap();
+        let sha256 = u64::from_be_bytes(other.packed.raw_sha256[..8].try_into().unwrap());
+        assert_eq!(stored.key, Name { sha256: Some(sha256), ..name }.key());
+        assert_eq!(fetch(target, &key).unwrap().2, object.packed.sha256);
+    }
+    let all = list(target, "");
+    assert_eq!(all.len(), 4);
+    assert!(all.windows(2).all(|pair| pair[0].key < pair[1].key));
+    assert!(all.iter().all(|listed| Name::parse(&listed.key).is_some() && listed.bytes > 0));
+    let unknown = list(target, "dt=unknown/");
+    assert_eq!(unknown.len(), 2);
+    target.remove(&unknown[0].key).unwrap();
+    target.remove(&unknown[0].key).unwrap();
+    assert_eq!(list(target, "").len(), 3);
+    assert!(target.read(&unknown[0].key, Bytes::All).is_err());
+}
+
+/// The target that a configuration names. Credentials are read from the environment of this process.
+fn configured(section: &str, stop: &Arc<Stop>) -> Box<dyn Target> {
+    let config = Config::from_str(section, |_| None).unwrap();
+    target(config.archive.as_ref().unwrap(), stop).unwrap()
+}
+
+/// Runs this test in a process of its own, that has the credentials.
+fn with_credentials(test: &str) -> bool {
+    if std::env::var_os("AWS_ACCESS_KEY_ID").is_some_and(|id| id == ACCESS.0) {
+        return true;
+    }
+    let this = std::env::current_exe().unwrap();
+    let mut again = Command::new(this);
+    again.args([&format!("archive::{test}"), "--exact", "--nocapture"]);
+    let output = credentials(&mut again).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    false
+}
+
+/// The credentials of the tests' server, and nobody else's.
+fn credentials(command: &mut Command) -> &mut Command {
+    command
+        .env("AWS_ACCESS_KEY_ID", ACCESS.0)
+        .env("AWS_SECRET_ACCESS_KEY", ACCESS.1)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_CONFIG_FILE", "/nonexistent")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+        .env_remove("AWS_SESSION_TOKEN")
+        .env_remove("AWS_PROFILE")
+}
+
+#[test]
+fn a_directory_keeps_the_contract() {
+    let directory = tempfile::tempdir().unwrap();
+    let root = directory.path().join("new/archive");
+    let target = configured(&format!("[archive]\nurl = \"file://{}\"", root.display()), &Arc::default());
+    contract(target.as_ref(), false);
+    // What an interrupted copy has left goes; what another host has left, when it is old.
+    let unfinished = |host: &str| root.join("dt=2023-11-14").join(format!("host={host}")).join(".alt-x.part");
+    for host in ["web-1", "web-2"] {
+        fs::create_dir_all(unfinished(host).parent().unwrap()).unwrap();
+        fs::write(unfinished(host), "half").unwrap();
+    }
+    assert_eq!(list(target.as_ref(), "").len(), 3);
+    assert_eq!(target.sweep("web-1").unwrap(), 1);
+    assert!(!unfinished("web-1").exists() && unfinished("web-2").exists());
+}
+
+#[test]
+fn a_bucket_keeps_the_contract() {
+    if !with_credentials("a_bucket_keeps_the_contract") {
+        return;
+    }
+    let server = Server::start();
+    let target = configured(&server.configuration("a/prefix"), &Arc::default());
+    contract(target.as_ref(), true);
+    assert_eq!(server.unfinished(), 0);
+    assert!(server.objects().iter().all(|(key, _)| key.starts_with("a/prefix/dt=")));
+    // Without a prefix, and where the store says nothing of what it received.
+    let server = Server::without_checksums();
+    contract(configured(&server.configuration(""), &Arc::default()).as_ref(), false);
+}
+
+#[test]
+fn uploads_that_break_off_leave_nothing() {
+    if !with_credentials("uploads_that_break_off_leave_nothing") {
+        return;
+    }
+    let server = Server::start();
+    let target = configured(&server.configuration("p"), &Arc::default());
+    let log = noise(2, 30 << 20);
+    let object = packed(&log, Compression::Zstd(3));
+    let key = name_of(&object, &log).key();
+    // The second part is refused, as often as it is tried; then the parts are given up.
+    server.next(&[None, None, Some(Fault::Answer(403, "AccessDenied"))]);
+    let error = target.put(&key, &object.packed).unwrap_err().to_string();
+    assert!(
+        error.contains("403 AccessDenied") && error.contains("part 2") && error.contains("docs/ARCHIVE.md"),
+        "{error}"
+    );
+    assert_eq!((server.unfinished(), server.objects().len()), (0, 0));
+    // Giving them up fails, too: the next start finds them.
+    let refused = Some(Fault::Answer(403, "AccessDenied"));
+    server.next(&[None, None, refused, refused]);
+    target.put(&key, &object.packed).unwrap_err();
+    assert_eq!(server.unfinished(), 1);
+    assert_eq!(target.sweep("another").unwrap(), 0);
+    assert_eq!(target.sweep("web-1").unwrap(), 1);
+    assert_eq!(server.unfinished(), 0);
+    // It came to its end, and nobody heard of it.
+    server.next(&[None, None, None, None, None, Some(Fault::NoAnswer)]);
+    let name = name_of(&object, &log);
+    while store(target.as_ref(), name.clone(), &object.packed, &Arc::default()).is_err() {}
+    assert_eq!((server.unfinished(), server.objects().len()), (0, 1));
+}
+
+/// A log directory with an archive, a database, and a daemon.
+struct Station {
+    bench: Bench,
+    server: Option<Server>,
+    /// What every rotated file holds, by its SHA-256.
+    files: BTreeMap<[u8; 32], usize>,
+}
+
+impl Station {
+    fn new(archive: &str, server: Option<Server>) -> Station {
+        let bench = Bench::not_started(
+            &format!("[[source]]\npaths = [\"DIR/beacon.log\"]\n{archive}"),
+            Database::create(),
+        );
+        Station { bench, server, files: BTreeMap::new() }
+    }
+
+    fn in_directory(more: &str) -> Station {
+        Station::new(&format!("[archive]\nurl = \"file://DIR/archive\"\n{more}"), None)
+    }
+
+    fn in_bucket(more: &str) -> Station {
+        let server = Server::start();
+        Station::new(&format!("{}{more}", server.configuration("logs")), Some(server))
+    }
+
+    fn start(&mut self) {
+        self.bench.daemon = Some(crate::support::daemon::Daemon::start_with(&self.bench.config, |command| {
+            _ = credentials(command);
+        }));
+    }
+
+    /// Writes a log and rotates it away; an hour old.
+    fn rotate(&mut self, name: &str, lines: usize) {
+        let text = many(lines);
+        let mut file = fs::File::create(self.bench.path("new")).unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+        fs::rename(self.bench.path("new"), self.bench.path(name)).unwrap();
+        self.files.insert(Sha256::digest(&text).into(), text.len());
+        self.bench.written += lines;
+    }
+
+    fn archived(&self) -> usize {
+        let sql = "SELECT count(*) FROM log_files WHERE archived_at IS NOT NULL";
+        self.bench.database.psql(sql).parse().unwrap()
+    }
+
+    fn wait(&self, count: usize) {
+        wait_for(60, || self.archived() == count, || self.bench.state());
+    }
+
+    fn objects(&self) -> Vec<(String, PathBuf)> {
+        if let Some(server) = &self.server {
+            return server.objects();
+        }
+        let target = configured(
+            &format!("[archive]\nurl = \"file://{}\"", self.bench.path("archive").display()),
+            &Arc::default(),
+        );
+        let path = |key: String| (key.clone(), self.bench.path("archive").join(key));
+        list(target.as_ref(), "").into_iter().map(|listed| path(listed.key)).collect()
+    }
+
+    /// Every rotated file is one object, whole; and the database says what it is.
+    fn check(&self) {
+        let mut found = BTreeMap::new();
+        for (key, path) in self.objects() {
+            let bytes = fs::read(path).unwrap();
+            let raw = zstd::decode_all(&bytes[..]).unwrap();
+            let raw_sha256: [u8; 32] = Sha256::digest(&raw).into();
+            assert_eq!(found.insert(raw_sha256, raw.len()), None, "{key} is there twice");
+            let hex = |hash: &[u8]| hash.iter().map(|b| format!("{b:02x}")).collect::<String>();
+            let said = self.bench.database.psql(&format!(
+                "SELECT archive_bytes, encode(archive_sha256, 'hex'), raw_bytes, encode(raw_sha256, 'hex'), raw_lines, \
+                 archive_error IS NULL FROM log_files WHERE archive_uri LIKE '%{key}'"
+            ));
+            let lines = memchr::memchr_iter(b'\n', &raw).count();
+            let object = hex(&Sha256::digest(&bytes));
+            let expected = format!("{}|{object}|{}|{}|{lines}|t", bytes.len(), raw.len(), hex(&raw_sha256));
+            assert_eq!(said, expected, "{key}");
+        }
+        assert_eq!(found, self.files, "{}", self.bench.state());
+        if let Some(server) = &self.server {
+            assert_eq!(server.unfinished(), 0);
+        }
+    }
+}
+
+#[test]
+fn rotated_logs_are_archived_and_deleted_when_they_may_be() {
+    let mut station = Station::in_directory("delete_after = \"30m\"");
+    station.rotate("beacon.log.2", 300);
+    // What is young stays.
+    station.rotate("beacon.log.1", 200);
+    let young = fs::File::options().append(true).open(station.bench.path("beacon.log.1")).unwrap();
+    young.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+    // Compressed by somebody else, and in the other directory.
+    station.rotate("text", 100);
+    fs::create_dir(station.bench.path("rotated")).unwrap();
+    let gz = fs::File::create(station.bench.path("rotated/beacon.log-20261120.gz")).unwrap();
+    let mut gz = flate2::write::GzEncoder::new(gz, flate2::Compression::fast());
+    gz.write_all(&fs::read(station.bench.path("text")).unwrap()).unwrap();
+    gz.finish().unwrap().set_modified(SystemTime::now() - Duration::from_secs(7200)).unwrap();
+    fs::remove_file(station.bench.path("text")).unwrap();
+    // What is no log of ours, and a link to one.
+    fs::write(station.bench.path("other.log.1"), many(1)).unwrap();
+    fs::write(station.bench.path("elsewhere"), many(50)).unwrap();
+    symlink(station.bench.path("elsewhere"), station.bench.path("beacon.log.9")).unwrap();
+    station.bench.append("beacon.log", 10);
+    station.start();
+    station.wait(3);
+    station.bench.settle();
+    let is_there = |name: &str| fs::symlink_metadata(station.bench.path(name)).is_ok();
+    wait_for(
+        30,
+        || !is_there("beacon.log.2") && !is_there("rotated/beacon.log-20261120.gz"),
+        || station.bench.state(),
+    );
+    station.check();
+    for name in ["beacon.log", "beacon.log.1", "beacon.log.9", "elsewhere", "other.log.1"] {
+        assert!(is_there(name), "{name}");
+    }
+    let deleted = station.bench.database.psql("SELECT count(*) FROM log_files WHERE deleted_at IS NOT NULL");
+    assert_eq!(deleted, "2");
+}
+
+#[test]
+fn a_file_that_is_not_what_was_archived_stays() {
+    let mut station = Station::in_directory("delete_after = \"0s\"");
+    station.rotate("beacon.log.1", 300);
+    station.bench.append("beacon.log", 10);
+    let bench = &station.bench;
+    // Archived, and the row spoiled before it is deleted: as if the file were another.
+    bench.database.psql(
+        "CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS \
+         $$BEGIN NEW.raw_sha256 := decode(repeat('00', 32), 'hex'); RETURN NEW; END$$; \
+         CREATE TRIGGER spoil BEFORE UPDATE OF raw_sha256 ON log_files FOR EACH ROW EXECUTE FUNCTION spoil()",
+    );
+    station.start();
+    station.wait(1);
+    let said = || station.bench.daemon.as_ref().unwrap().log();
+    wait_for(30, || said().contains("it is not deleted"), said);
+    assert!(station.bench.path("beacon.log.1").exists());
+}
+
+#[test]
+fn without_an_archive_loaded_logs_go_when_that_is_wanted() {
+    for (retention, goes) in [("", false), ("[retention]\nlogs = \"30m\"", true)] {
+        let mut station = Station::new(retention, None);
+        station.rotate("beacon.log.1", 100);
+        station.rotate("beacon.log.2", 100);
+        let young = fs::File::options().append(true).open(station.bench.path("beacon.log.2")).unwrap();
+        young.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+        station.bench.append("beacon.log", 10);
+        station.start();
+        station.bench.settle();
+        station.bench.sealed(2);
+        if goes {
+            wait_for(30, || !station.bench.path("beacon.log.1").exists(), || station.bench.state());
+        }
+        std::thread::sleep(Duration::from_secs(2));
+        assert_eq!(station.bench.path("beacon.log.1").exists(), !goes);
+        assert!(station.bench.path("beacon.log.2").exists() && station.bench.path("beacon.log").exists());
+    }
+}
+
+#[test]
+fn a_store_that_refuses_does_not_hold_up_loading() {
+    let mut station = Station::in_bucket("");
+    let server = station.server.take().unwrap();
+    server.always(Some(Fault::Answer(403, "AccessDenied")));
+    station.rotate("beacon.log.1", 100);
+    station.bench.append("beacon.log", 10);
+    station.start();
+    station.bench.settle();
+    let error =
+        || station.bench.database.psql("SELECT archive_error FROM log_files WHERE archive_error IS NOT NULL");
+    wait_for(30, || error().contains("the credentials do not allow it"), || station.bench.state());
+    let status = alt().args(["status", "--config"]).arg(&station.bench.config).output().unwrap();
+    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(status.contains("not archived"), "{status}");
+    station.bench.append("beacon.log", 10);
+    station.bench.settle();
+    assert_eq!(station.archived(), 0);
+    server.always(None);
+    station.wait(1);
+    station.server = Some(server);
+    station.check();
+}
+
+#[test]
+fn the_daemon_stops_while_a_store_does_not_answer() {
+    let mut station = Station::in_bucket("");
+    station.server.as_ref().unwrap().always(Some(Fault::Slow(3_600_000)));
+    station.rotate("beacon.log.1", 100);
+    station.bench.append("beacon.log", 10);
+    station.start();
+    station.bench.settle();
+    station.bench.sealed(1);
+    wait_for(30, || !station.server.as_ref().unwrap().requests().is_empty(), || station.bench.state());
+    let started = std::time::Instant::now();
+    station.bench.stop();
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+/// Faults of the store and kills of the daemon, at random.
+#[test]
+fn whatever_goes_wrong_every_log_is_archived_once() {
+    let full = std::env::var_os("ALT_TEST_FULL").is_some();
+    let (files, kills, most) = if full { (100, 100, 400_000) } else { (12, 8, 4_000) };
+    let seed =
+        u64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos()).unwrap();
+    println!("seed {seed}");
+    let mut station = Station::in_bucket("delete_after = \"0s\"");
+    station.bench.append("beacon.log", 10);
+    let mut random = seed;
+    let mut next = |below: usize| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from((random >> 33) % below as u64).unwrap()
+    };
+    station.server.as_ref().unwrap().percent(20, seed);
+    let mut rotated = 0;
+    for _ in 0..kills {
+        for _ in 0..files / kills + 1 {
+            if rotated < files {
+                rotated += 1;
+                let lines = 10 + next(most);
+                station.rotate(&format!("beacon.log.{rotated}"), lines);
+            }
+        }
+        station.start();
+        std::thread::sleep(Duration::from_millis(200 + next(2500) as u64));
+        station.bench.daemon.take().unwrap().kill();
+        // No file went before it was archived.
+        let gone = (1..=rotated).filter(|n| !station.bench.path(&format!("beacon.log.{n}")).exists()).count();
+        assert!(gone <= station.archived());
+    }
+    station.server.as_ref().unwrap().percent(if full { 20 } else { 10 }, seed);
+    station.start();
+    wait_for(if full { 3600 } else { 120 }, || station.archived() == files, || station.bench.state());
+    station.server.as_ref().unwrap().percent(0, 0);
+    let left = || (1..=files).filter(|n| station.bench.path(&format!("beacon.log.{n}")).exists()).count();
+    wait_for(120, || left() == 0, || format!("{} left\n{}", left(), station.bench.state()));
+    station.bench.settle();
+    // What the last kill has left, the last start has swept.
+    station.check();
+}
+
+#[test]
+fn the_last_run_loads_and_archives_all_and_says_so() {
+    let mut station = Station::in_bucket("");
+    station.rotate("beacon.log.1", 100);
+    station.rotate("beacon.log", 50);
+    let last = |bench: &Bench| {
+        let mut command = alt();
+        credentials(&mut command).args(["run", "--final", "--config"]).arg(&bench.config);
+        command.stderr(Stdio::piped()).output().unwrap()
+    };
+    // A line without its end counts, too.
+    let text = many(1);
+    let cut = text.strip_suffix('\n').unwrap();
+    fs::write(station.bench.path("beacon.log.2"), cut).unwrap();
+    station.files.insert(Sha256::digest(cut).into(), cut.len());
+    station.bench.written += 1;
+    let output = last(&station.bench);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    station.bench.check();
+    assert_eq!(station.archived(), 3);
+    // Nothing more is owed, and nothing is done again.
+    station.server.as_ref().unwrap().requests();
+    assert!(last(&station.bench).status.success());
+    let requests = station.server.as_ref().unwrap().requests();
+    assert!(requests.iter().all(|request| !request.starts_with("PUT")), "{requests:?}");
+    // What cannot be read is owed.
+    fs::write(station.bench.path("beacon.log.3.gz"), b"\x1f\x8b\x08\0 broken").unwrap();
+    let output = last(&station.bench);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("beacon.log.3.gz"), "{said}");
+}
