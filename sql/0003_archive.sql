@@ -13,3 +13,5 @@ ALTER TABLE log_files
     ADD COLUMN archive_error  text,                     -- why it could not be archived when that was tried last
     ADD COLUMN deleted_at     timestamptz;              -- when the local file was deleted
 CREATE INDEX log_files_archive ON log_files (archive_uri) WHERE archive_uri IS NOT NULL;
+CREATE INDEX log_files_path ON log_files (path);
+CREATE INDEX checkpoints_head ON checkpoints (substr(head, 1, 8));

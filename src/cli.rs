@@ -121,6 +121,17 @@ Examples:
     /// Lines that could not become rows
     #[command(subcommand, after_help = "Examples:\n  alt rejects list --since 1d\n  alt rejects retry")]
     Rejects(Rejects),
+    /// The archive: what is in it, and getting it back
+    #[command(
+        subcommand,
+        after_help = "\
+Logs are archived by `alt run`, and loaded again by `alt replay s3://…`.
+
+Examples:
+  alt archive list --since 7d
+  alt archive verify"
+    )]
+    Archive(Archive),
 }
 
 /// `alt setup`
@@ -176,10 +187,13 @@ Examples:
   alt replay --jobs 2 /backup/logs-2025.tar.zst /backup/logs-2026.tar.gz
   ssh web-2 cat /var/log/nginx/alt/beacon.log.1 | alt replay -")]
 pub struct Replay {
-    /// Files (plain, .gz, .zst, .bz2; tar archives of them, packed or not), directories, patterns, or - for
-    /// standard input
-    #[arg(required_unless_present = "files_from", value_name = "PATH")]
+    /// Files (plain, .gz, .zst, .bz2; tar archives of them, packed or not), directories, patterns, - for standard input,
+    /// or what is below s3://BUCKET/PREFIX/ or file:///PATH/ in an archive
+    #[arg(required_unless_present_any = ["files_from", "missing"], value_name = "PATH")]
     pub paths: Vec<String>,
+    /// Read what the archive of the configuration has and this database lacks
+    #[arg(long)]
+    pub missing: bool,
     /// Read what this file names too: one path a line, or with a NUL behind each (- for standard input)
     #[arg(long, value_name = "FILE")]
     pub files_from: Option<PathBuf>,
@@ -560,4 +574,90 @@ mod tests {
         }
         super::Cli::command().get_subcommands().for_each(visit);
     }
+}
+
+/// `alt archive`
+#[derive(Debug, Subcommand)]
+pub enum Archive {
+    /// List the objects, and whether they are loaded
+    List(ArchiveList),
+    /// Print a log, or the raw line of one row
+    #[command(after_help = "\
+Of a row, the frame that holds its line is fetched, and no more.
+
+Examples:
+  alt archive get s3://bucket/prefix/dt=2026-01-31/host=web-1/beacon-….log.zst > beacon.log
+  alt archive get --event 5f0c… --around 2026-01-31T12:00:00Z
+  alt archive get --file 17 --offset 123456")]
+    Get(ArchiveGet),
+    /// Hold the archive against what the database says of it; exit code 3 if something is wrong
+    Verify(ArchiveVerify),
+    /// Delete objects of which all events are older, and loaded here
+    #[command(after_help = "\
+Needs a role that may delete, which the daemon's need not. A lifecycle rule of the bucket does the same without asking \
+the database.
+
+Examples:
+  alt archive prune --before 2025-01-01 --dry-run
+  alt archive prune --before 400d")]
+    Prune(ArchivePrune),
+}
+
+/// `alt archive list`
+#[derive(Debug, Args)]
+pub struct ArchiveList {
+    /// Only objects that may hold events of this time or later: 2026-01-31, 2026-01-31T12:00:00Z, or 7d ago
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only objects that may hold events before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt archive get`
+#[derive(Debug, Args)]
+pub struct ArchiveGet {
+    /// The object: its URL, or its name in the archive that is configured
+    #[arg(value_name = "OBJECT", conflicts_with_all = ["event", "file"])]
+    pub object: Option<String>,
+    /// The event whose line is wanted: `event_id` of its row
+    #[arg(long, value_name = "ID", requires = "around", conflicts_with = "file")]
+    pub event: Option<uuid::Uuid>,
+    /// When it happened, within an hour: 2026-01-31T12:00:00Z, or 5m ago
+    #[arg(long, value_name = "TIME", requires = "event")]
+    pub around: Option<String>,
+    /// The file whose line is wanted: `file_id` of a row
+    #[arg(long, value_name = "N", requires = "offset")]
+    pub file: Option<i32>,
+    /// Where the line begins in it: `file_offset` of a row
+    #[arg(long, value_name = "N", requires = "file")]
+    pub offset: Option<u64>,
+}
+
+/// `alt archive verify`
+#[derive(Debug, Args)]
+pub struct ArchiveVerify {
+    /// Read every object back, and compare its SHA-256 and that of the log in it
+    #[arg(long)]
+    pub deep: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt archive prune`
+#[derive(Debug, Args)]
+pub struct ArchivePrune {
+    /// Objects go whose last event is before this time: 2026-01-31, or 400d for so many days ago
+    #[arg(long, value_name = "TIME")]
+    pub before: String,
+    /// Delete nothing, and tell what would go
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }

@@ -53,6 +53,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         Command::Migrate(args) => block_on(cmd::migrate::run(&config, args, out)),
         Command::App(verb) => cmd::app::run(&config, verb, out),
         Command::Status(args) => block_on(cmd::status::run(&config, args, out)),
+        Command::Archive(verb) => cmd::archive::run(&config, verb, out),
         Command::Rejects(verb) => cmd::rejects::run(&config, verb, out),
         Command::Setup(_)
         | Command::Check(_)

@@ -120,7 +120,7 @@ struct State {
 impl State {
     /// The archive holds all that is loaded of it.
     fn is_archived(&self) -> bool {
-        self.archived && self.raw_bytes == Some(self.loaded_bytes)
+        self.archived && self.raw_bytes == Some(self.loaded_bytes) && self.raw_sha256.is_some()
     }
 }
 
@@ -494,9 +494,8 @@ impl Archiver {
         file_id: i32,
         state: &State,
     ) -> anyhow::Result<Known> {
-        if let Some(raw_sha256) = &state.raw_sha256
-            && self.target.is_some()
-        {
+        if self.target.is_some() {
+            let raw_sha256 = state.raw_sha256.as_deref().unwrap_or_default();
             let (bytes, sha256) = self.hash(opened).map_err(of_file(&file.path))?;
             self.stop.check()?;
             if sha256[..] != raw_sha256[..] || Some(bytes) != state.raw_bytes {

@@ -11,6 +11,9 @@ use sha2::{Digest, Sha256};
 /// Raw bytes after which a frame ends with the line.
 pub const FRAME_BYTES: u64 = 8 << 20;
 
+/// A window as large as a frame: 8 MiB, which every reader allows.
+const WINDOW_LOG: u32 = 23;
+
 /// The longest line that keeps a frame from ending.
 const LINE_BYTES_MAX: u64 = 1 << 20;
 
@@ -164,6 +167,9 @@ impl<W: Write> Writer<W> {
             Compression::Zstd(level) => {
                 let mut encoder = zstd::stream::write::Encoder::new(to, level)?;
                 encoder.include_checksum(true)?;
+                // What a line shares with one of the same page or visitor stands anywhere in the frame.
+                encoder.window_log(WINDOW_LOG)?;
+                encoder.long_distance_matching(true)?;
                 Frame::Zstd(encoder)
             }
             Compression::Gzip(level) => {

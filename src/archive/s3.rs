@@ -484,7 +484,12 @@ impl Target for S3 {
     fn remove(&self, key: &str) -> anyhow::Result<()> {
         self.block_on(async {
             let removed = self.client.delete_object().bucket(&self.bucket).key(self.key(key)).send().await;
-            removed.map(|_| ()).map_err(|error| failed("remove", &self.uri(key), &error))
+            match removed {
+                Err(error) if code(&error) != Some("NoSuchKey") => {
+                    Err(failed("remove", &self.uri(key), &error))
+                }
+                _ => Ok(()),
+            }
         })
     }
 }

@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::pure::enrich::AgentRules;
 
 pub mod app;
+pub mod archive;
 pub mod check;
 pub mod explain;
 pub mod migrate;

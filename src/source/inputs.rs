@@ -67,7 +67,11 @@ impl Item {
         })
     }
 
-    fn spooled(name: String, spool: File) -> io::Result<Item> {
+    /// What was fetched into a temporary file, under the name that it has elsewhere.
+    ///
+    /// # Errors
+    /// The file cannot be looked at.
+    pub fn spooled(name: String, spool: File) -> io::Result<Item> {
         let metadata = spool.metadata()?;
         let modified = Stamp::of(&metadata).modified;
         Ok(Item {

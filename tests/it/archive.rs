@@ -498,3 +498,146 @@ fn the_last_run_loads_and_archives_all_and_says_so() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && said.contains("beacon.log.3.gz"), "{said}");
 }
+
+/// `alt` with the configuration and the credentials of a station.
+fn ask(config: &Path, args: &[&str]) -> (bool, String, String) {
+    let mut command = alt();
+    let output = credentials(&mut command).args(args).arg("--config").arg(config).output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.success(), text(&output.stdout), text(&output.stderr))
+}
+
+fn account(config: &Path, args: &[&str]) -> serde_json::Value {
+    let (well, out, err) = ask(config, args);
+    assert!(well, "{args:?}: {out}{err}");
+    serde_json::from_str(&out).unwrap()
+}
+
+/// Rows by hour and application, and a hash over all of them.
+fn rows(database: &Database) -> String {
+    database.psql(
+        "SELECT date_trunc('hour', occurred_at), app_id, count(*), count(DISTINCT event_id), \
+         md5(string_agg(event_id::text, '' ORDER BY event_id)) FROM access_logs GROUP BY 1, 2 ORDER BY 1, 2",
+    )
+}
+
+#[test]
+fn the_archive_brings_rows_back_and_lines() {
+    let mut station = Station::in_bucket("");
+    // The second has two frames.
+    for (name, lines) in [("beacon.log.1", 500), ("beacon.log.2", 45_000), ("beacon.log.3", 300)] {
+        station.rotate(name, lines);
+    }
+    station.bench.append("beacon.log", 1);
+    station.start();
+    station.wait(3);
+    station.bench.settle();
+    station.check();
+    station.bench.stop();
+    let (config, before) = (station.bench.config.clone(), rows(&station.bench.database));
+    let server = station.server.as_ref().unwrap();
+    let fetched = || {
+        let objects = |request: &&String| request.starts_with("GET") && request.contains(".log.zst");
+        server.requests().iter().filter(objects).count()
+    };
+    fetched();
+
+    // All is there: nothing is fetched.
+    let all = "s3://logs/logs/";
+    let known = account(&config, &["replay", "--json", all]);
+    assert_eq!(
+        (&known["files"], &known["files_loaded_before"], &known["lines"]),
+        (&3.into(), &3.into(), &0.into())
+    );
+    assert_eq!(account(&config, &["replay", "--json", "--missing"])["files_loaded_before"], 3);
+    assert_eq!(fetched(), 0);
+    // Rows that were deleted come back; what came from the live log is not in the archive.
+    let live = station.bench.database.psql(
+        "SELECT event_id FROM access_logs WHERE file_id = (SELECT id FROM log_files WHERE path LIKE '%/beacon.log')",
+    );
+    station.bench.database.psql(&format!("DELETE FROM access_logs WHERE event_id <> '{live}'"));
+    let again = account(&config, &["replay", "--json", "--again", "--jobs", "2", all]);
+    assert_eq!((&again["rows"], &again["lines"]), (&45_800.into(), &45_800.into()));
+    assert_eq!(rows(&station.bench.database), before);
+    assert_eq!(fetched(), 3);
+
+    // Another database, empty.
+    let other = Bench::not_started(
+        &format!("[[source]]\npaths = [\"DIR/beacon.log\"]\n{}", server.configuration("logs")),
+        Database::create(),
+    );
+    let time = |sign: &str| {
+        let at = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+        let day = jiff::Span::new().days(1);
+        let at = if sign == "-" { at.checked_sub(day) } else { at.checked_add(day) };
+        at.unwrap().timestamp().to_string()
+    };
+    let outside = account(&other.config, &["replay", "--json", "--until", &time("-"), all]);
+    assert_eq!((&outside["files"], &outside["files_outside"]), (&0.into(), &3.into()));
+    assert_eq!(fetched(), 0);
+    // A transfer that breaks off is taken up again.
+    server.next(&[None, Some(Fault::HalfAnswer), Some(Fault::Answer(503, "SlowDown")), Some(Fault::Reset)]);
+    let loaded = account(&other.config, &["replay", "--json", "--since", "2020-01-01", "--missing"]);
+    assert_eq!((&loaded["rows"], &loaded["files_failed"]), (&45_800.into(), &serde_json::json!({})));
+    let loaded = account(&other.config, &["replay", "--json", "--missing"]);
+    assert_eq!((&loaded["rows"], &loaded["already_loaded"]), (&0.into(), &45_800.into()));
+    fetched();
+    let known = account(&other.config, &["replay", "--json", "--missing"]);
+    assert_eq!((&known["files_loaded_before"], fetched()), (&3.into(), 0));
+    let count = "SELECT count(*), count(DISTINCT event_id) FROM access_logs";
+    assert_eq!(other.database.psql(count), "45800|45800");
+    let (_, said, _) = ask(&config, &["replay", "s3://logs/nothing/"]);
+    assert_eq!(said, "");
+
+    // Every row is traced to its line, from here and from there.
+    for database in [(&station.bench.database, &config), (&other.database, &other.config)] {
+        let far = "SELECT event_id, file_id, file_offset, to_char(occurred_at AT TIME ZONE 'UTC', \
+                   'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM access_logs ORDER BY file_offset DESC LIMIT 1";
+        let row = database.0.psql(far);
+        let row: Vec<&str> = row.split('|').collect();
+        server.requests();
+        let (well, line, err) = ask(database.1, &["archive", "get", "--event", row[0], "--around", row[3]]);
+        assert!(well && line.contains(&row[0].replace('-', "")) && line.ends_with('\n'), "{line}{err}");
+        assert_eq!(server.requests().len(), 2, "the table, and a frame");
+        let (_, same, _) = ask(database.1, &["archive", "get", "--file", row[1], "--offset", row[2]]);
+        assert_eq!(same, line);
+    }
+    // Also from the live log, that is in no archive.
+    let sql =
+        "SELECT file_id, file_offset, replace(event_id::text, '-', '') FROM access_logs WHERE event_id = '";
+    let row = station.bench.database.psql(&format!("{sql}{live}'"));
+    let row: Vec<&str> = row.split('|').collect();
+    let (_, line, err) = ask(&config, &["archive", "get", "--file", row[0], "--offset", row[1]]);
+    assert!(line.contains(row[2]), "{line}{err}");
+
+    // The objects, and whether they are well.
+    let objects = account(&config, &["archive", "list", "--json"]);
+    assert_eq!(objects.as_array().unwrap().iter().filter(|object| object["loaded"] == true).count(), 3);
+    let uri = objects[0]["uri"].as_str().unwrap();
+    let (_, log, _) = ask(&config, &["archive", "get", uri]);
+    let raw: [u8; 32] = Sha256::digest(&log).into();
+    assert!(station.files.contains_key(&raw));
+    assert_eq!(
+        account(&config, &["archive", "verify", "--deep", "--json"])["problems"],
+        serde_json::json!([])
+    );
+    let (_, path) = &server.objects()[0];
+    let mut bytes = fs::read(path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(path, bytes).unwrap();
+    let (well, said, _) = ask(&config, &["archive", "verify"]);
+    assert!(well && said.contains("3 of 3"), "{said}");
+    let (well, said, _) = ask(&config, &["archive", "verify", "--deep"]);
+    assert!(!well && said.contains("not those that were stored") && said.contains("2 of 3"), "{said}");
+
+    // What is old goes, if it is loaded.
+    let prune =
+        |more: &[&str]| account(&config, &[&["archive", "prune", "--json", "--before"], more].concat());
+    assert_eq!(prune(&["1d"])["objects"], 0);
+    assert_eq!(prune(&[&time("+"), "--dry-run"])["objects"], 3);
+    station.bench.database.psql("UPDATE checkpoints SET unloaded_at = now() WHERE lines = 300");
+    let pruned = prune(&[&time("+")]);
+    assert_eq!((&pruned["objects"], pruned["not_loaded"].as_array().unwrap().len()), (&2.into(), 1));
+    assert_eq!(server.objects().len(), 1);
+}

@@ -22,6 +22,10 @@ pub(super) struct Results {
     pub(super) members: usize,
     /// Archives that were read to their end: their members are the files, and not they.
     pub(super) archives: usize,
+    /// Objects that were not fetched: all of them is loaded.
+    pub(super) skipped: usize,
+    /// Objects that were not fetched: they hold nothing of the time.
+    pub(super) outside: usize,
     pub(super) loaded: usize,
     /// What was loaded before: keys of the files, and how they are called now.
     pub(super) known: Vec<(i32, String)>,
@@ -68,6 +72,7 @@ struct Account {
     files: usize,
     files_loaded: usize,
     files_loaded_before: usize,
+    files_outside: usize,
     files_loaded_otherwise: BTreeMap<String, Vec<&'static str>>,
     files_empty: usize,
     files_shorter_than_loaded: Vec<String>,
@@ -108,7 +113,8 @@ pub(super) fn summary(
         dry_run: args.dry_run,
         files,
         files_loaded: results.loaded,
-        files_loaded_before: results.known.len(),
+        files_loaded_before: results.known.len() + results.skipped,
+        files_outside: results.outside,
         files_loaded_otherwise: otherwise,
         files_empty: results.empty,
         files_shorter_than_loaded: results.shorter.clone(),
@@ -139,6 +145,9 @@ pub(super) fn summary(
     };
     if account.files_empty > 0 {
         files += &format!(", {} without a line", account.files_empty);
+    }
+    if account.files_outside > 0 {
+        files += &format!("; {} hold nothing of that time", account.files_outside);
     }
     let seen = account.files_loaded + account.files_loaded_before + account.files_empty;
     let left = account.files.saturating_sub(seen);

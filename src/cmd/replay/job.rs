@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::account::{Loaded, Results, lock};
+use super::objects::{Object, came_from};
 use crate::account;
+use crate::archive::target::Stop;
 use crate::clock;
 use crate::config::Config;
 use crate::pipeline::{Aside, Halt, Loader};
@@ -29,6 +31,7 @@ pub(super) struct Job<'a> {
     pub(super) again: bool,
     pub(super) config: &'a Config,
     pub(super) bytes_done: &'a AtomicU64,
+    pub(super) stop: Arc<Stop>,
 }
 
 impl Job<'_> {
@@ -48,6 +51,26 @@ impl Job<'_> {
         }
         progress.whole();
         self.progress(&mut progress, item.size);
+    }
+
+    /// Fetches an object, and loads what is in it.
+    pub(super) fn object(&mut self, object: &Object, results: &Mutex<Results>) {
+        let uri = object.uri();
+        let fetched = object.fetch(&self.stop);
+        if self.store.is_stopping() || self.store.is_closed() {
+            return;
+        }
+        let (item, bytes, sha256) = match fetched
+            .and_then(|(file, bytes, sha256)| Ok((Item::spooled(uri.clone(), file)?, bytes, sha256)))
+        {
+            Ok(fetched) => fetched,
+            Err(error) => return lock(results).note(uri, Err(format!("{error:#}"))),
+        };
+        self.file(&item, results);
+        let was_loaded = !self.filtered && !self.store.is_stopping() && !self.store.is_closed();
+        if was_loaded && let Err(error) = came_from(self.config, &uri, bytes, &sha256) {
+            tracing::warn!(uri, error = format!("{error:#}"), "loaded, and not noted from where");
+        }
     }
 
     /// Loads the logs in an archive, one after the other.

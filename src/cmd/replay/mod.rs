@@ -3,6 +3,7 @@
 
 mod account;
 mod job;
+pub(in crate::cmd) mod objects;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
@@ -15,10 +16,12 @@ use tokio_postgres::types::Type;
 
 use self::account::{Results, summary};
 use self::job::Job;
+use self::objects::Listing;
 use super::run::{limits, way};
 use super::when::when;
 use super::{Out, Outcome, show};
 use crate::account::may_not_read;
+use crate::archive::target::Stop;
 use crate::cli;
 use crate::clock;
 use crate::config::Config;
@@ -51,15 +54,29 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
         );
     }
     let (spec, filter) = with_keys(config, spec, filter(args)?)?;
-    let items = inputs::items(&args.paths, args.files_from.as_deref(), args.order);
+    let (mut urls, paths): (Vec<String>, Vec<String>) =
+        args.paths.iter().cloned().partition(|path| objects::is_url(path));
+    if args.missing {
+        let Some(archive) = &config.archive else {
+            bail!(
+                "--missing asks for the objects of the archive, and there is no [archive] in the configuration"
+            );
+        };
+        urls.push(format!("{}/", archive.url.trim_end_matches('/')));
+    }
+    let stop = Arc::new(Stop::default());
+    let items = inputs::items(&paths, args.files_from.as_deref(), args.order);
     let items = items.map_err(|error| match error.downcast_ref::<io::Error>().map(io::Error::kind) {
         Some(io::ErrorKind::PermissionDenied) => anyhow::anyhow!("{error:#}: {}", may_not_read()),
         _ => error,
     })?;
+    let Listing { objects, known, outside } =
+        objects::listing(config, &urls, &filter, (args.again, args.order), &stop)?;
     let started = Instant::now();
-    let jobs = usize::from(args.jobs).min(items.len()).max(1);
+    let count = items.len() + objects.len();
+    let jobs = usize::from(args.jobs).min(count).max(1);
     let next = AtomicUsize::new(0);
-    let results = Mutex::new(Results::default());
+    let results = Mutex::new(Results { skipped: known, outside, ..Results::default() });
     let bytes_done = AtomicU64::new(0);
     let interrupted = Arc::new(AtomicBool::new(false));
 
@@ -82,8 +99,8 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
         stores.push(store);
         writer.start(()).context("start a writer")?;
     }
-    stop_on_signal(&stores, &interrupted)?;
-    let bar = bar(inputs::total_bytes(&items));
+    stop_on_signal(&stores, &stop, &interrupted)?;
+    let bar = bar(inputs::total_bytes(&items) + objects.iter().map(|object| object.bytes).sum::<u64>());
     let broke = std::thread::scope(|scope| -> anyhow::Result<bool> {
         let mut threads = Vec::new();
         for store in &stores {
@@ -97,14 +114,17 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
                 again: args.again,
                 config,
                 bytes_done: &bytes_done,
+                stop: Arc::clone(&stop),
             };
-            let (items, next, results) = (&items, &next, &results);
+            let (items, objects, next, results) = (&items, &objects, &next, &results);
             threads.push(scope.spawn(move || {
-                while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if job.store.is_stopping() || job.store.is_closed() {
-                        return;
+                while !job.store.is_stopping() && !job.store.is_closed() {
+                    let n = next.fetch_add(1, Ordering::Relaxed);
+                    match (items.get(n), n.checked_sub(items.len()).and_then(|n| objects.get(n))) {
+                        (Some(item), _) => job.file(item, results),
+                        (None, Some(object)) => job.object(object, results),
+                        (None, None) => return,
                     }
-                    job.file(item, results);
                 }
             }));
         }
@@ -137,7 +157,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
         bail!("a reader broke: this is a defect, please report it with the lines above");
     }
     let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let files = items.len() + results.members - results.archives;
+    let files = count + results.skipped + results.members - results.archives;
     let otherwise = otherwise(config, &spec, belongs.lines_have_ids, &results.known)?;
     summary(files, &results, otherwise, &totals, started.elapsed(), args, out)?;
     if let Some(error) = fatal {
@@ -247,8 +267,8 @@ fn otherwise(
 }
 
 /// Ctrl-C and SIGTERM end the work after the batches that are under way.
-fn stop_on_signal(stores: &[Store], interrupted: &Arc<AtomicBool>) -> anyhow::Result<()> {
-    let (stores, interrupted) = (stores.to_vec(), Arc::clone(interrupted));
+fn stop_on_signal(stores: &[Store], stop: &Arc<Stop>, interrupted: &Arc<AtomicBool>) -> anyhow::Result<()> {
+    let (stores, stop, interrupted) = (stores.to_vec(), Arc::clone(stop), Arc::clone(interrupted));
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     std::thread::Builder::new()
@@ -264,6 +284,7 @@ fn stop_on_signal(stores: &[Store], interrupted: &Arc<AtomicBool>) -> anyhow::Re
             });
             interrupted.store(true, Ordering::Release);
             stores.iter().for_each(Store::stop);
+            stop.stop();
         })
         .context("start a thread")?;
     Ok(())

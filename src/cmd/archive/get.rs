@@ -1,0 +1,135 @@
+//! `alt archive get`: a log, or the one line that a row was made of, as nginx wrote it.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use anyhow::{Context, bail};
+use tokio_postgres::types::{ToSql, Type};
+
+use crate::archive::frames::{Table, locate};
+use crate::archive::target::{Bytes, Target};
+use crate::cli;
+use crate::clock::{self, system_time};
+use crate::cmd::when::when;
+use crate::cmd::{Out, Outcome, block_on, connect};
+use crate::config::Config;
+use crate::pure::lines::LINE_BYTES_MAX;
+use crate::source::stored;
+
+/// How far from the time that is named a row is looked for.
+const AROUND_MICROS: i64 = 3_600_000_000;
+
+/// Bytes of an object's end that are asked for first: a table of 8,000 frames.
+const END_BYTES: u64 = 64 * 1024;
+
+pub(super) fn run(config: &Config, args: &cli::ArchiveGet, out: Out<'_>) -> anyhow::Result<Outcome> {
+    if let Some(object) = &args.object {
+        whole(config, object, out)?;
+        return Ok(Outcome::Done);
+    }
+    let place = match (&args.event, args.file, args.offset) {
+        (Some(event), _, _) => of_event(config, event, args.around.as_deref().unwrap_or_default())?,
+        (None, Some(file), Some(offset)) => (file, offset),
+        _ => bail!("say which: an object, --event with --around, or --file with --offset"),
+    };
+    let line = line(config, place)?;
+    out.write_all(&line)?;
+    if !line.ends_with(b"\n") {
+        writeln!(out)?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// Writes the log that is in an object.
+fn whole(config: &Config, object: &str, out: Out<'_>) -> anyhow::Result<()> {
+    let (target, key) = if object.contains("://") {
+        super::of_uri(config, object)?
+    } else {
+        (super::configured(config)?, object.to_owned())
+    };
+    let mut log = stored::unpack(target.read(&key, Bytes::All)?)?;
+    io::copy(&mut log, out).with_context(|| format!("read {}", target.uri(&key)))?;
+    Ok(())
+}
+
+/// File and offset of the line that an event came from.
+fn of_event(config: &Config, event: &uuid::Uuid, around: &str) -> anyhow::Result<(i32, u64)> {
+    let at = when(around, clock::now()).map_err(|e| anyhow::anyhow!("--around: {e}"))?;
+    let sql = "SELECT file_id, file_offset FROM access_logs \
+               WHERE event_id = $1 AND occurred_at >= $2 AND occurred_at <= $3 LIMIT 1";
+    let (first, last) = (system_time(at - AROUND_MICROS), system_time(at + AROUND_MICROS));
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(event, Type::UUID), (&first, Type::TIMESTAMPTZ), (&last, Type::TIMESTAMPTZ)];
+    let row = block_on(async {
+        connect(config).await?.query_typed_opt(sql, &parameters).await.context("look for the event")
+    })?;
+    match row {
+        Some(row) => Ok((row.get(0), u64::try_from(row.get::<_, i64>(1)).unwrap_or_default())),
+        None => bail!("there is no event {event} within an hour of that time"),
+    }
+}
+
+/// The line at an offset of a file, from the archive, else from the file itself where it is here.
+fn line(config: &Config, (file, offset): (i32, u64)) -> anyhow::Result<Vec<u8>> {
+    let sql = "SELECT host, path, archive_uri, archive_bytes FROM log_files WHERE id = $1";
+    let row = block_on(async {
+        let client = connect(config).await?;
+        client.query_typed_opt(sql, &[(&file, Type::INT4)]).await.context("look for the file")
+    })?;
+    let Some(row) = row else { bail!("there is no file {file}") };
+    let (host, path): (String, String) = (row.get(0), row.get(1));
+    if let Some(uri) = row.get::<_, Option<String>>(2) {
+        let bytes = u64::try_from(row.get::<_, Option<i64>>(3).unwrap_or_default()).unwrap_or_default();
+        let (target, key) = super::of_uri(config, &uri)?;
+        return in_object(target.as_ref(), &key, bytes, offset).with_context(|| format!("read {uri}"));
+    }
+    let log = stored::open(std::path::Path::new(&path))
+        .with_context(|| format!("the file is not in the archive; read {host}:{path}"))?;
+    first_line(log, offset).with_context(|| format!("read {path}"))
+}
+
+/// The line at an offset of the log in an object: of one that has a table, one frame is fetched.
+fn in_object(target: &dyn Target, key: &str, bytes: u64, offset: u64) -> anyhow::Result<Vec<u8>> {
+    let mut wanted = END_BYTES.min(bytes);
+    loop {
+        let mut end = Vec::new();
+        target.read(key, Bytes::Last(wanted))?.read_to_end(&mut end)?;
+        match locate(&end, offset) {
+            Table::Frame(place) => {
+                let frame = target.read(key, Bytes::From(place.at, place.bytes))?;
+                return first_line(stored::unpack(frame)?, offset - place.raw_at);
+            }
+            Table::Beyond => bail!("the log ends before offset {offset}"),
+            Table::More(more) if more > wanted && more <= bytes => wanted = more,
+            Table::More(_) | Table::None => {
+                return first_line(stored::unpack(target.read(key, Bytes::All)?)?, offset);
+            }
+        }
+    }
+}
+
+/// The line that begins at an offset of a stream, at most as long as a line may be.
+fn first_line(mut log: impl Read, offset: u64) -> anyhow::Result<Vec<u8>> {
+    let skipped = io::copy(&mut log.by_ref().take(offset), &mut io::sink())?;
+    let mut line = Vec::new();
+    BufReader::new(log.take(LINE_BYTES_MAX as u64 + 1)).read_until(b'\n', &mut line)?;
+    if skipped < offset || line.is_empty() {
+        bail!("the log ends before offset {offset}");
+    }
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    #[test]
+    fn the_line_at_an_offset() {
+        let line = |offset| first_line(Cursor::new("one\ntwo\nthree"), offset).ok();
+        assert_eq!(line(0).as_deref(), Some(&b"one\n"[..]));
+        assert_eq!(line(4).as_deref(), Some(&b"two\n"[..]));
+        assert_eq!(line(8).as_deref(), Some(&b"three"[..]));
+        assert_eq!((line(13), line(99)), (None, None));
+    }
+}

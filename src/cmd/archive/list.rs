@@ -1,0 +1,79 @@
+//! `alt archive list`: the objects, and whether they are loaded.
+
+use serde::Serialize;
+
+use crate::archive::name::Name;
+use crate::cli;
+use crate::clock;
+use crate::cmd::replay::objects::known;
+use crate::cmd::when::when;
+use crate::cmd::{Out, Outcome, block_on, connect, show};
+use crate::config::Config;
+use crate::pure::hit::Micros;
+
+#[derive(Serialize)]
+struct Entry {
+    uri: String,
+    host: String,
+    first: Option<String>,
+    last: Option<String>,
+    bytes: u64,
+    raw_bytes: u64,
+    loaded: bool,
+}
+
+fn shown(at: Micros) -> String {
+    jiff::Timestamp::from_microsecond(at).map(|at| at.to_string()).unwrap_or_default()
+}
+
+pub(super) fn run(config: &Config, args: &cli::ArchiveList, out: Out<'_>) -> anyhow::Result<Outcome> {
+    let time = |option: &str, text: &Option<String>| {
+        let time = text.as_deref().map(|text| when(text, clock::now())).transpose();
+        time.map_err(|e| anyhow::anyhow!("{option}: {e}"))
+    };
+    let (since, until) = (time("--since", &args.since)?, time("--until", &args.until)?);
+    let target = super::configured(config)?;
+    let mut found = Vec::new();
+    target.list("", &mut |listed| {
+        if let Some(name) = Name::parse(&listed.key).filter(|name| name.may_hold(since, until)) {
+            found.push((target.uri(&listed.key), name, listed.bytes));
+        }
+        Ok(())
+    })?;
+    let asked: Vec<_> = found.iter().map(|(uri, name, _)| (uri.clone(), Some(name))).collect();
+    let known = block_on(async { known(&connect(config).await?, &asked).await })?;
+    let entry = |((uri, name, bytes), loaded): ((String, Name, u64), bool)| Entry {
+        uri,
+        host: name.host,
+        first: name.times.map(|times| shown(times.0)),
+        last: name.times.map(|times| shown(times.1)),
+        bytes,
+        raw_bytes: name.raw_bytes,
+        loaded,
+    };
+    let entries: Vec<Entry> = found.into_iter().zip(known).map(entry).collect();
+    if args.json {
+        show::json(out, &entries)?;
+        return Ok(Outcome::Done);
+    }
+    if entries.is_empty() {
+        writeln!(out, "no objects")?;
+        return Ok(Outcome::Done);
+    }
+    let mut rows =
+        show::Rows::new(&["object", "host", "first (UTC)", "last (UTC)", ">bytes", ">of the log", "loaded"]);
+    let number = |n: u64| show::number(i64::try_from(n).unwrap_or(i64::MAX));
+    for entry in entries {
+        rows.add(&[
+            entry.uri,
+            entry.host,
+            entry.first.unwrap_or_default(),
+            entry.last.unwrap_or_default(),
+            number(entry.bytes),
+            number(entry.raw_bytes),
+            (if entry.loaded { "yes" } else { "no" }).to_owned(),
+        ]);
+    }
+    rows.print(out)?;
+    Ok(Outcome::Done)
+}

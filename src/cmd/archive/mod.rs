@@ -1,0 +1,45 @@
+//! `alt archive`: what is in the archive, and getting it back.
+
+mod get;
+mod list;
+mod prune;
+mod verify;
+
+use std::sync::Arc;
+
+use anyhow::bail;
+
+use super::{Out, Outcome};
+use crate::archive::target::{Stop, Target, target};
+use crate::cli;
+use crate::config::{self, Config};
+
+/// Lists, gets, verifies or prunes.
+///
+/// # Errors
+/// The archive or the database cannot be reached, or what is wanted is not there.
+pub fn run(config: &Config, verb: &cli::Archive, out: Out<'_>) -> anyhow::Result<Outcome> {
+    match verb {
+        cli::Archive::List(args) => list::run(config, args, out),
+        cli::Archive::Get(args) => get::run(config, args, out),
+        cli::Archive::Verify(args) => verify::run(config, args, out),
+        cli::Archive::Prune(args) => prune::run(config, args, out),
+    }
+}
+
+/// The archive that is configured.
+fn configured(config: &Config) -> anyhow::Result<Box<dyn Target>> {
+    let Some(archive) = &config.archive else {
+        bail!("there is no archive: set url in [archive]");
+    };
+    target(archive, &Arc::new(Stop::default()))
+}
+
+/// The archive that an object's URI is in, and its key there.
+fn of_uri(config: &Config, uri: &str) -> anyhow::Result<(Box<dyn Target>, String)> {
+    let Some((folder, key)) = uri.rsplit_once('/').filter(|(_, key)| !key.is_empty()) else {
+        bail!("{uri} names no object");
+    };
+    let archive = config::Archive { url: folder.to_owned(), ..config.archive.clone().unwrap_or_default() };
+    Ok((target(&archive, &Arc::new(Stop::default()))?, key.to_owned()))
+}

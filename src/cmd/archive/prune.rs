@@ -1,0 +1,67 @@
+//! `alt archive prune`: deletes objects whose events are all older than a time, and loaded here.
+
+use anyhow::Context;
+use serde::Serialize;
+use tokio_postgres::types::Type;
+
+use crate::archive::name::Name;
+use crate::cli;
+use crate::clock;
+use crate::cmd::replay::objects::known;
+use crate::cmd::when::when;
+use crate::cmd::{Out, Outcome, block_on, connect, show};
+use crate::config::Config;
+
+#[derive(Serialize)]
+struct Account {
+    dry_run: bool,
+    objects: usize,
+    bytes: u64,
+    /// Old enough, and not loaded in this database: they stay.
+    not_loaded: Vec<String>,
+}
+
+pub(super) fn run(config: &Config, args: &cli::ArchivePrune, out: Out<'_>) -> anyhow::Result<Outcome> {
+    let before = when(&args.before, clock::now()).map_err(|e| anyhow::anyhow!("--before: {e}"))?;
+    let target = super::configured(config)?;
+    let mut old = Vec::new();
+    target.list("", &mut |listed| {
+        let name = Name::parse(&listed.key).filter(|name| name.times.is_some());
+        if let Some(name) = name.filter(|name| !name.may_hold(Some(before), None)) {
+            old.push((target.uri(&listed.key), listed, name));
+        }
+        Ok(())
+    })?;
+    let mut account = Account { dry_run: args.dry_run, objects: 0, bytes: 0, not_loaded: Vec::new() };
+    let asked: Vec<_> = old.iter().map(|(uri, _, name)| (uri.clone(), Some(name))).collect();
+    let known = block_on(async { known(&connect(config).await?, &asked).await })?;
+    for ((uri, listed, _), is_known) in old.iter().zip(known) {
+        if !is_known {
+            account.not_loaded.push(uri.clone());
+            continue;
+        }
+        if !args.dry_run {
+            target.remove(&listed.key)?;
+            let sql = "UPDATE log_files SET archive_uri = NULL WHERE archive_uri = $1";
+            block_on(async {
+                let client = connect(config).await?;
+                client.execute_typed(sql, &[(uri, Type::TEXT)]).await.context("note that an object is gone")
+            })?;
+        }
+        account.objects += 1;
+        account.bytes += listed.bytes;
+    }
+    if args.json {
+        show::json(out, &account)?;
+        return Ok(Outcome::Done);
+    }
+    if args.dry_run {
+        writeln!(out, "Nothing was deleted. Without --dry-run this would be:")?;
+    }
+    for uri in &account.not_loaded {
+        writeln!(out, "{}: stays, it is not loaded in this database", show::safe(uri))?;
+    }
+    let number = |n: u64| show::number(i64::try_from(n).unwrap_or(i64::MAX));
+    writeln!(out, "{} objects, {} bytes", number(account.objects as u64), number(account.bytes))?;
+    Ok(Outcome::Done)
+}

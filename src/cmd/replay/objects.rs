@@ -1,0 +1,193 @@
+//! What a replay is given as URLs: objects of an archive, or any logs in a bucket.
+//!
+//! Lists them, and leaves out what need not be fetched: objects whose names say that they hold nothing of the time
+//! that is asked for, and those of which the ledger says that all is loaded.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Seek;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio_postgres::Client;
+use tokio_postgres::types::Type;
+
+use crate::archive;
+use crate::archive::name::Name;
+use crate::archive::target::{Stop, Target, target};
+use crate::config::{self, Config};
+use crate::pure::filter::Filter;
+use crate::source::inputs::Order;
+
+/// Objects that are looked up in the ledger at once.
+const ASKED_AT_ONCE: usize = 1000;
+
+/// How often an object is fetched until it counts as one that cannot be read, and the waits between.
+const TRIES: u32 = 5;
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+
+/// Something to fetch.
+pub(super) struct Object {
+    target: Arc<dyn Target>,
+    key: String,
+    /// Its bytes.
+    pub(super) bytes: u64,
+    name: Option<Name>,
+}
+
+impl Object {
+    /// What it is called.
+    pub(super) fn uri(&self) -> String {
+        self.target.uri(&self.key)
+    }
+
+    /// Fetches it into a temporary file; with its bytes and SHA-256.
+    ///
+    /// # Errors
+    /// It cannot be read, as often as that is tried, or it is time to stop.
+    pub(super) fn fetch(&self, stop: &Stop) -> anyhow::Result<(File, u64, [u8; 32])> {
+        let mut wait = FIRST_WAIT;
+        for last in (0..TRIES).rev() {
+            match archive::fetch(self.target.as_ref(), &self.key) {
+                Ok((mut file, bytes, sha256)) => {
+                    if bytes == self.bytes || last == 0 {
+                        file.rewind().context("read a temporary file")?;
+                        return Ok((file, bytes, sha256));
+                    }
+                }
+                Err(error) if last == 0 || stop.is_stopped() => return Err(error),
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), "cannot fetch an object: trying again");
+                }
+            }
+            stop.sleep(wait);
+            wait *= 2;
+        }
+        bail!("stopped")
+    }
+}
+
+/// What was listed.
+#[derive(Default)]
+pub(super) struct Listing {
+    /// What is to be fetched.
+    pub(super) objects: Vec<Object>,
+    /// Objects of which all is loaded.
+    pub(super) known: usize,
+    /// Objects that hold nothing of the time.
+    pub(super) outside: usize,
+}
+
+/// Whether a path is a URL of something that is fetched.
+pub(super) fn is_url(path: &str) -> bool {
+    path.starts_with("s3://") || path.starts_with("file://")
+}
+
+/// Lists what is below some URLs. `again`: what is loaded, too.
+///
+/// # Errors
+/// Something cannot be listed, or there is nothing of that name.
+pub(super) fn listing(
+    config: &Config,
+    urls: &[String],
+    filter: &Filter,
+    (again, order): (bool, Order),
+    stop: &Arc<Stop>,
+) -> anyhow::Result<Listing> {
+    let mut listing = Listing::default();
+    for url in urls {
+        let before = listing.objects.len() + listing.outside;
+        // What is named is one object, or a folder of them.
+        let (folder, last) = url.rsplit_once('/').unwrap_or((url, ""));
+        let folder = if folder.ends_with("/") || folder.ends_with(':') { url.as_str() } else { folder };
+        let last = if folder == url { "" } else { last };
+        let archive =
+            config::Archive { url: folder.to_owned(), ..config.archive.clone().unwrap_or_default() };
+        let target: Arc<dyn Target> = target(&archive, stop)?.into();
+        let below = format!("{last}/");
+        target.list(last, &mut |listed| {
+            if last.is_empty() || listed.key == last || listed.key.starts_with(&below) {
+                let name = Name::parse(&listed.key).or_else(|| Name::parse(&target.uri(&listed.key)));
+                if name.as_ref().is_some_and(|name| !name.may_hold(filter.since, filter.until)) {
+                    listing.outside += 1;
+                } else {
+                    let target = Arc::clone(&target);
+                    listing.objects.push(Object { target, key: listed.key, bytes: listed.bytes, name });
+                }
+            }
+            Ok(())
+        })?;
+        if listing.objects.len() + listing.outside == before {
+            bail!("there is nothing at {url}");
+        }
+    }
+    if !again {
+        leave_known_out(config, &mut listing)?;
+    }
+    let first = |object: &Object| object.name.as_ref().and_then(|name| name.times);
+    listing.objects.sort_by_key(first);
+    if order == Order::Newest {
+        listing.objects.reverse();
+    }
+    Ok(listing)
+}
+
+/// Takes away what the ledger knows to be loaded.
+fn leave_known_out(config: &Config, listing: &mut Listing) -> anyhow::Result<()> {
+    let asked: Vec<_> = listing.objects.iter().map(|object| (object.uri(), object.name.as_ref())).collect();
+    if asked.is_empty() {
+        return Ok(());
+    }
+    let known = crate::cmd::block_on(async { known(&crate::cmd::connect(config).await?, &asked).await })?;
+    let mut known = known.into_iter();
+    let all = listing.objects.len();
+    listing.objects.retain(|_| known.next() == Some(false));
+    listing.known = all - listing.objects.len();
+    Ok(())
+}
+
+/// Whether all that is in these objects, by URI and name, is loaded.
+///
+/// # Errors
+/// The database cannot be asked.
+pub(in crate::cmd) async fn known(
+    client: &Client,
+    objects: &[(String, Option<&Name>)],
+) -> anyhow::Result<Vec<bool>> {
+    let mut all = Vec::with_capacity(objects.len());
+    for some in objects.chunks(ASKED_AT_ONCE) {
+        // Where two logs share a name but for a hash, the name alone does not say which of them is loaded.
+        let head = |name: &&Name| name.sha256.is_none().then(|| name.head.to_be_bytes().to_vec());
+        let raw = |name: &Name| i64::try_from(name.raw_bytes).unwrap_or(-1);
+        let uris: Vec<&str> = some.iter().map(|(uri, _)| uri.as_str()).collect();
+        let heads: Vec<_> = some.iter().map(|(_, name)| name.as_ref().and_then(head)).collect();
+        let lengths: Vec<i64> = some.iter().map(|(_, name)| name.map_or(-1, raw)).collect();
+        let rows = client
+            .query_typed(
+                include_str!("../../../sql/known_objects.sql"),
+                &[(&uris, Type::TEXT_ARRAY), (&heads, Type::BYTEA_ARRAY), (&lengths, Type::INT8_ARRAY)],
+            )
+            .await
+            .context("ask which objects are loaded")?;
+        let known: HashSet<i32> = rows.iter().map(|row| row.get(0)).collect();
+        all.extend((1..).take(some.len()).map(|n| known.contains(&n)));
+    }
+    Ok(all)
+}
+
+/// Notes where a file came from, so that its lines can be fetched from there.
+///
+/// # Errors
+/// The database does not take it.
+pub(super) fn came_from(config: &Config, uri: &str, bytes: u64, sha256: &[u8]) -> anyhow::Result<()> {
+    crate::cmd::block_on(async {
+        let client = crate::cmd::connect(config).await?;
+        let sql = include_str!("../../../sql/came_from.sql");
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
+            [(&uri, Type::TEXT), (&bytes, Type::INT8), (&sha256, Type::BYTEA)];
+        client.execute_typed(sql, &parameters).await.context("note where a file came from")?;
+        Ok(())
+    })
+}
