@@ -550,7 +550,7 @@ impl Archiver {
 
     fn state(&mut self, file_id: i32) -> anyhow::Result<Option<State>> {
         let sql = include_str!("../../sql/archive_state.sql");
-        let row = self.ask(async |client| client.query_typed_opt(sql, &[(&file_id, Type::INT4)]).await)?;
+        let row = self.ask(&async |client| client.query_typed_opt(sql, &[(&file_id, Type::INT4)]).await)?;
         let unsigned = |n: i64| u64::try_from(n).unwrap_or_default();
         Ok(row.map(|row| State {
             loaded_bytes: unsigned(row.get("loaded_bytes")),
@@ -564,13 +564,13 @@ impl Archiver {
     }
 
     fn execute(&mut self, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)]) -> anyhow::Result<u64> {
-        self.ask(async |client| client.execute_typed(sql, parameters).await)
+        self.ask(&async |client| client.execute_typed(sql, parameters).await)
     }
 
     /// Asks the database, on a connection of its own.
     fn ask<T>(
         &mut self,
-        question: impl AsyncFn(&Client) -> Result<T, tokio_postgres::Error>,
+        question: &impl AsyncFn(&Client) -> Result<T, tokio_postgres::Error>,
     ) -> anyhow::Result<T> {
         let (stop, client, postgres) = (&self.stop, &mut self.client, &self.postgres);
         let name = crate::store::session_name("archive", &self.host);

@@ -202,9 +202,9 @@ fn broken() -> io::Error {
 }
 
 fn seek_table(frames: &[(u32, u32)]) -> Vec<u8> {
-    let count = u32::try_from(frames.len()).unwrap_or(u32::MAX);
-    let bytes = count.saturating_mul(8).saturating_add(FOOTER_BYTES as u32);
-    let mut table = Vec::with_capacity(bytes as usize + 8);
+    let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let (count, bytes) = (narrow(frames.len()), narrow(frames.len() * 8 + FOOTER_BYTES));
+    let mut table = Vec::with_capacity(frames.len() * 8 + FOOTER_BYTES + 8);
     table.extend(SKIPPABLE_MAGIC.to_le_bytes());
     table.extend(bytes.to_le_bytes());
     for (packed, raw) in frames {
@@ -277,6 +277,11 @@ mod tests {
     use super::*;
     use crate::source::stored::unpack;
 
+    /// A piece of bytes, by offset and length as files have them.
+    fn cut(bytes: &[u8], at: u64, length: u64) -> &[u8] {
+        &bytes[usize::try_from(at).unwrap()..][..usize::try_from(length).unwrap()]
+    }
+
     fn log(lines: usize, bytes: usize) -> Vec<u8> {
         (0..lines).flat_map(|n| format!("{n:08} {}\n", "x".repeat(bytes)).into_bytes()).collect()
     }
@@ -332,11 +337,11 @@ mod tests {
             assert!(offset + line.len() as u64 <= place.raw_at + place.raw_bytes);
             offset += line.len() as u64;
         }
-        assert_eq!(frames.len(), raw.len().div_ceil(FRAME_BYTES as usize));
+        assert_eq!(frames.len() as u64, (raw.len() as u64).div_ceil(FRAME_BYTES));
         assert_eq!(locate(&object, offset), Table::Beyond);
         for place in frames {
-            let frame = &object[place.at as usize..][..place.bytes as usize];
-            assert!(unpacked(frame) == raw[place.raw_at as usize..][..place.raw_bytes as usize]);
+            let frame = cut(&object, place.at, place.bytes);
+            assert!(unpacked(frame) == cut(&raw, place.raw_at, place.raw_bytes));
         }
     }
 
@@ -351,9 +356,9 @@ mod tests {
     #[test]
     fn ends_that_are_no_table_are_told() {
         let object = packed(&log(40_000, 700), Compression::Zstd(1), 1 << 20).to;
-        let end = |bytes: usize| locate(&object[object.len() - bytes..], 0);
+        let end = |bytes: u64| locate(cut(&object, object.len() as u64 - bytes, bytes), 0);
         assert_eq!(end(3), Table::More(9));
-        assert!(matches!(end(9), Table::More(n) if n > 9 && matches!(end(n as usize), Table::Frame(_))));
+        assert!(matches!(end(9), Table::More(n) if n > 9 && matches!(end(n), Table::Frame(_))));
         assert_eq!(locate(b"just some bytes at an end", 0), Table::None);
         assert_eq!(locate(&packed(&log(3, 10), Compression::Gzip(1), 9).to, 0), Table::None);
         // A table that says more than there is.

@@ -84,7 +84,11 @@ pub fn pack(
         reader.line(line.bytes);
     }
     let written = writer.finish().context("write the archive object into a temporary file")?;
-    let file = written.to.into_inner().map_err(|e| e.into_error()).context("write the archive object")?;
+    let file = written
+        .to
+        .into_inner()
+        .map_err(io::IntoInnerError::into_error)
+        .context("write the archive object")?;
     let packed = Packed {
         file,
         bytes: written.bytes,

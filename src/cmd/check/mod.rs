@@ -3,6 +3,7 @@
 //! Each area looks by itself and adds findings; none stops the others. What only root sees (nginx's whole
 //! configuration) is read first, then the rest is looked at with the eyes of the daemon's account.
 
+mod archive;
 mod database;
 mod files;
 mod nginx;
@@ -109,5 +110,6 @@ fn look(
     files::logs(config, site.as_ref(), findings);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start")?;
     runtime.block_on(database::look(config, findings));
+    archive::look(config, findings);
     Ok(())
 }

@@ -254,7 +254,7 @@ struct Store {
 
 impl Store {
     fn is_there(&self, bucket: &str, key: &str) -> bool {
-        self.root.join(bucket).join(key).exists()
+        std::fs::metadata(self.root.join(bucket).join(key)).is_ok()
     }
 }
 

@@ -1,0 +1,35 @@
+//! The archive: can it be reached, and does it let itself be listed.
+
+use std::sync::Arc;
+
+use super::Findings;
+use crate::archive::target::{Stop, target};
+use crate::config::Config;
+
+/// The first object is enough.
+#[derive(Debug)]
+struct Enough;
+
+impl std::fmt::Display for Enough {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("enough")
+    }
+}
+
+impl std::error::Error for Enough {}
+
+/// Looks at the archive that is configured. Nothing is written to it.
+pub(super) fn look(config: &Config, findings: &mut Findings) {
+    let Some(archive) = &config.archive else { return };
+    let looked = target(archive, &Arc::new(Stop::default()))
+        .and_then(|target| target.list("dt=", &mut |_| Err(Enough.into())));
+    if let Err(error) = looked
+        && !error.is::<Enough>()
+    {
+        findings.add(
+            archive.url.clone(),
+            format!("the archive cannot be used: {error:#}"),
+            "mend [archive], the credentials or the bucket; logs wait on the disk until then",
+        );
+    }
+}
