@@ -1,5 +1,5 @@
 -- How a file stands that may be archived or deleted: $1 file.
-SELECT c.loaded_bytes, c.head, c.sealed, f.archived_at IS NOT NULL AS archived, f.archive_uri, f.raw_bytes, f.raw_sha256
+SELECT c.loaded_bytes, c.head, c.sealed, c.unloaded_at IS NOT NULL AS unloaded, f.archived_at IS NOT NULL AS archived, f.archive_uri, f.raw_bytes, f.raw_sha256
 FROM checkpoints c
 JOIN log_files f ON f.id = c.file_id
 WHERE c.file_id = $1

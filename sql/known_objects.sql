@@ -6,8 +6,8 @@ FROM unnest($1::text[], $2::bytea[], $3::bigint[]) WITH ORDINALITY AS u (uri, he
 WHERE EXISTS (
         SELECT FROM log_files f JOIN checkpoints c ON c.file_id = f.id
         WHERE (f.archive_uri = u.uri OR f.path = u.uri)
-          AND c.sealed AND c.loaded_bytes = u.raw_bytes AND c.unloaded_at IS NULL)
+          AND c.sealed AND c.loaded_bytes = u.raw_bytes AND c.unloaded_at IS NULL AND c.unloaded = 0)
    OR EXISTS (
         SELECT FROM checkpoints c
         WHERE substr(c.head, 1, 8) = u.head AND c.head_has_id
-          AND c.sealed AND c.loaded_bytes = u.raw_bytes AND c.unloaded_at IS NULL)
+          AND c.sealed AND c.loaded_bytes = u.raw_bytes AND c.unloaded_at IS NULL AND c.unloaded = 0)

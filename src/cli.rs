@@ -553,33 +553,14 @@ pub struct RejectsList {
     pub json: bool,
 }
 
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_types_are_consistent() {
-        super::Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn every_command_without_commands_of_its_own_has_an_example() {
-        fn visit(command: &clap::Command) {
-            if command.has_subcommands() {
-                command.get_subcommands().for_each(visit);
-            } else {
-                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-                assert!(help.contains("  alt "), "{} has no example", command.get_name());
-            }
-        }
-        super::Cli::command().get_subcommands().for_each(visit);
-    }
-}
-
 /// `alt archive`
 #[derive(Debug, Subcommand)]
 pub enum Archive {
     /// List the objects, and whether they are loaded
+    #[command(after_help = "\
+Examples:
+  alt archive list --since 7d
+  alt archive list --json | jq 'map(select(.loaded | not))'")]
     List(ArchiveList),
     /// Print a log, or the raw line of one row
     #[command(after_help = "\
@@ -591,6 +572,10 @@ Examples:
   alt archive get --file 17 --offset 123456")]
     Get(ArchiveGet),
     /// Hold the archive against what the database says of it; exit code 3 if something is wrong
+    #[command(after_help = "\
+Examples:
+  alt archive verify
+  alt archive verify --deep --json")]
     Verify(ArchiveVerify),
     /// Delete objects of which all events are older, and loaded here
     #[command(after_help = "\
@@ -660,4 +645,27 @@ pub struct ArchivePrune {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_types_are_consistent() {
+        super::Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_without_commands_of_its_own_has_an_example() {
+        fn visit(command: &clap::Command) {
+            if command.has_subcommands() {
+                command.get_subcommands().for_each(visit);
+            } else {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains("  alt "), "{} has no example", command.get_name());
+            }
+        }
+        super::Cli::command().get_subcommands().for_each(visit);
+    }
 }

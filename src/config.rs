@@ -393,7 +393,9 @@ const KEYS: &[(&str, &str, Set<Config>)] = &[
         v.one_of(&words).map(|word| archive(c).encryption = Some(word.to_owned()))
     }),
     ("archive", "kms_key", |c, v| v.text().map(|key| archive(c).kms_key = Some(key))),
-    ("archive", "storage_class", |c, v| v.text().map(|class| archive(c).storage_class = Some(class))),
+    ("archive", "storage_class", |c, v| {
+        v.checked(storage_class).map(|class| archive(c).storage_class = Some(class))
+    }),
     ("archive", "tags", |c, v| v.pairs().map(|tags| archive(c).tags = tags)),
     ("retention", "rows", |c, v| v.keep().map(|keep| c.retention.rows = Some(keep))),
     ("retention", "rejects", |c, v| v.time_in(days(1), days(36_500)).map(|time| c.retention.rejects = time)),
@@ -567,7 +569,7 @@ impl Reading<'_> {
         }
     }
 
-    /// What can be wrong between the keys of the archive, and with what else there is.
+    /// What can be wrong between the keys of the archive.
     fn archive(&mut self, config: &Config) {
         let Some(archive) = &config.archive else { return };
         let mut problem =
@@ -580,11 +582,6 @@ impl Reading<'_> {
         }
         if archive.kms_key.is_some() && archive.encryption.as_deref().is_none_or(|how| how == "AES256") {
             problem("`kms_key` in [archive] needs encryption = \"aws:kms\"");
-        }
-        if config.retention.logs.is_some() {
-            problem(
-                "`logs` in [retention] is for machines without an archive; with one, `delete_after` in [archive] says it",
-            );
         }
     }
 
@@ -749,6 +746,16 @@ fn archive_url(text: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("is s3://BUCKET/PREFIX or file:///PATH, not `{text}`"))
+}
+
+fn storage_class(text: &str) -> Result<(), String> {
+    match text {
+        // After a crash an object is read back, to be proven.
+        "GLACIER" | "DEEP_ARCHIVE" => Err(format!(
+            "is a class from which objects can be read at once, not `{text}`; let a lifecycle rule move them there"
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn endpoint(text: &str) -> Result<(), String> {
@@ -946,9 +953,22 @@ mod tests {
             look_interval = "250ms"
             seal_after = "2m"
             host = "web-1"
+            [archive]
+            url = "s3://bucket/a/prefix"
+            endpoint = "https://s3.example.com"
+            region = "eu-central-1"
+            path_style = true
+            compression = "gzip"
+            level = 7
+            delete_after = "0s"
+            encryption = "aws:kms"
+            kms_key = "alias/logs"
+            storage_class = "STANDARD_IA"
+            tags = { "team" = "web", cost = "1" }
             [retention]
             rows = "13 months"
             rejects = "2 weeks"
+            logs = "30d"
             [privacy]
             ip = "drop"
             gpc = "ignore"
@@ -1012,6 +1032,36 @@ mod tests {
                     "web-1",
                 ),
             },
+            archive: Some(
+                Archive {
+                    url: "s3://bucket/a/prefix",
+                    endpoint: Some(
+                        "https://s3.example.com",
+                    ),
+                    region: Some(
+                        "eu-central-1",
+                    ),
+                    path_style: true,
+                    compression: Gzip,
+                    level: Some(
+                        7,
+                    ),
+                    delete_after: 0ns,
+                    encryption: Some(
+                        "aws:kms",
+                    ),
+                    kms_key: Some(
+                        "alias/logs",
+                    ),
+                    storage_class: Some(
+                        "STANDARD_IA",
+                    ),
+                    tags: {
+                        "cost": "1",
+                        "team": "web",
+                    },
+                },
+            ),
             retention: Retention {
                 rows: Some(
                     Months(
@@ -1019,6 +1069,9 @@ mod tests {
                     ),
                 ),
                 rejects: 1209600s,
+                logs: Some(
+                    2592000s,
+                ),
             },
             privacy: Privacy {
                 ip: Drop,
@@ -1106,10 +1159,44 @@ mod tests {
         line 14: `ip` in [privacy] is one of truncate, full, drop, not `keep`
         line 16: `trusted` in [track] is a list of networks: `10.0.0.0/33` is no network: the number after `/` is 0 to 32
         line 17: unknown key `postgress`; did you mean `postgres`?
-        line 19: `rules` in [agents] cannot be a boolean
+        line 19: `rules` in [agents] holds absolute paths, which `true` is not
         line 20: unknown key `colour` in [agents]; known are rules
         ALT_LOAD_COMMIT_INTERVAL: is a time from 0ns to 60s ("50ms", "30s", "30d"), not `5 fortnights`
         "#);
+    }
+
+    #[test]
+    fn wrong_archives_are_told() {
+        let text = r#"
+            [archive]
+            url = "bucket/prefix"
+            endpoint = "s3.example.com"
+            path_style = "yes"
+            compression = "xz"
+            level = 20
+            encryption = "rot13"
+            storage_class = "GLACIER"
+            tags = ["a"]
+        "#;
+        insta::assert_snapshot!(problems(text, &[]), @r#"
+        line 3: `url` in [archive] is s3://BUCKET/PREFIX or file:///PATH, not `bucket/prefix`
+        line 4: `endpoint` in [archive] is a URL ("https://s3.example.com"), not `s3.example.com`
+        line 5: `path_style` in [archive] is one of true, false, not `yes`
+        line 6: `compression` in [archive] is one of zstd, gzip, not `xz`
+        line 7: `level` in [archive] is a number from 1 to 19, not `20`
+        line 8: `encryption` in [archive] is one of AES256, aws:kms, aws:kms:dsse, not `rot13`
+        line 9: `storage_class` in [archive] is a class from which objects can be read at once, not `GLACIER`; let a lifecycle rule move them there
+        line 10: `tags` in [archive] is a table, or a list of NAME=VALUE
+        "#);
+        let text = "[archive]\ncompression = \"gzip\"\nlevel = 10\nkms_key = \"k\"";
+        insta::assert_snapshot!(problems(text, &[]), @r#"
+        [archive] needs `url`; leave the section out to archive nothing
+        `level` in [archive] is a number from 1 to 9 for gzip
+        `kms_key` in [archive] needs encryption = "aws:kms"
+        "#);
+        assert_eq!(read("[archive]").archive, None);
+        let env = |name: &str| (name == "ALT_ARCHIVE_URL").then(|| "file:///x".to_owned());
+        assert_eq!(Config::from_str("", env).unwrap().archive.unwrap().url, "file:///x");
     }
 
     #[test]

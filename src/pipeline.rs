@@ -330,7 +330,10 @@ pub fn follow(
         }
         if store.is_final() && follow.files.is_empty() {
             let settled = loader.hand_over().and_then(|()| store.settled());
-            if settled.is_ok() && loader.is_current() && follow.look().is_empty() {
+            if !loader.is_current() {
+                // What was on its way was thrown away: seals, too.
+                follow.forget();
+            } else if settled.is_ok() && follow.look().is_empty() {
                 break;
             }
             next_look = Instant::now();

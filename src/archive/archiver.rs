@@ -25,8 +25,8 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::frames::Compression;
 use super::name::name;
-use super::target::{Sha256, Stop, Stopped, Target, target};
-use super::{Object, pack, spool, store};
+use super::target::{Sha256, Stop, Stopped, Target};
+use super::{Object, open, pack, spool, store};
 use crate::clock::{self, system_time};
 use crate::config;
 use crate::pure::parse::Format;
@@ -46,11 +46,14 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// How long a file that is not finished yet, or cannot be read, is left alone; doubles up to the second.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
+/// Files that the archive does not take before a pass ends: it is not the files then.
+const REFUSED_MAX: usize = 3;
+
 /// The longest that the database may take for an answer.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// zstd's level where none is said: the fastest one that is below a tenth on ordinary traffic.
-pub const ZSTD_LEVEL: i32 = 3;
+/// zstd's level where none is said: beyond it, a tenth less space takes twice the time.
+pub const ZSTD_LEVEL: i32 = 6;
 
 const GZIP_LEVEL: u32 = 6;
 
@@ -101,6 +104,18 @@ impl std::fmt::Display for OfFile {
 
 impl std::error::Error for OfFile {}
 
+/// The archive's error with one file: it may be that file's, or all will fail.
+#[derive(Debug)]
+struct OfArchive(anyhow::Error);
+
+impl std::fmt::Display for OfArchive {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:#}", self.0)
+    }
+}
+
+impl std::error::Error for OfArchive {}
+
 fn of_file(path: &Path) -> impl Fn(io::Error) -> anyhow::Error {
     let path = path.to_owned();
     move |error| OfFile(anyhow::Error::new(error).context(format!("read {}", path.display()))).into()
@@ -111,6 +126,8 @@ struct State {
     loaded_bytes: u64,
     head: Vec<u8>,
     sealed: bool,
+    /// Its rows were taken out: it may be wanted to be loaded anew.
+    unloaded: bool,
     archived: bool,
     uri: Option<String>,
     raw_bytes: Option<u64>,
@@ -148,6 +165,8 @@ pub struct Archiver {
     swept: bool,
     known: HashMap<Key, (Stamp, Known)>,
     complained: HashMap<PathBuf, String>,
+    /// Files that the archive did not take when that was tried last, and why.
+    refused: HashMap<Key, String>,
     status: Arc<Status>,
     stop: Arc<Stop>,
 }
@@ -184,6 +203,7 @@ impl Archiver {
             swept: false,
             known: HashMap::new(),
             complained: HashMap::new(),
+            refused: HashMap::new(),
             status: Arc::default(),
             stop,
         }))
@@ -245,28 +265,39 @@ impl Archiver {
     fn pass(&mut self) -> anyhow::Result<()> {
         let done = self.try_pass();
         match &done {
-            Ok(()) => {
+            Ok(()) if self.refused.is_empty() => {
                 if self.status.set(None).is_some() {
                     tracing::info!("the archive takes logs again");
                 }
             }
+            Ok(()) => {
+                // Others went in; of those that did not, one speaks for all.
+                let message = self.refused.values().min().cloned();
+                self.tell(message.unwrap_or_default());
+            }
             Err(error) if error.is::<Stopped>() || self.stop.is_stopped() => {}
             Err(error) => {
-                self.client = None;
-                let message = format!("{error:#}");
-                if self.status.set(Some(message.clone())).as_ref() != Some(&message) {
-                    tracing::warn!(error = message, "cannot archive: trying again until it can be done");
+                if !error.is::<OfArchive>() {
+                    self.client = None;
                 }
+                self.tell(format!("{error:#}"));
             }
         }
         done
+    }
+
+    /// Says a trouble once.
+    fn tell(&self, message: String) {
+        if self.status.set(Some(message.clone())).as_ref() != Some(&message) {
+            tracing::warn!(error = message, "cannot archive: trying again until it can be done");
+        }
     }
 
     fn try_pass(&mut self) -> anyhow::Result<()> {
         if let Some(archive) = &self.archive
             && self.target.is_none()
         {
-            self.target = Some(target(archive, &self.stop)?);
+            self.target = Some(open(archive, &self.stop)?);
         }
         if let Some(target) = &self.target
             && !self.swept
@@ -288,7 +319,7 @@ impl Archiver {
                 Err(error) => return Err(error),
             }
         }
-        let mut there = Vec::new();
+        let (mut there, mut failed) = (Vec::new(), 0);
         for index in 0..self.watched.len() {
             let finished = self.store.is_final();
             for file in self.files(index, finished) {
@@ -300,21 +331,32 @@ impl Archiver {
                 match self.file(index, &file) {
                     Ok(known) => {
                         self.complained.remove(&file.path);
+                        self.refused.remove(&file.key);
                         self.known.insert(file.key, (file.stamp, known));
                     }
                     Err(error) if error.is::<OfFile>() => self.complain(&file, &error),
+                    Err(error) if error.is::<OfArchive>() => {
+                        let later = self.later(&file);
+                        self.known.insert(file.key, (file.stamp, later));
+                        self.refused.insert(file.key, format!("{error:#}"));
+                        failed += 1;
+                        if failed >= REFUSED_MAX {
+                            return Err(error);
+                        }
+                    }
                     Err(error) => return Err(error),
                 }
             }
         }
         self.known.retain(|key, _| there.contains(key));
+        self.refused.retain(|key, _| there.contains(key));
         Ok(())
     }
 
     /// The rotated logs of a source; `all`: the live ones, too.
     fn files(&self, index: usize, all: bool) -> Vec<OnDisk> {
         let place = &self.watched[index].place;
-        let live_paths = live_paths(&place.paths);
+        let live_paths = live_paths(&place.paths).0;
         let live: Vec<Key> =
             live_paths.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|m| key(&m)).collect();
         let mut files = Vec::new();
@@ -322,7 +364,8 @@ impl Archiver {
             // What cannot be listed, the follower says.
             let mut paths = siblings(&live_path, &place.rotated).0;
             if all {
-                paths.push(live_path.clone());
+                // The log itself, where its path is a link.
+                paths.push(std::fs::canonicalize(&live_path).unwrap_or_else(|_| live_path.clone()));
             }
             for path in paths {
                 let Ok(metadata) = std::fs::symlink_metadata(&path) else { continue };
@@ -384,13 +427,16 @@ impl Archiver {
             Belongs { source: file.live_path.to_string_lossy().into_owned(), ..watched.belongs.clone() };
         let done = opened.done(&belongs, &self.store).map_err(of_file(&file.path))?;
         let Ok(done) = done else { return Err(Stopped.into()) };
-        let Some(file_id) = done else { return Ok(self.later(file)) };
+        let Some(file_id) = done else {
+            let is_empty = opened.is_packed() && opened.is_empty().map_err(of_file(&file.path))?;
+            return Ok(if is_empty { Known::Settled } else { self.later(file) });
+        };
         let Some(state) = self.state(file_id)? else { return Ok(self.later(file)) };
         if !state.sealed {
             return Ok(self.later(file));
         }
         if self.target.is_none() {
-            return match self.is_old(file) {
+            return match self.is_old(file) && !state.unloaded {
                 true => self.delete(file, &opened, file_id, &state),
                 false => Ok(Known::Settled),
             };
@@ -412,7 +458,9 @@ impl Archiver {
         }
         // What the database says now, whatever it said before.
         match self.state(file_id)? {
-            Some(state) if state.is_archived() && state.sealed => self.delete(file, &opened, file_id, &state),
+            Some(state) if state.is_archived() && state.sealed && !state.unloaded => {
+                self.delete(file, &opened, file_id, &state)
+            }
             _ => Ok(self.later(file)),
         }
     }
@@ -448,10 +496,12 @@ impl Archiver {
         let Object { packed, lines, times } =
             pack(log, &self.watched[index].format, compression, spool()?, &self.stop).map_err(|error| {
                 let of_log = error.chain().any(|cause| cause.to_string() == super::READ_THE_LOG);
-                if of_log && !self.stop.is_stopped() {
+                if self.stop.is_stopped() {
+                    error
+                } else if of_log {
                     OfFile(error.context(format!("read {}", file.path.display()))).into()
                 } else {
-                    error
+                    OfArchive(error).into()
                 }
             })?;
         let (before, after) = opened.stamps().map_err(of_file(&file.path))?;
@@ -459,7 +509,8 @@ impl Archiver {
             return Ok(false);
         }
         let name = name(&self.host, &file.live_path, times, &state.head, packed.raw_bytes, compression);
-        let stored = store(target.as_ref(), name, &packed, &self.stop)?;
+        let stored = store(target.as_ref(), name, &packed, &self.stop)
+            .map_err(|error| if self.stop.is_stopped() { error } else { OfArchive(error).into() })?;
         let uri = target.uri(&stored.key);
         let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let noted = self.execute(
@@ -505,13 +556,13 @@ impl Archiver {
                 return Err(OfFile(error).into());
             }
         }
+        let live = self.watched.iter().flat_map(|watched| live_paths(&watched.place.paths).0);
+        if live.into_iter().any(|path| std::fs::metadata(path).is_ok_and(|m| key(&m) == file.key)) {
+            return Ok(Known::Settled);
+        }
         let delete = || -> io::Result<bool> {
             let (before, after) = opened.stamps()?;
-            let is_live = self.watched.iter().any(|watched| {
-                let live = live_paths(&watched.place.paths);
-                live.iter().any(|path| std::fs::metadata(path).is_ok_and(|m| key(&m) == file.key))
-            });
-            if before != after || (is_live && !self.store.is_final()) {
+            if before != after {
                 return Ok(false);
             }
             let (directory, name) = parts(&file.path)?;
@@ -556,6 +607,7 @@ impl Archiver {
             loaded_bytes: unsigned(row.get("loaded_bytes")),
             head: row.get("head"),
             sealed: row.get("sealed"),
+            unloaded: row.get("unloaded"),
             archived: row.get("archived"),
             uri: row.get("archive_uri"),
             raw_bytes: row.get::<_, Option<i64>>("raw_bytes").map(unsigned),

@@ -53,6 +53,12 @@ impl Directory {
         parent.map_or(Ok(()), sync)
     }
 
+    /// Has the names in a directory and in those above it, up to the root, on the disk: whoever made them may have
+    /// been cut off before that.
+    fn settle(&self, directory: &Path) -> io::Result<()> {
+        directory.ancestors().take_while(|above| above.starts_with(&self.root)).try_for_each(sync)
+    }
+
     fn store(&self, path: &Path, object: &Packed) -> io::Result<Put> {
         let directory = path.parent().unwrap_or(&self.root);
         self.make(directory)?;
@@ -66,16 +72,21 @@ impl Directory {
         unfinished.as_file().sync_all()?;
         match unfinished.persist_noclobber(path) {
             Ok(_) => {}
-            Err(e) if e.error.kind() == ErrorKind::AlreadyExists => return Ok(Put::Exists),
+            Err(e) if e.error.kind() == ErrorKind::AlreadyExists => {
+                self.settle(directory)?;
+                return Ok(Put::Exists);
+            }
             Err(e) => return Err(e.error),
         }
-        sync(directory)?;
+        self.settle(directory)?;
         Ok(Put::Unproven)
     }
 
+    /// All files below a directory of which the keys may begin with `below`.
     fn walk(
         &self,
         directory: &Path,
+        below: &str,
         each: &mut dyn FnMut(PathBuf) -> anyhow::Result<()>,
     ) -> anyhow::Result<()> {
         let entries = match fs::read_dir(directory) {
@@ -89,8 +100,10 @@ impl Directory {
                 Err(e) if e.kind() == ErrorKind::NotFound => continue,
                 metadata => metadata.with_context(|| format!("look at {}", path.display()))?.file_type(),
             };
-            if kind.is_dir() {
-                self.walk(&path, each)?;
+            let key = path.strip_prefix(&self.root).unwrap_or(&path).to_string_lossy().into_owned();
+            let may_be_above = key.starts_with(below) || below.starts_with(&format!("{key}/"));
+            if kind.is_dir() && may_be_above {
+                self.walk(&path, below, each)?;
             } else if kind.is_file() {
                 each(path)?;
             }
@@ -132,7 +145,11 @@ impl Target for Directory {
     fn find(&self, key: &str) -> anyhow::Result<Option<Found>> {
         let path = self.path(key);
         match fs::metadata(&path) {
-            Ok(metadata) => Ok(Some(Found { bytes: metadata.len(), raw_sha256: None })),
+            Ok(metadata) => {
+                let directory = path.parent().unwrap_or(&self.root);
+                self.settle(directory).with_context(|| format!("look at {}", path.display()))?;
+                Ok(Some(Found { bytes: metadata.len(), raw_sha256: None }))
+            }
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e).with_context(|| format!("look at {}", path.display())),
         }
@@ -160,7 +177,7 @@ impl Target for Directory {
     }
 
     fn list(&self, below: &str, each: &mut dyn FnMut(Listed) -> anyhow::Result<()>) -> anyhow::Result<()> {
-        self.walk(&self.root, &mut |path| {
+        self.walk(&self.root, below, &mut |path| {
             let Some(key) = path.strip_prefix(&self.root).ok().and_then(Path::to_str) else { return Ok(()) };
             if !key.starts_with(below) || is_unfinished(&path) {
                 return Ok(());
@@ -172,7 +189,7 @@ impl Target for Directory {
 
     fn sweep(&self, host: &str) -> anyhow::Result<u64> {
         let mut swept = 0;
-        self.walk(&self.root, &mut |path| {
+        self.walk(&self.root, "", &mut |path| {
             // The name that it would have got is not known; the directory is its host's.
             let of_host = path.parent().and_then(Path::file_name).is_some_and(|directory| {
                 let example = Name {

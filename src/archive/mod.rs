@@ -19,18 +19,36 @@ use anyhow::{Context, bail};
 use sha2::Digest;
 
 use crate::clock;
+use crate::config;
 use crate::pure::arena::{ARENA_BYTES, Arena};
 use crate::pure::hit::{Micros, Parsed};
 use crate::pure::lines::Lines;
 use crate::pure::parse::{Format, Trusted};
 use crate::pure::way::timed;
 use crate::source::stored;
+use directory::Directory;
 use frames::Compression;
 use name::{Name, first8};
+use s3::S3;
 use target::{Bytes, Packed, Put, Sha256, Stop, Stoppable, Target};
 
 /// What an error is about that is the log's own.
 const READ_THE_LOG: &str = "read the log";
+
+/// The archive of a configuration.
+///
+/// # Errors
+/// It cannot be reached, as far as that is tried here.
+pub fn open(archive: &config::Archive, stop: &Arc<Stop>) -> anyhow::Result<Box<dyn Target>> {
+    if let Some(path) = archive.url.strip_prefix("file://") {
+        return Ok(Box::new(Directory::new(path, Arc::clone(stop))));
+    }
+    let bucket = archive.url.strip_prefix("s3://").filter(|rest| !rest.is_empty());
+    let Some((bucket, prefix)) = bucket.map(|rest| rest.split_once('/').unwrap_or((rest, ""))) else {
+        bail!("{} is neither s3://BUCKET/PREFIX nor file:///PATH", archive.url);
+    };
+    Ok(Box::new(S3::new(archive, bucket, prefix.trim_matches('/'), Arc::clone(stop))?))
+}
 
 /// Bytes read at once.
 const READ_BYTES: usize = 128 * 1024;

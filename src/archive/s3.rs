@@ -173,7 +173,7 @@ impl S3 {
     }
 
     async fn put_parts(&self, key: &str, object: &Packed) -> anyhow::Result<Put> {
-        let begun = self
+        let begin = self
             .client
             .create_multipart_upload()
             .bucket(&self.bucket)
@@ -184,9 +184,12 @@ impl S3 {
             .set_ssekms_key_id(self.kms_key.clone())
             .set_storage_class(self.storage_class.clone())
             .set_tagging(self.tags.clone())
-            .send()
-            .await
-            .map_err(|error| failed("begin to store", &self.uri(key), &error))?;
+            .send();
+        // What begins and is not heard of, the next start takes away.
+        let begun = tokio::select! {
+            begun = begin => begun.map_err(|error| failed("begin to store", &self.uri(key), &error))?,
+            () = self.stop.wait() => return Err(Stopped.into()),
+        };
         let upload = begun.upload_id().context("the store began an upload without saying its id")?;
         let done = tokio::select! {
             done = self.parts(key, object, upload) => done,

@@ -1,4 +1,4 @@
-//! Where archive objects are: what both kinds of places can do, and which one a URL means.
+//! What a place for archive objects can do, and when it has to stop doing it.
 //!
 //! Methods block, and give up when it is time to stop. A target knows no database and no log; whether a copy counts is
 //! decided by who calls it, from what a target says of it.
@@ -8,12 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::bail;
 use tokio::sync::Notify;
-
-use super::directory::Directory;
-use super::s3::S3;
-use crate::config;
 
 /// SHA-256.
 pub type Sha256 = [u8; 32];
@@ -113,27 +108,6 @@ pub trait Target: Send + Sync {
     /// # Errors
     /// It is still there.
     fn remove(&self, key: &str) -> anyhow::Result<()>;
-}
-
-/// The archive that is configured, and how its URL ends.
-///
-/// # Errors
-/// It cannot be reached, as far as that is tried here.
-pub fn target(archive: &config::Archive, stop: &Arc<Stop>) -> anyhow::Result<Box<dyn Target>> {
-    if let Some(path) = archive.url.strip_prefix("file://") {
-        return Ok(Box::new(Directory::new(path, Arc::clone(stop))));
-    }
-    let Some((bucket, prefix)) = s3_parts(&archive.url) else {
-        bail!("{} is neither s3://BUCKET/PREFIX nor file:///PATH", archive.url);
-    };
-    Ok(Box::new(S3::new(archive, bucket, prefix, Arc::clone(stop))?))
-}
-
-/// Bucket and prefix (without slashes at its ends) of an `s3://` URL.
-pub fn s3_parts(url: &str) -> Option<(&str, &str)> {
-    let rest = url.strip_prefix("s3://")?;
-    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-    (!bucket.is_empty()).then_some((bucket, prefix.trim_matches('/')))
 }
 
 /// Says that it is time to stop.

@@ -240,7 +240,9 @@ impl Follow {
         let mut found = HashMap::new();
         let mut problems: Vec<(PathBuf, String)> = Vec::new();
         let mut covered = HashSet::new();
-        for live_path in live_paths(&self.paths) {
+        let (live, failed) = live_paths(&self.paths);
+        problems.extend(failed.into_iter().map(|(path, error)| (path, error.to_string())));
+        for live_path in live {
             let (siblings, failed) = siblings(&live_path, &self.rotated);
             problems.extend(failed.into_iter().map(|(path, error)| (path, error.to_string())));
             let live = std::iter::once((live_path.clone(), true));
@@ -308,6 +310,9 @@ impl Follow {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(true),
             Err(e) => {
                 self.cannot_open(&found.path, &e);
+                if self.store.is_final() {
+                    self.known.insert(key, Known::Untouched { stamp: found.stamp, complete: true });
+                }
                 return Ok(true);
             }
         };
@@ -328,6 +333,7 @@ impl Follow {
             Belongs { source: found.live_path.to_string_lossy().into_owned(), ..self.belongs.clone() };
         let complete = self.is_complete(&found);
         let choice = Choice { fork_if_shorter: stood_short, complete, unloaded_too: false };
+        let is_packed = opened.is_packed();
         let identified = match opened.identify(&belongs, choice, &self.store) {
             Ok(identified) => identified?,
             Err(e) => {
@@ -338,6 +344,10 @@ impl Follow {
             }
         };
         match identified {
+            // Packed, and nothing in it.
+            Identified::TooShort if is_packed => {
+                self.known.insert(key, Known::Done(found.stamp));
+            }
             Identified::TooShort => {
                 self.known.insert(key, Known::Untouched { stamp: found.stamp, complete });
             }
@@ -410,7 +420,10 @@ impl Follow {
             found.stamp.size == 0
                 || matches!(self.known.get(&found.key), Some(Known::Done(stamp)) if *stamp == found.stamp)
         };
-        found.into_values().filter(|found| !is_done(found)).map(|found| found.path).collect()
+        let owed = found.into_values().filter(|found| !is_done(found)).map(|found| found.path);
+        // What cannot be looked at may hold anything.
+        let unseen = self.complained.keys().chain(self.unopened.keys()).cloned();
+        owed.chain(unseen).collect()
     }
 
     /// Says once that a file cannot be opened.

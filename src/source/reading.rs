@@ -172,6 +172,14 @@ impl Opened {
         self.packing != Packing::Plain
     }
 
+    /// Whether there is no byte of a log in it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn is_empty(&self) -> io::Result<bool> {
+        Ok(fill(&mut self.stream()?, &mut [0])? == 0)
+    }
+
     /// When it was last written, microseconds since 1970.
     pub fn modified(&self) -> Micros {
         Stamp::of(&self.metadata).modified

@@ -75,15 +75,20 @@ pub fn siblings(live: &Path, more: &[PathBuf]) -> (Vec<PathBuf>, Vec<(PathBuf, s
     (found, failed)
 }
 
-/// The live logs that paths and patterns name.
-pub fn live_paths(patterns: &[String]) -> Vec<PathBuf> {
-    let mut live = Vec::new();
+/// The live logs that paths and patterns name, and what of the patterns could not be looked at.
+pub fn live_paths(patterns: &[String]) -> (Vec<PathBuf>, Vec<(PathBuf, std::io::Error)>) {
+    let (mut live, mut failed) = (Vec::new(), Vec::new());
     for pattern in patterns {
-        if pattern.contains(['*', '?', '[']) {
-            // The pattern was checked with the configuration.
-            live.extend(glob::glob(pattern).into_iter().flatten().flatten());
-        } else {
+        if !pattern.contains(['*', '?', '[']) {
             live.push(PathBuf::from(pattern));
+            continue;
+        }
+        // The pattern was checked with the configuration.
+        for path in glob::glob(pattern).into_iter().flatten() {
+            match path {
+                Ok(path) => live.push(path),
+                Err(error) => failed.push((error.path().to_owned(), error.into())),
+            }
         }
     }
     // A glob such as `*.log*` names rotated files too: they are siblings, not logs of their own.
@@ -94,7 +99,7 @@ pub fn live_paths(patterns: &[String]) -> Vec<PathBuf> {
                 && other.file_name().zip(path.file_name()).is_some_and(|(live, name)| is_sibling(live, name))
         })
     });
-    live
+    (live, failed)
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime};
 
 use access_log_tracker::archive::frames::Compression;
 use access_log_tracker::archive::name::{Name, name};
-use access_log_tracker::archive::target::{Bytes, Listed, Put, Stop, Target, target};
-use access_log_tracker::archive::{Object, fetch, pack, spool, store};
+use access_log_tracker::archive::target::{Bytes, Listed, Put, Stop, Target};
+use access_log_tracker::archive::{Object, fetch, open, pack, spool, store};
 use access_log_tracker::config::Config;
 use access_log_tracker::pure::parse::Format;
 use sha2::{Digest, Sha256};
@@ -124,7 +124,7 @@ fn contract(target: &dyn Target, proves: bool) {
 /// The target that a configuration names. Credentials are read from the environment of this process.
 fn configured(section: &str, stop: &Arc<Stop>) -> Box<dyn Target> {
     let config = Config::from_str(section, |_| None).unwrap();
-    target(config.archive.as_ref().unwrap(), stop).unwrap()
+    open(config.archive.as_ref().unwrap(), stop).unwrap()
 }
 
 /// Runs this test in a process of its own, that has the credentials.
@@ -299,7 +299,7 @@ impl Station {
                 "SELECT archive_bytes, encode(archive_sha256, 'hex'), raw_bytes, encode(raw_sha256, 'hex'), raw_lines, \
                  archive_error IS NULL FROM log_files WHERE archive_uri LIKE '%{key}'"
             ));
-            let lines = memchr::memchr_iter(b'\n', &raw).count();
+            let lines = raw.split_inclusive(|byte| *byte == b'\n').count();
             let object = hex(&Sha256::digest(&bytes));
             let expected = format!("{}|{object}|{}|{}|{lines}|t", bytes.len(), raw.len(), hex(&raw_sha256));
             assert_eq!(said, expected, "{key}");
@@ -472,36 +472,130 @@ fn whatever_goes_wrong_every_log_is_archived_once() {
     station.check();
 }
 
+/// `alt run --final`, as a child.
+fn last(bench: &Bench, mut command: Command) -> std::process::Child {
+    credentials(&mut command).args(["run", "--final", "--config"]).arg(&bench.config);
+    command.stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// Whether it ended well, and what it said.
+fn ended(mut child: std::process::Child) -> (bool, String) {
+    wait_for(60, || child.try_wait().unwrap().is_some(), || "alt run --final has no end".to_owned());
+    let output = child.wait_with_output().unwrap();
+    (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
 #[test]
 fn the_last_run_loads_and_archives_all_and_says_so() {
-    let mut station = Station::in_bucket("");
+    // Nothing is young, and live logs stay all the same.
+    let mut station = Station::in_bucket("delete_after = \"0s\"");
     station.rotate("beacon.log.1", 100);
-    station.rotate("beacon.log", 50);
-    let last = |bench: &Bench| {
-        let mut command = alt();
-        credentials(&mut command).args(["run", "--final", "--config"]).arg(&bench.config);
-        command.stderr(Stdio::piped()).output().unwrap()
-    };
-    // A line without its end counts, too.
+    station.rotate("real", 50);
+    symlink(station.bench.path("real"), station.bench.path("beacon.log")).unwrap();
+    // A line without its end counts, too; of an empty log, nothing does.
     let text = many(1);
     let cut = text.strip_suffix('\n').unwrap();
     fs::write(station.bench.path("beacon.log.2"), cut).unwrap();
     station.files.insert(Sha256::digest(cut).into(), cut.len());
     station.bench.written += 1;
-    let output = last(&station.bench);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let empty = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    fs::write(station.bench.path("beacon.log.4.gz"), empty.finish().unwrap()).unwrap();
+    let (well, said) = ended(last(&station.bench, alt()));
+    assert!(well, "{said}");
     station.bench.check();
-    assert_eq!(station.archived(), 3);
+    assert_eq!(station.archived(), 3, "{said}");
+    station.check();
+    assert!(is_there(&station.bench.path("real")) && !is_there(&station.bench.path("beacon.log.1")));
     // Nothing more is owed, and nothing is done again.
     station.server.as_ref().unwrap().requests();
-    assert!(last(&station.bench).status.success());
+    assert!(ended(last(&station.bench, alt())).0);
     let requests = station.server.as_ref().unwrap().requests();
     assert!(requests.iter().all(|request| !request.starts_with("PUT")), "{requests:?}");
-    // What cannot be read is owed.
+    // What cannot be read is owed, and the rest is done.
     fs::write(station.bench.path("beacon.log.3.gz"), b"\x1f\x8b\x08\0 broken").unwrap();
-    let output = last(&station.bench);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("beacon.log.3.gz"), "{said}");
+    fs::write(station.bench.path("beacon.log.5"), b"\xfd7zXZ\0 of another kind").unwrap();
+    station.rotate("beacon.log.6", 10);
+    let (well, said) = ended(last(&station.bench, alt()));
+    assert!(!well && said.contains("beacon.log.3.gz") && said.contains("beacon.log.5"), "{said}");
+    assert_eq!(station.archived(), 4);
+}
+
+#[test]
+fn the_last_run_owes_what_was_not_committed() {
+    let mut station = Station::new("", None);
+    station.rotate("beacon.log", 50);
+    let refuse = "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'not now'; END$$; \
+                  CREATE TRIGGER refuse BEFORE INSERT ON checkpoints FOR EACH ROW EXECUTE FUNCTION refuse()";
+    station.bench.database.psql(refuse);
+    // Stopped before it could.
+    let child = last(&station.bench, alt());
+    std::thread::sleep(Duration::from_secs(2));
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    let (well, said) = ended(child);
+    assert!(!well && said.contains("stopped before"), "{said}");
+    // It comes to its end once it can.
+    let child = last(&station.bench, alt());
+    std::thread::sleep(Duration::from_secs(2));
+    station.bench.database.psql("DROP TRIGGER refuse ON checkpoints");
+    let (well, said) = ended(child);
+    assert!(well, "{said}");
+    station.bench.check();
+    // A directory that cannot be listed may hold anything.
+    if nix::unistd::geteuid().is_root() {
+        let closed = station.bench.path("closed");
+        fs::create_dir(&closed).unwrap();
+        fs::set_permissions(&closed, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+        let text = fs::read_to_string(&station.bench.config).unwrap();
+        let open = station.bench.directory.path();
+        fs::set_permissions(open, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let log = format!("{}/closed/*.log", open.display());
+        fs::write(&station.bench.config, text.replace(&format!("{}/beacon.log", open.display()), &log))
+            .unwrap();
+        let nobody = crate::support::daemon::alt_as_nobody(&station.bench.config);
+        let (well, said) = ended(last(&station.bench, nobody));
+        assert!(!well && said.contains("closed"), "{said}");
+    }
+}
+
+#[test]
+fn a_log_that_the_archive_does_not_take_does_not_keep_others_out() {
+    let mut station = Station::in_directory("delete_after = \"0s\"");
+    let days = 3 * 86_400;
+    let old: String = (0..10).map(|_| crate::support::lines::alt1_aged(days)).collect();
+    station.bench.append_text("beacon.log.1", &old, 10);
+    let file = fs::File::options().append(true).open(station.bench.path("beacon.log.1")).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(days)).unwrap();
+    station.rotate("beacon.log.2", 20);
+    station.bench.append("beacon.log", 10);
+    // Where its folder should be stands something else.
+    let day = jiff::Timestamp::now().checked_sub(jiff::SignedDuration::from_hours(72)).unwrap();
+    let folder = format!("archive/dt={}", day.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y-%m-%d"));
+    fs::create_dir(station.bench.path("archive")).unwrap();
+    fs::write(station.bench.path(&folder), "").unwrap();
+    station.start();
+    station.wait(1);
+    wait_for(30, || !is_there(&station.bench.path("beacon.log.2")), || station.bench.state());
+    let error =
+        "SELECT count(*) FROM log_files WHERE archive_error LIKE '%archive/dt=%' AND path LIKE '%.log.1'";
+    assert_eq!(station.bench.database.psql(error), "1");
+    fs::remove_file(station.bench.path(&folder)).unwrap();
+    station.wait(2);
+}
+
+#[test]
+fn a_log_that_was_taken_out_is_not_deleted() {
+    let mut station = Station::new("[retention]\nlogs = \"0s\"", None);
+    station.rotate("beacon.log.1", 20);
+    let (config, log) = (station.bench.config.clone(), station.bench.path("beacon.log.1"));
+    assert!(ask(&config, &["replay", log.to_str().unwrap()]).0);
+    assert!(ask(&config, &["unload", log.to_str().unwrap()]).0);
+    station.rotate("beacon.log.2", 30);
+    station.bench.append("beacon.log", 1);
+    station.start();
+    wait_for(30, || !is_there(&station.bench.path("beacon.log.2")), || station.bench.state());
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(is_there(&log));
 }
 
 /// `alt` with the configuration and the credentials of a station.
@@ -565,6 +659,12 @@ fn the_archive_brings_rows_back_and_lines() {
     assert_eq!((&again["rows"], &again["lines"]), (&45_800.into(), &45_800.into()));
     assert_eq!(rows(&station.bench.database), before);
     assert_eq!(fetched(), 3);
+
+    // A filter looks for rows by ids, whatever the ledger says.
+    station.bench.database.psql("DELETE FROM access_logs WHERE file_offset = 0 AND file_id IN (SELECT id FROM log_files WHERE path LIKE '%.log.%')");
+    let some = account(&config, &["replay", "--json", "--since", "2020-01-01", all]);
+    assert!(some["rows"].as_u64().unwrap() >= 1, "{some}");
+    assert_eq!((rows(&station.bench.database), fetched()), (before.clone(), 3));
 
     // Another database, empty.
     let other = Bench::not_started(

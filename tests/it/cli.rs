@@ -117,6 +117,7 @@ fn help_is_a_small_manual() {
       tail     Watch hits as they come
       explain  Show how a line is parsed, enriched and classified, and by which rule
       rejects  Lines that could not become rows
+      archive  The archive: what is in it, and getting it back
       help     Print this message or the help of the given subcommand(s)
 
     Options:
@@ -170,9 +171,11 @@ fn help_is_a_small_manual() {
 
     Arguments:
       [PATH]...  Files (plain, .gz, .zst, .bz2; tar archives of them, packed or not), directories,
-                 patterns, or - for standard input
+                 patterns, - for standard input, or what is below s3://BUCKET/PREFIX/ or file:///PATH/
+                 in an archive
 
     Options:
+          --missing            Read what the archive of the configuration has and this database lacks
           --files-from <FILE>  Read what this file names too: one path a line, or with a NUL behind each
                                (- for standard input)
           --order <WHICH>      Which files come first, by the time they were last written: oldest or

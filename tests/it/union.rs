@@ -170,12 +170,12 @@ fn hold(theme: Theme, count: usize) {
 
 #[test]
 fn of_files_with_ids() {
-    hold(Theme { lines: Lines::Alt1, disturbed: false, live: false }, 400);
+    hold(Theme { lines: Lines::Alt1, disturbed: false, live: false }, 600);
 }
 
 #[test]
 fn of_files_without_ids() {
-    hold(Theme { lines: Lines::Combined, disturbed: false, live: false }, 150);
+    hold(Theme { lines: Lines::Combined, disturbed: false, live: false }, 200);
 }
 
 #[test]
@@ -185,22 +185,22 @@ fn of_files_with_equal_lines() {
 
 #[test]
 fn of_files_with_ids_whatever_happens_to_the_replays() {
-    hold(Theme { lines: Lines::Alt1, disturbed: true, live: false }, 400);
+    hold(Theme { lines: Lines::Alt1, disturbed: true, live: false }, 600);
 }
 
 #[test]
 fn of_files_without_ids_whatever_happens_to_the_replays() {
-    hold(Theme { lines: Lines::Combined, disturbed: true, live: false }, 150);
+    hold(Theme { lines: Lines::Combined, disturbed: true, live: false }, 200);
 }
 
 #[test]
 fn of_files_and_a_log_that_a_daemon_follows() {
-    hold(Theme { lines: Lines::Alt1, disturbed: true, live: true }, 150);
+    hold(Theme { lines: Lines::Alt1, disturbed: true, live: true }, 250);
 }
 
 #[test]
 fn of_files_and_a_log_without_ids_that_a_daemon_follows() {
-    hold(Theme { lines: Lines::Combined, disturbed: true, live: true }, 60);
+    hold(Theme { lines: Lines::Combined, disturbed: true, live: true }, 100);
 }
 
 fn bench() -> Bench {

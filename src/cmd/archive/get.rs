@@ -96,7 +96,12 @@ fn in_object(target: &dyn Target, key: &str, bytes: u64, offset: u64) -> anyhow:
         match locate(&end, offset) {
             Table::Frame(place) => {
                 let frame = target.read(key, Bytes::From(place.at, place.bytes))?;
-                return first_line(stored::unpack(frame)?, offset - place.raw_at);
+                let line = first_line(stored::unpack(frame)?, offset - place.raw_at)?;
+                // Frames of ours end with a line; others may go on in the next one.
+                if line.ends_with(b"\n") || locate(&end, place.raw_at + place.raw_bytes) == Table::Beyond {
+                    return Ok(line);
+                }
+                return first_line(stored::unpack(target.read(key, Bytes::All)?)?, offset);
             }
             Table::Beyond => bail!("the log ends before offset {offset}"),
             Table::More(more) if more > wanted && more <= bytes => wanted = more,

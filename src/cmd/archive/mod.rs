@@ -10,7 +10,8 @@ use std::sync::Arc;
 use anyhow::bail;
 
 use super::{Out, Outcome};
-use crate::archive::target::{Stop, Target, target};
+use crate::archive::open;
+use crate::archive::target::{Stop, Target};
 use crate::cli;
 use crate::config::{self, Config};
 
@@ -32,7 +33,7 @@ fn configured(config: &Config) -> anyhow::Result<Box<dyn Target>> {
     let Some(archive) = &config.archive else {
         bail!("there is no archive: set url in [archive]");
     };
-    target(archive, &Arc::new(Stop::default()))
+    open(archive, &Arc::new(Stop::default()))
 }
 
 /// The archive that an object's URI is in, and its key there.
@@ -41,5 +42,5 @@ fn of_uri(config: &Config, uri: &str) -> anyhow::Result<(Box<dyn Target>, String
         bail!("{uri} names no object");
     };
     let archive = config::Archive { url: folder.to_owned(), ..config.archive.clone().unwrap_or_default() };
-    Ok((target(&archive, &Arc::new(Stop::default()))?, key.to_owned()))
+    Ok((open(&archive, &Arc::new(Stop::default()))?, key.to_owned()))
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::Findings;
-use crate::archive::target::{Stop, target};
+use crate::archive::open;
+use crate::archive::target::Stop;
 use crate::config::Config;
 
 /// The first object is enough.
@@ -21,7 +22,7 @@ impl std::error::Error for Enough {}
 /// Looks at the archive that is configured. Nothing is written to it.
 pub(super) fn look(config: &Config, findings: &mut Findings) {
     let Some(archive) = &config.archive else { return };
-    let looked = target(archive, &Arc::new(Stop::default()))
+    let looked = open(archive, &Arc::new(Stop::default()))
         .and_then(|target| target.list("dt=", &mut |_| Err(Enough.into())));
     if let Err(error) = looked
         && !error.is::<Enough>()

@@ -32,6 +32,8 @@ pub(super) struct Job<'a> {
     pub(super) config: &'a Config,
     pub(super) bytes_done: &'a AtomicU64,
     pub(super) stop: Arc<Stop>,
+    /// What is loaded moves checkpoints: nothing is left out, and it is no rehearsal.
+    pub(super) records: bool,
 }
 
 impl Job<'_> {
@@ -67,8 +69,12 @@ impl Job<'_> {
             Err(error) => return lock(results).note(uri, Err(format!("{error:#}"))),
         };
         self.file(&item, results);
-        let was_loaded = !self.filtered && !self.store.is_stopping() && !self.store.is_closed();
-        if was_loaded && let Err(error) = came_from(self.config, &uri, bytes, &sha256) {
+        let failed = lock(results).failed.iter().any(|(name, _)| *name == uri);
+        let was_loaded = !failed && !self.store.is_stopping() && !self.store.is_closed();
+        if was_loaded
+            && self.records
+            && let Err(error) = came_from(self.config, &uri, bytes, &sha256)
+        {
             tracing::warn!(uri, error = format!("{error:#}"), "loaded, and not noted from where");
         }
     }

@@ -115,6 +115,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
                 config,
                 bytes_done: &bytes_done,
                 stop: Arc::clone(&stop),
+                records: filter.is_open() && !args.dry_run,
             };
             let (items, objects, next, results) = (&items, &objects, &next, &results);
             threads.push(scope.spawn(move || {

@@ -15,7 +15,8 @@ use tokio_postgres::types::Type;
 
 use crate::archive;
 use crate::archive::name::Name;
-use crate::archive::target::{Stop, Target, target};
+use crate::archive::open;
+use crate::archive::target::{Stop, Target};
 use crate::config::{self, Config};
 use crate::pure::filter::Filter;
 use crate::source::inputs::Order;
@@ -104,7 +105,7 @@ pub(super) fn listing(
         let last = if folder == url { "" } else { last };
         let archive =
             config::Archive { url: folder.to_owned(), ..config.archive.clone().unwrap_or_default() };
-        let target: Arc<dyn Target> = target(&archive, stop)?.into();
+        let target: Arc<dyn Target> = open(&archive, stop)?.into();
         let below = format!("{last}/");
         target.list(last, &mut |listed| {
             if last.is_empty() || listed.key == last || listed.key.starts_with(&below) {
@@ -122,7 +123,8 @@ pub(super) fn listing(
             bail!("there is nothing at {url}");
         }
     }
-    if !again {
+    // What is filtered is looked for by ids, whatever the ledger says.
+    if !again && filter.is_open() {
         leave_known_out(config, &mut listing)?;
     }
     let first = |object: &Object| object.name.as_ref().and_then(|name| name.times);
