@@ -272,23 +272,24 @@ impl Archiver {
             }
             Ok(()) => {
                 // Others went in; of those that did not, one speaks for all.
-                let message = self.refused.values().min().cloned();
-                self.tell(message.unwrap_or_default());
+                if let Some(message) = self.refused.values().min() {
+                    self.tell(message);
+                }
             }
             Err(error) if error.is::<Stopped>() || self.stop.is_stopped() => {}
             Err(error) => {
                 if !error.is::<OfArchive>() {
                     self.client = None;
                 }
-                self.tell(format!("{error:#}"));
+                self.tell(&format!("{error:#}"));
             }
         }
         done
     }
 
     /// Says a trouble once.
-    fn tell(&self, message: String) {
-        if self.status.set(Some(message.clone())).as_ref() != Some(&message) {
+    fn tell(&self, message: &str) {
+        if self.status.set(Some(message.to_owned())).as_deref() != Some(message) {
             tracing::warn!(error = message, "cannot archive: trying again until it can be done");
         }
     }
