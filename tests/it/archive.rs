@@ -190,6 +190,48 @@ fn a_bucket_keeps_the_contract() {
 }
 
 #[test]
+fn what_a_store_is_to_do_with_objects_is_sent() {
+    if !with_credentials("what_a_store_is_to_do_with_objects_is_sent") {
+        return;
+    }
+    let server = Server::start();
+    let more = "encryption = \"aws:kms\"\nkms_key = \"alias/logs\"\nstorage_class = \"STANDARD_IA\"\n\
+                tags = { team = \"web & more\" }";
+    let target = configured(&format!("{}{more}", server.configuration("p")), &Arc::default());
+    let options = "x-amz-server-side-encryption=aws:kms x-amz-server-side-encryption-aws-kms-key-id=alias/logs \
+                   x-amz-storage-class=STANDARD_IA x-amz-tagging=team=web+%26+more";
+    for (log, begins, ends) in [(many(1).into_bytes(), "PUT", "PUT"), (noise(3, 9 << 20), "POST", "POST")] {
+        let object = packed(&log, Compression::Zstd(3));
+        server.requests();
+        target.put(&name_of(&object, &log).key(), &object.packed).unwrap();
+        let requests = server.requests();
+        let (first, last) = (requests.first().unwrap(), requests.last().unwrap());
+        assert!(first.starts_with(begins) && first.ends_with(options), "{first}");
+        assert!(last.starts_with(ends) && last.contains(" if-none-match=*"), "{last}");
+    }
+}
+
+#[test]
+fn gzip_is_there_for_readers_that_know_nothing_else() {
+    let mut station = Station::in_directory("compression = \"gzip\"");
+    station.rotate("beacon.log.1", 40_000);
+    station.bench.append("beacon.log", 1);
+    station.start();
+    station.wait(1);
+    let (key, path) = station.objects().remove(0);
+    assert!(key.ends_with(".log.gz"), "{key}");
+    let mut raw = Vec::new();
+    flate2::read::MultiGzDecoder::new(fs::File::open(path).unwrap()).read_to_end(&mut raw).unwrap();
+    assert!(raw == fs::read(station.bench.path("beacon.log.1")).unwrap());
+    let far = "SELECT file_id, file_offset FROM access_logs ORDER BY file_offset DESC LIMIT 1";
+    let far = station.bench.database.psql(far);
+    let (file, offset) = far.split_once('|').unwrap();
+    let (_, line, err) = ask(&station.bench.config, &["archive", "get", "--file", file, "--offset", offset]);
+    assert_eq!(line.as_bytes(), &raw[offset.parse().unwrap()..], "{err}");
+    assert!(ask(&station.bench.config, &["archive", "verify", "--deep"]).0);
+}
+
+#[test]
 fn uploads_that_break_off_leave_nothing() {
     if !with_credentials("uploads_that_break_off_leave_nothing") {
         return;
@@ -215,6 +257,11 @@ fn uploads_that_break_off_leave_nothing() {
     assert_eq!(target.sweep("another").unwrap(), 0);
     assert_eq!(target.sweep("web-1").unwrap(), 1);
     assert_eq!(server.unfinished(), 0);
+    // A bucket that is not there.
+    let nowhere = server.configuration("p").replace("s3://logs/", "s3://nothing/");
+    let small = packed(&log[..1000], Compression::Zstd(3));
+    let error = configured(&nowhere, &Arc::default()).put("x", &small.packed).unwrap_err().to_string();
+    assert!(error.contains("404 NoSuchBucket") && error.contains("mend url in [archive]"), "{error}");
     // It came to its end, and nobody heard of it.
     server.next(&[None, None, None, None, None, Some(Fault::NoAnswer)]);
     let name = name_of(&object, &log);
@@ -256,7 +303,12 @@ impl Station {
 
     /// Writes a log and rotates it away; an hour old.
     fn rotate(&mut self, name: &str, lines: usize) {
-        let text = many(lines);
+        self.rotate_with(name, lines, 0);
+    }
+
+    /// The same, with so many more lines that are no hits.
+    fn rotate_with(&mut self, name: &str, lines: usize, more: usize) {
+        let text = many(lines) + &many(more).replace("\t204\t", "\t429\t");
         let mut file = fs::File::create(self.bench.path("new")).unwrap();
         file.write_all(text.as_bytes()).unwrap();
         file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
@@ -432,7 +484,8 @@ fn the_daemon_stops_while_a_store_does_not_answer() {
 #[test]
 fn whatever_goes_wrong_every_log_is_archived_once() {
     let full = std::env::var_os("ALT_TEST_FULL").is_some();
-    let (files, kills, most) = if full { (100, 100, 400_000) } else { (12, 8, 4_000) };
+    // Up to 200 MB each; few of the lines are rows, whose loading is tested elsewhere.
+    let (files, kills, most) = if full { (100, 100, 780_000) } else { (12, 8, 4_000) };
     let seed =
         u64::try_from(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos()).unwrap();
     println!("seed {seed}");
@@ -449,8 +502,8 @@ fn whatever_goes_wrong_every_log_is_archived_once() {
         for _ in 0..files / kills + 1 {
             if rotated < files {
                 rotated += 1;
-                let lines = 10 + next(most);
-                station.rotate(&format!("beacon.log.{rotated}"), lines);
+                let lines = next(most);
+                station.rotate_with(&format!("beacon.log.{rotated}"), 10 + lines % 2000, lines);
             }
         }
         station.start();

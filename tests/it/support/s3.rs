@@ -52,6 +52,15 @@ const FAULTS: [Fault; 7] = [
     Fault::Slow(30),
 ];
 
+/// Headers of requests that are noted.
+const OPTIONS: [&str; 5] = [
+    "if-none-match",
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-storage-class",
+    "x-amz-tagging",
+];
+
 /// What is to go wrong.
 #[derive(Default)]
 struct Plan {
@@ -152,7 +161,7 @@ impl Server {
         (plan.percent, plan.random) = (percent, seed);
     }
 
-    /// Requests since the last call: method and path.
+    /// Requests since the last call: method, path, and what of the options they have.
     pub(crate) fn requests(&self) -> Vec<String> {
         std::mem::take(&mut self.plan.lock().unwrap().requests)
     }
@@ -206,7 +215,9 @@ async fn answer(
 ) -> Result<Answer, Error> {
     let fault = {
         let mut plan = plan.lock().unwrap();
-        plan.requests.push(format!("{} {}", request.method(), request.uri()));
+        let said = OPTIONS.iter().filter_map(|name| Some((name, request.headers().get(*name)?)));
+        let said: String = said.map(|(name, value)| format!(" {name}={}", value.to_str().unwrap())).collect();
+        plan.requests.push(format!("{} {}{said}", request.method(), request.uri()));
         plan.fault()
     };
     match fault {
@@ -264,7 +275,15 @@ fn base64(bytes: &[u8]) -> String {
 
 #[async_trait]
 impl S3 for Store {
-    async fn put_object(&self, request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
+    async fn put_object(
+        &self,
+        mut request: S3Request<PutObjectInput>,
+    ) -> S3Result<S3Response<PutObjectOutput>> {
+        if !self.is_there(&request.input.bucket, "") {
+            return Err(s3_error!(NoSuchBucket));
+        }
+        // It knows one class; that another is asked for is noted.
+        request.input.storage_class = None;
         let mut done = self.files.put_object(request).await?;
         if !self.checksums {
             done.output.checksum_sha256 = None;
@@ -299,8 +318,9 @@ impl S3 for Store {
 
     async fn create_multipart_upload(
         &self,
-        request: S3Request<CreateMultipartUploadInput>,
+        mut request: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        request.input.storage_class = None;
         let key = request.input.key.clone();
         let begun = self.files.create_multipart_upload(request).await?;
         let id = begun.output.upload_id.clone().unwrap();
