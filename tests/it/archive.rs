@@ -456,10 +456,14 @@ fn a_store_that_refuses_does_not_hold_up_loading() {
     let status = alt().args(["status", "--config"]).arg(&station.bench.config).output().unwrap();
     let status = String::from_utf8_lossy(&status.stdout).into_owned();
     assert!(status.contains("not archived"), "{status}");
+    let (_, check, _) = ask(&station.bench.config, &["check"]);
+    assert!(check.contains("the archive cannot be used") && check.contains("403 AccessDenied"), "{check}");
     station.bench.append("beacon.log", 10);
     station.bench.settle();
     assert_eq!(station.archived(), 0);
     server.always(None);
+    let (_, check, _) = ask(&station.bench.config, &["check"]);
+    assert!(!check.contains("the archive"), "{check}");
     station.wait(1);
     station.server = Some(server);
     station.check();
