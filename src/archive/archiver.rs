@@ -437,7 +437,8 @@ impl Archiver {
             return Ok(self.later(file));
         }
         if self.target.is_none() {
-            return match self.is_old(file) && !state.unloaded {
+            return match self.is_old(file) {
+                true if state.unloaded => Ok(self.later(file)),
                 true => self.delete(file, &opened, file_id, &state),
                 false => Ok(Known::Settled),
             };
