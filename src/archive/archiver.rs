@@ -46,6 +46,9 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 /// How long a file that is not finished yet, or cannot be read, is left alone; doubles up to the second.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
+/// The longest wait between two looks for unfinished uploads, where the store does not let them be listed.
+const SWEEP_WAIT_MAX: Duration = Duration::from_secs(3600);
+
 /// Files that the archive does not take before a pass ends: it is not the files then.
 const REFUSED_MAX: usize = 3;
 
@@ -162,7 +165,8 @@ pub struct Archiver {
     runtime: tokio::runtime::Runtime,
     client: Option<Client>,
     target: Option<Box<dyn Target>>,
-    swept: bool,
+    /// When unfinished uploads are looked for, and the wait after that; `None`: they are taken away.
+    sweep_at: Option<(Instant, Duration)>,
     known: HashMap<Key, (Stamp, Known)>,
     complained: HashMap<PathBuf, String>,
     /// Files that the archive did not take when that was tried last, and why.
@@ -200,7 +204,7 @@ impl Archiver {
             runtime,
             client: None,
             target: None,
-            swept: false,
+            sweep_at: Some((Instant::now(), AGAIN.0)),
             known: HashMap::new(),
             complained: HashMap::new(),
             refused: HashMap::new(),
@@ -300,26 +304,7 @@ impl Archiver {
         {
             self.target = Some(open(archive, &self.stop)?);
         }
-        if let Some(target) = &self.target
-            && !self.swept
-        {
-            match target.sweep(&self.host) {
-                Ok(0) => self.swept = true,
-                Ok(uploads) => {
-                    tracing::info!(uploads, "took away what unfinished uploads had left");
-                    self.swept = true;
-                }
-                // Not all stores list them, and not all roles may: that must not keep logs from being archived.
-                Err(error) if !error.is::<Stopped>() => {
-                    tracing::warn!(
-                        error = format!("{error:#}"),
-                        "cannot look for unfinished uploads; a lifecycle rule can take them away, too"
-                    );
-                    self.swept = true;
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        self.sweep()?;
         let (mut there, mut failed) = (Vec::new(), 0);
         for index in 0..self.watched.len() {
             let finished = self.store.is_final();
@@ -351,6 +336,34 @@ impl Archiver {
         }
         self.known.retain(|key, _| there.contains(key));
         self.refused.retain(|key, _| there.contains(key));
+        Ok(())
+    }
+
+    /// Takes away what uploads have left that a crash cut off; once, as soon as that can be done.
+    fn sweep(&mut self) -> anyhow::Result<()> {
+        let (Some(target), Some((at, wait))) = (&self.target, self.sweep_at) else { return Ok(()) };
+        if Instant::now() < at {
+            return Ok(());
+        }
+        match target.sweep(&self.host) {
+            Ok(uploads) => {
+                if uploads > 0 {
+                    tracing::info!(uploads, "took away what unfinished uploads had left");
+                }
+                self.sweep_at = None;
+            }
+            Err(error) if self.stop.is_stopped() => return Err(error),
+            // Not all stores list them, and not all roles may: that must not keep logs from being archived.
+            Err(error) => {
+                if wait == AGAIN.0 {
+                    tracing::warn!(
+                        error = format!("{error:#}"),
+                        "cannot look for unfinished uploads: trying again; a lifecycle rule can take them away, too"
+                    );
+                }
+                self.sweep_at = Some((Instant::now() + wait, (wait * 2).min(SWEEP_WAIT_MAX)));
+            }
+        }
         Ok(())
     }
 

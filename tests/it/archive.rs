@@ -445,7 +445,11 @@ fn without_an_archive_loaded_logs_go_when_that_is_wanted() {
 fn a_store_that_refuses_does_not_hold_up_loading() {
     let mut station = Station::in_bucket("");
     let server = station.server.take().unwrap();
+    // A crash has left an upload, of which nobody knows when the store refuses.
+    server.begin("logs/dt=2026-01-01/host=here/beacon-unknown-unknown-0123456789abcdef-1.log.zst");
     server.always(Some(Fault::Answer(403, "AccessDenied")));
+    let text = fs::read_to_string(&station.bench.config).unwrap();
+    fs::write(&station.bench.config, text.replace("[load]", "[load]\nhost = \"here\"")).unwrap();
     station.rotate("beacon.log.1", 100);
     station.bench.append("beacon.log", 10);
     station.start();
@@ -465,6 +469,7 @@ fn a_store_that_refuses_does_not_hold_up_loading() {
     let (_, check, _) = ask(&station.bench.config, &["check"]);
     assert!(!check.contains("the archive"), "{check}");
     station.wait(1);
+    wait_for(30, || server.unfinished() == 0, || station.bench.state());
     station.server = Some(server);
     station.check();
 }
@@ -525,7 +530,9 @@ fn whatever_goes_wrong_every_log_is_archived_once() {
     let left = || (1..=files).filter(|n| is_there(&station.bench.path(&format!("beacon.log.{n}")))).count();
     wait_for(120, || left() == 0, || format!("{} left\n{}", left(), station.bench.state()));
     station.bench.settle();
-    // What the last kill has left, the last start has swept.
+    // What the last kill has left, the last start sweeps.
+    let server = station.server.as_ref().unwrap();
+    wait_for(30, || server.unfinished() == 0, || format!("{} uploads are left", server.unfinished()));
     station.check();
 }
 
