@@ -4,8 +4,8 @@
 //! Right because it looks: each pass goes by the files that are on the disk and by what the database says of them, so
 //! a crash at any step repeats that step. Invariants: a file is deleted only if it is sealed and loaded to its last
 //! byte, and its bytes, read again right before, are those that the archive is proven to hold; never a live log, never
-//! through a link. Errors of one file leave the others alone; errors of the archive or the database end the pass, and
-//! are tried again for ever.
+//! through a link. A file that cannot be read, or that the archive does not take, leaves the others alone; several that
+//! it does not take, and errors of the database, end the pass. All is tried again for ever.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
@@ -19,14 +19,13 @@ use anyhow::Context;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
-use sha2::Digest;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::frames::Compression;
 use super::name::name;
-use super::target::{Sha256, Stop, Stopped, Target};
-use super::{Object, open, pack, spool, store};
+use super::target::{Stop, Stoppable, Stopped, Target};
+use super::{Object, hash, open, pack, spool, store};
 use crate::clock::{self, system_time};
 use crate::config;
 use crate::pure::parse::Format;
@@ -37,14 +36,12 @@ use crate::store::connect;
 use crate::store::files::Stamp;
 use crate::store::writer::Store;
 
-/// Passes of looks at the followed files, for which a pass of this waits.
+/// Between two passes lies the time of so many looks at the followed files (`look_interval`).
 const LOOKS: u32 = 10;
 
-/// Waits after errors: the first, and the longest.
+/// How long is waited after an error, and a file is left alone that is not finished yet or failed: the first time, and
+/// at the most. Doubles.
 const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
-
-/// How long a file that is not finished yet, or cannot be read, is left alone; doubles up to the second.
-const AGAIN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
 /// The longest wait between two looks for unfinished uploads, where the store does not let them be listed.
 const SWEEP_WAIT_MAX: Duration = Duration::from_secs(3600);
@@ -95,33 +92,27 @@ enum Known {
     Settled,
 }
 
-/// One file's error: it cannot be read, and the others go on.
+/// An error with one file, after which others are tried.
 #[derive(Debug)]
-struct OfFile(anyhow::Error);
+enum Failed {
+    /// It cannot be read.
+    File(anyhow::Error),
+    /// The archive does not take it: that may be its fault, or all will fail.
+    Archive(anyhow::Error),
+}
 
-impl std::fmt::Display for OfFile {
+impl std::fmt::Display for Failed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:#}", self.0)
+        let (Failed::File(error) | Failed::Archive(error)) = self;
+        write!(f, "{error:#}")
     }
 }
 
-impl std::error::Error for OfFile {}
-
-/// The archive's error with one file: it may be that file's, or all will fail.
-#[derive(Debug)]
-struct OfArchive(anyhow::Error);
-
-impl std::fmt::Display for OfArchive {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:#}", self.0)
-    }
-}
-
-impl std::error::Error for OfArchive {}
+impl std::error::Error for Failed {}
 
 fn of_file(path: &Path) -> impl Fn(io::Error) -> anyhow::Error {
     let path = path.to_owned();
-    move |error| OfFile(anyhow::Error::new(error).context(format!("read {}", path.display()))).into()
+    move |error| Failed::File(anyhow::Error::new(error).context(format!("read {}", path.display()))).into()
 }
 
 /// How a file stands in the database.
@@ -204,7 +195,7 @@ impl Archiver {
             runtime,
             client: None,
             target: None,
-            sweep_at: Some((Instant::now(), AGAIN.0)),
+            sweep_at: Some((Instant::now(), RETRY.0)),
             known: HashMap::new(),
             complained: HashMap::new(),
             refused: HashMap::new(),
@@ -282,7 +273,7 @@ impl Archiver {
             }
             Err(error) if error.is::<Stopped>() || self.stop.is_stopped() => {}
             Err(error) => {
-                if !error.is::<OfArchive>() {
+                if !error.is::<Failed>() {
                     self.client = None;
                 }
                 self.tell(&format!("{error:#}"));
@@ -314,14 +305,18 @@ impl Archiver {
                 if !self.is_due(&file) {
                     continue;
                 }
-                match self.file(index, &file) {
+                let error = match self.file(index, &file) {
                     Ok(known) => {
                         self.complained.remove(&file.path);
                         self.refused.remove(&file.key);
                         self.known.insert(file.key, (file.stamp, known));
+                        continue;
                     }
-                    Err(error) if error.is::<OfFile>() => self.complain(&file, &error),
-                    Err(error) if error.is::<OfArchive>() => {
+                    Err(error) => error,
+                };
+                match error.downcast_ref() {
+                    Some(Failed::File(_)) => self.complain(&file, &error),
+                    Some(Failed::Archive(_)) => {
                         let later = self.later(&file);
                         self.known.insert(file.key, (file.stamp, later));
                         self.refused.insert(file.key, format!("{error:#}"));
@@ -330,7 +325,7 @@ impl Archiver {
                             return Err(error);
                         }
                     }
-                    Err(error) => return Err(error),
+                    None => return Err(error),
                 }
             }
         }
@@ -355,7 +350,7 @@ impl Archiver {
             Err(error) if self.stop.is_stopped() => return Err(error),
             // Not all stores list them, and not all roles may: that must not keep logs from being archived.
             Err(error) => {
-                if wait == AGAIN.0 {
+                if wait == RETRY.0 {
                     tracing::warn!(
                         error = format!("{error:#}"),
                         "cannot look for unfinished uploads: trying again; a lifecycle rule can take them away, too"
@@ -414,8 +409,8 @@ impl Archiver {
 
     fn later(&self, file: &OnDisk) -> Known {
         let wait = match self.known.get(&file.key) {
-            Some((stamp, Known::Later(_, wait))) if *stamp == file.stamp => (*wait * 2).min(AGAIN.1),
-            _ => AGAIN.0,
+            Some((stamp, Known::Later(_, wait))) if *stamp == file.stamp => (*wait * 2).min(RETRY.1),
+            _ => RETRY.0,
         };
         Known::Later(Instant::now() + wait, wait)
     }
@@ -510,13 +505,12 @@ impl Archiver {
         let log = opened.stream().map_err(of_file(&file.path))?;
         let Object { packed, lines, times } =
             pack(log, &self.watched[index].format, compression, spool()?, &self.stop).map_err(|error| {
-                let of_log = error.chain().any(|cause| cause.to_string() == super::READ_THE_LOG);
                 if self.stop.is_stopped() {
                     error
-                } else if of_log {
-                    OfFile(error.context(format!("read {}", file.path.display()))).into()
+                } else if error.is::<super::Unreadable>() {
+                    Failed::File(error.context(format!("read {}", file.path.display()))).into()
                 } else {
-                    OfArchive(error).into()
+                    Failed::Archive(error).into()
                 }
             })?;
         let (before, after) = opened.stamps().map_err(of_file(&file.path))?;
@@ -525,7 +519,7 @@ impl Archiver {
         }
         let name = name(&self.host, &file.live_path, times, &state.head, packed.raw_bytes, compression);
         let stored = store(target.as_ref(), name, &packed, &self.stop)
-            .map_err(|error| if self.stop.is_stopped() { error } else { OfArchive(error).into() })?;
+            .map_err(|error| if self.stop.is_stopped() { error } else { Failed::Archive(error).into() })?;
         let uri = target.uri(&stored.key);
         let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let noted = self.execute(
@@ -562,13 +556,14 @@ impl Archiver {
     ) -> anyhow::Result<Known> {
         if self.target.is_some() {
             let raw_sha256 = state.raw_sha256.as_deref().unwrap_or_default();
-            let (bytes, sha256) = self.hash(opened).map_err(of_file(&file.path))?;
+            let log = opened.stream().map(|from| Stoppable { from, stop: Arc::clone(&self.stop) });
+            let (bytes, sha256) = log.and_then(hash).map_err(of_file(&file.path))?;
             self.stop.check()?;
             if sha256[..] != raw_sha256[..] || Some(bytes) != state.raw_bytes {
                 let uri = state.uri.as_deref().unwrap_or("the archive");
                 let error =
                     anyhow::anyhow!("{} is not what {uri} holds: it is not deleted", file.path.display());
-                return Err(OfFile(error).into());
+                return Err(Failed::File(error).into());
             }
         }
         let live = self.watched.iter().flat_map(|watched| live_paths(&watched.place.paths).0);
@@ -589,7 +584,7 @@ impl Archiver {
             Ok(true)
         };
         let deleted = delete().map_err(|error| {
-            OfFile(anyhow::Error::new(error).context(format!("delete {}", file.path.display())))
+            Failed::File(anyhow::Error::new(error).context(format!("delete {}", file.path.display())))
         })?;
         if deleted {
             tracing::info!(path = %file.path.display(), "deleted: it is loaded, and old enough");
@@ -597,14 +592,6 @@ impl Archiver {
             self.execute(sql, &[(&file_id, Type::INT4)])?;
         }
         Ok(self.later(file))
-    }
-
-    /// Bytes and SHA-256 of the log in a file.
-    fn hash(&self, opened: &Opened) -> io::Result<(u64, Sha256)> {
-        let mut log = super::target::Stoppable { from: opened.stream()?, stop: Arc::clone(&self.stop) };
-        let mut hash = sha2::Sha256::new();
-        let bytes = io::copy(&mut log, &mut hash)?;
-        Ok((bytes, hash.finalize().into()))
     }
 
     fn note_error(&mut self, file_id: i32, error: &str) {

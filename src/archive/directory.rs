@@ -2,14 +2,14 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 
-use super::name::Name;
+use super::name::folder_of;
 use super::target::{Bytes, Found, Listed, Packed, Put, Stop, Stoppable, Target};
 
 /// What an object is called until it is whole.
@@ -67,7 +67,9 @@ impl Directory {
             .suffix(UNFINISHED.1)
             .permissions(Permissions::from_mode(MODE))
             .tempfile_in(directory)?;
-        let mut from = Stoppable { from: From(&object.file, 0), stop: Arc::clone(&self.stop) };
+        let mut file = &object.file;
+        file.rewind()?;
+        let mut from = Stoppable { from: file, stop: Arc::clone(&self.stop) };
         io::copy(&mut from, &mut unfinished)?;
         unfinished.as_file().sync_all()?;
         match unfinished.persist_noclobber(path) {
@@ -109,17 +111,6 @@ impl Directory {
             }
         }
         Ok(())
-    }
-}
-
-/// A file from an offset on, whoever else reads it.
-struct From<'a>(&'a File, u64);
-
-impl Read for From<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.0.read_at(buffer, self.1)?;
-        self.1 += n as u64;
-        Ok(n)
     }
 }
 
@@ -191,18 +182,8 @@ impl Target for Directory {
         let mut swept = 0;
         self.walk(&self.root, "", &mut |path| {
             // The name that it would have got is not known; the directory is its host's.
-            let of_host = path.parent().and_then(Path::file_name).is_some_and(|directory| {
-                let example = Name {
-                    host: host.to_owned(),
-                    log: String::new(),
-                    times: None,
-                    head: 0,
-                    raw_bytes: 0,
-                    sha256: None,
-                    suffix: String::new(),
-                };
-                example.key().split('/').nth(1) == directory.to_str()
-            });
+            let folder = path.parent().and_then(Path::file_name).and_then(|folder| folder.to_str());
+            let of_host = folder == Some(&folder_of(host));
             let is_old = || {
                 let modified = fs::metadata(&path).and_then(|metadata| metadata.modified()).ok()?;
                 SystemTime::now().duration_since(modified).ok()

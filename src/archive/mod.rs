@@ -32,8 +32,17 @@ use name::{Name, first8};
 use s3::S3;
 use target::{Bytes, Packed, Put, Sha256, Stop, Stoppable, Target};
 
-/// What an error is about that is the log's own.
-const READ_THE_LOG: &str = "read the log";
+/// The log cannot be read; whatever else goes wrong is not its fault.
+#[derive(Debug)]
+pub struct Unreadable(io::Error);
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "read the log: {}", self.0)
+    }
+}
+
+impl std::error::Error for Unreadable {}
 
 /// The archive of a configuration.
 ///
@@ -85,7 +94,7 @@ pub fn pack(
         let room = lines.room();
         let n = match log.read(&mut room[..READ_BYTES]) {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            n => n.context(READ_THE_LOG)?,
+            n => n.map_err(Unreadable)?,
         };
         if n == 0 {
             break;
@@ -202,24 +211,27 @@ fn read_back(
     packed: &Packed,
     stop: &Arc<Stop>,
 ) -> anyhow::Result<Option<Stored>> {
-    let (mut spool, bytes, sha256) = fetch(target, key)?;
+    let (spool, bytes, sha256) = fetch(target, key)?;
     if sha256 != packed.sha256 {
         // Packed by another version or at another level, it may hold the same log.
-        spool.rewind().context("read back")?;
-        let raw = || -> io::Result<Sha256> {
-            let mut raw = stored::unpack(Stoppable { from: spool, stop: Arc::clone(stop) })?;
-            let mut hash = sha2::Sha256::new();
-            io::copy(&mut raw, &mut hash)?;
-            Ok(hash.finalize().into())
-        };
-        let raw = raw();
+        let raw = stored::unpack(Stoppable { from: spool, stop: Arc::clone(stop) }).and_then(hash);
         stop.check()?;
         // What cannot be unpacked is not it.
-        if raw.ok() != Some(packed.raw_sha256) {
+        if raw.ok() != Some((packed.raw_bytes, packed.raw_sha256)) {
             return Ok(None);
         }
     }
     Ok(Some(Stored { key: key.to_owned(), bytes, sha256 }))
+}
+
+/// Bytes and SHA-256 of a log.
+///
+/// # Errors
+/// It cannot be read.
+pub fn hash(mut log: impl Read) -> io::Result<(u64, Sha256)> {
+    let mut hash = sha2::Sha256::new();
+    let bytes = io::copy(&mut log, &mut hash)?;
+    Ok((bytes, hash.finalize().into()))
 }
 
 /// Fetches an object into a temporary file, positioned at its start. With its bytes and SHA-256.

@@ -43,8 +43,8 @@ impl Name {
         let time = |at: Option<Micros>| at.map_or(UNKNOWN.to_owned(), |at| format(at, "%Y%m%dT%H%M%SZ"));
         let sha256 = self.sha256.map_or(String::new(), |sha256| format!(".{sha256:016x}"));
         format!(
-            "dt={day}/host={}/{}-{}-{}-{:016x}-{}{sha256}.log.{}",
-            encoded(&self.host),
+            "dt={day}/{}/{}-{}-{}-{:016x}-{}{sha256}.log.{}",
+            folder_of(&self.host),
             encoded(&self.log),
             time(self.times.map(|t| t.0)),
             time(self.times.map(|t| t.1)),
@@ -93,6 +93,11 @@ impl Name {
         let ends = last.saturating_add(MICROS_PER_SECOND);
         since.is_none_or(|since| ends > since) && until.is_none_or(|until| first < until)
     }
+}
+
+/// The folder of a host's objects, below each day.
+pub fn folder_of(host: &str) -> String {
+    format!("host={}", encoded(host))
 }
 
 /// A file's name for its objects.

@@ -1,15 +1,11 @@
 //! `alt archive verify`: holds the archive against what the database says of it.
 
-use std::io::{self, Seek};
-use std::sync::Arc;
-
 use anyhow::Context;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use tokio_postgres::Row;
 
-use crate::archive::fetch;
-use crate::archive::target::{Stop, Target};
+use crate::archive::target::Target;
+use crate::archive::{fetch, hash};
 use crate::cli;
 use crate::cmd::{Out, Outcome, block_on, connect, show};
 use crate::config::Config;
@@ -34,10 +30,20 @@ pub(super) fn run(config: &Config, args: &cli::ArchiveVerify, out: Out<'_>) -> a
     let rows = block_on(async {
         connect(config).await?.query_typed(sql, &[]).await.context("read the archive's objects")
     })?;
+    let configured = config.archive.as_ref().map(|_| super::configured(config)).transpose()?;
     let mut problems = Vec::new();
     for row in &rows {
         let uri: String = row.get("archive_uri");
-        if let Some(problem) = problem(config, row, &uri, args.deep)? {
+        // One client for all that is in the archive of the configuration.
+        let ours = configured.as_deref().and_then(|ours| Some((ours, uri.strip_prefix(&ours.uri(""))?)));
+        let problem = match ours {
+            Some((target, key)) => problem(target, key, row, args.deep)?,
+            None => {
+                let (target, key) = super::of_uri(config, &uri)?;
+                problem(target.as_ref(), &key, row, args.deep)?
+            }
+        };
+        if let Some(problem) = problem {
             problems.push(Problem { uri, problem });
         }
     }
@@ -56,9 +62,8 @@ pub(super) fn run(config: &Config, args: &cli::ArchiveVerify, out: Out<'_>) -> a
 }
 
 /// What is wrong with an object, if anything is.
-fn problem(config: &Config, row: &Row, uri: &str, deep: bool) -> anyhow::Result<Option<String>> {
-    let (target, key) = super::of_uri(config, uri)?;
-    let Some(found) = target.find(&key)? else {
+fn problem(target: &dyn Target, key: &str, row: &Row, deep: bool) -> anyhow::Result<Option<String>> {
+    let Some(found) = target.find(key)? else {
         return Ok(Some("it is not there".to_owned()));
     };
     let bytes = u64::try_from(row.get::<_, i64>("archive_bytes")).unwrap_or_default();
@@ -71,7 +76,7 @@ fn problem(config: &Config, row: &Row, uri: &str, deep: bool) -> anyhow::Result<
     {
         return Ok(Some("it was stored as another log".to_owned()));
     }
-    if deep { read_back(target.as_ref(), &key, row, raw.as_deref()) } else { Ok(None) }
+    if deep { read_back(target, key, row, raw.as_deref()) } else { Ok(None) }
 }
 
 fn read_back(
@@ -80,18 +85,14 @@ fn read_back(
     row: &Row,
     raw: Option<&[u8]>,
 ) -> anyhow::Result<Option<String>> {
-    let (mut file, _, sha256) = fetch(target, key)?;
+    let (file, _, sha256) = fetch(target, key)?;
     if sha256[..] != *row.get::<_, &[u8]>("archive_sha256") {
         return Ok(Some("its bytes are not those that were stored".to_owned()));
     }
     let Some(raw) = raw else { return Ok(None) };
-    file.rewind().context("read a temporary file")?;
-    let log = crate::archive::target::Stoppable { from: file, stop: Arc::new(Stop::default()) };
-    let mut hash = Sha256::new();
-    let unpacked = stored::unpack(log).and_then(|mut log| io::copy(&mut log, &mut hash));
-    Ok(match unpacked {
+    Ok(match stored::unpack(file).and_then(hash) {
         Err(error) => Some(format!("it cannot be unpacked: {error}")),
-        Ok(_) if hash.finalize()[..] != *raw => Some("the log in it is not what was archived".to_owned()),
+        Ok((_, sha256)) if sha256[..] != *raw => Some("the log in it is not what was archived".to_owned()),
         Ok(_) => None,
     })
 }

@@ -4,28 +4,17 @@ use std::sync::Arc;
 
 use super::Findings;
 use crate::archive::open;
-use crate::archive::target::Stop;
+use crate::archive::target::{Stop, Stopped};
 use crate::config::Config;
-
-/// The first object is enough.
-#[derive(Debug)]
-struct Enough;
-
-impl std::fmt::Display for Enough {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("enough")
-    }
-}
-
-impl std::error::Error for Enough {}
 
 /// Looks at the archive that is configured. Nothing is written to it.
 pub(super) fn look(config: &Config, findings: &mut Findings) {
     let Some(archive) = &config.archive else { return };
+    // The first object is enough.
     let looked = open(archive, &Arc::new(Stop::default()))
-        .and_then(|target| target.list("dt=", &mut |_| Err(Enough.into())));
+        .and_then(|target| target.list("dt=", &mut |_| Err(Stopped.into())));
     if let Err(error) = looked
-        && !error.is::<Enough>()
+        && !error.is::<Stopped>()
     {
         findings.add(
             archive.url.clone(),

@@ -5,7 +5,6 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::Seek;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,12 +50,8 @@ impl Object {
         let mut wait = FIRST_WAIT;
         for last in (0..TRIES).rev() {
             match archive::fetch(self.target.as_ref(), &self.key) {
-                Ok((mut file, bytes, sha256)) => {
-                    if bytes == self.bytes || last == 0 {
-                        file.rewind().context("read a temporary file")?;
-                        return Ok((file, bytes, sha256));
-                    }
-                }
+                Ok(fetched) if fetched.1 == self.bytes || last == 0 => return Ok(fetched),
+                Ok(_) => {}
                 Err(error) if last == 0 || stop.is_stopped() => return Err(error),
                 Err(error) => {
                     tracing::warn!(error = format!("{error:#}"), "cannot fetch an object: trying again");
@@ -109,7 +104,7 @@ pub(super) fn listing(
         let below = format!("{last}/");
         target.list(last, &mut |listed| {
             if last.is_empty() || listed.key == last || listed.key.starts_with(&below) {
-                let name = Name::parse(&listed.key).or_else(|| Name::parse(&target.uri(&listed.key)));
+                let name = Name::parse(&target.uri(&listed.key));
                 if name.as_ref().is_some_and(|name| !name.may_hold(filter.since, filter.until)) {
                     listing.outside += 1;
                 } else {
