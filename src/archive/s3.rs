@@ -160,15 +160,33 @@ impl S3 {
                 .set_tagging(self.tags.clone());
             if only_if_new { request.if_none_match("*").send() } else { request.send() }
         };
-        let mut done = request(piece(object, 0, object.bytes)?, true).await;
+        self.unless_there("store", key, async |only_if_new| {
+            let body = piece(object, 0, object.bytes)?;
+            Ok(request(body, only_if_new).await)
+        })
+        .await
+        .map(|done| done.map_or(Put::Exists, |done| proven(done.checksum_sha256(), &sent)))
+    }
+
+    /// Stores something, if nothing of that name is there; `None`: something is.
+    async fn unless_there<T, E>(
+        &self,
+        verb: &str,
+        key: &str,
+        request: impl AsyncFn(bool) -> anyhow::Result<Result<T, SdkError<E>>>,
+    ) -> anyhow::Result<Option<T>>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+    {
+        let mut done = request(true).await?;
         if done.as_ref().is_err_and(|error| code(error) == Some("NotImplemented")) {
             // A store that does not know the condition; whether the object is there was looked at before.
-            done = request(piece(object, 0, object.bytes)?, false).await;
+            done = request(false).await?;
         }
         match done {
-            Ok(done) => Ok(proven(done.checksum_sha256(), &sent)),
-            Err(error) if is_there(&error) => Ok(Put::Exists),
-            Err(error) => Err(failed("store", &self.uri(key), &error)),
+            Ok(done) => Ok(Some(done)),
+            Err(error) if status(&error) == Some(412) => Ok(None),
+            Err(error) => Err(failed(verb, &self.uri(key), &error)),
         }
     }
 
@@ -249,15 +267,9 @@ impl S3 {
                 .multipart_upload(parts.clone());
             if only_if_new { request.if_none_match("*").send() } else { request.send() }
         };
-        let mut done = request(true).await;
-        if done.as_ref().is_err_and(|error| code(error) == Some("NotImplemented")) {
-            done = request(false).await;
-        }
-        match done {
-            Ok(done) => Ok(proven(done.checksum_sha256(), &all)),
-            Err(error) if is_there(&error) => Ok(Put::Exists),
-            Err(error) => Err(failed("store the parts of", &self.uri(key), &error)),
-        }
+        self.unless_there("store the parts of", key, async |only_if_new| Ok(request(only_if_new).await))
+            .await
+            .map(|done| done.map_or(Put::Exists, |done| proven(done.checksum_sha256(), &all)))
     }
 }
 
@@ -300,11 +312,6 @@ fn code<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<&str> {
 
 fn status<E>(error: &SdkError<E>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
-}
-
-/// Whether `If-None-Match` found something (412), or somebody else stores it right now (409).
-fn is_there<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
-    status(error) == Some(412)
 }
 
 /// An error for people: what, where, why, and how to mend it where that is known.

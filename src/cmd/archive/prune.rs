@@ -9,7 +9,7 @@ use crate::cli;
 use crate::clock;
 use crate::cmd::replay::objects::known;
 use crate::cmd::when::when;
-use crate::cmd::{Out, Outcome, block_on, connect, show};
+use crate::cmd::{Out, Outcome, connect, show};
 use crate::config::Config;
 
 #[derive(Serialize)]
@@ -34,7 +34,11 @@ pub(super) fn run(config: &Config, args: &cli::ArchivePrune, out: Out<'_>) -> an
     })?;
     let mut account = Account { dry_run: args.dry_run, objects: 0, bytes: 0, not_loaded: Vec::new() };
     let asked: Vec<_> = old.iter().map(|(uri, _, name)| (uri.clone(), Some(name))).collect();
-    let known = block_on(async { known(&connect(config).await?, &asked).await })?;
+    // One connection for all: objects go one by one, each noted when it is gone.
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+    let client = runtime.block_on(connect(config))?;
+    let known = runtime.block_on(known(&client, &asked))?;
     for ((uri, listed, _), is_known) in old.iter().zip(known) {
         if !is_known {
             account.not_loaded.push(uri.clone());
@@ -43,10 +47,9 @@ pub(super) fn run(config: &Config, args: &cli::ArchivePrune, out: Out<'_>) -> an
         if !args.dry_run {
             target.remove(&listed.key)?;
             let sql = "UPDATE log_files SET archive_uri = NULL WHERE archive_uri = $1";
-            block_on(async {
-                let client = connect(config).await?;
-                client.execute_typed(sql, &[(uri, Type::TEXT)]).await.context("note that an object is gone")
-            })?;
+            runtime
+                .block_on(client.execute_typed(sql, &[(uri, Type::TEXT)]))
+                .context("note that an object is gone")?;
         }
         account.objects += 1;
         account.bytes += listed.bytes;
