@@ -52,8 +52,8 @@ pub fn open(archive: &config::Archive, stop: &Arc<Stop>) -> anyhow::Result<Box<d
     if let Some(path) = archive.url.strip_prefix("file://") {
         return Ok(Box::new(Directory::new(path, Arc::clone(stop))));
     }
-    let bucket = archive.url.strip_prefix("s3://").filter(|rest| !rest.is_empty());
-    let Some((bucket, prefix)) = bucket.map(|rest| rest.split_once('/').unwrap_or((rest, ""))) else {
+    let parts = archive.url.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, "")));
+    let Some((bucket, prefix)) = parts.filter(|(bucket, _)| !bucket.is_empty()) else {
         bail!("{} is neither s3://BUCKET/PREFIX nor file:///PATH", archive.url);
     };
     Ok(Box::new(S3::new(archive, bucket, prefix.trim_matches('/'), Arc::clone(stop))?))

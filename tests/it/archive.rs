@@ -755,6 +755,8 @@ fn the_archive_brings_rows_back_and_lines() {
     assert_eq!((&known["files_loaded_before"], fetched()), (&3.into(), 0));
     let count = "SELECT count(*), count(DISTINCT event_id) FROM access_logs";
     assert_eq!(other.database.psql(count), "45800|45800");
+    let (well, _, err) = ask(&config, &["replay", "s3:///no/bucket"]);
+    assert!(!well && err.contains("neither s3://BUCKET/PREFIX nor file:///PATH"), "{err}");
     let (_, said, _) = ask(&config, &["replay", "s3://logs/nothing/"]);
     assert_eq!(said, "");
 
