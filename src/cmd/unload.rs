@@ -12,10 +12,9 @@ use serde::Serialize;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::when::when;
-use super::{Out, Outcome, show, status};
+use super::{Out, Outcome, show, status, when};
 use crate::cli;
-use crate::clock::{micros, now, system_time};
+use crate::clock::{micros, system_time};
 use crate::config::Config;
 use crate::pure::hit::Micros;
 use crate::store::{migrate, partitions};
@@ -83,15 +82,11 @@ pub async fn run(config: &Config, args: &cli::Unload, out: Out<'_>) -> anyhow::R
 }
 
 async fn of_app(client: &Client, app: &str, args: &cli::Unload) -> anyhow::Result<What> {
-    let time = |option: &str, text: &Option<String>, default: Micros| {
-        let time = text.as_deref().map_or(Ok(default), |text| when(text, now()));
-        time.map_err(|e| anyhow::anyhow!("{option}: {e}"))
-    };
     let key = super::app::find(client, app).await?.key;
     let sql = "SELECT id FROM applications WHERE app_key = $1";
     let app_id = client.query_typed_one(sql, &[(&key, Type::TEXT)]).await?.get(0);
-    let since = time("--since", &args.since, Micros::MIN)?;
-    let until = time("--until", &args.until, Micros::MAX)?;
+    let since = when::option("--since", args.since.as_deref())?.unwrap_or(Micros::MIN);
+    let until = when::option("--until", args.until.as_deref())?.unwrap_or(Micros::MAX);
     if since >= until {
         bail!("--since is not before --until: no time lies between them");
     }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use crate::clock;
 use crate::config::parse_time;
 use crate::pure::hit::Micros;
 
@@ -22,6 +23,12 @@ pub(super) fn when(text: &str, now: Micros) -> Result<Micros, String> {
         .map_err(|_| {
             format!("{text} is no time: write 2026-01-31, 2026-01-31T12:00:00Z, or 7d for seven days ago")
         })
+}
+
+/// The time that an option names, if it is there. The error names the option.
+pub(super) fn option(name: &str, text: Option<&str>) -> anyhow::Result<Option<Micros>> {
+    let time = text.map(|text| when(text, clock::now())).transpose();
+    time.map_err(|e| anyhow::anyhow!("{name}: {e}"))
 }
 
 #[cfg(test)]

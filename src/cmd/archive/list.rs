@@ -4,10 +4,8 @@ use serde::Serialize;
 
 use crate::archive::name::Name;
 use crate::cli;
-use crate::clock;
 use crate::cmd::replay::objects::known;
-use crate::cmd::when::when;
-use crate::cmd::{Out, Outcome, block_on, connect, show};
+use crate::cmd::{Out, Outcome, block_on, connect, show, when};
 use crate::config::Config;
 use crate::pure::hit::Micros;
 
@@ -27,11 +25,8 @@ fn shown(at: Micros) -> String {
 }
 
 pub(super) fn run(config: &Config, args: &cli::ArchiveList, out: Out<'_>) -> anyhow::Result<Outcome> {
-    let time = |option: &str, text: &Option<String>| {
-        let time = text.as_deref().map(|text| when(text, clock::now())).transpose();
-        time.map_err(|e| anyhow::anyhow!("{option}: {e}"))
-    };
-    let (since, until) = (time("--since", &args.since)?, time("--until", &args.until)?);
+    let since = when::option("--since", args.since.as_deref())?;
+    let until = when::option("--until", args.until.as_deref())?;
     let target = super::configured(config)?;
     let mut found = Vec::new();
     target.list("", &mut |listed| {

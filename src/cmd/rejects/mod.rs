@@ -7,10 +7,8 @@ pub(super) use retry::{Wanted, retry};
 
 use anyhow::bail;
 
-use super::when::when;
-use super::{Out, Outcome};
+use super::{Out, Outcome, when};
 use crate::cli;
-use crate::clock;
 use crate::config::Config;
 use crate::pure::hit::{Micros, Reason};
 use crate::store::files::Which;
@@ -50,6 +48,5 @@ fn checked(reason: Option<&str>, since: Option<&str>) -> anyhow::Result<Option<M
         let known: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
         bail!("--reason {reason} is unknown; the reasons are {}", known.join(", "));
     }
-    let since = since.map(|since| when(since, clock::now())).transpose();
-    since.map_err(|e| anyhow::anyhow!("--since: {e}"))
+    when::option("--since", since)
 }

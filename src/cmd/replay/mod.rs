@@ -18,12 +18,10 @@ use self::account::{Results, summary};
 use self::job::Job;
 use self::objects::Listing;
 use super::run::{limits, way};
-use super::when::when;
-use super::{Out, Outcome, show};
+use super::{Out, Outcome, show, when};
 use crate::account::may_not_read;
 use crate::archive::target::Stop;
 use crate::cli;
-use crate::clock;
 use crate::config::Config;
 use crate::pipeline::Loader;
 use crate::pure::filter::Filter;
@@ -219,13 +217,9 @@ fn with_keys(config: &Config, mut spec: Spec, mut filter: Filter) -> anyhow::Res
 
 /// Which lines are wanted; applications as they are named.
 fn filter(args: &cli::Replay) -> anyhow::Result<Filter> {
-    let time = |option: &str, text: &Option<String>| {
-        let time = text.as_deref().map(|text| when(text, clock::now())).transpose();
-        time.map_err(|e| anyhow::anyhow!("{option}: {e}"))
-    };
     let mut filter = Filter {
-        since: time("--since", &args.since)?,
-        until: time("--until", &args.until)?,
+        since: when::option("--since", args.since.as_deref())?,
+        until: when::option("--until", args.until.as_deref())?,
         ..Filter::default()
     };
     if let (Some(since), Some(until)) = (filter.since, filter.until)
