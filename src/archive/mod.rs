@@ -7,10 +7,12 @@
 pub mod archiver;
 mod directory;
 pub mod frames;
+pub mod ledger;
 pub mod name;
 mod s3;
 pub mod target;
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
 use std::sync::Arc;
@@ -20,17 +22,33 @@ use sha2::Digest;
 
 use crate::clock;
 use crate::config;
-use crate::pure::arena::{ARENA_BYTES, Arena};
+use crate::pure::arena::ARENA_BYTES;
 use crate::pure::hit::{Micros, Parsed};
-use crate::pure::lines::Lines;
+use crate::pure::lines::{Line, Lines};
 use crate::pure::parse::{Format, Trusted};
-use crate::pure::way::timed;
+use crate::pure::way::pieces;
 use crate::source::stored;
 use directory::Directory;
 use frames::Compression;
 use name::{Name, first8};
 use s3::S3;
 use target::{Bytes, Packed, Put, Sha256, Stop, Stoppable, Target};
+
+/// The archive that holds what a URL names, with `settings` but for their own URL, and the name there: empty where the
+/// URL is a bucket, or ends with a slash.
+///
+/// # Errors
+/// As those of [`open`].
+pub fn at(
+    settings: Option<&config::Archive>,
+    url: &str,
+    stop: &Arc<Stop>,
+) -> anyhow::Result<(Box<dyn Target>, String)> {
+    let (folder, name) =
+        url.rsplit_once('/').filter(|(folder, _)| !folder.ends_with('/')).unwrap_or((url, ""));
+    let archive = config::Archive { url: folder.to_owned(), ..settings.cloned().unwrap_or_default() };
+    Ok((open(&archive, stop)?, name.to_owned()))
+}
 
 /// The log cannot be read; whatever else goes wrong is not its fault.
 #[derive(Debug)]
@@ -104,11 +122,11 @@ pub fn pack(
         raw_bytes += n as u64;
         lines.filled(n);
         while let Some(line) = lines.next_line() {
-            reader.line(line.bytes);
+            reader.line(&line);
         }
     }
     if let Some(line) = lines.last_line() {
-        reader.line(line.bytes);
+        reader.line(&line);
     }
     let written = writer.finish().context("write the archive object into a temporary file")?;
     let file = written
@@ -136,23 +154,17 @@ struct Times<'a> {
 }
 
 impl Times<'_> {
-    fn line(&mut self, mut line: &[u8]) {
-        while let Some(next) = self.format.next_piece(line) {
-            let (piece, rest) = line.split_at(next);
-            self.piece(piece, true);
-            line = rest;
-        }
-        self.piece(line, false);
-    }
-
-    fn piece(&mut self, line: &[u8], torn: bool) {
-        self.lines += 1;
-        let mut arena = Arena::new(&mut self.scratch);
-        let parsed = self.format.parse(line, torn, &Trusted::default(), &mut arena);
-        if let Parsed::Hit(hit) = timed(parsed, self.now) {
-            let (first, last) = self.times.unwrap_or((hit.occurred_at, hit.occurred_at));
-            self.times = Some((first.min(hit.occurred_at), last.max(hit.occurred_at)));
-        }
+    fn line(&mut self, line: &Line<'_>) {
+        let (lines, times) = (&mut self.lines, &mut self.times);
+        let mut each = |_: &Line<'_>, parsed: &Parsed<'_>| {
+            *lines += 1;
+            if let Parsed::Hit(hit) = parsed {
+                let (first, last) = times.unwrap_or((hit.occurred_at, hit.occurred_at));
+                *times = Some((first.min(hit.occurred_at), last.max(hit.occurred_at)));
+            }
+            Ok::<(), Infallible>(())
+        };
+        let Ok(()) = pieces(line, self.format, &Trusted::default(), &mut self.scratch, self.now, &mut each);
     }
 }
 

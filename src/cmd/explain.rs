@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Out, Outcome, parse, show};
 use crate::cli;
+use crate::clock;
 use crate::config::Config;
 use crate::pure::arena::{ARENA_BYTES, Arena};
 use crate::pure::enrich::{self, AgentRules, App, Enriched, Enricher};
@@ -16,6 +17,7 @@ use crate::pure::hit::{Hit, Parsed};
 use crate::pure::lines::{LINE_BYTES_MAX, Line};
 use crate::pure::parse::{Format, Trusted};
 use crate::pure::row::Row;
+use crate::pure::way::pieces;
 
 /// Explains the line of the arguments, or the first of standard input.
 ///
@@ -37,7 +39,7 @@ pub fn run(config: &Config, args: &cli::Explain, out: Out<'_>) -> anyhow::Result
     let mut scratch = vec![0; ARENA_BYTES];
     let whole =
         Line { offset: 0, span: line.len() as u64, bytes: line, too_long: line.len() > LINE_BYTES_MAX };
-    parse::pieces(&whole, &format, &trusted, &mut scratch, &mut |piece, parsed| {
+    pieces(&whole, &format, &trusted, &mut scratch, clock::now(), &mut |piece, parsed| {
         let told = tell(config, &rules, &app, &format, piece, parsed);
         if args.json { show::json(out, &told) } else { print(&told, out) }
     })?;

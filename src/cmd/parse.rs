@@ -8,11 +8,11 @@ use serde_json::{Map, Value as Json, json};
 
 use super::{Out, Outcome, show};
 use crate::config::Config;
-use crate::pure::arena::{ARENA_BYTES, Arena};
-use crate::pure::hit::{Hit, Micros, NonHit, Parsed, Reason, Reject, Value};
+use crate::pure::arena::ARENA_BYTES;
+use crate::pure::hit::{Hit, Micros, NonHit, Parsed, Value};
 use crate::pure::lines::{Line, Lines};
 use crate::pure::parse::{Format, Spec, Trusted};
-use crate::pure::way::timed;
+use crate::pure::way::pieces;
 use crate::source::stored;
 use crate::{cli, clock};
 
@@ -50,7 +50,7 @@ fn each_line(
     let mut scratch = vec![0; ARENA_BYTES];
     loop {
         while let Some(line) = lines.next_line() {
-            pieces(&line, format, trusted, &mut scratch, each)?;
+            pieces(&line, format, trusted, &mut scratch, clock::now(), each)?;
         }
         let n = stream.read(lines.room()).with_context(|| format!("read {}", path.display()))?;
         if n == 0 {
@@ -59,39 +59,8 @@ fn each_line(
         lines.filled(n);
     }
     match lines.last_line() {
-        Some(line) => pieces(&line, format, trusted, &mut scratch, each),
+        Some(line) => pieces(&line, format, trusted, &mut scratch, clock::now(), each),
         None => Ok(()),
-    }
-}
-
-/// A line is one piece, unless another write tore it.
-pub(super) fn pieces(
-    line: &Line<'_>,
-    format: &Format,
-    trusted: &Trusted,
-    scratch: &mut [u8],
-    each: &mut dyn FnMut(&Line<'_>, &Parsed<'_>) -> anyhow::Result<()>,
-) -> anyhow::Result<()> {
-    if line.too_long {
-        return each(line, &Parsed::Reject(Reject::new(Reason::TooLong)));
-    }
-    let mut rest = *line;
-    loop {
-        let cut = format.next_piece(rest.bytes);
-        let at = cut.unwrap_or(rest.bytes.len());
-        let piece = Line { bytes: &rest.bytes[..at], span: cut.map_or(rest.span, |at| at as u64), ..rest };
-        let mut arena = Arena::new(scratch);
-        let parsed = format.parse(piece.bytes, cut.is_some(), trusted, &mut arena);
-        each(&piece, &timed(parsed, clock::now()))?;
-        if cut.is_none() {
-            return Ok(());
-        }
-        rest = Line {
-            offset: rest.offset + at as u64,
-            span: rest.span - at as u64,
-            bytes: &rest.bytes[at..],
-            too_long: false,
-        };
     }
 }
 

@@ -12,11 +12,13 @@ use linemux::MuxedLines;
 
 use super::{Out, Outcome, parse, show};
 use crate::cli;
+use crate::clock;
 use crate::config::Config;
 use crate::pure::arena::ARENA_BYTES;
 use crate::pure::hit::{Hit, Parsed};
 use crate::pure::lines::Line;
 use crate::pure::parse::{Format, Trusted};
+use crate::pure::way::pieces;
 
 /// Watches until Ctrl-C.
 ///
@@ -48,13 +50,20 @@ pub async fn run(config: &Config, args: &cli::Tail, out: Out<'_>) -> anyhow::Res
         let name = (logs.len() > 1).then(|| line.source().display().to_string());
         let bytes = line.line().as_bytes();
         let line = Line { offset: 0, span: bytes.len() as u64, bytes, too_long: false };
-        parse::pieces(&line, &format, &trusted, &mut scratch, &mut |piece, parsed| {
-            if let Some(name) = &name {
-                write!(out, "{}  ", show::safe(name))?;
-            }
-            writeln!(out, "{}", readable(piece, parsed))?;
-            Ok(())
-        })?;
+        pieces::<anyhow::Error>(
+            &line,
+            &format,
+            &trusted,
+            &mut scratch,
+            clock::now(),
+            &mut |piece, parsed| {
+                if let Some(name) = &name {
+                    write!(out, "{}  ", show::safe(name))?;
+                }
+                writeln!(out, "{}", readable(piece, parsed))?;
+                Ok(())
+            },
+        )?;
         out.flush()?;
     }
 }

@@ -229,6 +229,41 @@ impl Way {
     }
 }
 
+/// Calls `each` with what a line is at the time `now`. It is one piece, unless another write tore it.
+///
+/// # Errors
+/// Those of `each`.
+pub fn pieces<E>(
+    line: &Line<'_>,
+    format: &Format,
+    trusted: &Trusted,
+    scratch: &mut [u8],
+    now: Micros,
+    each: &mut dyn FnMut(&Line<'_>, &Parsed<'_>) -> Result<(), E>,
+) -> Result<(), E> {
+    if line.too_long {
+        return each(line, &Parsed::Reject(Reject::new(Reason::TooLong)));
+    }
+    let mut rest = *line;
+    loop {
+        let cut = format.next_piece(rest.bytes);
+        let at = cut.unwrap_or(rest.bytes.len());
+        let piece = Line { bytes: &rest.bytes[..at], span: cut.map_or(rest.span, |at| at as u64), ..rest };
+        let mut arena = Arena::new(scratch);
+        let parsed = format.parse(piece.bytes, cut.is_some(), trusted, &mut arena);
+        each(&piece, &timed(parsed, now))?;
+        if cut.is_none() {
+            return Ok(());
+        }
+        rest = Line {
+            offset: rest.offset + at as u64,
+            span: rest.span - at as u64,
+            bytes: &rest.bytes[at..],
+            too_long: false,
+        };
+    }
+}
+
 /// What a parsed line is at the time `now`: a hit out of every range of times is a reject.
 pub fn timed(parsed: Parsed<'_>, now: Micros) -> Parsed<'_> {
     match parsed {

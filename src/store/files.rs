@@ -13,6 +13,7 @@ use crate::pure::aside::OldSpan;
 use crate::pure::checkpoint::{Checkpoint, Hash, Head, Proof};
 use crate::pure::hit::{Micros, Reason};
 
+const CAME_FROM: &str = include_str!("../../sql/came_from.sql");
 const CANDIDATES: &str = include_str!("../../sql/candidates.sql");
 
 /// Where a file was seen, for `log_files`: hints, never identity.
@@ -209,5 +210,15 @@ pub async fn remember(
             ],
         )
         .await?;
+    Ok(())
+}
+
+/// Notes from which archive object a file was loaded, so that its lines can be fetched from there.
+pub async fn came_from(client: &Client, uri: &str, bytes: u64, sha256: &[u8]) -> anyhow::Result<()> {
+    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    client
+        .execute_typed(CAME_FROM, &[(&uri, Type::TEXT), (&bytes, Type::INT8), (&sha256, Type::BYTEA)])
+        .await
+        .context("note where a file came from")?;
     Ok(())
 }

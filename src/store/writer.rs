@@ -142,6 +142,7 @@ enum Job {
     Settled { reply: oneshot::Sender<()> },
     LoadedUntil { reply: oneshot::Sender<Micros> },
     Seen { file_id: i32, facts: Facts, reply: oneshot::Sender<()> },
+    CameFrom { uri: String, bytes: u64, sha256: [u8; 32], reply: oneshot::Sender<()> },
     NewFile { reply: oneshot::Sender<i32> },
     Apps { reply: oneshot::Sender<Vec<App>> },
     Spans { file_id: i32, from: u64, which: Which, limit: i64, reply: oneshot::Sender<Vec<OldSpan>> },
@@ -343,6 +344,12 @@ impl Store {
         self.ask(|reply| Job::Seen { file_id, facts, reply })
     }
 
+    /// Notes from which archive object, of these bytes and SHA-256, a file was loaded.
+    pub fn came_from(&self, uri: &str, bytes: u64, sha256: [u8; 32]) -> Result<(), Interrupted> {
+        let uri = uri.to_owned();
+        self.ask(|reply| Job::CameFrom { uri, bytes, sha256, reply })
+    }
+
     /// A key for a file that has none.
     pub fn new_file_id(&self) -> Result<i32, Interrupted> {
         self.ask(|reply| Job::NewFile { reply })
@@ -429,7 +436,7 @@ impl Writer {
             }
             Job::LoadedUntil { reply } => self.answer(reply, files::loaded_until).await,
             // What a dry run must not write it does without.
-            Job::Seen { reply, .. } if is_rehearsal => {
+            Job::Seen { reply, .. } | Job::CameFrom { reply, .. } if is_rehearsal => {
                 let _ = reply.send(());
                 true
             }
@@ -445,6 +452,9 @@ impl Writer {
             Job::Seen { file_id, facts, reply } => {
                 self.answer(reply, async |client| Ok(files::remember(client, file_id, &facts, None).await?))
                     .await
+            }
+            Job::CameFrom { uri, bytes, sha256, reply } => {
+                self.answer(reply, async |client| files::came_from(client, &uri, bytes, &sha256).await).await
             }
             Job::NewFile { reply } => self.answer(reply, files::new_file_id).await,
             Job::Spans { file_id, from, which, limit, reply } => {

@@ -2,9 +2,9 @@
 
 use serde::Serialize;
 
+use crate::archive::ledger::known;
 use crate::archive::name::Name;
 use crate::cli;
-use crate::cmd::replay::objects::known;
 use crate::cmd::{Out, Outcome, block_on, connect, show, when};
 use crate::config::Config;
 use crate::pure::hit::Micros;

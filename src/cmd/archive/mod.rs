@@ -10,10 +10,10 @@ use std::sync::Arc;
 use anyhow::bail;
 
 use super::{Out, Outcome};
-use crate::archive::open;
 use crate::archive::target::{Stop, Target};
+use crate::archive::{at, open};
 use crate::cli;
-use crate::config::{self, Config};
+use crate::config::Config;
 
 /// Lists, gets, verifies or prunes.
 ///
@@ -38,9 +38,8 @@ fn configured(config: &Config) -> anyhow::Result<Box<dyn Target>> {
 
 /// The archive that an object's URI is in, and its key there.
 fn of_uri(config: &Config, uri: &str) -> anyhow::Result<(Box<dyn Target>, String)> {
-    let Some((folder, key)) = uri.rsplit_once('/').filter(|(_, key)| !key.is_empty()) else {
-        bail!("{uri} names no object");
-    };
-    let archive = config::Archive { url: folder.to_owned(), ..config.archive.clone().unwrap_or_default() };
-    Ok((open(&archive, &Arc::new(Stop::default()))?, key.to_owned()))
+    match at(config.archive.as_ref(), uri, &Arc::new(Stop::default()))? {
+        (_, key) if key.is_empty() => bail!("{uri} names no object"),
+        found => Ok(found),
+    }
 }

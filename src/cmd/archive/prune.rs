@@ -2,12 +2,11 @@
 
 use anyhow::Context;
 use serde::Serialize;
-use tokio_postgres::types::Type;
 
+use crate::archive::ledger::{gone, known};
 use crate::archive::name::Name;
 use crate::cli;
 use crate::clock;
-use crate::cmd::replay::objects::known;
 use crate::cmd::when::when;
 use crate::cmd::{Out, Outcome, connect, show};
 use crate::config::Config;
@@ -46,10 +45,7 @@ pub(super) fn run(config: &Config, args: &cli::ArchivePrune, out: Out<'_>) -> an
         }
         if !args.dry_run {
             target.remove(&listed.key)?;
-            let sql = "UPDATE log_files SET archive_uri = NULL WHERE archive_uri = $1";
-            runtime
-                .block_on(client.execute_typed(sql, &[(uri, Type::TEXT)]))
-                .context("note that an object is gone")?;
+            runtime.block_on(gone(&client, uri))?;
         }
         account.objects += 1;
         account.bytes += listed.bytes;

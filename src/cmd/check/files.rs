@@ -1,5 +1,6 @@
 //! The logs, their directories, the disk, and logrotate.
 
+use std::convert::Infallible;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::net::IpAddr;
@@ -11,12 +12,13 @@ use nix::unistd::{AccessFlags, access, geteuid};
 
 use super::Findings;
 use super::nginx::Site;
-use crate::cmd::parse;
+use crate::clock;
 use crate::config::{Config, Source};
 use crate::pure::arena::ARENA_BYTES;
 use crate::pure::hit::{Parsed, Reason};
 use crate::pure::lines::Lines;
 use crate::pure::parse::{Format, Trusted};
+use crate::pure::way::pieces;
 use crate::store;
 
 /// Bytes at the end of a log that are looked at.
@@ -204,7 +206,8 @@ fn each_parsed(mut bytes: &[u8], format: &Format, trusted: &Trusted, each: &mut 
     let (mut lines, mut scratch) = (Lines::new(0), vec![0; ARENA_BYTES]);
     loop {
         while let Some(line) = lines.next_line() {
-            let _ = parse::pieces(&line, format, trusted, &mut scratch, &mut |_, parsed| {
+            let now = clock::now();
+            let Ok(()) = pieces::<Infallible>(&line, format, trusted, &mut scratch, now, &mut |_, parsed| {
                 each(parsed);
                 Ok(())
             });

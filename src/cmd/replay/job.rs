@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::account::{Loaded, Results, lock};
-use super::objects::{Object, came_from};
+use super::objects::Object;
 use crate::account;
 use crate::archive::target::Stop;
 use crate::clock;
@@ -32,8 +32,6 @@ pub(super) struct Job<'a> {
     pub(super) config: &'a Config,
     pub(super) bytes_done: &'a AtomicU64,
     pub(super) stop: Arc<Stop>,
-    /// What is loaded moves checkpoints: nothing is left out, and it is no rehearsal.
-    pub(super) records: bool,
 }
 
 impl Job<'_> {
@@ -71,11 +69,10 @@ impl Job<'_> {
         self.file(&item, results);
         let failed = lock(results).failed.iter().any(|(name, _)| *name == uri);
         let was_loaded = !failed && !self.store.is_stopping() && !self.store.is_closed();
-        if was_loaded
-            && self.records
-            && let Err(error) = came_from(self.config, &uri, bytes, &sha256)
-        {
-            tracing::warn!(uri, error = format!("{error:#}"), "loaded, and not noted from where");
+        if was_loaded && !self.filtered {
+            // Where it is time to stop, the next replay finds it loaded and leaves it so: only a single line is not
+            // fetched from there then.
+            let _ = self.store.came_from(&uri, bytes, sha256);
         }
     }
 

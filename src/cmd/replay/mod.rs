@@ -3,7 +3,7 @@
 
 mod account;
 mod job;
-pub(in crate::cmd) mod objects;
+mod objects;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
@@ -113,7 +113,6 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
                 config,
                 bytes_done: &bytes_done,
                 stop: Arc::clone(&stop),
-                records: filter.is_open() && !args.dry_run,
             };
             let (items, objects, next, results) = (&items, &objects, &next, &results);
             threads.push(scope.spawn(move || {

@@ -3,25 +3,20 @@
 //! Lists them, and leaves out what need not be fetched: objects whose names say that they hold nothing of the time
 //! that is asked for, and those of which the ledger says that all is loaded.
 
-use std::collections::HashSet;
 use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use tokio_postgres::Client;
-use tokio_postgres::types::Type;
+use anyhow::bail;
 
-use crate::archive;
+use crate::archive::ledger::known;
 use crate::archive::name::Name;
-use crate::archive::open;
 use crate::archive::target::{Stop, Target};
-use crate::config::{self, Config};
+use crate::archive::{at, fetch};
+use crate::cmd::{block_on, connect};
+use crate::config::Config;
 use crate::pure::filter::Filter;
 use crate::source::inputs::Order;
-
-/// Objects that are looked up in the ledger at once.
-const ASKED_AT_ONCE: usize = 1000;
 
 /// How often an object is fetched until it counts as one that cannot be read, and the waits between.
 const TRIES: u32 = 5;
@@ -49,7 +44,7 @@ impl Object {
     pub(super) fn fetch(&self, stop: &Stop) -> anyhow::Result<(File, u64, [u8; 32])> {
         let mut wait = FIRST_WAIT;
         for last in (0..TRIES).rev() {
-            match archive::fetch(self.target.as_ref(), &self.key) {
+            match fetch(self.target.as_ref(), &self.key) {
                 Ok(fetched) if fetched.1 == self.bytes || last == 0 => return Ok(fetched),
                 Ok(_) => {}
                 Err(error) if last == 0 || stop.is_stopped() => return Err(error),
@@ -95,14 +90,10 @@ pub(super) fn listing(
     for url in urls {
         let before = listing.objects.len() + listing.outside;
         // What is named is one object, or a folder of them.
-        let (folder, last) = url.rsplit_once('/').unwrap_or((url, ""));
-        let folder = if folder.ends_with("/") || folder.ends_with(':') { url.as_str() } else { folder };
-        let last = if folder == url { "" } else { last };
-        let archive =
-            config::Archive { url: folder.to_owned(), ..config.archive.clone().unwrap_or_default() };
-        let target: Arc<dyn Target> = open(&archive, stop)?.into();
+        let (target, last) = at(config.archive.as_ref(), url, stop)?;
+        let target: Arc<dyn Target> = target.into();
         let below = format!("{last}/");
-        target.list(last, &mut |listed| {
+        target.list(&last, &mut |listed| {
             if last.is_empty() || listed.key == last || listed.key.starts_with(&below) {
                 let name = Name::parse(&target.uri(&listed.key));
                 if name.as_ref().is_some_and(|name| !name.may_hold(filter.since, filter.until)) {
@@ -136,55 +127,10 @@ fn leave_known_out(config: &Config, listing: &mut Listing) -> anyhow::Result<()>
     if asked.is_empty() {
         return Ok(());
     }
-    let known = crate::cmd::block_on(async { known(&crate::cmd::connect(config).await?, &asked).await })?;
+    let known = block_on(async { known(&connect(config).await?, &asked).await })?;
     let mut known = known.into_iter();
     let all = listing.objects.len();
     listing.objects.retain(|_| known.next() == Some(false));
     listing.known = all - listing.objects.len();
     Ok(())
-}
-
-/// Whether all that is in these objects, by URI and name, is loaded.
-///
-/// # Errors
-/// The database cannot be asked.
-pub(in crate::cmd) async fn known(
-    client: &Client,
-    objects: &[(String, Option<&Name>)],
-) -> anyhow::Result<Vec<bool>> {
-    let mut all = Vec::with_capacity(objects.len());
-    for some in objects.chunks(ASKED_AT_ONCE) {
-        // Where two logs share a name but for a hash, the name alone does not say which of them is loaded.
-        let head = |name: &&Name| name.sha256.is_none().then(|| name.head.to_be_bytes().to_vec());
-        let raw = |name: &Name| i64::try_from(name.raw_bytes).unwrap_or(-1);
-        let uris: Vec<&str> = some.iter().map(|(uri, _)| uri.as_str()).collect();
-        let heads: Vec<_> = some.iter().map(|(_, name)| name.as_ref().and_then(head)).collect();
-        let lengths: Vec<i64> = some.iter().map(|(_, name)| name.map_or(-1, raw)).collect();
-        let rows = client
-            .query_typed(
-                include_str!("../../../sql/known_objects.sql"),
-                &[(&uris, Type::TEXT_ARRAY), (&heads, Type::BYTEA_ARRAY), (&lengths, Type::INT8_ARRAY)],
-            )
-            .await
-            .context("ask which objects are loaded")?;
-        let known: HashSet<i32> = rows.iter().map(|row| row.get(0)).collect();
-        all.extend((1..).take(some.len()).map(|n| known.contains(&n)));
-    }
-    Ok(all)
-}
-
-/// Notes where a file came from, so that its lines can be fetched from there.
-///
-/// # Errors
-/// The database does not take it.
-pub(super) fn came_from(config: &Config, uri: &str, bytes: u64, sha256: &[u8]) -> anyhow::Result<()> {
-    crate::cmd::block_on(async {
-        let client = crate::cmd::connect(config).await?;
-        let sql = include_str!("../../../sql/came_from.sql");
-        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
-        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
-            [(&uri, Type::TEXT), (&bytes, Type::INT8), (&sha256, Type::BYTEA)];
-        client.execute_typed(sql, &parameters).await.context("note where a file came from")?;
-        Ok(())
-    })
 }
