@@ -424,7 +424,7 @@ pub struct Check {
 /// `alt status`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With FILE, the exit code is 0 if every line of it is loaded, and 3 if not. The file is known by its content, so a \
+With FILE, the exit code is 0 if every line of it is loaded, and with an archive, if it is archived; else 3. The file is known by its content, so a \
 renamed, moved or compressed one is found too.
 
 Without: gone, it is not on this disk any more; elsewhere, it is another host's; taken out, by `alt unload`; \

@@ -14,8 +14,8 @@ pub const FRAME_BYTES: u64 = 8 << 20;
 /// A window as large as a frame: 8 MiB, which every reader allows.
 const WINDOW_LOG: u32 = 23;
 
-/// The longest line that keeps a frame from ending.
-const LINE_BYTES_MAX: u64 = 1 << 20;
+/// So many bytes of a line keep a full frame from ending.
+const OVERHANG_BYTES_MAX: u64 = 1 << 20;
 
 const SKIPPABLE_MAGIC: u32 = 0x184d_2a5e;
 const SEEKABLE_MAGIC: u32 = 0x8f92_eab1;
@@ -112,13 +112,13 @@ impl<W: Write> Writer<W> {
     /// The object cannot be written.
     pub fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            if self.frame_raw >= FRAME_BYTES && (self.line_raw == 0 || self.line_raw > LINE_BYTES_MAX) {
+            if self.frame_raw >= FRAME_BYTES && (self.line_raw == 0 || self.line_raw > OVERHANG_BYTES_MAX) {
                 self.end_frame()?;
             }
             // In a full frame, no more than to the end of the line. Cut so, frames do not depend on the pieces.
             let is_full = self.frame_raw >= FRAME_BYTES;
             let most =
-                if is_full { LINE_BYTES_MAX + 1 - self.line_raw } else { FRAME_BYTES - self.frame_raw };
+                if is_full { OVERHANG_BYTES_MAX + 1 - self.line_raw } else { FRAME_BYTES - self.frame_raw };
             let mut piece = &bytes[..bytes.len().min(usize::try_from(most).unwrap_or(usize::MAX))];
             if is_full && let Some(end) = memchr::memchr(b'\n', piece) {
                 piece = &piece[..=end];

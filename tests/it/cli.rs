@@ -154,8 +154,8 @@ fn help_is_a_small_manual() {
       -v, --verbose...           Say more (twice: everything)
       -q, --quiet                Say nothing but errors
 
-    With FILE, the exit code is 0 if every line of it is loaded, and 3 if not. The file is known by its
-    content, so a renamed, moved or compressed one is found too.
+    With FILE, the exit code is 0 if every line of it is loaded, and with an archive, if it is archived;
+    else 3. The file is known by its content, so a renamed, moved or compressed one is found too.
 
     Without: gone, it is not on this disk any more; elsewhere, it is another host's; taken out, by `alt
     unload`; overtaken, another source has read on in it.
