@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -44,6 +45,8 @@ pub struct Config {
     pub track: Track,
     /// Classification of user agents.
     pub agents: Agents,
+    /// Where the daemon says how it is.
+    pub admin: Admin,
 }
 
 /// A log, or several of one format, to follow.
@@ -195,6 +198,19 @@ pub struct Agents {
     pub rules: Option<PathBuf>,
 }
 
+/// Where the daemon says how it is: `/healthz`, `/readyz`, `/metrics`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admin {
+    /// The address that it listens on; `None`: on none.
+    pub listen: Option<SocketAddr>,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Admin { listen: Some(SocketAddr::from(([127, 0, 0, 1], 9187))) }
+    }
+}
+
 impl Default for Source {
     fn default() -> Self {
         Source {
@@ -258,6 +274,7 @@ impl Default for Config {
             privacy: Privacy::default(),
             track: Track::default(),
             agents: Agents::default(),
+            admin: Admin::default(),
         }
     }
 }
@@ -412,6 +429,7 @@ const KEYS: &[(&str, &str, Set<Config>)] = &[
         v.one_of(&words).map(|policy| c.privacy.gpc = policy)
     }),
     ("track", "trusted", |c, v| v.list_of(network).map(|list| c.track.trusted = list)),
+    ("admin", "listen", |c, v| v.listen().map(|address| c.admin.listen = address)),
     ("agents", "rules", |c, v| v.path().map(|path| c.agents.rules = Some(path))),
 ];
 
@@ -706,6 +724,13 @@ impl Given {
         })
     }
 
+    /// An address to listen on, or `off`.
+    fn listen(&self) -> Result<Option<SocketAddr>, String> {
+        let text = self.text()?;
+        let address = if text == "off" { Some(None) } else { text.parse().ok().map(Some) };
+        address.ok_or_else(|| format!("is ADDRESS:PORT (\"127.0.0.1:9187\") or \"off\", not `{text}`"))
+    }
+
     fn keep(&self) -> Result<Keep, String> {
         let text = self.text()?;
         let (number, unit) = number_and_unit(&text).unwrap_or((0, ""));
@@ -974,6 +999,8 @@ mod tests {
             gpc = "ignore"
             [track]
             trusted = ["10.0.0.0/8", "::1"]
+            [admin]
+            listen = "[::1]:9000"
             [agents]
             rules = "/etc/alt/agents.json"
             "#,
@@ -1088,6 +1115,11 @@ mod tests {
                     "/etc/alt/agents.json",
                 ),
             },
+            admin: Admin {
+                listen: Some(
+                    [::1]:9000,
+                ),
+            },
         }
         "#);
     }
@@ -1145,6 +1177,8 @@ mod tests {
             [agents]
             rules = true
             colour = "red"
+            [admin]
+            listen = "localhost:9187"
         "#;
         let env = [("ALT_LOAD_COMMIT_INTERVAL", "5 fortnights")];
         insta::assert_snapshot!(problems(text, &env), @r#"
@@ -1161,6 +1195,7 @@ mod tests {
         line 17: unknown key `postgress`; did you mean `postgres`?
         line 19: `rules` in [agents] holds absolute paths, which `true` is not
         line 20: unknown key `colour` in [agents]; known are rules
+        line 22: `listen` in [admin] is ADDRESS:PORT ("127.0.0.1:9187") or "off", not `localhost:9187`
         ALT_LOAD_COMMIT_INTERVAL: is a time from 0ns to 60s ("50ms", "30s", "30d"), not `5 fortnights`
         "#);
     }

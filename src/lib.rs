@@ -20,7 +20,9 @@ pub mod pipeline;
 pub mod archive;
 
 pub mod account;
+pub mod admin;
 pub mod cli;
 pub mod clock;
 pub mod cmd;
 pub mod config;
+pub mod metrics;

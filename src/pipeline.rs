@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -204,6 +205,15 @@ impl Loader {
         self.work.batch.is_empty()
     }
 
+    /// All that is in the source's files at this time was read: once that is committed, it is told.
+    pub fn catch_up(&mut self, caught_up: &Arc<AtomicI64>, at: Micros) {
+        if !self.is_empty() {
+            self.work.catches_up(caught_up, at);
+        } else if self.store.is_idle() {
+            caught_up.store(at, Ordering::Relaxed);
+        }
+    }
+
     /// Whether a small batch may go now: the writer is idle, and the last one went long enough ago.
     pub fn may_hand_over(&self) -> bool {
         !self.is_empty() && self.store.is_idle() && self.until_next().is_zero()
@@ -296,6 +306,7 @@ impl Loader {
         }
         let facts = reading.close_section(&mut self.work.batch, seal);
         self.work.note(facts, reading.proof());
+        self.work.reaches(&reading.reached, if seal && reading.packed { u64::MAX } else { reading.offset() });
     }
 }
 
@@ -315,6 +326,7 @@ pub fn follow(
             follow.forget();
             next_look = Instant::now();
         }
+        let turned_at = clock::now();
         let turn = turn(&mut follow, &mut loader, &mut next_look);
         if store.is_stopping() {
             // What was read goes too; what was not is read the next time.
@@ -322,6 +334,9 @@ pub fn follow(
             break;
         }
         let Ok(progress) = turn else { continue };
+        if !progress && follow.is_at_end() {
+            loader.catch_up(follow.caught_up(), turned_at);
+        }
         if loader.may_hand_over() && loader.hand_over().is_err() {
             continue;
         }
@@ -360,6 +375,10 @@ fn turn(follow: &mut Follow, loader: &mut Loader, next_look: &mut Instant) -> Re
             loader.hand_over()?;
             all = follow.open(new)?;
         }
+        if all {
+            follow.tell_all_known();
+        }
+        all &= !follow.has_more();
         *next_look = Instant::now() + if all { loader.limits.look_interval } else { Duration::ZERO };
     }
     let mut progress = false;
@@ -375,7 +394,10 @@ fn turn(follow: &mut Follow, loader: &mut Loader, next_look: &mut Instant) -> Re
         };
         let file = &mut follow.files[index];
         match loader.read(&mut file.reading, file.ids_until, finish) {
-            Ok(moved) => progress |= moved && !file.reading.is_at_end(),
+            Ok(moved) => {
+                file.reading.tell_rest();
+                progress |= moved && !file.reading.is_at_end();
+            }
             Err(Halt::Interrupted(interrupted)) => return Err(interrupted),
             Err(Halt::File(error)) => {
                 follow.close(index, Some(&error));

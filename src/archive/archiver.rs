@@ -28,11 +28,12 @@ use super::target::{Stop, Stoppable, Stopped, Target};
 use super::{Object, hash, open, pack, spool, store};
 use crate::clock::{self, system_time};
 use crate::config;
+use crate::metrics::{Metrics, Queue};
 use crate::pure::parse::Format;
 use crate::source::follow::Place;
 use crate::source::reading::{Belongs, Key, Opened, key};
 use crate::source::siblings::{live_paths, siblings};
-use crate::store::connect;
+use crate::store::connect::connect_counted;
 use crate::store::files::Stamp;
 use crate::store::writer::Store;
 
@@ -45,6 +46,9 @@ const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 
 /// The longest wait between two looks for unfinished uploads, where the store does not let them be listed.
 const SWEEP_WAIT_MAX: Duration = Duration::from_secs(3600);
+
+/// Under which its retries are counted.
+const DESTINATION: &str = "archive";
 
 /// Files that the archive does not take before a pass ends: it is not the files then.
 const REFUSED_MAX: usize = 3;
@@ -71,12 +75,31 @@ pub struct Watched {
 #[derive(Debug, Default)]
 pub struct Status {
     trouble: Mutex<Option<String>>,
+    /// Logs that need nothing any more, as long as they stay as they are; `None`: none was looked at yet.
+    settled: Mutex<Option<HashMap<Key, Stamp>>>,
 }
 
 impl Status {
     /// What keeps it from archiving, if anything does.
     pub fn trouble(&self) -> Option<String> {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The rotated logs of some places that are not in the archive yet, by what is on the disk now. `None`: what is
+    /// there was not looked at yet.
+    pub fn queue<'a>(&self, places: impl Iterator<Item = &'a Place>) -> Option<Queue> {
+        let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let mut queue = Queue::default();
+        for file in places.flat_map(|place| files(place, false)) {
+            if file.stamp.size == 0 || settled.get(&file.key) == Some(&file.stamp) {
+                continue;
+            }
+            let age = clock::now().saturating_sub(file.stamp.modified).max(0) as f64 / 1e6;
+            queue.files += 1;
+            queue.bytes += u64::try_from(file.stamp.size).unwrap_or_default();
+            queue.oldest_seconds = queue.oldest_seconds.max(age);
+        }
+        Some(queue)
     }
 
     fn set(&self, trouble: Option<String>) -> Option<String> {
@@ -163,6 +186,7 @@ pub struct Archiver {
     /// Files that the archive did not take when that was tried last, and why.
     refused: HashMap<Key, String>,
     status: Arc<Status>,
+    metrics: Arc<Metrics>,
     stop: Arc<Stop>,
 }
 
@@ -175,6 +199,7 @@ impl Archiver {
         config: &config::Config,
         watched: Vec<Watched>,
         store: Store,
+        metrics: Arc<Metrics>,
         stop: Arc<Stop>,
     ) -> anyhow::Result<Option<Archiver>> {
         if config.archive.is_none() && config.retention.logs.is_none() {
@@ -200,6 +225,7 @@ impl Archiver {
             complained: HashMap::new(),
             refused: HashMap::new(),
             status: Arc::default(),
+            metrics,
             stop,
         }))
     }
@@ -239,7 +265,7 @@ impl Archiver {
         let mut retry = RETRY.0;
         loop {
             let done = self.pass();
-            let files = (0..self.watched.len()).flat_map(|index| self.files(index, true));
+            let files = self.watched.iter().flat_map(|watched| files(&watched.place, true));
             let is_settled = |file: &OnDisk| {
                 let known = self.known.get(&file.key);
                 known.is_some_and(|(stamp, known)| *stamp == file.stamp && matches!(known, Known::Settled))
@@ -259,6 +285,12 @@ impl Archiver {
     /// Looks at every rotated log once. What goes wrong is said once.
     fn pass(&mut self) -> anyhow::Result<()> {
         let done = self.try_pass();
+        if let Err(error) = &done
+            && !self.is_stopped()
+            && !error.is::<Failed>()
+        {
+            self.metrics.retried(DESTINATION, "database");
+        }
         match &done {
             Ok(()) if self.refused.is_empty() => {
                 if self.status.set(None).is_some() {
@@ -293,13 +325,22 @@ impl Archiver {
         if let Some(archive) = &self.archive
             && self.target.is_none()
         {
-            self.target = Some(open(archive, &self.stop)?);
+            let opened = open(archive, &self.stop).map_err(Failed::Archive);
+            self.target = Some(opened.inspect_err(|_| self.metrics.retried(DESTINATION, "store"))?);
         }
         self.sweep()?;
+        let looked = self.look_at_all();
+        let settled = self.known.iter().filter(|(_, (_, known))| matches!(known, Known::Settled));
+        let settled = settled.map(|(key, (stamp, _))| (*key, *stamp)).collect();
+        *self.status.settled.lock().unwrap_or_else(PoisonError::into_inner) = Some(settled);
+        looked
+    }
+
+    fn look_at_all(&mut self) -> anyhow::Result<()> {
         let (mut there, mut failed) = (Vec::new(), 0);
         for index in 0..self.watched.len() {
             let finished = self.store.is_final();
-            for file in self.files(index, finished) {
+            for file in files(&self.watched[index].place, finished) {
                 self.stop.check()?;
                 there.push(file.key);
                 if !self.is_due(&file) {
@@ -315,8 +356,12 @@ impl Archiver {
                     Err(error) => error,
                 };
                 match error.downcast_ref() {
-                    Some(Failed::File(_)) => self.complain(&file, &error),
+                    Some(Failed::File(_)) => {
+                        self.metrics.retried(DESTINATION, "file");
+                        self.complain(&file, &error);
+                    }
                     Some(Failed::Archive(_)) => {
+                        self.metrics.retried(DESTINATION, "store");
                         let later = self.later(&file);
                         self.known.insert(file.key, (file.stamp, later));
                         self.refused.insert(file.key, format!("{error:#}"));
@@ -360,33 +405,6 @@ impl Archiver {
             }
         }
         Ok(())
-    }
-
-    /// The rotated logs of a source; `all`: the live ones, too.
-    fn files(&self, index: usize, all: bool) -> Vec<OnDisk> {
-        let place = &self.watched[index].place;
-        let live_paths = live_paths(&place.paths).0;
-        let live: Vec<Key> =
-            live_paths.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|m| key(&m)).collect();
-        let mut files = Vec::new();
-        for live_path in live_paths {
-            // What cannot be listed, the follower says.
-            let mut paths = siblings(&live_path, &place.rotated).0;
-            if all {
-                // The log itself, where its path is a link.
-                paths.push(std::fs::canonicalize(&live_path).unwrap_or_else(|_| live_path.clone()));
-            }
-            for path in paths {
-                let Ok(metadata) = std::fs::symlink_metadata(&path) else { continue };
-                let key = key(&metadata);
-                if metadata.is_file() && (all || !live.contains(&key)) {
-                    let stamp = Stamp::of(&metadata);
-                    files.push(OnDisk { path, live_path: live_path.clone(), key, stamp });
-                }
-            }
-        }
-        files.sort_by_key(|file| file.stamp.modified);
-        files
     }
 
     fn is_due(&self, file: &OnDisk) -> bool {
@@ -539,6 +557,7 @@ impl Archiver {
         if noted == 0 {
             return Ok(false);
         }
+        self.metrics.archived(packed.raw_bytes, stored.bytes);
         tracing::info!(
             path = %file.path.display(), uri, bytes = packed.raw_bytes, packed = stored.bytes,
             seconds = started.elapsed().as_secs_f32(), "archived"
@@ -587,6 +606,7 @@ impl Archiver {
             Failed::File(anyhow::Error::new(error).context(format!("delete {}", file.path.display())))
         })?;
         if deleted {
+            self.metrics.deleted();
             tracing::info!(path = %file.path.display(), "deleted: it is loaded, and old enough");
             let sql = "UPDATE log_files SET deleted_at = now() WHERE id = $1";
             self.execute(sql, &[(&file_id, Type::INT4)])?;
@@ -628,11 +648,12 @@ impl Archiver {
     ) -> anyhow::Result<T> {
         let (stop, client, postgres) = (&self.stop, &mut self.client, &self.postgres);
         let name = crate::store::session_name("archive", &self.host);
+        let connections = self.metrics.connections();
         self.runtime.block_on(async {
             let answer = tokio::time::timeout(QUESTION_TIMEOUT, async {
                 let client = match client.take().filter(|client| !client.is_closed()) {
                     Some(open) => client.insert(open),
-                    None => client.insert(connect(postgres, &name).await?),
+                    None => client.insert(connect_counted(postgres, &name, connections).await?),
                 };
                 question(client).await.context("ask the database about the archive")
             });
@@ -642,6 +663,32 @@ impl Archiver {
             }
         })
     }
+}
+
+/// The rotated logs at a place, oldest first; `all`: the live ones, too.
+fn files(place: &Place, all: bool) -> Vec<OnDisk> {
+    let live_paths = live_paths(&place.paths).0;
+    let live: Vec<Key> =
+        live_paths.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|m| key(&m)).collect();
+    let mut files = Vec::new();
+    for live_path in live_paths {
+        // What cannot be listed, the follower says.
+        let mut paths = siblings(&live_path, &place.rotated).0;
+        if all {
+            // The log itself, where its path is a link.
+            paths.push(std::fs::canonicalize(&live_path).unwrap_or_else(|_| live_path.clone()));
+        }
+        for path in paths {
+            let Ok(metadata) = std::fs::symlink_metadata(&path) else { continue };
+            let key = key(&metadata);
+            if metadata.is_file() && (all || !live.contains(&key)) {
+                let stamp = Stamp::of(&metadata);
+                files.push(OnDisk { path, live_path: live_path.clone(), key, stamp });
+            }
+        }
+    }
+    files.sort_by_key(|file| file.stamp.modified);
+    files
 }
 
 /// How objects are compressed.

@@ -9,7 +9,7 @@ use super::aside::{Among, Aside, OldSpan};
 use super::checkpoint::{Head, Proof};
 use super::copy::{self, Origin};
 use super::enrich::NewAgent;
-use super::hit::{Micros, NonHit, Reason, Reject};
+use super::hit::{Micros, NonHit, Reason, Reject, event_type_index};
 use super::row::Row;
 
 /// Advisory locks are taken per UTC hour; a batch that would need more than this many is full.
@@ -111,6 +111,8 @@ pub struct Key {
     pub app_id: i32,
     /// Index of its section.
     pub section: u32,
+    /// Index of its type among [`EVENT_TYPES`](super::hit::EVENT_TYPES).
+    pub event_type: u8,
     /// Its line was a reject until now.
     pub was_reject: bool,
     /// Its range in [`Batch::data`].
@@ -297,6 +299,7 @@ impl Batch {
             span: u32::try_from(span).unwrap_or(u32::MAX),
             app_id: row.app_id,
             section: narrow(self.current),
+            event_type: event_type_index(row.event_type),
             was_reject,
             start: narrow(start),
             end: narrow(self.data.len()),

@@ -8,6 +8,26 @@ use std::net::IpAddr;
 /// Microseconds since 1970-01-01T00:00:00Z.
 pub type Micros = i64;
 
+/// Types of events that have a meaning here; all others are an application's own.
+pub const EVENT_TYPES: [&str; 10] = [
+    "pageview",
+    "engagement",
+    "click",
+    "outbound",
+    "download",
+    "search",
+    "cart_add",
+    "cart_remove",
+    "cart_update",
+    "request",
+];
+
+/// Index of a type in [`EVENT_TYPES`]; their number for all others.
+pub fn event_type_index(name: &str) -> u8 {
+    let index = EVENT_TYPES.iter().position(|known| *known == name).unwrap_or(EVENT_TYPES.len());
+    u8::try_from(index).unwrap_or(u8::MAX)
+}
+
 /// The outcome of parsing one line. Total: every sequence of bytes has one.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::large_enum_variant)] // one lives at a time, on the stack; a box would cost an allocation a line

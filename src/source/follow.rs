@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::{Duration, Instant};
 
+use super::progress::{Progress, Stands};
 use super::reading::{Belongs, Choice, Identified, Key, Opened, Reading, key};
 use super::siblings::{live_paths, siblings};
 use super::watch::Watch;
@@ -74,6 +75,9 @@ pub struct Follow {
     seal_after: Duration,
     watch: Watch,
     store: Store,
+    progress: Arc<Progress>,
+    /// The last look left files for later that there is room for.
+    is_more: bool,
     /// What is being read: rotated files, oldest first, then live ones.
     pub files: Vec<Followed>,
     known: HashMap<Key, Known>,
@@ -109,9 +113,17 @@ pub struct Place {
 
 impl Follow {
     /// Nothing is open yet.
-    pub fn new(place: Place, belongs: Belongs, store: Store, watch: Watch) -> Follow {
+    pub fn new(
+        place: Place,
+        belongs: Belongs,
+        store: Store,
+        watch: Watch,
+        progress: Arc<Progress>,
+    ) -> Follow {
         Follow {
             belongs,
+            progress,
+            is_more: false,
             unseen: place.paths.clone(),
             said_unseen: false,
             paths: place.paths,
@@ -142,6 +154,7 @@ impl Follow {
         let mut found = self.find();
         self.say_unseen();
         self.known.retain(|key, _| found.contains_key(key));
+        self.progress.retain(|key| found.contains_key(key));
         self.unopened.retain(|path, _| found.values().any(|f| f.path == *path));
         for followed in &mut self.files {
             match found.remove(&followed.reading.key) {
@@ -161,11 +174,14 @@ impl Follow {
 
         let mut new: Vec<Found> = found.into_values().filter(|f| self.is_due(f.key, f)).collect();
         // Live files first, because of two with one content the live one is to be read; then rotated files in
-        // the order in which they were written; within one age the plain before the compressed copy.
-        new.sort_by_key(|f| (!f.is_live, f.stamp.modified, f.path.as_os_str().len()));
+        // the order in which they were written; within one age the plain before the compressed copy. What could not
+        // be opened the last time does not hold up the others.
+        let failed = |f: &Found| self.unopened.contains_key(&f.path);
+        new.sort_by_cached_key(|f| (!f.is_live, failed(f), f.stamp.modified, f.path.as_os_str().len()));
         let rotated = new.iter().filter(|f| !f.is_live).count();
         let room = self.make_room(rotated.min(ROTATED_OPEN_MAX));
-        new.truncate(new.len() - rotated + rotated.min(room));
+        let later = new.split_off(new.len() - rotated + rotated.min(room));
+        self.is_more = later.iter().any(|f| !self.unopened.contains_key(&f.path));
         new
     }
 
@@ -205,6 +221,39 @@ impl Follow {
         }
         self.files.sort_by_cached_key(|f| (f.is_live, f.reading.modified()));
         Ok(all)
+    }
+
+    /// Whether files wait for their first look that could have it now.
+    pub fn has_more(&self) -> bool {
+        self.is_more && self.files.iter().filter(|f| !f.is_live).count() < ROTATED_OPEN_MAX
+    }
+
+    /// Tells those who watch that every file there is was looked at.
+    pub fn tell_all_known(&self) {
+        if !self.is_more {
+            self.progress.all_known();
+        }
+    }
+
+    /// Whether all that is known was read to its present end.
+    pub fn is_at_end(&self) -> bool {
+        !self.is_more && self.files.iter().all(|f| f.reading.is_at_end())
+    }
+
+    /// The time up to which all is committed, to be set by whoever commits it.
+    pub fn caught_up(&self) -> &Arc<AtomicI64> {
+        self.progress.caught_up()
+    }
+
+    /// Notes what is known of a file that is not read.
+    fn note(&mut self, key: Key, known: Known) {
+        self.known.insert(key, known);
+        let stamp = match known {
+            Known::Done(stamp) | Known::Untouched { stamp, .. } | Known::Short { stamp, .. } => stamp,
+            // What is missing of it is missing of the other.
+            Known::Copy(_) => return self.progress.note(key, Stands::Settled(u64::MAX)),
+        };
+        self.progress.note(key, Stands::Settled(u64::try_from(stamp.size).unwrap_or_default()));
     }
 
     fn is_due(&self, key: Key, found: &Found) -> bool {
@@ -311,7 +360,7 @@ impl Follow {
             Err(e) => {
                 self.cannot_open(&found.path, &e);
                 if self.store.is_final() {
-                    self.known.insert(key, Known::Untouched { stamp: found.stamp, complete: true });
+                    self.note(key, Known::Untouched { stamp: found.stamp, complete: true });
                 }
                 return Ok(true);
             }
@@ -346,17 +395,17 @@ impl Follow {
         match identified {
             // Packed, and nothing in it.
             Identified::TooShort if is_packed => {
-                self.known.insert(key, Known::Done(found.stamp));
+                self.note(key, Known::Done(found.stamp));
             }
             Identified::TooShort => {
-                self.known.insert(key, Known::Untouched { stamp: found.stamp, complete });
+                self.note(key, Known::Untouched { stamp: found.stamp, complete });
             }
             Identified::Done { .. } => {
-                self.known.insert(key, Known::Done(found.stamp));
+                self.note(key, Known::Done(found.stamp));
             }
             Identified::Shorter { file_id } => {
                 let since = short_since.unwrap_or_else(clock::now);
-                self.known.insert(key, Known::Short { stamp: found.stamp, of: file_id, since });
+                self.note(key, Known::Short { stamp: found.stamp, of: file_id, since });
             }
             Identified::Reading(reading) => {
                 let collides = |f: &Followed| {
@@ -371,7 +420,7 @@ impl Follow {
                 }
                 if self.files.iter().any(|f| f.reading.file_id() == reading.file_id()) {
                     // A copy. One is read at a time.
-                    self.known.insert(key, Known::Copy(reading.file_id()));
+                    self.note(key, Known::Copy(reading.file_id()));
                     return Ok(true);
                 }
                 self.known.remove(&key);
@@ -383,6 +432,7 @@ impl Follow {
                 } else {
                     tracing::debug!(%path, offset, ids = reading.by_ids, "reading a rotated file");
                 }
+                self.progress.note(key, reading.stands());
                 self.files.push(Followed {
                     reading: *reading,
                     live_path: found.live_path,
@@ -445,17 +495,18 @@ impl Follow {
             Some(Ok(now)) if now.len() == reading.read_offset() => Stamp::of(&now),
             _ => reading.stamp,
         };
-        let known = if let Some(error) = error {
+        if let Some(error) = error {
             tracing::warn!(
                 path = %reading.path.display(), offset = reading.offset(), %error,
                 "cannot be read on: looking again when it changes"
             );
-            Known::Untouched { stamp: reading.stamp, complete: true }
+            // What is missing of it goes on to be missing.
+            self.known.insert(reading.key, Known::Untouched { stamp: reading.stamp, complete: true });
         } else if reading.sealed {
-            Known::Done(seen)
+            // Once its last section is committed; until then it stands as it stood.
+            self.known.insert(reading.key, Known::Done(seen));
         } else {
-            Known::Untouched { stamp: seen, complete: false }
-        };
-        self.known.insert(reading.key, known);
+            self.note(reading.key, Known::Untouched { stamp: seen, complete: false });
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod follow;
 pub mod inputs;
+pub mod progress;
 pub mod reading;
 pub mod siblings;
 pub mod stored;

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::progress::Stands;
 use super::stored::{self, Packing};
 use crate::clock;
 use crate::pure::aside::{Among, OldSpan};
@@ -24,7 +25,7 @@ use crate::pure::lines::{Line, Lines};
 use crate::pure::parse::Spec;
 use crate::pure::twins::{Twins, WINDOW_BYTES};
 use crate::store::commit::Proves;
-use crate::store::files::{Candidate, Facts, Stamp};
+use crate::store::files::{Candidate, Facts, Reached, Stamp};
 use crate::store::writer::{Interrupted, Store};
 
 /// Device and inode: a name for an open file, within one process and while it is open.
@@ -490,6 +491,8 @@ impl Opened {
             by_ids: false,
             until: u64::MAX,
             sealed: false,
+            reached: Reached::at(from),
+            rest: Arc::default(),
         });
         if start > 0 && warm {
             // `start` lies within a line: the window begins with the one after it.
@@ -531,6 +534,9 @@ pub struct Reading {
     pub until: u64,
     /// Its seal is on its way.
     pub sealed: bool,
+    /// How far it is committed, and how many bytes of a line without its end stand behind what was handed out.
+    pub reached: Arc<Reached>,
+    rest: Arc<AtomicU64>,
 }
 
 /// What a line of a file is for.
@@ -582,6 +588,18 @@ impl Reading {
     /// Whether bytes without a newline are left.
     pub fn has_rest(&self) -> bool {
         self.lines.read_offset() > self.lines.offset()
+    }
+
+    /// How it stands, for those who watch.
+    pub fn stands(&self) -> Stands {
+        let reached = Arc::clone(&self.reached);
+        if self.packed { Stands::Unpacked(reached) } else { Stands::Read(reached, Arc::clone(&self.rest)) }
+    }
+
+    /// Tells those who watch what is left of the file where it was read to its present end.
+    pub fn tell_rest(&self) {
+        let rest = if self.at_end { self.lines.read_offset() - self.lines.offset() } else { 0 };
+        self.rest.store(rest, Ordering::Relaxed);
     }
 
     /// The file as it stands on disk now, by its descriptor. `None` for a stream.
@@ -897,6 +915,7 @@ mod tests {
             upkeep: None,
             patient: false,
             rehearsal: None,
+            metrics: Arc::default(),
         });
         // Nobody answers: it must be told before the database is asked.
         drop(writer);

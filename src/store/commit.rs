@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
-use super::files::Facts;
+use super::files::{Facts, Reached};
 use super::partitions::{self, Month};
 use super::{Trouble, classify, classify_any, dimensions, files};
 use crate::clock::{micros, system_time};
@@ -61,12 +62,44 @@ pub struct Work {
     pub facts: Vec<Option<Facts>>,
     /// The state of the database's caches under which it was made.
     pub epoch: u64,
+    /// What is told to those who watch once it is committed: how far files are, and up to when all is.
+    reached: Vec<(Arc<Reached>, u64, Option<Micros>)>,
+    caught_up: Option<(Arc<AtomicI64>, Micros)>,
 }
 
 impl Work {
     /// Nothing yet.
     pub fn new(epoch: u64) -> Work {
-        Work { batch: Batch::default(), proofs: Vec::new(), facts: Vec::new(), epoch }
+        Work {
+            batch: Batch::default(),
+            proofs: Vec::new(),
+            facts: Vec::new(),
+            epoch,
+            reached: Vec::new(),
+            caught_up: None,
+        }
+    }
+
+    /// Notes how far a file is, whose section was closed last, once this is committed.
+    pub fn reaches(&mut self, file: &Arc<Reached>, bytes: u64) {
+        let current = self.batch.current();
+        let last = self.batch.keys.last().filter(|key| key.section as usize == current);
+        self.reached.push((Arc::clone(file), bytes, last.map(|key| key.occurred_at)));
+    }
+
+    /// Notes that once this is committed, all is that was in the source's files at a time.
+    pub fn catches_up(&mut self, caught_up: &Arc<AtomicI64>, at: Micros) {
+        self.caught_up = Some((Arc::clone(caught_up), at));
+    }
+
+    /// It is committed.
+    pub fn tell(&self) {
+        for (file, bytes, until) in &self.reached {
+            file.advance(*bytes, *until);
+        }
+        if let Some((caught_up, at)) = &self.caught_up {
+            caught_up.store(*at, Ordering::Relaxed);
+        }
     }
 
     /// Notes what belongs to the section closed last.

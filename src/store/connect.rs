@@ -9,6 +9,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -32,6 +33,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The URL, a password file or a certificate is not usable, or the server cannot be reached or refuses;
 /// a [`tokio_postgres::Error`] is in the chain for [`super::classify_any`].
 pub async fn connect(config: &config::Postgres, application_name: &str) -> anyhow::Result<Client> {
+    connect_counted(config, application_name, Arc::default()).await
+}
+
+/// [`connect`]; `open` is one more as long as the connection is.
+///
+/// # Errors
+/// The same.
+pub async fn connect_counted(
+    config: &config::Postgres,
+    application_name: &str,
+    open: Arc<AtomicU64>,
+) -> anyhow::Result<Client> {
     let mut target = Target::read(&config.url)?;
     let password = match target.pg.get_password() {
         Some(_) => None,
@@ -42,7 +55,7 @@ pub async fn connect(config: &config::Postgres, application_name: &str) -> anyho
     }
     target.pg.application_name(application_name);
     let place = target.to_string();
-    tokio::time::timeout(CONNECT_TIMEOUT, open(&target))
+    tokio::time::timeout(CONNECT_TIMEOUT, connection(&target, Counted::new(open)))
         .await
         .with_context(|| format!("connect to {place}: no answer within {CONNECT_TIMEOUT:?}"))?
         .with_context(|| format!("connect to {place}"))
@@ -67,23 +80,39 @@ pub fn has_password(config: &config::Postgres) -> anyhow::Result<bool> {
     Ok(Target::read(&config.url)?.pg.get_password().is_some())
 }
 
-async fn open(target: &Target) -> anyhow::Result<Client> {
+async fn connection(target: &Target, open: Counted) -> anyhow::Result<Client> {
     match &target.tls {
         None => {
             let (client, connection) = target.pg.connect(NoTls).await.map_err(explain)?;
-            tokio::spawn(carry(connection));
+            tokio::spawn(carry(connection, open));
             Ok(client)
         }
         Some(roots) => {
             let tls = MakeRustlsConnect::new(tls_config(roots)?);
             let (client, connection) = target.pg.connect(tls).await.map_err(explain)?;
-            tokio::spawn(carry(connection));
+            tokio::spawn(carry(connection, open));
             Ok(client)
         }
     }
 }
 
-async fn carry(connection: impl Future<Output = Result<(), tokio_postgres::Error>>) {
+/// A connection that counts as long as it is open.
+struct Counted(Arc<AtomicU64>);
+
+impl Counted {
+    fn new(count: Arc<AtomicU64>) -> Counted {
+        count.fetch_add(1, Ordering::Relaxed);
+        Counted(count)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn carry(connection: impl Future<Output = Result<(), tokio_postgres::Error>>, _open: Counted) {
     match connection.await {
         Ok(()) => tracing::debug!("the connection to PostgreSQL was closed"),
         Err(error) => tracing::debug!(%error, "the connection to PostgreSQL was lost"),

@@ -16,7 +16,7 @@ const KILL_SALTS: &str = include_str!("../../sql/kill_salts.sql");
 
 /// All applications that are not disabled.
 pub async fn apps(client: &Client) -> anyhow::Result<Vec<App>> {
-    let sql = "SELECT id, app_key, time_zone, allowed_domains, settings::text FROM applications \
+    let sql = "SELECT id, app_key, time_zone, allowed_domains, settings::text, name FROM applications \
                WHERE disabled_at IS NULL ORDER BY id";
     let rows = client.query_typed(sql, &[]).await.context("read the applications")?;
     Ok(rows.iter().map(app).collect())
@@ -34,6 +34,7 @@ fn app(row: &tokio_postgres::Row) -> App {
             tracing::warn!(app = key, settings, %error, "applications.settings is not understood: using the defaults");
             Default::default()
         }),
+        name: row.get(5),
         key,
     }
 }

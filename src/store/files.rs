@@ -2,6 +2,8 @@
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use anyhow::Context;
@@ -33,6 +35,38 @@ pub struct Facts {
     pub inode: i64,
     /// Its size and age.
     pub stamp: Stamp,
+}
+
+/// How far a file that is being read is committed. Filled by the writer, for those who watch; nothing goes by it.
+#[derive(Debug, Default)]
+pub struct Reached {
+    bytes: AtomicU64,
+    until: AtomicI64,
+}
+
+impl Reached {
+    /// A file that is committed up to there.
+    pub fn at(bytes: u64) -> Arc<Reached> {
+        Arc::new(Reached { bytes: AtomicU64::new(bytes), until: AtomicI64::new(0) })
+    }
+
+    /// Bytes of (uncompressed) log.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Time of the last event that was committed from it; 0 where that is not known.
+    pub fn until(&self) -> Micros {
+        self.until.load(Ordering::Relaxed)
+    }
+
+    /// It is committed up to there; `until` is the time of its last event, if there was any.
+    pub fn advance(&self, bytes: u64, until: Option<Micros>) {
+        self.bytes.store(bytes, Ordering::Relaxed);
+        if let Some(until) = until {
+            self.until.store(until, Ordering::Relaxed);
+        }
+    }
 }
 
 /// What tells whether a file was touched since.

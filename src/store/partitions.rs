@@ -16,6 +16,9 @@ use crate::pure::hit::Micros;
 /// Advisory lock under which partitions are made (first key; the second is the month).
 const LOCK_CLASS: i32 = 0x616c_7402;
 
+const ATTACHED: &str = "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
+                        WHERE i.inhparent = 'access_logs'::regclass";
+
 /// A month (UTC), as months since year 0.
 pub type Month = i32;
 
@@ -124,24 +127,27 @@ async fn make_locked(client: &Client, month: Month, name: &str) -> anyhow::Resul
         .with_context(|| format!("make partition {name}"))
 }
 
+/// The months whose partitions are attached; only those with names that this program gives.
+pub async fn attached(client: &Client) -> anyhow::Result<BTreeSet<Month>> {
+    let rows = client.query_typed(ATTACHED, &[]).await.context("list the partitions")?;
+    Ok(rows.iter().filter_map(|row| month_of(row.get(0))).collect())
+}
+
+/// The month of a name.
+fn month_of(name: &str) -> Option<Month> {
+    let (year, month) = name.strip_prefix("access_logs_y")?.split_once('m')?;
+    let month = year.parse::<Month>().ok()?.checked_mul(12)?.checked_add(month.parse::<Month>().ok()? - 1)?;
+    (self::name(month) == name).then_some(month)
+}
+
 /// Drops the partitions that end at or before `before`: whole months only. Returns their names.
 pub async fn drop_before(client: &Client, before: Micros) -> anyhow::Result<Vec<String>> {
-    let sql = "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
-               WHERE i.inhparent = 'access_logs'::regclass ORDER BY 1";
     let mut dropped = Vec::new();
-    for row in client.query_typed(sql, &[]).await.context("list the partitions")? {
-        let found: String = row.get(0);
-        let limit = month(before);
-        // Only names that this program gives: what somebody attached by hand is theirs.
-        let Some((year, month)) = found.strip_prefix("access_logs_y").and_then(|r| r.split_once('m')) else {
-            continue;
-        };
-        let (Ok(year), Ok(of_year)) = (year.parse::<i32>(), month.parse::<i32>()) else { continue };
-        if year * 12 + of_year - 1 < limit {
-            let drop = format!(
-                "BEGIN; SET LOCAL lock_timeout = '2s'; DROP TABLE {}; COMMIT",
-                name(year * 12 + of_year - 1)
-            );
+    // What somebody attached by hand is theirs.
+    for month in attached(client).await? {
+        let found = name(month);
+        if month < self::month(before) {
+            let drop = format!("BEGIN; SET LOCAL lock_timeout = '2s'; DROP TABLE {found}; COMMIT");
             if let Err(error) = client.batch_execute(&drop).await {
                 client.batch_execute("ROLLBACK").await.context("roll a drop back")?;
                 // Somebody reads it: the next upkeep tries again.
@@ -174,6 +180,12 @@ mod tests {
         assert_eq!(name(month(at("2026-12-31T23:59:59Z")) + 1), "access_logs_y2027m01");
         assert_eq!(begin(month(at("2026-11-30T23:59:59.999999Z"))), at("2026-11-01T00:00:00Z"));
         assert_eq!(begin(month(at("2026-12-31T23:59:59Z")) + 1), at("2027-01-01T00:00:00Z"));
+        assert_eq!(month_of("access_logs_y2026m11"), Some(month(at("2026-11-01T00:00:00Z"))));
+        for other in
+            ["access_logs_y2026m1", "access_logs_y2026m13", "access_logs_old", "access_logs_y9999999999m01"]
+        {
+            assert_eq!(month_of(other), None, "{other}");
+        }
         assert_eq!(first_day(month(at("2000-01-01T00:00:00Z"))), "2000-01-01");
     }
 }

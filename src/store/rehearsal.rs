@@ -102,6 +102,7 @@ mod tests {
             span: 1,
             app_id: 1,
             section: 0,
+            event_type: 0,
             was_reject: false,
             start: 0,
             end: 0,

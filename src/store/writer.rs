@@ -6,28 +6,30 @@
 //! the database ([`Store::epoch`] moves, and every reader begins anew from its checkpoints). The log is the
 //! buffer, so nothing is lost by throwing away.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use anyhow::Context;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::commit::{Failure, Memory, Patience, Work, commit, rehearse};
+use super::connect::connect_counted;
 use super::files::{Candidate, Facts, Which};
 use super::rehearsal::Rehearsal;
-use super::{Trouble, classify_any, connect, dimensions, files, migrate, partitions};
+use super::{Trouble, classify, classify_any, dimensions, files, migrate, partitions};
 use crate::clock;
 use crate::config;
+use crate::metrics::{Metrics, Observed, Totals};
 use crate::pure::aside::OldSpan;
 use crate::pure::checkpoint::Head;
 use crate::pure::enrich::App;
 use crate::pure::enrich::day::LocalDay;
-use crate::pure::hit::{Micros, NonHit, Reason};
+use crate::pure::hit::Micros;
 
 const END_DEAD_PREDECESSORS: &str = include_str!("../../sql/end_dead_predecessors.sql");
 
@@ -40,13 +42,19 @@ const RETRY_TRANSIENT_MAX: Duration = Duration::from_secs(5);
 const RETRY_STOP_MAX: Duration = Duration::from_secs(30);
 
 /// The longest that one commit may take, COPY included, which no timeout of PostgreSQL's covers.
-const COMMIT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 /// The longest that an answer may take.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Half of the first wait after a checkpoint had moved; doubles.
 const STALE_FIRST: Duration = Duration::from_millis(1);
+
+/// How often the database is looked at, for those who watch.
+const LOOK_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Under which its retries are counted.
+const DESTINATION: &str = "postgres";
 
 /// How often old things are cleared away and partitions made ahead.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(3600);
@@ -94,36 +102,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What was committed since the start.
-#[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Totals {
-    /// Transactions.
-    pub commits: u64,
-    /// Lines; the sum of the next five.
-    pub lines: u64,
-    /// Rows inserted.
-    pub rows: u64,
-    /// Non-hits, by kind.
-    pub non_hits: BTreeMap<NonHit, u64>,
-    /// Lines rejected, by reason.
-    pub rejects: BTreeMap<Reason, u64>,
-    /// Lines whose rows were there.
-    pub already_loaded: u64,
-    /// Lines that a filter left out.
-    pub filtered: u64,
-    /// Bytes of (uncompressed) log.
-    pub bytes: u64,
-}
-
 struct Shared {
     epoch: AtomicU64,
+    beat: AtomicU64,
     in_flight: AtomicUsize,
     stopping: AtomicBool,
     finale: AtomicBool,
     connected: AtomicBool,
     stop: Notify,
     wakes: Mutex<Vec<Arc<Wake>>>,
-    totals: Mutex<Totals>,
+    metrics: Arc<Metrics>,
     trouble: Mutex<Option<String>>,
     fatal: Mutex<Option<anyhow::Error>>,
 }
@@ -176,6 +164,8 @@ pub struct Options {
     pub patient: bool,
     /// A dry run: nothing is written, and what would be is noted here.
     pub rehearsal: Option<Arc<Mutex<Rehearsal>>>,
+    /// Where is counted what it does.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The task's end.
@@ -184,6 +174,8 @@ pub struct Writer {
     shared: Arc<Shared>,
     options: Options,
     client: Option<Client>,
+    /// The connection was made since the database was looked at.
+    is_new: bool,
     memory: Memory,
     patience: Patience,
     raw_budget: (f64, Instant),
@@ -201,13 +193,14 @@ pub fn pair(options: Options) -> (Store, Writer) {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let shared = Arc::new(Shared {
         epoch: AtomicU64::new(0),
+        beat: AtomicU64::new(0),
         in_flight: AtomicUsize::new(0),
         stopping: AtomicBool::new(false),
         finale: AtomicBool::new(false),
         connected: AtomicBool::new(false),
         stop: Notify::new(),
         wakes: Mutex::default(),
-        totals: Mutex::default(),
+        metrics: Arc::clone(&options.metrics),
         trouble: Mutex::default(),
         fatal: Mutex::default(),
     });
@@ -216,6 +209,7 @@ pub fn pair(options: Options) -> (Store, Writer) {
         shared: Arc::clone(&shared),
         options,
         client: None,
+        is_new: false,
         memory: Memory::default(),
         patience: Patience::default(),
         raw_budget: (RAW_BURST, Instant::now()),
@@ -225,6 +219,32 @@ pub fn pair(options: Options) -> (Store, Writer) {
         rehearsed_files: 0,
     };
     (Store { jobs: sender, shared }, writer)
+}
+
+/// How a writer stands.
+#[derive(Clone)]
+pub struct Watcher(Arc<Shared>);
+
+impl Watcher {
+    /// Whether the database was reached at least once.
+    pub fn is_connected(&self) -> bool {
+        self.0.connected.load(Ordering::Acquire)
+    }
+
+    /// What keeps the writer from working, if anything does.
+    pub fn trouble(&self) -> Option<String> {
+        lock(&self.0.trouble).clone()
+    }
+
+    /// Whether the writer has nothing to do.
+    pub fn is_idle(&self) -> bool {
+        self.0.in_flight.load(Ordering::Acquire) == 0
+    }
+
+    /// Moves with everything that the writer ends, and with every time that it tries again.
+    pub fn beat(&self) -> u64 {
+        self.0.beat.load(Ordering::Relaxed)
+    }
 }
 
 impl Store {
@@ -274,25 +294,14 @@ impl Store {
         self.shared.wake_all();
     }
 
-    /// Whether the database was reached at least once.
-    pub fn is_connected(&self) -> bool {
-        self.shared.connected.load(Ordering::Acquire)
-    }
-
     /// What was committed since the start.
     pub fn totals(&self) -> Totals {
-        lock(&self.shared.totals).clone()
+        self.shared.metrics.totals()
     }
 
-    /// [`Store::totals`], to be asked when the store is gone.
-    pub fn watch_totals(&self) -> impl FnOnce() -> Totals + use<> {
-        let shared = Arc::clone(&self.shared);
-        move || lock(&shared.totals).clone()
-    }
-
-    /// What keeps the writer from working, if anything does.
-    pub fn trouble(&self) -> Option<String> {
-        lock(&self.shared.trouble).clone()
+    /// For those who watch: unlike a store, it keeps nothing from ending.
+    pub fn watcher(&self) -> Watcher {
+        Watcher(Arc::clone(&self.shared))
     }
 
     /// The error that ended an impatient writer.
@@ -395,14 +404,23 @@ impl Writer {
     async fn run(mut self) {
         let mut upkeep = tokio::time::interval(UPKEEP_INTERVAL);
         upkeep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut look = tokio::time::interval(LOOK_INTERVAL);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let go_on = tokio::select! {
+                biased;
+                _ = upkeep.tick(), if self.options.upkeep.is_some() => self.look_after().await,
+                _ = look.tick(), if self.options.upkeep.is_some() => self.look().await,
                 job = self.jobs.recv() => match job {
                     Some(job) => self.work(job).await,
                     None => false,
                 },
-                _ = upkeep.tick(), if self.options.upkeep.is_some() => self.look_after().await,
             };
+            if std::mem::take(&mut self.is_new) {
+                // It may be another database.
+                look.reset_immediately();
+            }
+            self.shared.beat.fetch_add(1, Ordering::Relaxed);
             if !go_on {
                 break;
             }
@@ -461,7 +479,15 @@ impl Writer {
                 self.answer(reply, async |client| files::spans(client, file_id, from, &which, limit).await)
                     .await
             }
-            Job::Apps { reply } => self.answer(reply, dimensions::apps).await,
+            Job::Apps { reply } => {
+                let metrics = Arc::clone(&self.shared.metrics);
+                let ask = async |client: &Client| {
+                    let apps = dimensions::apps(client).await?;
+                    apps.iter().for_each(|app| metrics.app(app.id, &app.key, &app.name));
+                    Ok(apps)
+                };
+                self.answer(reply, ask).await
+            }
             Job::Salt { app_id, day, reply } => {
                 self.answer(reply, async |client| dimensions::salt(client, app_id, &day).await).await
             }
@@ -507,6 +533,7 @@ impl Writer {
         }
         self.spare_raw(&mut work);
         let Some(client) = &self.client else { return true };
+        let started = Instant::now();
         let rehearsal = self.options.rehearsal.as_deref();
         let done = tokio::time::timeout(COMMIT_TIMEOUT, async {
             match rehearsal {
@@ -524,11 +551,13 @@ impl Writer {
                 self.commit_fails = false;
                 self.stale = 0;
                 self.well();
-                self.count(&work);
+                self.shared.metrics.committed(&work.batch, started.elapsed());
+                work.tell();
                 true
             }
             Ok(Err(Failure::Stale(why))) => {
                 tracing::debug!(why, "reading the checkpoints back");
+                self.shared.metrics.retried(DESTINATION, "stale");
                 self.forget();
                 // Two that keep moving each other's checkpoints leave each other some time.
                 self.stale = (self.stale + 1).min(10);
@@ -561,24 +590,6 @@ impl Writer {
                 tracing::warn!(sessions, "ended sessions of a dead predecessor that held our locks");
             }
             Err(error) => tracing::debug!(%error, "cannot look for sessions of a dead predecessor"),
-        }
-    }
-
-    fn count(&self, work: &Work) {
-        let totals = &mut *lock(&self.shared.totals);
-        totals.commits += 1;
-        totals.rows += work.batch.keys.len() as u64;
-        for (kind, lines) in &work.batch.non_hits {
-            *totals.non_hits.entry(*kind).or_default() += lines;
-        }
-        for span in work.batch.rejects.iter().filter(|span| !span.filtered) {
-            *totals.rejects.entry(span.reason).or_default() += u64::from(span.lines);
-        }
-        for section in &work.batch.sections {
-            totals.lines += section.lines;
-            totals.already_loaded += section.already_loaded;
-            totals.filtered += section.filtered;
-            totals.bytes += section.to.saturating_sub(section.from);
         }
     }
 
@@ -615,6 +626,7 @@ impl Writer {
     /// After an error: forget, say so once, wait. `false`: stop.
     async fn failed(&mut self, trouble: Trouble, error: anyhow::Error) -> bool {
         self.forget();
+        self.shared.beat.fetch_add(1, Ordering::Relaxed);
         // With it go whatever it has open, and every doubt about that.
         self.client = None;
         // A person who waits is told at once what cannot be, and that there is no database; one that was there
@@ -630,6 +642,7 @@ impl Writer {
         let most = if trouble == Trouble::Transient { RETRY_TRANSIENT_MAX } else { RETRY_STOP_MAX };
         let wait = RETRY_FIRST.saturating_mul(1 << self.retry.min(16)).min(most);
         self.retry += 1;
+        self.shared.metrics.retried(DESTINATION, &cause(&error));
         let message = format!("{error:#}");
         {
             let known = &mut *lock(&self.shared.trouble);
@@ -680,13 +693,15 @@ impl Writer {
                 }
             }
             let connected = async {
-                let client = connect(&self.options.postgres, &self.options.application_name).await?;
+                let (postgres, name) = (&self.options.postgres, &self.options.application_name);
+                let client = connect_counted(postgres, name, self.shared.metrics.connections()).await?;
                 migrate::check_compatible(&client).await?;
                 anyhow::Ok(client)
             };
             match connected.await {
                 Ok(client) => {
                     self.client = Some(client);
+                    self.is_new = true;
                     self.shared.connected.store(true, Ordering::Release);
                 }
                 Err(error) => {
@@ -699,6 +714,29 @@ impl Writer {
             }
         }
         self.client.as_ref()
+    }
+
+    /// Looks whether the database is there, and what those who watch want to know of it.
+    async fn look(&mut self) -> bool {
+        if self.connected().await.is_none() {
+            return false;
+        }
+        let Some(client) = &self.client else { return true };
+        let seen = tokio::time::timeout(QUESTION_TIMEOUT, observe(client)).await;
+        match seen.unwrap_or_else(|late| Err(anyhow::Error::new(late).context("ask the database"))) {
+            Ok(seen) => {
+                if self.shared.metrics.observed(seen) {
+                    tracing::warn!(
+                        "this is another database cluster or timeline than before: a failover, or a restore"
+                    );
+                }
+                if !self.commit_fails {
+                    self.well();
+                }
+                true
+            }
+            Err(error) => self.failed(classify_any(&error), error.context("look at the database")).await,
+        }
     }
 
     async fn look_after(&mut self) -> bool {
@@ -714,9 +752,53 @@ impl Writer {
     }
 }
 
+/// What an error is counted as: a SQLSTATE, or a word.
+fn cause(error: &anyhow::Error) -> String {
+    for cause in error.chain() {
+        if let Some(error) = cause.downcast_ref::<tokio_postgres::Error>() {
+            return error.code().map_or("connection", SqlState::code).to_owned();
+        }
+        if cause.is::<tokio::time::error::Elapsed>() {
+            return "timeout".to_owned();
+        }
+        if cause.is::<std::io::Error>() {
+            return "connection".to_owned();
+        }
+    }
+    "other".to_owned()
+}
+
 fn is_lock_timeout(error: &anyhow::Error) -> bool {
     let postgres = error.downcast_ref::<tokio_postgres::Error>();
     postgres.and_then(tokio_postgres::Error::code) == Some(&SqlState::LOCK_NOT_AVAILABLE)
+}
+
+/// What those who watch want to know of the database.
+async fn observe(client: &Client) -> anyhow::Result<Observed> {
+    let before = clock::now();
+    let row = client.query_typed_one("SELECT clock_timestamp()", &[]).await.context("ask for the time")?;
+    let here = before.midpoint(clock::now());
+    let there = clock::micros(row.get(0));
+    let months = partitions::attached(client).await?;
+    let now = partitions::month(here);
+    let ahead = (now + 1..).take_while(|month| months.contains(month)).count();
+    Ok(Observed {
+        clock_difference: (there - here) as f64 / 1e6,
+        has_current_partition: months.contains(&now),
+        partitions_ahead: i32::try_from(ahead).unwrap_or(i32::MAX),
+        identity: identity(client).await?,
+    })
+}
+
+/// The cluster's system identifier and timeline; `None` where they may not be asked for.
+async fn identity(client: &Client) -> anyhow::Result<Option<(i64, i32)>> {
+    let sql =
+        "SELECT s.system_identifier, c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c";
+    match client.query_typed_one(sql, &[]).await {
+        Ok(row) => Ok(Some((row.get(0), row.get(1)))),
+        Err(error) if error.code().is_some() && classify(&error) == Trouble::Stop => Ok(None),
+        Err(error) => Err(error).context("ask which cluster this is"),
+    }
 }
 
 /// Makes partitions ahead, destroys old salts, purges old rejects, drops old rows.

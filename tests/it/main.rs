@@ -1,6 +1,7 @@
 //! One integration binary, one file an area.
 #![allow(clippy::unwrap_used)] // clippy knows tests by #[test] and not the functions that they share
 
+mod admin;
 mod archive;
 mod browser;
 mod cli;

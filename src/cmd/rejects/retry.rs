@@ -18,6 +18,7 @@ use crate::clock;
 use crate::cmd::run::{limits, way};
 use crate::cmd::{Out, block_on, show};
 use crate::config::Config;
+use crate::metrics::{Metrics, Totals};
 use crate::pipeline::{Aside, Halt, Loader};
 use crate::pure::aside::OldSpan;
 use crate::pure::batch::FileRef;
@@ -27,7 +28,7 @@ use crate::pure::parse::Spec;
 use crate::source::reading::{Belongs, Beside, Opened, Reading};
 use crate::source::siblings::siblings;
 use crate::store::files::Which;
-use crate::store::writer::{self, Interrupted, Options, Store, Totals};
+use crate::store::writer::{self, Interrupted, Options, Store};
 use crate::store::{self, migrate};
 
 /// Rejects taken from the quarantine at once.
@@ -165,15 +166,16 @@ pub(in crate::cmd) fn retry(config: &Config, wanted: &Wanted) -> anyhow::Result<
     if waiting.is_empty() {
         return Ok(account);
     }
+    let metrics = Arc::new(Metrics::default());
     let (store, writer) = writer::pair(Options {
         postgres: config.postgres.clone(),
         application_name: store::session_name("retry", &config.load.host_name()),
         upkeep: None,
         patient: false,
         rehearsal: None,
+        metrics: Arc::clone(&metrics),
     });
     let writing = writer.start(()).context("start a writer")?;
-    let totals = store.watch_totals();
     let mut left_of = BTreeMap::new();
     for file in &waiting {
         let outcome = one(config, &store, file, wanted);
@@ -200,7 +202,7 @@ pub(in crate::cmd) fn retry(config: &Config, wanted: &Wanted) -> anyhow::Result<
     }
     drop(store);
     let _ = writing.join();
-    account.add(&totals());
+    account.add(&metrics.totals());
     Ok(account)
 }
 

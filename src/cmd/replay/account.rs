@@ -9,8 +9,8 @@ use serde::Serialize;
 use super::rate;
 use crate::cli;
 use crate::cmd::{Out, show};
+use crate::metrics::Totals;
 use crate::pure::hit::{NonHit, Reason};
-use crate::store::writer::Totals;
 
 /// Files that are named where they were loaded with other options.
 const OTHERWISE_NAMED: usize = 20;

@@ -23,13 +23,14 @@ use crate::account::may_not_read;
 use crate::archive::target::Stop;
 use crate::cli;
 use crate::config::Config;
+use crate::metrics::Totals;
 use crate::pipeline::Loader;
 use crate::pure::filter::Filter;
 use crate::pure::parse::Spec;
 use crate::source::inputs;
 use crate::source::reading::Belongs;
 use crate::store::rehearsal::Rehearsal;
-use crate::store::writer::{self, Options, Store, Totals};
+use crate::store::writer::{self, Options, Store};
 use crate::store::{self, migrate};
 
 /// The source under which replayed files are recorded.
@@ -93,6 +94,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
             upkeep: None,
             patient: false,
             rehearsal: rehearsal.clone(),
+            metrics: Arc::default(),
         });
         stores.push(store);
         writer.start(()).context("start a writer")?;
@@ -130,7 +132,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
             std::thread::sleep(DRAW_INTERVAL);
             let rows: u64 = stores.iter().map(|s| s.totals().lines).sum();
             bar.set_position(bytes_done.load(Ordering::Relaxed));
-            let trouble = stores.iter().find_map(Store::trouble);
+            let trouble = stores.iter().find_map(|store| store.watcher().trouble());
             bar.set_message(match trouble {
                 Some(trouble) => show::safe(&trouble).into_owned(),
                 None => format!("{} lines/s", show::number(rate(rows, started.elapsed()))),

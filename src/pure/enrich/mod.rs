@@ -42,6 +42,8 @@ pub struct App {
     pub id: i32,
     /// Its public key.
     pub key: String,
+    /// What people call it.
+    pub name: String,
     /// IANA name of its time zone.
     pub time_zone: String,
     /// Hosts that its pages are on, with all below them; empty: any.

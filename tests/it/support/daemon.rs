@@ -1,5 +1,7 @@
 //! The daemon as a process of its own: the binary, a configuration, signals.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -44,7 +46,8 @@ pub(crate) fn alt_as_nobody(config: &Path) -> Command {
 pub(crate) fn configuration(directory: &Path, database: &Database, sources: &str, load: &str) -> PathBuf {
     let path = directory.join("alt.toml");
     let text = format!(
-        "{sources}\n[postgres]\nurl = \"{}\"\n[load]\nseal_after = \"1s\"\nlook_interval = \"100ms\"\n{load}\n",
+        "{sources}\n[postgres]\nurl = \"{}\"\n[load]\nseal_after = \"1s\"\nlook_interval = \"100ms\"\n{load}\n\
+         [admin]\nlisten = \"127.0.0.1:0\"\n",
         database.url
     );
     std::fs::write(&path, text).unwrap();
@@ -115,6 +118,39 @@ impl Daemon {
         std::fs::read_to_string(self.config.with_extension("stderr")).unwrap()
     }
 
+    /// The address of its admin port. Waits until it listens.
+    pub(crate) fn admin(&self) -> String {
+        let mut address = None;
+        let mut listens = || {
+            let log = self.log();
+            let said = log.lines().rev().find(|line| line.contains("answering /healthz"));
+            address = said.and_then(|line| line.split("address=").nth(1)).map(|text| text.trim().to_owned());
+            address.is_some()
+        };
+        wait_for(10, &mut listens, || self.log());
+        address.unwrap()
+    }
+
+    /// Asks its admin port: status, and the body. Waits until it has started.
+    pub(crate) fn ask(&self, path: &str) -> (u16, String) {
+        let address = self.admin();
+        let ask = || http(&address, &format!("GET {path} HTTP/1.1\r\nHost: alt\r\n\r\n"));
+        let mut answer = (0, String::new());
+        let mut has_started = || {
+            answer = ask();
+            answer.1 != "starting\n"
+        };
+        wait_for(10, &mut has_started, || self.log());
+        answer
+    }
+
+    /// A sample of its `/metrics`, by name and labels; 0 where there is none.
+    pub(crate) fn metric(&self, sample: &str) -> f64 {
+        let (status, page) = self.ask("/metrics");
+        assert_eq!(status, 200, "{page}");
+        sample_of(&page, sample).unwrap_or(0.0)
+    }
+
     /// Its greatest resident memory so far, KiB.
     pub(crate) fn peak_rss_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
@@ -128,6 +164,24 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a request as it is written; status, and the body.
+pub(crate) fn http(address: &str, request: &str) -> (u16, String) {
+    let mut connection = TcpStream::connect(address).unwrap();
+    connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    connection.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.unwrap_or_else(|| panic!("no status: {answer}")), body.to_owned())
+}
+
+/// The value of a sample on a page of metrics.
+pub(crate) fn sample_of(page: &str, sample: &str) -> Option<f64> {
+    let line = page.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+    line.map(|value| value.parse().unwrap())
 }
 
 /// Waits until `ready` says so; fails after `seconds` with what `otherwise` tells.

@@ -1,10 +1,13 @@
 //! `alt run`: the daemon. One reader thread a source, one writer task, one thread that archives, and this one, which
 //! waits for signals and tells systemd how things stand.
 
+mod state;
+
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -12,24 +15,26 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+use self::state::{Pulse, State, Systemd};
 use super::Outcome;
-use crate::archive::archiver::{Archiver, Status, Watched};
+use crate::admin::{Admin, Answers};
+use crate::archive::archiver::{Archiver, Watched};
 use crate::archive::target::Stop;
 use crate::cli;
+use crate::clock;
 use crate::config::{Config, Source};
+use crate::metrics::Metrics;
 use crate::pipeline::{self, Limits, Loader};
 use crate::pure::enrich::Enricher;
 use crate::pure::parse::{Format, Spec, Trusted};
 use crate::pure::sites::Sites;
 use crate::pure::way::Way;
 use crate::source::follow::{Follow, Place};
+use crate::source::progress::Progress;
 use crate::source::reading::Belongs;
 use crate::source::watch::Watch;
 use crate::store;
 use crate::store::writer::{self, Options, Store};
-
-/// How often systemd hears from us, at the least.
-const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often the archiver looks whether all is loaded, at the end of all.
 const FINISH_INTERVAL: Duration = Duration::from_millis(50);
@@ -46,11 +51,27 @@ pub fn run(config: &Config, path: Option<&Path>, args: &cli::Run) -> anyhow::Res
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let mut config = config.clone();
+    let metrics = Arc::new(Metrics::default());
+    let mut admin = None;
     loop {
-        match runtime.block_on(serve(&config, path, args.is_final))? {
+        admin = admin_port(config.admin.listen, admin, &metrics)?;
+        match runtime.block_on(serve(&config, path, args.is_final, &metrics, admin.as_ref()))? {
             Next::Stop => return Ok(Outcome::Done),
             Next::Reload(new) => config = *new,
         }
+    }
+}
+
+/// The admin port for an address: the one that is open, where it is that.
+fn admin_port(
+    address: Option<SocketAddr>,
+    open: Option<Admin>,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<Option<Admin>> {
+    match (address, open) {
+        (Some(address), Some(open)) if open.address() == address => Ok(Some(open)),
+        (Some(address), _) => Admin::start(address, Arc::clone(metrics)).map(Some),
+        (None, _) => Ok(None),
     }
 }
 
@@ -62,6 +83,7 @@ enum Next {
 /// A reader thread: what it reads, a count that moves as long as it does, and what it left when it ended.
 struct Reader {
     name: String,
+    progress: Arc<Progress>,
     beat: Arc<AtomicU64>,
     owed: Owed,
 }
@@ -69,7 +91,13 @@ struct Reader {
 /// What a thread has left undone, once it has ended.
 type Owed = Arc<OnceLock<Vec<PathBuf>>>;
 
-async fn serve(config: &Config, path: Option<&Path>, is_final: bool) -> anyhow::Result<Next> {
+async fn serve(
+    config: &Config,
+    path: Option<&Path>,
+    is_final: bool,
+    metrics: &Arc<Metrics>,
+    admin: Option<&Admin>,
+) -> anyhow::Result<Next> {
     let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
     let mut hangup = signal(SignalKind::hangup()).context("wait for SIGHUP")?;
@@ -80,6 +108,7 @@ async fn serve(config: &Config, path: Option<&Path>, is_final: bool) -> anyhow::
         upkeep: Some(config.retention.clone()),
         patient: true,
         rehearsal: None,
+        metrics: Arc::clone(metrics),
     });
     if is_final {
         store.set_final();
@@ -92,7 +121,8 @@ async fn serve(config: &Config, path: Option<&Path>, is_final: bool) -> anyhow::
         readers.push(start(config, source, &store, Ending(ended.clone(), Ended::Reader(index)))?);
     }
     let stop = Arc::new(Stop::default());
-    let archiver = Archiver::new(config, watched(config)?, store.clone(), Arc::clone(&stop))?;
+    let archiver =
+        Archiver::new(config, watched(config)?, store.clone(), Arc::clone(metrics), Arc::clone(&stop))?;
     let archive = archiver.as_ref().map(Archiver::status);
     let archiving = match archiver {
         Some(archiver) => {
@@ -103,8 +133,27 @@ async fn serve(config: &Config, path: Option<&Path>, is_final: bool) -> anyhow::
     drop(ended);
     tracing::info!(sources = config.sources.len(), host = config.load.host_name(), "following");
 
-    let mut pulse = Pulse::new(&readers);
-    let mut report = tokio::time::interval(pulse.interval());
+    let state = Arc::new(State {
+        metrics: Arc::clone(metrics),
+        pulse: Mutex::new(Pulse::new(readers.len())),
+        places: config.sources.iter().map(|source| place(config, source)).collect(),
+        writer: store.watcher(),
+        archiver: archive,
+        has_archive: config.archive.is_some(),
+        sources: readers
+            .iter()
+            .map(|reader| state::Source {
+                name: reader.name.clone(),
+                progress: Arc::clone(&reader.progress),
+                beat: Arc::clone(&reader.beat),
+            })
+            .collect(),
+    });
+    if let Some(admin) = admin {
+        admin.answer_by(Arc::clone(&state) as Arc<dyn Answers>);
+    }
+    let mut systemd = Systemd::new();
+    let mut report = tokio::time::interval(systemd.interval());
     let mut running = readers.len() + usize::from(archiving.is_some());
     let next = loop {
         if is_final && running == 0 {
@@ -123,7 +172,7 @@ async fn serve(config: &Config, path: Option<&Path>, is_final: bool) -> anyhow::
                     error = format!("{error:#}"), "the configuration is not valid: going on with the old one"
                 ),
             },
-            _ = report.tick() => pulse.report(&store, &readers, archive.as_deref()),
+            _ = report.tick() => systemd.report(&state),
             which = end.recv() => {
                 let which = match which {
                     Some(Ended::Reader(index)) if is_final && readers[index].owed.get().is_some() => {
@@ -157,16 +206,14 @@ async fn serve(config: &Config, path: Option<&Path>, is_final: bool) -> anyhow::
         for _ in 0..running {
             end.recv().await;
         }
-        let totals = store.watch_totals();
         drop(store);
         end.recv().await;
-        totals
     })
     .await;
     match finished {
-        Ok(totals) => {
-            let totals = totals();
+        Ok(_) => {
             let _ = writing.join();
+            let totals = metrics.totals();
             tracing::info!(rows = totals.rows, lines = totals.lines, "stopped");
         }
         // Nothing is lost: what was not committed is read again.
@@ -309,6 +356,8 @@ fn start(config: &Config, source: &Source, store: &Store, ended: Ending) -> anyh
     let name = source.paths.join(", ");
     let (way, belongs) = source_way(config, source)?;
     let place = place(config, source);
+    let progress = Arc::new(Progress::new(place.clone(), clock::now()));
+    let told = Arc::clone(&progress);
     let (store, limits) = (store.clone(), limits(config));
     let beat = Arc::new(AtomicU64::new(0));
     let beats = Arc::clone(&beat);
@@ -320,7 +369,7 @@ fn start(config: &Config, source: &Source, store: &Store, ended: Ending) -> anyh
             // Dropped last, when the store is no longer held.
             let _ended = ended;
             let wake = store.wake();
-            let follow = Follow::new(place, belongs, store.clone(), Watch::new(Arc::clone(&wake)));
+            let follow = Follow::new(place, belongs, store.clone(), Watch::new(Arc::clone(&wake)), told);
             let loader = Loader::new(store.clone(), way, limits);
             let files = pipeline::follow(follow, loader, &store, &wake, &|| {
                 beats.fetch_add(1, Ordering::Relaxed);
@@ -328,49 +377,5 @@ fn start(config: &Config, source: &Source, store: &Store, ended: Ending) -> anyh
             let _ = left.set(files);
         })
         .context("start a reader thread")?;
-    Ok(Reader { name, beat, owed })
-}
-
-/// What systemd is told: ready once, then how things stand, and a watchdog's beat as long as every reader
-/// moves or waits for a database that is known to be away.
-struct Pulse {
-    ready: bool,
-    beats: Vec<u64>,
-    watchdog: Option<Duration>,
-}
-
-impl Pulse {
-    fn new(readers: &[Reader]) -> Pulse {
-        let mut micros = 0;
-        let watchdog = sd_notify::watchdog_enabled(false, &mut micros).then(|| Duration::from_micros(micros));
-        Pulse { ready: false, beats: vec![u64::MAX; readers.len()], watchdog }
-    }
-
-    fn interval(&self) -> Duration {
-        self.watchdog.map_or(REPORT_INTERVAL, |w| (w / 3).min(REPORT_INTERVAL)).min(Duration::from_secs(1))
-    }
-
-    fn report(&mut self, store: &Store, readers: &[Reader], archive: Option<&Status>) {
-        let trouble = store.trouble();
-        let totals = store.totals();
-        if !self.ready && (trouble.is_some() || store.is_connected()) {
-            self.ready = true;
-            let _ = sd_notify::notify(false, &[NotifyState::Ready]);
-        }
-        let status = match (&trouble, archive.and_then(Status::trouble)) {
-            (Some(trouble), _) => format!("waiting for the database: {trouble}"),
-            (None, Some(trouble)) => {
-                format!("{} rows loaded; waiting for the archive: {trouble}", totals.rows)
-            }
-            (None, None) => format!("{} lines, {} rows loaded since the start", totals.lines, totals.rows),
-        };
-        let _ = sd_notify::notify(false, &[NotifyState::Status(&status)]);
-        let beats: Vec<u64> = readers.iter().map(|r| r.beat.load(Ordering::Relaxed)).collect();
-        let moving = beats.iter().zip(&self.beats).all(|(now, before)| now != before);
-        // A reader may also wait for the writer, whose commits have a timeout of their own.
-        if self.watchdog.is_some() && (moving || trouble.is_some() || !store.is_idle()) {
-            let _ = sd_notify::notify(false, &[NotifyState::Watchdog]);
-        }
-        self.beats = beats;
-    }
+    Ok(Reader { name, progress, beat, owed })
 }

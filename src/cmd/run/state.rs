@@ -1,0 +1,196 @@
+//! How the daemon stands: what systemd is told, and what the admin port answers.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::sys::statvfs::statvfs;
+use sd_notify::NotifyState;
+
+use crate::admin::{Answers, Readiness};
+use crate::archive::archiver::Status;
+use crate::clock;
+use crate::metrics::{Disk, Metrics, Present};
+use crate::source::follow::Place;
+use crate::source::progress::Progress;
+use crate::source::siblings::live_paths;
+use crate::store::writer::{self, Watcher};
+
+/// How often systemd hears from us, at the least.
+const REPORT_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The longest that a part of the daemon may stand still, and the writer over one batch, before it counts as dead.
+const STILL_MAX: Duration = Duration::from_secs(60);
+const WRITER_STILL_MAX: Duration = Duration::from_secs(60).saturating_add(writer::COMMIT_TIMEOUT);
+
+/// A source: its name, its files, and a count that moves as long as its reader does.
+pub(super) struct Source {
+    pub(super) name: String,
+    pub(super) progress: Arc<Progress>,
+    pub(super) beat: Arc<AtomicU64>,
+}
+
+/// How things stand. Knows nothing of its own: it asks the parts.
+pub(super) struct State {
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) sources: Vec<Source>,
+    pub(super) places: Vec<Place>,
+    pub(super) writer: Watcher,
+    /// `None`: nothing is archived, and nothing deleted.
+    pub(super) archiver: Option<Arc<Status>>,
+    pub(super) has_archive: bool,
+    pub(super) pulse: Mutex<Pulse>,
+}
+
+/// When each part was seen to move.
+pub(super) struct Pulse {
+    beats: Vec<(u64, Instant)>,
+    writer: (u64, Instant),
+}
+
+impl Pulse {
+    pub(super) fn new(readers: usize) -> Pulse {
+        let now = Instant::now();
+        Pulse { beats: vec![(u64::MAX, now); readers], writer: (u64::MAX, now) }
+    }
+}
+
+impl State {
+    /// Looks whether all parts move, and says so. A reader may stand still while the database is known to be away, or
+    /// while the writer works, whose commits have a limit of their own.
+    fn moves(&self) -> bool {
+        let pulse = &mut *self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let moved = |(seen, at): &mut (u64, Instant), beat: u64| {
+            if *seen != beat {
+                (*seen, *at) = (beat, now);
+            }
+            now.duration_since(*at)
+        };
+        let still = |(last, source): (&mut (u64, Instant), &Source)| {
+            moved(last, source.beat.load(Ordering::Relaxed)) > STILL_MAX
+        };
+        let is_reader_still = pulse.beats.iter_mut().zip(&self.sources).map(still).fold(false, |a, b| a | b);
+        let writer_still = moved(&mut pulse.writer, self.writer.beat());
+        match self.writer.is_idle() {
+            true => !is_reader_still || self.writer.trouble().is_some(),
+            false => writer_still <= WRITER_STILL_MAX,
+        }
+    }
+
+    fn archive_trouble(&self) -> Option<String> {
+        self.archiver.as_deref().and_then(Status::trouble)
+    }
+
+    /// Bytes and seconds that the source farthest behind is behind.
+    fn lag(&self) -> (u64, f64) {
+        let now = clock::now();
+        let lags = self.sources.iter().filter_map(|source| source.progress.lag(now));
+        lags.fold((0, 0.0), |(bytes, seconds), lag| (bytes + lag.bytes, lag.seconds.max(seconds)))
+    }
+
+    /// One line for people.
+    fn line(&self) -> String {
+        let totals = self.metrics.totals();
+        let (bytes, seconds) = self.lag();
+        let behind = match bytes {
+            0 => String::new(),
+            _ => format!("; {bytes} bytes, {seconds:.0} s behind"),
+        };
+        match (self.writer.trouble(), self.archive_trouble()) {
+            (Some(trouble), _) => format!("waiting for the database: {trouble}{behind}"),
+            (None, Some(trouble)) => {
+                format!("{} rows loaded; waiting for the archive: {trouble}{behind}", totals.rows)
+            }
+            (None, None) => {
+                format!("{} lines, {} rows loaded since the start{behind}", totals.lines, totals.rows)
+            }
+        }
+    }
+
+    /// The file systems that the logs are on, each once.
+    fn disks(&self) -> Vec<Disk> {
+        let mut met = BTreeSet::new();
+        let mut disks = Vec::new();
+        let live = self.places.iter().flat_map(|place| live_paths(&place.paths).0);
+        let directories: BTreeSet<PathBuf> =
+            live.filter_map(|path| path.parent().map(Path::to_owned)).collect();
+        for directory in directories {
+            let Ok(disk) = statvfs(&directory) else { continue };
+            if !met.insert(disk.filesystem_id()) {
+                continue;
+            }
+            let bytes = |blocks: u64| blocks.saturating_mul(disk.fragment_size());
+            disks.push(Disk {
+                path: directory.display().to_string(),
+                free: bytes(disk.blocks_available()),
+                size: bytes(disk.blocks()),
+            });
+        }
+        disks
+    }
+}
+
+impl Answers for State {
+    fn is_alive(&self) -> bool {
+        self.moves()
+    }
+
+    fn readiness(&self) -> Readiness {
+        let trouble = self.writer.trouble();
+        let waiting = (!self.writer.is_connected()).then(|| "not connected yet".to_owned());
+        let postgres = trouble.or(waiting);
+        Readiness { ready: postgres.is_none(), postgres, archive: self.archive_trouble() }
+    }
+
+    fn metrics(&self) -> anyhow::Result<String> {
+        let now = clock::now();
+        let queue = self.archiver.as_deref().filter(|_| self.has_archive);
+        self.metrics.page(&Present {
+            sources: self.sources.iter().map(|s| (s.name.clone(), s.progress.lag(now))).collect(),
+            postgres_up: self.readiness().ready,
+            archive_up: self.has_archive.then(|| self.archive_trouble().is_none()),
+            archive_queue: queue.and_then(|status| status.queue(self.places.iter())),
+            disks: self.disks(),
+        })
+    }
+}
+
+/// What systemd is told: ready once, then how things stand, and a watchdog's beat as long as all parts move.
+pub(super) struct Systemd {
+    is_ready: bool,
+    watchdog: Option<Duration>,
+    told: Option<(Instant, String)>,
+}
+
+impl Systemd {
+    pub(super) fn new() -> Systemd {
+        let mut micros = 0;
+        let watchdog = sd_notify::watchdog_enabled(false, &mut micros).then(|| Duration::from_micros(micros));
+        Systemd { is_ready: false, watchdog, told: None }
+    }
+
+    /// How often [`Systemd::report`] is to be called.
+    pub(super) fn interval(&self) -> Duration {
+        self.watchdog.map_or(REPORT_INTERVAL, |w| (w / 3).min(REPORT_INTERVAL)).min(Duration::from_secs(1))
+    }
+
+    pub(super) fn report(&mut self, state: &State) {
+        if !self.is_ready && (state.writer.trouble().is_some() || state.writer.is_connected()) {
+            self.is_ready = true;
+            let _ = sd_notify::notify(false, &[NotifyState::Ready]);
+        }
+        if self.told.as_ref().is_none_or(|(at, _)| at.elapsed() >= REPORT_INTERVAL) {
+            let line = state.line();
+            if self.told.as_ref().is_none_or(|(_, told)| *told != line) {
+                let _ = sd_notify::notify(false, &[NotifyState::Status(&line)]);
+            }
+            self.told = Some((Instant::now(), line));
+        }
+        if self.watchdog.is_some() && state.moves() {
+            let _ = sd_notify::notify(false, &[NotifyState::Watchdog]);
+        }
+    }
+}
