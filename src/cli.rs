@@ -132,6 +132,9 @@ Examples:
   alt archive verify"
     )]
     Archive(Archive),
+    /// Write the manual pages and shell completions, for whoever packages alt
+    #[command(hide = true)]
+    Pages(Pages),
 }
 
 /// `alt setup`
@@ -408,8 +411,12 @@ something is wrong. Run by root it sees nginx's configuration, and looks at the 
 
 Examples:
   sudo alt check
+  alt check --config-only
   alt check --nginx-conf /etc/nginx/nginx.conf --json")]
 pub struct Check {
+    /// Look at nothing but the configuration: whether the daemon would take it
+    #[arg(long, conflicts_with = "nginx_conf")]
+    pub config_only: bool,
     /// Read nginx's configuration from this file (as `nginx -T` prints it, or nginx.conf) and not by `nginx -T`
     #[arg(long, value_name = "FILE")]
     pub nginx_conf: Option<PathBuf>,
@@ -668,4 +675,12 @@ mod tests {
         }
         super::Cli::command().get_subcommands().for_each(visit);
     }
+}
+
+/// `alt pages`
+#[derive(Debug, Args)]
+pub struct Pages {
+    /// Where to write them
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
 }

@@ -36,6 +36,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
     match &cli.command {
         Command::Setup(args) => return cmd::setup::run(path, args, out),
         Command::Check(args) => return cmd::check::run(path, args, out),
+        Command::Pages(args) => return cmd::pages::run(args),
         _ => {}
     }
     let config = Config::load(path)?;
@@ -57,6 +58,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         Command::Rejects(verb) => cmd::rejects::run(&config, verb, out),
         Command::Setup(_)
         | Command::Check(_)
+        | Command::Pages(_)
         | Command::Parse(_)
         | Command::Explain(_)
         | Command::Tail(_) => {

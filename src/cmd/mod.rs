@@ -13,6 +13,7 @@ pub mod archive;
 pub mod check;
 pub mod explain;
 pub mod migrate;
+pub mod pages;
 pub mod parse;
 pub mod rejects;
 pub mod replay;

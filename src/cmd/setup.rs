@@ -24,6 +24,11 @@ const SNIPPETS: [(&str, &str); 3] = [
     ("/etc/nginx/alt/alt-locations.conf", include_str!("../../nginx/alt-locations.conf")),
 ];
 const SITE: &str = "/etc/nginx/conf.d/alt.conf";
+/// Where the site is put when the package is removed, so that nginx can still start.
+const SITE_ASIDE: &str = "/etc/nginx/conf.d/alt.conf.removed";
+/// Is there where a package was installed. Its manager renews what is below /etc, and asks where that was changed;
+/// without one, that is up to us.
+const PACKAGED: &str = "/usr/share/alt";
 const SITE_TEXT: &str = include_str!("../../nginx/site-http.conf.example");
 const LOGROTATE: &str = "/etc/logrotate.d/alt";
 const LOGROTATE_TEXT: &str = include_str!("../../nginx/logrotate");
@@ -50,7 +55,8 @@ pub fn run(path: Option<&Path>, args: &cli::Setup, out: Out<'_>) -> anyhow::Resu
     for domain in &args.domains {
         super::app::checked_domain(domain).context("--domain")?;
     }
-    let mut steps = Steps { dry_run: args.dry_run, done: 0, out };
+    let packaged = fs::metadata(PACKAGED).is_ok();
+    let mut steps = Steps { dry_run: args.dry_run, renew: !packaged, done: 0, out };
     steps.account()?;
     steps.file(path.unwrap_or(Path::new(DEFAULT_FILE)), CONFIG_TEXT, false)?;
     let log_directory = Path::new(DEFAULT_LOG).parent().unwrap_or(Path::new("/"));
@@ -75,13 +81,14 @@ pub fn run(path: Option<&Path>, args: &cli::Setup, out: Out<'_>) -> anyhow::Resu
         steps.nginx(&args.host)?;
     }
     if Path::new("/etc/logrotate.d").is_dir() {
-        steps.file(Path::new(LOGROTATE), LOGROTATE_TEXT, true)?;
+        steps.file(Path::new(LOGROTATE), LOGROTATE_TEXT, steps.renew)?;
     }
     steps.end(path)
 }
 
 struct Steps<'a> {
     dry_run: bool,
+    renew: bool,
     done: u32,
     out: Out<'a>,
 }
@@ -243,20 +250,28 @@ impl Steps<'_> {
         }
         let mut changed = false;
         for (path, text) in SNIPPETS {
-            changed |= self.file(Path::new(path), text, true)?;
+            changed |= self.file(Path::new(path), text, self.renew)?;
         }
         let site = SITE_TEXT.replace("events.example.com", host);
         let site =
             format!("# Written by `alt setup`; yours to change.\ninclude alt/alt-http.conf;\n\n{site}");
         let had_site = fs::symlink_metadata(SITE).is_ok();
-        changed |= self.file(Path::new(SITE), &site, false)?;
+        let is_aside = !had_site && fs::symlink_metadata(SITE_ASIDE).is_ok();
+        if is_aside {
+            changed = true;
+            if self.go(&format!("put {SITE_ASIDE} back"))? {
+                fs::rename(SITE_ASIDE, SITE).with_context(|| format!("put {SITE_ASIDE} back"))?;
+            }
+        } else {
+            changed |= self.file(Path::new(SITE), &site, false)?;
+        }
         if !changed || !self.go("test nginx's configuration and reload nginx")? {
             return Ok(());
         }
         if let Err(e) = command("nginx", &["-t", "-q"]) {
             if !had_site {
                 // as found: a broken site must not keep nginx from starting some other day
-                let _ = fs::remove_file(SITE);
+                let _ = if is_aside { fs::rename(SITE, SITE_ASIDE) } else { fs::remove_file(SITE) };
             }
             return Err(
                 e.context("nginx does not accept its new configuration; the site was taken out again")

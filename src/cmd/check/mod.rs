@@ -55,14 +55,16 @@ pub fn run(path: Option<&Path>, args: &cli::Check, out: Out<'_>) -> anyhow::Resu
     let mut findings = Findings::default();
     let mut not_checked = Vec::new();
     let file = path.unwrap_or(Path::new(crate::config::DEFAULT_FILE));
-    match Config::load(path) {
+    // what the daemon does at SIGHUP
+    match crate::cmd::run::reloaded(path) {
+        Ok(_) if args.config_only => {}
         Ok(config) => {
             files::secrets(&config, file, &mut findings);
             look(&config, args, &mut findings, &mut not_checked)?;
         }
         Err(e) => {
             let place = file.display().to_string();
-            findings.add(place, format!("{e:#}"), "correct the file; nothing else was looked at");
+            findings.add(place, format!("{e:#}"), "correct it; nothing else was looked at");
         }
     }
     let findings = findings.0;

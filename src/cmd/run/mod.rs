@@ -304,7 +304,7 @@ impl Drop for Ending {
 }
 
 /// The configuration, read anew, with everything in it that can be wrong tried.
-fn reloaded(path: Option<&Path>) -> anyhow::Result<Config> {
+pub(crate) fn reloaded(path: Option<&Path>) -> anyhow::Result<Config> {
     let config = Config::load(path)?;
     for source in &config.sources {
         source_way(&config, source)?;
