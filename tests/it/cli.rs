@@ -299,6 +299,39 @@ fn a_wrong_configuration_is_told_with_all_its_problems() {
     assert_eq!((absent.code, absent.err.contains("read configuration absent.toml")), (1, true), "{absent:?}");
 }
 
+/// What the unit does before it tells the daemon to reload: no database is asked, and what the daemon would trip over
+/// beside the file counts, too.
+#[test]
+fn a_configuration_is_checked_alone() {
+    let place = Place::new("[postgres]\nurl = \"postgres:///alt?host=/nonexistent\"");
+    assert_eq!(place.done(&["check", "--config-only"]), "nothing is wrong\n");
+    place.write("alt.toml", "[load]\ncommit_interval = \"soon\"\n");
+    let run = place.alt(&["check", "--config-only"]);
+    assert_eq!((run.code, run.out.contains("line 2: `commit_interval`")), (3, true), "{run:?}");
+    place.write("alt.toml", "[agents]\nrules = \"/nonexistent\"\n");
+    let run = place.alt(&["check", "--config-only"]);
+    assert_eq!((run.code, run.out.contains("read agents.rules /nonexistent")), (3, true), "{run:?}");
+}
+
+#[test]
+fn every_command_has_a_page() {
+    let place = Place::new("");
+    place.done(&["pages", "pages"]);
+    let page = |name: &str| fs::read_to_string(place.path("pages").join(name)).unwrap();
+    let help = place.done(&["--help"]);
+    let verbs = help.split("Commands:\n").nth(1).unwrap().lines().take_while(|line| !line.is_empty());
+    let verbs: Vec<&str> = verbs.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(verbs.len() > 10 && !verbs.contains(&"pages"), "{help}");
+    for verb in verbs.iter().filter(|verb| **verb != "help") {
+        assert!(page(&format!("alt-{verb}.1")).contains(".SH SYNOPSIS"), "{verb}");
+        for shell in ["alt.bash", "_alt", "alt.fish"] {
+            assert!(page(shell).contains(verb), "{verb} is missing in {shell}");
+        }
+    }
+    assert!(page("alt.1").contains("alt\\-setup(1)"));
+    assert!(page("alt-replay.1").contains("Examples:"));
+}
+
 fn run_with(place: &Place, env: &[(&str, &str)]) -> Run {
     run(place.command(&["parse", "-"]).envs(env.iter().copied()))
 }
