@@ -11,7 +11,8 @@ systemd_runs() { [ -d /run/systemd/system ]; }
 prepare() {
     rm -f /etc/nginx/alt/*.kept
     systemd-sysusers /usr/lib/sysusers.d/alt.conf
-    systemd-tmpfiles --create /usr/lib/tmpfiles.d/alt.conf
+    systemd-tmpfiles --create /usr/lib/tmpfiles.d/alt.conf ||
+        echo "alt: not all of $logs is as it should be, see above; alt setup makes it so" >&2
     # By the distribution's own rules: httpd_log_t below /var/log/nginx, httpd_config_t below /etc/nginx.
     if command -v selinuxenabled >/dev/null && selinuxenabled; then
         restorecon -R /usr/bin/alt /etc/alt /etc/nginx/alt "$logs" || :
