@@ -2,7 +2,10 @@
 
 locals {
   balancer_dimensions = { LoadBalancer = aws_lb.this.arn_suffix }
-  database_dimensions = local.aurora ? { DBClusterIdentifier = one(aws_rds_cluster.this[*].id) } : { DBInstanceIdentifier = one(aws_db_instance.this[*].identifier) }
+  database_dimensions = { for name, id in {
+    DBClusterIdentifier  = one(aws_rds_cluster.this[*].id)
+    DBInstanceIdentifier = one(aws_db_instance.this[*].identifier)
+  } : name => id if(name == "DBClusterIdentifier") == local.aurora }
 
   alarms = {
     unhealthy = {

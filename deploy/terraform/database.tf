@@ -1,10 +1,10 @@
 # PostgreSQL: RDS or Aurora. RDS makes the password, keeps it in Secrets Manager and changes it every week.
 
 locals {
-  aurora       = var.database_engine == "aurora-postgresql"
-  database     = one(local.aurora ? aws_rds_cluster.this[*] : aws_db_instance.this[*])
-  database_url = "postgres://alt@${local.aurora ? local.database.endpoint : local.database.address}:5432/alt?sslmode=verify-full&sslrootcert=/etc/alt/rds-ca.pem"
-  secret_arn   = local.database.master_user_secret[0].secret_arn
+  aurora        = var.database_engine == "aurora-postgresql"
+  database_host = local.aurora ? one(aws_rds_cluster.this[*].endpoint) : one(aws_db_instance.this[*].address)
+  database_url  = "postgres://alt@${local.database_host}:5432/alt?sslmode=verify-full&sslrootcert=/etc/alt/rds-ca.pem"
+  secret_arn    = local.aurora ? one(aws_rds_cluster.this[*].master_user_secret[0].secret_arn) : one(aws_db_instance.this[*].master_user_secret[0].secret_arn)
 }
 
 resource "aws_db_subnet_group" "this" {

@@ -13,10 +13,8 @@ data "aws_ami" "this" {
 }
 
 locals {
-  arn       = "arn:${data.aws_partition.this.partition}"
-  place     = "${data.aws_region.this.region}:${data.aws_caller_identity.this.account_id}"
-  from_s3   = startswith(var.package_url, "s3://")
-  the_agent = var.agent_parameter != ""
+  arn   = "arn:${data.aws_partition.this.partition}"
+  place = "${data.aws_region.this.region}:${data.aws_caller_identity.this.account_id}"
 
   statements = concat(
     [
@@ -45,15 +43,15 @@ locals {
         Resource = "${local.arn}:autoscaling:${local.place}:autoScalingGroup:*:autoScalingGroupName/${var.name}"
       },
     ],
-    local.from_s3 ? [
+    [for statement in [
       {
         Sid      = "Package"
         Effect   = "Allow"
         Action   = "s3:GetObject"
         Resource = "${local.arn}:s3:::${trimprefix(var.package_url, "s3://")}"
       },
-    ] : [],
-    local.the_agent ? [
+    ] : statement if startswith(var.package_url, "s3://")],
+    [for statement in [
       {
         Sid      = "AgentConfiguration"
         Effect   = "Allow"
@@ -73,7 +71,7 @@ locals {
         Action   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", "logs:PutRetentionPolicy"]
         Resource = "${local.arn}:logs:${local.place}:log-group:/alt/*"
       },
-    ] : [],
+    ] : statement if var.agent_parameter != ""],
   )
 
   user_data = templatefile("${path.module}/../cloud-init.yaml", {

@@ -79,6 +79,7 @@ resource "aws_vpc_security_group_egress_rule" "to_instances" {
 }
 
 resource "aws_vpc_security_group_ingress_rule" "from_balancer" {
+  #checkov:skip=CKV_AWS_260:from the load balancer only
   security_group_id            = aws_security_group.instance.id
   description                  = "nginx"
   ip_protocol                  = "tcp"

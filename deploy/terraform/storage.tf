@@ -78,20 +78,19 @@ resource "aws_s3_bucket_lifecycle_configuration" "archive" {
     noncurrent_version_expiration {
       noncurrent_days = 30
     }
-    abort_incomplete_multipart_upload {
-      days_after_initiation = 2
-    }
   }
 
   rule {
-    id     = "delete-markers"
+    id     = "leftovers"
     status = "Enabled"
 
-    filter {
-      prefix = "${local.archive_prefix}/"
-    }
+    filter {}
     expiration {
       expired_object_delete_marker = true
+    }
+    # Of uploads that a machine did not live to end.
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 2
     }
   }
 }
@@ -110,14 +109,14 @@ resource "aws_s3_bucket_policy" "this" {
         Resource  = [each.value.arn, "${each.value.arn}/*"]
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
       }],
-      each.key == "archive" ? [] : [{
+      [for statement in [{
         Sid       = "CloudFront"
         Effect    = "Allow"
         Principal = { Service = "cloudfront.amazonaws.com" }
         Action    = "s3:GetObject"
         Resource  = "${each.value.arn}/s/*"
         Condition = { StringEquals = { "AWS:SourceArn" = aws_cloudfront_distribution.this.arn } }
-      }],
+      }] : statement if each.key == "scripts"],
     )
   })
 }
@@ -131,6 +130,7 @@ resource "aws_cloudfront_origin_access_control" "scripts" {
 
 # As nginx answers for its own scripts: fetched with crossorigin for the integrity hash.
 resource "aws_cloudfront_response_headers_policy" "scripts" {
+  #checkov:skip=CKV_AWS_259:HSTS for this host, without a word on its subdomains, which are not ours
   name = "${var.name}-scripts"
 
   cors_config {
