@@ -6,6 +6,9 @@ mock_provider "aws" {
   mock_data "aws_subnet" {
     defaults = { cidr_block = "10.0.0.0/24" }
   }
+  mock_data "aws_ec2_managed_prefix_list" {
+    defaults = { id = "pl-cloudfront" }
+  }
   mock_data "aws_region" {
     defaults = { region = "eu-central-1" }
   }
@@ -17,6 +20,12 @@ mock_provider "aws" {
   }
   mock_resource "aws_s3_bucket" {
     defaults = { id = "bucket", bucket = "bucket", arn = "arn:aws:s3:::bucket" }
+  }
+  mock_resource "aws_lb" {
+    defaults = { dns_name = "balancer.example", arn = "arn:aws:elb", arn_suffix = "app/alt/1" }
+  }
+  mock_resource "aws_cloudfront_distribution" {
+    defaults = { domain_name = "cloudfront.example", arn = "arn:aws:cloudfront" }
   }
   mock_resource "aws_db_instance" {
     defaults = {
@@ -60,7 +69,7 @@ run "minimum" {
     error_message = "alarms without being asked for"
   }
   assert {
-    condition     = output.target == aws_lb.this.dns_name
+    condition     = output.target == "balancer.example" && output.scripts_url == "https://cloudfront.example/s/"
     error_message = "the host has to point at the load balancer"
   }
   assert {
@@ -81,7 +90,7 @@ run "everything" {
     session_manager            = true
   }
   assert {
-    condition     = length(local.statements) == 8 && [for s in local.statements : s.Resource if s.Sid == "Package"] == tolist(["arn:aws:s3:::packages/alt.rpm"])
+    condition     = length(local.statements) == 8 && one([for s in local.statements : s.Resource if s.Sid == "Package"]) == "arn:aws:s3:::packages/alt.rpm"
     error_message = "the rights for the package and the agent"
   }
   assert {
@@ -89,11 +98,11 @@ run "everything" {
     error_message = "alarms on another database"
   }
   assert {
-    condition     = length(aws_vpc_security_group_ingress_rule.http) == 0 && aws_vpc_security_group_ingress_rule.https.cidr_ipv4 == null
+    condition     = length(aws_vpc_security_group_ingress_rule.http) == 0 && aws_vpc_security_group_ingress_rule.https.prefix_list_id == "pl-cloudfront"
     error_message = "the load balancer lets others in than CloudFront"
   }
   assert {
-    condition     = output.target == aws_cloudfront_distribution.this.domain_name && output.scripts_url == "https://events.example.com/s/"
+    condition     = output.target == "cloudfront.example" && output.scripts_url == "https://events.example.com/s/"
     error_message = "the host has to point at CloudFront"
   }
   assert {
