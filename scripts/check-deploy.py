@@ -29,9 +29,9 @@ VALUES = {
     "ArchiveUrl": "s3://bucket/logs",
     "LocalLogDays": "3",
     "ProxyCidrs": "10.0.0.0/24,10.0.1.0/24",
-    "CloudFront": "yes",
+    "BehindCloudFront": "yes",
     "GroupName": "alt",
-    "AgentConfig": "AmazonCloudWatch-alt",
+    "CloudWatchAgent": "yes",
     "Region": "eu-central-1",
 }
 

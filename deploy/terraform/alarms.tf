@@ -1,5 +1,6 @@
-# Alarms on what AWS measures by itself. Those on alt's own numbers (lag, rejects) are in monitoring/cloudwatch.
+# Alarms.
 
+# On what AWS measures by itself.
 locals {
   balancer_dimensions = { LoadBalancer = aws_lb.this.arn_suffix }
   database_dimensions = { for name, id in {
@@ -32,6 +33,26 @@ locals {
       comparison = "LessThanThreshold", threshold = 5 * 1024 * 1024 * 1024, periods = 5
       dimensions = local.database_dimensions
     }
+  }
+}
+
+# On what alt says of itself, over all instances that there are (monitoring/cloudwatch has more, for one machine each).
+resource "aws_cloudwatch_metric_alarm" "late" {
+  count               = var.cloudwatch_agent && var.alarm_topic_arn != "" ? 1 : 0
+  alarm_name          = "${var.name}-late"
+  alarm_description   = "Rows come more than two minutes late on some instance, or no instance says how late they are"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 120
+  evaluation_periods  = 10
+  treat_missing_data  = "breaching"
+  alarm_actions       = [var.alarm_topic_arn]
+  ok_actions          = [var.alarm_topic_arn]
+
+  metric_query {
+    id          = "late"
+    expression  = "SELECT MAX(alt_lag_seconds) FROM SCHEMA(\"AccessLogTracker\", host)"
+    period      = 60
+    return_data = true
   }
 }
 

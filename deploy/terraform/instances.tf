@@ -53,40 +53,28 @@ locals {
     ] : statement if startswith(var.package_url, "s3://")],
     [for statement in [
       {
-        Sid      = "AgentConfiguration"
-        Effect   = "Allow"
-        Action   = "ssm:GetParameter"
-        Resource = "${local.arn}:ssm:${local.place}:parameter/${trimprefix(var.agent_parameter, "/")}"
-      },
-      {
-        # Metrics have no ARN; DescribeTags is how the agent finds the group it is in.
-        Sid      = "AgentMetrics"
-        Effect   = "Allow"
-        Action   = ["cloudwatch:PutMetricData", "ec2:DescribeTags"]
-        Resource = "*"
-      },
-      {
+        # Metrics travel in log lines, too (EMF).
         Sid      = "AgentLogs"
         Effect   = "Allow"
         Action   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents", "logs:PutRetentionPolicy"]
-        Resource = "${local.arn}:logs:${local.place}:log-group:/alt/*"
+        Resource = "${local.arn}:logs:${local.place}:log-group:/access-log-tracker/*"
       },
-    ] : statement if var.agent_parameter != ""],
+    ] : statement if var.cloudwatch_agent],
   )
 
   user_data = templatefile("${path.module}/../cloud-init.yaml", {
-    Host          = var.host
-    PackageUrl    = var.package_url
-    PackageSha256 = var.package_sha256
-    SecretArn     = local.secret_arn
-    PostgresUrl   = local.database_url
-    ArchiveUrl    = "s3://${aws_s3_bucket.archive.id}/${local.archive_prefix}"
-    LocalLogDays  = var.local_log_days
-    ProxyCidrs    = join(",", sort([for subnet in data.aws_subnet.public : subnet.cidr_block]))
-    CloudFront    = local.behind_cloudfront ? "yes" : ""
-    GroupName     = var.name
-    AgentConfig   = var.agent_parameter
-    Region        = data.aws_region.this.region
+    Host             = var.host
+    PackageUrl       = var.package_url
+    PackageSha256    = var.package_sha256
+    SecretArn        = local.secret_arn
+    PostgresUrl      = local.database_url
+    ArchiveUrl       = "s3://${aws_s3_bucket.archive.id}/${local.archive_prefix}"
+    LocalLogDays     = var.local_log_days
+    ProxyCidrs       = join(",", sort([for subnet in data.aws_subnet.public : subnet.cidr_block]))
+    BehindCloudFront = local.behind_cloudfront ? "yes" : ""
+    GroupName        = var.name
+    CloudWatchAgent  = var.cloudwatch_agent ? "yes" : ""
+    Region           = data.aws_region.this.region
   })
 }
 

@@ -148,10 +148,10 @@ variable "session_manager" {
   default     = false
 }
 
-variable "agent_parameter" {
-  description = "SSM parameter with a configuration of the CloudWatch agent (monitoring/cloudwatch), named AmazonCloudWatch-…; empty: no agent, and no right to send metrics or logs."
-  type        = string
-  default     = ""
+variable "cloudwatch_agent" {
+  description = "Sends alt's metrics and messages to CloudWatch (monitoring/cloudwatch)."
+  type        = bool
+  default     = false
 }
 
 variable "alarm_topic_arn" {

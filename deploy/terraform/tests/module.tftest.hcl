@@ -85,12 +85,12 @@ run "everything" {
     database_engine            = "aurora-postgresql"
     cloudfront_certificate_arn = "arn:aws:acm:us-east-1:123456789012:certificate/2"
     package_url                = "s3://packages/alt.rpm"
-    agent_parameter            = "AmazonCloudWatch-alt"
+    cloudwatch_agent           = true
     alarm_topic_arn            = "arn:aws:sns:eu-central-1:123456789012:ops"
     session_manager            = true
   }
   assert {
-    condition     = length(local.statements) == 8 && one([for s in local.statements : s.Resource if s.Sid == "Package"]) == "arn:aws:s3:::packages/alt.rpm"
+    condition     = length(local.statements) == 6 && one([for s in local.statements : s.Resource if s.Sid == "Package"]) == "arn:aws:s3:::packages/alt.rpm"
     error_message = "the rights for the package and the agent"
   }
   assert {
