@@ -76,8 +76,9 @@ fn start_logging(cli: &Cli) {
     let daemon = matches!(cli.command, Command::Run(_));
     let filter = match (global.quiet, global.verbose) {
         (true, _) => "error",
-        (_, 0) if daemon => "warn,access_log_tracker=info",
-        (_, 0) => "warn",
+        // What the AWS client has to say of credentials is in its errors, too, and shorter.
+        (_, 0) if daemon => "warn,aws_config=error,access_log_tracker=info",
+        (_, 0) => "warn,aws_config=error",
         (_, 1) => "info,access_log_tracker=debug",
         _ => "trace",
     };

@@ -40,6 +40,7 @@ pub async fn run(config: &Config, args: &cli::Tail, out: Out<'_>) -> anyhow::Res
             Err(e) if e.kind() == ErrorKind::InvalidData => {
                 // its reader is at an end with such a line: watch anew from here
                 writeln!(out, "(a line that is not UTF-8 is left out; `alt parse` shows it)")?;
+                out.flush()?;
                 lines = watch(&logs).await?;
                 continue;
             }
