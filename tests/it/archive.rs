@@ -146,7 +146,7 @@ fn with_credentials(test: &str) -> bool {
 }
 
 /// The credentials of the tests' server, and nobody else's.
-fn credentials(command: &mut Command) -> &mut Command {
+pub(crate) fn credentials(command: &mut Command) -> &mut Command {
     command
         .env("AWS_ACCESS_KEY_ID", ACCESS.0)
         .env("AWS_SECRET_ACCESS_KEY", ACCESS.1)

@@ -9,6 +9,7 @@ mod follow;
 mod inputs;
 mod load;
 mod loading;
+mod monitoring;
 mod nginx;
 mod pixels;
 mod rejects;

@@ -6,6 +6,7 @@ pub(crate) mod daemon;
 pub(crate) mod lines;
 pub(crate) mod nginx;
 pub(crate) mod postgres;
+pub(crate) mod prometheus;
 pub(crate) mod s3;
 
 /// Says that this machine does not let a test look at what it is for. The runner hides what a test prints that
