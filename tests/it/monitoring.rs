@@ -49,10 +49,15 @@ fn shortened() -> String {
     rules
 }
 
+/// What the first group of a regular expression matches in a text, each time.
+fn found(pattern: &str, text: &str) -> Vec<String> {
+    Regex::new(pattern).unwrap().captures_iter(text).map(|found| found[1].to_owned()).collect()
+}
+
 /// The names of the alerts in the shipped rules.
 fn alerts() -> BTreeSet<String> {
     let rules = read("monitoring/alerts.yml");
-    Regex::new(r"- alert: (\w+)").unwrap().captures_iter(&rules).map(|found| found[1].to_owned()).collect()
+    found(r"- alert: (\w+)", &rules).into_iter().collect()
 }
 
 fn promtool(arguments: &[&str]) -> String {
@@ -100,11 +105,7 @@ fn quoted(list: &str) -> Vec<String> {
 #[test]
 fn every_alert_has_a_page_in_the_runbook() {
     let (rules, runbook) = (read("monitoring/alerts.yml"), read("docs/RUNBOOK.md"));
-    let pages: BTreeSet<String> = Regex::new(r"(?m)^## (Alt\w+)$")
-        .unwrap()
-        .captures_iter(&runbook)
-        .map(|found| found[1].to_owned())
-        .collect();
+    let pages: BTreeSet<String> = found(r"(?m)^## (Alt\w+)$", &runbook).into_iter().collect();
     assert_eq!(pages, alerts());
     for rule in rules.split("- alert: ").skip(1) {
         let name = rule.lines().next().unwrap();
@@ -115,11 +116,7 @@ fn every_alert_has_a_page_in_the_runbook() {
         }
     }
     let alarms = read("monitoring/cloudwatch/alarms.yaml");
-    let named: Vec<_> = Regex::new(r"docs/RUNBOOK.md#(\w+)")
-        .unwrap()
-        .captures_iter(&alarms)
-        .map(|found| found[1].to_owned())
-        .collect();
+    let named = found(r"docs/RUNBOOK.md#(\w+)", &alarms);
     assert_eq!(named.len(), alarms.matches("AWS::CloudWatch::Alarm").count());
     let pages: BTreeSet<String> = pages.iter().map(|page| page.to_lowercase()).collect();
     assert!(named.iter().all(|page| pages.contains(page)), "{named:?}");
@@ -135,9 +132,9 @@ fn what_the_runbook_says_to_type_exists() {
             database.psql(sql.strip_suffix('"').unwrap());
             statements += 1;
         }
-        let Some(command) = Regex::new(r"^(?:sudo )?alt (.*)$").unwrap().captures(line) else { continue };
+        let Some(command) = line.strip_prefix("sudo ").unwrap_or(line).strip_prefix("alt ") else { continue };
         commands += 1;
-        let command = command[1].split('#').next().unwrap();
+        let command = command.split('#').next().unwrap();
         let help = |verbs: &[&str]| {
             let output = alt().arg("help").args(verbs).output().unwrap();
             output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
@@ -336,11 +333,8 @@ fn check_dashboard(prometheus: &Prometheus) {
             assert!(shown, "{}: {query}: {now:?}", panel["title"]);
             // What a legend names is there.
             let legend = target["legendFormat"].as_str().unwrap();
-            for label in Regex::new(r"\{\{(\w+)\}\}").unwrap().captures_iter(legend) {
-                assert!(
-                    now.iter().all(|series| series["metric"].get(&label[1]).is_some()),
-                    "{query}: {legend}"
-                );
+            for label in found(r"\{\{(\w+)\}\}", legend) {
+                assert!(now.iter().all(|series| series["metric"].get(&label).is_some()), "{query}: {legend}");
             }
             count += 1;
         }
@@ -405,11 +399,7 @@ fn check_cloudwatch(prometheus: &Prometheus) {
     for block in alarms.split("MetricName: ").skip(1) {
         let metric = block.lines().next().unwrap().to_owned();
         let block = block.split("Stat").next().unwrap();
-        let dimensions: BTreeSet<String> = Regex::new(r"\{Name: (\w+),")
-            .unwrap()
-            .captures_iter(block)
-            .map(|found| found[1].to_owned())
-            .collect();
+        let dimensions: BTreeSet<String> = found(r"\{Name: (\w+),", block).into_iter().collect();
         let it = (metric, dimensions);
         assert!(sent.contains(&it), "{it:?} is not sent");
         count += 1;

@@ -152,13 +152,19 @@ fn the_code_map_names_every_file_and_folder_of_the_source() {
 #[test]
 fn links_in_the_documents_lead_somewhere() {
     let mut documents = files("docs", ".md");
-    for name in ["README.md", "CHANGELOG.md"] {
+    for name in ["README.md", "CHANGELOG.md", "monitoring/README.md"] {
         documents.push((root().join(name), fs::read_to_string(root().join(name)).unwrap()));
     }
     for (path, text) in documents {
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            let target = path.parent().unwrap().join(link);
-            let well = link.starts_with("https://") || fs::metadata(&target).is_ok();
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = path.parent().unwrap().join(file);
+            let mut well = link.starts_with("https://") || file.is_empty() || fs::metadata(&target).is_ok();
+            if well && !heading.is_empty() && !link.starts_with("https://") {
+                let there = if file.is_empty() { text.clone() } else { fs::read_to_string(&target).unwrap() };
+                let slug = |line: &str| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+                well = there.lines().any(|line| line.starts_with('#') && slug(line) == heading);
+            }
             assert!(well, "{}: {link} is not there", path.display());
         }
     }
