@@ -20,6 +20,19 @@ use crate::pure::hit::{EVENT_TYPES, NonHit, Reason};
 /// Applications that are told apart: what counts by application must stay bounded, however many there are.
 const APPS_MAX: usize = 100;
 
+/// Kinds of non-hits that are shown from the start: what is there, the first increase is seen of.
+const NON_HITS: [NonHit; 9] = [
+    NonHit::Status(405),
+    NonHit::Status(413),
+    NonHit::Status(429),
+    NonHit::Status(500),
+    NonHit::Status(502),
+    NonHit::Method,
+    NonHit::OptedOut,
+    NonHit::Crawler,
+    NonHit::Other,
+];
+
 /// Upper bounds of the classes of a commit's time, seconds.
 const COMMIT_SECONDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
@@ -207,6 +220,17 @@ impl Metrics {
             &["path"],
         )?;
         measured.register(Box::new(request_seconds.clone()))?;
+        let retries = counters(
+            "alt_retries_total",
+            "What was tried again, by what failed and why (a SQLSTATE, where PostgreSQL gave one).",
+            &["destination", "cause"],
+        )?;
+        // What is there from the start, the first increase is seen of.
+        for (destination, cause) in
+            [("postgres", "connection"), ("postgres", "timeout"), ("archive", "store")]
+        {
+            retries.with_label_values(&[destination, cause]).reset();
+        }
         Ok(Metrics {
             totals: Mutex::default(),
             observed: Mutex::default(),
@@ -223,11 +247,7 @@ impl Metrics {
                 "Rows of a transaction that loaded a batch.",
                 &BATCH_ROWS,
             )?,
-            retries: counters(
-                "alt_retries_total",
-                "What was tried again, by what failed and why (a SQLSTATE, where PostgreSQL gave one).",
-                &["destination", "cause"],
-            )?,
+            retries,
             database_changes: counter(
                 "alt_database_changes_total",
                 "Times that another database cluster or timeline was met: a failover, or a restore.",
@@ -386,7 +406,9 @@ fn lines(page: &Page, totals: &Totals) -> prometheus::Result<()> {
         .iter()
         .map(|reason| (vec![reason.as_str().to_owned()], totals.rejects.get(reason).copied().unwrap_or(0)));
     page.counter("alt_lines_rejected_total", "Lines put into quarantine.", &["reason"], reasons)?;
-    let kinds = totals.non_hits.iter().map(|(kind, lines)| (vec![name_of(*kind)], *lines));
+    let mut kinds: BTreeMap<NonHit, u64> = NON_HITS.into_iter().map(|kind| (kind, 0)).collect();
+    kinds.extend(&totals.non_hits);
+    let kinds = kinds.into_iter().map(|(kind, lines)| (vec![name_of(kind)], lines));
     page.counter("alt_lines_non_hit_total", "Lines that are no events.", &["kind"], kinds)?;
     let already = one(totals.already_loaded);
     page.counter("alt_lines_already_loaded_total", "Lines whose rows were there.", &[], already)?;

@@ -176,6 +176,8 @@ pub struct Writer {
     client: Option<Client>,
     /// The connection was made since the database was looked at.
     is_new: bool,
+    /// It is another database than before.
+    is_other: bool,
     memory: Memory,
     patience: Patience,
     raw_budget: (f64, Instant),
@@ -210,6 +212,7 @@ pub fn pair(options: Options) -> (Store, Writer) {
         options,
         client: None,
         is_new: false,
+        is_other: false,
         memory: Memory::default(),
         patience: Patience::default(),
         raw_budget: (RAW_BURST, Instant::now()),
@@ -419,6 +422,10 @@ impl Writer {
             if std::mem::take(&mut self.is_new) {
                 // It may be another database.
                 look.reset_immediately();
+            }
+            if std::mem::take(&mut self.is_other) {
+                // It may lack what was made in the one before.
+                upkeep.reset_immediately();
             }
             self.shared.beat.fetch_add(1, Ordering::Relaxed);
             if !go_on {
@@ -726,6 +733,7 @@ impl Writer {
         match seen.unwrap_or_else(|late| Err(anyhow::Error::new(late).context("ask the database"))) {
             Ok(seen) => {
                 if self.shared.metrics.observed(seen) {
+                    self.is_other = true;
                     tracing::warn!(
                         "this is another database cluster or timeline than before: a failover, or a restore"
                     );
