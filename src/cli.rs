@@ -133,8 +133,16 @@ Examples:
     )]
     Archive(Archive),
     /// Write the manual pages and shell completions, for whoever packages alt
-    #[command(hide = true)]
+    #[command(hide = true, after_help = "Example:\n  alt pages target/pages")]
     Pages(Pages),
+}
+
+/// `alt pages`
+#[derive(Debug, Args)]
+pub struct Pages {
+    /// Where to write them
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
 }
 
 /// `alt setup`
@@ -675,12 +683,4 @@ mod tests {
         }
         super::Cli::command().get_subcommands().for_each(visit);
     }
-}
-
-/// `alt pages`
-#[derive(Debug, Args)]
-pub struct Pages {
-    /// Where to write them
-    #[arg(value_name = "DIR")]
-    pub dir: PathBuf,
 }
