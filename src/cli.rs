@@ -110,6 +110,15 @@ Examples:
   alt app list"
     )]
     App(App),
+    /// The script that pages bring in, and the lines to paste
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  sudo alt beacon build --host events.example.com --out /var/www/alt
+  alt beacon build --app KEY --json"
+    )]
+    Beacon(Beacon),
     /// Find what is wrong, and say how to mend it
     Check(Check),
     /// Show how far every log is loaded
@@ -366,6 +375,67 @@ pub struct AppAdd {
     /// The host name that beacons are sent to, for the line to paste
     #[arg(long, value_name = "HOST")]
     pub host: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt beacon`
+#[derive(Debug, Subcommand)]
+pub enum Beacon {
+    /// Make the script and the lines to paste; needs a database only where no --app is named
+    #[command(after_help = "\
+The same options give the same bytes. One script serves all applications: each page names its own. Under its second
+name, with the hash of what is in it, a script never changes, and an old one is never deleted.
+
+Examples:
+  sudo alt beacon build --host events.example.com --out /var/www/alt
+  alt beacon build --app KEY --host events.example.com --script q7.js --endpoint /q7 --global q7 --out .")]
+    Build(BeaconBuild),
+}
+
+/// `alt beacon build`
+#[derive(Debug, Args)]
+pub struct BeaconBuild {
+    /// The key of an application (several: repeat; none: all that the database has)
+    #[arg(long, value_name = "KEY")]
+    pub app: Vec<String>,
+    /// Where to write the files; without it, they are only told
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// The host name that beacons are sent to
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// The script's name
+    #[arg(long, value_name = "NAME.js", default_value = "m.js")]
+    pub script: String,
+    /// The URL of the folder that scripts are served from, if not https://HOST/s/
+    #[arg(long, value_name = "URL")]
+    pub scripts: Option<String>,
+    /// Where requests go: a path on the script's host, or an https URL
+    #[arg(long, value_name = "PATH", default_value = "/b")]
+    pub endpoint: String,
+    /// The name of the one global function
+    #[arg(long, value_name = "NAME", default_value = "alt")]
+    pub global: String,
+    /// The part of an address behind # is part of the page
+    #[arg(long)]
+    pub hash: bool,
+    /// Work in frames, too
+    #[arg(long)]
+    pub frames: bool,
+    /// Endings of files whose links are downloads, or `long`
+    #[arg(long, value_name = "LIST", default_value = crate::beacon::DOWNLOADS)]
+    pub downloads: String,
+    /// Only these parameters of a page's address, and utm_…, keep their values (else all whose name looks harmless)
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub allow: Vec<String>,
+    /// With opting out, helpers for searches and carts, screen and time zone
+    #[arg(long)]
+    pub full: bool,
+    /// Send nothing before the page says so, by `alt("on")`; makes it --full
+    #[arg(long)]
+    pub wait: bool,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

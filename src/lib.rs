@@ -21,6 +21,7 @@ pub mod archive;
 
 pub mod account;
 pub mod admin;
+pub mod beacon;
 pub mod cli;
 pub mod clock;
 pub mod cmd;

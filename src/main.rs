@@ -52,6 +52,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         Command::Replay(args) => cmd::replay::run(&config, args, out),
         Command::Unload(args) => block_on(cmd::unload::run(&config, args, out)),
         Command::Migrate(args) => block_on(cmd::migrate::run(&config, args, out)),
+        Command::Beacon(verb) => cmd::beacon::run(&config, verb, out),
         Command::App(verb) => cmd::app::run(&config, verb, out),
         Command::Status(args) => block_on(cmd::status::run(&config, args, out)),
         Command::Archive(verb) => cmd::archive::run(&config, verb, out),

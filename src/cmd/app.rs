@@ -171,9 +171,20 @@ async fn rename(client: &mut Client, args: &cli::AppRename, out: Out<'_>) -> any
     Ok(())
 }
 
-async fn list(client: &Client, as_json: bool, out: Out<'_>) -> anyhow::Result<()> {
+async fn all(client: &Client) -> anyhow::Result<Vec<Application>> {
     let sql = format!("SELECT {COLUMNS} FROM applications ORDER BY name, id");
-    let apps: Vec<Application> = client.query_typed(&sql, &[]).await?.iter().map(Application::of).collect();
+    Ok(client.query_typed(&sql, &[]).await?.iter().map(Application::of).collect())
+}
+
+/// The applications whose hits are taken.
+pub(super) async fn enabled(client: &Client) -> anyhow::Result<Vec<Application>> {
+    let mut apps = all(client).await.context("read the applications")?;
+    apps.retain(|app| app.disabled_at.is_none());
+    Ok(apps)
+}
+
+async fn list(client: &Client, as_json: bool, out: Out<'_>) -> anyhow::Result<()> {
+    let apps = all(client).await?;
     if as_json {
         return show::json(out, &apps);
     }
@@ -240,14 +251,20 @@ fn show_one(app: &Application, host: Option<&str>, as_json: bool, out: Out<'_>) 
 
 /// The pixel. Without referrerpolicy, a browser would tell another site's pixel the page's host only.
 fn pixel(host: &str, key: &str) -> anyhow::Result<String> {
-    let well = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
-    if host.is_empty() || !host.chars().all(well) {
-        bail!("--host {host}: write a host name, with a port if need be (events.example.com:8443)");
-    }
+    let host = checked_host(host)?;
     Ok(format!(
         "<img src=\"https://{host}/b?a={key}\" alt=\"\" width=\"1\" height=\"1\" loading=\"eager\" \
          referrerpolicy=\"no-referrer-when-downgrade\" style=\"position:absolute\">"
     ))
+}
+
+/// A name that can stand in a URL and in an attribute.
+pub(super) fn checked_host(host: &str) -> anyhow::Result<&str> {
+    let well = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    if host.is_empty() || !host.chars().all(well) {
+        bail!("--host {host}: write a host name, with a port if need be (events.example.com:8443)");
+    }
+    Ok(host)
 }
 
 pub(super) fn checked_name(name: &str) -> anyhow::Result<&str> {
@@ -277,7 +294,7 @@ pub(super) fn checked_time_zone(name: &str) -> anyhow::Result<String> {
 }
 
 /// A key that is in pages already. What a reject keeps of one is no longer.
-fn checked_key(key: &str) -> anyhow::Result<&str> {
+pub(super) fn checked_key(key: &str) -> anyhow::Result<&str> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if key.is_empty() || key.len() > UNKNOWN_KEY_BYTES || !key.bytes().all(fits) {
         bail!("--key {key}: a key is 1 to {UNKNOWN_KEY_BYTES} letters, digits, - and _");

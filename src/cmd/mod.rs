@@ -10,6 +10,7 @@ use crate::pure::enrich::AgentRules;
 
 pub mod app;
 pub mod archive;
+pub mod beacon;
 pub mod check;
 pub mod explain;
 pub mod migrate;

@@ -1,0 +1,185 @@
+//! `alt beacon`: makes the script that pages bring in, and the lines to paste.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+
+use super::{Out, Outcome, app, show};
+use crate::beacon::{DOWNLOADS_LONG, Options, Page, Script, hashed, script, snippets};
+use crate::cli;
+use crate::config::Config;
+
+/// Dispatches the verbs of `alt beacon`.
+///
+/// # Errors
+/// An option is wrong, a file cannot be written, or the database not be asked for the applications.
+pub fn run(config: &Config, verb: &cli::Beacon, out: Out<'_>) -> anyhow::Result<Outcome> {
+    match verb {
+        cli::Beacon::Build(args) => build(config, args, out),
+    }
+}
+
+#[derive(Serialize)]
+struct Built<'b> {
+    /// The stable name, and the one that never changes.
+    script: String,
+    hashed: String,
+    bytes: usize,
+    integrity: &'b str,
+    applications: Vec<Snippet>,
+    nginx: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Snippet {
+    key: String,
+    name: Option<String>,
+    html: String,
+    html_with_integrity: String,
+}
+
+fn build(config: &Config, args: &cli::BeaconBuild, out: Out<'_>) -> anyhow::Result<Outcome> {
+    let host = app::checked_host(args.host.as_deref().unwrap_or("YOUR-HOST"))?;
+    let name = checked_script(&args.script)?;
+    let options = Options {
+        endpoint: args.endpoint.clone(),
+        global: args.global.clone(),
+        hash: args.hash,
+        frames: args.frames,
+        downloads: if args.downloads == "long" { DOWNLOADS_LONG.to_owned() } else { args.downloads.clone() },
+        allow: (!args.allow.is_empty()).then(|| args.allow.clone()),
+        full: args.full || args.wait,
+        wait: args.wait,
+    };
+    let script = script(&options)?;
+    let scripts = match &args.scripts {
+        Some(url) if url.starts_with("https://") && url.ends_with('/') && !url.contains(['"', '<', ' ']) => {
+            url.clone()
+        }
+        Some(url) => bail!("--scripts {url}: write the URL of a folder, such as https://cdn.example.com/s/"),
+        None => format!("https://{host}/s/"),
+    };
+    let mut applications = Vec::new();
+    for (key, title) in keys(config, args)? {
+        let page = Page { host, scripts: &scripts, name, key: &key };
+        let (html, html_with_integrity) = snippets(&page, &script, &options);
+        applications.push(Snippet { key, name: title, html, html_with_integrity });
+    }
+    let nginx =
+        (options.endpoint.starts_with('/') && options.endpoint != "/b").then(|| location(&options.endpoint));
+    if let Some(directory) = &args.out {
+        write(directory, name, &script, &applications, nginx.as_deref())?;
+    }
+    let built = Built {
+        script: name.to_owned(),
+        hashed: hashed(name, &script),
+        bytes: script.text.len(),
+        integrity: &script.integrity,
+        applications,
+        nginx,
+    };
+    if args.json {
+        show::json(out, &built)?;
+    } else {
+        tell(&built, args, out)?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// The applications that are named, or all there are.
+fn keys(config: &Config, args: &cli::BeaconBuild) -> anyhow::Result<Vec<(String, Option<String>)>> {
+    if !args.app.is_empty() {
+        let key = |key: &String| app::checked_key(key).map(|key| (key.to_owned(), None)).context("--app");
+        return args.app.iter().map(key).collect();
+    }
+    super::block_on(async {
+        let client =
+            super::connect(config).await.context("ask which applications there are (--app KEY names one)")?;
+        let apps = app::enabled(&client).await?;
+        Ok(apps.into_iter().map(|app| (app.key, Some(app.name))).collect())
+    })
+}
+
+fn checked_script(name: &str) -> anyhow::Result<&str> {
+    let stem = name.strip_suffix(".js").unwrap_or_default();
+    if stem.is_empty() || !stem.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b)) {
+        bail!("--script {name}: write a name of letters, digits, _ and - that ends with .js");
+    }
+    Ok(name)
+}
+
+/// nginx's side of an endpoint of another name: what the shipped location for `/b` says.
+fn location(endpoint: &str) -> String {
+    format!(
+        "# In the server {{ }} that includes alt/alt-locations.conf, beside that line.\n\
+         location = {endpoint} {{\n    set $alt_methods \"GET, POST, HEAD, OPTIONS\";\n    include alt/alt-endpoint.conf;\n    \
+         root /dev/null;\n    try_files /.none $alt_pixel_next;\n}}\n"
+    )
+}
+
+/// The script under both names, its lines to paste, and nginx's. What never changes is never overwritten.
+fn write(
+    directory: &Path,
+    name: &str,
+    script: &Script,
+    applications: &[Snippet],
+    nginx: Option<&str>,
+) -> anyhow::Result<()> {
+    fs::create_dir_all(directory).with_context(|| format!("make {}", directory.display()))?;
+    let stem = name.trim_end_matches(".js");
+    let mut files = vec![(hashed(name, script), script.text.as_str()), (name.to_owned(), &script.text)];
+    let pages: Vec<(String, String)> = applications
+        .iter()
+        .map(|app| {
+            let both = format!(
+                "<!-- changes with every new version -->\n{}\n\n<!-- this version only, by its hash -->\n{}\n",
+                app.html, app.html_with_integrity
+            );
+            (format!("{stem}.{}.html", app.key), both)
+        })
+        .collect();
+    files.extend(pages.iter().map(|(name, text)| (name.clone(), text.as_str())));
+    if let Some(nginx) = nginx {
+        files.push((format!("{stem}.nginx.conf"), nginx));
+    }
+    for (name, text) in files {
+        let path = directory.join(name);
+        let what = || format!("write {}", path.display());
+        if fs::read_to_string(&path).is_ok_and(|there| there == text) {
+            continue;
+        }
+        // Whoever asks for it meanwhile gets the old or the new one, and no part of either.
+        let mut new = tempfile::Builder::new()
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+            .tempfile_in(directory)
+            .with_context(what)?;
+        new.write_all(text.as_bytes()).with_context(what)?;
+        new.persist(&path).map_err(|e| e.error).with_context(what)?;
+    }
+    Ok(())
+}
+
+fn tell(built: &Built<'_>, args: &cli::BeaconBuild, out: Out<'_>) -> anyhow::Result<()> {
+    if let Some(directory) = &args.out {
+        writeln!(out, "wrote      {} and {} ({} bytes)", built.script, built.hashed, built.bytes)?;
+        writeln!(out, "into       {}", show::safe(&directory.display().to_string()))?;
+    } else {
+        writeln!(out, "nothing is written without --out DIR (nginx serves /var/www/alt as /s/)")?;
+    }
+    writeln!(out, "integrity  {}", built.integrity)?;
+    for app in &built.applications {
+        let name = app.name.as_deref().map(|name| format!(" ({})", show::safe(name))).unwrap_or_default();
+        writeln!(out, "\nFor {}{name}, before </head>:\n\n{}", app.key, app.html)?;
+        writeln!(out, "\nor this version only, by its hash:\n\n{}", app.html_with_integrity)?;
+    }
+    if let Some(nginx) = &built.nginx {
+        writeln!(out, "\nnginx:\n\n{nginx}")?;
+    }
+    if args.host.is_none() {
+        writeln!(out, "\nYOUR-HOST is the name that nginx answers to (--host NAME puts it in).")?;
+    }
+    Ok(())
+}
