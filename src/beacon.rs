@@ -185,6 +185,19 @@ pub fn snippets(page: &Page<'_>, script: &Script, options: &Options) -> (String,
     (plain, pinned)
 }
 
+/// The name of the script that `alt setup` puts up.
+pub const SCRIPT: &str = "m.js";
+
+/// The lines to paste for the script as `alt setup` puts it up.
+///
+/// # Errors
+/// None, as long as the default options are valid.
+pub fn default_snippet(host: &str, key: &str) -> anyhow::Result<String> {
+    let (options, scripts) = (Options::default(), format!("https://{host}/s/"));
+    let page = Page { host, scripts: &scripts, name: SCRIPT, key };
+    Ok(snippets(&page, &script(&options)?, &options).0)
+}
+
 /// The name under which a script never changes.
 pub fn hashed(name: &str, script: &Script) -> String {
     format!("{}.{}.js", name.trim_end_matches(".js"), script.hash)

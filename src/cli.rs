@@ -392,22 +392,50 @@ Examples:
   sudo alt beacon build --host events.example.com --out /var/www/alt
   alt beacon build --app KEY --host events.example.com --script q7.js --endpoint /q7 --global q7 --out .")]
     Build(BeaconBuild),
+    /// Put the script into a bucket, for a CDN: what changes is kept for an hour, what never does for a year
+    #[command(after_help = "\
+Endpoint, region and path_style are those of [archive]; credentials come from the environment, a profile or the instance. \
+Where scripts come from another host than beacons go to, --endpoint is a whole URL.
+
+Example:
+  alt beacon publish --to s3://my-scripts/s --scripts https://cdn.example.com/s/ \\
+      --endpoint https://events.example.com/b --app KEY")]
+    Publish(BeaconPublish),
 }
 
 /// `alt beacon build`
 #[derive(Debug, Args)]
 pub struct BeaconBuild {
-    /// The key of an application (several: repeat; none: all that the database has)
-    #[arg(long, value_name = "KEY")]
-    pub app: Vec<String>,
     /// Where to write the files; without it, they are only told
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// What is made.
+    #[command(flatten)]
+    pub made: BeaconMade,
+}
+
+/// `alt beacon publish`
+#[derive(Debug, Args)]
+pub struct BeaconPublish {
+    /// Where to put the script, in a bucket that a CDN or browsers may read
+    #[arg(long, value_name = "s3://BUCKET/PREFIX")]
+    pub to: String,
+    /// What is made.
+    #[command(flatten)]
+    pub made: BeaconMade,
+}
+
+/// The options of a script.
+#[derive(Debug, Args)]
+pub struct BeaconMade {
+    /// The key of an application (several: repeat; none: all that the database has)
+    #[arg(long, value_name = "KEY")]
+    pub app: Vec<String>,
     /// The host name that beacons are sent to
     #[arg(long, value_name = "HOST")]
     pub host: Option<String>,
     /// The script's name
-    #[arg(long, value_name = "NAME.js", default_value = "m.js")]
+    #[arg(long, value_name = "NAME.js", default_value = crate::beacon::SCRIPT)]
     pub script: String,
     /// The URL of the folder that scripts are served from, if not https://HOST/s/
     #[arg(long, value_name = "URL")]

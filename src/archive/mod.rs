@@ -50,6 +50,47 @@ pub fn at(
     Ok((open(&archive, stop)?, name.to_owned()))
 }
 
+/// A script that browsers fetch from a bucket.
+#[derive(Debug, Clone, Copy)]
+pub struct Published<'p> {
+    /// Its name below the URL.
+    pub name: &'p str,
+    /// What is in it.
+    pub text: &'p str,
+    /// It never changes under this name.
+    pub is_fixed: bool,
+}
+
+/// Puts scripts below an `s3://` URL, by the endpoint, region and path style of `settings`. Those that were sent, and not
+/// there already.
+///
+/// # Errors
+/// It is no such URL, or the store refuses.
+pub fn publish<'p>(
+    settings: Option<&config::Archive>,
+    url: &str,
+    files: &[Published<'p>],
+) -> anyhow::Result<Vec<&'p str>> {
+    let place = url.strip_prefix("s3://").map(|rest| rest.trim_end_matches('/'));
+    let parts = place.map(|rest| rest.split_once('/').unwrap_or((rest, "")));
+    let Some((bucket, prefix)) = parts.filter(|(bucket, _)| !bucket.is_empty()) else {
+        bail!("--to {url}: write s3://BUCKET/PREFIX; for a directory there is `alt beacon build --out`");
+    };
+    let (endpoint, region, path_style) = match settings {
+        Some(archive) => (archive.endpoint.clone(), archive.region.clone(), archive.path_style),
+        None => (None, None, false),
+    };
+    let archive = config::Archive { endpoint, region, path_style, ..config::Archive::default() };
+    let store = S3::new(&archive, bucket, prefix, Arc::default())?;
+    let mut sent = Vec::new();
+    for file in files {
+        if store.publish(file)? {
+            sent.push(file.name);
+        }
+    }
+    Ok(sent)
+}
+
 /// The log cannot be read; whatever else goes wrong is not its fault.
 #[derive(Debug)]
 pub struct Unreadable(io::Error);

@@ -24,6 +24,7 @@ use aws_smithy_types::base64;
 use sha2::Digest;
 use tokio::runtime::Runtime;
 
+use super::Published;
 use super::name::Name;
 use super::target::{Bytes, Found, Listed, Packed, Put, Sha256, Stop, Stopped, Target};
 use crate::config;
@@ -47,6 +48,10 @@ const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Where the SHA-256 of the log is kept with an object.
 const RAW_SHA256: &str = "raw-sha256";
+
+/// How long browsers and CDNs may keep what changes, and what never does: as nginx says it (alt-http.conf).
+const CHANGING: &str = "public, max-age=3600";
+const FIXED: &str = "public, max-age=31536000, immutable";
 
 /// A bucket, and a prefix in it.
 pub(super) struct S3 {
@@ -188,6 +193,32 @@ impl S3 {
             Err(error) if status(&error) == Some(412) => Ok(None),
             Err(error) => Err(failed(verb, &self.uri(key), &error)),
         }
+    }
+
+    /// Puts a file for browsers there; one that never changes only if it is not there. Whether it was sent.
+    pub(super) fn publish(&self, file: &Published<'_>) -> anyhow::Result<bool> {
+        self.block_on(async {
+            let request = |only_if_new: bool| {
+                let request = self
+                    .client
+                    .put_object()
+                    .bucket(&self.bucket)
+                    .key(self.key(file.name))
+                    .content_type("text/javascript; charset=utf-8")
+                    .cache_control(if file.is_fixed { FIXED } else { CHANGING })
+                    .body(ByteStream::from(file.text.as_bytes().to_vec()));
+                if only_if_new { request.if_none_match("*").send() } else { request.send() }
+            };
+            if file.is_fixed {
+                let sent =
+                    self.unless_there("publish", file.name, async |new| Ok(request(new).await)).await?;
+                return Ok(sent.is_some());
+            }
+            match request(false).await {
+                Ok(_) => Ok(true),
+                Err(error) => Err(failed("publish", &self.uri(file.name), &error)),
+            }
+        })
     }
 
     async fn put_parts(&self, key: &str, object: &Packed) -> anyhow::Result<Put> {

@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use serde::Serialize;
 
 use super::{Out, Outcome, app, show};
+use crate::archive::{self, Published};
 use crate::beacon::{DOWNLOADS_LONG, Options, Page, Script, hashed, script, snippets};
 use crate::cli;
 use crate::config::Config;
@@ -19,6 +20,7 @@ use crate::config::Config;
 pub fn run(config: &Config, verb: &cli::Beacon, out: Out<'_>) -> anyhow::Result<Outcome> {
     match verb {
         cli::Beacon::Build(args) => build(config, args, out),
+        cli::Beacon::Publish(args) => publish(config, args, out),
     }
 }
 
@@ -41,56 +43,113 @@ struct Snippet {
     html_with_integrity: String,
 }
 
-fn build(config: &Config, args: &cli::BeaconBuild, out: Out<'_>) -> anyhow::Result<Outcome> {
-    let host = app::checked_host(args.host.as_deref().unwrap_or("YOUR-HOST"))?;
-    let name = checked_script(&args.script)?;
-    let options = Options {
-        endpoint: args.endpoint.clone(),
-        global: args.global.clone(),
-        hash: args.hash,
-        frames: args.frames,
-        downloads: if args.downloads == "long" { DOWNLOADS_LONG.to_owned() } else { args.downloads.clone() },
-        allow: (!args.allow.is_empty()).then(|| args.allow.clone()),
-        full: args.full || args.wait,
-        wait: args.wait,
-    };
-    let script = script(&options)?;
-    let scripts = match &args.scripts {
-        Some(url) if url.starts_with("https://") && url.ends_with('/') && !url.contains(['"', '<', ' ']) => {
-            url.clone()
+/// A script, and the lines that bring it into pages.
+struct Made {
+    name: String,
+    script: Script,
+    applications: Vec<Snippet>,
+    nginx: Option<String>,
+}
+
+impl Made {
+    fn new(config: &Config, args: &cli::BeaconMade) -> anyhow::Result<Made> {
+        let host = app::checked_host(args.host.as_deref().unwrap_or("YOUR-HOST"))?;
+        let name = checked_script(&args.script)?;
+        let options = Options {
+            endpoint: args.endpoint.clone(),
+            global: args.global.clone(),
+            hash: args.hash,
+            frames: args.frames,
+            downloads: match args.downloads.as_str() {
+                "long" => DOWNLOADS_LONG.to_owned(),
+                list => list.to_owned(),
+            },
+            allow: (!args.allow.is_empty()).then(|| args.allow.clone()),
+            full: args.full || args.wait,
+            wait: args.wait,
+        };
+        let script = script(&options)?;
+        let scripts = match &args.scripts {
+            Some(url) if is_folder(url) => url.clone(),
+            Some(url) => {
+                bail!("--scripts {url}: write the URL of a folder, such as https://cdn.example.com/s/")
+            }
+            None => format!("https://{host}/s/"),
+        };
+        let mut applications = Vec::new();
+        for (key, title) in keys(config, args)? {
+            let page = Page { host, scripts: &scripts, name, key: &key };
+            let (html, html_with_integrity) = snippets(&page, &script, &options);
+            applications.push(Snippet { key, name: title, html, html_with_integrity });
         }
-        Some(url) => bail!("--scripts {url}: write the URL of a folder, such as https://cdn.example.com/s/"),
-        None => format!("https://{host}/s/"),
+        let endpoint = &options.endpoint;
+        let nginx = (endpoint.starts_with('/') && endpoint != "/b").then(|| location(endpoint));
+        Ok(Made { name: name.to_owned(), script, applications, nginx })
+    }
+
+    /// Tells what was made; `first` says what became of it.
+    fn tell(self, args: &cli::BeaconMade, first: &str, out: Out<'_>) -> anyhow::Result<Outcome> {
+        let built = Built {
+            hashed: hashed(&self.name, &self.script),
+            script: self.name,
+            bytes: self.script.text.len(),
+            integrity: &self.script.integrity,
+            applications: self.applications,
+            nginx: self.nginx,
+        };
+        if args.json {
+            show::json(out, &built)?;
+            return Ok(Outcome::Done);
+        }
+        writeln!(out, "{first}")?;
+        writeln!(out, "script     {} and {} ({} bytes)", built.script, built.hashed, built.bytes)?;
+        writeln!(out, "integrity  {}", built.integrity)?;
+        for app in &built.applications {
+            let name = app.name.as_deref().map(|name| format!(" ({})", show::safe(name))).unwrap_or_default();
+            writeln!(out, "\nFor {}{name}, before </head>:\n\n{}", app.key, app.html)?;
+            writeln!(out, "\nor this version only, by its hash:\n\n{}", app.html_with_integrity)?;
+        }
+        if let Some(nginx) = &built.nginx {
+            writeln!(out, "\nnginx:\n\n{nginx}")?;
+        }
+        if args.host.is_none() {
+            writeln!(out, "\nYOUR-HOST is the name that nginx answers to (--host NAME puts it in).")?;
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+fn build(config: &Config, args: &cli::BeaconBuild, out: Out<'_>) -> anyhow::Result<Outcome> {
+    let made = Made::new(config, &args.made)?;
+    let first = match &args.out {
+        None => "nothing is written without --out DIR (nginx serves /var/www/alt as /s/)".to_owned(),
+        Some(directory) => {
+            write(directory, &made)?;
+            format!("written    into {}", show::safe(&directory.display().to_string()))
+        }
     };
-    let mut applications = Vec::new();
-    for (key, title) in keys(config, args)? {
-        let page = Page { host, scripts: &scripts, name, key: &key };
-        let (html, html_with_integrity) = snippets(&page, &script, &options);
-        applications.push(Snippet { key, name: title, html, html_with_integrity });
-    }
-    let nginx =
-        (options.endpoint.starts_with('/') && options.endpoint != "/b").then(|| location(&options.endpoint));
-    if let Some(directory) = &args.out {
-        write(directory, name, &script, &applications, nginx.as_deref())?;
-    }
-    let built = Built {
-        script: name.to_owned(),
-        hashed: hashed(name, &script),
-        bytes: script.text.len(),
-        integrity: &script.integrity,
-        applications,
-        nginx,
-    };
-    if args.json {
-        show::json(out, &built)?;
-    } else {
-        tell(&built, args, out)?;
-    }
-    Ok(Outcome::Done)
+    made.tell(&args.made, &first, out)
+}
+
+fn publish(config: &Config, args: &cli::BeaconPublish, out: Out<'_>) -> anyhow::Result<Outcome> {
+    let made = Made::new(config, &args.made)?;
+    let fixed = hashed(&made.name, &made.script);
+    let file = |name, is_fixed| Published { name, text: made.script.text.as_str(), is_fixed };
+    // What pages name by its hash is there before what may lead to it.
+    let files = [file(fixed.as_str(), true), file(made.name.as_str(), false)];
+    let sent = archive::publish(config.archive.as_ref(), &args.to, &files)?;
+    let first = format!("published  {} to {}", sent.join(", "), show::safe(&args.to));
+    made.tell(&args.made, &first, out)
+}
+
+/// A URL of a folder, which can stand in an attribute.
+fn is_folder(url: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-._~:/[]%".contains(c);
+    url.starts_with("https://") && url.ends_with('/') && url.chars().all(fits)
 }
 
 /// The applications that are named, or all there are.
-fn keys(config: &Config, args: &cli::BeaconBuild) -> anyhow::Result<Vec<(String, Option<String>)>> {
+fn keys(config: &Config, args: &cli::BeaconMade) -> anyhow::Result<Vec<(String, Option<String>)>> {
     if !args.app.is_empty() {
         let key = |key: &String| app::checked_key(key).map(|key| (key.to_owned(), None)).context("--app");
         return args.app.iter().map(key).collect();
@@ -121,16 +180,11 @@ fn location(endpoint: &str) -> String {
 }
 
 /// The script under both names, its lines to paste, and nginx's. What never changes is never overwritten.
-fn write(
-    directory: &Path,
-    name: &str,
-    script: &Script,
-    applications: &[Snippet],
-    nginx: Option<&str>,
-) -> anyhow::Result<()> {
+fn write(directory: &Path, made: &Made) -> anyhow::Result<()> {
+    let Made { name, script, applications, nginx } = made;
     fs::create_dir_all(directory).with_context(|| format!("make {}", directory.display()))?;
     let stem = name.trim_end_matches(".js");
-    let mut files = vec![(hashed(name, script), script.text.as_str()), (name.to_owned(), &script.text)];
+    let mut files = vec![(hashed(name, script), script.text.as_str()), (name.clone(), &script.text)];
     let pages: Vec<(String, String)> = applications
         .iter()
         .map(|app| {
@@ -158,28 +212,6 @@ fn write(
             .with_context(what)?;
         new.write_all(text.as_bytes()).with_context(what)?;
         new.persist(&path).map_err(|e| e.error).with_context(what)?;
-    }
-    Ok(())
-}
-
-fn tell(built: &Built<'_>, args: &cli::BeaconBuild, out: Out<'_>) -> anyhow::Result<()> {
-    if let Some(directory) = &args.out {
-        writeln!(out, "wrote      {} and {} ({} bytes)", built.script, built.hashed, built.bytes)?;
-        writeln!(out, "into       {}", show::safe(&directory.display().to_string()))?;
-    } else {
-        writeln!(out, "nothing is written without --out DIR (nginx serves /var/www/alt as /s/)")?;
-    }
-    writeln!(out, "integrity  {}", built.integrity)?;
-    for app in &built.applications {
-        let name = app.name.as_deref().map(|name| format!(" ({})", show::safe(name))).unwrap_or_default();
-        writeln!(out, "\nFor {}{name}, before </head>:\n\n{}", app.key, app.html)?;
-        writeln!(out, "\nor this version only, by its hash:\n\n{}", app.html_with_integrity)?;
-    }
-    if let Some(nginx) = &built.nginx {
-        writeln!(out, "\nnginx:\n\n{nginx}")?;
-    }
-    if args.host.is_none() {
-        writeln!(out, "\nYOUR-HOST is the name that nginx answers to (--host NAME puts it in).")?;
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use nix::unistd::{Group, User, geteuid};
 
 use super::{Out, Outcome};
 use crate::account::NAME;
+use crate::beacon::{self, SCRIPT};
 use crate::cli;
 use crate::config::{Config, DEFAULT_FILE, DEFAULT_LOG};
 use crate::store::connect;
@@ -29,6 +30,8 @@ const SITE_ASIDE: &str = "/etc/nginx/conf.d/alt.conf.removed";
 /// Is there where a package was installed. Its manager renews what is below /etc, and asks where that was changed;
 /// without one, that is up to us.
 const PACKAGED: &str = "/usr/share/alt";
+/// What nginx serves as /s/.
+const SCRIPTS: &str = "/var/www/alt";
 const SITE_TEXT: &str = include_str!("../../nginx/site-http.conf.example");
 const LOGROTATE: &str = "/etc/logrotate.d/alt";
 const LOGROTATE_TEXT: &str = include_str!("../../nginx/logrotate");
@@ -264,6 +267,10 @@ impl Steps<'_> {
             }
         } else {
             changed |= self.file(Path::new(SITE), &site, false)?;
+        }
+        let script = beacon::script(&beacon::Options::default())?;
+        for name in [SCRIPT.to_owned(), beacon::hashed(SCRIPT, &script)] {
+            self.file(&Path::new(SCRIPTS).join(name), &script.text, true)?;
         }
         if !changed || !self.go("test nginx's configuration and reload nginx")? {
             return Ok(());
