@@ -10,8 +10,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256, Sha384};
 
-const TEMPLATE: &str = include_str!("../beacon/beacon.min.js");
-const FULL_TEMPLATE: &str = include_str!("../beacon/beacon.full.min.js");
+/// The templates, and their source maps.
+const DEFAULT: (&str, &str) =
+    (include_str!("../beacon/beacon.min.js"), include_str!("../beacon/beacon.min.js.map"));
+const FULL: (&str, &str) =
+    (include_str!("../beacon/beacon.full.min.js"), include_str!("../beacon/beacon.full.min.js.map"));
 
 /// The endings of downloads, as parts of a regular expression.
 pub const DOWNLOADS: &str = "pdf,zip,docx?,xlsx?,csv";
@@ -68,6 +71,8 @@ impl Default for Options {
 pub struct Script {
     /// Its text.
     pub text: String,
+    /// The source map of the text, for a browser's debugger.
+    pub source_map: String,
     /// The first 16 digits of its SHA-256, hexadecimal: its name where it never changes.
     pub hash: String,
     /// The value of `integrity` ([Subresource Integrity](https://www.w3.org/TR/sri-2/)).
@@ -83,35 +88,113 @@ pub fn script(options: &Options) -> anyhow::Result<Script> {
     let mask = match &options.allow {
         None => SECRETS.to_owned(),
         Some(names) => {
-            let names: Vec<String> = names.iter().map(|name| regex::escape(name)).collect();
+            let names: Vec<String> =
+                names.iter().map(|name| regex::escape(name).replace('/', "\\/")).collect();
             format!("(?!(utm_\\w+|{})=)[^=]*", names.join("|"))
         }
     };
     let downloads = options.downloads.replace(',', "|");
     let endpoint = format!("{}?v=1", options.endpoint);
-    let mut text = if options.full { FULL_TEMPLATE } else { TEMPLATE }.trim_end().to_owned();
-    for (place, value) in [
-        ("$E$", endpoint.as_str()),
-        ("$G$", &options.global),
-        ("$F$", if options.hash { "(?!)" } else { "#.*" }),
-        ("$M$", &mask),
-        ("$X$", &downloads),
-        ("$W$", if options.wait { "1" } else { "0" }),
-        ("$T$", if options.frames { "1" } else { "top==self" }),
-    ] {
-        text = text.replace(place, value);
-    }
-    for name in PARAMETERS {
-        text = text.replace(&format!("${name}$"), name);
-    }
-    let filled = text + "\n";
+    let (template, map) = if options.full { FULL } else { DEFAULT };
+    let mut places: Vec<(String, &str)> = vec![
+        ("$E$".to_owned(), &endpoint),
+        ("$G$".to_owned(), &options.global),
+        ("$F$".to_owned(), if options.hash { "(?!)" } else { "#.*" }),
+        ("$M$".to_owned(), &mask),
+        ("$X$".to_owned(), &downloads),
+        ("$W$".to_owned(), if options.wait { "1" } else { "0" }),
+        ("$T$".to_owned(), if options.frames { "1" } else { "top==self" }),
+    ];
+    // Parameters go by their short names.
+    places.extend(PARAMETERS.iter().map(|name| (format!("${name}$"), *name)));
+    let (filled, edits) = fill(template.trim_end(), &places);
+    let filled = filled + "\n";
     let sha256 = Sha256::digest(&filled);
     let hash = sha256[..8].iter().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex
     });
     let integrity = format!("sha384-{}", STANDARD.encode(Sha384::digest(&filled)));
-    Ok(Script { text: filled, hash, integrity })
+    Ok(Script { source_map: moved(map, &edits)?, text: filled, hash, integrity })
+}
+
+/// Puts values into places. Returns the edits, too: column, bytes that were there, bytes that are there now.
+fn fill(template: &str, places: &[(String, &str)]) -> (String, Vec<(usize, usize, usize)>) {
+    let (mut filled, mut edits) = (String::with_capacity(template.len()), Vec::new());
+    let mut at = 0;
+    while let Some(dollar) = template[at..].find('$').map(|found| at + found) {
+        filled.push_str(&template[at..dollar]);
+        let rest = &template[dollar..];
+        let place = places.iter().find(|(place, _)| rest.starts_with(place.as_str()));
+        let (old, new) = place.map_or(("$", "$"), |(place, value)| (place, *value));
+        filled.push_str(new);
+        edits.push((dollar, old.len(), new.len()));
+        at = dollar + old.len();
+    }
+    filled.push_str(&template[at..]);
+    (filled, edits)
+}
+
+/// The template's source map ([ECMA-426](https://tc39.es/ecma426/)) for the filled text, which is one line, too.
+fn moved(map: &str, edits: &[(usize, usize, usize)]) -> anyhow::Result<String> {
+    let mut map: serde_json::Value = serde_json::from_str(map)?;
+    let mappings = map["mappings"].as_str().unwrap_or_default().to_owned();
+    let (mut column, mut written, mut moved) = (0i64, 0i64, String::with_capacity(mappings.len()));
+    let (mut edit, mut shift) = (0, 0i64);
+    let signed = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    for (index, segment) in mappings.split(',').enumerate() {
+        let mut fields = vlq(segment)?;
+        let Some(first) = fields.first_mut() else { bail!("the source map has an empty segment") };
+        column += *first;
+        while let Some((_, old, new)) = edits.get(edit).filter(|(at, old, _)| signed(at + old) <= column) {
+            shift += signed(*new) - signed(*old);
+            edit += 1;
+        }
+        *first = column + shift - written;
+        written = column + shift;
+        if index > 0 {
+            moved.push(',');
+        }
+        fields.into_iter().for_each(|field| push_vlq(&mut moved, field));
+    }
+    map["mappings"] = moved.into();
+    map["sourcesContent"] = vec![include_str!("../beacon/beacon.js")].into();
+    map.as_object_mut().map(|map| map.remove("file"));
+    Ok(map.to_string())
+}
+
+const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/// The numbers of a segment: base 64, five bits a digit, the lowest first, the sign in the lowest bit of all.
+fn vlq(segment: &str) -> anyhow::Result<Vec<i64>> {
+    let (mut fields, mut value, mut bits) = (Vec::new(), 0u64, 0);
+    for byte in segment.bytes() {
+        let digit = DIGITS.iter().position(|digit| *digit == byte).unwrap_or(64) as u64;
+        if digit > 63 || bits > 50 {
+            bail!("the source map has a wrong segment: {segment}");
+        }
+        value |= (digit & 31) << bits;
+        bits += 5;
+        if digit & 32 == 0 {
+            let size = i64::try_from(value >> 1)?;
+            fields.push(if value & 1 == 1 { -size } else { size });
+            (value, bits) = (0, 0);
+        }
+    }
+    Ok(fields)
+}
+
+fn push_vlq(out: &mut String, number: i64) {
+    let mut value = number.unsigned_abs() << 1 | u64::from(number < 0);
+    loop {
+        let more = if value > 31 { 32 } else { 0 };
+        let digit = usize::try_from(value & 31 | more).unwrap_or_default();
+        value >>= 5;
+        out.push(char::from(DIGITS[digit]));
+        if value == 0 {
+            return;
+        }
+    }
 }
 
 fn check(options: &Options) -> anyhow::Result<()> {
@@ -124,6 +207,7 @@ fn check(options: &Options) -> anyhow::Result<()> {
     let host = &endpoint[..endpoint.len() - path.len()];
     if !(path.len() > 1
         && path.starts_with('/')
+        && !path.starts_with("//")
         && path.chars().all(fits)
         && (host.is_empty() || host.trim_start_matches("https://").chars().all(host_fits)))
     {
@@ -201,4 +285,76 @@ pub fn default_snippet(host: &str, key: &str) -> anyhow::Result<String> {
 /// The name under which a script never changes.
 pub fn hashed(name: &str, script: &Script) -> String {
     format!("{}.{}.js", name.trim_end_matches(".js"), script.hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_is_filled_and_the_same_options_give_the_same_bytes() {
+        let left = regex::Regex::new(r"\$[A-Za-z]+\$").unwrap();
+        for full in [false, true] {
+            let options = Options { full, global: "q7".to_owned(), ..Options::default() };
+            let one = script(&options).unwrap();
+            assert_eq!(one, script(&options).unwrap());
+            assert!(!left.is_match(&one.text), "{}", one.text);
+            assert_eq!(one.text.lines().count(), 1);
+            assert!(one.text.contains("self.q7"), "{}", one.text);
+        }
+    }
+
+    #[test]
+    fn the_source_map_follows_what_was_filled_in() {
+        let source = include_str!("../beacon/beacon.js");
+        let options = Options { endpoint: "/a/long/one.gif".to_owned(), ..Options::default() };
+        let script = script(&options).unwrap();
+        let map: serde_json::Value = serde_json::from_str(&script.source_map).unwrap();
+        assert_eq!(map["sourcesContent"][0], source);
+        let lines: Vec<&str> = source.lines().collect();
+        let (mut at, mut met) = ([0i64; 4], 0);
+        for segment in map["mappings"].as_str().unwrap().split(',') {
+            let fields = vlq(segment).unwrap();
+            fields.iter().zip(&mut at).for_each(|(field, at)| *at += field);
+            let [column, _, line, from] = at.map(|n| usize::try_from(n).unwrap());
+            // Names that are not made shorter stand in both.
+            for word in ["addEventListener", "sendBeacon", "closest", "scrollHeight", "persisted"] {
+                if script.text[column..].starts_with(word) {
+                    assert!(lines[line][from..].starts_with(word), "{word} at {column}: {}", lines[line]);
+                    met += 1;
+                }
+            }
+        }
+        assert!(met >= 6, "{met}");
+    }
+
+    #[test]
+    fn numbers_come_back_from_a_map() {
+        for number in [0, 1, -1, 15, 16, -16, 511, 1024, -123_456_789] {
+            let mut text = String::new();
+            push_vlq(&mut text, number);
+            assert_eq!(vlq(&text).unwrap(), [number]);
+        }
+        assert!(vlq("A B").is_err());
+    }
+
+    #[test]
+    fn what_could_leave_its_place_is_refused() {
+        let refused = |options: Options| script(&options).unwrap_err().to_string();
+        for endpoint in
+            ["", "/", "b", "/b\"", "/b?x", "//host/b", "http://h/b", "https://h", "https://h\"/b", "/b c"]
+        {
+            refused(Options { endpoint: endpoint.to_owned(), ..Options::default() });
+        }
+        for global in ["", "1a", "a-b", "a.b", "a\"", "ä"] {
+            refused(Options { global: global.to_owned(), ..Options::default() });
+        }
+        for downloads in ["", "pdf,", ".pdf", "pdf/", "a[b", "(a", "?"] {
+            refused(Options { downloads: downloads.to_owned(), ..Options::default() });
+        }
+        assert!(refused(Options { wait: true, ..Options::default() }).contains("--full"));
+        let names = vec!["a.b".to_owned(), "x/y".to_owned()];
+        let allow = script(&Options { allow: Some(names), ..Options::default() }).unwrap();
+        assert!(allow.text.contains(r"(utm_\w+|a\.b|x\/y)"), "{}", allow.text);
+    }
 }

@@ -184,7 +184,13 @@ fn write(directory: &Path, made: &Made) -> anyhow::Result<()> {
     let Made { name, script, applications, nginx } = made;
     fs::create_dir_all(directory).with_context(|| format!("make {}", directory.display()))?;
     let stem = name.trim_end_matches(".js");
-    let mut files = vec![(hashed(name, script), script.text.as_str()), (name.clone(), &script.text)];
+    let fixed = hashed(name, script);
+    let mut files = vec![
+        (format!("{fixed}.map"), script.source_map.as_str()),
+        (format!("{name}.map"), &script.source_map),
+        (fixed, &script.text),
+        (name.clone(), &script.text),
+    ];
     let pages: Vec<(String, String)> = applications
         .iter()
         .map(|app| {

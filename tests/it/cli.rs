@@ -112,6 +112,7 @@ fn help_is_a_small_manual() {
       parse    Show what lines mean, as JSON, one object a line; needs no database
       migrate  Create or upgrade the schema
       app      Applications: whose hits are whose
+      beacon   The script that pages bring in, and the lines to paste
       check    Find what is wrong, and say how to mend it
       status   Show how far every log is loaded
       tail     Watch hits as they come

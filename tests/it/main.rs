@@ -12,6 +12,7 @@ mod loading;
 mod monitoring;
 mod nginx;
 mod pixels;
+mod publish;
 mod rejects;
 mod replay;
 mod setup;

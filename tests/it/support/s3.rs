@@ -53,8 +53,9 @@ const FAULTS: [Fault; 7] = [
 ];
 
 /// Headers of requests that are noted.
-const OPTIONS: [&str; 5] = [
+const OPTIONS: [&str; 6] = [
     "if-none-match",
+    "cache-control",
     "x-amz-server-side-encryption",
     "x-amz-server-side-encryption-aws-kms-key-id",
     "x-amz-storage-class",
