@@ -338,6 +338,66 @@ mod tests {
         assert!(vlq("A B").is_err());
     }
 
+    /// What public filter lists typically name: of paths, of script names and of queries.
+    const FILTERED: &[&str] = &[
+        r"/(web)?analytics?[/._?-]",
+        r"/beacons?[/._?-]",
+        r"/track(er|ing)?[/._?-]",
+        r"/pixels?[/._?-]",
+        r"/collect[/._?-]",
+        r"/stats?[/._?-]",
+        r"/metrics?[/._?-]",
+        r"/telemetry",
+        r"/(hit|hits|hitcount|counter|count)[/._?-]",
+        r"/(log|logger|logging)[/._?-]",
+        r"/(event|events)[/._?-]",
+        r"/ping[/._?-]",
+        r"/visit(or)?s?[/._?-]",
+        r"/(matomo|piwik|umami|plausible|fathom|goatcounter|snowplow|mixpanel|segment|amplitude|heap)",
+        r"/ga\.js",
+        r"/gtm\.js",
+        r"/gtag",
+        r"/utm\.gif",
+        r"/__utm",
+        r"/b/ss/",
+        r"/b\.(gif|js)",
+        r"/(1x1|clear|blank|spacer)\.gif",
+        r"/(script|main)\.js",
+        r"/api/(event|send|collect|track)",
+        r"[?&](event|action_name|idsite|rec|_ga|tid|cid|uid)=",
+        r"[?&](visitor|fingerprint|screen|resolution)",
+        r"[?&]e=pv\b",
+        r"[?&]type=(page|track|event)",
+    ];
+
+    #[test]
+    fn the_default_names_are_not_those_of_filter_lists() {
+        let filtered = |url: &str| {
+            let lists = FILTERED.iter().map(|pattern| regex::Regex::new(pattern).unwrap());
+            lists.into_iter().find(|pattern| pattern.is_match(url)).map(|pattern| pattern.to_string())
+        };
+        let options = Options::default();
+        let script = script(&options).unwrap();
+        let page = Page { host: "h.example", scripts: "https://h.example/s/", name: SCRIPT, key: "k7d2" };
+        let (plain, pinned) = snippets(&page, &script, &options);
+        for url in
+            [plain, pinned].iter().flat_map(|html| html.split('"')).filter(|part| part.starts_with("https:"))
+        {
+            assert_eq!(filtered(url), None, "{url}");
+        }
+        // As the script sends it, with every parameter.
+        let names = PARAMETERS.map(|name| format!("{name}=x")).join("&");
+        for event in ["pageview", "engagement", "click", "outbound", "download", "search", "cart_add"] {
+            let url = format!("https://h.example/b?v=1&e={event}&a=k7d2&{names}");
+            assert_eq!(filtered(&url), None, "{url}");
+        }
+        for url in
+            ["https://h.example/beacon.js", "https://h.example/b?v=1&event=x", "https://h.example/track?x"]
+        {
+            assert!(filtered(url).is_some(), "{url}");
+        }
+    }
+
     #[test]
     fn what_could_leave_its_place_is_refused() {
         let refused = |options: Options| script(&options).unwrap_err().to_string();
