@@ -441,8 +441,19 @@ impl Opened {
         Ok(reading)
     }
 
+    /// From its start. A compressed file has to begin as it did when it was identified, or it was written anew
+    /// meanwhile. (A plain one is proven when its lines are committed.)
     fn begun(self, file: FileRef, belongs: &Belongs) -> io::Result<Box<Reading>> {
-        let stream = if self.is_packed() { Some(self.stream()?) } else { None };
+        let mut stream = None;
+        if self.is_packed() {
+            let (mut unpacked, proof) = (self.stream()?, file.head().proof);
+            let mut beginning = vec![0; proof.bytes as usize];
+            let n = fill(&mut unpacked, &mut beginning)?;
+            if n < beginning.len() || hash(&beginning) != proof.hash {
+                return Err(io::Error::other("was written anew while it was opened"));
+            }
+            stream = Some(Box::new(io::Cursor::new(beginning).chain(unpacked)) as Box<dyn Read + Send>);
+        }
         let mut reading = self.reading(file, stream, 0, Proof::of(b""), belongs)?;
         reading.by_ids = true;
         Ok(reading)
