@@ -80,14 +80,15 @@
     start = (again) => {
       let next = clean(location.href);
       if (next != url || again) {
-        // At the first time nothing is looked at: it would make the browser lay the page out.
-        url ? flush() : active();
+        // `Again`, what was before is told, or was not to be. At the first time nothing is looked at: it would make the
+        // browser lay the page out.
+        again ? active() : flush();
         total = depth = 0;
         view = Math.random().toString(16).slice(2);
         send(
           "pageview",
           FULL ? { $sw$: screen.width, $sh$: screen.height, $tz$: Intl.DateTimeFormat().resolvedOptions().timeZone } : 0,
-          { $t$: document.title, $r$: clean(url || document.referrer, (url = next)) },
+          { $t$: document.title, $r$: clean(again ? document.referrer : url, (url = next)) },
         );
       }
     },
@@ -112,7 +113,7 @@
             $x$: (pageX / document.documentElement.scrollWidth) * 100 | 0,
             $y$: (pageY / document.documentElement.scrollHeight) * 100 | 0,
             $el$: element.localName + "#" + element.id,
-            $tx$: shown && /\S.{0,79}/su.exec(shown.textContent),
+            $tx$: shown && /\S(?:.{0,78}\S)?/su.exec(shown.textContent),
           },
           { href: host && clean(element.href) },
         );
@@ -121,7 +122,7 @@
     api = (name, own) => {
       if (FULL && (name == "off" || name == "on"))
         try {
-          name == "off" ? (localStorage.$G$_off = off = 1) : off && (flush(), (off = 0), start(1), delete localStorage.$G$_off);
+          name == "off" ? (localStorage.$G$_off = off = 1) : off && ((off = 0), start(1), delete localStorage.$G$_off);
         } catch {}
       else name?.big ? send(name, 0, own) : (common = { ...common, ...name });
     },
