@@ -74,19 +74,20 @@ need_cargo() {
         die "Rust here is $have ($(command -v cargo)); install $wanted or later (https://rustup.rs), and run this again"
 }
 
-# need_browser: a browser for the tests. On Ubuntu there is nothing to install: its packages of Chromium
-# only lead to a snap, which does not see a test's files.
+# need_browser: browsers for the tests, and what drives them. On Ubuntu there is nothing to install: its packages
+# of Chromium and Firefox only lead to snaps, which do not see a test's files.
 need_browser() {
     local name said
+    if ! grep -qs '^ID=ubuntu' /etc/os-release; then
+        install_missing chromium:chromium chromedriver:chromium-driver firefox-esr:firefox-esr \
+            WebKitWebDriver:webkit2gtk-driver Xvfb:xvfb openbox:openbox
+        return
+    fi
     for name in chromium chromium-browser google-chrome google-chrome-stable; do
         said=$("$name" --version 2>/dev/null) || continue
         [[ $said = *snap* ]] || return 0
     done
-    if grep -qs '^ID=ubuntu' /etc/os-release; then
-        say "warning: no browser here, so the tests leave it out; install Google Chrome's package"
-    else
-        install_missing chromium:chromium
-    fi
+    say "warning: no browser here, so the tests leave it out; install Google Chrome's package"
 }
 
 # pg_bindir: the programs of the newest PostgreSQL here.

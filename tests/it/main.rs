@@ -3,6 +3,7 @@
 
 mod admin;
 mod archive;
+mod beacon;
 mod browser;
 mod cli;
 mod follow;

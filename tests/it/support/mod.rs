@@ -8,6 +8,7 @@ pub(crate) mod nginx;
 pub(crate) mod postgres;
 pub(crate) mod prometheus;
 pub(crate) mod s3;
+pub(crate) mod webdriver;
 
 /// Says that this machine does not let a test look at what it is for. The runner hides what a test prints that
 /// passes; `scripts/test` gives a file, and tells what is in it at its end.
