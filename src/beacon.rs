@@ -21,7 +21,7 @@ pub const DOWNLOADS: &str = "pdf,zip,docx?,xlsx?,csv";
 
 /// More of them, for `--downloads long`.
 pub const DOWNLOADS_LONG: &str =
-    "7z,apk,avi,csv,dmg,docx?,exe,gz,iso,mov,mp[34],od[pst],pdf,pkg,pptx?,rar,rtf,tgz,txt,xlsx?,zip";
+    "7z,apk,avi,csv,dmg,docx?,exe,gz,iso,mov,mp[34],od[pst],pdf,pkg,pptx?,rar,tgz,txt,xlsx?,zip";
 
 /// What of a parameter's name says that its value is a secret or a person. What is loaded is masked by more than that.
 const SECRETS: &str = "[^=]*(tok|key|auth|code|sig|pass|sess|mail)[^=]*";
