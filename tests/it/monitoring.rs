@@ -577,14 +577,17 @@ fn alerts_fire_for_the_database() {
     );
     watch.ends();
 
-    // Connections break again and again.
-    let cluster = Arc::clone(&clusters[0]);
-    let breaks = Again::every(300, move || {
-        cluster
-            .psql("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'alt'");
-    });
+    // Connections break again and again: three of four transactions end with their backend.
+    clusters[0].psql(
+        &databases[0].name,
+        "CREATE SEQUENCE attempts; \
+         CREATE FUNCTION breaks() RETURNS trigger SECURITY DEFINER LANGUAGE plpgsql AS $$ BEGIN \
+           IF nextval('attempts') % 4 <> 0 THEN PERFORM pg_terminate_backend(pg_backend_pid()); END IF; \
+           RETURN NULL; END $$; \
+         CREATE TRIGGER breaks AFTER INSERT OR UPDATE ON checkpoints FOR EACH STATEMENT EXECUTE FUNCTION breaks()",
+    );
     watch.fires(&["AltDatabaseRetries"], &["AltPostgresDown", "AltLagging", "AltNotCatchingUp"]);
-    drop(breaks);
+    clusters[0].psql(&databases[0].name, "DROP FUNCTION breaks CASCADE; DROP SEQUENCE attempts");
     watch.ends();
 
     clusters[0].down("immediate");
