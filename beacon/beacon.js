@@ -10,7 +10,7 @@
 {
   let script = document.currentScript,
     // What every event says: the data- attributes of the script's tag, and what the page sets.
-    common = { $s$: Math.random().toString(16).slice(2), ...script?.dataset },
+    common = { ...script?.dataset },
     url, // the page, as it was told
     view, // its id
     depth, // the greatest that was seen of it, percent
@@ -85,6 +85,7 @@
         again ? active() : flush();
         total = depth = 0;
         view = Math.random().toString(16).slice(2);
+        common = { $s$: view, ...common };
         send(
           "pageview",
           FULL ? { $sw$: screen.width, $sh$: screen.height, $tz$: Intl.DateTimeFormat().resolvedOptions().timeZone } : 0,
@@ -102,13 +103,7 @@
       active();
       if (button < 2 && !target.closest?.("[data-alt-ignore]"))
         send(
-          host
-            ? host != location.host
-              ? "outbound"
-              : /\.($X$)$/i.test(element.pathname)
-                ? "download"
-                : "click"
-            : "click",
+          host && host != location.host ? "outbound" : /\.($X$)$/i.test(element.pathname) ? "download" : "click",
           {
             $x$: (pageX / document.documentElement.scrollWidth) * 100 | 0,
             $y$: (pageY / document.documentElement.scrollHeight) * 100 | 0,
@@ -124,7 +119,7 @@
         try {
           name == "off" ? (localStorage.$G$_off = off = 1) : off && ((off = 0), start(1), delete localStorage.$G$_off);
         } catch {}
-      else name?.big ? send(name, 0, own) : (common = { ...common, ...name });
+      else name?.big ? send(name, start(), own) : (common = { ...common, ...name });
     },
     listen = (on) => {
       for (let name in on) addEventListener(name, on[name], { passive: true, capture: true });

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use access_log_tracker::pure::arena::{ARENA_BYTES, Arena};
 use access_log_tracker::pure::hit::Parsed;
-use access_log_tracker::pure::parse::{Format, Spec, Trusted};
+use access_log_tracker::pure::parse::{Format, Spec, Terms};
 
 const ROUNDS: u32 = 40;
 const LINES: u32 = 20_000;
@@ -48,15 +48,15 @@ fn main() {
 }
 
 fn measure(name: &str, format: &Format, line: &str) {
-    let trusted = Trusted::default();
+    let terms = Terms::default();
     let mut buffer = vec![0; ARENA_BYTES];
     assert!(matches!(
-        format.parse(line.as_bytes(), false, &trusted, &mut Arena::new(&mut buffer)),
+        format.parse(line.as_bytes(), false, &terms, &mut Arena::new(&mut buffer)),
         Parsed::Hit(_)
     ));
     let mut parse = || {
         let line = black_box(line.as_bytes());
-        black_box(&format.parse(line, false, &trusted, &mut Arena::new(&mut buffer)));
+        black_box(&format.parse(line, false, &terms, &mut Arena::new(&mut buffer)));
     };
     let parsed = least_ns(&mut parse);
     let pieces = least_ns(&mut || {

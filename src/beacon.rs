@@ -10,6 +10,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256, Sha384};
 
+use crate::pure::parse::Terms;
+
 /// The templates, and their source maps.
 const DEFAULT: (&str, &str) =
     (include_str!("../beacon/beacon.min.js"), include_str!("../beacon/beacon.min.js.map"));
@@ -19,9 +21,9 @@ const FULL: (&str, &str) =
 /// The endings of downloads, as parts of a regular expression.
 pub const DOWNLOADS: &str = "pdf,zip,docx?,xlsx?,csv";
 
-/// More of them, for `--downloads long`.
+/// More of them, for `--downloads long`, in an order that is small when it is compressed.
 pub const DOWNLOADS_LONG: &str =
-    "7z,apk,avi,csv,dmg,docx?,exe,gz,iso,mov,mp[34],od[pst],pdf,pkg,pptx?,rar,tgz,txt,xlsx?,zip";
+    "od[pst],avi,7z,t?gz,txt,zip,exe,pptx?,iso,mov,docx?,pkg,xlsx?,pdf,rar,mp[34],apk,csv,dmg";
 
 /// What of a parameter's name says that its value is a secret or a person. What is loaded is masked by more than that.
 const SECRETS: &str = "[^=]*(tok|key|auth|code|sig|pass|sess|mail)[^=]*";
@@ -49,6 +51,8 @@ pub struct Options {
     pub full: bool,
     /// Nothing is sent before the page says `on`; needs `full`.
     pub wait: bool,
+    /// What parameters are called.
+    pub terms: Terms,
 }
 
 impl Default for Options {
@@ -62,6 +66,7 @@ impl Default for Options {
             allow: None,
             full: false,
             wait: false,
+            terms: Terms::default(),
         }
     }
 }
@@ -94,7 +99,7 @@ pub fn script(options: &Options) -> anyhow::Result<Script> {
         }
     };
     let downloads = options.downloads.replace(',', "|");
-    let endpoint = format!("{}?v=1", options.endpoint);
+    let endpoint = format!("{}?{}=1", options.endpoint, options.terms.sent_as("v"));
     let (template, map) = if options.full { FULL } else { DEFAULT };
     let mut places: Vec<(String, &str)> = vec![
         ("$E$".to_owned(), &endpoint),
@@ -105,8 +110,7 @@ pub fn script(options: &Options) -> anyhow::Result<Script> {
         ("$W$".to_owned(), if options.wait { "1" } else { "0" }),
         ("$T$".to_owned(), if options.frames { "1" } else { "top==self" }),
     ];
-    // Parameters go by their short names.
-    places.extend(PARAMETERS.iter().map(|name| (format!("${name}$"), *name)));
+    places.extend(PARAMETERS.iter().map(|name| (format!("${name}$"), options.terms.sent_as(name))));
     let (filled, edits) = fill(template.trim_end(), &places);
     let filled = filled + "\n";
     let sha256 = Sha256::digest(&filled);
@@ -248,20 +252,21 @@ pub struct Page<'p> {
 /// The lines to paste: with the stable name, and with one that never changes, and its hash.
 pub fn snippets(page: &Page<'_>, script: &Script, options: &Options) -> (String, String) {
     let Page { host, scripts, name, key } = page;
-    let Options { global, endpoint, .. } = options;
+    let Options { global, endpoint, terms, .. } = options;
+    let app = terms.sent_as("a");
     let pixel =
         if endpoint.starts_with('/') { format!("https://{host}{endpoint}") } else { endpoint.clone() };
     let queue = format!(
         "<script>window.{global}=window.{global}||function(){{({global}.q={global}.q||[]).push(arguments)}}</script>"
     );
     let noscript = format!(
-        "<noscript><img src=\"{pixel}?a={key}\" alt=\"\" width=\"1\" height=\"1\" \
+        "<noscript><img src=\"{pixel}?{app}={key}\" alt=\"\" width=\"1\" height=\"1\" \
          referrerpolicy=\"no-referrer-when-downgrade\"></noscript>"
     );
     let plain =
-        format!("{queue}\n<script async src=\"{scripts}{name}\" data-a=\"{key}\"></script>\n{noscript}");
+        format!("{queue}\n<script async src=\"{scripts}{name}\" data-{app}=\"{key}\"></script>\n{noscript}");
     let pinned = format!(
-        "{queue}\n<script async src=\"{scripts}{}\" integrity=\"{}\" crossorigin=\"anonymous\" data-a=\"{key}\"></script>\n\
+        "{queue}\n<script async src=\"{scripts}{}\" integrity=\"{}\" crossorigin=\"anonymous\" data-{app}=\"{key}\"></script>\n\
          {noscript}",
         hashed(name, script),
         script.integrity
@@ -302,6 +307,26 @@ mod tests {
             assert_eq!(one.text.lines().count(), 1);
             assert!(one.text.contains("self.q7"), "{}", one.text);
         }
+    }
+
+    #[test]
+    fn parameters_are_called_what_was_agreed_on() {
+        let names = [("k", "a"), ("q1", "event_type"), ("q2", "u"), ("q3", "v")];
+        let names = names.map(|(name, meant)| (name.to_owned(), meant.to_owned())).into();
+        let options = Options { terms: Terms::parse(&[], &names).unwrap(), ..Options::default() };
+        let script = script(&options).unwrap();
+        for sent in ["q1:", "q2:", "pv:", "/b?q3=1"] {
+            assert!(script.text.contains(sent), "{sent}: {}", script.text);
+        }
+        assert!(!script.text.contains(",u:") && !script.text.contains("{e:"), "{}", script.text);
+        let page = Page { host: "h.example", scripts: "https://h.example/s/", name: SCRIPT, key: "shop" };
+        let (plain, pinned) = snippets(&page, &script, &options);
+        assert_eq!(
+            (plain.matches("data-k=\"shop\"").count(), plain.matches("/b?k=shop\"").count()),
+            (1, 1),
+            "{plain}"
+        );
+        assert!(pinned.contains("data-k=\"shop\"") && !pinned.contains("data-a"), "{pinned}");
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::config;
 use crate::pure::arena::ARENA_BYTES;
 use crate::pure::hit::{Micros, Parsed};
 use crate::pure::lines::{Line, Lines};
-use crate::pure::parse::{Format, Trusted};
+use crate::pure::parse::{Format, Terms};
 use crate::pure::way::pieces;
 use crate::source::stored;
 use directory::Directory;
@@ -205,7 +205,7 @@ impl Times<'_> {
             }
             Ok::<(), Infallible>(())
         };
-        let Ok(()) = pieces(line, self.format, &Trusted::default(), &mut self.scratch, self.now, &mut each);
+        let Ok(()) = pieces(line, self.format, &Terms::default(), &mut self.scratch, self.now, &mut each);
     }
 }
 

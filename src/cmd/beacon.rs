@@ -67,6 +67,7 @@ impl Made {
             allow: (!args.allow.is_empty()).then(|| args.allow.clone()),
             full: args.full || args.wait,
             wait: args.wait,
+            terms: config.track.terms()?,
         };
         let script = script(&options)?;
         let scripts = match &args.scripts {

@@ -15,7 +15,7 @@ use crate::pure::arena::{ARENA_BYTES, Arena};
 use crate::pure::enrich::{self, AgentRules, App, Enriched, Enricher};
 use crate::pure::hit::{Hit, Parsed};
 use crate::pure::lines::{LINE_BYTES_MAX, Line};
-use crate::pure::parse::{Format, Trusted};
+use crate::pure::parse::Format;
 use crate::pure::row::Row;
 use crate::pure::way::pieces;
 
@@ -33,13 +33,13 @@ pub fn run(config: &Config, args: &cli::Explain, out: Out<'_>) -> anyhow::Result
         bail!("there is no line; give one as argument or on standard input");
     }
     let format = parse::compile(&args.format, args.pixel.as_deref())?;
-    let trusted = Trusted::parse(&config.track.trusted).map_err(anyhow::Error::msg)?;
+    let terms = config.track.terms()?;
     let rules = Arc::new(super::rules(config)?);
     let app = App { allowed_domains: args.domains.clone(), time_zone: "UTC".to_owned(), ..App::default() };
     let mut scratch = vec![0; ARENA_BYTES];
     let whole =
         Line { offset: 0, span: line.len() as u64, bytes: line, too_long: line.len() > LINE_BYTES_MAX };
-    pieces(&whole, &format, &trusted, &mut scratch, clock::now(), &mut |piece, parsed| {
+    pieces(&whole, &format, &terms, &mut scratch, clock::now(), &mut |piece, parsed| {
         let told = tell(config, &rules, &app, &format, piece, parsed);
         if args.json { show::json(out, &told) } else { print(&told, out) }
     })?;

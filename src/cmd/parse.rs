@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::pure::arena::ARENA_BYTES;
 use crate::pure::hit::{Hit, Micros, NonHit, Parsed, Value};
 use crate::pure::lines::{Line, Lines};
-use crate::pure::parse::{Format, Spec, Trusted};
+use crate::pure::parse::{Format, Spec, Terms};
 use crate::pure::way::pieces;
 use crate::source::stored;
 use crate::{cli, clock};
@@ -22,10 +22,10 @@ use crate::{cli, clock};
 /// A file cannot be read, or the format not be compiled.
 pub fn run(config: &Config, args: &cli::Parse, out: Out<'_>) -> anyhow::Result<Outcome> {
     let format = compile(&args.format, args.pixel.as_deref())?;
-    let trusted = Trusted::parse(&config.track.trusted).map_err(anyhow::Error::msg)?;
+    let terms = config.track.terms()?;
     for path in &args.paths {
         let file = (args.paths.len() > 1).then(|| path.display().to_string());
-        each_line(path, &format, &trusted, &mut |line, parsed| {
+        each_line(path, &format, &terms, &mut |line, parsed| {
             show::json(out, &object(file.as_deref(), line, parsed))
         })?;
     }
@@ -42,7 +42,7 @@ pub(super) fn compile(format: &str, pixel: Option<&str>) -> anyhow::Result<Forma
 fn each_line(
     path: &Path,
     format: &Format,
-    trusted: &Trusted,
+    terms: &Terms,
     each: &mut dyn FnMut(&Line<'_>, &Parsed<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut stream = stored::open(path).with_context(|| format!("open {}", path.display()))?;
@@ -50,7 +50,7 @@ fn each_line(
     let mut scratch = vec![0; ARENA_BYTES];
     loop {
         while let Some(line) = lines.next_line() {
-            pieces(&line, format, trusted, &mut scratch, clock::now(), each)?;
+            pieces(&line, format, terms, &mut scratch, clock::now(), each)?;
         }
         let n = stream.read(lines.room()).with_context(|| format!("read {}", path.display()))?;
         if n == 0 {
@@ -59,7 +59,7 @@ fn each_line(
         lines.filled(n);
     }
     match lines.last_line() {
-        Some(line) => pieces(&line, format, trusted, &mut scratch, clock::now(), each),
+        Some(line) => pieces(&line, format, terms, &mut scratch, clock::now(), each),
         None => Ok(()),
     }
 }

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::pure::arena::ARENA_BYTES;
 use crate::pure::hit::{Hit, Parsed};
 use crate::pure::lines::Line;
-use crate::pure::parse::{Format, Trusted};
+use crate::pure::parse::Format;
 use crate::pure::way::pieces;
 
 /// Watches until Ctrl-C.
@@ -26,7 +26,7 @@ use crate::pure::way::pieces;
 /// A log cannot be watched.
 pub async fn run(config: &Config, args: &cli::Tail, out: Out<'_>) -> anyhow::Result<Outcome> {
     let logs = logs(config, args)?;
-    let trusted = Trusted::parse(&config.track.trusted).map_err(anyhow::Error::msg)?;
+    let terms = config.track.terms()?;
     let mut scratch = vec![0; ARENA_BYTES];
     let mut lines = watch(&logs).await?;
     loop {
@@ -51,20 +51,13 @@ pub async fn run(config: &Config, args: &cli::Tail, out: Out<'_>) -> anyhow::Res
         let name = (logs.len() > 1).then(|| line.source().display().to_string());
         let bytes = line.line().as_bytes();
         let line = Line { offset: 0, span: bytes.len() as u64, bytes, too_long: false };
-        pieces::<anyhow::Error>(
-            &line,
-            &format,
-            &trusted,
-            &mut scratch,
-            clock::now(),
-            &mut |piece, parsed| {
-                if let Some(name) = &name {
-                    write!(out, "{}  ", show::safe(name))?;
-                }
-                writeln!(out, "{}", readable(piece, parsed))?;
-                Ok(())
-            },
-        )?;
+        pieces::<anyhow::Error>(&line, &format, &terms, &mut scratch, clock::now(), &mut |piece, parsed| {
+            if let Some(name) = &name {
+                write!(out, "{}  ", show::safe(name))?;
+            }
+            writeln!(out, "{}", readable(piece, parsed))?;
+            Ok(())
+        })?;
         out.flush()?;
     }
 }

@@ -65,6 +65,7 @@ pub(super) const KEYS: &[(&str, &str, Set<Config>)] = &[
         v.one_of(&words).map(|policy| c.privacy.gpc = policy)
     }),
     ("track", "trusted", |c, v| v.list_of(network).map(|list| c.track.trusted = list)),
+    ("track", "names", |c, v| v.names().map(|names| c.track.names = names)),
     ("admin", "listen", |c, v| v.listen().map(|address| c.admin.listen = address)),
     ("agents", "rules", |c, v| v.path().map(|path| c.agents.rules = Some(path))),
 ];

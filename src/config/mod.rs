@@ -20,7 +20,7 @@ use anyhow::Context;
 
 pub use self::value::parse_time;
 pub use crate::pure::enrich::{GpcPolicy, IpPolicy, Privacy};
-use crate::pure::parse::Spec;
+use crate::pure::parse::{Spec, Terms};
 
 /// Where the configuration is looked for without `--config`.
 pub const DEFAULT_FILE: &str = "/etc/alt/alt.toml";
@@ -44,7 +44,7 @@ pub struct Config {
     pub retention: Retention,
     /// What is kept of a person.
     pub privacy: Privacy,
-    /// The JSON endpoint.
+    /// What was agreed on with those who send.
     pub track: Track,
     /// Classification of user agents.
     pub agents: Agents,
@@ -187,11 +187,23 @@ impl Keep {
     }
 }
 
-/// The JSON endpoint.
+/// What was agreed on with those who send.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Track {
     /// Addresses and networks whose requests may speak for somebody else (`ip_address`, `user_agent`).
     pub trusted: Vec<String>,
+    /// Other names of the pixel's parameters: what they are called, and a parameter's short or long name.
+    pub names: BTreeMap<String, String>,
+}
+
+impl Track {
+    /// As the parser wants it.
+    ///
+    /// # Errors
+    /// A value is wrong, which one that was read from a file is not.
+    pub fn terms(&self) -> anyhow::Result<Terms> {
+        Terms::parse(&self.trusted, &self.names).map_err(anyhow::Error::msg).context("[track]")
+    }
 }
 
 /// Classification of user agents.

@@ -95,6 +95,7 @@ fn values_are_typed() {
             gpc = "ignore"
             [track]
             trusted = ["10.0.0.0/8", "::1"]
+            names = { k = "a", q7 = "page_url" }
             [admin]
             listen = "[::1]:9000"
             [agents]
@@ -205,6 +206,10 @@ fn values_are_typed() {
                     "10.0.0.0/8",
                     "::1",
                 ],
+                names: {
+                    "k": "a",
+                    "q7": "page_url",
+                },
             },
             agents: Agents {
                 rules: Some(
@@ -227,6 +232,7 @@ fn the_environment_wins() {
         "ALT_LOAD_BATCH_ROWS" => Some("7".to_owned()),
         "ALT_SOURCE_PATHS" => Some("/a.log, /b.log".to_owned()),
         "ALT_TRACK_TRUSTED" => Some("::1,10.0.0.0/8".to_owned()),
+        "ALT_TRACK_NAMES" => Some("k=a, q7=u".to_owned()),
         _ => None,
     };
     let config = Config::from_str("[load]\nbatch_rows = 9", env).unwrap();
@@ -234,6 +240,10 @@ fn the_environment_wins() {
     assert_eq!(config.load.batch_rows, 7);
     assert_eq!(config.sources[0].paths, ["/a.log", "/b.log"]);
     assert_eq!(config.track.trusted, ["::1", "10.0.0.0/8"]);
+    assert_eq!(
+        config.track.names,
+        [("k", "a"), ("q7", "u")].map(|(a, b)| (a.to_owned(), b.to_owned())).into()
+    );
 }
 
 #[test]
@@ -266,6 +276,7 @@ fn all_problems_come_at_once_each_with_its_place() {
             ip = "keep"
             [track]
             trusted = ["10.0.0.0/33"]
+            names = { a = "u" }
             [postgress]
             [agents]
             rules = true
@@ -285,10 +296,11 @@ fn all_problems_come_at_once_each_with_its_place() {
         line 12: `rows` in [retention] is a time of a day or more ("13 months", "90d"), not `2h`
         line 14: `ip` in [privacy] is one of truncate, full, drop, not `keep`
         line 16: `trusted` in [track] is a list of networks: `10.0.0.0/33` is no network: the number after `/` is 0 to 32
-        line 17: unknown key `postgress`; did you mean `postgres`?
-        line 19: `rules` in [agents] holds absolute paths, which `true` is not
-        line 20: unknown key `colour` in [agents]; known are rules
-        line 22: `listen` in [admin] is ADDRESS:PORT ("127.0.0.1:9187") or "off", not `localhost:9187`
+        line 17: `names` in [track] has `a`, which is the name of another parameter already
+        line 18: unknown key `postgress`; did you mean `postgres`?
+        line 20: `rules` in [agents] holds absolute paths, which `true` is not
+        line 21: unknown key `colour` in [agents]; known are rules
+        line 23: `listen` in [admin] is ADDRESS:PORT ("127.0.0.1:9187") or "off", not `localhost:9187`
         ALT_LOAD_COMMIT_INTERVAL: is a time from 0ns to 60s ("50ms", "30s", "30d"), not `5 fortnights`
         "#);
 }

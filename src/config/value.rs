@@ -8,7 +8,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::{Keep, days};
-use crate::pure::parse::Trusted;
+use crate::pure::parse::{Terms, check_name};
 use crate::pure::sites;
 
 /// A value as it was given, before anybody knows what it should be.
@@ -110,6 +110,13 @@ impl Given {
         Ok(all)
     }
 
+    /// Names of parameters, and the parameters: a table, or a list of `NAME=PARAMETER`.
+    pub(super) fn names(&self) -> Result<BTreeMap<String, String>, String> {
+        let names = self.pairs()?;
+        names.iter().try_for_each(|(name, parameter)| check_name(name, parameter))?;
+        Ok(names)
+    }
+
     pub(super) fn count_in(&self, least: usize, most: usize) -> Result<usize, String> {
         let text = self.text()?;
         let count = text.replace('_', "").parse().ok().filter(|n| (least..=most).contains(n));
@@ -199,7 +206,9 @@ pub(super) fn log_path(path: &str) -> Result<(), String> {
 }
 
 pub(super) fn network(text: &str) -> Result<(), String> {
-    Trusted::parse(&[text.to_owned()]).map(|_| ()).map_err(|what| format!("is a list of networks: {what}"))
+    Terms::parse(&[text.to_owned()], &BTreeMap::new())
+        .map(|_| ())
+        .map_err(|what| format!("is a list of networks: {what}"))
 }
 
 fn number_and_unit(text: &str) -> Option<(u32, &str)> {

@@ -12,7 +12,7 @@ use super::enrich::{App, Enriched, Enricher};
 use super::filter::Filter;
 use super::hit::{Hit, Micros, Parsed, Reason, Reject};
 use super::lines::Line;
-use super::parse::{Format, Trusted};
+use super::parse::{Format, Terms};
 use super::sites::Sites;
 use super::twins::Twins;
 
@@ -45,7 +45,7 @@ pub trait Known {
 /// How one source's lines become rows.
 pub struct Way {
     format: Arc<Format>,
-    trusted: Arc<Trusted>,
+    terms: Arc<Terms>,
     /// The applications of lines that name none.
     sites: Sites,
     /// What goes into the ids of formats that carry none.
@@ -71,7 +71,7 @@ impl Way {
     /// `label` stands for the source in ids (see [`Twins`]).
     pub fn new(
         format: Arc<Format>,
-        trusted: Arc<Trusted>,
+        terms: Arc<Terms>,
         sites: Sites,
         label: String,
         enricher: Enricher,
@@ -80,7 +80,7 @@ impl Way {
         let filter = Filter::default();
         Way {
             format,
-            trusted,
+            terms,
             sites,
             label,
             filter,
@@ -151,7 +151,7 @@ impl Way {
             }
             Ok(())
         };
-        let hit = match self.format.parse(line.bytes, torn, &self.trusted, &mut arena) {
+        let hit = match self.format.parse(line.bytes, torn, &self.terms, &mut arena) {
             Parsed::Hit(hit) => hit,
             Parsed::NonHit(kind) => {
                 if filter.wants(line.bytes, None, None) {
@@ -216,7 +216,7 @@ impl Way {
     /// Lets `twins` see a line that is loaded already, so that those behind it get the same ids as ever.
     pub fn warm(&mut self, line: &Line<'_>, twins: &mut Twins) {
         let mut arena = Arena::new(&mut self.scratch);
-        let parsed = self.format.parse(line.bytes, false, &self.trusted, &mut arena);
+        let parsed = self.format.parse(line.bytes, false, &self.terms, &mut arena);
         if !line.too_long && matches!(parsed, Parsed::Hit(Hit { event_id: None, .. })) {
             twins.id(&self.label, line.bytes, line.offset);
         }
@@ -236,7 +236,7 @@ impl Way {
 pub fn pieces<E>(
     line: &Line<'_>,
     format: &Format,
-    trusted: &Trusted,
+    terms: &Terms,
     scratch: &mut [u8],
     now: Micros,
     each: &mut dyn FnMut(&Line<'_>, &Parsed<'_>) -> Result<(), E>,
@@ -250,7 +250,7 @@ pub fn pieces<E>(
         let at = cut.unwrap_or(rest.bytes.len());
         let piece = Line { bytes: &rest.bytes[..at], span: cut.map_or(rest.span, |at| at as u64), ..rest };
         let mut arena = Arena::new(scratch);
-        let parsed = format.parse(piece.bytes, cut.is_some(), trusted, &mut arena);
+        let parsed = format.parse(piece.bytes, cut.is_some(), terms, &mut arena);
         each(&piece, &timed(parsed, now))?;
         if cut.is_none() {
             return Ok(());

@@ -29,6 +29,10 @@ const SCRIPTS: [(&str, &[&str]); 7] = [
     ("allow", &["--allow", "size,colour"]),
 ];
 
+/// Other names of all parameters of the script `q7`.
+const NAMES: &str =
+    "k=a,z1=d,z2=e,z3=el,z4=pv,z5=r,z6=s,z7=sd,z8=t,z9=tr,za=ts,zb=tx,zc=u,zd=wd,ze=x,zf=y,zg=v";
+
 /// The site with its pages, and what loads what it logs.
 struct Site {
     nginx: Nginx,
@@ -45,6 +49,7 @@ impl Site {
                 .arg(made.path())
                 .args(["--script", &format!("{name}.js")])
                 .args(options)
+                .env("ALT_TRACK_NAMES", if name == "q7" { NAMES } else { "" })
                 .output()
                 .unwrap();
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -66,7 +71,11 @@ impl Site {
             let path = entry.unwrap().path();
             std::fs::copy(&path, nginx.script_dir.join(path.file_name().unwrap())).unwrap();
         }
-        let bench = Bench::with(&format!("[[source]]\npaths = [\"{}\"]", nginx.log_path.display()));
+        let names = NAMES.replace(',', "\", \"");
+        let bench = Bench::with(&format!(
+            "[[source]]\npaths = [\"{}\"]\n[track]\nnames = [\"{names}\"]",
+            nginx.log_path.display()
+        ));
         let site = Site { nginx, bench };
         site.write_pages(&snippets);
         site
@@ -296,6 +305,14 @@ fn in_engine(engine: Engine) {
     for line in &lines {
         assert!(line.args().len() < 7450, "with scheme, host and path, less than 7500: {line:?}");
     }
+    let renamed: Vec<&Line> = lines.iter().filter(|line| line.text(7) == "/q7").collect();
+    assert_eq!(renamed.len(), 4, "{renamed:?}");
+    for line in renamed {
+        let args = line.args();
+        let names = args.split('&').map(|pair| pair.split('=').next().unwrap());
+        let known: Vec<&str> = names.filter(|name| !NAMES.contains(&format!("{name}="))).collect();
+        assert!(known.iter().all(|name| *name == "colour"), "{known:?}: {line:?}");
+    }
     site.bench.written = lines.len();
     site.bench.settle();
     site.bench.stop();
@@ -500,6 +517,21 @@ const SCENARIOS: &[Scenario] = &[
              3 engagement three.html 100%
              4 pageview two.html?x=1&key=*** title:Three from:HERE/three.html
              4 engagement two.html?x=1&key=*** 100%",
+        );
+    }),
+    ("an event right after its page was pushed", |stage| {
+        stage.go("turn", "page.html");
+        pause(50);
+        stage.driver.js("mark('view'); history.pushState({}, '', 'two.html'); alt('own')");
+        pause(50);
+        stage.expect(
+            "turn",
+            "page.html",
+            "1 pageview page.html title:Shoes & more
+             1 engagement page.html 100%
+             2 pageview two.html title:Shoes & more from:HERE/page.html
+             2 own two.html
+             2 engagement two.html 100%",
         );
     }),
     ("back and forward", |stage| back_and_forward(stage, "back", "page.html")),
@@ -719,10 +751,14 @@ const SCENARIOS: &[Scenario] = &[
         stage.go("named", "q.html");
         assert_eq!(stage.driver.js("return typeof window.alt"), "undefined");
         stage.driver.js("q7('own', { colour: 'red' })");
+        stage.driver.click("words");
         stage.expect(
             "named",
             "q.html",
-            "1 pageview q.html title:Shoes & more\n1 own q.html {\"colour\": \"red\"}\n1 engagement q.html 100%",
+            "1 pageview q.html title:Shoes & more
+             1 own q.html {\"colour\": \"red\"}
+             1 click q.html @ p#words
+             1 engagement q.html 100%",
         );
     }),
     ("parts behind # that are pages", |stage| {
@@ -921,7 +957,7 @@ fn gzipped(options: &[&str]) -> usize {
 
 #[test]
 fn a_script_is_small() {
-    let (plain, all) = (gzipped(&[]), gzipped(&["--wait", "--frames", "--hash"]));
+    let (plain, all) = (gzipped(&[]), gzipped(&["--wait", "--frames", "--hash", "--downloads", "long"]));
     assert!(plain <= 1263 && all <= 1500, "{plain} bytes, and {all} with all options");
 }
 
@@ -959,16 +995,14 @@ fn evaluations(trace: &Value, script: &str) -> Vec<(f64, Vec<String>)> {
     events.iter().filter(wanted).map(evaluation).collect()
 }
 
-/// A quarter of them took no longer: what else goes on in the machine has little part in it.
+/// What it takes where nothing else goes on in the machine just then.
 fn quickest(evaluations: &[(f64, Vec<String>)]) -> f64 {
     assert!(evaluations.len() >= 12, "{} loads", evaluations.len());
-    let mut times: Vec<f64> = evaluations.iter().map(|(ms, _)| *ms).collect();
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 4]
+    evaluations.iter().map(|(ms, _)| *ms).fold(f64::INFINITY, f64::min)
 }
 
 #[test]
-fn it_costs_the_page_less_than_a_millisecond_and_no_layout() {
+fn it_costs_the_page_one_request_little_time_and_no_layout() {
     if !Engine::Blink.is_here() {
         return;
     }
@@ -977,13 +1011,13 @@ fn it_costs_the_page_less_than_a_millisecond_and_no_layout() {
     let trace = Browser::trace(&url, 6);
     let evaluations_of = |script: &str| evaluations(&trace, script);
     let ours = evaluations_of("/s/m.js");
-    // One request takes what it takes: on a machine where that is long, the rest may be, too.
+    // How fast the machine is, a lone request says. Twice the limit is what a second request, or a layout, would cost.
     let (took, bare) = (quickest(&ours), quickest(&evaluations_of("/bare.js")));
     eprintln!("evaluating takes {took} ms of the main thread's time, one request alone {bare} ms");
-    assert!(took < f64::max(1.0, 3.5 * bare), "{took} ms; one request alone takes {bare} ms");
+    assert!(took < f64::max(1.0, 5.0 * bare), "{took} ms; one request alone takes {bare} ms");
     for (_, within) in &ours {
         let has = |names: &[&str]| within.iter().any(|name| names.contains(&name.as_str()));
-        assert!(has(&["ResourceSendRequest"]), "the trace knows what it does: {within:?}");
+        assert_eq!(within.iter().filter(|name| *name == "ResourceSendRequest").count(), 1, "{within:?}");
         assert!(!has(&["Layout", "UpdateLayoutTree", "RecalculateStyles"]), "{within:?}");
     }
 }

@@ -767,6 +767,7 @@ fn a_script_is_kept_an_hour_or_for_ever_by_its_name() {
         assert_eq!(answer.header("access-control-allow-origin"), "*", "{name}");
         assert_eq!(answer.header("cross-origin-resource-policy"), "cross-origin", "{name}");
         assert_eq!(answer.header("x-content-type-options"), "nosniff", "{name}");
+        assert_eq!(answer.header("sourcemap"), format!("/s/{name}.map"), "{name}");
         assert_eq!(answer.header("vary"), "Accept-Encoding", "{name}");
         let again = [("If-None-Match", answer.header("etag"))];
         let answer = nginx.request("GET", &format!("/s/{name}"), &again, b"");
@@ -778,6 +779,10 @@ fn a_script_is_kept_an_hour_or_for_ever_by_its_name() {
 
     let missing = nginx.request("GET", "/s/gone.0123456789abcdef.js", &[], b"");
     assert_eq!((missing.status, missing.header("cache-control")), (404, ""));
+    // A name that would end the header has none.
+    std::fs::write(nginx.script_dir.join("b\r\nX-Other: 1\r\n.js"), &script).expect("write a script");
+    let answer = nginx.request("GET", "/s/b%0D%0AX-Other:%201%0D%0A.js", &[], b"");
+    assert_eq!((answer.status, answer.header("x-other"), answer.header("sourcemap")), (200, "", ""));
     assert_eq!(nginx.get("/s/"), 403);
     assert_eq!(nginx.request("POST", "/s/b.js", &[], b"").status, 405);
     assert!(nginx.lines().is_empty(), "scripts are no events");

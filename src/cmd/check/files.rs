@@ -17,7 +17,7 @@ use crate::config::{Config, Source};
 use crate::pure::arena::ARENA_BYTES;
 use crate::pure::hit::{Parsed, Reason};
 use crate::pure::lines::Lines;
-use crate::pure::parse::{Format, Trusted};
+use crate::pure::parse::{Format, Terms};
 use crate::pure::way::pieces;
 use crate::store;
 
@@ -154,12 +154,11 @@ fn one(config: &Config, source: &Source, log: &Path, site: Option<&Site>, findin
             );
         }
     };
-    let (Ok(format), Ok(trusted)) = (Format::of(&source.spec()), Trusted::parse(&config.track.trusted))
-    else {
+    let (Ok(format), Ok(terms)) = (Format::of(&source.spec()), config.track.terms()) else {
         return; // a configuration that was loaded has been through both
     };
     let (mut all, mut strange, mut private, mut public) = (0usize, 0usize, 0usize, 0usize);
-    each_parsed(&sample, &format, &trusted, &mut |parsed| {
+    each_parsed(&sample, &format, &terms, &mut |parsed| {
         all += 1;
         match parsed {
             Parsed::Reject(reject) if reject.reason == Reason::Shape => strange += 1,
@@ -202,12 +201,12 @@ fn sample(log: &Path) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn each_parsed(mut bytes: &[u8], format: &Format, trusted: &Trusted, each: &mut dyn FnMut(&Parsed<'_>)) {
+fn each_parsed(mut bytes: &[u8], format: &Format, terms: &Terms, each: &mut dyn FnMut(&Parsed<'_>)) {
     let (mut lines, mut scratch) = (Lines::new(0), vec![0; ARENA_BYTES]);
     loop {
         while let Some(line) = lines.next_line() {
             let now = clock::now();
-            let Ok(()) = pieces::<Infallible>(&line, format, trusted, &mut scratch, now, &mut |_, parsed| {
+            let Ok(()) = pieces::<Infallible>(&line, format, terms, &mut scratch, now, &mut |_, parsed| {
                 each(parsed);
                 Ok(())
             });

@@ -26,7 +26,7 @@ use crate::config::{Config, Source};
 use crate::metrics::Metrics;
 use crate::pipeline::{self, Limits, Loader};
 use crate::pure::enrich::Enricher;
-use crate::pure::parse::{Format, Spec, Trusted};
+use crate::pure::parse::{Format, Spec};
 use crate::pure::sites::Sites;
 use crate::pure::way::Way;
 use crate::source::follow::{Follow, Place};
@@ -340,11 +340,9 @@ pub(crate) fn way(config: &Config, spec: &Spec) -> anyhow::Result<(Way, Belongs)
         lines_have_ids: format.carries_id(),
         twins: !format.carries_id(),
     };
-    let trusted =
-        Trusted::parse(&config.track.trusted).map_err(anyhow::Error::msg).context("track.trusted")?;
     let enricher = Enricher::new(Arc::new(super::rules(config)?), config.privacy);
     let sites = Sites::new(spec.app.clone(), &spec.sites);
-    let way = Way::new(format, Arc::new(trusted), sites, spec.id_label().to_owned(), enricher);
+    let way = Way::new(format, Arc::new(config.track.terms()?), sites, spec.id_label().to_owned(), enricher);
     Ok((way, belongs))
 }
 

@@ -12,7 +12,7 @@ use nom::{IResult, Parser};
 use super::beacon::{self, Keep, Parameter, Params};
 use super::escape::Escape;
 use super::source::Source;
-use super::trusted::Trusted;
+use super::terms::Terms;
 use super::{json, leaves, query};
 use crate::pure::arena::Arena;
 use crate::pure::hit::{Hit, NonHit, Parsed, Reason, Reject, Value};
@@ -52,9 +52,9 @@ enum Stop {
 }
 
 /// Parses a line, or the torn head of one.
-pub(super) fn parse<'a>(line: &'a [u8], torn: bool, trusted: &Trusted, arena: &mut Arena<'a>) -> Parsed<'a> {
+pub(super) fn parse<'a>(line: &'a [u8], torn: bool, terms: &Terms, arena: &mut Arena<'a>) -> Parsed<'a> {
     let mut hit = Hit::default();
-    match read(&mut hit, line, torn, trusted, arena) {
+    match read(&mut hit, line, torn, terms, arena) {
         Ok(()) => Parsed::Hit(hit),
         Err(Stop::NonHit(what)) => Parsed::NonHit(what),
         Err(Stop::Reject(reject)) => Parsed::Reject(reject),
@@ -163,7 +163,7 @@ fn read<'a>(
     hit: &mut Hit<'a>,
     line: &'a [u8],
     torn: bool,
-    trusted: &Trusted,
+    terms: &Terms,
     arena: &mut Arena<'a>,
 ) -> Result<(), Stop> {
     let because = |reason| reject(line, reason);
@@ -206,9 +206,9 @@ fn read<'a>(
     hit.prefetch = is_prefetch(fields.sec_purpose);
 
     let mut params = Params::new();
-    read_query(hit, &mut params, &source, fields.args, arena);
+    read_query(hit, &mut params, &source, fields.args, terms, arena);
     if fields.uri.ends_with(b"/track") {
-        let trusted = hit.ip.is_some_and(|ip| trusted.contains(ip));
+        let trusted = hit.ip.is_some_and(|ip| terms.trusts(ip));
         json::read_body(hit, &mut params, fields.body, trusted, arena).map_err(because)?;
     }
     params.finish(hit, arena);
@@ -237,6 +237,7 @@ fn read_query<'a>(
     params: &mut Params,
     source: &Source<'a>,
     args: &'a [u8],
+    terms: &Terms,
     arena: &mut Arena<'a>,
 ) {
     let query = Escape::Json.bytes(args, arena);
@@ -245,7 +246,7 @@ fn read_query<'a>(
     let mut pairs = query::Pairs::new(query, source);
     let mut seen = 0_u32;
     while let Some((name, text)) = pairs.next(arena) {
-        if let Some(parameter) = Parameter::named(name.as_bytes()) {
+        if let Some(parameter) = Parameter::named(name.as_bytes()).or_else(|| terms.named(name)) {
             let bit = 1 << parameter as u32;
             if seen & bit == 0 && !parameter.set(hit, text) {
                 params.add(hit, parameter.long(), Value::Text(text), Keep::First);
@@ -299,8 +300,9 @@ mod tests {
 
     fn outcome<T>(line: &[u8], look: impl FnOnce(Parsed<'_>) -> T) -> T {
         let mut buffer = vec![0; 1 << 20];
-        let trusted = Trusted::parse(&["10.0.0.0/8".to_owned()]).unwrap();
-        look(parse(line, false, &trusted, &mut Arena::new(&mut buffer)))
+        let names = [("k9".to_owned(), "u".to_owned())].into();
+        let terms = Terms::parse(&["10.0.0.0/8".to_owned()], &names).unwrap();
+        look(parse(line, false, &terms, &mut Arena::new(&mut buffer)))
     }
 
     fn hit<T>(changes: &[(&str, &str)], look: impl FnOnce(Hit<'_>) -> T) -> T {
@@ -308,6 +310,24 @@ mod tests {
             Parsed::Hit(hit) => look(hit),
             other => panic!("{changes:?}: {other:?}"),
         })
+    }
+
+    #[test]
+    fn parameters_go_by_their_other_names_too() {
+        for (args, page) in [
+            ("a=KEY&k9=https%3A%2F%2Fs.example%2F1", "https://s.example/1"),
+            // The first counts, under whatever name.
+            ("a=KEY&k9=https%3A%2F%2Fs.example%2F1&u=https%3A%2F%2Fs.example%2F2", "https://s.example/1"),
+            ("a=KEY&u=https%3A%2F%2Fs.example%2F2&k9=https%3A%2F%2Fs.example%2F1", "https://s.example/2"),
+        ] {
+            outcome(&line(&[("args", args)]), |parsed| match parsed {
+                Parsed::Hit(hit) => {
+                    assert_eq!(hit.page_url, page, "{args}");
+                    assert!(hit.params.is_empty(), "{:?}", hit.params);
+                }
+                other => panic!("{args}: {other:?}"),
+            });
+        }
     }
 
     #[test]
@@ -508,7 +528,7 @@ mod tests {
             let torn = format!("{head}{whole}");
             assert_eq!(next_piece(torn.as_bytes()), Some(head.len()), "{torn}");
             let mut buffer = [0; 64];
-            let parsed = parse(head.as_bytes(), true, &Trusted::default(), &mut Arena::new(&mut buffer));
+            let parsed = parse(head.as_bytes(), true, &Terms::default(), &mut Arena::new(&mut buffer));
             let Parsed::Reject(reject) = parsed else { panic!("{parsed:?}") };
             assert_eq!(reject.reason, Reason::Torn);
             assert_eq!(reject.event_id.is_some(), head.len() > 40, "{head}");

@@ -19,13 +19,13 @@ mod role;
 mod source;
 mod spec;
 mod template;
-mod trusted;
+mod terms;
 
 pub use log_format::FormatError;
 pub use pixel::Pixel;
 pub use spec::{Spec, SpecError};
 pub use template::Template;
-pub use trusted::Trusted;
+pub use terms::{Terms, check_name};
 
 use super::arena::Arena;
 use super::hit::Parsed;
@@ -116,16 +116,10 @@ impl Format {
     }
 
     /// Parses a line without its newline, or a piece of one that is `torn`: cut off by the next piece.
-    pub fn parse<'a>(
-        &self,
-        line: &'a [u8],
-        torn: bool,
-        trusted: &Trusted,
-        arena: &mut Arena<'a>,
-    ) -> Parsed<'a> {
+    pub fn parse<'a>(&self, line: &'a [u8], torn: bool, terms: &Terms, arena: &mut Arena<'a>) -> Parsed<'a> {
         match self {
-            Format::Alt1 => alt1::parse(line, torn, trusted, arena),
-            Format::Template(template) => template.parse(line, torn, trusted, arena),
+            Format::Alt1 => alt1::parse(line, torn, terms, arena),
+            Format::Template(template) => template.parse(line, torn, terms, arena),
         }
     }
 }

@@ -19,7 +19,7 @@ use super::pixel::Pixel;
 use super::request::{Client, Target, split_request, upstream_ms};
 use super::role::{Role, Span};
 use super::source::Source;
-use super::trusted::Trusted;
+use super::terms::Terms;
 use crate::pure::arena::Arena;
 use crate::pure::hit::{Hit, Parsed, Reason, Reject, Value};
 
@@ -157,7 +157,7 @@ impl Template {
         &self,
         line: &'a [u8],
         torn: bool,
-        trusted: &Trusted,
+        terms: &Terms,
         arena: &mut Arena<'a>,
     ) -> Parsed<'a> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
@@ -172,7 +172,7 @@ impl Template {
         if !(self.cut(line, true, values) || self.cut(line, false, values)) {
             return Parsed::Reject(Reject::new(Reason::Shape));
         }
-        self.read(line, values, trusted, arena)
+        self.read(line, values, terms, arena)
     }
 
     /// Cuts a line into the values of the variables.
@@ -186,7 +186,7 @@ impl Template {
         &self,
         line: &'a [u8],
         values: &[&'a [u8]],
-        trusted: &Trusted,
+        terms: &Terms,
         arena: &mut Arena<'a>,
     ) -> Parsed<'a> {
         let source = Source::new(line);
@@ -277,7 +277,7 @@ impl Template {
                 hit.site = hit.host;
             }
             Some(pixel) => {
-                if let Err(kind) = pixel.read(&target, &mut hit, &mut params, trusted, arena) {
+                if let Err(kind) = pixel.read(&target, &mut hit, &mut params, terms, arena) {
                     return Parsed::NonHit(kind);
                 }
             }
@@ -303,7 +303,7 @@ mod tests {
     fn outcome<T>(format: &str, line: &str, look: impl FnOnce(Parsed<'_>) -> T) -> T {
         let template = Template::compile(format).unwrap_or_else(|e| panic!("{format}: {e}"));
         let mut buffer = vec![0; 1 << 16];
-        look(template.parse(line.as_bytes(), false, &Trusted::default(), &mut Arena::new(&mut buffer)))
+        look(template.parse(line.as_bytes(), false, &Terms::default(), &mut Arena::new(&mut buffer)))
     }
 
     /// Fields that differ from those of an empty hit, by their debug form.
@@ -438,7 +438,7 @@ mod tests {
             assert!(got.contains(expect), "{line}: {got}");
         }
         let template = Template::compile("common").unwrap();
-        let torn = template.parse(b"x", true, &Trusted::default(), &mut Arena::new(&mut []));
+        let torn = template.parse(b"x", true, &Terms::default(), &mut Arena::new(&mut []));
         assert_eq!(torn, Parsed::Reject(Reject::new(Reason::Torn)));
     }
 
@@ -475,7 +475,7 @@ mod tests {
         // Hours, were every way to cut it tried.
         let template = Template::compile("$a $upstream_response_time $b $c $status $msec").unwrap();
         let line = "1 ".repeat(128 * 1024);
-        let parsed = template.parse(line.as_bytes(), false, &Trusted::default(), &mut Arena::new(&mut []));
+        let parsed = template.parse(line.as_bytes(), false, &Terms::default(), &mut Arena::new(&mut []));
         assert!(matches!(parsed, Parsed::Reject(_)), "{parsed:?}");
     }
 }

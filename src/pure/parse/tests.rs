@@ -1,5 +1,7 @@
 //! What holds for every format, on any bytes.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -74,11 +76,11 @@ fn check_hit(hit: &Hit<'_>) {
 }
 
 fn check_all(line: &[u8], arena_bytes: usize) {
-    let trusted = Trusted::parse(&["0.0.0.0/0".to_owned()]).unwrap();
+    let terms = Terms::parse(&["0.0.0.0/0".to_owned()], &BTreeMap::new()).unwrap();
     for format in formats() {
         for torn in [false, true] {
             let mut buffer = vec![0; arena_bytes];
-            if let Parsed::Hit(hit) = format.parse(line, torn, &trusted, &mut Arena::new(&mut buffer)) {
+            if let Parsed::Hit(hit) = format.parse(line, torn, &terms, &mut Arena::new(&mut buffer)) {
                 check_hit(&hit);
             }
         }
@@ -185,7 +187,7 @@ proptest! {
         let head = &line[..at.index(line.len()).max(1)];
         let torn = [head, &line].concat();
         prop_assert_eq!(Format::Alt1.next_piece(&torn), Some(head.len()));
-        let parsed = Format::Alt1.parse(head, true, &Trusted::default(), &mut Arena::new(&mut []));
+        let parsed = Format::Alt1.parse(head, true, &Terms::default(), &mut Arena::new(&mut []));
         prop_assert!(matches!(parsed, Parsed::Reject(reject) if reject.reason == Reason::Torn));
         prop_assert_eq!(Format::Alt1.next_piece(&line), None);
     }
@@ -218,7 +220,7 @@ proptest! {
         );
         let mut buffer = vec![0; 1 << 12];
         let format = Format::compile("combined").unwrap();
-        let parsed = format.parse(line.as_bytes(), false, &Trusted::default(), &mut Arena::new(&mut buffer));
+        let parsed = format.parse(line.as_bytes(), false, &Terms::default(), &mut Arena::new(&mut buffer));
         let text = |at: usize| String::from_utf8_lossy(&raw[at]);
         let expect = Hit {
             occurred_at: seconds * 1_000_000,
@@ -293,7 +295,7 @@ proptest! {
         };
         let line = rendered(&hit);
         let mut buffer = vec![0; 1 << 16];
-        let parsed = Format::Alt1.parse(&line, false, &Trusted::default(), &mut Arena::new(&mut buffer));
+        let parsed = Format::Alt1.parse(&line, false, &Terms::default(), &mut Arena::new(&mut buffer));
         prop_assert_eq!(parsed, Parsed::Hit(hit));
     }
 }

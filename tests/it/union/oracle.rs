@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use access_log_tracker::clock;
 use access_log_tracker::pure::arena::{ARENA_BYTES, Arena};
 use access_log_tracker::pure::hit::Parsed;
-use access_log_tracker::pure::parse::{Format, Trusted};
+use access_log_tracker::pure::parse::{Format, Terms};
 use access_log_tracker::pure::way::timed;
 
 use super::case::{Gap, LineSpec, Lines, Log, What};
@@ -141,7 +141,7 @@ impl Oracle {
     /// The event that a line is, if it is one.
     fn event(&mut self, line: &[u8]) -> Option<Event> {
         let mut arena = Arena::new(&mut self.scratch);
-        let parsed = self.format.parse(line, false, &Trusted::default(), &mut arena);
+        let parsed = self.format.parse(line, false, &Terms::default(), &mut arena);
         let Parsed::Hit(hit) = timed(parsed, clock::now()) else { return None };
         let Some(id) = hit.event_id else {
             let line = String::from_utf8_lossy(line).into_owned();

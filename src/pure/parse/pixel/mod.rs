@@ -13,7 +13,7 @@ use super::beacon::{Parameter, Params};
 use super::query;
 use super::request::Target;
 use super::source::Source;
-use super::trusted::Trusted;
+use super::terms::Terms;
 use crate::pure::arena::Arena;
 use crate::pure::hit::{Hit, NonHit};
 
@@ -143,7 +143,7 @@ impl Pixel {
         target: &Target<'a>,
         hit: &mut Hit<'a>,
         params: &mut Params,
-        trusted: &Trusted,
+        terms: &Terms,
         arena: &mut Arena<'a>,
     ) -> Result<(), NonHit> {
         let (method, path, query) = target.parts();
@@ -156,7 +156,7 @@ impl Pixel {
             return Err(NonHit::Method);
         }
         hit.method = method;
-        let trusted = hit.ip.is_some_and(|ip| trusted.contains(ip));
+        let trusted = hit.ip.is_some_and(|ip| terms.trusts(ip));
         let mut event = Event::new(hit, params, arena, site, trusted);
         let mut pairs = query::Pairs::new(query.as_bytes(), Source::of_text(query));
         let mut seen = [0_u64; 2];

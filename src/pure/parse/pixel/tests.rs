@@ -1,6 +1,6 @@
 //! Requests for foreign pixels, and what becomes of everything in them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -17,8 +17,8 @@ fn format(pixel: &str) -> Format {
 
 fn outcome<T>(format: &Format, line: &str, look: impl FnOnce(Parsed<'_>) -> T) -> T {
     let mut buffer = vec![0; 1 << 16];
-    let trusted = Trusted::parse(&["10.0.0.0/8".to_owned()]).unwrap();
-    look(format.parse(line.as_bytes(), false, &trusted, &mut Arena::new(&mut buffer)))
+    let terms = Terms::parse(&["10.0.0.0/8".to_owned()], &BTreeMap::new()).unwrap();
+    look(format.parse(line.as_bytes(), false, &terms, &mut Arena::new(&mut buffer)))
 }
 
 /// What a request says, but for the line's time, address, method and status.
@@ -317,7 +317,7 @@ proptest! {
         let line = format!("1.5 192.0.2.1 h \"GET {path}?rec=1&p=/&n=a&u=b&website=c&{query} HTTP/1.1\" 200 \"{referer}\"");
         PIXELS.with(|pixels| for (format, _) in pixels {
             let mut buffer = vec![0; arena];
-            let _ = format.parse(line.as_bytes(), false, &Trusted::default(), &mut Arena::new(&mut buffer));
+            let _ = format.parse(line.as_bytes(), false, &Terms::default(), &mut Arena::new(&mut buffer));
         });
     }
 
