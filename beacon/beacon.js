@@ -53,7 +53,9 @@
             text.splice(-99);
           if (text[0]) to = part;
         }
-        if (!FULL || !off) transmit(to + cut, leaving);
+        // Counted off at the last moment: Firefox may stop a page's script anywhere as its tab is closed, and goes on with
+        // the next event.
+        if (!FULL || !off) transmit(to + cut, leaving && !(total = 0));
       } catch {}
     },
     // Counts the time since `mark`: of somebody who does nothing 30 s, and none where the machine slept.
@@ -74,7 +76,6 @@
     flush = () => {
       look();
       if (total >= 1) send("engagement", { $d$: total | 0, $sd$: depth }, 0, 1);
-      total = 0;
     },
     // Tells the page, where it is another one than before, or the same `again`.
     start = (again) => {
@@ -140,19 +141,20 @@
         history[name] = (...given) => (later(), old.apply(history, given));
       });
       listen({
+        // in the order that is smallest when it is compressed
+        timeupdate: active, // media plays
         popstate: later,
+        keydown: active,
         pointermove: active,
         pointerdown: active,
-        keydown: active,
-        timeupdate: active, // media plays
-        focus: active,
         blur: tick,
+        focus: active,
         scroll: look,
         click,
-        auxclick: click,
         pagehide: () => (flush(), (on = 0)),
-        visibilitychange: flush,
+        auxclick: click,
         pageshow: ({ persisted }) => persisted && start(1),
+        visibilitychange: flush,
       });
       setInterval(tick, 5e3);
     };

@@ -8,7 +8,7 @@ let wrong = 0;
 for (const [name, FULL] of [["beacon.min.js", false], ["beacon.full.min.js", true]]) {
   const { code, map } = await minify({ "beacon.js": source }, {
     ecma: 2020,
-    compress: { global_defs: { FULL }, passes: 4, unsafe: true, unsafe_arrows: true, unsafe_methods: true },
+    compress: { global_defs: { FULL }, passes: 4, booleans_as_integers: true, unsafe: true, unsafe_arrows: true, unsafe_methods: true },
     mangle: true,
     sourceMap: { filename: name, includeSources: false },
   });

@@ -23,7 +23,7 @@ pub const DOWNLOADS: &str = "pdf,zip,docx?,xlsx?,csv";
 
 /// More of them, for `--downloads long`, in an order that is small when it is compressed.
 pub const DOWNLOADS_LONG: &str =
-    "od[pst],avi,7z,t?gz,txt,zip,exe,pptx?,iso,mov,docx?,pkg,xlsx?,pdf,rar,mp[34],apk,csv,dmg";
+    "pkg,pdf,rar,exe,xlsx?,iso,zip,od[pst],docx?,mp[34],dmg,pptx?,mov,t?gz,apk,csv,txt,7z,avi";
 
 /// What of a parameter's name says that its value is a secret or a person. What is loaded is masked by more than that.
 const SECRETS: &str = "[^=]*(tok|key|auth|code|sig|pass|sess|mail)[^=]*";
