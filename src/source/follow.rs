@@ -33,8 +33,8 @@ enum Known {
     /// Nothing to do until it is touched: it has no line yet, broke off, or was read to its end; or until it is
     /// complete, where it was not when that was seen.
     Untouched { stamp: Stamp, complete: bool },
-    /// A copy of a file that is being read.
-    Copy(i32),
+    /// A copy of a file that is being read; whether it had more than was loaded of that.
+    Copy { stamp: Stamp, of: i32, has_more: bool },
     /// Has less than is loaded of the file that it begins like, since that time.
     Short { stamp: Stamp, of: i32, since: Micros },
 }
@@ -171,6 +171,7 @@ impl Follow {
         }
         // A live file that was cut starts anew: its copy, if there is one, continues at the checkpoint.
         self.files.retain(|f| !f.reading.was_cut());
+        self.make_way(&found);
 
         let mut new: Vec<Found> = found.into_values().filter(|f| self.is_due(f.key, f)).collect();
         // Live files first, because of two with one content the live one is to be read; then rotated files in
@@ -183,6 +184,19 @@ impl Follow {
         let later = new.split_off(new.len() - rotated + rotated.min(room));
         self.is_more = later.iter().any(|f| !self.unopened.contains_key(&f.path));
         new
+    }
+
+    /// Closes a rotated file that is read to its end where a copy of it has more: one of both is read at a time, and
+    /// without a live log a rotated file is not finished.
+    fn make_way(&mut self, found: &HashMap<Key, Found>) {
+        for found in found.values() {
+            let Some(Known::Copy { of, has_more: true, .. }) = self.known.get(&found.key) else { continue };
+            let Some(index) = self.files.iter().position(|f| f.reading.file_id() == *of) else { continue };
+            let file = &self.files[index];
+            if !file.is_live && file.reading.is_at_end() && self.end(index) == End::Open {
+                self.close(index, None);
+            }
+        }
     }
 
     /// Closes rotated files that are read to their end, as far as places are wanted; they are opened again to
@@ -251,7 +265,7 @@ impl Follow {
         let stamp = match known {
             Known::Done(stamp) | Known::Untouched { stamp, .. } | Known::Short { stamp, .. } => stamp,
             // What is missing of it is missing of the other.
-            Known::Copy(_) => return self.progress.note(key, Stands::Settled(u64::MAX)),
+            Known::Copy { .. } => return self.progress.note(key, Stands::Settled(u64::MAX)),
         };
         self.progress.note(key, Stands::Settled(u64::try_from(stamp.size).unwrap_or_default()));
     }
@@ -264,10 +278,11 @@ impl Follow {
             Some(Known::Untouched { stamp, complete }) => {
                 *stamp != found.stamp || (!complete && self.is_complete(found))
             }
-            Some(Known::Copy(of)) => !is_read(*of),
+            Some(Known::Copy { stamp, of, .. }) => !is_read(*of) || *stamp != found.stamp,
             Some(Known::Short { stamp, of, since }) => {
-                // A live log is not held up for another file: ids make it safe to read.
-                let waited = found.is_live && self.stood_still(*since) || self.store.is_final();
+                // A log that is not a copy under way is not held up for another file: ids make it safe to read.
+                let settled = found.is_live || self.is_complete(found);
+                let waited = settled && self.stood_still(*since) || self.store.is_final();
                 waited || (*stamp != found.stamp && (found.is_live || !is_read(*of)))
             }
         }
@@ -372,15 +387,15 @@ impl Follow {
             // Renamed between the look and the opening: the next look sees it as it is.
             return Ok(true);
         }
-        // A live file that stays cut short is one of its own: it is read with ids.
+        // A file that stays cut short is one of its own: it is read with ids.
+        let complete = self.is_complete(&found);
         let short_since = match self.known.get(&key) {
-            Some(Known::Short { since, .. }) if found.is_live => Some(*since),
+            Some(Known::Short { since, .. }) if found.is_live || complete => Some(*since),
             _ => None,
         };
         let stood_short = short_since.is_some_and(|since| self.stood_still(since)) || self.store.is_final();
         let belongs =
             Belongs { source: found.live_path.to_string_lossy().into_owned(), ..self.belongs.clone() };
-        let complete = self.is_complete(&found);
         let choice = Choice { fork_if_shorter: stood_short, complete, unloaded_too: false };
         let is_packed = opened.is_packed();
         let identified = match opened.identify(&belongs, choice, &self.store) {
@@ -407,7 +422,7 @@ impl Follow {
                 let since = short_since.unwrap_or_else(clock::now);
                 self.note(key, Known::Short { stamp: found.stamp, of: file_id, since });
             }
-            Identified::Reading(reading) => {
+            Identified::Reading(mut reading) => {
                 let collides = |f: &Followed| {
                     let (one, other) = (f.reading.head(), reading.head());
                     f.reading.is_new()
@@ -420,7 +435,8 @@ impl Follow {
                 }
                 if self.files.iter().any(|f| f.reading.file_id() == reading.file_id()) {
                     // A copy. One is read at a time.
-                    self.note(key, Known::Copy(reading.file_id()));
+                    let (of, has_more) = (reading.file_id(), reading.has_more());
+                    self.note(key, Known::Copy { stamp: found.stamp, of, has_more });
                     return Ok(true);
                 }
                 self.known.remove(&key);

@@ -591,6 +591,16 @@ impl Reading {
         self.lines.read_offset()
     }
 
+    /// Whether it has bytes behind those that are loaded; of a compressed file they are read, and it is not to be read
+    /// on. False where it cannot be read.
+    pub fn has_more(&mut self) -> bool {
+        let mut one = [0];
+        match &mut self.input {
+            Input::Plain(file) => file.metadata().is_ok_and(|metadata| metadata.size() > self.from),
+            Input::Stream(stream) => fill(stream, &mut one).is_ok_and(|n| n > 0),
+        }
+    }
+
     /// Whether it was read to its present end; a line without a newline may be left.
     pub fn is_at_end(&self) -> bool {
         self.at_end

@@ -183,6 +183,22 @@ fn a_copy_of_the_live_log_is_not_loaded_again() {
 }
 
 #[test]
+fn a_rotated_log_beside_an_older_copy_of_it_while_there_is_no_live_log() {
+    let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
+    bench.append("beacon.log.1", 3);
+    fs::copy(bench.path("beacon.log.1"), bench.path("beacon.log.old")).unwrap();
+    bench.append("beacon.log.1", 2);
+    let old = File::options().append(true).open(bench.path("beacon.log.old")).unwrap();
+    old.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60)).unwrap();
+    bench.start();
+    bench.settle();
+    // Packed, how much it has is not to be seen from outside.
+    bench.append("beacon.log.1", 2);
+    gzip(&bench.path("beacon.log.1"));
+    bench.settle();
+}
+
+#[test]
 fn a_log_that_becomes_readable_later() {
     use std::os::unix::fs::PermissionsExt;
     let open = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();

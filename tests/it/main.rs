@@ -10,6 +10,7 @@ mod follow;
 mod inputs;
 mod load;
 mod loading;
+mod model;
 mod monitoring;
 mod nginx;
 mod pixels;

@@ -15,32 +15,18 @@ mod world;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant, SystemTime};
-
-use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
 
 use crate::support::bench::Bench;
+use crate::support::cases::{self, Ground, Wrong};
 use crate::support::daemon::{alt, wait_for};
 use crate::support::lines::many;
 use crate::support::postgres::{Cluster, Database};
 use case::{Case, How, Lines, Theme, case};
 use judge::{look, rows};
-use world::{Ground, World, Wrong};
-
-/// Cases that are played at the same time: most of the time they wait.
-const AT_ONCE: usize = 12;
-
-/// Cases that one database sees.
-const CASES_A_DATABASE: usize = 100;
-
-/// How often a case is played when it is looked at closely.
-const AGAIN: usize = 20;
-
-/// Shorter cases that are tried once one has failed.
-const SHORTER_TRIED: usize = 400;
+use oracle::APPS;
+use world::World;
 
 fn cluster() -> &'static Arc<Cluster> {
     static SHARED: OnceLock<Arc<Cluster>> = OnceLock::new();
@@ -95,77 +81,10 @@ fn play(case: &Case, world: &mut World<'_>) -> Result<(), Wrong> {
     Ok(())
 }
 
-fn runner(seed: u64) -> TestRunner {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
-}
-
-/// The shortest case found that fails as this one does, and how.
-fn shortest(mut tree: impl ValueTree<Value = Case>, wrong: Wrong, times: usize) -> (Case, Wrong) {
-    let ground = Ground::new(cluster());
-    let mut worst = (tree.current(), wrong);
-    let mut tried = 0;
-    while tried < SHORTER_TRIED && tree.simplify() {
-        loop {
-            tried += 1;
-            let case = tree.current();
-            if let Some(wrong) = (0..times).find_map(|_| check(&case, &ground).err()) {
-                worst = (case, wrong);
-                break;
-            }
-            if tried >= SHORTER_TRIED || !tree.complicate() {
-                return worst;
-            }
-        }
-    }
-    worst
-}
-
 /// Plays `count` cases of a theme.
 fn hold(theme: Theme, count: usize) {
-    let one: Option<u64> = std::env::var("ALT_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
-    let full = std::env::var_os("ALT_TEST_FULL").is_some();
-    let count = match one {
-        Some(_) => AGAIN,
-        None if full => count * 10,
-        None => count,
-    };
-    let first = u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos()).unwrap();
-    let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
-    let failed: Mutex<Option<(u64, Wrong)>> = Mutex::default();
-    let started = Instant::now();
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                let mut ground = Ground::new(cluster());
-                let mut played = 0;
-                loop {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    if n >= count as u64 || stop.load(Ordering::Relaxed) {
-                        return;
-                    }
-                    if played == CASES_A_DATABASE {
-                        (ground, played) = (Ground::new(cluster()), 0);
-                    }
-                    played += 1;
-                    let seed = one.unwrap_or(first + n);
-                    let drawn = case(theme).new_tree(&mut runner(seed)).unwrap().current();
-                    if let Err(wrong) = check(&drawn, &ground) {
-                        stop.store(true, Ordering::Relaxed);
-                        failed.lock().unwrap().get_or_insert((seed, format!("case {n}: {wrong}")));
-                    }
-                }
-            });
-        }
-    });
-    println!("{count} cases in {:.1?}", started.elapsed());
-    let Some((seed, wrong)) = failed.into_inner().unwrap() else { return };
-    eprintln!("ALT_TEST_SEED={seed} fails; looking for a shorter case: {wrong}");
     let times = if theme.disturbed || theme.live { 5 } else { 2 };
-    let tree = case(theme).new_tree(&mut runner(seed)).unwrap();
-    let (short, wrong) = shortest(tree, wrong, times);
-    panic!("ALT_TEST_SEED={seed}\n{short}\n{wrong}");
+    cases::hold(&|| case(theme), &|| Ground::new(cluster(), &APPS[..3]), &check, count, times);
 }
 
 #[test]

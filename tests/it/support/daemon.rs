@@ -144,6 +144,19 @@ impl Daemon {
         answer
     }
 
+    /// Asks its admin port, if it listens already; the answer may be that of one that was started before.
+    pub(crate) fn try_ask(&self, path: &str) -> Option<String> {
+        let log = self.log();
+        let said = log.lines().rev().find(|line| line.contains("answering /healthz"))?;
+        let address = said.split("address=").nth(1)?.trim();
+        let mut connection = TcpStream::connect(address).ok()?;
+        connection.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+        connection.write_all(format!("GET {path} HTTP/1.1\r\nHost: alt\r\n\r\n").as_bytes()).ok()?;
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    }
+
     /// A sample of its `/metrics`, by name and labels; 0 where there is none.
     pub(crate) fn metric(&self, sample: &str) -> f64 {
         let (status, page) = self.ask("/metrics");

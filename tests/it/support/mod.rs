@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod browser;
+pub(crate) mod cases;
 pub(crate) mod daemon;
 pub(crate) mod lines;
 pub(crate) mod nginx;

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use access_log_tracker::pure::checkpoint::hash;
 
 use super::oracle::{Event, Holds};
-use super::world::{Ground, World, Wrong};
+use super::world::World;
+use crate::support::cases::{Ground, Wrong};
 
 /// How often each event has to be a row, by the files: once where it has an id, else as often as in the file that
 /// has it most often.

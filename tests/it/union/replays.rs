@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use super::case::{Disturbance, How, Lines, Pick, Run, Step};
 use super::oracle::{APPS, FIRST, OWNER};
-use super::world::{PATIENCE, World, Wrong};
+use super::world::{PATIENCE, World};
+use crate::support::cases::Wrong;
 use crate::support::daemon::alt;
 
 impl World<'_> {

@@ -13,8 +13,8 @@ use super::case::{Case, Cut, Form, Gap, LineSpec, Lines, Piece, Spec, Step, What
 use super::files::{age, cut, mixed, pack, without_twins};
 use super::judge::{Row, has_id, rows, union};
 use super::oracle::{APPS, OWNER, Oracle, gap};
+use crate::support::cases::{Ground, Wrong};
 use crate::support::daemon::{Daemon, configuration};
-use crate::support::postgres::{Cluster, Database};
 
 /// Nothing takes longer, unless it hangs.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,36 +23,6 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 const NAMES: [&str; 9] =
     ["a.log", "b", "c.log.1", "sub/a.log", "sub/b.gz", "sub/deep/a.log", "d.zst", "e", "z.log"];
 
-/// A database and a connection to it, for case after case.
-pub(super) struct Ground {
-    pub(super) database: Database,
-    runtime: tokio::runtime::Runtime,
-    client: tokio_postgres::Client,
-}
-
-impl Ground {
-    pub(super) fn new(cluster: &std::sync::Arc<Cluster>) -> Ground {
-        let database = cluster.database();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let client = runtime.block_on(database.connect());
-        let ground = Ground { database, runtime, client };
-        for app in &APPS[..3] {
-            ground.rows(&format!("INSERT INTO applications (app_key, name) VALUES ('{app}', '{app}')"));
-        }
-        ground
-    }
-
-    /// Runs SQL; fields as text, `""` for NULL.
-    pub(super) fn rows(&self, sql: &str) -> Vec<Vec<String>> {
-        let messages = self.runtime.block_on(self.client.simple_query(sql)).unwrap();
-        let rows = messages.iter().filter_map(|message| match message {
-            tokio_postgres::SimpleQueryMessage::Row(row) => Some(row),
-            _ => None,
-        });
-        rows.map(|row| (0..row.len()).map(|i| row.get(i).unwrap_or_default().to_owned()).collect()).collect()
-    }
-}
-
 /// A file of the collection.
 pub(super) struct Stored {
     pub(super) path: PathBuf,
@@ -60,9 +30,6 @@ pub(super) struct Stored {
     pub(super) form: Form,
     pub(super) whole: bool,
 }
-
-/// What went wrong.
-pub(super) type Wrong = String;
 
 /// Files, and what is done with them.
 pub(super) struct World<'a> {
@@ -93,10 +60,7 @@ pub(super) struct World<'a> {
 impl<'a> World<'a> {
     /// Makes the files of a case. The database is emptied.
     pub(super) fn new(case: &Case, ground: &'a Ground) -> World<'a> {
-        ground.rows(
-            "DELETE FROM access_logs; DELETE FROM rejected_lines; DELETE FROM checkpoints; \
-             DELETE FROM loaded_by_ids; DELETE FROM log_files",
-        );
+        ground.clear();
         ground.rows(&format!("DELETE FROM applications WHERE app_key = '{}'", APPS[3]));
         let directory = tempfile::Builder::new().prefix("alt-union-").tempdir_in("/tmp").unwrap();
         let (format, owner) = match case.lines {
