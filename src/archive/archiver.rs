@@ -33,7 +33,7 @@ use crate::pure::parse::Format;
 use crate::source::follow::Place;
 use crate::source::reading::{Belongs, Key, Opened, key};
 use crate::source::siblings::{live_paths, siblings};
-use crate::store::connect::connect_counted;
+use crate::store::connect::{Connection, connect_counted};
 use crate::store::files::Stamp;
 use crate::store::writer::Store;
 
@@ -177,7 +177,7 @@ pub struct Archiver {
     postgres: config::Postgres,
     store: Store,
     runtime: tokio::runtime::Runtime,
-    client: Option<Client>,
+    client: Option<Connection>,
     target: Option<Box<dyn Target>>,
     /// When unfinished uploads are looked for, and the wait after that; `None`: they are taken away.
     sweep_at: Option<(Instant, Duration)>,
@@ -655,7 +655,7 @@ impl Archiver {
                     Some(open) => client.insert(open),
                     None => client.insert(connect_counted(postgres, &name, connections).await?),
                 };
-                question(client).await.context("ask the database about the archive")
+                question(&*client).await.context("ask the database about the archive")
             });
             tokio::select! {
                 answer = answer => answer.context("the database does not answer")?,

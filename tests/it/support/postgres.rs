@@ -145,7 +145,7 @@ impl Database {
     }
 
     /// A connection as the role `alt`.
-    pub(crate) async fn connect(&self) -> tokio_postgres::Client {
+    pub(crate) async fn connect(&self) -> store::connect::Connection {
         store::connect(&self.config(), "test").await.unwrap()
     }
 

@@ -27,7 +27,7 @@ const NAMES: [&str; 9] =
 pub(super) struct Ground {
     pub(super) database: Database,
     runtime: tokio::runtime::Runtime,
-    client: tokio_postgres::Client,
+    client: access_log_tracker::store::connect::Connection,
 }
 
 impl Ground {
