@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::files::{Facts, Reached};
 use super::partitions::{self, Month};
-use super::{Trouble, classify, classify_any, dimensions, files};
+use super::{NOTICE_THAT_WE_ARE_GONE, Trouble, classify, classify_any, dimensions, files};
 use crate::clock::{micros, system_time};
 use crate::pure::aside::{Aside, UsedSpan};
 use crate::pure::batch::{Batch, FileRef, RejectSpan, Section};
@@ -288,14 +288,10 @@ async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(
 /// Opens the transaction and takes the locks of the batch's hours: shared where checkpoints prove all of it,
 /// exclusive where ids are read, so that the reading statement sees all that others committed.
 async fn begin(client: &Client, batch: &Batch) -> Result<(), Failure> {
-    let mut sql = String::from(
-        // The level that the id-reading statement relies on, whatever the role's default; and a server that
-        // notices within minutes when we are cut off, and frees our locks.
-        "BEGIN ISOLATION LEVEL READ COMMITTED; \
-         SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '5min'; \
-         SET LOCAL idle_in_transaction_session_timeout = '2min'; SET LOCAL client_connection_check_interval = '5s'; \
-         SET LOCAL tcp_keepalives_idle = 30; SET LOCAL tcp_keepalives_interval = 10; \
-         SET LOCAL tcp_keepalives_count = 3; SET LOCAL tcp_user_timeout = 60000",
+    let mut sql = format!(
+        // The level that the id-reading statement relies on, whatever the role's default.
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '10s'; \
+         SET LOCAL statement_timeout = '5min'; {NOTICE_THAT_WE_ARE_GONE}"
     );
     let lock = if batch.reads_ids() { "pg_advisory_xact_lock" } else { "pg_advisory_xact_lock_shared" };
     let hours: Vec<String> = batch.hours().map(|h| h.to_string()).collect();
@@ -647,7 +643,7 @@ async fn copy_rows(
 /// back: indices into `batch.keys`, ascending, with PostgreSQL's message.
 async fn find_refused(client: &Client, batch: &Batch, data: &Bytes) -> Result<Vec<(usize, String)>, Failure> {
     client
-        .batch_execute("BEGIN; SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '5min'")
+        .batch_execute(&format!("BEGIN; SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '5min'; {NOTICE_THAT_WE_ARE_GONE}"))
         .await?;
     let mut refused = Vec::new();
     let mut halves: Vec<_> = std::iter::once(0..batch.keys.len()).collect();

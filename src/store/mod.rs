@@ -14,6 +14,12 @@ pub mod writer;
 
 pub use connect::connect;
 
+/// In every transaction that holds locks for longer than a statement: a server that notices within minutes when we are
+/// cut off, and frees them.
+const NOTICE_THAT_WE_ARE_GONE: &str = "SET LOCAL idle_in_transaction_session_timeout = '2min'; \
+    SET LOCAL client_connection_check_interval = '5s'; SET LOCAL tcp_keepalives_idle = 30; \
+    SET LOCAL tcp_keepalives_interval = 10; SET LOCAL tcp_keepalives_count = 3; SET LOCAL tcp_user_timeout = 60000";
+
 /// The name under which a session is seen in `pg_stat_activity`, cut as PostgreSQL cuts it.
 pub fn session_name(verb: &str, host: &str) -> String {
     let mut name = format!("alt {verb} {host}");

@@ -11,6 +11,7 @@ mod inputs;
 mod load;
 mod loading;
 mod monitoring;
+mod network;
 mod nginx;
 mod pixels;
 mod publish;

@@ -5,8 +5,10 @@ pub(crate) mod browser;
 pub(crate) mod daemon;
 pub(crate) mod lines;
 pub(crate) mod nginx;
+pub(crate) mod pace;
 pub(crate) mod postgres;
 pub(crate) mod prometheus;
+pub(crate) mod proxy;
 pub(crate) mod s3;
 pub(crate) mod webdriver;
 
