@@ -23,6 +23,7 @@ use super::files::{Facts, Reached};
 use super::partitions::{self, Month};
 use super::{NOTICE_THAT_WE_ARE_GONE, Trouble, classify, classify_any, dimensions, files};
 use crate::clock::{micros, system_time};
+use crate::fault::{self, Step};
 use crate::pure::aside::{Aside, UsedSpan};
 use crate::pure::batch::{Batch, FileRef, RejectSpan, Section};
 use crate::pure::checkpoint::Proof;
@@ -201,6 +202,7 @@ pub async fn commit(
     patience: &mut Patience,
 ) -> Result<(), Failure> {
     dimensions::add_agents(client, &mut work.batch.agents).await?;
+    fault::at(Step::AgentsAdded);
     let months: BTreeSet<Month> = work.batch.keys.iter().map(|k| partitions::month(k.occurred_at)).collect();
     memory.ensure_partitions(client, months.into_iter()).await?;
 
@@ -262,14 +264,19 @@ async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(
             begin(client, &work.batch).await?;
         }
     }
+    fault::at(Step::Begun);
     if work.batch.reads_ids() {
         let there = ids_there(client, &work.batch).await?;
+        fault::at(Step::IdsRead);
         work.batch.cut_loaded(&there);
     }
     advance(client, work).await?;
     note_by_ids(client, &work.batch).await?;
+    fault::at(Step::Advanced);
     copy_rows(client, &work.batch, data, 0..work.batch.keys.len()).await?;
+    fault::at(Step::Copied);
     quarantine(client, &work.batch).await?;
+    fault::at(Step::Quarantined);
     for (section, proof) in work.batch.sections.iter().zip(&work.proofs) {
         let heads = [Some(section.file.head()), section.better_head];
         let ends = [(&section.from_tail, section.from), (&section.to_tail, section.to)];
@@ -282,6 +289,7 @@ async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(
         }
     }
     client.batch_execute("COMMIT").await?;
+    fault::at(Step::Committed);
     Ok(())
 }
 
@@ -623,6 +631,7 @@ async fn copy_rows(
         while !rest.is_empty() {
             let chunk = rest.split_to(rest.len().min(COPY_CHUNK_BYTES));
             sink.feed(chunk).await?;
+            fault::at(Step::Copying);
         }
     }
     sink.feed(Bytes::from_static(copy::TRAILER)).await?;

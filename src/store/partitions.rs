@@ -12,6 +12,7 @@ use tokio_postgres::error::SqlState;
 
 use super::NOTICE_THAT_WE_ARE_GONE;
 use crate::clock;
+use crate::fault::{self, Step};
 use crate::pure::hit::Micros;
 
 /// Advisory lock under which partitions are made (first key; the second is the month).
@@ -80,7 +81,10 @@ async fn make(client: &Client, month: Month) -> anyhow::Result<()> {
     );
     let made = async {
         client.batch_execute(&begin).await.with_context(|| format!("begin making partition {name}"))?;
-        make_locked(client, month, &name).await
+        fault::at(Step::PartitionBegun);
+        make_locked(client, month, &name).await?;
+        fault::at(Step::PartitionMade);
+        anyhow::Ok(())
     };
     let made = made.await;
     // Also where it did not begin: nothing more could be asked on this connection.
@@ -88,6 +92,7 @@ async fn make(client: &Client, month: Month) -> anyhow::Result<()> {
     let ended = client.batch_execute(end).await;
     made?;
     ended.with_context(|| format!("commit partition {name}"))?;
+    fault::at(Step::PartitionCommitted);
     tracing::info!(partition = name, "made a partition");
     Ok(())
 }

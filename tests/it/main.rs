@@ -8,6 +8,7 @@ mod browser;
 mod cli;
 mod follow;
 mod inputs;
+mod kill;
 mod load;
 mod loading;
 mod monitoring;

@@ -137,3 +137,35 @@ fn silence_is_noticed_and_ends_wherever_it_begins() {
         }
     });
 }
+
+/// The daemon is killed where its connection is silent: the server does not learn that, and its session lives on.
+fn outlived_at(place: Place, fault: Fault) {
+    let (mut bench, proxy) = behind_proxy();
+    let mut pace = Pace::new(&bench);
+    pace.append(1);
+    bench.start();
+    pace.settle(&bench, 30);
+    proxy.next(place, fault);
+    pace.append(20);
+    wait_for(30, || !proxy.met().is_empty(), || bench.state());
+    bench.daemon.take().unwrap().kill();
+    pace.append(20);
+    bench.start();
+    pace.settle(&bench, 90);
+    bench.stop();
+    pace.check(&bench);
+}
+
+#[test]
+fn a_session_that_outlives_its_killed_daemon_does_not_stand_in_the_way() {
+    std::thread::scope(|scope| {
+        for (place, fault) in [
+            (Place::Query, Fault::Silence),
+            (Place::Copy, Fault::HalfAndSilence),
+            (Place::Commit, Fault::Silence),
+            (Place::Committed, Fault::Silence),
+        ] {
+            scope.spawn(move || outlived_at(place, fault));
+        }
+    });
+}

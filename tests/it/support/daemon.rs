@@ -94,6 +94,11 @@ impl Daemon {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
     }
 
+    /// How it ended, if it has ended by itself.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// As `kill -9` does; waits until it is gone.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

@@ -20,6 +20,8 @@ pub(crate) struct Pace {
     size: usize,
     hits: HashMap<String, Place>,
     garbage: HashSet<Place>,
+    /// What each file holds.
+    pub(crate) texts: Vec<String>,
 }
 
 impl Pace {
@@ -31,6 +33,7 @@ impl Pace {
             size: 0,
             hits: HashMap::new(),
             garbage: HashSet::new(),
+            texts: vec![String::new()],
         }
     }
 
@@ -50,6 +53,7 @@ impl Pace {
         let mut log = OpenOptions::new().create(true).append(true).open(&self.path).unwrap();
         log.write_all(text.as_bytes()).unwrap();
         self.size += text.len();
+        self.texts[self.file] += &text;
     }
 
     /// Moves the log away, as logrotate does.
@@ -59,6 +63,7 @@ impl Pace {
         }
         self.file += 1;
         self.size = 0;
+        self.texts.push(String::new());
         std::fs::rename(&self.path, self.rotated(self.file)).unwrap();
     }
 
