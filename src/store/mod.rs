@@ -57,6 +57,15 @@ pub fn classify_any(error: &anyhow::Error) -> Trouble {
     Trouble::Stop
 }
 
+/// An error as people may see it: without PostgreSQL's DETAIL, which shows a row that it refuses.
+pub fn told(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let Some((said, detail)) = text.split_once("\nDETAIL: ") else { return text };
+    // The hint is PostgreSQL's own, and comes last.
+    let hint = detail.rfind("\nHINT: ").map_or("", |at| &detail[at..]);
+    format!("{said}{hint}")
+}
+
 /// Data errors are class 22 and nothing else: 23 (a constraint somebody added), 42 (a missing column, a
 /// revoked grant), 28 and 3D (no access, no database) would refuse every row alike, and draining the
 /// stream into rejects would lose it.
@@ -116,6 +125,21 @@ mod tests {
         ];
         for (state, trouble) in cases {
             assert_eq!(classify_state(state), trouble, "{state}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_without_the_row_that_is_refused() {
+        for (error, expected) in [
+            (
+                "ERROR: no\nDETAIL: Failing row contains (secret,\nHINT: x).\nHINT: mend it",
+                "ERROR: no\nHINT: mend it",
+            ),
+            ("ERROR: no\nDETAIL: Failing row contains (secret).", "ERROR: no"),
+            ("ERROR: no\nHINT: mend it", "ERROR: no\nHINT: mend it"),
+        ] {
+            let error = anyhow::anyhow!(error).context("load a batch");
+            assert_eq!(told(&error), format!("load a batch: {expected}"));
         }
     }
 

@@ -21,7 +21,7 @@ use super::commit::{Failure, Memory, Patience, Work, commit, rehearse};
 use super::connect::{Connection, connect_counted};
 use super::files::{Candidate, Facts, Which};
 use super::rehearsal::Rehearsal;
-use super::{Trouble, classify, classify_any, dimensions, files, migrate, partitions};
+use super::{Trouble, classify, classify_any, dimensions, files, migrate, partitions, told};
 use crate::clock;
 use crate::config;
 use crate::fault;
@@ -647,14 +647,14 @@ impl Writer {
             && self.shared.connected.load(Ordering::Acquire)
             && self.options.rehearsal.is_none();
         if !passes && !self.options.patient {
-            *lock(&self.shared.fatal) = Some(error);
+            *lock(&self.shared.fatal) = Some(anyhow::Error::msg(told(&error)));
             return false;
         }
         let most = if trouble == Trouble::Transient { RETRY_TRANSIENT_MAX } else { RETRY_STOP_MAX };
         let wait = RETRY_FIRST.saturating_mul(1 << self.retry.min(16)).min(most);
         self.retry += 1;
         self.shared.metrics.retried(DESTINATION, &cause(&error));
-        let message = format!("{error:#}");
+        let message = told(&error);
         {
             let known = &mut *lock(&self.shared.trouble);
             if known.as_ref() != Some(&message) {
