@@ -15,6 +15,7 @@ mod monitoring;
 mod network;
 mod nginx;
 mod pixels;
+mod postgres;
 mod publish;
 mod rejects;
 mod replay;
