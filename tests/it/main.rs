@@ -7,6 +7,7 @@ mod beacon;
 mod browser;
 mod cli;
 mod follow;
+mod host;
 mod inputs;
 mod kill;
 mod load;

@@ -10,6 +10,7 @@ use access_log_tracker::store;
 
 use crate::support::bench::Bench;
 use crate::support::daemon::{Daemon, alt, configuration, wait_for};
+use crate::support::disk::Disk;
 use crate::support::lines::register;
 use crate::support::not_looked_at;
 use crate::support::pace::Pace;
@@ -73,49 +74,6 @@ fn connections_that_are_all_taken_are_waited_for() {
     pace.append(20);
     pace.settle(&bench, 60);
     passed(&mut bench);
-}
-
-/// A small file system of its own.
-struct Disk(PathBuf);
-
-impl Disk {
-    /// `None`, and said so: this may not mount.
-    fn mount(at: &Path, megabytes: u32) -> Option<Disk> {
-        fs::create_dir_all(at).unwrap();
-        let size = format!("size={megabytes}m,mode=777");
-        let mounted = nix::unistd::geteuid().is_root()
-            && Command::new("mount")
-                .args(["-t", "tmpfs", "-o", &size, "tmpfs"])
-                .arg(at)
-                .status()
-                .unwrap()
-                .success();
-        if !mounted {
-            not_looked_at("a full disk: this may not mount a file system");
-        }
-        mounted.then(|| Disk(at.to_owned()))
-    }
-
-    /// Fills it but for so many kilobytes.
-    fn fill(&self, but: usize) {
-        let ballast = self.0.join("ballast");
-        let mut bytes = vec![1; 1 << 16];
-        let mut file = fs::File::create(&ballast).unwrap();
-        while std::io::Write::write_all(&mut file, &bytes).is_ok() {}
-        bytes.clear();
-        let size = file.metadata().unwrap().len();
-        file.set_len(size.saturating_sub(but as u64 * 1024)).unwrap();
-    }
-
-    fn free(&self) {
-        fs::remove_file(self.0.join("ballast")).unwrap();
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
 }
 
 #[test]

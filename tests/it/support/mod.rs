@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod browser;
 pub(crate) mod daemon;
+pub(crate) mod disk;
 pub(crate) mod lines;
 pub(crate) mod nginx;
 pub(crate) mod pace;
