@@ -62,7 +62,7 @@ fn cut_at_random_while_lines_come_and_logs_are_rotated() {
     let seed = std::env::var("ALT_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
     let seed: u64 =
         seed.unwrap_or_else(|| u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos()).unwrap());
-    let rounds = if full() { 10_000 } else { 400 };
+    let rounds = if full() { 6_000 } else { 400 };
     println!("ALT_TEST_SEED={seed}");
     let (mut bench, proxy) = behind_proxy();
     let mut pace = Pace::new(&bench);

@@ -156,6 +156,13 @@ impl Daemon {
         sample_of(&page, sample).unwrap_or(0.0)
     }
 
+    /// How many files it may have open from now on.
+    pub(crate) fn limit_files(&self, count: u32) {
+        let pid = self.child.id().to_string();
+        let limit = format!("--nofile={count}:{count}");
+        assert!(Command::new("prlimit").args(["--pid", &pid, &limit]).status().unwrap().success());
+    }
+
     /// Its greatest resident memory so far, KiB.
     pub(crate) fn peak_rss_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
