@@ -4,13 +4,13 @@
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::Mutex;
 use std::time::{Duration, Instant, SystemTime};
 
 use access_log_tracker::fault::Step;
 
 use crate::support::bench::Bench;
 use crate::support::daemon::{Daemon, alt, wait_for};
+use crate::support::each;
 use crate::support::pace::Pace;
 use crate::support::postgres::Database;
 
@@ -57,21 +57,6 @@ fn archived(bench: &Bench, pace: &Pace) {
     wait_for(20, || bench.database.psql(noted) == rotated.len().to_string(), || bench.state());
 }
 
-/// Does it for several at the same time: most of the time they wait.
-fn each<T: Copy + Send>(of: impl IntoIterator<Item = T>, what: impl Fn(T) + Sync) {
-    let all: Mutex<Vec<T>> = Mutex::new(of.into_iter().collect());
-    let next = || all.lock().unwrap().pop();
-    std::thread::scope(|scope| {
-        for _ in 0..6 {
-            scope.spawn(|| {
-                while let Some(one) = next() {
-                    what(one);
-                }
-            });
-        }
-    });
-}
-
 fn the_daemon_dies_at(step: Step) {
     let mut bench = bench();
     let mut pace = Pace::new(&bench);
@@ -96,7 +81,7 @@ fn the_daemon_dies_at(step: Step) {
 
 #[test]
 fn the_daemon_dies_at_each_of_its_steps() {
-    each(Step::ALL.iter().copied().filter(|step| *step != Step::Migrated), the_daemon_dies_at);
+    each(6, Step::ALL.iter().copied().filter(|step| *step != Step::Migrated), the_daemon_dies_at);
 }
 
 /// Numbers that look drawn. The seed is printed; `ALT_TEST_SEED` repeats it.
@@ -166,7 +151,7 @@ fn rotate(pace: &mut Pace, lines: usize) {
 
 #[test]
 fn a_replay_dies_at_each_of_its_steps() {
-    each(Step::ALL.iter().copied().filter(|step| is_of_a_replay(*step)), |step| {
+    each(6, Step::ALL.iter().copied().filter(|step| is_of_a_replay(*step)), |step| {
         let bench = bench();
         let mut pace = Pace::new(&bench);
         (0..3).for_each(|_| rotate(&mut pace, 100));

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::bench::Bench;
 use crate::support::daemon::{Daemon, wait_for};
+use crate::support::each;
 use crate::support::pace::Pace;
 use crate::support::postgres::Database;
 use crate::support::proxy::{Fault, Place, Proxy};
@@ -50,11 +51,7 @@ fn cut_at(place: Place) {
 
 #[test]
 fn whatever_is_cut_and_wherever_no_line_is_lost_or_doubled() {
-    std::thread::scope(|scope| {
-        for place in Place::ALL {
-            scope.spawn(move || cut_at(place));
-        }
-    });
+    each(Place::ALL.len(), Place::ALL, cut_at);
 }
 
 #[test]
@@ -72,7 +69,7 @@ fn cut_at_random_while_lines_come_and_logs_are_rotated() {
     let faults = proxy.met().len();
     proxy.at_random(0, 0);
     pace.append(1);
-    pace.settle(&bench, 60);
+    pace.settle(&bench, 120);
     println!("{faults} faults, {} lines", pace.lines());
     assert!(faults >= rounds / 100, "{faults} faults: {:?}", proxy.met());
     bench.stop();
@@ -116,26 +113,26 @@ fn cut_off(begun: bool, passes: usize, place: Place, fault: Fault) {
 
 #[test]
 fn silence_is_noticed_and_ends_wherever_it_begins() {
-    std::thread::scope(|scope| {
-        let start = |begun, passes, place, fault| {
-            scope.spawn(move || cut_off(begun, passes, place, fault));
-        };
-        start(false, 0, Place::Startup, Fault::Silence);
+    let mut cases = vec![
+        (false, 0, Place::Startup, Fault::Silence),
         // While the schema is looked at, and while a partition is made.
-        start(false, 7, Place::Query, Fault::Silence);
-        start(false, 20, Place::Query, Fault::Silence);
-        start(true, 0, Place::Query, Fault::Silence);
-        start(true, 0, Place::Copy, Fault::HalfAndSilence);
-        start(true, 0, Place::Commit, Fault::Silence);
-        start(true, 0, Place::Committed, Fault::Silence);
-        if full() {
-            start(true, 0, Place::Answer, Fault::Silence);
-            start(true, 0, Place::Copy, Fault::Silence);
-            start(true, 0, Place::Commit, Fault::HalfAndSilence);
-            start(true, 0, Place::Committed, Fault::HalfAndSilence);
-            (0..40).for_each(|passes| start(false, passes, Place::Query, Fault::Silence));
-        }
-    });
+        (false, 7, Place::Query, Fault::Silence),
+        (false, 20, Place::Query, Fault::Silence),
+        (true, 0, Place::Query, Fault::Silence),
+        (true, 0, Place::Copy, Fault::HalfAndSilence),
+        (true, 0, Place::Commit, Fault::Silence),
+        (true, 0, Place::Committed, Fault::Silence),
+    ];
+    if full() {
+        cases.extend([
+            (true, 0, Place::Answer, Fault::Silence),
+            (true, 0, Place::Copy, Fault::Silence),
+            (true, 0, Place::Commit, Fault::HalfAndSilence),
+            (true, 0, Place::Committed, Fault::HalfAndSilence),
+        ]);
+        cases.extend((0..40).map(|passes| (false, passes, Place::Query, Fault::Silence)));
+    }
+    each(10, cases, |(begun, passes, place, fault)| cut_off(begun, passes, place, fault));
 }
 
 /// The daemon is killed where its connection is silent: the server does not learn that, and its session lives on.
@@ -158,14 +155,11 @@ fn outlived_at(place: Place, fault: Fault) {
 
 #[test]
 fn a_session_that_outlives_its_killed_daemon_does_not_stand_in_the_way() {
-    std::thread::scope(|scope| {
-        for (place, fault) in [
-            (Place::Query, Fault::Silence),
-            (Place::Copy, Fault::HalfAndSilence),
-            (Place::Commit, Fault::Silence),
-            (Place::Committed, Fault::Silence),
-        ] {
-            scope.spawn(move || outlived_at(place, fault));
-        }
-    });
+    let cases = [
+        (Place::Query, Fault::Silence),
+        (Place::Copy, Fault::HalfAndSilence),
+        (Place::Commit, Fault::Silence),
+        (Place::Committed, Fault::Silence),
+    ];
+    each(cases.len(), cases, |(place, fault)| outlived_at(place, fault));
 }

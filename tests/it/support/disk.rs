@@ -30,10 +30,9 @@ impl Disk {
     /// Fills it but for so many kilobytes.
     pub(crate) fn fill(&self, but: usize) {
         let ballast = self.0.join("ballast");
-        let mut bytes = vec![1; 1 << 16];
+        let bytes = vec![1; 1 << 16];
         let mut file = fs::File::create(&ballast).unwrap();
         while std::io::Write::write_all(&mut file, &bytes).is_ok() {}
-        bytes.clear();
         let size = file.metadata().unwrap().len();
         file.set_len(size.saturating_sub(but as u64 * 1024)).unwrap();
     }

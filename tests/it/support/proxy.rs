@@ -214,6 +214,8 @@ impl Stream {
 async fn connection(mut daemon: TcpStream, plan: Arc<Mutex<Plan>>) {
     let path = lock(&plan).server.clone();
     let Ok(mut server) = UnixStream::connect(path).await else { return };
+    // Message by message: each would wait for the one before to be acknowledged.
+    daemon.set_nodelay(true).unwrap();
     let mut up = Stream { is_first: true, ..Stream::default() };
     let mut down = Stream::default();
     let mut was_commit = false;
