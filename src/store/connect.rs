@@ -33,7 +33,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server may take for its last answers once nobody waits for them.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A connection. Once it is dropped, what is still wanted of it may end; then it is closed, after [`CLOSE_TIMEOUT`]
+/// A connection. Once it is dropped, what is still wanted of it may end; then it is closed, after half a minute
 /// also where the server says nothing any more, so that whoever stands in between sees that nobody waits.
 #[derive(Debug)]
 pub struct Connection {
