@@ -26,4 +26,5 @@ pub mod cli;
 pub mod clock;
 pub mod cmd;
 pub mod config;
+pub mod fault;
 pub mod metrics;

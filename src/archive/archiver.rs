@@ -28,12 +28,13 @@ use super::target::{Stop, Stoppable, Stopped, Target};
 use super::{Object, hash, open, pack, spool, store};
 use crate::clock::{self, system_time};
 use crate::config;
+use crate::fault::{self, Step};
 use crate::metrics::{Metrics, Queue};
 use crate::pure::parse::Format;
 use crate::source::follow::Place;
 use crate::source::reading::{Belongs, Key, Opened, key};
 use crate::source::siblings::{live_paths, siblings};
-use crate::store::connect::connect_counted;
+use crate::store::connect::{Connection, connect_counted};
 use crate::store::files::Stamp;
 use crate::store::writer::Store;
 
@@ -177,7 +178,7 @@ pub struct Archiver {
     postgres: config::Postgres,
     store: Store,
     runtime: tokio::runtime::Runtime,
-    client: Option<Client>,
+    client: Option<Connection>,
     target: Option<Box<dyn Target>>,
     /// When unfinished uploads are looked for, and the wait after that; `None`: they are taken away.
     sweep_at: Option<(Instant, Duration)>,
@@ -531,6 +532,7 @@ impl Archiver {
                     Failed::Archive(error).into()
                 }
             })?;
+        fault::at(Step::Packed);
         let (before, after) = opened.stamps().map_err(of_file(&file.path))?;
         if packed.raw_bytes != state.loaded_bytes || before != after {
             return Ok(false);
@@ -538,6 +540,7 @@ impl Archiver {
         let name = name(&self.host, &file.live_path, times, &state.head, packed.raw_bytes, compression);
         let stored = store(target.as_ref(), name, &packed, &self.stop)
             .map_err(|error| if self.stop.is_stopped() { error } else { Failed::Archive(error).into() })?;
+        fault::at(Step::Proven);
         let uri = target.uri(&stored.key);
         let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let noted = self.execute(
@@ -557,6 +560,7 @@ impl Archiver {
         if noted == 0 {
             return Ok(false);
         }
+        fault::at(Step::Noted);
         self.metrics.archived(packed.raw_bytes, stored.bytes);
         tracing::info!(
             path = %file.path.display(), uri, bytes = packed.raw_bytes, packed = stored.bytes,
@@ -599,6 +603,7 @@ impl Archiver {
             if (named.st_dev, named.st_ino) != file.key {
                 return Ok(false);
             }
+            fault::at(Step::Deleting);
             unlinkat(directory.as_fd(), name, UnlinkatFlags::NoRemoveDir)?;
             Ok(true)
         };
@@ -606,6 +611,7 @@ impl Archiver {
             Failed::File(anyhow::Error::new(error).context(format!("delete {}", file.path.display())))
         })?;
         if deleted {
+            fault::at(Step::Deleted);
             self.metrics.deleted();
             tracing::info!(path = %file.path.display(), "deleted: it is loaded, and old enough");
             let sql = "UPDATE log_files SET deleted_at = now() WHERE id = $1";
@@ -655,7 +661,7 @@ impl Archiver {
                     Some(open) => client.insert(open),
                     None => client.insert(connect_counted(postgres, &name, connections).await?),
                 };
-                question(client).await.context("ask the database about the archive")
+                question(&*client).await.context("ask the database about the archive")
             });
             tokio::select! {
                 answer = answer => answer.context("the database does not answer")?,

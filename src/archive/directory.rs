@@ -11,6 +11,7 @@ use anyhow::Context;
 
 use super::name::folder_of;
 use super::target::{Bytes, Found, Listed, Packed, Put, Stop, Stoppable, Target};
+use crate::fault::{self, Step};
 
 /// What an object is called until it is whole.
 const UNFINISHED: (&str, &str) = (".alt-", ".part");
@@ -71,6 +72,7 @@ impl Directory {
         file.rewind()?;
         let mut from = Stoppable { from: file, stop: Arc::clone(&self.stop) };
         io::copy(&mut from, &mut unfinished)?;
+        fault::at(Step::HalfStored);
         unfinished.as_file().sync_all()?;
         match unfinished.persist_noclobber(path) {
             Ok(_) => {}
@@ -80,6 +82,7 @@ impl Directory {
             }
             Err(e) => return Err(e.error),
         }
+        fault::at(Step::Named);
         self.settle(directory)?;
         Ok(Put::Unproven)
     }

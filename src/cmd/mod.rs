@@ -7,6 +7,7 @@ use anyhow::Context;
 
 use crate::config::Config;
 use crate::pure::enrich::AgentRules;
+use crate::store::connect::Connection;
 
 pub mod app;
 pub mod archive;
@@ -46,7 +47,7 @@ impl Outcome {
 pub type Out<'a> = &'a mut dyn Write;
 
 /// Connects for a command that a person started.
-pub(crate) async fn connect(config: &Config) -> anyhow::Result<tokio_postgres::Client> {
+pub(crate) async fn connect(config: &Config) -> anyhow::Result<Connection> {
     crate::store::connect(&config.postgres, "alt").await
 }
 

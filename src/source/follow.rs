@@ -81,6 +81,8 @@ pub struct Follow {
     /// What is being read: rotated files, oldest first, then live ones.
     pub files: Vec<Followed>,
     known: HashMap<Key, Known>,
+    /// How long live logs were when they were last seen.
+    lengths: HashMap<Key, u64>,
     /// What cannot be looked at, and what cannot be opened: said once.
     complained: BTreeMap<PathBuf, String>,
     unopened: BTreeMap<PathBuf, String>,
@@ -133,6 +135,7 @@ impl Follow {
             store,
             files: Vec::new(),
             known: HashMap::new(),
+            lengths: HashMap::new(),
             complained: BTreeMap::new(),
             unopened: BTreeMap::new(),
         }
@@ -153,6 +156,7 @@ impl Follow {
     pub fn look(&mut self) -> Vec<Found> {
         let mut found = self.find();
         self.say_unseen();
+        self.say_cut(&found);
         self.known.retain(|key, _| found.contains_key(key));
         self.progress.retain(|key| found.contains_key(key));
         self.unopened.retain(|path, _| found.values().any(|f| f.path == *path));
@@ -351,6 +355,28 @@ impl Follow {
                 tracing::warn!(path, "there is no such log yet: waiting for it");
             }
         }
+    }
+
+    /// Says of live logs that are shorter than they were: what is lost by that, nobody else knows.
+    fn say_cut(&mut self, found: &HashMap<Key, Found>) {
+        let read: HashMap<Key, u64> = self
+            .files
+            .iter()
+            .filter(|f| !f.reading.packed)
+            .map(|f| (f.reading.key, f.reading.read_offset()))
+            .collect();
+        let length = |f: &Found| u64::try_from(f.stamp.size).unwrap_or_default();
+        for f in found.values().filter(|f| f.is_live) {
+            let before = self.lengths.get(&f.key).max(read.get(&f.key)).copied().unwrap_or_default();
+            if length(f) < before {
+                tracing::warn!(
+                    path = %f.path.display(), from = before, to = length(f),
+                    "this log was cut in place (copytruncate?): what was written to it between a copy and the cut is \
+                     in neither; let logs be moved away instead"
+                );
+            }
+        }
+        self.lengths = found.values().filter(|f| f.is_live).map(|f| (f.key, length(f))).collect();
     }
 
     /// Says once what cannot be read, and once that it can be again.

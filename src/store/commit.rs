@@ -21,8 +21,9 @@ use uuid::Uuid;
 
 use super::files::{Facts, Reached};
 use super::partitions::{self, Month};
-use super::{Trouble, classify, classify_any, dimensions, files};
+use super::{NOTICE_THAT_WE_ARE_GONE, Trouble, classify, classify_any, dimensions, files};
 use crate::clock::{micros, system_time};
+use crate::fault::{self, Step};
 use crate::pure::aside::{Aside, UsedSpan};
 use crate::pure::batch::{Batch, FileRef, RejectSpan, Section};
 use crate::pure::checkpoint::Proof;
@@ -201,6 +202,7 @@ pub async fn commit(
     patience: &mut Patience,
 ) -> Result<(), Failure> {
     dimensions::add_agents(client, &mut work.batch.agents).await?;
+    fault::at(Step::AgentsAdded);
     let months: BTreeSet<Month> = work.batch.keys.iter().map(|k| partitions::month(k.occurred_at)).collect();
     memory.ensure_partitions(client, months.into_iter()).await?;
 
@@ -262,14 +264,19 @@ async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(
             begin(client, &work.batch).await?;
         }
     }
+    fault::at(Step::Begun);
     if work.batch.reads_ids() {
         let there = ids_there(client, &work.batch).await?;
+        fault::at(Step::IdsRead);
         work.batch.cut_loaded(&there);
     }
     advance(client, work).await?;
     note_by_ids(client, &work.batch).await?;
+    fault::at(Step::Advanced);
     copy_rows(client, &work.batch, data, 0..work.batch.keys.len()).await?;
+    fault::at(Step::Copied);
     quarantine(client, &work.batch).await?;
+    fault::at(Step::Quarantined);
     for (section, proof) in work.batch.sections.iter().zip(&work.proofs) {
         let heads = [Some(section.file.head()), section.better_head];
         let ends = [(&section.from_tail, section.from), (&section.to_tail, section.to)];
@@ -282,20 +289,17 @@ async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(
         }
     }
     client.batch_execute("COMMIT").await?;
+    fault::at(Step::Committed);
     Ok(())
 }
 
 /// Opens the transaction and takes the locks of the batch's hours: shared where checkpoints prove all of it,
 /// exclusive where ids are read, so that the reading statement sees all that others committed.
 async fn begin(client: &Client, batch: &Batch) -> Result<(), Failure> {
-    let mut sql = String::from(
-        // The level that the id-reading statement relies on, whatever the role's default; and a server that
-        // notices within minutes when we are cut off, and frees our locks.
-        "BEGIN ISOLATION LEVEL READ COMMITTED; \
-         SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '5min'; \
-         SET LOCAL idle_in_transaction_session_timeout = '2min'; SET LOCAL client_connection_check_interval = '5s'; \
-         SET LOCAL tcp_keepalives_idle = 30; SET LOCAL tcp_keepalives_interval = 10; \
-         SET LOCAL tcp_keepalives_count = 3; SET LOCAL tcp_user_timeout = 60000",
+    let mut sql = format!(
+        // The level that the id-reading statement relies on, whatever the role's default.
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '10s'; \
+         SET LOCAL statement_timeout = '5min'; {NOTICE_THAT_WE_ARE_GONE}"
     );
     let lock = if batch.reads_ids() { "pg_advisory_xact_lock" } else { "pg_advisory_xact_lock_shared" };
     let hours: Vec<String> = batch.hours().map(|h| h.to_string()).collect();
@@ -627,6 +631,7 @@ async fn copy_rows(
         while !rest.is_empty() {
             let chunk = rest.split_to(rest.len().min(COPY_CHUNK_BYTES));
             sink.feed(chunk).await?;
+            fault::at(Step::Copying);
         }
     }
     sink.feed(Bytes::from_static(copy::TRAILER)).await?;
@@ -647,7 +652,7 @@ async fn copy_rows(
 /// back: indices into `batch.keys`, ascending, with PostgreSQL's message.
 async fn find_refused(client: &Client, batch: &Batch, data: &Bytes) -> Result<Vec<(usize, String)>, Failure> {
     client
-        .batch_execute("BEGIN; SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '5min'")
+        .batch_execute(&format!("BEGIN; SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '5min'; {NOTICE_THAT_WE_ARE_GONE}"))
         .await?;
     let mut refused = Vec::new();
     let mut halves: Vec<_> = std::iter::once(0..batch.keys.len()).collect();

@@ -6,6 +6,7 @@
 
 use std::fmt::Write;
 use std::io::ErrorKind;
+use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,11 +16,13 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use tokio::sync::oneshot;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::config;
+use crate::fault;
 
 /// Where distributions keep the certificates of public authorities.
 const SYSTEM_ROOTS: [&str; 3] =
@@ -27,12 +30,37 @@ const SYSTEM_ROOTS: [&str; 3] =
 const DEFAULT_SOCKETS: &str = "/var/run/postgresql";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Connects, and lets a task carry the connection until the client is dropped.
+/// How long a server may take for its last answers once nobody waits for them.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A connection. Once it is dropped, what is still wanted of it may end; then it is closed, after half a minute
+/// also where the server says nothing any more, so that whoever stands in between sees that nobody waits.
+#[derive(Debug)]
+pub struct Connection {
+    client: Client,
+    _held: oneshot::Sender<()>,
+}
+
+impl Deref for Connection {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut Client {
+        &mut self.client
+    }
+}
+
+/// Connects, and lets a task carry the connection until it is dropped.
 ///
 /// # Errors
 /// The URL, a password file or a certificate is not usable, or the server cannot be reached or refuses;
 /// a [`tokio_postgres::Error`] is in the chain for [`super::classify_any`].
-pub async fn connect(config: &config::Postgres, application_name: &str) -> anyhow::Result<Client> {
+pub async fn connect(config: &config::Postgres, application_name: &str) -> anyhow::Result<Connection> {
     connect_counted(config, application_name, Arc::default()).await
 }
 
@@ -44,7 +72,7 @@ pub async fn connect_counted(
     config: &config::Postgres,
     application_name: &str,
     open: Arc<AtomicU64>,
-) -> anyhow::Result<Client> {
+) -> anyhow::Result<Connection> {
     let mut target = Target::read(&config.url)?;
     let password = match target.pg.get_password() {
         Some(_) => None,
@@ -55,7 +83,7 @@ pub async fn connect_counted(
     }
     target.pg.application_name(application_name);
     let place = target.to_string();
-    tokio::time::timeout(CONNECT_TIMEOUT, connection(&target, Counted::new(open)))
+    tokio::time::timeout(fault::wait(CONNECT_TIMEOUT), connection(&target, Counted::new(open)))
         .await
         .with_context(|| format!("connect to {place}: no answer within {CONNECT_TIMEOUT:?}"))?
         .with_context(|| format!("connect to {place}"))
@@ -80,20 +108,22 @@ pub fn has_password(config: &config::Postgres) -> anyhow::Result<bool> {
     Ok(Target::read(&config.url)?.pg.get_password().is_some())
 }
 
-async fn connection(target: &Target, open: Counted) -> anyhow::Result<Client> {
-    match &target.tls {
+async fn connection(target: &Target, open: Counted) -> anyhow::Result<Connection> {
+    let (held, dropped) = oneshot::channel();
+    let client = match &target.tls {
         None => {
             let (client, connection) = target.pg.connect(NoTls).await.map_err(explain)?;
-            tokio::spawn(carry(connection, open));
-            Ok(client)
+            tokio::spawn(carry(connection, open, dropped));
+            client
         }
         Some(roots) => {
             let tls = MakeRustlsConnect::new(tls_config(roots)?);
             let (client, connection) = target.pg.connect(tls).await.map_err(explain)?;
-            tokio::spawn(carry(connection, open));
-            Ok(client)
+            tokio::spawn(carry(connection, open, dropped));
+            client
         }
-    }
+    };
+    Ok(Connection { client, _held: held })
 }
 
 /// A connection that counts as long as it is open.
@@ -112,10 +142,21 @@ impl Drop for Counted {
     }
 }
 
-async fn carry(connection: impl Future<Output = Result<(), tokio_postgres::Error>>, _open: Counted) {
-    match connection.await {
-        Ok(()) => tracing::debug!("the connection to PostgreSQL was closed"),
-        Err(error) => tracing::debug!(%error, "the connection to PostgreSQL was lost"),
+async fn carry(
+    connection: impl Future<Output = Result<(), tokio_postgres::Error>>,
+    _open: Counted,
+    dropped: oneshot::Receiver<()>,
+) {
+    let given_up = async {
+        let _ = dropped.await;
+        tokio::time::sleep(fault::wait(CLOSE_TIMEOUT)).await;
+    };
+    tokio::select! {
+        ended = connection => match ended {
+            Ok(()) => tracing::debug!("the connection to PostgreSQL was closed"),
+            Err(error) => tracing::debug!(%error, "the connection to PostgreSQL was lost"),
+        },
+        () = given_up => tracing::debug!("a connection to PostgreSQL that does not answer was closed"),
     }
 }
 

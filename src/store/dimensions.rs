@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use crate::clock;
+use crate::fault::{self, Step};
 use crate::pure::enrich::day::LocalDay;
 use crate::pure::enrich::{App, NewAgent};
 use crate::pure::hit::Micros;
@@ -94,6 +95,7 @@ pub async fn salt(client: &Client, app_id: i32, day: &LocalDay) -> anyhow::Resul
                 )
                 .await
                 .context("add a visitor salt")?;
+            fault::at(Step::SaltMade);
             // Another daemon may have been first: what stands in the table counts.
             client.query_typed_one(read, &key).await.context("read a visitor salt back")?
         }

@@ -11,6 +11,7 @@ use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 use crate::clock;
+use crate::fault::{self, Step};
 use crate::pure::aside::OldSpan;
 use crate::pure::checkpoint::{Checkpoint, Hash, Head, Proof};
 use crate::pure::hit::{Micros, Reason};
@@ -149,7 +150,9 @@ pub async fn candidates(
         (&host, Type::TEXT),
         (&source, Type::TEXT),
     ];
-    Ok(client.query_typed(CANDIDATES, &params).await?.iter().map(candidate).collect())
+    let candidates = client.query_typed(CANDIDATES, &params).await?.iter().map(candidate).collect();
+    fault::at(Step::CheckpointsRead);
+    Ok(candidates)
 }
 
 /// Which rejects of a file.
@@ -209,6 +212,7 @@ pub async fn spans(
 pub async fn new_file_id(client: &Client) -> anyhow::Result<i32> {
     let sql = "SELECT nextval(pg_get_serial_sequence('log_files', 'id'))::integer";
     let row = client.query_typed_one(sql, &[]).await.context("draw a key for a new file")?;
+    fault::at(Step::FileNumbered);
     Ok(row.get(0))
 }
 

@@ -8,6 +8,8 @@ use anyhow::{Context, bail};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
+use crate::fault::{self, Step};
+
 /// One step of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Migration {
@@ -171,6 +173,7 @@ async fn apply_one(client: &mut Client, migration: &Migration) -> anyhow::Result
             &[(&migration.version, Type::INT4), (&migration.name, Type::TEXT)],
         )
         .await?;
+        fault::at(Step::Migrated);
     }
     tx.commit().await?;
     Ok(!done)

@@ -14,6 +14,12 @@ pub mod writer;
 
 pub use connect::connect;
 
+/// In every transaction that holds locks for longer than a statement: a server that notices within minutes when we are
+/// cut off, and frees them.
+const NOTICE_THAT_WE_ARE_GONE: &str = "SET LOCAL idle_in_transaction_session_timeout = '2min'; \
+    SET LOCAL client_connection_check_interval = '5s'; SET LOCAL tcp_keepalives_idle = 30; \
+    SET LOCAL tcp_keepalives_interval = 10; SET LOCAL tcp_keepalives_count = 3; SET LOCAL tcp_user_timeout = 60000";
+
 /// The name under which a session is seen in `pg_stat_activity`, cut as PostgreSQL cuts it.
 pub fn session_name(verb: &str, host: &str) -> String {
     let mut name = format!("alt {verb} {host}");
@@ -49,6 +55,15 @@ pub fn classify_any(error: &anyhow::Error) -> Trouble {
         }
     }
     Trouble::Stop
+}
+
+/// An error as people may see it: without PostgreSQL's DETAIL, which shows a row that it refuses.
+pub fn told(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let Some((said, detail)) = text.split_once("\nDETAIL: ") else { return text };
+    // The hint is PostgreSQL's own, and comes last.
+    let hint = detail.rfind("\nHINT: ").map_or("", |at| &detail[at..]);
+    format!("{said}{hint}")
 }
 
 /// Data errors are class 22 and nothing else: 23 (a constraint somebody added), 42 (a missing column, a
@@ -110,6 +125,21 @@ mod tests {
         ];
         for (state, trouble) in cases {
             assert_eq!(classify_state(state), trouble, "{state}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_without_the_row_that_is_refused() {
+        for (error, expected) in [
+            (
+                "ERROR: no\nDETAIL: Failing row contains (secret,\nHINT: x).\nHINT: mend it",
+                "ERROR: no\nHINT: mend it",
+            ),
+            ("ERROR: no\nDETAIL: Failing row contains (secret).", "ERROR: no"),
+            ("ERROR: no\nHINT: mend it", "ERROR: no\nHINT: mend it"),
+        ] {
+            let error = anyhow::anyhow!(error).context("load a batch");
+            assert_eq!(told(&error), format!("load a batch: {expected}"));
         }
     }
 

@@ -10,7 +10,9 @@ use jiff::civil::Date;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
+use super::NOTICE_THAT_WE_ARE_GONE;
 use crate::clock;
+use crate::fault::{self, Step};
 use crate::pure::hit::Micros;
 
 /// Advisory lock under which partitions are made (first key; the second is the month).
@@ -73,18 +75,24 @@ async fn make(client: &Client, month: Month) -> anyhow::Result<()> {
     if is_attached(client, &name).await? {
         return Ok(());
     }
-    client
-        .batch_execute(&format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '2s'; \
-             SELECT pg_advisory_xact_lock({LOCK_CLASS}, {month})"
-        ))
-        .await
-        .with_context(|| format!("begin making partition {name}"))?;
-    let made = make_locked(client, month, &name).await;
+    let begin = format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '2s'; {NOTICE_THAT_WE_ARE_GONE}; \
+         SELECT pg_advisory_xact_lock({LOCK_CLASS}, {month})"
+    );
+    let made = async {
+        client.batch_execute(&begin).await.with_context(|| format!("begin making partition {name}"))?;
+        fault::at(Step::PartitionBegun);
+        make_locked(client, month, &name).await?;
+        fault::at(Step::PartitionMade);
+        anyhow::Ok(())
+    };
+    let made = made.await;
+    // Also where it did not begin: nothing more could be asked on this connection.
     let end = if made.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let ended = client.batch_execute(end).await;
     made?;
     ended.with_context(|| format!("commit partition {name}"))?;
+    fault::at(Step::PartitionCommitted);
     tracing::info!(partition = name, "made a partition");
     Ok(())
 }

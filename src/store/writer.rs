@@ -18,12 +18,13 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
 use super::commit::{Failure, Memory, Patience, Work, commit, rehearse};
-use super::connect::connect_counted;
+use super::connect::{Connection, connect_counted};
 use super::files::{Candidate, Facts, Which};
 use super::rehearsal::Rehearsal;
-use super::{Trouble, classify, classify_any, dimensions, files, migrate, partitions};
+use super::{Trouble, classify, classify_any, dimensions, files, migrate, partitions, told};
 use crate::clock;
 use crate::config;
+use crate::fault;
 use crate::metrics::{Metrics, Observed, Totals};
 use crate::pure::aside::OldSpan;
 use crate::pure::checkpoint::Head;
@@ -173,7 +174,7 @@ pub struct Writer {
     jobs: mpsc::Receiver<Job>,
     shared: Arc<Shared>,
     options: Options,
-    client: Option<Client>,
+    client: Option<Connection>,
     /// The connection was made since the database was looked at.
     is_new: bool,
     /// It is another database than before.
@@ -509,7 +510,7 @@ impl Writer {
     ) -> bool {
         loop {
             let Some(client) = self.connected().await else { return false };
-            let answer = tokio::time::timeout(QUESTION_TIMEOUT, question(client)).await;
+            let answer = tokio::time::timeout(fault::wait(QUESTION_TIMEOUT), question(client)).await;
             match answer.unwrap_or_else(|late| Err(anyhow::Error::new(late).context("ask the database"))) {
                 Ok(answer) => {
                     if !self.commit_fails {
@@ -542,7 +543,7 @@ impl Writer {
         let Some(client) = &self.client else { return true };
         let started = Instant::now();
         let rehearsal = self.options.rehearsal.as_deref();
-        let done = tokio::time::timeout(COMMIT_TIMEOUT, async {
+        let done = tokio::time::timeout(fault::wait(COMMIT_TIMEOUT), async {
             match rehearsal {
                 None => commit(client, &mut work, &mut self.memory, &mut self.patience).await,
                 Some(rehearsal) => {
@@ -572,9 +573,6 @@ impl Writer {
             }
             Ok(Err(Failure::Postgres(trouble, error))) => {
                 self.commit_fails = true;
-                if is_lock_timeout(&error) {
-                    self.end_dead_predecessors().await;
-                }
                 self.failed(trouble, error.context("load a batch")).await
             }
             Err(_) => {
@@ -590,13 +588,16 @@ impl Writer {
     async fn end_dead_predecessors(&self) {
         let Some(client) = &self.client else { return };
         let name = &self.options.application_name;
-        let ended = client.query_typed_one(END_DEAD_PREDECESSORS, &[(name, Type::TEXT)]).await;
-        match ended.map(|row| row.get::<_, i64>(0)) {
-            Ok(0) => {}
-            Ok(sessions) => {
-                tracing::warn!(sessions, "ended sessions of a dead predecessor that held our locks");
+        let end = async { client.query_typed_one(END_DEAD_PREDECESSORS, &[(name, Type::TEXT)]).await };
+        match tokio::time::timeout(fault::wait(QUESTION_TIMEOUT), end).await {
+            Ok(Ok(row)) => {
+                let sessions: i64 = row.get(0);
+                if sessions > 0 {
+                    tracing::warn!(sessions, "ended sessions of a dead predecessor that held our locks");
+                }
             }
-            Err(error) => tracing::debug!(%error, "cannot look for sessions of a dead predecessor"),
+            Ok(Err(error)) => tracing::debug!(%error, "cannot look for sessions of a dead predecessor"),
+            Err(_) => tracing::debug!("no answer about sessions of a dead predecessor"),
         }
     }
 
@@ -632,6 +633,9 @@ impl Writer {
 
     /// After an error: forget, say so once, wait. `false`: stop.
     async fn failed(&mut self, trouble: Trouble, error: anyhow::Error) -> bool {
+        if is_lock_timeout(&error) {
+            self.end_dead_predecessors().await;
+        }
         self.forget();
         self.shared.beat.fetch_add(1, Ordering::Relaxed);
         // With it go whatever it has open, and every doubt about that.
@@ -643,14 +647,14 @@ impl Writer {
             && self.shared.connected.load(Ordering::Acquire)
             && self.options.rehearsal.is_none();
         if !passes && !self.options.patient {
-            *lock(&self.shared.fatal) = Some(error);
+            *lock(&self.shared.fatal) = Some(anyhow::Error::msg(told(&error)));
             return false;
         }
         let most = if trouble == Trouble::Transient { RETRY_TRANSIENT_MAX } else { RETRY_STOP_MAX };
         let wait = RETRY_FIRST.saturating_mul(1 << self.retry.min(16)).min(most);
         self.retry += 1;
         self.shared.metrics.retried(DESTINATION, &cause(&error));
-        let message = format!("{error:#}");
+        let message = told(&error);
         {
             let known = &mut *lock(&self.shared.trouble);
             if known.as_ref() != Some(&message) {
@@ -689,7 +693,7 @@ impl Writer {
 
     /// The connection, made anew where there is none; `None`: it is time to stop.
     async fn connected(&mut self) -> Option<&Client> {
-        while self.client.as_ref().is_none_or(Client::is_closed) {
+        while self.client.as_ref().is_none_or(|client| client.is_closed()) {
             if self.client.take().is_some() || self.shared.connected.load(Ordering::Acquire) {
                 self.forget();
                 if self.options.rehearsal.is_some() {
@@ -705,7 +709,9 @@ impl Writer {
                 migrate::check_compatible(&client).await?;
                 anyhow::Ok(client)
             };
-            match connected.await {
+            let connected = tokio::time::timeout(fault::wait(QUESTION_TIMEOUT), connected).await;
+            match connected.unwrap_or_else(|late| Err(anyhow::Error::new(late).context("ask for the schema")))
+            {
                 Ok(client) => {
                     self.client = Some(client);
                     self.is_new = true;
@@ -720,7 +726,7 @@ impl Writer {
                 }
             }
         }
-        self.client.as_ref()
+        self.client.as_deref()
     }
 
     /// Looks whether the database is there, and what those who watch want to know of it.
@@ -729,7 +735,7 @@ impl Writer {
             return false;
         }
         let Some(client) = &self.client else { return true };
-        let seen = tokio::time::timeout(QUESTION_TIMEOUT, observe(client)).await;
+        let seen = tokio::time::timeout(fault::wait(QUESTION_TIMEOUT), observe(client)).await;
         match seen.unwrap_or_else(|late| Err(anyhow::Error::new(late).context("ask the database"))) {
             Ok(seen) => {
                 if self.shared.metrics.observed(seen) {
@@ -753,7 +759,9 @@ impl Writer {
             return false;
         }
         let Some(client) = &self.client else { return true };
-        match upkeep(client, &retention, &mut self.memory).await {
+        let done = upkeep(client, &retention, &mut self.memory);
+        let done = tokio::time::timeout(fault::wait(COMMIT_TIMEOUT), done).await;
+        match done.unwrap_or_else(|late| Err(late.into())) {
             Ok(()) => true,
             Err(error) => self.failed(classify_any(&error), error.context("upkeep")).await,
         }

@@ -171,6 +171,30 @@ fn links_in_the_documents_lead_somewhere() {
 }
 
 #[test]
+fn the_tests_that_hold_the_guarantees_are_there() {
+    let guarantees = fs::read_to_string(root().join("docs/GUARANTEES.md")).unwrap();
+    let is_name = |text: &&str| {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == ':';
+        text.contains("::") && text.chars().all(plain)
+    };
+    // Between backticks is every other piece.
+    let named: Vec<&str> = guarantees.split('`').skip(1).step_by(2).filter(is_name).collect();
+    assert!(named.len() > 40, "{named:?}");
+    for (area, name) in
+        named.iter().map(|test| test.split_once("::").unwrap()).filter(|test| test.0 != "area")
+    {
+        let file = format!("tests/it/{area}.rs");
+        let text =
+            fs::read_to_string(root().join(&file)).unwrap_or_else(|e| panic!("{area}::{name}: {file}: {e}"));
+        let test = format!("]\nfn {name}() {{");
+        assert!(text.contains(&test), "docs/GUARANTEES.md names {area}::{name}, which is not there");
+    }
+    // Every line of its tables has its test.
+    let rows = guarantees.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| fault"));
+    rows.for_each(|row| assert!(row.contains("::"), "no test: {row}"));
+}
+
+#[test]
 fn the_commands_of_the_readme_are_there() {
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let alt = env!("CARGO_BIN_EXE_alt");

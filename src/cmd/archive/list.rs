@@ -36,7 +36,10 @@ pub(super) fn run(config: &Config, args: &cli::ArchiveList, out: Out<'_>) -> any
         Ok(())
     })?;
     let asked: Vec<_> = found.iter().map(|(uri, name, _)| (uri.clone(), Some(name))).collect();
-    let known = block_on(async { known(&connect(config).await?, &asked).await })?;
+    let known = block_on(async {
+        let client = connect(config).await?;
+        known(&client, &asked).await
+    })?;
     let entry = |((uri, name, bytes), loaded): ((String, Name, u64), bool)| Entry {
         uri,
         host: name.host,

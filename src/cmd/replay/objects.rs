@@ -127,7 +127,10 @@ fn leave_known_out(config: &Config, listing: &mut Listing) -> anyhow::Result<()>
     if asked.is_empty() {
         return Ok(());
     }
-    let known = block_on(async { known(&connect(config).await?, &asked).await })?;
+    let known = block_on(async {
+        let client = connect(config).await?;
+        known(&client, &asked).await
+    })?;
     let mut known = known.into_iter();
     let all = listing.objects.len();
     listing.objects.retain(|_| known.next() == Some(false));

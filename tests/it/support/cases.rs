@@ -36,7 +36,7 @@ pub(crate) type Wrong = String;
 pub(crate) struct Ground {
     pub(crate) database: Database,
     runtime: tokio::runtime::Runtime,
-    client: tokio_postgres::Client,
+    client: access_log_tracker::store::connect::Connection,
 }
 
 impl Ground {

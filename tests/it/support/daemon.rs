@@ -94,6 +94,11 @@ impl Daemon {
         kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
     }
 
+    /// How it ended, if it has ended by itself.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// As `kill -9` does; waits until it is gone.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
@@ -162,6 +167,13 @@ impl Daemon {
         let (status, page) = self.ask("/metrics");
         assert_eq!(status, 200, "{page}");
         sample_of(&page, sample).unwrap_or(0.0)
+    }
+
+    /// How many files it may have open from now on.
+    pub(crate) fn limit_files(&self, count: u32) {
+        let pid = self.child.id().to_string();
+        let limit = format!("--nofile={count}:{count}");
+        assert!(Command::new("prlimit").args(["--pid", &pid, &limit]).status().unwrap().success());
     }
 
     /// Its greatest resident memory so far, KiB.

@@ -4,12 +4,30 @@ pub(crate) mod bench;
 pub(crate) mod browser;
 pub(crate) mod cases;
 pub(crate) mod daemon;
+pub(crate) mod disk;
 pub(crate) mod lines;
 pub(crate) mod nginx;
+pub(crate) mod pace;
 pub(crate) mod postgres;
 pub(crate) mod prometheus;
+pub(crate) mod proxy;
 pub(crate) mod s3;
 pub(crate) mod webdriver;
+
+/// Does something for each, so many at the same time: most of the time they wait.
+pub(crate) fn each<T: Send>(at_once: usize, of: impl IntoIterator<Item = T>, what: impl Fn(T) + Sync) {
+    let all: std::sync::Mutex<Vec<T>> = std::sync::Mutex::new(of.into_iter().collect());
+    let next = || all.lock().unwrap().pop();
+    std::thread::scope(|scope| {
+        for _ in 0..at_once {
+            scope.spawn(|| {
+                while let Some(one) = next() {
+                    what(one);
+                }
+            });
+        }
+    });
+}
 
 /// Says that this machine does not let a test look at what it is for. The runner hides what a test prints that
 /// passes; `scripts/test` gives a file, and tells what is in it at its end.

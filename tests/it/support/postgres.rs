@@ -28,13 +28,7 @@ fn shared() -> Arc<Cluster> {
 impl Cluster {
     /// Makes and starts a cluster; `settings` are `name=value`.
     pub(crate) fn start(settings: &[&str]) -> Arc<Cluster> {
-        let dir = tempfile::Builder::new().prefix("alt-pg-").tempdir_in("/tmp").unwrap().keep();
-        if let Some(postgres) = server_account() {
-            std::os::unix::fs::chown(&dir, Some(postgres.uid.as_raw()), Some(postgres.gid.as_raw())).unwrap();
-        }
-        // others go through it to the socket; what is secret in it is PostgreSQL's and 0700
-        std::fs::set_permissions(&dir, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let watchdog = watchdog(&dir);
+        let (dir, watchdog) = place();
         let data = dir.join("data");
         let initdb =
             ["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8"];
@@ -53,6 +47,27 @@ impl Cluster {
         cluster.up();
         cluster.psql("postgres", "CREATE ROLE alt LOGIN");
         Arc::new(cluster)
+    }
+
+    /// A copy of a cluster that runs, as a backup takes it: not started. `follows`: as a replica, asynchronous.
+    pub(crate) fn copy_of(other: &Cluster, follows: bool) -> Arc<Cluster> {
+        let (dir, watchdog) = place();
+        let mut backup = tool("pg_basebackup");
+        backup.args(["-U", "postgres", "-X", "stream", "-c", "fast", "--no-sync", "-h"]).arg(&other.dir);
+        if follows {
+            backup.arg("-R");
+        }
+        run(backup.arg("-D").arg(dir.join("data")));
+        let cluster = Cluster { dir, _watchdog: watchdog, template: OnceLock::new() };
+        let conf = std::fs::read_to_string(cluster.dir.join("data/postgresql.auto.conf")).unwrap();
+        let conf = format!("{conf}\nunix_socket_directories = '{}'\n", cluster.dir.display());
+        cluster.write("data/postgresql.auto.conf", &conf);
+        Arc::new(cluster)
+    }
+
+    /// Makes a replica a server of its own.
+    pub(crate) fn promote(&self) {
+        run(tool("pg_ctl").args(["promote", "-w", "-s", "-t", "60"]).arg("-D").arg(self.dir.join("data")));
     }
 
     /// The directory of everything, and of the unix socket.
@@ -118,6 +133,18 @@ impl Cluster {
     }
 }
 
+/// A directory of the server's account, and who takes it away when this process has ended.
+fn place() -> (PathBuf, Child) {
+    let dir = tempfile::Builder::new().prefix("alt-pg-").tempdir_in("/tmp").unwrap().keep();
+    if let Some(postgres) = server_account() {
+        std::os::unix::fs::chown(&dir, Some(postgres.uid.as_raw()), Some(postgres.gid.as_raw())).unwrap();
+    }
+    // others go through it to the socket; what is secret in it is PostgreSQL's and 0700
+    std::fs::set_permissions(&dir, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let watchdog = watchdog(&dir);
+    (dir, watchdog)
+}
+
 /// A fresh database of one test.
 pub(crate) struct Database {
     /// For `postgres.url`; as the role `alt`.
@@ -139,13 +166,18 @@ impl Database {
         shared().empty_database()
     }
 
+    /// The same database in a copy of its cluster, reached by the same URL.
+    pub(crate) fn moved_to(&self, cluster: &Arc<Cluster>) -> Database {
+        Database { url: self.url.clone(), name: self.name.clone(), cluster: Arc::clone(cluster) }
+    }
+
     /// What `store::connect` takes.
     pub(crate) fn config(&self) -> config::Postgres {
         config::Postgres { url: self.url.clone(), password_file: None }
     }
 
     /// A connection as the role `alt`.
-    pub(crate) async fn connect(&self) -> tokio_postgres::Client {
+    pub(crate) async fn connect(&self) -> store::connect::Connection {
         store::connect(&self.config(), "test").await.unwrap()
     }
 
@@ -164,6 +196,18 @@ fn migrate(url: &str) {
     });
 }
 
+/// A program that is no PostgreSQL's, run as the server's account.
+pub(crate) fn as_server(program: &str) -> Command {
+    match server_account() {
+        Some(_) => {
+            let mut setpriv = Command::new("setpriv");
+            setpriv.args(["--reuid=postgres", "--regid=postgres", "--init-groups", program]);
+            setpriv
+        }
+        None => Command::new(program),
+    }
+}
+
 /// The account that the server runs as, where we are root: PostgreSQL refuses to run as root.
 fn server_account() -> Option<nix::unistd::User> {
     let root = nix::unistd::geteuid().is_root();
@@ -172,14 +216,7 @@ fn server_account() -> Option<nix::unistd::User> {
 
 /// A program of PostgreSQL, run as the server's account.
 fn tool(name: &str) -> Command {
-    let mut command = match server_account() {
-        Some(_) => {
-            let mut setpriv = Command::new("setpriv");
-            setpriv.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]).arg(bindir().join(name));
-            setpriv
-        }
-        None => Command::new(bindir().join(name)),
-    };
+    let mut command = as_server(bindir().join(name).to_str().unwrap());
     // a Ctrl-C at the terminal must not stop the server before the watchdog does
     command.current_dir("/").process_group(0).env_remove("PGPASSWORD").env("PGCONNECT_TIMEOUT", "10");
     command

@@ -1,0 +1,108 @@
+//! What the tests ask of a debug build by `ALT_FAULT_…` variables: to die at a step, to wait for less long. In a release
+//! build none of it is there.
+
+use std::time::Duration;
+
+macro_rules! steps {
+    ($($(#[$doc:meta])* $step:ident,)*) => {
+        /// A step after which, or in the middle of which, the process may die.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Step { $($(#[$doc])* $step,)* }
+
+        impl Step {
+            /// Each of them.
+            pub const ALL: &[Step] = &[$(Step::$step,)*];
+        }
+    };
+}
+
+steps! {
+    /// The database has said which checkpoints a file may go on at.
+    CheckpointsRead,
+    /// A new file has its key, and nothing else.
+    FileNumbered,
+    /// A visitor salt is made.
+    SaltMade,
+    /// The batch's user agents are added.
+    AgentsAdded,
+    /// The transaction in which a partition is made is begun.
+    PartitionBegun,
+    /// The partition is made and attached, and not committed.
+    PartitionMade,
+    /// The partition is committed.
+    PartitionCommitted,
+    /// The batch's transaction is begun, and has its locks.
+    Begun,
+    /// It is known which rows are there already.
+    IdsRead,
+    /// The checkpoints are advanced.
+    Advanced,
+    /// A part of the rows is sent.
+    Copying,
+    /// The rows are copied.
+    Copied,
+    /// The rejects are added: all is there but the `COMMIT`.
+    Quarantined,
+    /// The batch is committed, and nobody was told.
+    Committed,
+    /// A log is packed.
+    Packed,
+    /// An object is in the archive, under a name for the time being.
+    HalfStored,
+    /// It has its name.
+    Named,
+    /// It is proven, and not noted.
+    Proven,
+    /// It is noted.
+    Noted,
+    /// The local file is to be deleted now.
+    Deleting,
+    /// The local file is deleted, and that is not noted.
+    Deleted,
+    /// A migration is applied, and not committed.
+    Migrated,
+}
+
+/// Dies as `kill -9` does if this is the step that `ALT_FAULT_AT` names, or, as `STEP:N`, the N-th time.
+#[inline]
+pub fn at(step: Step) {
+    #[cfg(debug_assertions)]
+    debug::reached(step);
+    #[cfg(not(debug_assertions))]
+    let _ = step;
+}
+
+/// How long to wait for something that may never come: in a debug build at most as many milliseconds as
+/// `ALT_FAULT_WAIT` says.
+#[must_use]
+pub fn wait(time: Duration) -> Duration {
+    #[cfg(debug_assertions)]
+    if let Some(most) = std::env::var("ALT_FAULT_WAIT").ok().and_then(|most| most.parse().ok()) {
+        return time.min(Duration::from_millis(most));
+    }
+    time
+}
+
+#[cfg(debug_assertions)]
+mod debug {
+    use std::sync::OnceLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::Step;
+
+    static WANTED: OnceLock<Option<(String, u64)>> = OnceLock::new();
+    static TIMES: AtomicU64 = AtomicU64::new(0);
+
+    pub(super) fn reached(step: Step) {
+        let wanted = WANTED.get_or_init(|| {
+            let wanted = std::env::var("ALT_FAULT_AT").ok()?;
+            let (name, times) = wanted.split_once(':').unwrap_or((&wanted, "1"));
+            Some((name.to_owned(), times.parse().ok()?))
+        });
+        let Some((name, times)) = wanted else { return };
+        if *name == format!("{step:?}") && TIMES.fetch_add(1, Ordering::Relaxed) + 1 == *times {
+            eprintln!("ALT_FAULT_AT: dies at {step:?}");
+            let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! PostgreSQL misbehaves, is run into, is replaced: what logs and archive still hold is neither lost nor doubled.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use access_log_tracker::store;
+
+use crate::support::bench::Bench;
+use crate::support::daemon::{Daemon, alt, configuration, wait_for};
+use crate::support::disk::Disk;
+use crate::support::lines::register;
+use crate::support::not_looked_at;
+use crate::support::pace::Pace;
+use crate::support::postgres::{Cluster, Database, as_server};
+use crate::support::proxy::Proxy;
+
+const SOURCE: &str = "[[source]]\npaths = [\"DIR/beacon.log\"]";
+
+/// A bench, and a log of which a part is loaded.
+fn begun(database: Database) -> (Bench, Pace) {
+    let mut bench = Bench::not_started(SOURCE, database);
+    let mut pace = Pace::new(&bench);
+    pace.append(20);
+    bench.start();
+    pace.settle(&bench, 30);
+    (bench, pace)
+}
+
+/// Waits until the daemon has said so.
+fn said(bench: &Bench, what: &str) {
+    let log = || bench.daemon.as_ref().unwrap().log();
+    wait_for(60, || log().contains(what), || format!("`{what}` is not said\n{}", bench.state()));
+}
+
+/// Stops the daemon, which took nothing for a thing that somebody has to mend.
+fn passed(bench: &mut Bench) {
+    let log = bench.daemon.as_ref().unwrap().log();
+    assert!(!log.contains("somebody has to mend"), "{log}");
+    bench.stop();
+}
+
+const OUR_SESSIONS: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                            WHERE usename = 'alt' AND application_name LIKE 'alt run%'";
+
+/// The month's partition.
+fn partition(bench: &Bench) -> String {
+    bench.database.psql("SELECT 'access_logs_y' || to_char(now() AT TIME ZONE 'UTC', 'YYYY\"m\"MM')")
+}
+
+#[test]
+fn connections_that_are_all_taken_are_waited_for() {
+    let cluster = Cluster::start(&["max_connections=8"]);
+    let (mut bench, mut pace) = begun(cluster.database());
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let mut taken = Vec::new();
+    let full = Instant::now() + Duration::from_secs(30);
+    // What the daemon loses, others take.
+    loop {
+        bench.database.psql(OUR_SESSIONS);
+        while let Ok(one) = runtime.block_on(store::connect(&bench.database.config(), "others")) {
+            taken.push(one);
+        }
+        if bench.daemon.as_ref().unwrap().log().contains("connection slots") || Instant::now() > full {
+            break;
+        }
+    }
+    pace.append(20);
+    said(&bench, "the database does not take rows");
+    said(&bench, "connection slots");
+    drop(taken);
+    pace.append(20);
+    pace.settle(&bench, 60);
+    passed(&mut bench);
+}
+
+#[test]
+fn a_full_disk_of_the_server_is_waited_for() {
+    let cluster = Cluster::start(&[]);
+    let Some(disk) = Disk::mount(&cluster.dir().join("small"), 16) else { return };
+    let inner = disk.0.join("tablespace");
+    fs::create_dir(&inner).unwrap();
+    let owner = fs::metadata(cluster.dir())
+        .map(|m| (std::os::unix::fs::MetadataExt::uid(&m), std::os::unix::fs::MetadataExt::gid(&m)))
+        .unwrap();
+    std::os::unix::fs::chown(&inner, Some(owner.0), Some(owner.1)).unwrap();
+    cluster.psql("postgres", &format!("CREATE TABLESPACE small LOCATION '{}'", inner.display()));
+    cluster.psql(
+        "postgres",
+        "GRANT CREATE ON TABLESPACE small TO alt; ALTER ROLE alt SET default_tablespace = small",
+    );
+    let (mut bench, mut pace) = begun(cluster.database());
+    disk.fill(64);
+    pace.append(3000);
+    said(&bench, "No space left on device");
+    pace.append(1000);
+    disk.free();
+    pace.settle(&bench, 60);
+    passed(&mut bench);
+    pace.check(&bench);
+    drop(bench);
+    cluster.down("immediate");
+}
+
+#[test]
+fn a_lock_on_a_partition_and_an_old_snapshot_are_waited_for_or_do_not_matter() {
+    let (mut bench, mut pace) = begun(Database::create());
+    let seconds = if std::env::var_os("ALT_TEST_FULL").is_some() { 60 } else { 12 };
+    let partition = partition(&bench);
+    std::thread::scope(|scope| {
+        let database = &bench.database;
+        let snapshot = scope.spawn(move || {
+            database.psql(&format!(
+                "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM checkpoints; SELECT pg_sleep({}); \
+                 SELECT count(*) FROM access_logs; COMMIT",
+                seconds + 6
+            ))
+        });
+        let lock = scope.spawn(|| {
+            database.psql(&format!(
+                "BEGIN; LOCK TABLE {partition} IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep({seconds}); COMMIT"
+            ))
+        });
+        let held = format!(
+            "SELECT count(*) FROM pg_locks WHERE relation = '{partition}'::regclass AND granted \
+                            AND mode = 'AccessExclusiveLock'"
+        );
+        wait_for(10, || database.psql(&held) == "1", String::new);
+        pace.append(20);
+        pace.rotate();
+        pace.append(20);
+        said(&bench, "lock timeout");
+        lock.join().unwrap();
+        pace.settle(&bench, 60);
+        snapshot.join().unwrap();
+    });
+    pace.append(20);
+    pace.settle(&bench, 30);
+    passed(&mut bench);
+}
+
+#[test]
+fn a_deadlock_costs_nothing_but_time() {
+    let (mut bench, mut pace) = begun(Database::create());
+    let partition = partition(&bench);
+    std::thread::scope(|scope| {
+        let database = &bench.database;
+        // The other order than ours; and it is we who are to find out, and give way.
+        let other = scope.spawn(|| {
+            database.psql(&format!(
+                "BEGIN; SET LOCAL deadlock_timeout = '1h'; LOCK TABLE {partition} IN ACCESS EXCLUSIVE MODE; \
+                 SELECT pg_sleep(1); UPDATE checkpoints SET committed_at = committed_at; COMMIT"
+            ))
+        });
+        let held = format!(
+            "SELECT count(*) FROM pg_locks WHERE relation = '{partition}'::regclass AND granted \
+                            AND mode = 'AccessExclusiveLock'"
+        );
+        wait_for(10, || database.psql(&held) == "1", String::new);
+        pace.append(20);
+        other.join().unwrap();
+    });
+    said(&bench, "deadlock detected");
+    pace.settle(&bench, 30);
+    passed(&mut bench);
+}
+
+#[test]
+fn what_somebody_did_to_the_tables_is_told_and_can_be_mended() {
+    let (mut bench, mut pace) = begun(Database::create());
+    let name = partition(&bench);
+    // A column that may be empty is nobody's trouble.
+    bench.database.psql("ALTER TABLE access_logs ADD mine text");
+    pace.append(20);
+    pace.settle(&bench, 30);
+    let first = "date_trunc('month', now() AT TIME ZONE 'UTC')";
+    let bounds = bench.database.psql(&format!(
+        "SELECT 'FROM (''' || {first}::date || ' 00:00:00+00'') TO (''' || ({first} + interval '1 month')::date || ' 00:00:00+00'')'"
+    ));
+    for (harm, mend, what) in [
+        (
+            "ALTER TABLE access_logs ADD theirs int; ALTER TABLE access_logs ADD CONSTRAINT theirs CHECK (theirs > 0 \
+             AND theirs IS NOT NULL) NOT VALID"
+                .to_owned(),
+            "ALTER TABLE access_logs DROP theirs".to_owned(),
+            "violates check constraint",
+        ),
+        (
+            "CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; \
+             CREATE TRIGGER swallow BEFORE INSERT ON access_logs FOR EACH ROW EXECUTE FUNCTION swallow()"
+                .to_owned(),
+            "DROP FUNCTION swallow CASCADE".to_owned(),
+            "does a trigger or rule on access_logs drop rows?",
+        ),
+        (
+            format!("ALTER TABLE access_logs DETACH PARTITION {name}"),
+            format!("ALTER TABLE access_logs ATTACH PARTITION {name} FOR VALUES {bounds}"),
+            "attach it again",
+        ),
+    ] {
+        bench.database.psql(&harm);
+        pace.append(20);
+        said(&bench, what);
+        said(&bench, "somebody has to mend this");
+        // PostgreSQL shows the row that it refuses; nobody else does.
+        let log = bench.daemon.as_ref().unwrap().log();
+        assert!(!log.contains("Failing row") && !log.contains("shop.example"), "{log}");
+        bench.database.psql(&mend);
+        pace.settle(&bench, 60);
+    }
+    bench.stop();
+}
+
+#[test]
+fn a_migration_that_fails_leaves_nothing_and_the_daemon_waits_for_one_that_does_not() {
+    let mut bench = Bench::not_started(SOURCE, Database::create());
+    let empty = Database::empty();
+    bench.config = configuration(
+        bench.directory.path(),
+        &empty,
+        &SOURCE.replace("DIR", bench.directory.path().to_str().unwrap()),
+        "",
+    );
+    bench.database = empty;
+    let mut pace = Pace::new(&bench);
+    pace.append(20);
+    bench.start();
+    said(&bench, "run `alt migrate`");
+    let migrate = || alt().args(["migrate", "--config"]).arg(&bench.config).output().unwrap();
+    // Of the last table of the first migration there is one already.
+    bench.database.psql("CREATE TABLE visitor_salts (theirs int)");
+    let failed = migrate();
+    let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+    assert!(
+        !failed.status.success() && said.contains("visitor_salts") && said.contains("migration 1"),
+        "{said}"
+    );
+    let tables = "SELECT string_agg(relname, ',') FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace";
+    assert_eq!(bench.database.psql(tables), "visitor_salts");
+    bench.database.psql("DROP TABLE visitor_salts");
+    let done = migrate();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    register(&bench.database);
+    pace.append(20);
+    wait_for(
+        60,
+        || bench.rows() > 0 || bench.database.psql("SELECT count(*) FROM rejected_lines") != "0",
+        || bench.state(),
+    );
+    // What came before the application was there is kept, and loaded when that is asked for.
+    let retried = alt().args(["rejects", "retry", "--config"]).arg(&bench.config).output().unwrap();
+    assert!(retried.status.success(), "{}", String::from_utf8_lossy(&retried.stderr));
+    pace.settle(&bench, 60);
+    bench.stop();
+}
+
+/// A pgbouncer before a cluster.
+struct Pooler {
+    directory: tempfile::TempDir,
+    child: Child,
+}
+
+impl Pooler {
+    fn start(cluster: &Cluster, mode: &str) -> Pooler {
+        let directory = tempfile::Builder::new().prefix("alt-bouncer-").tempdir_in("/tmp").unwrap();
+        let owner = fs::metadata(cluster.dir())
+            .map(|m| (std::os::unix::fs::MetadataExt::uid(&m), std::os::unix::fs::MetadataExt::gid(&m)))
+            .unwrap();
+        let at = directory.path().display();
+        let text = format!(
+            "[databases]\n* = host={}\n[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {at}\n\
+             auth_type = trust\nauth_file = {at}/users\npool_mode = {mode}\ndefault_pool_size = 3\n",
+            cluster.dir().display()
+        );
+        fs::write(directory.path().join("pgbouncer.ini"), text).unwrap();
+        fs::write(directory.path().join("users"), "\"alt\" \"\"\n").unwrap();
+        for path in ["", "pgbouncer.ini", "users"] {
+            std::os::unix::fs::chown(directory.path().join(path), Some(owner.0), Some(owner.1)).unwrap();
+        }
+        let child = Pooler::run(directory.path());
+        Pooler { directory, child }
+    }
+
+    fn run(directory: &Path) -> Child {
+        let log = fs::OpenOptions::new().create(true).append(true).open(directory.join("log")).unwrap();
+        let mut command = as_server("pgbouncer");
+        command.arg(directory.join("pgbouncer.ini")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.spawn().unwrap()
+    }
+
+    fn url(&self, database: &Database) -> String {
+        format!("postgres:///{}?host={}&port=6432&user=alt", database.name, self.directory.path().display())
+    }
+
+    /// As `kill -9` does, and starts it anew.
+    fn restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        let _ = fs::remove_file(self.directory.path().join(".s.PGSQL.6432"));
+        self.child = Pooler::run(self.directory.path());
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn through_a_pooler(mode: &str) {
+    if Command::new("pgbouncer").arg("-V").output().is_err() {
+        not_looked_at("pgbouncer: it is not installed");
+        return;
+    }
+    let mut database = Database::create();
+    let mut pooler = Pooler::start(&database.cluster, mode);
+    database.url = pooler.url(&database);
+    let mut bench = Bench::not_started(SOURCE, database);
+    let mut pace = Pace::new(&bench);
+    // Two on one file, that share its server connections.
+    bench.start();
+    let mut other = Daemon::start(&bench.config);
+    for round in 0..6 {
+        pace.run(20, 15);
+        match round % 3 {
+            0 => _ = bench.database.psql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'alt' AND datname = current_database()",
+            ),
+            1 => pooler.restart(),
+            _ => {
+                other.kill();
+                other = Daemon::start(&bench.config);
+            }
+        }
+    }
+    pace.append(20);
+    pace.settle(&bench, 60);
+    assert!(other.stop().success());
+    let files: Vec<PathBuf> = (1..pace.texts.len()).map(|n| pace.rotated(n)).collect();
+    let replay =
+        alt().args(["replay", "--again", "--config"]).arg(&bench.config).args(files).output().unwrap();
+    assert!(replay.status.success(), "{}", String::from_utf8_lossy(&replay.stderr));
+    bench.stop();
+    pace.check(&bench);
+    let errors = ["prepared statement", "unsupported", "somebody has to mend"];
+    let log = fs::read_to_string(bench.config.with_extension("stderr")).unwrap();
+    assert!(!errors.iter().any(|error| log.contains(error)), "{log}");
+}
+
+#[test]
+fn through_a_pooler_of_sessions() {
+    through_a_pooler("session");
+}
+
+#[test]
+fn through_a_pooler_of_transactions() {
+    through_a_pooler("transaction");
+}
+
+/// A daemon that archives, behind a proxy that can lead elsewhere.
+fn movable(cluster: &Arc<Cluster>, more: &str) -> (Bench, Pace, Proxy) {
+    let mut database = cluster.database();
+    let proxy = Proxy::before(cluster);
+    database.url = proxy.url(&database);
+    let mut bench =
+        Bench::not_started(&format!("{SOURCE}\n[archive]\nurl = \"file://DIR/archive\"\n{more}"), database);
+    let pace = Pace::new(&bench);
+    bench.start();
+    (bench, pace, proxy)
+}
+
+/// Waits until so many files are in the archive.
+fn archived(bench: &Bench, count: usize) {
+    let sql = "SELECT count(*) FROM log_files WHERE archived_at IS NOT NULL";
+    wait_for(60, || bench.database.psql(sql) == count.to_string(), || bench.state());
+}
+
+#[test]
+fn a_failover_to_a_replica_that_lacks_the_last_commits() {
+    let primary = Cluster::start(&["fsync=off"]);
+    let (mut bench, mut pace, proxy) = movable(&primary, "");
+    pace.append(50);
+    pace.settle(&bench, 30);
+    let replica = Cluster::copy_of(&primary, true);
+    replica.up();
+    pace.append(50);
+    pace.rotate();
+    pace.append(50);
+    pace.settle(&bench, 30);
+    archived(&bench, 1);
+    let on_replica = || {
+        replica.psql(&bench.database.name, "SELECT count(*) FROM access_logs WHERE (SELECT count(*) FROM log_files WHERE archived_at IS NOT NULL) = 1")
+    };
+    wait_for(30, || on_replica() == "150", || replica.psql("postgres", "SELECT * FROM pg_stat_wal_receiver"));
+    // From here on it gets nothing.
+    replica.down("fast");
+    pace.append(50);
+    pace.settle(&bench, 30);
+    primary.down("immediate");
+    pace.append(50);
+    replica.up();
+    replica.promote();
+    bench.database = bench.database.moved_to(&replica);
+    assert_eq!(bench.rows(), 150);
+    proxy.lead_to(&replica);
+    pace.append(50);
+    pace.settle(&bench, 60);
+    said(&bench, "another database cluster or timeline");
+    pace.rotate();
+    pace.append(50);
+    pace.settle(&bench, 60);
+    archived(&bench, 2);
+    bench.stop();
+    pace.check(&bench);
+}
+
+#[test]
+fn a_restored_backup_is_filled_up_from_logs_and_archive() {
+    let cluster = Cluster::start(&["fsync=off"]);
+    let (mut bench, mut pace, proxy) = movable(&cluster, "delete_after = \"0s\"");
+    pace.append(50);
+    pace.rotate();
+    pace.append(50);
+    pace.settle(&bench, 30);
+    archived(&bench, 1);
+    let backup = Cluster::copy_of(&cluster, false);
+    for _ in 0..3 {
+        pace.append(50);
+        pace.rotate();
+    }
+    pace.append(50);
+    pace.settle(&bench, 30);
+    archived(&bench, 4);
+    let deleted = || (1..=4).all(|n| fs::metadata(pace.rotated(n)).is_err());
+    wait_for(60, deleted, || bench.state());
+    cluster.down("fast");
+    pace.append(50);
+    backup.up();
+    bench.database = bench.database.moved_to(&backup);
+    assert_eq!(bench.rows(), 100);
+    proxy.lead_to(&backup);
+    pace.append(50);
+    // What the log on the disk holds comes by itself; the rest is in the archive, and is brought from there.
+    let live = pace.texts.last().unwrap().lines().filter(|line| line.starts_with("alt1")).count();
+    wait_for(60, || bench.rows() >= 50 + live, || bench.state());
+    let archive = bench.path("archive");
+    let replay = || alt().args(["replay", "--config"]).arg(&bench.config).arg(&archive).output().unwrap();
+    let done = replay();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    pace.settle(&bench, 60);
+    assert!(replay().status.success());
+    bench.stop();
+    pace.check(&bench);
+}
