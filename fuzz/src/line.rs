@@ -193,7 +193,6 @@ pub fn line(data: &[u8]) {
         assert!(
             batch.keys.len() as u64 <= hits && section.non_hits >= non_hits && section.rejects >= rejects
         );
-        target.way.forget();
         let whole = loaded(target, file, large);
         let spans =
             |batch: &Batch| batch.keys.iter().map(|k: &Key| (k.offset, k.event_id)).collect::<Vec<_>>();

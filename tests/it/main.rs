@@ -7,6 +7,7 @@ mod beacon;
 mod browser;
 mod cli;
 mod follow;
+mod hostile;
 mod inputs;
 mod load;
 mod loading;
