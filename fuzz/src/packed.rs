@@ -5,7 +5,7 @@ use std::io::{self, Cursor, Read};
 use access_log_tracker::source::stored::{Packing, packing, unpack};
 
 /// Bytes that are unpacked at the most: a few packed ones may stand for very many.
-const UNPACKED_BYTES_MAX: u64 = 1 << 20;
+const UNPACKED_BYTES_MAX: u64 = 256 << 10;
 
 /// A file.
 ///
@@ -13,7 +13,7 @@ const UNPACKED_BYTES_MAX: u64 = 1 << 20;
 /// gives its own.
 pub fn packed(data: &[u8]) {
     let whole = unpacked(data, 256 << 10);
-    let small = unpacked(data, 7);
+    let small = unpacked(data, 61);
     let is_cut =
         |read: &io::Result<Vec<u8>>| read.as_ref().is_ok_and(|read| read.len() as u64 == UNPACKED_BYTES_MAX);
     if is_cut(&whole) || is_cut(&small) {

@@ -412,7 +412,7 @@ fn tar_member(kind: u8, name: &[u8], bytes: &[u8]) -> Vec<u8> {
 }
 
 /// Memory that a replay may take, KiB, whatever it reads.
-const REPLAY_KIB_MAX: u64 = 160 << 10;
+const REPLAY_KIB_MAX: u64 = 96 << 10;
 
 #[test]
 fn few_bytes_that_unpack_to_very_many() {
