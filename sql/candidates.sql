@@ -6,5 +6,6 @@ SELECT c.file_id, c.head, c.head_bytes, c.head_has_id, c.fork, c.loaded_bytes, c
 FROM checkpoints c
 JOIN log_files f ON f.id = c.file_id
 WHERE ($2 AND c.head = $1)
-   OR (NOT c.head_has_id AND f.host = $3 AND f.source = $4 AND (c.head_bytes < 4096 OR c.head = $1))
+   OR (NOT c.head_has_id AND f.host = $3 AND left(f.source, 200) = left($4, 200) AND f.source = $4
+       AND (c.head_bytes < 4096 OR c.head = $1))
 ORDER BY c.file_id

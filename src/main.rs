@@ -9,6 +9,8 @@ use access_log_tracker::config::Config;
 use access_log_tracker::{account, cmd::show};
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -86,14 +88,23 @@ fn start_logging(cli: &Cli) {
     let color = io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    // What a field holds may come from outside: the path of a file, a server's words.
+    let fields = format::debug_fn(|to, field, value| {
+        let value = format!("{value:?}");
+        match field.name() {
+            "message" => write!(to, "{}", show::safe(&value)),
+            name => write!(to, "{name}={}", show::safe(&value)),
+        }
+    });
     let logging = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(io::stderr)
-        .with_target(global.verbose > 1);
+        .with_target(global.verbose > 1)
+        .fmt_fields(fields.delimited(" "));
     // journald stamps every line itself
     let journald = std::env::var_os("JOURNAL_STREAM").is_some() && !io::stderr().is_terminal();
     match (global.log_format, journald) {
-        (LogFormat::Json, _) => logging.json().flatten_event(true).init(),
+        (LogFormat::Json, _) => logging.json().flatten_event(true).with_writer(|| JsonErr).init(),
         (LogFormat::Human, true) => logging.with_ansi(false).without_time().init(),
         (LogFormat::Human, false) => logging.with_ansi(color).init(),
     }
@@ -109,6 +120,24 @@ fn report(global: &Global, error: &anyhow::Error) {
             let lines: Vec<_> = text.split('\n').map(show::safe).collect();
             let _ = writeln!(io::stderr(), "alt: {}", lines.join("\n"));
         }
+    }
+}
+
+/// Standard error for lines of JSON, which have to be harmless, too.
+struct JsonErr;
+
+impl Write for JsonErr {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // a whole line at a time
+        let text = String::from_utf8_lossy(bytes);
+        let end = if text.ends_with('\n') { "\n" } else { "" };
+        let line = text.trim_end_matches('\n');
+        io::stderr().write_all(format!("{}{end}", show::safe_json(line)).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
     }
 }
 

@@ -42,22 +42,25 @@ fn harmful(c: char) -> bool {
 /// # Errors
 /// The output is closed.
 pub fn json(out: Out<'_>, value: &impl Serialize) -> anyhow::Result<()> {
-    let text = serde_json::to_string(value)?;
-    if text.contains(harmful) {
-        let mut escaped = String::with_capacity(text.len() + 16);
-        for c in text.chars() {
-            if harmful(c) {
-                // only inside strings; all of them are in the first plane
-                let _ = write!(escaped, "\\u{:04x}", u32::from(c));
-            } else {
-                escaped.push(c);
-            }
-        }
-        writeln!(out, "{escaped}")?;
-    } else {
-        writeln!(out, "{text}")?;
-    }
+    writeln!(out, "{}", safe_json(&serde_json::to_string(value)?))?;
     Ok(())
+}
+
+/// Makes JSON on one line safe for a terminal.
+pub fn safe_json(text: &str) -> Cow<'_, str> {
+    if !text.contains(harmful) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if harmful(c) {
+            // only inside strings; all of them are in the first plane
+            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
 }
 
 /// A table with these columns; the names of columns of numbers begin with `>`.

@@ -8,6 +8,12 @@ use super::value::{Given, absolute, archive_url, endpoint, given, log_path, netw
 use super::{Archive, Compression, Config, GpcPolicy, IpPolicy, Place, Problem, Problems, Source, days};
 use crate::pure::parse::{Format, Pixel};
 
+/// A configuration has some hundred bytes; what has so many is something else, by mistake.
+const BYTES_MAX: usize = 1 << 20;
+
+/// Of places that are no TOML, so many are named.
+const ERRORS_MAX: usize = 20;
+
 /// Checks a value and stores it; the error says what it should have been.
 pub(super) type Set<T> = fn(&mut T, &Given) -> Result<(), String>;
 
@@ -98,6 +104,10 @@ pub(super) const SOURCE_KEYS: &[(&str, Set<Source>)] = &[
 
 /// Reads a text; the environment's values win.
 pub(super) fn read(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Problems> {
+    if text.len() > BYTES_MAX {
+        let what = "is larger than 1 MiB: is it a configuration?".to_owned();
+        return Err(Problems(vec![Problem { place: Place::Whole, what }]));
+    }
     let mut reading = Reading { text, problems: Vec::new() };
     let config = reading.config(env);
     reading.problems.sort_by(|a, b| a.place.cmp(&b.place));
@@ -113,9 +123,13 @@ impl Reading<'_> {
     fn config(&mut self, env: &dyn Fn(&str) -> Option<String>) -> Config {
         let mut config = Config::default();
         let (table, errors) = DeTable::parse_recoverable(self.text);
-        for e in &errors {
+        for e in errors.iter().take(ERRORS_MAX) {
             let at = e.span().map_or(0, |span| span.start);
             self.problem(at, e.message().replace('\n', " "));
+        }
+        if let Some(more) = errors.len().checked_sub(ERRORS_MAX).filter(|more| *more > 0) {
+            let what = format!("and {more} more places that are no TOML");
+            self.problems.push(Problem { place: Place::Whole, what });
         }
         if errors.is_empty() {
             self.table(table.get_ref(), &mut config);

@@ -306,6 +306,15 @@ fn all_problems_come_at_once_each_with_its_place() {
 }
 
 #[test]
+fn what_is_no_configuration_at_all_is_told_in_few_words() {
+    let log = "192.0.2.1 - - [10/Oct/2023:13:55:36 -0700] GET\n".repeat(1000);
+    let told = problems(&log, &[]);
+    assert!(told.lines().count() <= 22 && told.contains("more places that are no TOML"), "{told}");
+    let told = problems(&log.repeat(100), &[]);
+    assert_eq!(told.trim(), "is larger than 1 MiB: is it a configuration?");
+}
+
+#[test]
 fn wrong_archives_are_told() {
     let text = r#"
             [archive]

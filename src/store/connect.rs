@@ -242,7 +242,7 @@ impl Target {
         let (rest, taken) = take_out(url, &["sslmode", "sslrootcert", "passfile"])
             .context("postgres.url cannot be understood")?;
         let get = |name: &str| taken.iter().rev().find(|pair| pair.0 == name).map(|pair| pair.1.as_str());
-        let mut pg: tokio_postgres::Config = rest.parse().map_err(|e| misread(&e))?;
+        let mut pg: tokio_postgres::Config = rest.parse().map_err(|e| misread(&e, url))?;
         if pg.get_hosts().is_empty() && pg.get_hostaddrs().is_empty() {
             pg.host_path(DEFAULT_SOCKETS);
         }
@@ -297,13 +297,15 @@ impl Target {
     }
 }
 
-/// What is wrong with a URL, without a word of it that may be of the password: one with a bare `?` or `&` makes
-/// the rest of it an option.
-fn misread(error: &tokio_postgres::Error) -> anyhow::Error {
+/// What is wrong with a URL, without a word of it that may be of the password: one with a bare `?` or `&`, or a space
+/// among pairs, makes the rest of it an option. An `@` behind the `?`, or a password there, says that it may have been.
+fn misread(error: &tokio_postgres::Error, url: &str) -> anyhow::Error {
+    let options = url.split_once('?').map_or(url, |(_, options)| options);
+    let may_be_secret = options.contains('@') || options.contains("password");
     let form = "postgres.url cannot be understood (the form is postgres://user@host/database)";
     let why = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     let word = why.split('`').nth(1).unwrap_or_default();
-    if !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
+    if !may_be_secret && !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
         anyhow!("{form}: {why}")
     } else {
         anyhow!("{form}; in a password, write %3F for ?, %26 for &, %40 for @, %2F for /")
@@ -567,6 +569,9 @@ mod tests {
             "host=h password='ab Sekrit",
             "postgres://alt:ab?Sekrit@h/alt",
             "postgres://alt:ab?Sekrit=1@h/alt",
+            "postgres://alt:ab?sekrit=1@h/alt",
+            "postgres://alt@h/alt?password=ab&sekrit=1",
+            "host=h password=ab sekrit=1",
             "postgres://alt:ab&Sekrit@h:x/alt",
             "postgres://alt:ab/Sekrit@h/alt?x",
             "postgres://alt:Sekrit@h:99999/alt",
@@ -574,7 +579,7 @@ mod tests {
             "Sekrit",
         ] {
             let text = shown(url);
-            assert!(!text.contains("Sekrit"), "{text}");
+            assert!(!text.to_lowercase().contains("sekrit"), "{text}");
         }
     }
 

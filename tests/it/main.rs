@@ -8,6 +8,7 @@ mod browser;
 mod cli;
 mod follow;
 mod host;
+mod hostile;
 mod inputs;
 mod kill;
 mod load;

@@ -241,8 +241,8 @@ fn read_query<'a>(
     arena: &mut Arena<'a>,
 ) {
     let query = Escape::Json.bytes(args, arena);
-    // Unescaped bytes are no longer the line's: their texts are looked at on their own.
-    let source = if query.len() == args.len() { *source } else { Source::new(query) };
+    // Unescaped bytes are no longer the line's, as many as they may be: their texts are looked at on their own.
+    let source = if std::ptr::eq(query, args) { *source } else { Source::new(query) };
     let mut pairs = query::Pairs::new(query, source);
     let mut seen = 0_u32;
     while let Some((name, text)) = pairs.next(arena) {
@@ -409,6 +409,10 @@ mod tests {
         hit(&[("args", r#"a=K\"%41\\&t=\u001b%5C&p.\"=1"#), ("agent", r#"a\"b\u00e9"#)], |hit| {
             assert_eq!((hit.app_key, hit.title, hit.user_agent), ("K\"A\\", "\u{1b}\\", "a\"bé"));
             assert_eq!(hit.params, [("\"", Value::Text("1"))]);
+        });
+        // A backslash that escapes nothing: as many bytes as before, in another place.
+        hit(&[("args", r"a=KEY&t=\x00&p.a=\z")], |hit| {
+            assert_eq!((hit.title, &hit.params[..]), (r"\x00", &[("a", Value::Text(r"\z"))][..]));
         });
         let mut raw = line(&[("args", "a=KEY&t=_%A9&s=x"), ("agent", "_")]);
         for byte in raw.iter_mut().filter(|b| **b == b'_') {

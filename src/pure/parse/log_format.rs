@@ -16,7 +16,8 @@ pub struct FormatError {
 
 impl FormatError {
     pub(super) fn new(at: usize, what: impl Into<String>) -> Self {
-        FormatError { at, what: what.into() }
+        // a piece of the format in it may have several lines, and worse
+        FormatError { at, what: what.into().replace(char::is_control, " ") }
     }
 }
 
