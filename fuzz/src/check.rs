@@ -48,10 +48,10 @@ pub fn parse<T>(format: &Format, line: &[u8], look: impl FnOnce(Parsed<'_>) -> T
     })
 }
 
-/// Half of all addresses, so that both ways are taken, and another name of a parameter.
+/// Half of all addresses, so that both ways are taken.
 pub fn terms() -> Terms {
-    let names = [("k".to_owned(), "page_url".to_owned())].into();
-    Terms::parse(&["10.0.0.0/8".to_owned(), "8000::/1".to_owned()], &names).expect("these are terms")
+    let networks = ["10.0.0.0/8".to_owned(), "8000::/1".to_owned()];
+    Terms::parse(&networks, &std::collections::BTreeMap::new()).expect("these are networks")
 }
 
 /// Texts without NUL, times that PostgreSQL holds, few parameters, each once, with values that `jsonb` takes.

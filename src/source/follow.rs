@@ -285,7 +285,7 @@ impl Follow {
             Some(Known::Copy { stamp, of, .. }) => !is_read(*of) || *stamp != found.stamp,
             Some(Known::Short { stamp, of, since }) => {
                 // A log that is not a copy under way is not held up for another file: ids make it safe to read.
-                let settled = found.is_live || self.is_complete(found);
+                let settled = found.is_live || self.stood_still(found.stamp.modified);
                 let waited = settled && self.stood_still(*since) || self.store.is_final();
                 waited || (*stamp != found.stamp && (found.is_live || !is_read(*of)))
             }
@@ -416,7 +416,9 @@ impl Follow {
         // A file that stays cut short is one of its own: it is read with ids.
         let complete = self.is_complete(&found);
         let short_since = match self.known.get(&key) {
-            Some(Known::Short { since, .. }) if found.is_live || complete => Some(*since),
+            Some(Known::Short { since, .. }) if found.is_live || self.stood_still(found.stamp.modified) => {
+                Some(*since)
+            }
             _ => None,
         };
         let stood_short = short_since.is_some_and(|since| self.stood_still(since)) || self.store.is_final();
@@ -466,8 +468,10 @@ impl Follow {
                     return Ok(true);
                 }
                 self.known.remove(&key);
-                let ids_until =
-                    if found.is_live && reading.by_ids { self.store.loaded_until()? } else { Micros::MAX };
+                // What another file of this log still has to hand over may stand in this one, too.
+                let unread = |f: &Followed| f.live_path == found.live_path && f.reading.has_unread();
+                let asks_on = !found.is_live || !reading.by_ids || self.files.iter().any(unread);
+                let ids_until = if asks_on { Micros::MAX } else { self.store.loaded_until()? };
                 let (path, offset) = (found.path.display(), reading.offset());
                 if found.is_live {
                     tracing::info!(%path, offset, "reading");

@@ -601,6 +601,11 @@ impl Reading {
         }
     }
 
+    /// Whether there may be bytes on the disk that were not read yet.
+    pub fn has_unread(&self) -> bool {
+        !matches!(self.metadata(), Some(Ok(now)) if now.len() == self.read_offset())
+    }
+
     /// Whether it was read to its present end; a line without a newline may be left.
     pub fn is_at_end(&self) -> bool {
         self.at_end

@@ -842,17 +842,22 @@ engagement|true||||||t";
 
 /// To `page` and on to the next one, back, and forward. Whether the browser keeps pages, it says itself.
 fn back_and_forward(stage: &mut Stage<'_>, name: &str, page: &str) {
+    // A page that waits for an answer is not kept.
+    let answered = |stage: &mut Stage<'_>, events| {
+        stage.wait_until_logged(name, events);
+        pause(150);
+    };
     stage.go(name, page);
-    pause(150);
+    answered(stage, 1);
     stage.follow("next.html");
     stage.until_at("next.html");
-    pause(150);
+    answered(stage, 3);
     stage.driver.back();
     stage.until_at(page);
-    pause(150);
+    answered(stage, 5);
     stage.driver.forward();
     stage.until_at("next.html");
-    pause(150);
+    answered(stage, 7);
     stage.leave(name);
     let kept = |record: &[Value]| record.iter().any(|entry| entry[0] == "restored");
     let (first, next) =
