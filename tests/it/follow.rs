@@ -3,6 +3,8 @@
 use std::fs::{self, File};
 use std::path::Path;
 
+use nix::sys::signal::Signal;
+
 use crate::support::bench::Bench;
 use crate::support::daemon::{Daemon, wait_for};
 use crate::support::lines::{alt1, many};
@@ -150,6 +152,28 @@ fn a_log_whose_lines_are_taken_out_in_place_is_read_with_ids() {
     fs::write(bench.path("new"), without).unwrap();
     fs::rename(bench.path("new"), bench.path("beacon.log")).unwrap();
     bench.append("beacon.log", 10);
+    bench.settle();
+}
+
+#[test]
+fn a_log_that_is_edited_in_place_before_its_last_lines_are_read() {
+    let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
+    let text = fs::read_to_string(&bench.config).unwrap();
+    fs::write(&bench.config, text.replace("[load]", "[load]\nbatch_rows = 1")).unwrap();
+    bench.start();
+    bench.append("beacon.log", 10);
+    bench.settle();
+    bench.daemon.as_ref().unwrap().signal(Signal::SIGSTOP);
+    bench.append("beacon.log", 5);
+    let text = fs::read_to_string(bench.path("beacon.log")).unwrap();
+    let without: String =
+        text.split_inclusive('\n').enumerate().filter(|(i, _)| *i != 2).map(|(_, line)| line).collect();
+    fs::write(bench.path("new"), without).unwrap();
+    fs::rename(bench.path("new"), bench.path("beacon.log")).unwrap();
+    bench.daemon.as_ref().unwrap().signal(Signal::SIGCONT);
+    // The old inode has five lines to hand over, and so has the new one.
+    bench.settle();
+    bench.append("beacon.log", 3);
     bench.settle();
 }
 
