@@ -8,7 +8,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use super::{Keep, days};
-use crate::pure::parse::{Terms, check_name};
+use crate::pure::parse::Terms;
 use crate::pure::sites;
 
 /// A value as it was given, before anybody knows what it should be.
@@ -113,8 +113,7 @@ impl Given {
     /// Names of parameters, and the parameters: a table, or a list of `NAME=PARAMETER`.
     pub(super) fn names(&self) -> Result<BTreeMap<String, String>, String> {
         let names = self.pairs()?;
-        names.iter().try_for_each(|(name, parameter)| check_name(name, parameter))?;
-        Ok(names)
+        Terms::parse(&[], &names).map(|_| names)
     }
 
     pub(super) fn count_in(&self, least: usize, most: usize) -> Result<usize, String> {

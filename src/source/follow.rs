@@ -282,7 +282,11 @@ impl Follow {
             Some(Known::Untouched { stamp, complete }) => {
                 *stamp != found.stamp || (!complete && self.is_complete(found))
             }
-            Some(Known::Copy { stamp, of, .. }) => !is_read(*of) || *stamp != found.stamp,
+            // Its reader, where that waits at its end, makes way if there is more now.
+            Some(Known::Copy { stamp, of, .. }) => {
+                let waits = |f: &Followed| f.reading.file_id() == *of && !f.is_live && f.reading.is_at_end();
+                !is_read(*of) || *stamp != found.stamp && self.files.iter().any(waits)
+            }
             Some(Known::Short { stamp, of, since }) => {
                 // A log that is not a copy under way is not held up for another file: ids make it safe to read.
                 let settled = found.is_live || self.stood_still(found.stamp.modified);

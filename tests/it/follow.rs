@@ -140,17 +140,21 @@ fn a_log_that_is_deleted_and_made_anew() {
     bench.settle();
 }
 
+/// `sed -i '3d'`: the same first line, another inode, shorter.
+fn take_out_third_line(bench: &Bench) {
+    let text = fs::read_to_string(bench.path("beacon.log")).unwrap();
+    let without: String =
+        text.split_inclusive('\n').enumerate().filter(|(i, _)| *i != 2).map(|(_, line)| line).collect();
+    fs::write(bench.path("new"), without).unwrap();
+    fs::rename(bench.path("new"), bench.path("beacon.log")).unwrap();
+}
+
 #[test]
 fn a_log_whose_lines_are_taken_out_in_place_is_read_with_ids() {
     let mut bench = Bench::new();
     bench.append("beacon.log", 10);
     bench.settle();
-    // sed -i '3d': the same first line, another inode, shorter
-    let text = fs::read_to_string(bench.path("beacon.log")).unwrap();
-    let without: String =
-        text.split_inclusive('\n').enumerate().filter(|(i, _)| *i != 2).map(|(_, l)| l).collect();
-    fs::write(bench.path("new"), without).unwrap();
-    fs::rename(bench.path("new"), bench.path("beacon.log")).unwrap();
+    take_out_third_line(&bench);
     bench.append("beacon.log", 10);
     bench.settle();
 }
@@ -165,11 +169,7 @@ fn a_log_that_is_edited_in_place_before_its_last_lines_are_read() {
     bench.settle();
     bench.daemon.as_ref().unwrap().signal(Signal::SIGSTOP);
     bench.append("beacon.log", 5);
-    let text = fs::read_to_string(bench.path("beacon.log")).unwrap();
-    let without: String =
-        text.split_inclusive('\n').enumerate().filter(|(i, _)| *i != 2).map(|(_, line)| line).collect();
-    fs::write(bench.path("new"), without).unwrap();
-    fs::rename(bench.path("new"), bench.path("beacon.log")).unwrap();
+    take_out_third_line(&bench);
     bench.daemon.as_ref().unwrap().signal(Signal::SIGCONT);
     // The old inode has five lines to hand over, and so has the new one.
     bench.settle();

@@ -23,6 +23,7 @@ use serde_json::Value;
 use crate::support::bench::Bench;
 use crate::support::daemon::{alt, wait_for};
 use crate::support::lines::{alt1, many};
+use crate::support::pack::{Pack, bzip2, gzip, zstandard};
 use crate::support::postgres::Database;
 
 #[path = "../../fuzz/src/lib.rs"]
@@ -375,22 +376,6 @@ fn lines_of_256_kib_and_a_byte_more_or_less() {
     assert_eq!((ran.code, ran.count("already_loaded"), ran.count("rows")), (Some(0), 7, 0), "{ran:?}");
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn bzip2(bytes: &[u8]) -> Vec<u8> {
-    let mut packed = Vec::new();
-    bzip2::read::BzEncoder::new(bytes, bzip2::Compression::best()).read_to_end(&mut packed).unwrap();
-    packed
-}
-
-fn zstandard(bytes: &[u8]) -> Vec<u8> {
-    zstd::encode_all(bytes, 19).unwrap()
-}
-
 /// The header of a member of an archive.
 fn tar_header(kind: u8, name: &[u8], size: usize) -> Vec<u8> {
     let mut block = vec![0; 512];
@@ -419,10 +404,11 @@ fn few_bytes_that_unpack_to_very_many() {
     let bench = bench();
     let mebibytes: usize = if full() { 4096 } else { 256 };
     let chunk = vec![b'z'; 8 << 20];
-    for (name, pack) in [("gz", gzip as fn(&[u8]) -> Vec<u8>), ("bz2", bzip2), ("zst", zstandard)] {
+    for (name, pack, level) in [("gz", gzip as Pack, 9), ("bz2", bzip2, 9), ("zst", zstandard, 19)] {
         // One endless line among hits.
-        let ends = [many(1), format!("\n{}", many(3))].map(|text| pack(text.as_bytes()));
-        let bomb = [&ends[0], &pack(&chunk).repeat(mebibytes / 8), &ends[1]].map(Vec::as_slice).concat();
+        let ends = [many(1), format!("\n{}", many(3))].map(|text| pack(text.as_bytes(), level));
+        let bomb =
+            [&ends[0], &pack(&chunk, level).repeat(mebibytes / 8), &ends[1]].map(Vec::as_slice).concat();
         let packed = bomb.len();
         let ran = replayed(&bench, &format!("bomb.{name}"), &bomb);
         println!("{mebibytes} MiB of {packed} bytes of {name}: {} KiB", ran.peak_kib);
@@ -430,7 +416,7 @@ fn few_bytes_that_unpack_to_very_many() {
         assert!(ran.peak_kib < REPLAY_KIB_MAX, "{} KiB", ran.peak_kib);
     }
     // Nothing but ends of lines: each is a reject, and all of them are one span.
-    let ends = gzip(&[b'\n'; 1 << 20]).repeat(if full() { 256 } else { 8 });
+    let ends = gzip(&[b'\n'; 1 << 20], 9).repeat(if full() { 256 } else { 8 });
     let lines = if full() { 256 << 20 } else { 8 << 20 };
     let ran = replayed(&bench, "ends.gz", &ends);
     println!("{lines} empty lines: {} KiB", ran.peak_kib);
@@ -442,7 +428,7 @@ fn few_bytes_that_unpack_to_very_many() {
     let mut begin = tar_header(b'0', b"a.log", size);
     begin.extend_from_slice(head.as_bytes());
     let end = [tail.into_bytes(), vec![0; size.next_multiple_of(512) - size + 1024]].concat();
-    let bomb = [gzip(&begin), gzip(&chunk).repeat(mebibytes / 8), gzip(&end)].concat();
+    let bomb = [gzip(&begin, 9), gzip(&chunk, 9).repeat(mebibytes / 8), gzip(&end, 9)].concat();
     let ran = replayed(&bench, "bomb.tar.gz", &bomb);
     println!("{mebibytes} MiB of {} bytes of tar.gz: {} KiB", bomb.len(), ran.peak_kib);
     assert_eq!((ran.code, ran.counts()), (Some(0), (5, 4, 1)), "{ran:?}");

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use crate::support::bench::Bench;
 use crate::support::daemon::{alt, wait_for};
 use crate::support::lines::{alt1, many};
+use crate::support::pack::{Pack, bzip2, gzip, zstandard};
 use crate::support::postgres::{Cluster, Database};
 
 const NO_SOURCE: &str = "[[source]]\npaths = [\"DIR/beacon.log\"]";
@@ -136,22 +137,6 @@ fn member(kind: u8, name: &[u8], bytes: &[u8]) -> Vec<u8> {
 }
 
 const END: [u8; 1024] = [0; 1024];
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn bzip2(bytes: &[u8]) -> Vec<u8> {
-    let mut packed = Vec::new();
-    bzip2::read::BzEncoder::new(bytes, bzip2::Compression::fast()).read_to_end(&mut packed).unwrap();
-    packed
-}
-
-fn zstandard(bytes: &[u8]) -> Vec<u8> {
-    zstd::encode_all(bytes, 1).unwrap()
-}
 
 /// Names under which files were loaded, in the order in which they were begun, without the directory.
 fn loaded_names(bench: &Bench) -> Vec<String> {
@@ -290,9 +275,9 @@ fn the_logs_in_archives_are_logs_of_their_own() {
     for (path, _) in &paths {
         let text = fs::read(path).unwrap();
         match path.extension().and_then(OsStr::to_str) {
-            Some("gz") => fs::write(path, gzip(&text)).unwrap(),
-            Some("bz2") => fs::write(path, bzip2(&text)).unwrap(),
-            Some("zst") => fs::write(path, zstandard(&text)).unwrap(),
+            Some("gz") => fs::write(path, gzip(&text, 1)).unwrap(),
+            Some("bz2") => fs::write(path, bzip2(&text, 1)).unwrap(),
+            Some("zst") => fs::write(path, zstandard(&text, 1)).unwrap(),
             _ => {}
         }
     }
@@ -306,20 +291,16 @@ fn the_logs_in_archives_are_logs_of_their_own() {
     for name in ["in/plain", "in/rest"] {
         aged(&bench.path(name), 86_400);
     }
-    for (n, (format, pack)) in [
-        ("gnu", None),
-        ("oldgnu", Some(gzip as fn(&[u8]) -> Vec<u8>)),
-        ("posix", Some(bzip2)),
-        ("pax", Some(zstandard)),
-    ]
-    .into_iter()
-    .enumerate()
+    for (n, (format, pack)) in
+        [("gnu", None), ("oldgnu", Some(gzip as Pack)), ("posix", Some(bzip2)), ("pax", Some(zstandard))]
+            .into_iter()
+            .enumerate()
     {
         // What it is, its name does not say.
         let name = format!("archive-{format}.log");
         tar(&bench, &["-cf", &name, &format!("--format={format}"), "in"]);
         if let Some(pack) = pack {
-            let packed = pack(&fs::read(bench.path(&name)).unwrap());
+            let packed = pack(&fs::read(bench.path(&name)).unwrap(), 1);
             fs::write(bench.path(&name), packed).unwrap();
         }
         let ran = well(&bench, &[&name]);
@@ -387,10 +368,10 @@ fn what_cannot_be_read_in_an_archive_is_told_and_the_rest_is_loaded() {
     holes.set_len(1 << 20).unwrap();
     (&holes).write_all(b"x").unwrap();
     tar(&bench, &["-cf", "inner.tar", "good"]);
-    put(&bench, "inner.tar.gz", gzip(&fs::read(bench.path("inner.tar")).unwrap()));
+    put(&bench, "inner.tar.gz", gzip(&fs::read(bench.path("inner.tar")).unwrap(), 1));
     put(&bench, "packed.xz", b"\xfd7zXZ\0\0");
     let torn = many(500);
-    let torn = gzip(torn.as_bytes());
+    let torn = gzip(torn.as_bytes(), 1);
     put(&bench, "torn.gz", &torn[..torn.len() / 2]);
     let all = ["good", "holes", "inner.tar", "inner.tar.gz", "packed.xz", "torn.gz", "last"];
     for format in ["gnu", "posix"] {
@@ -463,7 +444,7 @@ fn an_archive_that_is_cut_gives_the_logs_before_that_and_is_told() {
         bench.check();
     }
     // All but the check sum at the end of the gzip file, and then all.
-    let packed = gzip(&whole);
+    let packed = gzip(&whole, 1);
     put(&bench, "x.tar", &packed[..packed.len() - 8]);
     let ran = replay(&bench, &["x.tar"]);
     assert_eq!((ran.code, ran.counts()), (Some(1), (5, 100, 100, 0)), "{ran:?}");
@@ -563,7 +544,7 @@ fn of_very_many_that_cannot_be_read_some_are_named() {
     let good = member(b'0', b"good", many(3).as_bytes());
     bench.written = 3;
     // Some of a kind that is not read, some that break off.
-    let torn = &gzip(many(9).as_bytes())[..20];
+    let torn = &gzip(many(9).as_bytes(), 1)[..20];
     let bad = |n: u32| {
         let name = n.to_string();
         if n.is_multiple_of(2) {

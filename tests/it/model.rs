@@ -18,10 +18,12 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
+use crate::support::bench::UNBALANCED;
 use crate::support::cases::{self, Ground, Wrong};
 use crate::support::daemon::{Daemon, alt, configuration, sample_of};
 use crate::support::lines::{KEY, alt1, many};
 use crate::support::not_looked_at;
+use crate::support::pack::{bzip2, gzip, zstandard};
 use crate::support::postgres::Cluster;
 
 /// Nothing takes longer, unless it hangs.
@@ -349,9 +351,9 @@ impl<'a> World<'a> {
         let Some(index) = self.index(n).filter(|index| self.rotated[*index].plain) else { return };
         let file = &mut self.rotated[index];
         let (packed, ending) = match packer {
-            Packer::Gzip => (gzip(&file.content), "gz"),
-            Packer::Zstd => (zstd::encode_all(file.content.as_slice(), 1).unwrap(), "zst"),
-            Packer::Bzip2 => (bzip2(&file.content), "bz2"),
+            Packer::Gzip => (gzip(&file.content, 6), "gz"),
+            Packer::Zstd => (zstandard(&file.content, 1), "zst"),
+            Packer::Bzip2 => (bzip2(&file.content, 6), "bz2"),
         };
         let from = file.name.clone();
         let to = format!("{from}.{ending}");
@@ -612,10 +614,7 @@ impl<'a> World<'a> {
         if let Some(reject) = rejects.first() {
             return Err(format!("rejected: {reject:?}"));
         }
-        let unbalanced = self.ground.rows(
-            "SELECT * FROM checkpoints WHERE lines <> rows + non_hits + rejects + already_loaded + unloaded",
-        );
-        match unbalanced.first() {
+        match self.ground.rows(UNBALANCED).first() {
             Some(row) => Err(format!("unbalanced: {row:?}")),
             None => Ok(()),
         }
@@ -652,18 +651,6 @@ impl Drop for World<'_> {
 fn append(path: &Path, bytes: &[u8]) {
     let mut file = OpenOptions::new().create(true).append(true).open(path).unwrap();
     file.write_all(bytes).unwrap();
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    packed.write_all(bytes).unwrap();
-    packed.finish().unwrap()
-}
-
-fn bzip2(bytes: &[u8]) -> Vec<u8> {
-    let mut packed = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::default());
-    packed.write_all(bytes).unwrap();
-    packed.finish().unwrap()
 }
 
 fn cluster() -> &'static Arc<Cluster> {

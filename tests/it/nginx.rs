@@ -12,6 +12,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use crate::support::nginx::{
     Answer, Line, Nginx, Setup, read_answer, read_lines, sbin, shipped, until, web_user,
 };
+use crate::support::pack::gzip;
 
 const TRACK: &str = "/api/v1/track";
 /// What the loader takes as one line.
@@ -617,13 +618,8 @@ fn a_compressed_body_is_logged_as_it_came_and_inflates_to_what_was_sent() {
             format!("{{\"application_id\":\"ü\",\"t\":\"{noise}\"}}").into_bytes()
         })
         .into();
-    let compress = |body: &[u8]| {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-        encoder.write_all(body).expect("compress");
-        encoder.finish().expect("compress")
-    };
     for body in &sent {
-        let compressed = compress(body);
+        let compressed = gzip(body, 9);
         assert!(compressed.len() <= 16_384);
         let headers = [("Content-Type", "application/json"), ("Content-Encoding", "gzip")];
         assert_eq!(nginx.request("POST", TRACK, &headers, &compressed).status, 204);
@@ -634,7 +630,7 @@ fn a_compressed_body_is_logged_as_it_came_and_inflates_to_what_was_sent() {
     let lines = nginx.lines();
     assert_eq!(lines.len(), 9);
     for (body, line) in sent.iter().flat_map(|body| [body; 3]).zip(&lines) {
-        assert_eq!(line.body(), compress(body));
+        assert_eq!(line.body(), gzip(body, 9));
         assert_eq!(line.body()[..2], [0x1f, 0x8b]);
         let mut inflated = Vec::new();
         flate2::read::MultiGzDecoder::new(line.body()).read_to_end(&mut inflated).expect("inflate");

@@ -1,13 +1,13 @@
 //! Foreign logs of tracking pixels: what other products recorded becomes rows of the right applications.
 
 use std::fs;
-use std::io::Write;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
 use crate::support::bench::Bench;
 use crate::support::daemon::{alt, wait_for};
+use crate::support::pack::gzip;
 use crate::support::postgres::Database;
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:125.0) Gecko/20100101 Firefox/125.0";
@@ -154,9 +154,7 @@ fn a_goatcounter_log_of_several_days_from_a_gzip_file() {
         text += &line(1, &format!("{day} 12:32:00"), "GET /count.js", 304, blog, CHROME);
     }
     text += &line(5, "04 09:00:00", &count("p=%2Fx"), 200, "https://unknown.example/page", FIREFOX);
-    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    packed.write_all(text.as_bytes()).unwrap();
-    fs::write(bench.path("count.log.gz"), packed.finish().unwrap()).unwrap();
+    fs::write(bench.path("count.log.gz"), gzip(text.as_bytes(), 6)).unwrap();
     let args =
         ["count.log.gz", "--format", "combined", "--pixel", "goatcounter", "--site", "BLOG.example=blog"];
     let account = run(&bench, &args).unwrap();

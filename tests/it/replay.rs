@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::support::bench::Bench;
 use crate::support::daemon::{alt, alt_as_nobody, wait_for};
 use crate::support::lines::{KEY, alt1, alt1_aged, many};
+use crate::support::pack::gzip;
 use crate::support::postgres::{Cluster, Database};
 
 pub(crate) fn bench() -> Bench {
@@ -66,13 +67,7 @@ fn a_directory_of_plain_and_compressed_files() {
     fs::write(bench.path("logs/e.log.zst"), zst).unwrap();
     bench.written += 500;
     // A file of several gzip members is one log.
-    let two: Vec<u8> = (0..2)
-        .flat_map(|_| {
-            let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-            encoder.write_all(many(100).as_bytes()).unwrap();
-            encoder.finish().unwrap()
-        })
-        .collect();
+    let two: Vec<u8> = (0..2).flat_map(|_| gzip(many(100).as_bytes(), 1)).collect();
     fs::write(bench.path("logs/f.gz"), two).unwrap();
     bench.written += 200;
     let account = replay(&bench, &["logs", "--jobs", "3"]).unwrap();

@@ -25,7 +25,7 @@ pub use log_format::FormatError;
 pub use pixel::Pixel;
 pub use spec::{Spec, SpecError};
 pub use template::Template;
-pub use terms::{Terms, check_name};
+pub use terms::Terms;
 
 use super::arena::Arena;
 use super::hit::Parsed;

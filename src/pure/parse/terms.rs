@@ -60,14 +60,7 @@ impl Terms {
     }
 }
 
-/// Whether a parameter can have this other name.
-///
-/// # Errors
-/// Says what is wrong, as what follows the name of a setting.
-pub fn check_name(name: &str, meant: &str) -> Result<(), String> {
-    parameter(name, meant).map(|_| ())
-}
-
+/// What another name stands for; the error is what follows the name of a setting.
 fn parameter(name: &str, meant: &str) -> Result<Parameter, String> {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     if name.len() > NAME_BYTES_MAX

@@ -8,6 +8,10 @@ use super::daemon::{Daemon, configuration, wait_for};
 use super::lines::{many, register};
 use super::postgres::Database;
 
+/// Files of which some lines are not accounted for.
+pub(crate) const UNBALANCED: &str =
+    "SELECT * FROM checkpoints WHERE lines <> rows + non_hits + rejects + already_loaded + unloaded";
+
 /// A log directory, a database and a daemon that follows one log.
 pub(crate) struct Bench {
     pub(crate) directory: tempfile::TempDir,
@@ -89,10 +93,7 @@ impl Bench {
         let distinct: usize =
             self.database.psql("SELECT count(DISTINCT event_id) FROM access_logs").parse().unwrap();
         assert_eq!((rows, distinct), (self.written, self.written), "{}", self.state());
-        let unbalanced = self.database.psql(
-            "SELECT * FROM checkpoints WHERE lines <> rows + non_hits + rejects + already_loaded + unloaded",
-        );
-        assert_eq!(unbalanced, "");
+        assert_eq!(self.database.psql(UNBALANCED), "");
         let rejects = self.database.psql("SELECT count(*) FROM rejected_lines");
         assert_eq!(rejects, "0", "{}", self.state());
     }

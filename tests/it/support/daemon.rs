@@ -127,19 +127,24 @@ impl Daemon {
     pub(crate) fn admin(&self) -> String {
         let mut address = None;
         let mut listens = || {
-            let log = self.log();
-            let said = log.lines().rev().find(|line| line.contains("answering /healthz"));
-            address = said.and_then(|line| line.split("address=").nth(1)).map(|text| text.trim().to_owned());
+            address = self.said_address();
             address.is_some()
         };
         wait_for(10, &mut listens, || self.log());
         address.unwrap()
     }
 
+    /// Where it said that it listens, or one that was started before.
+    fn said_address(&self) -> Option<String> {
+        let log = self.log();
+        let said = log.lines().rev().find(|line| line.contains("answering /healthz"))?;
+        Some(said.split("address=").nth(1)?.trim().to_owned())
+    }
+
     /// Asks its admin port: status, and the body. Waits until it has started.
     pub(crate) fn ask(&self, path: &str) -> (u16, String) {
         let address = self.admin();
-        let ask = || http(&address, &format!("GET {path} HTTP/1.1\r\nHost: alt\r\n\r\n"));
+        let ask = || http(&address, &get(path));
         let mut answer = (0, String::new());
         let mut has_started = || {
             answer = ask();
@@ -151,15 +156,7 @@ impl Daemon {
 
     /// Asks its admin port, if it listens already; the answer may be that of one that was started before.
     pub(crate) fn try_ask(&self, path: &str) -> Option<String> {
-        let log = self.log();
-        let said = log.lines().rev().find(|line| line.contains("answering /healthz"))?;
-        let address = said.split("address=").nth(1)?.trim();
-        let mut connection = TcpStream::connect(address).ok()?;
-        connection.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
-        connection.write_all(format!("GET {path} HTTP/1.1\r\nHost: alt\r\n\r\n").as_bytes()).ok()?;
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).ok()?;
-        Some(answer)
+        exchange(&self.said_address()?, &get(path)).ok()
     }
 
     /// A sample of its `/metrics`, by name and labels; 0 where there is none.
@@ -191,13 +188,23 @@ impl Drop for Daemon {
     }
 }
 
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: alt\r\n\r\n")
+}
+
+/// Sends a request as it is written; all that is answered.
+fn exchange(address: &str, request: &str) -> std::io::Result<String> {
+    let mut connection = TcpStream::connect(address)?;
+    connection.set_read_timeout(Some(Duration::from_secs(30)))?;
+    connection.write_all(request.as_bytes())?;
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
 /// Sends a request as it is written; status, and the body.
 pub(crate) fn http(address: &str, request: &str) -> (u16, String) {
-    let mut connection = TcpStream::connect(address).unwrap();
-    connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    connection.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).unwrap();
+    let answer = exchange(address, request).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     (status.unwrap_or_else(|| panic!("no status: {answer}")), body.to_owned())

@@ -8,6 +8,7 @@ pub(crate) mod disk;
 pub(crate) mod lines;
 pub(crate) mod nginx;
 pub(crate) mod pace;
+pub(crate) mod pack;
 pub(crate) mod postgres;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;

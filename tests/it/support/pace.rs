@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::bench::Bench;
+use super::bench::{Bench, UNBALANCED};
 use super::daemon::wait_for;
 use super::lines::alt1;
 
@@ -121,8 +121,6 @@ impl Pace {
             rejects += fields[2].parse::<usize>().unwrap();
         }
         assert_eq!(rejects, self.garbage.len(), "{}", bench.state());
-        let unbalanced = "SELECT * FROM checkpoints \
-                          WHERE lines <> rows + non_hits + rejects + already_loaded + unloaded";
-        assert_eq!(bench.database.psql(unbalanced), "", "{}", bench.state());
+        assert_eq!(bench.database.psql(UNBALANCED), "", "{}", bench.state());
     }
 }

@@ -1,13 +1,13 @@
 //! How files are made of logs: cut, put together, packed, aged.
 
 use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use access_log_tracker::pure::checkpoint::hash;
 
 use super::case::{Cut, Mix, Pack, Piece};
+use crate::support::pack::{bzip2, gzip, zstandard};
 
 pub(super) fn age(path: &Path, old: bool) {
     let when = SystemTime::now() - Duration::from_secs(if old { 3600 } else { 0 });
@@ -68,23 +68,14 @@ pub(super) fn without_twins(bytes: &[u8]) -> Vec<u8> {
 }
 
 pub(super) fn pack(pack: Pack, content: &[u8]) -> Vec<u8> {
-    let gzip = |bytes: &[u8]| {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
-    };
     match pack {
         Pack::Plain => content.to_vec(),
-        Pack::Gzip => gzip(content),
+        Pack::Gzip => gzip(content, 1),
         Pack::GzipMany(members) => {
             let size = (content.len() / usize::from(members)).max(1);
-            content.chunks(size).flat_map(gzip).collect()
+            content.chunks(size).flat_map(|chunk| gzip(chunk, 1)).collect()
         }
-        Pack::Zstd => zstd::encode_all(content, 1).unwrap(),
-        Pack::Bzip2 => {
-            let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
-            encoder.write_all(content).unwrap();
-            encoder.finish().unwrap()
-        }
+        Pack::Zstd => zstandard(content, 1),
+        Pack::Bzip2 => bzip2(content, 1),
     }
 }
