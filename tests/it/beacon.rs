@@ -482,12 +482,13 @@ const SCENARIOS: &[Scenario] = &[
     }),
     ("scrolling", |stage| {
         stage.go("scroll", "tall.html");
-        stage.driver.js("scrollTo(0, 2500)");
-        pause(100);
+        // A browser that is busy tells its pages later.
+        stage.driver.js("window.scrolls = 0; addEventListener('scroll', () => scrolls++); scrollTo(0, 2500)");
+        stage.driver.until("scrolls === 1");
         let depth =
             stage.driver.js("return (2500 + innerHeight) / document.documentElement.scrollHeight * 100 | 0");
         stage.driver.js("scrollTo(0, 0)");
-        pause(100);
+        stage.driver.until("scrolls === 2");
         let rows = format!("1 pageview tall.html title:Shoes & more\n1 engagement tall.html {depth}%");
         stage.expect("scroll", "tall.html", &rows);
     }),
@@ -533,8 +534,8 @@ const SCENARIOS: &[Scenario] = &[
              2 engagement two.html 100%",
         );
     }),
-    ("back and forward", |stage| back_and_forward(stage, "back", "page.html")),
-    ("back and forward where no page is kept", |stage| back_and_forward(stage, "again", "fresh.html")),
+    ("back and forward", back_and_forward),
+    ("back and forward where no page is kept", back_and_forward_anew),
     ("the same page again", |stage| {
         stage.go("reload", "page.html");
         pause(150);
@@ -840,11 +841,26 @@ engagement|||||||
 pageview|true||||||t
 engagement|true||||||t";
 
-/// To `page` and on to the next one, back, and forward. Whether the browser keeps pages, it says itself.
-fn back_and_forward(stage: &mut Stage<'_>, name: &str, page: &str) {
-    // A page that waits for an answer is not kept.
+/// To a page and on to the next one, back, and forward. Whether a page is kept is the browser's to decide, also by
+/// how busy it is, and each trip is to be told rightly either way; one of a few is to be one of a page that was kept.
+fn back_and_forward(stage: &mut Stage<'_>) {
+    assert!((1..=5).any(|n| trip(stage, &format!("back{n}"), "page.html")), "no page was kept");
+}
+
+/// The same with a page that must not be kept; `WebKit` keeps it whatever it says.
+fn back_and_forward_anew(stage: &mut Stage<'_>) {
+    assert!(!trip(stage, "again", "fresh.html") || stage.driver.engine == Engine::WebKit);
+}
+
+/// Whether `page` was kept.
+fn trip(stage: &mut Stage<'_>, name: &str, page: &str) -> bool {
+    // A page that waits for an answer is not kept. Whether it has it, the browser knows later than nginx.
     let answered = |stage: &mut Stage<'_>, events| {
         stage.wait_until_logged(name, events);
+        stage.driver.until(
+            "performance.getEntriesByType('resource').filter((entry) => entry.initiatorType === 'fetch').length > \
+             JSON.parse(localStorage.getItem(location.pathname)).filter(([what]) => what === 'restored').length",
+        );
         pause(150);
     };
     stage.go(name, page);
@@ -859,12 +875,8 @@ fn back_and_forward(stage: &mut Stage<'_>, name: &str, page: &str) {
     stage.until_at("next.html");
     answered(stage, 7);
     stage.leave(name);
-    let kept = |record: &[Value]| record.iter().any(|entry| entry[0] == "restored");
     let (first, next) =
         (stage.record(&format!("/t/{name}/{page}")), stage.record(&format!("/t/{name}/next.html")));
-    // WebKit keeps a page whatever it says; all keep one that does not mind.
-    assert!(kept(&first) || page == "fresh.html", "{first:?}");
-    assert!(!kept(&first) || page == "page.html" || stage.driver.engine == Engine::WebKit, "{first:?}");
     let (here, there) = (looked(&first), looked(&next));
     let rows = format!(
         "1 pageview {page} title:Shoes & more
@@ -878,6 +890,7 @@ fn back_and_forward(stage: &mut Stage<'_>, name: &str, page: &str) {
     );
     let looked = vec![here[0], there[0], here[1], there[1]];
     stage.expect_rows(name, &rows).looked = Some(looked);
+    first.iter().any(|entry| entry[0] == "restored")
 }
 
 const IN_CHROMIUM: &[Scenario] = &[

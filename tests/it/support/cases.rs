@@ -5,8 +5,9 @@
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -21,6 +22,9 @@ const CASES_A_DATABASE: usize = 100;
 
 /// How often a case is played when it is looked at closely.
 const AGAIN: usize = 20;
+
+/// A case that takes so long is named, so that one that hangs can be found.
+const LONG: Duration = Duration::from_secs(60);
 
 /// Shorter cases that are tried once one has failed.
 const SHORTER_TRIED: usize = 400;
@@ -61,7 +65,7 @@ impl Ground {
     pub(crate) fn clear(&self) {
         while self.rows(&format!("SELECT count(*) {OTHERS}"))[0][0] != "0" {
             self.terminate();
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(5));
         }
         self.rows(
             "DELETE FROM access_logs; DELETE FROM rejected_lines; DELETE FROM checkpoints; \
@@ -122,7 +126,18 @@ pub(crate) fn hold<S: Strategy<Value: Display>>(
                     played += 1;
                     let seed = one.unwrap_or(first + n);
                     let drawn = draw().new_tree(&mut runner(seed)).unwrap().current();
-                    if let Err(wrong) = check(&drawn, &here) {
+                    let (done, is_done) = mpsc::channel::<()>();
+                    let outcome = std::thread::scope(|watch| {
+                        watch.spawn(move || {
+                            if is_done.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout) {
+                                eprintln!("ALT_TEST_SEED={seed} takes more than {LONG:?}");
+                            }
+                        });
+                        let outcome = check(&drawn, &here);
+                        drop(done);
+                        outcome
+                    });
+                    if let Err(wrong) = outcome {
                         stop.store(true, Ordering::Relaxed);
                         failed.lock().unwrap().get_or_insert((seed, format!("case {n}: {wrong}")));
                     }
