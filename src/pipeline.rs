@@ -63,6 +63,8 @@ pub struct Catalog {
     salts: HashMap<i32, Vec<Salt>>,
     salt_count: usize,
     salts_since: Instant,
+    /// When [`Catalog::tick`] was called last: asking the clock at every line would cost more than the look-up.
+    now: Instant,
 }
 
 impl Catalog {
@@ -75,7 +77,17 @@ impl Catalog {
             salts: HashMap::new(),
             salt_count: 0,
             salts_since: Instant::now(),
+            now: Instant::now(),
         }
+    }
+
+    /// Looks at the clock, by which what is remembered grows old.
+    pub fn tick(&mut self) {
+        self.now = Instant::now();
+    }
+
+    fn age(&self, since: Instant) -> Duration {
+        self.now.saturating_duration_since(since)
     }
 
     /// The database may have changed.
@@ -112,14 +124,14 @@ impl Known for Catalog {
 
     fn app(&mut self, key: &str) -> Result<Option<Arc<App>>, Interrupted> {
         let fresh = if self.apps.contains_key(key) { APPS_FRESH } else { APPS_ASKED_AGAIN };
-        if self.asked.is_none_or(|asked| asked.elapsed() > fresh) {
+        if self.asked.is_none_or(|asked| self.age(asked) > fresh) {
             self.ask()?;
         }
         Ok(self.apps.get(key).map(|(app, _)| Arc::clone(app)))
     }
 
     fn salt(&mut self, app: &App, at: Micros) -> Result<Option<[u8; 32]>, Interrupted> {
-        if self.salt_count >= SALTS_MAX || self.salts_since.elapsed() > SALTS_FRESH {
+        if self.salt_count >= SALTS_MAX || self.age(self.salts_since) > SALTS_FRESH {
             self.forget_salts();
         }
         let days = self.salts.entry(app.id).or_default();
@@ -257,6 +269,7 @@ impl Loader {
     fn read_turn(&mut self, reading: &mut Reading, ids_until: Micros, finish: bool) -> Result<bool, Halt> {
         let start = reading.offset();
         let now = clock::now();
+        self.catalog.tick();
         let mut outcome = Ok(());
         let mut seal = false;
         self.open(reading)?;

@@ -6,6 +6,7 @@
 
 pub mod arena;
 pub mod lines;
+mod marks;
 
 pub mod hit;
 pub mod parse;

@@ -42,6 +42,17 @@ pub trait Known {
     fn salt(&mut self, app: &App, at: Micros) -> Result<Option<[u8; 32]>, Self::Error>;
 }
 
+/// What is known of some bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Piece {
+    /// A line, which may be torn.
+    Unknown,
+    /// A whole one, or what is left of one behind the last that was torn.
+    Whole,
+    /// Torn off by the next.
+    Torn,
+}
+
 /// How one source's lines become rows.
 pub struct Way {
     format: Arc<Format>,
@@ -121,26 +132,31 @@ impl Way {
             batch.reject(Reject::new(Reason::TooLong), None, line.offset, line.span, line.bytes);
             return Ok(());
         }
+        if self.piece(line, Piece::Unknown, twins.as_deref_mut(), now, batch, known)? {
+            return Ok(());
+        }
         let mut piece = *line;
         while let Some(at) = self.format.next_piece(piece.bytes) {
             let head = Line { bytes: &piece.bytes[..at], span: at as u64, ..piece };
-            self.piece(&head, true, twins.as_deref_mut(), now, batch, known)?;
+            self.piece(&head, Piece::Torn, twins.as_deref_mut(), now, batch, known)?;
             piece.offset += at as u64;
             piece.span -= at as u64;
             piece.bytes = &piece.bytes[at..];
         }
-        self.piece(&piece, false, twins, now, batch, known)
+        self.piece(&piece, Piece::Whole, twins, now, batch, known).map(drop)
     }
 
+    /// Takes a line that is one piece, or a piece of one, to its end. `false`, and nothing done, where that is `Unknown`
+    /// and has to be looked at first.
     fn piece<K: Known>(
         &mut self,
         line: &Line<'_>,
-        torn: bool,
+        piece: Piece,
         twins: Option<&mut Twins>,
         now: Micros,
         batch: &mut Batch,
         known: &mut K,
-    ) -> Result<(), K::Error> {
+    ) -> Result<bool, K::Error> {
         let mut arena = Arena::new(&mut self.scratch);
         let filter = &self.filter;
         let reject = |batch: &mut Batch, reject: Reject, detail| {
@@ -149,9 +165,18 @@ impl Way {
             } else {
                 batch.filtered(line.offset, line.span, line.bytes);
             }
-            Ok(())
+            Ok(true)
         };
-        let hit = match self.format.parse(line.bytes, torn, &self.terms, &mut arena) {
+        let parsed = match piece {
+            Piece::Unknown => match self.format.parse_whole(line.bytes, &self.terms, &mut arena) {
+                Some(parsed) => parsed,
+                None => return Ok(false),
+            },
+            Piece::Whole | Piece::Torn => {
+                self.format.parse(line.bytes, piece == Piece::Torn, &self.terms, &mut arena)
+            }
+        };
+        let hit = match parsed {
             Parsed::Hit(hit) => hit,
             Parsed::NonHit(kind) => {
                 if filter.wants(line.bytes, None, None) {
@@ -159,7 +184,7 @@ impl Way {
                 } else {
                     batch.filtered(line.offset, line.span, line.bytes);
                 }
-                return Ok(());
+                return Ok(true);
             }
             Parsed::Reject(why) => return reject(batch, why, None),
         };
@@ -185,7 +210,7 @@ impl Way {
         };
         if !filter.wants(line.bytes, Some(hit.occurred_at), Some(key)) {
             batch.filtered(line.offset, line.span, line.bytes);
-            return Ok(());
+            return Ok(true);
         }
         let salt = if hit.ip.is_some() { known.salt(&app, hit.occurred_at)? } else { None };
         match self.enricher.enrich(&hit, &app, salt.as_ref(), &mut arena) {
@@ -210,7 +235,7 @@ impl Way {
                 batch.row(&row, event_id, line.offset, line.span);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Lets `twins` see a line that is loaded already, so that those behind it get the same ids as ever.

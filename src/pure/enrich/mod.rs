@@ -186,7 +186,9 @@ impl Enricher {
             client_at: hit.client_at,
             app_id: app.id,
             visitor_id: match (salt, ip) {
-                (Some(salt), Some(ip)) => Some(visitor::visitor_id(salt, app.id, ip, hit.user_agent)),
+                (Some(salt), Some(ip)) => {
+                    Some(visitor::visitor_id(salt, app.id, ip, user_agent_id.map(|(id, ..)| id)))
+                }
                 _ => None,
             },
             page_view_id: hit.page_view_id,
@@ -320,7 +322,8 @@ fn page_host<'a>(hit: &Hit<'a>, page: &Parts<'a>) -> &'a str {
 /// A host in lower case. What no host looks like is masked by value as all text is.
 fn host<'a>(text: &'a str, buffers: &mut Buffers, arena: &mut Arena<'a>) -> &'a str {
     let text = buffers.keep(text, arena, mask::value);
-    if !text.bytes().any(|b| b.is_ascii_uppercase()) {
+    // Without an end on the way, so that many bytes are looked at at once.
+    if !text.bytes().fold(false, |upper, b| upper | b.is_ascii_uppercase()) {
         return text;
     }
     arena.text(text.len(), |to| {

@@ -14,6 +14,13 @@ use crate::pure::hit::{Hit, Value};
 /// Appends a text as JSON. Control characters are escaped; NUL, which `jsonb` refuses, is left out.
 pub(super) fn quote(text: &str, out: &mut String) {
     out.push('"');
+    // Without an end on the way, so that many bytes are looked at at once.
+    let is_plain = text.bytes().fold(true, |plain, b| plain & (b >= 0x20) & (b != b'"') & (b != b'\\'));
+    if is_plain {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     let mut plain = 0;
     for (at, b) in text.bytes().enumerate() {
         if b >= 0x20 && b != b'"' && b != b'\\' {
@@ -47,7 +54,7 @@ impl<'o> Object<'o> {
         Object { out, empty: true }
     }
 
-    /// Begins a member.
+    /// Begins a member of any name.
     pub(super) fn key(&mut self, name: &str) -> &mut String {
         self.out.push(if self.empty { '{' } else { ',' });
         self.empty = false;
@@ -56,24 +63,33 @@ impl<'o> Object<'o> {
         self.out
     }
 
+    /// Begins a member of a name of ours, which needs no escapes.
+    fn own_key(&mut self, name: &'static str) -> &mut String {
+        self.out.push_str(if self.empty { "{\"" } else { ",\"" });
+        self.empty = false;
+        self.out.push_str(name);
+        self.out.push_str("\":");
+        self.out
+    }
+
     /// A member of text; absent where the text is.
-    pub(super) fn text(&mut self, name: &str, text: &str) {
+    pub(super) fn text(&mut self, name: &'static str, text: &str) {
         if !text.is_empty() {
-            quote(text, self.key(name));
+            quote(text, self.own_key(name));
         }
     }
 
     /// A member of a number; absent where it is.
-    pub(super) fn number(&mut self, name: &str, number: Option<i32>) {
+    pub(super) fn number(&mut self, name: &'static str, number: Option<i32>) {
         if let Some(number) = number {
-            write!(self.key(name), "{number}").expect("a string takes all");
+            write!(self.own_key(name), "{number}").expect("a string takes all");
         }
     }
 
     /// A member that is only ever true.
-    pub(super) fn flag(&mut self, name: &str, set: bool) {
+    pub(super) fn flag(&mut self, name: &'static str, set: bool) {
         if set {
-            self.key(name).push_str("true");
+            self.own_key(name).push_str("true");
         }
     }
 
@@ -119,7 +135,7 @@ pub(super) fn write<'a>(
     let Buffers { masked, decoded, params } = buffers;
     params.clear();
     let mut object = Object::new(params);
-    let mut text = |object: &mut Object<'_>, name: &str, text: &str| {
+    let mut text = |object: &mut Object<'_>, name: &'static str, text: &str| {
         masked.clear();
         let text = if mask::value(text, masked) { masked.as_str() } else { text };
         object.text(name, text);

@@ -28,7 +28,9 @@ impl<'a> Parts<'a> {
         let scheme = scheme_of(url);
         let mut parts = Parts { scheme, ..Parts::default() };
         let after_scheme = if scheme.is_empty() { 0 } else { scheme.len() + 1 };
-        if ["data", "javascript", "blob", "file"].iter().any(|s| s.eq_ignore_ascii_case(scheme)) {
+        if scheme != "https"
+            && ["data", "javascript", "blob", "file"].iter().any(|s| s.eq_ignore_ascii_case(scheme))
+        {
             parts.path = &url[..after_scheme];
             return parts;
         }
@@ -81,6 +83,9 @@ impl<'a> Parts<'a> {
 
 /// The scheme, if the text begins with one and could not be a path or `host:port`.
 fn scheme_of(url: &str) -> &str {
+    if url.starts_with("https://") {
+        return "https";
+    }
     let bytes = url.as_bytes();
     if !bytes.first().is_some_and(u8::is_ascii_alphabetic) {
         return "";

@@ -4,9 +4,9 @@
 //! time and id, are read before all else, so that every reject carries what is legible of them. Only a field
 //! that ends with its tab is legible: a torn one may be a piece of a number.
 
-use memchr::{memchr, memchr_iter, memmem};
-use nom::bytes::complete::tag;
-use nom::sequence::preceded;
+use memchr::{memchr_iter, memmem};
+use nom::bytes::complete::{tag, take_while};
+use nom::sequence::{preceded, terminated};
 use nom::{IResult, Parser};
 
 use super::beacon::{self, Keep, Parameter, Params};
@@ -16,9 +16,11 @@ use super::terms::Terms;
 use super::{json, leaves, query};
 use crate::pure::arena::Arena;
 use crate::pure::hit::{Hit, NonHit, Parsed, Reason, Reject, Value};
+use crate::pure::marks::{BLOCK, marks, next};
 
 /// How every line begins.
 const MAGIC: &[u8] = b"alt1\t";
+const TAB: &[u8] = b"\t";
 /// Places in a line that are looked at for the next piece of it, so that garbage takes no longer than a line.
 const CANDIDATES_MAX: usize = 16;
 /// Fields of a line, `alt1` among them.
@@ -48,16 +50,46 @@ struct Fields<'a> {
 /// Why a line is no hit.
 enum Stop {
     NonHit(NonHit),
-    Reject(Reject),
+    Reject(Reason),
 }
 
 /// Parses a line, or the torn head of one.
 pub(super) fn parse<'a>(line: &'a [u8], torn: bool, terms: &Terms, arena: &mut Arena<'a>) -> Parsed<'a> {
+    let because = |reason| Parsed::Reject(reject(line, reason));
+    if torn {
+        return because(Reason::Torn);
+    }
+    if line.is_empty() {
+        return because(Reason::Empty);
+    }
+    match cells(line) {
+        Some(cells) => parse_cells(line, &cells, terms, arena),
+        None => because(Reason::Shape),
+    }
+}
+
+/// Parses a line that cannot be torn. Of others [`next_piece`] has to say where they are: `None`.
+pub(super) fn parse_whole<'a>(line: &'a [u8], terms: &Terms, arena: &mut Arena<'a>) -> Option<Parsed<'a>> {
+    let cells = cells(line)?;
+    // Every `alt1\t` within is the end of a cell.
+    let may_be_torn = |cell: &&[u8]| cell.ends_with(&MAGIC[..MAGIC.len() - 1]);
+    if cells[1..FIELDS - 1].iter().any(may_be_torn) {
+        return None;
+    }
+    Some(parse_cells(line, &cells, terms, arena))
+}
+
+fn parse_cells<'a>(
+    line: &'a [u8],
+    cells: &[&'a [u8]; FIELDS],
+    terms: &Terms,
+    arena: &mut Arena<'a>,
+) -> Parsed<'a> {
     let mut hit = Hit::default();
-    match read(&mut hit, line, torn, terms, arena) {
+    match read(&mut hit, line, &fields(cells), terms, arena) {
         Ok(()) => Parsed::Hit(hit),
         Err(Stop::NonHit(what)) => Parsed::NonHit(what),
-        Err(Stop::Reject(reject)) => Parsed::Reject(reject),
+        Err(Stop::Reject(reason)) => Parsed::Reject(reject(line, reason)),
     }
 }
 
@@ -80,37 +112,8 @@ pub(super) fn next_piece(line: &[u8]) -> Option<usize> {
 type Cut<'a, T> = IResult<&'a [u8], T, ()>;
 
 /// A field that ends at a tab.
-#[inline]
 fn cell(input: &[u8]) -> Cut<'_, &[u8]> {
-    match find_tab(input) {
-        Some(tab) => Ok((&input[tab + 1..], &input[..tab])),
-        None => Err(nom::Err::Error(())),
-    }
-}
-
-/// Where the first tab is. Most fields are empty or short: for them a call of memchr costs more than a look at
-/// a few bytes at once.
-#[inline]
-fn find_tab(input: &[u8]) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    for at in [0, 8] {
-        let Some(word) = input.get(at..).and_then(|rest| rest.first_chunk()) else { break };
-        let differs = u64::from_le_bytes(*word) ^ (ONES * b'\t' as u64);
-        // The lowest set bit stands in the first byte that is zero, the first that does not differ.
-        let zeros = differs.wrapping_sub(ONES) & !differs & (ONES << 7);
-        if zeros != 0 {
-            return Some(at + zeros.trailing_zeros() as usize / 8);
-        }
-    }
-    memchr(b'\t', input)
-}
-
-/// The last field: all that is left, without a tab.
-fn last_cell(input: &[u8]) -> Cut<'_, &[u8]> {
-    match memchr(b'\t', input) {
-        Some(_) => Err(nom::Err::Error(())),
-        None => Ok((&[], input)),
-    }
+    terminated(take_while(|byte| byte != b'\t'), tag(TAB)).parse(input)
 }
 
 /// `alt1`, time, id.
@@ -118,66 +121,64 @@ fn head(line: &[u8]) -> Cut<'_, (&[u8], &[u8])> {
     preceded(tag(MAGIC), (cell, cell)).parse(line)
 }
 
-fn fields(line: &[u8]) -> Cut<'_, Fields<'_>> {
-    let rest = (
-        (cell, cell, cell, cell, cell, cell, cell, cell),
-        (cell, cell, cell, cell, cell, cell, cell),
-        last_cell,
-    );
-    (head, rest)
-        .map(|((time, id), (request, client, body))| {
-            let (remote_addr, method, status, host, uri, args, referer, user_agent) = request;
-            let (accept_language, origin, sec_purpose, sec_gpc, dnt, trace, _request_length) = client;
-            Fields {
-                time,
-                id,
-                remote_addr,
-                method,
-                status,
-                host,
-                uri,
-                args,
-                referer,
-                user_agent,
-                accept_language,
-                origin,
-                sec_purpose,
-                sec_gpc,
-                dnt,
-                trace,
-                body,
-            }
-        })
-        .parse(line)
+/// The cells of a line that has as many as a whole one.
+fn cells(line: &[u8]) -> Option<[&[u8]; FIELDS]> {
+    let mut cells: [&[u8]; FIELDS] = [&[]; FIELDS];
+    let (mut count, mut from) = (0, 0);
+    for block in (0..line.len()).step_by(BLOCK) {
+        let [mut tabs] = marks([b'\t'], line, block, 0);
+        while let Some(place) = next(&mut tabs) {
+            let tab = block + place;
+            *cells.get_mut(count)? = line.get(from..tab)?;
+            (count, from) = (count + 1, tab + 1);
+        }
+    }
+    *cells.get_mut(count)? = line.get(from..)?;
+    (count == FIELDS - 1 && cells[0] == &MAGIC[..MAGIC.len() - 1]).then_some(cells)
+}
+
+fn fields<'a>(cells: &[&'a [u8]; FIELDS]) -> Fields<'a> {
+    let [_magic, time, id, remote_addr, method, status, host, uri, args, client @ .., body] = *cells;
+    let [referer, user_agent, accept_language, origin, sec_purpose, sec_gpc, dnt, trace, _length] = client;
+    Fields {
+        time,
+        id,
+        remote_addr,
+        method,
+        status,
+        host,
+        uri,
+        args,
+        referer,
+        user_agent,
+        accept_language,
+        origin,
+        sec_purpose,
+        sec_gpc,
+        dnt,
+        trace,
+        body,
+    }
 }
 
 /// A reject with the time and id that can be read at the head of `line`.
 #[cold]
-fn reject(line: &[u8], reason: Reason) -> Stop {
+fn reject(line: &[u8], reason: Reason) -> Reject {
     let time = preceded(tag(MAGIC), cell).parse(line).ok().and_then(|(_, time)| leaves::seconds(time));
     let id = head(line).ok().and_then(|(_, (_, id))| leaves::request_id(id));
-    Stop::Reject(Reject { reason, occurred_at: time, event_id: id })
+    Reject { reason, occurred_at: time, event_id: id }
 }
 
 fn read<'a>(
     hit: &mut Hit<'a>,
     line: &'a [u8],
-    torn: bool,
+    fields: &Fields<'a>,
     terms: &Terms,
     arena: &mut Arena<'a>,
 ) -> Result<(), Stop> {
-    let because = |reason| reject(line, reason);
-    if torn {
-        return Err(because(Reason::Torn));
-    }
-    if line.is_empty() {
-        return Err(because(Reason::Empty));
-    }
-    let (_, fields) = fields(line).map_err(|_| because(Reason::Shape))?;
-
-    hit.occurred_at = leaves::seconds(fields.time).ok_or_else(|| because(Reason::BadTime))?;
-    hit.event_id = Some(leaves::request_id(fields.id).ok_or_else(|| because(Reason::BadId))?);
-    let status = leaves::status(fields.status).ok_or_else(|| because(Reason::BadStatus))?;
+    hit.occurred_at = leaves::seconds(fields.time).ok_or(Stop::Reject(Reason::BadTime))?;
+    hit.event_id = Some(leaves::request_id(fields.id).ok_or(Stop::Reject(Reason::BadId))?);
+    let status = leaves::status(fields.status).ok_or(Stop::Reject(Reason::BadStatus))?;
     hit.status = Some(status);
     if !(200..300).contains(&status) {
         return Err(Stop::NonHit(NonHit::Status(status)));
@@ -188,7 +189,7 @@ fn read<'a>(
         _ => return Err(Stop::NonHit(NonHit::Method)),
     };
     if fields.remote_addr != b"unix:" {
-        hit.ip = Some(leaves::address(fields.remote_addr).ok_or_else(|| because(Reason::BadAddress))?);
+        hit.ip = Some(leaves::address(fields.remote_addr).ok_or(Stop::Reject(Reason::BadAddress))?);
     }
 
     let source = Source::new(line);
@@ -209,12 +210,12 @@ fn read<'a>(
     read_query(hit, &mut params, &source, fields.args, terms, arena);
     if fields.uri.ends_with(b"/track") {
         let trusted = hit.ip.is_some_and(|ip| terms.trusts(ip));
-        json::read_body(hit, &mut params, fields.body, trusted, arena).map_err(because)?;
+        json::read_body(hit, &mut params, fields.body, trusted, arena).map_err(Stop::Reject)?;
     }
     params.finish(hit, arena);
 
     if hit.app_key.is_empty() {
-        return Err(because(Reason::NoApp));
+        return Err(Stop::Reject(Reason::NoApp));
     }
     if hit.event_type.is_empty() {
         hit.event_type = "pageview";
@@ -245,8 +246,16 @@ fn read_query<'a>(
     let source = if std::ptr::eq(query, args) { *source } else { Source::new(query) };
     let mut pairs = query::Pairs::new(query, source);
     let mut seen = 0_u32;
-    while let Some((name, text)) = pairs.next(arena) {
-        if let Some(parameter) = Parameter::named(name.as_bytes()).or_else(|| terms.named(name)) {
+    while let Some(pair) = pairs.next() {
+        let text = pair.value(arena);
+        // Nearly all names are ours, and need not become text.
+        let mut parameter = pair.plain_name().and_then(Parameter::named);
+        let mut name = "";
+        if parameter.is_none() {
+            name = pair.name(arena);
+            parameter = Parameter::named(name.as_bytes()).or_else(|| terms.named(name));
+        }
+        if let Some(parameter) = parameter {
             let bit = 1 << parameter as u32;
             if seen & bit == 0 && !parameter.set(hit, text) {
                 params.add(hit, parameter.long(), Value::Text(text), Keep::First);

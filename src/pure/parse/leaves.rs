@@ -2,7 +2,7 @@
 //!
 //! Each takes the whole of its field and gives `None` for anything else; nothing here can overflow.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take, take_while, take_while_m_n};
@@ -38,19 +38,34 @@ pub(super) fn seconds_as_ms(field: &[u8]) -> Option<i32> {
 
 /// A decimal number without sign, times ten to the `places`, cut to an integer.
 fn decimal(field: &[u8], places: usize) -> Option<i64> {
-    let point = memchr::memchr(b'.', field).unwrap_or(field.len());
-    let (whole, fraction) = (&field[..point], field.get(point + 1..));
-    if whole.is_empty() || whole.len() > 13 || fraction.is_some_and(<[u8]>::is_empty) {
+    // In one pass: most numbers have few digits, so that looking for the point first would cost more than it finds.
+    let (mut number, mut rest) = (0, field);
+    while let [byte, after @ ..] = rest
+        && byte.is_ascii_digit()
+    {
+        // Far from an overflow when this has 14 digits, of which no more than 13 are taken.
+        if field.len() - rest.len() == 13 {
+            return None;
+        }
+        number = number * 10 + i64::from(byte - b'0');
+        rest = after;
+    }
+    if rest.len() == field.len() {
         return None;
     }
-    let fraction = fraction.unwrap_or_default();
-    let mut number = digits(whole)?;
+    let fraction = match rest {
+        [] => return number.checked_mul(POWERS_OF_TEN[places]),
+        [b'.', fraction @ ..] if !fraction.is_empty() => fraction,
+        _ => return None,
+    };
     let known = fraction.len().min(places);
-    let scale = 10_i64.pow(u32::try_from(places - known).ok()?);
-    number = number.checked_mul(10_i64.pow(u32::try_from(known).ok()?))?;
-    number = number.checked_add(digits(&fraction[..known])?)?.checked_mul(scale)?;
+    let number = number.checked_mul(POWERS_OF_TEN[known])?.checked_add(digits(&fraction[..known])?)?;
+    let number = number.checked_mul(POWERS_OF_TEN[places - known])?;
     fraction[known..].iter().all(u8::is_ascii_digit).then_some(number)
 }
+
+/// As many as [`decimal`] is asked for places, and one.
+const POWERS_OF_TEN: [i64; 7] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
 
 /// A number of at most 18 digits; nothing is 0.
 fn digits(text: &[u8]) -> Option<i64> {
@@ -117,9 +132,36 @@ pub(super) fn page_view_id(text: &str) -> i64 {
 
 /// An IP address as nginx and Apache write it; an IPv4 address mapped into IPv6 is IPv4, a zone is left out.
 pub(super) fn address(field: &[u8]) -> Option<IpAddr> {
+    if let Some(address) = ipv4(field) {
+        return Some(address.into());
+    }
     let text = std::str::from_utf8(field).ok()?;
     let text = text.split_once('%').map_or(text, |(address, _zone)| address);
     text.parse().ok().map(|address: IpAddr| address.to_canonical())
+}
+
+/// Four decimal numbers, as nearly every address is; what it does not read may still be one.
+fn ipv4(field: &[u8]) -> Option<Ipv4Addr> {
+    let (mut bits, mut points, mut number, mut count) = (0, 0, 0, 0);
+    for &byte in field {
+        if byte == b'.' {
+            if count == 0 || points == 3 {
+                return None;
+            }
+            (bits, points, number, count) = (bits << 8 | number, points + 1, 0, 0);
+            continue;
+        }
+        let digit = byte.wrapping_sub(b'0');
+        // No number begins with a 0, but for 0 itself.
+        if digit > 9 || (count > 0 && number == 0) {
+            return None;
+        }
+        (number, count) = (number * 10 + u32::from(digit), count + 1);
+        if number > 255 {
+            return None;
+        }
+    }
+    (points == 3 && count > 0).then(|| Ipv4Addr::from_bits(bits << 8 | number))
 }
 
 /// The first address of a list such as `X-Forwarded-For`: entries may have a port, quotes or brackets, and

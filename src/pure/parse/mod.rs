@@ -115,6 +115,19 @@ impl Format {
         }
     }
 
+    /// Parses a line without its newline that is one piece for sure. `None`: [`Format::next_piece`] is to be asked first.
+    pub fn parse_whole<'a>(
+        &self,
+        line: &'a [u8],
+        terms: &Terms,
+        arena: &mut Arena<'a>,
+    ) -> Option<Parsed<'a>> {
+        match self {
+            Format::Alt1 => alt1::parse_whole(line, terms, arena),
+            Format::Template(template) => Some(template.parse(line, false, terms, arena)),
+        }
+    }
+
     /// Parses a line without its newline, or a piece of one that is `torn`: cut off by the next piece.
     pub fn parse<'a>(&self, line: &'a [u8], torn: bool, terms: &Terms, arena: &mut Arena<'a>) -> Parsed<'a> {
         match self {

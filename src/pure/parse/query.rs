@@ -8,118 +8,179 @@
 use super::escape::HEX;
 use super::source::Source;
 use crate::pure::arena::Arena;
+use crate::pure::marks::{BLOCK, LANES, copy_up_to, marks};
 
 /// Goes over the pairs of a query string in one pass.
 #[derive(Debug)]
 pub(super) struct Pairs<'a> {
     source: Source<'a>,
-    rest: &'a [u8],
+    query: &'a [u8],
+    /// Where the next pair begins.
+    at: usize,
+    /// Where the block begins whose marks follow: of `&`, of `=`, and of what is to be decoded.
+    block: usize,
+    ends: u64,
+    equals: u64,
+    escapes: u64,
 }
 
 impl<'a> Pairs<'a> {
     /// Begins at the start of `query`, without its `?`, which is cut from `source`.
     pub(super) fn new(query: &'a [u8], source: Source<'a>) -> Self {
-        Pairs { source, rest: query }
+        let mut pairs = Pairs { source, query, at: 0, block: 0, ends: 0, equals: 0, escapes: 0 };
+        pairs.mark(0);
+        pairs
     }
 
-    /// The next name and value, decoded.
-    #[inline(never)]
-    pub(super) fn next(&mut self, arena: &mut Arena<'a>) -> Option<(&'a str, &'a str)> {
-        while let [b'&', rest @ ..] = self.rest {
-            self.rest = rest;
-        }
-        if self.rest.is_empty() {
-            return None;
-        }
-        let name = self.piece::<true>(arena);
-        let value = match self.rest {
-            [b'=', rest @ ..] => {
-                self.rest = rest;
-                self.piece::<false>(arena)
-            }
-            _ => "",
-        };
-        Some((name, value))
+    fn mark(&mut self, block: usize) {
+        // What stands behind the query ends its last pair.
+        let [ends, equals, percents, pluses] = marks([b'&', b'=', b'%', b'+'], self.query, block, b'&');
+        (self.block, self.ends, self.equals, self.escapes) = (block, ends, equals, percents | pluses);
     }
 
-    /// Takes what stands before the next `&`, or `=` where it is a name.
+    /// The next name and value.
     #[inline]
-    fn piece<const NAME: bool>(&mut self, arena: &mut Arena<'a>) -> &'a str {
-        let from = self.rest;
-        let mut end = from.len();
-        for (at, &byte) in from.iter().enumerate() {
-            if IS_SPECIAL[usize::from(byte)] {
-                if ends::<NAME>(byte) {
-                    end = at;
-                    break;
-                } else if byte != b'=' {
-                    return self.decoded::<NAME>(arena);
-                }
+    pub(super) fn next(&mut self) -> Option<Pair<'a>> {
+        while self.at < self.query.len() {
+            let from = self.at;
+            let pair = self.pair();
+            self.at = pair.end + 1;
+            if from != pair.end {
+                return Some(pair);
             }
         }
-        self.rest = &from[end..];
-        self.source.text(&from[..end], arena)
+        None
     }
 
-    #[inline(never)] // its loop wants all the registers
-    fn decoded<const NAME: bool>(&mut self, arena: &mut Arena<'a>) -> &'a str {
-        let from = self.rest;
-        let mut read = 0;
-        let text = arena.lossy(from.len(), |to| {
-            let used;
-            (read, used) = decode::<NAME>(from, to);
-            used
-        });
-        self.rest = &from[read..];
-        text
+    /// The pair that begins here; it may be empty.
+    #[inline]
+    fn pair(&mut self) -> Pair<'a> {
+        let from = self.at;
+        if from >= self.block + BLOCK {
+            self.mark(self.block + BLOCK);
+        }
+        let ahead = u64::MAX << (from - self.block);
+        let ends = self.ends & ahead;
+        if ends == 0 {
+            return self.long_pair();
+        }
+        // All from here up to the first end, and of these those up to the first `=`.
+        let here = ahead & (ends - 1) & !ends;
+        let equals = self.equals & here;
+        let of_name = equals.wrapping_sub(1) & !equals & here;
+        let end = self.block + ends.trailing_zeros() as usize;
+        let parted = if equals == 0 { end } else { self.block + equals.trailing_zeros() as usize };
+        Pair {
+            query: self.query,
+            source: self.source,
+            from,
+            parted,
+            end,
+            name_escaped: self.escapes & of_name != 0,
+            value_escaped: self.escapes & here & !of_name != 0,
+        }
+    }
+
+    /// One that goes on beyond the block.
+    #[inline(never)]
+    fn long_pair(&mut self) -> Pair<'a> {
+        let (from, mut parted) = (self.at, None);
+        let (mut name_escaped, mut value_escaped) = (false, false);
+        let mut ahead = u64::MAX << (from - self.block);
+        loop {
+            let ends = self.ends & ahead;
+            let here = ahead & ends.wrapping_sub(1) & !ends;
+            let equals = self.equals & here;
+            let of_name = if parted.is_some() { 0 } else { equals.wrapping_sub(1) & !equals & here };
+            if parted.is_none() && equals != 0 {
+                parted = Some(self.block + equals.trailing_zeros() as usize);
+            }
+            name_escaped |= self.escapes & of_name != 0;
+            value_escaped |= self.escapes & here & !of_name != 0;
+            if ends != 0 {
+                let end = self.block + ends.trailing_zeros() as usize;
+                let parted = parted.unwrap_or(end);
+                let (query, source) = (self.query, self.source);
+                return Pair { query, source, from, parted, end, name_escaped, value_escaped };
+            }
+            self.mark(self.block + BLOCK);
+            ahead = u64::MAX;
+        }
     }
 }
 
-/// Bytes that are something else than themselves, or may be.
-const IS_SPECIAL: [bool; 256] = {
-    let mut table = [false; 256];
-    table[b'%' as usize] = true;
-    table[b'+' as usize] = true;
-    table[b'=' as usize] = true;
-    table[b'&' as usize] = true;
-    table
-};
-
-#[inline]
-fn ends<const NAME: bool>(byte: u8) -> bool {
-    byte == b'&' || (NAME && byte == b'=')
+/// A name and a value, as they stand in a query.
+#[derive(Debug)]
+pub(super) struct Pair<'a> {
+    query: &'a [u8],
+    source: Source<'a>,
+    from: usize,
+    /// Where the first `=` stands; the end where there is none.
+    parted: usize,
+    end: usize,
+    name_escaped: bool,
+    value_escaped: bool,
 }
 
-/// Writes the bytes that a piece at the start of `from` stands for, and says how many were read and written:
-/// never more written than read; what has no room is left out.
-fn decode<const NAME: bool>(from: &[u8], to: &mut [u8]) -> (usize, usize) {
-    let mut read = 0;
-    let mut used = 0;
-    for place in to.iter_mut() {
-        let Some(&byte) = from.get(read) else { break };
-        let mut meant = byte;
-        if IS_SPECIAL[usize::from(byte)] {
-            if ends::<NAME>(byte) {
-                break;
-            } else if byte == b'+' {
-                meant = b' ';
-            } else if byte == b'%'
-                && let Some(&[high, low]) = from.get(read + 1..read + 3)
-            {
-                let (high, low) = (HEX[usize::from(high)], HEX[usize::from(low)]);
-                if high | low < 16 {
-                    read += 2;
-                    meant = high << 4 | low;
-                }
+impl<'a> Pair<'a> {
+    /// The name, if it is written as it is meant.
+    #[inline]
+    pub(super) fn plain_name(&self) -> Option<&'a [u8]> {
+        if self.name_escaped { None } else { Some(&self.query[self.from..self.parted]) }
+    }
+
+    /// The name, decoded.
+    pub(super) fn name(&self, arena: &mut Arena<'a>) -> &'a str {
+        self.text(self.from, self.parted, self.name_escaped, arena)
+    }
+
+    /// The value, decoded.
+    #[inline]
+    pub(super) fn value(&self, arena: &mut Arena<'a>) -> &'a str {
+        if self.parted == self.end {
+            return "";
+        }
+        self.text(self.parted + 1, self.end, self.value_escaped, arena)
+    }
+
+    #[inline]
+    fn text(&self, from: usize, end: usize, escaped: bool, arena: &mut Arena<'a>) -> &'a str {
+        if escaped {
+            // With room for what is copied with its last bytes.
+            arena.lossy(end - from + LANES, |to| decode(&self.query[from..], end - from, to))
+        } else {
+            self.source.text(&self.query[from..end], arena)
+        }
+    }
+}
+
+/// Writes what the first `length` bytes of `from` stand for, and says how many bytes that took: never more; what has no
+/// room is left out.
+#[inline(never)] // its loop wants all the registers
+fn decode(from: &[u8], length: usize, to: &mut [u8]) -> usize {
+    let (mut read, mut used) = (0, 0);
+    while read < length {
+        if let Some(plain) = copy_up_to(b'%', b'+', &from[read..], to.get_mut(used..).unwrap_or_default()) {
+            let plain = plain.min(length - read);
+            (read, used) = (read + plain, used + plain);
+            if plain == LANES || read == length {
+                continue;
             }
         }
-        *place = meant;
-        read += 1;
-        used += 1;
+        let (byte, Some(place)) = (from[read], to.get_mut(used)) else { break };
+        *place = if byte == b'+' { b' ' } else { byte };
+        if byte == b'%'
+            && let Some(&[high, low]) = from[..length].get(read + 1..read + 3)
+        {
+            let (high, low) = (HEX[usize::from(high)], HEX[usize::from(low)]);
+            if high | low < 16 {
+                *place = high << 4 | low;
+                read += 2;
+            }
+        }
+        (read, used) = (read + 1, used + 1);
     }
-    // Nothing is left here but where there was no room.
-    let unread = from[read..].iter().position(|&byte| ends::<NAME>(byte));
-    (unread.map_or(from.len(), |end| read + end), used)
+    used
 }
 
 #[cfg(test)]
@@ -132,8 +193,8 @@ mod tests {
         let mut buffer = vec![0; 16 * query.len() + 16];
         let mut arena = Arena::new(&mut buffer);
         let mut pairs = Pairs::new(query, Source::new(query));
-        std::iter::from_fn(|| pairs.next(&mut arena))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        std::iter::from_fn(|| pairs.next())
+            .map(|pair| (pair.name(&mut arena).to_owned(), pair.value(&mut arena).to_owned()))
             .collect()
     }
 

@@ -3,6 +3,7 @@
 //! One quick look clears nearly every text; the rest is searched from left to right, each find masked whole.
 
 use super::MASK;
+use crate::pure::marks::{BLOCK, digits, marks, next};
 
 /// Masks what looks personal or secret in `text`, appending the result to `out`. Where there is nothing to
 /// mask: `false`, and `out` is as it was.
@@ -43,20 +44,32 @@ pub fn suspicious(text: &str, cards: bool) -> bool {
     if bytes.len() < "a@b.cc".len() {
         return false;
     }
-    let sign = memchr::memchr3_iter(b'@', b'%', b'J', bytes).any(|at| match bytes[at] {
-        b'@' => true,
-        b'%' => bytes[at + 1..].starts_with(b"40") || bytes[at + 1..].starts_with(b"2540"),
-        _ => bytes[..at].ends_with(b"ey"),
-    });
+    for block in (0..bytes.len()).step_by(BLOCK) {
+        let [ats, percents, letters] = marks([b'@', b'%', b'J'], bytes, block, 0);
+        if ats != 0 {
+            return true;
+        }
+        let mut signs = percents | letters;
+        while let Some(place) = next(&mut signs) {
+            let (before, after) = (&bytes[..block + place], &bytes[block + place + 1..]);
+            if match bytes[block + place] {
+                b'%' => after.starts_with(b"40") || after.starts_with(b"2540"),
+                _ => before.ends_with(b"ey"),
+            } {
+                return true;
+            }
+        }
+    }
     // Every card number holds four digits in a row, so that each fourth byte is enough to meet one.
-    sign || (cards
+    cards
         && bytes.len() >= 14
+        && digits(bytes) >= 14
         && bytes
             .iter()
             .enumerate()
             .skip(3)
             .step_by(4)
-            .any(|(at, b)| b.is_ascii_digit() && digits_near(bytes, at)))
+            .any(|(at, b)| b.is_ascii_digit() && digits_near(bytes, at))
 }
 
 /// Whether at least 14 digits stand around `at`, not counting separators.

@@ -21,7 +21,8 @@ pub(super) fn compile(text: &str) -> Result<Pixel, String> {
     let mut buffer = vec![0; 4 * query.len()];
     let mut arena = Arena::new(&mut buffer);
     let mut pairs = query::Pairs::new(query.as_bytes(), Source::of_text(query));
-    while let Some((theirs, ours)) = pairs.next(&mut arena) {
+    while let Some(pair) = pairs.next() {
+        let (theirs, ours) = (pair.name(&mut arena), pair.value(&mut arena));
         if theirs.is_empty() {
             return Err(format!("`={ours}`: a parameter of the pixel stands before the ="));
         }

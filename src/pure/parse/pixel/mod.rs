@@ -160,7 +160,8 @@ impl Pixel {
         let mut event = Event::new(hit, params, arena, site, trusted);
         let mut pairs = query::Pairs::new(query.as_bytes(), Source::of_text(query));
         let mut seen = [0_u64; 2];
-        while let Some((name, text)) = pairs.next(event.arena) {
+        while let Some(pair) = pairs.next() {
+            let (name, text) = (pair.name(event.arena), pair.value(event.arena));
             match self.find(name) {
                 None => event.keep(name, text),
                 Some(at) => {
