@@ -13,7 +13,7 @@ Writes lines of made traffic, the same for the same seed.
 
   --lines N         how many (1000)
   --format F        alt1, combined or matomo (alt1)
-  --seed N          (1)
+  --seed N          of the visitors; the sites are always the same (1)
   --rate N          lines in a second of their times (92.6: a million in three hours)
   --end MS          time of about the last line, milliseconds since 1970 (now)
   --age S           that many seconds before --end (0)
