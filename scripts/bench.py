@@ -479,7 +479,7 @@ def write_live(log, rate, lines):
 
 def wait_until_loaded(bench, log):
     loaded = "SELECT coalesce(sum(loaded_bytes), 0) FROM checkpoints"
-    wait_until(lambda: int(bench.sql(loaded)) >= log.stat().st_size, 60, "the log is not loaded")
+    wait_until(lambda: int(bench.sql(loaded)) >= log.stat().st_size, 600, "the log is not loaded")
 
 
 def follow(bench, directory, name, rate, seconds, share):
@@ -762,24 +762,26 @@ def main():
         "pairs": options.pairs,
     }
     say(json.dumps(about, indent=1))
-    directory = Path(tempfile.mkdtemp(prefix="alt-bench-", dir=os.environ.get("TMPDIR", "/tmp")))
-    directory.chmod(0o755)
-    (directory / "postgres").mkdir()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    postgres = Postgres(options.bindir, directory / "postgres")
-    try:
+    measured = False
+    with contextlib.ExitStack() as at_the_end:
+        # also what was measured before something failed
+        at_the_end.callback(lambda: report(options, about, results, measured))
+        directory = Path(tempfile.mkdtemp(prefix="alt-bench-", dir=os.environ.get("TMPDIR", "/tmp")))
+        at_the_end.callback(shutil.rmtree, directory, ignore_errors=True)
+        directory.chmod(0o755)
+        (directory / "postgres").mkdir()
+        postgres = Postgres(options.bindir, directory / "postgres")
+        at_the_end.callback(postgres.stop)
+        at_the_end.callback(kill_children)
         bench = Bench(options, directory, postgres, results)
         for section in chosen:
             say(f"== {section}: {globals()[section].__doc__}")
             globals()[section](bench)
-    finally:
-        kill_children()
-        postgres.stop()
-        shutil.rmtree(directory)
-    report(options, about, results)
+        measured = True
 
 
-def report(options, about, results):
+def report(options, about, results, measured):
     kept = json.loads(KEPT.read_text()) if KEPT.is_file() else {"figures": {}}
     figures = {name: statistics.median(row["values"]) for name, row in results.rows.items()}
     about["load_at_end"] = os.getloadavg()[0]
@@ -792,7 +794,7 @@ def report(options, about, results):
     name = to / f"{time.strftime('%Y%m%dT%H%M%S')}-{about['commit']}.json"
     name.write_text(json.dumps({**about, "rows": results.rows}, indent=1) + "\n")
     say(f"written: {name}")
-    if options.keep:
+    if options.keep and measured:
         # figures of sections that were left out stay
         KEPT.write_text(json.dumps({**about, "figures": {**kept["figures"], **figures}}, indent=1) + "\n")
 
