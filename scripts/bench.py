@@ -125,8 +125,7 @@ class Cost:
     """What a run took: seconds, CPU seconds of its own and of PostgreSQL, peak memory, WAL."""
 
     wall = own = postgres = wal = 0.0
-    peak_kib = 0
-    output = ""
+    peak_kib = rows = 0
 
 
 def cpu_of(pid, with_children=False):
@@ -252,14 +251,13 @@ class Bench:
         watcher = threading.Thread(target=self.watch, args=(children[0].pid, cost))
         watcher.start()
         for child in children:
-            # the output is a line or two, and so never fills a pipe
+            # what it writes is a line or two, which never fills a pipe
             _, status, usage = os.wait4(child.pid, 0)
             child.returncode = os.waitstatus_to_exitcode(status)
             if child.returncode:
                 raise SystemExit(f"error: {child.args}: exit code {child.returncode}")
             cost.own += usage.ru_utime + usage.ru_stime
         cost.wall = time.monotonic() - started
-        cost.output = children[0].stdout.read()
         for child in children:
             child.stdout.close()
         watcher.join()
@@ -342,7 +340,9 @@ def in_turn(pair, first, second):
 
 
 def compare(bench, name, target, replayed, copied):
-    results, rows = bench.results, bench.rows()
+    results, rows = bench.results, replayed.rows
+    if not 0 < rows == copied.rows:
+        raise SystemExit(f"error: {name}: {rows} rows, and {copied.rows} by \\copy")
     results.add(f"{name}: rate by that of \\copy", copied.wall / replayed.wall, "x", (">=", target))
     results.add(f"{name}: rows", rows / replayed.wall, "rows/s")
     results.add(f"{name}: rows of \\copy", rows / copied.wall, "rows/s")
@@ -368,7 +368,9 @@ def replay(bench):
 
     def emptied(work, *arguments):
         bench.empty()
-        return work(*arguments)
+        cost = work(*arguments)
+        cost.rows = bench.rows()
+        return cost
 
     for pair in range(options.pairs):
         say(f"  pair {pair + 1}, one connection")
@@ -376,7 +378,7 @@ def replay(bench):
             pair, lambda: emptied(bench.replay, log), lambda: emptied(bench.copies, one)
         )
         compare(bench, "replay", 0.95, replayed, copied)
-        rows = bench.rows()
+        rows = replayed.rows
         results.add("replay: own CPU per million lines", replayed.own / million, "s")
         results.add("replay: PostgreSQL's CPU per million rows", replayed.postgres / rows * 1e6, "s")
         results.add("replay: PostgreSQL's CPU, of \\copy", copied.postgres / rows * 1e6, "s")

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Write, stdout};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use traffic::Traffic;
 
@@ -113,10 +113,7 @@ fn append(path: &str) -> File {
 }
 
 fn now_ms() -> u64 {
-    UNIX_EPOCH
-        .elapsed()
-        .or_else(|_| SystemTime::now().duration_since(UNIX_EPOCH))
-        .map_or(0, |t| t.as_millis() as u64)
+    UNIX_EPOCH.elapsed().map_or(0, |since| since.as_millis() as u64)
 }
 
 fn number<T: std::str::FromStr>(text: &str) -> T {

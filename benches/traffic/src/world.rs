@@ -250,7 +250,7 @@ fn site(n: u16, random: &mut Random) -> Site {
         host,
         collector: if n < 30 { "events.example.com" } else { "t.c.example" },
         languages: language.languages,
-        is_full: n % 3 == 0,
+        is_full: n.is_multiple_of(3),
         time_zone: encoded(language.zone),
         zone: language.zone,
         pages,
