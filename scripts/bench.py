@@ -700,10 +700,15 @@ def growth(bench):
             results.add(f"{name}: rate by that of \\copy", copied.wall / replayed.wall, "x")
             results.add(f"{name}: lines", options.lines / replayed.wall, "lines/s")
             results.add(f"{name}: rows of \\copy", options.lines / copied.wall, "rows/s")
+            for what, cost in (("replay", replayed), ("\\copy", copied)):
+                both = (cost.own + cost.postgres) / options.lines * 1e6
+                results.add(f"{name}: CPU of both ends per million, {what}", both, "s")
             results.add(f"{name}: peak memory", replayed.peak_kib / 1024, "MiB", ("<=", 64))
     if len(options.sizes) > 1:
         most, least = max(options.sizes), min(options.sizes)
-        for what in ("lines", "rows of \\copy"):
+        # where others take the processors, CPU tells more than the rate
+        cpu = "CPU of both ends per million, "
+        for what in ("lines", "rows of \\copy", f"{cpu}replay", f"{cpu}\\copy"):
             of = [statistics.median(bench.results.rows[f"{n} M rows there: {what}"]["values"]) for n in (most, least)]
             bench.results.add(f"{most} M rows there by {least} M: {what}", of[0] / of[1], "x")
 
