@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::process::Command;
 
 use nix::sys::signal::Signal;
 
@@ -11,7 +12,7 @@ use crate::support::lines::{alt1, many};
 use crate::support::postgres::Database;
 
 fn gzip(path: &Path) {
-    let status = std::process::Command::new("gzip").arg(path).status().unwrap();
+    let status = Command::new("gzip").arg(path).status().unwrap();
     assert!(status.success());
 }
 
@@ -142,9 +143,17 @@ fn a_log_that_is_deleted_and_made_anew() {
 
 /// `sed -i '3d'`: the same first line, another inode, shorter.
 fn take_out_third_line(bench: &Bench) {
+    take_out_line(bench, 3);
+}
+
+fn take_out_line(bench: &Bench, which: usize) {
     let text = fs::read_to_string(bench.path("beacon.log")).unwrap();
-    let without: String =
-        text.split_inclusive('\n').enumerate().filter(|(i, _)| *i != 2).map(|(_, line)| line).collect();
+    let without: String = text
+        .split_inclusive('\n')
+        .enumerate()
+        .filter(|(i, _)| i + 1 != which)
+        .map(|(_, line)| line)
+        .collect();
     fs::write(bench.path("new"), without).unwrap();
     fs::rename(bench.path("new"), bench.path("beacon.log")).unwrap();
 }
@@ -159,11 +168,36 @@ fn a_log_whose_lines_are_taken_out_in_place_is_read_with_ids() {
     bench.settle();
 }
 
-#[test]
-fn a_log_that_is_edited_in_place_before_its_last_lines_are_read() {
-    let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
+/// Not started yet.
+fn one_line_a_batch() -> Bench {
+    let bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
     let text = fs::read_to_string(&bench.config).unwrap();
     fs::write(&bench.config, text.replace("[load]", "[load]\nbatch_rows = 1")).unwrap();
+    bench
+}
+
+#[test]
+fn a_daemon_that_dies_within_a_log_that_is_read_by_ids() {
+    // Without its first line, it begins like nothing that is known.
+    for which in [1, 3] {
+        let mut bench = one_line_a_batch();
+        bench.start();
+        bench.append("beacon.log", 10);
+        bench.settle();
+        bench.stop();
+        take_out_line(&bench, which);
+        let die = |command: &mut Command| _ = command.env("ALT_FAULT_AT", "Committed:4");
+        let mut daemon = Daemon::start_with(&bench.config, die);
+        wait_for(30, || daemon.ended().is_some(), || bench.state());
+        bench.start();
+        bench.append("beacon.log", 3);
+        bench.settle();
+    }
+}
+
+#[test]
+fn a_log_that_is_edited_in_place_before_its_last_lines_are_read() {
+    let mut bench = one_line_a_batch();
     bench.start();
     bench.append("beacon.log", 10);
     bench.settle();
@@ -234,6 +268,39 @@ fn a_rotated_log_beside_an_older_copy_of_it_while_there_is_no_live_log() {
     bench.append("beacon.log.1", 2);
     gzip(&bench.path("beacon.log.1"));
     bench.settle();
+}
+
+/// What the daemon says of how far `beacon.log` is behind.
+fn behind(bench: &Bench, name: &str) -> f64 {
+    let sample = format!("{name}{{source=\"{}\"}}", bench.path("beacon.log").display());
+    bench.daemon.as_ref().unwrap().metric(&sample)
+}
+
+#[test]
+fn a_rotated_log_that_begins_like_the_quiet_live_one_and_is_longer() {
+    let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
+    let ours = fs::read_to_string(&bench.config).unwrap();
+    let patient = ours.replace("seal_after = \"1s\"", "seal_after = \"1h\"");
+    fs::write(&bench.config, patient).unwrap();
+    bench.append("beacon.log", 2);
+    fs::copy(bench.path("beacon.log"), bench.path("beacon.log.1")).unwrap();
+    fs::copy(bench.path("beacon.log"), bench.path("beacon.log.2")).unwrap();
+    bench.start();
+    bench.settle();
+    // It may be a copy under way: it waits, and that is seen.
+    bench.append("beacon.log.1", 3);
+    wait_for(20, || behind(&bench, "alt_files_waiting") == 1.0, || bench.state());
+    assert!(behind(&bench, "alt_lag_bytes") > 300.0, "{}", bench.state());
+    bench.stop();
+    bench.append("beacon.log.2", 4);
+    gzip(&bench.path("beacon.log.2"));
+    fs::write(&bench.config, ours).unwrap();
+    bench.start();
+    bench.settle();
+    bench.append("beacon.log", 1);
+    bench.settle();
+    bench.sealed(2);
+    wait_for(20, || behind(&bench, "alt_files_waiting") == 0.0, || bench.state());
 }
 
 #[test]
