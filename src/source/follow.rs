@@ -162,7 +162,9 @@ impl Follow {
         self.say_unseen();
         self.say_cut(&found);
         self.known.retain(|key, _| found.contains_key(key));
-        self.progress.retain(|key| found.contains_key(key));
+        // What is open is not noted again when it comes back.
+        let open: HashSet<Key> = self.files.iter().map(|f| f.reading.key).collect();
+        self.progress.retain(|key| found.contains_key(key) || open.contains(key));
         self.unopened.retain(|path, _| found.values().any(|f| f.path == *path));
         for followed in &mut self.files {
             match found.remove(&followed.reading.key) {

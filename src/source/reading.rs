@@ -843,9 +843,10 @@ impl Reading {
         self.lines.shrink();
     }
 
-    /// A file that was cut below what was read of it. Only of a plain file.
+    /// A file that was cut below what was read of it, or what it was identified by. Only of a plain file.
     pub fn was_cut(&self) -> bool {
-        self.metadata().is_some_and(|m| m.is_ok_and(|m| m.size() < self.lines.read_offset()))
+        let least = self.lines.read_offset().max(u64::from(self.head().proof.bytes));
+        self.metadata().is_some_and(|m| m.is_ok_and(|m| m.size() < least))
     }
 
     /// When it was last written, microseconds since 1970; now, if that is unknown.

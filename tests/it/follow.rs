@@ -277,6 +277,25 @@ fn behind(bench: &Bench, name: &str) -> f64 {
 }
 
 #[test]
+fn a_directory_of_logs_that_is_away_for_a_moment() {
+    let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/log/beacon.log\"]", Database::create());
+    fs::create_dir(bench.path("log")).unwrap();
+    bench.append("log/beacon.log.1", 3);
+    bench.append("log/beacon.log", 3);
+    bench.start();
+    bench.settle();
+    bench.sealed(1);
+    fs::rename(bench.path("log"), bench.path("away")).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    fs::rename(bench.path("away"), bench.path("log")).unwrap();
+    bench.append("log/beacon.log", 3);
+    bench.settle();
+    let sample = format!("alt_files_waiting{{source=\"{}\"}}", bench.path("log/beacon.log").display());
+    let waiting = || bench.daemon.as_ref().unwrap().metric(&sample);
+    wait_for(20, || waiting() == 0.0, || bench.state());
+}
+
+#[test]
 fn a_rotated_log_that_begins_like_the_quiet_live_one_and_is_longer() {
     let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
     let ours = fs::read_to_string(&bench.config).unwrap();
@@ -375,6 +394,27 @@ fn a_copy_and_a_truncation_while_lines_wait_in_the_batch() {
         bench.append("beacon.log", 3);
         bench.settle();
     }
+}
+
+#[test]
+fn a_copy_and_a_truncation_between_a_look_at_the_log_and_its_first_read() {
+    let mut bench = Bench::new();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    std::thread::scope(|scope| {
+        let locked = "BEGIN; LOCK TABLE checkpoints; SELECT pg_sleep(3); COMMIT";
+        let database = &bench.database;
+        scope.spawn(move || database.psql(locked));
+        let is_locked = "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
+                         WHERE c.relname = 'checkpoints' AND l.mode = 'AccessExclusiveLock' AND l.granted";
+        wait_for(20, || database.psql(is_locked) == "1", String::new);
+        // It waits to be told which checkpoints begin so.
+        fs::write(bench.path("beacon.log"), many(3)).unwrap();
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        fs::copy(bench.path("beacon.log"), bench.path("beacon.log.1")).unwrap();
+        File::options().write(true).open(bench.path("beacon.log")).unwrap().set_len(0).unwrap();
+    });
+    bench.written += 3;
+    bench.settle();
 }
 
 #[test]

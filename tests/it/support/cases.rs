@@ -124,7 +124,7 @@ pub(crate) fn hold<S: Strategy<Value: Display>>(
                     let drawn = draw().new_tree(&mut runner(seed)).unwrap().current();
                     if let Err(wrong) = check(&drawn, &here) {
                         stop.store(true, Ordering::Relaxed);
-                        failed.lock().unwrap().get_or_insert((seed, format!("case {n}: {wrong}")));
+                        failed.lock().unwrap().get_or_insert((seed, format!("case {n}: {wrong}\n{drawn}")));
                     }
                 }
             });
