@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::bench::Bench;
 use crate::support::daemon::{Daemon, wait_for};
-use crate::support::lines::{alt1, many};
+use crate::support::lines::{alt1, alt1_aged, many};
 use crate::support::postgres::Database;
 
 fn gzip(path: &Path) {
@@ -182,7 +182,8 @@ fn a_daemon_that_dies_within_a_log_that_is_read_by_ids() {
     for which in [1, 3] {
         let mut bench = one_line_a_batch();
         bench.start();
-        bench.append("beacon.log", 10);
+        let text: String = (0..10).map(|n| alt1_aged(100 - n)).collect();
+        bench.append_text("beacon.log", &text, 10);
         bench.settle();
         bench.stop();
         take_out_line(&bench, which);

@@ -20,7 +20,7 @@ use proptest::prelude::*;
 use crate::support::bench::UNBALANCED;
 use crate::support::cases::{self, Ground, Wrong};
 use crate::support::daemon::{Daemon, alt, configuration, sample_of};
-use crate::support::lines::{KEY, alt1, many};
+use crate::support::lines::{KEY, alt1_at, now};
 use crate::support::pack::{bzip2, gzip, zstandard};
 use crate::support::postgres::Cluster;
 
@@ -197,6 +197,8 @@ struct World<'a> {
     rotated: Vec<Rotated>,
     packing: Option<Packing>,
     rotations: usize,
+    /// The time of the last line, milliseconds since 1970: each has one of its own.
+    clock: u128,
     /// Where the lines of an event ever began, bytes.
     offsets: HashMap<String, HashSet<usize>>,
     /// Events that were loaded once.
@@ -242,6 +244,7 @@ impl<'a> World<'a> {
             rotated: Vec::new(),
             packing: None,
             rotations: 0,
+            clock: now() - 3_600_000,
             offsets: HashMap::new(),
             settled: HashSet::new(),
         };
@@ -265,6 +268,15 @@ impl<'a> World<'a> {
             std::os::unix::fs::symlink(self.target(), &new).unwrap();
             fs::rename(new, self.path(LOG)).unwrap();
         }
+    }
+
+    fn line(&mut self) -> String {
+        self.clock += 7;
+        alt1_at(self.clock)
+    }
+
+    fn many(&mut self, count: usize) -> String {
+        (0..count).map(|_| self.line()).collect()
     }
 
     fn remember(&mut self, content: &[u8]) {
@@ -347,7 +359,7 @@ impl<'a> World<'a> {
         };
         let mut content = std::mem::take(&mut self.live);
         let mut more = std::mem::take(&mut self.pending);
-        more.extend(many(late.into()).bytes());
+        more.extend(self.many(late.into()).bytes());
         append(&self.path(&name), &more);
         content.extend(more);
         self.remember(&content);
@@ -383,6 +395,7 @@ impl<'a> World<'a> {
 
     /// Puts a file beside the log, which appears at once, as somebody's backup is called.
     fn put_beside(&mut self, content: Vec<u8>) {
+        self.end_packing();
         let names = ["old", "bak"].map(|ending| format!("{LOG}.{ending}"));
         let is_free = |name: &String| self.rotated.iter().all(|file| file.name != *name);
         if let Some(name) = names.into_iter().find(is_free) {
@@ -403,19 +416,20 @@ impl<'a> World<'a> {
         match *step {
             Step::Write(n) => {
                 let mut bytes = std::mem::take(&mut self.pending);
-                bytes.extend(many(n.into()).bytes());
+                bytes.extend(self.many(n.into()).bytes());
                 self.append(&bytes);
             }
             Step::Half(percent) => {
                 self.end_line();
-                let line = alt1().into_bytes();
+                let line = self.line().into_bytes();
                 let length = line.len() * usize::from(percent) / 100;
                 self.append(&line[..length]);
                 self.pending = line[length..].to_owned();
             }
             Step::Slowly => {
                 self.end_line();
-                for bytes in alt1().as_bytes().chunks(40) {
+                let line = self.line();
+                for bytes in line.as_bytes().chunks(40) {
                     self.append(bytes);
                     sleep(Duration::from_millis(3));
                 }
@@ -423,7 +437,7 @@ impl<'a> World<'a> {
             Step::Rotate(late) => self.rotate(late),
             Step::Late(n) => {
                 let Some(index) = self.rotated.iter().rposition(|file| file.plain) else { return Ok(()) };
-                let bytes = many(n.into()).into_bytes();
+                let bytes = self.many(n.into()).into_bytes();
                 append(&self.path(&self.rotated[index].name), &bytes);
                 self.rotated[index].content.extend(&bytes);
                 let content = self.rotated[index].content.clone();
@@ -453,7 +467,7 @@ impl<'a> World<'a> {
                 if self.live.is_empty() {
                     return Ok(());
                 }
-                let text = many(lines(&self.live).count() + usize::from(n)).into_bytes();
+                let text = self.many(lines(&self.live).count() + usize::from(n)).into_bytes();
                 fs::write(self.path(&self.target()), &text).unwrap();
                 self.remember(&text);
                 self.live = text;
@@ -508,7 +522,7 @@ impl<'a> World<'a> {
             Step::Alike(n) => {
                 let first = lines(&self.live).next().map(|(_, line)| line.to_owned());
                 if let Some(mut content) = first {
-                    content.extend(many(n.into()).bytes());
+                    content.extend(self.many(n.into()).bytes());
                     self.remember(&content);
                     self.put_beside(content);
                 }
