@@ -180,5 +180,14 @@ mod tests {
         assert_eq!(progress.lag(now).map(|lag| (lag.bytes, lag.files)), Some((7, 1)), "a file nobody knows");
         std::fs::write(&old, [b'x'; 53]).unwrap();
         assert_eq!(progress.lag(now).map(|lag| (lag.bytes, lag.files)), Some((10, 2)), "grown since");
+
+        progress.note(stat(&old), Stands::Copy(stat(&live), Arc::clone(&reached), Arc::clone(&rest)));
+        let lag = || progress.lag(now).map(|lag| (lag.bytes, lag.files));
+        std::fs::write(&old, [b'x'; 100]).unwrap();
+        assert_eq!(lag(), Some((7, 1)), "a copy has nothing that its log has not");
+        std::fs::write(&old, [b'x'; 120]).unwrap();
+        assert_eq!(lag(), Some((27, 2)), "what it has more");
+        rest.store(0, Ordering::Relaxed);
+        assert_eq!(lag(), Some((67, 3)), "what is missing of its log is counted once");
     }
 }

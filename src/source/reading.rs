@@ -237,7 +237,8 @@ impl Opened {
         };
         let all: Vec<i32> = candidates.iter().map(|c| c.checkpoint.file_id).collect();
         let is_meant = |c: &Candidate| {
-            !(c.unloaded && choice.unloaded_too) && !choice.other_than.contains(&c.checkpoint.file_id)
+            let is_other = choice.other_than.contains(&c.checkpoint.file_id);
+            !(is_other || c.unloaded && choice.unloaded_too)
         };
         let candidates: Vec<Candidate> = candidates.into_iter().filter(is_meant).collect();
         if self.is_packed() {
