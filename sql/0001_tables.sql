@@ -63,7 +63,7 @@ CREATE TABLE checkpoints (
     head_bytes     integer NOT NULL,
     head_has_id    boolean NOT NULL,                    -- the head holds an event id: unique in the world
     fork           integer NOT NULL DEFAULT 0,          -- files that begin alike and go on differently
-    by_ids         boolean NOT NULL DEFAULT false,      -- may hold lines of other files: ids were read for all of it
+    by_ids         boolean NOT NULL DEFAULT false,      -- no proof that what lies behind is new: ids are read for it
     loaded_bytes   bigint NOT NULL,
     tail           bytea NOT NULL,
     tail_bytes     integer NOT NULL,

@@ -120,6 +120,8 @@ pub struct Lag {
     pub seconds: f64,
     /// Files with such bytes.
     pub files: u64,
+    /// Looks at its files since the start at which nothing could be read that was not committed.
+    pub looks: u64,
 }
 
 /// Rotated logs that are not in the archive yet.
@@ -425,6 +427,13 @@ fn present_state(page: &Page, present: &Present) -> prometheus::Result<()> {
     page.gauge("alt_lag_seconds", "Age of the moment up to which all is committed.", &["source"], age)?;
     let files = lags().map(|(name, lag)| (name, lag.files as f64));
     page.gauge("alt_files_waiting", "Files with bytes that are not committed.", &["source"], files)?;
+    let looks = lags().map(|(name, lag)| (name, lag.looks));
+    page.counter(
+        "alt_idle_looks_total",
+        "Looks at the files that found nothing to load.",
+        &["source"],
+        looks,
+    )?;
     page.gauge(
         "alt_postgres_up",
         "Whether PostgreSQL takes rows.",

@@ -349,6 +349,9 @@ pub fn follow(
         let Ok(progress) = turn else { continue };
         if !progress && follow.is_at_end() {
             loader.catch_up(follow.caught_up(), turned_at);
+            if loader.is_empty() && store.is_idle() {
+                follow.tell_idle();
+            }
         }
         if loader.may_hand_over() && loader.hand_over().is_err() {
             continue;
@@ -387,6 +390,10 @@ fn turn(follow: &mut Follow, loader: &mut Loader, next_look: &mut Instant) -> Re
             // What the database says of a file must cover what was read of it.
             loader.hand_over()?;
             all = follow.open(new)?;
+        }
+        if follow.asks_on_in_vain() {
+            loader.hand_over()?;
+            follow.ask_no_longer_than_loaded()?;
         }
         if all {
             follow.tell_all_known();

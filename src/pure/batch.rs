@@ -82,6 +82,8 @@ pub struct Section {
     pub seal: bool,
     /// No checkpoint proves that these lines are new: their ids are asked for.
     pub by_ids: bool,
+    /// Neither will it of the lines that follow.
+    pub goes_on_by_ids: bool,
     /// Lines in it.
     pub lines: u64,
     /// Counted non-hits.
@@ -241,6 +243,7 @@ impl Batch {
             better_head: None,
             seal: false,
             by_ids,
+            goes_on_by_ids: by_ids,
             lines: 0,
             non_hits: 0,
             rejects: 0,
@@ -250,9 +253,10 @@ impl Batch {
         });
     }
 
-    /// Closes the section opened last: its file is accounted for up to `to`.
-    pub fn close(&mut self, to: u64, to_tail: Proof, seal: bool, better_head: Option<Head>) {
+    /// Closes the section opened last: its file is accounted for up to `to`, and goes on there, `by_ids` or not.
+    pub fn close(&mut self, to: u64, to_tail: Proof, seal: bool, better_head: Option<Head>, by_ids: bool) {
         let section = self.section();
+        section.goes_on_by_ids = by_ids;
         (section.to, section.to_tail, section.seal) = (to, to_tail, seal);
         section.better_head = better_head.or(section.better_head);
     }
@@ -555,7 +559,7 @@ mod tests {
         batch.reject(Reject::new(Reason::Shape), None, 50, 10, b"garbage");
         batch.reject(Reject::new(Reason::Shape), None, 60, 5, b"more");
         batch.reject(Reject::new(Reason::Empty), None, 65, 1, b"");
-        batch.close(66, proof, false, None);
+        batch.close(66, proof, false, None, by_ids);
         batch
     }
 

@@ -33,7 +33,7 @@ enum Known {
     /// Nothing to do until it is touched: it has no line yet, broke off, or was read to its end; or until it is
     /// complete, where it was not when that was seen.
     Untouched { stamp: Stamp, complete: bool },
-    /// A copy of a file that is being read; whether it had more than was loaded of that.
+    /// A copy of a file that is being read; whether it had more than was read of that.
     Copy { stamp: Stamp, of: i32, has_more: bool },
     /// Has less than is loaded of the file that it begins like, since that time.
     Short { stamp: Stamp, of: i32, since: Micros },
@@ -78,6 +78,8 @@ pub struct Follow {
     progress: Arc<Progress>,
     /// The last look left files for later that there is room for.
     is_more: bool,
+    /// It was looked since that was told.
+    looked: bool,
     /// What is being read: rotated files, oldest first, then live ones.
     pub files: Vec<Followed>,
     known: HashMap<Key, Known>,
@@ -126,6 +128,7 @@ impl Follow {
             belongs,
             progress,
             is_more: false,
+            looked: false,
             unseen: place.paths.clone(),
             said_unseen: false,
             paths: place.paths,
@@ -154,11 +157,14 @@ impl Follow {
 
     /// Looks at the directories: notes what moved, and returns what is new, for [`Follow::open`].
     pub fn look(&mut self) -> Vec<Found> {
+        self.looked = true;
         let mut found = self.find();
         self.say_unseen();
         self.say_cut(&found);
         self.known.retain(|key, _| found.contains_key(key));
-        self.progress.retain(|key| found.contains_key(key));
+        // What is open is not noted again when it comes back.
+        let open: HashSet<Key> = self.files.iter().map(|f| f.reading.key).collect();
+        self.progress.retain(|key| found.contains_key(key) || open.contains(key));
         self.unopened.retain(|path, _| found.values().any(|f| f.path == *path));
         for followed in &mut self.files {
             match found.remove(&followed.reading.key) {
@@ -241,6 +247,32 @@ impl Follow {
         Ok(all)
     }
 
+    /// Whether a live log is read by ids without an end because of what other files of it had to hand over, and they have
+    /// nothing any more.
+    pub fn asks_on_in_vain(&self) -> bool {
+        self.files.iter().any(|f| self.is_asked_on_in_vain(f))
+    }
+
+    fn is_asked_on_in_vain(&self, file: &Followed) -> bool {
+        let unread = |f: &Followed| f.live_path == file.live_path && !f.is_live && f.reading.has_unread();
+        file.is_live && file.reading.by_ids && file.ids_until == Micros::MAX && !self.files.iter().any(unread)
+    }
+
+    /// Lets such logs be read by ids only until they are past what is loaded. The database's answer must cover every
+    /// batch that was filled.
+    ///
+    /// # Errors
+    /// The database's answers no longer hold.
+    pub fn ask_no_longer_than_loaded(&mut self) -> Result<(), Interrupted> {
+        let loaded_until = self.store.loaded_until()?;
+        for index in 0..self.files.len() {
+            if self.is_asked_on_in_vain(&self.files[index]) {
+                self.files[index].ids_until = loaded_until;
+            }
+        }
+        Ok(())
+    }
+
     /// Whether files wait for their first look that could have it now.
     pub fn has_more(&self) -> bool {
         self.is_more && self.files.iter().filter(|f| !f.is_live).count() < ROTATED_OPEN_MAX
@@ -250,6 +282,13 @@ impl Follow {
     pub fn tell_all_known(&self) {
         if !self.is_more {
             self.progress.all_known();
+        }
+    }
+
+    /// Tells those who watch that nothing could be read that is not committed.
+    pub fn tell_idle(&mut self) {
+        if std::mem::take(&mut self.looked) {
+            self.progress.looked_in_vain();
         }
     }
 
@@ -268,8 +307,7 @@ impl Follow {
         self.known.insert(key, known);
         let stamp = match known {
             Known::Done(stamp) | Known::Untouched { stamp, .. } | Known::Short { stamp, .. } => stamp,
-            // What is missing of it is missing of the other.
-            Known::Copy { .. } => return self.progress.note(key, Stands::Settled(u64::MAX)),
+            Known::Copy { .. } => return,
         };
         self.progress.note(key, Stands::Settled(u64::try_from(stamp.size).unwrap_or_default()));
     }
@@ -283,9 +321,11 @@ impl Follow {
                 *stamp != found.stamp || (!complete && self.is_complete(found))
             }
             // Its reader, where that waits at its end, makes way if there is more now.
-            Some(Known::Copy { stamp, of, .. }) => {
+            Some(Known::Copy { stamp, of, has_more }) => {
                 let waits = |f: &Followed| f.reading.file_id() == *of && !f.is_live && f.reading.is_at_end();
-                !is_read(*of) || *stamp != found.stamp && self.files.iter().any(waits)
+                !is_read(*of)
+                    || *stamp != found.stamp && self.files.iter().any(waits)
+                    || (*has_more || *stamp != found.stamp) && self.is_held_up(found, *of)
             }
             Some(Known::Short { stamp, of, since }) => {
                 // A log that is not a copy under way is not held up for another file: ids make it safe to read.
@@ -294,6 +334,15 @@ impl Follow {
                 waited || (*stamp != found.stamp && (found.is_live || !is_read(*of)))
             }
         }
+    }
+
+    /// Whether a file that begins like the live one `of`, and has more than that, has waited for long enough: it stands
+    /// still, and the live one was read to its end. So it is another one, and ids make it safe to read.
+    fn is_held_up(&self, found: &Found, of: i32) -> bool {
+        let ends = |f: &Followed| {
+            f.reading.file_id() == of && f.is_live && f.reading.is_at_end() && !f.reading.has_unread()
+        };
+        self.stood_still(found.stamp.modified) && self.files.iter().any(ends)
     }
 
     /// Whether a file that is not live will not grow any more: its successor has lines, and it stood still.
@@ -398,6 +447,11 @@ impl Follow {
     }
 
     fn open_one(&mut self, found: Found) -> Result<bool, Interrupted> {
+        self.open_as_other_than(&[], found)
+    }
+
+    /// Opens a file, which is not to be taken for any with these keys of `log_files`.
+    fn open_as_other_than(&mut self, others: &[i32], found: Found) -> Result<bool, Interrupted> {
         let key = found.key;
         let opened = match Opened::new(&found.path, Arc::new(AtomicU64::new(0))) {
             Ok(opened) => opened,
@@ -428,7 +482,8 @@ impl Follow {
         let stood_short = short_since.is_some_and(|since| self.stood_still(since)) || self.store.is_final();
         let belongs =
             Belongs { source: found.live_path.to_string_lossy().into_owned(), ..self.belongs.clone() };
-        let choice = Choice { fork_if_shorter: stood_short, complete, unloaded_too: false };
+        let choice =
+            Choice { fork_if_shorter: stood_short, complete, unloaded_too: false, other_than: others };
         let is_packed = opened.is_packed();
         let identified = match opened.identify(&belongs, choice, &self.store) {
             Ok(identified) => identified?,
@@ -465,9 +520,14 @@ impl Follow {
                     // Whether they are one file can only be told once the first has its checkpoint.
                     return Ok(false);
                 }
-                if self.files.iter().any(|f| f.reading.file_id() == reading.file_id()) {
+                if let Some(read) = self.files.iter().find(|f| f.reading.file_id() == reading.file_id()) {
                     // A copy. One is read at a time.
-                    let (of, has_more) = (reading.file_id(), reading.has_more());
+                    let of = reading.file_id();
+                    let has_more = reading.has_more_than(read.reading.read_offset());
+                    if has_more && self.is_held_up(&found, of) {
+                        return self.open_as_other_than(&[others, &[of]].concat(), found);
+                    }
+                    self.progress.note(key, reading.stands_as_copy(&read.reading, has_more));
                     self.note(key, Known::Copy { stamp: found.stamp, of, has_more });
                     return Ok(true);
                 }

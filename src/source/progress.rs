@@ -24,6 +24,8 @@ pub enum Stands {
     /// It is being read, compressed: what is missing of it cannot be told, until it is committed to its end
     /// ([`u64::MAX`]).
     Unpacked(Arc<Reached>),
+    /// It waits, plain, because another is read that begins like it; what it has more than that is missing.
+    Copy(Key, Arc<Reached>, Arc<AtomicU64>),
     /// Nothing is missing, as long as it has no more bytes on the disk than these.
     Settled(u64),
 }
@@ -37,6 +39,8 @@ pub struct Progress {
     is_known: AtomicBool,
     /// Up to then, all that was in the files is committed; 0: not since the start.
     caught_up: Arc<AtomicI64>,
+    /// Looks at the files at which nothing could be read that was not committed.
+    idle_looks: AtomicU64,
     started: Micros,
 }
 
@@ -48,6 +52,7 @@ impl Progress {
             files: Mutex::default(),
             is_known: AtomicBool::new(false),
             caught_up: Arc::default(),
+            idle_looks: AtomicU64::new(0),
             started: now,
         }
     }
@@ -72,6 +77,11 @@ impl Progress {
         &self.caught_up
     }
 
+    /// The files were looked at, and nothing could be read that was not committed.
+    pub fn looked_in_vain(&self) {
+        self.idle_looks.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn files(&self) -> MutexGuard<'_, HashMap<Key, Stands>> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -82,8 +92,9 @@ impl Progress {
             return None;
         }
         let caught_up = self.caught_up.load(Ordering::Relaxed);
-        let mut lag = Lag::default();
-        for (key, bytes, modified) in self.on_disk() {
+        let mut lag = Lag { looks: self.idle_looks.load(Ordering::Relaxed), ..Lag::default() };
+        let on_disk = self.on_disk();
+        for &(key, bytes, modified) in &on_disk {
             let stands = self.files().get(&key).cloned();
             let (missing, until) = match &stands {
                 Some(Stands::Read(reached, rest)) => {
@@ -92,6 +103,12 @@ impl Progress {
                 }
                 Some(Stands::Unpacked(reached)) if reached.bytes() == u64::MAX => (0, 0),
                 Some(Stands::Unpacked(reached)) => (bytes, reached.until()),
+                Some(Stands::Copy(of, reached, rest)) => {
+                    // What is missing of the other is counted there.
+                    let of = on_disk.iter().find(|other| other.0 == *of).map_or(0, |other| other.1);
+                    let done = reached.bytes().saturating_add(rest.load(Ordering::Relaxed));
+                    (bytes.saturating_sub(done.max(of)), 0)
+                }
                 Some(Stands::Settled(most)) => (bytes.saturating_sub(*most), 0),
                 None => (bytes, 0),
             };
@@ -150,7 +167,7 @@ mod tests {
         progress.note(stat(&live), Stands::Read(Arc::clone(&reached), Arc::clone(&rest)));
         progress.note(stat(&old), Stands::Settled(50));
         progress.all_known();
-        let lag = |seconds| Some(Lag { bytes: 40, seconds, files: 1 });
+        let lag = |seconds| Some(Lag { bytes: 40, seconds, files: 1, looks: 0 });
         assert_eq!(progress.lag(now), lag(9.0), "since the start");
         reached.advance(60, Some(now - 5_000_000));
         assert_eq!(progress.lag(now), lag(5.0), "since the last event");
@@ -163,5 +180,14 @@ mod tests {
         assert_eq!(progress.lag(now).map(|lag| (lag.bytes, lag.files)), Some((7, 1)), "a file nobody knows");
         std::fs::write(&old, [b'x'; 53]).unwrap();
         assert_eq!(progress.lag(now).map(|lag| (lag.bytes, lag.files)), Some((10, 2)), "grown since");
+
+        progress.note(stat(&old), Stands::Copy(stat(&live), Arc::clone(&reached), Arc::clone(&rest)));
+        let lag = || progress.lag(now).map(|lag| (lag.bytes, lag.files));
+        std::fs::write(&old, [b'x'; 100]).unwrap();
+        assert_eq!(lag(), Some((7, 1)), "a copy has nothing that its log has not");
+        std::fs::write(&old, [b'x'; 120]).unwrap();
+        assert_eq!(lag(), Some((27, 2)), "what it has more");
+        rest.store(0, Ordering::Relaxed);
+        assert_eq!(lag(), Some((67, 3)), "what is missing of its log is counted once");
     }
 }

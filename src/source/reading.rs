@@ -115,13 +115,15 @@ pub enum Beside {
 
 /// How identification goes where there is a choice.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Choice {
+pub struct Choice<'a> {
     /// The file will not grow: a last line without a newline is a line.
     pub complete: bool,
     /// A file shorter than its checkpoint is one of its own.
     pub fork_if_shorter: bool,
     /// A file whose rows were taken out (`alt unload`) is loaded anew; else it is left alone.
     pub unloaded_too: bool,
+    /// It is none of these files, however alike they begin: what checkpoints prove of it is nothing.
+    pub other_than: &'a [i32],
 }
 
 /// How a file begins, and what begins like it.
@@ -225,7 +227,7 @@ impl Opened {
     pub fn identify(
         self,
         belongs: &Belongs,
-        choice: Choice,
+        choice: Choice<'_>,
         store: &Store,
     ) -> io::Result<Result<Identified, Interrupted>> {
         let Begins { beginning, head, candidates } = match self.begins(belongs, choice.complete, store)? {
@@ -234,7 +236,10 @@ impl Opened {
             Err(interrupted) => return Ok(Err(interrupted)),
         };
         let all: Vec<i32> = candidates.iter().map(|c| c.checkpoint.file_id).collect();
-        let is_meant = |c: &Candidate| !(c.unloaded && choice.unloaded_too);
+        let is_meant = |c: &Candidate| {
+            let is_other = choice.other_than.contains(&c.checkpoint.file_id);
+            !(is_other || c.unloaded && choice.unloaded_too)
+        };
         let candidates: Vec<Candidate> = candidates.into_iter().filter(is_meant).collect();
         if self.is_packed() {
             // Held against its checkpoint once, and not touched since: no need to unpack all of it again.
@@ -248,7 +253,7 @@ impl Opened {
             }
         }
         let mut shorter = None;
-        for Candidate { checkpoint, unloaded, .. } in candidates {
+        for Candidate { checkpoint, unloaded, by_ids, .. } in candidates {
             let (standing, stream) = self.stand(&checkpoint, &beginning)?;
             match standing {
                 Standing::Continues | Standing::Beyond if unloaded => {
@@ -263,7 +268,7 @@ impl Opened {
                     return Ok(Ok(Identified::Done { file_id: checkpoint.file_id }));
                 }
                 Standing::Continues | Standing::Beyond => {
-                    let ids = standing == Standing::Beyond;
+                    let ids = by_ids || standing == Standing::Beyond || !choice.other_than.is_empty();
                     return self
                         .continued(&checkpoint, head, stream, ids, belongs)
                         .map(|r| Ok(Identified::Reading(r)));
@@ -591,13 +596,17 @@ impl Reading {
         self.lines.read_offset()
     }
 
-    /// Whether it has bytes behind those that are loaded; of a compressed file they are read, and it is not to be read
-    /// on. False where it cannot be read.
-    pub fn has_more(&mut self) -> bool {
-        let mut one = [0];
+    /// Whether it has bytes behind `offset`, which are not loaded; of a compressed file they are read, and it is not to be
+    /// read on. False where it cannot be read.
+    pub fn has_more_than(&mut self, offset: u64) -> bool {
+        let at = self.lines.read_offset();
+        let more = offset.max(self.from).saturating_sub(at);
         match &mut self.input {
-            Input::Plain(file) => file.metadata().is_ok_and(|metadata| metadata.size() > self.from),
-            Input::Stream(stream) => fill(stream, &mut one).is_ok_and(|n| n > 0),
+            Input::Plain(file) => file.metadata().is_ok_and(|metadata| metadata.size() > at + more),
+            Input::Stream(stream) => {
+                let skipped = io::copy(&mut stream.take(more), &mut io::sink());
+                skipped.is_ok_and(|n| n == more) && fill(stream, &mut [0]).is_ok_and(|n| n > 0)
+            }
         }
     }
 
@@ -620,6 +629,16 @@ impl Reading {
     pub fn stands(&self) -> Stands {
         let reached = Arc::clone(&self.reached);
         if self.packed { Stands::Unpacked(reached) } else { Stands::Read(reached, Arc::clone(&self.rest)) }
+    }
+
+    /// How it stands, for those who watch, where it waits because `other` is read, which it begins like.
+    pub fn stands_as_copy(&self, other: &Reading, has_more: bool) -> Stands {
+        let (reached, rest) = (Arc::clone(&other.reached), Arc::clone(&other.rest));
+        match (self.packed, has_more) {
+            (true, true) => Stands::Settled(0),
+            (true, false) => Stands::Settled(u64::try_from(self.stamp.size).unwrap_or_default()),
+            (false, _) => Stands::Copy(other.key, reached, rest),
+        }
     }
 
     /// Tells those who watch what is left of the file where it was read to its present end.
@@ -749,7 +768,7 @@ impl Reading {
         if self.better_head.is_none() && head.is_provisional() && to > u64::from(head.proof.bytes) {
             self.better_head = self.longer_head(to);
         }
-        batch.close(to, self.from_tail, seal, self.better_head);
+        batch.close(to, self.from_tail, seal, self.better_head, self.by_ids);
         self.sealed |= seal;
         self.from = to;
         let new = matches!(self.file, FileRef::New { .. });
@@ -825,9 +844,10 @@ impl Reading {
         self.lines.shrink();
     }
 
-    /// A file that was cut below what was read of it. Only of a plain file.
+    /// A file that was cut below what was read of it, or what it was identified by. Only of a plain file.
     pub fn was_cut(&self) -> bool {
-        self.metadata().is_some_and(|m| m.is_ok_and(|m| m.size() < self.lines.read_offset()))
+        let least = self.lines.read_offset().max(u64::from(self.head().proof.bytes));
+        self.metadata().is_some_and(|m| m.is_ok_and(|m| m.size() < least))
     }
 
     /// When it was last written, microseconds since 1970; now, if that is unknown.

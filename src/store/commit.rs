@@ -432,6 +432,7 @@ async fn advance(client: &Client, work: &Work) -> Result<(), Failure> {
                 (&of(|s| s.already_loaded), Type::INT8_ARRAY),
                 (&first, Type::TIMESTAMPTZ_ARRAY),
                 (&last, Type::TIMESTAMPTZ_ARRAY),
+                (&sections().map(|s| s.goes_on_by_ids).collect::<Vec<_>>(), Type::BOOL_ARRAY),
             ],
         )
         .await?;
@@ -587,9 +588,9 @@ async fn create(
     client
         .execute_typed(
             "INSERT INTO checkpoints (file_id, head, head_bytes, head_has_id, fork, loaded_bytes, tail, tail_bytes, \
-                sealed, lines, rows, non_hits, rejects, already_loaded, first_at, last_at) \
+                sealed, lines, rows, non_hits, rejects, already_loaded, first_at, last_at, by_ids) \
              VALUES ($1, $2, $3, $4, (SELECT coalesce(max(fork) + 1, 0) FROM checkpoints WHERE head = $2), \
-                $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+                $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
             &[
                 (&id, Type::INT4),
                 (&&head.proof.hash[..], Type::BYTEA),
@@ -606,6 +607,7 @@ async fn create(
                 (&signed(section.already_loaded), Type::INT8),
                 (&times.map(|t| system_time(t.0)), Type::TIMESTAMPTZ),
                 (&times.map(|t| system_time(t.1)), Type::TIMESTAMPTZ),
+                (&section.goes_on_by_ids, Type::BOOL),
             ],
         )
         .await?;

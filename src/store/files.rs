@@ -98,6 +98,8 @@ pub struct Candidate {
     pub seen: Stamp,
     /// Its rows were taken out.
     pub unloaded: bool,
+    /// It was read by ids, and not to its end: nothing proves that the lines that follow are new.
+    pub by_ids: bool,
     /// What its lines were read as, as JSON of a [`Spec`](crate::pure::parse::Spec), if that was noted.
     pub spec: Option<String>,
 }
@@ -133,6 +135,7 @@ fn candidate(row: &Row) -> Candidate {
             modified: row.get::<_, Option<SystemTime>>("modified_at").map_or(-1, clock::micros),
         },
         unloaded: row.get("unloaded"),
+        by_ids: row.get("by_ids"),
         spec: row.get("spec"),
     }
 }

@@ -2,16 +2,17 @@
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::process::Command;
 
 use nix::sys::signal::Signal;
 
 use crate::support::bench::Bench;
 use crate::support::daemon::{Daemon, wait_for};
-use crate::support::lines::{alt1, many};
+use crate::support::lines::{alt1, alt1_aged, many};
 use crate::support::postgres::Database;
 
 fn gzip(path: &Path) {
-    let status = std::process::Command::new("gzip").arg(path).status().unwrap();
+    let status = Command::new("gzip").arg(path).status().unwrap();
     assert!(status.success());
 }
 
@@ -142,9 +143,17 @@ fn a_log_that_is_deleted_and_made_anew() {
 
 /// `sed -i '3d'`: the same first line, another inode, shorter.
 fn take_out_third_line(bench: &Bench) {
+    take_out_line(bench, 3);
+}
+
+fn take_out_line(bench: &Bench, which: usize) {
     let text = fs::read_to_string(bench.path("beacon.log")).unwrap();
-    let without: String =
-        text.split_inclusive('\n').enumerate().filter(|(i, _)| *i != 2).map(|(_, line)| line).collect();
+    let without: String = text
+        .split_inclusive('\n')
+        .enumerate()
+        .filter(|(i, _)| i + 1 != which)
+        .map(|(_, line)| line)
+        .collect();
     fs::write(bench.path("new"), without).unwrap();
     fs::rename(bench.path("new"), bench.path("beacon.log")).unwrap();
 }
@@ -159,11 +168,37 @@ fn a_log_whose_lines_are_taken_out_in_place_is_read_with_ids() {
     bench.settle();
 }
 
-#[test]
-fn a_log_that_is_edited_in_place_before_its_last_lines_are_read() {
-    let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
+/// Not started yet.
+fn one_line_a_batch() -> Bench {
+    let bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
     let text = fs::read_to_string(&bench.config).unwrap();
     fs::write(&bench.config, text.replace("[load]", "[load]\nbatch_rows = 1")).unwrap();
+    bench
+}
+
+#[test]
+fn a_daemon_that_dies_within_a_log_that_is_read_by_ids() {
+    // Without its first line, it begins like nothing that is known.
+    for which in [1, 3] {
+        let mut bench = one_line_a_batch();
+        bench.start();
+        let text: String = (0..10).map(|n| alt1_aged(100 - n)).collect();
+        bench.append_text("beacon.log", &text, 10);
+        bench.settle();
+        bench.stop();
+        take_out_line(&bench, which);
+        let die = |command: &mut Command| _ = command.env("ALT_FAULT_AT", "Committed:4");
+        let mut daemon = Daemon::start_with(&bench.config, die);
+        wait_for(30, || daemon.ended().is_some(), || bench.state());
+        bench.start();
+        bench.append("beacon.log", 3);
+        bench.settle();
+    }
+}
+
+#[test]
+fn a_log_that_is_edited_in_place_before_its_last_lines_are_read() {
+    let mut bench = one_line_a_batch();
     bench.start();
     bench.append("beacon.log", 10);
     bench.settle();
@@ -234,6 +269,58 @@ fn a_rotated_log_beside_an_older_copy_of_it_while_there_is_no_live_log() {
     bench.append("beacon.log.1", 2);
     gzip(&bench.path("beacon.log.1"));
     bench.settle();
+}
+
+/// What the daemon says of how far `beacon.log` is behind.
+fn behind(bench: &Bench, name: &str) -> f64 {
+    let sample = format!("{name}{{source=\"{}\"}}", bench.path("beacon.log").display());
+    bench.daemon.as_ref().unwrap().metric(&sample)
+}
+
+#[test]
+fn a_directory_of_logs_that_is_away_for_a_moment() {
+    let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/log/beacon.log\"]", Database::create());
+    fs::create_dir(bench.path("log")).unwrap();
+    bench.append("log/beacon.log.1", 3);
+    bench.append("log/beacon.log", 3);
+    bench.start();
+    bench.settle();
+    bench.sealed(1);
+    fs::rename(bench.path("log"), bench.path("away")).unwrap();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    fs::rename(bench.path("away"), bench.path("log")).unwrap();
+    bench.append("log/beacon.log", 3);
+    bench.settle();
+    let sample = format!("alt_files_waiting{{source=\"{}\"}}", bench.path("log/beacon.log").display());
+    let waiting = || bench.daemon.as_ref().unwrap().metric(&sample);
+    wait_for(20, || waiting() == 0.0, || bench.state());
+}
+
+#[test]
+fn a_rotated_log_that_begins_like_the_quiet_live_one_and_is_longer() {
+    let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
+    let ours = fs::read_to_string(&bench.config).unwrap();
+    let patient = ours.replace("seal_after = \"1s\"", "seal_after = \"1h\"");
+    fs::write(&bench.config, patient).unwrap();
+    bench.append("beacon.log", 2);
+    fs::copy(bench.path("beacon.log"), bench.path("beacon.log.1")).unwrap();
+    fs::copy(bench.path("beacon.log"), bench.path("beacon.log.2")).unwrap();
+    bench.start();
+    bench.settle();
+    // It may be a copy under way: it waits, and that is seen.
+    bench.append("beacon.log.1", 3);
+    wait_for(20, || behind(&bench, "alt_files_waiting") == 1.0, || bench.state());
+    assert!(behind(&bench, "alt_lag_bytes") > 300.0, "{}", bench.state());
+    bench.stop();
+    bench.append("beacon.log.2", 4);
+    gzip(&bench.path("beacon.log.2"));
+    fs::write(&bench.config, ours).unwrap();
+    bench.start();
+    bench.settle();
+    bench.append("beacon.log", 1);
+    bench.settle();
+    bench.sealed(2);
+    wait_for(20, || behind(&bench, "alt_files_waiting") == 0.0, || bench.state());
 }
 
 #[test]
@@ -308,6 +395,27 @@ fn a_copy_and_a_truncation_while_lines_wait_in_the_batch() {
         bench.append("beacon.log", 3);
         bench.settle();
     }
+}
+
+#[test]
+fn a_copy_and_a_truncation_between_a_look_at_the_log_and_its_first_read() {
+    let mut bench = Bench::new();
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    std::thread::scope(|scope| {
+        let locked = "BEGIN; LOCK TABLE checkpoints; SELECT pg_sleep(3); COMMIT";
+        let database = &bench.database;
+        scope.spawn(move || database.psql(locked));
+        let is_locked = "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
+                         WHERE c.relname = 'checkpoints' AND l.mode = 'AccessExclusiveLock' AND l.granted";
+        wait_for(20, || database.psql(is_locked) == "1", String::new);
+        // It waits to be told which checkpoints begin so.
+        fs::write(bench.path("beacon.log"), many(3)).unwrap();
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        fs::copy(bench.path("beacon.log"), bench.path("beacon.log.1")).unwrap();
+        File::options().write(true).open(bench.path("beacon.log")).unwrap().set_len(0).unwrap();
+    });
+    bench.written += 3;
+    bench.settle();
 }
 
 #[test]

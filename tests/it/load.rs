@@ -152,7 +152,7 @@ fn every_request_is_a_row_within_300_ms() {
 #[test]
 fn kills_and_restarts_lose_and_double_nothing() {
     let bench = Bench::new();
-    let (seconds, kills, restarts) = if full() { (60, 50, 5) } else { (12, 10, 2) };
+    let (seconds, kills, restarts, rotations) = if full() { (900, 1000, 20, 200) } else { (12, 10, 2, 2) };
     let done = AtomicBool::new(false);
     let mut random: u64 = u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos()).unwrap();
     println!("seed {random}");
@@ -179,7 +179,7 @@ fn kills_and_restarts_lose_and_double_nothing() {
                 std::thread::sleep(Duration::from_millis(up_to(500)));
                 bench.cluster.up();
             }
-            if n == kills / 2 {
+            if n % (kills / rotations) == 0 {
                 bench.nginx.logrotate();
             }
         }
@@ -191,6 +191,7 @@ fn kills_and_restarts_lose_and_double_nothing() {
         assert!(daemon.stop().success());
         sent
     });
+    println!("{} requests, {kills} kills, {restarts} restarts, {rotations} rotations", sent.len());
     bench.check(sent);
 }
 

@@ -168,7 +168,7 @@ impl Job<'_> {
             opened = item.open(Arc::clone(&raw))?;
         }
         // One that begins like a longer one and stands still is a file of its own: its lines are held against ids.
-        let choice = Choice { complete, fork_if_shorter: complete, unloaded_too: true };
+        let choice = Choice { complete, fork_if_shorter: complete, unloaded_too: true, other_than: &[] };
         let mut reading = match opened.identify(&self.belongs, choice, &self.store)?? {
             Identified::Done { file_id } => {
                 return Ok(if again { Loaded::All } else { Loaded::Before(file_id) });

@@ -139,7 +139,7 @@ pub(crate) fn hold<S: Strategy<Value: Display>>(
                     });
                     if let Err(wrong) = outcome {
                         stop.store(true, Ordering::Relaxed);
-                        failed.lock().unwrap().get_or_insert((seed, format!("case {n}: {wrong}")));
+                        failed.lock().unwrap().get_or_insert((seed, format!("case {n}: {wrong}\n{drawn}")));
                     }
                 }
             });

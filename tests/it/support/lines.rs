@@ -7,11 +7,19 @@ pub(crate) const KEY: &str = "shop";
 
 static COUNT: AtomicU64 = AtomicU64::new(1);
 
+/// Milliseconds since 1970.
+pub(crate) fn now() -> u128 {
+    std::time::UNIX_EPOCH.elapsed().unwrap().as_millis()
+}
+
 /// A hit of the application [`KEY`], now or `age_s` seconds ago, with its newline.
 pub(crate) fn alt1_aged(age_s: u64) -> String {
+    alt1_at(now() - u128::from(age_s) * 1000)
+}
+
+/// The same at a time, milliseconds since 1970.
+pub(crate) fn alt1_at(at: u128) -> String {
     let n = COUNT.fetch_add(1, Ordering::Relaxed);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    let at = now.as_millis() - u128::from(age_s) * 1000;
     let id = u128::from(n) << 64 | u128::from(std::process::id());
     format!(
         "alt1\t{}.{:03}\t{id:032x}\t192.0.2.{}\tGET\t204\tcollect.example\t/b\ta={KEY}&u=https%3A%2F%2Fshop.example%2Fp%2F{n}&sw=1920\t\
