@@ -123,8 +123,7 @@ fn parse(criterion: &mut Criterion<CpuTime>) {
         let (format, terms) = (Format::of(&spec).expect("a known format"), Terms::default());
         let mut scratch = vec![0; ARENA_BYTES];
         let mut parse_line = |line: &[u8]| {
-            black_box(format.next_piece(line));
-            black_box(&format.parse(line, false, &terms, &mut Arena::new(&mut scratch)));
+            black_box(&format.parse_whole(line, &terms, &mut Arena::new(&mut scratch)));
         };
         let lines: Vec<&[u8]> = lines_of(&log).collect();
         group.bench_function(BenchmarkId::from_parameter(name), |b| {

@@ -126,7 +126,7 @@ pub(crate) fn hold<S: Strategy<Value: Display>>(
                     played += 1;
                     let seed = one.unwrap_or(first + n);
                     let drawn = draw().new_tree(&mut runner(seed)).unwrap().current();
-                    let (done, is_done) = mpsc::channel::<()>();
+                    let (done, is_done) = mpsc::sync_channel::<()>(0);
                     let outcome = std::thread::scope(|watch| {
                         watch.spawn(move || {
                             if is_done.recv_timeout(LONG) == Err(RecvTimeoutError::Timeout) {
