@@ -167,6 +167,7 @@ fn kills_and_restarts_lose_and_double_nothing() {
         let sender = scope.spawn(|| send(&bench.nginx, 5000, &done));
         let end = Instant::now() + Duration::from_secs(seconds);
         let mut daemon = Daemon::start(&bench.config);
+        let mut rotated = Instant::now();
         for n in 0..kills {
             std::thread::sleep(
                 Duration::from_millis(up_to(2 * 1000 * seconds / kills)).min(end - Instant::now().min(end)),
@@ -180,7 +181,10 @@ fn kills_and_restarts_lose_and_double_nothing() {
                 bench.cluster.up();
             }
             if n % (kills / rotations) == 0 {
+                // Two in one second would have one name.
+                std::thread::sleep(Duration::from_millis(1100).saturating_sub(rotated.elapsed()));
                 bench.nginx.logrotate();
+                rotated = Instant::now();
             }
         }
         std::thread::sleep(end.saturating_duration_since(Instant::now()));
