@@ -384,7 +384,7 @@ impl<'a> World<'a> {
         };
         let from = file.name.clone();
         let to = format!("{from}.{ending}");
-        if self.path(&to).exists() {
+        if self.rotated.iter().any(|other| other.name == to) {
             return;
         }
         let file = &mut self.rotated[index];
