@@ -376,7 +376,7 @@ impl<'a> World<'a> {
     fn pack(&mut self, n: u8, packer: Packer, slow: bool) {
         self.end_packing();
         let Some(index) = self.index(n).filter(|index| self.rotated[*index].plain) else { return };
-        let file = &mut self.rotated[index];
+        let file = &self.rotated[index];
         let (packed, ending) = match packer {
             Packer::Gzip => (gzip(&file.content, 6), "gz"),
             Packer::Zstd => (zstandard(&file.content, 1), "zst"),
@@ -384,6 +384,10 @@ impl<'a> World<'a> {
         };
         let from = file.name.clone();
         let to = format!("{from}.{ending}");
+        if self.rotated.iter().any(|other| other.name == to) {
+            return;
+        }
+        let file = &mut self.rotated[index];
         (file.name, file.plain) = (to.clone(), false);
         let length = if slow { packed.len() / 2 } else { packed.len() };
         append(&self.path(&to), &packed[..length]);
@@ -550,6 +554,10 @@ impl<'a> World<'a> {
             Step::Back => self.connections(true),
             Step::Terminate => self.ground.terminate(),
             Step::Replay(n) => {
+                // Where nobody follows it, a replay takes what is begun of a line for the last one, once it stands still.
+                if !self.pending.is_empty() && self.place != "log" {
+                    return Ok(());
+                }
                 let name = match self.index(n) {
                     Some(index) => self.rotated[index].name.clone(),
                     None => self.target(),
