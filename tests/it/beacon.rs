@@ -483,12 +483,17 @@ const SCENARIOS: &[Scenario] = &[
     ("scrolling", |stage| {
         stage.go("scroll", "tall.html");
         // A browser that is busy tells its pages later.
-        stage.driver.js("window.scrolls = 0; addEventListener('scroll', () => scrolls++); scrollTo(0, 2500)");
-        stage.driver.until("scrolls === 1");
+        let scrolled = |stage: &mut Stage<'_>| {
+            let record = stage.record("/t/scroll/tall.html");
+            record.iter().filter(|entry| entry[0] == "scrolled").count()
+        };
+        stage.driver.js("addEventListener('scroll', () => mark('scrolled')); scrollTo(0, 2500)");
+        wait_for(20, || scrolled(stage) > 0, || "no scroll".to_owned());
         let depth =
             stage.driver.js("return (2500 + innerHeight) / document.documentElement.scrollHeight * 100 | 0");
+        let before = scrolled(stage);
         stage.driver.js("scrollTo(0, 0)");
-        stage.driver.until("scrolls === 2");
+        wait_for(20, || scrolled(stage) > before, || "no scroll back".to_owned());
         let rows = format!("1 pageview tall.html title:Shoes & more\n1 engagement tall.html {depth}%");
         stage.expect("scroll", "tall.html", &rows);
     }),
@@ -599,6 +604,8 @@ const SCENARIOS: &[Scenario] = &[
         pause(200);
         stage.driver.open("window");
         stage.go("right", "page.html");
+        // Whoever arranges windows may take some time to.
+        stage.driver.until("document.hasFocus()");
         pause(400);
         stage.driver.close(&left);
         pause(200);
