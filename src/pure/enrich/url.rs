@@ -28,9 +28,7 @@ impl<'a> Parts<'a> {
         let scheme = scheme_of(url);
         let mut parts = Parts { scheme, ..Parts::default() };
         let after_scheme = if scheme.is_empty() { 0 } else { scheme.len() + 1 };
-        if scheme != "https"
-            && ["data", "javascript", "blob", "file"].iter().any(|s| s.eq_ignore_ascii_case(scheme))
-        {
+        if ["data", "javascript", "blob", "file"].iter().any(|s| s.eq_ignore_ascii_case(scheme)) {
             parts.path = &url[..after_scheme];
             return parts;
         }

@@ -4,7 +4,7 @@
 //! time and id, are read before all else, so that every reject carries what is legible of them. Only a field
 //! that ends with its tab is legible: a torn one may be a piece of a number.
 
-use memchr::{memchr_iter, memmem};
+use memchr::memmem;
 use nom::bytes::complete::{tag, take_while};
 use nom::sequence::{preceded, terminated};
 use nom::{IResult, Parser};
@@ -18,6 +18,8 @@ use crate::pure::arena::Arena;
 use crate::pure::hit::{Hit, NonHit, Parsed, Reason, Reject, Value};
 use crate::pure::marks::{BLOCK, marks, next};
 
+/// The first field of every line.
+const NAME: &[u8] = b"alt1";
 /// How every line begins.
 const MAGIC: &[u8] = b"alt1\t";
 const TAB: &[u8] = b"\t";
@@ -25,27 +27,6 @@ const TAB: &[u8] = b"\t";
 const CANDIDATES_MAX: usize = 16;
 /// Fields of a line, `alt1` among them.
 const FIELDS: usize = 19;
-
-/// The fields after `alt1`, still escaped, in their order.
-struct Fields<'a> {
-    time: &'a [u8],
-    id: &'a [u8],
-    remote_addr: &'a [u8],
-    method: &'a [u8],
-    status: &'a [u8],
-    host: &'a [u8],
-    uri: &'a [u8],
-    args: &'a [u8],
-    referer: &'a [u8],
-    user_agent: &'a [u8],
-    accept_language: &'a [u8],
-    origin: &'a [u8],
-    sec_purpose: &'a [u8],
-    sec_gpc: &'a [u8],
-    dnt: &'a [u8],
-    trace: &'a [u8],
-    body: &'a [u8],
-}
 
 /// Why a line is no hit.
 enum Stop {
@@ -72,7 +53,7 @@ pub(super) fn parse<'a>(line: &'a [u8], torn: bool, terms: &Terms, arena: &mut A
 pub(super) fn parse_whole<'a>(line: &'a [u8], terms: &Terms, arena: &mut Arena<'a>) -> Option<Parsed<'a>> {
     let cells = cells(line)?;
     // Every `alt1\t` within is the end of a cell.
-    let may_be_torn = |cell: &&[u8]| cell.ends_with(&MAGIC[..MAGIC.len() - 1]);
+    let may_be_torn = |cell: &&[u8]| cell.ends_with(NAME);
     if cells[1..FIELDS - 1].iter().any(may_be_torn) {
         return None;
     }
@@ -86,7 +67,7 @@ fn parse_cells<'a>(
     arena: &mut Arena<'a>,
 ) -> Parsed<'a> {
     let mut hit = Hit::default();
-    match read(&mut hit, line, &fields(cells), terms, arena) {
+    match read(&mut hit, line, cells, terms, arena) {
         Ok(()) => Parsed::Hit(hit),
         Err(Stop::NonHit(what)) => Parsed::NonHit(what),
         Err(Stop::Reject(reason)) => Parsed::Reject(reject(line, reason)),
@@ -105,8 +86,7 @@ pub(super) fn next_piece(line: &[u8]) -> Option<usize> {
         }
         first = first.or(Some(piece));
     }
-    let is_whole = || line.starts_with(MAGIC) && memchr_iter(b'\t', line).take(FIELDS).count() == FIELDS - 1;
-    first.filter(|_| !is_whole())
+    first.filter(|_| cells(line).is_none())
 }
 
 type Cut<'a, T> = IResult<&'a [u8], T, ()>;
@@ -121,7 +101,7 @@ fn head(line: &[u8]) -> Cut<'_, (&[u8], &[u8])> {
     preceded(tag(MAGIC), (cell, cell)).parse(line)
 }
 
-/// The cells of a line that has as many as a whole one.
+/// The fields of a line that has as many as a whole one, still escaped.
 fn cells(line: &[u8]) -> Option<[&[u8]; FIELDS]> {
     let mut cells: [&[u8]; FIELDS] = [&[]; FIELDS];
     let (mut count, mut from) = (0, 0);
@@ -134,31 +114,7 @@ fn cells(line: &[u8]) -> Option<[&[u8]; FIELDS]> {
         }
     }
     *cells.get_mut(count)? = line.get(from..)?;
-    (count == FIELDS - 1 && cells[0] == &MAGIC[..MAGIC.len() - 1]).then_some(cells)
-}
-
-fn fields<'a>(cells: &[&'a [u8]; FIELDS]) -> Fields<'a> {
-    let [_magic, time, id, remote_addr, method, status, host, uri, args, client @ .., body] = *cells;
-    let [referer, user_agent, accept_language, origin, sec_purpose, sec_gpc, dnt, trace, _length] = client;
-    Fields {
-        time,
-        id,
-        remote_addr,
-        method,
-        status,
-        host,
-        uri,
-        args,
-        referer,
-        user_agent,
-        accept_language,
-        origin,
-        sec_purpose,
-        sec_gpc,
-        dnt,
-        trace,
-        body,
-    }
+    (count == FIELDS - 1 && cells[0] == NAME).then_some(cells)
 }
 
 /// A reject with the time and id that can be read at the head of `line`.
@@ -172,24 +128,26 @@ fn reject(line: &[u8], reason: Reason) -> Reject {
 fn read<'a>(
     hit: &mut Hit<'a>,
     line: &'a [u8],
-    fields: &Fields<'a>,
+    cells: &[&'a [u8]; FIELDS],
     terms: &Terms,
     arena: &mut Arena<'a>,
 ) -> Result<(), Stop> {
-    hit.occurred_at = leaves::seconds(fields.time).ok_or(Stop::Reject(Reason::BadTime))?;
-    hit.event_id = Some(leaves::request_id(fields.id).ok_or(Stop::Reject(Reason::BadId))?);
-    let status = leaves::status(fields.status).ok_or(Stop::Reject(Reason::BadStatus))?;
+    let [_alt1, time, id, remote_addr, method, status, host, uri, args, client @ .., body] = *cells;
+    let [referer, user_agent, accept_language, origin, sec_purpose, sec_gpc, dnt, trace, _length] = client;
+    hit.occurred_at = leaves::seconds(time).ok_or(Stop::Reject(Reason::BadTime))?;
+    hit.event_id = Some(leaves::request_id(id).ok_or(Stop::Reject(Reason::BadId))?);
+    let status = leaves::status(status).ok_or(Stop::Reject(Reason::BadStatus))?;
     hit.status = Some(status);
     if !(200..300).contains(&status) {
         return Err(Stop::NonHit(NonHit::Status(status)));
     }
-    hit.method = match fields.method {
+    hit.method = match method {
         b"GET" => "GET",
         b"POST" => "POST",
         _ => return Err(Stop::NonHit(NonHit::Method)),
     };
-    if fields.remote_addr != b"unix:" {
-        hit.ip = Some(leaves::address(fields.remote_addr).ok_or(Stop::Reject(Reason::BadAddress))?);
+    if remote_addr != b"unix:" {
+        hit.ip = Some(leaves::address(remote_addr).ok_or(Stop::Reject(Reason::BadAddress))?);
     }
 
     let source = Source::new(line);
@@ -197,20 +155,20 @@ fn read<'a>(
         [] => "",
         _ => Escape::Json.text(&source, field, arena),
     };
-    let referer = text(fields.referer);
-    hit.host = text(fields.host);
-    hit.user_agent = text(fields.user_agent);
-    hit.accept_language = text(fields.accept_language);
-    hit.origin = text(fields.origin);
-    hit.trace_id = text(fields.trace);
-    hit.opted_out = fields.sec_gpc == b"1" || fields.dnt == b"1";
-    hit.prefetch = is_prefetch(fields.sec_purpose);
+    let referer = text(referer);
+    hit.host = text(host);
+    hit.user_agent = text(user_agent);
+    hit.accept_language = text(accept_language);
+    hit.origin = text(origin);
+    hit.trace_id = text(trace);
+    hit.opted_out = sec_gpc == b"1" || dnt == b"1";
+    hit.prefetch = is_prefetch(sec_purpose);
 
     let mut params = Params::new();
-    read_query(hit, &mut params, &source, fields.args, terms, arena);
-    if fields.uri.ends_with(b"/track") {
+    read_query(hit, &mut params, &source, args, terms, arena);
+    if uri.ends_with(b"/track") {
         let trusted = hit.ip.is_some_and(|ip| terms.trusts(ip));
-        json::read_body(hit, &mut params, fields.body, trusted, arena).map_err(Stop::Reject)?;
+        json::read_body(hit, &mut params, body, trusted, arena).map_err(Stop::Reject)?;
     }
     params.finish(hit, arena);
 

@@ -43,7 +43,7 @@ fn decimal(field: &[u8], places: usize) -> Option<i64> {
     while let [byte, after @ ..] = rest
         && byte.is_ascii_digit()
     {
-        // Far from an overflow when this has 14 digits, of which no more than 13 are taken.
+        // At most 13 digits, which are far from an overflow.
         if field.len() - rest.len() == 13 {
             return None;
         }

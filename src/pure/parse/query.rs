@@ -55,54 +55,39 @@ impl<'a> Pairs<'a> {
     /// The pair that begins here; it may be empty.
     #[inline]
     fn pair(&mut self) -> Pair<'a> {
-        let from = self.at;
+        let (query, source, from) = (self.query, self.source, self.at);
         if from >= self.block + BLOCK {
             self.mark(self.block + BLOCK);
         }
-        let ahead = u64::MAX << (from - self.block);
-        let ends = self.ends & ahead;
-        if ends == 0 {
-            return self.long_pair();
-        }
-        // All from here up to the first end, and of these those up to the first `=`.
-        let here = ahead & (ends - 1) & !ends;
-        let equals = self.equals & here;
-        let of_name = equals.wrapping_sub(1) & !equals & here;
-        let end = self.block + ends.trailing_zeros() as usize;
-        let parted = if equals == 0 { end } else { self.block + equals.trailing_zeros() as usize };
-        Pair {
-            query: self.query,
-            source: self.source,
-            from,
-            parted,
-            end,
-            name_escaped: self.escapes & of_name != 0,
-            value_escaped: self.escapes & here & !of_name != 0,
-        }
-    }
-
-    /// One that goes on beyond the block.
-    #[inline(never)]
-    fn long_pair(&mut self) -> Pair<'a> {
-        let (from, mut parted) = (self.at, None);
-        let (mut name_escaped, mut value_escaped) = (false, false);
         let mut ahead = u64::MAX << (from - self.block);
+        let mut parted = None;
+        let (mut name_escaped, mut value_escaped) = (false, false);
         loop {
             let ends = self.ends & ahead;
+            // All from here up to the first end, and of these those up to the first `=`.
             let here = ahead & ends.wrapping_sub(1) & !ends;
-            let equals = self.equals & here;
-            let of_name = if parted.is_some() { 0 } else { equals.wrapping_sub(1) & !equals & here };
-            if parted.is_none() && equals != 0 {
-                parted = Some(self.block + equals.trailing_zeros() as usize);
-            }
+            let of_name = if parted.is_some() {
+                0
+            } else {
+                let equals = self.equals & here;
+                parted = (equals != 0).then(|| self.block + equals.trailing_zeros() as usize);
+                equals.wrapping_sub(1) & !equals & here
+            };
             name_escaped |= self.escapes & of_name != 0;
             value_escaped |= self.escapes & here & !of_name != 0;
             if ends != 0 {
                 let end = self.block + ends.trailing_zeros() as usize;
-                let parted = parted.unwrap_or(end);
-                let (query, source) = (self.query, self.source);
-                return Pair { query, source, from, parted, end, name_escaped, value_escaped };
+                return Pair {
+                    query,
+                    source,
+                    from,
+                    parted: parted.unwrap_or(end),
+                    end,
+                    name_escaped,
+                    value_escaped,
+                };
             }
+            // It goes on in the next block.
             self.mark(self.block + BLOCK);
             ahead = u64::MAX;
         }
