@@ -141,11 +141,7 @@ fn a_log_that_is_deleted_and_made_anew() {
     bench.settle();
 }
 
-/// `sed -i '3d'`: the same first line, another inode, shorter.
-fn take_out_third_line(bench: &Bench) {
-    take_out_line(bench, 3);
-}
-
+/// As `sed -i` does: another inode, shorter.
 fn take_out_line(bench: &Bench, which: usize) {
     let text = fs::read_to_string(bench.path("beacon.log")).unwrap();
     let without: String = text
@@ -163,7 +159,7 @@ fn a_log_whose_lines_are_taken_out_in_place_is_read_with_ids() {
     let mut bench = Bench::new();
     bench.append("beacon.log", 10);
     bench.settle();
-    take_out_third_line(&bench);
+    take_out_line(&bench, 3);
     bench.append("beacon.log", 10);
     bench.settle();
 }
@@ -204,7 +200,7 @@ fn a_log_that_is_edited_in_place_before_its_last_lines_are_read() {
     bench.settle();
     bench.daemon.as_ref().unwrap().signal(Signal::SIGSTOP);
     bench.append("beacon.log", 5);
-    take_out_third_line(&bench);
+    take_out_line(&bench, 3);
     bench.daemon.as_ref().unwrap().signal(Signal::SIGCONT);
     // The old inode has five lines to hand over, and so has the new one.
     bench.settle();
@@ -271,9 +267,9 @@ fn a_rotated_log_beside_an_older_copy_of_it_while_there_is_no_live_log() {
     bench.settle();
 }
 
-/// What the daemon says of how far `beacon.log` is behind.
-fn behind(bench: &Bench, name: &str) -> f64 {
-    let sample = format!("{name}{{source=\"{}\"}}", bench.path("beacon.log").display());
+/// What the daemon says of how far a log is behind.
+fn behind(bench: &Bench, log: &str, name: &str) -> f64 {
+    let sample = format!("{name}{{source=\"{}\"}}", bench.path(log).display());
     bench.daemon.as_ref().unwrap().metric(&sample)
 }
 
@@ -291,9 +287,7 @@ fn a_directory_of_logs_that_is_away_for_a_moment() {
     fs::rename(bench.path("away"), bench.path("log")).unwrap();
     bench.append("log/beacon.log", 3);
     bench.settle();
-    let sample = format!("alt_files_waiting{{source=\"{}\"}}", bench.path("log/beacon.log").display());
-    let waiting = || bench.daemon.as_ref().unwrap().metric(&sample);
-    wait_for(20, || waiting() == 0.0, || bench.state());
+    wait_for(20, || behind(&bench, "log/beacon.log", "alt_files_waiting") == 0.0, || bench.state());
 }
 
 #[test]
@@ -309,8 +303,8 @@ fn a_rotated_log_that_begins_like_the_quiet_live_one_and_is_longer() {
     bench.settle();
     // It may be a copy under way: it waits, and that is seen.
     bench.append("beacon.log.1", 3);
-    wait_for(20, || behind(&bench, "alt_files_waiting") == 1.0, || bench.state());
-    assert!(behind(&bench, "alt_lag_bytes") > 300.0, "{}", bench.state());
+    wait_for(20, || behind(&bench, "beacon.log", "alt_files_waiting") == 1.0, || bench.state());
+    assert!(behind(&bench, "beacon.log", "alt_lag_bytes") > 300.0, "{}", bench.state());
     bench.stop();
     bench.append("beacon.log.2", 4);
     gzip(&bench.path("beacon.log.2"));
@@ -320,7 +314,7 @@ fn a_rotated_log_that_begins_like_the_quiet_live_one_and_is_longer() {
     bench.append("beacon.log", 1);
     bench.settle();
     bench.sealed(2);
-    wait_for(20, || behind(&bench, "alt_files_waiting") == 0.0, || bench.state());
+    wait_for(20, || behind(&bench, "beacon.log", "alt_files_waiting") == 0.0, || bench.state());
 }
 
 #[test]

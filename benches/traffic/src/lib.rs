@@ -116,11 +116,6 @@ impl Traffic {
         self.world.sql()
     }
 
-    /// The applications' keys and the hosts of their pages.
-    pub fn applications(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.world.sites.iter().map(|site| (site.key.as_str(), site.host.as_str()))
-    }
-
     fn tick(&mut self) -> u64 {
         let now = self.next_ms();
         self.at_us += self.random.exponential(self.pause_us) as u64;
@@ -151,9 +146,7 @@ impl Traffic {
 
     /// Appends a line of `combined`: pages and what belongs to them, with its newline.
     pub fn combined(&mut self, to: &mut Vec<u8>) {
-        let now = self.tick();
-        let which = self.random.below(self.visits.len());
-        self.common(now, which, to);
+        let (now, which) = self.common(to);
         let (visit, random) = (&self.visits[which], &mut self.random);
         let site = &self.world.sites[visit.site];
         let target = site.pages[visit.page].target.as_bytes();
@@ -181,9 +174,7 @@ impl Traffic {
 
     /// Appends a line of `combined` of a Matomo server, with its newline; the sites are 1 to 50.
     pub fn matomo(&mut self, to: &mut Vec<u8>) {
-        let now = self.tick();
-        let which = self.random.below(self.visits.len());
-        self.common(now, which, to);
+        let (now, which) = self.common(to);
         let (visit, random) = (&self.visits[which], &mut self.random);
         let page = &self.world.sites[visit.site].pages[visit.page];
         to.extend_from_slice(b"GET /matomo.php?action_name=");
@@ -211,7 +202,10 @@ impl Traffic {
         self.end_of_page(now, which);
     }
 
-    fn common(&mut self, now: u64, which: usize, to: &mut Vec<u8>) {
+    /// What a line of `combined` begins with; its time, and whose it is.
+    fn common(&mut self, to: &mut Vec<u8>) -> (u64, usize) {
+        let now = self.tick();
+        let which = self.random.below(self.visits.len());
         if self.second.0 != now / 1000 {
             self.second = (now / 1000, local_time(now / 1000));
         }
@@ -219,6 +213,7 @@ impl Traffic {
         to.extend_from_slice(b" - - [");
         to.extend_from_slice(self.second.1.as_bytes());
         to.extend_from_slice(b"] \"");
+        (now, which)
     }
 
     fn referer_and_agent(&self, which: usize, to: &mut Vec<u8>) {
