@@ -171,7 +171,7 @@ fn enrich(criterion: &mut Criterion<CpuTime>) {
         for hit in hits {
             black_box(&enricher.enrich(hit, &app, Some(&[7; 32]), &mut Arena::new(&mut scratch)));
         }
-        drop(enricher.take_new_agents());
+        drop(enricher.take_new());
     };
     let mut group = criterion.benchmark_group("enrich");
     group.throughput(Throughput::Elements(hits.len() as u64));

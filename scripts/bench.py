@@ -32,13 +32,6 @@ SETTINGS = {"shared_buffers": "512MB", "max_wal_size": "8GB", "max_connections":
 DAY_S = 86_400
 SPAN_S = 3 * 3600  # what a log of a replay spans
 
-COPY = (
-    "occurred_at, client_at, event_id, visitor_id, page_view_id, user_agent_id, file_offset, bytes_sent, app_id, "
-    "file_id, dwell_ms, request_ms, upstream_ms, status, scroll_depth, click_x, click_y, traffic_class, event_type, "
-    "method, ip, url_host, url_path, url_query, referrer, referrer_host, title, session_id, user_id, client_sub_id, "
-    "module_id, entity_type, entity_id, trace_id, params"
-)
-
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
@@ -226,6 +219,12 @@ class Bench:
         run(self.options.alt, "migrate", env=self.environment)
         self.sql(run(TRAFFIC, "--sql"))
 
+    def columns(self):
+        return self.sql(
+            "SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute "
+            "WHERE attrelid = 'access_logs'::regclass AND attnum > 0 AND NOT attisdropped"
+        )
+
     def empty(self):
         self.sql("TRUNCATE access_logs, rejected_lines, checkpoints, log_files, loaded_by_ids CASCADE")
         self.sql("CHECKPOINT")
@@ -280,14 +279,14 @@ class Bench:
     def copies(self, *files):
         """psql's \\copy of each, at the same time."""
         return self.cost(*(
-            [*self.psql, "-c", f"\\copy access_logs ({COPY}) FROM '{file}' WITH (FORMAT binary)"]
+            [*self.psql, "-c", f"\\copy access_logs ({self.columns()}) FROM '{file}' WITH (FORMAT binary)"]
             for file in files
         ))
 
     def export(self, name, where="true", shift_s=0):
         """Rows as PostgreSQL's binary COPY, in the order in which they stand in the log."""
         path = self.directory / name
-        columns = COPY.replace("occurred_at", f"occurred_at + interval '{shift_s} seconds'", 1)
+        columns = self.columns().replace("occurred_at", f"occurred_at + interval '{shift_s} seconds'", 1)
         query = f"SELECT {columns} FROM access_logs WHERE {where} ORDER BY file_id, file_offset"
         with path.open("wb") as to:
             command = [*self.psql, "-c", f"COPY ({query}) TO STDOUT WITH (FORMAT binary)"]
@@ -408,13 +407,14 @@ def size(bench):
     bench.replay(log)
     rows = bench.rows()
     sizes = bench.sql(
-        "SELECT sum(pg_table_size(inhrelid)), sum(pg_indexes_size(inhrelid)), (SELECT pg_total_relation_size('user_agents')) "
+        "SELECT sum(pg_table_size(inhrelid)), sum(pg_indexes_size(inhrelid)), "
+        "(SELECT pg_total_relation_size('user_agents') + pg_total_relation_size('environments')) "
         "FROM pg_inherits WHERE inhparent = 'access_logs'::regclass"
     )
-    table, indexes, agents = map(int, sizes.split("|"))
+    table, indexes, shared = map(int, sizes.split("|"))
     bench.results.add("a row with its indexes", (table + indexes) / rows, "bytes", ("<=", 280))
     bench.results.add("a row without indexes", table / rows, "bytes")
-    bench.results.add("a row's share of user_agents", agents / rows, "bytes")
+    bench.results.add("a row's share of user_agents and environments", shared / rows, "bytes")
     # the archive takes what was rotated and loaded
     log.rename(directory / "beacon.log.1")
     run(TRAFFIC, "--lines", 100, "--output", directory / "beacon.log")
@@ -682,8 +682,8 @@ def growth(bench):
         say(f"  {size} million rows")
         for n in range(there, size):
             # back in time, as what was loaded before
-            earlier = COPY.replace("occurred_at", f"occurred_at - {n + 1} * interval '{SPAN_S} seconds'", 1)
-            bench.sql(f"INSERT INTO access_logs ({COPY}) SELECT {earlier} FROM filler")
+            earlier = bench.columns().replace("occurred_at", f"occurred_at - {n + 1} * interval '{SPAN_S} seconds'", 1)
+            bench.sql(f"INSERT INTO access_logs ({bench.columns()}) SELECT {earlier} FROM filler")
         there = size
         bench.sql("VACUUM ANALYZE access_logs")
         for pair in range(options.pairs):

@@ -134,8 +134,8 @@ enum Kind {
 
 fn kind(column: &str) -> Kind {
     match column {
-        "occurred_at" | "client_at" | "visitor_id" | "page_view_id" | "user_agent_id" | "file_offset"
-        | "bytes_sent" => Kind::Bytes(8),
+        "occurred_at" | "client_at" | "visitor_id" | "page_view_id" | "user_agent_id" | "environment_id"
+        | "file_offset" | "bytes_sent" => Kind::Bytes(8),
         "event_id" => Kind::Bytes(16),
         "app_id" | "file_id" | "dwell_ms" | "request_ms" | "upstream_ms" => Kind::Bytes(4),
         "status" | "scroll_depth" | "click_x" | "click_y" => Kind::Bytes(2),

@@ -12,7 +12,7 @@ use crate::cli;
 use crate::clock;
 use crate::config::Config;
 use crate::pure::arena::{ARENA_BYTES, Arena};
-use crate::pure::enrich::{self, AgentRules, App, Enriched, Enricher};
+use crate::pure::enrich::{self, AgentRules, App, Enriched, Enricher, Environment};
 use crate::pure::hit::{Hit, Parsed};
 use crate::pure::lines::{LINE_BYTES_MAX, Line};
 use crate::pure::parse::Format;
@@ -123,7 +123,13 @@ fn stored(config: &Config, rules: &Arc<AgentRules>, hit: &Hit<'_>, app: &App) ->
     let mut scratch = vec![0; ARENA_BYTES];
     let mut arena = Arena::new(&mut scratch);
     match enricher.enrich(hit, app, Some(&[0; 32]), &mut arena) {
-        Enriched::Row(row) => Json::Object(columns(&row)),
+        Enriched::Row(row) => {
+            let mut all = columns(&row);
+            for environment in enricher.take_new().environments {
+                all.extend(environment_columns(&environment));
+            }
+            Json::Object(all)
+        }
         Enriched::NonHit(_) => Json::Null,
     }
 }
@@ -159,6 +165,28 @@ fn columns(row: &Row<'_>) -> Map<String, Json> {
     if !row.params.is_empty() {
         let params = serde_json::from_str(row.params).unwrap_or_else(|_| Json::from(row.params));
         all.insert("params".to_owned(), params);
+    }
+    all
+}
+
+/// What `access_log_details` shows of a row's environment.
+fn environment_columns(environment: &Environment) -> Map<String, Json> {
+    let mut all = Map::new();
+    for (name, text) in [
+        ("language", &environment.language),
+        ("time_zone", &environment.time_zone),
+        ("beacon_version", &environment.beacon_version),
+    ] {
+        if !text.is_empty() {
+            all.insert(name.to_owned(), Json::from(text.as_str()));
+        }
+    }
+    for (name, number) in
+        [("screen_width", environment.screen_width), ("screen_height", environment.screen_height)]
+    {
+        if let Some(number) = number {
+            all.insert(name.to_owned(), Json::from(number));
+        }
     }
     all
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use super::aside::{Among, Aside, OldSpan};
 use super::checkpoint::{Head, Proof};
 use super::copy::{self, Origin};
-use super::enrich::NewAgent;
+use super::enrich::New;
 use super::hit::{Micros, NonHit, Reason, Reject, event_type_index};
 use super::row::Row;
 
@@ -164,8 +164,8 @@ pub struct Batch {
     pub rejects: Vec<RejectSpan>,
     /// Sections, in order.
     pub sections: Vec<Section>,
-    /// User agents that its rows may be the first to name.
-    pub agents: Vec<NewAgent>,
+    /// What its rows may be the first to refer to.
+    pub new: New,
     /// The non-hits in it, by kind.
     pub non_hits: BTreeMap<NonHit, u64>,
     /// Index of the section that lines go to.

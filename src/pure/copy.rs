@@ -11,12 +11,12 @@ use super::row::Row;
 
 /// The columns of `access_logs`, in the order in which [`row`] writes them.
 pub const COLUMNS: &str = "occurred_at, client_at, event_id, visitor_id, page_view_id, user_agent_id, \
-    file_offset, bytes_sent, app_id, file_id, dwell_ms, request_ms, upstream_ms, status, scroll_depth, click_x, \
+    environment_id, file_offset, bytes_sent, app_id, file_id, dwell_ms, request_ms, upstream_ms, status, scroll_depth, click_x, \
     click_y, traffic_class, event_type, method, ip, url_host, url_path, url_query, referrer, referrer_host, \
     title, session_id, user_id, client_sub_id, module_id, entity_type, entity_id, trace_id, params";
 
 /// How many they are.
-const COLUMN_COUNT: i16 = 35;
+const COLUMN_COUNT: i16 = 36;
 
 /// What stands before the first row: signature, no flags, no header extension.
 pub const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -47,6 +47,7 @@ pub fn row(to: &mut Vec<u8>, row: &Row<'_>, origin: Origin) {
     int8(to, row.visitor_id);
     int8(to, row.page_view_id);
     int8(to, row.user_agent_id);
+    int8(to, row.environment_id);
     int8(to, Some(i64::try_from(origin.file_offset).unwrap_or(i64::MAX)));
     int8(to, row.bytes_sent);
     int4(to, Some(row.app_id));
@@ -184,6 +185,6 @@ mod tests {
             at += 4 + usize::try_from(length.max(0)).unwrap();
             fields += 1;
         }
-        assert_eq!((at, fields), (to.len(), 35));
+        assert_eq!((at, fields), (to.len(), 36));
     }
 }

@@ -63,6 +63,8 @@ pub struct Row<'a> {
     pub page_view_id: Option<i64>,
     /// Key of `user_agents`; `None` for an absent user agent.
     pub user_agent_id: Option<i64>,
+    /// Key of `environments`; `None` where nothing is known of it, or `params` has it.
+    pub environment_id: Option<i64>,
     /// Who is behind it.
     pub traffic_class: TrafficClass,
     /// What happened.
@@ -127,6 +129,7 @@ impl Row<'_> {
             visitor_id: None,
             page_view_id: None,
             user_agent_id: None,
+            environment_id: None,
             traffic_class,
             event_type: "",
             session_id: "",

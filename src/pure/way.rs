@@ -3,7 +3,6 @@
 //! Puts the stations in order and knows nothing of where lines come from and batches go. What only the
 //! database knows (applications, salts) is asked for through [`Known`].
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::arena::{ARENA_BYTES, Arena};
@@ -22,12 +21,6 @@ const EARLIEST: Micros = 946_684_800_000_000;
 const MICROS_PER_HOUR: Micros = 3_600_000_000;
 
 const MICROS_PER_DAY: Micros = 24 * MICROS_PER_HOUR;
-
-/// User agents that are stored anew in an hour; beyond it rows do without.
-const NEW_AGENTS_PER_HOUR: usize = 20_000;
-
-/// User agents remembered as stored, 8 bytes each.
-const AGENTS_KNOWN_MAX: usize = 200_000;
 
 /// Bytes that are kept of an unknown application's key, or of a site that is none's.
 pub const UNKNOWN_KEY_BYTES: usize = 64;
@@ -64,11 +57,8 @@ pub struct Way {
     filter: Filter,
     enricher: Enricher,
     scratch: Vec<u8>,
-    /// Start of the hour in which new agents were `met`; those that fitted its budget are `housed`: they have,
-    /// or get with this batch, a row in `user_agents`.
+    /// Start of the hour in which so many new user agents and environments may be stored.
     hour: Micros,
-    met: usize,
-    housed: HashSet<i64>,
 }
 
 impl std::fmt::Debug for Way {
@@ -89,18 +79,7 @@ impl Way {
     ) -> Self {
         let scratch = vec![0; ARENA_BYTES];
         let filter = Filter::default();
-        Way {
-            format,
-            terms,
-            sites,
-            label,
-            filter,
-            enricher,
-            scratch,
-            hour: 0,
-            met: 0,
-            housed: HashSet::new(),
-        }
+        Way { format, terms, sites, label, filter, enricher, scratch, hour: 0 }
     }
 
     /// Only what the filter wants becomes a row, a non-hit or a reject; the rest is counted as filtered.
@@ -213,25 +192,14 @@ impl Way {
             return Ok(true);
         }
         let salt = if hit.ip.is_some() { known.salt(&app, hit.occurred_at)? } else { None };
+        if !(0..MICROS_PER_HOUR).contains(&(now - self.hour)) {
+            self.hour = now;
+            self.enricher.begin_hour();
+        }
         match self.enricher.enrich(&hit, &app, salt.as_ref(), &mut arena) {
             Enriched::NonHit(kind) => batch.non_hit(kind, line.offset, line.span),
-            Enriched::Row(mut row) => {
-                if !(0..MICROS_PER_HOUR).contains(&(now - self.hour)) {
-                    if self.met > NEW_AGENTS_PER_HOUR {
-                        // Those that did not fit may try again.
-                        self.enricher.forget_reported();
-                        self.housed.clear();
-                    }
-                    (self.hour, self.met) = (now, 0);
-                }
-                for agent in self.enricher.take_new_agents() {
-                    self.met += 1;
-                    if self.met <= NEW_AGENTS_PER_HOUR && self.housed.len() < AGENTS_KNOWN_MAX {
-                        self.housed.insert(agent.id);
-                        batch.agents.push(agent);
-                    }
-                }
-                row.user_agent_id = row.user_agent_id.filter(|id| self.housed.contains(id));
+            Enriched::Row(row) => {
+                batch.new.extend(self.enricher.take_new());
                 batch.row(&row, event_id, line.offset, line.span);
             }
         }
@@ -247,10 +215,9 @@ impl Way {
         }
     }
 
-    /// After the database may have changed: user agents are reported anew.
+    /// After the database may have changed: what rows refer to is told anew.
     pub fn forget(&mut self) {
-        self.enricher.forget_reported();
-        self.housed.clear();
+        self.enricher.forget_told();
     }
 }
 

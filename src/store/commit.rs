@@ -201,7 +201,7 @@ pub async fn commit(
     memory: &mut Memory,
     patience: &mut Patience,
 ) -> Result<(), Failure> {
-    dimensions::add_agents(client, &mut work.batch.agents).await?;
+    dimensions::add(client, &mut work.batch.new).await?;
     fault::at(Step::AgentsAdded);
     let months: BTreeSet<Month> = work.batch.keys.iter().map(|k| partitions::month(k.occurred_at)).collect();
     memory.ensure_partitions(client, months.into_iter()).await?;

@@ -1,4 +1,4 @@
-//! What rows refer to: applications, user agents, the salts of visitor ids.
+//! What rows refer to: applications, user agents, environments, the salts of visitor ids.
 //!
 //! Each is read or added in a short transaction of its own, before the batch that needs it.
 
@@ -9,10 +9,11 @@ use tokio_postgres::types::Type;
 use crate::clock;
 use crate::fault::{self, Step};
 use crate::pure::enrich::day::LocalDay;
-use crate::pure::enrich::{App, NewAgent};
+use crate::pure::enrich::{App, Environment, New, NewAgent};
 use crate::pure::hit::Micros;
 
 const ADD_AGENTS: &str = include_str!("../../sql/add_agents.sql");
+const ADD_ENVIRONMENTS: &str = include_str!("../../sql/add_environments.sql");
 const KILL_SALTS: &str = include_str!("../../sql/kill_salts.sql");
 
 /// All applications that are not disabled.
@@ -40,8 +41,13 @@ fn app(row: &tokio_postgres::Row) -> App {
     }
 }
 
-/// Adds the user agents that are not there.
-pub async fn add_agents(client: &Client, agents: &mut [NewAgent]) -> anyhow::Result<()> {
+/// Adds the user agents and environments that are not there.
+pub async fn add(client: &Client, new: &mut New) -> anyhow::Result<()> {
+    add_agents(client, &mut new.agents).await?;
+    add_environments(client, &mut new.environments).await
+}
+
+async fn add_agents(client: &Client, agents: &mut [NewAgent]) -> anyhow::Result<()> {
     if agents.is_empty() {
         return Ok(());
     }
@@ -67,6 +73,31 @@ pub async fn add_agents(client: &Client, agents: &mut [NewAgent]) -> anyhow::Res
         )
         .await
         .context("add user agents")?;
+    Ok(())
+}
+
+async fn add_environments(client: &Client, environments: &mut [Environment]) -> anyhow::Result<()> {
+    if environments.is_empty() {
+        return Ok(());
+    }
+    environments.sort_by_key(|e| e.id);
+    let texts = |of: fn(&Environment) -> &str| -> Vec<Option<&str>> {
+        environments.iter().map(|e| Some(of(e)).filter(|t| !t.is_empty())).collect()
+    };
+    client
+        .execute_typed(
+            ADD_ENVIRONMENTS,
+            &[
+                (&environments.iter().map(|e| e.id).collect::<Vec<_>>(), Type::INT8_ARRAY),
+                (&texts(|e| &e.language), Type::TEXT_ARRAY),
+                (&texts(|e| &e.time_zone), Type::TEXT_ARRAY),
+                (&environments.iter().map(|e| e.screen_width).collect::<Vec<_>>(), Type::INT4_ARRAY),
+                (&environments.iter().map(|e| e.screen_height).collect::<Vec<_>>(), Type::INT4_ARRAY),
+                (&texts(|e| &e.beacon_version), Type::TEXT_ARRAY),
+            ],
+        )
+        .await
+        .context("add environments")?;
     Ok(())
 }
 

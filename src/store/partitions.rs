@@ -127,6 +127,7 @@ async fn make_locked(client: &Client, month: Month, name: &str) -> anyhow::Resul
             "CREATE TABLE {name} (LIKE access_logs INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE);
              ALTER TABLE {name} ADD CONSTRAINT {name}_month
                  CHECK (occurred_at >= '{from} 00:00:00+00' AND occurred_at < '{to} 00:00:00+00');
+             CREATE INDEX ON {name} (app_id, occurred_at) WITH (deduplicate_items = off);
              ALTER TABLE access_logs ATTACH PARTITION {name}
                  FOR VALUES FROM ('{from} 00:00:00+00') TO ('{to} 00:00:00+00');
              ALTER TABLE {name} DROP CONSTRAINT {name}_month"

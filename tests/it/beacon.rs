@@ -342,7 +342,7 @@ fn exactness_ms() -> f64 {
 /// Compares what became of a scenario with what was to become of it.
 fn check(bench: &Bench, wanted: &Wanted, problems: &mut String) {
     let name = &wanted.name;
-    let of_it = format!("FROM access_logs WHERE url_path LIKE '/t/{name}/%'");
+    let of_it = format!("FROM access_log_details WHERE url_path LIKE '/t/{name}/%'");
     let rows = bench.database.psql(&format!(
         "WITH views AS (SELECT page_view_id, row_number() OVER (ORDER BY min(client_at)) AS n \
                         {of_it} GROUP BY page_view_id) \
@@ -350,8 +350,8 @@ fn check(bench: &Bench, wanted: &Wanted, problems: &mut String) {
                           'title:' || title, 'from:' || referrer, scroll_depth || '%', click_x || ',' || click_y, \
                           params->>'element', 'text:' || (params->>'text'), 'user:' || user_id, 'sub:' || client_sub_id, 'module:' || module_id, \
                           'n:' || (params->>'result_count'), 'q:' || (params->>'search_term'), \
-                          'entity:' || entity_type || '/' || entity_id, params->>'screen_width', \
-                          params->>'time_zone', (params->'custom')::text, \
+                          'entity:' || entity_type || '/' || entity_id, screen_width, \
+                          time_zone, (params->'custom')::text, \
                           CASE WHEN params->>'cut' = 'true' THEN 'cut' END) \
          FROM (SELECT * {of_it}) l JOIN views USING (page_view_id) ORDER BY client_at, file_offset"
     ));

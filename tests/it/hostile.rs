@@ -694,9 +694,13 @@ fn floods_of_what_is_always_new() {
         let parameters: String = (0..10).map(|k| format!("&p.name-{n}-{k}={n}")).collect();
         alt1().replace("&sw=1920", &parameters)
     });
+    let environments =
+        flood(&bench, "environments", lines, |n| alt1().replace("&sw=1920", &format!("&sw={}", 10_000 + n)));
     let applications =
         flood(&bench, "applications", lines, |n| alt1().replace("a=shop", &format!("a=app-{n}")));
-    for (ran, rows) in [(&usual, lines), (&agents, lines), (&parameters, lines), (&applications, 0)] {
+    let rows_of =
+        [(&usual, lines), (&agents, lines), (&parameters, lines), (&environments, lines), (&applications, 0)];
+    for (ran, rows) in rows_of {
         assert_eq!(ran.count("rows"), rows, "{ran:?}");
         assert!(ran.peak_kib < REPLAY_KIB_MAX, "{} KiB", ran.peak_kib);
     }
@@ -705,6 +709,10 @@ fn floods_of_what_is_always_new() {
     assert_eq!(stored, 20_001);
     let without = bench.database.psql("SELECT count(*) FROM access_logs WHERE user_agent_id IS NULL");
     assert_eq!(without.parse::<u64>().unwrap(), lines - 20_000);
+    // Those that are not stored stay with their rows.
+    let widths = "SELECT count(DISTINCT screen_width), count(*) FILTER (WHERE params ? 'screen_width') \
+                  FROM access_log_details WHERE screen_width >= 10000";
+    assert_eq!(bench.database.psql(widths), format!("{lines}|{}", lines - 20_000));
     let own = "SELECT count(*) FROM access_logs \
                WHERE (SELECT count(*) FROM jsonb_object_keys(params -> 'custom') WHERE params ? 'custom') = 10";
     assert_eq!(bench.database.psql(own), lines.to_string());

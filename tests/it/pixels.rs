@@ -58,9 +58,9 @@ fn line(who: u8, at: &str, request: &str, status: u16, referer: &str, agent: &st
 /// Times in UTC, application, event, page, and what `columns` asks for, a row a line.
 fn rows(bench: &Bench, columns: &str) -> String {
     bench.database.psql(&format!(
-        "SELECT to_char(l.occurred_at AT TIME ZONE 'UTC', 'MM-DD HH24:MI:SS'), a.app_key, l.event_type, \
+        "SELECT to_char(l.occurred_at AT TIME ZONE 'UTC', 'MM-DD HH24:MI:SS'), l.app_key, l.event_type, \
          l.url_host || l.url_path || CASE WHEN l.url_query <> '' THEN '?' || l.url_query ELSE '' END, {columns} \
-         FROM access_logs l JOIN applications a ON a.id = l.app_id ORDER BY l.occurred_at"
+         FROM access_log_details l ORDER BY l.occurred_at"
     ))
 }
 
@@ -110,14 +110,14 @@ fn a_matomo_log_by_its_sites() {
     assert_eq!(account["non_hits"], other, "{account}");
     assert_eq!(account["rejects"], serde_json::json!({"no_app": 1}));
     assert_eq!(bench.database.psql("SELECT reason, detail FROM rejected_lines"), "no_app|3");
-    insta::assert_snapshot!(rows(&bench, "l.referrer, l.title, l.user_id, l.client_sub_id, l.method, l.status, l.traffic_class, l.params"), @r#"
-    03-30 22:59:58|shop|pageview|shop.example/shoes?color=red|https://www.google.com/|Red shoes||0a0eb2e9175a04ab|GET|200|human|{"custom": {"idsite": "1"}, "screen_width": 1280, "screen_height": 1024}
-    03-30 23:10:00|shop|search|shop.example/search||||0a0eb2e9175a04ab|GET|204|human|{"custom": {"idsite": "1"}, "search_term": "boots", "result_count": 3, "screen_width": 1280, "screen_height": 1024}
-    03-30 23:11:00|shop|engagement|shop.example/search||||0a0eb2e9175a04ab|GET|204|human|{"custom": {"idsite": "1"}, "screen_width": 1280, "screen_height": 1024}
-    03-30 23:12:00|blog|pageview|blog.example/||Blog|U7|0a0eb2e9175a04ab|GET|200|human|{"custom": {"idsite": "2", "token_auth": "***"}, "screen_width": 1280, "screen_height": 1024}
-    03-30 23:13:00|blog|play|blog.example/||||0a0eb2e9175a04ab|POST|204|human|{"custom": {"e_c": "Video", "e_n": "Intro", "idsite": "2"}, "screen_width": 1280, "screen_height": 1024}
-    03-30 23:14:00|blog|outbound|blog.example/||||0a0eb2e9175a04ab|GET|204|human|{"custom": {"link": "https://other.example/", "idsite": "2"}, "screen_width": 1280, "screen_height": 1024}
-    03-30 23:16:00|shop|pageview|shop.example/||Shop||0a0eb2e9175a04ab|GET|200|bot|{"custom": {"idsite": "1"}, "screen_width": 1280, "screen_height": 1024}
+    insta::assert_snapshot!(rows(&bench, "l.referrer, l.title, l.user_id, l.client_sub_id, l.method, l.status, l.traffic_class, l.params, l.screen_width"), @r#"
+    03-30 22:59:58|shop|pageview|shop.example/shoes?color=red|https://www.google.com/|Red shoes||0a0eb2e9175a04ab|GET|200|human|{"custom": {"idsite": "1"}}|1280
+    03-30 23:10:00|shop|search|shop.example/search||||0a0eb2e9175a04ab|GET|204|human|{"custom": {"idsite": "1"}, "search_term": "boots", "result_count": 3}|1280
+    03-30 23:11:00|shop|engagement|shop.example/search||||0a0eb2e9175a04ab|GET|204|human|{"custom": {"idsite": "1"}}|1280
+    03-30 23:12:00|blog|pageview|blog.example/||Blog|U7|0a0eb2e9175a04ab|GET|200|human|{"custom": {"idsite": "2", "token_auth": "***"}}|1280
+    03-30 23:13:00|blog|play|blog.example/||||0a0eb2e9175a04ab|POST|204|human|{"custom": {"e_c": "Video", "e_n": "Intro", "idsite": "2"}}|1280
+    03-30 23:14:00|blog|outbound|blog.example/||||0a0eb2e9175a04ab|GET|204|human|{"custom": {"link": "https://other.example/", "idsite": "2"}}|1280
+    03-30 23:16:00|shop|pageview|shop.example/||Shop||0a0eb2e9175a04ab|GET|200|bot|{"custom": {"idsite": "1"}}|1280
     "#);
     assert_eq!(visitors(&bench), "2024-03-30|7|3|3");
     // The page view's id is kept, and nothing secret.
@@ -161,18 +161,19 @@ fn a_goatcounter_log_of_several_days_from_a_gzip_file() {
     assert_eq!(counts(&account), (22, 18, 0), "{account}");
     assert_eq!(account["non_hits"], serde_json::json!({"not the pixel": 3}));
     assert_eq!(bench.database.psql("SELECT reason, detail FROM rejected_lines"), "no_app|unknown.example");
-    let first: String = rows(&bench, "l.referrer, l.title, l.traffic_class, l.params")
-        .lines()
-        .filter(|row| {
-            row.starts_with("03-01") && !row.starts_with("03-01 11:02") && !row.starts_with("03-01 11:03")
-        })
-        .map(|row| format!("{row}\n"))
-        .collect();
+    let first: String =
+        rows(&bench, "l.referrer, l.title, l.traffic_class, l.params, l.screen_width, l.screen_height")
+            .lines()
+            .filter(|row| {
+                row.starts_with("03-01") && !row.starts_with("03-01 11:02") && !row.starts_with("03-01 11:03")
+            })
+            .map(|row| format!("{row}\n"))
+            .collect();
     insta::assert_snapshot!(first, @r#"
-    03-01 11:01:00|blog|pageview|blog.example/post?a=1|https://news.example/x|A post & more|human|{"screen_width": 1920, "screen_height": 1080}
-    03-01 11:04:00|blog|pageview|blog.example/post?a=1|https://news.example/x|A post & more|human|{"screen_width": 1920, "screen_height": 1080}
-    03-01 11:30:00|blog|sign-up|blog.example/||Sign up|human|{"screen_width": 1920, "screen_height": 1080}
-    03-01 11:31:00|blog|pageview|blog.example/post|Newsletter||bot|{"screen_width": 1920, "screen_height": 1080}
+    03-01 11:01:00|blog|pageview|blog.example/post?a=1|https://news.example/x|A post & more|human||1920|1080
+    03-01 11:04:00|blog|pageview|blog.example/post?a=1|https://news.example/x|A post & more|human||1920|1080
+    03-01 11:30:00|blog|sign-up|blog.example/||Sign up|human||1920|1080
+    03-01 11:31:00|blog|pageview|blog.example/post|Newsletter||bot||1920|1080
     "#);
     assert_eq!(visitors(&bench), "2024-03-01|6|5|5\n2024-03-02|6|5|5\n2024-03-03|6|5|5");
     // One person is another one every day.
@@ -238,11 +239,11 @@ fn an_umami_log_by_its_websites() {
     let sites = ["--site", "94db1cb1-74f4-4a40-ad6c-962362670409=docs", "--site", "k3Ab9=blog"];
     let account = run(&bench, &[&args[..], &sites].concat()).unwrap();
     assert_eq!(counts(&account), (6, 4, 0), "{account}");
-    insta::assert_snapshot!(rows(&bench, "l.referrer, l.title, l.user_id, l.params"), @r#"
-    03-05 09:00:00|docs|pageview|docs.example/guide?a=b|https://docs.example/|Guide||{"custom": {"website": "94DB1CB1-74f4-4a40-ad6c-962362670409"}, "language": "de-DE", "screen_width": 390, "screen_height": 844}
-    03-05 09:00:01|docs|pageview|docs.example/|https://g.example/|Docs||{"custom": {"website": "94DB1CB1-74f4-4a40-ad6c-962362670409"}, "language": "de-DE", "screen_width": 390, "screen_height": 844}
-    03-05 09:00:02|docs|copy|docs.example/|||U9|{"custom": {"data": {"n": 1, "email": "***"}, "website": "94DB1CB1-74f4-4a40-ad6c-962362670409"}, "language": "de-DE", "screen_width": 390, "screen_height": 844}
-    03-05 09:00:04|blog|pageview|mail.example/inbox/||||{"custom": {"pixel": "k3Ab9"}}
+    insta::assert_snapshot!(rows(&bench, "l.referrer, l.title, l.user_id, l.params, l.language, l.screen_height"), @r#"
+    03-05 09:00:00|docs|pageview|docs.example/guide?a=b|https://docs.example/|Guide||{"custom": {"website": "94DB1CB1-74f4-4a40-ad6c-962362670409"}}|de-DE|844
+    03-05 09:00:01|docs|pageview|docs.example/|https://g.example/|Docs||{"custom": {"website": "94DB1CB1-74f4-4a40-ad6c-962362670409"}}|de-DE|844
+    03-05 09:00:02|docs|copy|docs.example/|||U9|{"custom": {"data": {"n": 1, "email": "***"}, "website": "94DB1CB1-74f4-4a40-ad6c-962362670409"}}|de-DE|844
+    03-05 09:00:04|blog|pageview|mail.example/inbox/||||{"custom": {"pixel": "k3Ab9"}}||
     "#);
     assert_eq!(visitors(&bench), "2024-03-05|4|3|3");
     assert_eq!(counts(&run(&bench, &[&args[..], &sites].concat()).unwrap()), (0, 0, 0));

@@ -5,6 +5,8 @@ use std::process::Command;
 use access_log_tracker::store::migrate::{self, Schema};
 use access_log_tracker::store::{self, Trouble};
 
+use crate::support::daemon::{alt, configuration};
+use crate::support::lines::{alt1, register};
 use crate::support::postgres::{Cluster, Database};
 
 #[tokio::test]
@@ -27,6 +29,56 @@ async fn migrations_are_applied_once_whoever_comes_first() {
     assert_eq!(applied, migrate::MIGRATIONS.len());
     migrate::check_compatible(&client).await.unwrap();
     assert!(migrate::status(&client).await.unwrap().iter().all(|one| one.applied_at.is_some()));
+}
+
+#[test]
+fn rows_of_an_earlier_version_show_as_new_ones_do() {
+    let database = Database::empty();
+    let directory = tempfile::tempdir().unwrap();
+    let config = configuration(directory.path(), &database, "", "");
+    let run = |args: &[&str]| {
+        let output = alt().args(args).arg("--config").arg(&config).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    };
+    // The fifth, which knows environments, dies before it commits.
+    let died =
+        alt().args(["migrate", "--config"]).arg(&config).env("ALT_FAULT_AT", "Migrated:5").status().unwrap();
+    assert!(!died.success());
+    register(&database);
+    database.psql(
+        r#"CREATE TABLE access_logs_y2020m01 PARTITION OF access_logs FOR VALUES FROM ('2020-01-01') TO ('2020-02-01');
+           ALTER TABLE access_logs_y2020m01 OWNER TO alt;
+           INSERT INTO access_logs (occurred_at, event_id, file_offset, app_id, file_id, traffic_class, event_type, params)
+           SELECT '2020-01-02', gen_random_uuid(), 0, 1, 1, 'human', 'pageview', params::jsonb
+           FROM (VALUES ('{"language": "fr", "time_zone": "Europe/Paris", "screen_width": 390, "screen_height": 844, "beacon_version": "0"}'),
+                        (NULL)) old (params);
+           CREATE ROLE reader; GRANT SELECT ON access_log_details TO reader"#,
+    );
+    run(&["migrate"]);
+    let log = directory.path().join("new.log");
+    std::fs::write(
+        &log,
+        ["&tz=Europe%2FRome&v=7", "&tz=bob%40example.com"]
+            .map(|more| alt1().replace("&sw=1920", &format!("&sw=1920{more}")))
+            .concat(),
+    )
+    .unwrap();
+    run(&["replay", log.to_str().unwrap()]);
+    let shown = "language, time_zone, screen_width, screen_height, beacon_version";
+    insta::assert_snapshot!(database.psql(&format!(
+        "SELECT l.environment_id IS NOT NULL, v.params, {shown} \
+         FROM access_log_details v JOIN access_logs l USING (event_id) ORDER BY v.occurred_at, v.file_offset, 2"
+    )), @r#"
+    f|{"language": "fr", "time_zone": "Europe/Paris", "screen_width": 390, "screen_height": 844, "beacon_version": "0"}|fr|Europe/Paris|390|844|0
+    f||||||
+    t||de-DE|Europe/Rome|1920||7
+    f|{"language": "de-DE", "time_zone": "***", "screen_width": 1920}|de-DE|***|1920||
+    "#);
+    let indexes = "SELECT DISTINCT reloptions FROM pg_class c JOIN pg_inherits i ON c.oid = i.inhrelid \
+                   WHERE i.inhparent = 'access_logs_app_time'::regclass";
+    assert_eq!(database.psql(indexes), "{deduplicate_items=off}");
+    assert_eq!(database.psql("SELECT has_table_privilege('reader', 'access_log_details', 'SELECT')"), "t");
+    database.psql("DROP OWNED BY reader; DROP ROLE reader");
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ const SECOND_LOOK: Duration = Duration::from_secs(2);
 const NEEDED: &[(&str, &str)] = &[
     ("applications", "SELECT"),
     ("user_agents", "SELECT, INSERT"),
+    ("environments", "SELECT, INSERT"),
     ("visitor_salts", "SELECT, INSERT, UPDATE"),
     ("log_files", "SELECT, INSERT, UPDATE"),
     ("checkpoints", "SELECT, INSERT, UPDATE"),

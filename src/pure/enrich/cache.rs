@@ -1,85 +1,87 @@
-//! What was found out about the user agents met lately: a table of fixed size.
+//! Names that many rows share, and that the database has once each: user agents, environments. What is known of those met
+//! lately stands in a table of fixed size.
 //!
-//! Each user agent has eight places where it may stand, so that a look-up is eight comparisons of a number whatever comes
-//! in, and a flood of made-up user agents costs hits in the cache and never memory.
-
-use super::agent::{AgentRule, AgentRules, id_of};
-use crate::pure::row::TrafficClass;
+//! Each name has eight places where it may stand, so that a look-up is eight comparisons of a number whatever comes in,
+//! and a flood of made-up names costs hits in the cache and never memory. How many are stored in an hour is bounded, too.
 
 /// Places in the table. With 512 bytes a user agent, the table is never larger than 2.5 MiB.
 const PLACES: usize = 4096;
 const WAYS: usize = 8;
 
-/// What rows need to know of a user agent.
+/// Names that are stored anew in an hour; beyond it rows do without.
+pub(super) const STORED_PER_HOUR: usize = 20_000;
+
+/// What rows need to know of a name.
 #[derive(Debug)]
-pub(super) struct Known {
-    agent: Box<str>,
+pub(super) struct Known<T> {
+    name: Box<str>,
     hash: u64,
-    /// Key of `user_agents`.
-    pub(super) id: i64,
-    /// Who is behind it, by the user agent alone.
-    pub(super) class: TrafficClass,
-    /// The rule that decided.
-    pub(super) rule: AgentRule,
-    /// Whether the loader was told of it.
-    pub(super) reported: bool,
+    /// What was found out about it.
+    pub(super) what: T,
+    /// The database has it, or gets it with this batch.
+    pub(super) is_stored: bool,
+    is_told: bool,
     met: bool,
 }
 
 /// The table.
 #[derive(Debug)]
-pub(super) struct Cache {
-    places: Vec<Option<Known>>,
+pub(super) struct Cache<T> {
+    places: Vec<Option<Known<T>>>,
     hand: usize,
+    left: usize,
 }
 
-impl Cache {
+impl<T> Cache<T> {
+    /// Knows nothing yet.
     pub(super) fn new() -> Self {
-        Cache { places: (0..PLACES).map(|_| None).collect(), hand: 0 }
+        Cache { places: (0..PLACES).map(|_| None).collect(), hand: 0, left: STORED_PER_HOUR }
     }
 
-    /// What is known of a user agent, which has been cut to its kept part.
-    pub(super) fn of(&mut self, agent: &str, rules: &AgentRules) -> &mut Known {
-        let hash = hash(agent.as_bytes());
+    /// What is known of a name; of one that is met for the first time, `look` finds it out. `tell` is called where the
+    /// loader has to be told of it.
+    pub(super) fn of(&mut self, name: &str, look: impl FnOnce() -> T, tell: impl FnOnce(&T)) -> &Known<T> {
+        let hash = hash(name.as_bytes());
         let high = usize::from(u16::try_from(hash >> 48).expect("16 bits are left"));
         let set = high % (PLACES / WAYS) * WAYS;
         let ways = &mut self.places[set..set + WAYS];
-        let found =
-            ways.iter().position(|k| k.as_ref().is_some_and(|k| k.hash == hash && *k.agent == *agent));
-        if found.is_none() {
-            self.hand = (self.hand + 1) % WAYS;
-        }
+        let found = ways.iter().position(|k| k.as_ref().is_some_and(|k| k.hash == hash && *k.name == *name));
         let at = found.unwrap_or_else(|| {
+            self.hand = (self.hand + 1) % WAYS;
             // A free place, or the first that was not met again since this last came by. Those met only once
             // go first, so that a flood of them leaves those in use where they are.
             let hand = self.hand;
-            let leaves = |k: &mut Option<Known>| !k.as_mut().is_some_and(|k| std::mem::take(&mut k.met));
-            (0..WAYS).map(|i| (hand + i) % WAYS).find(|i| leaves(&mut ways[*i])).unwrap_or(hand)
+            let leaves = |k: &mut Option<Known<T>>| !k.as_mut().is_some_and(|k| std::mem::take(&mut k.met));
+            let at = (0..WAYS).map(|i| (hand + i) % WAYS).find(|i| leaves(&mut ways[*i])).unwrap_or(hand);
+            let (what, name) = (look(), name.into());
+            ways[at] = Some(Known { name, hash, what, is_stored: false, is_told: false, met: false });
+            at
         });
-        if found.is_none() {
-            let (class, rule) = rules.judge(agent);
-            ways[at] = Some(Known {
-                agent: agent.into(),
-                hash,
-                id: id_of(agent),
-                class,
-                rule,
-                reported: false,
-                met: false,
-            });
-        }
         let known = ways[at].as_mut().expect("found or put there above");
         known.met = found.is_some();
+        if !known.is_stored && self.left > 0 {
+            self.left -= 1;
+            known.is_stored = true;
+        }
+        if known.is_stored && !known.is_told {
+            known.is_told = true;
+            tell(&known.what);
+        }
         known
     }
 
-    /// Forgets whom the loader was told of.
-    pub(super) fn forget_reported(&mut self) {
-        self.places.iter_mut().flatten().for_each(|k| k.reported = false);
+    /// Another hour begins: names may be stored again.
+    pub(super) fn begin_hour(&mut self) {
+        self.left = STORED_PER_HOUR;
+    }
+
+    /// Forgets of whom the loader was told: it is told of all again when they are next met.
+    pub(super) fn forget_told(&mut self) {
+        self.places.iter_mut().flatten().for_each(|k| k.is_told = false);
     }
 }
 
-/// Spreads user agents over the table. Not secret: who finds collisions gains a slow cache for themselves.
+/// Spreads names over the table. Not secret: who finds collisions gains a slow cache for themselves.
 fn hash(bytes: &[u8]) -> u64 {
     const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut chunks = bytes.chunks_exact(8);
@@ -99,22 +101,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_million_user_agents_take_no_more_room_and_those_in_use_stay() {
-        let rules = AgentRules::from_json(r#"{"classes": {"bot": {"words": ["bot"]}}}"#).unwrap();
+    fn a_million_names_take_no_more_room_and_those_in_use_stay() {
         let mut cache = Cache::new();
-        cache.of("steady", &rules).reported = true;
-        let mut lost = 0;
+        let (mut told, mut steady_told) = (0, 0);
         for i in 0..100_000 {
-            assert_eq!(cache.of(&format!("agent {i}"), &rules).class, TrafficClass::Human);
-            let steady = cache.of("steady", &rules);
-            lost += u32::from(!steady.reported);
-            steady.reported = true;
+            let name = format!("name {i}");
+            assert_eq!(cache.of(&name, || i, |_| told += 1).what, i);
+            assert_eq!(cache.of("steady", || -1, |_| steady_told += 1).what, -1);
         }
-        assert_eq!(lost, 0);
+        assert_eq!(steady_told, 1);
+        assert_eq!(told, STORED_PER_HOUR - 1);
         assert_eq!(cache.places.len(), PLACES);
-        cache.forget_reported();
-        assert!(!cache.of("steady", &rules).reported);
-        assert_eq!(cache.of("a bot", &rules).class, TrafficClass::Bot);
-        assert_eq!(cache.of("a bot", &rules).id, id_of("a bot"));
+        // What has its place keeps it, and is told again after all was forgotten; what has none may have it in an hour.
+        cache.forget_told();
+        assert!(cache.of("steady", || -2, |_| steady_told += 1).is_stored);
+        assert_eq!(steady_told, 2);
+        assert!(!cache.of("late", || 7, |_| told += 1).is_stored);
+        cache.begin_hour();
+        assert!(cache.of("late", || 8, |what| assert_eq!(*what, 7)).is_stored);
     }
 }

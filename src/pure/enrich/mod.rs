@@ -14,6 +14,7 @@
 pub mod agent;
 mod cache;
 pub mod day;
+mod environment;
 pub mod mask;
 mod params;
 pub mod url;
@@ -25,6 +26,7 @@ use serde::Deserialize;
 
 pub use agent::{AgentRules, NewAgent, id_of};
 pub use day::{LocalDay, local_day};
+pub use environment::Environment;
 pub use visitor::IpPolicy;
 
 use super::arena::Arena;
@@ -32,6 +34,7 @@ use super::hit::{Hit, NonHit};
 use super::row::{Row, TrafficClass};
 use agent::AgentRule;
 use cache::Cache;
+use environment::Said;
 use mask::Names;
 use url::Parts;
 
@@ -102,22 +105,46 @@ pub enum Enriched<'a> {
     NonHit(NonHit),
 }
 
-/// New user agents wait in a line of at most this length; those beyond it are reported when next met.
-const NEW_AGENTS_MAX: usize = 1024;
-
-/// Makes rows of hits. One per reader thread: it remembers user agents and has buffers of its own.
+/// Makes rows of hits. One per reader thread: it remembers what rows refer to and has buffers of its own.
 #[derive(Debug)]
 pub struct Enricher {
     rules: Arc<AgentRules>,
     privacy: Privacy,
-    cache: Cache,
-    new_agents: Vec<NewAgent>,
+    agents: Cache<Agent>,
+    environments: Cache<Option<Environment>>,
+    new: New,
     buffers: Buffers,
+}
+
+/// What rows refer to and the database may not have yet.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct New {
+    /// For `user_agents`.
+    pub agents: Vec<NewAgent>,
+    /// For `environments`.
+    pub environments: Vec<Environment>,
+}
+
+impl New {
+    /// Adds `more` of it.
+    pub fn extend(&mut self, more: New) {
+        self.agents.extend(more.agents);
+        self.environments.extend(more.environments);
+    }
+}
+
+/// A user agent as rows need it.
+#[derive(Debug, Clone, Copy)]
+struct Agent {
+    id: i64,
+    class: TrafficClass,
+    rule: AgentRule,
 }
 
 /// Reused from hit to hit, so that the usual hit allocates nothing.
 #[derive(Debug, Default)]
 struct Buffers {
+    name: String,
     masked: String,
     decoded: String,
     params: String,
@@ -129,7 +156,14 @@ const BUFFER_BYTES_MAX: usize = 64 * 1024;
 impl Enricher {
     /// An enricher that remembers nothing yet.
     pub fn new(rules: Arc<AgentRules>, privacy: Privacy) -> Self {
-        Enricher { rules, privacy, cache: Cache::new(), new_agents: Vec::new(), buffers: Buffers::default() }
+        Enricher {
+            rules,
+            privacy,
+            agents: Cache::new(),
+            environments: Cache::new(),
+            new: New::default(),
+            buffers: Buffers::default(),
+        }
     }
 
     /// Makes a row of a hit. `salt` is that of the application's local day in which the hit happened;
@@ -144,9 +178,9 @@ impl Enricher {
         if hit.opted_out && self.privacy.gpc == GpcPolicy::Drop {
             return Enriched::NonHit(NonHit::OptedOut);
         }
-        let user_agent_id = self.meet(hit.user_agent);
-        let (class, rule) = match user_agent_id {
-            Some(known) => (known.1, known.2),
+        let agent = self.meet(hit.user_agent);
+        let (class, rule) = match agent {
+            Some((agent, _)) => (agent.class, agent.rule),
             None => self.rules.judge(hit.user_agent),
         };
         let page = Parts::of(hit.page_url);
@@ -160,10 +194,15 @@ impl Enricher {
             Some(list) => Names::Allow(list),
             None => Names::Secret,
         };
+        let said = Said::of(hit);
+        let environment_id = self.environment(&said);
         let buffers = &mut self.buffers;
         let look = mask::suspicious(hit.page_url, true);
         let url_host = host(page_host(hit, &page), buffers, arena);
-        let params = params::write(hit, &page, url_host, names, buffers, arena);
+        let params = {
+            let said = Some(&said).filter(|_| environment_id.is_none());
+            params::write(hit, said, &page, url_host, names, buffers, arena)
+        };
         let url_path = path(&page, names, look, buffers, arena);
         let url_query = buffers.keep(page.query, arena, |text, out| mask::query(text, names, look, out));
         let came_from = Parts::of(hit.referrer);
@@ -187,12 +226,13 @@ impl Enricher {
             app_id: app.id,
             visitor_id: match (salt, ip) {
                 (Some(salt), Some(ip)) => {
-                    Some(visitor::visitor_id(salt, app.id, ip, user_agent_id.map(|(id, ..)| id)))
+                    Some(visitor::visitor_id(salt, app.id, ip, agent.map(|(agent, _)| agent.id)))
                 }
                 _ => None,
             },
             page_view_id: hit.page_view_id,
-            user_agent_id: user_agent_id.map(|(id, ..)| id),
+            user_agent_id: agent.filter(|(_, is_stored)| *is_stored).map(|(agent, _)| agent.id),
+            environment_id,
             traffic_class,
             event_type,
             session_id: person(hit.session_id, anonymous),
@@ -222,31 +262,50 @@ impl Enricher {
         })
     }
 
-    /// User agents met since the last call and not reported before: the loader stores them in
-    /// `user_agents`. One that fell out of the cache is reported again when next met.
-    pub fn take_new_agents(&mut self) -> Vec<NewAgent> {
-        std::mem::take(&mut self.new_agents)
+    /// What was met since the last call, and was not told of before: the loader stores it.
+    pub fn take_new(&mut self) -> New {
+        std::mem::take(&mut self.new)
     }
 
-    /// Forgets which user agents were reported (after a lost connection or a rollback): all are reported
-    /// again when next met.
-    pub fn forget_reported(&mut self) {
-        self.cache.forget_reported();
-        self.new_agents.clear();
+    /// Another hour begins, in which as many names may be stored again.
+    pub fn begin_hour(&mut self) {
+        self.agents.begin_hour();
+        self.environments.begin_hour();
     }
 
-    /// Looks a user agent up; `None` where there is none.
-    fn meet(&mut self, user_agent: &str) -> Option<(i64, TrafficClass, AgentRule)> {
+    /// Forgets what was told (after a lost connection or a rollback): all is told again when next met.
+    pub fn forget_told(&mut self) {
+        self.agents.forget_told();
+        self.environments.forget_told();
+        self.new = New::default();
+    }
+
+    /// Looks a user agent up, and whether the database has it; `None` where there is none.
+    fn meet(&mut self, user_agent: &str) -> Option<(Agent, bool)> {
         let user_agent = agent::kept(user_agent);
         if user_agent.is_empty() {
             return None;
         }
-        let known = self.cache.of(user_agent, &self.rules);
-        if !known.reported && self.new_agents.len() < NEW_AGENTS_MAX {
-            known.reported = true;
-            self.new_agents.push(self.rules.describe_judged(user_agent, (known.class, known.rule)));
+        let (rules, new) = (&self.rules, &mut self.new.agents);
+        let look = || {
+            let (class, rule) = rules.judge(user_agent);
+            Agent { id: id_of(user_agent), class, rule }
+        };
+        let tell = |agent: &Agent| new.push(rules.describe_judged(user_agent, (agent.class, agent.rule)));
+        let known = self.agents.of(user_agent, look, tell);
+        Some((known.what, known.is_stored))
+    }
+
+    /// Key of the environment; `None` where it stays with the row.
+    fn environment(&mut self, said: &Said<'_>) -> Option<i64> {
+        let (name, new) = (&mut self.buffers.name, &mut self.new.environments);
+        name.clear();
+        if !said.name(name) {
+            return None;
         }
-        Some((known.id, known.class, known.rule))
+        let tell = |environment: &Option<Environment>| new.extend(environment.clone());
+        let known = self.environments.of(name, || said.environment(name), tell);
+        known.what.as_ref().filter(|_| known.is_stored).map(|environment| environment.id)
     }
 }
 

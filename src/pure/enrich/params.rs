@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use super::Buffers;
+use super::environment::Said;
 use super::mask::{self, Names};
 use super::url::{self, Parts};
 use crate::pure::arena::Arena;
@@ -123,16 +124,18 @@ fn campaign(query: &str) -> [&str; CAMPAIGN.len()] {
     found
 }
 
-/// Writes what belongs there of a hit; `""` where there is nothing.
+/// Writes what belongs there of a hit; `""` where there is nothing. `said` is the environment, where it has no row of its
+/// own.
 pub(super) fn write<'a>(
     hit: &Hit<'a>,
+    said: Option<&Said<'_>>,
     page: &Parts<'a>,
     url_host: &str,
     names: Names<'_>,
     buffers: &mut Buffers,
     arena: &mut Arena<'a>,
 ) -> &'a str {
-    let Buffers { masked, decoded, params } = buffers;
+    let Buffers { masked, decoded, params, .. } = buffers;
     params.clear();
     let mut object = Object::new(params);
     let mut text = |object: &mut Object<'_>, name: &'static str, text: &str| {
@@ -144,15 +147,17 @@ pub(super) fn write<'a>(
     text(&mut object, "text", hit.text);
     text(&mut object, "search_term", hit.search_term);
     object.number("result_count", hit.result_count);
-    object.number("screen_width", hit.screen_width);
-    object.number("screen_height", hit.screen_height);
-    text(&mut object, "time_zone", hit.time_zone);
+    if let Some(said) = said {
+        object.number("screen_width", said.screen_width);
+        object.number("screen_height", said.screen_height);
+        text(&mut object, "time_zone", said.time_zone);
+        text(&mut object, "beacon_version", said.beacon_version);
+        object.text("language", said.language);
+    }
     object.flag("automated", hit.automated);
-    text(&mut object, "beacon_version", hit.beacon_version);
     object.flag("cut", hit.cut);
     object.flag("prefetch", hit.prefetch);
     object.flag("opted_out", hit.opted_out);
-    object.text("language", language(hit.accept_language));
     let origin = Parts::of(hit.origin);
     if url_host.is_empty() || !url::same_host(origin.authority, url_host) {
         text(&mut object, "origin", if origin.has_userinfo { origin.authority } else { hit.origin });
@@ -191,14 +196,6 @@ fn custom(from: &[(&str, Value<'_>)], names: Names<'_>, masked: &mut String, out
         }
     }
     object.end();
-}
-
-/// The first language tag of an Accept-Language header; `""` where it is none.
-pub(super) fn language(header: &str) -> &str {
-    let end = header.find([',', ';']).unwrap_or(header.len());
-    let tag = header[..end].trim();
-    let is_tag = tag.len() <= 35 && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    if is_tag { tag } else { "" }
 }
 
 /// Decodes a value of a query; what is not UTF-8 becomes U+FFFD.

@@ -118,22 +118,19 @@ fn params() {
         ],
         ..beacon()
     };
-    let params = with_row(Privacy::default(), &hit, &app(), |row| row.params.to_owned());
+    let (params, environment) =
+        with_row(Privacy::default(), &hit, &app(), |row| (row.params.to_owned(), row.environment_id));
+    assert!(environment.is_some(), "what the browser says of itself does not stand in each row");
     assert!(serde_json::from_str::<serde_json::Value>(&params).is_ok());
     assert_snapshot!(params.replace(",\"", ",\n\""), @r##"
     {"element":"#buy \"now\"",
     "text":"write to ***\n",
     "search_term":"red shoes",
     "result_count":0,
-    "screen_width":1920,
-    "screen_height":1080,
-    "time_zone":"Europe/Berlin",
     "automated":true,
-    "beacon_version":"1",
     "cut":true,
     "prefetch":true,
     "opted_out":true,
-    "language":"de-DE",
     "origin":"https://frame.example",
     "utm_source":"a b",
     "utm_medium":"***",
@@ -167,19 +164,7 @@ fn params() {
 }
 
 #[test]
-fn languages_and_origins_that_say_nothing_are_left_out() {
-    for (header, expect) in [
-        ("de-DE,de;q=0.9", "de-DE"),
-        ("en;q=0.5", "en"),
-        (" fr ", "fr"),
-        ("", ""),
-        ("*", ""),
-        (";", ""),
-        ("<script>", ""),
-        ("a-language-tag-that-nobody-ever-registered-anywhere", ""),
-    ] {
-        assert_eq!(params::language(header), expect, "{header}");
-    }
+fn origins_that_say_nothing_are_left_out() {
     let params = |origin| {
         with_row(Privacy::default(), &Hit { origin, ..beacon() }, &app(), |row| row.params.to_owned())
     };
@@ -221,7 +206,7 @@ fn who_it_was() {
     let mut enricher = enricher(privacy(GpcPolicy::Drop));
     let dropped = enricher.enrich(&opted_out, &app(), Some(&SALT), &mut Arena::new(&mut memory));
     assert_eq!(dropped, Enriched::NonHit(NonHit::OptedOut));
-    assert_eq!(enricher.take_new_agents(), [], "nothing of them is kept, the user agent neither");
+    assert_eq!(enricher.take_new(), New::default(), "nothing of them is kept, the user agent neither");
     let Enriched::Row(dead) = enricher.enrich(&beacon(), &app(), None, &mut Arena::new(&mut memory)) else {
         panic!()
     };
@@ -309,28 +294,64 @@ fn user_agents_are_reported_once() {
     assert_eq!(meet(&mut enricher, FIREFOX), id);
     assert_eq!(meet(&mut enricher, ""), None);
     meet(&mut enricher, GPTBOT);
-    let new = enricher.take_new_agents();
+    let new = enricher.take_new().agents;
     assert_eq!(
         new.iter().map(|a| (Some(a.id), a.rule.as_str())).collect::<Vec<_>>(),
         [(id, "default"), (Some(id_of(GPTBOT)), "crawler:GPTBot")]
     );
     meet(&mut enricher, FIREFOX);
-    assert_eq!(enricher.take_new_agents(), []);
-    enricher.forget_reported();
+    assert_eq!(enricher.take_new().agents, []);
+    enricher.forget_told();
     meet(&mut enricher, FIREFOX);
-    assert_eq!(enricher.take_new_agents().len(), 1);
+    assert_eq!(enricher.take_new().agents.len(), 1);
 
     // One that is longer than what is kept: cut at a character, and known by that.
     let long = "é".repeat(400);
     let id = meet(&mut enricher, &long);
-    let new = enricher.take_new_agents();
+    let new = enricher.take_new().agents;
     assert_eq!((new[0].user_agent.as_str(), Some(new[0].id)), (&long[..512], id));
     assert_eq!(id, meet(&mut enricher, &long[..600]));
 
-    for i in 0..100_000 {
-        meet(&mut enricher, &i.to_string());
-    }
-    assert_eq!(enricher.take_new_agents().len(), NEW_AGENTS_MAX, "nobody took them: the line does not grow");
+    let stored = (0..50_000).filter(|i| meet(&mut enricher, &i.to_string()).is_some()).count();
+    assert_eq!(stored, cache::STORED_PER_HOUR - 3, "and the others have none");
+    assert_eq!(enricher.take_new().agents.len(), stored);
+}
+
+#[test]
+fn environments_that_are_not_stored_stay_in_params() {
+    let mut enricher = enricher(Privacy::default());
+    let mut meet = |screen_width: i32, time_zone: &str| {
+        let mut memory = vec![0; 4096];
+        let hit = Hit {
+            screen_width: Some(screen_width),
+            screen_height: Some(800),
+            time_zone,
+            beacon_version: "2",
+            accept_language: "fr-CH,fr",
+            automated: true,
+            ..beacon()
+        };
+        let mut arena = Arena::new(&mut memory);
+        let Enriched::Row(row) = enricher.enrich(&hit, &app(), None, &mut arena) else { panic!() };
+        (row.environment_id, row.params.to_owned(), enricher.take_new().environments)
+    };
+    let (first, params, new) = meet(1280, "Europe/Zurich");
+    assert_eq!(params, r#"{"automated":true}"#);
+    assert_eq!(new.iter().map(|e| Some(e.id)).collect::<Vec<_>>(), [first]);
+    assert_eq!((new[0].language.as_str(), new[0].screen_width), ("fr-CH", Some(1280)));
+    assert_eq!(meet(1280, "Europe/Zurich"), (first, params, vec![]));
+    let (odd, params, new) = meet(1280, "bob@example.com");
+    assert_eq!((odd, new), (None, vec![]));
+    let all = |zone| {
+        format!(
+            r#"{{"screen_width":1280,"screen_height":800,"time_zone":"{zone}","beacon_version":"2","language":"fr-CH","automated":true}}"#
+        )
+    };
+    assert_eq!(params, all("***"));
+    // Two of an hour's are stored; a flood of others has the rest.
+    let stored = (0..30_000).filter(|i| meet(2000 + i, "").0.is_some()).count();
+    assert_eq!(stored, cache::STORED_PER_HOUR - 2);
+    assert_eq!(meet(1280, "Asia/Tokyo"), (None, all("Asia/Tokyo"), vec![]));
 }
 
 fn text() -> impl Strategy<Value = String> {
