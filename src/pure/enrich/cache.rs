@@ -1,26 +1,22 @@
-//! Names that many rows share, and that the database has once each: user agents, environments. What is known of those met
-//! lately stands in a table of fixed size.
+//! What was found out about texts that come again and again: user agents, environments, addresses. A table of fixed size.
 //!
-//! Each name has eight places where it may stand, so that a look-up is eight comparisons of a number whatever comes in,
-//! and a flood of made-up names costs hits in the cache and never memory. How many are stored in an hour is bounded, too.
+//! Each text has eight places where it may stand, so that a look-up is eight comparisons of a number whatever comes in,
+//! and a flood of made-up texts costs hits in the cache and never memory. Of those that get a row of their own in the
+//! database, no more than so many are stored in an hour.
 
 /// Places in the table. With 512 bytes a user agent, the table is never larger than 2.5 MiB.
 const PLACES: usize = 4096;
 const WAYS: usize = 8;
 
-/// Names that are stored anew in an hour; beyond it rows do without.
+/// Texts that are stored anew in an hour; beyond it rows do without.
 pub(super) const STORED_PER_HOUR: usize = 20_000;
 
-/// What rows need to know of a name.
+/// A text that was met, and what was found out about it.
 #[derive(Debug)]
-pub(super) struct Known<T> {
-    name: Box<str>,
+struct Known<T> {
+    text: Box<str>,
     hash: u64,
-    /// What was found out about it.
-    pub(super) what: T,
-    /// The database has it, or gets it with this batch.
-    pub(super) is_stored: bool,
-    is_told: bool,
+    what: T,
     met: bool,
 }
 
@@ -29,23 +25,21 @@ pub(super) struct Known<T> {
 pub(super) struct Cache<T> {
     places: Vec<Option<Known<T>>>,
     hand: usize,
-    left: usize,
 }
 
 impl<T> Cache<T> {
     /// Knows nothing yet.
     pub(super) fn new() -> Self {
-        Cache { places: (0..PLACES).map(|_| None).collect(), hand: 0, left: STORED_PER_HOUR }
+        Cache { places: (0..PLACES).map(|_| None).collect(), hand: 0 }
     }
 
-    /// What is known of a name; of one that is met for the first time, `look` finds it out. `tell` is called where the
-    /// loader has to be told of it.
-    pub(super) fn of(&mut self, name: &str, look: impl FnOnce() -> T, tell: impl FnOnce(&T)) -> &Known<T> {
-        let hash = hash(name.as_bytes());
+    /// What is known of a text; of one that is met for the first time, `look` finds it out.
+    pub(super) fn of(&mut self, text: &str, look: impl FnOnce() -> T) -> &mut T {
+        let hash = hash(text.as_bytes());
         let high = usize::from(u16::try_from(hash >> 48).expect("16 bits are left"));
         let set = high % (PLACES / WAYS) * WAYS;
         let ways = &mut self.places[set..set + WAYS];
-        let found = ways.iter().position(|k| k.as_ref().is_some_and(|k| k.hash == hash && *k.name == *name));
+        let found = ways.iter().position(|k| k.as_ref().is_some_and(|k| k.hash == hash && *k.text == *text));
         let at = found.unwrap_or_else(|| {
             self.hand = (self.hand + 1) % WAYS;
             // A free place, or the first that was not met again since this last came by. Those met only once
@@ -53,35 +47,64 @@ impl<T> Cache<T> {
             let hand = self.hand;
             let leaves = |k: &mut Option<Known<T>>| !k.as_mut().is_some_and(|k| std::mem::take(&mut k.met));
             let at = (0..WAYS).map(|i| (hand + i) % WAYS).find(|i| leaves(&mut ways[*i])).unwrap_or(hand);
-            let (what, name) = (look(), name.into());
-            ways[at] = Some(Known { name, hash, what, is_stored: false, is_told: false, met: false });
+            ways[at] = Some(Known { text: text.into(), hash, what: look(), met: false });
             at
         });
         let known = ways[at].as_mut().expect("found or put there above");
         known.met = found.is_some();
-        if !known.is_stored && self.left > 0 {
-            self.left -= 1;
-            known.is_stored = true;
-        }
-        if known.is_stored && !known.is_told {
-            known.is_told = true;
-            tell(&known.what);
-        }
-        known
+        &mut known.what
+    }
+}
+
+/// Texts that get a row of their own in the database, which rows of events refer to.
+#[derive(Debug)]
+pub(super) struct Names<T> {
+    cache: Cache<Name<T>>,
+    left: usize,
+}
+
+/// What rows need to know of one.
+#[derive(Debug)]
+pub(super) struct Name<T> {
+    /// What was found out about it.
+    pub(super) what: T,
+    /// The database has it, or gets it with this batch.
+    pub(super) is_stored: bool,
+    is_told: bool,
+}
+
+impl<T> Names<T> {
+    /// Knows nothing yet.
+    pub(super) fn new() -> Self {
+        Names { cache: Cache::new(), left: STORED_PER_HOUR }
     }
 
-    /// Another hour begins: names may be stored again.
+    /// As [`Cache::of`]; `tell` is called where the loader has to be told of it.
+    pub(super) fn of(&mut self, text: &str, look: impl FnOnce() -> T, tell: impl FnOnce(&T)) -> &Name<T> {
+        let name = self.cache.of(text, || Name { what: look(), is_stored: false, is_told: false });
+        if !name.is_stored && self.left > 0 {
+            self.left -= 1;
+            name.is_stored = true;
+        }
+        if name.is_stored && !name.is_told {
+            name.is_told = true;
+            tell(&name.what);
+        }
+        name
+    }
+
+    /// Another hour begins: more may be stored.
     pub(super) fn begin_hour(&mut self) {
         self.left = STORED_PER_HOUR;
     }
 
-    /// Forgets of whom the loader was told: it is told of all again when they are next met.
+    /// Forgets of which the loader was told: it is told of all again when they are next met.
     pub(super) fn forget_told(&mut self) {
-        self.places.iter_mut().flatten().for_each(|k| k.is_told = false);
+        self.cache.places.iter_mut().flatten().for_each(|k| k.what.is_told = false);
     }
 }
 
-/// Spreads names over the table. Not secret: who finds collisions gains a slow cache for themselves.
+/// Spreads texts over the table. Not secret: who finds collisions gains a slow cache for themselves.
 fn hash(bytes: &[u8]) -> u64 {
     const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut chunks = bytes.chunks_exact(8);
@@ -101,23 +124,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_million_names_take_no_more_room_and_those_in_use_stay() {
-        let mut cache = Cache::new();
+    fn a_million_texts_take_no_more_room_and_those_in_use_stay() {
+        let mut names = Names::new();
         let (mut told, mut steady_told) = (0, 0);
         for i in 0..100_000 {
             let name = format!("name {i}");
-            assert_eq!(cache.of(&name, || i, |_| told += 1).what, i);
-            assert_eq!(cache.of("steady", || -1, |_| steady_told += 1).what, -1);
+            assert_eq!(names.of(&name, || i, |_| told += 1).what, i);
+            assert_eq!(names.of("steady", || -1, |_| steady_told += 1).what, -1);
         }
         assert_eq!(steady_told, 1);
         assert_eq!(told, STORED_PER_HOUR - 1);
-        assert_eq!(cache.places.len(), PLACES);
+        assert_eq!(names.cache.places.len(), PLACES);
         // What has its place keeps it, and is told again after all was forgotten; what has none may have it in an hour.
-        cache.forget_told();
-        assert!(cache.of("steady", || -2, |_| steady_told += 1).is_stored);
+        names.forget_told();
+        assert!(names.of("steady", || -2, |_| steady_told += 1).is_stored);
         assert_eq!(steady_told, 2);
-        assert!(!cache.of("late", || 7, |_| told += 1).is_stored);
-        cache.begin_hour();
-        assert!(cache.of("late", || 8, |what| assert_eq!(*what, 7)).is_stored);
+        assert!(!names.of("late", || 7, |_| told += 1).is_stored);
+        names.begin_hour();
+        assert!(names.of("late", || 8, |what| assert_eq!(*what, 7)).is_stored);
     }
 }

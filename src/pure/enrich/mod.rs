@@ -11,6 +11,7 @@
 //! `session_id`, `client_sub_id` are left out where they are an e-mail address or a token (a `***` would
 //! make one person of many); other identifiers by value, without card numbers.
 
+mod address;
 pub mod agent;
 mod cache;
 pub mod day;
@@ -32,8 +33,9 @@ pub use visitor::IpPolicy;
 use super::arena::Arena;
 use super::hit::{Hit, NonHit};
 use super::row::{Row, TrafficClass};
+use address::{Address, Addresses};
 use agent::AgentRule;
-use cache::Cache;
+use cache::Names as Told;
 use environment::Said;
 use mask::Names;
 use url::Parts;
@@ -110,8 +112,9 @@ pub enum Enriched<'a> {
 pub struct Enricher {
     rules: Arc<AgentRules>,
     privacy: Privacy,
-    agents: Cache<Agent>,
-    environments: Cache<Option<Environment>>,
+    agents: Told<Agent>,
+    environments: Told<Option<Environment>>,
+    addresses: Addresses,
     new: New,
     buffers: Buffers,
 }
@@ -159,8 +162,9 @@ impl Enricher {
         Enricher {
             rules,
             privacy,
-            agents: Cache::new(),
-            environments: Cache::new(),
+            agents: Told::new(),
+            environments: Told::new(),
+            addresses: Addresses::new(),
             new: New::default(),
             buffers: Buffers::default(),
         }
@@ -183,32 +187,34 @@ impl Enricher {
             Some((agent, _)) => (agent.class, agent.rule),
             None => self.rules.judge(hit.user_agent),
         };
-        let page = Parts::of(hit.page_url);
-        let (traffic_class, _) = classify(hit, app, &page, class, rule);
-        if !app.settings.store_crawlers && is_crawler(traffic_class) {
-            return Enriched::NonHit(NonHit::Crawler);
-        }
-        let anonymous = hit.opted_out && self.privacy.gpc == GpcPolicy::Anonymous;
-        let ip = hit.ip.filter(|_| !anonymous);
         let names = match &app.settings.query_allow {
             Some(list) => Names::Allow(list),
             None => Names::Secret,
         };
+        let page = self.addresses.of(hit.page_url, names);
+        let (traffic_class, _) = classify(hit, app, &page.parts, class, rule);
+        if !app.settings.store_crawlers && is_crawler(traffic_class) {
+            return Enriched::NonHit(NonHit::Crawler);
+        }
+        let came_from = self.addresses.of(hit.referrer, names);
+        let anonymous = hit.opted_out && self.privacy.gpc == GpcPolicy::Anonymous;
+        let ip = hit.ip.filter(|_| !anonymous);
         let said = Said::of(hit);
         let environment_id = self.environment(&said);
         let buffers = &mut self.buffers;
-        let look = mask::suspicious(hit.page_url, true);
-        let url_host = host(page_host(hit, &page), buffers, arena);
+        let page = Page::of(hit, &page, names, buffers, arena);
         let params = {
             let said = Some(&said).filter(|_| environment_id.is_none());
-            params::write(hit, said, &page, url_host, names, buffers, arena)
+            params::write(hit, said, &page, names, buffers, arena)
         };
-        let url_path = path(&page, names, look, buffers, arena);
-        let url_query = buffers.keep(page.query, arena, |text, out| mask::query(text, names, look, out));
-        let came_from = Parts::of(hit.referrer);
-        let referrer = referrer(hit.referrer, &came_from, names, buffers, arena);
-        let referrer_host = match came_from.host_and_port() {
-            own if url::same_host(own, url_host) => "",
+        let referrer = if came_from.is_plain {
+            came_from.plain(hit.referrer)
+        } else {
+            referrer(hit.referrer, &came_from.parts, names, buffers, arena)
+        };
+        let referrer_host = match came_from.parts.host_and_port() {
+            own if url::same_host(own, page.host) => "",
+            other if came_from.is_plain => other,
             other => host(other, buffers, arena),
         };
         let mut id = |text: &'a str| buffers.keep(text, arena, mask::id_value);
@@ -239,9 +245,9 @@ impl Enricher {
             user_id: person(hit.user_id, anonymous),
             client_sub_id: person(hit.client_sub_id, false),
             module_id,
-            url_host,
-            url_path,
-            url_query,
+            url_host: page.host,
+            url_path: page.path,
+            url_query: page.query,
             referrer,
             referrer_host,
             title,
@@ -306,6 +312,38 @@ impl Enricher {
         let tell = |environment: &Option<Environment>| new.extend(environment.clone());
         let known = self.environments.of(name, || said.environment(name), tell);
         known.what.as_ref().filter(|_| known.is_stored).map(|environment| environment.id)
+    }
+}
+
+/// What is kept of a page's address.
+struct Page<'a> {
+    host: &'a str,
+    path: &'a str,
+    query: &'a str,
+    /// Its query as it was sent, where there may be more in it that is kept elsewhere.
+    sent_query: &'a str,
+}
+
+impl<'a> Page<'a> {
+    fn of(
+        hit: &Hit<'a>,
+        address: &Address<'a>,
+        names: Names<'_>,
+        buffers: &mut Buffers,
+        arena: &mut Arena<'a>,
+    ) -> Self {
+        let parts = &address.parts;
+        if address.is_plain {
+            let path = if parts.path.is_empty() { "/" } else { parts.path };
+            return Page { host: parts.authority, path, query: parts.query, sent_query: "" };
+        }
+        let look = mask::suspicious(hit.page_url, true);
+        Page {
+            host: host(page_host(hit, parts), buffers, arena),
+            path: path(parts, names, look, buffers, arena),
+            query: buffers.keep(parts.query, arena, |text, out| mask::query(text, names, look, out)),
+            sent_query: parts.query,
+        }
     }
 }
 

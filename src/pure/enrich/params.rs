@@ -5,10 +5,10 @@
 
 use std::fmt::Write as _;
 
-use super::Buffers;
 use super::environment::Said;
 use super::mask::{self, Names};
 use super::url::{self, Parts};
+use super::{Buffers, Page};
 use crate::pure::arena::Arena;
 use crate::pure::hit::{Hit, Value};
 
@@ -124,13 +124,17 @@ fn campaign(query: &str) -> [&str; CAMPAIGN.len()] {
     found
 }
 
+/// Whether a query has any of [`CAMPAIGN`].
+pub(super) fn has_campaign(query: &str) -> bool {
+    campaign(query) != [""; CAMPAIGN.len()]
+}
+
 /// Writes what belongs there of a hit; `""` where there is nothing. `said` is the environment, where it has no row of its
 /// own.
 pub(super) fn write<'a>(
     hit: &Hit<'a>,
     said: Option<&Said<'_>>,
-    page: &Parts<'a>,
-    url_host: &str,
+    page: &Page<'_>,
     names: Names<'_>,
     buffers: &mut Buffers,
     arena: &mut Arena<'a>,
@@ -158,12 +162,14 @@ pub(super) fn write<'a>(
     object.flag("cut", hit.cut);
     object.flag("prefetch", hit.prefetch);
     object.flag("opted_out", hit.opted_out);
-    let origin = Parts::of(hit.origin);
-    if url_host.is_empty() || !url::same_host(origin.authority, url_host) {
-        text(&mut object, "origin", if origin.has_userinfo { origin.authority } else { hit.origin });
+    if !hit.origin.is_empty() {
+        let origin = Parts::of(hit.origin);
+        if page.host.is_empty() || !url::same_host(origin.authority, page.host) {
+            text(&mut object, "origin", if origin.has_userinfo { origin.authority } else { hit.origin });
+        }
     }
-    if !page.query.is_empty() {
-        for (name, raw) in CAMPAIGN.iter().zip(campaign(page.query)) {
+    if !page.sent_query.is_empty() {
+        for (name, raw) in CAMPAIGN.iter().zip(campaign(page.sent_query)) {
             let listed = matches!(names, Names::Secret) || !names.masks(name);
             if !raw.is_empty() && listed {
                 decode(raw, decoded);

@@ -396,4 +396,28 @@ proptest! {
             prop_assert!(row.params.is_empty() || serde_json::from_str::<serde_json::Value>(row.params).is_ok(), "{}", row.params);
         }
     }
+
+    #[test]
+    fn an_address_that_is_known_says_the_same(
+        urls in prop::collection::vec(text(), 2),
+        more in prop::sample::select(vec!["", "?a=b", "/x?utm_source=y#z", ":443/#/r", "/?a=4111111111111111"]),
+    ) {
+        let urls: Vec<String> = urls.iter().map(|url| format!("https://{url}{more}")).collect();
+        let hit = Hit { page_url: &urls[0], referrer: &urls[1], origin: "https://shop.example", ..beacon() };
+        // Too long to be remembered, by what is cut off.
+        let long = urls.iter().map(|url| format!("{url}{}{}", if url.contains('#') { "" } else { "#" }, "x".repeat(600)));
+        let long: Vec<String> = long.collect();
+        let unknown = Hit { page_url: &long[0], referrer: &long[1], ..hit.clone() };
+        let mut memory = vec![0; 1 << 16];
+        let mut enricher = enricher(Privacy::default());
+        let mut told = |hit: &Hit<'_>| match enricher.enrich(hit, &app(), Some(&SALT), &mut Arena::new(&mut memory)) {
+            Enriched::Row(row) => format!("{row:?}"),
+            Enriched::NonHit(_) => String::new(),
+        };
+        let first = told(&hit);
+        prop_assert_eq!(&first, &told(&hit));
+        if !urls.iter().any(|url| url.contains("#/") || url.contains("#!")) {
+            prop_assert_eq!(&first, &told(&unknown));
+        }
+    }
 }

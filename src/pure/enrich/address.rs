@@ -1,0 +1,158 @@
+//! Addresses met lately, and their parts: pages and what leads to them come again and again.
+//!
+//! Most are plain: what is kept of them are pieces of what was sent. Where these pieces lie is remembered; any other
+//! address is taken apart and masked anew each time.
+
+use super::cache::Cache;
+use super::mask::{self, Names};
+use super::params;
+use super::url::Parts;
+
+/// Longer ones hardly come again.
+const BYTES_MAX: usize = 512;
+
+/// An address with its parts.
+#[derive(Debug)]
+pub(super) struct Address<'a> {
+    pub(super) parts: Parts<'a>,
+    /// It has a scheme and a host in lower case without a port that goes without saying, and nothing that is masked, left
+    /// out or kept elsewhere, but for a fragment.
+    pub(super) is_plain: bool,
+}
+
+impl<'a> Address<'a> {
+    /// What is kept of all of it, where it is plain.
+    pub(super) fn plain(&self, whole: &'a str) -> &'a str {
+        let query = if self.parts.query.is_empty() { 0 } else { self.parts.query.len() + 1 };
+        &whole[..self.parts.before.len() + self.parts.authority.len() + self.parts.path.len() + query]
+    }
+}
+
+/// Where the parts of a plain address end.
+#[derive(Debug, Clone, Copy)]
+struct Plain {
+    scheme: u16,
+    before: u16,
+    authority: u16,
+    path: u16,
+    /// As `path` where there is none.
+    query: u16,
+}
+
+/// Those met lately; `None`: not plain.
+#[derive(Debug)]
+pub(super) struct Addresses(Cache<Option<Plain>>);
+
+impl Addresses {
+    pub(super) fn new() -> Self {
+        Addresses(Cache::new())
+    }
+
+    /// Takes an address apart.
+    pub(super) fn of<'a>(&mut self, url: &'a str, names: Names<'_>) -> Address<'a> {
+        // What else is masked depends on the application.
+        let is_usual = matches!(names, Names::Secret) && (1..=BYTES_MAX).contains(&url.len());
+        match is_usual.then(|| *self.0.of(url, || plain(url))).flatten() {
+            Some(plain) => Address { parts: plain.parts(url), is_plain: true },
+            None => Address { parts: Parts::of(url), is_plain: false },
+        }
+    }
+}
+
+impl Plain {
+    fn parts<'a>(&self, url: &'a str) -> Parts<'a> {
+        let [scheme, before, authority, path, query] =
+            [self.scheme, self.before, self.authority, self.path, self.query].map(usize::from);
+        Parts {
+            scheme: &url[..scheme],
+            before: &url[..before],
+            has_userinfo: false,
+            authority: &url[before..authority],
+            path: &url[authority..path],
+            query: url.get(path + 1..query).unwrap_or_default(),
+            route: "",
+        }
+    }
+}
+
+fn plain(url: &str) -> Option<Plain> {
+    let parts = Parts::of(url);
+    let mut masked = String::new();
+    let is_plain = !parts.scheme.is_empty()
+        && !parts.authority.is_empty()
+        && parts.authority == parts.host_and_port()
+        && !parts.authority.bytes().any(|b| b.is_ascii_uppercase())
+        && !parts.has_userinfo
+        && parts.route.is_empty()
+        && !mask::suspicious(url, true)
+        && !mask::path(parts.path, false, &mut masked)
+        && !mask::query(parts.query, Names::Secret, false, &mut masked)
+        && !params::has_campaign(parts.query);
+    if !is_plain {
+        return None;
+    }
+    let end = |length: usize| u16::try_from(length).ok();
+    let before = parts.before.len();
+    let authority = before + parts.authority.len();
+    let path = authority + parts.path.len();
+    let query = if parts.query.is_empty() { path } else { path + 1 + parts.query.len() };
+    Some(Plain {
+        scheme: end(parts.scheme.len())?,
+        before: end(before)?,
+        authority: end(authority)?,
+        path: end(path)?,
+        query: end(query)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_plain() {
+        for url in [
+            "https://shop.example",
+            "https://shop.example/",
+            "https://shop.example/a/b?category=2&page=3#top",
+            "http://shop.example:8080?x",
+            "app://settings/wifi?",
+        ] {
+            assert!(plain(url).is_some(), "{url}");
+        }
+        for url in [
+            "",
+            "/a/b",
+            "//shop.example/",
+            "about:blank",
+            "https://Shop.example/",
+            "https://shop.example:443/",
+            "https://shop.example./",
+            "https://bob@shop.example/",
+            "https://shop.example/#/route",
+            "https://shop.example/bob@example.com",
+            "https://shop.example/cart;jsessionid=x",
+            "https://shop.example/?token=x",
+            "https://shop.example/?next=%2Flogin%3Ftoken%3Dx",
+            "https://shop.example/?a=1&utm_source=x",
+            "https://4111111111111111.example/",
+        ] {
+            assert!(plain(url).is_none(), "{url}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(3000))]
+
+        #[test]
+        fn a_plain_address_has_the_same_parts(
+            url in "(https?|app|data):(//)?(u@|)[a-zé.]{0,8}(:[0-9]{0,3})?(/|\\?|#|%|=|&|;|é|[a-z]|token|eyJ|4111111111111111){0,9}",
+        ) {
+            if let Some(plain) = plain(&url) {
+                prop_assert_eq!(plain.parts(&url), Parts::of(&url));
+            }
+        }
+    }
+}
