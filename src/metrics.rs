@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use foldhash::{HashMap, HashMapExt};
 use prometheus::{
     CounterVec, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
     TextEncoder,
@@ -84,9 +85,13 @@ impl Totals {
             self.filtered += section.filtered;
             self.bytes += section.to.saturating_sub(section.from);
         }
-        for run in batch.keys.chunk_by(|a, b| (a.app_id, a.event_type) == (b.app_id, b.event_type)) {
-            let app = self.told_apart(run[0].app_id);
-            *self.events.entry((app, run[0].event_type)).or_default() += run.len() as u64;
+        let mut events: HashMap<(i32, u8), u64> = HashMap::new();
+        for key in &batch.keys {
+            *events.entry((key.app_id, key.event_type)).or_default() += 1;
+        }
+        for ((app, event_type), rows) in events {
+            let app = self.told_apart(app);
+            *self.events.entry((app, event_type)).or_default() += rows;
         }
     }
 

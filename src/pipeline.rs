@@ -3,18 +3,19 @@
 
 mod aside;
 
-use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use foldhash::{HashMap, HashMapExt};
 use jiff::tz::TimeZone;
 
 pub use aside::Aside;
 
 use crate::clock;
+use crate::pure::batch::Batch;
 use crate::pure::enrich::App;
 use crate::pure::enrich::day::{LocalDay, local_day};
 use crate::pure::hit::Micros;
@@ -123,10 +124,12 @@ impl Known for Catalog {
     type Error = Interrupted;
 
     fn app(&mut self, key: &str) -> Result<Option<Arc<App>>, Interrupted> {
-        let fresh = if self.apps.contains_key(key) { APPS_FRESH } else { APPS_ASKED_AGAIN };
-        if self.asked.is_none_or(|asked| self.age(asked) > fresh) {
-            self.ask()?;
+        let found = self.apps.get(key);
+        let fresh = if found.is_some() { APPS_FRESH } else { APPS_ASKED_AGAIN };
+        if self.asked.is_some_and(|asked| self.age(asked) <= fresh) {
+            return Ok(found.map(|(app, _)| Arc::clone(app)));
         }
+        self.ask()?;
         Ok(self.apps.get(key).map(|(app, _)| Arc::clone(app)))
     }
 
@@ -242,7 +245,9 @@ impl Loader {
             return Ok(());
         }
         self.handed_over = Instant::now();
-        let work = std::mem::replace(&mut self.work, Work::new(self.epoch));
+        let mut next = Work::new(self.epoch);
+        next.batch = Batch::with_room_for(&self.work.batch);
+        let work = std::mem::replace(&mut self.work, next);
         self.store.commit(work)
     }
 

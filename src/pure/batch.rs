@@ -3,7 +3,9 @@
 //! Invariant: for every section, `lines` = rows + non-hits + rejects + already loaded + filtered, whatever is
 //! cut out. A row keeps its key and its range of bytes, so that it can be cut out of the encoded bytes.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use foldhash::HashSet;
 
 use super::aside::{Among, Aside, OldSpan};
 use super::checkpoint::{Head, Proof};
@@ -24,7 +26,8 @@ const RAW_BYTES_PER_BATCH: usize = 256 * 1024;
 /// Distinct reject spans that fill a batch.
 const REJECTS_MAX: usize = 20_000;
 
-const MICROS_PER_HOUR: i64 = 3_600_000_000;
+/// Microseconds of an hour.
+pub const MICROS_PER_HOUR: i64 = 3_600_000_000;
 
 /// Whose lines a section holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -177,6 +180,16 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// An empty one with room for the rows of another, and a few more: growing a batch would copy it again and again.
+    pub fn with_room_for(other: &Batch) -> Batch {
+        let more = |length: usize| length + length / 8;
+        Batch {
+            data: Vec::with_capacity(more(other.data.len())),
+            keys: Vec::with_capacity(more(other.keys.len())),
+            ..Batch::default()
+        }
+    }
+
     /// Index of the section opened last.
     pub fn current(&self) -> usize {
         self.current
@@ -580,7 +593,7 @@ mod tests {
 
     #[test]
     fn loaded_rows_are_cut_only_where_ids_are_read() {
-        let there = HashSet::from([(1, 1_000_000, 8)]);
+        let there = HashSet::from_iter([(1, 1_000_000, 8)]);
         let mut proven = batch(false);
         proven.cut_loaded(&there);
         assert_eq!(proven.keys.len(), 4);
@@ -600,7 +613,7 @@ mod tests {
         let head = batch.sections[0].file.head();
         assert!(batch.open(FileRef::Known { id: 10, head }, 0, head.proof, false));
         batch.row(&plain_row(0), 7, 500, 10);
-        batch.cut_loaded(&HashSet::new());
+        batch.cut_loaded(&HashSet::default());
         let kept: Vec<_> = batch.keys.iter().map(|k| (k.section, k.event_id)).collect();
         assert_eq!(kept, [(0, 8), (0, 9), (1, 7)]);
         assert_eq!(batch.sections[0].already_loaded, 2);

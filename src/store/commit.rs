@@ -7,12 +7,13 @@
 //! Everything that loads goes through [`commit`]. It returns what was counted, or why nothing was: the caller
 //! forgets all it knows of the database after any error, and reads it back.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
+use foldhash::{HashSet, HashSetExt};
 use futures_util::SinkExt;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -203,7 +204,7 @@ pub async fn commit(
 ) -> Result<(), Failure> {
     dimensions::add(client, &mut work.batch.new).await?;
     fault::at(Step::AgentsAdded);
-    let months: BTreeSet<Month> = work.batch.keys.iter().map(|k| partitions::month(k.occurred_at)).collect();
+    let months: BTreeSet<Month> = work.batch.hours().map(partitions::month_of_hour).collect();
     memory.ensure_partitions(client, months.into_iter()).await?;
 
     let data = Bytes::from(std::mem::take(&mut work.batch.data));

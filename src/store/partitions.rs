@@ -13,6 +13,7 @@ use tokio_postgres::error::SqlState;
 use super::NOTICE_THAT_WE_ARE_GONE;
 use crate::clock;
 use crate::fault::{self, Step};
+use crate::pure::batch::MICROS_PER_HOUR;
 use crate::pure::hit::Micros;
 
 /// Advisory lock under which partitions are made (first key; the second is the month).
@@ -30,6 +31,11 @@ pub fn month(at: Micros) -> Month {
     let date = jiff::Timestamp::from_microsecond(at)
         .map_or(Date::constant(2000, 1, 1), |t| t.to_zoned(jiff::tz::TimeZone::UTC).date());
     i32::from(date.year()) * 12 + i32::from(date.month()) - 1
+}
+
+/// The month of an hour since 1970, as [`hour`](crate::pure::batch::hour) has it.
+pub fn month_of_hour(hour: i32) -> Month {
+    month(i64::from(hour) * MICROS_PER_HOUR)
 }
 
 fn first_day(month: Month) -> String {
