@@ -67,6 +67,18 @@ impl Daemon {
         Daemon::run(config, command)
     }
 
+    /// Starts `alt run` by another command, that is to become it.
+    pub(crate) fn start_by(config: &Path, by: &[String], prepare: impl FnOnce(&mut Command)) -> Daemon {
+        let alt = alt();
+        let mut command = Command::new(&by[0]);
+        command.args(&by[1..]).arg(alt.get_program());
+        for (name, _) in alt.get_envs() {
+            command.env_remove(name);
+        }
+        prepare(&mut command);
+        Daemon::run(config, command)
+    }
+
     /// Starts `alt run` as an account that owns nothing, where we are root; otherwise as ourselves.
     pub(crate) fn start_as_nobody(config: &Path) -> Daemon {
         Daemon::run(config, alt_as_nobody(config))
