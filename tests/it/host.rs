@@ -166,7 +166,7 @@ fn a_daemon_that_is_killed_for_its_memory() {
         (megabytes, kills) = (megabytes + 1, kills + 1);
     };
     // What it has is all that it may have, and more comes.
-    for _ in 0..5 {
+    for _ in 0..if std::env::var_os("ALT_TEST_FULL").is_some() { 100 } else { 5 } {
         limit.tighten();
         for _ in 0..100 {
             if is_killed(&mut daemon) {

@@ -26,25 +26,33 @@ impl Line {
             return None;
         };
         let line = Line { daemon, between, server };
-        let (daemon, server) = (line.daemon.id(), line.server.id());
-        line.between(&format!(
-            "ip link add daemon type veth peer name eth0 netns {daemon} && \
-             ip link add server type veth peer name eth0 netns {server} && \
-             ip addr add 10.255.1.1/24 dev daemon && ip addr add 10.255.2.1/24 dev server && \
-             ip link set daemon up && ip link set server up && echo 1 >/proc/sys/net/ipv4/ip_forward"
-        ));
-        for (machine, address, gateway) in
-            [(&line.daemon, DAEMON, "10.255.1.1"), (&line.server, SERVER, "10.255.2.1")]
-        {
-            within(
-                machine,
-                &format!(
-                    "ip link set lo up && ip addr add {address}/24 dev eth0 && ip link set eth0 up && \
-                     ip route add default via {gateway}"
-                ),
-            );
-        }
+        line.between("echo 1 >/proc/sys/net/ipv4/ip_forward");
+        line.connect(&line.daemon, "daemon", 1);
+        line.connect(&line.server, "server", 2);
         Some(line)
+    }
+
+    fn connect(&self, machine: &Child, name: &str, net: u8) {
+        self.between(&format!(
+            "ip link add {name} type veth peer name eth0 netns {} && ip addr add 10.255.{net}.1/24 dev {name} && \
+             ip link set {name} up",
+            machine.id()
+        ));
+        within(
+            machine,
+            &format!(
+                "ip link set lo up && ip addr add 10.255.{net}.2/24 dev eth0 && ip link set eth0 up && \
+                 ip route add default via 10.255.{net}.1"
+            ),
+        );
+    }
+
+    /// The daemon's machine, on which nothing may run, knows nothing any more of what it was connected to.
+    pub(crate) fn power_fails(&mut self) {
+        self.between("ip link del daemon");
+        end(&mut self.daemon);
+        self.daemon = machine().unwrap();
+        self.connect(&self.daemon, "daemon", 1);
     }
 
     /// What a command is to be preceded by to run on the daemon's machine.
@@ -75,10 +83,14 @@ impl Line {
 impl Drop for Line {
     fn drop(&mut self) {
         for machine in [&mut self.daemon, &mut self.between, &mut self.server] {
-            let _ = machine.kill();
-            let _ = machine.wait();
+            end(machine);
         }
     }
+}
+
+fn end(machine: &mut Child) {
+    let _ = machine.kill();
+    let _ = machine.wait();
 }
 
 /// A namespace is there as long as this process; it ends with us, however we end.
