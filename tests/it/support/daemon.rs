@@ -34,9 +34,10 @@ pub(crate) fn alt_as_nobody(config: &Path) -> Command {
     }
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
-    // A copy, because the folder that it was built in may be closed to others.
+    // A copy, because the folder that it was built in may be closed to others; by another process, because one that is
+    // started from here meanwhile would have it open to be written, and nobody could run it.
     let copy = config.with_file_name("alt-for-nobody");
-    std::fs::copy(env!("CARGO_BIN_EXE_alt"), &copy).unwrap();
+    assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_alt")).arg(&copy).status().unwrap().success());
     command.arg(copy);
     command
 }

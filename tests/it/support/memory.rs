@@ -6,7 +6,11 @@ use std::path::PathBuf;
 use super::not_looked_at;
 
 /// A control group of its own.
-pub(crate) struct Limit(PathBuf);
+pub(crate) struct Limit {
+    group: PathBuf,
+    /// Its file that has the limit.
+    file: PathBuf,
+}
 
 impl Limit {
     /// `None`, and said so: this may not make any.
@@ -20,31 +24,27 @@ impl Limit {
             if fs::create_dir(&group).is_err() {
                 continue;
             }
-            if group.join(file).exists() {
-                return Some(Limit(group));
+            let limit = Limit { file: group.join(file), group };
+            if fs::read(&limit.file).is_ok() {
+                // Where swap is not counted, there is none.
+                let _ = fs::write(limit.group.join("memory.swap.max"), "0");
+                return Some(limit);
             }
-            let _ = fs::remove_dir(&group);
         }
         not_looked_at("a limit to the memory: this may not make a control group that has one");
         None
     }
 
-    /// What is in it may have so many megabytes, and no swap.
+    /// What is in it may have so many megabytes.
     pub(crate) fn set(&self, megabytes: u64) {
-        let bytes = (megabytes << 20).to_string();
-        let (v2, v1) = (self.0.join("memory.max"), self.0.join("memory.limit_in_bytes"));
-        fs::write(if v2.exists() { v2 } else { v1 }, bytes).unwrap();
-        // Where swap is not counted, there is none.
-        let _ = fs::write(self.0.join("memory.swap.max"), "0");
+        fs::write(&self.file, (megabytes << 20).to_string()).unwrap();
     }
 
     /// What is in it may have no more than it has.
     pub(crate) fn tighten(&self) {
-        let (v2, v1) = (self.0.join("memory.max"), self.0.join("memory.limit_in_bytes"));
-        // Version 1 refuses what it cannot bring about.
-        let file = if v2.exists() { v2 } else { v1 };
         let mut bytes = 1 << 20;
-        while fs::write(&file, bytes.to_string()).is_err() {
+        // Version 1 refuses what it cannot bring about.
+        while fs::write(&self.file, bytes.to_string()).is_err() {
             bytes += 64 << 10;
         }
     }
@@ -52,7 +52,7 @@ impl Limit {
     /// How often the kernel has killed in it.
     pub(crate) fn kills(&self) -> u64 {
         let said = ["memory.events", "memory.oom_control"];
-        let said = said.iter().find_map(|name| fs::read_to_string(self.0.join(name)).ok()).unwrap();
+        let said = said.iter().find_map(|name| fs::read_to_string(self.group.join(name)).ok()).unwrap();
         let line = said.lines().find_map(|line| line.strip_prefix("oom_kill "));
         line.unwrap().parse().unwrap()
     }
@@ -60,13 +60,13 @@ impl Limit {
     /// What a command is to be preceded by to run in it.
     pub(crate) fn enter(&self) -> Vec<String> {
         let script = "echo $$ >\"$0\" && exec \"$@\"";
-        let processes = self.0.join("cgroup.procs").display().to_string();
+        let processes = self.group.join("cgroup.procs").display().to_string();
         vec!["sh".to_owned(), "-c".to_owned(), script.to_owned(), processes]
     }
 }
 
 impl Drop for Limit {
     fn drop(&mut self) {
-        let _ = fs::remove_dir(&self.0);
+        let _ = fs::remove_dir(&self.group);
     }
 }
