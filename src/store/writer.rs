@@ -110,6 +110,7 @@ struct Shared {
     stopping: AtomicBool,
     finale: AtomicBool,
     connected: AtomicBool,
+    connections: AtomicU64,
     stop: Notify,
     wakes: Mutex<Vec<Arc<Wake>>>,
     metrics: Arc<Metrics>,
@@ -201,6 +202,7 @@ pub fn pair(options: Options) -> (Store, Writer) {
         stopping: AtomicBool::new(false),
         finale: AtomicBool::new(false),
         connected: AtomicBool::new(false),
+        connections: AtomicU64::new(0),
         stop: Notify::new(),
         wakes: Mutex::default(),
         metrics: Arc::clone(&options.metrics),
@@ -256,6 +258,11 @@ impl Store {
     /// everything and begins anew from the checkpoints.
     pub fn epoch(&self) -> u64 {
         self.shared.epoch.load(Ordering::Acquire)
+    }
+
+    /// Moves with every new connection: behind it there may be another database, restored or failed over to.
+    pub fn connections(&self) -> u64 {
+        self.shared.connections.load(Ordering::Acquire)
     }
 
     /// A wake-up for one reader: rung after every commit, when the epoch moves, and at the stop.
@@ -716,6 +723,7 @@ impl Writer {
                     self.client = Some(client);
                     self.is_new = true;
                     self.shared.connected.store(true, Ordering::Release);
+                    self.shared.connections.fetch_add(1, Ordering::AcqRel);
                 }
                 Err(error) => {
                     // Before the first connection nobody can tell a wrong address from a server that is down.

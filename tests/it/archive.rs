@@ -19,10 +19,11 @@ use access_log_tracker::pure::parse::Format;
 use sha2::{Digest, Sha256};
 
 use crate::support::bench::Bench;
-use crate::support::daemon::{alt, wait_for};
+use crate::support::daemon::{Daemon, alt, wait_for};
 use crate::support::lines::many;
 use crate::support::postgres::Database;
 use crate::support::s3::{ACCESS, Fault, Server};
+use crate::support::wire::{Cut, Whose, Wire};
 
 fn is_there(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
@@ -269,6 +270,48 @@ fn uploads_that_break_off_leave_nothing() {
     assert_eq!((server.unfinished(), server.objects().len()), (0, 1));
 }
 
+#[test]
+fn a_line_to_the_store_that_is_cut_within_an_upload() {
+    let server = Server::start();
+    let wire = Wire::to(server.address());
+    let archive = server.configuration_through(wire.address, "logs");
+    let mut station = Station::new(&archive, Some(server));
+    station.bench.append("beacon.log", 1);
+    station.bench.daemon = Some(Daemon::start_with(&station.bench.config, |command| {
+        _ = credentials(command).env("ALT_FAULT_WAIT", "1500");
+    }));
+    station.bench.settle();
+    // Bytes of a connection: before a request or within its head, within its body, before the answer and within it.
+    let full = std::env::var_os("ALT_TEST_FULL").is_some();
+    let mut places = vec![(Whose::Client, 500), (Whose::Client, 9_000), (Whose::Server, 100)];
+    if full {
+        places.extend([
+            (Whose::Client, 0),
+            (Whose::Client, 5_000),
+            (Whose::Client, 30_000),
+            (Whose::Server, 0),
+        ]);
+    }
+    let (mut files, mut cuts) = (0, 0);
+    for cut in Cut::ALL {
+        for &(whose, bytes) in &places {
+            wire.next(whose, bytes, cut);
+            files += 1;
+            cuts += 1;
+            station.rotate(&format!("beacon.log.{files}"), 8_000);
+            wait_for(
+                60,
+                || wire.cuts() == cuts,
+                || format!("{cut:?} {whose:?} {bytes}\n{}", station.bench.state()),
+            );
+            station.wait(files);
+        }
+    }
+    station.check();
+    station.bench.settle();
+    station.bench.stop();
+}
+
 /// A log directory with an archive, a database, and a daemon.
 struct Station {
     bench: Bench,
@@ -296,7 +339,7 @@ impl Station {
     }
 
     fn start(&mut self) {
-        self.bench.daemon = Some(crate::support::daemon::Daemon::start_with(&self.bench.config, |command| {
+        self.bench.daemon = Some(Daemon::start_with(&self.bench.config, |command| {
             _ = credentials(command);
         }));
     }

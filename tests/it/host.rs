@@ -2,7 +2,9 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
@@ -10,6 +12,7 @@ use crate::support::bench::Bench;
 use crate::support::daemon::{Daemon, wait_for};
 use crate::support::disk::Disk;
 use crate::support::lines::{alt1, many};
+use crate::support::memory::Limit;
 use crate::support::not_looked_at;
 use crate::support::pace::Pace;
 use crate::support::postgres::Database;
@@ -126,6 +129,63 @@ fn a_clock_that_steps() {
     bench.daemon = Some(daemon);
     pace.settle(&bench, 60);
     bench.sealed(pace.texts.len() - 1);
+    bench.stop();
+    pace.check(&bench);
+}
+
+#[test]
+fn a_daemon_that_is_killed_for_its_memory() {
+    let Some(limit) = Limit::new() else { return };
+    let mut bench = Bench::not_started(SOURCE, Database::create());
+    let mut pace = Pace::new(&bench);
+    for _ in 0..4 {
+        pace.append(5000);
+        pace.rotate();
+    }
+    pace.append(5000);
+    let start = || Daemon::start_by(&bench.config, &limit.enter(), |_| {});
+    let is_killed = |daemon: &mut Daemon| {
+        let status = daemon.ended();
+        assert!(status.is_none_or(|status| status.signal() == Some(9)), "{}", bench.state());
+        status.is_some()
+    };
+    // Each time it may have a little more, till that is enough.
+    let (mut megabytes, mut kills) = (4, 0);
+    let mut daemon = loop {
+        limit.set(megabytes);
+        let mut daemon = start();
+        let mut killed = false;
+        let mut is_done = || {
+            killed = is_killed(&mut daemon);
+            killed || pace.is_loaded(&bench)
+        };
+        wait_for(60, &mut is_done, || format!("{megabytes} MiB\n{}", bench.state()));
+        if !killed {
+            break daemon;
+        }
+        (megabytes, kills) = (megabytes + 1, kills + 1);
+    };
+    // What it has is all that it may have, and more comes.
+    for _ in 0..if std::env::var_os("ALT_TEST_FULL").is_some() { 100 } else { 5 } {
+        limit.tighten();
+        for _ in 0..100 {
+            if is_killed(&mut daemon) {
+                break;
+            }
+            pace.append(200);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(is_killed(&mut daemon), "{}", bench.state());
+        kills += 1;
+        pace.rotate();
+        pace.append(10);
+        limit.set(64);
+        daemon = start();
+        pace.settle(&bench, 60);
+    }
+    println!("{megabytes} MiB were enough at first; {kills} kills");
+    assert_eq!(limit.kills(), kills);
+    bench.daemon = Some(daemon);
     bench.stop();
     pace.check(&bench);
 }

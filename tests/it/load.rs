@@ -202,7 +202,7 @@ fn a_backlog_does_not_fill_the_memory() {
     register(&database);
     let directory = tempfile::tempdir().unwrap();
     let log = directory.path().join("beacon.log");
-    let bytes: u64 = if full() { 2 << 30 } else { 60 << 20 };
+    let bytes: u64 = if full() { 10 << 30 } else { 60 << 20 };
     let mut file = BufWriter::new(std::fs::File::create(&log).unwrap());
     let (mut written, mut lines) = (0, 0u64);
     while written < bytes {
@@ -215,18 +215,18 @@ fn a_backlog_does_not_fill_the_memory() {
     let source = format!("[[source]]\npaths = [\"{}\"]", log.display());
     let config = configuration(directory.path(), &database, &source, "");
     let daemon = Daemon::start(&config);
-    let rows = || database.psql("SELECT count(*) FROM access_logs").parse::<u64>().unwrap();
-    wait_for(300, || rows() > lines / 4, || daemon.log());
+    // Counted only once, in the end: there are many.
+    let rows = || database.psql("SELECT coalesce(sum(rows), 0) FROM checkpoints").parse::<u64>().unwrap();
+    wait_for(if full() { 3600 } else { 300 }, || rows() > lines / 4, || daemon.log());
     cluster.down("immediate");
     std::thread::sleep(Duration::from_secs(if full() { 60 } else { 3 }));
     cluster.up();
-    wait_for(1200, || rows() >= lines, || daemon.log());
+    wait_for(if full() { 7200 } else { 1200 }, || rows() >= lines, || daemon.log());
     let peak = daemon.peak_rss_kib();
     println!("{} MiB of backlog, {lines} lines: peak {peak} KiB", bytes >> 20);
     assert!(peak < 64 * 1024, "{peak} KiB");
-    assert_eq!(rows(), lines);
-    let distinct = database.psql("SELECT count(DISTINCT event_id) FROM access_logs");
-    assert_eq!(distinct, lines.to_string());
+    let counted = database.psql("SELECT count(*), count(DISTINCT event_id) FROM access_logs");
+    assert_eq!(counted, format!("{lines}|{lines}"));
 }
 
 /// 2023-10-01T00:00:00Z, and how long that month is, in milliseconds.

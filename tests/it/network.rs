@@ -2,11 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
+
 use crate::support::bench::Bench;
 use crate::support::daemon::{Daemon, wait_for};
 use crate::support::each;
+use crate::support::line::{Line, SERVER};
 use crate::support::pace::Pace;
-use crate::support::postgres::Database;
+use crate::support::postgres::{Cluster, Database};
 use crate::support::proxy::{Fault, Place, Proxy};
 
 fn full() -> bool {
@@ -163,4 +166,68 @@ fn a_session_that_outlives_its_killed_daemon_does_not_stand_in_the_way() {
         (Place::Committed, Fault::Silence),
     ];
     each(cases.len(), cases, |(place, fault)| outlived_at(place, fault));
+}
+
+#[test]
+fn packets_that_are_lost_are_sent_again_or_their_connection_is_given_up() {
+    let Some(mut line) = Line::new() else { return };
+    let listens = format!("listen_addresses={SERVER}");
+    let cluster =
+        Cluster::start_by(line.servers(), &[], &["fsync=off", "full_page_writes=off", listens.as_str()]);
+    cluster.write("data/pg_hba.conf", "local all all trust\nhost all all 10.255.0.0/16 trust\n");
+    cluster.psql("postgres", "SELECT pg_reload_conf()");
+    let mut database = cluster.database();
+    database.url = format!("postgres://alt@{SERVER}/{}?sslmode=disable", database.name);
+    let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", database);
+    let mut pace = Pace::new(&bench);
+    bench.daemon = Some(Daemon::start_by(&bench.config, &line.daemons(), |command| {
+        if !full() {
+            command.env("ALT_FAULT_WAIT", "5000");
+        }
+    }));
+    pace.append(20);
+    pace.settle(&bench, 30);
+    // For a moment: they are sent again.
+    for round in 0..if full() { 50 } else { 5 } {
+        line.cut();
+        pace.append(20);
+        std::thread::sleep(Duration::from_millis(100 * (round % 6)));
+        line.mend();
+        pace.run(3, 3);
+    }
+    pace.settle(&bench, 30);
+    // In the midst of a transaction, which holds its locks on the server: both notice.
+    let held = bench.database.hold();
+    pace.append(20);
+    held.wait_until_awaited();
+    line.cut();
+    drop(held);
+    pace.append(20);
+    pace.rotate();
+    pace.append(20);
+    let log = || bench.daemon.as_ref().unwrap().log();
+    wait_for(90, || log().contains("trying again until it does"), || bench.state());
+    line.mend();
+    pace.settle(&bench, 90);
+    // The same where the server has said all, and waits; and the daemon's host has lost its power: nobody there can say
+    // that the session has ended.
+    let held = bench.database.hold();
+    pace.append(20);
+    held.wait_until_awaited();
+    bench.daemon.as_ref().unwrap().signal(Signal::SIGSTOP);
+    drop(held);
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'alt' AND datname = current_database() AND \
+                 state = 'active' AND query LIKE 'COPY%' AND wait_event = 'ClientRead'";
+    wait_for(30, || bench.database.psql(waits) == "1", || bench.state());
+    // What it has said is acknowledged, late; or else it would say it again, and hear that nobody knows of it.
+    std::thread::sleep(Duration::from_millis(500));
+    line.cut();
+    bench.daemon.take().unwrap().kill();
+    line.power_fails();
+    line.mend();
+    bench.daemon = Some(Daemon::start_by(&bench.config, &line.daemons(), |_| {}));
+    pace.append(20);
+    pace.settle(&bench, 90);
+    bench.stop();
+    pace.check(&bench);
 }

@@ -105,6 +105,43 @@ fn a_full_disk_of_the_server_is_waited_for() {
 }
 
 #[test]
+fn a_full_disk_of_the_servers_wal_is_waited_for() {
+    let directory = tempfile::Builder::new().prefix("alt-wal-").tempdir_in("/tmp").unwrap();
+    let Some(disk) = Disk::mount(&directory.path().join("small"), 48) else { return };
+    fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let wal = format!("--waldir={}", disk.0.join("wal").display());
+    let settings = ["min_wal_size=2MB", "max_wal_size=8MB"];
+    let cluster = Cluster::start_by(Vec::new(), &[&wal, "--wal-segsize=1"], &settings);
+    let (mut bench, mut pace) = begun(cluster.database());
+    // PostgreSQL panics, comes back to a disk that is as full, and may give up then.
+    disk.fill(64);
+    let panicked = || cluster.log().contains("PANIC") && cluster.log().contains("No space left on device");
+    for _ in 0..100 {
+        if panicked() {
+            break;
+        }
+        pace.append(1000);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(panicked(), "{}", cluster.log());
+    said(&bench, "the database does not take rows");
+    pace.append(1000);
+    disk.free();
+    let is_back = || {
+        if !cluster.is_up() {
+            cluster.up();
+        }
+        cluster.answers()
+    };
+    wait_for(60, is_back, || cluster.log());
+    pace.settle(&bench, 60);
+    passed(&mut bench);
+    pace.check(&bench);
+    drop(bench);
+    cluster.down("immediate");
+}
+
+#[test]
 fn a_lock_on_a_partition_and_an_old_snapshot_are_waited_for_or_do_not_matter() {
     let (mut bench, mut pace) = begun(Database::create());
     let seconds = if std::env::var_os("ALT_TEST_FULL").is_some() { 60 } else { 12 };
@@ -395,10 +432,13 @@ fn a_failover_to_a_replica_that_lacks_the_last_commits() {
         replica.psql(&bench.database.name, "SELECT count(*) FROM access_logs WHERE (SELECT count(*) FROM log_files WHERE archived_at IS NOT NULL) = 1")
     };
     wait_for(30, || on_replica() == "150", || replica.psql("postgres", "SELECT * FROM pg_stat_wal_receiver"));
-    // From here on it gets nothing.
+    // From here on it gets nothing, not even that another log is in the archive.
     replica.down("fast");
     pace.append(50);
+    pace.rotate();
+    pace.append(50);
     pace.settle(&bench, 30);
+    archived(&bench, 2);
     primary.down("immediate");
     pace.append(50);
     replica.up();
@@ -412,7 +452,7 @@ fn a_failover_to_a_replica_that_lacks_the_last_commits() {
     pace.rotate();
     pace.append(50);
     pace.settle(&bench, 60);
-    archived(&bench, 2);
+    archived(&bench, 3);
     bench.stop();
     pace.check(&bench);
 }

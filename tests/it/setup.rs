@@ -1,8 +1,9 @@
 //! `alt setup` for real: on a copy of this machine that is thrown away.
 //!
 //! An overlay over `/` in a mount namespace of its own takes all that is written, so it works on the real paths
-//! (`/etc/nginx`, `/etc/alt`, `/var/log/nginx`) and the real PostgreSQL of the distribution, and this machine is
-//! not touched. That needs root and the right to mount; elsewhere the test says so and looks at nothing.
+//! (`/etc/nginx`, `/etc/alt`, `/var/log/nginx`) and the real PostgreSQL of the distribution (or the one that
+//! `ALT_TEST_POSTGRES` names), and this machine is not touched. That needs root and the right to mount; elsewhere the
+//! test says so and looks at nothing.
 
 use std::process::Command;
 
@@ -13,7 +14,7 @@ const INSIDE: &str = r#"
 set -eu
 install -m 755 "$ALT" /usr/bin/alt
 install -d -o postgres -g postgres -m 2775 /run/postgresql
-bin=$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)
+bin=${ALT_TEST_POSTGRES:-$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)}
 cd /
 install -d -o postgres -g postgres -m 700 /tmp/data
 as_postgres() { setpriv --reuid=postgres --regid=postgres --init-groups -- "$@"; }

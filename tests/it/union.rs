@@ -20,7 +20,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::support::bench::Bench;
 use crate::support::cases::{self, Ground, Wrong};
-use crate::support::daemon::{alt, wait_for};
+use crate::support::daemon::alt;
 use crate::support::lines::many;
 use crate::support::postgres::{Cluster, Database};
 use case::{Case, How, Lines, Theme, case};
@@ -133,11 +133,16 @@ fn replay(bench: &Bench, what: &str) -> Command {
     command
 }
 
+/// Makes a file one that was not written to for an hour.
+fn stands_still(bench: &Bench, name: &str) {
+    let file = fs::OpenOptions::new().append(true).open(bench.path(name)).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+}
+
 /// Writes a file that stands still, and replays it.
 fn load(bench: &mut Bench, name: &str, text: &str, lines: usize) {
     bench.append_text(name, text, lines);
-    let file = fs::OpenOptions::new().append(true).open(bench.path(name)).unwrap();
-    file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+    stands_still(bench, name);
     assert!(replay(bench, name).status().unwrap().success());
 }
 
@@ -183,20 +188,27 @@ fn two_selections_of_a_log_that_begin_and_end_alike() {
 #[test]
 fn a_copy_that_begins_while_other_files_are_loaded_is_one_under_way() {
     let mut bench = bench();
-    let (long, text) = (many(50_000), many(2));
-    for (name, text) in [("in/a", &long), ("in/b", &text)] {
-        fs::create_dir_all(bench.path("in")).unwrap();
+    // However long this takes, a file that is written now is one that is written to.
+    let text = fs::read_to_string(&bench.config).unwrap();
+    fs::write(&bench.config, text.replace("seal_after = \"1s\"", "seal_after = \"30m\"")).unwrap();
+    let (one, text) = (many(2), many(2));
+    fs::create_dir_all(bench.path("in")).unwrap();
+    for (name, text) in [("in/a", &one), ("in/b", &text)] {
         bench.append_text(name, text, 0);
-        let file = fs::OpenOptions::new().append(true).open(bench.path(name)).unwrap();
-        file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+        stands_still(&bench, name);
     }
+    // Within the first file it waits, till the other is another. The partition is there already.
+    load(&mut bench, "before", &many(1), 1);
+    let held = bench.database.hold();
     let mut child = replay(&bench, "in").spawn().unwrap();
-    wait_for(60, || bench.rows() > 0, || bench.state());
+    held.wait_until_awaited();
     fs::write(bench.path("new"), &text[..text.len() - 50]).unwrap();
     fs::rename(bench.path("new"), bench.path("in/b")).unwrap();
+    drop(held);
     assert!(!child.wait().unwrap().success());
     assert_eq!(bench.database.psql("SELECT count(*) FROM rejected_lines"), "0", "{}", bench.state());
-    bench.append_text("in/b", &text[text.len() - 50..], 50_002);
+    bench.append_text("in/b", &text[text.len() - 50..], 4);
+    stands_still(&bench, "in/b");
     assert!(replay(&bench, "in").status().unwrap().success());
     bench.check();
 }

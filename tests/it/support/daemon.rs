@@ -34,9 +34,10 @@ pub(crate) fn alt_as_nobody(config: &Path) -> Command {
     }
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]);
-    // A copy, because the folder that it was built in may be closed to others.
+    // A copy, because the folder that it was built in may be closed to others; by another process, because one that is
+    // started from here meanwhile would have it open to be written, and nobody could run it.
     let copy = config.with_file_name("alt-for-nobody");
-    std::fs::copy(env!("CARGO_BIN_EXE_alt"), &copy).unwrap();
+    assert!(Command::new("cp").arg(env!("CARGO_BIN_EXE_alt")).arg(&copy).status().unwrap().success());
     command.arg(copy);
     command
 }
@@ -63,6 +64,18 @@ impl Daemon {
     /// Starts `alt run` in an environment of its own.
     pub(crate) fn start_with(config: &Path, prepare: impl FnOnce(&mut Command)) -> Daemon {
         let mut command = alt();
+        prepare(&mut command);
+        Daemon::run(config, command)
+    }
+
+    /// Starts `alt run` by another command, that is to become it.
+    pub(crate) fn start_by(config: &Path, by: &[String], prepare: impl FnOnce(&mut Command)) -> Daemon {
+        let alt = alt();
+        let mut command = Command::new(&by[0]);
+        command.args(&by[1..]).arg(alt.get_program());
+        for (name, _) in alt.get_envs() {
+            command.env_remove(name);
+        }
         prepare(&mut command);
         Daemon::run(config, command)
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::daemon::wait_for;
 use super::not_looked_at;
 
 /// A small file system of its own.
@@ -39,7 +40,15 @@ impl Disk {
 
     /// Gives that back.
     pub(crate) fn free(&self) {
-        fs::remove_file(self.0.join("ballast")).unwrap();
+        let ballast = self.0.join("ballast");
+        let bytes = fs::metadata(&ballast).unwrap().len();
+        fs::remove_file(ballast).unwrap();
+        // A child of another test's may have it open for a moment yet.
+        let free = || {
+            let stat = nix::sys::statvfs::statvfs(&self.0).unwrap();
+            stat.blocks_free() * stat.fragment_size()
+        };
+        wait_for(10, || free() >= bytes / 2, || "the disk stays full".to_owned());
     }
 }
 

@@ -5,7 +5,9 @@ pub(crate) mod browser;
 pub(crate) mod cases;
 pub(crate) mod daemon;
 pub(crate) mod disk;
+pub(crate) mod line;
 pub(crate) mod lines;
+pub(crate) mod memory;
 pub(crate) mod nginx;
 pub(crate) mod pace;
 pub(crate) mod pack;
@@ -14,6 +16,7 @@ pub(crate) mod prometheus;
 pub(crate) mod proxy;
 pub(crate) mod s3;
 pub(crate) mod webdriver;
+pub(crate) mod wire;
 
 /// Does something for each, so many at the same time: most of the time they wait.
 pub(crate) fn each<T: Send>(at_once: usize, of: impl IntoIterator<Item = T>, what: impl Fn(T) + Sync) {

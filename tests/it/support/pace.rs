@@ -88,12 +88,16 @@ impl Pace {
         self.hits.len() + self.garbage.len()
     }
 
-    /// Waits until as many rows and rejects are there as lines were written; then [`Pace::check`].
-    pub(crate) fn settle(&self, bench: &Bench, seconds: u64) {
+    /// Whether as many rows and rejects are there as lines were written.
+    pub(crate) fn is_loaded(&self, bench: &Bench) -> bool {
         let sql = "SELECT (SELECT count(*) FROM access_logs) + \
                           (SELECT coalesce(sum(lines), 0) FROM rejected_lines)";
-        let there = || bench.database.psql(sql).parse::<usize>().unwrap() >= self.lines();
-        wait_for(seconds, there, || format!("{} lines\n{}", self.lines(), bench.state()));
+        bench.database.psql(sql).parse::<usize>().unwrap() >= self.lines()
+    }
+
+    /// Waits until they are; then [`Pace::check`].
+    pub(crate) fn settle(&self, bench: &Bench, seconds: u64) {
+        wait_for(seconds, || self.is_loaded(bench), || format!("{} lines\n{}", self.lines(), bench.state()));
         self.check(bench);
     }
 

@@ -12,9 +12,13 @@ use std::time::{Duration, Instant};
 
 use access_log_tracker::{config, store};
 
+use super::daemon::wait_for;
+
 /// A PostgreSQL of our own. The role `alt` owns the databases and is no superuser; `postgres` is one.
 pub(crate) struct Cluster {
     dir: PathBuf,
+    /// What its server is to be started by.
+    by: Vec<String>,
     _watchdog: Child, // its stdin is the pipe
     template: OnceLock<()>,
 }
@@ -28,12 +32,17 @@ fn shared() -> Arc<Cluster> {
 impl Cluster {
     /// Makes and starts a cluster; `settings` are `name=value`.
     pub(crate) fn start(settings: &[&str]) -> Arc<Cluster> {
+        Cluster::start_by(Vec::new(), &[], settings)
+    }
+
+    /// The same; initdb is told more, and the server is started by another command.
+    pub(crate) fn start_by(by: Vec<String>, more: &[&str], settings: &[&str]) -> Arc<Cluster> {
         let (dir, watchdog) = place();
         let data = dir.join("data");
         let initdb =
             ["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8"];
-        run(tool("initdb").args(initdb).arg("-D").arg(&data));
-        let cluster = Cluster { dir, _watchdog: watchdog, template: OnceLock::new() };
+        run(tool("initdb").args(initdb).args(more).arg("-D").arg(&data));
+        let cluster = Cluster { dir, by, _watchdog: watchdog, template: OnceLock::new() };
         let mut conf = format!(
             "listen_addresses = ''\nunix_socket_directories = '{}'\nshared_buffers = '32MB'\n\
              max_connections = 100\ntimezone = 'UTC'\n",
@@ -52,17 +61,36 @@ impl Cluster {
     /// A copy of a cluster that runs, as a backup takes it: not started. `follows`: as a replica, asynchronous.
     pub(crate) fn copy_of(other: &Cluster, follows: bool) -> Arc<Cluster> {
         let (dir, watchdog) = place();
-        let mut backup = tool("pg_basebackup");
-        backup.args(["-U", "postgres", "-X", "stream", "-c", "fast", "--no-sync", "-h"]).arg(&other.dir);
-        if follows {
-            backup.arg("-R");
-        }
-        run(backup.arg("-D").arg(dir.join("data")));
-        let cluster = Cluster { dir, _watchdog: watchdog, template: OnceLock::new() };
+        let cluster = Cluster { dir, by: Vec::new(), _watchdog: watchdog, template: OnceLock::new() };
+        let (start, stop) = match other.version() {
+            ..15 => ("pg_start_backup('copy', true, false)", "pg_stop_backup(false, false)"),
+            15.. => ("pg_backup_start('copy', true)", "pg_backup_stop(false)"),
+        };
+        // One session: the backup ends with it. Files that go meanwhile, cp complains of.
+        let script = format!(
+            "SELECT {start};\n\\! cp -a {from}/data {to}/data 2>/dev/null\n\\o {to}/data/backup_label\n\
+             SELECT labelfile FROM {stop};\n\\o\n\\! rm {to}/data/postmaster.pid\n\
+             \\! cp -a {from}/data/pg_wal/. {to}/data/pg_wal/\n",
+            from = other.dir.display(),
+            to = cluster.dir.display(),
+        );
+        cluster.write("backup.sql", &script);
+        let mut psql = tool("psql");
+        psql.args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", "postgres", "-f"]);
+        run(psql.arg(cluster.dir.join("backup.sql")).arg("-h").arg(&other.dir));
         let conf = std::fs::read_to_string(cluster.dir.join("data/postgresql.auto.conf")).unwrap();
-        let conf = format!("{conf}\nunix_socket_directories = '{}'\n", cluster.dir.display());
+        let mut conf = format!("{conf}\nunix_socket_directories = '{}'\n", cluster.dir.display());
+        if follows {
+            conf += &format!("primary_conninfo = 'host={} user=postgres'\n", other.dir.display());
+            cluster.write("data/standby.signal", "");
+        }
         cluster.write("data/postgresql.auto.conf", &conf);
         Arc::new(cluster)
+    }
+
+    /// Its major version.
+    pub(crate) fn version(&self) -> u32 {
+        self.psql("postgres", "SHOW server_version_num").parse::<u32>().unwrap() / 10_000
     }
 
     /// Makes a replica a server of its own.
@@ -89,8 +117,37 @@ impl Cluster {
 
     /// Starts the server and waits until it answers.
     pub(crate) fn up(&self) {
+        let pg_ctl = tool("pg_ctl");
+        let mut start = match self.by.as_slice() {
+            [] => pg_ctl,
+            [by, more @ ..] => {
+                let mut start = Command::new(by);
+                start.args(more).arg(pg_ctl.get_program()).args(pg_ctl.get_args());
+                start.current_dir("/").process_group(0);
+                start
+            }
+        };
         let (data, log) = (self.dir.join("data"), self.dir.join("log"));
-        run(tool("pg_ctl").args(["start", "-w", "-s", "-t", "60"]).arg("-D").arg(data).arg("-l").arg(log));
+        run(start.args(["start", "-w", "-s", "-t", "60"]).arg("-D").arg(data).arg("-l").arg(log));
+    }
+
+    /// Whether the server runs.
+    pub(crate) fn is_up(&self) -> bool {
+        let mut status = tool("pg_ctl");
+        status.arg("status").arg("-D").arg(self.dir.join("data"));
+        status.output().unwrap().status.success()
+    }
+
+    /// Whether it takes connections.
+    pub(crate) fn answers(&self) -> bool {
+        let mut psql = tool("psql");
+        psql.args(["-Xq", "-U", "postgres", "-d", "postgres", "-c", "SELECT 1", "-h"]).arg(&self.dir);
+        psql.output().unwrap().status.success()
+    }
+
+    /// What the server has said.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.join("log")).unwrap()
     }
 
     /// Stops the server as `smart`, `fast` or `immediate` (as if it had crashed).
@@ -185,6 +242,46 @@ impl Database {
     pub(crate) fn psql(&self, sql: &str) -> String {
         self.cluster.psql(&self.name, sql)
     }
+
+    /// Lets nobody load.
+    pub(crate) fn hold(&self) -> Held<'_> {
+        let mut psql = tool("psql");
+        psql.args(["-Xq", "-U", "postgres", "-d", &self.name, "-h"]).arg(&self.cluster.dir);
+        let mut psql = psql.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let sql = b"BEGIN; LOCK TABLE access_logs IN EXCLUSIVE MODE;\n";
+        std::io::Write::write_all(psql.stdin.as_mut().unwrap(), sql).unwrap();
+        let held = Held { database: self, psql };
+        held.wait("granted AND mode = 'ExclusiveLock'");
+        held
+    }
+}
+
+/// A lock on `access_logs` that lets nobody load, until it is dropped.
+pub(crate) struct Held<'a> {
+    database: &'a Database,
+    psql: Child,
+}
+
+impl Held<'_> {
+    /// Waits until somebody waits for it, within a transaction.
+    pub(crate) fn wait_until_awaited(&self) {
+        self.wait("NOT granted AND mode = 'RowExclusiveLock'");
+    }
+
+    fn wait(&self, which: &str) {
+        let sql = format!(
+            "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE relation = 'access_logs'::regclass AND {which})"
+        );
+        wait_for(60, || self.database.psql(&sql) == "t", || format!("no lock on access_logs is {which}"));
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        // Its session ends with its input.
+        drop(self.psql.stdin.take());
+        let _ = self.psql.wait();
+    }
 }
 
 fn migrate(url: &str) {
@@ -216,10 +313,17 @@ fn server_account() -> Option<nix::unistd::User> {
 
 /// A program of PostgreSQL, run as the server's account.
 fn tool(name: &str) -> Command {
-    let mut command = as_server(bindir().join(name).to_str().unwrap());
+    let mut command = as_server(program(name).to_str().unwrap());
     // a Ctrl-C at the terminal must not stop the server before the watchdog does
     command.current_dir("/").process_group(0).env_remove("PGPASSWORD").env("PGCONNECT_TIMEOUT", "10");
     command
+}
+
+/// Where that program is: in the directory that `ALT_TEST_POSTGRES` names, if it has it; else among those of the newest
+/// PostgreSQL here.
+fn program(name: &str) -> PathBuf {
+    let chosen = std::env::var_os("ALT_TEST_POSTGRES").map(|directory| PathBuf::from(directory).join(name));
+    chosen.filter(|path| path.is_file()).unwrap_or_else(|| bindir().join(name))
 }
 
 /// The programs of the newest PostgreSQL here.

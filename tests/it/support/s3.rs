@@ -137,12 +137,22 @@ impl Server {
         Server { directory, address, plan, uploads, _runtime: runtime }
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The `[archive]` of a configuration, with the prefix `below`.
     pub(crate) fn configuration(&self, below: &str) -> String {
+        self.configuration_through(self.address, below)
+    }
+
+    /// The same, reached by another address.
+    pub(crate) fn configuration_through(&self, address: SocketAddr, below: &str) -> String {
         format!(
             "[archive]\nurl = \"s3://{BUCKET}/{below}\"\nendpoint = \"http://{}\"\nregion = \"eu-central-1\"\n\
              path_style = true\n",
-            self.address
+            address
         )
     }
 
