@@ -168,7 +168,11 @@ impl From<Interrupted> for Halt {
 
 impl From<io::Error> for Halt {
     fn from(error: io::Error) -> Halt {
-        Halt::File(error)
+        match error.kind() {
+            // Written over while it was read: what is known of it no longer holds.
+            io::ErrorKind::ResourceBusy => Halt::Interrupted(Interrupted),
+            _ => Halt::File(error),
+        }
     }
 }
 
@@ -294,7 +298,7 @@ impl Loader {
                     break;
                 }
                 Err(error) => {
-                    outcome = Err(Halt::File(error));
+                    outcome = Err(Halt::from(error));
                     break;
                 }
             }

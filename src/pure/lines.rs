@@ -94,6 +94,14 @@ impl Lines {
         &mut self.buffer[self.end..self.end + READ_BYTES]
     }
 
+    /// Up to `bytes` of the bytes that were read last and stand right before where the next read begins.
+    pub fn read_last(&self, bytes: usize) -> &[u8] {
+        if self.thrown_away > 0 {
+            return &[];
+        }
+        &self.buffer[self.end.saturating_sub(bytes).max(self.contiguous)..self.end]
+    }
+
     /// Says that `n` bytes were read into [`Lines::room`].
     pub fn filled(&mut self, n: usize) {
         self.end += n;

@@ -68,6 +68,9 @@ pub struct Belongs {
     pub twins: bool,
 }
 
+/// Bytes before a read that are looked at again with it: a line's end is like another's, a few lines are not.
+const SEAM_BYTES: usize = 4096;
+
 enum Input {
     Plain(Arc<File>),
     Stream(Box<dyn Read + Send>),
@@ -669,6 +672,9 @@ impl Reading {
     }
 
     /// Reads once. Bytes read; 0 at the end.
+    ///
+    /// # Errors
+    /// It cannot be read, or holds something else by now than what was read of it (`ResourceBusy`).
     fn read(&mut self) -> io::Result<usize> {
         let at = self.lines.read_offset();
         if let Input::Plain(file) = &self.input
@@ -695,9 +701,23 @@ impl Reading {
                 other => break other?,
             }
         };
+        if n > 0 && !self.joins(at)? {
+            // What was read before is of another content than what comes now. The proofs of a section would not show it.
+            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "it was written over while it was read"));
+        }
         self.lines.filled(n);
         self.at_end = n == 0;
         Ok(n)
+    }
+
+    /// Whether what was read last still stands right before `at`.
+    fn joins(&self, at: u64) -> io::Result<bool> {
+        let Input::Plain(file) = &self.input else { return Ok(true) };
+        let last = self.lines.read_last(SEAM_BYTES);
+        let mut now = [0; SEAM_BYTES];
+        let now = &mut now[..last.len()];
+        let n = fill_at(file, now, at - last.len() as u64)?;
+        Ok(now[..n] == *last)
     }
 
     /// The next line, reading where none is in the buffer.

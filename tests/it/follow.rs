@@ -1,6 +1,7 @@
 //! Following: whatever is done to a log, every line is loaded once.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
@@ -161,6 +162,33 @@ fn a_log_whose_lines_are_taken_out_in_place_is_read_with_ids() {
     bench.settle();
     take_out_line(&bench, 3);
     bench.append("beacon.log", 10);
+    bench.settle();
+}
+
+/// Lines of one length, so that another's stands where one was.
+fn alike(count: usize) -> Vec<String> {
+    let lines: Vec<String> = (0..6 * count).map(|_| alt1_aged(100)).collect();
+    let longest = lines.iter().map(String::len).max().unwrap();
+    let alike: Vec<String> = lines.into_iter().filter(|line| line.len() == longest).take(count).collect();
+    assert_eq!(alike.len(), count);
+    alike
+}
+
+#[test]
+fn a_log_that_is_written_over_between_two_reads_of_one_batch() {
+    let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
+    let text = fs::read_to_string(&bench.config).unwrap();
+    fs::write(&bench.config, text.replace("[load]", "[load]\ncommit_interval = \"4s\"")).unwrap();
+    let lines = alike(60);
+    let path = bench.path("beacon.log");
+    fs::write(&path, lines[..20].concat()).unwrap();
+    bench.start();
+    // Read, and not committed.
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    let over = [&lines[..1], &lines[20..], &lines[1..20]].concat().concat();
+    let mut file = OpenOptions::new().write(true).open(&path).unwrap();
+    file.write_all(over.as_bytes()).unwrap();
+    bench.written = 60;
     bench.settle();
 }
 
