@@ -16,7 +16,7 @@ const VERSION_BYTES_MAX: usize = 32;
 /// What a row of `environments` says; `""` and `None` where it is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
-    /// The first 8 bytes of the BLAKE3 hash of what follows, as [`Said::name`] writes it.
+    /// The first 8 bytes of the BLAKE3 hash of what follows, written as one text (`sql/0005_environments.sql` says how).
     pub id: i64,
     /// The first language of the Accept-Language header, a tag of BCP 47.
     pub language: String,
