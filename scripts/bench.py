@@ -278,8 +278,9 @@ class Bench:
 
     def copies(self, *files):
         """psql's \\copy of each, at the same time."""
+        columns = self.columns()
         return self.cost(*(
-            [*self.psql, "-c", f"\\copy access_logs ({self.columns()}) FROM '{file}' WITH (FORMAT binary)"]
+            [*self.psql, "-c", f"\\copy access_logs ({columns}) FROM '{file}' WITH (FORMAT binary)"]
             for file in files
         ))
 
@@ -683,13 +684,13 @@ def growth(bench):
         bench.replay(bench.log("little.log", 1000, age_s=age_s))
     aside = Bench(options, bench.directory, bench.postgres, bench.results, "aside")
     aside.fresh()
-    there = 0
+    there, columns = 0, bench.columns()
     for size in options.sizes:
         say(f"  {size} million rows")
         for n in range(there, size):
             # back in time, as what was loaded before
-            earlier = bench.columns().replace("occurred_at", f"occurred_at - {n + 1} * interval '{SPAN_S} seconds'", 1)
-            bench.sql(f"INSERT INTO access_logs ({bench.columns()}) SELECT {earlier} FROM filler")
+            earlier = columns.replace("occurred_at", f"occurred_at - {n + 1} * interval '{SPAN_S} seconds'", 1)
+            bench.sql(f"INSERT INTO access_logs ({columns}) SELECT {earlier} FROM filler")
         there = size
         bench.sql("VACUUM ANALYZE access_logs")
         for pair in range(options.pairs):

@@ -21,7 +21,7 @@ use crate::pure::enrich::day::{LocalDay, local_day};
 use crate::pure::hit::Micros;
 use crate::pure::way::{Known, Way};
 use crate::source::follow::{End, Follow};
-use crate::source::reading::{Reading, Step};
+use crate::source::reading::{Reading, Step, WrittenOver};
 use crate::store::commit::Work;
 use crate::store::writer::{Interrupted, Store, Wake};
 
@@ -168,9 +168,9 @@ impl From<Interrupted> for Halt {
 
 impl From<io::Error> for Halt {
     fn from(error: io::Error) -> Halt {
-        match error.kind() {
-            // Written over while it was read: what is known of it no longer holds.
-            io::ErrorKind::ResourceBusy => Halt::Interrupted(Interrupted),
+        match error.get_ref() {
+            // What is known of it no longer holds.
+            Some(inner) if inner.is::<WrittenOver>() => Halt::Interrupted(Interrupted),
             _ => Halt::File(error),
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use serde_json::{Map, Value as Json, json};
 
+use super::parse::{insert_some, insert_text};
 use super::{Out, Outcome, parse, show};
 use crate::cli;
 use crate::clock;
@@ -104,9 +105,7 @@ fn classified(config: &Config, rules: &AgentRules, hit: &Hit<'_>, app: &App) -> 
         ("os_version", &agent.os_version),
         ("device", &agent.device),
     ] {
-        if !value.is_empty() {
-            all.insert(name.to_owned(), Json::from(value.as_str()));
-        }
+        insert_text(&mut all, name, value);
     }
     if explanation.anonymous {
         all.insert("anonymous".to_owned(), json!("asked not to be tracked (privacy.gpc)"));
@@ -126,7 +125,7 @@ fn stored(config: &Config, rules: &Arc<AgentRules>, hit: &Hit<'_>, app: &App) ->
         Enriched::Row(row) => {
             let mut all = columns(&row);
             for environment in enricher.take_new().environments {
-                all.extend(environment_columns(&environment));
+                insert_environment(&mut all, &environment);
             }
             Json::Object(all)
         }
@@ -151,9 +150,7 @@ fn columns(row: &Row<'_>) -> Map<String, Json> {
         ("entity_type", row.entity_type),
         ("entity_id", row.entity_id),
     ] {
-        if !text.is_empty() {
-            all.insert(name.to_owned(), Json::from(text));
-        }
+        insert_text(&mut all, name, text);
     }
     if let Some((ip, prefix)) = row.ip {
         all.insert("ip".to_owned(), Json::from(format!("{ip}/{prefix}")));
@@ -170,25 +167,12 @@ fn columns(row: &Row<'_>) -> Map<String, Json> {
 }
 
 /// What `access_log_details` shows of a row's environment.
-fn environment_columns(environment: &Environment) -> Map<String, Json> {
-    let mut all = Map::new();
-    for (name, text) in [
-        ("language", &environment.language),
-        ("time_zone", &environment.time_zone),
-        ("beacon_version", &environment.beacon_version),
-    ] {
-        if !text.is_empty() {
-            all.insert(name.to_owned(), Json::from(text.as_str()));
-        }
-    }
-    for (name, number) in
-        [("screen_width", environment.screen_width), ("screen_height", environment.screen_height)]
-    {
-        if let Some(number) = number {
-            all.insert(name.to_owned(), Json::from(number));
-        }
-    }
-    all
+fn insert_environment(all: &mut Map<String, Json>, environment: &Environment) {
+    insert_text(all, "language", &environment.language);
+    insert_text(all, "time_zone", &environment.time_zone);
+    insert_text(all, "beacon_version", &environment.beacon_version);
+    insert_some(all, "screen_width", environment.screen_width);
+    insert_some(all, "screen_height", environment.screen_height);
 }
 
 fn print(told: &Json, out: Out<'_>) -> anyhow::Result<()> {

@@ -174,13 +174,13 @@ fn parameter(value: Value<'_>) -> Json {
     }
 }
 
-fn insert_text(all: &mut Map<String, Json>, name: &str, text: &str) {
+pub(super) fn insert_text(all: &mut Map<String, Json>, name: &str, text: &str) {
     if !text.is_empty() {
         all.insert(name.to_owned(), Json::from(text));
     }
 }
 
-fn insert_some(all: &mut Map<String, Json>, name: &str, value: Option<impl Into<Json>>) {
+pub(super) fn insert_some(all: &mut Map<String, Json>, name: &str, value: Option<impl Into<Json>>) {
     if let Some(value) = value {
         all.insert(name.to_owned(), value.into());
     }

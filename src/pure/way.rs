@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::arena::{ARENA_BYTES, Arena};
-use super::batch::Batch;
+use super::batch::{Batch, MICROS_PER_HOUR};
 use super::enrich::{App, Enriched, Enricher};
 use super::filter::Filter;
 use super::hit::{Hit, Micros, Parsed, Reason, Reject};
@@ -17,8 +17,6 @@ use super::twins::Twins;
 
 /// 2000-01-01T00:00:00Z: nothing was logged before.
 const EARLIEST: Micros = 946_684_800_000_000;
-
-const MICROS_PER_HOUR: Micros = 3_600_000_000;
 
 const MICROS_PER_DAY: Micros = 24 * MICROS_PER_HOUR;
 

@@ -68,6 +68,18 @@ pub struct Belongs {
     pub twins: bool,
 }
 
+/// Within an [`io::Error`]: the file holds something else by now than what was read of it.
+#[derive(Debug)]
+pub struct WrittenOver;
+
+impl std::fmt::Display for WrittenOver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it was written over while it was read")
+    }
+}
+
+impl std::error::Error for WrittenOver {}
+
 /// Bytes before a read that are looked at again with it: a line's end is like another's, a few lines are not.
 const SEAM_BYTES: usize = 4096;
 
@@ -674,7 +686,7 @@ impl Reading {
     /// Reads once. Bytes read; 0 at the end.
     ///
     /// # Errors
-    /// It cannot be read, or holds something else by now than what was read of it (`ResourceBusy`).
+    /// It cannot be read, or holds something else by now than what was read of it ([`WrittenOver`]).
     fn read(&mut self) -> io::Result<usize> {
         let at = self.lines.read_offset();
         if let Input::Plain(file) = &self.input
@@ -703,7 +715,7 @@ impl Reading {
         };
         if n > 0 && !self.joins(at)? {
             // What was read before is of another content than what comes now. The proofs of a section would not show it.
-            return Err(io::Error::new(io::ErrorKind::ResourceBusy, "it was written over while it was read"));
+            return Err(io::Error::other(WrittenOver));
         }
         self.lines.filled(n);
         self.at_end = n == 0;

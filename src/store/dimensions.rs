@@ -52,9 +52,7 @@ async fn add_agents(client: &Client, agents: &mut [NewAgent]) -> anyhow::Result<
         return Ok(());
     }
     agents.sort_by_key(|a| a.id);
-    let texts = |of: fn(&NewAgent) -> &str| -> Vec<Option<&str>> {
-        agents.iter().map(|a| Some(of(a)).filter(|t| !t.is_empty())).collect()
-    };
+    let texts = |of: fn(&NewAgent) -> &str| texts(agents, of);
     let ids: Vec<i64> = agents.iter().map(|a| a.id).collect();
     client
         .execute_typed(
@@ -76,14 +74,17 @@ async fn add_agents(client: &Client, agents: &mut [NewAgent]) -> anyhow::Result<
     Ok(())
 }
 
+/// A column of texts; NULL where there is none.
+fn texts<T>(all: &[T], of: fn(&T) -> &str) -> Vec<Option<&str>> {
+    all.iter().map(|one| Some(of(one)).filter(|text| !text.is_empty())).collect()
+}
+
 async fn add_environments(client: &Client, environments: &mut [Environment]) -> anyhow::Result<()> {
     if environments.is_empty() {
         return Ok(());
     }
     environments.sort_by_key(|e| e.id);
-    let texts = |of: fn(&Environment) -> &str| -> Vec<Option<&str>> {
-        environments.iter().map(|e| Some(of(e)).filter(|t| !t.is_empty())).collect()
-    };
+    let texts = |of: fn(&Environment) -> &str| texts(environments, of);
     client
         .execute_typed(
             ADD_ENVIRONMENTS,

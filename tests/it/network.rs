@@ -7,7 +7,7 @@ use nix::sys::signal::Signal;
 use crate::support::bench::Bench;
 use crate::support::daemon::{Daemon, wait_for};
 use crate::support::each;
-use crate::support::line::{Line, SERVER};
+use crate::support::machines::{Machines, SERVER};
 use crate::support::pace::Pace;
 use crate::support::postgres::{Cluster, Database};
 use crate::support::proxy::{Fault, Place, Proxy};
@@ -170,7 +170,7 @@ fn a_session_that_outlives_its_killed_daemon_does_not_stand_in_the_way() {
 
 #[test]
 fn packets_that_are_lost_are_sent_again_or_their_connection_is_given_up() {
-    let Some(mut line) = Line::new() else { return };
+    let Some(mut line) = Machines::new() else { return };
     let listens = format!("listen_addresses={SERVER}");
     let cluster =
         Cluster::start_by(line.servers(), &[], &["fsync=off", "full_page_writes=off", listens.as_str()]);

@@ -58,14 +58,14 @@ impl<T> Cache<T> {
 
 /// Texts that get a row of their own in the database, which rows of events refer to.
 #[derive(Debug)]
-pub(super) struct Names<T> {
-    cache: Cache<Name<T>>,
+pub(super) struct Dimension<T> {
+    cache: Cache<Member<T>>,
     left: usize,
 }
 
-/// What rows need to know of one.
+/// One of them, as rows need it.
 #[derive(Debug)]
-pub(super) struct Name<T> {
+pub(super) struct Member<T> {
     /// What was found out about it.
     pub(super) what: T,
     /// The database has it, or gets it with this batch.
@@ -73,24 +73,24 @@ pub(super) struct Name<T> {
     is_told: bool,
 }
 
-impl<T> Names<T> {
+impl<T> Dimension<T> {
     /// Knows nothing yet.
     pub(super) fn new() -> Self {
-        Names { cache: Cache::new(), left: STORED_PER_HOUR }
+        Dimension { cache: Cache::new(), left: STORED_PER_HOUR }
     }
 
     /// As [`Cache::of`]; `tell` is called where the loader has to be told of it.
-    pub(super) fn of(&mut self, text: &str, look: impl FnOnce() -> T, tell: impl FnOnce(&T)) -> &Name<T> {
-        let name = self.cache.of(text, || Name { what: look(), is_stored: false, is_told: false });
-        if !name.is_stored && self.left > 0 {
+    pub(super) fn of(&mut self, text: &str, look: impl FnOnce() -> T, tell: impl FnOnce(&T)) -> &Member<T> {
+        let member = self.cache.of(text, || Member { what: look(), is_stored: false, is_told: false });
+        if !member.is_stored && self.left > 0 {
             self.left -= 1;
-            name.is_stored = true;
+            member.is_stored = true;
         }
-        if name.is_stored && !name.is_told {
-            name.is_told = true;
-            tell(&name.what);
+        if member.is_stored && !member.is_told {
+            member.is_told = true;
+            tell(&member.what);
         }
-        name
+        member
     }
 
     /// Another hour begins: more may be stored.
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_million_texts_take_no_more_room_and_those_in_use_stay() {
-        let mut names = Names::new();
+        let mut names = Dimension::new();
         let (mut told, mut steady_told) = (0, 0);
         for i in 0..100_000 {
             let name = format!("name {i}");

@@ -75,22 +75,27 @@ impl<'a> Said<'a> {
         true
     }
 
-    /// What is stored of it under its `name`; `None` where there is something to mask.
-    pub(super) fn environment(&self, name: &str) -> Option<Environment> {
+    /// The key of what is said, by its `name`; `None` where there is something to mask.
+    pub(super) fn id(&self, name: &str) -> Option<i64> {
         let mut masked = String::new();
         if mask::value(self.time_zone, &mut masked) || mask::value(self.beacon_version, &mut masked) {
             return None;
         }
         let mut id = [0; 8];
         id.copy_from_slice(&blake3::hash(name.as_bytes()).as_bytes()[..8]);
-        Some(Environment {
-            id: i64::from_le_bytes(id),
+        Some(i64::from_le_bytes(id))
+    }
+
+    /// What is stored of it.
+    pub(super) fn environment(&self, id: i64) -> Environment {
+        Environment {
+            id,
             language: self.language.to_owned(),
             time_zone: self.time_zone.to_owned(),
             screen_width: self.screen_width,
             screen_height: self.screen_height,
             beacon_version: self.beacon_version.to_owned(),
-        })
+        }
     }
 }
 
@@ -150,7 +155,7 @@ mod tests {
         ];
         let ids = others.iter().map(|hit| {
             let said = Said::of(hit);
-            let environment = said.environment(&named(&said).unwrap()).unwrap();
+            let environment = said.environment(said.id(&named(&said).unwrap()).unwrap());
             assert_eq!(
                 (environment.language.as_str(), environment.screen_height),
                 (said.language, said.screen_height)
@@ -161,7 +166,7 @@ mod tests {
         // Fixed, or all of them would be stored a second time by another version.
         let said = Said::of(&hit);
         assert_eq!(named(&said).unwrap(), "de-DE\0Europe/Berlin\x001\x001920x1080");
-        assert_eq!(said.environment(&named(&said).unwrap()).unwrap().id, -3_888_553_779_899_913_380);
+        assert_eq!(said.id(&named(&said).unwrap()).unwrap(), -3_888_553_779_899_913_380);
     }
 
     #[test]
@@ -171,6 +176,6 @@ mod tests {
         assert_eq!(named(&Said::of(&Hit { time_zone: &long, ..Hit::default() })), None);
         assert_eq!(named(&Said::of(&Hit { beacon_version: &long[..33], ..Hit::default() })), None);
         let said = Said::of(&Hit { time_zone: "bob@example.com", ..Hit::default() });
-        assert_eq!(said.environment(&named(&said).unwrap()), None);
+        assert_eq!(said.id(&named(&said).unwrap()), None);
     }
 }

@@ -35,7 +35,7 @@ use super::hit::{Hit, NonHit};
 use super::row::{Row, TrafficClass};
 use address::{Address, Addresses};
 use agent::AgentRule;
-use cache::Names as Told;
+use cache::Dimension;
 use environment::Said;
 use mask::Names;
 use url::Parts;
@@ -112,8 +112,8 @@ pub enum Enriched<'a> {
 pub struct Enricher {
     rules: Arc<AgentRules>,
     privacy: Privacy,
-    agents: Told<Agent>,
-    environments: Told<Option<Environment>>,
+    agents: Dimension<Agent>,
+    environments: Dimension<Option<i64>>,
     addresses: Addresses,
     new: New,
     buffers: Buffers,
@@ -162,8 +162,8 @@ impl Enricher {
         Enricher {
             rules,
             privacy,
-            agents: Told::new(),
-            environments: Told::new(),
+            agents: Dimension::new(),
+            environments: Dimension::new(),
             addresses: Addresses::new(),
             new: New::default(),
             buffers: Buffers::default(),
@@ -309,9 +309,9 @@ impl Enricher {
         if !said.name(name) {
             return None;
         }
-        let tell = |environment: &Option<Environment>| new.extend(environment.clone());
-        let known = self.environments.of(name, || said.environment(name), tell);
-        known.what.as_ref().filter(|_| known.is_stored).map(|environment| environment.id)
+        let tell = |id: &Option<i64>| new.extend(id.map(|id| said.environment(id)));
+        let known = self.environments.of(name, || said.id(name), tell);
+        known.what.filter(|_| known.is_stored)
     }
 }
 

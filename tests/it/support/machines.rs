@@ -11,25 +11,25 @@ const DAEMON: &str = "10.255.1.2";
 pub(crate) const SERVER: &str = "10.255.2.2";
 
 /// The machines. They end with this, and so does all that is set up in them.
-pub(crate) struct Line {
+pub(crate) struct Machines {
     daemon: Child,
     between: Child,
     server: Child,
 }
 
-impl Line {
+impl Machines {
     /// `None`, and said so: this may not make any.
-    pub(crate) fn new() -> Option<Line> {
-        let machines = (machine(), machine(), machine());
-        let (Some(daemon), Some(between), Some(server)) = machines else {
+    pub(crate) fn new() -> Option<Machines> {
+        let three = (machine(), machine(), machine());
+        let (Some(daemon), Some(between), Some(server)) = three else {
             not_looked_at("packets that are lost: this may not make network namespaces");
             return None;
         };
-        let line = Line { daemon, between, server };
-        line.between("echo 1 >/proc/sys/net/ipv4/ip_forward");
-        line.connect(&line.daemon, "daemon", 1);
-        line.connect(&line.server, "server", 2);
-        Some(line)
+        let machines = Machines { daemon, between, server };
+        machines.between("echo 1 >/proc/sys/net/ipv4/ip_forward");
+        machines.connect(&machines.daemon, "daemon", 1);
+        machines.connect(&machines.server, "server", 2);
+        Some(machines)
     }
 
     fn connect(&self, machine: &Child, name: &str, net: u8) {
@@ -80,7 +80,7 @@ impl Line {
     }
 }
 
-impl Drop for Line {
+impl Drop for Machines {
     fn drop(&mut self) {
         for machine in [&mut self.daemon, &mut self.between, &mut self.server] {
             end(machine);
