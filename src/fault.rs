@@ -35,14 +35,12 @@ steps! {
     Begun,
     /// It is known which rows are there already.
     IdsRead,
-    /// The checkpoints are advanced.
+    /// The checkpoints are advanced, and the rejects added.
     Advanced,
     /// A part of the rows is sent.
     Copying,
-    /// The rows are copied.
+    /// The rows are copied: all is there but the `COMMIT`.
     Copied,
-    /// The rejects are added: all is there but the `COMMIT`.
-    Quarantined,
     /// The batch is committed, and nobody was told.
     Committed,
     /// A log is packed.

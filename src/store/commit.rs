@@ -1,8 +1,11 @@
 //! The one transaction: rows, rejects and the advance of the checkpoints, all or nothing.
 //!
 //! ```text
-//! BEGIN; advisory locks; ids; UPDATE checkpoints … WHERE they stand as the reader knew them; COPY; rejects; COMMIT
+//! BEGIN; advisory locks; ids; UPDATE checkpoints … WHERE they stand as the reader knew them; rejects; COPY; COMMIT
 //! ```
+//!
+//! Statements that do not need each other's answers are sent together: where batches are small, the way to the server and
+//! back takes longer than the work. Nothing but reading is sent before the transaction is known to be open.
 //!
 //! Everything that loads goes through [`commit`]. It returns what was counted, or why nothing was: the caller
 //! forgets all it knows of the database after any error, and reads it back.
@@ -15,9 +18,10 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use foldhash::{HashSet, HashSetExt};
 use futures_util::SinkExt;
-use tokio_postgres::Client;
+use futures_util::future::{join3, join4};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Statement};
 use uuid::Uuid;
 
 use super::files::{Facts, Reached};
@@ -28,7 +32,7 @@ use crate::fault::{self, Step};
 use crate::pure::aside::{Aside, UsedSpan};
 use crate::pure::batch::{Batch, FileRef, RejectSpan, Section};
 use crate::pure::checkpoint::Proof;
-use crate::pure::copy;
+use crate::pure::copy::{COLUMNS, HEADER, TRAILER};
 use crate::pure::hit::Micros;
 
 const ADVANCE: &str = include_str!("../../sql/advance.sql");
@@ -249,35 +253,51 @@ pub async fn commit(
 /// Finds out what [`commit`] would do, and writes nothing: rows that are there already are cut out.
 pub async fn rehearse(client: &Client, work: &mut Work) -> Result<(), Failure> {
     client.batch_execute("BEGIN READ ONLY; SET LOCAL statement_timeout = '5min'").await?;
-    let there = ids_there(client, &work.batch).await?;
+    let loaded = loaded_times(client, &work.batch).await?;
+    let there = ids_there(client, &work.batch, &loaded).await?;
     client.batch_execute("ROLLBACK").await?;
     work.batch.cut_loaded(&there);
     Ok(())
 }
 
 async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(), Failure> {
-    begin(client, &work.batch).await?;
-    if work.batch.trusts_checkpoints() && may_be_there(client, &work.batch).await? {
+    let (begun, is_doubtful, mut loaded) = join3(
+        begin(client, &work.batch),
+        may_be_there(client, &work.batch),
+        loaded_times(client, &work.batch),
+    )
+    .await;
+    begun?;
+    if is_doubtful? {
         let is_locked = work.batch.reads_ids();
         work.batch.read_all_ids();
         if !is_locked {
             client.batch_execute("ROLLBACK").await?;
             begin(client, &work.batch).await?;
         }
+        loaded = loaded_times(client, &work.batch).await;
     }
+    let loaded = loaded?;
     fault::at(Step::Begun);
     if work.batch.reads_ids() {
-        let there = ids_there(client, &work.batch).await?;
+        let there = ids_there(client, &work.batch, &loaded).await?;
         fault::at(Step::IdsRead);
         work.batch.cut_loaded(&there);
     }
-    advance(client, work).await?;
-    note_by_ids(client, &work.batch).await?;
+    let added = work.batch.added();
+    enter_files(client, work, &added).await?;
+    // All of them to their ends, so that no statement is left behind prepared.
+    let (advanced, noted, quarantined, copy) = join4(
+        advance(client, &work.batch, &added),
+        note_by_ids(client, &work.batch, &added),
+        quarantine(client, &work.batch),
+        prepare_copy(client),
+    )
+    .await;
+    advanced.and(noted).and(quarantined)?;
     fault::at(Step::Advanced);
-    copy_rows(client, &work.batch, data, 0..work.batch.keys.len()).await?;
+    copy_rows(client, &copy?, &work.batch, data, 0..work.batch.keys.len()).await?;
     fault::at(Step::Copied);
-    quarantine(client, &work.batch).await?;
-    fault::at(Step::Quarantined);
     for (section, proof) in work.batch.sections.iter().zip(&work.proofs) {
         let heads = [Some(section.file.head()), section.better_head];
         let ends = [(&section.from_tail, section.from), (&section.to_tail, section.to)];
@@ -318,26 +338,29 @@ async fn begin(client: &Client, batch: &Batch) -> Result<(), Failure> {
 /// Whether anything was loaded by ids in the time of the batch: a replay of a copy may have run ahead of the log that
 /// it was copied from, and then a checkpoint proves too little.
 async fn may_be_there(client: &Client, batch: &Batch) -> Result<bool, Failure> {
-    let Some((first, last)) = batch.times() else { return Ok(false) };
+    let Some((first, last)) = batch.times().filter(|_| batch.trusts_checkpoints()) else { return Ok(false) };
     let sql = "SELECT EXISTS (SELECT 1 FROM loaded_by_ids WHERE first_at <= $2 AND last_at >= $1)";
     let params: [(&(dyn ToSql + Sync), Type); 2] =
         [(&system_time(first), Type::TIMESTAMPTZ), (&system_time(last), Type::TIMESTAMPTZ)];
     Ok(client.query_typed_one(sql, &params).await?.get(0))
 }
 
-/// Those of the batch's rows whose ids are asked for that are there already. Only instants that lie within what
-/// some file has loaded are looked up: into an empty range nothing is read.
-async fn ids_there(client: &Client, batch: &Batch) -> Result<HashSet<(i32, Micros, u128)>, Failure> {
-    let mut there = HashSet::new();
+/// The first and the last time of rows whose ids are asked for; `None`: of none they are.
+fn times_asked_for(batch: &Batch) -> Option<(Micros, Micros)> {
     let times = || batch.asked_for().map(|k| k.occurred_at);
-    let (Some(first), Some(last)) = (times().min(), times().max()) else { return Ok(there) };
+    times().min().zip(times().max())
+}
+
+/// From when to when something is loaded already, of the time of the rows whose ids are asked for: disjoint, ascending.
+async fn loaded_times(client: &Client, batch: &Batch) -> Result<Vec<(Micros, Micros)>, Failure> {
+    let mut loaded: Vec<(Micros, Micros)> = Vec::new();
+    let Some((first, last)) = times_asked_for(batch) else { return Ok(loaded) };
     let sql = "SELECT first_at, last_at FROM checkpoints WHERE first_at <= $2 AND last_at >= $1 \
                UNION ALL \
                SELECT first_at, last_at FROM loaded_by_ids WHERE first_at <= $2 AND last_at >= $1 \
                ORDER BY first_at";
     let params: [(&(dyn ToSql + Sync), Type); 2] =
         [(&system_time(first), Type::TIMESTAMPTZ), (&system_time(last), Type::TIMESTAMPTZ)];
-    let mut loaded: Vec<(Micros, Micros)> = Vec::new();
     for row in client.query_typed(sql, &params).await? {
         let (from, to) = (micros(row.get::<_, SystemTime>(0)), micros(row.get::<_, SystemTime>(1)));
         match loaded.last_mut() {
@@ -345,6 +368,18 @@ async fn ids_there(client: &Client, batch: &Batch) -> Result<HashSet<(i32, Micro
             _ => loaded.push((from, to)),
         }
     }
+    Ok(loaded)
+}
+
+/// Those of the batch's rows whose ids are asked for that are there already. Only instants that lie within what
+/// is loaded are looked up: into an empty range nothing is read.
+async fn ids_there(
+    client: &Client,
+    batch: &Batch,
+    loaded: &[(Micros, Micros)],
+) -> Result<HashSet<(i32, Micros, u128)>, Failure> {
+    let mut there = HashSet::new();
+    let Some((first, last)) = times_asked_for(batch) else { return Ok(there) };
     let mut wanted: Vec<(i32, Micros)> = Vec::new();
     for key in batch.asked_for() {
         let at = loaded.partition_point(|range| range.1 < key.occurred_at);
@@ -373,10 +408,12 @@ async fn ids_there(client: &Client, batch: &Batch) -> Result<HashSet<(i32, Micro
     Ok(there)
 }
 
-/// Columns of `sql/advance.sql`, one element a section.
-async fn advance(client: &Client, work: &Work) -> Result<(), Failure> {
-    let added = work.batch.added();
-    for ((section, facts), added) in work.batch.sections.iter().zip(&work.facts).zip(&added) {
+/// How many rows a section adds, and the first and the last of their times.
+type Added = (u64, Option<(Micros, Micros)>);
+
+/// Enters the files that are new, those read aside, and where files were seen.
+async fn enter_files(client: &Client, work: &Work, added: &[Added]) -> Result<(), Failure> {
+    for ((section, facts), added) in work.batch.sections.iter().zip(&work.facts).zip(added) {
         if let Some(aside) = &section.aside {
             enter_aside(client, &work.batch, section, aside, facts.as_ref(), added.0).await?;
         } else if let FileRef::New { id, disproved, .. } = &section.file {
@@ -386,16 +423,21 @@ async fn advance(client: &Client, work: &Work) -> Result<(), Failure> {
             files::remember(client, section.file.id(), facts, Some(section.seal)).await?;
         }
     }
-    let known: Vec<usize> = (0..work.batch.sections.len())
+    Ok(())
+}
+
+/// Advances the checkpoints of known files. Columns of `sql/advance.sql`, one element a section.
+async fn advance(client: &Client, batch: &Batch, added: &[Added]) -> Result<(), Failure> {
+    let known: Vec<usize> = (0..batch.sections.len())
         .filter(|&i| {
-            let section = &work.batch.sections[i];
+            let section = &batch.sections[i];
             section.aside.is_none() && matches!(section.file, FileRef::Known { .. })
         })
         .collect();
     if known.is_empty() {
         return Ok(());
     }
-    let sections = || known.iter().map(|&i| &work.batch.sections[i]);
+    let sections = || known.iter().map(|&i| &batch.sections[i]);
     let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let narrow = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
     let of = |f: fn(&Section) -> u64| sections().map(|s| signed(f(s))).collect::<Vec<_>>();
@@ -507,9 +549,9 @@ async fn enter_aside(
 
 /// Notes when the rows happened that the batch adds by ids: files that go on at their checkpoints may hold the same
 /// lines.
-async fn note_by_ids(client: &Client, batch: &Batch) -> Result<(), Failure> {
+async fn note_by_ids(client: &Client, batch: &Batch, added: &[Added]) -> Result<(), Failure> {
     let (mut files, mut firsts, mut lasts, mut counts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (section, (rows, times)) in batch.sections.iter().zip(batch.added()) {
+    for (section, &(rows, times)) in batch.sections.iter().zip(added) {
         let Some((first, last)) = times.filter(|_| section.by_ids) else { continue };
         files.push(section.file.id());
         firsts.push(system_time(first));
@@ -615,9 +657,15 @@ async fn create(
     Ok(())
 }
 
+/// Prepares the COPY of rows.
+async fn prepare_copy(client: &Client) -> Result<Statement, Failure> {
+    Ok(client.prepare(&format!("COPY access_logs ({}) FROM STDIN (FORMAT binary)", COLUMNS)).await?)
+}
+
 /// Copies the rows `which` of the batch.
 async fn copy_rows(
     client: &Client,
+    copy: &Statement,
     batch: &Batch,
     data: &Bytes,
     which: std::ops::Range<usize>,
@@ -625,10 +673,9 @@ async fn copy_rows(
     if which.is_empty() {
         return Ok(());
     }
-    let sql = format!("COPY access_logs ({}) FROM STDIN (FORMAT binary)", copy::COLUMNS);
-    let sink = client.copy_in::<_, Bytes>(&sql).await?;
+    let sink = client.copy_in::<_, Bytes>(copy).await?;
     let mut sink = std::pin::pin!(sink);
-    sink.feed(Bytes::from_static(copy::HEADER)).await?;
+    sink.feed(Bytes::from_static(HEADER)).await?;
     for range in batch.ranges(which.start, which.end) {
         let mut rest = data.slice(range);
         while !rest.is_empty() {
@@ -637,7 +684,7 @@ async fn copy_rows(
             fault::at(Step::Copying);
         }
     }
-    sink.feed(Bytes::from_static(copy::TRAILER)).await?;
+    sink.feed(Bytes::from_static(TRAILER)).await?;
     let copied = sink.as_mut().finish().await?;
     if copied != which.len() as u64 {
         return Err(Failure::Postgres(
@@ -657,11 +704,12 @@ async fn find_refused(client: &Client, batch: &Batch, data: &Bytes) -> Result<Ve
     client
         .batch_execute(&format!("BEGIN; SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '5min'; {NOTICE_THAT_WE_ARE_GONE}"))
         .await?;
+    let statement = prepare_copy(client).await?;
     let mut refused = Vec::new();
     let mut halves: Vec<_> = std::iter::once(0..batch.keys.len()).collect();
     while let Some(range) = halves.pop() {
         client.batch_execute("SAVEPOINT half").await?;
-        match copy_rows(client, batch, data, range.clone()).await {
+        match copy_rows(client, &statement, batch, data, range.clone()).await {
             Ok(()) => client.batch_execute("RELEASE SAVEPOINT half").await?,
             Err(Failure::Postgres(Trouble::Data, error)) => {
                 client.batch_execute("ROLLBACK TO SAVEPOINT half").await?;
