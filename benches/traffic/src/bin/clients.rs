@@ -63,16 +63,20 @@ async fn all(plan: Plan) {
     }
     for line in std::io::stdin().lock().split(b'\n') {
         line.expect("standard input");
-        let start = Instant::now() + Duration::from_millis(50);
-        let mut browsers = JoinSet::new();
+        let every = plan.connections as f64 / plan.per_second;
+        let mut ready = Vec::with_capacity(open.len());
         for (n, connection) in open.drain(..).enumerate() {
-            let first = start + Duration::from_secs_f64(n as f64 / plan.per_second);
-            let every = Duration::from_secs_f64(plan.connections as f64 / plan.per_second);
-            let end = start + Duration::from_secs_f64(plan.seconds);
-            let count = (0..).take_while(|k| first + every * *k < end).count();
+            let first = n as f64 / plan.per_second;
+            let count = (0..).take_while(|k| first + every * f64::from(*k) < plan.seconds).count();
             let requests: Vec<Vec<u8>> = (0..count).map(|_| request(&mut traffic)).collect();
-            let address = plan.address;
-            browsers.spawn(async move { browser(address, connection, first, every, requests).await });
+            ready.push((connection, Duration::from_secs_f64(first), requests));
+        }
+        // Only now: the first would be late by the time that it takes to make all of them.
+        let start = Instant::now() + Duration::from_millis(200);
+        let (address, every) = (plan.address, Duration::from_secs_f64(every));
+        let mut browsers = JoinSet::new();
+        for (connection, first, requests) in ready {
+            browsers.spawn(async move { browser(address, connection, start + first, every, requests).await });
         }
         let mut phase = Phase::default();
         while let Some(done) = browsers.join_next().await {
