@@ -253,7 +253,7 @@ pub struct Replay {
     /// Write nothing, and tell what would be loaded
     #[arg(long)]
     pub dry_run: bool,
-    /// Files to read at the same time
+    /// Files to load at the same time, by a connection each
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
     pub jobs: u16,
     /// Print the summary as JSON

@@ -235,6 +235,15 @@ impl Opened {
         Ok(proves(&self.beginning()?.0, head))
     }
 
+    /// Its head; `None` where there is not a whole line yet.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn head(&self, belongs: &Belongs, complete: bool) -> io::Result<Option<Head>> {
+        let (beginning, ends) = self.beginning()?;
+        Ok(Head::of(&beginning, belongs.alt1, ends || complete))
+    }
+
     /// Holds the file against the checkpoints that begin like it.
     ///
     /// # Errors

@@ -126,10 +126,39 @@ impl Shared {
     }
 }
 
+/// The batches that were handed over by one end, which end in that order.
+#[derive(Debug, Default)]
+struct Batches {
+    counts: Mutex<Counts>,
+    ended: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    handed_over: u64,
+    ended: u64,
+}
+
+/// One of them: ended when it is committed or thrown away.
+struct Batch(Arc<Batches>);
+
+impl Batch {
+    fn of(all: &Arc<Batches>) -> Batch {
+        lock(&all.counts).handed_over += 1;
+        Batch(Arc::clone(all))
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        lock(&self.0.counts).ended += 1;
+        self.0.ended.notify_all();
+    }
+}
+
 enum Job {
-    Commit(Box<Work>),
+    Commit(Box<Work>, Batch),
     Candidates { head: Head, host: String, source: String, reply: oneshot::Sender<Vec<Candidate>> },
-    Settled { reply: oneshot::Sender<()> },
     LoadedUntil { reply: oneshot::Sender<Micros> },
     Seen { file_id: i32, facts: Facts, reply: oneshot::Sender<()> },
     CameFrom { uri: String, bytes: u64, sha256: [u8; 32], reply: oneshot::Sender<()> },
@@ -143,6 +172,9 @@ enum Job {
 #[derive(Clone)]
 pub struct Store {
     jobs: mpsc::Sender<Job>,
+    /// Questions of ends that have no batch on the way: the batches of others are not waited for.
+    questions: mpsc::Sender<Job>,
+    batches: Arc<Batches>,
     shared: Arc<Shared>,
 }
 
@@ -173,6 +205,7 @@ pub struct Options {
 /// The task's end.
 pub struct Writer {
     jobs: mpsc::Receiver<Job>,
+    questions: mpsc::Receiver<Job>,
     shared: Arc<Shared>,
     options: Options,
     client: Option<Connection>,
@@ -194,7 +227,8 @@ pub struct Writer {
 
 /// Makes both ends.
 pub fn pair(options: Options) -> (Store, Writer) {
-    let (sender, receiver) = mpsc::channel(QUEUE);
+    let (jobs, jobs_sent) = mpsc::channel(QUEUE);
+    let (questions, questions_sent) = mpsc::channel(QUEUE);
     let shared = Arc::new(Shared {
         epoch: AtomicU64::new(0),
         beat: AtomicU64::new(0),
@@ -210,7 +244,8 @@ pub fn pair(options: Options) -> (Store, Writer) {
         fatal: Mutex::default(),
     });
     let writer = Writer {
-        jobs: receiver,
+        jobs: jobs_sent,
+        questions: questions_sent,
         shared: Arc::clone(&shared),
         options,
         client: None,
@@ -224,7 +259,7 @@ pub fn pair(options: Options) -> (Store, Writer) {
         stale: 0,
         rehearsed_files: 0,
     };
-    (Store { jobs: sender, shared }, writer)
+    (Store { jobs, questions, batches: Arc::default(), shared }, writer)
 }
 
 /// How a writer stands.
@@ -254,6 +289,13 @@ impl Watcher {
 }
 
 impl Store {
+    /// Another end, for readers that have nothing to do with each other. What one asks is answered after the batches that
+    /// were handed over by it or its clones, and perhaps before those of other ends.
+    #[must_use]
+    pub fn another_end(&self) -> Store {
+        Store { batches: Arc::default(), ..self.clone() }
+    }
+
     /// Moves whenever what was read from the database may no longer hold. A reader that sees it moved forgets
     /// everything and begins anew from the checkpoints.
     pub fn epoch(&self) -> u64 {
@@ -323,7 +365,7 @@ impl Store {
     /// Hands a batch over; waits while two others are on their way.
     pub fn commit(&self, work: Work) -> Result<(), Interrupted> {
         self.shared.in_flight.fetch_add(1, Ordering::AcqRel);
-        let sent = self.jobs.blocking_send(Job::Commit(Box::new(work)));
+        let sent = self.jobs.blocking_send(Job::Commit(Box::new(work), Batch::of(&self.batches)));
         if sent.is_err() {
             self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
         }
@@ -333,7 +375,10 @@ impl Store {
     fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, Interrupted> {
         let (reply, answer) = oneshot::channel();
         self.shared.in_flight.fetch_add(1, Ordering::AcqRel);
-        let answer = match self.jobs.blocking_send(job(reply)) {
+        let counts = lock(&self.batches.counts);
+        let way = if counts.ended == counts.handed_over { &self.questions } else { &self.jobs };
+        drop(counts);
+        let answer = match way.blocking_send(job(reply)) {
             Ok(()) => answer.blocking_recv().map_err(|_| Interrupted),
             Err(_) => Err(Interrupted),
         };
@@ -343,15 +388,18 @@ impl Store {
         answer
     }
 
-    /// Checkpoints that a file with this head may continue, after all batches handed over before.
+    /// Checkpoints that a file with this head may continue, after all batches that this end handed over before.
     pub fn candidates(&self, head: Head, host: &str, source: &str) -> Result<Vec<Candidate>, Interrupted> {
         let (host, source) = (host.to_owned(), source.to_owned());
         self.ask(|reply| Job::Candidates { head, host, source, reply })
     }
 
-    /// Waits until everything handed over before was committed, or thrown away.
+    /// Waits until everything that this end handed over before was committed, or thrown away.
     pub fn settled(&self) -> Result<(), Interrupted> {
-        self.ask(|reply| Job::Settled { reply })
+        let counts = lock(&self.batches.counts);
+        let before = counts.handed_over;
+        drop(self.batches.ended.wait_while(counts, |counts| counts.ended < before));
+        if self.is_closed() { Err(Interrupted) } else { Ok(()) }
     }
 
     /// The latest event that was loaded from anywhere.
@@ -422,6 +470,7 @@ impl Writer {
                 biased;
                 _ = upkeep.tick(), if self.options.upkeep.is_some() => self.look_after().await,
                 _ = look.tick(), if self.options.upkeep.is_some() => self.look().await,
+                Some(question) = self.questions.recv() => self.work(question).await,
                 job = self.jobs.recv() => match job {
                     Some(job) => self.work(job).await,
                     None => false,
@@ -442,8 +491,9 @@ impl Writer {
         }
         // Whoever still waits sees the channel closed.
         self.jobs.close();
+        self.questions.close();
         while let Ok(job) = self.jobs.try_recv() {
-            if let Job::Commit(_) = job {
+            if let Job::Commit(..) = job {
                 self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
             }
         }
@@ -453,7 +503,7 @@ impl Writer {
     async fn work(&mut self, job: Job) -> bool {
         let is_rehearsal = self.options.rehearsal.is_some();
         match job {
-            Job::Commit(work) => {
+            Job::Commit(work, _batch) => {
                 let go_on = self.commit(*work).await;
                 self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
                 self.shared.wake_all();
@@ -462,10 +512,6 @@ impl Writer {
             Job::Candidates { head, host, source, reply } => {
                 self.answer(reply, async |client| Ok(files::candidates(client, head, &host, &source).await?))
                     .await
-            }
-            Job::Settled { reply } => {
-                let _ = reply.send(());
-                true
             }
             Job::LoadedUntil { reply } => self.answer(reply, files::loaded_until).await,
             // What a dry run must not write it does without.

@@ -194,7 +194,7 @@ fn help_is_a_small_manual() {
           --again              Read what is loaded already again: rows that are missing are loaded, and
                                rejects looked at again
           --dry-run            Write nothing, and tell what would be loaded
-          --jobs <N>           Files to read at the same time [default: 1]
+          --jobs <N>           Files to load at the same time, by a connection each [default: 1]
           --json               Print the summary as JSON
       -h, --help               Print help
 

@@ -81,6 +81,31 @@ fn a_directory_of_plain_and_compressed_files() {
 }
 
 #[test]
+fn of_copies_of_a_log_one_is_loaded_and_the_others_found_loaded() {
+    let mut bench = bench();
+    let config = fs::read_to_string(&bench.config).unwrap().replace("[load]", "[load]\nbatch_rows = 100");
+    fs::write(&bench.config, config).unwrap();
+    for (directory, jobs) in [("one", "1"), ("several", "4")] {
+        let text = many(3000);
+        for name in ["a", "b", "c", "d"] {
+            let path =
+                write(&mut bench, &format!("{directory}/{name}"), &text, if name == "a" { 3000 } else { 0 });
+            if name > "b" {
+                pack("gzip", &path);
+            }
+        }
+        let output = command(&bench, &[directory, "--jobs", jobs, "--json", "-v"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let account: Value = serde_json::from_slice(&output.stdout).expect(&said);
+        assert_eq!(counts(&account), (3000, 3000, 0), "{account}");
+        let files = (&account["files_loaded"], &account["files_loaded_before"]);
+        assert_eq!(files, (&1.into(), &3.into()), "{account}");
+        assert!(!said.contains("reading the checkpoints back"), "they were in each other's way: {said}");
+    }
+    bench.check();
+}
+
+#[test]
 fn merged_shuffled_and_overlapping_copies_add_what_is_missing() {
     let mut bench = bench();
     let (a, b, c) = (many(300), many(300), many(300));

@@ -61,7 +61,7 @@ impl Results {
 }
 
 /// Whoever broke with it in hand has left it whole.
-pub(super) fn lock(results: &Mutex<Results>) -> MutexGuard<'_, Results> {
+pub(super) fn lock<T>(results: &Mutex<T>) -> MutexGuard<'_, T> {
     results.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

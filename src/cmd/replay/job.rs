@@ -1,9 +1,10 @@
 //! One of the parallel loaders of a replay: takes one file after the other, by its checkpoint or beside it.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use super::account::{Loaded, Results, lock};
 use super::objects::Object;
@@ -20,6 +21,40 @@ use crate::store::writer::{self, Store};
 /// Members of one archive that are named where they cannot be read; of more, their number is said.
 const FAILED_NAMED: u64 = 1000;
 
+/// How the files begin that are being read. Of those that begin alike, which may be one and the same, one is read at a
+/// time: the next finds it loaded.
+#[derive(Debug, Default)]
+pub(super) struct Beginnings {
+    taken: Mutex<HashSet<[u8; 16]>>,
+    freed: Condvar,
+}
+
+impl Beginnings {
+    /// Waits until no other loader reads a file that begins so, and keeps them from it until the answer is dropped.
+    fn take(&self, head: [u8; 16]) -> Beginning<'_> {
+        let taken = lock(&self.taken);
+        let mut taken = self
+            .freed
+            .wait_while(taken, |taken| taken.contains(&head))
+            .unwrap_or_else(PoisonError::into_inner);
+        taken.insert(head);
+        Beginning { all: self, head }
+    }
+}
+
+/// The beginning of a file that is being read.
+struct Beginning<'b> {
+    all: &'b Beginnings,
+    head: [u8; 16],
+}
+
+impl Drop for Beginning<'_> {
+    fn drop(&mut self) {
+        lock(&self.all.taken).remove(&self.head);
+        self.all.freed.notify_all();
+    }
+}
+
 /// One of the parallel loaders.
 pub(super) struct Job<'a> {
     pub(super) loader: Loader,
@@ -31,6 +66,7 @@ pub(super) struct Job<'a> {
     pub(super) again: bool,
     pub(super) config: &'a Config,
     pub(super) bytes_done: &'a AtomicU64,
+    pub(super) beginnings: &'a Beginnings,
     pub(super) stop: Arc<Stop>,
 }
 
@@ -157,6 +193,8 @@ impl Job<'_> {
         // A file that may still be written to keeps its last line until it has a newline.
         let quiet = Micros::try_from(self.config.load.seal_after.as_micros()).unwrap_or(Micros::MAX);
         let complete = opened.is_packed() || item.name.is_some() || clock::now() - opened.modified() > quiet;
+        let head = opened.head(&self.belongs, complete)?;
+        let _alone = head.map(|head| self.beginnings.take(head.proof.hash));
         let mut again = false;
         if self.filtered || self.again {
             let done = self.beside(opened, complete, &raw, progress)?;

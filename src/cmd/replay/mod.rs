@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 use tokio_postgres::types::Type;
 
 use self::account::{Results, summary};
-use self::job::Job;
+use self::job::{Beginnings, Job};
 use self::objects::Listing;
 use super::run::{limits, way};
 use super::{Out, Outcome, show, when};
@@ -35,6 +35,10 @@ use crate::store::{self, migrate};
 
 /// The source under which replayed files are recorded.
 const SOURCE: &str = "replay";
+
+/// Loaders that share a connection where there is but one: while what one of them read is loaded, the other reads on in
+/// the next file, or fetches it.
+const LOADERS_OF_ONE: usize = 2;
 
 /// How often the progress bar moves.
 const DRAW_INTERVAL: Duration = Duration::from_millis(100);
@@ -74,7 +78,8 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     let started = Instant::now();
     let count = items.len() + objects.len();
     let jobs = usize::from(args.jobs).min(count).max(1);
-    let next = AtomicUsize::new(0);
+    let loaders = if jobs == 1 { LOADERS_OF_ONE.min(count).max(1) } else { jobs };
+    let (next, beginnings) = (AtomicUsize::new(0), Beginnings::default());
     let results = Mutex::new(Results { skipped: known, outside, ..Results::default() });
     let bytes_done = AtomicU64::new(0);
     let interrupted = Arc::new(AtomicBool::new(false));
@@ -103,17 +108,19 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     let bar = bar(inputs::total_bytes(&items) + objects.iter().map(|object| object.bytes).sum::<u64>());
     let broke = std::thread::scope(|scope| -> anyhow::Result<bool> {
         let mut threads = Vec::new();
-        for store in &stores {
+        for store in stores.iter().cycle().take(loaders) {
             let (way, belongs) = way(config, &spec)?;
             let belongs = Belongs { source: SOURCE.to_owned(), ..belongs };
+            let store = store.another_end();
             let mut job = Job {
                 loader: Loader::new(store.clone(), way.filtered(filter.clone()), limits(config)),
-                store: store.clone(),
+                store,
                 belongs,
                 filtered: !filter.is_open(),
                 again: args.again,
                 config,
                 bytes_done: &bytes_done,
+                beginnings: &beginnings,
                 stop: Arc::clone(&stop),
             };
             let (items, objects, next, results) = (&items, &objects, &next, &results);
