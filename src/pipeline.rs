@@ -250,7 +250,7 @@ impl Loader {
         }
         self.handed_over = Instant::now();
         let mut next = Work::new(self.epoch);
-        next.batch = Batch::with_room_for(&self.work.batch);
+        next.batch = Batch::with_room_for(&self.work.batch, self.store.spare());
         let work = std::mem::replace(&mut self.work, next);
         self.store.commit(work)
     }

@@ -23,6 +23,9 @@ const RAW_BYTES_MAX: usize = 2048;
 /// Raw bytes of rejects that one batch carries at the most.
 const RAW_BYTES_PER_BATCH: usize = 256 * 1024;
 
+/// What hardly a row takes more than.
+const ROW_BYTES: usize = 4096;
+
 /// Distinct reject spans that fill a batch.
 const REJECTS_MAX: usize = 20_000;
 
@@ -181,13 +184,26 @@ pub struct Batch {
 
 impl Batch {
     /// An empty one with room for the rows of another, and a few more: growing a batch would copy it again and again.
-    pub fn with_room_for(other: &Batch) -> Batch {
-        let more = |length: usize| length + length / 8;
-        Batch {
-            data: Vec::with_capacity(more(other.data.len())),
-            keys: Vec::with_capacity(more(other.keys.len())),
-            ..Batch::default()
+    /// The room is that of `spare`, unless that is too little, or far too much.
+    pub fn with_room_for(other: &Batch, spare: Option<Batch>) -> Batch {
+        fn room<T>(like: &[T], spare: Vec<T>) -> Vec<T> {
+            let least = like.len() + like.len() / 16;
+            if (least..=8 * least).contains(&spare.capacity()) {
+                spare
+            } else {
+                Vec::with_capacity(2 * least - like.len())
+            }
         }
+        let Batch { data, keys, .. } = spare.unwrap_or_default().emptied();
+        Batch { data: room(&other.data, data), keys: room(&other.keys, keys), ..Batch::default() }
+    }
+
+    /// Nothing but its room.
+    #[must_use]
+    pub fn emptied(mut self) -> Batch {
+        self.data.clear();
+        self.keys.clear();
+        Batch { data: self.data, keys: self.keys, ..Batch::default() }
     }
 
     /// Index of the section opened last.
@@ -306,6 +322,8 @@ impl Batch {
             return;
         }
         let start = self.data.len();
+        make_room(&mut self.data, ROW_BYTES);
+        make_room(&mut self.keys, 1);
         copy::row(&mut self.data, row, Origin { event_id, file_id, file_offset: offset });
         self.hours.insert(hour(row.occurred_at));
         let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -546,6 +564,14 @@ impl Batch {
     }
 }
 
+/// Makes room for `more`, and for a quarter of what is there: a vector would make room for as much again, and a batch is
+/// large.
+fn make_room<T>(vector: &mut Vec<T>, more: usize) {
+    if vector.capacity() - vector.len() < more {
+        vector.reserve_exact(vector.len() / 4 + 16 * more);
+    }
+}
+
 /// UTC hour since 1970.
 pub fn hour(at: Micros) -> i32 {
     i32::try_from(at.div_euclid(MICROS_PER_HOUR)).unwrap_or(i32::MAX)
@@ -555,6 +581,25 @@ pub fn hour(at: Micros) -> i32 {
 mod tests {
     use super::super::row::TrafficClass;
     use super::*;
+
+    #[test]
+    fn the_room_of_a_batch_is_used_again_where_it_fits() {
+        let filled = |rows: i64| {
+            let mut batch = batch(false);
+            (0..rows).for_each(|n| batch.row(&plain_row(n), n.unsigned_abs().into(), n.unsigned_abs(), 1));
+            batch
+        };
+        let (large, little) = (filled(2000), filled(20));
+        assert!(large.data.capacity() < large.data.len() * 3 / 2, "it grew by more than it needs");
+        let (room, rows) = (large.data.capacity(), large.keys.capacity());
+        let next = Batch::with_room_for(&filled(1500), Some(large.emptied()));
+        assert!(next.is_empty() && next.data.is_empty() && next.keys.is_empty());
+        assert_eq!((next.data.capacity(), next.keys.capacity()), (room, rows));
+        // What followed a backlog is not to keep its room.
+        let next = Batch::with_room_for(&little, Some(next));
+        assert!(next.data.capacity() < room / 8 && next.data.capacity() > little.data.len());
+        assert_eq!(Batch::with_room_for(&little, None).data.capacity(), next.data.capacity());
+    }
 
     fn plain_row(at: Micros) -> Row<'static> {
         Row { occurred_at: at, app_id: 1, event_type: "pageview", ..Row::empty(TrafficClass::Human) }

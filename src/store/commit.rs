@@ -199,7 +199,8 @@ impl Patience {
     }
 }
 
-/// Loads `work` in one transaction. On success the batch holds what was loaded, with the counts per section.
+/// Loads `work` in one transaction. On success the batch holds what was loaded, with the counts per section; its `data`
+/// only keeps its room.
 pub async fn commit(
     client: &Client,
     work: &mut Work,
@@ -217,6 +218,7 @@ pub async fn commit(
         match outcome {
             Ok(()) => {
                 patience.refill(work.batch.keys.len());
+                work.batch.data = Vec::from(data);
                 return Ok(());
             }
             Err(failure) => {

@@ -27,6 +27,7 @@ use crate::config;
 use crate::fault;
 use crate::metrics::{Metrics, Observed, Totals};
 use crate::pure::aside::OldSpan;
+use crate::pure::batch;
 use crate::pure::checkpoint::Head;
 use crate::pure::enrich::App;
 use crate::pure::enrich::day::LocalDay;
@@ -112,6 +113,9 @@ struct Shared {
     connected: AtomicBool,
     connections: AtomicU64,
     stop: Notify,
+    /// Batches that are committed, for their room: to free and to allocate so much again and again takes more memory than
+    /// it needs, because what is freed lies between what is not.
+    spare: Mutex<Vec<batch::Batch>>,
     wakes: Mutex<Vec<Arc<Wake>>>,
     metrics: Arc<Metrics>,
     trouble: Mutex<Option<String>>,
@@ -238,6 +242,7 @@ pub fn pair(options: Options) -> (Store, Writer) {
         connected: AtomicBool::new(false),
         connections: AtomicU64::new(0),
         stop: Notify::new(),
+        spare: Mutex::default(),
         wakes: Mutex::default(),
         metrics: Arc::clone(&options.metrics),
         trouble: Mutex::default(),
@@ -360,6 +365,11 @@ impl Store {
     /// The error that ended an impatient writer.
     pub fn take_fatal(&self) -> Option<anyhow::Error> {
         lock(&self.shared.fatal).take()
+    }
+
+    /// A batch that was committed, whose room may be used again.
+    pub fn spare(&self) -> Option<batch::Batch> {
+        lock(&self.shared.spare).pop()
     }
 
     /// Hands a batch over; waits while two others are on their way.
@@ -614,6 +624,10 @@ impl Writer {
                 self.well();
                 self.shared.metrics.committed(&work.batch, started.elapsed());
                 work.tell();
+                let mut spare = lock(&self.shared.spare);
+                if spare.is_empty() {
+                    spare.push(work.batch.emptied());
+                }
                 true
             }
             Ok(Err(Failure::Stale(why))) => {
