@@ -191,24 +191,24 @@ fn a_copy_that_begins_while_other_files_are_loaded_is_one_under_way() {
     // However long this takes, a file that is written now is one that is written to.
     let text = fs::read_to_string(&bench.config).unwrap();
     fs::write(&bench.config, text.replace("seal_after = \"1s\"", "seal_after = \"30m\"")).unwrap();
-    let (one, text) = (many(2), many(2));
+    let (one, other, text) = (many(2), many(2), many(2));
     fs::create_dir_all(bench.path("in")).unwrap();
-    for (name, text) in [("in/a", &one), ("in/b", &text)] {
+    for (name, text) in [("in/a", &one), ("in/b", &other), ("in/c", &text)] {
         bench.append_text(name, text, 0);
         stands_still(&bench, name);
     }
-    // Within the first file it waits, till the other is another. The partition is there already.
+    // Within the first two files, which are read at once, it waits, till the third is another. The partition is there already.
     load(&mut bench, "before", &many(1), 1);
     let held = bench.database.hold();
     let mut child = replay(&bench, "in").spawn().unwrap();
     held.wait_until_awaited();
     fs::write(bench.path("new"), &text[..text.len() - 50]).unwrap();
-    fs::rename(bench.path("new"), bench.path("in/b")).unwrap();
+    fs::rename(bench.path("new"), bench.path("in/c")).unwrap();
     drop(held);
     assert!(!child.wait().unwrap().success());
     assert_eq!(bench.database.psql("SELECT count(*) FROM rejected_lines"), "0", "{}", bench.state());
-    bench.append_text("in/b", &text[text.len() - 50..], 4);
-    stands_still(&bench, "in/b");
+    bench.append_text("in/c", &text[text.len() - 50..], 6);
+    stands_still(&bench, "in/c");
     assert!(replay(&bench, "in").status().unwrap().success());
     bench.check();
 }
