@@ -27,7 +27,7 @@ use crate::config;
 use crate::fault;
 use crate::metrics::{Metrics, Observed, Totals};
 use crate::pure::aside::OldSpan;
-use crate::pure::batch;
+use crate::pure::batch::Batch;
 use crate::pure::checkpoint::Head;
 use crate::pure::enrich::App;
 use crate::pure::enrich::day::LocalDay;
@@ -35,8 +35,8 @@ use crate::pure::hit::Micros;
 
 const END_DEAD_PREDECESSORS: &str = include_str!("../../sql/end_dead_predecessors.sql");
 
-/// Batches and questions that wait for the writer. With the one being built and the one being written, three
-/// batches exist at the most.
+/// Batches, and questions, that wait for the writer. Besides there are the batch that is being written, one that each reader
+/// builds, and the room of one more.
 const QUEUE: usize = 1;
 
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -113,9 +113,9 @@ struct Shared {
     connected: AtomicBool,
     connections: AtomicU64,
     stop: Notify,
-    /// Batches that are committed, for their room: to free and to allocate so much again and again takes more memory than
+    /// A batch that is committed, for its room: to free and to allocate so much again and again takes more memory than
     /// it needs, because what is freed lies between what is not.
-    spare: Mutex<Vec<batch::Batch>>,
+    spare: Mutex<Option<Batch>>,
     wakes: Mutex<Vec<Arc<Wake>>>,
     metrics: Arc<Metrics>,
     trouble: Mutex<Option<String>>,
@@ -132,7 +132,7 @@ impl Shared {
 
 /// The batches that were handed over by one end, which end in that order.
 #[derive(Debug, Default)]
-struct Batches {
+struct HandedOver {
     counts: Mutex<Counts>,
     ended: Condvar,
 }
@@ -144,16 +144,16 @@ struct Counts {
 }
 
 /// One of them: ended when it is committed or thrown away.
-struct Batch(Arc<Batches>);
+struct OnItsWay(Arc<HandedOver>);
 
-impl Batch {
-    fn of(all: &Arc<Batches>) -> Batch {
+impl OnItsWay {
+    fn one_of(all: &Arc<HandedOver>) -> OnItsWay {
         lock(&all.counts).handed_over += 1;
-        Batch(Arc::clone(all))
+        OnItsWay(Arc::clone(all))
     }
 }
 
-impl Drop for Batch {
+impl Drop for OnItsWay {
     fn drop(&mut self) {
         lock(&self.0.counts).ended += 1;
         self.0.ended.notify_all();
@@ -161,7 +161,7 @@ impl Drop for Batch {
 }
 
 enum Job {
-    Commit(Box<Work>, Batch),
+    Commit(Box<Work>, OnItsWay),
     Candidates { head: Head, host: String, source: String, reply: oneshot::Sender<Vec<Candidate>> },
     LoadedUntil { reply: oneshot::Sender<Micros> },
     Seen { file_id: i32, facts: Facts, reply: oneshot::Sender<()> },
@@ -178,7 +178,7 @@ pub struct Store {
     jobs: mpsc::Sender<Job>,
     /// Questions of ends that have no batch on the way: the batches of others are not waited for.
     questions: mpsc::Sender<Job>,
-    batches: Arc<Batches>,
+    batches: Arc<HandedOver>,
     shared: Arc<Shared>,
 }
 
@@ -368,14 +368,14 @@ impl Store {
     }
 
     /// A batch that was committed, whose room may be used again.
-    pub fn spare(&self) -> Option<batch::Batch> {
-        lock(&self.shared.spare).pop()
+    pub fn spare(&self) -> Option<Batch> {
+        lock(&self.shared.spare).take()
     }
 
     /// Hands a batch over; waits while two others are on their way.
     pub fn commit(&self, work: Work) -> Result<(), Interrupted> {
         self.shared.in_flight.fetch_add(1, Ordering::AcqRel);
-        let sent = self.jobs.blocking_send(Job::Commit(Box::new(work), Batch::of(&self.batches)));
+        let sent = self.jobs.blocking_send(Job::Commit(Box::new(work), OnItsWay::one_of(&self.batches)));
         if sent.is_err() {
             self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
         }
@@ -624,10 +624,7 @@ impl Writer {
                 self.well();
                 self.shared.metrics.committed(&work.batch, started.elapsed());
                 work.tell();
-                let mut spare = lock(&self.shared.spare);
-                if spare.is_empty() {
-                    spare.push(work.batch.emptied());
-                }
+                lock(&self.shared.spare).get_or_insert(work.batch.emptied());
                 true
             }
             Ok(Err(Failure::Stale(why))) => {
