@@ -721,10 +721,9 @@ def filled(bench, size):
     say(f"  filling a table with {size} million rows")
     there.replay(bench.log("filler.log", 1_000_000, seed=2))
     there.sql("CREATE UNLOGGED TABLE filler AS SELECT * FROM access_logs")
-    # makes the partitions of all that follows
+    # makes the partitions of all that follows; its rows would have ids looked up
     for age_s in (DAY_S, 2 * DAY_S + size * SPAN_S):
         there.replay(bench.log("little.log", 1000, age_s=age_s))
-    # nor is anything of the logs' hours there, whose ids would be looked up
     there.empty()
     columns = there.columns()
     for n in range(size):

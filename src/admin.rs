@@ -7,7 +7,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -22,6 +22,7 @@ use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 
+use crate::lock::lock;
 use crate::metrics::Metrics;
 
 /// Connections that are served at the same time; others wait for one of them to end.
@@ -103,7 +104,7 @@ impl Admin {
 
     /// From now on these are the answers.
     pub fn answer_by(&self, answers: Arc<dyn Answers>) {
-        *self.present.lock().unwrap_or_else(PoisonError::into_inner) = Some(answers);
+        *lock(&self.present) = Some(answers);
     }
 }
 
@@ -181,7 +182,7 @@ impl Port {
     }
 
     fn page(&self, path: &str) -> Response<Full<Bytes>> {
-        let present = self.present.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let present = lock(&self.present).clone();
         let Some(answers) = present else {
             return text(StatusCode::SERVICE_UNAVAILABLE, "starting\n");
         };

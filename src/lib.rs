@@ -27,4 +27,5 @@ pub mod clock;
 pub mod cmd;
 pub mod config;
 pub mod fault;
+pub mod lock;
 pub mod metrics;

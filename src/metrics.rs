@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use prometheus::{
@@ -14,6 +14,7 @@ use prometheus::{
 };
 
 use crate::clock;
+use crate::lock::lock;
 use crate::pure::batch::Batch;
 use crate::pure::hit::{EVENT_TYPES, NonHit, Reason};
 
@@ -196,10 +197,6 @@ impl Default for Metrics {
     fn default() -> Metrics {
         Metrics::new().expect("the names are distinct and well-formed")
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Metrics {

@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -29,6 +29,7 @@ use super::{Object, hash, open, pack, spool, store};
 use crate::clock::{self, system_time};
 use crate::config;
 use crate::fault::{self, Step};
+use crate::lock::lock;
 use crate::metrics::{Metrics, Queue};
 use crate::pure::parse::Format;
 use crate::source::follow::Place;
@@ -83,13 +84,13 @@ pub struct Status {
 impl Status {
     /// What keeps it from archiving, if anything does.
     pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.trouble).clone()
     }
 
     /// The rotated logs of some places that are not in the archive yet, by what is on the disk now. `None`: what is
     /// there was not looked at yet.
     pub fn queue<'a>(&self, places: impl Iterator<Item = &'a Place>) -> Option<Queue> {
-        let settled = self.settled.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let settled = lock(&self.settled).clone()?;
         let mut queue = Queue::default();
         for file in places.flat_map(|place| files(place, false)) {
             if file.stamp.size == 0 || settled.get(&file.key) == Some(&file.stamp) {
@@ -104,7 +105,7 @@ impl Status {
     }
 
     fn set(&self, trouble: Option<String>) -> Option<String> {
-        std::mem::replace(&mut *self.trouble.lock().unwrap_or_else(PoisonError::into_inner), trouble)
+        std::mem::replace(&mut *lock(&self.trouble), trouble)
     }
 }
 
@@ -341,7 +342,7 @@ impl Archiver {
         let looked = self.look_at_all();
         let settled = self.known.iter().filter(|(_, (_, known))| matches!(known, Known::Settled));
         let settled = settled.map(|(key, (stamp, _))| (*key, *stamp)).collect();
-        *self.status.settled.lock().unwrap_or_else(PoisonError::into_inner) = Some(settled);
+        *lock(&self.status.settled) = Some(settled);
         looked
     }
 

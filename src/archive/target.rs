@@ -5,10 +5,12 @@
 
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+
+use crate::lock::lock;
 
 /// SHA-256.
 pub type Sha256 = [u8; 32];
@@ -131,8 +133,8 @@ impl Stop {
 
     /// Blocks until it is, or the time is over.
     pub fn sleep(&self, most: Duration) {
-        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = self.condition.wait_timeout_while(lock, most, |()| !self.is_stopped());
+        let held = lock(&self.lock);
+        let _ = self.condition.wait_timeout_while(held, most, |()| !self.is_stopped());
     }
 
     /// Whether it is time.

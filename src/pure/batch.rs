@@ -159,6 +159,16 @@ pub struct RejectSpan {
     pub filtered: bool,
 }
 
+/// How many rows a section adds, and the first and the last of their times.
+pub type Added = (u64, Option<(Micros, Micros)>);
+
+/// Room for the rows of a batch, and nothing in it.
+#[derive(Debug, Default)]
+pub struct Room {
+    data: Vec<u8>,
+    keys: Vec<Key>,
+}
+
 /// What one transaction loads.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -184,8 +194,8 @@ pub struct Batch {
 
 impl Batch {
     /// An empty one with room for the rows of another, and a few more: growing a batch would copy it again and again.
-    /// The room is that of `spare`, unless that is too little, or far too much.
-    pub fn with_room_for(other: &Batch, spare: Option<Batch>) -> Batch {
+    /// The room is `spare`, unless that is too little, or far too much.
+    pub fn with_room_for(other: &Batch, spare: Room) -> Batch {
         fn room<T>(like: &[T], spare: Vec<T>) -> Vec<T> {
             let least = like.len() + like.len() / 16;
             if (least..=8 * least).contains(&spare.capacity()) {
@@ -194,16 +204,14 @@ impl Batch {
                 Vec::with_capacity(2 * least - like.len())
             }
         }
-        let Batch { data, keys, .. } = spare.unwrap_or_default().emptied();
-        Batch { data: room(&other.data, data), keys: room(&other.keys, keys), ..Batch::default() }
+        Batch { data: room(&other.data, spare.data), keys: room(&other.keys, spare.keys), ..Batch::default() }
     }
 
-    /// Nothing but its room.
-    #[must_use]
-    pub fn emptied(mut self) -> Batch {
+    /// What another may use of it once its rows are loaded.
+    pub fn into_room(mut self) -> Room {
         self.data.clear();
         self.keys.clear();
-        Batch { data: self.data, keys: self.keys, ..Batch::default() }
+        Room { data: self.data, keys: self.keys }
     }
 
     /// Index of the section opened last.
@@ -551,11 +559,11 @@ impl Batch {
         self.sections.get(self.current)?.aside.as_ref()?.next(offset)
     }
 
-    /// Rows that each section adds, with their first and last time.
-    pub fn added(&self) -> Vec<(u64, Option<(Micros, Micros)>)> {
+    /// What each section adds.
+    pub fn added(&self) -> Vec<Added> {
         let mut added = vec![(0, None); self.sections.len()];
         for key in &self.keys {
-            let (rows, times): &mut (u64, Option<(Micros, Micros)>) = &mut added[key.section as usize];
+            let (rows, times): &mut Added = &mut added[key.section as usize];
             *rows += 1;
             let (first, last) = times.unwrap_or((key.occurred_at, key.occurred_at));
             *times = Some((first.min(key.occurred_at), last.max(key.occurred_at)));
@@ -592,13 +600,13 @@ mod tests {
         let (large, little) = (filled(2000), filled(20));
         assert!(large.data.capacity() < large.data.len() * 3 / 2, "it grew by more than it needs");
         let (room, rows) = (large.data.capacity(), large.keys.capacity());
-        let next = Batch::with_room_for(&filled(1500), Some(large.emptied()));
+        let next = Batch::with_room_for(&filled(1500), large.into_room());
         assert!(next.is_empty() && next.data.is_empty() && next.keys.is_empty());
         assert_eq!((next.data.capacity(), next.keys.capacity()), (room, rows));
         // What followed a backlog is not to keep its room.
-        let next = Batch::with_room_for(&little, Some(next));
+        let next = Batch::with_room_for(&little, next.into_room());
         assert!(next.data.capacity() < room / 8 && next.data.capacity() > little.data.len());
-        assert_eq!(Batch::with_room_for(&little, None).data.capacity(), next.data.capacity());
+        assert_eq!(Batch::with_room_for(&little, Room::default()).data.capacity(), next.data.capacity());
     }
 
     fn plain_row(at: Micros) -> Row<'static> {

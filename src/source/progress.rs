@@ -6,12 +6,13 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use super::follow::Place;
 use super::reading::{Key, key};
 use super::siblings::{live_paths, siblings};
 use crate::clock::micros;
+use crate::lock::lock;
 use crate::metrics::Lag;
 use crate::pure::hit::Micros;
 use crate::store::files::Reached;
@@ -83,7 +84,7 @@ impl Progress {
     }
 
     fn files(&self) -> MutexGuard<'_, HashMap<Key, Stands>> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.files)
     }
 
     /// How far the source is behind, by what is on the disk. `None`: not all files were looked at yet.

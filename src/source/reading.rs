@@ -240,8 +240,13 @@ impl Opened {
     /// # Errors
     /// It cannot be read.
     pub fn head(&self, belongs: &Belongs, complete: bool) -> io::Result<Option<Head>> {
+        Ok(self.beginning_and_head(belongs, complete)?.1)
+    }
+
+    fn beginning_and_head(&self, belongs: &Belongs, complete: bool) -> io::Result<(Vec<u8>, Option<Head>)> {
         let (beginning, ends) = self.beginning()?;
-        Ok(Head::of(&beginning, belongs.alt1, ends || complete))
+        let head = Head::of(&beginning, belongs.alt1, ends || complete);
+        Ok((beginning, head))
     }
 
     /// Holds the file against the checkpoints that begin like it.
@@ -388,12 +393,12 @@ impl Opened {
         complete: bool,
         store: &Store,
     ) -> io::Result<Result<Option<Begins>, Interrupted>> {
-        let (beginning, ends) = self.beginning()?;
+        let (beginning, head) = self.beginning_and_head(belongs, complete)?;
         if !self.is_packed() && stored::packing(&beginning)? != Packing::Plain {
             // A compressor wrote its first bytes since they were looked at: what it is, the next look tells.
             return Ok(Ok(None));
         }
-        let Some(head) = Head::of(&beginning, belongs.alt1, ends || complete) else { return Ok(Ok(None)) };
+        let Some(head) = head else { return Ok(Ok(None)) };
         Ok(store.candidates(head, &belongs.host, &belongs.source).map(|mut candidates| {
             candidates.sort_by_key(|c| std::cmp::Reverse(c.checkpoint.loaded_bytes));
             Some(Begins { beginning, head, candidates })

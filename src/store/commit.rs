@@ -30,7 +30,7 @@ use super::{NOTICE_THAT_WE_ARE_GONE, Trouble, classify, classify_any, dimensions
 use crate::clock::{micros, system_time};
 use crate::fault::{self, Step};
 use crate::pure::aside::{Aside, UsedSpan};
-use crate::pure::batch::{Batch, FileRef, RejectSpan, Section};
+use crate::pure::batch::{Added, Batch, FileRef, RejectSpan, Section};
 use crate::pure::checkpoint::Proof;
 use crate::pure::copy::{COLUMNS, HEADER, TRAILER};
 use crate::pure::hit::Micros;
@@ -347,16 +347,11 @@ async fn may_be_there(client: &Client, batch: &Batch) -> Result<bool, Failure> {
     Ok(client.query_typed_one(sql, &params).await?.get(0))
 }
 
-/// The first and the last time of rows whose ids are asked for; `None`: of none they are.
-fn times_asked_for(batch: &Batch) -> Option<(Micros, Micros)> {
-    let times = || batch.asked_for().map(|k| k.occurred_at);
-    times().min().zip(times().max())
-}
-
 /// From when to when something is loaded already, of the time of the rows whose ids are asked for: disjoint, ascending.
 async fn loaded_times(client: &Client, batch: &Batch) -> Result<Vec<(Micros, Micros)>, Failure> {
     let mut loaded: Vec<(Micros, Micros)> = Vec::new();
-    let Some((first, last)) = times_asked_for(batch) else { return Ok(loaded) };
+    let times = || batch.asked_for().map(|k| k.occurred_at);
+    let (Some(first), Some(last)) = (times().min(), times().max()) else { return Ok(loaded) };
     let sql = "SELECT first_at, last_at FROM checkpoints WHERE first_at <= $2 AND last_at >= $1 \
                UNION ALL \
                SELECT first_at, last_at FROM loaded_by_ids WHERE first_at <= $2 AND last_at >= $1 \
@@ -381,7 +376,6 @@ async fn ids_there(
     loaded: &[(Micros, Micros)],
 ) -> Result<HashSet<(i32, Micros, u128)>, Failure> {
     let mut there = HashSet::new();
-    let Some((first, last)) = times_asked_for(batch) else { return Ok(there) };
     let mut wanted: Vec<(i32, Micros)> = Vec::new();
     for key in batch.asked_for() {
         let at = loaded.partition_point(|range| range.1 < key.occurred_at);
@@ -389,19 +383,17 @@ async fn ids_there(
             wanted.push((key.app_id, key.occurred_at));
         }
     }
-    if wanted.is_empty() {
-        return Ok(there);
-    }
     wanted.sort_unstable();
     wanted.dedup();
     let (apps, times): (Vec<i32>, Vec<SystemTime>) =
         wanted.into_iter().map(|(app, at)| (app, system_time(at))).unzip();
+    let (Some(first), Some(last)) = (times.iter().min(), times.iter().max()) else { return Ok(there) };
     client.batch_execute(IDS_BY_INDEX).await?;
     let params: [(&(dyn ToSql + Sync), Type); 4] = [
         (&apps, Type::INT4_ARRAY),
         (&times, Type::TIMESTAMPTZ_ARRAY),
-        (&system_time(first), Type::TIMESTAMPTZ),
-        (&system_time(last), Type::TIMESTAMPTZ),
+        (first, Type::TIMESTAMPTZ),
+        (last, Type::TIMESTAMPTZ),
     ];
     for row in client.query_typed(IDS_THERE, &params).await? {
         let at = micros(row.get::<_, SystemTime>(1));
@@ -409,9 +401,6 @@ async fn ids_there(
     }
     Ok(there)
 }
-
-/// How many rows a section adds, and the first and the last of their times.
-type Added = (u64, Option<(Micros, Micros)>);
 
 /// Enters the files that are new, those read aside, and where files were seen.
 async fn enter_files(client: &Client, work: &Work, added: &[Added]) -> Result<(), Failure> {
@@ -609,7 +598,7 @@ async fn create(
     section: &Section,
     facts: &Facts,
     disproved: &[i32],
-    (rows, times): (u64, Option<(Micros, Micros)>),
+    (rows, times): Added,
 ) -> Result<(), Failure> {
     let head = section.file.head();
     let lock = if head.has_id {

@@ -7,7 +7,7 @@
 //! buffer, so nothing is lost by throwing away.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -25,9 +25,10 @@ use super::{Trouble, classify, classify_any, dimensions, files, migrate, partiti
 use crate::clock;
 use crate::config;
 use crate::fault;
+use crate::lock::lock;
 use crate::metrics::{Metrics, Observed, Totals};
 use crate::pure::aside::OldSpan;
-use crate::pure::batch::Batch;
+use crate::pure::batch::Room;
 use crate::pure::checkpoint::Head;
 use crate::pure::enrich::App;
 use crate::pure::enrich::day::LocalDay;
@@ -100,10 +101,6 @@ impl Wake {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 struct Shared {
     epoch: AtomicU64,
     beat: AtomicU64,
@@ -113,9 +110,9 @@ struct Shared {
     connected: AtomicBool,
     connections: AtomicU64,
     stop: Notify,
-    /// A batch that is committed, for its room: to free and to allocate so much again and again takes more memory than
-    /// it needs, because what is freed lies between what is not.
-    spare: Mutex<Option<Batch>>,
+    /// The room of a batch that is committed: to free and to allocate so much again and again takes more memory than it
+    /// needs, because what is freed lies between what is not.
+    spare: Mutex<Room>,
     wakes: Mutex<Vec<Arc<Wake>>>,
     metrics: Arc<Metrics>,
     trouble: Mutex<Option<String>>,
@@ -143,20 +140,26 @@ struct Counts {
     ended: u64,
 }
 
-/// One of them: ended when it is committed or thrown away.
-struct OnItsWay(Arc<HandedOver>);
+/// One of them: ended when it is committed or thrown away, or could not be handed over.
+struct OnItsWay {
+    batches: Arc<HandedOver>,
+    shared: Arc<Shared>,
+}
 
 impl OnItsWay {
-    fn one_of(all: &Arc<HandedOver>) -> OnItsWay {
-        lock(&all.counts).handed_over += 1;
-        OnItsWay(Arc::clone(all))
+    fn from(end: &Store) -> OnItsWay {
+        end.shared.in_flight.fetch_add(1, Ordering::AcqRel);
+        lock(&end.batches.counts).handed_over += 1;
+        OnItsWay { batches: Arc::clone(&end.batches), shared: Arc::clone(&end.shared) }
     }
 }
 
 impl Drop for OnItsWay {
     fn drop(&mut self) {
-        lock(&self.0.counts).ended += 1;
-        self.0.ended.notify_all();
+        lock(&self.batches.counts).ended += 1;
+        self.batches.ended.notify_all();
+        self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
+        self.shared.wake_all();
     }
 }
 
@@ -367,19 +370,15 @@ impl Store {
         lock(&self.shared.fatal).take()
     }
 
-    /// A batch that was committed, whose room may be used again.
-    pub fn spare(&self) -> Option<Batch> {
-        lock(&self.shared.spare).take()
+    /// The room of a batch that was committed.
+    pub fn spare(&self) -> Room {
+        std::mem::take(&mut *lock(&self.shared.spare))
     }
 
     /// Hands a batch over; waits while two others are on their way.
     pub fn commit(&self, work: Work) -> Result<(), Interrupted> {
-        self.shared.in_flight.fetch_add(1, Ordering::AcqRel);
-        let sent = self.jobs.blocking_send(Job::Commit(Box::new(work), OnItsWay::one_of(&self.batches)));
-        if sent.is_err() {
-            self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
-        }
-        sent.map_err(|_| Interrupted)
+        let job = Job::Commit(Box::new(work), OnItsWay::from(self));
+        self.jobs.blocking_send(job).map_err(|_| Interrupted)
     }
 
     fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, Interrupted> {
@@ -502,23 +501,14 @@ impl Writer {
         // Whoever still waits sees the channel closed.
         self.jobs.close();
         self.questions.close();
-        while let Ok(job) = self.jobs.try_recv() {
-            if let Job::Commit(..) = job {
-                self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
-            }
-        }
+        while self.jobs.try_recv().is_ok() {}
         self.shared.wake_all();
     }
 
     async fn work(&mut self, job: Job) -> bool {
         let is_rehearsal = self.options.rehearsal.is_some();
         match job {
-            Job::Commit(work, _batch) => {
-                let go_on = self.commit(*work).await;
-                self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
-                self.shared.wake_all();
-                go_on
-            }
+            Job::Commit(work, _on_its_way) => self.commit(*work).await,
             Job::Candidates { head, host, source, reply } => {
                 self.answer(reply, async |client| Ok(files::candidates(client, head, &host, &source).await?))
                     .await
@@ -624,7 +614,7 @@ impl Writer {
                 self.well();
                 self.shared.metrics.committed(&work.batch, started.elapsed());
                 work.tell();
-                lock(&self.shared.spare).get_or_insert(work.batch.emptied());
+                *lock(&self.shared.spare) = work.batch.into_room();
                 true
             }
             Ok(Err(Failure::Stale(why))) => {

@@ -197,7 +197,8 @@ fn a_copy_that_begins_while_other_files_are_loaded_is_one_under_way() {
         bench.append_text(name, text, 0);
         stands_still(&bench, name);
     }
-    // Within the first two files, which are read at once, it waits, till the third is another. The partition is there already.
+    // Within the first two files, which are read at once, it waits, till the third is another. The partition is there
+    // already.
     load(&mut bench, "before", &many(1), 1);
     let held = bench.database.hold();
     let mut child = replay(&bench, "in").spawn().unwrap();

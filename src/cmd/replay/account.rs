@@ -1,7 +1,6 @@
 //! What became of the files and lines of a replay, for people and as JSON.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -58,11 +57,6 @@ impl Results {
             Err(why) => self.failed.push((name, why)),
         }
     }
-}
-
-/// Whoever broke with it in hand has left it whole.
-pub(super) fn lock<T>(results: &Mutex<T>) -> MutexGuard<'_, T> {
-    results.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The account of a replay: `lines` = `rows` + `non_hits` + `rejects` + `already_loaded` + `filtered`.

@@ -6,12 +6,13 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use super::account::{Loaded, Results, lock};
+use super::account::{Loaded, Results};
 use super::objects::Object;
 use crate::account;
 use crate::archive::target::Stop;
 use crate::clock;
 use crate::config::Config;
+use crate::lock::lock;
 use crate::pipeline::{Aside, Halt, Loader};
 use crate::pure::hit::Micros;
 use crate::source::inputs::{Item, Members, Progress};

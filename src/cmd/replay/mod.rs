@@ -23,6 +23,7 @@ use crate::account::may_not_read;
 use crate::archive::target::Stop;
 use crate::cli;
 use crate::config::Config;
+use crate::lock::lock;
 use crate::metrics::Totals;
 use crate::pipeline::Loader;
 use crate::pure::filter::Filter;
@@ -36,9 +37,9 @@ use crate::store::{self, migrate};
 /// The source under which replayed files are recorded.
 const SOURCE: &str = "replay";
 
-/// Loaders that share a connection where there is but one: while what one of them read is loaded, the other reads on in
-/// the next file, or fetches it.
-const LOADERS_OF_ONE: usize = 2;
+/// Loaders at the least, where there are as many files. They share a connection where there is but one: while what one of
+/// them read is loaded, the other reads the next file, or fetches it.
+const LOADERS_MIN: usize = 2;
 
 /// How often the progress bar moves.
 const DRAW_INTERVAL: Duration = Duration::from_millis(100);
@@ -78,7 +79,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     let started = Instant::now();
     let count = items.len() + objects.len();
     let jobs = usize::from(args.jobs).min(count).max(1);
-    let loaders = if jobs == 1 { LOADERS_OF_ONE.min(count).max(1) } else { jobs };
+    let loaders = jobs.max(LOADERS_MIN.min(count));
     let (next, beginnings) = (AtomicUsize::new(0), Beginnings::default());
     let results = Mutex::new(Results { skipped: known, outside, ..Results::default() });
     let bytes_done = AtomicU64::new(0);
@@ -155,7 +156,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     let fatal = stores.iter().find_map(Store::take_fatal);
     if let Some(rehearsal) = rehearsal {
         // Of rows that would be met twice, the first is loaded.
-        let mut rehearsal = rehearsal.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rehearsal = lock(&rehearsal);
         let repeated = rehearsal.repeated().context("count what would be loaded")?;
         totals.rows -= repeated;
         totals.already_loaded += repeated;

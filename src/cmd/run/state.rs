@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nix::sys::statvfs::statvfs;
@@ -12,6 +12,7 @@ use sd_notify::NotifyState;
 use crate::admin::{Answers, Readiness};
 use crate::archive::archiver::Status;
 use crate::clock;
+use crate::lock::lock;
 use crate::metrics::{Disk, Metrics, Present};
 use crate::source::follow::Place;
 use crate::source::progress::Progress;
@@ -61,7 +62,7 @@ impl State {
     /// Looks whether all parts move, and says so. A reader may stand still while the database is known to be away, or
     /// while the writer works, whose commits have a limit of their own.
     fn moves(&self) -> bool {
-        let pulse = &mut *self.pulse.lock().unwrap_or_else(PoisonError::into_inner);
+        let pulse = &mut *lock(&self.pulse);
         let now = Instant::now();
         let moved = |(seen, at): &mut (u64, Instant), beat: u64| {
             if *seen != beat {
