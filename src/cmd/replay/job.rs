@@ -1,10 +1,10 @@
 //! One of the parallel loaders of a replay: takes one file after the other, by its checkpoint or beside it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::account::{Loaded, Results};
 use super::objects::Object;
@@ -22,24 +22,68 @@ use crate::store::writer::{self, Store};
 /// Members of one archive that are named where they cannot be read; of more, their number is said.
 const FAILED_NAMED: u64 = 1000;
 
-/// How the files begin that are being read. Of those that begin alike, which may be one and the same, one is read at a
-/// time: the next finds it loaded.
+/// Which files the loaders have begun. Those that share a connection begin them in their order. Of files that begin alike,
+/// which may be one and the same, one is read at a time: the next finds it loaded.
 #[derive(Debug, Default)]
 pub(super) struct Beginnings {
-    taken: Mutex<HashSet<[u8; 16]>>,
-    freed: Condvar,
+    state: Mutex<Begun>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Begun {
+    /// So many of the first.
+    files: usize,
+    /// And these behind them.
+    more: BTreeSet<usize>,
+    /// How those begin that are being read.
+    heads: HashSet<[u8; 16]>,
 }
 
 impl Beginnings {
+    fn wait_while(&self, condition: impl Fn(&Begun) -> bool) -> MutexGuard<'_, Begun> {
+        let state = lock(&self.state);
+        self.changed.wait_while(state, |state| condition(state)).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until all files before the `number`th have begun.
+    fn wait_for_turn(&self, number: usize) {
+        drop(self.wait_while(|begun| begun.files < number));
+    }
+
+    /// Those behind the `number`th wait for it no longer once the answer is dropped, whatever became of it.
+    pub(super) fn at(&self, number: usize) -> At<'_> {
+        At { all: self, number }
+    }
+
+    /// The `number`th has begun, or is not going to.
+    fn begun(&self, number: usize) {
+        let state = &mut *lock(&self.state);
+        if number >= state.files {
+            state.more.insert(number);
+        }
+        while state.more.remove(&state.files) {
+            state.files += 1;
+        }
+        self.changed.notify_all();
+    }
+
     /// Waits until no other loader reads a file that begins so, and keeps them from it until the answer is dropped.
     fn take(&self, head: [u8; 16]) -> Beginning<'_> {
-        let taken = lock(&self.taken);
-        let mut taken = self
-            .freed
-            .wait_while(taken, |taken| taken.contains(&head))
-            .unwrap_or_else(PoisonError::into_inner);
-        taken.insert(head);
+        self.wait_while(|begun| begun.heads.contains(&head)).heads.insert(head);
         Beginning { all: self, head }
+    }
+}
+
+/// That a loader is at a file.
+pub(super) struct At<'b> {
+    all: &'b Beginnings,
+    number: usize,
+}
+
+impl Drop for At<'_> {
+    fn drop(&mut self) {
+        self.all.begun(self.number);
     }
 }
 
@@ -51,8 +95,8 @@ struct Beginning<'b> {
 
 impl Drop for Beginning<'_> {
     fn drop(&mut self) {
-        lock(&self.all.taken).remove(&self.head);
-        self.all.freed.notify_all();
+        lock(&self.all.state).heads.remove(&self.head);
+        self.all.changed.notify_all();
     }
 }
 
@@ -68,6 +112,10 @@ pub(super) struct Job<'a> {
     pub(super) config: &'a Config,
     pub(super) bytes_done: &'a AtomicU64,
     pub(super) beginnings: &'a Beginnings,
+    /// Which of the files it is at.
+    pub(super) number: usize,
+    /// It begins files in their order.
+    pub(super) in_order: bool,
     pub(super) stop: Arc<Stop>,
 }
 
@@ -195,6 +243,9 @@ impl Job<'_> {
         let quiet = Micros::try_from(self.config.load.seal_after.as_micros()).unwrap_or(Micros::MAX);
         let complete = opened.is_packed() || item.name.is_some() || clock::now() - opened.modified() > quiet;
         let head = opened.head(&self.belongs, complete)?;
+        if self.in_order {
+            self.beginnings.wait_for_turn(self.number);
+        }
         let _alone = head.map(|head| self.beginnings.take(head.proof.hash));
         let mut again = false;
         if self.filtered || self.again {
@@ -208,7 +259,9 @@ impl Job<'_> {
         }
         // One that begins like a longer one and stands still is a file of its own: its lines are held against ids.
         let choice = Choice { complete, fork_if_shorter: complete, unloaded_too: true, other_than: &[] };
-        let mut reading = match opened.identify(&self.belongs, choice, &self.store)?? {
+        let identified = opened.identify(&self.belongs, choice, &self.store)??;
+        self.beginnings.begun(self.number);
+        let mut reading = match identified {
             Identified::Done { file_id } => {
                 return Ok(if again { Loaded::All } else { Loaded::Before(file_id) });
             }
@@ -269,7 +322,9 @@ impl Job<'_> {
         progress: &mut Progress,
     ) -> Result<Loaded, Halt> {
         let all = (complete, self.filtered);
-        let (reading, loaded_bytes) = match opened.beside(&self.belongs, all, &self.store)?? {
+        let beside = opened.beside(&self.belongs, all, &self.store)??;
+        self.beginnings.begun(self.number);
+        let (reading, loaded_bytes) = match beside {
             Beside::Reading { reading, loaded_bytes } => (reading, loaded_bytes),
             Beside::TooShort => return Ok(Loaded::Nothing),
         };

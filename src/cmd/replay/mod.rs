@@ -122,12 +122,16 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
                 config,
                 bytes_done: &bytes_done,
                 beginnings: &beginnings,
+                number: 0,
+                in_order: stores.len() == 1,
                 stop: Arc::clone(&stop),
             };
             let (items, objects, next, results) = (&items, &objects, &next, &results);
             threads.push(scope.spawn(move || {
                 while !job.store.is_stopping() && !job.store.is_closed() {
                     let n = next.fetch_add(1, Ordering::Relaxed);
+                    job.number = n;
+                    let _at = job.beginnings.at(n);
                     match (items.get(n), n.checked_sub(items.len()).and_then(|n| objects.get(n))) {
                         (Some(item), _) => job.file(item, results),
                         (None, Some(object)) => job.object(object, results),
