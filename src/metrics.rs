@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use foldhash::HashMap;
 use prometheus::{
     CounterVec, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
     TextEncoder,
@@ -85,13 +86,16 @@ impl Totals {
             self.filtered += section.filtered;
             self.bytes += section.to.saturating_sub(section.from);
         }
-        // Sorted, so that there is one look into the totals for each that differ, and not for each row.
-        let mut events: Vec<(i32, u8)> = batch.keys.iter().map(|key| (key.app_id, key.event_type)).collect();
+        // Counted on their own, so that there is one look into the totals for each that differ, and not for each row.
+        let mut events: HashMap<(i32, u8), u64> = HashMap::default();
+        for key in &batch.keys {
+            *events.entry((key.app_id, key.event_type)).or_default() += 1;
+        }
+        let mut events: Vec<_> = events.into_iter().collect();
         events.sort_unstable();
-        for alike in events.chunk_by(|a, b| a == b) {
-            let (app, event_type) = alike[0];
+        for ((app, event_type), rows) in events {
             let app = self.told_apart(app);
-            *self.events.entry((app, event_type)).or_default() += alike.len() as u64;
+            *self.events.entry((app, event_type)).or_default() += rows;
         }
     }
 

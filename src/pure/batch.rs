@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use foldhash::HashSet;
+use foldhash::{HashSet, HashSetExt};
 
 use super::aside::{Among, Aside, OldSpan};
 use super::checkpoint::{Head, Proof};
@@ -189,6 +189,8 @@ pub struct Batch {
     /// The ids of all rows are asked for, whatever checkpoints prove.
     all_by_ids: bool,
     hours: BTreeSet<i32>,
+    /// That of the last row.
+    hour: Option<i32>,
     raw_bytes: usize,
 }
 
@@ -333,7 +335,11 @@ impl Batch {
         make_room(&mut self.data, ROW_BYTES);
         make_room(&mut self.keys, 1);
         copy::row(&mut self.data, row, Origin { event_id, file_id, file_offset: offset });
-        self.hours.insert(hour(row.occurred_at));
+        let hour = hour(row.occurred_at);
+        if self.hour != Some(hour) {
+            self.hour = Some(hour);
+            self.hours.insert(hour);
+        }
         let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         self.keys.push(Key {
             occurred_at: row.occurred_at,
@@ -477,6 +483,9 @@ impl Batch {
     /// Cuts out the rows whose ids are asked for and that are `there` already, by application, time and id, or
     /// stand twice in this batch; they count as already loaded.
     pub fn cut_loaded(&mut self, there: &HashSet<(i32, Micros, u128)>) {
+        if there.is_empty() && self.ids_differ() {
+            return;
+        }
         let name = |key: &Key| (key.app_id, key.occurred_at, key.event_id);
         let (sections, all) = (&mut self.sections, self.all_by_ids);
         // What checkpoints prove to be new stays, wherever in the batch it stands.
@@ -494,6 +503,12 @@ impl Batch {
             }
             true
         });
+    }
+
+    /// Whether no two of its rows have one id, as is usual.
+    fn ids_differ(&self) -> bool {
+        let mut met = HashSet::with_capacity(self.keys.len());
+        self.keys.iter().all(|key| met.insert(key.event_id))
     }
 
     /// Turns rows that PostgreSQL refused (indices into `keys`, ascending, with its message) into rejects.

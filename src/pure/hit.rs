@@ -40,6 +40,24 @@ pub enum Parsed<'a> {
     Reject(Reject),
 }
 
+/// Why a line is no hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoHit {
+    /// As [`Parsed::NonHit`].
+    NonHit(NonHit),
+    /// As [`Parsed::Reject`].
+    Reject(Reject),
+}
+
+impl From<NoHit> for Parsed<'_> {
+    fn from(no_hit: NoHit) -> Self {
+        match no_hit {
+            NoHit::NonHit(kind) => Parsed::NonHit(kind),
+            NoHit::Reject(reject) => Parsed::Reject(reject),
+        }
+    }
+}
+
 /// A line that is well understood and no event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NonHit {

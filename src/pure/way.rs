@@ -9,7 +9,7 @@ use super::arena::{ARENA_BYTES, Arena};
 use super::batch::{Batch, MICROS_PER_HOUR};
 use super::enrich::{App, Enriched, Enricher};
 use super::filter::Filter;
-use super::hit::{Hit, Micros, Parsed, Reason, Reject};
+use super::hit::{Hit, Micros, NoHit, Parsed, Reason, Reject};
 use super::lines::Line;
 use super::parse::{Format, Terms};
 use super::sites::Sites;
@@ -144,18 +144,20 @@ impl Way {
             }
             Ok(true)
         };
+        let mut hit = Hit::default();
         let parsed = match piece {
-            Piece::Unknown => match self.format.parse_whole(line.bytes, &self.terms, &mut arena) {
+            Piece::Unknown => match self.format.parse_whole(&mut hit, line.bytes, &self.terms, &mut arena) {
                 Some(parsed) => parsed,
                 None => return Ok(false),
             },
             Piece::Whole | Piece::Torn => {
-                self.format.parse(line.bytes, piece == Piece::Torn, &self.terms, &mut arena)
+                let torn = piece == Piece::Torn;
+                self.format.parse_into(&mut hit, line.bytes, torn, &self.terms, &mut arena)
             }
         };
-        let hit = match parsed {
-            Parsed::Hit(hit) => hit,
-            Parsed::NonHit(kind) => {
+        match parsed {
+            Ok(()) => {}
+            Err(NoHit::NonHit(kind)) => {
                 if filter.wants(line.bytes, None, None) {
                     batch.non_hit(kind, line.offset, line.span);
                 } else {
@@ -163,8 +165,8 @@ impl Way {
                 }
                 return Ok(true);
             }
-            Parsed::Reject(why) => return reject(batch, why, None),
-        };
+            Err(NoHit::Reject(why)) => return reject(batch, why, None),
+        }
         // Before anything filters: the count of equal lines must not depend on what became of them.
         let event_id = match (hit.event_id, twins) {
             (Some(id), _) => id,
@@ -196,9 +198,9 @@ impl Way {
         }
         match self.enricher.enrich(&hit, &app, salt.as_ref(), &mut arena) {
             Enriched::NonHit(kind) => batch.non_hit(kind, line.offset, line.span),
-            Enriched::Row(row) => {
+            Enriched::Row(ref row) => {
                 batch.new.extend(self.enricher.take_new());
-                batch.row(&row, event_id, line.offset, line.span);
+                batch.row(row, event_id, line.offset, line.span);
             }
         }
         Ok(true)

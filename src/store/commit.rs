@@ -5,7 +5,8 @@
 //! ```
 //!
 //! Statements that do not need each other's answers are sent together: where batches are small, the way to the server and
-//! back takes longer than the work. Nothing but reading is sent before the transaction is known to be open.
+//! back takes longer than the work. Nothing but reading is sent before the transaction is known to be open, and what rows
+//! refer to, which is committed by itself.
 //!
 //! Everything that loads goes through [`commit`]. It returns what was counted, or why nothing was: the caller
 //! forgets all it knows of the database after any error, and reads it back.
@@ -18,7 +19,7 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use foldhash::{HashSet, HashSetExt};
 use futures_util::SinkExt;
-use futures_util::future::{join3, join4};
+use futures_util::future::join4;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Statement};
@@ -31,11 +32,13 @@ use crate::clock::{micros, system_time};
 use crate::fault::{self, Step};
 use crate::pure::aside::{Aside, UsedSpan};
 use crate::pure::batch::{Added, Batch, FileRef, RejectSpan, Section};
-use crate::pure::checkpoint::Proof;
+use crate::pure::checkpoint::{Head, Proof};
 use crate::pure::copy::{COLUMNS, HEADER, TRAILER};
+use crate::pure::enrich::New;
 use crate::pure::hit::Micros;
 
 const ADVANCE: &str = include_str!("../../sql/advance.sql");
+const LENGTHEN_HEAD: &str = include_str!("../../sql/lengthen_head.sql");
 const REJECT: &str = include_str!("../../sql/reject.sql");
 const TAKE_REJECTS: &str = include_str!("../../sql/take_rejects.sql");
 const IDS_BY_INDEX: &str = include_str!("../../sql/ids_by_index.sql");
@@ -207,14 +210,13 @@ pub async fn commit(
     memory: &mut Memory,
     patience: &mut Patience,
 ) -> Result<(), Failure> {
-    dimensions::add(client, &mut work.batch.new).await?;
-    fault::at(Step::AgentsAdded);
     let months: BTreeSet<Month> = work.batch.hours().map(partitions::month_of_hour).collect();
     memory.ensure_partitions(client, months.into_iter()).await?;
 
     let data = Bytes::from(std::mem::take(&mut work.batch.data));
     loop {
-        let outcome = transaction(client, work, &data).await;
+        let new = std::mem::take(&mut work.batch.new);
+        let outcome = transaction(client, work, new, &data).await;
         match outcome {
             Ok(()) => {
                 patience.refill(work.batch.keys.len());
@@ -262,13 +264,21 @@ pub async fn rehearse(client: &Client, work: &mut Work) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(), Failure> {
-    let (begun, is_doubtful, mut loaded) = join3(
+async fn transaction(client: &Client, work: &mut Work, mut new: New, data: &Bytes) -> Result<(), Failure> {
+    let (added, begun, is_doubtful, mut loaded) = join4(
+        // Committed by itself, before the transaction begins.
+        dimensions::add(client, &mut new),
         begin(client, &work.batch),
         may_be_there(client, &work.batch),
         loaded_times(client, &work.batch),
     )
     .await;
+    added.map_err(|error| match classify_any(&error) {
+        // Of the rows it says nothing.
+        Trouble::Data => Failure::Postgres(Trouble::Stop, error),
+        trouble => Failure::Postgres(trouble, error),
+    })?;
+    fault::at(Step::AgentsAdded);
     begun?;
     if is_doubtful? {
         let is_locked = work.batch.reads_ids();
@@ -282,9 +292,9 @@ async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(
     let loaded = loaded?;
     fault::at(Step::Begun);
     if work.batch.reads_ids() {
-        let there = ids_there(client, &work.batch, &loaded).await?;
+        let ids = ids_there(client, &work.batch, &loaded).await?;
         fault::at(Step::IdsRead);
-        work.batch.cut_loaded(&there);
+        work.batch.cut_loaded(&ids);
     }
     let added = work.batch.added();
     enter_files(client, work, &added).await?;
@@ -402,7 +412,7 @@ async fn ids_there(
     Ok(there)
 }
 
-/// Enters the files that are new, those read aside, and where files were seen.
+/// Enters the files that are new, those read aside, where files were seen, and how they begin.
 async fn enter_files(client: &Client, work: &Work, added: &[Added]) -> Result<(), Failure> {
     for ((section, facts), added) in work.batch.sections.iter().zip(&work.facts).zip(added) {
         if let Some(aside) = &section.aside {
@@ -410,8 +420,13 @@ async fn enter_files(client: &Client, work: &Work, added: &[Added]) -> Result<()
         } else if let FileRef::New { id, disproved, .. } = &section.file {
             let facts = facts.as_ref().ok_or(Failure::Stale("a new file came without its facts"))?;
             create(client, *id, section, facts, disproved, *added).await?;
-        } else if let Some(facts) = facts {
-            files::remember(client, section.file.id(), facts, Some(section.seal)).await?;
+        } else {
+            if let Some(facts) = facts {
+                files::remember(client, section.file.id(), facts, Some(section.seal)).await?;
+            }
+            if let Some(better) = section.better_head {
+                lengthen_head(client, section.file.id(), section.file.head(), better).await?;
+            }
         }
     }
     Ok(())
@@ -432,13 +447,12 @@ async fn advance(client: &Client, batch: &Batch, added: &[Added]) -> Result<(), 
     let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let narrow = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
     let of = |f: fn(&Section) -> u64| sections().map(|s| signed(f(s))).collect::<Vec<_>>();
-    let new_head = |s: &Section| s.better_head.unwrap_or(s.file.head());
     let rows: Vec<i64> = known.iter().map(|&i| signed(added[i].0)).collect();
     let first: Vec<Option<SystemTime>> =
         known.iter().map(|&i| added[i].1.map(|t| system_time(t.0))).collect();
     let last: Vec<Option<SystemTime>> = known.iter().map(|&i| added[i].1.map(|t| system_time(t.1))).collect();
-    let heads: Vec<[u8; 16]> = sections().map(|s| s.file.head().proof.hash).collect();
-    let new_heads: Vec<[u8; 16]> = sections().map(|s| new_head(s).proof.hash).collect();
+    let heads: Vec<[u8; 16]> =
+        sections().map(|s| s.better_head.unwrap_or(s.file.head()).proof.hash).collect();
     let from_tails: Vec<[u8; 16]> = sections().map(|s| s.from_tail.hash).collect();
     let to_tails: Vec<[u8; 16]> = sections().map(|s| s.to_tail.hash).collect();
     fn slices(hashes: &[[u8; 16]]) -> Vec<&[u8]> {
@@ -452,9 +466,6 @@ async fn advance(client: &Client, batch: &Batch, added: &[Added]) -> Result<(), 
                 (&slices(&heads), Type::BYTEA_ARRAY),
                 (&of(|s| s.from), Type::INT8_ARRAY),
                 (&slices(&from_tails), Type::BYTEA_ARRAY),
-                (&slices(&new_heads), Type::BYTEA_ARRAY),
-                (&sections().map(|s| narrow(new_head(s).proof.bytes)).collect::<Vec<_>>(), Type::INT4_ARRAY),
-                (&sections().map(|s| new_head(s).has_id).collect::<Vec<_>>(), Type::BOOL_ARRAY),
                 (&of(|s| s.to), Type::INT8_ARRAY),
                 (&slices(&to_tails), Type::BYTEA_ARRAY),
                 (&sections().map(|s| narrow(s.to_tail.bytes)).collect::<Vec<_>>(), Type::INT4_ARRAY),
@@ -473,6 +484,23 @@ async fn advance(client: &Client, batch: &Batch, added: &[Added]) -> Result<(), 
     if advanced != known.len() as u64 {
         return Err(Failure::Stale("a checkpoint was moved by another process"));
     }
+    Ok(())
+}
+
+/// Stores the longer beginning of a file. Where its checkpoint is another by now, it does not advance.
+async fn lengthen_head(client: &Client, file_id: i32, head: Head, better: Head) -> Result<(), Failure> {
+    client
+        .execute_typed(
+            LENGTHEN_HEAD,
+            &[
+                (&file_id, Type::INT4),
+                (&&head.proof.hash[..], Type::BYTEA),
+                (&&better.proof.hash[..], Type::BYTEA),
+                (&i32::try_from(better.proof.bytes).unwrap_or(i32::MAX), Type::INT4),
+                (&better.has_id, Type::BOOL),
+            ],
+        )
+        .await?;
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! Each is read or added in a short transaction of its own, before the batch that needs it.
 
 use anyhow::Context;
+use futures_util::future::join;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -43,8 +44,9 @@ fn app(row: &tokio_postgres::Row) -> App {
 
 /// Adds the user agents and environments that are not there.
 pub async fn add(client: &Client, new: &mut New) -> anyhow::Result<()> {
-    add_agents(client, &mut new.agents).await?;
-    add_environments(client, &mut new.environments).await
+    let (agents, environments) =
+        join(add_agents(client, &mut new.agents), add_environments(client, &mut new.environments)).await;
+    agents.and(environments)
 }
 
 async fn add_agents(client: &Client, agents: &mut [NewAgent]) -> anyhow::Result<()> {

@@ -8,6 +8,7 @@ mod objects;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -109,6 +110,8 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     let bar = bar(inputs::total_bytes(&items) + objects.iter().map(|object| object.bytes).sum::<u64>());
     let broke = std::thread::scope(|scope| -> anyhow::Result<bool> {
         let mut threads = Vec::new();
+        // Nothing is sent: it closes when the last of them ends.
+        let (alive, ended) = mpsc::sync_channel::<()>(0);
         for store in stores.iter().cycle().take(loaders) {
             let (way, belongs) = way(config, &spec)?;
             let belongs = Belongs { source: SOURCE.to_owned(), ..belongs };
@@ -127,7 +130,9 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
                 stop: Arc::clone(&stop),
             };
             let (items, objects, next, results) = (&items, &objects, &next, &results);
+            let alive = alive.clone();
             threads.push(scope.spawn(move || {
+                let _alive = alive;
                 while !job.store.is_stopping() && !job.store.is_closed() {
                     let n = next.fetch_add(1, Ordering::Relaxed);
                     job.number = n;
@@ -140,8 +145,8 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
                 }
             }));
         }
-        while threads.iter().any(|t| !t.is_finished()) {
-            std::thread::sleep(DRAW_INTERVAL);
+        drop(alive);
+        while ended.recv_timeout(DRAW_INTERVAL) == Err(RecvTimeoutError::Timeout) {
             let rows: u64 = stores.iter().map(|s| s.totals().lines).sum();
             bar.set_position(bytes_done.load(Ordering::Relaxed));
             let trouble = stores.iter().find_map(|store| store.watcher().trouble());

@@ -128,7 +128,7 @@ pub fn same_host(a: &str, b: &str) -> bool {
             _ => host,
         }
     }
-    bare(a).eq_ignore_ascii_case(bare(b))
+    a == b || bare(a).eq_ignore_ascii_case(bare(b))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::source::Source;
 use super::terms::Terms;
 use super::{json, leaves, query};
 use crate::pure::arena::Arena;
-use crate::pure::hit::{Hit, NonHit, Parsed, Reason, Reject, Value};
+use crate::pure::hit::{Hit, NoHit, NonHit, Reason, Reject, Value};
 use crate::pure::marks::{BLOCK, marks};
 
 /// The first field of every line.
@@ -35,8 +35,14 @@ enum Stop {
 }
 
 /// Parses a line, or the torn head of one.
-pub(super) fn parse<'a>(line: &'a [u8], torn: bool, terms: &Terms, arena: &mut Arena<'a>) -> Parsed<'a> {
-    let because = |reason| Parsed::Reject(reject(line, reason));
+pub(super) fn parse<'a>(
+    hit: &mut Hit<'a>,
+    line: &'a [u8],
+    torn: bool,
+    terms: &Terms,
+    arena: &mut Arena<'a>,
+) -> Result<(), NoHit> {
+    let because = |reason| Err(NoHit::Reject(reject(line, reason)));
     if torn {
         return because(Reason::Torn);
     }
@@ -44,34 +50,38 @@ pub(super) fn parse<'a>(line: &'a [u8], torn: bool, terms: &Terms, arena: &mut A
         return because(Reason::Empty);
     }
     match cells(line) {
-        Some(cells) => parse_cells(line, &cells, terms, arena),
+        Some(cells) => parse_cells(hit, line, &cells, terms, arena),
         None => because(Reason::Shape),
     }
 }
 
 /// Parses a line that cannot be torn. Of others [`next_piece`] has to say where they are: `None`.
-pub(super) fn parse_whole<'a>(line: &'a [u8], terms: &Terms, arena: &mut Arena<'a>) -> Option<Parsed<'a>> {
+pub(super) fn parse_whole<'a>(
+    hit: &mut Hit<'a>,
+    line: &'a [u8],
+    terms: &Terms,
+    arena: &mut Arena<'a>,
+) -> Option<Result<(), NoHit>> {
     let cells = cells(line)?;
     // Every `alt1\t` within is the end of a cell.
     let may_be_torn = |cell: &&[u8]| cell.ends_with(NAME);
     if cells[1..FIELDS - 1].iter().any(may_be_torn) {
         return None;
     }
-    Some(parse_cells(line, &cells, terms, arena))
+    Some(parse_cells(hit, line, &cells, terms, arena))
 }
 
 fn parse_cells<'a>(
+    hit: &mut Hit<'a>,
     line: &'a [u8],
     cells: &[&'a [u8]; FIELDS],
     terms: &Terms,
     arena: &mut Arena<'a>,
-) -> Parsed<'a> {
-    let mut hit = Hit::default();
-    match read(&mut hit, line, cells, terms, arena) {
-        Ok(()) => Parsed::Hit(hit),
-        Err(Stop::NonHit(what)) => Parsed::NonHit(what),
-        Err(Stop::Reject(reason)) => Parsed::Reject(reject(line, reason)),
-    }
+) -> Result<(), NoHit> {
+    read(hit, line, cells, terms, arena).map_err(|stop| match stop {
+        Stop::NonHit(what) => NoHit::NonHit(what),
+        Stop::Reject(reason) => NoHit::Reject(reject(line, reason)),
+    })
 }
 
 /// Where in a torn line the next line starts: at the first `alt1\t` that a whole time and id follow (a field
@@ -243,7 +253,8 @@ fn read_query<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pure::hit::Micros;
+    use crate::pure::hit::{Micros, Parsed};
+    use crate::pure::parse::Format;
 
     const ID: &str = "000102030405060708090a0b0c0d0e0f";
     const ID_VALUE: u128 = 0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f;
@@ -283,7 +294,7 @@ mod tests {
         let mut buffer = vec![0; 1 << 20];
         let names = [("k9".to_owned(), "u".to_owned())].into();
         let terms = Terms::parse(&["10.0.0.0/8".to_owned()], &names).unwrap();
-        look(parse(line, false, &terms, &mut Arena::new(&mut buffer)))
+        look(Format::Alt1.parse(line, false, &terms, &mut Arena::new(&mut buffer)))
     }
 
     fn hit<T>(changes: &[(&str, &str)], look: impl FnOnce(Hit<'_>) -> T) -> T {
@@ -513,7 +524,8 @@ mod tests {
             let torn = format!("{head}{whole}");
             assert_eq!(next_piece(torn.as_bytes()), Some(head.len()), "{torn}");
             let mut buffer = [0; 64];
-            let parsed = parse(head.as_bytes(), true, &Terms::default(), &mut Arena::new(&mut buffer));
+            let parsed =
+                Format::Alt1.parse(head.as_bytes(), true, &Terms::default(), &mut Arena::new(&mut buffer));
             let Parsed::Reject(reject) = parsed else { panic!("{parsed:?}") };
             assert_eq!(reject.reason, Reason::Torn);
             assert_eq!(reject.event_id.is_some(), head.len() > 40, "{head}");

@@ -2,7 +2,7 @@
 //!
 //! Each takes the whole of its field and gives `None` for anything else; nothing here can overflow.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take, take_while, take_while_m_n};
@@ -10,6 +10,7 @@ use nom::character::complete::{char, one_of};
 use nom::combinator::{all_consuming, map_opt, opt, value};
 use nom::sequence::{delimited, preceded, terminated};
 use nom::{IResult, Parser};
+use wide::u8x16;
 
 use super::escape::HEX;
 use crate::pure::hit::Micros;
@@ -101,20 +102,39 @@ pub(super) fn status(field: &[u8]) -> Option<u16> {
 
 /// `$request_id`: 32 hexadecimal digits.
 pub(super) fn request_id(field: &[u8]) -> Option<u128> {
-    let field: &[u8; 32] = field.try_into().ok()?;
-    let (mut id, mut wrong) = ([0_u8; 16], 0);
-    for (byte, pair) in id.iter_mut().zip(field.chunks_exact(2)) {
-        let (high, low) = (HEX[usize::from(pair[0])], HEX[usize::from(pair[1])]);
-        wrong |= high | low;
-        *byte = high << 4 | (low & 15);
+    let ([high, low], []) = field.as_chunks() else { return None };
+    Some(u128::from(hex_digits(high)?) << 64 | u128::from(hex_digits(low)?))
+}
+
+/// The number of 16 hexadecimal digits, all of them looked at at once.
+fn hex_digits(digits: &[u8; 16]) -> Option<u64> {
+    let bytes = u8x16::new(*digits);
+    let decimal = bytes - u8x16::splat(b'0');
+    let is_decimal = decimal.min(u8x16::splat(9)).simd_eq(decimal);
+    let letter = (bytes | u8x16::splat(0x20)) - u8x16::splat(b'a');
+    let is_letter = letter.min(u8x16::splat(5)).simd_eq(letter);
+    if (is_decimal | is_letter).to_bitmask() != 0xFFFF {
+        return None;
     }
-    (wrong < 16).then(|| u128::from_be_bytes(id))
+    let values = (is_decimal & decimal) | (is_letter & (letter + u8x16::splat(10)));
+    // Two values become a byte, then four of them two bytes, then eight four.
+    let half = |values: &[u8; 8]| {
+        let values = u64::from_be_bytes(*values);
+        let bytes = (values | values >> 4) & 0x00FF_00FF_00FF_00FF;
+        let pairs = (bytes | bytes >> 8) & 0x0000_FFFF_0000_FFFF;
+        (pairs | pairs >> 16) & 0xFFFF_FFFF
+    };
+    match values.to_array().as_chunks() {
+        ([high, low], []) => Some(half(high) << 32 | half(low)),
+        _ => None,
+    }
 }
 
 /// A page view's id: 1 to 16 hexadecimal digits are their value, any other text is a hash of it.
 pub(super) fn page_view_id(text: &str) -> i64 {
     let value = match text.len() {
-        1..=16 => text.bytes().try_fold(0, |value: u64, digit| {
+        16 => text.as_bytes().first_chunk().and_then(hex_digits),
+        1..16 => text.bytes().try_fold(0, |value: u64, digit| {
             let digit = HEX[usize::from(digit)];
             (digit < 16).then(|| value << 4 | u64::from(digit))
         }),
@@ -134,6 +154,9 @@ pub(super) fn page_view_id(text: &str) -> i64 {
 pub(super) fn address(field: &[u8]) -> Option<IpAddr> {
     if let Some(address) = ipv4(field) {
         return Some(address.into());
+    }
+    if let Some(address) = ipv6(field) {
+        return Some(IpAddr::V6(address).to_canonical());
     }
     let text = std::str::from_utf8(field).ok()?;
     let text = text.split_once('%').map_or(text, |(address, _zone)| address);
@@ -162,6 +185,53 @@ fn ipv4(field: &[u8]) -> Option<Ipv4Addr> {
         }
     }
     (points == 3 && count > 0).then(|| Ipv4Addr::from_bits(bits << 8 | number))
+}
+
+/// Groups of hexadecimal digits, in the place of some of which may stand `::`; what it does not read may still be an
+/// address.
+fn ipv6(field: &[u8]) -> Option<Ipv6Addr> {
+    let (mut groups, mut count, mut gap) = ([0; 8], 0, None);
+    let mut rest = match field {
+        [b':', b':', rest @ ..] => {
+            gap = Some(0);
+            rest
+        }
+        _ => field,
+    };
+    while !rest.is_empty() {
+        let (mut group, mut digits) = (0, 0);
+        while let Some(&byte) = rest.get(digits)
+            && HEX[usize::from(byte)] < 16
+        {
+            if digits == 4 {
+                return None;
+            }
+            group = group << 4 | u16::from(HEX[usize::from(byte)]);
+            digits += 1;
+        }
+        if digits == 0 {
+            return None;
+        }
+        *groups.get_mut(count)? = group;
+        count += 1;
+        rest = match &rest[digits..] {
+            [] => &[],
+            [b':', b':', rest @ ..] if gap.is_none() => {
+                gap = Some(count);
+                rest
+            }
+            [b':', rest @ ..] if !rest.is_empty() => rest,
+            _ => return None,
+        };
+    }
+    let missing = groups.len() - count;
+    match gap {
+        // It stands for one group at the least.
+        Some(gap) if missing > 0 => groups[gap..].rotate_right(missing),
+        None if missing == 0 => {}
+        _ => return None,
+    }
+    Some(groups.into())
 }
 
 /// The first address of a list such as `X-Forwarded-For`: entries may have a port, quotes or brackets, and
@@ -390,6 +460,33 @@ mod tests {
             prop_assert_eq!(rfc3339(time.to_string().as_bytes()), Some(time.as_microsecond()));
             let local = time.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string();
             prop_assert_eq!(time_local(local.as_bytes()), Some(seconds * MICROS));
+        }
+
+        #[test]
+        fn hexadecimal_digits_are_what_the_standard_library_reads(
+            digits in prop::array::uniform16(prop_oneof![
+                50 => prop::sample::select(b"0123456789abcdefABCDEF".as_slice()),
+                1 => any::<u8>(),
+            ]),
+        ) {
+            let text = std::str::from_utf8(&digits).ok().filter(|text| !text.starts_with('+'));
+            let expect = text.and_then(|text| u64::from_str_radix(text, 16).ok());
+            prop_assert_eq!(hex_digits(&digits), expect);
+        }
+
+        #[test]
+        fn addresses_of_ipv6_are_what_the_standard_library_reads(
+            groups in prop::collection::vec(prop_oneof![6 => "[0-9a-fA-F]{1,4}", 1 => "[0-9a-fg.%]{0,5}"], 0..10),
+            whole in any::<[u16; 8]>(),
+            gaps in any::<[bool; 8]>(),
+        ) {
+            let shown = |address: Ipv6Addr| address.to_string();
+            let sparse = std::array::from_fn::<u16, 8, _>(|n| if gaps[n] { 0 } else { whole[n] });
+            for text in [groups.join(":"), format!("::{}", groups.join(":")), shown(whole.into()), shown(sparse.into())] {
+                // What has an IPv4 address in it is left to the library.
+                let expect = text.parse().ok().filter(|_| !text.contains('.'));
+                prop_assert_eq!(ipv6(text.as_bytes()), expect, "{}", text);
+            }
         }
     }
 }

@@ -28,7 +28,7 @@ pub use template::Template;
 pub use terms::Terms;
 
 use super::arena::Arena;
-use super::hit::Parsed;
+use super::hit::{Hit, NoHit, Parsed};
 
 /// How the lines of a source are written.
 #[derive(Debug)]
@@ -115,24 +115,44 @@ impl Format {
         }
     }
 
-    /// Parses a line without its newline that is one piece for sure. `None`: [`Format::next_piece`] is to be asked first.
-    pub fn parse_whole<'a>(
-        &self,
-        line: &'a [u8],
-        terms: &Terms,
-        arena: &mut Arena<'a>,
-    ) -> Option<Parsed<'a>> {
-        match self {
-            Format::Alt1 => alt1::parse_whole(line, terms, arena),
-            Format::Template(template) => Some(template.parse(line, false, terms, arena)),
+    /// Parses a line without its newline, or a piece of one that is `torn`: cut off by the next piece.
+    pub fn parse<'a>(&self, line: &'a [u8], torn: bool, terms: &Terms, arena: &mut Arena<'a>) -> Parsed<'a> {
+        let mut hit = Hit::default();
+        match self.parse_into(&mut hit, line, torn, terms, arena) {
+            Ok(()) => Parsed::Hit(hit),
+            Err(no_hit) => no_hit.into(),
         }
     }
 
-    /// Parses a line without its newline, or a piece of one that is `torn`: cut off by the next piece.
-    pub fn parse<'a>(&self, line: &'a [u8], torn: bool, terms: &Terms, arena: &mut Arena<'a>) -> Parsed<'a> {
+    /// As [`Format::parse`], into a `hit` that says nothing yet: it has hundreds of bytes, which each move would copy.
+    ///
+    /// # Errors
+    /// It is no hit, and `hit` means nothing.
+    pub fn parse_into<'a>(
+        &self,
+        hit: &mut Hit<'a>,
+        line: &'a [u8],
+        torn: bool,
+        terms: &Terms,
+        arena: &mut Arena<'a>,
+    ) -> Result<(), NoHit> {
         match self {
-            Format::Alt1 => alt1::parse(line, torn, terms, arena),
-            Format::Template(template) => template.parse(line, torn, terms, arena),
+            Format::Alt1 => alt1::parse(hit, line, torn, terms, arena),
+            Format::Template(template) => template.parse(hit, line, torn, terms, arena),
+        }
+    }
+
+    /// As [`Format::parse_into`], of a line that is one piece for sure. `None`: [`Format::next_piece`] is to be asked first.
+    pub fn parse_whole<'a>(
+        &self,
+        hit: &mut Hit<'a>,
+        line: &'a [u8],
+        terms: &Terms,
+        arena: &mut Arena<'a>,
+    ) -> Option<Result<(), NoHit>> {
+        match self {
+            Format::Alt1 => alt1::parse_whole(hit, line, terms, arena),
+            Format::Template(template) => Some(template.parse(hit, line, false, terms, arena)),
         }
     }
 }

@@ -131,19 +131,28 @@ impl<'a> Pair<'a> {
     #[inline]
     fn text(&self, from: usize, end: usize, escaped: bool, arena: &mut Arena<'a>) -> &'a str {
         if escaped {
+            let mut has_nul = false;
             // With room for what is copied with its last bytes.
-            arena.lossy(end - from + LANES, |to| decode(&self.query[from..], end - from, to))
+            let bytes = arena.bytes(end - from + LANES, |to| {
+                let (used, nul) = decode(&self.query[from..], end - from, to);
+                has_nul = nul;
+                used
+            });
+            match std::str::from_utf8(bytes) {
+                Ok(text) if !has_nul && self.source.is_text() => text,
+                _ => arena.mended(bytes),
+            }
         } else {
             self.source.text(&self.query[from..end], arena)
         }
     }
 }
 
-/// Writes what the first `length` bytes of `from` stand for, and says how many bytes that took: never more; what has no
-/// room is left out.
+/// Writes what the first `length` bytes of `from` stand for, and says how many bytes that took, never more, and whether any
+/// escape stands for NUL; what has no room is left out.
 #[inline(never)] // its loop wants all the registers
-fn decode(from: &[u8], length: usize, to: &mut [u8]) -> usize {
-    let (mut read, mut used) = (0, 0);
+fn decode(from: &[u8], length: usize, to: &mut [u8]) -> (usize, bool) {
+    let (mut read, mut used, mut has_nul) = (0, 0, false);
     while read < length {
         if let Some(plain) = copy_up_to(b'%', b'+', &from[read..], to.get_mut(used..).unwrap_or_default()) {
             let plain = plain.min(length - read);
@@ -160,12 +169,13 @@ fn decode(from: &[u8], length: usize, to: &mut [u8]) -> usize {
             let (high, low) = (HEX[usize::from(high)], HEX[usize::from(low)]);
             if high | low < 16 {
                 *place = high << 4 | low;
+                has_nul |= *place == 0;
                 read += 2;
             }
         }
         (read, used) = (read + 1, used + 1);
     }
-    used
+    (used, has_nul)
 }
 
 #[cfg(test)]

@@ -34,6 +34,11 @@ impl<'a> Source<'a> {
         Source { bytes: text.as_bytes(), text: Some(text), may_escape: false }
     }
 
+    /// Whether its bytes are UTF-8 without NUL.
+    pub(super) fn is_text(&self) -> bool {
+        self.text.is_some()
+    }
+
     /// A field as it stands. `field` is cut from this source's bytes, at characters below 0x80.
     pub(super) fn text(&self, field: &'a [u8], arena: &mut Arena<'a>) -> &'a str {
         let borrowed = self.text.and_then(|text| {

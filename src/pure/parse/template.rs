@@ -21,7 +21,7 @@ use super::role::{Role, Span};
 use super::source::Source;
 use super::terms::Terms;
 use crate::pure::arena::Arena;
-use crate::pure::hit::{Hit, Parsed, Reason, Reject, Value};
+use crate::pure::hit::{Hit, NoHit, Reason, Reject, Value};
 
 /// Variables of one format at the most.
 const VARIABLES_MAX: usize = 64;
@@ -155,24 +155,26 @@ impl Template {
     /// Parses a line.
     pub(super) fn parse<'a>(
         &self,
+        hit: &mut Hit<'a>,
         line: &'a [u8],
         torn: bool,
         terms: &Terms,
         arena: &mut Arena<'a>,
-    ) -> Parsed<'a> {
+    ) -> Result<(), NoHit> {
+        let because = |reason| Err(NoHit::Reject(Reject::new(reason)));
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if torn {
-            return Parsed::Reject(Reject::new(Reason::Torn));
+            return because(Reason::Torn);
         }
         if line.is_empty() {
-            return Parsed::Reject(Reject::new(Reason::Empty));
+            return because(Reason::Empty);
         }
         let mut values: [&[u8]; VARIABLES_MAX] = [&[]; VARIABLES_MAX];
         let values = &mut values[..self.steps.len()];
         if !(self.cut(line, true, values) || self.cut(line, false, values)) {
-            return Parsed::Reject(Reject::new(Reason::Shape));
+            return because(Reason::Shape);
         }
-        self.read(line, values, terms, arena)
+        self.read(hit, line, values, terms, arena)
     }
 
     /// Cuts a line into the values of the variables.
@@ -184,13 +186,14 @@ impl Template {
     /// Makes a hit of the values.
     fn read<'a>(
         &self,
+        hit: &mut Hit<'a>,
         line: &'a [u8],
         values: &[&'a [u8]],
         terms: &Terms,
         arena: &mut Arena<'a>,
-    ) -> Parsed<'a> {
+    ) -> Result<(), NoHit> {
         let source = Source::new(line);
-        let mut hit = Hit { event_type: "request", ..Hit::default() };
+        hit.event_type = "request";
         let mut client = Client::default();
         let mut target = Target::default();
         let mut params = Params::new();
@@ -263,11 +266,11 @@ impl Template {
             if !held {
                 let name =
                     if step.role == Role::Address { "remote_host" } else { arena.copy(&step.variable) };
-                params.add(&mut hit, name, Value::Text(text), Keep::First);
+                params.add(hit, name, Value::Text(text), Keep::First);
             }
         }
         if let Some(reason) = wrong {
-            return Parsed::Reject(Reject { reason, occurred_at, event_id: hit.event_id });
+            return Err(NoHit::Reject(Reject { reason, occurred_at, event_id: hit.event_id }));
         }
         hit.occurred_at = occurred_at.unwrap_or_default();
         hit.ip = client.address();
@@ -277,13 +280,13 @@ impl Template {
                 hit.site = hit.host;
             }
             Some(pixel) => {
-                if let Err(kind) = pixel.read(&target, &mut hit, &mut params, terms, arena) {
-                    return Parsed::NonHit(kind);
+                if let Err(kind) = pixel.read(&target, hit, &mut params, terms, arena) {
+                    return Err(NoHit::NonHit(kind));
                 }
             }
         }
-        params.finish(&mut hit, arena);
-        Parsed::Hit(hit)
+        params.finish(hit, arena);
+        Ok(())
     }
 }
 
@@ -296,14 +299,16 @@ fn keep<T>(field: &mut Option<T>, number: Option<T>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pure::hit::Parsed;
+    use crate::pure::parse::Format;
 
     const LOCAL: &str = "10/Oct/2000:13:55:36 -0700";
     const ID: &str = "000102030405060708090a0b0c0d0e0f";
 
     fn outcome<T>(format: &str, line: &str, look: impl FnOnce(Parsed<'_>) -> T) -> T {
-        let template = Template::compile(format).unwrap_or_else(|e| panic!("{format}: {e}"));
+        let format = Format::compile(format).unwrap_or_else(|e| panic!("{format}: {e}"));
         let mut buffer = vec![0; 1 << 16];
-        look(template.parse(line.as_bytes(), false, &Terms::default(), &mut Arena::new(&mut buffer)))
+        look(format.parse(line.as_bytes(), false, &Terms::default(), &mut Arena::new(&mut buffer)))
     }
 
     /// Fields that differ from those of an empty hit, by their debug form.
@@ -437,8 +442,8 @@ mod tests {
             let got = shown("$msec $request_id $status", &line);
             assert!(got.contains(expect), "{line}: {got}");
         }
-        let template = Template::compile("common").unwrap();
-        let torn = template.parse(b"x", true, &Terms::default(), &mut Arena::new(&mut []));
+        let format = Format::compile("common").unwrap();
+        let torn = format.parse(b"x", true, &Terms::default(), &mut Arena::new(&mut []));
         assert_eq!(torn, Parsed::Reject(Reject::new(Reason::Torn)));
     }
 
@@ -473,9 +478,9 @@ mod tests {
     #[test]
     fn no_line_takes_long() {
         // Hours, were every way to cut it tried.
-        let template = Template::compile("$a $upstream_response_time $b $c $status $msec").unwrap();
+        let format = Format::compile("$a $upstream_response_time $b $c $status $msec").unwrap();
         let line = "1 ".repeat(128 * 1024);
-        let parsed = template.parse(line.as_bytes(), false, &Terms::default(), &mut Arena::new(&mut []));
+        let parsed = format.parse(line.as_bytes(), false, &Terms::default(), &mut Arena::new(&mut []));
         assert!(matches!(parsed, Parsed::Reject(_)), "{parsed:?}");
     }
 }

@@ -54,6 +54,9 @@ const PERSONS_NAMES: &[&str] =
 /// Before `pass` and `pin`: not a ski pass, nor a pin on a map. Alone they count too.
 const PASS_OF: &[&str] = &["admin", "card", "db", "login", "my", "new", "old", "user"];
 
+/// Before `number` and `no`: what a number finds or pays.
+const NUMBERED: &[&str] = &["mobile", "card", "account", "cc"];
+
 /// Whether a parameter of this name holds a secret or a person. Names are compared by their words, which
 /// end at anything but letters and digits, at `camelCase` borders, and before digits at their end.
 /// A name may be percent-encoded.
@@ -67,22 +70,27 @@ pub fn secret_name(name: &str) -> bool {
         before = last;
         last = word;
         secret |= (may_be_secret(word) && listed(word, SECRET))
-            || SECRET_ENDS.iter().any(|end| ends_with(word, end));
+            || (may_end_secret(word) && SECRET_ENDS.iter().any(|end| ends_with(word, end)));
     }
     if secret {
         return words == 1 || !listed(last, ABOUT);
     }
     // `pin=`, `code=`, `key=` alone, or with a word before them that tells.
     let alone = words == 1;
-    let is = |word: &str| last.eq_ignore_ascii_case(word.as_bytes());
-    (is("key") && (alone || !listed(before, PLAIN_KEYS)))
-        || (is("code") && (alone || listed(before, OPENING_CODES)))
-        || ((is("pass") || is("pin")) && (alone || listed(before, PASS_OF)))
-        || (is("name") && listed(before, PERSONS_NAMES))
-        || ((is("number") || is("no"))
-            && [&b"mobile"[..], b"card", b"account", b"cc"].iter().any(|w| before.eq_ignore_ascii_case(w)))
-        || (is("hint") && before.eq_ignore_ascii_case(b"login"))
-        || (is("response") && before.eq_ignore_ascii_case(b"saml"))
+    let mut lower = [0; "response".len()];
+    let Some(last_in_lower) = lower.get_mut(..last.len()) else { return false };
+    last_in_lower.copy_from_slice(last);
+    last_in_lower.make_ascii_lowercase();
+    match &*last_in_lower {
+        b"key" => alone || !listed(before, PLAIN_KEYS),
+        b"code" => alone || listed(before, OPENING_CODES),
+        b"pass" | b"pin" => alone || listed(before, PASS_OF),
+        b"name" => listed(before, PERSONS_NAMES),
+        b"number" | b"no" => listed(before, NUMBERED),
+        b"hint" => listed(before, &["login"]),
+        b"response" => listed(before, &["saml"]),
+        _ => false,
+    }
 }
 
 /// For each length of a word, with which letters the words of [`SECRET`] of that length begin (a bit each).
@@ -100,6 +108,21 @@ const SECRET_BEGINS: [u32; 20] = {
 
 fn may_be_secret(word: &[u8]) -> bool {
     SECRET_BEGINS.get(word.len()).is_some_and(|begins| begins & (1 << (word[0] & 31)) != 0)
+}
+
+/// The letters with which those of [`SECRET_ENDS`] end, a bit each.
+const SECRET_LAST: u32 = {
+    let (mut last, mut i) = (0, 0);
+    while i < SECRET_ENDS.len() {
+        let end = SECRET_ENDS[i].as_bytes();
+        last |= 1 << (end[end.len() - 1] & 31);
+        i += 1;
+    }
+    last
+};
+
+fn may_end_secret(word: &[u8]) -> bool {
+    word.last().is_some_and(|last| SECRET_LAST & (1 << (last & 31)) != 0)
 }
 
 fn listed(word: &[u8], list: &[&str]) -> bool {
