@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use access_log_tracker::store;
+use nix::sys::signal::Signal;
 
 use crate::support::bench::Bench;
 use crate::support::daemon::{Daemon, alt, configuration, wait_for};
 use crate::support::disk::Disk;
-use crate::support::lines::register;
+use crate::support::lines::{many, register};
 use crate::support::not_looked_at;
 use crate::support::pace::Pace;
 use crate::support::postgres::{Cluster, Database, as_server};
@@ -413,6 +414,61 @@ fn movable(cluster: &Arc<Cluster>, more: &str) -> (Bench, Pace, Proxy) {
 fn archived(bench: &Bench, count: usize) {
     let sql = "SELECT count(*) FROM log_files WHERE archived_at IS NOT NULL";
     wait_for(60, || bench.database.psql(sql) == count.to_string(), || bench.state());
+}
+
+#[test]
+fn what_is_refused_is_told_and_not_what_follows_from_it() {
+    let mut bench = Bench::not_started(SOURCE, Database::create());
+    // A beginning without an id, which grows longer.
+    bench.append_text("beacon.log", "garbage\n", 0);
+    bench.start();
+    let lines = |count: &str| bench.database.psql("SELECT lines FROM checkpoints") == count;
+    wait_for(30, || lines("1"), || bench.state());
+    bench.database.psql("REVOKE INSERT ON rejected_lines FROM alt");
+    bench.append_text("beacon.log", &format!("more garbage\n{}", many(10)), 10);
+    said(&bench, "permission denied for table rejected_lines");
+    let log = bench.daemon.as_ref().unwrap().log();
+    assert!(!log.contains("transaction is aborted"), "{log}");
+    bench.database.psql("GRANT INSERT ON rejected_lines TO alt");
+    wait_for(60, || bench.rows() == 10, || bench.state());
+    assert_eq!(bench.database.psql("SELECT lines, rows, rejects FROM checkpoints"), "12|10|2");
+    bench.stop();
+}
+
+#[test]
+fn a_crash_of_a_server_that_does_not_wait_for_its_disk() {
+    // Nothing is written there but by the crash: no writer's tick, and nobody else's commit.
+    let cluster = Cluster::start(&["wal_writer_delay=10s", "autovacuum=off"]);
+    cluster.psql("postgres", "ALTER ROLE alt SET synchronous_commit = off");
+    let (mut bench, mut pace) = begun(cluster.database());
+    for rotates in [false, true] {
+        // The writer's tick may fall between a commit and the crash; not time and again.
+        let lost = (0..5).any(|_| {
+            pace.append(50);
+            if rotates {
+                pace.rotate();
+                pace.append(50);
+            }
+            pace.settle(&bench, 60);
+            let before = bench.rows();
+            bench.daemon.as_ref().unwrap().signal(Signal::SIGSTOP);
+            cluster.down("immediate");
+            cluster.up();
+            let after = bench.rows();
+            bench.daemon.as_ref().unwrap().signal(Signal::SIGCONT);
+            pace.settle(&bench, 60);
+            after < before
+        });
+        assert!(lost, "no crash took a commit back");
+    }
+    let unnamed = "SELECT count(*) FROM access_logs l WHERE \
+        NOT EXISTS (SELECT FROM user_agents WHERE id = l.user_agent_id) OR \
+        NOT EXISTS (SELECT FROM environments WHERE id = l.environment_id)";
+    assert_eq!(bench.database.psql(unnamed), "0", "{}", bench.state());
+    passed(&mut bench);
+    pace.check(&bench);
+    drop(bench);
+    cluster.down("immediate");
 }
 
 #[test]
