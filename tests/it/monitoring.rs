@@ -646,12 +646,16 @@ fn alerts_fire_for_partitions_clocks_and_the_daemon() {
         command.env("LD_PRELOAD", library).env("FAKETIME", "-30s").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     });
     watch.fires(&["AltClockDifference"], &["AltDown"]);
+    let started = || {
+        let seen = watch.prometheus.query("process_start_time_seconds");
+        seen.first().map(|series| series["value"][1].clone())
+    };
     for _ in 0..5 {
+        let before = started();
         assert!(daemon.stop().success());
         daemon = Daemon::start(&config);
-        wait_for(10, || TcpStream::connect(("127.0.0.1", admin)).is_ok(), String::new);
-        // Seen by a scrape.
-        std::thread::sleep(Duration::from_millis(600));
+        // Each is seen by a scrape.
+        wait_for(30, || started().is_some_and(|now| Some(now) != before), || watch.state());
     }
     watch.fires(&["AltRestarting"], &["AltDown", "AltClockDifference"]);
     watch.ends();
