@@ -25,6 +25,7 @@ from pathlib import Path
 SECTIONS = ("stages", "replay", "size", "live", "nginx", "growth")
 BY_DEFAULT = ("replay", "size", "live", "nginx")
 KEPT = Path("docs/performance.json")
+ALT = str(Path("target/release/alt").absolute())
 TRAFFIC = "target/traffic/release/traffic"
 CLIENTS = "target/traffic/release/clients"
 # Durability is PostgreSQL's default; what differs from it stands here, and is printed.
@@ -767,7 +768,7 @@ def machine():
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bindir", required=True)
-    parser.add_argument("--alt", default="target/release/alt")
+    parser.add_argument("--alt", default=ALT, type=lambda path: str(Path(path).absolute()))
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--lines", type=int, default=1_000_000)
@@ -778,12 +779,12 @@ def main():
     options = parser.parse_args()
     if unknown := set(options.sections) - set(SECTIONS):
         parser.error(f"no section is called {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
-    options.alt = str(Path(options.alt).absolute())
     chosen = options.sections or (SECTIONS if options.full else BY_DEFAULT)
     results = Results()
     about = {
         "date": time.strftime("%Y-%m-%d"),
-        "commit": run("git", "rev-parse", "--short", "HEAD"),
+        # of another binary nobody knows it
+        "commit": run("git", "describe", "--always", "--dirty") if options.alt == ALT else Path(options.alt).name,
         "machine": machine(),
         "versions": [run(options.alt, "--version"), run(f"{options.bindir}/postgres", "--version")],
         "settings": SETTINGS,
