@@ -23,14 +23,14 @@ steps! {
     FileNumbered,
     /// A visitor salt is made.
     SaltMade,
-    /// The batch's user agents are added.
-    AgentsAdded,
     /// The transaction in which a partition is made is begun.
     PartitionBegun,
     /// The partition is made and attached, and not committed.
     PartitionMade,
     /// The partition is committed.
     PartitionCommitted,
+    /// The batch's user agents are added.
+    AgentsAdded,
     /// The batch's transaction is begun, and has its locks.
     Begun,
     /// It is known which rows are there already.

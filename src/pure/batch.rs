@@ -189,8 +189,6 @@ pub struct Batch {
     /// The ids of all rows are asked for, whatever checkpoints prove.
     all_by_ids: bool,
     hours: BTreeSet<i32>,
-    /// That of the last row.
-    hour: Option<i32>,
     raw_bytes: usize,
 }
 
@@ -335,10 +333,10 @@ impl Batch {
         make_room(&mut self.data, ROW_BYTES);
         make_room(&mut self.keys, 1);
         copy::row(&mut self.data, row, Origin { event_id, file_id, file_offset: offset });
-        let hour = hour(row.occurred_at);
-        if self.hour != Some(hour) {
-            self.hour = Some(hour);
-            self.hours.insert(hour);
+        // Lines come in order: nearly always it is the hour of the row before.
+        let of_row = hour(row.occurred_at);
+        if self.keys.last().is_none_or(|last| hour(last.occurred_at) != of_row) {
+            self.hours.insert(of_row);
         }
         let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         self.keys.push(Key {

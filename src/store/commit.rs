@@ -34,7 +34,6 @@ use crate::pure::aside::{Aside, UsedSpan};
 use crate::pure::batch::{Added, Batch, FileRef, RejectSpan, Section};
 use crate::pure::checkpoint::{Head, Proof};
 use crate::pure::copy::{COLUMNS, HEADER, TRAILER};
-use crate::pure::enrich::New;
 use crate::pure::hit::Micros;
 
 const ADVANCE: &str = include_str!("../../sql/advance.sql");
@@ -215,8 +214,7 @@ pub async fn commit(
 
     let data = Bytes::from(std::mem::take(&mut work.batch.data));
     loop {
-        let new = std::mem::take(&mut work.batch.new);
-        let outcome = transaction(client, work, new, &data).await;
+        let outcome = transaction(client, work, &data).await;
         match outcome {
             Ok(()) => {
                 patience.refill(work.batch.keys.len());
@@ -264,8 +262,10 @@ pub async fn rehearse(client: &Client, work: &mut Work) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn transaction(client: &Client, work: &mut Work, mut new: New, data: &Bytes) -> Result<(), Failure> {
-    let (added, begun, is_doubtful, mut loaded) = join4(
+async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(), Failure> {
+    // Once: where it is tried again without refused rows, they are there.
+    let mut new = std::mem::take(&mut work.batch.new);
+    let (referred_to, begun, is_doubtful, mut loaded) = join4(
         // Committed by itself, before the transaction begins.
         dimensions::add(client, &mut new),
         begin(client, &work.batch),
@@ -273,7 +273,7 @@ async fn transaction(client: &Client, work: &mut Work, mut new: New, data: &Byte
         loaded_times(client, &work.batch),
     )
     .await;
-    added.map_err(|error| match classify_any(&error) {
+    referred_to.map_err(|error| match classify_any(&error) {
         // Of the rows it says nothing.
         Trouble::Data => Failure::Postgres(Trouble::Stop, error),
         trouble => Failure::Postgres(trouble, error),
@@ -292,9 +292,9 @@ async fn transaction(client: &Client, work: &mut Work, mut new: New, data: &Byte
     let loaded = loaded?;
     fault::at(Step::Begun);
     if work.batch.reads_ids() {
-        let ids = ids_there(client, &work.batch, &loaded).await?;
+        let there = ids_there(client, &work.batch, &loaded).await?;
         fault::at(Step::IdsRead);
-        work.batch.cut_loaded(&ids);
+        work.batch.cut_loaded(&there);
     }
     let added = work.batch.added();
     enter_files(client, work, &added).await?;

@@ -437,7 +437,7 @@ fn what_is_refused_is_told_and_not_what_follows_from_it() {
 
 #[test]
 fn a_crash_of_a_server_that_does_not_wait_for_its_disk() {
-    // Nothing is written there but by the crash: no writer's tick, and nobody else's commit.
+    // Commits reach the disk by the writer's tick alone, and by no commit of anybody else.
     let cluster = Cluster::start(&["wal_writer_delay=10s", "autovacuum=off"]);
     cluster.psql("postgres", "ALTER ROLE alt SET synchronous_commit = off");
     let (mut bench, mut pace) = begun(cluster.database());

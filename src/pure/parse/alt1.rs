@@ -28,12 +28,6 @@ const CANDIDATES_MAX: usize = 16;
 /// Fields of a line, `alt1` among them.
 const FIELDS: usize = 19;
 
-/// Why a line is no hit.
-enum Stop {
-    NonHit(NonHit),
-    Reject(Reason),
-}
-
 /// Parses a line, or the torn head of one.
 pub(super) fn parse<'a>(
     hit: &mut Hit<'a>,
@@ -50,7 +44,7 @@ pub(super) fn parse<'a>(
         return because(Reason::Empty);
     }
     match cells(line) {
-        Some(cells) => parse_cells(hit, line, &cells, terms, arena),
+        Some(cells) => read(hit, line, &cells, terms, arena),
         None => because(Reason::Shape),
     }
 }
@@ -68,20 +62,7 @@ pub(super) fn parse_whole<'a>(
     if cells[1..FIELDS - 1].iter().any(may_be_torn) {
         return None;
     }
-    Some(parse_cells(hit, line, &cells, terms, arena))
-}
-
-fn parse_cells<'a>(
-    hit: &mut Hit<'a>,
-    line: &'a [u8],
-    cells: &[&'a [u8]; FIELDS],
-    terms: &Terms,
-    arena: &mut Arena<'a>,
-) -> Result<(), NoHit> {
-    read(hit, line, cells, terms, arena).map_err(|stop| match stop {
-        Stop::NonHit(what) => NoHit::NonHit(what),
-        Stop::Reject(reason) => NoHit::Reject(reject(line, reason)),
-    })
+    Some(read(hit, line, &cells, terms, arena))
 }
 
 /// Where in a torn line the next line starts: at the first `alt1\t` that a whole time and id follow (a field
@@ -155,23 +136,24 @@ fn read<'a>(
     cells: &[&'a [u8]; FIELDS],
     terms: &Terms,
     arena: &mut Arena<'a>,
-) -> Result<(), Stop> {
+) -> Result<(), NoHit> {
+    let because = |reason| NoHit::Reject(reject(line, reason));
     let [_alt1, time, id, remote_addr, method, status, host, uri, args, client @ .., body] = *cells;
     let [referer, user_agent, accept_language, origin, sec_purpose, sec_gpc, dnt, trace, _length] = client;
-    hit.occurred_at = leaves::seconds(time).ok_or(Stop::Reject(Reason::BadTime))?;
-    hit.event_id = Some(leaves::request_id(id).ok_or(Stop::Reject(Reason::BadId))?);
-    let status = leaves::status(status).ok_or(Stop::Reject(Reason::BadStatus))?;
+    hit.occurred_at = leaves::seconds(time).ok_or_else(|| because(Reason::BadTime))?;
+    hit.event_id = Some(leaves::request_id(id).ok_or_else(|| because(Reason::BadId))?);
+    let status = leaves::status(status).ok_or_else(|| because(Reason::BadStatus))?;
     hit.status = Some(status);
     if !(200..300).contains(&status) {
-        return Err(Stop::NonHit(NonHit::Status(status)));
+        return Err(NoHit::NonHit(NonHit::Status(status)));
     }
     hit.method = match method {
         b"GET" => "GET",
         b"POST" => "POST",
-        _ => return Err(Stop::NonHit(NonHit::Method)),
+        _ => return Err(NoHit::NonHit(NonHit::Method)),
     };
     if remote_addr != b"unix:" {
-        hit.ip = Some(leaves::address(remote_addr).ok_or(Stop::Reject(Reason::BadAddress))?);
+        hit.ip = Some(leaves::address(remote_addr).ok_or_else(|| because(Reason::BadAddress))?);
     }
 
     let source = Source::new(line);
@@ -192,12 +174,12 @@ fn read<'a>(
     read_query(hit, &mut params, &source, args, terms, arena);
     if uri.ends_with(b"/track") {
         let trusted = hit.ip.is_some_and(|ip| terms.trusts(ip));
-        json::read_body(hit, &mut params, body, trusted, arena).map_err(Stop::Reject)?;
+        json::read_body(hit, &mut params, body, trusted, arena).map_err(because)?;
     }
     params.finish(hit, arena);
 
     if hit.app_key.is_empty() {
-        return Err(Stop::Reject(Reason::NoApp));
+        return Err(because(Reason::NoApp));
     }
     if hit.event_type.is_empty() {
         hit.event_type = "pageview";
