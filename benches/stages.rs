@@ -85,7 +85,7 @@ fn made(write: fn(&mut Traffic, &mut Vec<u8>)) -> Vec<u8> {
 
 /// Reads a log as the pipeline does.
 fn each_line(log: &[u8], mut each: impl FnMut(&Line<'_>)) {
-    let (mut lines, mut rest) = (Lines::new(0), log);
+    let (mut lines, mut rest) = (Lines::default(), log);
     while !rest.is_empty() {
         let room = lines.room();
         let count = rest.len().min(room.len());

@@ -84,7 +84,7 @@ type Owned = (u64, u64, Vec<u8>, bool);
 
 /// Calls `each` with the lines of a file that is read in pieces of this size.
 fn read(file: &[u8], size: usize, mut each: impl FnMut(&Line<'_>)) {
-    let mut lines = Lines::new(0);
+    let mut lines = Lines::default();
     for chunk in file.chunks(size) {
         lines.room()[..chunk.len()].copy_from_slice(chunk);
         lines.filled(chunk.len());

@@ -147,7 +147,7 @@ pub fn pack(
     let mut reader =
         Times { format, scratch: vec![0; ARENA_BYTES], now: clock::now(), times: None, lines: 0 };
     let mut raw_sha256 = sha2::Sha256::new();
-    let mut lines = Lines::new(0);
+    let mut lines = Lines::default();
     let mut raw_bytes = 0;
     loop {
         let room = lines.room();

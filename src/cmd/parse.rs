@@ -46,7 +46,7 @@ fn each_line(
     each: &mut dyn FnMut(&Line<'_>, &Parsed<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut stream = stored::open(path).with_context(|| format!("open {}", path.display()))?;
-    let mut lines = Lines::new(0);
+    let mut lines = Lines::default();
     let mut scratch = vec![0; ARENA_BYTES];
     loop {
         while let Some(line) = lines.next_line() {

@@ -157,7 +157,7 @@ impl Loader {
                 let Some(at) = self.work.batch.next_ahead(aside.reading.offset()) else {
                     return Ok(End::File);
                 };
-                aside.reading.skip_to(at);
+                aside.reading.skip_to(at)?;
                 wanted = at;
             }
             match aside.reading.step()? {

@@ -15,7 +15,7 @@ const READ_BYTES: usize = 256 * 1024;
 const TOO_LONG_HEAD_BYTES: usize = 2048;
 
 /// Bytes before the next line that are kept at the least, for the proof of a checkpoint.
-const KEPT_BYTES: usize = super::checkpoint::HEAD_BYTES;
+pub const KEPT_BYTES: usize = super::checkpoint::HEAD_BYTES;
 
 /// A line: its bytes without the newline, and where it stands in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Line<'a> {
 }
 
 /// The rolling buffer.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Lines {
     buffer: Vec<u8>,
     /// First byte not yet handed out.
@@ -51,18 +51,11 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Starts at `offset`, which must be the start of a line.
-    pub fn new(offset: u64) -> Self {
-        Lines {
-            buffer: Vec::new(),
-            start: 0,
-            searched: 0,
-            end: 0,
-            offset,
-            thrown_away: 0,
-            contiguous: 0,
-            last_span: 0,
-        }
+    /// Goes on at `offset`, which must be the start of a line. `before` are the bytes that stand right before it in the
+    /// file: [`KEPT_BYTES`] of them, where there are so many, or what comes next is proven by less.
+    pub fn after(before: Vec<u8>, offset: u64) -> Self {
+        let start = before.len();
+        Lines { buffer: before, start, searched: start, end: start, offset, ..Lines::default() }
     }
 
     /// Offset of the first byte that was not handed out as part of a line.
@@ -81,11 +74,13 @@ impl Lines {
             self.drop_front(self.droppable());
         }
         if self.end - self.start > LINE_BYTES_MAX {
-            // Too long already, whatever follows: keep the head, count the rest.
+            // Too long already, whatever follows: keep the head, and what is the tail if it ends now; count the rest.
             let kept = self.start + TOO_LONG_HEAD_BYTES;
-            self.thrown_away += (self.end - kept) as u64;
-            self.end = kept;
-            self.searched = kept;
+            let last = self.end - KEPT_BYTES;
+            self.buffer.copy_within(last..self.end, kept);
+            self.thrown_away += (last - kept) as u64;
+            self.end = kept + KEPT_BYTES;
+            self.searched = self.end;
         }
         if self.buffer.len() < self.end + READ_BYTES {
             // Grows to the longest lines met and a read; ordinary files stay with little more than a read.
@@ -96,10 +91,9 @@ impl Lines {
 
     /// Up to `bytes` of the bytes that were read last and stand right before where the next read begins.
     pub fn read_last(&self, bytes: usize) -> &[u8] {
-        if self.thrown_away > 0 {
-            return &[];
-        }
-        &self.buffer[self.end.saturating_sub(bytes).max(self.contiguous)..self.end]
+        let contiguous =
+            if self.thrown_away > 0 { self.start + TOO_LONG_HEAD_BYTES } else { self.contiguous };
+        &self.buffer[self.end.saturating_sub(bytes).max(contiguous)..self.end]
     }
 
     /// Says that `n` bytes were read into [`Lines::room`].
@@ -159,8 +153,8 @@ impl Lines {
         (self.end > self.start).then(|| self.take(self.end, 0))
     }
 
-    /// Up to `bytes` of the bytes that stand right before the next line in the file; fewer where they were not
-    /// read, or not kept. At least the last line is, or `KEPT_BYTES` where that is more, if it was read.
+    /// Up to `bytes` of the bytes that stand right before the next line in the file; fewer where they are not known. At
+    /// least the last line is, unless it was too long, and [`KEPT_BYTES`].
     pub fn tail(&self, bytes: usize) -> &[u8] {
         let from = self.start.saturating_sub(bytes).max(self.contiguous);
         &self.buffer[from..self.start]
@@ -196,7 +190,7 @@ mod tests {
 
     /// Feeds `bytes` in chunks of the given sizes (cycled) and returns (offset, span, bytes, too_long).
     fn cut(bytes: &[u8], sizes: &[usize]) -> Vec<(u64, u64, Vec<u8>, bool)> {
-        let mut lines = Lines::new(7);
+        let mut lines = Lines::after(b"before\n".to_vec(), 7);
         let (mut at, mut out, mut turn) = (0, Vec::new(), 0);
         let own = |l: Line<'_>| (l.offset, l.span, l.bytes.to_vec(), l.too_long);
         while at < bytes.len() {
@@ -237,23 +231,31 @@ mod tests {
     fn the_tail_is_the_bytes_before_the_next_line() {
         let text: Vec<u8> = (0u32..200_000).flat_map(|i| format!("line {i}\n").into_bytes()).collect();
         let text = [text, vec![b'z'; 700_000], b"\nlast\n".to_vec()].concat();
-        let mut lines = Lines::new(0);
-        let mut at = 0;
-        while at < text.len() {
-            let room = lines.room();
-            let n = 4999.min(text.len() - at).min(room.len());
-            room[..n].copy_from_slice(&text[at..at + n]);
-            lines.filled(n);
-            at += n;
-            while lines.next_line().is_some() {}
-            let next = usize::try_from(lines.offset()).unwrap();
-            for wanted in [0, 1, 9, 4096] {
-                let tail = lines.tail(wanted);
-                assert_eq!(tail, &text[next - tail.len()..next]);
-                assert!(tail.len() == wanted || !(5000..2_000_000).contains(&next));
+        let too_long = text.iter().position(|b| *b == b'z').unwrap();
+        // Also where a line that is too long ends with the first byte of a read, and where reading begins in between.
+        for (begin, size) in
+            [(0, 4999), (too_long, 4999), (too_long + 700_000 - 9 * 4999, 4999), (0, READ_BYTES)]
+        {
+            let mut lines =
+                Lines::after(text[begin.saturating_sub(KEPT_BYTES)..begin].to_vec(), begin as u64);
+            let mut at = begin;
+            while at < text.len() {
+                let room = lines.room();
+                let n = size.min(text.len() - at).min(room.len());
+                room[..n].copy_from_slice(&text[at..at + n]);
+                lines.filled(n);
+                at += n;
+                while lines.next_line().is_some() {}
+                let next = usize::try_from(lines.offset()).unwrap();
+                for wanted in [0, 1, 9, KEPT_BYTES] {
+                    let tail = lines.tail(wanted);
+                    assert_eq!(tail, &text[next - wanted.min(next)..next]);
+                    let last = lines.read_last(wanted);
+                    assert_eq!(last, &text[at - wanted.min(at)..at]);
+                }
             }
+            assert_eq!(lines.tail(5), b"last\n");
         }
-        assert_eq!(lines.tail(5), b"last\n");
     }
 
     #[test]

@@ -323,7 +323,7 @@ mod tests {
         let head = Head { proof, has_id: false };
         let mut batch = Batch::default();
         assert!(batch.open(FileRef::Known { id: 1, head }, 0, proof, false));
-        let mut lines = Lines::new(0);
+        let mut lines = Lines::default();
         let mut twins = way.wants_twins().then(Twins::default);
         let mut shop = Shop(Arc::new(App { key: "shop".into(), time_zone: "UTC".into(), ..App::default() }));
         let now = 1_900_000_000_000_000;

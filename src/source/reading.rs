@@ -21,7 +21,7 @@ use crate::pure::checkpoint::{
     Checkpoint, HEAD_BYTES, HEAD_SEARCH_BYTES, Head, Proof, Standing, hash, tail_bytes,
 };
 use crate::pure::hit::Micros;
-use crate::pure::lines::{Line, Lines};
+use crate::pure::lines::{KEPT_BYTES, Line, Lines};
 use crate::pure::parse::Spec;
 use crate::pure::twins::{Twins, WINDOW_BYTES};
 use crate::store::commit::Proves;
@@ -146,6 +146,21 @@ struct Begins {
     beginning: Vec<u8>,
     head: Head,
     candidates: Vec<Candidate>,
+}
+
+/// Where a file stands against a checkpoint.
+struct Stood {
+    standing: Standing,
+    /// Where it may be read on: the bytes that end there.
+    before: Vec<u8>,
+    /// And if it is compressed, what comes next.
+    stream: Option<Box<dyn Read + Send>>,
+}
+
+impl Stood {
+    fn at(standing: Standing) -> Self {
+        Stood { standing, before: Vec::new(), stream: None }
+    }
 }
 
 /// A file from its start on, whoever else reads it, that counts the bytes it took from the disk.
@@ -283,8 +298,8 @@ impl Opened {
         }
         let mut shorter = None;
         for Candidate { checkpoint, unloaded, by_ids, .. } in candidates {
-            let (standing, stream) = self.stand(&checkpoint, &beginning)?;
-            match standing {
+            let stood = self.stand(&checkpoint, &beginning)?;
+            match stood.standing {
                 Standing::Continues | Standing::Beyond if unloaded => {
                     return Ok(Ok(Identified::Done { file_id: checkpoint.file_id }));
                 }
@@ -297,9 +312,10 @@ impl Opened {
                     return Ok(Ok(Identified::Done { file_id: checkpoint.file_id }));
                 }
                 Standing::Continues | Standing::Beyond => {
-                    let ids = by_ids || standing == Standing::Beyond || !choice.other_than.is_empty();
+                    let is_beyond = stood.standing == Standing::Beyond;
+                    let ids = by_ids || is_beyond || !choice.other_than.is_empty();
                     return self
-                        .continued(&checkpoint, head, stream, ids, belongs)
+                        .continued(&checkpoint, head, stood, ids, belongs)
                         .map(|r| Ok(Identified::Reading(r)));
                 }
             }
@@ -326,7 +342,7 @@ impl Opened {
             Err(interrupted) => return Ok(Err(interrupted)),
         };
         for Candidate { checkpoint, .. } in candidates {
-            if self.stand(&checkpoint, &beginning)?.0 == Standing::Done {
+            if self.stand(&checkpoint, &beginning)?.standing == Standing::Done {
                 return Ok(Ok(Some(checkpoint.file_id)));
             }
         }
@@ -361,7 +377,7 @@ impl Opened {
         let mut known = None;
         for candidate in candidates.into_iter().filter(|c| !c.unloaded) {
             use Standing::{Beyond, Continues, Done};
-            let standing = self.stand(&candidate.checkpoint, &beginning)?.0;
+            let standing = self.stand(&candidate.checkpoint, &beginning)?.standing;
             if let Continues | Done | Beyond = standing {
                 same_events(candidate.spec.as_deref(), belongs)?;
                 let ends = || self.file.metadata().map(|m| m.size() == candidate.checkpoint.loaded_bytes);
@@ -405,45 +421,42 @@ impl Opened {
         }))
     }
 
-    /// Where the file stands against a checkpoint; for a compressed file that goes on, the stream positioned
-    /// at its end.
-    fn stand(
-        &self,
-        checkpoint: &Checkpoint,
-        beginning: &[u8],
-    ) -> io::Result<(Standing, Option<Box<dyn Read + Send>>)> {
+    /// Where the file stands against a checkpoint.
+    fn stand(&self, checkpoint: &Checkpoint, beginning: &[u8]) -> io::Result<Stood> {
         if !head_holds(checkpoint, beginning) {
-            return Ok((Standing::Other, None));
+            return Ok(Stood::at(Standing::Other));
         }
         let (to, tail) = (checkpoint.loaded_bytes, checkpoint.tail);
+        let wanted = u64::from(tail.bytes).max(KEPT_BYTES as u64).min(to);
+        let mut before = vec![0; usize::try_from(wanted).unwrap_or(usize::MAX)];
+        let holds = |before: &[u8]| {
+            let from = before.len().checked_sub(tail.bytes as usize);
+            from.is_some_and(|from| hash(&before[from..]) == tail.hash)
+        };
+        let skip = to - wanted;
         if !self.is_packed() {
             let size = self.file.metadata()?.size();
-            let standing = checkpoint.standing(size, true, tail_holds(&self.file, to, &tail));
-            let mut last = [b'\n'];
-            if to > 0 && standing == Standing::Beyond {
-                self.file.read_exact_at(&mut last, to - 1)?;
-            }
-            return Ok((unless_within_a_line(standing, &last), None));
+            let is_whole = fill_at(&self.file, &mut before, skip)? == before.len();
+            let standing = checkpoint.standing(size, true, is_whole && holds(&before));
+            return Ok(Stood { standing: unless_within_a_line(standing, &before), before, stream: None });
         }
-        let Some(skip) = to.checked_sub(u64::from(tail.bytes)) else { return Ok((Standing::Diverges, None)) };
         let mut stream = self.stream()?;
         let skipped = io::copy(&mut stream.by_ref().take(skip), &mut io::sink())?;
-        let mut last = vec![0; tail.bytes as usize];
-        let n = fill(&mut stream, &mut last)?;
-        if skipped < skip || n < last.len() {
-            return Ok((checkpoint.standing(skipped + n as u64, true, false), None));
+        let n = fill(&mut stream, &mut before)?;
+        if skipped < skip || n < before.len() {
+            return Ok(Stood::at(checkpoint.standing(skipped + n as u64, true, false)));
         }
-        if hash(&last) != tail.hash {
-            return Ok((checkpoint.standing(to, true, false), None));
+        if !holds(&before) {
+            return Ok(Stood::at(checkpoint.standing(to, true, false)));
         }
         if !checkpoint.sealed {
-            return Ok((Standing::Continues, Some(stream)));
+            return Ok(Stood { standing: Standing::Continues, before, stream: Some(stream) });
         }
         let mut one = [0];
         let more = fill(&mut stream, &mut one)?;
         let stream: Box<dyn Read + Send> = Box::new(io::Cursor::new(one).take(more as u64).chain(stream));
         let standing = checkpoint.standing(to + more as u64, true, true);
-        Ok((unless_within_a_line(standing, &last), Some(stream)))
+        Ok(Stood { standing: unless_within_a_line(standing, &before), before, stream: Some(stream) })
     }
 
     fn facts(&self, belongs: &Belongs) -> Facts {
@@ -462,14 +475,16 @@ impl Opened {
         self,
         checkpoint: &Checkpoint,
         head: Head,
-        stream: Option<Box<dyn Read + Send>>,
+        stood: Stood,
         unknown: bool,
         belongs: &Belongs,
     ) -> io::Result<Box<Reading>> {
         let better = (checkpoint.head.is_provisional() && head.proof.bytes > checkpoint.head.proof.bytes)
             .then_some(head);
         let file = FileRef::Known { id: checkpoint.file_id, head: checkpoint.head };
-        let mut reading = self.reading(file, stream, checkpoint.loaded_bytes, checkpoint.tail, belongs)?;
+        let Stood { before, stream, .. } = stood;
+        let mut reading =
+            self.reading(file, stream, before, (checkpoint.loaded_bytes, checkpoint.tail), belongs)?;
         reading.by_ids = unknown;
         reading.better_head = better;
         Ok(reading)
@@ -488,7 +503,7 @@ impl Opened {
             }
             stream = Some(Box::new(io::Cursor::new(beginning).chain(unpacked)) as Box<dyn Read + Send>);
         }
-        let mut reading = self.reading(file, stream, 0, Proof::of(b""), belongs)?;
+        let mut reading = self.reading(file, stream, Vec::new(), (0, Proof::of(b"")), belongs)?;
         reading.by_ids = true;
         Ok(reading)
     }
@@ -497,8 +512,8 @@ impl Opened {
         self,
         file: FileRef,
         stream: Option<Box<dyn Read + Send>>,
-        from: u64,
-        from_tail: Proof,
+        before: Vec<u8>,
+        (from, from_tail): (u64, Proof),
         belongs: &Belongs,
     ) -> io::Result<Box<Reading>> {
         // Twins are counted in what stands before: a compressed file is read from its start for them.
@@ -520,7 +535,7 @@ impl Opened {
             path: self.path,
             packed: self.packing != Packing::Plain,
             input,
-            lines: Lines::new(start),
+            lines: Lines::after(if warm { Vec::new() } else { before }, start),
             at_end: false,
             warm_until: from,
             twins: belongs.twins.then(Twins::default),
@@ -826,13 +841,21 @@ impl Reading {
     }
 
     /// Goes on at `offset`, the start of a line, if that is ahead and can be reached without reading up to it.
-    pub fn skip_to(&mut self, offset: u64) {
-        if let Input::Plain(_) = self.input
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn skip_to(&mut self, offset: u64) -> io::Result<()> {
+        if let Input::Plain(file) = &self.input
             && self.twins.is_none()
             && offset > self.lines.offset()
         {
-            self.lines = Lines::new(offset);
+            let kept = offset.min(KEPT_BYTES as u64);
+            let mut before = vec![0; usize::try_from(kept).unwrap_or(KEPT_BYTES)];
+            let n = fill_at(file, &mut before, offset - kept)?;
+            before.truncate(n);
+            self.lines = Lines::after(before, offset);
         }
+        Ok(())
     }
 
     /// Opens its section beside its checkpoint; `spans` are rejects ahead.
@@ -936,7 +959,11 @@ fn same_events(as_what: Option<&str>, belongs: &Belongs) -> io::Result<()> {
 /// A seal may stand behind half a line, which was a reject: a copy that broke off, or was taken of a file that is
 /// written to. Where a file goes on there, its line is whole, and read from its start: as a file of its own.
 fn unless_within_a_line(standing: Standing, last: &[u8]) -> Standing {
-    if standing == Standing::Beyond && !last.ends_with(b"\n") { Standing::Diverges } else { standing }
+    if standing == Standing::Beyond && last.last().is_some_and(|byte| *byte != b'\n') {
+        Standing::Diverges
+    } else {
+        standing
+    }
 }
 
 /// Whether a file that begins so has the checkpoint's head.

@@ -186,6 +186,28 @@ fn two_selections_of_a_log_that_begin_and_end_alike() {
 }
 
 #[test]
+fn what_a_log_grew_by_is_not_all_that_tells_it_from_another() {
+    for pack in [None, Some(1)] {
+        let bench = bench();
+        let put = |name: &str, text: &[&str]| {
+            let bytes = text.concat().into_bytes();
+            let bytes = pack.map_or(bytes.clone(), |level| zstd::encode_all(&bytes[..], level).unwrap());
+            fs::write(bench.path(name), bytes).unwrap();
+            stands_still(&bench, name);
+            assert!(replay(&bench, name).status().unwrap().success());
+        };
+        let text = many(20);
+        let lines: Vec<&str> = text.split_inclusive('\n').collect();
+        let other = (2..20).find(|n| lines[*n].len() == lines[1].len()).unwrap();
+        put("one", &[lines[0], lines[1]]);
+        put("one", &[lines[0], lines[1], "\n"]);
+        // Where the first ends, this one has an end of a line, too.
+        put("another", &[lines[0], "\n", lines[other], lines[1]]);
+        assert_eq!(bench.database.psql("SELECT count(*) FROM access_logs"), "3", "{}", bench.state());
+    }
+}
+
+#[test]
 fn a_copy_that_begins_while_other_files_are_loaded_is_one_under_way() {
     let mut bench = bench();
     // However long this takes, a file that is written now is one that is written to.

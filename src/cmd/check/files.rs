@@ -202,7 +202,7 @@ fn sample(log: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 fn each_parsed(mut bytes: &[u8], format: &Format, terms: &Terms, each: &mut dyn FnMut(&Parsed<'_>)) {
-    let (mut lines, mut scratch) = (Lines::new(0), vec![0; ARENA_BYTES]);
+    let (mut lines, mut scratch) = (Lines::default(), vec![0; ARENA_BYTES]);
     loop {
         while let Some(line) = lines.next_line() {
             let now = clock::now();

@@ -101,6 +101,10 @@ pub(super) fn look(world: &mut World<'_>) -> Result<(), Wrong> {
         if lines != n(4) + n(5) + n(6) + n(7) || !rows_fit || n(6) != n(8) {
             return Err(format!("file {id} does not balance: {file:?}, it has {} rows", of_file.len()));
         }
+        // What begins alike is told apart by no less.
+        if file[9] == "f" && n(13) < loaded.min(4096) {
+            return Err(format!("file {id} is proven by too little: {file:?}"));
+        }
         let events = |holds: &Holds| -> Option<Vec<Event>> {
             let by_offset: HashMap<u64, &Event> = holds.hits.iter().map(|h| (h.offset, &h.event)).collect();
             let event = |row: &Row| by_offset.get(&row.offset).filter(|e| is(row, e)).map(|e| (*e).clone());
