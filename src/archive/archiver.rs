@@ -636,9 +636,14 @@ impl Archiver {
         let _ = self.execute(sql, &[(&file_id, Type::INT4), (&error, Type::TEXT)]);
     }
 
+    /// How it stands, and will after a crash of the server.
     fn state(&mut self, file_id: i32) -> anyhow::Result<Option<State>> {
         let sql = include_str!("../../sql/archive_state.sql");
-        let row = self.ask(&async |client| client.query_typed_opt(sql, &[(&file_id, Type::INT4)]).await)?;
+        let row = self.ask(&async |client| {
+            let row = client.query_typed_opt(sql, &[(&file_id, Type::INT4)]).await?;
+            crate::store::make_durable(client).await?;
+            Ok(row)
+        })?;
         let unsigned = |n: i64| u64::try_from(n).unwrap_or_default();
         Ok(row.map(|row| State {
             loaded_bytes: unsigned(row.get("loaded_bytes")),

@@ -22,7 +22,7 @@ use crate::pure::checkpoint::{Checkpoint, HEAD_SEARCH_BYTES, Hash, Head, Proof, 
 use crate::pure::lines::LINE_BYTES_MAX;
 use crate::source::siblings::siblings;
 use crate::source::stored::{self, Packing};
-use crate::store::migrate;
+use crate::store::{self, migrate};
 
 /// A file as people see it.
 #[derive(Debug, Clone, Serialize)]
@@ -72,6 +72,10 @@ pub async fn run(config: &Config, args: &cli::Status, out: Out<'_>) -> anyhow::R
         let entry = judge(file, &host, known).with_context(|| format!("read {}", file.display()))?;
         let is_archived = config.archive.is_none() || entry.archived_at.is_some();
         let is_shipped = entry.lag_bytes == Some(0) && is_archived;
+        if is_shipped {
+            // Whoever deletes the file goes by the exit code.
+            store::make_durable(&client).await.context("wait until it is on the server's disk")?;
+        }
         print(&[entry], args.json, true, out)?;
         return Ok(Outcome::of(is_shipped));
     }

@@ -12,6 +12,8 @@ pub mod partitions;
 pub mod rehearsal;
 pub mod writer;
 
+use tokio_postgres::Client;
+
 pub use connect::connect;
 
 /// In every transaction that holds locks for longer than a statement: a server that notices within minutes when we are
@@ -19,6 +21,15 @@ pub use connect::connect;
 const NOTICE_THAT_WE_ARE_GONE: &str = "SET LOCAL idle_in_transaction_session_timeout = '2min'; \
     SET LOCAL client_connection_check_interval = '5s'; SET LOCAL tcp_keepalives_idle = 30; \
     SET LOCAL tcp_keepalives_interval = 10; SET LOCAL tcp_keepalives_count = 3; SET LOCAL tcp_user_timeout = 60000";
+
+/// Waits until all that was committed before is on the server's disk, where the role's commits do not wait for that
+/// (`synchronous_commit = off`): before anything goes by it that can't be undone. Whether they did not.
+///
+/// # Errors
+/// The database says no, or nothing: what was committed last may be lost.
+pub async fn make_durable(client: &Client) -> Result<bool, tokio_postgres::Error> {
+    Ok(client.query_typed_opt(include_str!("../../sql/make_durable.sql"), &[]).await?.is_some())
+}
 
 /// The name under which a session is seen in `pg_stat_activity`, cut as PostgreSQL cuts it.
 pub fn session_name(verb: &str, host: &str) -> String {

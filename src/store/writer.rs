@@ -173,6 +173,7 @@ enum Job {
     Apps { reply: oneshot::Sender<Vec<App>> },
     Spans { file_id: i32, from: u64, which: Which, limit: i64, reply: oneshot::Sender<Vec<OldSpan>> },
     Salt { app_id: i32, day: LocalDay, reply: oneshot::Sender<Option<[u8; 32]>> },
+    Durable { reply: oneshot::Sender<bool> },
 }
 
 /// A reader's end. Its methods block: never call them from async code.
@@ -453,6 +454,13 @@ impl Store {
     pub fn salt(&self, app_id: i32, day: LocalDay) -> Result<Option<[u8; 32]>, Interrupted> {
         self.ask(|reply| Job::Salt { app_id, day, reply })
     }
+
+    /// Waits until all that was committed is on the server's disk. `false`: the server does not wait for its disk, and what
+    /// was committed by an earlier connection may be lost with it.
+    pub fn durable(&self) -> Result<bool, Interrupted> {
+        let is_left_to_the_server = self.ask(|reply| Job::Durable { reply })?;
+        Ok(!is_left_to_the_server || self.connections() <= 1)
+    }
 }
 
 impl Writer {
@@ -551,6 +559,9 @@ impl Writer {
             }
             Job::Salt { app_id, day, reply } => {
                 self.answer(reply, async |client| dimensions::salt(client, app_id, &day).await).await
+            }
+            Job::Durable { reply } => {
+                self.answer(reply, async |client| Ok(super::make_durable(client).await?)).await
             }
         }
     }

@@ -4,10 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use access_log_tracker::store;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::support::bench::Bench;
 use crate::support::daemon::{Daemon, alt, configuration, wait_for};
@@ -435,11 +436,97 @@ fn what_is_refused_is_told_and_not_what_follows_from_it() {
     bench.stop();
 }
 
-#[test]
-fn a_crash_of_a_server_that_does_not_wait_for_its_disk() {
-    // Commits reach the disk by the writer's tick alone, and by no commit of anybody else.
+/// Makes a file one that was not written to for an hour.
+fn stands_still(path: &Path) {
+    let file = fs::OpenOptions::new().append(true).open(path).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
+}
+
+/// A server whose commits reach its disk by the writer's tick alone, and by no commit of anybody else.
+fn does_not_wait_for_its_disk() -> Arc<Cluster> {
     let cluster = Cluster::start(&["wal_writer_delay=10s", "autovacuum=off"]);
     cluster.psql("postgres", "ALTER ROLE alt SET synchronous_commit = off");
+    cluster
+}
+
+#[test]
+fn what_may_be_deleted_is_on_the_disk_of_a_server_that_does_not_wait_for_it() {
+    let cluster = does_not_wait_for_its_disk();
+    let crash = |bench: &Bench| {
+        let daemon = bench.daemon.as_ref();
+        daemon.inspect(|daemon| daemon.signal(Signal::SIGSTOP));
+        cluster.down("immediate");
+        cluster.up();
+        let rows = bench.rows();
+        daemon.inspect(|daemon| daemon.signal(Signal::SIGCONT));
+        rows
+    };
+    // Now and then the writer's tick falls between.
+    for _ in 0..3 {
+        let sources = format!("{SOURCE}\n[retention]\nlogs = \"0s\"");
+        let mut bench = Bench::not_started(&sources, cluster.database());
+        let verb = |bench: &Bench, verb: &str, file: &str| {
+            alt().args([verb, "--config"]).arg(&bench.config).arg(bench.path(file)).output().unwrap()
+        };
+        bench.append_text("replayed", &many(50), 50);
+        stands_still(&bench.path("replayed"));
+        let said = verb(&bench, "replay", "replayed");
+        assert!(said.status.success(), "{said:?}");
+        assert_eq!(crash(&bench), 50, "a replay that had ended");
+
+        bench.append("beacon.log", 50);
+        bench.start();
+        wait_for(30, || verb(&bench, "status", "beacon.log").status.success(), || bench.state());
+        assert_eq!(crash(&bench), 100, "a log that was said to be loaded");
+
+        bench.append("beacon.log", 50);
+        fs::rename(bench.path("beacon.log"), bench.path("beacon.log.1")).unwrap();
+        bench.append("beacon.log", 1);
+        wait_for(60, || fs::metadata(bench.path("beacon.log.1")).is_err(), || bench.state());
+        let rows = crash(&bench);
+        assert!(rows >= 150, "{rows} are left of 150, whose logs are deleted");
+        bench.stop();
+    }
+    cluster.down("immediate");
+}
+
+#[test]
+fn a_replay_within_which_a_server_crashes_that_does_not_wait_for_its_disk() {
+    let cluster = does_not_wait_for_its_disk();
+    let mut bench = Bench::not_started(SOURCE, cluster.database());
+    // When what was loaded of the first file is lost, the second is read.
+    for (name, lines) in [("a", 50), ("b", 20_000)] {
+        bench.append_text(name, &many(lines), lines);
+        stands_still(&bench.path(name));
+    }
+    let replay = || {
+        let mut command = alt();
+        command.args(["replay", "--config"]).arg(&bench.config);
+        command.args([bench.path("a"), bench.path("b")]).env("ALT_LOAD_BATCH_ROWS", "50");
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let child = replay();
+    wait_for(30, || bench.rows() > 200, || bench.state());
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    kill(pid, Signal::SIGSTOP).unwrap();
+    cluster.down("immediate");
+    cluster.up();
+    kill(pid, Signal::SIGCONT).unwrap();
+    let said = child.wait_with_output().unwrap();
+    let error = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.status.code() == Some(1) && error.contains("run again to be sure"), "{said:?}");
+    let said = replay().wait_with_output().unwrap();
+    assert!(said.status.success(), "{said:?}");
+    cluster.down("immediate");
+    cluster.up();
+    assert_eq!(bench.rows(), 20_050, "{}", bench.state());
+    drop(bench);
+    cluster.down("immediate");
+}
+
+#[test]
+fn a_crash_of_a_server_that_does_not_wait_for_its_disk() {
+    let cluster = does_not_wait_for_its_disk();
     let (mut bench, mut pace) = begun(cluster.database());
     for rotates in [false, true] {
         // The writer's tick may fall between a commit and the crash; not time and again.

@@ -157,6 +157,8 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
         }
         Ok(threads.into_iter().any(|t| t.join().is_err()))
     })?;
+    // Whoever deletes what was replayed goes by the exit code.
+    let is_durable = args.dry_run || stores.iter().all(|store| store.durable() != Ok(false));
     bar.finish_and_clear();
     let mut totals = Totals::default();
     for store in &stores {
@@ -186,7 +188,12 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     if interrupted.load(Ordering::Acquire) {
         bail!("interrupted; what was committed stays, run again to go on");
     }
-    // Whoever deletes what was replayed goes by the exit code.
+    if !is_durable {
+        bail!(
+            "the connection to the database was lost on the way, and with synchronous_commit = off what was committed last \
+             may be lost with it: run again to be sure"
+        );
+    }
     match (results.failed.len(), results.growing.len() + results.shorter.len()) {
         (0, 0) => Ok(Outcome::Done),
         (0, n) => {
