@@ -6,33 +6,37 @@
 //! the database ([`Store::epoch`] moves, and every reader begins anew from its checkpoints). The log is the
 //! buffer, so nothing is lost by throwing away.
 
+mod end;
+mod upkeep;
+
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
+pub use end::{Interrupted, Store, Wake, Watcher};
+
 use super::commit::{Failure, Memory, Patience, Work, commit, rehearse};
 use super::connect::{Connection, connect_counted};
 use super::files::{Candidate, Facts, Which};
 use super::rehearsal::Rehearsal;
-use super::{Trouble, classify, classify_any, dimensions, files, migrate, partitions, told};
-use crate::clock;
+use super::{Trouble, classify_any, dimensions, files, migrate, told};
 use crate::config;
 use crate::fault;
 use crate::lock::lock;
-use crate::metrics::{Metrics, Observed, Totals};
+use crate::metrics::Metrics;
 use crate::pure::aside::OldSpan;
 use crate::pure::batch::Room;
 use crate::pure::checkpoint::Head;
 use crate::pure::enrich::App;
 use crate::pure::enrich::day::LocalDay;
 use crate::pure::hit::Micros;
+use end::OnItsWay;
 
 const END_DEAD_PREDECESSORS: &str = include_str!("../../sql/end_dead_predecessors.sql");
 
@@ -65,42 +69,6 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(3600);
 /// Raw bytes of rejects that are kept at once, and how many more per second.
 const RAW_BURST: f64 = 8.0 * 1024.0 * 1024.0;
 const RAW_PER_SECOND: f64 = 1024.0;
-
-/// The reader has to begin anew: the database was away, somebody else moved, or it is time to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Interrupted;
-
-impl std::fmt::Display for Interrupted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("interrupted")
-    }
-}
-
-impl std::error::Error for Interrupted {}
-
-/// Shortens the waiting of one reader thread.
-#[derive(Debug, Default)]
-pub struct Wake {
-    woken: Mutex<bool>,
-    condition: Condvar,
-}
-
-impl Wake {
-    /// Ends the present or the next wait.
-    pub fn wake(&self) {
-        *lock(&self.woken) = true;
-        self.condition.notify_all();
-    }
-
-    /// Waits until woken or the time is over.
-    pub fn wait(&self, most: Duration) {
-        let woken = lock(&self.woken);
-        let (mut woken, _) =
-            self.condition.wait_timeout_while(woken, most, |w| !*w).unwrap_or_else(PoisonError::into_inner);
-        *woken = false;
-    }
-}
-
 struct Shared {
     epoch: AtomicU64,
     beat: AtomicU64,
@@ -126,43 +94,6 @@ impl Shared {
         }
     }
 }
-
-/// The batches that were handed over by one end, which end in that order.
-#[derive(Debug, Default)]
-struct HandedOver {
-    counts: Mutex<Counts>,
-    ended: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    handed_over: u64,
-    ended: u64,
-}
-
-/// One of them: ended when it is committed or thrown away, or could not be handed over.
-struct OnItsWay {
-    batches: Arc<HandedOver>,
-    shared: Arc<Shared>,
-}
-
-impl OnItsWay {
-    fn from(end: &Store) -> OnItsWay {
-        end.shared.in_flight.fetch_add(1, Ordering::AcqRel);
-        lock(&end.batches.counts).handed_over += 1;
-        OnItsWay { batches: Arc::clone(&end.batches), shared: Arc::clone(&end.shared) }
-    }
-}
-
-impl Drop for OnItsWay {
-    fn drop(&mut self) {
-        lock(&self.batches.counts).ended += 1;
-        self.batches.ended.notify_all();
-        self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
-        self.shared.wake_all();
-    }
-}
-
 enum Job {
     Commit(Box<Work>, OnItsWay),
     Candidates { head: Head, host: String, source: String, reply: oneshot::Sender<Vec<Candidate>> },
@@ -175,23 +106,6 @@ enum Job {
     Salt { app_id: i32, day: LocalDay, reply: oneshot::Sender<Option<[u8; 32]>> },
     Durable { reply: oneshot::Sender<bool> },
 }
-
-/// A reader's end. Its methods block: never call them from async code.
-#[derive(Clone)]
-pub struct Store {
-    jobs: mpsc::Sender<Job>,
-    /// Questions of ends that have no batch on the way: the batches of others are not waited for.
-    questions: mpsc::Sender<Job>,
-    batches: Arc<HandedOver>,
-    shared: Arc<Shared>,
-}
-
-impl std::fmt::Debug for Store {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store").field("epoch", &self.epoch()).finish_non_exhaustive()
-    }
-}
-
 /// What a [`Writer`] does beside committing.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -268,201 +182,8 @@ pub fn pair(options: Options) -> (Store, Writer) {
         stale: 0,
         rehearsed_files: 0,
     };
-    (Store { jobs, questions, batches: Arc::default(), shared }, writer)
+    (Store::new(jobs, questions, shared), writer)
 }
-
-/// How a writer stands.
-#[derive(Clone)]
-pub struct Watcher(Arc<Shared>);
-
-impl Watcher {
-    /// Whether the database was reached at least once.
-    pub fn is_connected(&self) -> bool {
-        self.0.connected.load(Ordering::Acquire)
-    }
-
-    /// What keeps the writer from working, if anything does.
-    pub fn trouble(&self) -> Option<String> {
-        lock(&self.0.trouble).clone()
-    }
-
-    /// Whether the writer has nothing to do.
-    pub fn is_idle(&self) -> bool {
-        self.0.in_flight.load(Ordering::Acquire) == 0
-    }
-
-    /// Moves with everything that the writer ends, and with every time that it tries again.
-    pub fn beat(&self) -> u64 {
-        self.0.beat.load(Ordering::Relaxed)
-    }
-}
-
-impl Store {
-    /// Another end, for readers that have nothing to do with each other. What one asks is answered after the batches that
-    /// were handed over by it or its clones, and perhaps before those of other ends.
-    #[must_use]
-    pub fn another_end(&self) -> Store {
-        Store { batches: Arc::default(), ..self.clone() }
-    }
-
-    /// Moves whenever what was read from the database may no longer hold. A reader that sees it moved forgets
-    /// everything and begins anew from the checkpoints.
-    pub fn epoch(&self) -> u64 {
-        self.shared.epoch.load(Ordering::Acquire)
-    }
-
-    /// Moves with every new connection: behind it there may be another database, restored or failed over to.
-    pub fn connections(&self) -> u64 {
-        self.shared.connections.load(Ordering::Acquire)
-    }
-
-    /// A wake-up for one reader: rung after every commit, when the epoch moves, and at the stop.
-    pub fn wake(&self) -> Arc<Wake> {
-        let wake = Arc::new(Wake::default());
-        lock(&self.shared.wakes).push(Arc::clone(&wake));
-        wake
-    }
-
-    /// Whether the writer has nothing to do.
-    pub fn is_idle(&self) -> bool {
-        self.shared.in_flight.load(Ordering::Acquire) == 0
-    }
-
-    /// Whether the writer is gone: nothing will be committed any more.
-    pub fn is_closed(&self) -> bool {
-        self.jobs.is_closed()
-    }
-
-    /// Whether it is time to stop: finish what is begun, and return.
-    pub fn is_stopping(&self) -> bool {
-        self.shared.stopping.load(Ordering::Acquire)
-    }
-
-    /// Says that no log is written to any more: what is there is all that there will be.
-    pub fn set_final(&self) {
-        self.shared.finale.store(true, Ordering::Release);
-    }
-
-    /// Whether no log is written to any more.
-    pub fn is_final(&self) -> bool {
-        self.shared.finale.load(Ordering::Acquire)
-    }
-
-    /// Asks all readers, and the writer where it waits for the database, to stop.
-    pub fn stop(&self) {
-        self.shared.stopping.store(true, Ordering::Release);
-        self.shared.stop.notify_waiters();
-        self.shared.stop.notify_one();
-        self.shared.wake_all();
-    }
-
-    /// What was committed since the start.
-    pub fn totals(&self) -> Totals {
-        self.shared.metrics.totals()
-    }
-
-    /// For those who watch: unlike a store, it keeps nothing from ending.
-    pub fn watcher(&self) -> Watcher {
-        Watcher(Arc::clone(&self.shared))
-    }
-
-    /// The error that ended an impatient writer.
-    pub fn take_fatal(&self) -> Option<anyhow::Error> {
-        lock(&self.shared.fatal).take()
-    }
-
-    /// The room of a batch that was committed.
-    pub fn spare(&self) -> Room {
-        std::mem::take(&mut *lock(&self.shared.spare))
-    }
-
-    /// Hands a batch over; waits while two others are on their way.
-    pub fn commit(&self, work: Work) -> Result<(), Interrupted> {
-        let job = Job::Commit(Box::new(work), OnItsWay::from(self));
-        self.jobs.blocking_send(job).map_err(|_| Interrupted)
-    }
-
-    fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, Interrupted> {
-        let (reply, answer) = oneshot::channel();
-        self.shared.in_flight.fetch_add(1, Ordering::AcqRel);
-        let counts = lock(&self.batches.counts);
-        let way = if counts.ended == counts.handed_over { &self.questions } else { &self.jobs };
-        drop(counts);
-        let answer = match way.blocking_send(job(reply)) {
-            Ok(()) => answer.blocking_recv().map_err(|_| Interrupted),
-            Err(_) => Err(Interrupted),
-        };
-        self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
-        // Another reader may have waited for the writer to be idle.
-        self.shared.wake_all();
-        answer
-    }
-
-    /// Checkpoints that a file with this head may continue, after all batches that this end handed over before.
-    pub fn candidates(&self, head: Head, host: &str, source: &str) -> Result<Vec<Candidate>, Interrupted> {
-        let (host, source) = (host.to_owned(), source.to_owned());
-        self.ask(|reply| Job::Candidates { head, host, source, reply })
-    }
-
-    /// Waits until everything that this end handed over before was committed, or thrown away.
-    pub fn settled(&self) -> Result<(), Interrupted> {
-        let counts = lock(&self.batches.counts);
-        let before = counts.handed_over;
-        drop(self.batches.ended.wait_while(counts, |counts| counts.ended < before));
-        if self.is_closed() { Err(Interrupted) } else { Ok(()) }
-    }
-
-    /// The latest event that was loaded from anywhere.
-    pub fn loaded_until(&self) -> Result<Micros, Interrupted> {
-        self.ask(|reply| Job::LoadedUntil { reply })
-    }
-
-    /// Stores where a known file was seen.
-    pub fn seen(&self, file_id: i32, facts: Facts) -> Result<(), Interrupted> {
-        self.ask(|reply| Job::Seen { file_id, facts, reply })
-    }
-
-    /// Notes from which archive object, of these bytes and SHA-256, a file was loaded.
-    pub fn came_from(&self, uri: &str, bytes: u64, sha256: [u8; 32]) -> Result<(), Interrupted> {
-        let uri = uri.to_owned();
-        self.ask(|reply| Job::CameFrom { uri, bytes, sha256, reply })
-    }
-
-    /// A key for a file that has none.
-    pub fn new_file_id(&self) -> Result<i32, Interrupted> {
-        self.ask(|reply| Job::NewFile { reply })
-    }
-
-    /// All applications that are not disabled.
-    pub fn apps(&self) -> Result<Vec<App>, Interrupted> {
-        self.ask(|reply| Job::Apps { reply })
-    }
-
-    /// Spans of a file's rejects that begin at `from` or later, ascending.
-    pub fn spans(
-        &self,
-        file_id: i32,
-        from: u64,
-        which: &Which,
-        limit: i64,
-    ) -> Result<Vec<OldSpan>, Interrupted> {
-        let which = which.clone();
-        self.ask(|reply| Job::Spans { file_id, from, which, limit, reply })
-    }
-
-    /// The salt of an application's local day; `None` where it is dead.
-    pub fn salt(&self, app_id: i32, day: LocalDay) -> Result<Option<[u8; 32]>, Interrupted> {
-        self.ask(|reply| Job::Salt { app_id, day, reply })
-    }
-
-    /// Waits until all that was committed is on the server's disk. `false`: the server does not wait for its disk, and what
-    /// was committed by an earlier connection may be lost with it.
-    pub fn durable(&self) -> Result<bool, Interrupted> {
-        let is_left_to_the_server = self.ask(|reply| Job::Durable { reply })?;
-        Ok(!is_left_to_the_server || self.connections() <= 1)
-    }
-}
-
 impl Writer {
     /// Starts it on a thread of its own. `held` is dropped when it has ended.
     ///
@@ -801,7 +522,7 @@ impl Writer {
             return false;
         }
         let Some(client) = &self.client else { return true };
-        let seen = tokio::time::timeout(fault::wait(QUESTION_TIMEOUT), observe(client)).await;
+        let seen = tokio::time::timeout(fault::wait(QUESTION_TIMEOUT), upkeep::observe(client)).await;
         match seen.unwrap_or_else(|late| Err(anyhow::Error::new(late).context("ask the database"))) {
             Ok(seen) => {
                 if self.shared.metrics.observed(seen) {
@@ -825,7 +546,7 @@ impl Writer {
             return false;
         }
         let Some(client) = &self.client else { return true };
-        let done = upkeep(client, &retention, &mut self.memory);
+        let done = upkeep::clear_away(client, &retention, &mut self.memory);
         let done = tokio::time::timeout(fault::wait(COMMIT_TIMEOUT), done).await;
         match done.unwrap_or_else(|late| Err(late.into())) {
             Ok(()) => true,
@@ -853,49 +574,4 @@ fn cause(error: &anyhow::Error) -> String {
 fn is_lock_timeout(error: &anyhow::Error) -> bool {
     let postgres = error.downcast_ref::<tokio_postgres::Error>();
     postgres.and_then(tokio_postgres::Error::code) == Some(&SqlState::LOCK_NOT_AVAILABLE)
-}
-
-/// What those who watch want to know of the database.
-async fn observe(client: &Client) -> anyhow::Result<Observed> {
-    let before = clock::now();
-    let row = client.query_typed_one("SELECT clock_timestamp()", &[]).await.context("ask for the time")?;
-    let here = before.midpoint(clock::now());
-    let there = clock::micros(row.get(0));
-    let months = partitions::attached(client).await?;
-    let now = partitions::month(here);
-    let ahead = (now + 1..).take_while(|month| months.contains(month)).count();
-    Ok(Observed {
-        clock_difference: (there - here) as f64 / 1e6,
-        has_current_partition: months.contains(&now),
-        partitions_ahead: i32::try_from(ahead).unwrap_or(i32::MAX),
-        identity: identity(client).await?,
-    })
-}
-
-/// The cluster's system identifier and timeline; `None` where they may not be asked for.
-async fn identity(client: &Client) -> anyhow::Result<Option<(i64, i32)>> {
-    let sql =
-        "SELECT s.system_identifier, c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c";
-    match client.query_typed_one(sql, &[]).await {
-        Ok(row) => Ok(Some((row.get(0), row.get(1)))),
-        Err(error) if error.code().is_some() && classify(&error) == Trouble::Stop => Ok(None),
-        Err(error) => Err(error).context("ask which cluster this is"),
-    }
-}
-
-/// Makes partitions ahead, destroys old salts, purges old rejects, drops old rows.
-async fn upkeep(client: &Client, retention: &config::Retention, memory: &mut Memory) -> anyhow::Result<()> {
-    memory.ensure_partitions(client, partitions::ahead()).await?;
-    let killed = dimensions::kill_salts(client).await?;
-    let age = i64::try_from(retention.rejects.as_micros()).unwrap_or(i64::MAX);
-    let purged = dimensions::purge_rejects(client, clock::now().saturating_sub(age)).await?;
-    let dropped = match &retention.rows {
-        Some(keep) => partitions::drop_before(client, keep.before(clock::now())).await?,
-        None => Vec::new(),
-    };
-    if !dropped.is_empty() {
-        memory.forget_partitions();
-    }
-    tracing::debug!(killed, purged, ?dropped, "upkeep done");
-    Ok(())
 }
