@@ -1,4 +1,5 @@
--- Waits until all that was committed before is on the server's disk, in a session whose commits do not wait for that: one
--- row. No row: they do, or nothing is committed here.
-SELECT pg_logical_emit_message(true, 'alt', set_config('synchronous_commit', 'on', true))
-WHERE current_setting('synchronous_commit') = 'off' AND NOT pg_is_in_recovery()
+-- Waits until all that was committed before is on the server's disk. Whether commits of this session do not wait for that by
+-- themselves. No row: nothing is committed here, by a standby.
+SELECT s.is_left_to_the_server, pg_logical_emit_message(true, 'alt', set_config('synchronous_commit', 'local', true))
+FROM (SELECT current_setting('synchronous_commit') = 'off' AS is_left_to_the_server OFFSET 0) s
+WHERE NOT pg_is_in_recovery()

@@ -369,7 +369,8 @@ pub fn follow(
             continue;
         }
         if store.is_final() && follow.files.is_empty() {
-            let settled = loader.hand_over().and_then(|()| store.settled());
+            // Whoever throws the machine away goes by it.
+            let settled = loader.hand_over().and_then(|()| store.settled()).and_then(|()| store.durable());
             if !loader.is_current() {
                 // What was on its way was thrown away: seals, too.
                 follow.forget();

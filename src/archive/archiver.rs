@@ -37,6 +37,7 @@ use crate::source::reading::{Belongs, Key, Opened, key};
 use crate::source::siblings::{live_paths, siblings};
 use crate::store::connect::{Connection, connect_counted};
 use crate::store::files::Stamp;
+use crate::store::make_durable;
 use crate::store::writer::Store;
 
 /// Between two passes lies the time of so many looks at the followed files (`look_interval`).
@@ -268,6 +269,7 @@ impl Archiver {
     /// What cannot be archived is tried again until it is time to stop. Returns what is not in the archive.
     pub fn finish(&mut self, not_loaded: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
         let mut retry = RETRY.0;
+        let connections = self.store.connections();
         loop {
             let done = self.pass();
             let files = self.watched.iter().flat_map(|watched| files(&watched.place, true));
@@ -278,7 +280,9 @@ impl Archiver {
             let owed: Vec<PathBuf> =
                 files.filter(|file| file.stamp.size > 0 && !is_settled(file)).map(|file| file.path).collect();
             let is_all = done.is_ok() && owed.iter().all(|path| not_loaded.contains(path));
-            if is_all || self.is_stopped() {
+            // Behind a new connection may be a database that lacks what was loaded, and nobody loads any more.
+            let is_other = done.is_ok() && self.store.connections() != connections;
+            if is_all || is_other || self.is_stopped() {
                 return owed;
             }
             self.known.retain(|_, (_, known)| matches!(known, Known::Settled));
@@ -464,12 +468,13 @@ impl Archiver {
             Belongs { source: file.live_path.to_string_lossy().into_owned(), ..watched.belongs.clone() };
         let done = opened.done(&belongs, &self.store).map_err(of_file(&file.path))?;
         let Ok(done) = done else { return Err(Stopped.into()) };
-        let Some(file_id) = done else {
+        let Some((file_id, loaded_bytes)) = done else {
             let is_empty = opened.is_packed() && opened.is_empty().map_err(of_file(&file.path))?;
             return Ok(if is_empty { Known::Settled } else { self.later(file) });
         };
         let Some(state) = self.state(file_id)? else { return Ok(self.later(file)) };
-        if !state.sealed {
+        // A server that lost its last commits since then says less.
+        if !state.sealed || state.loaded_bytes != loaded_bytes {
             return Ok(self.later(file));
         }
         if self.target.is_none() {
@@ -641,7 +646,7 @@ impl Archiver {
         let sql = include_str!("../../sql/archive_state.sql");
         let row = self.ask(&async |client| {
             let row = client.query_typed_opt(sql, &[(&file_id, Type::INT4)]).await?;
-            crate::store::make_durable(client).await?;
+            make_durable(client).await?;
             Ok(row)
         })?;
         let unsigned = |n: i64| u64::try_from(n).unwrap_or_default();

@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::name::Name;
+use crate::store::make_durable;
 
 /// Objects that are looked up at once.
 const ASKED_AT_ONCE: usize = 1000;
@@ -34,6 +35,7 @@ pub async fn known(client: &Client, objects: &[(String, Option<&Name>)]) -> anyh
         let known: HashSet<i32> = rows.iter().map(|row| row.get(0)).collect();
         all.extend((1..).take(some.len()).map(|n| known.contains(&n)));
     }
+    make_durable(client).await.context("wait until what is loaded is on the server's disk")?;
     Ok(all)
 }
 

@@ -2,9 +2,11 @@
 //!
 //! Right because it looks, not because it is told. At every look the directories say which files there are;
 //! each one not known is opened and identified by its own bytes. A file that is open is known by its inode,
-//! so it may be renamed, moved or deleted while it is read. Nothing here moves a checkpoint.
+//! so it may be renamed, moved or deleted while it is read, and as long as what was read of it is not committed. Nothing
+//! here moves a checkpoint.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
@@ -16,7 +18,7 @@ use super::siblings::{live_paths, siblings};
 use super::watch::Watch;
 use crate::clock;
 use crate::pure::hit::Micros;
-use crate::store::files::Stamp;
+use crate::store::files::{Reached, Stamp};
 use crate::store::writer::{Interrupted, Store};
 
 /// Rotated files that are open at the same time: each holds a buffer.
@@ -55,6 +57,16 @@ pub struct Found {
     stamp: Stamp,
 }
 
+/// A plain file that was read and is not open any more, and may have no name.
+struct Kept {
+    file: Arc<File>,
+    path: PathBuf,
+    live_path: PathBuf,
+    /// How far it is committed.
+    reached: Arc<Reached>,
+    is_sealed: bool,
+}
+
 /// A file being read, and its part in the source.
 pub struct Followed {
     /// The file.
@@ -83,6 +95,8 @@ pub struct Follow {
     /// What is being read: rotated files, oldest first, then live ones.
     pub files: Vec<Followed>,
     known: HashMap<Key, Known>,
+    /// What is not to be lost with its name.
+    kept: HashMap<Key, Kept>,
     /// How long live logs were when they were last seen.
     lengths: HashMap<Key, u64>,
     /// What cannot be looked at, and what cannot be opened: said once.
@@ -138,6 +152,7 @@ impl Follow {
             store,
             files: Vec::new(),
             known: HashMap::new(),
+            kept: HashMap::new(),
             lengths: HashMap::new(),
             complained: BTreeMap::new(),
             unopened: BTreeMap::new(),
@@ -146,8 +161,42 @@ impl Follow {
 
     /// Forgets every file: all are identified anew at the next look.
     pub fn forget(&mut self) {
-        self.files.clear();
+        for followed in std::mem::take(&mut self.files) {
+            self.keep(followed);
+        }
+        // What was sealed may not be, after all.
+        self.kept.values_mut().for_each(|kept| kept.is_sealed = false);
         self.known.clear();
+    }
+
+    /// Keeps the descriptor of a file that is not read on now.
+    fn keep(&mut self, followed: Followed) {
+        let Followed { reading, live_path, .. } = followed;
+        let Some(file) = reading.plain() else { return };
+        let (reached, is_sealed) = (reading.reached, reading.sealed);
+        self.kept.insert(reading.key, Kept { file, path: reading.path, live_path, reached, is_sealed });
+    }
+
+    /// Adds those to what was found that have no name there any more. What is committed to its end is not kept for longer
+    /// than it has its name, or is not sealed.
+    fn add_kept(&mut self, found: &mut HashMap<Key, Found>) {
+        let open: HashSet<Key> = self.files.iter().map(|f| f.reading.key).collect();
+        self.kept.retain(|key, kept| {
+            let Ok(metadata) = kept.file.metadata() else { return false };
+            let is_named = found.contains_key(key);
+            let is_committed = kept.reached.bytes() >= metadata.len();
+            if open.contains(key) || is_committed && (is_named || kept.is_sealed) {
+                return false;
+            }
+            found.entry(*key).or_insert_with(|| Found {
+                key: *key,
+                path: kept.path.clone(),
+                live_path: kept.live_path.clone(),
+                is_live: false,
+                stamp: Stamp::of(&metadata),
+            });
+            true
+        });
     }
 
     /// Whether a look is due before its time.
@@ -393,6 +442,7 @@ impl Follow {
             self.watch.cover(&directory);
         }
         self.complain(problems);
+        self.add_kept(&mut found);
         found
     }
 
@@ -453,7 +503,14 @@ impl Follow {
     /// Opens a file, which is not to be taken for any with these keys of `log_files`.
     fn open_as_other_than(&mut self, others: &[i32], found: Found) -> Result<bool, Interrupted> {
         let key = found.key;
-        let opened = match Opened::new(&found.path, Arc::new(AtomicU64::new(0))) {
+        let opened = match self.kept.get(&key) {
+            Some(kept) => kept
+                .file
+                .try_clone()
+                .and_then(|file| Opened::of(&found.path, file, Arc::new(AtomicU64::new(0)))),
+            None => Opened::new(&found.path, Arc::new(AtomicU64::new(0))),
+        };
+        let opened = match opened {
             Ok(opened) => opened,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(true),
             Err(e) => {
@@ -500,9 +557,13 @@ impl Follow {
                 self.note(key, Known::Done(found.stamp));
             }
             Identified::TooShort => {
+                if complete {
+                    self.kept.remove(&key);
+                }
                 self.note(key, Known::Untouched { stamp: found.stamp, complete });
             }
             Identified::Done { .. } => {
+                self.kept.remove(&key);
                 self.note(key, Known::Done(found.stamp));
             }
             Identified::Shorter { file_id } => {
@@ -617,6 +678,9 @@ impl Follow {
             self.known.insert(reading.key, Known::Done(seen));
         } else {
             self.note(reading.key, Known::Untouched { stamp: seen, complete: false });
+        }
+        if error.is_none() {
+            self.keep(file);
         }
     }
 }

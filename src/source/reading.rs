@@ -52,6 +52,7 @@ pub struct Belongs {
     /// Lines need [`Twins`].
     pub twins: bool,
 }
+
 /// Within an [`io::Error`]: the file holds something else by now than what was read of it.
 #[derive(Debug)]
 pub struct WrittenOver;
@@ -71,6 +72,7 @@ enum Input {
     Plain(Arc<File>),
     Stream(Box<dyn Read + Send>),
 }
+
 /// A file being read.
 pub struct Reading {
     /// Device and inode.
@@ -411,10 +413,7 @@ impl Reading {
 
     /// What can show before the commit that the file still holds what was read.
     pub fn proof(&self) -> Option<Arc<dyn Proves>> {
-        match &self.input {
-            Input::Plain(file) => Some(Arc::new(PlainProof(Arc::clone(file)))),
-            Input::Stream(_) => None,
-        }
+        self.plain().map(|file| Arc::new(PlainProof(file)) as Arc<dyn Proves>)
     }
 
     /// Gives memory back while there is nothing to read.
@@ -426,6 +425,14 @@ impl Reading {
     pub fn was_cut(&self) -> bool {
         let least = self.lines.read_offset().max(u64::from(self.head().proof.bytes));
         self.metadata().is_some_and(|m| m.is_ok_and(|m| m.size() < least))
+    }
+
+    /// The descriptor of a plain file, for whoever has to open it again when it may have no name any more.
+    pub fn plain(&self) -> Option<Arc<File>> {
+        match &self.input {
+            Input::Plain(file) => Some(Arc::clone(file)),
+            Input::Stream(_) => None,
+        }
     }
 
     /// When it was last written, microseconds since 1970; now, if that is unknown.
@@ -441,6 +448,7 @@ impl Proves for PlainProof {
         tail_holds(&self.0, at, proof)
     }
 }
+
 /// Whether the bytes that end at `to` hash to `tail`.
 fn tail_holds(file: &File, to: u64, tail: &Proof) -> bool {
     let Some(from) = to.checked_sub(u64::from(tail.bytes)) else { return false };

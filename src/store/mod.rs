@@ -22,13 +22,14 @@ const NOTICE_THAT_WE_ARE_GONE: &str = "SET LOCAL idle_in_transaction_session_tim
     SET LOCAL client_connection_check_interval = '5s'; SET LOCAL tcp_keepalives_idle = 30; \
     SET LOCAL tcp_keepalives_interval = 10; SET LOCAL tcp_keepalives_count = 3; SET LOCAL tcp_user_timeout = 60000";
 
-/// Waits until all that was committed before is on the server's disk, where the role's commits do not wait for that
-/// (`synchronous_commit = off`): before anything goes by it that can't be undone. Whether they did not.
+/// Waits until all that was committed before, by anybody, is on the server's disk: before anything is done by it that can't be
+/// undone. Whether commits of this session do not wait for that by themselves (`synchronous_commit = off`).
 ///
 /// # Errors
 /// The database says no, or nothing: what was committed last may be lost.
 pub async fn make_durable(client: &Client) -> Result<bool, tokio_postgres::Error> {
-    Ok(client.query_typed_opt(include_str!("../../sql/make_durable.sql"), &[]).await?.is_some())
+    let row = client.query_typed_opt(include_str!("../../sql/make_durable.sql"), &[]).await?;
+    Ok(row.is_some_and(|row| row.get(0)))
 }
 
 /// The name under which a session is seen in `pg_stat_activity`, cut as PostgreSQL cuts it.

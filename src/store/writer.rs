@@ -54,6 +54,9 @@ pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 /// The longest that an answer may take.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// The longest that a connection over which something went wrong is asked whether all is on the server's disk.
+const DURABLE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Half of the first wait after a checkpoint had moved; doubles.
 const STALE_FIRST: Duration = Duration::from_millis(1);
 
@@ -69,6 +72,7 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(3600);
 /// Raw bytes of rejects that are kept at once, and how many more per second.
 const RAW_BURST: f64 = 8.0 * 1024.0 * 1024.0;
 const RAW_PER_SECOND: f64 = 1024.0;
+
 struct Shared {
     epoch: AtomicU64,
     beat: AtomicU64,
@@ -77,6 +81,8 @@ struct Shared {
     finale: AtomicBool,
     connected: AtomicBool,
     connections: AtomicU64,
+    /// A connection was lost, and nobody knows whether what it committed was on the server's disk.
+    in_doubt: AtomicBool,
     stop: Notify,
     /// The room of a batch that is committed: to free and to allocate so much again and again takes more memory than it
     /// needs, because what is freed lies between what is not.
@@ -94,6 +100,7 @@ impl Shared {
         }
     }
 }
+
 enum Job {
     Commit(Box<Work>, OnItsWay),
     Candidates { head: Head, host: String, source: String, reply: oneshot::Sender<Vec<Candidate>> },
@@ -106,6 +113,7 @@ enum Job {
     Salt { app_id: i32, day: LocalDay, reply: oneshot::Sender<Option<[u8; 32]>> },
     Durable { reply: oneshot::Sender<bool> },
 }
+
 /// What a [`Writer`] does beside committing.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -159,6 +167,7 @@ pub fn pair(options: Options) -> (Store, Writer) {
         finale: AtomicBool::new(false),
         connected: AtomicBool::new(false),
         connections: AtomicU64::new(0),
+        in_doubt: AtomicBool::new(false),
         stop: Notify::new(),
         spare: Mutex::default(),
         wakes: Mutex::default(),
@@ -184,6 +193,7 @@ pub fn pair(options: Options) -> (Store, Writer) {
     };
     (Store::new(jobs, questions, shared), writer)
 }
+
 impl Writer {
     /// Starts it on a thread of its own. `held` is dropped when it has ended.
     ///
@@ -425,7 +435,11 @@ impl Writer {
         self.forget();
         self.shared.beat.fetch_add(1, Ordering::Relaxed);
         // With it go whatever it has open, and every doubt about that.
-        self.client = None;
+        if let Some(client) = self.client.take()
+            && !self.options.patient
+        {
+            self.shared.in_doubt.fetch_or(!is_durable(&client).await, Ordering::AcqRel);
+        }
         // A person who waits is told at once what cannot be, and that there is no database; one that was there
         // and went away comes back.
         // What a dry run has noted it would note again.
@@ -480,7 +494,10 @@ impl Writer {
     /// The connection, made anew where there is none; `None`: it is time to stop.
     async fn connected(&mut self) -> Option<&Client> {
         while self.client.as_ref().is_none_or(|client| client.is_closed()) {
-            if self.client.take().is_some() || self.shared.connected.load(Ordering::Acquire) {
+            if self.client.take().is_some() {
+                self.shared.in_doubt.store(true, Ordering::Release);
+            }
+            if self.shared.connected.load(Ordering::Acquire) {
                 self.forget();
                 if self.options.rehearsal.is_some() {
                     // What was counted and noted so far would be so again.
@@ -569,6 +586,12 @@ fn cause(error: &anyhow::Error) -> String {
         }
     }
     "other".to_owned()
+}
+
+/// Whether all that was committed is on the server's disk, by a connection over which something went wrong.
+async fn is_durable(client: &Client) -> bool {
+    let durable = tokio::time::timeout(fault::wait(DURABLE_TIMEOUT), super::make_durable(client));
+    !client.is_closed() && matches!(durable.await, Ok(Ok(_)))
 }
 
 fn is_lock_timeout(error: &anyhow::Error) -> bool {

@@ -142,6 +142,47 @@ fn a_log_that_is_deleted_and_made_anew() {
     bench.settle();
 }
 
+/// How many files without a name the daemon has open.
+fn nameless(bench: &Bench) -> usize {
+    let open = fs::read_dir(format!("/proc/{}/fd", bench.daemon.as_ref().unwrap().pid())).unwrap();
+    let names = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    names.filter(|name| name.to_string_lossy().ends_with("beacon.log (deleted)")).count()
+}
+
+#[test]
+fn a_log_that_is_deleted_before_its_lines_are_committed() {
+    for is_sealed in [false, true] {
+        let mut bench = Bench::new();
+        bench.append("beacon.log", 10);
+        bench.settle();
+        let log = bench.path("beacon.log");
+        let append = |count| {
+            let mut file = OpenOptions::new().create(true).append(true).open(&log).unwrap();
+            file.write_all(many(count).as_bytes()).unwrap();
+        };
+        let held = bench.database.hold();
+        append(20);
+        held.wait_until_awaited();
+        append(20);
+        fs::remove_file(&log).unwrap();
+        append(10);
+        if is_sealed {
+            // It is read to its end, and its seal is on its way.
+            std::thread::sleep(std::time::Duration::from_secs(3));
+        }
+        assert!(nameless(&bench) > 0);
+        bench.database.psql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE datname = current_database() AND application_name LIKE 'alt run%'",
+        );
+        drop(held);
+        bench.append_text("beacon.log", "", 50);
+        bench.settle();
+        bench.check();
+        wait_for(30, || nameless(&bench) == 0, || bench.state());
+    }
+}
+
 /// As `sed -i` does: another inode, shorter.
 fn take_out_line(bench: &Bench, which: usize) {
     let text = fs::read_to_string(bench.path("beacon.log")).unwrap();

@@ -449,20 +449,61 @@ fn does_not_wait_for_its_disk() -> Arc<Cluster> {
     cluster
 }
 
+/// Crashes the server while the daemon stands still; the rows that are left.
+fn crash(cluster: &Cluster, bench: &Bench) -> usize {
+    let daemon = bench.daemon.as_ref();
+    daemon.inspect(|daemon| daemon.signal(Signal::SIGSTOP));
+    cluster.down("immediate");
+    cluster.up();
+    let rows = bench.rows();
+    daemon.inspect(|daemon| daemon.signal(Signal::SIGCONT));
+    rows
+}
+
+#[test]
+fn an_object_is_pruned_by_what_is_on_the_disk_of_a_server_that_does_not_wait_for_it() {
+    let cluster = does_not_wait_for_its_disk();
+    let archiving = format!("{SOURCE}\n[archive]\nurl = \"file://DIR/archive\"");
+    // Now and then the writer's tick falls between.
+    for _ in 0..3 {
+        let text = many(50);
+        let loaded = |sources: &str| {
+            let mut bench = Bench::not_started(sources, cluster.database());
+            bench.append_text("beacon.log.1", &text, 50);
+            bench.append("beacon.log", 1);
+            bench.start();
+            bench
+        };
+        let mut of_archive = loaded(&archiving);
+        archived(&of_archive, 1);
+        of_archive.stop();
+        let bench = loaded(SOURCE);
+        bench.sealed(1);
+        let pruned = alt()
+            .args(["archive", "prune", "--before", "2100-01-01", "--config"])
+            .arg(&bench.config)
+            .env("ALT_ARCHIVE_URL", format!("file://{}", of_archive.path("archive").display()))
+            .output()
+            .unwrap();
+        assert!(String::from_utf8_lossy(&pruned.stdout).contains("1 objects"), "{pruned:?}");
+        let rows = crash(&cluster, &bench);
+        assert!(rows >= 50, "{rows} are left of 50, whose object is deleted");
+    }
+    cluster.down("immediate");
+}
+
 #[test]
 fn what_may_be_deleted_is_on_the_disk_of_a_server_that_does_not_wait_for_it() {
     let cluster = does_not_wait_for_its_disk();
-    let crash = |bench: &Bench| {
-        let daemon = bench.daemon.as_ref();
-        daemon.inspect(|daemon| daemon.signal(Signal::SIGSTOP));
-        cluster.down("immediate");
-        cluster.up();
-        let rows = bench.rows();
-        daemon.inspect(|daemon| daemon.signal(Signal::SIGCONT));
-        rows
-    };
+    let crash = |bench: &Bench| crash(&cluster, bench);
     // Now and then the writer's tick falls between.
     for _ in 0..3 {
+        let mut bench = Bench::not_started(SOURCE, cluster.database());
+        bench.append("beacon.log", 50);
+        let said = alt().args(["run", "--final", "--config"]).arg(&bench.config).output().unwrap();
+        assert!(said.status.success(), "{said:?}");
+        assert_eq!(crash(&bench), 50, "all that there was, by --final");
+
         let sources = format!("{SOURCE}\n[retention]\nlogs = \"0s\"");
         let mut bench = Bench::not_started(&sources, cluster.database());
         let verb = |bench: &Bench, verb: &str, file: &str| {

@@ -157,8 +157,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
         }
         Ok(threads.into_iter().any(|t| t.join().is_err()))
     })?;
-    // Whoever deletes what was replayed goes by the exit code.
-    let is_durable = args.dry_run || stores.iter().all(|store| store.durable() != Ok(false));
+    let in_doubt = !args.dry_run && stores.iter().filter(|store| store.durable() == Ok(false)).count() > 0;
     bar.finish_and_clear();
     let mut totals = Totals::default();
     for store in &stores {
@@ -188,7 +187,11 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     if interrupted.load(Ordering::Acquire) {
         bail!("interrupted; what was committed stays, run again to go on");
     }
-    if !is_durable {
+    // Whoever deletes what was replayed goes by the exit code.
+    if stores.iter().any(Store::is_closed) {
+        bail!("a writer broke: this is a defect, please report it with the lines above");
+    }
+    if in_doubt {
         bail!(
             "the connection to the database was lost on the way, and with synchronous_commit = off what was committed last \
              may be lost with it: run again to be sure"

@@ -269,11 +269,16 @@ impl Opened {
         self.begun(file, belongs).map(|r| Ok(Identified::Reading(r)))
     }
 
-    /// Key of the file of which this is all that is loaded, and which is sealed. `None`: there is none, or not yet.
+    /// Key of the file of which this is all that is loaded, and which is sealed, and its bytes. `None`: there is none, or not
+    /// yet.
     ///
     /// # Errors
     /// As those of [`Opened::identify`].
-    pub fn done(&self, belongs: &Belongs, store: &Store) -> io::Result<Result<Option<i32>, Interrupted>> {
+    pub fn done(
+        &self,
+        belongs: &Belongs,
+        store: &Store,
+    ) -> io::Result<Result<Option<(i32, u64)>, Interrupted>> {
         let Begins { beginning, candidates, .. } = match self.begins(belongs, true, store)? {
             Ok(Some(begins)) => begins,
             Ok(None) => return Ok(Ok(None)),
@@ -281,7 +286,7 @@ impl Opened {
         };
         for Candidate { checkpoint, .. } in candidates {
             if self.stand(&checkpoint, &beginning)?.standing == Standing::Done {
-                return Ok(Ok(Some(checkpoint.file_id)));
+                return Ok(Ok(Some((checkpoint.file_id, checkpoint.loaded_bytes))));
             }
         }
         Ok(Ok(None))

@@ -55,6 +55,7 @@ impl Wake {
         *woken = false;
     }
 }
+
 /// The batches that were handed over by one end, which end in that order.
 #[derive(Debug, Default)]
 struct HandedOver {
@@ -90,6 +91,7 @@ impl Drop for OnItsWay {
         self.shared.wake_all();
     }
 }
+
 /// A reader's end. Its methods block: never call them from async code.
 #[derive(Clone)]
 pub struct Store {
@@ -295,10 +297,10 @@ impl Store {
         self.ask(|reply| Job::Salt { app_id, day, reply })
     }
 
-    /// Waits until all that was committed is on the server's disk. `false`: the server does not wait for its disk, and what
-    /// was committed by an earlier connection may be lost with it.
+    /// Waits until all that was committed is on the server's disk. `false`: commits do not wait for that by themselves, and
+    /// what was committed by a connection that was lost may be lost with it.
     pub fn durable(&self) -> Result<bool, Interrupted> {
         let is_left_to_the_server = self.ask(|reply| Job::Durable { reply })?;
-        Ok(!is_left_to_the_server || self.connections() <= 1)
+        Ok(!is_left_to_the_server || !self.shared.in_doubt.load(Ordering::Acquire))
     }
 }

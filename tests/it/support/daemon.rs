@@ -56,6 +56,11 @@ pub(crate) fn configuration(directory: &Path, database: &Database, sources: &str
 }
 
 impl Daemon {
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Starts `alt run`.
     pub(crate) fn start(config: &Path) -> Daemon {
         Daemon::run(config, alt())
@@ -104,7 +109,7 @@ impl Daemon {
 
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+        kill(Pid::from_raw(i32::try_from(self.pid()).unwrap()), signal).unwrap();
     }
 
     /// How it ended, if it has ended by itself.
@@ -181,14 +186,14 @@ impl Daemon {
 
     /// How many files it may have open from now on.
     pub(crate) fn limit_files(&self, count: u32) {
-        let pid = self.child.id().to_string();
+        let pid = self.pid().to_string();
         let limit = format!("--nofile={count}:{count}");
         assert!(Command::new("prlimit").args(["--pid", &pid, &limit]).status().unwrap().success());
     }
 
     /// Its greatest resident memory so far, KiB.
     pub(crate) fn peak_rss_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
         let line = status.lines().find(|l| l.starts_with("VmHWM:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
