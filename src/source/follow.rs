@@ -497,37 +497,62 @@ impl Follow {
     }
 
     fn open_one(&mut self, found: Found) -> Result<bool, Interrupted> {
-        self.open_as_other_than(&[], found)
+        let Some(opened) = self.open_file(&found) else { return Ok(true) };
+        let (key, path, live_path) = (found.key, found.path.clone(), found.live_path.clone());
+        let file = opened.plain();
+        let identified = self.identify(&[], opened, found);
+        if let Some(file) = file
+            && !self.kept.contains_key(&key)
+            && !self.files.iter().any(|f| f.reading.key == key)
+        {
+            use std::os::unix::fs::MetadataExt;
+            let is_settled = match self.known.get(&key) {
+                Some(Known::Done(_)) => true,
+                Some(Known::Untouched { complete, .. }) => *complete,
+                _ => false,
+            };
+            let is_undecided = identified != Ok(true);
+            // It may have lost its name since it was found.
+            if !is_settled && (is_undecided || file.metadata().is_ok_and(|now| now.nlink() == 0)) {
+                let reached = Reached::at(0);
+                let kept = Kept { file: Arc::new(file), path, live_path, reached, is_sealed: false };
+                self.kept.insert(key, kept);
+            }
+        }
+        identified
     }
 
-    /// Opens a file, which is not to be taken for any with these keys of `log_files`.
-    fn open_as_other_than(&mut self, others: &[i32], found: Found) -> Result<bool, Interrupted> {
-        let key = found.key;
-        let opened = match self.kept.get(&key) {
-            Some(kept) => kept
-                .file
-                .try_clone()
-                .and_then(|file| Opened::of(&found.path, file, Arc::new(AtomicU64::new(0)))),
+    /// `None`: it cannot be opened now, or is another by now.
+    fn open_file(&mut self, found: &Found) -> Option<Opened> {
+        let opened = match self.kept.get(&found.key) {
+            Some(kept) => {
+                let file = kept.file.try_clone();
+                file.and_then(|file| Opened::of(&found.path, file, Arc::new(AtomicU64::new(0))))
+            }
             None => Opened::new(&found.path, Arc::new(AtomicU64::new(0))),
         };
-        let opened = match opened {
-            Ok(opened) => opened,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(true),
+        match opened {
+            Ok(opened) => {
+                if self.unopened.remove(&found.path).is_some() {
+                    tracing::info!(path = %found.path.display(), "can be read again");
+                }
+                // Or it was renamed between the look and the opening: the next look sees it as it is.
+                (opened.key() == found.key).then_some(opened)
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
             Err(e) => {
                 self.cannot_open(&found.path, &e);
                 if self.store.is_final() {
-                    self.note(key, Known::Untouched { stamp: found.stamp, complete: true });
+                    self.note(found.key, Known::Untouched { stamp: found.stamp, complete: true });
                 }
-                return Ok(true);
+                None
             }
-        };
-        if self.unopened.remove(&found.path).is_some() {
-            tracing::info!(path = %found.path.display(), "can be read again");
         }
-        if opened.key() != key {
-            // Renamed between the look and the opening: the next look sees it as it is.
-            return Ok(true);
-        }
+    }
+
+    /// Holds a file against the checkpoints; it is not to be taken for any with these keys of `log_files`.
+    fn identify(&mut self, others: &[i32], opened: Opened, found: Found) -> Result<bool, Interrupted> {
+        let key = found.key;
         // A file that stays cut short is one of its own: it is read with ids.
         let complete = self.is_complete(&found);
         let short_since = match self.known.get(&key) {
@@ -586,7 +611,8 @@ impl Follow {
                     let of = reading.file_id();
                     let has_more = reading.has_more_than(read.reading.read_offset());
                     if has_more && self.is_held_up(&found, of) {
-                        return self.open_as_other_than(&[others, &[of]].concat(), found);
+                        let Some(again) = self.open_file(&found) else { return Ok(true) };
+                        return self.identify(&[others, &[of]].concat(), again, found);
                     }
                     self.progress.note(key, reading.stands_as_copy(&read.reading, has_more));
                     self.note(key, Known::Copy { stamp: found.stamp, of, has_more });

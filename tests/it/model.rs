@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
@@ -87,6 +88,8 @@ enum Step {
     Regrow(u8),
     /// Deleted; the next write makes it anew, often as the same inode.
     Recreate,
+    /// So many lines, which can't be loaded, before it is deleted.
+    Snatch(u8),
     /// `sed -i`: another inode without one of the lines.
     Sed(u8),
     /// A rotated file is packed; `true`: what is packed appears by halves.
@@ -129,7 +132,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::CopyTruncate),
         1 => any().prop_map(Step::Cut),
         1 => (0..20u8).prop_map(Step::Regrow),
-        1 => Just(Step::Recreate),
+        2 => Just(Step::Recreate),
+        2 => (1..30u8).prop_map(Step::Snatch),
         1 => any().prop_map(Step::Sed),
         4 => (any(), packer, prop::bool::ANY).prop_map(|(n, packer, slow)| Step::Pack(n, packer, slow)),
         1 => any().prop_map(Step::Move),
@@ -203,6 +207,10 @@ struct World<'a> {
     offsets: HashMap<String, HashSet<usize>>,
     /// Events that were loaded once.
     settled: HashSet<String>,
+    /// Events of deleted files that the daemon still had open; it owes them as long as it lives.
+    owed: HashSet<String>,
+    /// A log was written over in place since the last time that all was loaded.
+    edited: bool,
 }
 
 fn id_of(line: &[u8]) -> Option<String> {
@@ -247,6 +255,8 @@ impl<'a> World<'a> {
             clock: now() - 3_600_000,
             offsets: HashMap::new(),
             settled: HashSet::new(),
+            owed: HashSet::new(),
+            edited: false,
         };
         world.link();
         world
@@ -455,6 +465,7 @@ impl<'a> World<'a> {
                 let name = self.next_name();
                 fs::copy(self.path(LOG), self.path(&name)).unwrap();
                 File::options().write(true).open(self.path(LOG)).unwrap().set_len(0).unwrap();
+                self.edited = true;
                 self.rotated.push(Rotated { name, content: std::mem::take(&mut self.live), plain: true });
             }
             Step::CopyTruncate => {}
@@ -465,6 +476,7 @@ impl<'a> World<'a> {
                 self.live.truncate(ends[index]);
                 let file = File::options().write(true).open(self.path(&self.target())).unwrap();
                 file.set_len(ends[index] as u64).unwrap();
+                self.edited = true;
             }
             Step::Regrow(n) => {
                 self.end_line();
@@ -473,13 +485,21 @@ impl<'a> World<'a> {
                 }
                 let text = self.many(lines(&self.live).count() + usize::from(n)).into_bytes();
                 fs::write(self.path(&self.target()), &text).unwrap();
+                self.edited = true;
                 self.remember(&text);
                 self.live = text;
             }
             Step::Recreate => {
                 self.end_line();
-                let _ = fs::remove_file(self.path(&self.target()));
-                self.live.clear();
+                let content = std::mem::take(&mut self.live);
+                self.delete(&self.target(), &content);
+            }
+            Step::Snatch(n) => {
+                self.step(&Step::Away)?;
+                self.step(&Step::Write(n))?;
+                sleep(Duration::from_millis(40));
+                self.step(&Step::Recreate)?;
+                self.step(&Step::Back)?;
             }
             Step::Sed(n) => {
                 self.end_line();
@@ -506,8 +526,8 @@ impl<'a> World<'a> {
             Step::Delete(n) => {
                 self.end_packing();
                 let Some(index) = self.index(n) else { return Ok(()) };
-                fs::remove_file(self.path(&self.rotated[index].name)).unwrap();
-                self.rotated.remove(index);
+                let file = self.rotated.remove(index);
+                self.delete(&file.name, if file.plain { &file.content } else { &[] });
             }
             Step::Duplicate(n) => {
                 self.end_packing();
@@ -535,6 +555,7 @@ impl<'a> World<'a> {
             Step::Show => self.place_at("log"),
             Step::Start => self.start(),
             Step::Stop => {
+                self.owed.clear();
                 // One that has hardly started is just ended by the signal.
                 if let Some(daemon) = self.daemon.take()
                     && daemon.stop().code().is_some_and(|code| code != 0)
@@ -543,6 +564,7 @@ impl<'a> World<'a> {
                 }
             }
             Step::Kill => {
+                self.owed.clear();
                 if let Some(daemon) = self.daemon.take() {
                     daemon.kill();
                 }
@@ -571,6 +593,21 @@ impl<'a> World<'a> {
             Step::Settle => return self.settle(),
         }
         Ok(())
+    }
+
+    /// Deletes a file. What it holds the daemon still loads, if it has it open.
+    fn delete(&mut self, name: &str, content: &[u8]) {
+        let path = self.path(name);
+        let Ok(metadata) = fs::metadata(&path) else { return };
+        fs::remove_file(&path).unwrap();
+        let Some(daemon) = &self.daemon else { return };
+        let open = fs::read_dir(format!("/proc/{}/fd", daemon.pid())).into_iter().flatten().flatten();
+        let is_it = |entry: fs::DirEntry| {
+            fs::metadata(entry.path()).is_ok_and(|m| (m.dev(), m.ino()) == (metadata.dev(), metadata.ino()))
+        };
+        if !self.edited && open.into_iter().any(is_it) {
+            self.owed.extend(lines(content).filter_map(|(_, line)| id_of(line)));
+        }
     }
 
     fn place_at(&mut self, place: &'static str) {
@@ -608,7 +645,8 @@ impl<'a> World<'a> {
                 return Err("a replay panicked".to_owned());
             }
         }
-        let there = self.there();
+        let mut there = self.there();
+        there.extend(self.owed.drain());
         let deadline = Instant::now() + PATIENCE;
         // How it stood, since when, and after how many looks.
         let mut last = (None, Instant::now(), 0.0);
@@ -635,6 +673,7 @@ impl<'a> World<'a> {
             sleep(Duration::from_millis(20));
         }
         self.settled.extend(there);
+        self.edited = false;
         Ok(())
     }
 

@@ -151,6 +151,11 @@ impl Opened {
         Ok(fill(&mut self.stream()?, &mut [0])? == 0)
     }
 
+    /// Another descriptor of a plain file.
+    pub fn plain(&self) -> Option<File> {
+        if self.is_packed() { None } else { self.file.try_clone().ok() }
+    }
+
     /// When it was last written, microseconds since 1970.
     pub fn modified(&self) -> Micros {
         Stamp::of(&self.metadata).modified
