@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
@@ -27,6 +28,10 @@ const ROTATED_OPEN_MAX: usize = 4;
 /// Time after which rotated files wait for the next look: unpacking one may take long, and live logs wait.
 const OPEN_TIME: Duration = Duration::from_millis(50);
 
+/// A deleted file is done with once nobody wrote to it for so long, whether a log follows it or not: its descriptor holds
+/// its room on the disk.
+const DELETED_STILL: Duration = Duration::from_secs(24 * 3600);
+
 /// What is known of a file that is not open.
 #[derive(Debug, Clone, Copy)]
 enum Known {
@@ -39,6 +44,10 @@ enum Known {
     Copy { stamp: Stamp, of: i32, has_more: bool },
     /// Has less than is loaded of the file that it begins like, since that time.
     Short { stamp: Stamp, of: i32, since: Micros },
+}
+
+fn is_older(since: Micros, than: Duration) -> bool {
+    clock::now() - since > Micros::try_from(than.as_micros()).unwrap_or(Micros::MAX)
 }
 
 /// Whether there is a file that something was written to.
@@ -54,10 +63,11 @@ pub struct Found {
     /// The live path that it is, or is a sibling of.
     live_path: PathBuf,
     is_live: bool,
+    is_deleted: bool,
     stamp: Stamp,
 }
 
-/// A plain file that was read and is not open any more, and may have no name.
+/// A plain file that is not read now, and may have no name.
 struct Kept {
     file: Arc<File>,
     path: PathBuf,
@@ -65,6 +75,8 @@ struct Kept {
     /// How far it is committed.
     reached: Arc<Reached>,
     is_sealed: bool,
+    /// It was opened, and nobody knows yet what it is.
+    is_undecided: bool,
 }
 
 /// A file being read, and its part in the source.
@@ -174,18 +186,19 @@ impl Follow {
         let Followed { reading, live_path, .. } = followed;
         let Some(file) = reading.plain() else { return };
         let (reached, is_sealed) = (reading.reached, reading.sealed);
-        self.kept.insert(reading.key, Kept { file, path: reading.path, live_path, reached, is_sealed });
+        let (path, is_undecided) = (reading.path, false);
+        self.kept.insert(reading.key, Kept { file, path, live_path, reached, is_sealed, is_undecided });
     }
 
-    /// Adds those to what was found that have no name there any more. What is committed to its end is not kept for longer
-    /// than it has its name, or is not sealed.
+    /// Adds those to what was found that have no name there any more. What is committed to its end is let go when it is sealed,
+    /// or has a name and was looked at since everything was forgotten.
     fn add_kept(&mut self, found: &mut HashMap<Key, Found>) {
         let open: HashSet<Key> = self.files.iter().map(|f| f.reading.key).collect();
         self.kept.retain(|key, kept| {
             let Ok(metadata) = kept.file.metadata() else { return false };
-            let is_named = found.contains_key(key);
+            let is_known = found.contains_key(key) && self.known.contains_key(key);
             let is_committed = kept.reached.bytes() >= metadata.len();
-            if open.contains(key) || is_committed && (is_named || kept.is_sealed) {
+            if open.contains(key) || is_committed && (is_known || kept.is_sealed) {
                 return false;
             }
             found.entry(*key).or_insert_with(|| Found {
@@ -193,6 +206,7 @@ impl Follow {
                 path: kept.path.clone(),
                 live_path: kept.live_path.clone(),
                 is_live: false,
+                is_deleted: metadata.nlink() == 0,
                 stamp: Stamp::of(&metadata),
             });
             true
@@ -397,12 +411,13 @@ impl Follow {
     /// Whether a file that is not live will not grow any more: its successor has lines, and it stood still.
     fn is_complete(&self, found: &Found) -> bool {
         self.store.is_final()
+            || found.is_deleted && is_older(found.stamp.modified, DELETED_STILL)
             || !found.is_live && has_lines(&found.live_path) && self.stood_still(found.stamp.modified)
     }
 
     /// Whether what was so at `since` has been so for long enough.
     fn stood_still(&self, since: Micros) -> bool {
-        clock::now() - since > Micros::try_from(self.seal_after.as_micros()).unwrap_or(Micros::MAX)
+        is_older(since, self.seal_after)
     }
 
     /// All files of the source that are there, by inode.
@@ -425,6 +440,7 @@ impl Follow {
                             path,
                             live_path: live_path.clone(),
                             is_live,
+                            is_deleted: false,
                             stamp,
                         });
                     }
@@ -501,21 +517,23 @@ impl Follow {
         let (key, path, live_path) = (found.key, found.path.clone(), found.live_path.clone());
         let file = opened.plain();
         let identified = self.identify(&[], opened, found);
-        if let Some(file) = file
-            && !self.kept.contains_key(&key)
-            && !self.files.iter().any(|f| f.reading.key == key)
-        {
-            use std::os::unix::fs::MetadataExt;
+        let Some(file) = file else { return identified };
+        let is_deleted = file.metadata().is_ok_and(|now| now.nlink() == 0);
+        let is_undecided = identified != Ok(true);
+        if let Some(kept) = self.kept.get(&key) {
+            if kept.is_undecided && !is_undecided && !is_deleted {
+                self.kept.remove(&key);
+            }
+        } else if !self.files.iter().any(|f| f.reading.key == key) {
             let is_settled = match self.known.get(&key) {
                 Some(Known::Done(_)) => true,
                 Some(Known::Untouched { complete, .. }) => *complete,
                 _ => false,
             };
-            let is_undecided = identified != Ok(true);
             // It may have lost its name since it was found.
-            if !is_settled && (is_undecided || file.metadata().is_ok_and(|now| now.nlink() == 0)) {
-                let reached = Reached::at(0);
-                let kept = Kept { file: Arc::new(file), path, live_path, reached, is_sealed: false };
+            if !is_settled && (is_undecided || is_deleted) {
+                let (file, reached) = (Arc::new(file), Reached::at(0));
+                let kept = Kept { file, path, live_path, reached, is_sealed: false, is_undecided };
                 self.kept.insert(key, kept);
             }
         }
@@ -655,8 +673,10 @@ impl Follow {
             let whole = !file.reading.has_rest() || self.stood_still(file.reading.stamp.modified);
             return if whole { End::Finished } else { End::Later };
         }
-        let finished =
-            !file.is_live && has_lines(&file.live_path) && self.stood_still(file.reading.modified());
+        let is_deleted = matches!(file.reading.metadata(), Some(Ok(metadata)) if metadata.nlink() == 0);
+        let modified = file.reading.modified();
+        let finished = !file.is_live && has_lines(&file.live_path) && self.stood_still(modified)
+            || is_deleted && is_older(modified, DELETED_STILL);
         if finished { End::Finished } else { End::Open }
     }
 

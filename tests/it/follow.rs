@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use crate::support::bench::Bench;
 use crate::support::daemon::{Daemon, wait_for};
 use crate::support::lines::{alt1, alt1_aged, many};
-use crate::support::postgres::Database;
+use crate::support::postgres::{Cluster, Database};
 
 fn gzip(path: &Path) {
     let status = Command::new("gzip").arg(path).status().unwrap();
@@ -181,6 +181,59 @@ fn a_log_that_is_deleted_before_its_lines_are_committed() {
         bench.check();
         wait_for(30, || nameless(&bench) == 0, || bench.state());
     }
+}
+
+#[test]
+fn a_log_that_is_written_to_and_deleted_while_the_database_is_away() {
+    // One of two, both loaded; the daemon waits for the database with the other.
+    let cluster = Cluster::start(&["fsync=off"]);
+    let sources = "[[source]]\npaths = [\"DIR/a.log\", \"DIR/beacon.log\"]";
+    let mut bench = Bench::not_started(sources, cluster.database());
+    bench.start();
+    for log in ["a.log", "beacon.log"] {
+        bench.append(log, 10);
+    }
+    bench.settle();
+    let name = bench.database.name.clone();
+    let connections = |allowed| {
+        cluster.psql("postgres", &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {allowed}"));
+    };
+    connections(false);
+    cluster.psql(
+        "postgres",
+        &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"),
+    );
+    let append = |log: &str, count| {
+        let mut file = OpenOptions::new().append(true).open(bench.path(log)).unwrap();
+        file.write_all(many(count).as_bytes()).unwrap();
+    };
+    append("a.log", 20);
+    // The one that was written to longest ago comes first.
+    let file = File::options().append(true).open(bench.path("a.log")).unwrap();
+    file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(60)).unwrap();
+    let away = || bench.daemon.as_ref().unwrap().log().contains("trying again until it does");
+    wait_for(30, away, || bench.daemon.as_ref().unwrap().log());
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    append("beacon.log", 20);
+    fs::remove_file(bench.path("beacon.log")).unwrap();
+    connections(true);
+    bench.append_text("beacon.log", "", 40);
+    bench.settle();
+    bench.check();
+}
+
+#[test]
+fn a_deleted_log_that_nothing_follows_is_let_go() {
+    let mut bench = Bench::new();
+    bench.append("beacon.log", 10);
+    bench.settle();
+    let log = File::options().append(true).open(bench.path("beacon.log")).unwrap();
+    fs::remove_file(bench.path("beacon.log")).unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert_eq!(nameless(&bench), 1);
+    log.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(2 * 86400)).unwrap();
+    wait_for(30, || nameless(&bench) == 0, || bench.state());
+    bench.check();
 }
 
 /// As `sed -i` does: another inode, shorter.
