@@ -287,10 +287,12 @@ impl<'a> World<'a> {
     fn insert(&mut self, file: u8, lines: u8) {
         let Some(index) = self.index(file) else { return };
         self.inserts += 1;
+        // Lines of two inserts may stand at the same place, one after the other: by their times they are told apart.
+        let at = self.live_at + i64::try_from(self.inserts).unwrap() * 1000;
         let mut more = Vec::new();
         for line in 0..lines {
             let spec = LineSpec { what: What::Hit, gap: Gap::None, pad: line % 40 };
-            more.extend(self.oracle.line(100 + self.inserts, line.into(), self.live_at, &spec));
+            more.extend(self.oracle.line(100 + self.inserts, line.into(), at, &spec));
         }
         let content = &self.files[index].content;
         let first = content.split_inclusive(|b| *b == b'\n').next().map_or(0, <[u8]>::len);
