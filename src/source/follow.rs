@@ -10,7 +10,7 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::AtomicI64;
 use std::time::{Duration, Instant};
 
 use super::progress::{Progress, Stands};
@@ -72,11 +72,9 @@ struct Kept {
     file: Arc<File>,
     path: PathBuf,
     live_path: PathBuf,
-    /// How far it is committed.
-    reached: Arc<Reached>,
+    /// How far it is committed; `None`: nothing was read of it.
+    reached: Option<Arc<Reached>>,
     is_sealed: bool,
-    /// It was opened, and nobody knows yet what it is.
-    is_undecided: bool,
 }
 
 /// A file being read, and its part in the source.
@@ -185,9 +183,8 @@ impl Follow {
     fn keep(&mut self, followed: Followed) {
         let Followed { reading, live_path, .. } = followed;
         let Some(file) = reading.plain() else { return };
-        let (reached, is_sealed) = (reading.reached, reading.sealed);
-        let (path, is_undecided) = (reading.path, false);
-        self.kept.insert(reading.key, Kept { file, path, live_path, reached, is_sealed, is_undecided });
+        let (reached, is_sealed) = (Some(reading.reached), reading.sealed);
+        self.kept.insert(reading.key, Kept { file, path: reading.path, live_path, reached, is_sealed });
     }
 
     /// Adds those to what was found that have no name there any more. What is committed to its end is let go when it is sealed,
@@ -197,7 +194,7 @@ impl Follow {
         self.kept.retain(|key, kept| {
             let Ok(metadata) = kept.file.metadata() else { return false };
             let is_known = found.contains_key(key) && self.known.contains_key(key);
-            let is_committed = kept.reached.bytes() >= metadata.len();
+            let is_committed = kept.reached.as_ref().is_none_or(|to| to.bytes() >= metadata.len());
             if open.contains(key) || is_committed && (is_known || kept.is_sealed) {
                 return false;
             }
@@ -408,11 +405,17 @@ impl Follow {
         self.stood_still(found.stamp.modified) && self.files.iter().any(ends)
     }
 
-    /// Whether a file that is not live will not grow any more: its successor has lines, and it stood still.
+    /// Whether a file will not grow any more.
     fn is_complete(&self, found: &Found) -> bool {
-        self.store.is_final()
-            || found.is_deleted && is_older(found.stamp.modified, DELETED_STILL)
-            || !found.is_live && has_lines(&found.live_path) && self.stood_still(found.stamp.modified)
+        let has_ended = || self.has_ended(&found.live_path, found.stamp.modified, || found.is_deleted);
+        self.store.is_final() || !found.is_live && has_ended()
+    }
+
+    /// Whether a file that is not live will not grow any more: its successor has lines, and it stood still; or it is deleted,
+    /// and stood still for long.
+    fn has_ended(&self, live_path: &Path, modified: Micros, is_deleted: impl FnOnce() -> bool) -> bool {
+        has_lines(live_path) && self.stood_still(modified)
+            || is_older(modified, DELETED_STILL) && is_deleted()
     }
 
     /// Whether what was so at `since` has been so for long enough.
@@ -519,23 +522,12 @@ impl Follow {
         let identified = self.identify(&[], opened, found);
         let Some(file) = file else { return identified };
         let is_deleted = file.metadata().is_ok_and(|now| now.nlink() == 0);
-        let is_undecided = identified != Ok(true);
-        if let Some(kept) = self.kept.get(&key) {
-            if kept.is_undecided && !is_undecided && !is_deleted {
-                self.kept.remove(&key);
-            }
-        } else if !self.files.iter().any(|f| f.reading.key == key) {
-            let is_settled = match self.known.get(&key) {
-                Some(Known::Done(_)) => true,
-                Some(Known::Untouched { complete, .. }) => *complete,
-                _ => false,
-            };
-            // It may have lost its name since it was found.
-            if !is_settled && (is_undecided || is_deleted) {
-                let (file, reached) = (Arc::new(file), Reached::at(0));
-                let kept = Kept { file, path, live_path, reached, is_sealed: false, is_undecided };
-                self.kept.insert(key, kept);
-            }
+        let known = self.known.get(&key);
+        let is_settled = matches!(known, Some(Known::Done(_) | Known::Untouched { complete: true, .. }));
+        // Nobody knows yet what it is, or it has lost its name since it was found.
+        if identified != Ok(true) || is_deleted && !is_settled {
+            let kept = Kept { file: Arc::new(file), path, live_path, reached: None, is_sealed: false };
+            self.kept.entry(key).or_insert(kept);
         }
         identified
     }
@@ -544,10 +536,9 @@ impl Follow {
     fn open_file(&mut self, found: &Found) -> Option<Opened> {
         let opened = match self.kept.get(&found.key) {
             Some(kept) => {
-                let file = kept.file.try_clone();
-                file.and_then(|file| Opened::of(&found.path, file, Arc::new(AtomicU64::new(0))))
+                kept.file.try_clone().and_then(|file| Opened::of(&found.path, file, Arc::default()))
             }
-            None => Opened::new(&found.path, Arc::new(AtomicU64::new(0))),
+            None => Opened::new(&found.path, Arc::default()),
         };
         match opened {
             Ok(opened) => {
@@ -622,6 +613,7 @@ impl Follow {
                 };
                 if reading.is_new() && self.files.iter().any(collides) {
                     // Whether they are one file can only be told once the first has its checkpoint.
+                    self.known.remove(&key);
                     return Ok(false);
                 }
                 if let Some(read) = self.files.iter().find(|f| f.reading.file_id() == reading.file_id()) {
@@ -673,10 +665,8 @@ impl Follow {
             let whole = !file.reading.has_rest() || self.stood_still(file.reading.stamp.modified);
             return if whole { End::Finished } else { End::Later };
         }
-        let is_deleted = matches!(file.reading.metadata(), Some(Ok(metadata)) if metadata.nlink() == 0);
-        let modified = file.reading.modified();
-        let finished = !file.is_live && has_lines(&file.live_path) && self.stood_still(modified)
-            || is_deleted && is_older(modified, DELETED_STILL);
+        let is_deleted = || matches!(file.reading.metadata(), Some(Ok(now)) if now.nlink() == 0);
+        let finished = !file.is_live && self.has_ended(&file.live_path, file.reading.modified(), is_deleted);
         if finished { End::Finished } else { End::Open }
     }
 

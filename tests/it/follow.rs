@@ -144,8 +144,8 @@ fn a_log_that_is_deleted_and_made_anew() {
 
 /// How many files without a name the daemon has open.
 fn nameless(bench: &Bench) -> usize {
-    let open = fs::read_dir(format!("/proc/{}/fd", bench.daemon.as_ref().unwrap().pid())).unwrap();
-    let names = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    let open = bench.daemon.as_ref().unwrap().descriptors();
+    let names = open.iter().filter_map(|descriptor| fs::read_link(descriptor).ok());
     names.filter(|name| name.to_string_lossy().ends_with("beacon.log (deleted)")).count()
 }
 

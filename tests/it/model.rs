@@ -601,11 +601,10 @@ impl<'a> World<'a> {
         let Ok(metadata) = fs::metadata(&path) else { return };
         fs::remove_file(&path).unwrap();
         let Some(daemon) = &self.daemon else { return };
-        let open = fs::read_dir(format!("/proc/{}/fd", daemon.pid())).into_iter().flatten().flatten();
-        let is_it = |entry: fs::DirEntry| {
-            fs::metadata(entry.path()).is_ok_and(|m| (m.dev(), m.ino()) == (metadata.dev(), metadata.ino()))
+        let is_it = |descriptor: &PathBuf| {
+            fs::metadata(descriptor).is_ok_and(|m| (m.dev(), m.ino()) == (metadata.dev(), metadata.ino()))
         };
-        if !self.edited && open.into_iter().any(is_it) {
+        if !self.edited && daemon.descriptors().iter().any(is_it) {
             self.owed.extend(lines(content).filter_map(|(_, line)| id_of(line)));
         }
     }

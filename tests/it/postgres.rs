@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use access_log_tracker::store;
 use nix::sys::signal::{Signal, kill};
@@ -436,12 +436,6 @@ fn what_is_refused_is_told_and_not_what_follows_from_it() {
     bench.stop();
 }
 
-/// Makes a file one that was not written to for an hour.
-fn stands_still(path: &Path) {
-    let file = fs::OpenOptions::new().append(true).open(path).unwrap();
-    file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
-}
-
 /// A server whose commits reach its disk by the writer's tick alone, and by no commit of anybody else.
 fn does_not_wait_for_its_disk() -> Arc<Cluster> {
     let cluster = Cluster::start(&["wal_writer_delay=10s", "autovacuum=off"]);
@@ -510,7 +504,7 @@ fn what_may_be_deleted_is_on_the_disk_of_a_server_that_does_not_wait_for_it() {
             alt().args([verb, "--config"]).arg(&bench.config).arg(bench.path(file)).output().unwrap()
         };
         bench.append_text("replayed", &many(50), 50);
-        stands_still(&bench.path("replayed"));
+        bench.stands_still("replayed");
         let said = verb(&bench, "replay", "replayed");
         assert!(said.status.success(), "{said:?}");
         assert_eq!(crash(&bench), 50, "a replay that had ended");
@@ -538,7 +532,7 @@ fn a_replay_within_which_a_server_crashes_that_does_not_wait_for_its_disk() {
     // When what was loaded of the first file is lost, the second is read.
     for (name, lines) in [("a", 50), ("b", 20_000)] {
         bench.append_text(name, &many(lines), lines);
-        stands_still(&bench.path(name));
+        bench.stands_still(name);
     }
     let replay = || {
         let mut command = alt();

@@ -16,7 +16,6 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime};
 
 use crate::support::bench::Bench;
 use crate::support::cases::{self, Ground, Wrong};
@@ -133,16 +132,10 @@ fn replay(bench: &Bench, what: &str) -> Command {
     command
 }
 
-/// Makes a file one that was not written to for an hour.
-fn stands_still(bench: &Bench, name: &str) {
-    let file = fs::OpenOptions::new().append(true).open(bench.path(name)).unwrap();
-    file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
-}
-
 /// Writes a file that stands still, and replays it.
 fn load(bench: &mut Bench, name: &str, text: &str, lines: usize) {
     bench.append_text(name, text, lines);
-    stands_still(bench, name);
+    bench.stands_still(name);
     assert!(replay(bench, name).status().unwrap().success());
 }
 
@@ -193,7 +186,7 @@ fn what_a_log_grew_by_is_not_all_that_tells_it_from_another() {
             let bytes = text.concat().into_bytes();
             let bytes = pack.map_or(bytes.clone(), |level| zstd::encode_all(&bytes[..], level).unwrap());
             fs::write(bench.path(name), bytes).unwrap();
-            stands_still(&bench, name);
+            bench.stands_still(name);
             assert!(replay(&bench, name).status().unwrap().success());
         };
         let text = many(20);
@@ -217,7 +210,7 @@ fn a_copy_that_begins_while_other_files_are_loaded_is_one_under_way() {
     fs::create_dir_all(bench.path("in")).unwrap();
     for (name, text) in [("in/a", &one), ("in/b", &other), ("in/c", &text)] {
         bench.append_text(name, text, 0);
-        stands_still(&bench, name);
+        bench.stands_still(name);
     }
     // Within the first two files, which are read at once, it waits, till the third is another. The partition is there
     // already.
@@ -231,7 +224,7 @@ fn a_copy_that_begins_while_other_files_are_loaded_is_one_under_way() {
     assert!(!child.wait().unwrap().success());
     assert_eq!(bench.database.psql("SELECT count(*) FROM rejected_lines"), "0", "{}", bench.state());
     bench.append_text("in/c", &text[text.len() - 50..], 6);
-    stands_still(&bench, "in/c");
+    bench.stands_still("in/c");
     assert!(replay(&bench, "in").status().unwrap().success());
     bench.check();
 }

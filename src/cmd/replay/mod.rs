@@ -157,7 +157,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
         }
         Ok(threads.into_iter().any(|t| t.join().is_err()))
     })?;
-    let in_doubt = !args.dry_run && stores.iter().filter(|store| store.durable() == Ok(false)).count() > 0;
+    let durable: Vec<_> = stores.iter().filter(|_| !args.dry_run).map(Store::durable).collect();
     bar.finish_and_clear();
     let mut totals = Totals::default();
     for store in &stores {
@@ -191,7 +191,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     if stores.iter().any(Store::is_closed) {
         bail!("a writer broke: this is a defect, please report it with the lines above");
     }
-    if in_doubt {
+    if durable.contains(&Ok(false)) {
         bail!(
             "the connection to the database was lost on the way, and with synchronous_commit = off what was committed last \
              may be lost with it: run again to be sure"

@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use super::daemon::{Daemon, configuration, wait_for};
 use super::lines::{many, register};
@@ -69,6 +70,12 @@ impl Bench {
         let mut file = OpenOptions::new().create(true).append(true).open(self.path(name)).unwrap();
         file.write_all(text.as_bytes()).unwrap();
         self.written += lines;
+    }
+
+    /// Makes a file one that was not written to for an hour.
+    pub(crate) fn stands_still(&self, name: &str) {
+        let file = OpenOptions::new().append(true).open(self.path(name)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
     }
 
     /// Rows loaded.

@@ -61,6 +61,12 @@ impl Daemon {
         self.child.id()
     }
 
+    /// The descriptors that it has open, below `/proc`.
+    pub(crate) fn descriptors(&self) -> Vec<PathBuf> {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.pid())).into_iter().flatten().flatten();
+        open.map(|entry| entry.path()).collect()
+    }
+
     /// Starts `alt run`.
     pub(crate) fn start(config: &Path) -> Daemon {
         Daemon::run(config, alt())
