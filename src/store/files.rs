@@ -94,8 +94,8 @@ impl Stamp {
 pub struct Candidate {
     /// The checkpoint.
     pub checkpoint: Checkpoint,
-    /// Its size and age, as last stored.
-    pub seen: Stamp,
+    /// Its inode, size and age, as last stored.
+    pub seen: (i64, Stamp),
     /// Its rows were taken out.
     pub unloaded: bool,
     /// It was read by ids, and not to its end: nothing proves that the lines that follow are new.
@@ -130,10 +130,13 @@ fn candidate(row: &Row) -> Candidate {
             tail: Proof { hash: hash(row.get("tail")), bytes: bytes(row, "tail_bytes") },
             sealed: row.get("sealed"),
         },
-        seen: Stamp {
-            size: row.get::<_, Option<i64>>("size_bytes").unwrap_or(-1),
-            modified: row.get::<_, Option<SystemTime>>("modified_at").map_or(-1, clock::micros),
-        },
+        seen: (
+            row.get::<_, Option<i64>>("inode").unwrap_or(-1),
+            Stamp {
+                size: row.get::<_, Option<i64>>("size_bytes").unwrap_or(-1),
+                modified: row.get::<_, Option<SystemTime>>("modified_at").map_or(-1, clock::micros),
+            },
+        ),
         unloaded: row.get("unloaded"),
         by_ids: row.get("by_ids"),
         spec: row.get("spec"),

@@ -13,9 +13,13 @@ mod replays;
 mod world;
 
 use std::fs;
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use flate2::{Compression, GzBuilder};
 
 use crate::support::bench::Bench;
 use crate::support::cases::{self, Ground, Wrong};
@@ -198,6 +202,29 @@ fn what_a_log_grew_by_is_not_all_that_tells_it_from_another() {
         put("another", &[lines[0], "\n", lines[other], lines[1]]);
         assert_eq!(bench.database.psql("SELECT count(*) FROM access_logs"), "3", "{}", bench.state());
     }
+}
+
+#[test]
+fn a_packed_log_of_the_size_and_age_of_a_loaded_one_that_begins_like_it() {
+    let bench = bench();
+    let text = many(3);
+    let first = text.split_inclusive('\n').next().unwrap();
+    let gzip = |text: &str, comment: usize| {
+        let mut packed =
+            GzBuilder::new().comment(vec![b' '; comment]).write(Vec::new(), Compression::default());
+        packed.write_all(text.as_bytes()).unwrap();
+        packed.finish().unwrap()
+    };
+    let all = gzip(&text, 0);
+    let one = gzip(first, all.len() - gzip(first, 0).len());
+    assert_eq!(one.len(), all.len());
+    let at = SystemTime::now() - Duration::from_secs(3600);
+    for (name, packed) in [("one.gz", one), ("all.gz", all)] {
+        fs::write(bench.path(name), packed).unwrap();
+        fs::OpenOptions::new().append(true).open(bench.path(name)).unwrap().set_modified(at).unwrap();
+        assert!(replay(&bench, name).status().unwrap().success());
+    }
+    assert_eq!(bench.database.psql("SELECT count(*) FROM access_logs"), "3", "{}", bench.state());
 }
 
 #[test]

@@ -229,10 +229,12 @@ impl Opened {
         };
         let candidates: Vec<Candidate> = candidates.into_iter().filter(is_meant).collect();
         if self.is_packed() {
-            // Held against its checkpoint once, and not touched since: no need to unpack all of it again.
+            // Held against its checkpoint once, and not touched since: no need to unpack all of it again. Two logs that begin
+            // alike may have one size and, within a tick of the clock, one age.
+            let facts = self.facts(belongs);
             let seen = |c: &Candidate| {
                 c.checkpoint.sealed
-                    && c.seen == Stamp::of(&self.metadata)
+                    && c.seen == (facts.inode, facts.stamp)
                     && head_holds(&c.checkpoint, &beginning)
             };
             if let Some(candidate) = candidates.iter().find(|c| seen(c)) {
