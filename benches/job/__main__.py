@@ -21,13 +21,14 @@ from pathlib import Path
 
 from database import SETTINGS, Bench, Postgres
 from growth import growth
+from hostile import hostile
 from live import live
 from processes import kill_children, run, say
 from replay import replay, size, stages
 from results import Results
 from web import nginx
 
-SECTIONS = {"stages": stages, "replay": replay, "size": size, "live": live, "nginx": nginx, "growth": growth}
+SECTIONS = {"stages": stages, "replay": replay, "size": size, "live": live, "nginx": nginx, "hostile": hostile, "growth": growth}
 BY_DEFAULT = ("replay", "size", "live", "nginx")
 KEPT = Path("docs/performance.json")
 ALT = str(Path("target/release/alt").absolute())
@@ -54,6 +55,7 @@ def main():
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=15)
+    parser.add_argument("--mix", type=int, default=600)
     parser.add_argument("--sizes", type=lambda text: [int(n) for n in text.split(",")], default=[1, 10, 50])
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     options = parser.parse_args()

@@ -23,7 +23,7 @@ class Lag:
         )
         self.child.stdin.flush()
 
-    def of(self, log, start, skip_lines):
+    def of(self, log, start, skip_lines, wanted=lambda line: True):
         """Percentiles, seconds, of the lines from an offset on, without the first ones. A line's time is when it was due."""
         self.child.kill()
         self.child.wait()
@@ -43,7 +43,7 @@ class Lag:
                     at += 1
                 due = line.split(b"\t", 2)[1]
                 # a torn line may have none
-                if n >= skip_lines and due.count(b".") == 1:
+                if n >= skip_lines and due.count(b".") == 1 and wanted(line):
                     lags.append(seen[at][0] - float(due))
         lags.sort()
         return [lags[int(len(lags) * share)] for share in (0.5, 0.95, 0.99)]

@@ -1,5 +1,6 @@
 """nginx with the daemon, and without."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -17,11 +18,23 @@ from results import in_turn
 CLIENTS = "target/traffic/release/clients"
 
 
-class Nginx:
-    """The shipped files, on a free port."""
+def free_ports(count):
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
 
-    def __init__(self, directory, port):
+
+class Nginx:
+    """The shipped files, on a free port; with another one for HTTP/2 without TLS, if it is given."""
+
+    def __init__(self, directory, port, http2_port=None):
         self.directory, self.log = directory, directory / "log" / "beacon.log"
+        self.error_log, self.other_log = directory / "error.log", directory / "other.log"
+        listen = f"listen 127.0.0.1:{port} backlog=4096;"
+        if http2_port:
+            listen += f" listen 127.0.0.1:{http2_port} http2 backlog=4096;"
         for name in ("alt", "log", "scripts", "temp"):
             (directory / name).mkdir()
         directory.chmod(0o755)
@@ -30,7 +43,7 @@ class Nginx:
             for old, new in (
                 ("/var/log/nginx/alt/", f"{directory}/log/"),
                 ("/var/www/alt/", f"{directory}/scripts/"),
-                ("listen 80;", f"listen 127.0.0.1:{port} backlog=4096;"),
+                ("listen 80;", listen),
                 ("listen [::]:80;", ""),
             ):
                 text = text.replace(old, new)
@@ -43,7 +56,8 @@ class Nginx:
         )
         (directory / "nginx.conf").write_text(
             f"{user}\ndaemon off;\nworker_processes auto;\nworker_rlimit_nofile 20000;\npid {directory}/nginx.pid;\n"
-            f"error_log {directory}/error.log error;\nevents {{ worker_connections 16000; }}\nhttp {{\naccess_log off;\n"
+            f"error_log {self.error_log} error;\nevents {{ worker_connections 16000; }}\n"
+            f"http {{\naccess_log {self.other_log};\n"
             f"{temporary}include alt/alt-http.conf;\ninclude alt/site-http.conf.example;\n}}\n"
         )
         self.child = spawn("nginx", "-c", directory / "nginx.conf", "-p", directory, stderr=subprocess.DEVNULL)
@@ -63,9 +77,7 @@ def nginx(bench):
     results, seconds = bench.results, 30 if bench.options.full else bench.options.seconds
     bench.fresh()
     directory = Path(tempfile.mkdtemp(dir=bench.directory))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    [port] = free_ports(1)
     server = Nginx(directory, port)
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     clients = spawn(CLIENTS, f"127.0.0.1:{port}", 10_000, 5000, seconds, **pipes)

@@ -176,7 +176,7 @@ fn location(endpoint: &str) -> String {
     format!(
         "# In the server {{ }} that includes alt/alt-locations.conf, beside that line.\n\
          location = {endpoint} {{\n    set $alt_methods \"GET, POST, HEAD, OPTIONS\";\n    include alt/alt-endpoint.conf;\n    \
-         root /dev/null;\n    try_files /.none $alt_pixel_next;\n}}\n"
+         client_max_body_size 0;\n    root /dev/null;\n    try_files /.none $alt_pixel_next;\n}}\n"
     )
 }
 

@@ -45,7 +45,7 @@ fn with_page(setup: Setup) -> Nginx {
     setup
         .file("shoes.html", include_str!("data/browser/shoes.html"))
         .in_server(
-            "location = /shoes.html { root alt; types { } default_type text/html; \
+            "location = /shoes.html { access_log other.log; root alt; types { } default_type text/html; \
              add_header Cross-Origin-Embedder-Policy require-corp; }",
         )
         .start()

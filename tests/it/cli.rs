@@ -611,7 +611,7 @@ mod check {
         place.write(
             "nginx.conf",
             format!(
-                "http {{\n include {};\n server {{ access_log {} alt1; }}\n}}\n",
+                "http {{\n include {};\n server {{ access_log {} alt1 if=$alt_loggable; }}\n}}\n",
                 shipped.display(),
                 place.path("beacon.log").display()
             ),
@@ -710,8 +710,10 @@ mod check {
         let database = Database::create();
         let (place, _session) = well(&database);
         let conf = fs::read_to_string(place.path("nginx.conf")).unwrap();
-        place.write("nginx.conf", conf.replace(" alt1;", ";"));
+        place.write("nginx.conf", conf.replace(" alt1 if", " if"));
         expect(&place, "is written in the format combined, and read as alt1");
+        place.write("nginx.conf", conf.replace(" if=$alt_loggable", ""));
+        expect(&place, "has no if=$alt_loggable: one address can fill the disk with requests that are refused");
         place.write("nginx.conf", "http { }");
         expect(&place, "nginx: has no log_format alt1\n    include alt/alt-http.conf inside http { }");
         place.write("nginx.conf", "http { log_format alt1 'alt1\\t$msec'; }");

@@ -6,6 +6,7 @@ mod archive;
 mod beacon;
 mod browser;
 mod cli;
+mod flood;
 mod follow;
 mod host;
 mod hostile;

@@ -17,13 +17,15 @@ use crate::support::pack::gzip;
 const TRACK: &str = "/api/v1/track";
 /// What the loader takes as one line.
 const LINE_BYTES_MAX: usize = access_log_tracker::pure::lines::LINE_BYTES_MAX;
+/// The longest line that a request makes, as docs/SECURITY.md says.
+const LARGEST_LINE_BYTES: usize = 146_000;
 
 /// A setup in which a single address may send five requests, and then one a minute.
 fn five_at_once() -> Setup {
     Setup::http().edit("alt-http.conf", "rate=100r/s", "rate=1r/m").edit(
         "alt-endpoint.conf",
-        "burst=1000 nodelay",
-        "burst=4 nodelay",
+        "burst=1100 delay=1000",
+        "burst=4 delay=4",
     )
 }
 
@@ -154,26 +156,32 @@ fn hostile_bytes_stay_in_their_field() {
     // In a query every byte but control bytes and the space passes; in a header, all but NUL, CR and LF.
     let in_query: Vec<u8> = (0x21..=0xff).filter(|&b| b != 0x7f && b != b'#').collect();
     let in_header: Vec<u8> = (0x01..=0xff).filter(|&b| b != b'\r' && b != b'\n').collect();
-    // Spaces and tabs around a value belong to the header's syntax.
-    let in_header = [b"<", in_header.as_slice(), b">"].concat();
+    // Spaces and tabs around a value belong to the header's syntax. With more than 16 control bytes it is left out.
+    let header = |bytes: &[u8]| [b"<", bytes, b">"].concat();
+    let in_agent = header(&in_header[..16]);
+    let in_language = header(&in_header[16..]);
+    let in_origin = header(&in_header[..17]);
     let mut request = b"GET /b?".to_vec();
     request.extend_from_slice(&in_query);
     request.extend_from_slice(b" HTTP/1.1\r\nHost: h\r\nUser-Agent: ");
-    request.extend_from_slice(&in_header);
+    request.extend_from_slice(&in_agent);
     request.extend_from_slice(b"\r\nReferer: alt1\talt1\t\\u0041\\\"\r\nAccept-Language: ");
-    request.extend_from_slice(&in_header);
+    request.extend_from_slice(&in_language);
+    request.extend_from_slice(b"\r\nOrigin: ");
+    request.extend_from_slice(&in_origin);
     request.extend_from_slice(b"\r\nConnection: close\r\n\r\n");
     assert_eq!(nginx.raw(&request).status, 204);
 
     let line = nginx.line();
     assert_eq!(line.field(8), in_query);
     assert_eq!(line.field(9), b"alt1\talt1\t\\u0041\\\"");
-    assert_eq!(line.field(10), in_header);
-    assert_eq!(line.field(11), in_header);
+    assert_eq!(line.field(10), in_agent);
+    assert_eq!(line.field(11), in_language);
+    assert_eq!(line.field(12), b"");
 }
 
 #[test]
-fn what_is_no_request_is_refused_and_is_not_in_the_beacon_log() {
+fn what_is_no_request_is_refused_and_is_in_no_log() {
     let nginx = Nginx::start();
     let refused: &[&[u8]] = &[
         b"GET /b?a\x01b HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -188,7 +196,7 @@ fn what_is_no_request_is_refused_and_is_not_in_the_beacon_log() {
         assert_eq!(nginx.raw(request).status, 400, "{}", String::from_utf8_lossy(request));
     }
     assert!(nginx.lines().is_empty());
-    assert_eq!(nginx.other_log().matches("\" 400 ").count(), refused.len());
+    assert_eq!(nginx.other_log(), "");
 }
 
 // ----------------------------------------------------------------------------------- methods and CORS
@@ -318,17 +326,18 @@ fn the_limit_lets_1000_pass_and_100_a_second(request: &[u8]) {
     let passed = statuses.get(&204).copied().unwrap_or(0);
     let refused = statuses.get(&429).copied().unwrap_or(0);
     assert_eq!(passed + refused, 3000, "{statuses:?}");
-    // 1 + burst at once, and what the rate gives back meanwhile.
+    // 1 + delay= at once, nine in ten of 100 more, and what the rate gives back meanwhile.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let most = 1001 + (seconds * 100.0).ceil() as usize;
-    assert!((1001..=most).contains(&passed), "{passed} passed in {seconds} s, at most {most} may");
+    let most = 1101 + (seconds * 100.0).ceil() as usize;
+    assert!((1001..most).contains(&passed), "{passed} passed in {seconds} s, less than {most} may");
     assert!(refused > 0, "the machine was too slow for a flood: {seconds} s");
 
+    // Every hit is logged; of the refusals as many as the rate has room for.
     let lines = nginx.lines();
     let logged = |status| lines.iter().filter(|line| line.status() == status).count();
-    assert_eq!(lines.len(), 3001);
+    assert!(lines.len() <= most, "{} lines in {seconds} s, at most {most} may be", lines.len());
     assert_eq!(logged(204), passed + usize::from(refused_one.status == 204));
-    assert_eq!(logged(429), refused + usize::from(refused_one.status == 429));
+    assert!(logged(429) > 0 && logged(204) + logged(429) == lines.len(), "{}", logged(429));
     assert!(!nginx.error_log().contains("[error]"), "{}", nginx.error_log());
 }
 
@@ -367,8 +376,9 @@ fn all_that_an_address_asks_counts_together_and_a_refusal_is_readable() {
         assert_eq!(answer.header("retry-after"), "1");
     }
     assert_eq!(answers[0].header("retry-after"), "");
+    // What the rates have no room for at all is not logged.
     let logged: Vec<u16> = nginx.lines().iter().map(Line::status).collect();
-    assert_eq!(logged, statuses);
+    assert_eq!(logged, statuses[..5]);
     // Neither is what is no beacon.
     for _ in 0..10 {
         assert_eq!(nginx.get("/health"), 200);
@@ -480,11 +490,11 @@ fn queries_of_any_length_that_a_beacon_makes_are_whole() {
 }
 
 #[test]
-fn a_request_line_beyond_16_kb_is_414_and_not_in_the_beacon_log() {
+fn a_request_line_beyond_16_kb_is_414_and_in_no_log() {
     let nginx = Nginx::start();
     assert_eq!(nginx.get(&format!("/b?{}", "q".repeat(16_384))), 414);
     assert!(nginx.lines().is_empty());
-    assert!(nginx.other_log().contains("\" 414 "), "{}", nginx.other_log());
+    assert_eq!(nginx.other_log(), "");
 }
 
 #[test]
@@ -510,27 +520,113 @@ fn a_fat_cookie_does_not_cost_the_hit() {
 }
 
 #[test]
+fn what_is_logged_of_a_header_ends_where_browsers_end() {
+    let nginx = Nginx::start();
+    let page = format!("https://shop.example/{}", "p".repeat(4096 - 21));
+    let agent = "a".repeat(1024);
+    let language = "l".repeat(512);
+    let origin = format!("https://{}", "o".repeat(504));
+    let purpose = "prefetch".repeat(8);
+    let trace = "t".repeat(256);
+    let with = |more: &str| {
+        [
+            ("Referer", &page),
+            ("User-Agent", &agent),
+            ("Accept-Language", &language),
+            ("Origin", &origin),
+            ("Sec-Purpose", &purpose),
+            ("Sec-GPC", &"1".to_owned()),
+            ("DNT", &"1".to_owned()),
+            ("traceparent", &trace),
+        ]
+        .map(|(name, value)| (name, format!("{value}{more}")))
+    };
+    let send = |headers: &[(&str, String)]| {
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(nginx.request("GET", "/b?a=1", &headers, b"").status, 204);
+    };
+    send(&with(""));
+    send(&with("x"));
+    send(&with(&"x".repeat(9)));
+    let lines = nginx.lines();
+    let logged = |i: usize| [9, 10, 11, 12, 13, 14, 15, 16].map(|field| lines[i].text(field));
+    let expected = with("").map(|(_, value)| value);
+    assert_eq!(logged(0), expected);
+    // Of a page its site, and of what can be cut the head; the rest is worth nothing in pieces.
+    let cut = ["https://shop.example/", &agent, &language, "", &purpose, "1x", "1x", ""];
+    assert_eq!(logged(1), cut);
+    let cut = ["https://shop.example/", &agent, &language, "", &purpose, "", "", ""];
+    assert_eq!(logged(2), cut);
+}
+
+#[test]
+fn of_what_is_no_hit_only_what_counts_it_is_logged() {
+    let nginx = Nginx::start();
+    let long = "x".repeat(1000);
+    let headers = [
+        ("Referer", long.as_str()),
+        ("User-Agent", &long),
+        ("Accept-Language", &long),
+        ("Origin", &long),
+        ("Sec-Purpose", &long),
+        ("Sec-GPC", "1"),
+        ("DNT", "1"),
+        ("traceparent", "00-1-2-01"),
+    ];
+    let query = "q".repeat(1000);
+    let method = "M".repeat(1000);
+    let cases = [
+        ("HEAD", "/b", 204, "HEAD"),
+        ("OPTIONS", TRACK, 204, "OPTIONS"),
+        ("PUT", TRACK, 405, "PUT"),
+        (&method, "/b", 405, &method[..16]),
+    ];
+    for (method, path, status, _) in cases {
+        assert_eq!(nginx.request(method, &format!("{path}?{query}"), &headers, b"").status, status);
+    }
+    let body = bytes(16_385);
+    assert_eq!(nginx.request("POST", &format!("{TRACK}?{query}"), &headers, &body).status, 413);
+    assert_eq!(nginx.raw(&chunked(&format!("{TRACK}?{query}"), &body, 4096)).status, 413);
+    let lines = at_least(&nginx, 6);
+    assert_eq!(lines.len(), 6);
+    let refused = [("POST", TRACK, 413, "POST"), ("POST", TRACK, 413, "POST")];
+    for (line, (_, path, status, method)) in lines.iter().zip(cases.into_iter().chain(refused)) {
+        assert_eq!((line.method().as_str(), line.status(), line.text(7).as_str()), (method, status, path));
+        assert_eq!(line.address(), "127.0.0.1");
+        assert_eq!(line.text(2).len(), 32);
+        let empty = [6, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18];
+        assert!(empty.iter().all(|&field| line.field(field).is_empty()), "{line:?}");
+        assert!(line.raw_len <= 150, "{}: {line:?}", line.raw_len);
+    }
+}
+
+#[test]
 fn no_request_makes_a_line_that_the_loader_refuses() {
     let nginx = Nginx::start();
-    // Everything that is escaped, as long as it is let through: two bytes for one in the query, six in
-    // headers and body.
+    // Everything that is escaped, as long as it is let through: two bytes for one, and six for a control byte, of
+    // which a body that looks like gzip may have any.
     let query = "\"".repeat(16_000);
-    let agent = "\u{1}".repeat(15_900);
-    let body = vec![1; 16_384];
-    let answer = nginx.request("POST", &format!("{TRACK}?{query}"), &[("User-Agent", &agent)], &body);
-    assert_eq!(answer.status, 204);
+    let quotes = "\"".repeat(15_900);
+    let headers: Vec<(&str, &str)> =
+        ["User-Agent", "Referer", "Accept-Language", "Origin", "Sec-Purpose", "traceparent"]
+            .iter()
+            .map(|name| (*name, quotes.as_str()))
+            .collect();
+    let path = format!("{TRACK}?{query}");
+    let body = [&b"\x1f\x8b"[..], &[1; 16_382]].concat();
+    assert_eq!(nginx.request("POST", &path, &headers, &body).status, 204);
     let line = nginx.line();
-    assert_eq!((line.field(8).len(), line.field(10).len(), line.body().len()), (16_000, 15_900, 16_384));
-    assert!(line.raw_len > 220_000 && line.raw_len < LINE_BYTES_MAX, "{}", line.raw_len);
+    assert_eq!((line.field(8).len(), line.field(10).len(), line.body().len()), (16_000, 1024, 16_384));
+    assert!(line.raw_len > 130_000 && line.raw_len < LARGEST_LINE_BYTES, "{}", line.raw_len);
 
-    // One header can't get too long, two can together.
-    for path in [format!("/b?{query}"), format!("{TRACK}?{query}")] {
-        let headers = [("User-Agent", agent.as_str()), ("Referer", agent.as_str())];
-        let answer = nginx.request("POST", &path, &headers, &body);
-        assert_eq!(answer.status, 431);
-        assert_cors(&answer, "431");
+    // Of other bodies, as of headers, control bytes are not the larger part.
+    for (count, whole) in [(64, true), (65, false)] {
+        let body = [&b"{\""[..], &vec![1; count], b"\":\t\r\n1}"].concat();
+        assert_eq!(nginx.request("POST", &format!("{TRACK}?{count}"), &[], &body).status, 204);
+        let lines = nginx.lines();
+        assert_eq!(lines[lines.len() - 1].body(), if whole { body.as_slice() } else { b"" });
     }
-    assert_eq!(nginx.lines().len(), 1);
 }
 
 /// How a body may come; each returns the status that the client saw.
@@ -791,7 +887,7 @@ fn the_tls_site_redirects_and_says_so_for_a_year() {
     const YEAR: &str = "max-age=31536000";
     let nginx = Setup::tls()
         .edit("alt-http.conf", "rate=100r/s", "rate=1r/m")
-        .edit("alt-endpoint.conf", "burst=1000", "burst=7")
+        .edit("alt-endpoint.conf", "burst=1100 delay=1000", "burst=7 delay=7")
         .start();
     std::fs::write(nginx.script_dir.join("b.js"), "1").expect("write a script");
 
@@ -869,9 +965,13 @@ fn what_a_person_changes_stands_in_one_place() {
             .iter()
             .sum()
     };
-    for once in
-        ["/var/log/nginx/alt/beacon.log", "/var/www/alt/", "rate=100r/s", "burst=1000", "location = /b {"]
-    {
+    for once in [
+        "/var/log/nginx/alt/beacon.log",
+        "/var/www/alt/",
+        "rate=100r/s",
+        "burst=1100 delay=1000",
+        "location = /b {",
+    ] {
         assert_eq!(count(once), 1, "{once}");
     }
 }

@@ -11,6 +11,11 @@ use crate::config::Config;
 /// The log formats as they are shipped.
 const SHIPPED: &str = include_str!("../../../nginx/alt-http.conf");
 
+/// Their names.
+const OURS: [&str; 2] = ["alt1", "alt1_truncated"];
+/// What keeps refused requests out of a log, as far as the rates have no room for them.
+const LOGGABLE: &str = "if=$alt_loggable";
+
 /// Files that include each other deeper than this are a circle.
 const INCLUDE_DEPTH_MAX: usize = 16;
 
@@ -45,6 +50,17 @@ impl Site {
                 let format = rest.first().filter(|word| !word.contains('=') && *word != "gzip");
                 (file, format.map_or("combined", String::as_str))
             })
+            .collect()
+    }
+
+    /// The logs at a path in one of our formats that refused requests are written to without a limit.
+    fn unlimited(&self, path: &glob::Pattern) -> Vec<&str> {
+        self.all("access_log")
+            .filter_map(|args| args.split_first())
+            .filter(|(file, _)| path.matches(file))
+            .filter(|(_, rest)| rest.iter().any(|word| OURS.contains(&word.as_str())))
+            .filter(|(_, rest)| !rest.iter().any(|word| word == LOGGABLE))
+            .map(|(file, _)| file.as_str())
             .collect()
     }
 
@@ -154,7 +170,7 @@ fn tokens(text: &str) -> Vec<Vec<String>> {
 pub(super) fn formats(config: &Config, site: &Site, findings: &mut Findings) {
     let shipped = Site(tokens(SHIPPED));
     let wanted = config.sources.iter().any(|source| source.format == "alt1");
-    for name in ["alt1", "alt1_truncated"] {
+    for name in OURS {
         let (ours, theirs) = (shipped.log_format(name), site.log_format(name));
         match theirs {
             None if name == "alt1" && wanted => findings.add(
@@ -174,6 +190,15 @@ pub(super) fn formats(config: &Config, site: &Site, findings: &mut Findings) {
     for source in &config.sources {
         for path in &source.paths {
             let Ok(pattern) = glob::Pattern::new(path) else { continue };
+            for file in site.unlimited(&pattern) {
+                findings.add(
+                    format!("nginx, access_log {file}"),
+                    format!(
+                        "has no {LOGGABLE}: one address can fill the disk with requests that are refused"
+                    ),
+                    "take alt-endpoint.conf as it is shipped, or add this to the directive",
+                );
+            }
             for (file, format) in site.formats_of(&pattern) {
                 if !fits(&source.format, format, site) {
                     findings.add(
@@ -189,7 +214,7 @@ pub(super) fn formats(config: &Config, site: &Site, findings: &mut Findings) {
 
 fn fits(wanted: &str, format: &str, site: &Site) -> bool {
     match wanted {
-        "alt1" => matches!(format, "alt1" | "alt1_truncated"),
+        "alt1" => OURS.contains(&format),
         "combined" | "common" | "vhost_combined" => format == wanted,
         // a string: the same text; a whole directive: the same text in it
         text => site.log_format(format).is_none_or(|(_, theirs)| {
@@ -248,5 +273,14 @@ mod tests {
         assert_eq!(of("/*.log").len(), 3);
         assert_eq!(of("/c.log"), [("/c.log", "combined")]);
         assert!(of("/d.log").is_empty());
+    }
+
+    #[test]
+    fn a_log_that_refusals_go_to_without_a_limit_is_found() {
+        let site = Site(tokens(
+            "access_log /a.log alt1; access_log /b.log alt1 if=$alt_loggable; access_log /c.log alt1_truncated if=$x; \
+             access_log /d.log combined; access_log off;",
+        ));
+        assert_eq!(site.unlimited(&glob::Pattern::new("/*.log").unwrap()), ["/a.log", "/c.log"]);
     }
 }
