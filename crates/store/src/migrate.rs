@@ -22,11 +22,11 @@ pub struct Migration {
 
 /// All migrations that this version knows.
 pub const MIGRATIONS: &[Migration] = &[
-    Migration { version: 1, name: "tables", sql: include_str!("../../sql/0001_tables.sql") },
-    Migration { version: 2, name: "replay", sql: include_str!("../../sql/0002_replay.sql") },
-    Migration { version: 3, name: "archive", sql: include_str!("../../sql/0003_archive.sql") },
-    Migration { version: 4, name: "long_paths", sql: include_str!("../../sql/0004_long_paths.sql") },
-    Migration { version: 5, name: "environments", sql: include_str!("../../sql/0005_environments.sql") },
+    Migration { version: 1, name: "tables", sql: include_str!("../../../sql/0001_tables.sql") },
+    Migration { version: 2, name: "replay", sql: include_str!("../../../sql/0002_replay.sql") },
+    Migration { version: 3, name: "archive", sql: include_str!("../../../sql/0003_archive.sql") },
+    Migration { version: 4, name: "long_paths", sql: include_str!("../../../sql/0004_long_paths.sql") },
+    Migration { version: 5, name: "environments", sql: include_str!("../../../sql/0005_environments.sql") },
 ];
 
 /// The key of the advisory lock that migrations hold ("alt migr").
@@ -160,7 +160,7 @@ async fn apply_one(client: &mut Client, migration: &Migration) -> anyhow::Result
     let tx = client.transaction().await?;
     tx.execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)]).await?;
     tx.batch_execute("SET LOCAL client_min_messages = warning").await?;
-    tx.batch_execute(include_str!("../../sql/schema_migrations.sql")).await?;
+    tx.batch_execute(include_str!("../../../sql/schema_migrations.sql")).await?;
     let done = tx
         .query_typed_opt(
             "SELECT 1 FROM schema_migrations WHERE version = $1",

@@ -40,7 +40,7 @@ use advance::{advance, enter_files, note_by_ids};
 use ids::{ids_there, loaded_times, may_be_there};
 use rows::{copy_rows, find_refused, prepare_copy};
 
-const REJECT: &str = include_str!("../../sql/reject.sql");
+const REJECT: &str = include_str!("../../../sql/reject.sql");
 
 /// First key of the advisory locks of hours; the second is the hour since 1970.
 const LOCK_HOURS: i32 = 0x616c_7401;

@@ -28,7 +28,7 @@ const NOTICE_THAT_WE_ARE_GONE: &str = "SET LOCAL idle_in_transaction_session_tim
 /// # Errors
 /// The database says no, or nothing: what was committed last may be lost.
 pub async fn make_durable(client: &Client) -> Result<bool, tokio_postgres::Error> {
-    let row = client.query_typed_opt(include_str!("../../sql/make_durable.sql"), &[]).await?;
+    let row = client.query_typed_opt(include_str!("../../../sql/make_durable.sql"), &[]).await?;
     Ok(row.is_some_and(|row| row.get(0)))
 }
 

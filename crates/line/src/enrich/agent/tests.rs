@@ -2,9 +2,9 @@
 
 use super::*;
 
-const CRAWLERS: &str = include_str!("../../../../tests/it/data/agents/crawlers.txt");
-const BROWSERS: &str = include_str!("../../../../tests/it/data/agents/browsers.txt");
-const HARD: &str = include_str!("../../../../tests/it/data/agents/hard.txt");
+const CRAWLERS: &str = include_str!("../../../../../tests/it/data/agents/crawlers.txt");
+const BROWSERS: &str = include_str!("../../../../../tests/it/data/agents/browsers.txt");
+const HARD: &str = include_str!("../../../../../tests/it/data/agents/hard.txt");
 
 /// The user agents of a list that are not of the class that they should be.
 fn wrong(rules: &AgentRules, list: &'static str, human: bool) -> Vec<(&'static str, String)> {

@@ -27,7 +27,7 @@ pub async fn known(client: &Client, objects: &[(String, Option<&Name>)]) -> anyh
         let lengths: Vec<i64> = some.iter().map(|(_, name)| name.map_or(-1, raw)).collect();
         let rows = client
             .query_typed(
-                include_str!("../../sql/known_objects.sql"),
+                include_str!("../../../../sql/known_objects.sql"),
                 &[(&uris, Type::TEXT_ARRAY), (&heads, Type::BYTEA_ARRAY), (&lengths, Type::INT8_ARRAY)],
             )
             .await

@@ -16,8 +16,8 @@ use crate::pure::aside::OldSpan;
 use crate::pure::checkpoint::{Checkpoint, Hash, Head, Proof};
 use crate::pure::hit::{Micros, Reason};
 
-const CAME_FROM: &str = include_str!("../../sql/came_from.sql");
-const CANDIDATES: &str = include_str!("../../sql/candidates.sql");
+const CAME_FROM: &str = include_str!("../../../sql/came_from.sql");
+const CANDIDATES: &str = include_str!("../../../sql/candidates.sql");
 
 /// Where a file was seen, for `log_files`: hints, never identity.
 #[derive(Debug, Clone, PartialEq, Eq)]

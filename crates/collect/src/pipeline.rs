@@ -1,6 +1,7 @@
 //! The straight line from files to the database: one thread a source, that reads, parses, enriches and encodes,
 //! and hands batches to the writer. The only file that knows both ends.
 
+#[path = "pipeline/aside.rs"]
 mod aside;
 
 use std::io;

@@ -14,8 +14,8 @@ use crate::clock::{micros, system_time};
 use crate::pure::batch::Batch;
 use crate::pure::hit::Micros;
 
-const IDS_BY_INDEX: &str = include_str!("../../../sql/ids_by_index.sql");
-const IDS_THERE: &str = include_str!("../../../sql/ids_there.sql");
+const IDS_BY_INDEX: &str = include_str!("../../../../sql/ids_by_index.sql");
+const IDS_THERE: &str = include_str!("../../../../sql/ids_there.sql");
 
 /// Whether anything was loaded by ids in the time of the batch: a replay of a copy may have run ahead of the log that
 /// it was copied from, and then a checkpoint proves too little.

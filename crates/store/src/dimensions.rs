@@ -13,9 +13,9 @@ use crate::pure::enrich::day::LocalDay;
 use crate::pure::enrich::{App, Environment, New, NewAgent};
 use crate::pure::hit::Micros;
 
-const ADD_AGENTS: &str = include_str!("../../sql/add_agents.sql");
-const ADD_ENVIRONMENTS: &str = include_str!("../../sql/add_environments.sql");
-const KILL_SALTS: &str = include_str!("../../sql/kill_salts.sql");
+const ADD_AGENTS: &str = include_str!("../../../sql/add_agents.sql");
+const ADD_ENVIRONMENTS: &str = include_str!("../../../sql/add_environments.sql");
+const KILL_SALTS: &str = include_str!("../../../sql/kill_salts.sql");
 
 /// All applications that are not disabled.
 pub async fn apps(client: &Client) -> anyhow::Result<Vec<App>> {

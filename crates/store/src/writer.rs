@@ -38,7 +38,7 @@ use crate::pure::enrich::day::LocalDay;
 use crate::pure::hit::Micros;
 use end::OnItsWay;
 
-const END_DEAD_PREDECESSORS: &str = include_str!("../../sql/end_dead_predecessors.sql");
+const END_DEAD_PREDECESSORS: &str = include_str!("../../../sql/end_dead_predecessors.sql");
 
 /// Batches, and questions, that wait for the writer. Besides there are the batch that is being written, one that each reader
 /// builds, and the room of one more.

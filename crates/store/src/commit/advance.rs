@@ -12,11 +12,11 @@ use crate::pure::batch::{Added, Batch, FileRef, Section};
 use crate::pure::checkpoint::Head;
 use crate::store::files::{self, Facts};
 
-const ADVANCE: &str = include_str!("../../../sql/advance.sql");
-const LENGTHEN_HEAD: &str = include_str!("../../../sql/lengthen_head.sql");
-const TAKE_REJECTS: &str = include_str!("../../../sql/take_rejects.sql");
-const ENTER_ASIDE: &str = include_str!("../../../sql/enter_aside.sql");
-const NOTE_BY_IDS: &str = include_str!("../../../sql/note_by_ids.sql");
+const ADVANCE: &str = include_str!("../../../../sql/advance.sql");
+const LENGTHEN_HEAD: &str = include_str!("../../../../sql/lengthen_head.sql");
+const TAKE_REJECTS: &str = include_str!("../../../../sql/take_rejects.sql");
+const ENTER_ASIDE: &str = include_str!("../../../../sql/enter_aside.sql");
+const NOTE_BY_IDS: &str = include_str!("../../../../sql/note_by_ids.sql");
 
 /// Enters the files that are new, those read aside, where files were seen, and how they begin.
 pub(super) async fn enter_files(client: &Client, work: &Work, added: &[Added]) -> Result<(), Failure> {

@@ -3,7 +3,7 @@ use toml::de::DeTable;
 use super::keys::{KEYS, SOURCE_KEYS, unknown_twin};
 use super::*;
 
-const SHIPPED: &str = include_str!("../../systemd/alt.toml");
+const SHIPPED: &str = include_str!("../../../systemd/alt.toml");
 
 fn read(text: &str) -> Config {
     Config::from_str(text, |_| None).unwrap()

@@ -558,7 +558,7 @@ impl Archiver {
         let uri = target.uri(&stored.key);
         let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         let noted = self.execute(
-            include_str!("../../sql/archived.sql"),
+            include_str!("../../../../sql/archived.sql"),
             &[
                 (&file_id, Type::INT4),
                 (&uri, Type::TEXT),
@@ -643,7 +643,7 @@ impl Archiver {
 
     /// How it stands, and will after a crash of the server.
     fn state(&mut self, file_id: i32) -> anyhow::Result<Option<State>> {
-        let sql = include_str!("../../sql/archive_state.sql");
+        let sql = include_str!("../../../../sql/archive_state.sql");
         let row = self.ask(&async |client| {
             let row = client.query_typed_opt(sql, &[(&file_id, Type::INT4)]).await?;
             make_durable(client).await?;
