@@ -5,11 +5,9 @@
 
 use std::ffi::CString;
 
+use alt_store::connect;
 use anyhow::Context;
 use nix::unistd::{User, geteuid, initgroups, setgid, setuid};
-
-use crate::config;
-use crate::store::connect;
 
 /// The account that the daemon runs as.
 pub const NAME: &str = "alt";
@@ -19,7 +17,7 @@ pub const NAME: &str = "alt";
 ///
 /// # Errors
 /// The URL cannot be understood, or the system refuses.
-pub fn become_alt(config: &config::Postgres) -> anyhow::Result<()> {
+pub fn become_alt(config: &alt_config::Postgres) -> anyhow::Result<()> {
     if geteuid().is_root()
         && connect::is_by_peer(config)?
         && let Some(user) = User::from_name(NAME).context("look the account alt up")?

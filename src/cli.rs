@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
+use alt_collect::source::inputs::Order;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-
-use crate::source::inputs::Order;
 
 /// Turns nginx into a tracking collector that loses nothing: requests that nginx logged become rows in
 /// PostgreSQL, exactly once.
@@ -230,7 +229,7 @@ pub struct Replay {
     #[arg(long, value_name = "APP")]
     pub app: Option<String>,
     /// The application of one site, by its virtual host or the pixel's name for it (several: repeat)
-    #[arg(long = "site", value_name = "NAME=APP", value_parser = crate::pure::sites::pair)]
+    #[arg(long = "site", value_name = "NAME=APP", value_parser = alt_line::sites::pair)]
     pub sites: Vec<(String, String)>,
     /// The source's label, for formats without event ids: as configured where the log was written
     #[arg(long, value_name = "LABEL")]

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use access_log_tracker::cli::{Cli, Command, Global, LogFormat};
 use access_log_tracker::cmd::{self, Outcome};
-use access_log_tracker::config::Config;
 use access_log_tracker::{account, cmd::show};
+use alt_config::Config;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
@@ -80,9 +80,10 @@ fn start_logging(cli: &Cli) {
     let filter = match (global.quiet, global.verbose) {
         (true, _) => "error",
         // What the AWS client has to say of credentials is in its errors, too, and shorter.
-        (_, 0) if daemon => "warn,aws_config=error,access_log_tracker=info",
+        // A directive covers all targets that begin with its name: `alt`, every crate of the workspace.
+        (_, 0) if daemon => "warn,aws_config=error,access_log_tracker=info,alt=info",
         (_, 0) => "warn,aws_config=error",
-        (_, 1) => "info,access_log_tracker=debug",
+        (_, 1) => "info,access_log_tracker=debug,alt=debug",
         _ => "trace",
     };
     let color = io::stderr().is_terminal()

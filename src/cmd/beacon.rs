@@ -4,14 +4,14 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
+use alt_collect::archive::{self, Published};
+use alt_config::Config;
 use anyhow::{Context, bail};
 use serde::Serialize;
 
 use super::{Out, Outcome, app, show};
-use crate::archive::{self, Published};
 use crate::beacon::{DOWNLOADS_LONG, Options, Page, Script, hashed, script, snippets};
 use crate::cli;
-use crate::config::Config;
 
 /// Dispatches the verbs of `alt beacon`.
 ///

@@ -3,11 +3,10 @@
 
 use std::io::Write;
 
+use alt_config::Config;
+use alt_line::enrich::AgentRules;
+use alt_store::connect::Connection;
 use anyhow::Context;
-
-use crate::config::Config;
-use crate::pure::enrich::AgentRules;
-use crate::store::connect::Connection;
 
 pub mod app;
 pub mod archive;
@@ -48,7 +47,7 @@ pub type Out<'a> = &'a mut dyn Write;
 
 /// Connects for a command that a person started.
 pub(crate) async fn connect(config: &Config) -> anyhow::Result<Connection> {
-    crate::store::connect(&config.postgres, "alt").await
+    alt_store::connect(&config.postgres, "alt").await
 }
 
 /// Runs what waits for the database, where blocking is allowed.

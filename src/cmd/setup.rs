@@ -8,6 +8,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use alt_config::{Config, DEFAULT_FILE, DEFAULT_LOG};
+use alt_store::connect;
 use anyhow::{Context, bail};
 use nix::unistd::{Group, User, geteuid};
 
@@ -15,8 +17,6 @@ use super::{Out, Outcome};
 use crate::account::NAME;
 use crate::beacon::{self, SCRIPT};
 use crate::cli;
-use crate::config::{Config, DEFAULT_FILE, DEFAULT_LOG};
-use crate::store::connect;
 
 /// What nginx includes, as it is shipped.
 const SNIPPETS: [(&str, &str); 3] = [

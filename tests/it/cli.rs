@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use access_log_tracker::pure::checkpoint::Proof;
+use alt_line::checkpoint::Proof;
 
 use crate::support::postgres::Database;
 

@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use access_log_tracker::fault::Step;
+use alt_process::fault::Step;
 
 use crate::support::bench::Bench;
 use crate::support::daemon::{Daemon, alt, wait_for};
@@ -210,12 +210,12 @@ fn a_migration_that_dies_leaves_nothing_half_done() {
         database.psql("SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace")
     };
     let mut before = tables();
-    for version in 1..=access_log_tracker::store::migrate::newest() {
+    for version in 1..=alt_store::migrate::newest() {
         // The first that is missing.
         assert!(is_killed(migrate("Migrated".to_owned())));
         assert_eq!(tables(), before, "{version}");
         let next = migrate("Migrated:2".to_owned());
-        assert_eq!(is_killed(next), version < access_log_tracker::store::migrate::newest());
+        assert_eq!(is_killed(next), version < alt_store::migrate::newest());
         let applied = database.psql("SELECT max(version) FROM schema_migrations");
         assert_eq!(applied, version.to_string());
         before = tables();

@@ -16,7 +16,7 @@ use crate::support::pack::gzip;
 
 const TRACK: &str = "/api/v1/track";
 /// What the loader takes as one line.
-const LINE_BYTES_MAX: usize = access_log_tracker::pure::lines::LINE_BYTES_MAX;
+const LINE_BYTES_MAX: usize = alt_line::lines::LINE_BYTES_MAX;
 
 /// A setup in which a single address may send five requests, and then one a minute.
 fn five_at_once() -> Setup {

@@ -1,7 +1,6 @@
 //! The straight line from files to the database: one thread a source, that reads, parses, enriches and encodes,
 //! and hands batches to the writer. The only file that knows both ends.
 
-#[path = "pipeline/aside.rs"]
 mod aside;
 
 use std::io;
@@ -10,21 +9,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use alt_line::batch::Batch;
+use alt_line::enrich::App;
+use alt_line::enrich::day::{LocalDay, local_day};
+use alt_line::hit::Micros;
+use alt_line::way::{Known, Way};
+use alt_process::clock;
+use alt_store::commit::Work;
+use alt_store::writer::{Interrupted, Store, Wake};
 use foldhash::{HashMap, HashMapExt};
 use jiff::tz::TimeZone;
 
 pub use aside::Aside;
 
-use crate::clock;
-use crate::pure::batch::Batch;
-use crate::pure::enrich::App;
-use crate::pure::enrich::day::{LocalDay, local_day};
-use crate::pure::hit::Micros;
-use crate::pure::way::{Known, Way};
 use crate::source::follow::{End, Follow};
 use crate::source::reading::{Reading, Step, WrittenOver};
-use crate::store::commit::Work;
-use crate::store::writer::{Interrupted, Store, Wake};
 
 /// How long the list of applications is believed where it answers, and where it does not.
 const APPS_FRESH: Duration = Duration::from_secs(30);

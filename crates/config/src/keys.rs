@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use alt_line::parse::{Format, Pixel};
 use toml::de::{DeTable, DeValue};
 
 use super::value::{Given, absolute, archive_url, endpoint, given, log_path, network, storage_class};
 use super::{Archive, Compression, Config, GpcPolicy, IpPolicy, Place, Problem, Problems, Source, days};
-use crate::pure::parse::{Format, Pixel};
 
 /// A configuration has some hundred bytes; what has so many is something else, by mistake.
 const BYTES_MAX: usize = 1 << 20;

@@ -16,11 +16,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use alt_line::parse::{Spec, Terms};
 use anyhow::Context;
 
 pub use self::value::parse_time;
-pub use crate::pure::enrich::{GpcPolicy, IpPolicy, Privacy};
-use crate::pure::parse::{Spec, Terms};
+pub use alt_line::enrich::{GpcPolicy, IpPolicy, Privacy};
 
 /// Where the configuration is looked for without `--config`.
 pub const DEFAULT_FILE: &str = "/etc/alt/alt.toml";

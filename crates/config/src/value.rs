@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use alt_line::parse::Terms;
+use alt_line::sites;
 use toml::de::DeValue;
 
 use super::{Keep, days};
-use crate::pure::parse::Terms;
-use crate::pure::sites;
 
 /// A value as it was given, before anybody knows what it should be.
 pub(super) enum Given {

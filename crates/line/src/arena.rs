@@ -4,9 +4,9 @@
 //! is freed singly, the whole arena is taken anew for the next line. This saves the parser one heap
 //! allocation a field.
 
-/// Bytes of scratch that one line needs at the most: a line has at most [`crate::pure::lines::LINE_BYTES_MAX`],
+/// Bytes of scratch that one line needs at the most: a line has at most [`crate::lines::LINE_BYTES_MAX`],
 /// and no sequence of unescaping, decoding and masking makes more than 16 times of it.
-pub const ARENA_BYTES: usize = 16 * crate::pure::lines::LINE_BYTES_MAX;
+pub const ARENA_BYTES: usize = 16 * crate::lines::LINE_BYTES_MAX;
 
 /// A bump allocator over a caller's buffer, for text.
 #[derive(Debug)]

@@ -13,10 +13,10 @@
 //! | both hold, sealed, ends at `loaded_bytes`               | `Done`     | nothing to do                     |
 //! | both hold, sealed, goes on                              | `Beyond`   | unknown bytes: read on, with ids  |
 
-use super::lines::LINE_BYTES_MAX;
+use super::lines::{KEPT_BYTES, LINE_BYTES_MAX};
 
 /// Bytes that the head of a format without event ids covers.
-pub const HEAD_BYTES: usize = 4096;
+pub const HEAD_BYTES: usize = KEPT_BYTES;
 
 /// Bytes from the start of a file within which a line with an id is looked for.
 pub const HEAD_SEARCH_BYTES: usize = LINE_BYTES_MAX + HEAD_BYTES;

@@ -15,7 +15,7 @@ const READ_BYTES: usize = 256 * 1024;
 const TOO_LONG_HEAD_BYTES: usize = 2048;
 
 /// Bytes before the next line that are kept at the least, for the proof of a checkpoint.
-pub const KEPT_BYTES: usize = super::checkpoint::HEAD_BYTES;
+pub const KEPT_BYTES: usize = 4096;
 
 /// A line: its bytes without the newline, and where it stands in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

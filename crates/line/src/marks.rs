@@ -6,20 +6,15 @@
 use wide::u8x16;
 
 /// Bytes whose marks one word holds.
-pub(in crate::pure) const BLOCK: usize = 64;
+pub(crate) const BLOCK: usize = 64;
 
 /// Bytes that are compared, or copied, at once.
-pub(in crate::pure) const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// For each of the bytes `wanted` a bit for each of the [`BLOCK`] bytes from `at` on that is it, the first byte's lowest.
 /// Where there are fewer bytes, they are followed by `beyond`.
 #[inline]
-pub(in crate::pure) fn marks<const N: usize>(
-    wanted: [u8; N],
-    bytes: &[u8],
-    at: usize,
-    beyond: u8,
-) -> [u64; N] {
+pub(crate) fn marks<const N: usize>(wanted: [u8; N], bytes: &[u8], at: usize, beyond: u8) -> [u64; N] {
     let of_block = |block: &[u8; BLOCK]| {
         let mut marks = [0; N];
         for (n, lanes) in block.as_chunks::<LANES>().0.iter().enumerate() {
@@ -46,7 +41,7 @@ fn padded(rest: &[u8], beyond: u8) -> [u8; BLOCK] {
 }
 
 /// How many of the bytes are decimal digits.
-pub(in crate::pure) fn digits(bytes: &[u8]) -> usize {
+pub(crate) fn digits(bytes: &[u8]) -> usize {
     let (chunks, rest) = bytes.as_chunks::<LANES>();
     let of_chunk = |lanes: &[u8; LANES]| {
         let values = u8x16::new(*lanes) - u8x16::splat(b'0');
@@ -58,7 +53,7 @@ pub(in crate::pure) fn digits(bytes: &[u8]) -> usize {
 /// Copies the bytes of `from` to the start of `to` up to the first `a` or `b`, at most [`LANES`], and says how many these
 /// are; `None`, and nothing done, where either has fewer bytes than that. What it writes behind them means nothing.
 #[inline]
-pub(in crate::pure) fn copy_up_to(a: u8, b: u8, from: &[u8], to: &mut [u8]) -> Option<usize> {
+pub(crate) fn copy_up_to(a: u8, b: u8, from: &[u8], to: &mut [u8]) -> Option<usize> {
     let bytes = from.first_chunk::<LANES>()?;
     *to.first_chunk_mut::<LANES>()? = *bytes;
     let bytes = u8x16::new(*bytes);
@@ -68,7 +63,7 @@ pub(in crate::pure) fn copy_up_to(a: u8, b: u8, from: &[u8], to: &mut [u8]) -> O
 
 /// Takes the place of the lowest mark out of `marks`.
 #[inline]
-pub(in crate::pure) fn next(marks: &mut u64) -> Option<usize> {
+pub(crate) fn next(marks: &mut u64) -> Option<usize> {
     let place = marks.trailing_zeros() as usize;
     *marks &= marks.wrapping_sub(1);
     (place < BLOCK).then_some(place)

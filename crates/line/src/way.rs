@@ -278,10 +278,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::pure::batch::FileRef;
-    use crate::pure::checkpoint::{Head, Proof};
-    use crate::pure::enrich::{AgentRules, Privacy};
-    use crate::pure::lines::Lines;
+    use crate::batch::FileRef;
+    use crate::checkpoint::{Head, Proof};
+    use crate::enrich::{AgentRules, Privacy};
+    use crate::lines::Lines;
 
     /// One application, `shop`; every third day is dead.
     struct Shop(Arc<App>);
@@ -398,7 +398,7 @@ mod tests {
         let rejects = |app| {
             let mut way = Way { sites: sites(app), ..way(format) };
             let batch = load(&mut way, file.concat().as_bytes());
-            let reject = |r: &crate::pure::batch::RejectSpan| (r.reason.as_str(), r.detail.clone());
+            let reject = |r: &crate::batch::RejectSpan| (r.reason.as_str(), r.detail.clone());
             (batch.keys.len(), batch.rejects.iter().map(reject).collect::<Vec<_>>())
         };
         let some = |text: &str| Some(text.to_owned());

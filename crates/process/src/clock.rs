@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::pure::hit::Micros;
+use alt_line::hit::Micros;
 
 /// Now, microseconds since 1970.
 pub fn now() -> Micros {

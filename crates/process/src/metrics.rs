@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use alt_line::batch::Batch;
+use alt_line::hit::{EVENT_TYPES, NonHit, Reason};
 use foldhash::HashMap;
 use prometheus::{
     CounterVec, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry,
@@ -16,8 +18,6 @@ use prometheus::{
 
 use crate::clock;
 use crate::lock::lock;
-use crate::pure::batch::Batch;
-use crate::pure::hit::{EVENT_TYPES, NonHit, Reason};
 
 /// Applications that are told apart: what counts by application must stay bounded, however many there are.
 const APPS_MAX: usize = 100;

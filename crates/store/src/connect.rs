@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use alt_process::fault;
 use anyhow::{Context, anyhow, bail};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -20,9 +21,6 @@ use tokio::sync::oneshot;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
-
-use crate::config;
-use crate::fault;
 
 /// Where distributions keep the certificates of public authorities.
 const SYSTEM_ROOTS: [&str; 3] =
@@ -60,7 +58,7 @@ impl DerefMut for Connection {
 /// # Errors
 /// The URL, a password file or a certificate is not usable, or the server cannot be reached or refuses;
 /// a [`tokio_postgres::Error`] is in the chain for [`super::classify_any`].
-pub async fn connect(config: &config::Postgres, application_name: &str) -> anyhow::Result<Connection> {
+pub async fn connect(config: &alt_config::Postgres, application_name: &str) -> anyhow::Result<Connection> {
     connect_counted(config, application_name, Arc::default()).await
 }
 
@@ -69,7 +67,7 @@ pub async fn connect(config: &config::Postgres, application_name: &str) -> anyho
 /// # Errors
 /// The same.
 pub async fn connect_counted(
-    config: &config::Postgres,
+    config: &alt_config::Postgres,
     application_name: &str,
     open: Arc<AtomicU64>,
 ) -> anyhow::Result<Connection> {
@@ -94,7 +92,7 @@ pub async fn connect_counted(
 ///
 /// # Errors
 /// The URL cannot be understood.
-pub fn is_by_peer(config: &config::Postgres) -> anyhow::Result<bool> {
+pub fn is_by_peer(config: &alt_config::Postgres) -> anyhow::Result<bool> {
     let target = Target::read(&config.url)?;
     let named = target.pg.get_user().is_some() || target.pg.get_password().is_some();
     Ok(all_sockets(&target.pg) && !named && config.password_file.is_none())
@@ -104,7 +102,7 @@ pub fn is_by_peer(config: &config::Postgres) -> anyhow::Result<bool> {
 ///
 /// # Errors
 /// The URL cannot be understood.
-pub fn has_password(config: &config::Postgres) -> anyhow::Result<bool> {
+pub fn has_password(config: &alt_config::Postgres) -> anyhow::Result<bool> {
     Ok(Target::read(&config.url)?.pg.get_password().is_some())
 }
 
@@ -453,7 +451,7 @@ fn take_out_of_pairs(text: &str, names: &[&str]) -> anyhow::Result<TakenOut> {
 
 /// The first password found: `PGPASSWORD`, `password_file`, the systemd credential, the passfile.
 fn find_password(
-    config: &config::Postgres,
+    config: &alt_config::Postgres,
     target: &Target,
     env: impl Fn(&str) -> Option<String>,
 ) -> anyhow::Result<Option<String>> {
@@ -587,7 +585,7 @@ mod tests {
     fn a_url_says_where_and_over_what() {
         let mut all = String::new();
         for url in [
-            config::DEFAULT_URL,
+            alt_config::DEFAULT_URL,
             "postgres:///alt",
             "postgresql://alt:secret@localhost/alt",
             "postgres://alt@127.0.0.1:6432/alt",
@@ -662,7 +660,7 @@ mod tests {
             ("\\*:*:*:*:wrong", url, None),
             ("db:5433:shop:wrong", url, None),
             ("", url, None),
-            ("localhost:5432:alt:*:right", config::DEFAULT_URL, Some("right")),
+            ("localhost:5432:alt:*:right", alt_config::DEFAULT_URL, Some("right")),
             ("/run/pg:5432:alt:*:right", "postgres:///alt?host=/run/pg", Some("right")),
             ("::1:5432:alt:*:wrong", "postgres://[::1]/alt", None),
             ("\\:\\:1:5432:alt:*:right", "postgres://[::1]/alt", Some("right")),
@@ -688,9 +686,9 @@ mod tests {
         let closed = write("pgpass", "*:*:*:*:from passfile\n", 0o600);
         let open = write("open", "*:*:*:*:from open\n", 0o644);
         let find = |password_file: Option<&Path>, env: &[(&str, &Path)]| {
-            let config = config::Postgres {
+            let config = alt_config::Postgres {
                 password_file: password_file.map(Path::to_path_buf),
-                ..config::Postgres::default()
+                ..alt_config::Postgres::default()
             };
             let target = Target::read(&config.url).unwrap();
             let env =
@@ -705,9 +703,9 @@ mod tests {
         assert_eq!(find(None, &all[1..]).as_deref(), Some("from credential"));
         assert_eq!(find(None, &all[2..]).as_deref(), Some("from passfile"));
         assert_eq!(find(None, &[("PGPASSFILE", open.as_path())]), None);
-        let config = config::Postgres {
+        let config = alt_config::Postgres {
             password_file: Some(dir.path().join("absent")),
-            ..config::Postgres::default()
+            ..alt_config::Postgres::default()
         };
         let target = Target::read(&config.url).unwrap();
         assert!(find_password(&config, &target, |_| None).is_err());

@@ -2,16 +2,15 @@
 //!
 //! Each is read or added in a short transaction of its own, before the batch that needs it.
 
+use alt_line::enrich::day::LocalDay;
+use alt_line::enrich::{App, Environment, New, NewAgent};
+use alt_line::hit::Micros;
+use alt_process::clock;
+use alt_process::fault::{self, Step};
 use anyhow::Context;
 use futures_util::future::join;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
-
-use crate::clock;
-use crate::fault::{self, Step};
-use crate::pure::enrich::day::LocalDay;
-use crate::pure::enrich::{App, Environment, New, NewAgent};
-use crate::pure::hit::Micros;
 
 const ADD_AGENTS: &str = include_str!("../../../sql/add_agents.sql");
 const ADD_ENVIRONMENTS: &str = include_str!("../../../sql/add_environments.sql");

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use alt_line::aside::OldSpan;
+use alt_line::checkpoint::{Checkpoint, Hash, Head, Proof};
+use alt_line::hit::{Micros, Reason};
+use alt_process::clock;
+use alt_process::fault::{self, Step};
 use anyhow::Context;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
-
-use crate::clock;
-use crate::fault::{self, Step};
-use crate::pure::aside::OldSpan;
-use crate::pure::checkpoint::{Checkpoint, Hash, Head, Proof};
-use crate::pure::hit::{Micros, Reason};
 
 const CAME_FROM: &str = include_str!("../../../sql/came_from.sql");
 const CANDIDATES: &str = include_str!("../../../sql/candidates.sql");
@@ -30,7 +29,7 @@ pub struct Facts {
     pub path: String,
     /// Name of its format.
     pub format: String,
-    /// What its lines are, as JSON of a [`Spec`](crate::pure::parse::Spec).
+    /// What its lines are, as JSON of a [`Spec`](alt_line::parse::Spec).
     pub spec: String,
     /// Its inode.
     pub inode: i64,
@@ -100,7 +99,7 @@ pub struct Candidate {
     pub unloaded: bool,
     /// It was read by ids, and not to its end: nothing proves that the lines that follow are new.
     pub by_ids: bool,
-    /// What its lines were read as, as JSON of a [`Spec`](crate::pure::parse::Spec), if that was noted.
+    /// What its lines were read as, as JSON of a [`Spec`](alt_line::parse::Spec), if that was noted.
     pub spec: Option<String>,
 }
 

@@ -4,11 +4,10 @@
 //! advisory lock: two that start at once take turns, and one that is killed leaves nothing half done. A
 //! migration expands first and contracts a version later, so a daemon runs on its own schema and the next.
 
+use alt_process::fault::{self, Step};
 use anyhow::{Context, bail};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
-
-use crate::fault::{self, Step};
 
 /// One step of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,16 +5,16 @@
 
 use std::collections::BTreeSet;
 
+use alt_line::batch::MICROS_PER_HOUR;
+use alt_line::hit::Micros;
+use alt_process::clock;
+use alt_process::fault::{self, Step};
 use anyhow::{Context, bail};
 use jiff::civil::Date;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::NOTICE_THAT_WE_ARE_GONE;
-use crate::clock;
-use crate::fault::{self, Step};
-use crate::pure::batch::MICROS_PER_HOUR;
-use crate::pure::hit::Micros;
 
 /// Advisory lock under which partitions are made (first key; the second is the month).
 const LOCK_CLASS: i32 = 0x616c_7402;
@@ -33,7 +33,7 @@ pub fn month(at: Micros) -> Month {
     i32::from(date.year()) * 12 + i32::from(date.month()) - 1
 }
 
-/// The month of an hour since 1970, as [`hour`](crate::pure::batch::hour) has it.
+/// The month of an hour since 1970, as [`hour`](alt_line::batch::hour) has it.
 pub fn month_of_hour(hour: i32) -> Month {
     month(i64::from(hour) * MICROS_PER_HOUR)
 }

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use crate::pure::batch::Key;
+use alt_line::batch::Key;
 
 /// Names of one part that are written at once.
 const BLOCK_NAMES: usize = 256;

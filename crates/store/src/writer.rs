@@ -14,6 +14,15 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use alt_line::aside::OldSpan;
+use alt_line::batch::Room;
+use alt_line::checkpoint::Head;
+use alt_line::enrich::App;
+use alt_line::enrich::day::LocalDay;
+use alt_line::hit::Micros;
+use alt_process::fault;
+use alt_process::lock::lock;
+use alt_process::metrics::Metrics;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -26,16 +35,6 @@ use super::connect::{Connection, connect_counted};
 use super::files::{Candidate, Facts, Which};
 use super::rehearsal::Rehearsal;
 use super::{Trouble, classify_any, dimensions, files, migrate, told};
-use crate::config;
-use crate::fault;
-use crate::lock::lock;
-use crate::metrics::Metrics;
-use crate::pure::aside::OldSpan;
-use crate::pure::batch::Room;
-use crate::pure::checkpoint::Head;
-use crate::pure::enrich::App;
-use crate::pure::enrich::day::LocalDay;
-use crate::pure::hit::Micros;
 use end::OnItsWay;
 
 const END_DEAD_PREDECESSORS: &str = include_str!("../../../sql/end_dead_predecessors.sql");
@@ -118,11 +117,11 @@ enum Job {
 #[derive(Debug, Clone)]
 pub struct Options {
     /// How the database is reached.
-    pub postgres: config::Postgres,
+    pub postgres: alt_config::Postgres,
     /// The name of its session, as `pg_stat_activity` shows it.
     pub application_name: String,
     /// What is cleared away, and how old; `None`: another process does that.
-    pub upkeep: Option<config::Retention>,
+    pub upkeep: Option<alt_config::Retention>,
     /// Whether troubles that somebody has to mend, and a database that was never reached, are waited for;
     /// otherwise they end the work.
     pub patient: bool,

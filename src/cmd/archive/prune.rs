@@ -1,15 +1,15 @@
 //! `alt archive prune`: deletes objects whose events are all older than a time, and loaded here.
 
+use alt_collect::archive::ledger::{gone, known};
+use alt_collect::archive::name::Name;
+use alt_config::Config;
+use alt_process::clock;
 use anyhow::Context;
 use serde::Serialize;
 
-use crate::archive::ledger::{gone, known};
-use crate::archive::name::Name;
 use crate::cli;
-use crate::clock;
 use crate::cmd::when::when;
 use crate::cmd::{Out, Outcome, connect, show};
-use crate::config::Config;
 
 #[derive(Serialize)]
 struct Account {

@@ -2,14 +2,13 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use alt_config::Config;
+use alt_store::migrate::{self, Schema};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::Findings;
 use crate::cmd::status;
-use crate::config::Config;
-use crate::store;
-use crate::store::migrate::{self, Schema};
 
 /// Seconds by which the clocks may differ: the salts of days and the ranges of times go by them.
 const SKEW_SECONDS_MAX: f64 = 5.0;
@@ -35,7 +34,7 @@ const NEEDED: &[(&str, &str)] = &[
 
 /// Looks at the database.
 pub(super) async fn look(config: &Config, findings: &mut Findings) {
-    let client = match store::connect(&config.postgres, "alt check").await {
+    let client = match alt_store::connect(&config.postgres, "alt check").await {
         Ok(client) => client,
         Err(e) => {
             let mend = "start PostgreSQL, or correct [postgres] in the configuration";
@@ -188,7 +187,7 @@ async fn applications(client: &Client, config: &Config, findings: &mut Findings)
 
 /// Whether the daemon of this host is there, and keeps up with the logs.
 async fn daemon(client: &Client, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
-    let name = store::session_name("run", &config.load.host_name());
+    let name = alt_store::session_name("run", &config.load.host_name());
     let sql = "SELECT EXISTS (SELECT FROM pg_stat_activity \
                WHERE datname = current_database() AND application_name = $1)";
     let running: bool = client.query_typed_one(sql, &[(&name, Type::TEXT)]).await?.get(0);

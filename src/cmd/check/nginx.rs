@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use alt_config::Config;
 use anyhow::{Context, bail};
 
 use super::Findings;
-use crate::config::Config;
 
 /// The log formats as they are shipped.
 const SHIPPED: &str = include_str!("../../../nginx/alt-http.conf");

@@ -9,27 +9,27 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use alt_collect::pipeline::{Aside, Halt, Loader};
+use alt_collect::source::reading::{Belongs, Beside, Opened, Reading};
+use alt_collect::source::siblings::siblings;
+use alt_config::Config;
+use alt_line::aside::OldSpan;
+use alt_line::batch::FileRef;
+use alt_line::checkpoint::{Hash, Head, Proof};
+use alt_line::hit::Reason;
+use alt_line::parse::Spec;
+use alt_process::clock;
+use alt_process::metrics::{Metrics, Totals};
+use alt_store::files::Which;
+use alt_store::migrate;
+use alt_store::writer::{self, Interrupted, Options, Store};
 use anyhow::Context;
 use serde::Serialize;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
-use crate::clock;
 use crate::cmd::run::{limits, way};
 use crate::cmd::{Out, block_on, show};
-use crate::config::Config;
-use crate::metrics::{Metrics, Totals};
-use crate::pipeline::{Aside, Halt, Loader};
-use crate::pure::aside::OldSpan;
-use crate::pure::batch::FileRef;
-use crate::pure::checkpoint::{Hash, Head, Proof};
-use crate::pure::hit::Reason;
-use crate::pure::parse::Spec;
-use crate::source::reading::{Belongs, Beside, Opened, Reading};
-use crate::source::siblings::siblings;
-use crate::store::files::Which;
-use crate::store::writer::{self, Interrupted, Options, Store};
-use crate::store::{self, migrate};
 
 /// Rejects taken from the quarantine at once.
 const RAW_AT_ONCE: i64 = 2000;
@@ -169,7 +169,7 @@ pub(in crate::cmd) fn retry(config: &Config, wanted: &Wanted) -> anyhow::Result<
     let metrics = Arc::new(Metrics::default());
     let (store, writer) = writer::pair(Options {
         postgres: config.postgres.clone(),
-        application_name: store::session_name("retry", &config.load.host_name()),
+        application_name: alt_store::session_name("retry", &config.load.host_name()),
         upkeep: None,
         patient: false,
         rehearsal: None,

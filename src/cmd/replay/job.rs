@@ -6,18 +6,20 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use alt_collect::archive::target::Stop;
+use alt_collect::pipeline::{Aside, Halt, Loader};
+use alt_collect::source::inputs::{Item, Members, Progress};
+use alt_collect::source::reading::{Belongs, Beside, Choice, Identified, Opened};
+use alt_collect::source::siblings::{Key, key};
+use alt_config::Config;
+use alt_line::hit::Micros;
+use alt_process::clock;
+use alt_process::lock::lock;
+use alt_store::writer::{self, Store};
+
 use super::account::{Loaded, Results};
 use super::objects::Object;
 use crate::account;
-use crate::archive::target::Stop;
-use crate::clock;
-use crate::config::Config;
-use crate::lock::lock;
-use crate::pipeline::{Aside, Halt, Loader};
-use crate::pure::hit::Micros;
-use crate::source::inputs::{Item, Members, Progress};
-use crate::source::reading::{Belongs, Beside, Choice, Identified, Key, Opened, key};
-use crate::store::writer::{self, Store};
 
 /// Members of one archive that are named where they cannot be read; of more, their number is said.
 const FAILED_NAMED: u64 = 1000;

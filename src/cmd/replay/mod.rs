@@ -12,6 +12,18 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use alt_collect::archive::target::Stop;
+use alt_collect::pipeline::Loader;
+use alt_collect::source::inputs;
+use alt_collect::source::reading::Belongs;
+use alt_config::Config;
+use alt_line::filter::Filter;
+use alt_line::parse::Spec;
+use alt_process::lock::lock;
+use alt_process::metrics::Totals;
+use alt_store::migrate;
+use alt_store::rehearsal::Rehearsal;
+use alt_store::writer::{self, Options, Store};
 use anyhow::{Context, bail};
 use tokio_postgres::types::Type;
 
@@ -21,19 +33,7 @@ use self::objects::Listing;
 use super::run::{limits, way};
 use super::{Out, Outcome, show, when};
 use crate::account::may_not_read;
-use crate::archive::target::Stop;
 use crate::cli;
-use crate::config::Config;
-use crate::lock::lock;
-use crate::metrics::Totals;
-use crate::pipeline::Loader;
-use crate::pure::filter::Filter;
-use crate::pure::parse::Spec;
-use crate::source::inputs;
-use crate::source::reading::Belongs;
-use crate::store::rehearsal::Rehearsal;
-use crate::store::writer::{self, Options, Store};
-use crate::store::{self, migrate};
 
 /// The source under which replayed files are recorded.
 const SOURCE: &str = "replay";
@@ -97,7 +97,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     for _ in 0..jobs {
         let (store, writer) = writer::pair(Options {
             postgres: config.postgres.clone(),
-            application_name: store::session_name("replay", &config.load.host_name()),
+            application_name: alt_store::session_name("replay", &config.load.host_name()),
             upkeep: None,
             patient: false,
             rehearsal: rehearsal.clone(),

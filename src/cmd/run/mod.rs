@@ -10,6 +10,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use alt_collect::archive::archiver::{Archiver, Watched};
+use alt_collect::archive::target::Stop;
+use alt_collect::pipeline::{self, Limits, Loader};
+use alt_collect::source::follow::Follow;
+use alt_collect::source::progress::Progress;
+use alt_collect::source::reading::Belongs;
+use alt_collect::source::siblings::Place;
+use alt_collect::source::watch::Watch;
+use alt_config::{Config, Source};
+use alt_line::enrich::Enricher;
+use alt_line::parse::{Format, Spec};
+use alt_line::sites::Sites;
+use alt_line::way::Way;
+use alt_process::clock;
+use alt_process::metrics::Metrics;
+use alt_store::writer::{self, Options, Store};
 use anyhow::{Context, bail};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,23 +34,7 @@ use tokio::sync::mpsc;
 use self::state::{Pulse, State, Systemd};
 use super::Outcome;
 use crate::admin::{Admin, Answers};
-use crate::archive::archiver::{Archiver, Watched};
-use crate::archive::target::Stop;
 use crate::cli;
-use crate::clock;
-use crate::config::{Config, Source};
-use crate::metrics::Metrics;
-use crate::pipeline::{self, Limits, Loader};
-use crate::pure::enrich::Enricher;
-use crate::pure::parse::{Format, Spec};
-use crate::pure::sites::Sites;
-use crate::pure::way::Way;
-use crate::source::follow::{Follow, Place};
-use crate::source::progress::Progress;
-use crate::source::reading::Belongs;
-use crate::source::watch::Watch;
-use crate::store;
-use crate::store::writer::{self, Options, Store};
 
 /// How often the archiver looks whether all is loaded, at the end of all.
 const FINISH_INTERVAL: Duration = Duration::from_millis(50);
@@ -104,7 +104,7 @@ async fn serve(
 
     let (store, writer) = writer::pair(Options {
         postgres: config.postgres.clone(),
-        application_name: store::session_name("run", &config.load.host_name()),
+        application_name: alt_store::session_name("run", &config.load.host_name()),
         upkeep: Some(config.retention.clone()),
         patient: true,
         rehearsal: None,

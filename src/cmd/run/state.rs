@@ -6,18 +6,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use alt_collect::archive::archiver::Status;
+use alt_collect::source::progress::Progress;
+use alt_collect::source::siblings::{Place, live_paths};
+use alt_process::clock;
+use alt_process::lock::lock;
+use alt_process::metrics::{Disk, Metrics, Present};
+use alt_store::writer::{self, Watcher};
 use nix::sys::statvfs::statvfs;
 use sd_notify::NotifyState;
 
 use crate::admin::{Answers, Readiness};
-use crate::archive::archiver::Status;
-use crate::clock;
-use crate::lock::lock;
-use crate::metrics::{Disk, Metrics, Present};
-use crate::source::follow::Place;
-use crate::source::progress::Progress;
-use crate::source::siblings::live_paths;
-use crate::store::writer::{self, Watcher};
 
 /// How often systemd hears from us, at the least.
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);

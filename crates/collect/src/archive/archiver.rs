@@ -15,6 +15,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use alt_line::parse::Format;
+use alt_process::clock::{self, system_time};
+use alt_process::fault::{self, Step};
+use alt_process::lock::lock;
+use alt_process::metrics::{Metrics, Queue};
+use alt_store::connect::{Connection, connect_counted};
+use alt_store::files::Stamp;
+use alt_store::make_durable;
+use alt_store::writer::Store;
 use anyhow::Context;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, fstatat};
@@ -26,19 +35,8 @@ use super::frames::Compression;
 use super::name::name;
 use super::target::{Stop, Stoppable, Stopped, Target};
 use super::{Object, hash, open, pack, spool, store};
-use crate::clock::{self, system_time};
-use crate::config;
-use crate::fault::{self, Step};
-use crate::lock::lock;
-use crate::metrics::{Metrics, Queue};
-use crate::pure::parse::Format;
-use crate::source::follow::Place;
-use crate::source::reading::{Belongs, Key, Opened, key};
-use crate::source::siblings::{live_paths, siblings};
-use crate::store::connect::{Connection, connect_counted};
-use crate::store::files::Stamp;
-use crate::store::make_durable;
-use crate::store::writer::Store;
+use crate::source::reading::{Belongs, Opened};
+use crate::source::siblings::{Key, Place, key, live_paths, siblings};
 
 /// Between two passes lies the time of so many looks at the followed files (`look_interval`).
 const LOOKS: u32 = 10;
@@ -172,12 +170,12 @@ struct OnDisk {
 /// Archives and deletes.
 pub struct Archiver {
     host: String,
-    archive: Option<config::Archive>,
+    archive: Option<alt_config::Archive>,
     /// Where there is no archive: at what age loaded logs are deleted.
     delete_loaded: Option<Duration>,
     watched: Vec<Watched>,
     wait: Duration,
-    postgres: config::Postgres,
+    postgres: alt_config::Postgres,
     store: Store,
     runtime: tokio::runtime::Runtime,
     client: Option<Connection>,
@@ -201,7 +199,7 @@ impl Archiver {
     /// # Errors
     /// There is no runtime to be had.
     pub fn new(
-        config: &config::Config,
+        config: &alt_config::Config,
         watched: Vec<Watched>,
         store: Store,
         metrics: Arc<Metrics>,
@@ -672,7 +670,7 @@ impl Archiver {
         question: &impl AsyncFn(&Client) -> Result<T, tokio_postgres::Error>,
     ) -> anyhow::Result<T> {
         let (stop, client, postgres) = (&self.stop, &mut self.client, &self.postgres);
-        let name = crate::store::session_name("archive", &self.host);
+        let name = alt_store::session_name("archive", &self.host);
         let connections = self.metrics.connections();
         self.runtime.block_on(async {
             let answer = tokio::time::timeout(QUESTION_TIMEOUT, async {
@@ -717,10 +715,10 @@ fn files(place: &Place, all: bool) -> Vec<OnDisk> {
 }
 
 /// How objects are compressed.
-pub fn compression(archive: &config::Archive) -> Compression {
+pub fn compression(archive: &alt_config::Archive) -> Compression {
     match archive.compression {
-        config::Compression::Zstd => Compression::Zstd(archive.level.map_or(ZSTD_LEVEL, i32::from)),
-        config::Compression::Gzip => Compression::Gzip(archive.level.map_or(GZIP_LEVEL, u32::from)),
+        alt_config::Compression::Zstd => Compression::Zstd(archive.level.map_or(ZSTD_LEVEL, i32::from)),
+        alt_config::Compression::Gzip => Compression::Gzip(archive.level.map_or(GZIP_LEVEL, u32::from)),
     }
 }
 

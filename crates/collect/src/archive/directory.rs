@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use alt_process::fault::{self, Step};
 use anyhow::Context;
 
 use super::name::folder_of;
 use super::target::{Bytes, Found, Listed, Packed, Put, Stop, Stoppable, Target};
-use crate::fault::{self, Step};
 
 /// What an object is called until it is whole.
 const UNFINISHED: (&str, &str) = (".alt-", ".part");

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
+use alt_store::make_durable;
 use anyhow::Context;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::name::Name;
-use crate::store::make_durable;
 
 /// Objects that are looked up at once.
 const ASKED_AT_ONCE: usize = 1000;

@@ -9,6 +9,7 @@ mod directory;
 pub mod frames;
 pub mod ledger;
 pub mod name;
+#[cfg(feature = "s3")]
 mod s3;
 pub mod target;
 
@@ -17,20 +18,20 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
 use std::sync::Arc;
 
+use alt_line::arena::ARENA_BYTES;
+use alt_line::hit::{Micros, Parsed};
+use alt_line::lines::{Line, Lines};
+use alt_line::parse::{Format, Terms};
+use alt_line::way::pieces;
+use alt_process::clock;
 use anyhow::{Context, bail};
 use sha2::Digest;
 
-use crate::clock;
-use crate::config;
-use crate::pure::arena::ARENA_BYTES;
-use crate::pure::hit::{Micros, Parsed};
-use crate::pure::lines::{Line, Lines};
-use crate::pure::parse::{Format, Terms};
-use crate::pure::way::pieces;
 use crate::source::stored;
 use directory::Directory;
 use frames::Compression;
 use name::{Name, first8};
+#[cfg(feature = "s3")]
 use s3::S3;
 use target::{Bytes, Packed, Put, Sha256, Stop, Stoppable, Target};
 
@@ -40,13 +41,13 @@ use target::{Bytes, Packed, Put, Sha256, Stop, Stoppable, Target};
 /// # Errors
 /// As those of [`open`].
 pub fn at(
-    settings: Option<&config::Archive>,
+    settings: Option<&alt_config::Archive>,
     url: &str,
     stop: &Arc<Stop>,
 ) -> anyhow::Result<(Box<dyn Target>, String)> {
     let (folder, name) =
         url.rsplit_once('/').filter(|(folder, _)| !folder.ends_with('/')).unwrap_or((url, ""));
-    let archive = config::Archive { url: folder.to_owned(), ..settings.cloned().unwrap_or_default() };
+    let archive = alt_config::Archive { url: folder.to_owned(), ..settings.cloned().unwrap_or_default() };
     Ok((open(&archive, stop)?, name.to_owned()))
 }
 
@@ -66,8 +67,9 @@ pub struct Published<'p> {
 ///
 /// # Errors
 /// It is no such URL, or the store refuses.
+#[cfg(feature = "s3")]
 pub fn publish<'p>(
-    settings: Option<&config::Archive>,
+    settings: Option<&alt_config::Archive>,
     url: &str,
     files: &[Published<'p>],
 ) -> anyhow::Result<Vec<&'p str>> {
@@ -80,7 +82,7 @@ pub fn publish<'p>(
         Some(archive) => (archive.endpoint.clone(), archive.region.clone(), archive.path_style),
         None => (None, None, false),
     };
-    let archive = config::Archive { endpoint, region, path_style, ..config::Archive::default() };
+    let archive = alt_config::Archive { endpoint, region, path_style, ..alt_config::Archive::default() };
     let store = S3::new(&archive, bucket, prefix, Arc::default())?;
     let mut sent = Vec::new();
     for file in files {
@@ -107,7 +109,7 @@ impl std::error::Error for Unreadable {}
 ///
 /// # Errors
 /// It cannot be reached, as far as that is tried here.
-pub fn open(archive: &config::Archive, stop: &Arc<Stop>) -> anyhow::Result<Box<dyn Target>> {
+pub fn open(archive: &alt_config::Archive, stop: &Arc<Stop>) -> anyhow::Result<Box<dyn Target>> {
     if let Some(path) = archive.url.strip_prefix("file://") {
         return Ok(Box::new(Directory::new(path, Arc::clone(stop))));
     }
@@ -115,7 +117,22 @@ pub fn open(archive: &config::Archive, stop: &Arc<Stop>) -> anyhow::Result<Box<d
     let Some((bucket, prefix)) = parts.filter(|(bucket, _)| !bucket.is_empty()) else {
         bail!("{} is neither s3://BUCKET/PREFIX nor file:///PATH", archive.url);
     };
-    Ok(Box::new(S3::new(archive, bucket, prefix.trim_matches('/'), Arc::clone(stop))?))
+    open_s3(archive, bucket, prefix.trim_matches('/'), stop)
+}
+
+#[cfg(feature = "s3")]
+fn open_s3(
+    archive: &alt_config::Archive,
+    bucket: &str,
+    prefix: &str,
+    stop: &Arc<Stop>,
+) -> anyhow::Result<Box<dyn Target>> {
+    Ok(Box::new(S3::new(archive, bucket, prefix, Arc::clone(stop))?))
+}
+
+#[cfg(not(feature = "s3"))]
+fn open_s3(_: &alt_config::Archive, _: &str, _: &str, _: &Arc<Stop>) -> anyhow::Result<Box<dyn Target>> {
+    bail!("this build has no S3: use file:///PATH, or build with the feature `s3`")
 }
 
 /// Bytes read at once.

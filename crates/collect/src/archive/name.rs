@@ -6,11 +6,11 @@
 //! that begin alike, are as long, and have the same times are told apart by their raw SHA-256:
 //! `…-RAWLENGTH.SHA16.log.zst`.
 
+use alt_line::hit::Micros;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::frames::Compression;
-use crate::pure::hit::Micros;
 
 /// What stands for a time where a file has none.
 const UNKNOWN: &str = "unknown";

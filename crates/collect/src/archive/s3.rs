@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alt_process::fault;
 use anyhow::{Context, bail};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
@@ -27,8 +28,6 @@ use tokio::runtime::Runtime;
 use super::Published;
 use super::name::Name;
 use super::target::{Bytes, Found, Listed, Packed, Put, Sha256, Stop, Stopped, Target};
-use crate::config;
-use crate::fault;
 
 /// Bytes of a part, and the largest object that is sent in one piece.
 const PART_BYTES: u64 = 8 << 20;
@@ -73,7 +72,7 @@ impl S3 {
     /// # Errors
     /// There is no runtime to be had, or it is time to stop.
     pub(super) fn new(
-        archive: &config::Archive,
+        archive: &alt_config::Archive,
         bucket: &str,
         prefix: &str,
         stop: Arc<Stop>,

@@ -8,9 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use alt_process::lock::lock;
 use tokio::sync::Notify;
-
-use crate::lock::lock;
 
 /// SHA-256.
 pub type Sha256 = [u8; 32];

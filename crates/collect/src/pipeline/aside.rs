@@ -5,16 +5,17 @@
 
 use std::collections::VecDeque;
 
+use alt_line::aside::{Among, OldSpan};
+use alt_line::batch::FileRef;
+use alt_line::checkpoint::Proof;
+use alt_line::hit::Reason;
+use alt_line::lines::Line;
+use alt_process::clock;
+use alt_store::files::Which;
+use alt_store::writer::{Interrupted, Store};
+
 use super::{Halt, Loader};
-use crate::clock;
-use crate::pure::aside::{Among, OldSpan};
-use crate::pure::batch::FileRef;
-use crate::pure::checkpoint::Proof;
-use crate::pure::hit::Reason;
-use crate::pure::lines::Line;
 use crate::source::reading::{Reading, Step};
-use crate::store::files::Which;
-use crate::store::writer::{Interrupted, Store};
 
 /// Rejects of a file that are known ahead of its reading.
 const SPANS_AHEAD: usize = 2000;

@@ -13,14 +13,15 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::{Duration, Instant};
 
+use alt_line::hit::Micros;
+use alt_process::clock;
+use alt_store::files::{Reached, Stamp};
+use alt_store::writer::{Interrupted, Store};
+
 use super::progress::{Progress, Stands};
-use super::reading::{Belongs, Choice, Identified, Key, Opened, Reading, key};
-use super::siblings::{live_paths, siblings};
+use super::reading::{Belongs, Choice, Identified, Opened, Reading};
+use super::siblings::{Key, Place, key, live_paths, siblings};
 use super::watch::Watch;
-use crate::clock;
-use crate::pure::hit::Micros;
-use crate::store::files::{Reached, Stamp};
-use crate::store::writer::{Interrupted, Store};
 
 /// Rotated files that are open at the same time: each holds a buffer.
 const ROTATED_OPEN_MAX: usize = 4;
@@ -126,17 +127,6 @@ pub enum End {
     Finished,
     /// It ends where it should not; to be opened again when it has changed or stood still.
     Later,
-}
-
-/// What a source is.
-#[derive(Debug, Clone)]
-pub struct Place {
-    /// Live paths; globs allowed.
-    pub paths: Vec<String>,
-    /// More directories that rotated files are moved to.
-    pub rotated: Vec<PathBuf>,
-    /// How long a rotated file must stand still before it is sealed.
-    pub seal_after: Duration,
 }
 
 impl Follow {

@@ -15,13 +15,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use alt_line::hit::Micros;
+use alt_process::clock;
+use alt_store::files::Stamp;
 use anyhow::{Context, bail};
 
 use super::reading::Opened;
 use super::tar;
-use crate::clock;
-use crate::pure::hit::Micros;
-use crate::store::files::Stamp;
 
 /// The longest list of paths that is read.
 const LIST_BYTES_MAX: u64 = 64 * 1024 * 1024;

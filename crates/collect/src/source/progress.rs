@@ -8,14 +8,13 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::follow::Place;
-use super::reading::{Key, key};
-use super::siblings::{live_paths, siblings};
-use crate::clock::micros;
-use crate::lock::lock;
-use crate::metrics::Lag;
-use crate::pure::hit::Micros;
-use crate::store::files::Reached;
+use alt_line::hit::Micros;
+use alt_process::clock::micros;
+use alt_process::lock::lock;
+use alt_process::metrics::Lag;
+use alt_store::files::Reached;
+
+use super::siblings::{Key, Place, key, live_paths, siblings};
 
 /// How a file stands.
 #[derive(Debug, Clone)]
@@ -160,7 +159,7 @@ mod tests {
         std::fs::write(&old, [b'x'; 50]).unwrap();
         let paths = vec![live.to_str().unwrap().to_owned()];
         let place = Place { paths, rotated: Vec::new(), seal_after: std::time::Duration::ZERO };
-        let now = crate::clock::now();
+        let now = alt_process::clock::now();
         let progress = Progress::new(place, now - 9_000_000);
         assert_eq!(progress.lag(now), None, "nothing was looked at yet");
 

@@ -13,26 +13,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use alt_line::aside::{Among, OldSpan};
+use alt_line::batch::{Batch, FileRef};
+use alt_line::checkpoint::{HEAD_BYTES, HEAD_SEARCH_BYTES, Head, Proof, hash, tail_bytes};
+use alt_line::hit::Micros;
+use alt_line::lines::{KEPT_BYTES, Line, Lines};
+use alt_line::twins::Twins;
+use alt_process::clock;
+use alt_store::commit::Proves;
+use alt_store::files::{Facts, Reached, Stamp};
+
 pub use opened::{Beside, Choice, Identified, Opened};
 
 use super::progress::Stands;
-use crate::clock;
-use crate::pure::aside::{Among, OldSpan};
-use crate::pure::batch::{Batch, FileRef};
-use crate::pure::checkpoint::{HEAD_BYTES, HEAD_SEARCH_BYTES, Head, Proof, hash, tail_bytes};
-use crate::pure::hit::Micros;
-use crate::pure::lines::{KEPT_BYTES, Line, Lines};
-use crate::pure::twins::Twins;
-use crate::store::commit::Proves;
-use crate::store::files::{Facts, Reached, Stamp};
-
-/// Device and inode: a name for an open file, within one process and while it is open.
-pub type Key = (u64, u64);
-
-/// Device and inode of a file's metadata.
-pub fn key(metadata: &Metadata) -> Key {
-    (metadata.dev(), metadata.ino())
-}
+use super::siblings::{Key, key};
 
 /// Whether a file is told apart by ids in its lines, and what its source is called: what identity needs.
 #[derive(Debug, Clone)]
@@ -43,7 +37,7 @@ pub struct Belongs {
     pub source: String,
     /// Name of the format.
     pub format: String,
-    /// What the lines are, as JSON of a [`Spec`](crate::pure::parse::Spec).
+    /// What the lines are, as JSON of a [`Spec`](alt_line::parse::Spec).
     pub spec: String,
     /// Lines have an id of their own, and the file's beginning can be told by it.
     pub alt1: bool,

@@ -1,12 +1,34 @@
-//! Which files belong to a live log: the log itself and what rotation made of it.
+//! Which files belong to a live log: the log itself and what rotation made of it, where they are, and how an open file
+//! is told from others.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, Metadata};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use regex::bytes::Regex;
+
+/// Where the logs of a source are, and when one of them counts as finished.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Live paths; globs allowed.
+    pub paths: Vec<String>,
+    /// More directories that rotated files are moved to.
+    pub rotated: Vec<PathBuf>,
+    /// How long a rotated file must stand still before it is sealed.
+    pub seal_after: Duration,
+}
+
+/// Device and inode: a name for an open file, within one process and while it is open.
+pub type Key = (u64, u64);
+
+/// Device and inode of a file's metadata.
+pub fn key(metadata: &Metadata) -> Key {
+    (metadata.dev(), metadata.ino())
+}
 
 /// What rotation puts behind a name (or, as logrotate's `extension` does, before its last suffix): a number or
 /// a date, then perhaps a compressor's suffix.

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use alt_store::writer::Wake;
 use notify::event::{EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::reading::{Key, key};
-use crate::store::writer::Wake;
+use super::siblings::{Key, key};
 
 /// Watches directories, without what is below them.
 #[derive(Debug)]

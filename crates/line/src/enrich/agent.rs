@@ -9,7 +9,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::bytes::{RegexSet, RegexSetBuilder};
 use serde::Deserialize;
 
-use crate::pure::row::TrafficClass;
+use crate::row::TrafficClass;
 
 /// A user agent is kept, and known by, at most this many bytes.
 pub const AGENT_BYTES_MAX: usize = 512;

@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use crate::pure::hit::Micros;
+use crate::hit::Micros;
 
 /// A day of a place's calendar, and the time that it takes: 23 to 25 hours where clocks are changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

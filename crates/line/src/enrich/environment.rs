@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::mask;
-use crate::pure::hit::Hit;
+use crate::hit::Hit;
 
 /// The longest time zone has 32.
 const TIME_ZONE_BYTES_MAX: usize = 64;

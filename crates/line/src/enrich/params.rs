@@ -6,42 +6,12 @@
 use std::fmt::Write as _;
 
 use super::environment::Said;
+use super::mask::json::quote;
 use super::mask::{self, Names};
 use super::url::{self, Parts};
 use super::{Buffers, Page};
-use crate::pure::arena::Arena;
-use crate::pure::hit::{Hit, Value};
-
-/// Appends a text as JSON. Control characters are escaped; NUL, which `jsonb` refuses, is left out.
-pub(super) fn quote(text: &str, out: &mut String) {
-    out.push('"');
-    // Without an end on the way, so that many bytes are looked at at once.
-    let is_plain = text.bytes().fold(true, |plain, b| plain & (b >= 0x20) & (b != b'"') & (b != b'\\'));
-    if is_plain {
-        out.push_str(text);
-        out.push('"');
-        return;
-    }
-    let mut plain = 0;
-    for (at, b) in text.bytes().enumerate() {
-        if b >= 0x20 && b != b'"' && b != b'\\' {
-            continue;
-        }
-        out.push_str(&text[plain..at]);
-        plain = at + 1;
-        match b {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            b'\n' => out.push_str("\\n"),
-            b'\r' => out.push_str("\\r"),
-            b'\t' => out.push_str("\\t"),
-            0 => {}
-            _ => write!(out, "\\u{b:04x}").expect("a string takes all"),
-        }
-    }
-    out.push_str(&text[plain..]);
-    out.push('"');
-}
+use crate::arena::Arena;
+use crate::hit::{Hit, Value};
 
 /// An object under construction.
 pub(super) struct Object<'o> {

@@ -1,7 +1,7 @@
 //! From a hit to a row.
 
 use super::*;
-use crate::pure::hit::Value;
+use crate::hit::Value;
 use insta::assert_snapshot;
 use proptest::prelude::*;
 

@@ -14,9 +14,9 @@ use super::escape::Escape;
 use super::source::Source;
 use super::terms::Terms;
 use super::{json, leaves, query};
-use crate::pure::arena::Arena;
-use crate::pure::hit::{Hit, NoHit, NonHit, Reason, Reject, Value};
-use crate::pure::marks::{BLOCK, marks};
+use crate::arena::Arena;
+use crate::hit::{Hit, NoHit, NonHit, Reason, Reject, Value};
+use crate::marks::{BLOCK, marks};
 
 /// The first field of every line.
 const NAME: &[u8] = b"alt1";
@@ -235,8 +235,8 @@ fn read_query<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pure::hit::{Micros, Parsed};
-    use crate::pure::parse::Format;
+    use crate::hit::{Micros, Parsed};
+    use crate::parse::Format;
 
     const ID: &str = "000102030405060708090a0b0c0d0e0f";
     const ID_VALUE: u128 = 0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f;

@@ -5,8 +5,8 @@
 //! the long name; a name that is not in the table is kept in `params` as it is.
 
 use super::leaves;
-use crate::pure::arena::Arena;
-use crate::pure::hit::{Hit, Value};
+use crate::arena::Arena;
+use crate::hit::{Hit, Value};
 
 /// Custom parameters of one hit at the most; how many more there were is kept as `_dropped`.
 pub(super) const PARAMS_MAX: usize = 64;

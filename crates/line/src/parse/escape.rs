@@ -8,7 +8,7 @@
 use memchr::memchr;
 
 use super::source::Source;
-use crate::pure::arena::{Arena, Sink};
+use crate::arena::{Arena, Sink};
 
 /// The `escape` parameter of nginx's `log_format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,8 +14,8 @@ use super::beacon::{Keep, Parameter, Params};
 use super::escape::{Escape, unescape_json};
 use super::jsonb::for_jsonb;
 use super::leaves;
-use crate::pure::arena::Arena;
-use crate::pure::hit::{Hit, Reason, Value};
+use crate::arena::Arena;
+use crate::hit::{Hit, Reason, Value};
 
 /// Bytes of a body that was sent compressed, at the most.
 const INFLATED_BYTES_MAX: usize = 256 * 1024;

@@ -13,7 +13,7 @@ use nom::{IResult, Parser};
 use wide::u8x16;
 
 use super::escape::HEX;
-use crate::pure::hit::Micros;
+use crate::hit::Micros;
 
 const MICROS: i64 = 1_000_000;
 /// 0001-01-01T00:00:00Z and the last microsecond of the year 9999: what both RFC 3339 and `timestamptz` hold.

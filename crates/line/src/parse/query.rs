@@ -7,8 +7,8 @@
 
 use super::escape::HEX;
 use super::source::Source;
-use crate::pure::arena::Arena;
-use crate::pure::marks::{BLOCK, LANES, copy_up_to, marks};
+use crate::arena::Arena;
+use crate::marks::{BLOCK, LANES, copy_up_to, marks};
 
 /// Goes over the pairs of a query string in one pass.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::leaves;
-use crate::pure::arena::{Arena, Sink};
+use crate::arena::{Arena, Sink};
 
 /// What the line says of the client.
 #[derive(Debug, Default)]

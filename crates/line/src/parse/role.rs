@@ -4,7 +4,7 @@
 //! nothing would shorten them there.
 
 use super::leaves;
-use crate::pure::hit::Micros;
+use crate::hit::Micros;
 
 /// What a variable's value is for. Where several could be, the rank says which is the best (0).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 
 use nom::Offset;
 
-use crate::pure::arena::Arena;
+use crate::arena::Arena;
 
 /// A line, or a piece of one that was unescaped.
 #[derive(Debug, Clone, Copy)]

@@ -20,8 +20,8 @@ use super::request::{Client, Target, split_request, upstream_ms};
 use super::role::{Role, Span};
 use super::source::Source;
 use super::terms::Terms;
-use crate::pure::arena::Arena;
-use crate::pure::hit::{Hit, NoHit, Reason, Reject, Value};
+use crate::arena::Arena;
+use crate::hit::{Hit, NoHit, Reason, Reject, Value};
 
 /// Variables of one format at the most.
 const VARIABLES_MAX: usize = 64;
@@ -299,8 +299,8 @@ fn keep<T>(field: &mut Option<T>, number: Option<T>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pure::hit::Parsed;
-    use crate::pure::parse::Format;
+    use crate::hit::Parsed;
+    use crate::parse::Format;
 
     const LOCAL: &str = "10/Oct/2000:13:55:36 -0700";
     const ID: &str = "000102030405060708090a0b0c0d0e0f";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::pure::hit::{Hit, Reason, Value};
+use crate::hit::{Hit, Reason, Value};
 
 /// A byte as nginx writes it with `escape=json`.
 pub(super) fn escaped(byte: u8) -> Vec<u8> {

@@ -2,15 +2,15 @@
 
 use std::time::SystemTime;
 
+use alt_line::aside::{Aside, UsedSpan};
+use alt_line::batch::{Added, Batch, FileRef, Section};
+use alt_line::checkpoint::Head;
+use alt_process::clock::system_time;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::{Failure, Work};
-use crate::clock::system_time;
-use crate::pure::aside::{Aside, UsedSpan};
-use crate::pure::batch::{Added, Batch, FileRef, Section};
-use crate::pure::checkpoint::Head;
-use crate::store::files::{self, Facts};
+use crate::files::{self, Facts};
 
 const ADVANCE: &str = include_str!("../../../../sql/advance.sql");
 const LENGTHEN_HEAD: &str = include_str!("../../../../sql/lengthen_head.sql");
@@ -238,7 +238,7 @@ async fn create(
     let lock = if head.has_id {
         head.proof.hash
     } else {
-        crate::pure::checkpoint::hash(format!("{}\0{}", facts.host, facts.source).as_bytes())
+        alt_line::checkpoint::hash(format!("{}\0{}", facts.host, facts.source).as_bytes())
     };
     let mut key = [0; 8];
     key.copy_from_slice(&lock[..8]);

@@ -4,15 +4,15 @@
 
 use std::time::SystemTime;
 
+use alt_line::batch::Batch;
+use alt_line::hit::Micros;
+use alt_process::clock::{micros, system_time};
 use foldhash::{HashSet, HashSetExt};
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::Failure;
-use crate::clock::{micros, system_time};
-use crate::pure::batch::Batch;
-use crate::pure::hit::Micros;
 
 const IDS_BY_INDEX: &str = include_str!("../../../../sql/ids_by_index.sql");
 const IDS_THERE: &str = include_str!("../../../../sql/ids_there.sql");

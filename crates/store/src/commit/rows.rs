@@ -2,15 +2,15 @@
 
 use std::time::Instant;
 
+use alt_line::batch::Batch;
+use alt_line::copy::{COLUMNS, HEADER, TRAILER};
+use alt_process::fault::{self, Step};
 use bytes::Bytes;
 use futures_util::SinkExt;
 use tokio_postgres::{Client, Statement};
 
 use super::Failure;
-use crate::fault::{self, Step};
-use crate::pure::batch::Batch;
-use crate::pure::copy::{COLUMNS, HEADER, TRAILER};
-use crate::store::{NOTICE_THAT_WE_ARE_GONE, Trouble};
+use crate::{NOTICE_THAT_WE_ARE_GONE, Trouble};
 
 /// Bytes that go into one message of COPY.
 const COPY_CHUNK_BYTES: usize = 128 * 1024;

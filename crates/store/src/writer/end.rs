@@ -7,19 +7,19 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use alt_line::aside::OldSpan;
+use alt_line::batch::Room;
+use alt_line::checkpoint::Head;
+use alt_line::enrich::App;
+use alt_line::enrich::day::LocalDay;
+use alt_line::hit::Micros;
+use alt_process::lock::lock;
+use alt_process::metrics::Totals;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Job, Shared};
-use crate::lock::lock;
-use crate::metrics::Totals;
-use crate::pure::aside::OldSpan;
-use crate::pure::batch::Room;
-use crate::pure::checkpoint::Head;
-use crate::pure::enrich::App;
-use crate::pure::enrich::day::LocalDay;
-use crate::pure::hit::Micros;
-use crate::store::commit::Work;
-use crate::store::files::{Candidate, Facts, Which};
+use crate::commit::Work;
+use crate::files::{Candidate, Facts, Which};
 
 /// The reader has to begin anew: the database was away, somebody else moved, or it is time to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

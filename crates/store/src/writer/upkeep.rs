@@ -1,13 +1,12 @@
 //! What is done with the database now and then: looks at it, for those who watch, and clears old things away.
 
+use alt_process::clock;
+use alt_process::metrics::Observed;
 use anyhow::Context;
 use tokio_postgres::Client;
 
 use super::{Memory, Trouble};
-use crate::clock;
-use crate::config;
-use crate::metrics::Observed;
-use crate::store::{classify, dimensions, partitions};
+use crate::{classify, dimensions, partitions};
 
 /// What those who watch want to know of the database.
 pub(super) async fn observe(client: &Client) -> anyhow::Result<Observed> {
@@ -40,7 +39,7 @@ async fn identity(client: &Client) -> anyhow::Result<Option<(i64, i32)>> {
 /// Makes partitions ahead, destroys old salts, purges old rejects, drops old rows.
 pub(super) async fn clear_away(
     client: &Client,
-    retention: &config::Retention,
+    retention: &alt_config::Retention,
     memory: &mut Memory,
 ) -> anyhow::Result<()> {
     memory.ensure_partitions(client, partitions::ahead()).await?;

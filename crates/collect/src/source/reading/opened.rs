@@ -10,16 +10,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use alt_line::batch::FileRef;
+use alt_line::checkpoint::{Checkpoint, HEAD_SEARCH_BYTES, Head, Proof, Standing, hash};
+use alt_line::hit::Micros;
+use alt_line::lines::{KEPT_BYTES, Lines};
+use alt_line::parse::Spec;
+use alt_line::twins::{Twins, WINDOW_BYTES};
+use alt_store::files::{Candidate, Facts, Reached, Stamp};
+use alt_store::writer::{Interrupted, Store};
+
 use super::{Belongs, Input, Key, Reading, fill, fill_at, key};
-use crate::pure::batch::FileRef;
-use crate::pure::checkpoint::{Checkpoint, HEAD_SEARCH_BYTES, Head, Proof, Standing, hash};
-use crate::pure::hit::Micros;
-use crate::pure::lines::{KEPT_BYTES, Lines};
-use crate::pure::parse::Spec;
-use crate::pure::twins::{Twins, WINDOW_BYTES};
 use crate::source::stored::{self, Packing};
-use crate::store::files::{Candidate, Facts, Reached, Stamp};
-use crate::store::writer::{Interrupted, Store};
 
 /// A file that was opened and not yet identified.
 pub struct Opened {
@@ -557,7 +558,7 @@ fn proves(beginning: &[u8], head: &Head) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::writer::{Options, pair};
+    use alt_store::writer::{Options, pair};
 
     #[test]
     fn a_file_that_a_compressor_begins_while_it_is_opened_is_no_plain_log() {
@@ -577,7 +578,7 @@ mod tests {
             twins: false,
         };
         let (store, writer) = pair(Options {
-            postgres: crate::config::Postgres::default(),
+            postgres: alt_config::Postgres::default(),
             application_name: String::new(),
             upkeep: None,
             patient: false,

@@ -1,9 +1,41 @@
 //! Masking inside JSON text, without parsing it into a tree.
 
-use super::{MASK, secret_name, text_value, value::next_span};
-use crate::pure::enrich::params::quote;
+use std::fmt::Write;
 
-/// Masks JSON text as [`crate::pure::hit::Value::Json`] carries it: every value under a secret name, and
+use super::{MASK, secret_name, text_value, value::next_span};
+
+/// Appends a text as JSON. Control characters are escaped; NUL, which `jsonb` refuses, is left out.
+pub(in crate::enrich) fn quote(text: &str, out: &mut String) {
+    out.push('"');
+    // Without an end on the way, so that many bytes are looked at at once.
+    let is_plain = text.bytes().fold(true, |plain, b| plain & (b >= 0x20) & (b != b'"') & (b != b'\\'));
+    if is_plain {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
+    let mut plain = 0;
+    for (at, b) in text.bytes().enumerate() {
+        if b >= 0x20 && b != b'"' && b != b'\\' {
+            continue;
+        }
+        out.push_str(&text[plain..at]);
+        plain = at + 1;
+        match b {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            0 => {}
+            _ => write!(out, "\\u{b:04x}").expect("a string takes all"),
+        }
+    }
+    out.push_str(&text[plain..]);
+    out.push('"');
+}
+
+/// Masks JSON text as [`crate::hit::Value::Json`] carries it: every value under a secret name, and
 /// in every text and number what looks personal or secret. `false`: nothing to mask, `out` is as it was.
 pub fn json(text: &str, out: &mut String) -> bool {
     let start = out.len();

@@ -4,7 +4,7 @@
 //! digit. By name: see [`secret_name`]. Most texts hold nothing of the kind, and are left alone after one
 //! look. Masking is idempotent: what was masked is not masked again, and shows nothing new.
 
-mod json;
+pub(super) mod json;
 mod name;
 mod value;
 

@@ -3,7 +3,7 @@
 //! One quick look clears nearly every text; the rest is searched from left to right, each find masked whole.
 
 use super::MASK;
-use crate::pure::marks::{BLOCK, digits, marks, next};
+use crate::marks::{BLOCK, digits, marks, next};
 
 /// Masks what looks personal or secret in `text`, appending the result to `out`. Where there is nothing to
 /// mask: `false`, and `out` is as it was.

@@ -5,7 +5,7 @@ use super::super::beacon::Parameter;
 use super::super::query;
 use super::super::source::Source;
 use super::{Meaning, NAMES_MAX, Path, Pixel, products};
-use crate::pure::arena::Arena;
+use crate::arena::Arena;
 
 pub(super) fn compile(text: &str) -> Result<Pixel, String> {
     let known = products::ALL.map(|product| product.name).join(", ");

@@ -4,8 +4,8 @@ use super::super::beacon::{self, Keep, Parameter, Params};
 use super::super::json;
 use super::super::leaves;
 use super::{Meaning, TELLS, Tell, is_path, origin};
-use crate::pure::arena::{Arena, Sink};
-use crate::pure::hit::{Hit, Micros, Value};
+use crate::arena::{Arena, Sink};
+use crate::hit::{Hit, Micros, Value};
 
 /// A hit, and what its request said that is not in it yet.
 #[derive(Debug)]
@@ -223,7 +223,7 @@ impl<'e, 'a> Event<'e, 'a> {
 /// The host of an origin, without its port.
 fn host_of(origin: &str) -> &str {
     let host = origin.split_once("://").map_or("", |(_, host)| host);
-    crate::pure::enrich::url::without_port(host)
+    crate::enrich::url::without_port(host)
 }
 
 pub(super) fn joined<'a>(front: &str, back: &str, arena: &mut Arena<'a>) -> &'a str {

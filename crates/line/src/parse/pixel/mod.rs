@@ -14,8 +14,8 @@ use super::query;
 use super::request::Target;
 use super::source::Source;
 use super::terms::Terms;
-use crate::pure::arena::Arena;
-use crate::pure::hit::{Hit, NonHit};
+use crate::arena::Arena;
+use crate::hit::{Hit, NonHit};
 
 /// What a parameter of theirs is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::super::{Format, Spec};
 use super::*;
-use crate::pure::hit::{Parsed, Value};
+use crate::hit::{Parsed, Value};
 
 const FORMAT: &str = r#"$msec $remote_addr $host "$request" $status "$http_referer""#;
 
