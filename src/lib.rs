@@ -29,3 +29,4 @@ pub mod config;
 pub mod fault;
 pub mod lock;
 pub mod metrics;
+pub mod place;
