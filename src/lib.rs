@@ -8,3 +8,4 @@ pub mod admin;
 pub mod beacon;
 pub mod cli;
 pub mod cmd;
+pub mod place;

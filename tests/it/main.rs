@@ -22,6 +22,7 @@ mod postgres;
 mod publish;
 mod rejects;
 mod replay;
+mod scripts;
 mod setup;
 mod store;
 mod support;

@@ -300,8 +300,19 @@ fn read_back(
 /// It cannot be read.
 pub fn hash(mut log: impl Read) -> io::Result<(u64, Sha256)> {
     let mut hash = sha2::Sha256::new();
-    let bytes = io::copy(&mut log, &mut hash)?;
-    Ok((bytes, hash.finalize().into()))
+    let mut buffer = vec![0; READ_BYTES];
+    let mut bytes = 0;
+    loop {
+        match log.read(&mut buffer) {
+            Ok(0) => return Ok((bytes, hash.finalize().into())),
+            Ok(n) => {
+                hash.update(&buffer[..n]);
+                bytes += n as u64;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
 }
 
 /// Fetches an object into a temporary file, positioned at its start. With its bytes and SHA-256.
