@@ -141,6 +141,9 @@ impl Lines {
     }
 
     fn drop_front(&mut self, drop: usize) {
+        if drop == 0 {
+            return; // or a line that comes in many pieces would be copied for each of them
+        }
         self.buffer.copy_within(drop..self.end, 0);
         self.start -= drop;
         self.searched -= drop;

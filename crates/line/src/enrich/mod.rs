@@ -9,13 +9,15 @@
 //! What is masked where: page address and referrer by name and value; custom parameters by name and value,
 //! also within JSON; title, text, search term, element, UTM values, and the path by value; `user_id`,
 //! `session_id`, `client_sub_id` are left out where they are an e-mail address or a token (a `***` would
-//! make one person of many); other identifiers by value, without card numbers.
+//! make one person of many); other identifiers by value, without card numbers. What is longer than [`length`] says is cut
+//! after that.
 
 mod address;
 pub mod agent;
 mod cache;
 pub mod day;
 mod environment;
+mod length;
 pub mod mask;
 mod params;
 pub mod url;
@@ -151,6 +153,8 @@ struct Buffers {
     masked: String,
     decoded: String,
     params: String,
+    /// A text of this hit is kept in part.
+    was_cut: bool,
 }
 
 /// Buffers that one enormous line made large are given back.
@@ -202,11 +206,8 @@ impl Enricher {
         let said = Said::of(hit);
         let environment_id = self.environment(&said);
         let buffers = &mut self.buffers;
+        buffers.was_cut = false;
         let page = Page::of(hit, &page, names, buffers, arena);
-        let params = {
-            let said = Some(&said).filter(|_| environment_id.is_none());
-            params::write(hit, said, &page, names, buffers, arena)
-        };
         let referrer = if came_from.is_plain {
             came_from.plain(hit.referrer)
         } else {
@@ -217,10 +218,21 @@ impl Enricher {
             other if came_from.is_plain => other,
             other => host(other, buffers, arena),
         };
-        let mut id = |text: &'a str| buffers.keep(text, arena, mask::id_value);
+        let mut id = |text: &'a str| buffers.keep(text, length::NAME, arena, mask::id_value);
         let (event_type, module_id) = (id(hit.event_type), id(hit.module_id));
         let (entity_type, entity_id) = (id(hit.entity_type), id(hit.entity_id));
-        let title = buffers.keep(hit.title, arena, mask::value);
+        let title = buffers.keep(hit.title, length::TEXT, arena, mask::value);
+        let mut person =
+            |id, is_left_out| length::cut(person(id, is_left_out), length::NAME, &mut buffers.was_cut);
+        let (session_id, user_id) = (person(hit.session_id, anonymous), person(hit.user_id, anonymous));
+        let client_sub_id = person(hit.client_sub_id, false);
+        let method = length::cut(hit.method, length::METHOD, &mut buffers.was_cut);
+        let trace_id = length::cut(hit.trace_id, length::NAME, &mut buffers.was_cut);
+        // Last, because it says whether anything was cut.
+        let params = {
+            let said = Some(&said).filter(|_| environment_id.is_none());
+            params::write(hit, said, &page, names, buffers, arena)
+        };
         if buffers.masked.capacity() + buffers.decoded.capacity() + buffers.params.capacity()
             > BUFFER_BYTES_MAX
         {
@@ -241,9 +253,9 @@ impl Enricher {
             environment_id,
             traffic_class,
             event_type,
-            session_id: person(hit.session_id, anonymous),
-            user_id: person(hit.user_id, anonymous),
-            client_sub_id: person(hit.client_sub_id, false),
+            session_id,
+            user_id,
+            client_sub_id,
             module_id,
             url_host: page.host,
             url_path: page.path,
@@ -258,12 +270,12 @@ impl Enricher {
             click_y: hit.click_y,
             entity_type,
             entity_id,
-            method: hit.method,
+            method,
             status: hit.status.and_then(|s| i16::try_from(s).ok()),
             bytes_sent: hit.bytes_sent,
             request_ms: hit.request_ms,
             upstream_ms: hit.upstream_ms,
-            trace_id: hit.trace_id,
+            trace_id,
             params,
         })
     }
@@ -341,17 +353,19 @@ impl<'a> Page<'a> {
         Page {
             host: host(page_host(hit, parts), buffers, arena),
             path: path(parts, names, look, buffers, arena),
-            query: buffers.keep(parts.query, arena, |text, out| mask::query(text, names, look, out)),
+            query: buffers
+                .keep(parts.query, length::ADDRESS, arena, |text, out| mask::query(text, names, look, out)),
             sent_query: parts.query,
         }
     }
 }
 
 impl Buffers {
-    /// The text as `write` masks it; the text itself where there was nothing to mask.
+    /// The text as `write` masks it; the text itself where there was nothing to mask. At `most` so many bytes of it.
     fn keep<'a>(
         &mut self,
         text: &'a str,
+        most: usize,
         arena: &mut Arena<'a>,
         write: impl FnOnce(&str, &mut String) -> bool,
     ) -> &'a str {
@@ -359,7 +373,16 @@ impl Buffers {
             return text;
         }
         self.masked.clear();
-        if write(text, &mut self.masked) { arena.copy(&self.masked) } else { text }
+        if write(text, &mut self.masked) {
+            self.keep_masked(most, arena)
+        } else {
+            length::cut(text, most, &mut self.was_cut)
+        }
+    }
+
+    /// What was written to `masked`, at `most` so many bytes of it.
+    fn keep_masked<'a>(&mut self, most: usize, arena: &mut Arena<'a>) -> &'a str {
+        arena.copy(length::cut(&self.masked, most, &mut self.was_cut))
     }
 }
 
@@ -418,7 +441,7 @@ fn page_host<'a>(hit: &Hit<'a>, page: &Parts<'a>) -> &'a str {
 
 /// A host in lower case. What no host looks like is masked by value as all text is.
 fn host<'a>(text: &'a str, buffers: &mut Buffers, arena: &mut Arena<'a>) -> &'a str {
-    let text = buffers.keep(text, arena, mask::value);
+    let text = buffers.keep(text, length::HOST, arena, mask::value);
     // Without an end on the way, so that many bytes are looked at at once.
     if !text.bytes().fold(false, |upper, b| upper | b.is_ascii_uppercase()) {
         return text;
@@ -441,13 +464,13 @@ fn path<'a>(
 ) -> &'a str {
     let path = if page.path.is_empty() && !page.authority.is_empty() { "/" } else { page.path };
     if page.route.is_empty() {
-        return buffers.keep(path, arena, |text, out| mask::path(text, look, out));
+        return buffers.keep(path, length::ADDRESS, arena, |text, out| mask::path(text, look, out));
     }
     let out = &mut buffers.masked;
     out.clear();
     masked_or_not(path, out, |text, out| mask::path(text, look, out));
     push_route(page.route, names, look, out);
-    arena.copy(out)
+    buffers.keep_masked(length::ADDRESS, arena)
 }
 
 fn push_route(route: &str, names: Names<'_>, look: bool, out: &mut String) {
@@ -486,9 +509,10 @@ fn referrer<'a>(
     if !parts.route.is_empty() {
         push_route(parts.route, names, look, out);
     }
-    match whole.get(..out.len()) {
-        Some(head) if head == out.as_str() => head,
-        _ => arena.copy(out),
+    let kept = length::cut(&buffers.masked, length::ADDRESS, &mut buffers.was_cut);
+    match whole.get(..kept.len()) {
+        Some(head) if head == kept => head,
+        _ => arena.copy(kept),
     }
 }
 

@@ -9,7 +9,7 @@ use super::environment::Said;
 use super::mask::json::quote;
 use super::mask::{self, Names};
 use super::url::{self, Parts};
-use super::{Buffers, Page};
+use super::{Buffers, Page, length};
 use crate::arena::Arena;
 use crate::hit::{Hit, Value};
 
@@ -109,13 +109,13 @@ pub(super) fn write<'a>(
     buffers: &mut Buffers,
     arena: &mut Arena<'a>,
 ) -> &'a str {
-    let Buffers { masked, decoded, params, .. } = buffers;
+    let Buffers { masked, decoded, params, was_cut, .. } = buffers;
     params.clear();
     let mut object = Object::new(params);
     let mut text = |object: &mut Object<'_>, name: &'static str, text: &str| {
         masked.clear();
         let text = if mask::value(text, masked) { masked.as_str() } else { text };
-        object.text(name, text);
+        object.text(name, length::cut(text, length::TEXT, was_cut));
     };
     text(&mut object, "element", hit.element);
     text(&mut object, "text", hit.text);
@@ -148,27 +148,42 @@ pub(super) fn write<'a>(
         }
     }
     if !hit.params.is_empty() {
-        custom(&hit.params, names, masked, object.key("custom"));
+        custom(&hit.params, names, masked, was_cut, object.key("custom"));
     }
+    // Of what is cut here is not known sooner.
+    object.flag("cut", *was_cut && !hit.cut);
     object.end();
     arena.copy(params)
 }
 
 /// The custom parameters, as an object of their own.
-fn custom(from: &[(&str, Value<'_>)], names: Names<'_>, masked: &mut String, out: &mut String) {
+fn custom(
+    from: &[(&str, Value<'_>)],
+    names: Names<'_>,
+    masked: &mut String,
+    was_cut: &mut bool,
+    out: &mut String,
+) {
     let mut object = Object::new(out);
     for (name, value) in from {
         masked.clear();
         let shown = if mask::value(name, masked) { masked.as_str() } else { name };
-        let out = object.key(shown);
+        let out = object.key(length::cut(shown, length::CUSTOM_NAME, was_cut));
         masked.clear();
         match value {
             Value::Text("") => out.push_str("\"\""),
             _ if names.masks(name) => quote(mask::MASK, out),
-            Value::Text(text) if mask::text_value(text, masked) => quote(masked, out),
-            Value::Text(text) => quote(text, out),
-            Value::Json(json) if mask::json(json, masked) => out.push_str(masked),
-            Value::Json(json) => out.push_str(json),
+            Value::Text(text) => {
+                let shown = if mask::text_value(text, masked) { masked.as_str() } else { text };
+                quote(length::cut(shown, length::CUSTOM_VALUE, was_cut), out);
+            }
+            Value::Json(json) => {
+                let shown = if mask::json(json, masked) { masked.as_str() } else { json };
+                match length::cut(shown, length::CUSTOM_VALUE, was_cut) {
+                    part if part.len() < shown.len() => quote(part, out),
+                    whole => out.push_str(whole),
+                }
+            }
         }
     }
     object.end();

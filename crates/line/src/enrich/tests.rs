@@ -31,7 +31,7 @@ fn beacon<'a>() -> Hit<'a> {
 }
 
 fn with_row<T>(privacy: Privacy, hit: &Hit<'_>, app: &App, see: impl FnOnce(&Row<'_>) -> T) -> T {
-    let mut memory = vec![0; 1 << 16];
+    let mut memory = vec![0; 1 << 18];
     let mut arena = Arena::new(&mut memory);
     match enricher(privacy).enrich(hit, app, Some(&SALT), &mut arena) {
         Enriched::Row(row) => see(&row),
@@ -408,7 +408,7 @@ proptest! {
         let long = urls.iter().map(|url| format!("{url}{}{}", if url.contains('#') { "" } else { "#" }, "x".repeat(600)));
         let long: Vec<String> = long.collect();
         let unknown = Hit { page_url: &long[0], referrer: &long[1], ..hit.clone() };
-        let mut memory = vec![0; 1 << 16];
+        let mut memory = vec![0; 1 << 18];
         let mut enricher = enricher(Privacy::default());
         let mut told = |hit: &Hit<'_>| match enricher.enrich(hit, &app(), Some(&SALT), &mut Arena::new(&mut memory)) {
             Enriched::Row(row) => format!("{row:?}"),
@@ -418,6 +418,60 @@ proptest! {
         prop_assert_eq!(&first, &told(&hit));
         if !urls.iter().any(|url| url.contains("#/") || url.contains("#!")) {
             prop_assert_eq!(&first, &told(&unknown));
+        }
+    }
+}
+
+#[test]
+fn long_texts_are_cut_and_what_they_hold_is_masked_before() {
+    // A page's address of 8 KiB is kept whole.
+    let query = format!("q={}", "x".repeat(8192 - "https://shop.example/a?q=".len()));
+    let url = format!("https://shop.example/a?{query}");
+    assert_eq!(url.len(), 8192);
+    with_row(Privacy::default(), &Hit { page_url: &url, referrer: &url, ..beacon() }, &app(), |row| {
+        assert_eq!((row.url_query, row.referrer, row.params), (query.as_str(), url.as_str(), ""));
+    });
+    // A secret that lies across the end is a secret all the same.
+    let across = |most: usize, secret: &str| format!("{}{secret} and more", "é ".repeat((most - 9) / 3));
+    let token = format!("eyJ{}.{}.{}", "h".repeat(40), "b".repeat(3000), "s".repeat(40));
+    for secret in ["bob@example.com", "4111 1111 1111 1111", token.as_str()] {
+        let long = across(length::TEXT, secret);
+        let value = across(length::CUSTOM_VALUE, secret);
+        let json = format!(r#"["{value}",1]"#);
+        let (name, id) = (across(length::CUSTOM_NAME, secret), "i".repeat(length::NAME + 1));
+        let path = format!("/{}", across(length::ADDRESS, secret));
+        let url = format!("https://shop.example{path}?{}&email={secret}", "a&".repeat(length::ADDRESS / 2));
+        let hit = Hit {
+            page_url: &url,
+            referrer: &url,
+            title: &long,
+            search_term: &long,
+            user_id: &id,
+            trace_id: &id,
+            params: vec![(name.as_str(), Value::Text(&value)), ("json", Value::Json(&json))],
+            ..beacon()
+        };
+        let kept = with_row(Privacy::default(), &hit, &app(), |row| {
+            for (text, most) in [
+                (row.title, length::TEXT),
+                (row.url_path, length::ADDRESS),
+                (row.url_query, length::ADDRESS),
+                (row.referrer, length::ADDRESS),
+                (row.user_id, length::NAME),
+                (row.trace_id, length::NAME),
+            ] {
+                assert!((most - 3..=most).contains(&text.len()), "{} bytes: {text}", text.len());
+            }
+            let params: serde_json::Value = serde_json::from_str(row.params).unwrap();
+            assert_eq!(params["cut"], true, "{params}");
+            for value in params["custom"].as_object().unwrap().values() {
+                let length = value.as_str().unwrap().len();
+                assert!((length::CUSTOM_VALUE - 3..=length::CUSTOM_VALUE).contains(&length), "{length}");
+            }
+            format!("{} {} {} {}", row.title, row.url_path, row.referrer, row.params)
+        });
+        for piece in ["bob", "4111", "eyJ", "bbb"] {
+            assert!(!kept.contains(piece), "{piece} of {secret} is kept");
         }
     }
 }

@@ -23,8 +23,10 @@ const NAME: &[u8] = b"alt1";
 /// How every line begins.
 const MAGIC: &[u8] = b"alt1\t";
 const TAB: &[u8] = b"\t";
-/// Places in a line that are looked at for the next piece of it, so that garbage takes no longer than a line.
+/// Places in a line that are looked at for the next piece of it, and bytes at each, so that garbage takes no longer than a
+/// line. Time and id have some fifty.
 const CANDIDATES_MAX: usize = 16;
+const CANDIDATE_BYTES_MAX: usize = 128;
 /// Fields of a line, `alt1` among them.
 const FIELDS: usize = 19;
 
@@ -71,7 +73,8 @@ pub(super) fn parse_whole<'a>(
 pub(super) fn next_piece(line: &[u8]) -> Option<usize> {
     let mut first = None;
     for piece in memmem::find_iter(line.get(1..)?, MAGIC).map(|at| at + 1).take(CANDIDATES_MAX) {
-        let (time, id) = head(&line[piece..]).map_or_else(|_| Default::default(), |(_, head)| head);
+        let beginning = &line[piece..line.len().min(piece + CANDIDATE_BYTES_MAX)];
+        let (time, id) = head(beginning).map_or_else(|_| Default::default(), |(_, head)| head);
         if leaves::seconds(time).is_some() && leaves::request_id(id).is_some() {
             return Some(piece);
         }

@@ -239,6 +239,9 @@ fn ipv6(field: &[u8]) -> Option<Ipv6Addr> {
 pub(super) fn first_address(list: &str) -> Option<IpAddr> {
     list.split(',').find_map(|entry| {
         let entry = entry.trim_matches([' ', '\t', '"']);
+        if entry.len() < "::".len() {
+            return None;
+        }
         if let Some(bracketed) = entry.strip_prefix('[') {
             return address(bracketed.split(']').next()?.as_bytes());
         }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{MASK, secret_name, text_value, value::next_span};
+use super::{MASK, secret_name, text_value, value::holds_any};
 
 /// Appends a text as JSON. Control characters are escaped; NUL, which `jsonb` refuses, is left out.
 pub(in crate::enrich) fn quote(text: &str, out: &mut String) {
@@ -39,7 +39,7 @@ pub(in crate::enrich) fn quote(text: &str, out: &mut String) {
 /// in every text and number what looks personal or secret. `false`: nothing to mask, `out` is as it was.
 pub fn json(text: &str, out: &mut String) -> bool {
     let start = out.len();
-    let mut walk = Walk { text, at: 0, out, written: 0, scratch: String::new() };
+    let mut walk = Walk { text, at: 0, out, written: 0, passing: false, scratch: String::new() };
     walk.value(0);
     let written = walk.written;
     if written == 0 {
@@ -56,6 +56,8 @@ struct Walk<'t, 'o> {
     at: usize,
     out: &'o mut String,
     written: usize,
+    /// Within a value that is masked whole: only its end is looked for.
+    passing: bool,
     scratch: String,
 }
 
@@ -113,7 +115,7 @@ impl Walk<'_, '_> {
                 let plain = if escaped { std::mem::take(&mut self.scratch) } else { String::new() };
                 let content = if escaped { plain.as_str() } else { text.get(start..end).unwrap_or("") };
                 let mut masked = String::new();
-                if text_value(content, &mut masked) {
+                if !self.passing && text_value(content, &mut masked) {
                     self.replace(from, &masked);
                 }
             }
@@ -144,10 +146,8 @@ impl Walk<'_, '_> {
                 }
                 if self.at == from {
                     self.at = bytes.len();
-                } else if self
-                    .text
-                    .get(from..self.at)
-                    .is_some_and(|number| next_span(number, 0, true).is_some())
+                } else if !self.passing
+                    && self.text.get(from..self.at).is_some_and(|number| holds_any(number, true))
                 {
                     self.replace(from, MASK);
                 }
@@ -167,15 +167,14 @@ impl Walk<'_, '_> {
             return;
         }
         self.at += 1;
-        if !secret {
+        if !secret || self.passing {
             return self.value(depth + 1);
         }
         self.peek();
         let start = self.at;
-        let (kept, written) = (self.out.len(), self.written);
+        self.passing = true;
         self.value(depth + 1); // to find its end
-        self.out.truncate(kept);
-        self.written = written;
+        self.passing = false;
         let masked = "\"***\"";
         if !matches!(self.text.get(start..self.at), Some(had) if had == masked || had == "null" || had == "\"\"")
         {

@@ -43,68 +43,51 @@ impl Names<'_> {
 /// `out` is as it was. Parameters within a value (`next=/login?token=x`, also encoded) are masked by name
 /// too, up to the value's end. `look` says whether values need a look: [`suspicious`] of all of it.
 pub fn query(text: &str, names: Names<'_>, look: bool, out: &mut String) -> bool {
-    let start = out.len();
     let mut written = 0; // how much of the text is in `out`
     let mut from = 0;
     let bytes = text.as_bytes();
     while from < bytes.len() {
         let end = memchr::memchr2(b'&', b';', &bytes[from..]).map_or(bytes.len(), |at| from + at);
-        let pair = &text[from..end];
-        let kept = out.len();
-        out.push_str(&text[written..from]);
-        if parameter(pair, names, look, out) {
+        if parameter(&text[written..from], &text[from..end], names, look, out) {
             written = end;
-        } else {
-            out.truncate(kept);
         }
         from = end + 1;
     }
     if written == 0 {
-        out.truncate(start);
         return false;
     }
     out.push_str(&text[written..]);
     true
 }
 
-/// Values first: what they leave of a name decides whether it is a secret's, today and the next time.
-fn parameter(pair: &str, names: Names<'_>, look: bool, out: &mut String) -> bool {
+/// Masks a parameter and appends it, behind the text `before` it. `false`, and nothing appended, where there is nothing to
+/// mask. Values first: what they leave of a name decides whether it is a secret's, today and the next time.
+fn parameter(before: &str, pair: &str, names: Names<'_>, look: bool, out: &mut String) -> bool {
     let mut seen = String::new(); // allocates only where there is something to mask
-    if look && value(pair, &mut seen) {
-        if !parameter_by_name(&seen, names, out) {
-            out.push_str(&seen);
-        }
-        return true;
+    let is_seen = look && value(pair, &mut seen);
+    let pair = if is_seen { &seen } else { pair };
+    match kept_by_name(pair, names) {
+        Some(kept) => [before, &pair[..kept], MASK].iter().for_each(|piece| out.push_str(piece)),
+        None if is_seen => [before, pair].iter().for_each(|piece| out.push_str(piece)),
+        None => return false,
     }
-    parameter_by_name(pair, names, out)
+    true
 }
 
-fn parameter_by_name(pair: &str, names: Names<'_>, out: &mut String) -> bool {
+/// How many bytes of a parameter a mask follows, where its name, or one within its value, is a secret's.
+fn kept_by_name(pair: &str, names: Names<'_>) -> Option<usize> {
     let Some(equals) = memchr::memchr(b'=', pair.as_bytes()) else {
         // A bare word, which may be a name or a value.
-        let masked =
+        let is_masked =
             matches!(names, Names::Allow(_)) && !pair.is_empty() && pair != MASK && names.masks(pair);
-        if masked {
-            out.push_str(MASK);
-        }
-        return masked;
+        return is_masked.then_some(0);
     };
     let from = equals + 1;
     let rest = &pair[from..];
-    let secret = if names.masks(&pair[..equals]) {
-        if rest.is_empty() || rest == MASK {
-            return false;
-        }
-        from
-    } else {
-        match nested(rest) {
-            Some(at) => from + at,
-            None => return false,
-        }
-    };
-    out.push_str(&pair[..secret]);
-    out.push_str(MASK);
-    true
+    if names.masks(&pair[..equals]) {
+        return (!rest.is_empty() && rest != MASK).then_some(from);
+    }
+    nested(rest).map(|at| from + at)
 }
 
 /// Where in a value the value of a secret parameter begins: `/login?token=x`, `%2Flogin%3Ftoken%3Dx`.

@@ -1,6 +1,7 @@
 //! What looks personal or secret whatever it is called: e-mail addresses, JSON web tokens, card numbers.
 //!
-//! One quick look clears nearly every text; the rest is searched from left to right, each find masked whole.
+//! One quick look clears nearly every text; the rest is searched from left to right, each find masked whole. Both take
+//! work in proportion to the text's bytes, whatever they are: no byte is looked at again for each find.
 
 use super::MASK;
 use crate::marks::{BLOCK, digits, marks, next};
@@ -19,7 +20,12 @@ pub fn id_value(text: &str, out: &mut String) -> bool {
 /// Whether an identifier holds an e-mail address or a token. Long numbers are what identifiers are made of,
 /// so that card numbers are not looked for.
 pub fn personal_id(text: &str) -> bool {
-    suspicious(text, false) && next_span(text, 0, false).is_some()
+    suspicious(text, false) && holds_any(text, false)
+}
+
+/// Whether anything in `text` is to be masked, card numbers too where `cards`.
+pub(super) fn holds_any(text: &str, cards: bool) -> bool {
+    Spans::new(text, cards).next().is_some()
 }
 
 fn spans(text: &str, cards: bool, out: &mut String) -> bool {
@@ -27,7 +33,7 @@ fn spans(text: &str, cards: bool, out: &mut String) -> bool {
         return false;
     }
     let mut done = 0;
-    while let Some((from, until)) = next_span(text, done, cards) {
+    for (from, until) in Spans::new(text, cards) {
         out.push_str(&text[done..from]);
         out.push_str(MASK);
         done = until;
@@ -72,10 +78,15 @@ pub fn suspicious(text: &str, cards: bool) -> bool {
             .any(|(at, b)| b.is_ascii_digit() && digits_near(bytes, at))
 }
 
-/// Whether at least 14 digits stand around `at`, not counting separators.
+/// Bytes of the longest card number from its first digit to its last: sixteen digits, and three separators of five bytes
+/// (`%2520`).
+const CARD_BYTES_MAX: usize = 16 + 3 * 5;
+
+/// Whether at least 14 digits stand around `at`, not counting separators, as near as those of a card number do.
 fn digits_near(bytes: &[u8], at: usize) -> bool {
     let count = |near: &mut dyn Iterator<Item = &u8>| {
-        near.take_while(|b| b.is_ascii_digit() || matches!(b, b' ' | b'-' | b'+' | b'%'))
+        near.take(CARD_BYTES_MAX)
+            .take_while(|b| b.is_ascii_digit() || matches!(b, b' ' | b'-' | b'+' | b'%'))
             .filter(|b| b.is_ascii_digit())
             .take(14)
             .count()
@@ -83,23 +94,50 @@ fn digits_near(bytes: &[u8], at: usize) -> bool {
     count(&mut bytes[at..].iter()) + count(&mut bytes[..at].iter().rev()) >= 14
 }
 
-/// The next span to mask at or after `from`. Never empty; its ends are character boundaries.
-pub(super) fn next_span(text: &str, from: usize, cards: bool) -> Option<(usize, usize)> {
-    let bytes = text.as_bytes();
-    let mut at = from;
-    while at < bytes.len() {
-        let found = match bytes[at] {
-            b'@' | b'%' => email(bytes, from, at),
-            b'e' => jwt(bytes, from, at),
-            b'0'..=b'9' if cards => card(bytes, at),
-            _ => None,
-        };
-        if found.is_some() {
-            return found;
-        }
-        at += 1;
+/// The spans of a text that are to be masked, from left to right. None is empty, none reaches into another, and their ends
+/// are character boundaries.
+#[derive(Debug)]
+struct Spans<'t> {
+    bytes: &'t [u8],
+    cards: bool,
+    /// End of the last span.
+    floor: usize,
+    /// What begins before this was looked at.
+    at: usize,
+    /// No token begins before this: one that began earlier has too few parts, and they are these parts.
+    no_token_before: usize,
+}
+
+impl<'t> Spans<'t> {
+    fn new(text: &'t str, cards: bool) -> Self {
+        Spans { bytes: text.as_bytes(), cards, floor: 0, at: 0, no_token_before: 0 }
     }
-    None
+}
+
+impl Iterator for Spans<'_> {
+    type Item = (usize, usize);
+
+    fn next(&mut self) -> Option<(usize, usize)> {
+        let Spans { bytes, cards, floor, .. } = *self;
+        while self.at < bytes.len() {
+            let at = self.at;
+            let found = match bytes[at] {
+                b'@' | b'%' => email(bytes, floor, at),
+                b'e' if at >= self.no_token_before => jwt(bytes, floor, at).unwrap_or_else(|end| {
+                    self.no_token_before = end;
+                    None
+                }),
+                b'0'..=b'9' if cards => card(bytes, at),
+                _ => None,
+            };
+            if let Some((_, until)) = found {
+                (self.floor, self.at) = (until, until);
+                return found;
+            }
+            self.at += 1;
+        }
+        None
+    }
 }
 
 /// The character at `at` as it reads once it is percent-decoded (twice where it was encoded twice), and how
@@ -203,10 +241,12 @@ fn top_level(label: &[u8]) -> Option<usize> {
     Some(if file { 0 } else { letters })
 }
 
-/// `eyJ….….…`: the base64 of `{"`, and two more parts (or four, encrypted).
-fn jwt(bytes: &[u8], floor: usize, at: usize) -> Option<(usize, usize)> {
+/// `eyJ….….…`: the base64 of `{"`, and two more parts (or four, encrypted). The error is the end of parts that are too
+/// few: whatever begins in one of them has no more.
+fn jwt(bytes: &[u8], floor: usize, at: usize) -> Result<Option<(usize, usize)>, usize> {
+    const BYTES_MIN: usize = 20;
     if !bytes[at..].starts_with(b"eyJ") {
-        return None;
+        return Ok(None);
     }
     let is = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
     let part = |from: usize| from + bytes[from..].iter().take_while(|b| is(b)).count();
@@ -216,8 +256,11 @@ fn jwt(bytes: &[u8], floor: usize, at: usize) -> Option<(usize, usize)> {
         end = part(end + 1);
         parts += 1;
     }
-    if parts < 3 || end - at < 20 {
-        return None;
+    if parts < 3 {
+        return Err(end);
+    }
+    if end - at < BYTES_MIN {
+        return Ok(None); // so short that others may look at it again
     }
     // What is glued to its front is part of it, for all that can be seen.
     let mut start = at;
@@ -226,7 +269,7 @@ fn jwt(bytes: &[u8], floor: usize, at: usize) -> Option<(usize, usize)> {
     {
         start -= 1;
     }
-    Some((start, end))
+    Ok(Some((start, end)))
 }
 
 /// 14 to 19 digits that begin as a card of that length does and pass its check digit: in one piece, or in
