@@ -22,6 +22,7 @@ pub mod archive;
 pub mod account;
 pub mod admin;
 pub mod beacon;
+pub mod beat;
 pub mod cli;
 pub mod clock;
 pub mod cmd;

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use super::progress::{Progress, Stands};
 use super::reading::{Belongs, Choice, Identified, Key, Opened, Reading, key};
 use super::siblings::{live_paths, siblings};
+use super::trail::Hand;
 use super::watch::Watch;
 use crate::clock;
 use crate::pure::hit::Micros;
@@ -98,6 +99,7 @@ pub struct Follow {
     watch: Watch,
     store: Store,
     progress: Arc<Progress>,
+    hand: Hand,
     /// The last look left files for later that there is room for.
     is_more: bool,
     /// It was looked since that was told.
@@ -147,10 +149,12 @@ impl Follow {
         store: Store,
         watch: Watch,
         progress: Arc<Progress>,
+        hand: Hand,
     ) -> Follow {
         Follow {
             belongs,
             progress,
+            hand,
             is_more: false,
             looked: false,
             unseen: place.paths.clone(),
@@ -546,7 +550,7 @@ impl Follow {
                     tracing::info!(path = %found.path.display(), "can be read again");
                 }
                 // Or it was renamed between the look and the opening: the next look sees it as it is.
-                (opened.key() == found.key).then_some(opened)
+                (opened.key() == found.key).then(|| opened.by(&self.hand))
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
             Err(e) => {

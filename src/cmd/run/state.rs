@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,9 @@ use sd_notify::NotifyState;
 
 use crate::admin::{Answers, Readiness};
 use crate::archive::archiver::Status;
+use crate::beat::Beat;
 use crate::clock;
+use crate::fault;
 use crate::lock::lock;
 use crate::metrics::{Disk, Metrics, Present};
 use crate::source::follow::Place;
@@ -30,7 +31,7 @@ const WRITER_STILL_MAX: Duration = Duration::from_secs(60).saturating_add(writer
 pub(super) struct Source {
     pub(super) name: String,
     pub(super) progress: Arc<Progress>,
-    pub(super) beat: Arc<AtomicU64>,
+    pub(super) beat: Arc<Beat>,
 }
 
 /// How things stand. Knows nothing of its own: it asks the parts.
@@ -59,9 +60,15 @@ impl Pulse {
 }
 
 impl State {
-    /// Looks whether all parts move, and says so. A reader may stand still while the database is known to be away, or
-    /// while the writer works, whose commits have a limit of their own.
+    /// Looks whether all parts move, and says so.
     fn moves(&self) -> bool {
+        let (reader, writer_moves) = self.still();
+        reader.is_none() && writer_moves
+    }
+
+    /// The first reader that stands still, and whether the writer moves. A reader may stand still while it waits for the
+    /// writer, whose commits have a limit of their own.
+    fn still(&self) -> (Option<usize>, bool) {
         let pulse = &mut *lock(&self.pulse);
         let now = Instant::now();
         let moved = |(seen, at): &mut (u64, Instant), beat: u64| {
@@ -70,15 +77,16 @@ impl State {
             }
             now.duration_since(*at)
         };
-        let still = |(last, source): (&mut (u64, Instant), &Source)| {
-            moved(last, source.beat.load(Ordering::Relaxed)) > STILL_MAX
-        };
-        let is_reader_still = pulse.beats.iter_mut().zip(&self.sources).map(still).fold(false, |a, b| a | b);
-        let writer_still = moved(&mut pulse.writer, self.writer.beat());
-        match self.writer.is_idle() {
-            true => !is_reader_still || self.writer.trouble().is_some(),
-            false => writer_still <= WRITER_STILL_MAX,
+        let is_idle = self.writer.is_idle();
+        let mut still = None;
+        for (index, (last, source)) in pulse.beats.iter_mut().zip(&self.sources).enumerate() {
+            let is_still = moved(last, source.beat.count()) > fault::wait(STILL_MAX);
+            if is_still && !(source.beat.is_waiting() && !is_idle) {
+                still = still.or(Some(index));
+            }
         }
+        let writer_still = moved(&mut pulse.writer, self.writer.beat());
+        (still, is_idle || writer_still <= WRITER_STILL_MAX)
     }
 
     fn archive_trouble(&self) -> Option<String> {
@@ -193,5 +201,10 @@ impl Systemd {
         if self.watchdog.is_some() && state.moves() {
             let _ = sd_notify::notify(false, &[NotifyState::Watchdog]);
         }
+    }
+
+    /// The reader that stands still, where no watchdog ends the daemon over it.
+    pub(super) fn gives_up(&self, state: &State) -> Option<usize> {
+        if self.watchdog.is_some() { None } else { state.still().0 }
     }
 }
