@@ -84,10 +84,22 @@ pub fn line(bytes: &[u8]) {
 /// `ALT_FAULT_WAIT` says.
 #[must_use]
 pub fn wait(time: Duration) -> Duration {
+    no_longer_than("ALT_FAULT_WAIT", time)
+}
+
+/// How long a part of the daemon may stand still: in a debug build at most as many milliseconds as `ALT_FAULT_STILL` says.
+#[must_use]
+pub fn still(time: Duration) -> Duration {
+    no_longer_than("ALT_FAULT_STILL", time)
+}
+
+fn no_longer_than(variable: &str, time: Duration) -> Duration {
     #[cfg(debug_assertions)]
-    if let Some(most) = std::env::var("ALT_FAULT_WAIT").ok().and_then(|most| most.parse().ok()) {
+    if let Some(most) = std::env::var(variable).ok().and_then(|most| most.parse().ok()) {
         return time.min(Duration::from_millis(most));
     }
+    #[cfg(not(debug_assertions))]
+    let _ = variable;
     time
 }
 

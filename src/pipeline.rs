@@ -43,6 +43,9 @@ const SALTS_MAX: usize = 20_000;
 /// Bytes read from one file before the next has its turn.
 const TURN_BYTES: u64 = 8 * 1024 * 1024;
 
+/// The longest that a reader with nothing to do sleeps at once: it has to show that it moves.
+const SLEEP_MAX: Duration = Duration::from_secs(5);
+
 /// Lines that are loaded one by one before the next file has its turn.
 const TURN_LINES: usize = 64;
 
@@ -529,7 +532,8 @@ pub fn follow(
         }
         if loader.is_empty() || !store.is_idle() {
             // Woken when something is written, or when the writer is done.
-            wake.wait(next_look.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
+            let until_look = next_look.saturating_duration_since(Instant::now());
+            wake.wait(until_look.clamp(Duration::from_millis(1), SLEEP_MAX));
         } else {
             // What is there waits for its time, and for what comes meanwhile: no use in waking up for that.
             std::thread::sleep(loader.until_next().min(Duration::from_millis(50)));

@@ -113,7 +113,7 @@ impl Stretch {
 
     /// Whether both are of one file, as far as can be told: what is suspected in vain costs time alone.
     fn is_of(&self, file_id: i32, head: &Hash, key: Key) -> bool {
-        self.file_id == file_id || self.head == *head || self.key == key
+        self.file_id == file_id || self.head == *head || self.key == key && key != (0, 0)
     }
 
     fn line(&self) -> String {

@@ -439,6 +439,7 @@ impl Follow {
             problems.extend(failed.into_iter().map(|(path, error)| (path, error.to_string())));
             let live = std::iter::once((live_path.clone(), true));
             for (path, is_live) in live.chain(siblings.into_iter().map(|path| (path, false))) {
+                self.hand.beat.moves();
                 match std::fs::metadata(&path) {
                     Ok(metadata) if metadata.is_file() => {
                         let stamp = Stamp::of(&metadata);

@@ -246,9 +246,7 @@ impl Reading {
         if self.hand.slot.is_none() {
             return;
         }
-        let (from, is_one) = (self.lines.offset(), how == How::Line);
-        let (file_id, head, key) = (self.file.id(), self.file.head().proof.hash, self.key);
-        self.hand.holds(&Held { how, is_one, file_id, head, key, from, to });
+        self.show(how, how == How::Line, self.lines.offset(), to);
     }
 
     /// Writes down that the next line is in hand, and nothing else.
@@ -262,9 +260,14 @@ impl Reading {
             return;
         }
         let (from, is_one) = (one.unwrap_or_default(), one.is_some());
-        let (file_id, head, key) = (self.file.id(), self.file.head().proof.hash, self.key);
-        let to = self.lines.read_offset();
-        self.hand.holds(&Held { how: How::Rests, is_one, file_id, head, key, from, to });
+        self.show(How::Rests, is_one, from, self.lines.read_offset());
+    }
+
+    fn show(&self, how: How, is_one: bool, from: u64, to: u64) {
+        let (file_id, head) = (self.file.id(), self.file.head().proof.hash);
+        // A log that was cut in place has the inode of what it held before: by that goes only what has no key yet that stays.
+        let key = if self.is_new() { self.key } else { (0, 0) };
+        self.hand.holds(&Held { how, is_one, file_id, head, key, from, to });
     }
 
     /// Says that the line at `offset` is not to be touched.

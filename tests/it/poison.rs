@@ -45,7 +45,7 @@ impl Supervised {
         let daemon = Daemon::start_with(&self.bench.config, |command| {
             command.env("STATE_DIRECTORY", state).env("ALT_FAULT_LINE", &self.faults);
             if let Some(still) = self.still {
-                command.env("ALT_FAULT_WAIT", still.to_string());
+                command.env("ALT_FAULT_STILL", still.to_string());
             }
             if self.watchdog.is_some() {
                 command.env("NOTIFY_SOCKET", &socket).env("WATCHDOG_USEC", "3000000");

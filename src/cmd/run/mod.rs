@@ -160,6 +160,7 @@ async fn serve(
     }
     let mut systemd = Systemd::new();
     let mut report = tokio::time::interval(systemd.interval());
+    report.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut running = readers.len() + usize::from(archiving.is_some());
     let next = loop {
         if is_final && running == 0 {

@@ -27,6 +27,9 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 const STILL_MAX: Duration = Duration::from_secs(60);
 const WRITER_STILL_MAX: Duration = Duration::from_secs(60).saturating_add(writer::COMMIT_TIMEOUT);
 
+/// Looks, a second apart, at which a reader has to stand still before the daemon gives up.
+const STILL_LOOKS: u32 = 5;
+
 /// A source: its name, its files, and a count that moves as long as its reader does.
 pub(super) struct Source {
     pub(super) name: String,
@@ -80,8 +83,9 @@ impl State {
         let is_idle = self.writer.is_idle();
         let mut still = None;
         for (index, (last, source)) in pulse.beats.iter_mut().zip(&self.sources).enumerate() {
-            let is_still = moved(last, source.beat.count()) > fault::wait(STILL_MAX);
-            if is_still && !(source.beat.is_waiting() && !is_idle) {
+            let is_still = moved(last, source.beat.count()) > fault::still(STILL_MAX);
+            let is_excused = source.beat.is_waiting() && !is_idle;
+            if is_still && !is_excused {
                 still = still.or(Some(index));
             }
         }
@@ -172,13 +176,15 @@ pub(super) struct Systemd {
     is_ready: bool,
     watchdog: Option<Duration>,
     told: Option<(Instant, String)>,
+    /// Looks in a row at which a reader stood still.
+    still: u32,
 }
 
 impl Systemd {
     pub(super) fn new() -> Systemd {
         let mut micros = 0;
         let watchdog = sd_notify::watchdog_enabled(false, &mut micros).then(|| Duration::from_micros(micros));
-        Systemd { is_ready: false, watchdog, told: None }
+        Systemd { is_ready: false, watchdog, told: None, still: 0 }
     }
 
     /// How often [`Systemd::report`] is to be called.
@@ -203,8 +209,11 @@ impl Systemd {
         }
     }
 
-    /// The reader that stands still, where no watchdog ends the daemon over it.
-    pub(super) fn gives_up(&self, state: &State) -> Option<usize> {
-        if self.watchdog.is_some() { None } else { state.still().0 }
+    /// The reader that stands still, where no watchdog ends the daemon over it. Several looks in a row have to say so: after
+    /// the whole process was stopped for a while, all parts seem to have stood still.
+    pub(super) fn gives_up(&mut self, state: &State) -> Option<usize> {
+        let still = if self.watchdog.is_some() { None } else { state.still().0 };
+        self.still = if still.is_some() { self.still + 1 } else { 0 };
+        still.filter(|_| self.still >= STILL_LOOKS)
     }
 }
