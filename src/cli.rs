@@ -143,6 +143,9 @@ Examples:
     /// Write the manual pages and shell completions, for whoever packages alt
     #[command(hide = true, after_help = "Example:\n  alt pages target/pages")]
     Pages(Pages),
+    /// Note how the daemon ended, by what the service manager says in the environment
+    #[command(hide = true, after_help = "Example:\n  alt ended")]
+    Ended,
 }
 
 /// `alt pages`

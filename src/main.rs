@@ -39,6 +39,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         Command::Setup(args) => return cmd::setup::run(path, args, out),
         Command::Check(args) => return cmd::check::run(path, args, out),
         Command::Pages(args) => return cmd::pages::run(args),
+        Command::Ended => return cmd::ended::run(),
         _ => {}
     }
     let config = Config::load(path)?;
@@ -62,6 +63,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         Command::Setup(_)
         | Command::Check(_)
         | Command::Pages(_)
+        | Command::Ended
         | Command::Parse(_)
         | Command::Explain(_)
         | Command::Tail(_) => {

@@ -12,6 +12,7 @@ pub mod app;
 pub mod archive;
 pub mod beacon;
 pub mod check;
+pub mod ended;
 pub mod explain;
 pub mod migrate;
 pub mod pages;

@@ -46,7 +46,7 @@ fn noise(seed: u64, bytes: usize) -> Vec<u8> {
 }
 
 fn packed(log: &[u8], compression: Compression) -> Object {
-    pack(log, &Format::compile("alt1").unwrap(), compression, spool().unwrap(), &Arc::default()).unwrap()
+    pack(log, &Format::compile("alt1").unwrap(), &[], compression, spool().unwrap(), &Arc::default()).unwrap()
 }
 
 fn name_of(object: &Object, log: &[u8]) -> Name {

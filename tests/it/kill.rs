@@ -85,7 +85,7 @@ fn the_daemon_dies_at_each_of_its_steps() {
 }
 
 /// Numbers that look drawn. The seed is printed; `ALT_TEST_SEED` repeats it.
-fn random() -> impl FnMut(usize) -> usize {
+pub(crate) fn random() -> impl FnMut(usize) -> usize {
     let seed = std::env::var("ALT_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
     let mut state: u64 =
         seed.unwrap_or_else(|| u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos()).unwrap());
@@ -99,7 +99,7 @@ fn random() -> impl FnMut(usize) -> usize {
     }
 }
 
-fn full() -> bool {
+pub(crate) fn full() -> bool {
     std::env::var_os("ALT_TEST_FULL").is_some()
 }
 

@@ -18,6 +18,7 @@ mod monitoring;
 mod network;
 mod nginx;
 mod pixels;
+mod poison;
 mod postgres;
 mod publish;
 mod rejects;

@@ -2,6 +2,7 @@
 //! and hands batches to the writer. The only file that knows both ends.
 
 mod aside;
+pub mod suspicion;
 
 use std::io;
 use std::path::PathBuf;
@@ -12,9 +13,11 @@ use std::time::{Duration, Instant};
 use alt_line::batch::Batch;
 use alt_line::enrich::App;
 use alt_line::enrich::day::{LocalDay, local_day};
-use alt_line::hit::Micros;
+use alt_line::hit::{Micros, Reason, Reject};
+use alt_line::lines::Line;
 use alt_line::way::{Known, Way};
 use alt_process::clock;
+use alt_process::fault;
 use alt_store::commit::Work;
 use alt_store::writer::{Interrupted, Store, Wake};
 use foldhash::{HashMap, HashMapExt};
@@ -23,7 +26,8 @@ use jiff::tz::TimeZone;
 pub use aside::Aside;
 
 use crate::source::follow::{End, Follow};
-use crate::source::reading::{Reading, Step, WrittenOver};
+use crate::source::reading::{Next, Reading, Step, WrittenOver};
+use suspicion::{Stretch, Suspicion};
 
 /// How long the list of applications is believed where it answers, and where it does not.
 const APPS_FRESH: Duration = Duration::from_secs(30);
@@ -38,6 +42,12 @@ const SALTS_MAX: usize = 20_000;
 
 /// Bytes read from one file before the next has its turn.
 const TURN_BYTES: u64 = 8 * 1024 * 1024;
+
+/// The longest that a reader with nothing to do sleeps at once: it has to show that it moves.
+const SLEEP_MAX: Duration = Duration::from_secs(5);
+
+/// Lines that are loaded one by one before the next file has its turn.
+const TURN_LINES: usize = 64;
 
 /// How batches are cut.
 #[derive(Debug, Clone, Copy)]
@@ -187,6 +197,10 @@ pub struct Loader {
     interrupted: bool,
     work: Work,
     handed_over: Instant,
+    /// What may have ended the daemon; `None`: nobody looks for that.
+    suspicion: Option<Arc<Suspicion>>,
+    /// Offset of the line that is taken.
+    at: u64,
 }
 
 impl Loader {
@@ -202,7 +216,15 @@ impl Loader {
             interrupted: false,
             work: Work::new(epoch),
             handed_over: Instant::now(),
+            suspicion: None,
+            at: 0,
         }
+    }
+
+    /// Loads what is suspected line by line.
+    #[must_use]
+    pub fn suspecting(self, suspicion: Option<Arc<Suspicion>>) -> Loader {
+        Loader { suspicion, ..self }
     }
 
     /// Whether the database's answers so far still hold. If not, everything is forgotten: the caller has to
@@ -262,47 +284,175 @@ impl Loader {
     /// After an error of the file, the lines before it are in the batch. After an interruption the batch is
     /// thrown away, and [`Loader::is_current`] is false.
     pub fn read(&mut self, reading: &mut Reading, ids_until: Micros, finish: bool) -> Result<bool, Halt> {
-        let done = self.read_turn(reading, ids_until, finish);
+        let done = match self.suspicion.as_ref().and_then(|suspicion| suspicion.of(reading)) {
+            None => self.read_turn(reading, ids_until, finish, u64::MAX),
+            Some(stretch) => self.read_suspected(reading, ids_until, finish, &stretch),
+        };
+        reading.let_go(None);
         if let Err(Halt::Interrupted(_)) = done {
             self.abandon();
         }
         done
     }
 
+    /// Takes the next line to its end. `false`: there is none.
+    fn take(&mut self, reading: &mut Reading, now: Micros) -> Result<bool, Halt> {
+        self.at = reading.offset();
+        let is_set_aside = reading.is_set_aside(self.at);
+        match reading.step()? {
+            Step::New(line, _) if is_set_aside => self.set_aside(&line),
+            Step::New(line, twins) => {
+                fault::line(line.bytes);
+                self.way.line(&line, twins, now, &mut self.work.batch, &mut self.catalog)?;
+            }
+            Step::Warm(..) if is_set_aside => {}
+            Step::Warm(line, twins) => {
+                fault::line(line.bytes);
+                self.way.warm(&line, twins);
+            }
+            Step::End => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Takes a last line without its newline to its end, if there is one.
+    fn take_last(&mut self, reading: &mut Reading, now: Micros) -> Result<(), Interrupted> {
+        self.at = reading.offset();
+        let is_set_aside = reading.is_set_aside(self.at);
+        match reading.last() {
+            Step::New(line, _) if is_set_aside => self.set_aside(&line),
+            Step::New(line, twins) => {
+                fault::line(line.bytes);
+                self.way.line(&line, twins, now, &mut self.work.batch, &mut self.catalog)?;
+            }
+            Step::Warm(..) | Step::End => {}
+        }
+        Ok(())
+    }
+
+    /// A line that ended the daemon becomes a reject by its place alone.
+    fn set_aside(&mut self, line: &Line<'_>) {
+        self.work.batch.reject(Reject::new(Reason::Poison), None, line.offset, line.span, line.bytes);
+    }
+
+    /// Reads a file of which a stretch is suspected: what stands before that as ever, and the suspected lines one a batch,
+    /// each entered in the database before it is touched.
+    fn read_suspected(
+        &mut self,
+        reading: &mut Reading,
+        ids_until: Micros,
+        finish: bool,
+        stretch: &Stretch,
+    ) -> Result<bool, Halt> {
+        let Some(suspicion) = self.suspicion.clone() else { return Ok(false) };
+        let mut deaths = stretch.deaths;
+        if let Some(at) = stretch.ended_at {
+            let counted = self.store.convict(reading.file_id(), at)?;
+            suspicion.counted(reading, counted);
+            if counted.is_some_and(|deaths| deaths > 1) {
+                deaths = 0;
+                reading.set_aside(at);
+                tracing::error!(
+                    path = %reading.path.display(), offset = at,
+                    "this line has ended the daemon twice: it is set aside, as a reject `poison`"
+                );
+            }
+        }
+        let start = reading.offset();
+        let first = stretch.from.max(reading.begins_at());
+        if start < first {
+            return self.read_turn(reading, ids_until, finish, first);
+        }
+        self.settle()?;
+        if reading.is_new() {
+            // Its lines can be named once it has a key that stays.
+            self.open(reading)?;
+            let facts = reading.close_section(&mut self.work.batch, false);
+            self.work.note(facts, reading.proof());
+            self.settle()?;
+        }
+        for _ in 0..TURN_LINES {
+            let at = reading.offset();
+            if at >= stretch.to {
+                suspicion.passed(reading);
+                tracing::info!(path = %reading.path.display(), offset = at, "loading several lines at once again");
+                return Ok(true);
+            }
+            let next = reading.next(finish)?;
+            if next == Next::Nothing {
+                return if finish {
+                    self.read_turn(reading, ids_until, true, u64::MAX)
+                } else {
+                    Ok(at > start)
+                };
+            }
+            if !reading.is_set_aside(at) {
+                self.store.suspect(reading.file_id(), at, deaths)?;
+            }
+            self.catalog.tick();
+            self.open(reading)?;
+            reading.hold_line();
+            match next {
+                Next::Last => self.take_last(reading, clock::now())?,
+                _ => _ = self.take(reading, clock::now())?,
+            }
+            reading.let_go(Some(at));
+            self.close(reading, ids_until, false);
+            self.settle()?;
+        }
+        Ok(true)
+    }
+
+    /// Hands over what there is, and waits until it is committed.
+    fn settle(&mut self) -> Result<(), Interrupted> {
+        self.hand_over()?;
+        self.store.settled()?;
+        if self.store.epoch() == self.epoch { Ok(()) } else { Err(Interrupted) }
+    }
+
+    /// Offset of the line that was taken last: the one to blame, where taking it panicked.
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
     /// Throws the batch away: the files have to be identified anew.
-    fn abandon(&mut self) {
+    pub fn abandon(&mut self) {
         self.work = Work::new(self.epoch);
         self.interrupted = true;
     }
 
-    fn read_turn(&mut self, reading: &mut Reading, ids_until: Micros, finish: bool) -> Result<bool, Halt> {
+    /// Reads lines that begin before `to`.
+    fn read_turn(
+        &mut self,
+        reading: &mut Reading,
+        ids_until: Micros,
+        finish: bool,
+        to: u64,
+    ) -> Result<bool, Halt> {
         let start = reading.offset();
         let now = clock::now();
         self.catalog.tick();
         let mut outcome = Ok(());
         let mut seal = false;
         self.open(reading)?;
-        while reading.offset() - start < TURN_BYTES {
-            match reading.step() {
-                Ok(Step::New(line, twins)) => {
-                    self.way.line(&line, twins, now, &mut self.work.batch, &mut self.catalog)?;
-                }
-                Ok(Step::Warm(line, twins)) => self.way.warm(&line, twins),
-                Ok(Step::End) => {
+        while reading.offset() - start < TURN_BYTES && reading.offset() < to {
+            match self.take(reading, now) {
+                Ok(true) => {}
+                Ok(false) => {
                     if finish {
-                        if let Step::New(line, twins) = reading.last() {
-                            self.way.line(&line, twins, now, &mut self.work.batch, &mut self.catalog)?;
-                        }
+                        self.take_last(reading, now)?;
                         seal = true;
                     }
                     break;
                 }
+                Err(Halt::Interrupted(interrupted)) => return Err(interrupted.into()),
                 Err(error) => {
-                    outcome = Err(Halt::from(error));
+                    outcome = Err(error);
                     break;
                 }
             }
             if self.work.batch.is_full(self.limits.rows, self.limits.bytes) {
+                reading.let_go(None);
                 self.close(reading, ids_until, false);
                 self.hand_over()?;
                 self.open(reading)?;
@@ -382,7 +532,8 @@ pub fn follow(
         }
         if loader.is_empty() || !store.is_idle() {
             // Woken when something is written, or when the writer is done.
-            wake.wait(next_look.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
+            let until_look = next_look.saturating_duration_since(Instant::now());
+            wake.wait(until_look.clamp(Duration::from_millis(1), SLEEP_MAX));
         } else {
             // What is there waits for its time, and for what comes meanwhile: no use in waking up for that.
             std::thread::sleep(loader.until_next().min(Duration::from_millis(50)));

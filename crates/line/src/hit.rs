@@ -144,6 +144,8 @@ reasons! {
     UnknownApp = "unknown_app",
     /// PostgreSQL refused the row for its data (SQLSTATE class 22).
     Refused = "refused",
+    /// The daemon ended twice while it looked at this line by itself: it was set aside without being parsed.
+    Poison = "poison",
 }
 
 impl std::fmt::Display for Reason {

@@ -70,14 +70,36 @@ pub fn at(step: Step) {
     let _ = step;
 }
 
+/// Does to the process what `ALT_FAULT_LINE` says, as `WHAT:MARKER`, where a line that is about to be parsed holds the marker:
+/// `panic`, `abort`, `segv` (as the signal), or `spin`, for ever.
+#[inline]
+pub fn line(bytes: &[u8]) {
+    #[cfg(debug_assertions)]
+    debug::line(bytes);
+    #[cfg(not(debug_assertions))]
+    let _ = bytes;
+}
+
 /// How long to wait for something that may never come: in a debug build at most as many milliseconds as
 /// `ALT_FAULT_WAIT` says.
 #[must_use]
 pub fn wait(time: Duration) -> Duration {
+    no_longer_than("ALT_FAULT_WAIT", time)
+}
+
+/// How long a part of the daemon may stand still: in a debug build at most as many milliseconds as `ALT_FAULT_STILL` says.
+#[must_use]
+pub fn still(time: Duration) -> Duration {
+    no_longer_than("ALT_FAULT_STILL", time)
+}
+
+fn no_longer_than(variable: &str, time: Duration) -> Duration {
     #[cfg(debug_assertions)]
-    if let Some(most) = std::env::var("ALT_FAULT_WAIT").ok().and_then(|most| most.parse().ok()) {
+    if let Some(most) = std::env::var(variable).ok().and_then(|most| most.parse().ok()) {
         return time.min(Duration::from_millis(most));
     }
+    #[cfg(not(debug_assertions))]
+    let _ = variable;
     time
 }
 
@@ -90,6 +112,33 @@ mod debug {
 
     static WANTED: OnceLock<Option<(String, u64)>> = OnceLock::new();
     static TIMES: AtomicU64 = AtomicU64::new(0);
+
+    static LINES: OnceLock<Vec<(String, String)>> = OnceLock::new();
+
+    pub(super) fn line(bytes: &[u8]) {
+        let lines = LINES.get_or_init(|| {
+            let wanted = std::env::var("ALT_FAULT_LINE").unwrap_or_default();
+            let pairs = wanted.split(',').filter_map(|one| one.split_once(':'));
+            pairs.map(|(what, marker)| (what.to_owned(), marker.to_owned())).collect()
+        });
+        for (what, marker) in lines {
+            if memchr::memmem::find(bytes, marker.as_bytes()).is_none() {
+                continue;
+            }
+            eprintln!("ALT_FAULT_LINE: {what}");
+            match what.as_str() {
+                "panic" => panic!("ALT_FAULT_LINE"),
+                "abort" => std::process::abort(),
+                // The first one only takes the runtime's own handler away.
+                "segv" => loop {
+                    let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGSEGV);
+                },
+                _ => loop {
+                    std::hint::spin_loop();
+                },
+            }
+        }
+    }
 
     pub(super) fn reached(step: Step) {
         let wanted = WANTED.get_or_init(|| {

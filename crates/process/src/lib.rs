@@ -3,6 +3,7 @@
 //!
 //! It knows no database, no files and no configuration.
 
+pub mod beat;
 pub mod clock;
 pub mod fault;
 pub mod lock;

@@ -17,6 +17,8 @@ use tokio_postgres::{Client, Row};
 
 const CAME_FROM: &str = include_str!("../../../sql/came_from.sql");
 const CANDIDATES: &str = include_str!("../../../sql/candidates.sql");
+const SUSPECT: &str = include_str!("../../../sql/suspect.sql");
+const CONVICT: &str = include_str!("../../../sql/convict.sql");
 
 /// Where a file was seen, for `log_files`: hints, never identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +103,8 @@ pub struct Candidate {
     pub by_ids: bool,
     /// What its lines were read as, as JSON of a [`Spec`](alt_line::parse::Spec), if that was noted.
     pub spec: Option<String>,
+    /// Offsets of its lines that ended the daemon, and are not to be touched; ascending.
+    pub set_aside: Vec<u64>,
 }
 
 fn hash(bytes: &[u8]) -> Hash {
@@ -116,6 +120,10 @@ fn unsigned<T: TryFrom<i64> + Default>(row: &Row, column: &str) -> T {
 
 fn bytes(row: &Row, column: &str) -> u32 {
     u32::try_from(row.get::<_, i32>(column)).unwrap_or_default()
+}
+
+fn offsets(stored: Vec<i64>) -> Vec<u64> {
+    stored.into_iter().filter_map(|offset| u64::try_from(offset).ok()).collect()
 }
 
 fn candidate(row: &Row) -> Candidate {
@@ -139,6 +147,7 @@ fn candidate(row: &Row) -> Candidate {
         unloaded: row.get("unloaded"),
         by_ids: row.get("by_ids"),
         spec: row.get("spec"),
+        set_aside: offsets(row.get("set_aside")),
     }
 }
 
@@ -171,8 +180,15 @@ pub struct Which {
     pub since: Option<Micros>,
 }
 
+impl Which {
+    /// Whether lines that ended the daemon are to be looked at: only where that is said.
+    pub fn wants_poison(&self) -> bool {
+        self.reason.as_deref() == Some(Reason::Poison.as_str())
+    }
+}
+
 /// At most `limit` spans of a file's rejects that begin at `from` or later, ascending. Those of a reason that
-/// this version does not know are left where they are.
+/// this version does not know are left where they are, and those that ended the daemon, unless they are asked for.
 pub async fn spans(
     client: &Client,
     file_id: i32,
@@ -185,7 +201,8 @@ pub async fn spans(
                  AND ($4::text IS NULL OR reason = $4) AND ($5::text IS NULL OR detail = $5) \
                  AND ($6::timestamptz IS NULL OR rejected_at >= $6) \
                ORDER BY file_offset LIMIT $7";
-    let known: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+    let is_meant = |reason: &&Reason| **reason != Reason::Poison || which.wants_poison();
+    let known: Vec<&str> = Reason::ALL.iter().filter(is_meant).map(|reason| reason.as_str()).collect();
     let rows = client
         .query_typed(
             sql,
@@ -228,6 +245,26 @@ pub async fn loaded_until(client: &Client) -> anyhow::Result<Micros> {
         .await
         .context("ask for the latest event")?;
     Ok(row.get::<_, Option<SystemTime>>(0).map_or(Micros::MIN, clock::micros))
+}
+
+/// Enters a line that may end the daemon, before it is touched; `deaths`: how often it is taken to have done so.
+pub async fn suspect(client: &Client, file_id: i32, offset: u64, deaths: i32) -> anyhow::Result<()> {
+    let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+    client
+        .execute_typed(SUSPECT, &[(&file_id, Type::INT4), (&offset, Type::INT8), (&deaths, Type::INT4)])
+        .await
+        .context("note a line before it is looked at by itself")?;
+    Ok(())
+}
+
+/// Counts that the daemon ended in a line. How often now; `None`: it was never entered, or is loaded.
+pub async fn convict(client: &Client, file_id: i32, offset: u64) -> anyhow::Result<Option<i32>> {
+    let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+    let row = client
+        .query_typed_opt(CONVICT, &[(&file_id, Type::INT4), (&offset, Type::INT8)])
+        .await
+        .context("note in which line the daemon ended")?;
+    Ok(row.map(|row| row.get(0)))
 }
 
 /// Stores where a known file was seen last; with its seal, if that is known now.

@@ -26,6 +26,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 3, name: "archive", sql: include_str!("../../../sql/0003_archive.sql") },
     Migration { version: 4, name: "long_paths", sql: include_str!("../../../sql/0004_long_paths.sql") },
     Migration { version: 5, name: "environments", sql: include_str!("../../../sql/0005_environments.sql") },
+    Migration { version: 6, name: "suspects", sql: include_str!("../../../sql/0006_suspects.sql") },
 ];
 
 /// The key of the advisory lock that migrations hold ("alt migr").

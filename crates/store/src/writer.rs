@@ -110,6 +110,8 @@ enum Job {
     Apps { reply: oneshot::Sender<Vec<App>> },
     Spans { file_id: i32, from: u64, which: Which, limit: i64, reply: oneshot::Sender<Vec<OldSpan>> },
     Salt { app_id: i32, day: LocalDay, reply: oneshot::Sender<Option<[u8; 32]>> },
+    Suspect { file_id: i32, offset: u64, deaths: i32, reply: oneshot::Sender<()> },
+    Convict { file_id: i32, offset: u64, reply: oneshot::Sender<Option<i32>> },
     Durable { reply: oneshot::Sender<bool> },
 }
 
@@ -289,6 +291,12 @@ impl Writer {
             }
             Job::Salt { app_id, day, reply } => {
                 self.answer(reply, async |client| dimensions::salt(client, app_id, &day).await).await
+            }
+            Job::Suspect { file_id, offset, deaths, reply } => {
+                self.answer(reply, async |client| files::suspect(client, file_id, offset, deaths).await).await
+            }
+            Job::Convict { file_id, offset, reply } => {
+                self.answer(reply, async |client| files::convict(client, file_id, offset).await).await
             }
             Job::Durable { reply } => {
                 self.answer(reply, async |client| Ok(super::make_durable(client).await?)).await

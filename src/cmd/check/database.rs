@@ -29,6 +29,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("checkpoints", "SELECT, INSERT, UPDATE"),
     ("access_logs", "SELECT, INSERT"),
     ("rejected_lines", "SELECT, INSERT, UPDATE, DELETE"),
+    ("suspects", "SELECT, INSERT, UPDATE, DELETE"),
     ("access_log_details", "SELECT"),
 ];
 
@@ -69,6 +70,7 @@ async fn ask(client: &Client, config: &Config, findings: &mut Findings) -> anyho
                 return Ok(());
             }
             applications(client, config, findings).await?;
+            poison(client, config, findings).await?;
             daemon(client, config, findings).await
         }
         Schema::Missing => {
@@ -181,6 +183,21 @@ async fn applications(client: &Client, config: &Config, findings: &mut Findings)
                 "correct `app` and `sites` of this [[source]]: `alt app list` shows the keys",
             );
         }
+    }
+    Ok(())
+}
+
+/// Lines that ended the daemon of this host, and were set aside.
+async fn poison(client: &Client, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
+    let sql = "SELECT f.path, r.file_offset FROM rejected_lines r JOIN log_files f ON f.id = r.file_id \
+               WHERE r.reason = 'poison' AND f.host = $1 ORDER BY r.rejected_at DESC LIMIT 10";
+    for row in client.query_typed(sql, &[(&config.load.host_name(), Type::TEXT)]).await? {
+        findings.add(
+            row.get::<_, String>(0),
+            format!("the line at offset {} ended the daemon twice and was set aside", row.get::<_, i64>(1)),
+            "report it (`alt rejects list --reason poison` shows it); with a version that can read it, \
+             `alt rejects retry --reason poison` loads it",
+        );
     }
     Ok(())
 }

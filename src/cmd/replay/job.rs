@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -211,7 +212,7 @@ impl Job<'_> {
     fn log(&mut self, item: &Item, progress: &mut Progress) -> Option<Result<Loaded, String>> {
         let outcome = loop {
             self.loader.is_current();
-            match self.try_file(item, progress) {
+            match self.guarded(item, progress) {
                 Err(Halt::Interrupted(_)) => {
                     if self.store.is_stopping() || self.store.is_closed() {
                         return None;
@@ -236,6 +237,20 @@ impl Job<'_> {
     /// Moves the bar to `now` bytes of this file.
     fn progress(&self, progress: &mut Progress, now: u64) {
         self.bytes_done.fetch_add(progress.reach(now), Ordering::Relaxed);
+    }
+
+    /// As [`Job::try_file`]; a line over which it panics is an error of the file, and no end of the others.
+    fn guarded(&mut self, item: &Item, progress: &mut Progress) -> Result<Loaded, Halt> {
+        let tried = std::panic::catch_unwind(AssertUnwindSafe(|| self.try_file(item, progress)));
+        tried.unwrap_or_else(|_| {
+            self.loader.abandon();
+            let said = format!(
+                "alt breaks over the line at offset {}: this is a defect, please report it with the lines above; the \
+                 file is not loaded from there on, nor are up to `batch_rows` lines before it",
+                self.loader.at()
+            );
+            Err(Halt::File(io::Error::new(io::ErrorKind::Unsupported, said)))
+        })
     }
 
     fn try_file(&mut self, item: &Item, progress: &mut Progress) -> Result<Loaded, Halt> {

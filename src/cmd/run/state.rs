@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use alt_collect::archive::archiver::Status;
 use alt_collect::source::progress::Progress;
 use alt_collect::source::siblings::{Place, live_paths};
+use alt_process::beat::Beat;
 use alt_process::clock;
+use alt_process::fault;
 use alt_process::lock::lock;
 use alt_process::metrics::{Disk, Metrics, Present};
 use alt_store::writer::{self, Watcher};
@@ -25,11 +26,14 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 const STILL_MAX: Duration = Duration::from_secs(60);
 const WRITER_STILL_MAX: Duration = Duration::from_secs(60).saturating_add(writer::COMMIT_TIMEOUT);
 
+/// Looks, a second apart, at which a reader has to stand still before the daemon gives up.
+const STILL_LOOKS: u32 = 5;
+
 /// A source: its name, its files, and a count that moves as long as its reader does.
 pub(super) struct Source {
     pub(super) name: String,
     pub(super) progress: Arc<Progress>,
-    pub(super) beat: Arc<AtomicU64>,
+    pub(super) beat: Arc<Beat>,
 }
 
 /// How things stand. Knows nothing of its own: it asks the parts.
@@ -58,9 +62,15 @@ impl Pulse {
 }
 
 impl State {
-    /// Looks whether all parts move, and says so. A reader may stand still while the database is known to be away, or
-    /// while the writer works, whose commits have a limit of their own.
+    /// Looks whether all parts move, and says so.
     fn moves(&self) -> bool {
+        let (reader, writer_moves) = self.still();
+        reader.is_none() && writer_moves
+    }
+
+    /// The first reader that stands still, and whether the writer moves. A reader may stand still while it waits for the
+    /// writer, whose commits have a limit of their own.
+    fn still(&self) -> (Option<usize>, bool) {
         let pulse = &mut *lock(&self.pulse);
         let now = Instant::now();
         let moved = |(seen, at): &mut (u64, Instant), beat: u64| {
@@ -69,15 +79,17 @@ impl State {
             }
             now.duration_since(*at)
         };
-        let still = |(last, source): (&mut (u64, Instant), &Source)| {
-            moved(last, source.beat.load(Ordering::Relaxed)) > STILL_MAX
-        };
-        let is_reader_still = pulse.beats.iter_mut().zip(&self.sources).map(still).fold(false, |a, b| a | b);
-        let writer_still = moved(&mut pulse.writer, self.writer.beat());
-        match self.writer.is_idle() {
-            true => !is_reader_still || self.writer.trouble().is_some(),
-            false => writer_still <= WRITER_STILL_MAX,
+        let is_idle = self.writer.is_idle();
+        let mut still = None;
+        for (index, (last, source)) in pulse.beats.iter_mut().zip(&self.sources).enumerate() {
+            let is_still = moved(last, source.beat.count()) > fault::still(STILL_MAX);
+            let is_excused = source.beat.is_waiting() && !is_idle;
+            if is_still && !is_excused {
+                still = still.or(Some(index));
+            }
         }
+        let writer_still = moved(&mut pulse.writer, self.writer.beat());
+        (still, is_idle || writer_still <= WRITER_STILL_MAX)
     }
 
     fn archive_trouble(&self) -> Option<String> {
@@ -163,13 +175,15 @@ pub(super) struct Systemd {
     is_ready: bool,
     watchdog: Option<Duration>,
     told: Option<(Instant, String)>,
+    /// Looks in a row at which a reader stood still.
+    still: u32,
 }
 
 impl Systemd {
     pub(super) fn new() -> Systemd {
         let mut micros = 0;
         let watchdog = sd_notify::watchdog_enabled(false, &mut micros).then(|| Duration::from_micros(micros));
-        Systemd { is_ready: false, watchdog, told: None }
+        Systemd { is_ready: false, watchdog, told: None, still: 0 }
     }
 
     /// How often [`Systemd::report`] is to be called.
@@ -192,5 +206,13 @@ impl Systemd {
         if self.watchdog.is_some() && state.moves() {
             let _ = sd_notify::notify(false, &[NotifyState::Watchdog]);
         }
+    }
+
+    /// The reader that stands still, where no watchdog ends the daemon over it. Several looks in a row have to say so: after
+    /// the whole process was stopped for a while, all parts seem to have stood still.
+    pub(super) fn gives_up(&mut self, state: &State) -> Option<usize> {
+        let still = if self.watchdog.is_some() { None } else { state.still().0 };
+        self.still = if still.is_some() { self.still + 1 } else { 0 };
+        still.filter(|_| self.still >= STILL_LOOKS)
     }
 }

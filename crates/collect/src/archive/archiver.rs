@@ -150,6 +150,8 @@ struct State {
     uri: Option<String>,
     raw_bytes: Option<u64>,
     raw_sha256: Option<Vec<u8>>,
+    /// Offsets of lines that are not to be touched, because they ended the daemon; ascending.
+    set_aside: Vec<u64>,
 }
 
 impl State {
@@ -535,15 +537,16 @@ impl Archiver {
         let started = Instant::now();
         let log = opened.stream().map_err(of_file(&file.path))?;
         let Object { packed, lines, times } =
-            pack(log, &self.watched[index].format, compression, spool()?, &self.stop).map_err(|error| {
-                if self.stop.is_stopped() {
-                    error
-                } else if error.is::<super::Unreadable>() {
-                    Failed::File(error.context(format!("read {}", file.path.display()))).into()
-                } else {
-                    Failed::Archive(error).into()
-                }
-            })?;
+            pack(log, &self.watched[index].format, &state.set_aside, compression, spool()?, &self.stop)
+                .map_err(|error| {
+                    if self.stop.is_stopped() {
+                        error
+                    } else if error.is::<super::Unreadable>() {
+                        Failed::File(error.context(format!("read {}", file.path.display()))).into()
+                    } else {
+                        Failed::Archive(error).into()
+                    }
+                })?;
         fault::at(Step::Packed);
         let (before, after) = opened.stamps().map_err(of_file(&file.path))?;
         if packed.raw_bytes != state.loaded_bytes || before != after {
@@ -657,6 +660,7 @@ impl Archiver {
             uri: row.get("archive_uri"),
             raw_bytes: row.get::<_, Option<i64>>("raw_bytes").map(unsigned),
             raw_sha256: row.get("raw_sha256"),
+            set_aside: row.get::<_, Vec<i64>>("set_aside").into_iter().map(unsigned).collect(),
         }))
     }
 

@@ -11,6 +11,7 @@ use alt_line::checkpoint::Proof;
 use alt_line::hit::Reason;
 use alt_line::lines::Line;
 use alt_process::clock;
+use alt_process::fault;
 use alt_store::files::Which;
 use alt_store::writer::{Interrupted, Store};
 
@@ -161,8 +162,16 @@ impl Loader {
                 aside.reading.skip_to(at)?;
                 wanted = at;
             }
+            // One that ended a daemon is looked at again where that is asked for, and only there.
+            let is_set_aside =
+                aside.among == Among::Lines && aside.reading.is_set_aside(aside.reading.offset());
+            self.at = aside.reading.offset();
             match aside.reading.step()? {
+                Step::New(line, _) if is_set_aside => {
+                    self.work.batch.filtered(line.offset, line.span, line.bytes);
+                }
                 Step::New(line, twins) => {
+                    fault::line(line.bytes);
                     if line.offset + line.span > wanted {
                         self.way.line(&line, twins, now, &mut self.work.batch, &mut self.catalog)?;
                     } else if let Some(twins) = twins {
@@ -171,7 +180,10 @@ impl Loader {
                 }
                 Step::Warm(line, twins) => self.way.warm(&line, twins),
                 Step::End => {
-                    if finish && let Step::New(line, twins) = aside.reading.last() {
+                    if finish
+                        && !is_set_aside
+                        && let Step::New(line, twins) = aside.reading.last()
+                    {
                         self.way.line(&line, twins, now, &mut self.work.batch, &mut self.catalog)?;
                     }
                     return Ok(End::File);
@@ -191,6 +203,7 @@ impl Loader {
             let spans = chunk.iter().map(|(span, _)| span.clone()).collect();
             self.work.batch.open_aside(file.clone(), 0, nothing, Among::Copies, spans);
             for (span, raw) in chunk {
+                fault::line(raw);
                 let line = Line { offset: span.offset, span: span.bytes, bytes: raw, too_long: false };
                 let done = self.way.line(&line, None, now, &mut self.work.batch, &mut self.catalog);
                 if let Err(interrupted) = done {

@@ -21,6 +21,7 @@ use alt_store::writer::{Interrupted, Store};
 use super::progress::{Progress, Stands};
 use super::reading::{Belongs, Choice, Identified, Opened, Reading};
 use super::siblings::{Key, Place, key, live_paths, siblings};
+use super::trail::Hand;
 use super::watch::Watch;
 
 /// Rotated files that are open at the same time: each holds a buffer.
@@ -99,6 +100,7 @@ pub struct Follow {
     watch: Watch,
     store: Store,
     progress: Arc<Progress>,
+    hand: Hand,
     /// The last look left files for later that there is room for.
     is_more: bool,
     /// It was looked since that was told.
@@ -137,10 +139,12 @@ impl Follow {
         store: Store,
         watch: Watch,
         progress: Arc<Progress>,
+        hand: Hand,
     ) -> Follow {
         Follow {
             belongs,
             progress,
+            hand,
             is_more: false,
             looked: false,
             unseen: place.paths.clone(),
@@ -425,6 +429,7 @@ impl Follow {
             problems.extend(failed.into_iter().map(|(path, error)| (path, error.to_string())));
             let live = std::iter::once((live_path.clone(), true));
             for (path, is_live) in live.chain(siblings.into_iter().map(|path| (path, false))) {
+                self.hand.beat.moves();
                 match std::fs::metadata(&path) {
                     Ok(metadata) if metadata.is_file() => {
                         let stamp = Stamp::of(&metadata);
@@ -536,7 +541,7 @@ impl Follow {
                     tracing::info!(path = %found.path.display(), "can be read again");
                 }
                 // Or it was renamed between the look and the opening: the next look sees it as it is.
-                (opened.key() == found.key).then_some(opened)
+                (opened.key() == found.key).then(|| opened.by(&self.hand))
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
             Err(e) => {

@@ -7,4 +7,5 @@ pub mod reading;
 pub mod siblings;
 pub mod stored;
 pub mod tar;
+pub mod trail;
 pub mod watch;

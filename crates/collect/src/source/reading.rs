@@ -27,6 +27,7 @@ pub use opened::{Beside, Choice, Identified, Opened};
 
 use super::progress::Stands;
 use super::siblings::{Key, key};
+use super::trail::{Hand, Held, How};
 
 /// Whether a file is told apart by ids in its lines, and what its source is called: what identity needs.
 #[derive(Debug, Clone)]
@@ -102,6 +103,11 @@ pub struct Reading {
     /// How far it is committed, and how many bytes of a line without its end stand behind what was handed out.
     pub reached: Arc<Reached>,
     rest: Arc<AtomicU64>,
+    hand: Hand,
+    /// What was read is written down as being in hand.
+    is_held: bool,
+    /// Offsets of lines that are not to be touched, because they ended the daemon; ascending.
+    set_aside: Vec<u64>,
 }
 
 /// What a line of a file is for.
@@ -112,6 +118,17 @@ pub enum Step<'a> {
     Warm(Line<'a>, &'a mut Twins),
     /// There is no whole line at the moment.
     End,
+}
+
+/// What comes next in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// A line.
+    Line,
+    /// A last line without a newline.
+    Last,
+    /// Nothing at the moment.
+    Nothing,
 }
 
 impl Reading {
@@ -217,11 +234,71 @@ impl Reading {
         }
     }
 
+    /// Writes down that what was read and not yet handed out is in hand, or, alone, the next line.
+    fn hold(&mut self, how: How, to: u64) {
+        self.is_held = how != How::Rests;
+        if self.hand.slot.is_none() {
+            return;
+        }
+        self.show(how, how == How::Line, self.lines.offset(), to);
+    }
+
+    /// Writes down that the next line is in hand, and nothing else.
+    pub fn hold_line(&mut self) {
+        self.hold(How::Line, self.lines.read_offset());
+    }
+
+    /// Writes down that nothing is in hand any more, but what was may be on its way; `one`: the line at this offset alone.
+    pub fn let_go(&mut self, one: Option<u64>) {
+        if !std::mem::take(&mut self.is_held) || self.hand.slot.is_none() {
+            return;
+        }
+        let (from, is_one) = (one.unwrap_or_default(), one.is_some());
+        self.show(How::Rests, is_one, from, self.lines.read_offset());
+    }
+
+    fn show(&self, how: How, is_one: bool, from: u64, to: u64) {
+        let (file_id, head) = (self.file.id(), self.file.head().proof.hash);
+        // A log that was cut in place has the inode of what it held before: by that goes only what has no key yet that stays.
+        let key = if self.is_new() { self.key } else { (0, 0) };
+        self.hand.holds(&Held { how, is_one, file_id, head, key, from, to });
+    }
+
+    /// Says that the line at `offset` is not to be touched.
+    pub fn set_aside(&mut self, offset: u64) {
+        if let Err(at) = self.set_aside.binary_search(&offset) {
+            self.set_aside.insert(at, offset);
+        }
+    }
+
+    /// Whether the line at `offset` is not to be touched.
+    pub fn is_set_aside(&self, offset: u64) -> bool {
+        !self.set_aside.is_empty() && self.set_aside.binary_search(&offset).is_ok()
+    }
+
+    /// What comes next, without handing it out; reads until that is known. `finish`: a last line without a newline is one.
+    ///
+    /// # Errors
+    /// As those of [`Reading::step`].
+    pub fn next(&mut self, finish: bool) -> io::Result<Next> {
+        if self.lines.offset() >= self.until {
+            self.at_end = true;
+            return Ok(Next::Nothing);
+        }
+        while !self.lines.has_line() {
+            if self.read()? == 0 {
+                return Ok(if finish && self.has_rest() { Next::Last } else { Next::Nothing });
+            }
+        }
+        Ok(Next::Line)
+    }
+
     /// Reads once. Bytes read; 0 at the end.
     ///
     /// # Errors
     /// It cannot be read, or holds something else by now than what was read of it ([`WrittenOver`]).
     fn read(&mut self) -> io::Result<usize> {
+        self.hand.beat.moves();
         let at = self.lines.read_offset();
         if let Input::Plain(file) = &self.input
             && file.metadata()?.size() <= at
@@ -285,6 +362,10 @@ impl Reading {
             if self.read()? == 0 {
                 return Ok(Step::End);
             }
+            self.is_held = false;
+        }
+        if !self.is_held {
+            self.hold(How::Lines, self.lines.read_offset());
         }
         let warm = self.lines.offset() < self.warm_until;
         Ok(match (self.lines.next_line(), &mut self.twins) {
@@ -304,6 +385,9 @@ impl Reading {
     pub fn last(&mut self) -> Step<'_> {
         if self.lines.offset() >= self.until {
             return Step::End;
+        }
+        if !self.is_held {
+            self.hold(How::Lines, self.lines.read_offset());
         }
         match self.lines.last_line() {
             Some(line) => Step::New(line, self.twins.as_mut()),

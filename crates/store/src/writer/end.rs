@@ -13,6 +13,7 @@ use alt_line::checkpoint::Head;
 use alt_line::enrich::App;
 use alt_line::enrich::day::LocalDay;
 use alt_line::hit::Micros;
+use alt_process::beat::Beat;
 use alt_process::lock::lock;
 use alt_process::metrics::Totals;
 use tokio::sync::{mpsc, oneshot};
@@ -99,6 +100,8 @@ pub struct Store {
     /// Questions of ends that have no batch on the way: the batches of others are not waited for.
     questions: mpsc::Sender<Job>,
     batches: Arc<HandedOver>,
+    /// Of the thread that waits by this end.
+    beat: Arc<Beat>,
     shared: Arc<Shared>,
 }
 
@@ -137,7 +140,7 @@ impl Watcher {
 impl Store {
     /// The first one.
     pub(super) fn new(jobs: mpsc::Sender<Job>, questions: mpsc::Sender<Job>, shared: Arc<Shared>) -> Store {
-        Store { jobs, questions, batches: Arc::default(), shared }
+        Store { jobs, questions, batches: Arc::default(), beat: Arc::default(), shared }
     }
 
     /// Another end, for readers that have nothing to do with each other. What one asks is answered after the batches that
@@ -145,6 +148,12 @@ impl Store {
     #[must_use]
     pub fn another_end(&self) -> Store {
         Store { batches: Arc::default(), ..self.clone() }
+    }
+
+    /// The same end, for the thread whose beat this is: while it waits here, it has no need to move.
+    #[must_use]
+    pub fn with_beat(&self, beat: &Arc<Beat>) -> Store {
+        Store { beat: Arc::clone(beat), ..self.clone() }
     }
 
     /// Moves whenever what was read from the database may no longer hold. A reader that sees it moved forgets
@@ -221,10 +230,12 @@ impl Store {
     /// Hands a batch over; waits while two others are on their way.
     pub fn commit(&self, work: Work) -> Result<(), Interrupted> {
         let job = Job::Commit(Box::new(work), OnItsWay::from(self));
+        let _waiting = self.beat.waiting();
         self.jobs.blocking_send(job).map_err(|_| Interrupted)
     }
 
     fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, Interrupted> {
+        let _waiting = self.beat.waiting();
         let (reply, answer) = oneshot::channel();
         self.shared.in_flight.fetch_add(1, Ordering::AcqRel);
         let counts = lock(&self.batches.counts);
@@ -250,6 +261,7 @@ impl Store {
     pub fn settled(&self) -> Result<(), Interrupted> {
         let counts = lock(&self.batches.counts);
         let before = counts.handed_over;
+        let _waiting = self.beat.waiting();
         drop(self.batches.ended.wait_while(counts, |counts| counts.ended < before));
         if self.is_closed() { Err(Interrupted) } else { Ok(()) }
     }
@@ -290,6 +302,16 @@ impl Store {
     ) -> Result<Vec<OldSpan>, Interrupted> {
         let which = which.clone();
         self.ask(|reply| Job::Spans { file_id, from, which, limit, reply })
+    }
+
+    /// Enters a line that may end the daemon, before it is touched; `deaths`: how often it is taken to have done so.
+    pub fn suspect(&self, file_id: i32, offset: u64, deaths: i32) -> Result<(), Interrupted> {
+        self.ask(|reply| Job::Suspect { file_id, offset, deaths, reply })
+    }
+
+    /// Counts that the daemon ended in a line. How often now; `None`: it was never entered, or is loaded.
+    pub fn convict(&self, file_id: i32, offset: u64) -> Result<Option<i32>, Interrupted> {
+        self.ask(|reply| Job::Convict { file_id, offset, reply })
     }
 
     /// The salt of an application's local day; `None` where it is dead.

@@ -21,6 +21,7 @@ use alt_store::writer::{Interrupted, Store};
 
 use super::{Belongs, Input, Key, Reading, fill, fill_at, key};
 use crate::source::stored::{self, Packing};
+use crate::source::trail::{Beating, Hand};
 
 /// A file that was opened and not yet identified.
 pub struct Opened {
@@ -29,6 +30,7 @@ pub struct Opened {
     metadata: Metadata,
     packing: Packing,
     progress: Arc<AtomicU64>,
+    hand: Hand,
 }
 
 /// What opening a file against the checkpoints came to.
@@ -131,7 +133,14 @@ impl Opened {
         let metadata = file.metadata()?;
         let mut first = [0; 4];
         let n = file.read_at(&mut first, 0)?;
-        Ok(Opened { path: path.to_owned(), packing: stored::packing(&first[..n])?, file, metadata, progress })
+        let (path, packing) = (path.to_owned(), stored::packing(&first[..n])?);
+        Ok(Opened { path, file, metadata, packing, progress, hand: Hand::default() })
+    }
+
+    /// The same, by a reader that shows what it has in hand.
+    #[must_use]
+    pub fn by(self, hand: &Hand) -> Opened {
+        Opened { hand: hand.clone(), ..self }
     }
 
     /// Device and inode.
@@ -166,7 +175,9 @@ impl Opened {
     pub fn stream(&self) -> io::Result<Box<dyn Read + Send>> {
         self.progress.store(0, Ordering::Relaxed);
         let counted = Counted { file: self.file.try_clone()?, at: 0, count: Arc::clone(&self.progress) };
-        stored::unpack(io::BufReader::with_capacity(128 * 1024, counted))
+        let unpacked = stored::unpack(io::BufReader::with_capacity(128 * 1024, counted))?;
+        // Little on the disk may be much when it is unpacked.
+        Ok(Box::new(Beating::new(unpacked, &self.hand.beat)))
     }
 
     /// The first bytes, enough to find the head in, and whether they may be all that there ever are.
@@ -243,7 +254,7 @@ impl Opened {
             }
         }
         let mut shorter = None;
-        for Candidate { checkpoint, unloaded, by_ids, .. } in candidates {
+        for Candidate { checkpoint, unloaded, by_ids, set_aside, .. } in candidates {
             let stood = self.stand(&checkpoint, &beginning)?;
             match stood.standing {
                 Standing::Continues | Standing::Beyond if unloaded => {
@@ -261,7 +272,7 @@ impl Opened {
                     let is_beyond = stood.standing == Standing::Beyond;
                     let ids = by_ids || is_beyond || !choice.other_than.is_empty();
                     return self
-                        .continued(&checkpoint, head, stood, ids, belongs)
+                        .continued(&checkpoint, head, stood, (ids, set_aside), belongs)
                         .map(|r| Ok(Identified::Reading(r)));
                 }
             }
@@ -333,21 +344,22 @@ impl Opened {
                 same_events(candidate.spec.as_deref(), belongs)?;
                 let ends = || self.file.metadata().map(|m| m.size() == candidate.checkpoint.loaded_bytes);
                 if !all || standing == Done || standing == Continues && !self.is_packed() && ends()? {
-                    known = Some(candidate.checkpoint);
+                    known = Some((candidate.checkpoint, candidate.set_aside));
                 }
                 break;
             }
         }
         let file = match &known {
-            Some(known) => FileRef::Known { id: known.file_id, head: known.head },
+            Some((known, _)) => FileRef::Known { id: known.file_id, head: known.head },
             None => match store.new_file_id() {
                 Ok(id) => FileRef::New { id, head, disproved: Vec::new() },
                 Err(interrupted) => return Ok(Err(interrupted)),
             },
         };
-        let loaded_bytes = known.map(|known| known.loaded_bytes);
+        let (loaded_bytes, set_aside) = known.map(|(known, lines)| (known.loaded_bytes, lines)).unzip();
         self.begun(file, belongs).map(|mut reading| {
             reading.until = loaded_bytes.unwrap_or(u64::MAX);
+            reading.set_aside = set_aside.unwrap_or_default();
             Ok(Beside::Reading { reading, loaded_bytes })
         })
     }
@@ -427,7 +439,7 @@ impl Opened {
         checkpoint: &Checkpoint,
         head: Head,
         stood: Stood,
-        unknown: bool,
+        (unknown, set_aside): (bool, Vec<u64>),
         belongs: &Belongs,
     ) -> io::Result<Box<Reading>> {
         let better = (checkpoint.head.is_provisional() && head.proof.bytes > checkpoint.head.proof.bytes)
@@ -437,6 +449,7 @@ impl Opened {
         let mut reading =
             self.reading(file, stream, before, (checkpoint.loaded_bytes, checkpoint.tail), belongs)?;
         reading.by_ids = unknown;
+        reading.set_aside = set_aside;
         reading.better_head = better;
         Ok(reading)
     }
@@ -504,6 +517,9 @@ impl Opened {
             sealed: false,
             reached: Reached::at(from),
             rest: Arc::default(),
+            hand: self.hand,
+            is_held: false,
+            set_aside: Vec::new(),
         });
         if start > 0 && warm {
             // `start` lies within a line: the window begins with the one after it.
