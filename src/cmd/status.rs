@@ -22,7 +22,7 @@ use crate::pure::checkpoint::{Checkpoint, HEAD_SEARCH_BYTES, Hash, Head, Proof, 
 use crate::pure::lines::LINE_BYTES_MAX;
 use crate::source::siblings::siblings;
 use crate::source::stored::{self, Packing};
-use crate::store::{self, migrate};
+use crate::store::{self, migrate, retention};
 
 /// A file as people see it.
 #[derive(Debug, Clone, Serialize)]
@@ -82,6 +82,11 @@ pub async fn run(config: &Config, args: &cli::Status, out: Out<'_>) -> anyhow::R
     let known = select(&client, if args.all_hosts { None } else { Some(&host) }).await?;
     let entries = compare(config, &host, known);
     print(&entries, args.json, false, out)?;
+    if !args.json
+        && let Some(waits) = retention::waits(&client, &host, config.retention.rows.as_ref()).await?
+    {
+        writeln!(out, "{waits}\n    {}", waits.mend())?;
+    }
     Ok(Outcome::Done)
 }
 

@@ -22,6 +22,7 @@ mod postgres;
 mod publish;
 mod rejects;
 mod replay;
+mod retention;
 mod setup;
 mod store;
 mod support;

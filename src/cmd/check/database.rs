@@ -31,6 +31,9 @@ const NEEDED: &[(&str, &str)] = &[
     ("access_logs", "SELECT, INSERT"),
     ("rejected_lines", "SELECT, INSERT, UPDATE, DELETE"),
     ("access_log_details", "SELECT"),
+    ("retention_clock", "SELECT, INSERT, UPDATE, DELETE"),
+    ("retention_words", "SELECT, INSERT"),
+    ("retention_drops", "SELECT, INSERT, DELETE"),
 ];
 
 /// Looks at the database.
@@ -70,6 +73,7 @@ async fn ask(client: &Client, config: &Config, findings: &mut Findings) -> anyho
                 return Ok(());
             }
             applications(client, config, findings).await?;
+            retention(client, config, findings).await?;
             daemon(client, config, findings).await
         }
         Schema::Missing => {
@@ -182,6 +186,16 @@ async fn applications(client: &Client, config: &Config, findings: &mut Findings)
                 "correct `app` and `sites` of this [[source]]: `alt app list` shows the keys",
             );
         }
+    }
+    Ok(())
+}
+
+/// What keeps something from being deleted that is old enough, until somebody does something.
+async fn retention(client: &Client, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
+    let host = config.load.host_name();
+    let waits = store::retention::waits(client, &host, config.retention.rows.as_ref()).await?;
+    if let Some(waits) = waits.filter(|waits| waits.word().is_some()) {
+        findings.add("retention", waits.to_string(), waits.mend());
     }
     Ok(())
 }

@@ -34,7 +34,7 @@ use crate::source::progress::Progress;
 use crate::source::reading::Belongs;
 use crate::source::watch::Watch;
 use crate::store;
-use crate::store::writer::{self, Options, Store};
+use crate::store::writer::{self, Options, Store, Upkeep};
 
 /// How often the archiver looks whether all is loaded, at the end of all.
 const FINISH_INTERVAL: Duration = Duration::from_millis(50);
@@ -105,7 +105,7 @@ async fn serve(
     let (store, writer) = writer::pair(Options {
         postgres: config.postgres.clone(),
         application_name: store::session_name("run", &config.load.host_name()),
-        upkeep: Some(config.retention.clone()),
+        upkeep: Some(Upkeep { retention: config.retention.clone(), host: config.load.host_name() }),
         patient: true,
         rehearsal: None,
         metrics: Arc::clone(metrics),
