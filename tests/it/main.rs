@@ -5,6 +5,7 @@ mod admin;
 mod archive;
 mod beacon;
 mod browser;
+mod citus;
 mod cli;
 mod follow;
 mod host;
