@@ -43,6 +43,8 @@ pub struct Readiness {
     pub postgres: Option<String>,
     /// What keeps it from archiving; loading goes on meanwhile.
     pub archive: Option<String>,
+    /// What keeps it from deleting what is old enough; loading goes on meanwhile.
+    pub retention: Option<String>,
 }
 
 /// Knows the answers.

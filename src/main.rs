@@ -60,6 +60,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         Command::Status(args) => block_on(cmd::status::run(&config, args, out)),
         Command::Archive(verb) => cmd::archive::run(&config, verb, out),
         Command::Rejects(verb) => cmd::rejects::run(&config, verb, out),
+        Command::Retention(verb) => block_on(cmd::retention::run(&config, verb, out)),
         Command::Setup(_)
         | Command::Check(_)
         | Command::Pages(_)

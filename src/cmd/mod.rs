@@ -19,6 +19,7 @@ pub mod pages;
 pub mod parse;
 pub mod rejects;
 pub mod replay;
+pub mod retention;
 pub mod run;
 pub mod setup;
 pub mod show;

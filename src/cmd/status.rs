@@ -15,7 +15,7 @@ use alt_collect::source::stored::{self, Packing};
 use alt_config::Config;
 use alt_line::checkpoint::{Checkpoint, HEAD_SEARCH_BYTES, Hash, Head, Proof, Standing, hash};
 use alt_line::lines::LINE_BYTES_MAX;
-use alt_store::migrate;
+use alt_store::{migrate, retention};
 use anyhow::Context;
 use serde::Serialize;
 use tokio_postgres::types::Type;
@@ -82,6 +82,11 @@ pub async fn run(config: &Config, args: &cli::Status, out: Out<'_>) -> anyhow::R
     let known = select(&client, if args.all_hosts { None } else { Some(&host) }).await?;
     let entries = compare(config, &host, known);
     print(&entries, args.json, false, out)?;
+    if !args.json
+        && let Some(waits) = retention::waits(&client, &host, config.retention.rows.as_ref()).await?
+    {
+        writeln!(out, "{waits}\n    {}", waits.mend())?;
+    }
     Ok(Outcome::Done)
 }
 

@@ -104,22 +104,23 @@ fn help_is_a_small_manual() {
     Usage: alt [OPTIONS] <COMMAND>
 
     Commands:
-      setup    Prepare this machine, as root, once: role, database, schema, first application, nginx
-               site
-      run      Follow the logs and load them: the daemon
-      replay   Load archived or foreign logs; what is there already is not loaded twice
-      unload   Take rows out again: those of a file, or of an application in a range of time
-      parse    Show what lines mean, as JSON, one object a line; needs no database
-      migrate  Create or upgrade the schema
-      app      Applications: whose hits are whose
-      beacon   The script that pages bring in, and the lines to paste
-      check    Find what is wrong, and say how to mend it
-      status   Show how far every log is loaded
-      tail     Watch hits as they come
-      explain  Show how a line is parsed, enriched and classified, and by which rule
-      rejects  Lines that could not become rows
-      archive  The archive: what is in it, and getting it back
-      help     Print this message or the help of the given subcommand(s)
+      setup      Prepare this machine, as root, once: role, database, schema, first application, nginx
+                 site
+      run        Follow the logs and load them: the daemon
+      replay     Load archived or foreign logs; what is there already is not loaded twice
+      unload     Take rows out again: those of a file, or of an application in a range of time
+      parse      Show what lines mean, as JSON, one object a line; needs no database
+      migrate    Create or upgrade the schema
+      app        Applications: whose hits are whose
+      beacon     The script that pages bring in, and the lines to paste
+      check      Find what is wrong, and say how to mend it
+      status     Show how far every log is loaded
+      tail       Watch hits as they come
+      explain    Show how a line is parsed, enriched and classified, and by which rule
+      rejects    Lines that could not become rows
+      retention  What is deleted for its age, what keeps it, and what was deleted
+      archive    The archive: what is in it, and getting it back
+      help       Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help

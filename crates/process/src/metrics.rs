@@ -166,6 +166,8 @@ pub struct Present {
     pub archive_up: Option<bool>,
     /// What waits for it; `None`: there is none, or that is not known yet.
     pub archive_queue: Option<Queue>,
+    /// What deleting by age waits for: `clock` or `months`.
+    pub retention_waits: Option<&'static str>,
     /// Where the followed logs are.
     pub disks: Vec<Disk>,
 }
@@ -455,6 +457,9 @@ fn present_state(page: &Page, present: &Present) -> prometheus::Result<()> {
         let help = "Age of the oldest of them, by its last write.";
         page.gauge("alt_archive_oldest_seconds", help, &[], one(queue.oldest_seconds))?;
     }
+    let waits = |what: &str| (vec![what.to_owned()], f64::from(present.retention_waits == Some(what)));
+    let help = "Whether deleting what is old enough waits for somebody: for the clock, or for a word about many months.";
+    page.gauge("alt_retention_waits", help, &["for"], ["clock", "months"].map(waits))?;
     let disks =
         |of: fn(&Disk) -> u64| present.disks.iter().map(move |d| (vec![d.path.clone()], of(d) as f64));
     page.gauge("alt_log_disk_free_bytes", "Room for logs.", &["path"], disks(|disk| disk.free))?;

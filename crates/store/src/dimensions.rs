@@ -10,11 +10,12 @@ use alt_process::fault::{self, Step};
 use anyhow::Context;
 use futures_util::future::join;
 use tokio_postgres::Client;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 const ADD_AGENTS: &str = include_str!("../../../sql/add_agents.sql");
 const ADD_ENVIRONMENTS: &str = include_str!("../../../sql/add_environments.sql");
 const KILL_SALTS: &str = include_str!("../../../sql/kill_salts.sql");
+const PURGE_REJECTS: &str = include_str!("../../../sql/purge_rejects.sql");
 
 /// All applications that are not disabled.
 pub async fn apps(client: &Client) -> anyhow::Result<Vec<App>> {
@@ -107,8 +108,7 @@ async fn add_environments(client: &Client, environments: &mut [Environment]) -> 
 pub async fn salt(client: &Client, app_id: i32, day: &LocalDay) -> anyhow::Result<Option<[u8; 32]>> {
     let date = day.date.to_string();
     let read = "SELECT salt FROM visitor_salts WHERE app_id = $1 AND day = $2::text::date";
-    let key: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
-        [(&app_id, Type::INT4), (&date, Type::TEXT)];
+    let key: [(&(dyn ToSql + Sync), Type); 2] = [(&app_id, Type::INT4), (&date, Type::TEXT)];
     let found = client.query_typed_opt(read, &key).await.context("read a visitor salt")?;
     let row = match found {
         Some(row) => row,
@@ -137,26 +137,31 @@ pub async fn salt(client: &Client, app_id: i32, day: &LocalDay) -> anyhow::Resul
     salt.map(|s| s.try_into().context("a visitor salt is not 32 bytes")).transpose()
 }
 
-/// Destroys the salts whose time is over. Returns how many.
-pub async fn kill_salts(client: &Client) -> anyhow::Result<u64> {
-    client.execute_typed(KILL_SALTS, &[]).await.context("destroy old visitor salts")
+/// Destroys the salts whose time is over at `now`, as `host`. Returns how many.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn kill_salts(client: &Client, now: Micros, host: &str) -> anyhow::Result<i64> {
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&clock::system_time(now), Type::TIMESTAMPTZ), (&host, Type::TEXT)];
+    let row = client.query_typed_one(KILL_SALTS, &parameters).await.context("destroy old visitor salts")?;
+    Ok(row.get(0))
 }
 
-/// Deletes rejects older than `before`, in slices, so that nothing waits for long. Returns how many spans; what
-/// is left is deleted the next time.
-pub async fn purge_rejects(client: &Client, before: Micros) -> anyhow::Result<u64> {
-    const SLICE: u64 = 10_000;
+/// Deletes rejects older than `before`, as `host`, in slices, so that nothing waits for long. Returns how many spans;
+/// what is left is deleted the next time.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn purge_rejects(client: &Client, before: Micros, host: &str) -> anyhow::Result<i64> {
+    const SLICE: i64 = 10_000;
     const SLICES_MAX: u64 = 20;
     let mut purged = 0;
     for _ in 0..SLICES_MAX {
-        let slice = client
-            .execute_typed(
-                "DELETE FROM rejected_lines WHERE ctid = ANY (ARRAY( \
-                    SELECT ctid FROM rejected_lines WHERE rejected_at < $1 LIMIT 10000))",
-                &[(&clock::system_time(before), Type::TIMESTAMPTZ)],
-            )
-            .await
-            .context("purge old rejects")?;
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&clock::system_time(before), Type::TIMESTAMPTZ), (&host, Type::TEXT), (&SLICE, Type::INT8)];
+        let row = client.query_typed_one(PURGE_REJECTS, &parameters).await.context("purge old rejects")?;
+        let slice: i64 = row.get(0);
         purged += slice;
         if slice < SLICE {
             break;

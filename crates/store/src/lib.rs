@@ -10,6 +10,8 @@ pub mod files;
 pub mod migrate;
 pub mod partitions;
 pub mod rehearsal;
+pub mod retention;
+pub mod statements;
 pub mod writer;
 
 use tokio_postgres::Client;

@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
+use super::statements::statements;
 /// One step of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Migration {
@@ -27,6 +28,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 4, name: "long_paths", sql: include_str!("../../../sql/0004_long_paths.sql") },
     Migration { version: 5, name: "environments", sql: include_str!("../../../sql/0005_environments.sql") },
     Migration { version: 6, name: "suspects", sql: include_str!("../../../sql/0006_suspects.sql") },
+    Migration { version: 7, name: "retention", sql: include_str!("../../../sql/0007_retention.sql") },
 ];
 
 /// The key of the advisory lock that migrations hold ("alt migr").
@@ -169,7 +171,10 @@ async fn apply_one(client: &mut Client, migration: &Migration) -> anyhow::Result
         .await?
         .is_some();
     if !done {
-        tx.batch_execute(migration.sql).await?;
+        // Each as a message of its own: Citus refuses a change of a distributed table that comes with other statements.
+        for statement in statements(migration.sql) {
+            tx.batch_execute(statement).await?;
+        }
         tx.execute_typed(
             "INSERT INTO schema_migrations (version, name) VALUES ($1, $2)",
             &[(&migration.version, Type::INT4), (&migration.name, Type::TEXT)],

@@ -13,6 +13,7 @@ use anyhow::{Context, bail};
 use jiff::civil::Date;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
 
 use super::NOTICE_THAT_WE_ARE_GONE;
 
@@ -107,7 +108,7 @@ async fn is_attached(client: &Client, name: &str) -> anyhow::Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM pg_inherits \
                WHERE inhparent = 'access_logs'::regclass AND inhrelid = to_regclass($1))";
     let row = client
-        .query_typed_one(sql, &[(&name, tokio_postgres::types::Type::TEXT)])
+        .query_typed_one(sql, &[(&name, Type::TEXT)])
         .await
         .with_context(|| format!("look for partition {name}"))?;
     Ok(row.get(0))
@@ -117,10 +118,8 @@ async fn make_locked(client: &Client, month: Month, name: &str) -> anyhow::Resul
     if is_attached(client, name).await? {
         return Ok(());
     }
-    let exists: bool = client
-        .query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&name, tokio_postgres::types::Type::TEXT)])
-        .await?
-        .get(0);
+    let exists: bool =
+        client.query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&name, Type::TEXT)]).await?.get(0);
     if exists {
         bail!(
             "table {name} exists but is no partition of access_logs: attach it again (ALTER TABLE access_logs \
@@ -128,18 +127,23 @@ async fn make_locked(client: &Client, month: Month, name: &str) -> anyhow::Resul
         );
     }
     let (from, to) = (first_day(month), first_day(month + 1));
-    client
-        .batch_execute(&format!(
-            "CREATE TABLE {name} (LIKE access_logs INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE);
-             ALTER TABLE {name} ADD CONSTRAINT {name}_month
-                 CHECK (occurred_at >= '{from} 00:00:00+00' AND occurred_at < '{to} 00:00:00+00');
-             CREATE INDEX ON {name} (app_id, occurred_at) WITH (deduplicate_items = off);
-             ALTER TABLE access_logs ATTACH PARTITION {name}
-                 FOR VALUES FROM ('{from} 00:00:00+00') TO ('{to} 00:00:00+00');
-             ALTER TABLE {name} DROP CONSTRAINT {name}_month"
-        ))
-        .await
-        .with_context(|| format!("make partition {name}"))
+    let (from, to) = (format!("'{from} 00:00:00+00'"), format!("'{to} 00:00:00+00'"));
+    // Each as a message of its own: Citus refuses a change of a distributed table that comes with other statements.
+    for statement in [
+        format!(
+            "CREATE TABLE {name} (LIKE access_logs INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)"
+        ),
+        format!(
+            "ALTER TABLE {name} ADD CONSTRAINT {name}_month \
+             CHECK (occurred_at >= {from} AND occurred_at < {to})"
+        ),
+        format!("CREATE INDEX ON {name} (app_id, occurred_at) WITH (deduplicate_items = off)"),
+        format!("ALTER TABLE access_logs ATTACH PARTITION {name} FOR VALUES FROM ({from}) TO ({to})"),
+        format!("ALTER TABLE {name} DROP CONSTRAINT {name}_month"),
+    ] {
+        client.batch_execute(&statement).await.with_context(|| format!("make partition {name}"))?;
+    }
+    Ok(())
 }
 
 /// The months whose partitions are attached; only those with names that this program gives.
@@ -155,27 +159,68 @@ fn month_of(name: &str) -> Option<Month> {
     (self::name(month) == name).then_some(month)
 }
 
-/// Drops the partitions that end at or before `before`: whole months only. Returns their names.
-pub async fn drop_before(client: &Client, before: Micros) -> anyhow::Result<Vec<String>> {
-    let mut dropped = Vec::new();
-    // What somebody attached by hand is theirs.
-    for month in attached(client).await? {
-        let found = name(month);
-        if month < self::month(before) {
-            let drop = format!("BEGIN; SET LOCAL lock_timeout = '2s'; DROP TABLE {found}; COMMIT");
-            if let Err(error) = client.batch_execute(&drop).await {
-                client.batch_execute("ROLLBACK").await.context("roll a drop back")?;
-                // Somebody reads it: the next upkeep tries again.
-                if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) {
-                    tracing::info!(partition = found, "in use: dropped later");
-                    continue;
-                }
-                return Err(error).with_context(|| format!("drop partition {found}"));
-            }
-            dropped.push(found);
+/// How a partition was not dropped, or was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dropped {
+    /// With so many rows, as PostgreSQL estimates them, where it does.
+    Gone(Option<i64>),
+    /// Somebody else was first.
+    Absent,
+    /// Somebody reads it.
+    InUse,
+}
+
+/// Drops the partition of a month, and notes it in `retention_drops` as done by `host`.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn drop_month(client: &Client, month: Month, host: &str) -> anyhow::Result<Dropped> {
+    let name = name(month);
+    let dropped = drop_noted(client, month, &name, host).await;
+    let end = if matches!(dropped, Ok(Some(_))) { "COMMIT" } else { "ROLLBACK" };
+    let ended = client.batch_execute(end).await;
+    match dropped {
+        Ok(Some(rows)) => {
+            ended.with_context(|| format!("commit the drop of partition {name}"))?;
+            Ok(Dropped::Gone(rows))
         }
+        Ok(None) => Ok(Dropped::Absent),
+        // The next upkeep tries again.
+        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+            ended.context("roll a drop back")?;
+            Ok(Dropped::InUse)
+        }
+        Err(error) => Err(error).with_context(|| format!("drop partition {name}")),
     }
-    Ok(dropped)
+}
+
+/// Begins the transaction in which a partition is dropped; `None`: it is not there.
+async fn drop_noted(
+    client: &Client,
+    month: Month,
+    name: &str,
+    host: &str,
+) -> Result<Option<Option<i64>>, tokio_postgres::Error> {
+    let begin = format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '2s'; {NOTICE_THAT_WE_ARE_GONE}; \
+         SELECT pg_advisory_xact_lock({LOCK_CLASS}, {month})"
+    );
+    client.batch_execute(&begin).await?;
+    let at = |month| clock::system_time(self::begin(month));
+    let noted = client
+        .query_typed_opt(
+            include_str!("../../../sql/drop_noted.sql"),
+            &[
+                (&host, Type::TEXT),
+                (&name, Type::TEXT),
+                (&at(month), Type::TIMESTAMPTZ),
+                (&at(month + 1), Type::TIMESTAMPTZ),
+            ],
+        )
+        .await?;
+    let Some(noted) = noted else { return Ok(None) };
+    client.batch_execute(&format!("DROP TABLE {name}")).await?;
+    Ok(Some(noted.get(0)))
 }
 
 /// The months from now on that should be there before they are needed.

@@ -34,6 +34,7 @@ use super::commit::{Failure, Memory, Patience, Work, commit, rehearse};
 use super::connect::{Connection, connect_counted};
 use super::files::{Candidate, Facts, Which};
 use super::rehearsal::Rehearsal;
+use super::retention::Waits;
 use super::{Trouble, classify_any, dimensions, files, migrate, told};
 use end::OnItsWay;
 
@@ -68,6 +69,9 @@ const DESTINATION: &str = "postgres";
 /// How often old things are cleared away and partitions made ahead.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(3600);
 
+/// The same, after an upkeep that failed, and while something that is old enough waits for the clock or for a word.
+const UPKEEP_RETRY: Duration = Duration::from_secs(60);
+
 /// Raw bytes of rejects that are kept at once, and how many more per second.
 const RAW_BURST: f64 = 8.0 * 1024.0 * 1024.0;
 const RAW_PER_SECOND: f64 = 1024.0;
@@ -89,6 +93,8 @@ struct Shared {
     wakes: Mutex<Vec<Arc<Wake>>>,
     metrics: Arc<Metrics>,
     trouble: Mutex<Option<String>>,
+    /// What keeps something from being deleted that is old enough.
+    waits: Mutex<Option<Waits>>,
     fatal: Mutex<Option<anyhow::Error>>,
 }
 
@@ -115,6 +121,15 @@ enum Job {
     Durable { reply: oneshot::Sender<bool> },
 }
 
+/// What is cleared away now and then.
+#[derive(Debug, Clone)]
+pub struct Upkeep {
+    /// What, and how old it has to be.
+    pub retention: alt_config::Retention,
+    /// The name of this host.
+    pub host: String,
+}
+
 /// What a [`Writer`] does beside committing.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -122,8 +137,8 @@ pub struct Options {
     pub postgres: alt_config::Postgres,
     /// The name of its session, as `pg_stat_activity` shows it.
     pub application_name: String,
-    /// What is cleared away, and how old; `None`: another process does that.
-    pub upkeep: Option<alt_config::Retention>,
+    /// What is cleared away; `None`: another process does that.
+    pub upkeep: Option<Upkeep>,
     /// Whether troubles that somebody has to mend, and a database that was never reached, are waited for;
     /// otherwise they end the work.
     pub patient: bool,
@@ -144,6 +159,8 @@ pub struct Writer {
     is_new: bool,
     /// It is another database than before.
     is_other: bool,
+    /// The last upkeep failed, or left something that waits.
+    is_held_up: bool,
     memory: Memory,
     patience: Patience,
     raw_budget: (f64, Instant),
@@ -174,6 +191,7 @@ pub fn pair(options: Options) -> (Store, Writer) {
         wakes: Mutex::default(),
         metrics: Arc::clone(&options.metrics),
         trouble: Mutex::default(),
+        waits: Mutex::default(),
         fatal: Mutex::default(),
     });
     let writer = Writer {
@@ -184,6 +202,7 @@ pub fn pair(options: Options) -> (Store, Writer) {
         client: None,
         is_new: false,
         is_other: false,
+        is_held_up: false,
         memory: Memory::default(),
         patience: Patience::default(),
         raw_budget: (RAW_BURST, Instant::now()),
@@ -225,6 +244,9 @@ impl Writer {
                     None => false,
                 },
             };
+            if std::mem::take(&mut self.is_held_up) {
+                upkeep.reset_after(fault::wait(UPKEEP_RETRY));
+            }
             if std::mem::take(&mut self.is_new) {
                 // It may be another database.
                 look.reset_immediately();
@@ -565,16 +587,37 @@ impl Writer {
     }
 
     async fn look_after(&mut self) -> bool {
-        let Some(retention) = self.options.upkeep.clone() else { return true };
+        let Some(upkeep) = self.options.upkeep.clone() else { return true };
         if self.connected().await.is_none() {
             return false;
         }
         let Some(client) = &self.client else { return true };
-        let done = upkeep::clear_away(client, &retention, &mut self.memory);
+        let done = upkeep::clear_away(client, &upkeep, &mut self.memory);
         let done = tokio::time::timeout(fault::wait(COMMIT_TIMEOUT), done).await;
         match done.unwrap_or_else(|late| Err(late.into())) {
-            Ok(()) => true,
-            Err(error) => self.failed(classify_any(&error), error.context("upkeep")).await,
+            Ok(waits) => {
+                self.is_held_up = waits.is_some();
+                self.tell_what_waits(waits);
+                true
+            }
+            Err(error) => {
+                self.is_held_up = true;
+                self.failed(classify_any(&error), error.context("upkeep")).await
+            }
+        }
+    }
+
+    /// Says once what keeps something from being deleted, and once that it is over.
+    fn tell_what_waits(&self, waits: Option<Waits>) {
+        let before = std::mem::replace(&mut *lock(&self.shared.waits), waits.clone());
+        match waits {
+            Some(waits) if before.as_ref().is_none_or(|before| !before.is_like(&waits)) => match waits.word()
+            {
+                Some(_) => tracing::warn!(mend = waits.mend(), "{waits}"),
+                None => tracing::info!("{waits}"),
+            },
+            None if before.is_some() => tracing::info!("what is old enough is deleted again"),
+            _ => {}
         }
     }
 }

@@ -31,6 +31,9 @@ const NEEDED: &[(&str, &str)] = &[
     ("rejected_lines", "SELECT, INSERT, UPDATE, DELETE"),
     ("suspects", "SELECT, INSERT, UPDATE, DELETE"),
     ("access_log_details", "SELECT"),
+    ("retention_clock", "SELECT, INSERT, UPDATE, DELETE"),
+    ("retention_words", "SELECT, INSERT"),
+    ("retention_drops", "SELECT, INSERT, DELETE"),
 ];
 
 /// Looks at the database.
@@ -71,6 +74,7 @@ async fn ask(client: &Client, config: &Config, findings: &mut Findings) -> anyho
             }
             applications(client, config, findings).await?;
             poison(client, config, findings).await?;
+            retention(client, config, findings).await?;
             daemon(client, config, findings).await
         }
         Schema::Missing => {
@@ -198,6 +202,16 @@ async fn poison(client: &Client, config: &Config, findings: &mut Findings) -> an
             "report it (`alt rejects list --reason poison` shows it); with a version that can read it, \
              `alt rejects retry --reason poison` loads it",
         );
+    }
+    Ok(())
+}
+
+/// What keeps something from being deleted that is old enough, until somebody does something.
+async fn retention(client: &Client, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
+    let host = config.load.host_name();
+    let waits = alt_store::retention::waits(client, &host, config.retention.rows.as_ref()).await?;
+    if let Some(waits) = waits.filter(|waits| waits.word().is_some()) {
+        findings.add("retention", waits.to_string(), waits.mend());
     }
     Ok(())
 }

@@ -27,8 +27,7 @@ use alt_line::way::Way;
 use alt_process::beat::Beat;
 use alt_process::clock;
 use alt_process::metrics::Metrics;
-use alt_store;
-use alt_store::writer::{self, Options, Store};
+use alt_store::writer::{self, Options, Store, Upkeep};
 use anyhow::{Context, bail};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -108,7 +107,7 @@ async fn serve(
     let (store, writer) = writer::pair(Options {
         postgres: config.postgres.clone(),
         application_name: alt_store::session_name("run", &config.load.host_name()),
-        upkeep: Some(config.retention.clone()),
+        upkeep: Some(Upkeep { retention: config.retention.clone(), host: config.load.host_name() }),
         patient: true,
         rehearsal: None,
         metrics: Arc::clone(metrics),

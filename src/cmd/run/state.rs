@@ -111,6 +111,8 @@ impl State {
             0 => String::new(),
             _ => format!("; {bytes} bytes, {seconds:.0} s behind"),
         };
+        let waits = self.writer.waits().filter(|waits| waits.word().is_some());
+        let behind = waits.map_or_else(|| behind.clone(), |waits| format!("{behind}; {waits}"));
         match (self.writer.trouble(), self.archive_trouble()) {
             (Some(trouble), _) => format!("waiting for the database: {trouble}{behind}"),
             (None, Some(trouble)) => {
@@ -154,7 +156,9 @@ impl Answers for State {
         let trouble = self.writer.trouble();
         let waiting = (!self.writer.is_connected()).then(|| "not connected yet".to_owned());
         let postgres = trouble.or(waiting);
-        Readiness { ready: postgres.is_none(), postgres, archive: self.archive_trouble() }
+        let waits = self.writer.waits().filter(|waits| waits.word().is_some());
+        let retention = waits.map(|waits| format!("{waits}; {}", waits.mend()));
+        Readiness { ready: postgres.is_none(), postgres, archive: self.archive_trouble(), retention }
     }
 
     fn metrics(&self) -> anyhow::Result<String> {
@@ -165,6 +169,7 @@ impl Answers for State {
             postgres_up: self.readiness().ready,
             archive_up: self.has_archive.then(|| self.archive_trouble().is_none()),
             archive_queue: queue.and_then(|status| status.queue(self.places.iter())),
+            retention_waits: self.writer.waits().and_then(|waits| waits.word()),
             disks: self.disks(),
         })
     }

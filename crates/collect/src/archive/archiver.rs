@@ -4,7 +4,7 @@
 //! Right because it looks: each pass goes by the files that are on the disk and by what the database says of them, so
 //! a crash at any step repeats that step. Invariants: a file is deleted only if it is sealed and loaded to its last
 //! byte, and its bytes, read again right before, are those that the archive is proven to hold; never a live log, never
-//! through a link. A file that cannot be read, or that the archive does not take, leaves the others alone; several that
+//! through a link, and never by a clock of which it is not known that it is right. A file that cannot be read, or that the archive does not take, leaves the others alone; several that
 //! it does not take, and errors of the database, end the pass. All is tried again for ever.
 
 use std::collections::{BTreeSet, HashMap};
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use alt_line::hit::Micros;
 use alt_line::parse::Format;
 use alt_process::clock::{self, system_time};
 use alt_process::fault::{self, Step};
@@ -23,6 +24,8 @@ use alt_process::metrics::{Metrics, Queue};
 use alt_store::connect::{Connection, connect_counted};
 use alt_store::files::Stamp;
 use alt_store::make_durable;
+use alt_store::retention;
+use alt_store::retention::clock::Trusted;
 use alt_store::writer::Store;
 use anyhow::Context;
 use nix::fcntl::{AtFlags, OFlag, openat};
@@ -53,6 +56,9 @@ const DESTINATION: &str = "archive";
 
 /// Files that the archive does not take before a pass ends: it is not the files then.
 const REFUSED_MAX: usize = 3;
+
+/// How long a time that is right is gone by before the database is asked again.
+const CLOCK_WAIT: Duration = Duration::from_secs(60);
 
 /// The longest that the database may take for an answer.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
@@ -184,6 +190,8 @@ pub struct Archiver {
     target: Option<Box<dyn Target>>,
     /// When unfinished uploads are looked for, and the wait after that; `None`: they are taken away.
     sweep_at: Option<(Instant, Duration)>,
+    /// The time that files are deleted by, and when that was asked; `None` in it: there is none that is right.
+    time: Option<(Instant, Option<Trusted>)>,
     known: HashMap<Key, (Stamp, Known)>,
     /// Of which connection to the database that is known.
     connection: u64,
@@ -226,6 +234,7 @@ impl Archiver {
             client: None,
             target: None,
             sweep_at: Some((Instant::now(), RETRY.0)),
+            time: None,
             known: HashMap::new(),
             connection: 0,
             complained: HashMap::new(),
@@ -357,7 +366,7 @@ impl Archiver {
             for file in files(&self.watched[index].place, finished) {
                 self.stop.check()?;
                 there.push(file.key);
-                if !self.is_due(&file) {
+                if !self.is_due(&file)? {
                     continue;
                 }
                 let error = match self.file(index, &file) {
@@ -421,22 +430,40 @@ impl Archiver {
         Ok(())
     }
 
-    fn is_due(&self, file: &OnDisk) -> bool {
-        match self.known.get(&file.key) {
+    fn is_due(&mut self, file: &OnDisk) -> anyhow::Result<bool> {
+        Ok(match self.known.get(&file.key) {
             Some((stamp, Known::Later(at, _))) if *stamp == file.stamp => Instant::now() >= *at,
-            Some((stamp, Known::Settled)) if *stamp == file.stamp => self.is_old(file),
+            Some((stamp, Known::Settled)) if *stamp == file.stamp => self.is_old(file)?,
             _ => true,
-        }
+        })
     }
 
-    /// Whether it is old enough to be deleted.
-    fn is_old(&self, file: &OnDisk) -> bool {
+    /// Whether it is old enough to be deleted, at a time that is right.
+    fn is_old(&mut self, file: &OnDisk) -> anyhow::Result<bool> {
         let after = match &self.archive {
             Some(archive) => Some(archive.delete_after),
             None => self.delete_loaded,
         };
-        let age = clock::now().saturating_sub(file.stamp.modified);
-        after.is_some_and(|after| age > i64::try_from(after.as_micros()).unwrap_or(i64::MAX))
+        let Some(after) = after else { return Ok(false) };
+        let after = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
+        let is_old = |now: Micros| now.saturating_sub(file.stamp.modified) > after;
+        // The database is not asked where no clock would make it old.
+        if !is_old(clock::now()) {
+            return Ok(false);
+        }
+        Ok(self.time()?.is_some_and(is_old))
+    }
+
+    /// The time, if it is known to be right.
+    fn time(&mut self) -> anyhow::Result<Option<Micros>> {
+        if self.time.as_ref().is_none_or(|(asked, _)| asked.elapsed() >= fault::wait(CLOCK_WAIT)) {
+            let host = self.host.clone();
+            // What is wrong with the clock, upkeep says.
+            let time =
+                self.ask_any(&async |client| Ok(retention::clock::judge(client, &host).await?.ok()))?;
+            self.time = Some((Instant::now(), time));
+        }
+        self.time.as_ref().and_then(|(_, time)| time.as_ref()).map(Trusted::now).transpose()
     }
 
     fn later(&self, file: &OnDisk) -> Known {
@@ -478,7 +505,7 @@ impl Archiver {
             return Ok(self.later(file));
         }
         if self.target.is_none() {
-            return match self.is_old(file) {
+            return match self.is_old(file)? {
                 true if state.unloaded => Ok(self.later(file)),
                 true => self.delete(file, &opened, file_id, &state),
                 false => Ok(Known::Settled),
@@ -496,7 +523,7 @@ impl Archiver {
                 }
             }
         }
-        if !self.is_old(file) {
+        if !self.is_old(file)? {
             return Ok(Known::Settled);
         }
         // What the database says now, whatever it said before.
@@ -629,8 +656,11 @@ impl Archiver {
             fault::at(Step::Deleted);
             self.metrics.deleted();
             tracing::info!(path = %file.path.display(), "deleted: it is loaded, and old enough");
-            let sql = "UPDATE log_files SET deleted_at = now() WHERE id = $1";
-            self.execute(sql, &[(&file_id, Type::INT4)])?;
+            let (host, path) = (self.host.clone(), file.path.to_string_lossy());
+            self.execute(
+                include_str!("../../../../sql/log_deleted.sql"),
+                &[(&file_id, Type::INT4), (&host, Type::TEXT), (&path, Type::TEXT)],
+            )?;
         }
         Ok(self.later(file))
     }
@@ -668,11 +698,15 @@ impl Archiver {
         self.ask(&async |client| client.execute_typed(sql, parameters).await)
     }
 
-    /// Asks the database, on a connection of its own.
     fn ask<T>(
         &mut self,
         question: &impl AsyncFn(&Client) -> Result<T, tokio_postgres::Error>,
     ) -> anyhow::Result<T> {
+        self.ask_any(&async |client| question(client).await.context("ask the database about the archive"))
+    }
+
+    /// Asks the database, on a connection of its own.
+    fn ask_any<T>(&mut self, question: &impl AsyncFn(&Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let (stop, client, postgres) = (&self.stop, &mut self.client, &self.postgres);
         let name = alt_store::session_name("archive", &self.host);
         let connections = self.metrics.connections();
@@ -682,7 +716,7 @@ impl Archiver {
                     Some(open) => client.insert(open),
                     None => client.insert(connect_counted(postgres, &name, connections).await?),
                 };
-                question(&*client).await.context("ask the database about the archive")
+                question(&*client).await
             });
             tokio::select! {
                 answer = answer => answer.context("the database does not answer")?,

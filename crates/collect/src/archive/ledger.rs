@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use alt_line::hit::Micros;
+use alt_process::clock::system_time;
 use alt_store::make_durable;
 use anyhow::Context;
 use tokio_postgres::Client;
@@ -39,12 +41,27 @@ pub async fn known(client: &Client, objects: &[(String, Option<&Name>)]) -> anyh
     Ok(all)
 }
 
-/// Notes that an object is gone; that its log was archived stays known.
+/// Notes that an object is gone, with the first and last time in it, as `host`; that its log was archived stays known.
 ///
 /// # Errors
 /// The database does not take it.
-pub async fn gone(client: &Client, uri: &str) -> anyhow::Result<()> {
-    let sql = "UPDATE log_files SET archive_uri = NULL WHERE archive_uri = $1";
-    client.execute_typed(sql, &[(&uri, Type::TEXT)]).await.context("note that an object is gone")?;
+pub async fn gone(
+    client: &Client,
+    uri: &str,
+    times: Option<(Micros, Micros)>,
+    host: &str,
+) -> anyhow::Result<()> {
+    client
+        .execute_typed(
+            include_str!("../../../../sql/object_gone.sql"),
+            &[
+                (&uri, Type::TEXT),
+                (&host, Type::TEXT),
+                (&times.map(|t| system_time(t.0)), Type::TIMESTAMPTZ),
+                (&times.map(|t| system_time(t.1)), Type::TIMESTAMPTZ),
+            ],
+        )
+        .await
+        .context("note that an object is gone")?;
     Ok(())
 }

@@ -8,11 +8,13 @@ use alt_line::batch::Batch;
 use alt_line::hit::Micros;
 use alt_process::clock::{micros, system_time};
 use foldhash::{HashSet, HashSetExt};
+use futures_util::future::try_join_all;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
 use super::Failure;
+use crate::statements::statements;
 
 const IDS_BY_INDEX: &str = include_str!("../../../../sql/ids_by_index.sql");
 const IDS_THERE: &str = include_str!("../../../../sql/ids_there.sql");
@@ -68,7 +70,9 @@ pub(super) async fn ids_there(
     let (apps, times): (Vec<i32>, Vec<SystemTime>) =
         wanted.into_iter().map(|(app, at)| (app, system_time(at))).unzip();
     let (Some(first), Some(last)) = (times.iter().min(), times.iter().max()) else { return Ok(there) };
-    client.batch_execute(IDS_BY_INDEX).await?;
+    // Sent together, and each by itself, because Citus passes on the whole message that a setting comes in.
+    let settings = statements(IDS_BY_INDEX).into_iter().map(|setting| client.batch_execute(setting));
+    try_join_all(settings).await?;
     let params: [(&(dyn ToSql + Sync), Type); 4] = [
         (&apps, Type::INT4_ARRAY),
         (&times, Type::TIMESTAMPTZ_ARRAY),

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Job, Shared};
 use crate::commit::Work;
 use crate::files::{Candidate, Facts, Which};
+use crate::retention::Waits;
 
 /// The reader has to begin anew: the database was away, somebody else moved, or it is time to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +130,11 @@ impl Watcher {
     /// Whether the writer has nothing to do.
     pub fn is_idle(&self) -> bool {
         self.0.in_flight.load(Ordering::Acquire) == 0
+    }
+
+    /// What keeps something from being deleted that is old enough.
+    pub fn waits(&self) -> Option<Waits> {
+        lock(&self.0.waits).clone()
     }
 
     /// Moves with everything that the writer ends, and with every time that it tries again.

@@ -5,7 +5,8 @@ use alt_process::metrics::Observed;
 use anyhow::Context;
 use tokio_postgres::Client;
 
-use super::{Memory, Trouble};
+use super::{Memory, Trouble, Upkeep};
+use crate::retention::{self, Waits};
 use crate::{classify, dimensions, partitions};
 
 /// What those who watch want to know of the database.
@@ -36,23 +37,39 @@ async fn identity(client: &Client) -> anyhow::Result<Option<(i64, i32)>> {
     }
 }
 
-/// Makes partitions ahead, destroys old salts, purges old rejects, drops old rows.
+/// Makes partitions ahead, and deletes what is old enough: salts, rejects, rows. What keeps something of it.
 pub(super) async fn clear_away(
     client: &Client,
-    retention: &alt_config::Retention,
+    upkeep: &Upkeep,
     memory: &mut Memory,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Option<Waits>> {
+    let (config, host) = (&upkeep.retention, &upkeep.host);
     memory.ensure_partitions(client, partitions::ahead()).await?;
-    let killed = dimensions::kill_salts(client).await?;
-    let age = i64::try_from(retention.rejects.as_micros()).unwrap_or(i64::MAX);
-    let purged = dimensions::purge_rejects(client, clock::now().saturating_sub(age)).await?;
-    let dropped = match &retention.rows {
-        Some(keep) => partitions::drop_before(client, keep.before(clock::now())).await?,
-        None => Vec::new(),
+    let time = match retention::clock::judge(client, host).await? {
+        Ok(time) => time,
+        Err(doubt) => return Ok(Some(Waits::Clock(doubt))),
     };
-    if !dropped.is_empty() {
-        memory.forget_partitions();
+    let quiet_since = retention::clock::keep(client, host, &time).await?;
+    let killed = dimensions::kill_salts(client, time.at, host).await?;
+    let age = i64::try_from(config.rejects.as_micros()).unwrap_or(i64::MAX);
+    let purged = dimensions::purge_rejects(client, time.at.saturating_sub(age), host).await?;
+    if killed > 0 {
+        tracing::info!(salts = killed, "destroyed the visitor salts of days that are over");
     }
-    tracing::debug!(killed, purged, ?dropped, "upkeep done");
-    Ok(())
+    if purged > 0 {
+        tracing::info!(spans = purged, "deleted rejects that are older than [retention] rejects");
+    }
+    let waits = match &config.rows {
+        Some(keep) => {
+            let plan = retention::planned(client, keep, time.at, quiet_since).await?;
+            if retention::drop_months(client, &plan, host).await? > 0 {
+                memory.forget_partitions();
+            }
+            plan.waits
+        }
+        None => None,
+    };
+    retention::trim_drops(client).await?;
+    tracing::debug!(killed, purged, "upkeep done");
+    Ok(waits)
 }
