@@ -10,6 +10,7 @@ use anyhow::Context;
 
 pub mod app;
 pub mod archive;
+mod assembly;
 pub mod beacon;
 pub mod check;
 pub mod ended;

@@ -30,7 +30,7 @@ use tokio_postgres::types::Type;
 use self::account::{Results, summary};
 use self::job::{Beginnings, Job};
 use self::objects::Listing;
-use super::run::{limits, way};
+use super::assembly::{Assembly, limits};
 use super::{Out, Outcome, show, when};
 use crate::account::may_not_read;
 use crate::cli;
@@ -51,7 +51,8 @@ const DRAW_INTERVAL: Duration = Duration::from_millis(100);
 /// Something cannot be read or loaded, or it was interrupted.
 pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<Outcome> {
     let spec = spec(args)?;
-    let (_, belongs) = way(config, &spec)?;
+    let assembly = Assembly::of(config)?;
+    let belongs = assembly.belongs(&spec)?;
     if !spec.names_app() && belongs.format != "alt1" {
         bail!(
             "lines of this format name no application: say whose hits they are with --app KEY (see `alt app list`), \
@@ -113,7 +114,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
         // Nothing is sent: it closes when the last of them ends.
         let (alive, ended) = mpsc::sync_channel::<()>(0);
         for store in stores.iter().cycle().take(loaders) {
-            let (way, belongs) = way(config, &spec)?;
+            let (way, belongs) = (assembly.way(&spec)?, assembly.belongs(&spec)?);
             let belongs = Belongs { source: SOURCE.to_owned(), ..belongs };
             let store = store.another_end();
             let mut job = Job {

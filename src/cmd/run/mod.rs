@@ -12,18 +12,14 @@ use std::time::Duration;
 use alt_collect::archive::archiver::{Archiver, Watched};
 use alt_collect::archive::target::Stop;
 use alt_collect::pipeline::suspicion::{End, Suspicion};
-use alt_collect::pipeline::{self, Limits, Loader};
+use alt_collect::pipeline::{self, Loader};
 use alt_collect::source::follow::Follow;
 use alt_collect::source::progress::Progress;
-use alt_collect::source::reading::Belongs;
 use alt_collect::source::siblings::Place;
 use alt_collect::source::trail::{Hand, Slot};
 use alt_collect::source::watch::Watch;
 use alt_config::{Config, Source};
-use alt_line::enrich::Enricher;
-use alt_line::parse::{Format, Spec};
-use alt_line::sites::Sites;
-use alt_line::way::Way;
+use alt_line::parse::Format;
 use alt_process::beat::Beat;
 use alt_process::clock;
 use alt_process::metrics::Metrics;
@@ -35,6 +31,7 @@ use tokio::sync::mpsc;
 
 use self::state::{Pulse, State, Systemd};
 use super::Outcome;
+use super::assembly::{Assembly, limits};
 use crate::admin::{Admin, Answers};
 use crate::cli;
 
@@ -120,15 +117,21 @@ async fn serve(
     let writing = writer.start(Ending(ended.clone(), Ended::Writer)).context("start the writer")?;
     let state_directory = state_directory();
     let (suspicion, slots) = suspicion(state_directory.as_deref(), config.sources.len());
+    let assembly = Assembly::of(config)?;
     let mut readers = Vec::new();
     for (index, source) in config.sources.iter().enumerate() {
         let hand = Hand { beat: Arc::default(), slot: slots.get(index).cloned() };
         let ending = Ending(ended.clone(), Ended::Reader(index));
-        readers.push(start(config, source, &store, (hand, suspicion.clone()), ending)?);
+        readers.push(start(config, &assembly, source, &store, (hand, suspicion.clone()), ending)?);
     }
     let stop = Arc::new(Stop::default());
-    let archiver =
-        Archiver::new(config, watched(config)?, store.clone(), Arc::clone(metrics), Arc::clone(&stop))?;
+    let archiver = Archiver::new(
+        config,
+        watched(config, &assembly)?,
+        store.clone(),
+        Arc::clone(metrics),
+        Arc::clone(&stop),
+    )?;
     let archive = archiver.as_ref().map(Archiver::status);
     let archiving = match archiver {
         Some(archiver) => {
@@ -287,10 +290,10 @@ fn note_end(directory: Option<&Path>, end: &End) {
 }
 
 /// What the archiver looks after.
-fn watched(config: &Config) -> anyhow::Result<Vec<Watched>> {
+fn watched(config: &Config, assembly: &Assembly) -> anyhow::Result<Vec<Watched>> {
     let watched = |source: &Source| {
-        let (_, belongs) = source_way(config, source)?;
-        let format = Arc::new(Format::of(&source.spec())?);
+        let spec = source.spec();
+        let (belongs, format) = (assembly.belongs(&spec)?, Arc::new(Format::of(&spec)?));
         Ok(Watched { place: place(config, source), belongs, format })
     };
     config.sources.iter().map(watched).collect()
@@ -358,8 +361,9 @@ impl Drop for Ending {
 /// The configuration, read anew, with everything in it that can be wrong tried.
 pub(crate) fn reloaded(path: Option<&Path>) -> anyhow::Result<Config> {
     let config = Config::load(path)?;
+    let assembly = Assembly::of(&config)?;
     for source in &config.sources {
-        source_way(&config, source)?;
+        assembly.way(&source.spec()).with_context(|| of_source(source))?;
     }
     Ok(config)
 }
@@ -370,47 +374,23 @@ async fn reload_asked(hangup: &mut Signal) {
     }
 }
 
-/// How batches are cut.
-pub(crate) fn limits(config: &Config) -> Limits {
-    Limits {
-        rows: config.load.batch_rows,
-        bytes: config.load.batch_bytes,
-        commit_interval: config.load.commit_interval,
-        look_interval: config.load.look_interval,
-    }
-}
-
-/// What turns lines into rows; applications are named by their keys.
-pub(crate) fn way(config: &Config, spec: &Spec) -> anyhow::Result<(Way, Belongs)> {
-    let format = Arc::new(Format::of(spec)?);
-    let belongs = Belongs {
-        host: config.load.host_name(),
-        source: String::new(),
-        format: format.name().to_owned(),
-        spec: serde_json::to_string(spec).context("write down what the lines are")?,
-        alt1: matches!(*format, Format::Alt1),
-        lines_have_ids: format.carries_id(),
-        twins: !format.carries_id(),
-    };
-    let enricher = Enricher::new(Arc::new(super::rules(config)?), config.privacy);
-    let sites = Sites::new(spec.app.clone(), &spec.sites);
-    let way = Way::new(format, Arc::new(config.track.terms()?), sites, spec.id_label().to_owned(), enricher);
-    Ok((way, belongs))
-}
-
-fn source_way(config: &Config, source: &Source) -> anyhow::Result<(Way, Belongs)> {
-    way(config, &source.spec()).with_context(|| format!("source {}", source.paths.join(", ")))
+/// Where in the configuration an error is.
+fn of_source(source: &Source) -> String {
+    format!("source {}", source.paths.join(", "))
 }
 
 fn start(
     config: &Config,
+    assembly: &Assembly,
     source: &Source,
     store: &Store,
     (hand, suspicion): (Hand, Option<Arc<Suspicion>>),
     ended: Ending,
 ) -> anyhow::Result<Reader> {
     let name = source.paths.join(", ");
-    let (way, belongs) = source_way(config, source)?;
+    let spec = source.spec();
+    let way = assembly.way(&spec).with_context(|| of_source(source))?;
+    let belongs = assembly.belongs(&spec)?;
     let place = place(config, source);
     let progress = Arc::new(Progress::new(place.clone(), clock::now()));
     let told = Arc::clone(&progress);
