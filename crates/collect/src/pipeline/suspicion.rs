@@ -257,7 +257,11 @@ fn blame(stretches: &mut Vec<Stretch>, end: &End, trail: &[Option<Held>], now: M
         };
         stretch.ended_at = held.is_one.then_some(held.from);
         match stretches.iter_mut().find(|s| s.is_of(held.file_id, &held.head, held.key)) {
-            Some(known) if held.is_one => (known.ended_at, known.since) = (stretch.ended_at, now),
+            Some(known) if held.is_one => {
+                // One line is only looked at by itself once its file has a key that stays.
+                (known.file_id, known.head, known.key) = (held.file_id, held.head, held.key);
+                (known.ended_at, known.since) = (stretch.ended_at, now);
+            }
             Some(known) => {
                 (known.from, known.to) = (known.from.min(stretch.from), known.to.max(stretch.to));
                 (known.deaths, known.since) = (1, now);

@@ -259,8 +259,8 @@ impl Reading {
 
     fn show(&self, how: How, is_one: bool, from: u64, to: u64) {
         let (file_id, head) = (self.file.id(), self.file.head().proof.hash);
-        // A log that was cut in place has the inode of what it held before: by that goes only what has no key yet that stays.
-        let key = if self.is_new() { self.key } else { (0, 0) };
+        // The next log may have this inode: by that goes only what nothing else names yet that stays.
+        let key = if self.is_new() && !self.file.head().has_id { self.key } else { (0, 0) };
         self.hand.holds(&Held { how, is_one, file_id, head, key, from, to });
     }
 

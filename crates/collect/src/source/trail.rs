@@ -42,7 +42,7 @@ pub struct Held {
     pub file_id: i32,
     /// Hash of the file's beginning.
     pub head: Hash,
-    /// Its device and inode.
+    /// Its device and inode, where nothing else names it yet that stays; else zeros.
     pub key: Key,
     /// Offset of the first line.
     pub from: u64,
