@@ -32,3 +32,4 @@ mod support;
 mod tidy;
 mod union;
 mod unload;
+mod worst_lines;

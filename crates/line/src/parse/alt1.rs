@@ -4,7 +4,6 @@
 //! time and id, are read before all else, so that every reject carries what is legible of them. Only a field
 //! that ends with its tab is legible: a torn one may be a piece of a number.
 
-use memchr::memmem;
 use nom::bytes::complete::{tag, take_while};
 use nom::sequence::{preceded, terminated};
 use nom::{IResult, Parser};
@@ -27,6 +26,8 @@ const TAB: &[u8] = b"\t";
 /// line. Time and id have some fifty.
 const CANDIDATES_MAX: usize = 16;
 const CANDIDATE_BYTES_MAX: usize = 128;
+/// Bytes of an id.
+const ID_BYTES: usize = 32;
 /// Fields of a line, `alt1` among them.
 const FIELDS: usize = 19;
 
@@ -72,15 +73,30 @@ pub(super) fn parse_whole<'a>(
 /// first `alt1\t`, whatever follows.
 pub(super) fn next_piece(line: &[u8]) -> Option<usize> {
     let mut first = None;
-    for piece in memmem::find_iter(line.get(1..)?, MAGIC).map(|at| at + 1).take(CANDIDATES_MAX) {
-        let beginning = &line[piece..line.len().min(piece + CANDIDATE_BYTES_MAX)];
-        let (time, id) = head(beginning).map_or_else(|_| Default::default(), |(_, head)| head);
-        if leaves::seconds(time).is_some() && leaves::request_id(id).is_some() {
+    let ends =
+        memchr::memchr_iter(b'\t', line).filter(|&tab| tab > NAME.len() && line[..tab].ends_with(NAME));
+    for piece in ends.map(|tab| tab - NAME.len()).take(CANDIDATES_MAX) {
+        if has_time_and_id(&line[piece + MAGIC.len()..]) {
             return Some(piece);
         }
         first = first.or(Some(piece));
     }
     first.filter(|_| cells(line).is_none())
+}
+
+/// Whether a whole time and id stand at the beginning, each with its tab.
+fn has_time_and_id(rest: &[u8]) -> bool {
+    // What costs least is asked for first: garbage has thousands of these places.
+    if !rest.first().is_some_and(u8::is_ascii_digit) {
+        return false;
+    }
+    let near = &rest[..rest.len().min(CANDIDATE_BYTES_MAX)];
+    let Some((time, rest)) = memchr::memchr(b'\t', near).map(|tab| (&near[..tab], &near[tab + 1..])) else {
+        return false;
+    };
+    rest.get(ID_BYTES) == Some(&b'\t')
+        && leaves::request_id(&rest[..ID_BYTES]).is_some()
+        && leaves::seconds(time).is_some()
 }
 
 type Cut<'a, T> = IResult<&'a [u8], T, ()>;
