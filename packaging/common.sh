@@ -14,8 +14,10 @@ prepare() {
     systemd-tmpfiles --create /usr/lib/tmpfiles.d/alt.conf ||
         echo "alt: not all of $logs is as it should be, see above; alt setup makes it so" >&2
     # By the distribution's own rules: httpd_log_t below /var/log/nginx, httpd_config_t below /etc/nginx.
+    # Only what is in root's directories: what is in rotated/ has the label of the log that it was.
     if command -v selinuxenabled >/dev/null && selinuxenabled; then
-        restorecon -R /usr/bin/alt /etc/alt /etc/nginx/alt "$logs" || :
+        restorecon -R /usr/bin/alt /etc/alt /etc/nginx/alt || :
+        restorecon "$logs" "$logs/rotated" "$logs/beacon.log" || :
     fi
     if systemd_runs; then systemctl daemon-reload || :; fi
 }
@@ -23,22 +25,56 @@ prepare() {
 # The schema first: the daemon of the version before runs on the next one, too. Then the daemon is another one;
 # if it was not running, it stays that way.
 upgrade() {
-    systemd_runs || return 0
+    if ! systemd_runs; then
+        echo "alt: no systemd runs here. Run \`alt migrate\` as the daemon's account and with its environment, and" \
+            "start the daemon anew." >&2
+        return 0
+    fi
     systemctl --quiet is-active alt.service || systemctl --quiet is-enabled alt.service 2>/dev/null || return 0
     migrate ||
-        echo "alt: the schema is not upgraded; do it once PostgreSQL can be reached: sudo alt migrate" >&2
+        echo "alt: the schema is not upgraded (journalctl -u alt-migrate says why); do it once PostgreSQL can be" \
+            "reached: sudo alt migrate" >&2
     systemctl try-restart alt.service || :
 }
 
-# With the environment of the daemon, if it runs: its ALT_ variables, and its credentials.
+# By systemd, as the account, in the sandbox, with the environment and the credentials of the daemon's unit: its own
+# text, drop-ins and all, with another command. Nothing is taken from a process of the account, which can put anything
+# into its environment, and root executes nothing here but systemctl.
 migrate() {
-    pid=$(systemctl show --property=MainPID --value alt.service)
-    if [ "${pid:-0}" != 0 ]; then
-        # shellcheck disable=SC2016
-        xargs -0 -a "/proc/$pid/environ" sh -c 'exec env -i "$@" timeout 300 /usr/bin/alt --quiet migrate' sh
-    else
-        timeout 300 /usr/bin/alt --quiet migrate
-    fi
+    unit=/run/systemd/system/alt-migrate.service
+    text=$(systemctl cat alt.service) || return 1
+    # Without it the command would be root's.
+    case $text in *User=*) ;; *) return 1 ;; esac
+    {
+        # What ties the daemon to other units is not for this one: nginx would wait for it.
+        printf '%s\n' "$text" | sed -E -e \
+            '/^[[:space:]]*(Before|Conflicts|PartOf|BindsTo|OnFailure|OnSuccess)[[:space:]]*=/{:more' -e \
+            '/\\$/{N' -e 'bmore' -e '}' -e 'd' -e '}'
+        cat <<'END'
+
+[Unit]
+Description=Access Log Tracker: upgrades the schema
+CollectMode=inactive-or-failed
+[Service]
+Type=oneshot
+RemainAfterExit=no
+Restart=no
+WatchdogSec=0
+TimeoutStartSec=300
+RuntimeDirectoryPreserve=yes
+ExecStart=
+ExecStart=/usr/bin/alt --quiet migrate
+ExecStartPost=
+ExecReload=
+ExecStop=
+ExecStopPost=
+END
+    } >"$unit"
+    status=0
+    { systemctl daemon-reload && systemctl start alt-migrate.service 2>/dev/null; } || status=$?
+    rm -f "$unit"
+    systemctl daemon-reload || :
+    return "$status"
 }
 
 # Files beside the site of `alt setup` that include the snippets: somebody's own sites.

@@ -74,6 +74,36 @@ need_cargo() {
         die "Rust here is $have ($(command -v cargo)); install $wanted or later (https://rustup.rs), and run this again"
 }
 
+# The version of cargo-deny that scripts/test runs.
+# shellcheck disable=SC2034
+CARGO_DENY=0.20.2
+
+# need_tool NAME VERSION: a program of Rust's registry, built once into target/tools/, quickly rather than for speed.
+need_tool() {
+    PATH="$PWD/target/tools/bin:$PATH"
+    grep -qsF "\"$1 $2 " target/tools/.crates.toml || {
+        say "building $1 $2 (once; takes some minutes)"
+        CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+            CARGO_PROFILE_RELEASE_DEBUG=0 \
+            cargo install --force --locked --quiet --root target/tools --target-dir target/tools/build "$1@$2" ||
+            die "$1 could not be installed; see above"
+        rm -rf target/tools/build
+    }
+}
+
+# advisory_config DATABASE DIRECTORY: makes a deny.toml in DIRECTORY by which cargo-deny takes that RustSec database, a
+# directory with crates/ in it, without fetching one.
+advisory_config() {
+    # The name that cargo-deny gives to https://github.com/rustsec/advisory-db.
+    local as=$2/advisory-db-3157b0e258782691
+    rm -rf "$2"
+    mkdir -p "$as/.git"
+    ln -s "$(realpath "$1")/crates" "$as/crates"
+    # How old it is: cargo-deny refuses what is older than 90 days.
+    touch -r "$([ -e "$1/.git/FETCH_HEAD" ] && echo "$1/.git/FETCH_HEAD" || echo "$1/crates")" "$as/.git/FETCH_HEAD"
+    sed "s|^\[advisories\]\$|&\ndb-path = \"$(realpath "$2")\"|" deny.toml >"$2/deny.toml"
+}
+
 # need_browser: browsers for the tests, and what drives them. On Ubuntu there is nothing to install: its packages
 # of Chromium and Firefox only lead to snaps, which do not see a test's files.
 need_browser() {

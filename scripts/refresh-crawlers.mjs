@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync, existsSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 
 const work = process.argv[2];
-const data = 'src/pure/enrich/data';
+const data = 'crates/line/src/enrich/data';
 const fixtures = 'tests/it/data/agents';
 const json = (path) => JSON.parse(readFileSync(path, 'utf8'));
 const version = (name) => json(`${work}/${name}/package.json`).version;

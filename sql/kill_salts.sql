@@ -1,13 +1,21 @@
--- Salts die 48 hours after their day has ended and they were made; later only while a known file still owes
--- lines of that day: one that is not loaded to its end and had not passed the day.
-UPDATE visitor_salts s
-SET salt = NULL
-WHERE s.salt IS NOT NULL
-  AND greatest(s.day_ends_at, s.created_at) < now() - interval '48 hours'
-  AND NOT EXISTS (
-      SELECT 1
-      FROM checkpoints c
-      JOIN log_files f ON f.id = c.file_id
-      WHERE NOT c.sealed
-        AND f.size_bytes > c.loaded_bytes
-        AND coalesce(c.last_at, '-infinity') < s.day_ends_at)
+-- Salts die 48 hours after their day has ended and they were made, at $1; later only while a known file still owes
+-- lines of that day: one that is not loaded to its end and had not passed the day. Says how many, and notes it as done by
+-- host $2.
+WITH killed AS (
+    UPDATE visitor_salts s
+    SET salt = NULL
+    WHERE s.salt IS NOT NULL
+      AND greatest(s.day_ends_at, s.created_at) < $1 - interval '48 hours'
+      AND NOT EXISTS (
+          SELECT 1
+          FROM checkpoints c
+          JOIN log_files f ON f.id = c.file_id
+          WHERE NOT c.sealed
+            AND f.size_bytes > c.loaded_bytes
+            AND coalesce(c.last_at, '-infinity') < s.day_ends_at)
+    RETURNING s.day_ends_at
+), noted AS (
+    INSERT INTO retention_drops (host, what, from_at, until_at, count)
+    SELECT $2, 'salts', min(day_ends_at) - interval '1 day', max(day_ends_at), count(*) FROM killed HAVING count(*) > 0
+)
+SELECT count(*) FROM killed

@@ -6,6 +6,10 @@ WITH gone AS (
           AS u (file_offset, bytes, bytes_read, lines_left)
     WHERE r.file_id = $1 AND r.file_offset = u.file_offset AND r.bytes = u.bytes
     RETURNING r.file_id, r.file_offset, r.bytes, r.reason, r.detail, r.rejected_at, u.bytes_read, u.lines_left
+), cleared AS (
+    -- Whoever looked at it lived.
+    DELETE FROM suspects s USING gone WHERE s.file_id = gone.file_id AND gone.reason = 'poison'
+      AND s.file_offset >= gone.file_offset AND s.file_offset < gone.file_offset + gone.bytes_read
 ), kept AS (
     INSERT INTO rejected_lines (file_id, file_offset, bytes, lines, reason, detail, rejected_at)
     SELECT file_id, file_offset + bytes_read, bytes - bytes_read, lines_left, reason, detail, rejected_at

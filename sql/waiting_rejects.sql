@@ -1,4 +1,5 @@
 -- Files with rejects that could be looked at again: $1 reason, $2 detail, $3 rejected since, $4 part of the file's path.
+-- Those that ended the daemon only where they are asked for.
 SELECT f.id, f.host, f.source, f.path, f.format, f.spec::text, c.head, c.head_bytes, c.head_has_id,
        sum(r.lines)::bigint AS lines,
        -- Of these, those of which all bytes are here, as raw_rejects.sql has them.
@@ -8,7 +9,7 @@ SELECT f.id, f.host, f.source, f.path, f.format, f.spec::text, c.head, c.head_by
 FROM rejected_lines r
 JOIN log_files f ON f.id = r.file_id
 JOIN checkpoints c ON c.file_id = r.file_id
-WHERE ($1::text IS NULL OR r.reason = $1)
+WHERE (r.reason = $1 OR $1::text IS NULL AND r.reason <> 'poison')
   AND ($2::text IS NULL OR r.detail = $2)
   AND ($3::timestamptz IS NULL OR r.rejected_at >= $3)
   AND ($4::text IS NULL OR strpos(f.path, $4) > 0)

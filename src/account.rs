@@ -5,11 +5,10 @@
 
 use std::ffi::CString;
 
+use alt_store::connect;
 use anyhow::Context;
-use nix::unistd::{User, geteuid, initgroups, setgid, setuid};
-
-use crate::config;
-use crate::store::connect;
+use nix::sys::prctl::set_no_new_privs;
+use nix::unistd::{Uid, User, geteuid, initgroups, setresgid, setresuid, setuid};
 
 /// The account that the daemon runs as.
 pub const NAME: &str = "alt";
@@ -19,7 +18,7 @@ pub const NAME: &str = "alt";
 ///
 /// # Errors
 /// The URL cannot be understood, or the system refuses.
-pub fn become_alt(config: &config::Postgres) -> anyhow::Result<()> {
+pub fn become_alt(config: &alt_config::Postgres) -> anyhow::Result<()> {
     if geteuid().is_root()
         && connect::is_by_peer(config)?
         && let Some(user) = User::from_name(NAME).context("look the account alt up")?
@@ -29,16 +28,23 @@ pub fn become_alt(config: &config::Postgres) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Goes on as `user`, with its groups.
+/// Goes on as `user`, with its groups and no others, for good: no id of root's is kept, and no program that is started
+/// later gets more rights than `user` has (as the unit's `NoNewPrivileges` says it).
 ///
 /// # Errors
 /// The system refuses.
 pub fn enter(user: &User) -> anyhow::Result<()> {
     let name = CString::new(user.name.as_str()).context("name of the account")?;
     initgroups(&name, user.gid)
-        .and_then(|()| setgid(user.gid))
-        .and_then(|()| setuid(user.uid))
-        .with_context(|| format!("go on as account {}", user.name))
+        .and_then(|()| setresgid(user.gid, user.gid, user.gid))
+        .and_then(|()| setresuid(user.uid, user.uid, user.uid))
+        .and_then(|()| set_no_new_privs())
+        .with_context(|| format!("go on as account {}", user.name))?;
+    anyhow::ensure!(
+        user.uid.is_root() || setuid(Uid::from_raw(0)).is_err(),
+        "root's rights could not be given up"
+    );
+    Ok(())
 }
 
 /// What to say where a file may not be read: an administrator may not know that it is not root who reads it.

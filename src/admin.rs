@@ -10,6 +10,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use alt_process::lock::lock;
+use alt_process::metrics::Metrics;
 use anyhow::Context;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -21,9 +23,6 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
-
-use crate::lock::lock;
-use crate::metrics::Metrics;
 
 /// Connections that are served at the same time; others wait for one of them to end.
 const CONNECTIONS_MAX: usize = 64;
@@ -44,6 +43,8 @@ pub struct Readiness {
     pub postgres: Option<String>,
     /// What keeps it from archiving; loading goes on meanwhile.
     pub archive: Option<String>,
+    /// What keeps it from deleting what is old enough; loading goes on meanwhile.
+    pub retention: Option<String>,
 }
 
 /// Knows the answers.

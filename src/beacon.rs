@@ -5,12 +5,11 @@
 
 use std::fmt::Write as _;
 
+use alt_line::parse::Terms;
 use anyhow::bail;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256, Sha384};
-
-use crate::pure::parse::Terms;
 
 /// The templates, and their source maps.
 const DEFAULT: (&str, &str) =

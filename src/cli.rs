@@ -2,9 +2,8 @@
 
 use std::path::PathBuf;
 
+use alt_collect::source::inputs::Order;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-
-use crate::source::inputs::Order;
 
 /// Turns nginx into a tracking collector that loses nothing: requests that nginx logged become rows in
 /// PostgreSQL, exactly once.
@@ -130,6 +129,12 @@ Examples:
     /// Lines that could not become rows
     #[command(subcommand, after_help = "Examples:\n  alt rejects list --since 1d\n  alt rejects retry")]
     Rejects(Rejects),
+    /// What is deleted for its age, what keeps it, and what was deleted
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  alt retention show\n  alt retention confirm --today 2026-11-28"
+    )]
+    Retention(Retention),
     /// The archive: what is in it, and getting it back
     #[command(
         subcommand,
@@ -144,6 +149,9 @@ Examples:
     /// Write the manual pages and shell completions, for whoever packages alt
     #[command(hide = true, after_help = "Example:\n  alt pages target/pages")]
     Pages(Pages),
+    /// Note how the daemon ended, by what the service manager says in the environment
+    #[command(hide = true, after_help = "Example:\n  alt ended")]
+    Ended,
 }
 
 /// `alt pages`
@@ -230,7 +238,7 @@ pub struct Replay {
     #[arg(long, value_name = "APP")]
     pub app: Option<String>,
     /// The application of one site, by its virtual host or the pixel's name for it (several: repeat)
-    #[arg(long = "site", value_name = "NAME=APP", value_parser = crate::pure::sites::pair)]
+    #[arg(long = "site", value_name = "NAME=APP", value_parser = alt_line::sites::pair)]
     pub sites: Vec<(String, String)>,
     /// The source's label, for formats without event ids: as configured where the log was written
     #[arg(long, value_name = "LABEL")]
@@ -507,6 +515,46 @@ pub struct JsonOnly {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `alt retention`
+#[derive(Debug, Subcommand)]
+pub enum Retention {
+    /// Show what waits, what is known of the time, and what was deleted last; exit code 3 if something waits for you
+    #[command(after_help = "Examples:\n  alt retention show\n  alt retention show --limit 1000 --json")]
+    Show(RetentionShow),
+    /// Say what day it is, or that old months may go: what waits for that is done within a minute
+    #[command(after_help = "\
+A clock that steps forward makes everything old at once. So nothing is deleted for its age while the clock is more than a \
+day beyond what is known of the time; after a machine was off for longer than that, somebody has to say what day it is. Nor do \
+more than two months of rows go at once before somebody says which. `alt check` says what to type.
+
+Examples:
+  alt retention confirm --today 2026-11-28
+  alt retention confirm --drop-before 2025-10")]
+    Confirm(RetentionConfirm),
+}
+
+/// `alt retention show`
+#[derive(Debug, Args)]
+pub struct RetentionShow {
+    /// How many of the last things that were deleted
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: u32,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt retention confirm`
+#[derive(Debug, Args)]
+pub struct RetentionConfirm {
+    /// What day it is (UTC), if that is also what the clocks of this machine and of the database say
+    #[arg(long, value_name = "YYYY-MM-DD", required_unless_present = "drop_before")]
+    pub today: Option<String>,
+    /// The first month whose rows stay: those before it may go, however many, once `[retention] rows` lets them
+    #[arg(long, value_name = "YYYY-MM")]
+    pub drop_before: Option<String>,
 }
 
 /// `alt check`

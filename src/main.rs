@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use access_log_tracker::cli::{Cli, Command, Global, LogFormat};
 use access_log_tracker::cmd::{self, Outcome};
-use access_log_tracker::config::Config;
 use access_log_tracker::{account, cmd::show};
+use alt_config::Config;
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
@@ -39,6 +39,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         Command::Setup(args) => return cmd::setup::run(path, args, out),
         Command::Check(args) => return cmd::check::run(path, args, out),
         Command::Pages(args) => return cmd::pages::run(args),
+        Command::Ended => return cmd::ended::run(),
         _ => {}
     }
     let config = Config::load(path)?;
@@ -59,9 +60,11 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         Command::Status(args) => block_on(cmd::status::run(&config, args, out)),
         Command::Archive(verb) => cmd::archive::run(&config, verb, out),
         Command::Rejects(verb) => cmd::rejects::run(&config, verb, out),
+        Command::Retention(verb) => block_on(cmd::retention::run(&config, verb, out)),
         Command::Setup(_)
         | Command::Check(_)
         | Command::Pages(_)
+        | Command::Ended
         | Command::Parse(_)
         | Command::Explain(_)
         | Command::Tail(_) => {
@@ -80,9 +83,10 @@ fn start_logging(cli: &Cli) {
     let filter = match (global.quiet, global.verbose) {
         (true, _) => "error",
         // What the AWS client has to say of credentials is in its errors, too, and shorter.
-        (_, 0) if daemon => "warn,aws_config=error,access_log_tracker=info",
+        // A directive covers all targets that begin with its name: `alt`, every crate of the workspace.
+        (_, 0) if daemon => "warn,aws_config=error,access_log_tracker=info,alt=info",
         (_, 0) => "warn,aws_config=error",
-        (_, 1) => "info,access_log_tracker=debug",
+        (_, 1) => "info,access_log_tracker=debug,alt=debug",
         _ => "trace",
     };
     let color = io::stderr().is_terminal()

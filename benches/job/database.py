@@ -86,7 +86,7 @@ class Bench:
         )
 
     def empty(self):
-        self.sql("TRUNCATE access_logs, rejected_lines, checkpoints, log_files, loaded_by_ids CASCADE")
+        self.sql("TRUNCATE access_logs, rejected_lines, checkpoints, log_files, loaded_by_ids, suspects CASCADE")
         self.sql("CHECKPOINT")
 
     def log(self, name, lines, seed=1, age_s=DAY_S):

@@ -1,11 +1,10 @@
 //! What holds for every hit and every encoded row.
 
-use access_log_tracker::pure::copy;
-use access_log_tracker::pure::hit::{Hit, Micros, Parsed, Value};
-use access_log_tracker::pure::parse::{Format, Terms};
+use alt_line::arena::{ARENA_BYTES, Arena};
+use alt_line::copy;
+use alt_line::hit::{Hit, Micros, Parsed, Value};
+use alt_line::parse::{Format, Terms};
 use serde::de::IgnoredAny;
-
-use access_log_tracker::pure::arena::{ARENA_BYTES, Arena};
 
 /// The year 0001 and the end of the year 9999.
 const TIMES: std::ops::RangeInclusive<Micros> = -62_135_683_200_000_000..=253_402_387_199_999_999;

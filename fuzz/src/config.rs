@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use access_log_tracker::config::{Config, Place};
-use access_log_tracker::pure::parse::Format;
-use access_log_tracker::store::connect;
+use alt_config::{Config, Place};
+use alt_line::parse::Format;
+use alt_store::connect;
 
 /// A file, and after a NUL lines `NAME=VALUE` of environment variables.
 ///

@@ -1,7 +1,7 @@
 //! The body of a `POST`, plain and compressed.
 
-use access_log_tracker::pure::hit::{Parsed, Reason};
-use access_log_tracker::pure::parse::Format;
+use alt_line::hit::{Parsed, Reason};
+use alt_line::parse::Format;
 use serde::de::IgnoredAny;
 
 use super::check;

@@ -13,6 +13,7 @@ mod log_format;
 mod names;
 mod packed;
 mod query;
+pub mod slow;
 mod tar;
 
 pub use check::escaped;
@@ -23,13 +24,14 @@ pub use log_format::log_format;
 pub use names::names;
 pub use packed::packed;
 pub use query::query;
+pub use slow::slow;
 pub use tar::tar;
 
 /// Takes any bytes, and panics where a promise is broken.
 pub type Target = fn(&[u8]);
 
 /// Every target by the name of its corpus.
-pub const ALL: [(&str, Target); 8] = [
+pub const ALL: [(&str, Target); 9] = [
     ("line", line),
     ("log_format", log_format),
     ("query", query),
@@ -38,4 +40,5 @@ pub const ALL: [(&str, Target); 8] = [
     ("tar", tar),
     ("config", config),
     ("names", names),
+    ("slow", slow),
 ];

@@ -5,16 +5,16 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use access_log_tracker::pure::arena::ARENA_BYTES;
-use access_log_tracker::pure::batch::{Batch, FileRef, Key};
-use access_log_tracker::pure::checkpoint::{Head, Proof};
-use access_log_tracker::pure::enrich::{AgentRules, App, Enricher, Privacy};
-use access_log_tracker::pure::hit::{Micros, Parsed};
-use access_log_tracker::pure::lines::{Line, Lines};
-use access_log_tracker::pure::parse::{Format, Spec};
-use access_log_tracker::pure::sites::Sites;
-use access_log_tracker::pure::twins::Twins;
-use access_log_tracker::pure::way::{Known, Way, pieces};
+use alt_line::arena::ARENA_BYTES;
+use alt_line::batch::{Batch, FileRef, Key};
+use alt_line::checkpoint::{Head, Proof};
+use alt_line::enrich::{AgentRules, App, Enricher, Privacy};
+use alt_line::hit::{Micros, Parsed};
+use alt_line::lines::{Line, Lines};
+use alt_line::parse::{Format, Spec};
+use alt_line::sites::Sites;
+use alt_line::twins::Twins;
+use alt_line::way::{Known, Way, pieces};
 
 use super::check::{self, row, terms};
 

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use access_log_tracker::pure::hit::{Parsed, Reason};
-use access_log_tracker::pure::parse::{Format, Spec};
+use alt_line::hit::{Parsed, Reason};
+use alt_line::parse::{Format, Spec};
 
 use super::check;
 

@@ -1,9 +1,9 @@
 //! Names of archive objects, the tables at their ends, and URLs of databases.
 
-use access_log_tracker::archive::frames::{Table, locate};
-use access_log_tracker::archive::name::Name;
-use access_log_tracker::config::Postgres;
-use access_log_tracker::store::connect;
+use alt_collect::archive::frames::{Table, locate};
+use alt_collect::archive::name::Name;
+use alt_config::Postgres;
+use alt_store::connect;
 
 /// The first byte says what the rest is.
 pub fn names(data: &[u8]) {

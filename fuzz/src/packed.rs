@@ -2,7 +2,7 @@
 
 use std::io::{self, Cursor, Read};
 
-use access_log_tracker::source::stored::{Packing, packing, unpack};
+use alt_collect::source::stored::{Packing, packing, unpack};
 
 /// Bytes that are unpacked at the most: a few packed ones may stand for very many.
 const UNPACKED_BYTES_MAX: u64 = 256 << 10;

@@ -2,8 +2,8 @@
 
 use std::cell::OnceCell;
 
-use access_log_tracker::pure::hit::{Parsed, Value};
-use access_log_tracker::pure::parse::{Format, Spec};
+use alt_line::hit::{Parsed, Value};
+use alt_line::parse::{Format, Spec};
 use url::form_urlencoded;
 
 use super::check;

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use access_log_tracker::source::tar::{Archive, Member};
+use alt_collect::source::tar::{Archive, Member};
 
 const BLOCK: usize = 512;
 

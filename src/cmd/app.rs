@@ -1,5 +1,11 @@
 //! `alt app`: applications, and the line to paste into their pages.
 
+use alt_collect::pipeline::APPS_ASKED_AGAIN;
+use alt_config::Config;
+use alt_line::hit::Reason;
+use alt_line::way::UNKNOWN_KEY_BYTES;
+use alt_store::files::Which;
+use alt_store::migrate;
 use anyhow::{Context, bail};
 use serde::Serialize;
 use tokio_postgres::types::Type;
@@ -9,12 +15,6 @@ use super::rejects::{self, Wanted};
 use super::{Out, Outcome, show};
 use crate::beacon;
 use crate::cli;
-use crate::config::Config;
-use crate::pipeline::APPS_ASKED_AGAIN;
-use crate::pure::hit::Reason;
-use crate::pure::way::UNKNOWN_KEY_BYTES;
-use crate::store::files::Which;
-use crate::store::migrate;
 
 /// Characters of a key: no two that are mistaken for each other when read aloud or from paper.
 const KEY_ALPHABET: &[u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";

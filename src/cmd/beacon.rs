@@ -1,17 +1,17 @@
 //! `alt beacon`: makes the script that pages bring in, and the lines to paste.
 
-use std::fs;
-use std::io::Write as _;
+use std::ffi::OsStr;
 use std::path::Path;
 
+use alt_collect::archive::{self, Published};
+use alt_config::Config;
 use anyhow::{Context, bail};
 use serde::Serialize;
 
 use super::{Out, Outcome, app, show};
-use crate::archive::{self, Published};
 use crate::beacon::{DOWNLOADS_LONG, Options, Page, Script, hashed, script, snippets};
 use crate::cli;
-use crate::config::Config;
+use crate::place::Folder;
 
 /// Dispatches the verbs of `alt beacon`.
 ///
@@ -183,7 +183,7 @@ fn location(endpoint: &str) -> String {
 /// The script under both names, its lines to paste, and nginx's. What never changes is never overwritten.
 fn write(directory: &Path, made: &Made) -> anyhow::Result<()> {
     let Made { name, script, applications, nginx } = made;
-    fs::create_dir_all(directory).with_context(|| format!("make {}", directory.display()))?;
+    let folder = Folder::make(directory).with_context(|| format!("make {}", directory.display()))?;
     let stem = name.trim_end_matches(".js");
     let fixed = hashed(name, script);
     let mut files = vec![
@@ -207,18 +207,11 @@ fn write(directory: &Path, made: &Made) -> anyhow::Result<()> {
         files.push((format!("{stem}.nginx.conf"), nginx));
     }
     for (name, text) in files {
-        let path = directory.join(name);
-        let what = || format!("write {}", path.display());
-        if fs::read_to_string(&path).is_ok_and(|there| there == text) {
-            continue;
+        let name = OsStr::new(&name);
+        if !folder.holds(name, text) {
+            let what = || format!("write {}", directory.join(name).display());
+            folder.write(name, text, 0o644).with_context(what)?;
         }
-        // Whoever asks for it meanwhile gets the old or the new one, and no part of either.
-        let mut new = tempfile::Builder::new()
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
-            .tempfile_in(directory)
-            .with_context(what)?;
-        new.write_all(text.as_bytes()).with_context(what)?;
-        new.persist(&path).map_err(|e| e.error).with_context(what)?;
     }
     Ok(())
 }

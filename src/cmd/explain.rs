@@ -4,21 +4,21 @@
 use std::io::Read;
 use std::sync::Arc;
 
+use alt_config::Config;
+use alt_line::arena::{ARENA_BYTES, Arena};
+use alt_line::enrich::{self, AgentRules, App, Enriched, Enricher, Environment};
+use alt_line::hit::{Hit, Parsed};
+use alt_line::lines::{LINE_BYTES_MAX, Line};
+use alt_line::parse::Format;
+use alt_line::row::Row;
+use alt_line::way::pieces;
+use alt_process::clock;
 use anyhow::{Context, bail};
 use serde_json::{Map, Value as Json, json};
 
 use super::parse::{insert_some, insert_text};
 use super::{Out, Outcome, parse, show};
 use crate::cli;
-use crate::clock;
-use crate::config::Config;
-use crate::pure::arena::{ARENA_BYTES, Arena};
-use crate::pure::enrich::{self, AgentRules, App, Enriched, Enricher, Environment};
-use crate::pure::hit::{Hit, Parsed};
-use crate::pure::lines::{LINE_BYTES_MAX, Line};
-use crate::pure::parse::Format;
-use crate::pure::row::Row;
-use crate::pure::way::pieces;
 
 /// Explains the line of the arguments, or the first of standard input.
 ///

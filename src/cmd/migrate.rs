@@ -1,9 +1,10 @@
 //! `alt migrate`: creates or upgrades the schema.
 
+use alt_config::Config;
+use alt_store::migrate;
+
 use super::{Out, Outcome, show};
 use crate::cli;
-use crate::config::Config;
-use crate::store::migrate;
 
 /// Applies what is missing, or shows what is applied.
 ///

@@ -3,22 +3,24 @@
 
 use std::io::Write;
 
+use alt_config::Config;
+use alt_line::enrich::AgentRules;
+use alt_store::connect::Connection;
 use anyhow::Context;
-
-use crate::config::Config;
-use crate::pure::enrich::AgentRules;
-use crate::store::connect::Connection;
 
 pub mod app;
 pub mod archive;
+mod assembly;
 pub mod beacon;
 pub mod check;
+pub mod ended;
 pub mod explain;
 pub mod migrate;
 pub mod pages;
 pub mod parse;
 pub mod rejects;
 pub mod replay;
+pub mod retention;
 pub mod run;
 pub mod setup;
 pub mod show;
@@ -48,7 +50,7 @@ pub type Out<'a> = &'a mut dyn Write;
 
 /// Connects for a command that a person started.
 pub(crate) async fn connect(config: &Config) -> anyhow::Result<Connection> {
-    crate::store::connect(&config.postgres, "alt").await
+    alt_store::connect(&config.postgres, "alt").await
 }
 
 /// Runs what waits for the database, where blocking is allowed.

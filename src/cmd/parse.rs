@@ -3,18 +3,19 @@
 use std::io::Read;
 use std::path::Path;
 
+use alt_collect::source::stored;
+use alt_config::Config;
+use alt_line::arena::ARENA_BYTES;
+use alt_line::hit::{Hit, Micros, NonHit, Parsed, Value};
+use alt_line::lines::{Line, Lines};
+use alt_line::parse::{Format, Spec, Terms};
+use alt_line::way::pieces;
+use alt_process::clock;
 use anyhow::Context;
 use serde_json::{Map, Value as Json, json};
 
 use super::{Out, Outcome, show};
-use crate::config::Config;
-use crate::pure::arena::ARENA_BYTES;
-use crate::pure::hit::{Hit, Micros, NonHit, Parsed, Value};
-use crate::pure::lines::{Line, Lines};
-use crate::pure::parse::{Format, Spec, Terms};
-use crate::pure::way::pieces;
-use crate::source::stored;
-use crate::{cli, clock};
+use crate::cli;
 
 /// Parses every line of the files.
 ///

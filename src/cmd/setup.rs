@@ -3,11 +3,14 @@
 //! A list of steps: each says what it would do, looks whether that is done already, and does it. So it can be
 //! run again after anything, and `--dry-run` is the same list without the doing.
 
+use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use alt_config::{Config, DEFAULT_FILE, DEFAULT_LOG};
+use alt_store::connect;
 use anyhow::{Context, bail};
 use nix::unistd::{Group, User, geteuid};
 
@@ -15,8 +18,7 @@ use super::{Out, Outcome};
 use crate::account::NAME;
 use crate::beacon::{self, SCRIPT};
 use crate::cli;
-use crate::config::{Config, DEFAULT_FILE, DEFAULT_LOG};
-use crate::store::connect;
+use crate::place::Folder;
 
 /// What nginx includes, as it is shipped.
 const SNIPPETS: [(&str, &str); 3] = [
@@ -131,22 +133,19 @@ impl Steps<'_> {
 
     /// Writes a file; one that is there is kept, or replaced where it is ours to `renew`.
     fn file(&mut self, path: &Path, text: &str, renew: bool) -> anyhow::Result<bool> {
-        match fs::read_to_string(path) {
-            Ok(old) if old == text || !renew => {
-                self.there(&path.display().to_string())?;
-                return Ok(false);
-            }
-            _ => {}
+        let is_there = match fs::symlink_metadata(path) {
+            Ok(_) if !renew => true,
+            Ok(_) => folder_of(path).is_ok_and(|(folder, name)| folder.holds(name, text)),
+            Err(_) => false,
+        };
+        if is_there {
+            self.there(&path.display().to_string())?;
+            return Ok(false);
         }
-        if self.go(&format!("write {}", path.display()))? {
-            let what = || format!("write {}", path.display());
-            if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent).with_context(what)?;
-            }
-            let new = path.with_extension("new");
-            fs::write(&new, text).with_context(what)?;
-            fs::set_permissions(&new, fs::Permissions::from_mode(0o644)).with_context(what)?;
-            fs::rename(&new, path).with_context(what)?;
+        let what = format!("write {}", path.display());
+        if self.go(&what)? {
+            let (folder, name) = folder_of(path).with_context(|| what.clone())?;
+            folder.write(name, text, 0o644).context(what)?;
         }
         Ok(true)
     }
@@ -154,17 +153,20 @@ impl Steps<'_> {
     /// A directory of root with the group alt: the daemon may list and read, and write only where told.
     fn directory(&mut self, path: &Path, mode: u32) -> anyhow::Result<()> {
         let group = Group::from_name(NAME)?.map(|group| group.gid.as_raw());
-        let well = fs::symlink_metadata(path).is_ok_and(|meta| {
+        let metadata = fs::symlink_metadata(path);
+        let well = metadata.as_ref().is_ok_and(|meta| {
             meta.is_dir() && meta.uid() == 0 && Some(meta.gid()) == group && meta.mode() & 0o7777 == mode
         });
         let what = format!("{} (root:alt {mode:o})", path.display());
         if well {
             return self.there(&what);
         }
+        if metadata.is_ok_and(|meta| !meta.is_dir()) {
+            bail!("{} is no directory (a link is none); move it away", path.display());
+        }
         if self.go(&format!("make {what}"))? {
-            fs::create_dir_all(path).with_context(|| format!("make {what}"))?;
-            chown(path, Some(0), group).with_context(|| format!("make {what}"))?;
-            fs::set_permissions(path, fs::Permissions::from_mode(mode))
+            folder_of(path)
+                .and_then(|(folder, name)| Ok(folder.directory(name, group, mode)?))
                 .with_context(|| format!("make {what}"))?;
         }
         Ok(())
@@ -174,15 +176,13 @@ impl Steps<'_> {
     fn log(&mut self, path: &Path) -> anyhow::Result<()> {
         let what = format!("{} (640)", path.display());
         match fs::symlink_metadata(path) {
-            Ok(meta) if meta.mode() & 0o007 == 0 => return self.there(&what),
-            // a link is not followed: the directory is root's, but better be sure
             Ok(meta) if !meta.is_file() => bail!("{} is no plain file; move it away", path.display()),
+            Ok(meta) if meta.mode() & 0o007 == 0 => return self.there(&what),
             _ => {}
         }
         if self.go(&format!("make {what}"))? {
-            let open = || fs::OpenOptions::new().append(true).create(true).open(path);
-            let file = open().with_context(|| format!("make {what}"))?;
-            file.set_permissions(fs::Permissions::from_mode(0o640))
+            folder_of(path)
+                .and_then(|(folder, name)| Ok(folder.touch(name, 0o640)?))
                 .with_context(|| format!("make {what}"))?;
         }
         Ok(())
@@ -307,6 +307,14 @@ impl Steps<'_> {
     }
 }
 
+/// The directory that a file or directory is in, and its name there.
+fn folder_of(path: &Path) -> anyhow::Result<(Folder, &OsStr)> {
+    let name = path.file_name().context("this names nothing")?;
+    let above = path.parent().unwrap_or(Path::new("/"));
+    let folder = Folder::make(above).with_context(|| format!("open {}", above.display()))?;
+    Ok((folder, name))
+}
+
 /// Runs `alt` again.
 fn myself(path: Option<&Path>, arguments: &[&str], more: &[&str]) -> anyhow::Result<String> {
     let exe = std::env::current_exe().context("find this program")?;
@@ -318,12 +326,21 @@ fn myself(path: Option<&Path>, arguments: &[&str], more: &[&str]) -> anyhow::Res
     output(&mut command)
 }
 
-/// Runs SQL as the superuser of the local server, by peer authentication.
+/// Runs SQL as the superuser of the local server, by peer authentication. Of root's environment it gets what psql needs;
+/// and a session of its own, so that no other process of its account can type into root's terminal through it.
 fn psql(sql: &str) -> anyhow::Result<String> {
+    let needed = |name: &str| {
+        ["PATH", "LANG"].contains(&name) || ["PG", "LC_"].iter().any(|start| name.starts_with(start))
+    };
     let arguments =
-        ["--reuid=postgres", "--regid=postgres", "--init-groups", "psql", "-XqAt", "-d", "postgres"];
+        ["--wait", "setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", "--no-new-privs"];
     output(
-        Command::new("setpriv").args(arguments).args(["-v", "ON_ERROR_STOP=1", "-c", sql]).current_dir("/"),
+        Command::new("setsid")
+            .env_clear()
+            .envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(needed)))
+            .args(arguments)
+            .args(["psql", "-XqAt", "-d", "postgres", "-v", "ON_ERROR_STOP=1", "-c", sql])
+            .current_dir("/"),
     )
     .context("ask the local PostgreSQL as its superuser; is it running?")
 }

@@ -10,6 +10,12 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use alt_collect::source::siblings::siblings;
+use alt_collect::source::stored::{self, Packing};
+use alt_config::Config;
+use alt_line::checkpoint::{Checkpoint, HEAD_SEARCH_BYTES, Hash, Head, Proof, Standing, hash};
+use alt_line::lines::LINE_BYTES_MAX;
+use alt_store::{migrate, retention};
 use anyhow::Context;
 use serde::Serialize;
 use tokio_postgres::types::Type;
@@ -17,12 +23,6 @@ use tokio_postgres::{Client, Row};
 
 use super::{Out, Outcome, show};
 use crate::cli;
-use crate::config::Config;
-use crate::pure::checkpoint::{Checkpoint, HEAD_SEARCH_BYTES, Hash, Head, Proof, Standing, hash};
-use crate::pure::lines::LINE_BYTES_MAX;
-use crate::source::siblings::siblings;
-use crate::source::stored::{self, Packing};
-use crate::store::{self, migrate};
 
 /// A file as people see it.
 #[derive(Debug, Clone, Serialize)]
@@ -74,7 +74,7 @@ pub async fn run(config: &Config, args: &cli::Status, out: Out<'_>) -> anyhow::R
         let is_shipped = entry.lag_bytes == Some(0) && is_archived;
         if is_shipped {
             // Whoever deletes the file goes by the exit code.
-            store::make_durable(&client).await.context("wait until it is on the server's disk")?;
+            alt_store::make_durable(&client).await.context("wait until it is on the server's disk")?;
         }
         print(&[entry], args.json, true, out)?;
         return Ok(Outcome::of(is_shipped));
@@ -82,6 +82,11 @@ pub async fn run(config: &Config, args: &cli::Status, out: Out<'_>) -> anyhow::R
     let known = select(&client, if args.all_hosts { None } else { Some(&host) }).await?;
     let entries = compare(config, &host, known);
     print(&entries, args.json, false, out)?;
+    if !args.json
+        && let Some(waits) = retention::waits(&client, &host, config.retention.rows.as_ref()).await?
+    {
+        writeln!(out, "{waits}\n    {}", waits.mend())?;
+    }
     Ok(Outcome::Done)
 }
 

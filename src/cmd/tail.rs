@@ -7,18 +7,18 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use alt_config::Config;
+use alt_line::arena::ARENA_BYTES;
+use alt_line::hit::{Hit, Parsed};
+use alt_line::lines::Line;
+use alt_line::parse::Format;
+use alt_line::way::pieces;
+use alt_process::clock;
 use anyhow::Context;
 use linemux::MuxedLines;
 
 use super::{Out, Outcome, parse, show};
 use crate::cli;
-use crate::clock;
-use crate::config::Config;
-use crate::pure::arena::ARENA_BYTES;
-use crate::pure::hit::{Hit, Parsed};
-use crate::pure::lines::Line;
-use crate::pure::parse::Format;
-use crate::pure::way::pieces;
 
 /// Watches until Ctrl-C.
 ///
@@ -157,7 +157,7 @@ mod tests {
         let line = Line { offset: 0, span: 1, bytes: b"\x1b]0;x\x07", too_long: false };
         let shown = readable(&line, &Parsed::Hit(hit));
         insta::assert_snapshot!(shown, @r"00:00:00.000  k                page\x1b[2Jview                 https://a/\u{202e}b\x9b1m  title=a\nb");
-        let reject = crate::pure::hit::Reject::new(crate::pure::hit::Reason::Shape);
+        let reject = alt_line::hit::Reject::new(alt_line::hit::Reason::Shape);
         insta::assert_snapshot!(readable(&line, &Parsed::Reject(reject)), @r"reject   shape  \x1b]0;x\x07");
     }
 }

@@ -7,6 +7,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use alt_config::Config;
+use alt_line::hit::Micros;
+use alt_process::clock::{micros, system_time};
+use alt_store::{migrate, partitions};
 use anyhow::{Context, bail};
 use serde::Serialize;
 use tokio_postgres::Client;
@@ -14,10 +18,6 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::{Out, Outcome, show, status, when};
 use crate::cli;
-use crate::clock::{micros, system_time};
-use crate::config::Config;
-use crate::pure::hit::Micros;
-use crate::store::{migrate, partitions};
 
 /// What is taken out: of a file, or of an application.
 struct What {

@@ -1,12 +1,11 @@
 //! Times as people write them on the command line.
 
+use alt_config::parse_time;
+use alt_line::hit::Micros;
+use alt_process::clock;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-
-use crate::clock;
-use crate::config::parse_time;
-use crate::pure::hit::Micros;
 
 /// A time: `2026-01-31`, `2026-01-31T12:00:00`, with a zone (`Z`, `+01:00`) or in UTC without; or so long before
 /// `now`: `90m`, `7d`, `7d ago`.

@@ -118,7 +118,10 @@ fn a_database_that_goes_away_is_told_and_what_waits_for_it() {
     bench.append("beacon.log", 10);
     bench.settle();
     wait_for(10, || daemon(&bench).ask("/readyz").0 == 200, || bench.state());
-    assert_eq!(daemon(&bench).ask("/readyz").1, "{\"ready\":true,\"postgres\":null,\"archive\":null}\n");
+    assert_eq!(
+        daemon(&bench).ask("/readyz").1,
+        "{\"ready\":true,\"postgres\":null,\"archive\":null,\"retention\":null}\n"
+    );
     wait_for(10, || lag(&bench, "bytes") == 0.0, || bench.state());
     assert_eq!(lag(&bench, "seconds"), 0.0);
 

@@ -10,12 +10,12 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use access_log_tracker::archive::frames::Compression;
-use access_log_tracker::archive::name::{Name, name};
-use access_log_tracker::archive::target::{Bytes, Listed, Put, Stop, Target};
-use access_log_tracker::archive::{Object, fetch, open, pack, spool, store};
-use access_log_tracker::config::Config;
-use access_log_tracker::pure::parse::Format;
+use alt_collect::archive::frames::Compression;
+use alt_collect::archive::name::{Name, name};
+use alt_collect::archive::target::{Bytes, Listed, Put, Stop, Target};
+use alt_collect::archive::{Object, fetch, open, pack, spool, store};
+use alt_config::Config;
+use alt_line::parse::Format;
 use sha2::{Digest, Sha256};
 
 use crate::support::bench::Bench;
@@ -46,7 +46,7 @@ fn noise(seed: u64, bytes: usize) -> Vec<u8> {
 }
 
 fn packed(log: &[u8], compression: Compression) -> Object {
-    pack(log, &Format::compile("alt1").unwrap(), compression, spool().unwrap(), &Arc::default()).unwrap()
+    pack(log, &Format::compile("alt1").unwrap(), &[], compression, spool().unwrap(), &Arc::default()).unwrap()
 }
 
 fn name_of(object: &Object, log: &[u8]) -> Name {

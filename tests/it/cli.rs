@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use access_log_tracker::pure::checkpoint::Proof;
+use alt_line::checkpoint::Proof;
 
 use crate::support::postgres::Database;
 
@@ -104,22 +104,23 @@ fn help_is_a_small_manual() {
     Usage: alt [OPTIONS] <COMMAND>
 
     Commands:
-      setup    Prepare this machine, as root, once: role, database, schema, first application, nginx
-               site
-      run      Follow the logs and load them: the daemon
-      replay   Load archived or foreign logs; what is there already is not loaded twice
-      unload   Take rows out again: those of a file, or of an application in a range of time
-      parse    Show what lines mean, as JSON, one object a line; needs no database
-      migrate  Create or upgrade the schema
-      app      Applications: whose hits are whose
-      beacon   The script that pages bring in, and the lines to paste
-      check    Find what is wrong, and say how to mend it
-      status   Show how far every log is loaded
-      tail     Watch hits as they come
-      explain  Show how a line is parsed, enriched and classified, and by which rule
-      rejects  Lines that could not become rows
-      archive  The archive: what is in it, and getting it back
-      help     Print this message or the help of the given subcommand(s)
+      setup      Prepare this machine, as root, once: role, database, schema, first application, nginx
+                 site
+      run        Follow the logs and load them: the daemon
+      replay     Load archived or foreign logs; what is there already is not loaded twice
+      unload     Take rows out again: those of a file, or of an application in a range of time
+      parse      Show what lines mean, as JSON, one object a line; needs no database
+      migrate    Create or upgrade the schema
+      app        Applications: whose hits are whose
+      beacon     The script that pages bring in, and the lines to paste
+      check      Find what is wrong, and say how to mend it
+      status     Show how far every log is loaded
+      tail       Watch hits as they come
+      explain    Show how a line is parsed, enriched and classified, and by which rule
+      rejects    Lines that could not become rows
+      retention  What is deleted for its age, what keeps it, and what was deleted
+      archive    The archive: what is in it, and getting it back
+      help       Print this message or the help of the given subcommand(s)
 
     Options:
       -h, --help     Print help
@@ -713,7 +714,10 @@ mod check {
         place.write("nginx.conf", conf.replace(" alt1 if", " if"));
         expect(&place, "is written in the format combined, and read as alt1");
         place.write("nginx.conf", conf.replace(" if=$alt_loggable", ""));
-        expect(&place, "has no if=$alt_loggable: one address can fill the disk with requests that are refused");
+        expect(
+            &place,
+            "has no if=$alt_loggable: one address can fill the disk with requests that are refused",
+        );
         place.write("nginx.conf", "http { }");
         expect(&place, "nginx: has no log_format alt1\n    include alt/alt-http.conf inside http { }");
         place.write("nginx.conf", "http { log_format alt1 'alt1\\t$msec'; }");
@@ -777,10 +781,11 @@ mod check {
         expect(&place, "this role may not INSERT, UPDATE the table checkpoints");
         database.psql("ALTER TABLE checkpoints OWNER TO alt; ALTER TABLE access_logs OWNER TO postgres; GRANT SELECT, INSERT ON access_logs TO alt");
         expect(&place, "access_logs belongs to postgres, so alt cannot add partitions");
-        database
-            .psql("ALTER TABLE access_logs OWNER TO alt; UPDATE schema_migrations SET version = version + 5");
+        database.psql(
+            "ALTER TABLE access_logs OWNER TO alt; UPDATE schema_migrations SET version = version + 100",
+        );
         expect(&place, "too new for this alt");
-        database.psql("UPDATE schema_migrations SET version = version - 5");
+        database.psql("UPDATE schema_migrations SET version = version - 100");
 
         // a server whose clock is wrong, as far as this role sees
         database.psql(&format!(

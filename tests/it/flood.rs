@@ -290,7 +290,7 @@ fn a_site_counts_together(setup: Setup, path: &str) {
 fn of_a_sender_over_its_rate_one_in_ten_is_refused_and_logged() {
     let nginx = Setup::http()
         .edit("alt-http.conf", "rate=100r/s", "rate=1r/m")
-        .edit("alt-endpoint.conf", "burst=1100 delay=1000", "burst=2000 delay=0")
+        .edit("alt-endpoint.conf", "burst=1100 delay=1000", "burst=2000 delay=1")
         .start();
     send_http_1(&nginx, b"GET /b?a=1 HTTP/1.1\r\nHost: h\r\n\r\n", 2000);
     let lines = nginx.lines();

@@ -11,9 +11,9 @@ use nix::sys::signal::Signal;
 use crate::support::bench::Bench;
 use crate::support::daemon::{Daemon, wait_for};
 use crate::support::disk::Disk;
+use crate::support::faketime::Clock;
 use crate::support::lines::{alt1, many};
 use crate::support::memory::Limit;
-use crate::support::not_looked_at;
 use crate::support::pace::Pace;
 use crate::support::postgres::Database;
 use crate::support::proxy::{Fault, Place, Proxy};
@@ -104,24 +104,12 @@ fn a_daemon_that_is_stopped_for_a_while() {
 
 #[test]
 fn a_clock_that_steps() {
-    let Some(library) = glob::glob("/usr/lib/*/faketime/libfaketime.so.1").unwrap().next() else {
-        not_looked_at("a clock that steps: libfaketime is not installed");
-        return;
-    };
+    let Some(clock) = Clock::new("a clock that steps") else { return };
     let mut bench = Bench::not_started(SOURCE, Database::create());
-    let clock = bench.path("clock");
-    let set = |offset: &str| {
-        fs::write(bench.path("new-clock"), offset).unwrap();
-        fs::rename(bench.path("new-clock"), &clock).unwrap();
-    };
-    set("+0");
-    let daemon = Daemon::start_with(&bench.config, |command| {
-        command.env("LD_PRELOAD", library.unwrap()).env("FAKETIME_TIMESTAMP_FILE", &clock);
-        command.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
-    });
+    let daemon = Daemon::start_with(&bench.config, |command| clock.show(command));
     let mut pace = Pace::new(&bench);
     for offset in ["+3600s", "-3600s", "+0", "-3600s", "+90000s", "+0"] {
-        set(offset);
+        clock.set(offset);
         pace.run(10, 4);
         pace.settle(&bench, 60);
     }

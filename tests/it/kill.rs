@@ -6,7 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use access_log_tracker::fault::Step;
+use alt_process::fault::Step;
 
 use crate::support::bench::Bench;
 use crate::support::daemon::{Daemon, alt, wait_for};
@@ -85,7 +85,7 @@ fn the_daemon_dies_at_each_of_its_steps() {
 }
 
 /// Numbers that look drawn. The seed is printed; `ALT_TEST_SEED` repeats it.
-fn random() -> impl FnMut(usize) -> usize {
+pub(crate) fn random() -> impl FnMut(usize) -> usize {
     let seed = std::env::var("ALT_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
     let mut state: u64 =
         seed.unwrap_or_else(|| u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos()).unwrap());
@@ -99,7 +99,7 @@ fn random() -> impl FnMut(usize) -> usize {
     }
 }
 
-fn full() -> bool {
+pub(crate) fn full() -> bool {
     std::env::var_os("ALT_TEST_FULL").is_some()
 }
 
@@ -210,12 +210,12 @@ fn a_migration_that_dies_leaves_nothing_half_done() {
         database.psql("SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace")
     };
     let mut before = tables();
-    for version in 1..=access_log_tracker::store::migrate::newest() {
+    for version in 1..=alt_store::migrate::newest() {
         // The first that is missing.
         assert!(is_killed(migrate("Migrated".to_owned())));
         assert_eq!(tables(), before, "{version}");
         let next = migrate("Migrated:2".to_owned());
-        assert_eq!(is_killed(next), version < access_log_tracker::store::migrate::newest());
+        assert_eq!(is_killed(next), version < alt_store::migrate::newest());
         let applied = database.psql("SELECT max(version) FROM schema_migrations");
         assert_eq!(applied, version.to_string());
         before = tables();

@@ -340,7 +340,7 @@ fn a_dead_predecessor_that_holds_our_checkpoint_is_ended() {
     runtime.block_on(async {
         let config = bench.database.config();
         // As a daemon whose machine was cut off: its session rests inside a transaction.
-        let dead = access_log_tracker::store::connect(&config, &format!("alt run {host}")).await.unwrap();
+        let dead = alt_store::connect(&config, &format!("alt run {host}")).await.unwrap();
         dead.batch_execute("BEGIN; UPDATE checkpoints SET committed_at = now()").await.unwrap();
         bench.append("beacon.log", 10);
         bench.settle_within(90);

@@ -273,7 +273,7 @@ fn visit(port: u16, n: u64) {
 
 /// Names of metrics in a text, without what begins alike in it.
 fn metrics_in(text: &str) -> BTreeSet<String> {
-    let name = Regex::new(r"\b(?:alt_(?:lines|rows|lag|files|idle|commit|batch|retries|postgres|partition|partitions|clock|database|archive|local|log|build|bytes|application)|process|http|tracking_events|database_connections)[a-z_]*").unwrap();
+    let name = Regex::new(r"\b(?:alt_(?:lines|rows|lag|files|idle|commit|batch|retries|postgres|partition|partitions|retention|clock|database|archive|local|log|build|bytes|application)|process|http|tracking_events|database_connections)[a-z_]*").unwrap();
     name.find_iter(text).map(|found| found.as_str().to_owned()).collect()
 }
 
@@ -646,6 +646,12 @@ fn alerts_fire_for_partitions_clocks_and_the_daemon() {
         command.env("LD_PRELOAD", library).env("FAKETIME", "-30s").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     });
     watch.fires(&["AltClockDifference"], &["AltDown"]);
+    assert!(daemon.stop().success());
+    daemon = Daemon::start_with(&config, |command| {
+        let library = glob::glob("/usr/lib/*/faketime/libfaketime.so.1").unwrap().next().unwrap().unwrap();
+        command.env("LD_PRELOAD", library).env("FAKETIME", "-3d").env("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    });
+    watch.fires(&["AltRetentionWaits"], &["AltDown", "AltClockDifference"]);
     let started = || {
         let seen = watch.prometheus.query("process_start_time_seconds");
         seen.first().map(|series| series["value"][1].clone())

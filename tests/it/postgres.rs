@@ -6,7 +6,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use access_log_tracker::store;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -62,7 +61,7 @@ fn connections_that_are_all_taken_are_waited_for() {
     // What the daemon loses, others take.
     loop {
         bench.database.psql(OUR_SESSIONS);
-        while let Ok(one) = runtime.block_on(store::connect(&bench.database.config(), "others")) {
+        while let Ok(one) = runtime.block_on(alt_store::connect(&bench.database.config(), "others")) {
             taken.push(one);
         }
         if bench.daemon.as_ref().unwrap().log().contains("connection slots") || Instant::now() > full {

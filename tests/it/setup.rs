@@ -33,6 +33,16 @@ stat -c '%n %U:%G %a' /var/log/nginx/alt /var/log/nginx/alt/rotated /var/log/ngi
 grep -c 'server_name events.example.com' /etc/nginx/conf.d/alt.conf
 nginx -t -q && echo "nginx accepts it"
 echo "owner $(as_postgres psql -XAtq -d alt -c "SELECT tableowner FROM pg_tables WHERE tablename = 'access_logs'")"
+echo "== planted"
+chown www-data /var/www/alt
+echo old >/var/www/alt/m.js
+for name in m.new m.js.new .m.js.new; do
+    setpriv --reuid=www-data --regid=www-data --clear-groups -- ln -s /etc/cron.d/planted /var/www/alt/$name
+done
+mkdir -p /etc/cron.d
+alt setup --host events.example.com
+stat -c '%F %U %a' /var/www/alt/m.js
+ls /etc/cron.d/planted 2>/dev/null || echo "nothing was planted"
 echo "== check"
 alt check || echo "exit $?"
 alt run 2>/tmp/run.log &
@@ -48,6 +58,57 @@ alt setup --host events.example.com 2>&1 || echo "exit $?"
 ls /etc/nginx/conf.d
 "#;
 
+/// Somebody else may write into nginx's log directory and into that of the scripts, and puts links there before root
+/// comes; into the scripts' directory all the time, too. Every line it prints is looked at below.
+const PLANTED: &str = r#"
+set -eu
+install -m 755 "$ALT" /usr/bin/alt
+getent passwd alt >/dev/null || useradd --system --user-group --home-dir /var/lib/alt --shell /usr/sbin/nologin alt
+mkdir -p /etc/alt /etc/cron.d
+printf '[postgres]\nurl = "postgres://nobody@127.0.0.1:1/none?sslmode=disable"\n' >/etc/alt/alt.toml
+setup() { alt setup --host events.example.com 2>&1 || echo "exit $?"; }
+build() { timeout 20 alt beacon build --app k1 --host events.example.com --out "$1" 2>&1 || echo "exit $?"; }
+stat -c '%n %U:%G %a' /etc
+echo "== directory"
+rm -rf /var/log/nginx/alt
+chown www-data /var/log/nginx
+ln -s /etc /var/log/nginx/alt
+setup
+echo "== rotated"
+rm /var/log/nginx/alt
+install -d -o www-data -m 755 /var/log/nginx/alt
+ln -s /etc /var/log/nginx/alt/rotated
+setup
+echo "== log"
+rm -rf /var/log/nginx/alt
+install -d -o www-data -m 755 /var/log/nginx/alt
+ln -s /etc/cron.d/planted /var/log/nginx/alt/beacon.log
+setup
+echo "== script"
+rm -rf /var/www/alt /var/log/nginx/alt
+install -d -o www-data -m 755 /var/www/alt
+as_www() { setpriv --reuid=www-data --regid=www-data --clear-groups -- "$@"; }
+for name in m.js m.js.map m.new m.js.new .m.js.new m.nginx.conf; do as_www ln -s /etc/cron.d/planted /var/www/alt/$name; done
+as_www mkfifo /var/www/alt/m.k1.html
+build /var/www/alt | head -n 1
+find /var/www/alt -type l -exec basename {} \; | sort | tr '\n' ' '
+echo
+stat -c '%F %U %a' /var/www/alt/m.js /var/www/alt/m.k1.html
+echo "== way"
+chown www-data /var/www
+rm -rf /var/www/alt
+as_www ln -s /etc/cron.d /var/www/alt
+build /var/www/alt
+ls /etc/cron.d
+echo "== own"
+chown -h root /var/www/alt
+build /var/www/alt | head -n 1
+rm /etc/cron.d/m.*
+echo "== etc"
+stat -c '%n %U:%G %a' /etc
+ls /etc/cron.d/planted 2>/dev/null || echo "nothing was planted"
+"#;
+
 const OUTSIDE: &str = r#"
 set -eu
 mount -t tmpfs none "$PLACE"
@@ -60,8 +121,9 @@ mount --bind "$(dirname "$ALT")" "$PLACE/root/tmp/exe"
 ALT=/tmp/exe/alt chroot "$PLACE/root" sh -c "$INSIDE"
 "#;
 
-#[test]
-fn a_machine_is_made_ready_and_a_second_time_changes_nothing() {
+/// Runs a script as root on a copy of this machine; what it printed, in parts, and what went wrong. `None`: that cannot
+/// be done here.
+fn on_a_copy(script: &str) -> Option<(Vec<String>, String)> {
     let place = tempfile::tempdir().unwrap();
     let able = "mount -t tmpfs none \"$PLACE\" && mkdir \"$PLACE/u\" \"$PLACE/w\" \"$PLACE/r\" && \
                 mount -t overlay overlay -o \"lowerdir=/,upperdir=$PLACE/u,workdir=$PLACE/w\" \"$PLACE/r\"";
@@ -70,19 +132,26 @@ fn a_machine_is_made_ready_and_a_second_time_changes_nothing() {
         not_looked_at(
             "alt setup on a copy of this machine (that needs root and the right to mount an overlay)",
         );
-        return;
+        return None;
     }
     let output = Command::new("unshare")
         .args(["-m", "sh", "-c", OUTSIDE])
         .env("PLACE", place.path())
         .env("ALT", env!("CARGO_BIN_EXE_alt"))
-        .env("INSIDE", INSIDE)
+        .env("INSIDE", script)
         .env_remove("ALT_CONFIG")
         .output()
         .unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    let parts: Vec<&str> = out.split("== ").collect();
-    let [_, first, again, left, check, broken] = parts.as_slice() else { panic!("{out}\n{err}") };
+    Some((out.split("== ").map(str::to_owned).collect(), err.into_owned()))
+}
+
+#[test]
+fn a_machine_is_made_ready_and_a_second_time_changes_nothing() {
+    let Some((parts, err)) = on_a_copy(INSIDE) else { return };
+    let [_, first, again, left, planted, check, broken] = parts.as_slice() else {
+        panic!("{parts:?}\n{err}")
+    };
 
     for step in
         ["account alt", "role alt", "database alt", "alt migrate", "My shop", "/etc/nginx/conf.d/alt.conf"]
@@ -104,9 +173,40 @@ fn a_machine_is_made_ready_and_a_second_time_changes_nothing() {
             "owner alt"
         ]
     );
+    // Nothing of this goes through the links that the scripts' owner put there.
+    assert!(planted.lines().any(|line| line == "do       write /var/www/alt/m.js"), "{planted}");
+    assert!(planted.ends_with("regular file root 644\nnothing was planted\n"), "{planted}");
     let check: Vec<&str> = check.lines().collect();
     assert!(check[1].contains("it is not running") && check[2].contains("systemctl start alt"), "{check:?}");
     assert_eq!(check[3..], ["1 problem", "exit 3", "nothing is wrong"]);
     assert!(broken.contains("nginx does not accept its new configuration"), "{broken}");
     assert!(broken.contains("exit 1\nbroken.conf\n") && !broken.contains("\nalt.conf"), "{broken}");
+}
+
+#[test]
+fn root_writes_nowhere_else_by_the_links_of_another_account() {
+    let Some((parts, err)) = on_a_copy(PLANTED) else { return };
+    let [before, directory, rotated, log, script, way, own, after] = parts.as_slice() else {
+        panic!("{parts:?}\n{err}")
+    };
+    assert!(
+        directory.contains("/var/log/nginx/alt is no directory") && directory.ends_with("exit 1\n"),
+        "{directory}"
+    );
+    assert!(rotated.contains("/var/log/nginx/alt/rotated is no directory"), "{rotated}");
+    assert!(log.contains("/var/log/nginx/alt/beacon.log is no plain file"), "{log}");
+    assert_eq!(
+        script.lines().skip(1).collect::<Vec<_>>(),
+        [
+            "written    into /var/www/alt",
+            ".m.js.new m.js.new m.new m.nginx.conf ",
+            "regular file root 644",
+            "regular file root 644"
+        ]
+    );
+    assert!(way.contains("alt is a link to /etc/cron.d, which the account www-data made"), "{way}");
+    assert!(way.contains("exit 1\n") && !way.contains("m.js"), "{way}");
+    assert_eq!(own, "own\nwritten    into /var/www/alt\n");
+    assert_eq!(after.lines().nth(1), before.lines().next(), "{after}");
+    assert!(after.ends_with("nothing was planted\n"), "{after}");
 }

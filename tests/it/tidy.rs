@@ -1,5 +1,6 @@
 //! Rules of the project that no compiler knows.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,14 +18,26 @@ fn files(folder: &str, ending: &str) -> Vec<(PathBuf, String)> {
         }
     }
     let mut found = Vec::new();
-    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), ending, &mut found);
+    collect(&root().join(folder), ending, &mut found);
     assert!(!found.is_empty(), "no {ending} below {folder}");
     found
 }
 
+/// All files of Rust that the program is built from.
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut sources = files("src", ".rs");
+    sources.extend(files("crates", ".rs"));
+    sources
+}
+
 /// The part of a file that is not its tests.
 fn code(text: &str) -> &str {
-    text.split("#[cfg(test)]").next().unwrap()
+    text.split("#[cfg(test)]\nmod tests {").next().unwrap()
+}
+
+/// The lines of code of a file, without its tests and comments.
+fn lines_of_code(text: &str) -> impl Iterator<Item = &str> {
+    code(text).lines().filter(|line| !line.trim_start().starts_with("//"))
 }
 
 #[test]
@@ -41,22 +54,13 @@ fn the_pure_part_knows_no_files_network_clocks_or_logs() {
         "SystemTime",
         "Timestamp::now",
         "Zoned::now",
-        "tokio",
-        "tracing",
-        "notify::",
         "async fn",
         ".await",
         "println!",
         "static mut",
-        "crate::store",
-        "crate::source",
-        "crate::clock",
-        "crate::config",
-        "crate::cmd",
-        "crate::pipeline",
     ];
-    for (path, text) in files("src/pure", ".rs") {
-        for line in code(&text).lines().filter(|l| !l.trim_start().starts_with("//")) {
+    for (path, text) in files("crates/line/src", ".rs") {
+        for line in lines_of_code(&text) {
             for word in forbidden {
                 assert!(!line.contains(word), "{}: {word} in: {line}", path.display());
             }
@@ -64,24 +68,179 @@ fn the_pure_part_knows_no_files_network_clocks_or_logs() {
     }
 }
 
+/// The keys of a table of a Cargo.toml.
+fn keys(manifest: &str, table: &str) -> Vec<String> {
+    let manifest: toml::Table = manifest.parse().unwrap();
+    manifest.get(table).and_then(toml::Value::as_table).map_or_else(Vec::new, |t| t.keys().cloned().collect())
+}
+
 #[test]
-fn the_floors_hold() {
-    // Who may not know whom: an arrow up or a circle.
-    for (folder, forbidden) in [
-        ("src/source", &["crate::cmd", "crate::pipeline", "crate::cli"][..]),
-        ("src/store", &["crate::cmd", "crate::pipeline", "crate::cli", "crate::source"]),
-    ] {
-        for (path, text) in files(folder, ".rs") {
-            for word in forbidden {
-                assert!(!text.contains(word), "{}: {word}", path.display());
+fn the_crates_know_only_those_below() {
+    // From the bottom up: each may use those named, and no other of ours.
+    let arrows: [(&str, &[&str]); 5] = [
+        ("line", &[]),
+        ("config", &["alt-line"]),
+        ("process", &["alt-line"]),
+        ("store", &["alt-config", "alt-line", "alt-process"]),
+        ("collect", &["alt-config", "alt-line", "alt-process", "alt-store"]),
+    ];
+    let mut folders: Vec<_> =
+        fs::read_dir(root().join("crates")).unwrap().map(|e| e.unwrap().path()).collect();
+    folders.sort();
+    assert_eq!(folders.len(), arrows.len(), "a crate that the arrows do not name: {folders:?}");
+    for (name, allowed) in arrows {
+        let file = root().join("crates").join(name).join("Cargo.toml");
+        let manifest = fs::read_to_string(&file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        let ours: Vec<String> =
+            keys(&manifest, "dependencies").into_iter().filter(|name| name.starts_with("alt-")).collect();
+        assert_eq!(ours, allowed, "crates/{name}");
+    }
+    // What does I/O, runs tasks or logs has no place in the pure crate.
+    let line = fs::read_to_string(root().join("crates/line/Cargo.toml")).unwrap();
+    for name in keys(&line, "dependencies") {
+        let is_shell =
+            ["tokio", "tracing", "notify", "nix", "aws", "hyper", "tempfile", "procfs", "getrandom"]
+                .iter()
+                .any(|shell| name.starts_with(shell));
+        assert!(!is_shell, "crates/line depends on {name}");
+    }
+}
+
+/// The module that a path of a `use` leads to: the longest beginning of `path` that is a file.
+fn module_of(path: &[&str], modules: &BTreeMap<String, Vec<String>>) -> Option<String> {
+    (1..=path.len()).rev().map(|n| path[..n].join("::")).find(|name| modules.contains_key(name))
+}
+
+/// The paths of a `use`, with its braces taken apart.
+fn paths_of(tree: &str, before: &str, to: &mut Vec<String>) {
+    let mut depth = 0;
+    let mut start = 0;
+    let mut parts = Vec::new();
+    for (at, c) in tree.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&tree[start..at]);
+                start = at + 1;
             }
+            _ => {}
+        }
+    }
+    parts.push(&tree[start..]);
+    for part in parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()) {
+        match part.split_once('{') {
+            Some((head, rest)) => {
+                paths_of(rest.trim_end().strip_suffix('}').unwrap_or(rest), &format!("{before}{head}"), to);
+            }
+            None => to.push(format!("{before}{part}")),
+        }
+    }
+}
+
+/// The modules of a crate, each with those that it uses: the modules below it, and those that its code names. What a
+/// module takes from the one that it stands in is no arrow.
+fn arrows_of(folder: &str) -> BTreeMap<String, Vec<String>> {
+    let files = files(folder, ".rs");
+    let name_of = |path: &Path| {
+        let path = path.strip_prefix(root().join(folder)).unwrap().with_extension("");
+        let mut names: Vec<String> = path.iter().map(|n| n.to_str().unwrap().to_owned()).collect();
+        if ["mod", "lib", "main"].contains(&names.last().unwrap().as_str()) {
+            names.pop();
+        }
+        names.insert(0, "crate".to_owned());
+        names.join("::")
+    };
+    let mut modules: BTreeMap<String, Vec<String>> =
+        files.iter().map(|(path, _)| (name_of(path), Vec::new())).collect();
+    let names = modules.clone();
+    for name in names.keys() {
+        let (above, _) = name.rsplit_once("::").unwrap_or_default();
+        if above != "crate"
+            && let Some(below) = modules.get_mut(above)
+        {
+            below.push(name.clone());
+        }
+    }
+    for (path, text) in &files {
+        let from = name_of(path);
+        let mut uses = Vec::new();
+        let code: String = lines_of_code(text).collect::<Vec<_>>().join("\n");
+        for tree in code.split("use ").skip(1).filter_map(|rest| rest.split(';').next()) {
+            paths_of(&tree.replace('\n', " "), "", &mut uses);
+        }
+        // Paths that are written out in the code.
+        for word in code.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == ':')) {
+            if word.starts_with("crate::") || word.starts_with("super::") {
+                uses.push(word.to_owned());
+            }
+        }
+        for path in uses {
+            let mut at: Vec<&str> = from.split("::").collect();
+            let mut parts = path.split("::").map(str::trim).peekable();
+            match parts.peek() {
+                Some(&"crate") => {
+                    parts.next();
+                    at.truncate(1);
+                }
+                Some(&"super") => {
+                    while parts.next_if_eq(&"super").is_some() {
+                        at.pop();
+                    }
+                }
+                Some(&"self") => drop(parts.next()),
+                // A module of one's own, or another crate.
+                _ => continue,
+            }
+            at.extend(parts);
+            let Some(to) = module_of(&at, &names) else { continue };
+            let is_above = |a: &str, b: &str| b == a || b.starts_with(&format!("{a}::"));
+            if to != "crate" && !is_above(&from, &to) && !is_above(&to, &from) {
+                modules.get_mut(&from).unwrap().push(to);
+            }
+        }
+    }
+    modules
+}
+
+#[test]
+fn no_module_uses_one_that_uses_it() {
+    for folder in [
+        "src",
+        "crates/line/src",
+        "crates/config/src",
+        "crates/process/src",
+        "crates/store/src",
+        "crates/collect/src",
+    ] {
+        let arrows = arrows_of(folder);
+        // Whoever is reached from here, and from where.
+        for from in arrows.keys() {
+            let mut came_from: BTreeMap<&str, &str> = BTreeMap::new();
+            let mut next = vec![from.as_str()];
+            while let Some(at) = next.pop() {
+                for to in &arrows[at] {
+                    if !came_from.contains_key(to.as_str()) {
+                        came_from.insert(to, at);
+                        next.push(to);
+                    }
+                }
+            }
+            let mut circle = vec![from.as_str()];
+            while let Some(before) = came_from.get(circle.last().unwrap()) {
+                circle.push(before);
+                if before == from {
+                    break;
+                }
+            }
+            assert!(!came_from.contains_key(from.as_str()), "{folder}: a circle, backwards: {circle:?}");
         }
     }
 }
 
 #[test]
 fn every_module_says_what_it_answers_for() {
-    for folder in ["src", "tests"] {
+    for folder in ["src", "crates", "tests"] {
         for (path, text) in files(folder, ".rs") {
             assert!(
                 text.starts_with("//! ") || text.starts_with("use "),
@@ -97,7 +256,7 @@ fn nothing_is_left_to_be_done() {
     let marks =
         [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X:"), concat!("unimple", "mented!")];
     for (folder, ending) in
-        [("src", ".rs"), ("tests", ".rs"), ("sql", ".sql"), ("nginx", ""), ("scripts", "")]
+        [("src", ".rs"), ("crates", ".rs"), ("tests", ".rs"), ("sql", ".sql"), ("nginx", ""), ("scripts", "")]
     {
         for (path, text) in files(folder, ending) {
             for mark in marks {
@@ -109,7 +268,7 @@ fn nothing_is_left_to_be_done() {
 
 #[test]
 fn every_query_file_is_used() {
-    let sources: String = files("src", ".rs").into_iter().map(|(_, text)| text).collect();
+    let sources: String = sources().into_iter().map(|(_, text)| text).collect();
     for (path, _) in files("sql", ".sql") {
         let name = path.file_name().unwrap().to_str().unwrap();
         assert!(sources.contains(&format!("sql/{name}")), "{name} is used nowhere");
@@ -122,8 +281,8 @@ fn root() -> &'static Path {
 
 #[test]
 fn output_goes_where_it_was_handed() {
-    for (path, text) in files("src", ".rs") {
-        for line in code(&text).lines().map(str::trim).filter(|line| !line.starts_with("//")) {
+    for (path, text) in sources() {
+        for line in lines_of_code(&text).map(str::trim) {
             for word in ["println!(", "print!(", "process::exit"] {
                 let stray = line.contains(word) && !line.contains("eprint");
                 assert!(!stray, "{}: write to `out` instead: {line}", path.display());
@@ -136,11 +295,12 @@ fn output_goes_where_it_was_handed() {
 fn the_code_map_names_every_file_and_folder_of_the_source() {
     let map = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
     let exempt = ["lib", "mod"];
-    for (path, _) in files("src", ".rs") {
+    for (path, _) in sources() {
         let name = path.file_stem().unwrap().to_str().unwrap();
-        // below parse/, enrich/ and check/ the folder is named
-        let deep = path.strip_prefix(root()).unwrap().components().count() > 3;
-        let shown = if deep { path.parent().unwrap().file_name().unwrap().to_str().unwrap() } else { name };
+        let parts: Vec<_> = path.strip_prefix(root()).unwrap().iter().map(|p| p.to_str().unwrap()).collect();
+        // Below parse/, enrich/ and check/ the folder is named.
+        let deep = if parts[0] == "crates" { parts.len() > 4 } else { parts.len() > 3 };
+        let shown = if deep { parts[parts.len() - 2] } else { name };
         assert!(
             exempt.contains(&name) || map.contains(shown),
             "docs/ARCHITECTURE.md does not name {}",

@@ -2,18 +2,18 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
+use alt_collect::archive::frames::{Table, locate};
+use alt_collect::archive::target::{Bytes, Target};
+use alt_collect::source::stored;
+use alt_config::Config;
+use alt_line::lines::LINE_BYTES_MAX;
+use alt_process::clock::{self, system_time};
 use anyhow::{Context, bail};
 use tokio_postgres::types::{ToSql, Type};
 
-use crate::archive::frames::{Table, locate};
-use crate::archive::target::{Bytes, Target};
 use crate::cli;
-use crate::clock::{self, system_time};
 use crate::cmd::when::when;
 use crate::cmd::{Out, Outcome, block_on, connect};
-use crate::config::Config;
-use crate::pure::lines::LINE_BYTES_MAX;
-use crate::source::stored;
 
 /// How far from the time that is named a row is looked for.
 const AROUND_MICROS: i64 = 3_600_000_000;

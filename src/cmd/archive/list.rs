@@ -1,13 +1,13 @@
 //! `alt archive list`: the objects, and whether they are loaded.
 
+use alt_collect::archive::ledger::known;
+use alt_collect::archive::name::Name;
+use alt_config::Config;
+use alt_line::hit::Micros;
 use serde::Serialize;
 
-use crate::archive::ledger::known;
-use crate::archive::name::Name;
 use crate::cli;
 use crate::cmd::{Out, Outcome, block_on, connect, show, when};
-use crate::config::Config;
-use crate::pure::hit::Micros;
 
 #[derive(Serialize)]
 struct Entry {

@@ -7,13 +7,13 @@ mod verify;
 
 use std::sync::Arc;
 
+use alt_collect::archive::target::{Stop, Target};
+use alt_collect::archive::{at, open};
+use alt_config::Config;
 use anyhow::bail;
 
 use super::{Out, Outcome};
-use crate::archive::target::{Stop, Target};
-use crate::archive::{at, open};
 use crate::cli;
-use crate::config::Config;
 
 /// Lists, gets, verifies or prunes.
 ///

@@ -1,15 +1,16 @@
 //! `alt archive prune`: deletes objects whose events are all older than a time, and loaded here.
 
-use anyhow::Context;
+use alt_collect::archive::ledger::{gone, known};
+use alt_collect::archive::name::Name;
+use alt_config::Config;
+use alt_process::clock;
+use alt_store::retention;
+use anyhow::{Context, bail};
 use serde::Serialize;
 
-use crate::archive::ledger::{gone, known};
-use crate::archive::name::Name;
 use crate::cli;
-use crate::clock;
 use crate::cmd::when::when;
 use crate::cmd::{Out, Outcome, connect, show};
-use crate::config::Config;
 
 #[derive(Serialize)]
 struct Account {
@@ -21,7 +22,10 @@ struct Account {
 }
 
 pub(super) fn run(config: &Config, args: &cli::ArchivePrune, out: Out<'_>) -> anyhow::Result<Outcome> {
-    let before = when(&args.before, clock::now()).map_err(|e| anyhow::anyhow!("--before: {e}"))?;
+    let now = clock::now();
+    let before_at = |now| when(&args.before, now).map_err(|e| anyhow::anyhow!("--before: {e}"));
+    let before = before_at(now)?;
+    let goes_by_the_clock = before != before_at(now - 1)?;
     let target = super::configured(config)?;
     let mut old = Vec::new();
     target.list("", &mut |listed| {
@@ -37,15 +41,25 @@ pub(super) fn run(config: &Config, args: &cli::ArchivePrune, out: Out<'_>) -> an
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let client = runtime.block_on(connect(config))?;
+    let host = config.load.host_name();
+    if goes_by_the_clock && !args.dry_run {
+        runtime.block_on(async {
+            match retention::clock::judge(&client, &host).await? {
+                Ok(_) => Ok(()),
+                Err(doubt) => bail!("{doubt}; {}; or name a day with --before", doubt.mend()),
+            }
+        })?;
+    }
     let known = runtime.block_on(known(&client, &asked))?;
-    for ((uri, listed, _), is_known) in old.iter().zip(known) {
+    for ((uri, listed, name), is_known) in old.iter().zip(known) {
         if !is_known {
             account.not_loaded.push(uri.clone());
             continue;
         }
         if !args.dry_run {
             target.remove(&listed.key)?;
-            runtime.block_on(gone(&client, uri))?;
+            runtime.block_on(gone(&client, uri, name.times, &host))?;
+            tracing::info!(uri, "deleted an object of the archive: it is loaded, and as old as was said");
         }
         account.objects += 1;
         account.bytes += listed.bytes;

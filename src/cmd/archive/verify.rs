@@ -1,15 +1,15 @@
 //! `alt archive verify`: holds the archive against what the database says of it.
 
+use alt_collect::archive::target::Target;
+use alt_collect::archive::{fetch, hash};
+use alt_collect::source::stored;
+use alt_config::Config;
 use anyhow::Context;
 use serde::Serialize;
 use tokio_postgres::Row;
 
-use crate::archive::target::Target;
-use crate::archive::{fetch, hash};
 use crate::cli;
 use crate::cmd::{Out, Outcome, block_on, connect, show};
-use crate::config::Config;
-use crate::source::stored;
 
 #[derive(Serialize)]
 struct Account {

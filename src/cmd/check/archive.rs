@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use alt_collect::archive::open;
+use alt_collect::archive::target::{Stop, Stopped};
+use alt_config::Config;
+
 use super::Findings;
-use crate::archive::open;
-use crate::archive::target::{Stop, Stopped};
-use crate::config::Config;
 
 /// Looks at the archive that is configured. Nothing is written to it.
 pub(super) fn look(config: &Config, findings: &mut Findings) {

@@ -2,14 +2,13 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use alt_config::Config;
+use alt_store::migrate::{self, Schema};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
 use super::Findings;
 use crate::cmd::status;
-use crate::config::Config;
-use crate::store;
-use crate::store::migrate::{self, Schema};
 
 /// Seconds by which the clocks may differ: the salts of days and the ranges of times go by them.
 const SKEW_SECONDS_MAX: f64 = 5.0;
@@ -30,12 +29,16 @@ const NEEDED: &[(&str, &str)] = &[
     ("checkpoints", "SELECT, INSERT, UPDATE"),
     ("access_logs", "SELECT, INSERT"),
     ("rejected_lines", "SELECT, INSERT, UPDATE, DELETE"),
+    ("suspects", "SELECT, INSERT, UPDATE, DELETE"),
     ("access_log_details", "SELECT"),
+    ("retention_clock", "SELECT, INSERT, UPDATE, DELETE"),
+    ("retention_words", "SELECT, INSERT"),
+    ("retention_drops", "SELECT, INSERT, DELETE"),
 ];
 
 /// Looks at the database.
 pub(super) async fn look(config: &Config, findings: &mut Findings) {
-    let client = match store::connect(&config.postgres, "alt check").await {
+    let client = match alt_store::connect(&config.postgres, "alt check").await {
         Ok(client) => client,
         Err(e) => {
             let mend = "start PostgreSQL, or correct [postgres] in the configuration";
@@ -70,6 +73,8 @@ async fn ask(client: &Client, config: &Config, findings: &mut Findings) -> anyho
                 return Ok(());
             }
             applications(client, config, findings).await?;
+            poison(client, config, findings).await?;
+            retention(client, config, findings).await?;
             daemon(client, config, findings).await
         }
         Schema::Missing => {
@@ -186,9 +191,34 @@ async fn applications(client: &Client, config: &Config, findings: &mut Findings)
     Ok(())
 }
 
+/// Lines that ended the daemon of this host, and were set aside.
+async fn poison(client: &Client, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
+    let sql = "SELECT f.path, r.file_offset FROM rejected_lines r JOIN log_files f ON f.id = r.file_id \
+               WHERE r.reason = 'poison' AND f.host = $1 ORDER BY r.rejected_at DESC LIMIT 10";
+    for row in client.query_typed(sql, &[(&config.load.host_name(), Type::TEXT)]).await? {
+        findings.add(
+            row.get::<_, String>(0),
+            format!("the line at offset {} ended the daemon twice and was set aside", row.get::<_, i64>(1)),
+            "report it (`alt rejects list --reason poison` shows it); with a version that can read it, \
+             `alt rejects retry --reason poison` loads it",
+        );
+    }
+    Ok(())
+}
+
+/// What keeps something from being deleted that is old enough, until somebody does something.
+async fn retention(client: &Client, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
+    let host = config.load.host_name();
+    let waits = alt_store::retention::waits(client, &host, config.retention.rows.as_ref()).await?;
+    if let Some(waits) = waits.filter(|waits| waits.word().is_some()) {
+        findings.add("retention", waits.to_string(), waits.mend());
+    }
+    Ok(())
+}
+
 /// Whether the daemon of this host is there, and keeps up with the logs.
 async fn daemon(client: &Client, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
-    let name = store::session_name("run", &config.load.host_name());
+    let name = alt_store::session_name("run", &config.load.host_name());
     let sql = "SELECT EXISTS (SELECT FROM pg_stat_activity \
                WHERE datname = current_database() AND application_name = $1)";
     let running: bool = client.query_typed_one(sql, &[(&name, Type::TEXT)]).await?.get(0);

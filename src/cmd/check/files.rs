@@ -7,19 +7,18 @@ use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use alt_config::{Config, Source};
+use alt_line::arena::ARENA_BYTES;
+use alt_line::hit::{Parsed, Reason};
+use alt_line::lines::Lines;
+use alt_line::parse::{Format, Terms};
+use alt_line::way::pieces;
+use alt_process::clock;
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access, geteuid};
 
 use super::Findings;
 use super::nginx::Site;
-use crate::clock;
-use crate::config::{Config, Source};
-use crate::pure::arena::ARENA_BYTES;
-use crate::pure::hit::{Parsed, Reason};
-use crate::pure::lines::Lines;
-use crate::pure::parse::{Format, Terms};
-use crate::pure::way::pieces;
-use crate::store;
 
 /// Bytes at the end of a log that are looked at.
 const SAMPLE_BYTES: u64 = 256 * 1024;
@@ -48,7 +47,7 @@ pub(super) fn logs(config: &Config, site: Option<&Site>, findings: &mut Findings
 /// Files that hold the password, and that everybody on this machine can read.
 pub(super) fn secrets(config: &Config, path: &Path, findings: &mut Findings) {
     let in_file = std::env::var_os("ALT_POSTGRES_URL").is_none()
-        && store::connect::has_password(&config.postgres).unwrap_or(false);
+        && alt_store::connect::has_password(&config.postgres).unwrap_or(false);
     let holding = in_file.then(|| path.to_owned()).into_iter();
     for path in holding.chain(config.postgres.password_file.clone()) {
         if fs::metadata(&path).is_ok_and(|meta| meta.mode() & 0o007 != 0) {

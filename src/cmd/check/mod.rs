@@ -10,12 +10,12 @@ mod nginx;
 
 use std::path::Path;
 
+use alt_config::Config;
 use anyhow::Context;
 use serde::Serialize;
 
 use super::{Out, Outcome, show};
-use crate::config::Config;
-use crate::{account, cli, store};
+use crate::{account, cli};
 
 /// Something that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -54,7 +54,7 @@ struct Report<'a> {
 pub fn run(path: Option<&Path>, args: &cli::Check, out: Out<'_>) -> anyhow::Result<Outcome> {
     let mut findings = Findings::default();
     let mut not_checked = Vec::new();
-    let file = path.unwrap_or(Path::new(crate::config::DEFAULT_FILE));
+    let file = path.unwrap_or(Path::new(alt_config::DEFAULT_FILE));
     // what the daemon does at SIGHUP
     match crate::cmd::run::reloaded(path) {
         Ok(_) if args.config_only => {}
@@ -103,7 +103,7 @@ fn look(
     };
     files::logrotate(config, &args.logrotate_dir, findings);
     // a URL that cannot be understood is the database's finding, below
-    if store::connect::is_by_peer(&config.postgres).is_ok() {
+    if alt_store::connect::is_by_peer(&config.postgres).is_ok() {
         account::become_alt(&config.postgres)?;
     }
     if let Some(site) = &site {

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use alt_config::Config;
 use anyhow::{Context, bail};
 
 use super::Findings;
-use crate::config::Config;
 
 /// The log formats as they are shipped.
 const SHIPPED: &str = include_str!("../../../nginx/alt-http.conf");
@@ -255,10 +255,7 @@ mod tests {
         let (escape, text) = shipped.log_format("alt1").unwrap();
         assert_eq!(escape, "json");
         assert_eq!(text.split('\t').count(), 19);
-        assert!(
-            text.starts_with("alt1\t$msec\t$request_id\t") && text.ends_with("\t$request_body"),
-            "{text}"
-        );
+        assert!(text.starts_with("alt1\t$msec\t$request_id\t") && text.ends_with("\t$alt_body"), "{text}");
         assert!(shipped.log_format("alt1_truncated").is_some());
     }
 

@@ -1,16 +1,16 @@
 //! `alt rejects list`: the quarantine, the newest first.
 
+use alt_config::Config;
+use alt_line::hit::Micros;
+use alt_process::clock;
+use alt_store::migrate;
 use anyhow::Context;
 use serde::Serialize;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::cli;
-use crate::clock;
 use crate::cmd::{Out, Outcome, show};
-use crate::config::Config;
-use crate::pure::hit::Micros;
-use crate::store::migrate;
 
 #[derive(Serialize)]
 struct Span {

@@ -5,13 +5,13 @@ mod retry;
 
 pub(super) use retry::{Wanted, retry};
 
+use alt_config::Config;
+use alt_line::hit::{Micros, Reason};
+use alt_store::files::Which;
 use anyhow::bail;
 
 use super::{Out, Outcome, when};
 use crate::cli;
-use crate::config::Config;
-use crate::pure::hit::{Micros, Reason};
-use crate::store::files::Which;
 
 /// Dispatches the verbs of `alt rejects`.
 ///

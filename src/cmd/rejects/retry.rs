@@ -9,27 +9,27 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use alt_collect::pipeline::{Aside, Halt, Loader};
+use alt_collect::source::reading::{Belongs, Beside, Opened, Reading};
+use alt_collect::source::siblings::siblings;
+use alt_config::Config;
+use alt_line::aside::OldSpan;
+use alt_line::batch::FileRef;
+use alt_line::checkpoint::{Hash, Head, Proof};
+use alt_line::hit::Reason;
+use alt_line::parse::Spec;
+use alt_process::clock;
+use alt_process::metrics::{Metrics, Totals};
+use alt_store::files::Which;
+use alt_store::migrate;
+use alt_store::writer::{self, Interrupted, Options, Store};
 use anyhow::Context;
 use serde::Serialize;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
-use crate::clock;
-use crate::cmd::run::{limits, way};
+use crate::cmd::assembly::{Assembly, limits};
 use crate::cmd::{Out, block_on, show};
-use crate::config::Config;
-use crate::metrics::{Metrics, Totals};
-use crate::pipeline::{Aside, Halt, Loader};
-use crate::pure::aside::OldSpan;
-use crate::pure::batch::FileRef;
-use crate::pure::checkpoint::{Hash, Head, Proof};
-use crate::pure::hit::Reason;
-use crate::pure::parse::Spec;
-use crate::source::reading::{Belongs, Beside, Opened, Reading};
-use crate::source::siblings::siblings;
-use crate::store::files::Which;
-use crate::store::writer::{self, Interrupted, Options, Store};
-use crate::store::{self, migrate};
 
 /// Rejects taken from the quarantine at once.
 const RAW_AT_ONCE: i64 = 2000;
@@ -167,9 +167,10 @@ pub(in crate::cmd) fn retry(config: &Config, wanted: &Wanted) -> anyhow::Result<
         return Ok(account);
     }
     let metrics = Arc::new(Metrics::default());
+    let assembly = Assembly::of(config)?;
     let (store, writer) = writer::pair(Options {
         postgres: config.postgres.clone(),
-        application_name: store::session_name("retry", &config.load.host_name()),
+        application_name: alt_store::session_name("retry", &config.load.host_name()),
         upkeep: None,
         patient: false,
         rehearsal: None,
@@ -178,7 +179,7 @@ pub(in crate::cmd) fn retry(config: &Config, wanted: &Wanted) -> anyhow::Result<
     let writing = writer.start(()).context("start a writer")?;
     let mut left_of = BTreeMap::new();
     for file in &waiting {
-        let outcome = one(config, &store, file, wanted);
+        let outcome = one(config, &assembly, &store, file, wanted);
         if let Some(error) = store.take_fatal() {
             return Err(error.context("look at rejects again; what was committed stays"));
         }
@@ -220,15 +221,21 @@ async fn waiting(client: &Client, wanted: &Wanted) -> anyhow::Result<Vec<Waiting
 }
 
 /// Looks at the rejects of one file. Why some of them were not looked at, if so.
-fn one(config: &Config, store: &Store, file: &Waiting, wanted: &Wanted) -> anyhow::Result<Option<Left>> {
+fn one(
+    config: &Config,
+    assembly: &Assembly,
+    store: &Store,
+    file: &Waiting,
+    wanted: &Wanted,
+) -> anyhow::Result<Option<Left>> {
     let Some(spec) = spec(config, file) else {
         return Ok(Some(Left::all(
             "how its lines are written is not known; load it with `alt replay --again`, and say there",
         )));
     };
-    let (way, belongs) = way(config, &spec)?;
+    let belongs = assembly.belongs(&spec)?;
     let belongs = Belongs { host: file.host.clone(), source: file.source.clone(), ..belongs };
-    let mut loader = Loader::new(store.clone(), way, limits(config));
+    let mut loader = Loader::new(store.clone(), assembly.way(&spec)?, limits(config));
     loop {
         loader.is_current();
         let done = match find(config, store, file, &belongs, &wanted.paths) {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use alt_line::hit::{NonHit, Reason};
+use alt_process::metrics::Totals;
 use serde::Serialize;
 
 use super::rate;
 use crate::cli;
 use crate::cmd::{Out, show};
-use crate::metrics::Totals;
-use crate::pure::hit::{NonHit, Reason};
 
 /// Files that are named where they were loaded with other options.
 const OTHERWISE_NAMED: usize = 20;

@@ -2,22 +2,25 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use alt_collect::archive::target::Stop;
+use alt_collect::pipeline::{Aside, Halt, Loader};
+use alt_collect::source::inputs::{Item, Members, Progress};
+use alt_collect::source::reading::{Belongs, Beside, Choice, Identified, Opened};
+use alt_collect::source::siblings::{Key, key};
+use alt_config::Config;
+use alt_line::hit::Micros;
+use alt_process::clock;
+use alt_process::lock::lock;
+use alt_store::writer::{self, Store};
+
 use super::account::{Loaded, Results};
 use super::objects::Object;
 use crate::account;
-use crate::archive::target::Stop;
-use crate::clock;
-use crate::config::Config;
-use crate::lock::lock;
-use crate::pipeline::{Aside, Halt, Loader};
-use crate::pure::hit::Micros;
-use crate::source::inputs::{Item, Members, Progress};
-use crate::source::reading::{Belongs, Beside, Choice, Identified, Key, Opened, key};
-use crate::store::writer::{self, Store};
 
 /// Members of one archive that are named where they cannot be read; of more, their number is said.
 const FAILED_NAMED: u64 = 1000;
@@ -209,7 +212,7 @@ impl Job<'_> {
     fn log(&mut self, item: &Item, progress: &mut Progress) -> Option<Result<Loaded, String>> {
         let outcome = loop {
             self.loader.is_current();
-            match self.try_file(item, progress) {
+            match self.guarded(item, progress) {
                 Err(Halt::Interrupted(_)) => {
                     if self.store.is_stopping() || self.store.is_closed() {
                         return None;
@@ -234,6 +237,20 @@ impl Job<'_> {
     /// Moves the bar to `now` bytes of this file.
     fn progress(&self, progress: &mut Progress, now: u64) {
         self.bytes_done.fetch_add(progress.reach(now), Ordering::Relaxed);
+    }
+
+    /// As [`Job::try_file`]; a line over which it panics is an error of the file, and no end of the others.
+    fn guarded(&mut self, item: &Item, progress: &mut Progress) -> Result<Loaded, Halt> {
+        let tried = std::panic::catch_unwind(AssertUnwindSafe(|| self.try_file(item, progress)));
+        tried.unwrap_or_else(|_| {
+            self.loader.abandon();
+            let said = format!(
+                "alt breaks over the line at offset {}: this is a defect, please report it with the lines above; the \
+                 file is not loaded from there on, nor are up to `batch_rows` lines before it",
+                self.loader.at()
+            );
+            Err(Halt::File(io::Error::new(io::ErrorKind::Unsupported, said)))
+        })
     }
 
     fn try_file(&mut self, item: &Item, progress: &mut Progress) -> Result<Loaded, Halt> {

@@ -12,28 +12,28 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use alt_collect::archive::target::Stop;
+use alt_collect::pipeline::Loader;
+use alt_collect::source::inputs;
+use alt_collect::source::reading::Belongs;
+use alt_config::Config;
+use alt_line::filter::Filter;
+use alt_line::parse::Spec;
+use alt_process::lock::lock;
+use alt_process::metrics::Totals;
+use alt_store::migrate;
+use alt_store::rehearsal::Rehearsal;
+use alt_store::writer::{self, Options, Store};
 use anyhow::{Context, bail};
 use tokio_postgres::types::Type;
 
 use self::account::{Results, summary};
 use self::job::{Beginnings, Job};
 use self::objects::Listing;
-use super::run::{limits, way};
+use super::assembly::{Assembly, limits};
 use super::{Out, Outcome, show, when};
 use crate::account::may_not_read;
-use crate::archive::target::Stop;
 use crate::cli;
-use crate::config::Config;
-use crate::lock::lock;
-use crate::metrics::Totals;
-use crate::pipeline::Loader;
-use crate::pure::filter::Filter;
-use crate::pure::parse::Spec;
-use crate::source::inputs;
-use crate::source::reading::Belongs;
-use crate::store::rehearsal::Rehearsal;
-use crate::store::writer::{self, Options, Store};
-use crate::store::{self, migrate};
 
 /// The source under which replayed files are recorded.
 const SOURCE: &str = "replay";
@@ -51,7 +51,8 @@ const DRAW_INTERVAL: Duration = Duration::from_millis(100);
 /// Something cannot be read or loaded, or it was interrupted.
 pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<Outcome> {
     let spec = spec(args)?;
-    let (_, belongs) = way(config, &spec)?;
+    let assembly = Assembly::of(config)?;
+    let belongs = assembly.belongs(&spec)?;
     if !spec.names_app() && belongs.format != "alt1" {
         bail!(
             "lines of this format name no application: say whose hits they are with --app KEY (see `alt app list`), \
@@ -97,7 +98,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     for _ in 0..jobs {
         let (store, writer) = writer::pair(Options {
             postgres: config.postgres.clone(),
-            application_name: store::session_name("replay", &config.load.host_name()),
+            application_name: alt_store::session_name("replay", &config.load.host_name()),
             upkeep: None,
             patient: false,
             rehearsal: rehearsal.clone(),
@@ -113,7 +114,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
         // Nothing is sent: it closes when the last of them ends.
         let (alive, ended) = mpsc::sync_channel::<()>(0);
         for store in stores.iter().cycle().take(loaders) {
-            let (way, belongs) = way(config, &spec)?;
+            let (way, belongs) = (assembly.way(&spec)?, assembly.belongs(&spec)?);
             let belongs = Belongs { source: SOURCE.to_owned(), ..belongs };
             let store = store.another_end();
             let mut job = Job {

@@ -7,16 +7,16 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alt_collect::archive::ledger::known;
+use alt_collect::archive::name::Name;
+use alt_collect::archive::target::{Stop, Target};
+use alt_collect::archive::{at, fetch};
+use alt_collect::source::inputs::Order;
+use alt_config::Config;
+use alt_line::filter::Filter;
 use anyhow::bail;
 
-use crate::archive::ledger::known;
-use crate::archive::name::Name;
-use crate::archive::target::{Stop, Target};
-use crate::archive::{at, fetch};
 use crate::cmd::{block_on, connect};
-use crate::config::Config;
-use crate::pure::filter::Filter;
-use crate::source::inputs::Order;
 
 /// How often an object is fetched until it counts as one that cannot be read, and the waits between.
 const TRIES: u32 = 5;

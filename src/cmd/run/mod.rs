@@ -6,10 +6,24 @@ mod state;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use alt_collect::archive::archiver::{Archiver, Watched};
+use alt_collect::archive::target::Stop;
+use alt_collect::pipeline::suspicion::{End, Suspicion};
+use alt_collect::pipeline::{self, Loader};
+use alt_collect::source::follow::Follow;
+use alt_collect::source::progress::Progress;
+use alt_collect::source::siblings::Place;
+use alt_collect::source::trail::{Hand, Slot};
+use alt_collect::source::watch::Watch;
+use alt_config::{Config, Source};
+use alt_line::parse::Format;
+use alt_process::beat::Beat;
+use alt_process::clock;
+use alt_process::metrics::Metrics;
+use alt_store::writer::{self, Options, Store, Upkeep};
 use anyhow::{Context, bail};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -17,24 +31,9 @@ use tokio::sync::mpsc;
 
 use self::state::{Pulse, State, Systemd};
 use super::Outcome;
+use super::assembly::{Assembly, limits};
 use crate::admin::{Admin, Answers};
-use crate::archive::archiver::{Archiver, Watched};
-use crate::archive::target::Stop;
 use crate::cli;
-use crate::clock;
-use crate::config::{Config, Source};
-use crate::metrics::Metrics;
-use crate::pipeline::{self, Limits, Loader};
-use crate::pure::enrich::Enricher;
-use crate::pure::parse::{Format, Spec};
-use crate::pure::sites::Sites;
-use crate::pure::way::Way;
-use crate::source::follow::{Follow, Place};
-use crate::source::progress::Progress;
-use crate::source::reading::Belongs;
-use crate::source::watch::Watch;
-use crate::store;
-use crate::store::writer::{self, Options, Store};
 
 /// How often the archiver looks whether all is loaded, at the end of all.
 const FINISH_INTERVAL: Duration = Duration::from_millis(50);
@@ -84,7 +83,7 @@ enum Next {
 struct Reader {
     name: String,
     progress: Arc<Progress>,
-    beat: Arc<AtomicU64>,
+    beat: Arc<Beat>,
     owed: Owed,
 }
 
@@ -104,8 +103,8 @@ async fn serve(
 
     let (store, writer) = writer::pair(Options {
         postgres: config.postgres.clone(),
-        application_name: store::session_name("run", &config.load.host_name()),
-        upkeep: Some(config.retention.clone()),
+        application_name: alt_store::session_name("run", &config.load.host_name()),
+        upkeep: Some(Upkeep { retention: config.retention.clone(), host: config.load.host_name() }),
         patient: true,
         rehearsal: None,
         metrics: Arc::clone(metrics),
@@ -116,13 +115,23 @@ async fn serve(
     // A thread that ends, for whatever reason, drops its end of this.
     let (ended, mut end) = mpsc::channel::<Ended>(config.sources.len() + 2);
     let writing = writer.start(Ending(ended.clone(), Ended::Writer)).context("start the writer")?;
+    let state_directory = state_directory();
+    let (suspicion, slots) = suspicion(state_directory.as_deref(), config.sources.len());
+    let assembly = Assembly::of(config)?;
     let mut readers = Vec::new();
     for (index, source) in config.sources.iter().enumerate() {
-        readers.push(start(config, source, &store, Ending(ended.clone(), Ended::Reader(index)))?);
+        let hand = Hand { beat: Arc::default(), slot: slots.get(index).cloned() };
+        let ending = Ending(ended.clone(), Ended::Reader(index));
+        readers.push(start(config, &assembly, source, &store, (hand, suspicion.clone()), ending)?);
     }
     let stop = Arc::new(Stop::default());
-    let archiver =
-        Archiver::new(config, watched(config)?, store.clone(), Arc::clone(metrics), Arc::clone(&stop))?;
+    let archiver = Archiver::new(
+        config,
+        watched(config, &assembly)?,
+        store.clone(),
+        Arc::clone(metrics),
+        Arc::clone(&stop),
+    )?;
     let archive = archiver.as_ref().map(Archiver::status);
     let archiving = match archiver {
         Some(archiver) => {
@@ -154,6 +163,7 @@ async fn serve(
     }
     let mut systemd = Systemd::new();
     let mut report = tokio::time::interval(systemd.interval());
+    report.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut running = readers.len() + usize::from(archiving.is_some());
     let next = loop {
         if is_final && running == 0 {
@@ -172,7 +182,16 @@ async fn serve(
                     error = format!("{error:#}"), "the configuration is not valid: going on with the old one"
                 ),
             },
-            _ = report.tick() => systemd.report(&state),
+            _ = report.tick() => {
+                systemd.report(&state);
+                if let Some(index) = systemd.gives_up(&state) {
+                    note_end(state_directory.as_deref(), &End::Still(index));
+                    bail!(
+                        "the reader of {} stands still: this is a defect, please report it with the lines above",
+                        readers[index].name
+                    );
+                }
+            }
             which = end.recv() => {
                 let which = match which {
                     Some(Ended::Reader(index)) if is_final && readers[index].owed.get().is_some() => {
@@ -183,9 +202,15 @@ async fn serve(
                         running -= 1;
                         continue;
                     }
-                    Some(Ended::Reader(index)) => format!("the reader of {}", readers[index].name),
+                    Some(Ended::Reader(index)) => {
+                        note_end(state_directory.as_deref(), &End::Panic(index));
+                        format!("the reader of {}", readers[index].name)
+                    }
                     Some(Ended::Archiver) => "the archiver".to_owned(),
-                    _ => "the writer".to_owned(),
+                    _ => {
+                        note_end(state_directory.as_deref(), &End::Writer);
+                        "the writer".to_owned()
+                    }
                 };
                 store.stop();
                 stop.stop();
@@ -234,11 +259,41 @@ async fn serve(
     Ok(next)
 }
 
+/// Where the daemon keeps what it needs of its last run, if there is such a place: systemd makes it and says so.
+pub(super) fn state_directory() -> Option<PathBuf> {
+    let directories = std::env::var_os("STATE_DIRECTORY")?;
+    std::env::split_paths(&directories).next().filter(|path| !path.as_os_str().is_empty())
+}
+
+/// What is suspected of having ended the last run, and the slots of the readers' trail.
+fn suspicion(directory: Option<&Path>, readers: usize) -> (Option<Arc<Suspicion>>, Vec<Slot>) {
+    let Some(directory) = directory else { return (None, Vec::new()) };
+    match Suspicion::begin(directory, readers) {
+        Ok((suspicion, slots)) => (Some(Arc::new(suspicion)), slots),
+        Err(error) => {
+            tracing::warn!(
+                path = %directory.display(), %error,
+                "cannot use the state directory: a line that ends the daemon would not be set aside"
+            );
+            (None, Vec::new())
+        }
+    }
+}
+
+/// Notes why this run ends.
+fn note_end(directory: Option<&Path>, end: &End) {
+    if let Some(directory) = directory
+        && let Err(error) = end.note(directory)
+    {
+        tracing::warn!(path = %directory.display(), %error, "cannot note why this run ends");
+    }
+}
+
 /// What the archiver looks after.
-fn watched(config: &Config) -> anyhow::Result<Vec<Watched>> {
+fn watched(config: &Config, assembly: &Assembly) -> anyhow::Result<Vec<Watched>> {
     let watched = |source: &Source| {
-        let (_, belongs) = source_way(config, source)?;
-        let format = Arc::new(Format::of(&source.spec())?);
+        let spec = source.spec();
+        let (belongs, format) = (assembly.belongs(&spec)?, Arc::new(Format::of(&spec)?));
         Ok(Watched { place: place(config, source), belongs, format })
     };
     config.sources.iter().map(watched).collect()
@@ -306,8 +361,9 @@ impl Drop for Ending {
 /// The configuration, read anew, with everything in it that can be wrong tried.
 pub(crate) fn reloaded(path: Option<&Path>) -> anyhow::Result<Config> {
     let config = Config::load(path)?;
+    let assembly = Assembly::of(&config)?;
     for source in &config.sources {
-        source_way(&config, source)?;
+        assembly.way(&source.spec()).with_context(|| of_source(source))?;
     }
     Ok(config)
 }
@@ -318,46 +374,28 @@ async fn reload_asked(hangup: &mut Signal) {
     }
 }
 
-/// How batches are cut.
-pub(crate) fn limits(config: &Config) -> Limits {
-    Limits {
-        rows: config.load.batch_rows,
-        bytes: config.load.batch_bytes,
-        commit_interval: config.load.commit_interval,
-        look_interval: config.load.look_interval,
-    }
+/// Where in the configuration an error is.
+fn of_source(source: &Source) -> String {
+    format!("source {}", source.paths.join(", "))
 }
 
-/// What turns lines into rows; applications are named by their keys.
-pub(crate) fn way(config: &Config, spec: &Spec) -> anyhow::Result<(Way, Belongs)> {
-    let format = Arc::new(Format::of(spec)?);
-    let belongs = Belongs {
-        host: config.load.host_name(),
-        source: String::new(),
-        format: format.name().to_owned(),
-        spec: serde_json::to_string(spec).context("write down what the lines are")?,
-        alt1: matches!(*format, Format::Alt1),
-        lines_have_ids: format.carries_id(),
-        twins: !format.carries_id(),
-    };
-    let enricher = Enricher::new(Arc::new(super::rules(config)?), config.privacy);
-    let sites = Sites::new(spec.app.clone(), &spec.sites);
-    let way = Way::new(format, Arc::new(config.track.terms()?), sites, spec.id_label().to_owned(), enricher);
-    Ok((way, belongs))
-}
-
-fn source_way(config: &Config, source: &Source) -> anyhow::Result<(Way, Belongs)> {
-    way(config, &source.spec()).with_context(|| format!("source {}", source.paths.join(", ")))
-}
-
-fn start(config: &Config, source: &Source, store: &Store, ended: Ending) -> anyhow::Result<Reader> {
+fn start(
+    config: &Config,
+    assembly: &Assembly,
+    source: &Source,
+    store: &Store,
+    (hand, suspicion): (Hand, Option<Arc<Suspicion>>),
+    ended: Ending,
+) -> anyhow::Result<Reader> {
     let name = source.paths.join(", ");
-    let (way, belongs) = source_way(config, source)?;
+    let spec = source.spec();
+    let way = assembly.way(&spec).with_context(|| of_source(source))?;
+    let belongs = assembly.belongs(&spec)?;
     let place = place(config, source);
     let progress = Arc::new(Progress::new(place.clone(), clock::now()));
     let told = Arc::clone(&progress);
-    let (store, limits) = (store.clone(), limits(config));
-    let beat = Arc::new(AtomicU64::new(0));
+    let beat = Arc::clone(&hand.beat);
+    let (store, limits) = (store.with_beat(&beat), limits(config));
     let beats = Arc::clone(&beat);
     let owed = Owed::default();
     let left = Arc::clone(&owed);
@@ -367,11 +405,10 @@ fn start(config: &Config, source: &Source, store: &Store, ended: Ending) -> anyh
             // Dropped last, when the store is no longer held.
             let _ended = ended;
             let wake = store.wake();
-            let follow = Follow::new(place, belongs, store.clone(), Watch::new(Arc::clone(&wake)), told);
-            let loader = Loader::new(store.clone(), way, limits);
-            let files = pipeline::follow(follow, loader, &store, &wake, &|| {
-                beats.fetch_add(1, Ordering::Relaxed);
-            });
+            let follow =
+                Follow::new(place, belongs, store.clone(), Watch::new(Arc::clone(&wake)), told, hand);
+            let loader = Loader::new(store.clone(), way, limits).suspecting(suspicion);
+            let files = pipeline::follow(follow, loader, &store, &wake, &|| beats.moves());
             let _ = left.set(files);
         })
         .context("start a reader thread")?;

@@ -2,22 +2,22 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use alt_collect::archive::archiver::Status;
+use alt_collect::source::progress::Progress;
+use alt_collect::source::siblings::{Place, live_paths};
+use alt_process::beat::Beat;
+use alt_process::clock;
+use alt_process::fault;
+use alt_process::lock::lock;
+use alt_process::metrics::{Disk, Metrics, Present};
+use alt_store::writer::{self, Watcher};
 use nix::sys::statvfs::statvfs;
 use sd_notify::NotifyState;
 
 use crate::admin::{Answers, Readiness};
-use crate::archive::archiver::Status;
-use crate::clock;
-use crate::lock::lock;
-use crate::metrics::{Disk, Metrics, Present};
-use crate::source::follow::Place;
-use crate::source::progress::Progress;
-use crate::source::siblings::live_paths;
-use crate::store::writer::{self, Watcher};
 
 /// How often systemd hears from us, at the least.
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
@@ -26,11 +26,14 @@ const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 const STILL_MAX: Duration = Duration::from_secs(60);
 const WRITER_STILL_MAX: Duration = Duration::from_secs(60).saturating_add(writer::COMMIT_TIMEOUT);
 
+/// Looks, a second apart, at which a reader has to stand still before the daemon gives up.
+const STILL_LOOKS: u32 = 5;
+
 /// A source: its name, its files, and a count that moves as long as its reader does.
 pub(super) struct Source {
     pub(super) name: String,
     pub(super) progress: Arc<Progress>,
-    pub(super) beat: Arc<AtomicU64>,
+    pub(super) beat: Arc<Beat>,
 }
 
 /// How things stand. Knows nothing of its own: it asks the parts.
@@ -59,9 +62,15 @@ impl Pulse {
 }
 
 impl State {
-    /// Looks whether all parts move, and says so. A reader may stand still while the database is known to be away, or
-    /// while the writer works, whose commits have a limit of their own.
+    /// Looks whether all parts move, and says so.
     fn moves(&self) -> bool {
+        let (reader, writer_moves) = self.still();
+        reader.is_none() && writer_moves
+    }
+
+    /// The first reader that stands still, and whether the writer moves. A reader may stand still while it waits for the
+    /// writer, whose commits have a limit of their own.
+    fn still(&self) -> (Option<usize>, bool) {
         let pulse = &mut *lock(&self.pulse);
         let now = Instant::now();
         let moved = |(seen, at): &mut (u64, Instant), beat: u64| {
@@ -70,15 +79,17 @@ impl State {
             }
             now.duration_since(*at)
         };
-        let still = |(last, source): (&mut (u64, Instant), &Source)| {
-            moved(last, source.beat.load(Ordering::Relaxed)) > STILL_MAX
-        };
-        let is_reader_still = pulse.beats.iter_mut().zip(&self.sources).map(still).fold(false, |a, b| a | b);
-        let writer_still = moved(&mut pulse.writer, self.writer.beat());
-        match self.writer.is_idle() {
-            true => !is_reader_still || self.writer.trouble().is_some(),
-            false => writer_still <= WRITER_STILL_MAX,
+        let is_idle = self.writer.is_idle();
+        let mut still = None;
+        for (index, (last, source)) in pulse.beats.iter_mut().zip(&self.sources).enumerate() {
+            let is_still = moved(last, source.beat.count()) > fault::still(STILL_MAX);
+            let is_excused = source.beat.is_waiting() && !is_idle;
+            if is_still && !is_excused {
+                still = still.or(Some(index));
+            }
         }
+        let writer_still = moved(&mut pulse.writer, self.writer.beat());
+        (still, is_idle || writer_still <= WRITER_STILL_MAX)
     }
 
     fn archive_trouble(&self) -> Option<String> {
@@ -100,6 +111,8 @@ impl State {
             0 => String::new(),
             _ => format!("; {bytes} bytes, {seconds:.0} s behind"),
         };
+        let waits = self.writer.waits().filter(|waits| waits.word().is_some());
+        let behind = waits.map_or_else(|| behind.clone(), |waits| format!("{behind}; {waits}"));
         match (self.writer.trouble(), self.archive_trouble()) {
             (Some(trouble), _) => format!("waiting for the database: {trouble}{behind}"),
             (None, Some(trouble)) => {
@@ -143,7 +156,9 @@ impl Answers for State {
         let trouble = self.writer.trouble();
         let waiting = (!self.writer.is_connected()).then(|| "not connected yet".to_owned());
         let postgres = trouble.or(waiting);
-        Readiness { ready: postgres.is_none(), postgres, archive: self.archive_trouble() }
+        let waits = self.writer.waits().filter(|waits| waits.word().is_some());
+        let retention = waits.map(|waits| format!("{waits}; {}", waits.mend()));
+        Readiness { ready: postgres.is_none(), postgres, archive: self.archive_trouble(), retention }
     }
 
     fn metrics(&self) -> anyhow::Result<String> {
@@ -154,6 +169,7 @@ impl Answers for State {
             postgres_up: self.readiness().ready,
             archive_up: self.has_archive.then(|| self.archive_trouble().is_none()),
             archive_queue: queue.and_then(|status| status.queue(self.places.iter())),
+            retention_waits: self.writer.waits().and_then(|waits| waits.word()),
             disks: self.disks(),
         })
     }
@@ -164,13 +180,15 @@ pub(super) struct Systemd {
     is_ready: bool,
     watchdog: Option<Duration>,
     told: Option<(Instant, String)>,
+    /// Looks in a row at which a reader stood still.
+    still: u32,
 }
 
 impl Systemd {
     pub(super) fn new() -> Systemd {
         let mut micros = 0;
         let watchdog = sd_notify::watchdog_enabled(false, &mut micros).then(|| Duration::from_micros(micros));
-        Systemd { is_ready: false, watchdog, told: None }
+        Systemd { is_ready: false, watchdog, told: None, still: 0 }
     }
 
     /// How often [`Systemd::report`] is to be called.
@@ -193,5 +211,13 @@ impl Systemd {
         if self.watchdog.is_some() && state.moves() {
             let _ = sd_notify::notify(false, &[NotifyState::Watchdog]);
         }
+    }
+
+    /// The reader that stands still, where no watchdog ends the daemon over it. Several looks in a row have to say so: after
+    /// the whole process was stopped for a while, all parts seem to have stood still.
+    pub(super) fn gives_up(&mut self, state: &State) -> Option<usize> {
+        let still = if self.watchdog.is_some() { None } else { state.still().0 };
+        self.still = if still.is_some() { self.still + 1 } else { 0 };
+        still.filter(|_| self.still >= STILL_LOOKS)
     }
 }

@@ -40,7 +40,7 @@ pub(crate) type Wrong = String;
 pub(crate) struct Ground {
     pub(crate) database: Database,
     runtime: tokio::runtime::Runtime,
-    client: access_log_tracker::store::connect::Connection,
+    client: alt_store::connect::Connection,
 }
 
 impl Ground {

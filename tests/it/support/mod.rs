@@ -5,6 +5,7 @@ pub(crate) mod browser;
 pub(crate) mod cases;
 pub(crate) mod daemon;
 pub(crate) mod disk;
+pub(crate) mod faketime;
 pub(crate) mod http2;
 pub(crate) mod lines;
 pub(crate) mod machines;

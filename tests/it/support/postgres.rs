@@ -10,8 +10,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use access_log_tracker::{config, store};
-
 use super::daemon::wait_for;
 
 /// A PostgreSQL of our own. The role `alt` owns the databases and is no superuser; `postgres` is one.
@@ -229,13 +227,13 @@ impl Database {
     }
 
     /// What `store::connect` takes.
-    pub(crate) fn config(&self) -> config::Postgres {
-        config::Postgres { url: self.url.clone(), password_file: None }
+    pub(crate) fn config(&self) -> alt_config::Postgres {
+        alt_config::Postgres { url: self.url.clone(), password_file: None }
     }
 
     /// A connection as the role `alt`.
-    pub(crate) async fn connect(&self) -> store::connect::Connection {
-        store::connect(&self.config(), "test").await.unwrap()
+    pub(crate) async fn connect(&self) -> alt_store::connect::Connection {
+        alt_store::connect(&self.config(), "test").await.unwrap()
     }
 
     /// Runs SQL as superuser; returns rows as lines, columns apart by `|`.
@@ -287,9 +285,9 @@ impl Drop for Held<'_> {
 fn migrate(url: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let config = config::Postgres { url: url.to_owned(), password_file: None };
-        let mut client = store::connect(&config, "test").await.unwrap();
-        store::migrate::apply(&mut client).await.unwrap();
+        let config = alt_config::Postgres { url: url.to_owned(), password_file: None };
+        let mut client = alt_store::connect(&config, "test").await.unwrap();
+        alt_store::migrate::apply(&mut client).await.unwrap();
     });
 }
 

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use access_log_tracker::pure::checkpoint::hash;
+use alt_line::checkpoint::hash;
 
 use super::case::{Cut, Mix, Pack, Piece};
 use crate::support::pack::{bzip2, gzip, zstandard};

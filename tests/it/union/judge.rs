@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-use access_log_tracker::pure::checkpoint::hash;
+use alt_line::checkpoint::hash;
 
 use super::oracle::{Event, Holds};
 use super::world::World;

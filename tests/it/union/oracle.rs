@@ -5,11 +5,11 @@
 
 use std::collections::HashMap;
 
-use access_log_tracker::clock;
-use access_log_tracker::pure::arena::{ARENA_BYTES, Arena};
-use access_log_tracker::pure::hit::Parsed;
-use access_log_tracker::pure::parse::{Format, Terms};
-use access_log_tracker::pure::way::timed;
+use alt_line::arena::{ARENA_BYTES, Arena};
+use alt_line::hit::Parsed;
+use alt_line::parse::{Format, Terms};
+use alt_line::way::timed;
+use alt_process::clock;
 
 use super::case::{Gap, LineSpec, Lines, Log, What};
 

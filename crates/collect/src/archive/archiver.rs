@@ -1,0 +1,769 @@
+//! The daemon's archiver: one thread that takes every rotated log that is loaded to its end into the archive, and
+//! deletes it when it is old enough.
+//!
+//! Right because it looks: each pass goes by the files that are on the disk and by what the database says of them, so
+//! a crash at any step repeats that step. Invariants: a file is deleted only if it is sealed and loaded to its last
+//! byte, and its bytes, read again right before, are those that the archive is proven to hold; never a live log, never
+//! through a link, and never by a clock of which it is not known that it is right. A file that cannot be read, or that the archive does not take, leaves the others alone; several that
+//! it does not take, and errors of the database, end the pass. All is tried again for ever.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use alt_line::hit::Micros;
+use alt_line::parse::Format;
+use alt_process::clock::{self, system_time};
+use alt_process::fault::{self, Step};
+use alt_process::lock::lock;
+use alt_process::metrics::{Metrics, Queue};
+use alt_store::connect::{Connection, connect_counted};
+use alt_store::files::Stamp;
+use alt_store::make_durable;
+use alt_store::retention;
+use alt_store::retention::clock::Trusted;
+use alt_store::writer::Store;
+use anyhow::Context;
+use nix::fcntl::{AtFlags, OFlag, openat};
+use nix::sys::stat::{Mode, fstatat};
+use nix::unistd::{UnlinkatFlags, unlinkat};
+use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::frames::Compression;
+use super::name::name;
+use super::target::{Stop, Stoppable, Stopped, Target};
+use super::{Object, hash, open, pack, spool, store};
+use crate::source::reading::{Belongs, Opened};
+use crate::source::siblings::{Key, Place, key, live_paths, siblings};
+
+/// Between two passes lies the time of so many looks at the followed files (`look_interval`).
+const LOOKS: u32 = 10;
+
+/// How long is waited after an error, and a file is left alone that is not finished yet or failed: the first time, and
+/// at the most. Doubles.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+
+/// The longest wait between two looks for unfinished uploads, where the store does not let them be listed.
+const SWEEP_WAIT_MAX: Duration = Duration::from_secs(3600);
+
+/// Under which its retries are counted.
+const DESTINATION: &str = "archive";
+
+/// Files that the archive does not take before a pass ends: it is not the files then.
+const REFUSED_MAX: usize = 3;
+
+/// How long a time that is right is gone by before the database is asked again.
+const CLOCK_WAIT: Duration = Duration::from_secs(60);
+
+/// The longest that the database may take for an answer.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// zstd's level where none is said: beyond it, a tenth less space takes twice the time.
+pub const ZSTD_LEVEL: i32 = 6;
+
+const GZIP_LEVEL: u32 = 6;
+
+/// The files of one source.
+pub struct Watched {
+    /// Where they are.
+    pub place: Place,
+    /// What they are.
+    pub belongs: Belongs,
+    /// How their lines are written.
+    pub format: Arc<Format>,
+}
+
+/// What the archiver has to say to others.
+#[derive(Debug, Default)]
+pub struct Status {
+    trouble: Mutex<Option<String>>,
+    /// Logs that need nothing any more, as long as they stay as they are; `None`: none was looked at yet.
+    settled: Mutex<Option<HashMap<Key, Stamp>>>,
+}
+
+impl Status {
+    /// What keeps it from archiving, if anything does.
+    pub fn trouble(&self) -> Option<String> {
+        lock(&self.trouble).clone()
+    }
+
+    /// The rotated logs of some places that are not in the archive yet, by what is on the disk now. `None`: what is
+    /// there was not looked at yet.
+    pub fn queue<'a>(&self, places: impl Iterator<Item = &'a Place>) -> Option<Queue> {
+        let settled = lock(&self.settled).clone()?;
+        let mut queue = Queue::default();
+        for file in places.flat_map(|place| files(place, false)) {
+            if file.stamp.size == 0 || settled.get(&file.key) == Some(&file.stamp) {
+                continue;
+            }
+            let age = clock::now().saturating_sub(file.stamp.modified).max(0) as f64 / 1e6;
+            queue.files += 1;
+            queue.bytes += u64::try_from(file.stamp.size).unwrap_or_default();
+            queue.oldest_seconds = queue.oldest_seconds.max(age);
+        }
+        Some(queue)
+    }
+
+    fn set(&self, trouble: Option<String>) -> Option<String> {
+        std::mem::replace(&mut *lock(&self.trouble), trouble)
+    }
+}
+
+/// What is known of a file on the disk, as long as it stays as it is.
+enum Known {
+    /// To be looked at again then.
+    Later(Instant, Duration),
+    /// In the archive, or needs not be: to be deleted at its age.
+    Settled,
+}
+
+/// An error with one file, after which others are tried.
+#[derive(Debug)]
+enum Failed {
+    /// It cannot be read.
+    File(anyhow::Error),
+    /// The archive does not take it: that may be its fault, or all will fail.
+    Archive(anyhow::Error),
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Failed::File(error) | Failed::Archive(error)) = self;
+        write!(f, "{error:#}")
+    }
+}
+
+impl std::error::Error for Failed {}
+
+fn of_file(path: &Path) -> impl Fn(io::Error) -> anyhow::Error {
+    let path = path.to_owned();
+    move |error| Failed::File(anyhow::Error::new(error).context(format!("read {}", path.display()))).into()
+}
+
+/// How a file stands in the database.
+struct State {
+    loaded_bytes: u64,
+    head: Vec<u8>,
+    sealed: bool,
+    /// Its rows were taken out: it may be wanted to be loaded anew.
+    unloaded: bool,
+    archived: bool,
+    uri: Option<String>,
+    raw_bytes: Option<u64>,
+    raw_sha256: Option<Vec<u8>>,
+    /// Offsets of lines that are not to be touched, because they ended the daemon; ascending.
+    set_aside: Vec<u64>,
+}
+
+impl State {
+    /// The archive holds all that is loaded of it.
+    fn is_archived(&self) -> bool {
+        self.archived && self.raw_bytes == Some(self.loaded_bytes) && self.raw_sha256.is_some()
+    }
+}
+
+/// A rotated log on the disk.
+struct OnDisk {
+    path: PathBuf,
+    live_path: PathBuf,
+    key: Key,
+    stamp: Stamp,
+}
+
+/// Archives and deletes.
+pub struct Archiver {
+    host: String,
+    archive: Option<alt_config::Archive>,
+    /// Where there is no archive: at what age loaded logs are deleted.
+    delete_loaded: Option<Duration>,
+    watched: Vec<Watched>,
+    wait: Duration,
+    postgres: alt_config::Postgres,
+    store: Store,
+    runtime: tokio::runtime::Runtime,
+    client: Option<Connection>,
+    target: Option<Box<dyn Target>>,
+    /// When unfinished uploads are looked for, and the wait after that; `None`: they are taken away.
+    sweep_at: Option<(Instant, Duration)>,
+    /// The time that files are deleted by, and when that was asked; `None` in it: there is none that is right.
+    time: Option<(Instant, Option<Trusted>)>,
+    known: HashMap<Key, (Stamp, Known)>,
+    /// Of which connection to the database that is known.
+    connection: u64,
+    complained: HashMap<PathBuf, String>,
+    /// Files that the archive did not take when that was tried last, and why.
+    refused: HashMap<Key, String>,
+    status: Arc<Status>,
+    metrics: Arc<Metrics>,
+    stop: Arc<Stop>,
+}
+
+impl Archiver {
+    /// For a configuration; `None` where there is nothing for it to do.
+    ///
+    /// # Errors
+    /// There is no runtime to be had.
+    pub fn new(
+        config: &alt_config::Config,
+        watched: Vec<Watched>,
+        store: Store,
+        metrics: Arc<Metrics>,
+        stop: Arc<Stop>,
+    ) -> anyhow::Result<Option<Archiver>> {
+        if config.archive.is_none() && config.retention.logs.is_none() {
+            return Ok(None);
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("start the runtime")?;
+        Ok(Some(Archiver {
+            host: config.load.host_name(),
+            archive: config.archive.clone(),
+            delete_loaded: config.retention.logs,
+            watched,
+            wait: config.load.look_interval * LOOKS,
+            postgres: config.postgres.clone(),
+            store,
+            runtime,
+            client: None,
+            target: None,
+            sweep_at: Some((Instant::now(), RETRY.0)),
+            time: None,
+            known: HashMap::new(),
+            connection: 0,
+            complained: HashMap::new(),
+            refused: HashMap::new(),
+            status: Arc::default(),
+            metrics,
+            stop,
+        }))
+    }
+
+    /// What it has to say.
+    pub fn status(&self) -> Arc<Status> {
+        Arc::clone(&self.status)
+    }
+
+    /// Whether it is time to stop, or the database's writer is gone.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.is_stopped() || self.store.is_closed()
+    }
+
+    /// Works until it is time to stop. The body of a thread.
+    pub fn run(mut self) {
+        let mut retry = RETRY.0;
+        while !self.is_stopped() {
+            let wait = match self.pass() {
+                Ok(()) => {
+                    retry = RETRY.0;
+                    self.wait
+                }
+                Err(_) => {
+                    let wait = retry;
+                    retry = (retry * 2).min(RETRY.1);
+                    wait
+                }
+            };
+            self.stop.sleep(wait);
+        }
+    }
+
+    /// Archives all that there is, live logs too, where nothing is written any more and all is loaded but `not_loaded`.
+    /// What cannot be archived is tried again until it is time to stop. Returns what is not in the archive.
+    pub fn finish(&mut self, not_loaded: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
+        let mut retry = RETRY.0;
+        let connections = self.store.connections();
+        loop {
+            let done = self.pass();
+            let files = self.watched.iter().flat_map(|watched| files(&watched.place, true));
+            let is_settled = |file: &OnDisk| {
+                let known = self.known.get(&file.key);
+                known.is_some_and(|(stamp, known)| *stamp == file.stamp && matches!(known, Known::Settled))
+            };
+            let owed: Vec<PathBuf> =
+                files.filter(|file| file.stamp.size > 0 && !is_settled(file)).map(|file| file.path).collect();
+            let is_all = done.is_ok() && owed.iter().all(|path| not_loaded.contains(path));
+            // Behind a new connection may be a database that lacks what was loaded, and nobody loads any more.
+            let is_other = done.is_ok() && self.store.connections() != connections;
+            if is_all || is_other || self.is_stopped() {
+                return owed;
+            }
+            self.known.retain(|_, (_, known)| matches!(known, Known::Settled));
+            self.stop.sleep(retry);
+            retry = (retry * 2).min(RETRY.1);
+        }
+    }
+
+    /// Looks at every rotated log once. What goes wrong is said once.
+    fn pass(&mut self) -> anyhow::Result<()> {
+        let done = self.try_pass();
+        if let Err(error) = &done
+            && !self.is_stopped()
+            && !error.is::<Failed>()
+        {
+            self.metrics.retried(DESTINATION, "database");
+        }
+        match &done {
+            Ok(()) if self.refused.is_empty() => {
+                if self.status.set(None).is_some() {
+                    tracing::info!("the archive takes logs again");
+                }
+            }
+            Ok(()) => {
+                // Others went in; of those that did not, one speaks for all.
+                if let Some(message) = self.refused.values().min() {
+                    self.tell(message);
+                }
+            }
+            Err(error) if error.is::<Stopped>() || self.stop.is_stopped() => {}
+            Err(error) => {
+                if !error.is::<Failed>() {
+                    self.client = None;
+                }
+                self.tell(&format!("{error:#}"));
+            }
+        }
+        done
+    }
+
+    /// Says a trouble once.
+    fn tell(&self, message: &str) {
+        if self.status.set(Some(message.to_owned())).as_deref() != Some(message) {
+            tracing::warn!(error = message, "cannot archive: trying again until it can be done");
+        }
+    }
+
+    fn try_pass(&mut self) -> anyhow::Result<()> {
+        if let Some(archive) = &self.archive
+            && self.target.is_none()
+        {
+            let opened = open(archive, &self.stop).map_err(Failed::Archive);
+            self.target = Some(opened.inspect_err(|_| self.metrics.retried(DESTINATION, "store"))?);
+        }
+        self.sweep()?;
+        // What is settled by one database, another may not have: one that was restored, or failed over to.
+        let connection = self.store.connections();
+        if std::mem::replace(&mut self.connection, connection) != connection {
+            self.known.retain(|_, (_, known)| !matches!(known, Known::Settled));
+        }
+        let looked = self.look_at_all();
+        let settled = self.known.iter().filter(|(_, (_, known))| matches!(known, Known::Settled));
+        let settled = settled.map(|(key, (stamp, _))| (*key, *stamp)).collect();
+        *lock(&self.status.settled) = Some(settled);
+        looked
+    }
+
+    fn look_at_all(&mut self) -> anyhow::Result<()> {
+        let (mut there, mut failed) = (Vec::new(), 0);
+        for index in 0..self.watched.len() {
+            let finished = self.store.is_final();
+            for file in files(&self.watched[index].place, finished) {
+                self.stop.check()?;
+                there.push(file.key);
+                if !self.is_due(&file)? {
+                    continue;
+                }
+                let error = match self.file(index, &file) {
+                    Ok(known) => {
+                        self.complained.remove(&file.path);
+                        self.refused.remove(&file.key);
+                        self.known.insert(file.key, (file.stamp, known));
+                        continue;
+                    }
+                    Err(error) => error,
+                };
+                match error.downcast_ref() {
+                    Some(Failed::File(_)) => {
+                        self.metrics.retried(DESTINATION, "file");
+                        self.complain(&file, &error);
+                    }
+                    Some(Failed::Archive(_)) => {
+                        self.metrics.retried(DESTINATION, "store");
+                        let later = self.later(&file);
+                        self.known.insert(file.key, (file.stamp, later));
+                        self.refused.insert(file.key, format!("{error:#}"));
+                        failed += 1;
+                        if failed >= REFUSED_MAX {
+                            return Err(error);
+                        }
+                    }
+                    None => return Err(error),
+                }
+            }
+        }
+        self.known.retain(|key, _| there.contains(key));
+        self.refused.retain(|key, _| there.contains(key));
+        Ok(())
+    }
+
+    /// Takes away what uploads have left that a crash cut off; once, as soon as that can be done.
+    fn sweep(&mut self) -> anyhow::Result<()> {
+        let (Some(target), Some((at, wait))) = (&self.target, self.sweep_at) else { return Ok(()) };
+        if Instant::now() < at {
+            return Ok(());
+        }
+        match target.sweep(&self.host) {
+            Ok(uploads) => {
+                if uploads > 0 {
+                    tracing::info!(uploads, "took away what unfinished uploads had left");
+                }
+                self.sweep_at = None;
+            }
+            Err(error) if self.stop.is_stopped() => return Err(error),
+            // Not all stores list them, and not all roles may: that must not keep logs from being archived.
+            Err(error) => {
+                if wait == RETRY.0 {
+                    tracing::warn!(
+                        error = format!("{error:#}"),
+                        "cannot look for unfinished uploads: trying again; a lifecycle rule can take them away, too"
+                    );
+                }
+                self.sweep_at = Some((Instant::now() + wait, (wait * 2).min(SWEEP_WAIT_MAX)));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_due(&mut self, file: &OnDisk) -> anyhow::Result<bool> {
+        Ok(match self.known.get(&file.key) {
+            Some((stamp, Known::Later(at, _))) if *stamp == file.stamp => Instant::now() >= *at,
+            Some((stamp, Known::Settled)) if *stamp == file.stamp => self.is_old(file)?,
+            _ => true,
+        })
+    }
+
+    /// Whether it is old enough to be deleted, at a time that is right.
+    fn is_old(&mut self, file: &OnDisk) -> anyhow::Result<bool> {
+        let after = match &self.archive {
+            Some(archive) => Some(archive.delete_after),
+            None => self.delete_loaded,
+        };
+        let Some(after) = after else { return Ok(false) };
+        let after = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
+        let is_old = |now: Micros| now.saturating_sub(file.stamp.modified) > after;
+        // The database is not asked where no clock would make it old.
+        if !is_old(clock::now()) {
+            return Ok(false);
+        }
+        Ok(self.time()?.is_some_and(is_old))
+    }
+
+    /// The time, if it is known to be right.
+    fn time(&mut self) -> anyhow::Result<Option<Micros>> {
+        if self.time.as_ref().is_none_or(|(asked, _)| asked.elapsed() >= fault::wait(CLOCK_WAIT)) {
+            let host = self.host.clone();
+            // What is wrong with the clock, upkeep says.
+            let time =
+                self.ask_any(&async |client| Ok(retention::clock::judge(client, &host).await?.ok()))?;
+            self.time = Some((Instant::now(), time));
+        }
+        self.time.as_ref().and_then(|(_, time)| time.as_ref()).map(Trusted::now).transpose()
+    }
+
+    fn later(&self, file: &OnDisk) -> Known {
+        let wait = match self.known.get(&file.key) {
+            Some((stamp, Known::Later(_, wait))) if *stamp == file.stamp => (*wait * 2).min(RETRY.1),
+            _ => RETRY.0,
+        };
+        Known::Later(Instant::now() + wait, wait)
+    }
+
+    fn complain(&mut self, file: &OnDisk, error: &anyhow::Error) {
+        let message = format!("{error:#}");
+        let later = self.later(file);
+        self.known.insert(file.key, (file.stamp, later));
+        if self.complained.get(&file.path) != Some(&message) {
+            tracing::warn!(error = message, "cannot archive a file: trying again until it can be read");
+            self.complained.insert(file.path.clone(), message);
+        }
+    }
+
+    /// Does what is to be done with one file now.
+    fn file(&mut self, index: usize, file: &OnDisk) -> anyhow::Result<Known> {
+        let opened = match self.open(file)? {
+            Some(opened) => opened,
+            None => return Ok(self.later(file)),
+        };
+        let watched = &self.watched[index];
+        let belongs =
+            Belongs { source: file.live_path.to_string_lossy().into_owned(), ..watched.belongs.clone() };
+        let done = opened.done(&belongs, &self.store).map_err(of_file(&file.path))?;
+        let Ok(done) = done else { return Err(Stopped.into()) };
+        let Some((file_id, loaded_bytes)) = done else {
+            let is_empty = opened.is_packed() && opened.is_empty().map_err(of_file(&file.path))?;
+            return Ok(if is_empty { Known::Settled } else { self.later(file) });
+        };
+        let Some(state) = self.state(file_id)? else { return Ok(self.later(file)) };
+        // A server that lost its last commits since then says less.
+        if !state.sealed || state.loaded_bytes != loaded_bytes {
+            return Ok(self.later(file));
+        }
+        if self.target.is_none() {
+            return match self.is_old(file)? {
+                true if state.unloaded => Ok(self.later(file)),
+                true => self.delete(file, &opened, file_id, &state),
+                false => Ok(Known::Settled),
+            };
+        }
+        if !state.is_archived() {
+            match self.archive(index, file, &opened, file_id, &state) {
+                Ok(true) => {}
+                Ok(false) => return Ok(self.later(file)),
+                Err(error) => {
+                    if !self.stop.is_stopped() {
+                        self.note_error(file_id, &format!("{error:#}"));
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        if !self.is_old(file)? {
+            return Ok(Known::Settled);
+        }
+        // What the database says now, whatever it said before.
+        match self.state(file_id)? {
+            Some(state) if state.is_archived() && state.sealed && !state.unloaded => {
+                self.delete(file, &opened, file_id, &state)
+            }
+            _ => Ok(self.later(file)),
+        }
+    }
+
+    /// Opens a file by its name in its directory, never through a link. `None`: it is another one by now.
+    fn open(&self, file: &OnDisk) -> anyhow::Result<Option<Opened>> {
+        let open = || -> io::Result<Option<Opened>> {
+            let (directory, name) = parts(&file.path)?;
+            let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+            let opened = match openat(&directory, name, flags, Mode::empty()) {
+                Err(nix::errno::Errno::ENOENT | nix::errno::Errno::ELOOP) => return Ok(None),
+                opened => File::from(opened?),
+            };
+            let opened = Opened::of(&file.path, opened, Arc::default())?;
+            Ok((opened.key() == file.key).then_some(opened))
+        };
+        open().map_err(of_file(&file.path))
+    }
+
+    /// Archives a file. `false`: it is not what is loaded, or changed meanwhile.
+    fn archive(
+        &mut self,
+        index: usize,
+        file: &OnDisk,
+        opened: &Opened,
+        file_id: i32,
+        state: &State,
+    ) -> anyhow::Result<bool> {
+        let (Some(target), Some(archive)) = (&self.target, &self.archive) else { return Ok(false) };
+        let compression = compression(archive);
+        let started = Instant::now();
+        let log = opened.stream().map_err(of_file(&file.path))?;
+        let Object { packed, lines, times } =
+            pack(log, &self.watched[index].format, &state.set_aside, compression, spool()?, &self.stop)
+                .map_err(|error| {
+                    if self.stop.is_stopped() {
+                        error
+                    } else if error.is::<super::Unreadable>() {
+                        Failed::File(error.context(format!("read {}", file.path.display()))).into()
+                    } else {
+                        Failed::Archive(error).into()
+                    }
+                })?;
+        fault::at(Step::Packed);
+        let (before, after) = opened.stamps().map_err(of_file(&file.path))?;
+        if packed.raw_bytes != state.loaded_bytes || before != after {
+            return Ok(false);
+        }
+        let name = name(&self.host, &file.live_path, times, &state.head, packed.raw_bytes, compression);
+        let stored = store(target.as_ref(), name, &packed, &self.stop)
+            .map_err(|error| if self.stop.is_stopped() { error } else { Failed::Archive(error).into() })?;
+        fault::at(Step::Proven);
+        let uri = target.uri(&stored.key);
+        let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+        let noted = self.execute(
+            include_str!("../../../../sql/archived.sql"),
+            &[
+                (&file_id, Type::INT4),
+                (&uri, Type::TEXT),
+                (&signed(stored.bytes), Type::INT8),
+                (&&stored.sha256[..], Type::BYTEA),
+                (&signed(packed.raw_bytes), Type::INT8),
+                (&&packed.raw_sha256[..], Type::BYTEA),
+                (&signed(lines), Type::INT8),
+                (&times.map(|t| system_time(t.0)), Type::TIMESTAMPTZ),
+                (&times.map(|t| system_time(t.1)), Type::TIMESTAMPTZ),
+            ],
+        )?;
+        if noted == 0 {
+            return Ok(false);
+        }
+        fault::at(Step::Noted);
+        self.metrics.archived(packed.raw_bytes, stored.bytes);
+        tracing::info!(
+            path = %file.path.display(), uri, bytes = packed.raw_bytes, packed = stored.bytes,
+            seconds = started.elapsed().as_secs_f32(), "archived"
+        );
+        Ok(true)
+    }
+
+    /// Deletes a file, if its bytes are still those that are safe, and its name is still its.
+    fn delete(
+        &mut self,
+        file: &OnDisk,
+        opened: &Opened,
+        file_id: i32,
+        state: &State,
+    ) -> anyhow::Result<Known> {
+        if self.target.is_some() {
+            let raw_sha256 = state.raw_sha256.as_deref().unwrap_or_default();
+            let log = opened.stream().map(|from| Stoppable { from, stop: Arc::clone(&self.stop) });
+            let (bytes, sha256) = log.and_then(hash).map_err(of_file(&file.path))?;
+            self.stop.check()?;
+            if sha256[..] != raw_sha256[..] || Some(bytes) != state.raw_bytes {
+                let uri = state.uri.as_deref().unwrap_or("the archive");
+                let error =
+                    anyhow::anyhow!("{} is not what {uri} holds: it is not deleted", file.path.display());
+                return Err(Failed::File(error).into());
+            }
+        }
+        let live = self.watched.iter().flat_map(|watched| live_paths(&watched.place.paths).0);
+        if live.into_iter().any(|path| std::fs::metadata(path).is_ok_and(|m| key(&m) == file.key)) {
+            return Ok(Known::Settled);
+        }
+        let delete = || -> io::Result<bool> {
+            let (before, after) = opened.stamps()?;
+            if before != after {
+                return Ok(false);
+            }
+            let (directory, name) = parts(&file.path)?;
+            let named = fstatat(&directory, name, AtFlags::AT_SYMLINK_NOFOLLOW)?;
+            if (named.st_dev, named.st_ino) != file.key {
+                return Ok(false);
+            }
+            fault::at(Step::Deleting);
+            unlinkat(directory.as_fd(), name, UnlinkatFlags::NoRemoveDir)?;
+            Ok(true)
+        };
+        let deleted = delete().map_err(|error| {
+            Failed::File(anyhow::Error::new(error).context(format!("delete {}", file.path.display())))
+        })?;
+        if deleted {
+            fault::at(Step::Deleted);
+            self.metrics.deleted();
+            tracing::info!(path = %file.path.display(), "deleted: it is loaded, and old enough");
+            let (host, path) = (self.host.clone(), file.path.to_string_lossy());
+            self.execute(
+                include_str!("../../../../sql/log_deleted.sql"),
+                &[(&file_id, Type::INT4), (&host, Type::TEXT), (&path, Type::TEXT)],
+            )?;
+        }
+        Ok(self.later(file))
+    }
+
+    fn note_error(&mut self, file_id: i32, error: &str) {
+        let sql =
+            "UPDATE log_files SET archive_error = $2 WHERE id = $1 AND archive_error IS DISTINCT FROM $2";
+        // The database may be what is away; then it is said elsewhere.
+        let _ = self.execute(sql, &[(&file_id, Type::INT4), (&error, Type::TEXT)]);
+    }
+
+    /// How it stands, and will after a crash of the server.
+    fn state(&mut self, file_id: i32) -> anyhow::Result<Option<State>> {
+        let sql = include_str!("../../../../sql/archive_state.sql");
+        let row = self.ask(&async |client| {
+            let row = client.query_typed_opt(sql, &[(&file_id, Type::INT4)]).await?;
+            make_durable(client).await?;
+            Ok(row)
+        })?;
+        let unsigned = |n: i64| u64::try_from(n).unwrap_or_default();
+        Ok(row.map(|row| State {
+            loaded_bytes: unsigned(row.get("loaded_bytes")),
+            head: row.get("head"),
+            sealed: row.get("sealed"),
+            unloaded: row.get("unloaded"),
+            archived: row.get("archived"),
+            uri: row.get("archive_uri"),
+            raw_bytes: row.get::<_, Option<i64>>("raw_bytes").map(unsigned),
+            raw_sha256: row.get("raw_sha256"),
+            set_aside: row.get::<_, Vec<i64>>("set_aside").into_iter().map(unsigned).collect(),
+        }))
+    }
+
+    fn execute(&mut self, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)]) -> anyhow::Result<u64> {
+        self.ask(&async |client| client.execute_typed(sql, parameters).await)
+    }
+
+    fn ask<T>(
+        &mut self,
+        question: &impl AsyncFn(&Client) -> Result<T, tokio_postgres::Error>,
+    ) -> anyhow::Result<T> {
+        self.ask_any(&async |client| question(client).await.context("ask the database about the archive"))
+    }
+
+    /// Asks the database, on a connection of its own.
+    fn ask_any<T>(&mut self, question: &impl AsyncFn(&Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let (stop, client, postgres) = (&self.stop, &mut self.client, &self.postgres);
+        let name = alt_store::session_name("archive", &self.host);
+        let connections = self.metrics.connections();
+        self.runtime.block_on(async {
+            let answer = tokio::time::timeout(QUESTION_TIMEOUT, async {
+                let client = match client.take().filter(|client| !client.is_closed()) {
+                    Some(open) => client.insert(open),
+                    None => client.insert(connect_counted(postgres, &name, connections).await?),
+                };
+                question(&*client).await
+            });
+            tokio::select! {
+                answer = answer => answer.context("the database does not answer")?,
+                () = stop.wait() => Err(Stopped.into()),
+            }
+        })
+    }
+}
+
+/// The rotated logs at a place, oldest first; `all`: the live ones, too.
+fn files(place: &Place, all: bool) -> Vec<OnDisk> {
+    let live_paths = live_paths(&place.paths).0;
+    let live: Vec<Key> =
+        live_paths.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|m| key(&m)).collect();
+    let mut files = Vec::new();
+    for live_path in live_paths {
+        // What cannot be listed, the follower says.
+        let mut paths = siblings(&live_path, &place.rotated).0;
+        if all {
+            // The log itself, where its path is a link.
+            paths.push(std::fs::canonicalize(&live_path).unwrap_or_else(|_| live_path.clone()));
+        }
+        for path in paths {
+            let Ok(metadata) = std::fs::symlink_metadata(&path) else { continue };
+            let key = key(&metadata);
+            if metadata.is_file() && (all || !live.contains(&key)) {
+                let stamp = Stamp::of(&metadata);
+                files.push(OnDisk { path, live_path: live_path.clone(), key, stamp });
+            }
+        }
+    }
+    files.sort_by_key(|file| file.stamp.modified);
+    files
+}
+
+/// How objects are compressed.
+pub fn compression(archive: &alt_config::Archive) -> Compression {
+    match archive.compression {
+        alt_config::Compression::Zstd => Compression::Zstd(archive.level.map_or(ZSTD_LEVEL, i32::from)),
+        alt_config::Compression::Gzip => Compression::Gzip(archive.level.map_or(GZIP_LEVEL, u32::from)),
+    }
+}
+
+/// A file's directory, opened, and its name there.
+fn parts(path: &Path) -> io::Result<(File, &std::ffi::OsStr)> {
+    let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    };
+    Ok((File::open(directory)?, name))
+}

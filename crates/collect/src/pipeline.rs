@@ -1,0 +1,601 @@
+//! The straight line from files to the database: one thread a source, that reads, parses, enriches and encodes,
+//! and hands batches to the writer. The only file that knows both ends.
+
+mod aside;
+pub mod suspicion;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
+
+use alt_line::batch::Batch;
+use alt_line::enrich::App;
+use alt_line::enrich::day::{LocalDay, local_day};
+use alt_line::hit::{Micros, Reason, Reject};
+use alt_line::lines::Line;
+use alt_line::way::{Known, Way};
+use alt_process::clock;
+use alt_process::fault;
+use alt_store::commit::Work;
+use alt_store::writer::{Interrupted, Store, Wake};
+use foldhash::{HashMap, HashMapExt};
+use jiff::tz::TimeZone;
+
+pub use aside::Aside;
+
+use crate::source::follow::{End, Follow};
+use crate::source::reading::{Next, Reading, Step, WrittenOver};
+use suspicion::{Stretch, Suspicion};
+
+/// How long the list of applications is believed where it answers, and where it does not.
+const APPS_FRESH: Duration = Duration::from_secs(30);
+/// The latter.
+pub const APPS_ASKED_AGAIN: Duration = Duration::from_secs(1);
+
+/// Salts are read again after this time, so that dead ones are not used on.
+const SALTS_FRESH: Duration = Duration::from_secs(1800);
+
+/// Salts remembered at the most.
+const SALTS_MAX: usize = 20_000;
+
+/// Bytes read from one file before the next has its turn.
+const TURN_BYTES: u64 = 8 * 1024 * 1024;
+
+/// The longest that a reader with nothing to do sleeps at once: it has to show that it moves.
+const SLEEP_MAX: Duration = Duration::from_secs(5);
+
+/// Lines that are loaded one by one before the next file has its turn.
+const TURN_LINES: usize = 64;
+
+/// How batches are cut.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Rows of a batch.
+    pub rows: usize,
+    /// Bytes of its encoded rows.
+    pub bytes: usize,
+    /// The least time between the starts of two commits that are not full.
+    pub commit_interval: Duration,
+    /// The longest time between two looks at the directories.
+    pub look_interval: Duration,
+}
+
+/// A day and its salt; `None` where the day is dead.
+type Salt = (LocalDay, Option<[u8; 32]>);
+
+/// What the database knows of applications, remembered.
+pub struct Catalog {
+    store: Store,
+    apps: HashMap<String, (Arc<App>, TimeZone)>,
+    asked: Option<Instant>,
+    /// By application: days met, and their salts where they are alive.
+    salts: HashMap<i32, Vec<Salt>>,
+    salt_count: usize,
+    salts_since: Instant,
+    /// When [`Catalog::tick`] was called last: asking the clock at every line would cost more than the look-up.
+    now: Instant,
+}
+
+impl Catalog {
+    /// Knows nothing yet.
+    pub fn new(store: Store) -> Catalog {
+        Catalog {
+            store,
+            apps: HashMap::new(),
+            asked: None,
+            salts: HashMap::new(),
+            salt_count: 0,
+            salts_since: Instant::now(),
+            now: Instant::now(),
+        }
+    }
+
+    /// Looks at the clock, by which what is remembered grows old.
+    pub fn tick(&mut self) {
+        self.now = Instant::now();
+    }
+
+    fn age(&self, since: Instant) -> Duration {
+        self.now.saturating_duration_since(since)
+    }
+
+    /// The database may have changed.
+    pub fn forget(&mut self) {
+        self.apps.clear();
+        self.asked = None;
+        self.forget_salts();
+    }
+
+    fn forget_salts(&mut self) {
+        self.salts.clear();
+        self.salt_count = 0;
+        self.salts_since = Instant::now();
+    }
+
+    fn ask(&mut self) -> Result<(), Interrupted> {
+        self.apps = self
+            .store
+            .apps()?
+            .into_iter()
+            .map(|app| {
+                // It was checked when the application was added; days are UTC's where it has become unknown.
+                let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
+                (app.key.clone(), (Arc::new(app), zone))
+            })
+            .collect();
+        self.asked = Some(Instant::now());
+        Ok(())
+    }
+}
+
+impl Known for Catalog {
+    type Error = Interrupted;
+
+    fn app(&mut self, key: &str) -> Result<Option<Arc<App>>, Interrupted> {
+        let found = self.apps.get(key);
+        let fresh = if found.is_some() { APPS_FRESH } else { APPS_ASKED_AGAIN };
+        if self.asked.is_some_and(|asked| self.age(asked) <= fresh) {
+            return Ok(found.map(|(app, _)| Arc::clone(app)));
+        }
+        self.ask()?;
+        Ok(self.apps.get(key).map(|(app, _)| Arc::clone(app)))
+    }
+
+    fn salt(&mut self, app: &App, at: Micros) -> Result<Option<[u8; 32]>, Interrupted> {
+        if self.salt_count >= SALTS_MAX || self.age(self.salts_since) > SALTS_FRESH {
+            self.forget_salts();
+        }
+        let days = self.salts.entry(app.id).or_default();
+        // Days come in order: the one asked for is mostly the last.
+        if let Some((_, salt)) = days.iter().rev().find(|(day, _)| day.contains(at)) {
+            return Ok(*salt);
+        }
+        let zone = self.apps.get(&app.key).map_or(TimeZone::UTC, |(_, zone)| zone.clone());
+        let day = local_day(&zone, at);
+        let salt = self.store.salt(app.id, day)?;
+        days.push((day, salt));
+        self.salt_count += 1;
+        Ok(salt)
+    }
+}
+
+/// Why reading a file stopped.
+#[derive(Debug)]
+pub enum Halt {
+    /// Begin anew.
+    Interrupted(Interrupted),
+    /// The file cannot be read on.
+    File(io::Error),
+}
+
+impl From<Interrupted> for Halt {
+    fn from(interrupted: Interrupted) -> Halt {
+        Halt::Interrupted(interrupted)
+    }
+}
+
+impl From<io::Error> for Halt {
+    fn from(error: io::Error) -> Halt {
+        match error.get_ref() {
+            // What is known of it no longer holds.
+            Some(inner) if inner.is::<WrittenOver>() => Halt::Interrupted(Interrupted),
+            _ => Halt::File(error),
+        }
+    }
+}
+
+/// Fills batches from files and hands them over. One a reader thread.
+pub struct Loader {
+    store: Store,
+    way: Way,
+    catalog: Catalog,
+    limits: Limits,
+    epoch: u64,
+    /// A batch was thrown away: the files have to be identified anew.
+    interrupted: bool,
+    work: Work,
+    handed_over: Instant,
+    /// What may have ended the daemon; `None`: nobody looks for that.
+    suspicion: Option<Arc<Suspicion>>,
+    /// Offset of the line that is taken.
+    at: u64,
+}
+
+impl Loader {
+    /// With nothing in the batch.
+    pub fn new(store: Store, way: Way, limits: Limits) -> Loader {
+        let epoch = store.epoch();
+        Loader {
+            catalog: Catalog::new(store.clone()),
+            store,
+            way,
+            limits,
+            epoch,
+            interrupted: false,
+            work: Work::new(epoch),
+            handed_over: Instant::now(),
+            suspicion: None,
+            at: 0,
+        }
+    }
+
+    /// Loads what is suspected line by line.
+    #[must_use]
+    pub fn suspecting(self, suspicion: Option<Arc<Suspicion>>) -> Loader {
+        Loader { suspicion, ..self }
+    }
+
+    /// Whether the database's answers so far still hold. If not, everything is forgotten: the caller has to
+    /// identify its files anew.
+    pub fn is_current(&mut self) -> bool {
+        let epoch = self.store.epoch();
+        if epoch == self.epoch && !self.interrupted {
+            return true;
+        }
+        (self.epoch, self.interrupted) = (epoch, false);
+        self.work = Work::new(epoch);
+        self.catalog.forget();
+        self.way.forget();
+        false
+    }
+
+    /// Whether the batch has nothing to commit.
+    pub fn is_empty(&self) -> bool {
+        self.work.batch.is_empty()
+    }
+
+    /// All that is in the source's files at this time was read: once that is committed, it is told.
+    pub fn catch_up(&mut self, caught_up: &Arc<AtomicI64>, at: Micros) {
+        if !self.is_empty() {
+            self.work.catches_up(caught_up, at);
+        } else if self.store.is_idle() {
+            caught_up.store(at, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a small batch may go now: the writer is idle, and the last one went long enough ago.
+    pub fn may_hand_over(&self) -> bool {
+        !self.is_empty() && self.store.is_idle() && self.until_next().is_zero()
+    }
+
+    /// Time until the next small batch may go.
+    pub fn until_next(&self) -> Duration {
+        self.limits.commit_interval.saturating_sub(self.handed_over.elapsed())
+    }
+
+    /// Hands the batch over.
+    pub fn hand_over(&mut self) -> Result<(), Interrupted> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        self.handed_over = Instant::now();
+        let mut next = Work::new(self.epoch);
+        next.batch = Batch::with_room_for(&self.work.batch, self.store.spare());
+        let work = std::mem::replace(&mut self.work, next);
+        self.store.commit(work)
+    }
+
+    /// Reads lines of a file into the batch, to its present end or for a turn; hands full batches over. At the
+    /// end, `finish` takes a last line without a newline too and seals the file. Returns whether it made any
+    /// progress. `ids_until`: when a line is later, the file's next sections need no ids.
+    ///
+    /// After an error of the file, the lines before it are in the batch. After an interruption the batch is
+    /// thrown away, and [`Loader::is_current`] is false.
+    pub fn read(&mut self, reading: &mut Reading, ids_until: Micros, finish: bool) -> Result<bool, Halt> {
+        let done = match self.suspicion.as_ref().and_then(|suspicion| suspicion.of(reading)) {
+            None => self.read_turn(reading, ids_until, finish, u64::MAX),
+            Some(stretch) => self.read_suspected(reading, ids_until, finish, &stretch),
+        };
+        reading.let_go(None);
+        if let Err(Halt::Interrupted(_)) = done {
+            self.abandon();
+        }
+        done
+    }
+
+    /// Takes the next line to its end. `false`: there is none.
+    fn take(&mut self, reading: &mut Reading, now: Micros) -> Result<bool, Halt> {
+        self.at = reading.offset();
+        let is_set_aside = reading.is_set_aside(self.at);
+        match reading.step()? {
+            Step::New(line, _) if is_set_aside => self.set_aside(&line),
+            Step::New(line, twins) => {
+                fault::line(line.bytes);
+                self.way.line(&line, twins, now, &mut self.work.batch, &mut self.catalog)?;
+            }
+            Step::Warm(..) if is_set_aside => {}
+            Step::Warm(line, twins) => {
+                fault::line(line.bytes);
+                self.way.warm(&line, twins);
+            }
+            Step::End => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Takes a last line without its newline to its end, if there is one.
+    fn take_last(&mut self, reading: &mut Reading, now: Micros) -> Result<(), Interrupted> {
+        self.at = reading.offset();
+        let is_set_aside = reading.is_set_aside(self.at);
+        match reading.last() {
+            Step::New(line, _) if is_set_aside => self.set_aside(&line),
+            Step::New(line, twins) => {
+                fault::line(line.bytes);
+                self.way.line(&line, twins, now, &mut self.work.batch, &mut self.catalog)?;
+            }
+            Step::Warm(..) | Step::End => {}
+        }
+        Ok(())
+    }
+
+    /// A line that ended the daemon becomes a reject by its place alone.
+    fn set_aside(&mut self, line: &Line<'_>) {
+        self.work.batch.reject(Reject::new(Reason::Poison), None, line.offset, line.span, line.bytes);
+    }
+
+    /// Reads a file of which a stretch is suspected: what stands before that as ever, and the suspected lines one a batch,
+    /// each entered in the database before it is touched.
+    fn read_suspected(
+        &mut self,
+        reading: &mut Reading,
+        ids_until: Micros,
+        finish: bool,
+        stretch: &Stretch,
+    ) -> Result<bool, Halt> {
+        let Some(suspicion) = self.suspicion.clone() else { return Ok(false) };
+        let mut deaths = stretch.deaths;
+        if let Some(at) = stretch.ended_at {
+            let counted = self.store.convict(reading.file_id(), at)?;
+            suspicion.counted(reading, counted);
+            if counted.is_some_and(|deaths| deaths > 1) {
+                deaths = 0;
+                reading.set_aside(at);
+                tracing::error!(
+                    path = %reading.path.display(), offset = at,
+                    "this line has ended the daemon twice: it is set aside, as a reject `poison`"
+                );
+            }
+        }
+        let start = reading.offset();
+        let first = stretch.from.max(reading.begins_at());
+        if start < first {
+            return self.read_turn(reading, ids_until, finish, first);
+        }
+        self.settle()?;
+        if reading.is_new() {
+            // Its lines can be named once it has a key that stays.
+            self.open(reading)?;
+            let facts = reading.close_section(&mut self.work.batch, false);
+            self.work.note(facts, reading.proof());
+            self.settle()?;
+        }
+        for _ in 0..TURN_LINES {
+            let at = reading.offset();
+            if at >= stretch.to {
+                suspicion.passed(reading);
+                tracing::info!(path = %reading.path.display(), offset = at, "loading several lines at once again");
+                return Ok(true);
+            }
+            let next = reading.next(finish)?;
+            if next == Next::Nothing {
+                return if finish {
+                    self.read_turn(reading, ids_until, true, u64::MAX)
+                } else {
+                    Ok(at > start)
+                };
+            }
+            if !reading.is_set_aside(at) {
+                self.store.suspect(reading.file_id(), at, deaths)?;
+            }
+            self.catalog.tick();
+            self.open(reading)?;
+            reading.hold_line();
+            match next {
+                Next::Last => self.take_last(reading, clock::now())?,
+                _ => _ = self.take(reading, clock::now())?,
+            }
+            reading.let_go(Some(at));
+            self.close(reading, ids_until, false);
+            self.settle()?;
+        }
+        Ok(true)
+    }
+
+    /// Hands over what there is, and waits until it is committed.
+    fn settle(&mut self) -> Result<(), Interrupted> {
+        self.hand_over()?;
+        self.store.settled()?;
+        if self.store.epoch() == self.epoch { Ok(()) } else { Err(Interrupted) }
+    }
+
+    /// Offset of the line that was taken last: the one to blame, where taking it panicked.
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// Throws the batch away: the files have to be identified anew.
+    pub fn abandon(&mut self) {
+        self.work = Work::new(self.epoch);
+        self.interrupted = true;
+    }
+
+    /// Reads lines that begin before `to`.
+    fn read_turn(
+        &mut self,
+        reading: &mut Reading,
+        ids_until: Micros,
+        finish: bool,
+        to: u64,
+    ) -> Result<bool, Halt> {
+        let start = reading.offset();
+        let now = clock::now();
+        self.catalog.tick();
+        let mut outcome = Ok(());
+        let mut seal = false;
+        self.open(reading)?;
+        while reading.offset() - start < TURN_BYTES && reading.offset() < to {
+            match self.take(reading, now) {
+                Ok(true) => {}
+                Ok(false) => {
+                    if finish {
+                        self.take_last(reading, now)?;
+                        seal = true;
+                    }
+                    break;
+                }
+                Err(Halt::Interrupted(interrupted)) => return Err(interrupted.into()),
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
+            }
+            if self.work.batch.is_full(self.limits.rows, self.limits.bytes) {
+                reading.let_go(None);
+                self.close(reading, ids_until, false);
+                self.hand_over()?;
+                self.open(reading)?;
+            }
+        }
+        self.close(reading, ids_until, seal);
+        outcome.map(|()| seal || reading.offset() > start)
+    }
+
+    fn open(&mut self, reading: &Reading) -> Result<(), Interrupted> {
+        // Bytes that the batch cannot join are read again, once it is committed or thrown away.
+        if reading.open_section(&mut self.work.batch) { Ok(()) } else { Err(Interrupted) }
+    }
+
+    /// Closes the file's section; one with nothing in it is taken back.
+    fn close(&mut self, reading: &mut Reading, ids_until: Micros, seal: bool) {
+        if !seal && !reading.has_news() {
+            self.work.batch.cancel();
+            return;
+        }
+        if self.work.batch.is_past(ids_until) {
+            reading.by_ids = false;
+        }
+        let facts = reading.close_section(&mut self.work.batch, seal);
+        self.work.note(facts, reading.proof());
+        self.work.reaches(&reading.reached, if seal && reading.packed { u64::MAX } else { reading.offset() });
+    }
+}
+
+/// Follows the files of one source until the store stops, or, where no log is written to any more, until they are
+/// loaded to their ends. Returns those that are not. The body of a reader thread.
+pub fn follow(
+    mut follow: Follow,
+    mut loader: Loader,
+    store: &Store,
+    wake: &Wake,
+    on_progress: &dyn Fn(),
+) -> Vec<PathBuf> {
+    let mut next_look = Instant::now();
+    while !store.is_closed() {
+        on_progress();
+        if !loader.is_current() {
+            follow.forget();
+            next_look = Instant::now();
+        }
+        let turned_at = clock::now();
+        let turn = turn(&mut follow, &mut loader, &mut next_look);
+        if store.is_stopping() {
+            // What was read goes too; what was not is read the next time.
+            let _ = loader.hand_over();
+            break;
+        }
+        let Ok(progress) = turn else { continue };
+        if !progress && follow.is_at_end() {
+            loader.catch_up(follow.caught_up(), turned_at);
+            if loader.is_empty() && store.is_idle() {
+                follow.tell_idle();
+            }
+        }
+        if loader.may_hand_over() && loader.hand_over().is_err() {
+            continue;
+        }
+        if progress {
+            continue;
+        }
+        if store.is_final() && follow.files.is_empty() {
+            // Whoever throws the machine away goes by it.
+            let settled = loader.hand_over().and_then(|()| store.settled()).and_then(|()| store.durable());
+            if !loader.is_current() {
+                // What was on its way was thrown away: seals, too.
+                follow.forget();
+            } else if settled.is_ok() && follow.look().is_empty() {
+                break;
+            }
+            next_look = Instant::now();
+            continue;
+        }
+        if loader.is_empty() || !store.is_idle() {
+            // Woken when something is written, or when the writer is done.
+            let until_look = next_look.saturating_duration_since(Instant::now());
+            wake.wait(until_look.clamp(Duration::from_millis(1), SLEEP_MAX));
+        } else {
+            // What is there waits for its time, and for what comes meanwhile: no use in waking up for that.
+            std::thread::sleep(loader.until_next().min(Duration::from_millis(50)));
+        }
+    }
+    follow.owed()
+}
+
+/// Looks if it is time, and gives each file a turn. Whether there may be more to read at once.
+fn turn(follow: &mut Follow, loader: &mut Loader, next_look: &mut Instant) -> Result<bool, Interrupted> {
+    if Instant::now() >= *next_look || follow.names_changed() {
+        let new = follow.look();
+        let mut all = true;
+        if !new.is_empty() {
+            // What the database says of a file must cover what was read of it.
+            loader.hand_over()?;
+            all = follow.open(new)?;
+        }
+        if follow.asks_on_in_vain() {
+            loader.hand_over()?;
+            follow.ask_no_longer_than_loaded()?;
+        }
+        if all {
+            follow.tell_all_known();
+        }
+        all &= !follow.has_more();
+        *next_look = Instant::now() + if all { loader.limits.look_interval } else { Duration::ZERO };
+    }
+    let mut progress = false;
+    let mut index = 0;
+    while index < follow.files.len() {
+        let finish = match follow.end(index) {
+            End::Open => false,
+            End::Finished => true,
+            End::Later => {
+                follow.close(index, None);
+                continue;
+            }
+        };
+        let file = &mut follow.files[index];
+        match loader.read(&mut file.reading, file.ids_until, finish) {
+            Ok(moved) => {
+                file.reading.tell_rest();
+                progress |= moved && !file.reading.is_at_end();
+            }
+            Err(Halt::Interrupted(interrupted)) => return Err(interrupted),
+            Err(Halt::File(error)) => {
+                follow.close(index, Some(&error));
+                continue;
+            }
+        }
+        let file = &mut follow.files[index];
+        if file.reading.sealed {
+            // Its last section is on its way; should it fail, all is identified anew.
+            follow.close(index, None);
+            *next_look = Instant::now();
+        } else {
+            if file.reading.is_at_end() && follow.files.len() > 8 {
+                follow.files[index].reading.rest();
+            }
+            index += 1;
+        }
+    }
+    Ok(progress)
+}

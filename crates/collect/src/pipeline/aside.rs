@@ -1,0 +1,220 @@
+//! Reading a file beside its checkpoint: for rows that are missing, and for rejects that are looked at again.
+//!
+//! Every line is held against ids, so it may be read any number of times. The checkpoint stays where it is; of its
+//! counts only those change that speak of rejects that were read again.
+
+use std::collections::VecDeque;
+
+use alt_line::aside::{Among, OldSpan};
+use alt_line::batch::FileRef;
+use alt_line::checkpoint::Proof;
+use alt_line::hit::Reason;
+use alt_line::lines::Line;
+use alt_process::clock;
+use alt_process::fault;
+use alt_store::files::Which;
+use alt_store::writer::{Interrupted, Store};
+
+use super::{Halt, Loader};
+use crate::source::reading::{Reading, Step};
+
+/// Rejects of a file that are known ahead of its reading.
+const SPANS_AHEAD: usize = 2000;
+
+/// Lines between two looks whether to go on.
+const LINES_AT_ONCE: u32 = 4096;
+
+/// A file read beside its checkpoint, and the rejects in it.
+pub struct Aside {
+    /// The file.
+    pub reading: Box<Reading>,
+    /// Which of its rejects are looked at again; none, where it has no checkpoint.
+    which: Option<Which>,
+    /// Of rejects alone, what stands between them is passed over.
+    among: Among,
+    spans: VecDeque<OldSpan>,
+    /// All spans are known from this offset on, if it is not the end.
+    asked_to: Option<u64>,
+}
+
+impl Aside {
+    /// All lines of a file; of one that has a checkpoint, with its rejects.
+    pub fn all(reading: Box<Reading>, has_checkpoint: bool) -> Aside {
+        let which = has_checkpoint.then(Which::default);
+        Aside { reading, which, among: Among::Lines, spans: VecDeque::new(), asked_to: Some(0) }
+    }
+
+    /// Only some rejects of a file.
+    pub fn rejects(reading: Box<Reading>, which: Which) -> Aside {
+        Aside {
+            reading,
+            which: Some(which),
+            among: Among::Rejects,
+            spans: VecDeque::new(),
+            asked_to: Some(0),
+        }
+    }
+
+    /// Asks for more spans, where there may be more and few are known.
+    fn look_ahead(&mut self, store: &Store) -> Result<(), Interrupted> {
+        let (Some(which), Some(from)) = (&self.which, self.asked_to) else { return Ok(()) };
+        if self.spans.len() >= SPANS_AHEAD / 2 {
+            return Ok(());
+        }
+        let mut more = store.spans(self.reading.file_id(), from, which, SPANS_AHEAD as i64)?;
+        let may_be_more = more.len() >= SPANS_AHEAD;
+        if may_be_more {
+            // What comes next may stand in one line with a torn one: they have to be known together.
+            more.pop_if(|last| last.reason == Reason::Torn);
+        }
+        self.asked_to = more.last().filter(|_| may_be_more).map(OldSpan::end);
+        self.spans.extend(more);
+        Ok(())
+    }
+
+    /// Whether more spans have to be asked for before the next line.
+    fn is_blind(&self, none_ahead: bool) -> bool {
+        none_ahead && self.which.is_some() && self.asked_to.is_some()
+    }
+}
+
+/// Why a batch ended.
+enum End {
+    Full,
+    File,
+    Stopped,
+}
+
+impl Loader {
+    /// Reads a file to its end beside its checkpoint, and hands everything over. `finish`: a last line without a
+    /// newline is a line. `go_on` is asked now and then.
+    ///
+    /// After an error of the file, the lines before it are handed over.
+    ///
+    /// # Errors
+    /// The file cannot be read on, or the database's answers no longer hold, or it should not go on.
+    pub fn read_aside(
+        &mut self,
+        aside: &mut Aside,
+        finish: bool,
+        go_on: &mut dyn FnMut(&Reading) -> bool,
+    ) -> Result<(), Halt> {
+        let done = self.batches_aside(aside, finish, go_on);
+        if let Err(Halt::Interrupted(_)) = done {
+            self.abandon();
+        }
+        done
+    }
+
+    fn batches_aside(
+        &mut self,
+        aside: &mut Aside,
+        finish: bool,
+        go_on: &mut dyn FnMut(&Reading) -> bool,
+    ) -> Result<(), Halt> {
+        loop {
+            aside.look_ahead(&self.store)?;
+            let spans = std::mem::take(&mut aside.spans);
+            aside.reading.open_aside(&mut self.work.batch, aside.among, spans);
+            let end = self.fill_aside(aside, finish, go_on);
+            if let Err(Halt::Interrupted(interrupted)) = end {
+                return Err(interrupted.into());
+            }
+            let (ahead, facts) = aside.reading.close_aside(&mut self.work.batch);
+            aside.spans = ahead;
+            self.work.note(Some(facts), aside.reading.proof());
+            self.hand_over()?;
+            if self.store.epoch() != self.epoch {
+                // A batch was thrown away, and all that follow would be.
+                return Err(Interrupted.into());
+            }
+            match end? {
+                End::File => return Ok(()),
+                End::Stopped => return Err(Interrupted.into()),
+                End::Full => {}
+            }
+        }
+    }
+
+    fn fill_aside(
+        &mut self,
+        aside: &mut Aside,
+        finish: bool,
+        go_on: &mut dyn FnMut(&Reading) -> bool,
+    ) -> Result<End, Halt> {
+        let now = clock::now();
+        let mut lines = 0;
+        loop {
+            if aside.is_blind(self.work.batch.next_ahead(aside.reading.offset()).is_none())
+                || self.work.batch.is_full(self.limits.rows, self.limits.bytes)
+            {
+                return Ok(End::Full);
+            }
+            lines += 1;
+            if lines % LINES_AT_ONCE == 0 && !go_on(&aside.reading) {
+                return Ok(End::Stopped);
+            }
+            let mut wanted = 0;
+            if aside.among != Among::Lines {
+                let Some(at) = self.work.batch.next_ahead(aside.reading.offset()) else {
+                    return Ok(End::File);
+                };
+                aside.reading.skip_to(at)?;
+                wanted = at;
+            }
+            // One that ended a daemon is looked at again where that is asked for, and only there.
+            let is_set_aside =
+                aside.among == Among::Lines && aside.reading.is_set_aside(aside.reading.offset());
+            self.at = aside.reading.offset();
+            match aside.reading.step()? {
+                Step::New(line, _) if is_set_aside => {
+                    self.work.batch.filtered(line.offset, line.span, line.bytes);
+                }
+                Step::New(line, twins) => {
+                    fault::line(line.bytes);
+                    if line.offset + line.span > wanted {
+                        self.way.line(&line, twins, now, &mut self.work.batch, &mut self.catalog)?;
+                    } else if let Some(twins) = twins {
+                        self.way.warm(&line, twins);
+                    }
+                }
+                Step::Warm(line, twins) => self.way.warm(&line, twins),
+                Step::End => {
+                    if finish
+                        && !is_set_aside
+                        && let Step::New(line, twins) = aside.reading.last()
+                    {
+                        self.way.line(&line, twins, now, &mut self.work.batch, &mut self.catalog)?;
+                    }
+                    return Ok(End::File);
+                }
+            }
+        }
+    }
+
+    /// Looks again at rejects of one line each, of which the database has all bytes; `file` is theirs.
+    ///
+    /// # Errors
+    /// The database's answers no longer hold.
+    pub fn reread(&mut self, file: &FileRef, lines: &[(OldSpan, Vec<u8>)]) -> Result<(), Interrupted> {
+        let now = clock::now();
+        let nothing = Proof::of(b"");
+        for chunk in lines.chunks(SPANS_AHEAD) {
+            let spans = chunk.iter().map(|(span, _)| span.clone()).collect();
+            self.work.batch.open_aside(file.clone(), 0, nothing, Among::Copies, spans);
+            for (span, raw) in chunk {
+                fault::line(raw);
+                let line = Line { offset: span.offset, span: span.bytes, bytes: raw, too_long: false };
+                let done = self.way.line(&line, None, now, &mut self.work.batch, &mut self.catalog);
+                if let Err(interrupted) = done {
+                    self.abandon();
+                    return Err(interrupted);
+                }
+            }
+            self.work.batch.close_aside(0, nothing);
+            self.work.note(None, None);
+            self.hand_over()?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,11 @@
+//! Where bytes come from: files, live and rotated, plain and compressed.
+
+pub mod follow;
+pub mod inputs;
+pub mod progress;
+pub mod reading;
+pub mod siblings;
+pub mod stored;
+pub mod tar;
+pub mod trail;
+pub mod watch;

@@ -1,0 +1,193 @@
+//! How far a source is behind, for those who watch; nothing goes by it.
+//!
+//! The reader notes how each file stands; whoever asks looks at the disk, so that the answer holds also while the
+//! reader waits for a database that is away, and the logs grow.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use alt_line::hit::Micros;
+use alt_process::clock::micros;
+use alt_process::lock::lock;
+use alt_process::metrics::Lag;
+use alt_store::files::Reached;
+
+use super::siblings::{Key, Place, key, live_paths, siblings};
+
+/// How a file stands.
+#[derive(Debug, Clone)]
+pub enum Stands {
+    /// It is being read, plain; behind what is committed stand so many bytes of a line without its end.
+    Read(Arc<Reached>, Arc<AtomicU64>),
+    /// It is being read, compressed: what is missing of it cannot be told, until it is committed to its end
+    /// ([`u64::MAX`]).
+    Unpacked(Arc<Reached>),
+    /// It waits, plain, because another is read that begins like it; what it has more than that is missing.
+    Copy(Key, Arc<Reached>, Arc<AtomicU64>),
+    /// Nothing is missing, as long as it has no more bytes on the disk than these.
+    Settled(u64),
+}
+
+/// What is known of a source's files.
+#[derive(Debug)]
+pub struct Progress {
+    place: Place,
+    files: Mutex<HashMap<Key, Stands>>,
+    /// All files were looked at once: what is not known since then is new.
+    is_known: AtomicBool,
+    /// Up to then, all that was in the files is committed; 0: not since the start.
+    caught_up: Arc<AtomicI64>,
+    /// Looks at the files at which nothing could be read that was not committed.
+    idle_looks: AtomicU64,
+    started: Micros,
+}
+
+impl Progress {
+    /// Of the files at a place, at the start.
+    pub fn new(place: Place, now: Micros) -> Progress {
+        Progress {
+            place,
+            files: Mutex::default(),
+            is_known: AtomicBool::new(false),
+            caught_up: Arc::default(),
+            idle_looks: AtomicU64::new(0),
+            started: now,
+        }
+    }
+
+    /// Notes how a file stands.
+    pub fn note(&self, key: Key, stands: Stands) {
+        self.files().insert(key, stands);
+    }
+
+    /// Forgets the files that are not there any more.
+    pub fn retain(&self, is_there: impl Fn(&Key) -> bool) {
+        self.files().retain(|key, _| is_there(key));
+    }
+
+    /// All files that are there were looked at: one that is not known from now on is new.
+    pub fn all_known(&self) {
+        self.is_known.store(true, Ordering::Relaxed);
+    }
+
+    /// The time up to which all is committed, to be set by whoever commits it.
+    pub fn caught_up(&self) -> &Arc<AtomicI64> {
+        &self.caught_up
+    }
+
+    /// The files were looked at, and nothing could be read that was not committed.
+    pub fn looked_in_vain(&self) {
+        self.idle_looks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn files(&self) -> MutexGuard<'_, HashMap<Key, Stands>> {
+        lock(&self.files)
+    }
+
+    /// How far the source is behind, by what is on the disk. `None`: not all files were looked at yet.
+    pub fn lag(&self, now: Micros) -> Option<Lag> {
+        if !self.is_known.load(Ordering::Relaxed) {
+            return None;
+        }
+        let caught_up = self.caught_up.load(Ordering::Relaxed);
+        let mut lag = Lag { looks: self.idle_looks.load(Ordering::Relaxed), ..Lag::default() };
+        let on_disk = self.on_disk();
+        for &(key, bytes, modified) in &on_disk {
+            let stands = self.files().get(&key).cloned();
+            let (missing, until) = match &stands {
+                Some(Stands::Read(reached, rest)) => {
+                    let done = reached.bytes() + rest.load(Ordering::Relaxed);
+                    (bytes.saturating_sub(done), reached.until())
+                }
+                Some(Stands::Unpacked(reached)) if reached.bytes() == u64::MAX => (0, 0),
+                Some(Stands::Unpacked(reached)) => (bytes, reached.until()),
+                Some(Stands::Copy(of, reached, rest)) => {
+                    // What is missing of the other is counted there.
+                    let of = on_disk.iter().find(|other| other.0 == *of).map_or(0, |other| other.1);
+                    let done = reached.bytes().saturating_add(rest.load(Ordering::Relaxed));
+                    (bytes.saturating_sub(done.max(of)), 0)
+                }
+                Some(Stands::Settled(most)) => (bytes.saturating_sub(*most), 0),
+                None => (bytes, 0),
+            };
+            if missing == 0 {
+                continue;
+            }
+            // What is missing came after all that was committed, and not later than it was written.
+            let since = caught_up.max(until.min(modified));
+            let since = if since > 0 { since } else { self.started.min(modified) };
+            lag.bytes += missing;
+            lag.files += 1;
+            lag.seconds = lag.seconds.max((now - since).max(0) as f64 / 1e6);
+        }
+        Some(lag)
+    }
+
+    /// The files that are there: each once, with its bytes and when it was written.
+    fn on_disk(&self) -> Vec<(Key, u64, Micros)> {
+        let mut met = HashSet::new();
+        let mut files = Vec::new();
+        let mut add = |path: PathBuf| {
+            let Ok(metadata) = std::fs::metadata(path) else { return };
+            if metadata.is_file() && met.insert(key(&metadata)) {
+                files.push((key(&metadata), metadata.len(), metadata.modified().map_or(0, micros)));
+            }
+        };
+        for live in live_paths(&self.place.paths).0 {
+            siblings(&live, &self.place.rotated).0.into_iter().for_each(&mut add);
+            add(live);
+        }
+        files
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stat(path: &std::path::Path) -> Key {
+        key(&std::fs::metadata(path).unwrap())
+    }
+
+    #[test]
+    fn what_is_not_committed_is_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let (live, old) = (dir.path().join("a.log"), dir.path().join("a.log.1"));
+        std::fs::write(&live, [b'x'; 100]).unwrap();
+        std::fs::write(&old, [b'x'; 50]).unwrap();
+        let paths = vec![live.to_str().unwrap().to_owned()];
+        let place = Place { paths, rotated: Vec::new(), seal_after: std::time::Duration::ZERO };
+        let now = alt_process::clock::now();
+        let progress = Progress::new(place, now - 9_000_000);
+        assert_eq!(progress.lag(now), None, "nothing was looked at yet");
+
+        let (reached, rest) = (Reached::at(60), Arc::new(AtomicU64::new(0)));
+        progress.note(stat(&live), Stands::Read(Arc::clone(&reached), Arc::clone(&rest)));
+        progress.note(stat(&old), Stands::Settled(50));
+        progress.all_known();
+        let lag = |seconds| Some(Lag { bytes: 40, seconds, files: 1, looks: 0 });
+        assert_eq!(progress.lag(now), lag(9.0), "since the start");
+        reached.advance(60, Some(now - 5_000_000));
+        assert_eq!(progress.lag(now), lag(5.0), "since the last event");
+        progress.caught_up().store(now - 2_000_000, Ordering::Relaxed);
+        assert_eq!(progress.lag(now), lag(2.0), "since all was there");
+
+        rest.store(40, Ordering::Relaxed);
+        assert_eq!(progress.lag(now), Some(Lag::default()), "half a line is nothing to load");
+        std::fs::write(dir.path().join("a.log.2"), [b'x'; 7]).unwrap();
+        assert_eq!(progress.lag(now).map(|lag| (lag.bytes, lag.files)), Some((7, 1)), "a file nobody knows");
+        std::fs::write(&old, [b'x'; 53]).unwrap();
+        assert_eq!(progress.lag(now).map(|lag| (lag.bytes, lag.files)), Some((10, 2)), "grown since");
+
+        progress.note(stat(&old), Stands::Copy(stat(&live), Arc::clone(&reached), Arc::clone(&rest)));
+        let lag = || progress.lag(now).map(|lag| (lag.bytes, lag.files));
+        std::fs::write(&old, [b'x'; 100]).unwrap();
+        assert_eq!(lag(), Some((7, 1)), "a copy has nothing that its log has not");
+        std::fs::write(&old, [b'x'; 120]).unwrap();
+        assert_eq!(lag(), Some((27, 2)), "what it has more");
+        rest.store(0, Ordering::Relaxed);
+        assert_eq!(lag(), Some((67, 3)), "what is missing of its log is counted once");
+    }
+}

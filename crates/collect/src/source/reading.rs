@@ -1,0 +1,559 @@
+//! One file being read: its bytes, where in it the next line starts, and what proves it.
+//!
+//! The descriptor is kept, so that a rename, a delete or a reused inode changes nothing. Invariant: every line between `from`
+//! and the next line's offset is in the caller's batch.
+
+mod opened;
+
+use std::collections::VecDeque;
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use alt_line::aside::{Among, OldSpan};
+use alt_line::batch::{Batch, FileRef};
+use alt_line::checkpoint::{HEAD_BYTES, HEAD_SEARCH_BYTES, Head, Proof, hash, tail_bytes};
+use alt_line::hit::Micros;
+use alt_line::lines::{KEPT_BYTES, Line, Lines};
+use alt_line::twins::Twins;
+use alt_process::clock;
+use alt_store::commit::Proves;
+use alt_store::files::{Facts, Reached, Stamp};
+
+pub use opened::{Beside, Choice, Identified, Opened};
+
+use super::progress::Stands;
+use super::siblings::{Key, key};
+use super::trail::{Hand, Held, How};
+
+/// Whether a file is told apart by ids in its lines, and what its source is called: what identity needs.
+#[derive(Debug, Clone)]
+pub struct Belongs {
+    /// The host.
+    pub host: String,
+    /// The source: the live path, or `replay`.
+    pub source: String,
+    /// Name of the format.
+    pub format: String,
+    /// What the lines are, as JSON of a [`Spec`](alt_line::parse::Spec).
+    pub spec: String,
+    /// Lines have an id of their own, and the file's beginning can be told by it.
+    pub alt1: bool,
+    /// Lines have an id of their own.
+    pub lines_have_ids: bool,
+    /// Lines need [`Twins`].
+    pub twins: bool,
+}
+
+/// Within an [`io::Error`]: the file holds something else by now than what was read of it.
+#[derive(Debug)]
+pub struct WrittenOver;
+
+impl std::fmt::Display for WrittenOver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it was written over while it was read")
+    }
+}
+
+impl std::error::Error for WrittenOver {}
+
+/// Bytes before a read that are looked at again with it: a line's end is like another's, a few lines are not.
+const SEAM_BYTES: usize = 4096;
+
+enum Input {
+    Plain(Arc<File>),
+    Stream(Box<dyn Read + Send>),
+}
+
+/// A file being read.
+pub struct Reading {
+    /// Device and inode.
+    pub key: Key,
+    /// Where it was seen last.
+    pub path: PathBuf,
+    /// Compressed: it ends where the stream ends.
+    pub packed: bool,
+    input: Input,
+    lines: Lines,
+    /// The last read gave nothing.
+    at_end: bool,
+    /// Lines before this are loaded, and only counted as twins.
+    warm_until: u64,
+    twins: Option<Twins>,
+    lines_have_ids: bool,
+    alt1: bool,
+    file: FileRef,
+    facts: Facts,
+    facts_stored: bool,
+    /// Where the next section begins, and its proof.
+    from: u64,
+    from_tail: Proof,
+    better_head: Option<Head>,
+    /// As it was when it was opened.
+    pub stamp: Stamp,
+    /// No checkpoint proves that its next lines are new.
+    pub by_ids: bool,
+    /// It is read no farther than to the line that begins here or later.
+    pub until: u64,
+    /// Its seal is on its way.
+    pub sealed: bool,
+    /// How far it is committed, and how many bytes of a line without its end stand behind what was handed out.
+    pub reached: Arc<Reached>,
+    rest: Arc<AtomicU64>,
+    hand: Hand,
+    /// What was read is written down as being in hand.
+    is_held: bool,
+    /// Offsets of lines that are not to be touched, because they ended the daemon; ascending.
+    set_aside: Vec<u64>,
+}
+
+/// What a line of a file is for.
+pub enum Step<'a> {
+    /// To be taken to its end.
+    New(Line<'a>, Option<&'a mut Twins>),
+    /// Loaded already; only its twins count.
+    Warm(Line<'a>, &'a mut Twins),
+    /// There is no whole line at the moment.
+    End,
+}
+
+/// What comes next in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// A line.
+    Line,
+    /// A last line without a newline.
+    Last,
+    /// Nothing at the moment.
+    Nothing,
+}
+
+impl Reading {
+    /// Key of `log_files`.
+    pub fn file_id(&self) -> i32 {
+        self.file.id()
+    }
+
+    /// Whether it has no checkpoint yet.
+    pub fn is_new(&self) -> bool {
+        matches!(self.file, FileRef::New { .. })
+    }
+
+    /// Its beginning, as identity.
+    pub fn head(&self) -> Head {
+        self.file.head()
+    }
+
+    /// Offset up to which its lines were handed over or are loaded; reading may begin before it, for twins.
+    pub fn begins_at(&self) -> u64 {
+        self.from
+    }
+
+    /// Offset behind the last line handed out.
+    pub fn offset(&self) -> u64 {
+        self.lines.offset()
+    }
+
+    /// Offset behind the last byte read.
+    pub fn read_offset(&self) -> u64 {
+        self.lines.read_offset()
+    }
+
+    /// Whether it has bytes behind `offset`, which are not loaded; of a compressed file they are read, and it is not to be
+    /// read on. False where it cannot be read.
+    pub fn has_more_than(&mut self, offset: u64) -> bool {
+        let at = self.lines.read_offset();
+        let more = offset.max(self.from).saturating_sub(at);
+        match &mut self.input {
+            Input::Plain(file) => file.metadata().is_ok_and(|metadata| metadata.size() > at + more),
+            Input::Stream(stream) => {
+                let skipped = io::copy(&mut stream.take(more), &mut io::sink());
+                skipped.is_ok_and(|n| n == more) && fill(stream, &mut [0]).is_ok_and(|n| n > 0)
+            }
+        }
+    }
+
+    /// Whether there may be bytes on the disk that were not read yet.
+    pub fn has_unread(&self) -> bool {
+        !matches!(self.metadata(), Some(Ok(now)) if now.len() == self.read_offset())
+    }
+
+    /// Whether it was read to its present end; a line without a newline may be left.
+    pub fn is_at_end(&self) -> bool {
+        self.at_end
+    }
+
+    /// Whether bytes without a newline are left.
+    pub fn has_rest(&self) -> bool {
+        self.lines.read_offset() > self.lines.offset()
+    }
+
+    /// How it stands, for those who watch.
+    pub fn stands(&self) -> Stands {
+        let reached = Arc::clone(&self.reached);
+        if self.packed { Stands::Unpacked(reached) } else { Stands::Read(reached, Arc::clone(&self.rest)) }
+    }
+
+    /// How it stands, for those who watch, where it waits because `other` is read, which it begins like.
+    pub fn stands_as_copy(&self, other: &Reading, has_more: bool) -> Stands {
+        let (reached, rest) = (Arc::clone(&other.reached), Arc::clone(&other.rest));
+        match (self.packed, has_more) {
+            (true, true) => Stands::Settled(0),
+            (true, false) => Stands::Settled(u64::try_from(self.stamp.size).unwrap_or_default()),
+            (false, _) => Stands::Copy(other.key, reached, rest),
+        }
+    }
+
+    /// Tells those who watch what is left of the file where it was read to its present end.
+    pub fn tell_rest(&self) {
+        let rest = if self.at_end { self.lines.read_offset() - self.lines.offset() } else { 0 };
+        self.rest.store(rest, Ordering::Relaxed);
+    }
+
+    /// The file as it stands on disk now, by its descriptor. `None` for a stream.
+    pub fn metadata(&self) -> Option<io::Result<Metadata>> {
+        match &self.input {
+            Input::Plain(file) => Some(file.metadata()),
+            Input::Stream(_) => None,
+        }
+    }
+
+    fn skip_to_line(&mut self) -> io::Result<()> {
+        // What is left of the line that the window begins in; where it ends with what is loaded, all of it.
+        loop {
+            if self.lines.next_line().is_some() {
+                return Ok(());
+            }
+            if self.lines.read_offset() >= self.warm_until || self.read()? == 0 {
+                self.lines.last_line();
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes down that what was read and not yet handed out is in hand, or, alone, the next line.
+    fn hold(&mut self, how: How, to: u64) {
+        self.is_held = how != How::Rests;
+        if self.hand.slot.is_none() {
+            return;
+        }
+        self.show(how, how == How::Line, self.lines.offset(), to);
+    }
+
+    /// Writes down that the next line is in hand, and nothing else.
+    pub fn hold_line(&mut self) {
+        self.hold(How::Line, self.lines.read_offset());
+    }
+
+    /// Writes down that nothing is in hand any more, but what was may be on its way; `one`: the line at this offset alone.
+    pub fn let_go(&mut self, one: Option<u64>) {
+        if !std::mem::take(&mut self.is_held) || self.hand.slot.is_none() {
+            return;
+        }
+        let (from, is_one) = (one.unwrap_or_default(), one.is_some());
+        self.show(How::Rests, is_one, from, self.lines.read_offset());
+    }
+
+    fn show(&self, how: How, is_one: bool, from: u64, to: u64) {
+        let (file_id, head) = (self.file.id(), self.file.head().proof.hash);
+        // The next log may have this inode: by that goes only what nothing else names yet that stays.
+        let key = if self.is_new() && !self.file.head().has_id { self.key } else { (0, 0) };
+        self.hand.holds(&Held { how, is_one, file_id, head, key, from, to });
+    }
+
+    /// Says that the line at `offset` is not to be touched.
+    pub fn set_aside(&mut self, offset: u64) {
+        if let Err(at) = self.set_aside.binary_search(&offset) {
+            self.set_aside.insert(at, offset);
+        }
+    }
+
+    /// Whether the line at `offset` is not to be touched.
+    pub fn is_set_aside(&self, offset: u64) -> bool {
+        !self.set_aside.is_empty() && self.set_aside.binary_search(&offset).is_ok()
+    }
+
+    /// What comes next, without handing it out; reads until that is known. `finish`: a last line without a newline is one.
+    ///
+    /// # Errors
+    /// As those of [`Reading::step`].
+    pub fn next(&mut self, finish: bool) -> io::Result<Next> {
+        if self.lines.offset() >= self.until {
+            self.at_end = true;
+            return Ok(Next::Nothing);
+        }
+        while !self.lines.has_line() {
+            if self.read()? == 0 {
+                return Ok(if finish && self.has_rest() { Next::Last } else { Next::Nothing });
+            }
+        }
+        Ok(Next::Line)
+    }
+
+    /// Reads once. Bytes read; 0 at the end.
+    ///
+    /// # Errors
+    /// It cannot be read, or holds something else by now than what was read of it ([`WrittenOver`]).
+    fn read(&mut self) -> io::Result<usize> {
+        self.hand.beat.moves();
+        let at = self.lines.read_offset();
+        if let Input::Plain(file) = &self.input
+            && file.metadata()?.size() <= at
+        {
+            // Cheaper than making room to read nothing.
+            self.at_end = true;
+            return Ok(0);
+        }
+        let room = self.lines.room();
+        // Not beyond what is loaded while warming up: a sealed file may end within a line there.
+        let most = if at < self.warm_until {
+            room.len().min(usize::try_from(self.warm_until - at).unwrap_or(usize::MAX))
+        } else {
+            room.len()
+        };
+        let n = loop {
+            let read = match &mut self.input {
+                Input::Plain(file) => file.read_at(&mut room[..most], at),
+                Input::Stream(stream) => stream.read(&mut room[..most]),
+            };
+            match read {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                other => break other?,
+            }
+        };
+        if n > 0 && !self.joins(at)? {
+            // What was read before is of another content than what comes now. The proofs of a section would not show it.
+            return Err(io::Error::other(WrittenOver));
+        }
+        self.lines.filled(n);
+        self.at_end = n == 0;
+        Ok(n)
+    }
+
+    /// Whether what was read last still stands right before `at`.
+    fn joins(&self, at: u64) -> io::Result<bool> {
+        let Input::Plain(file) = &self.input else { return Ok(true) };
+        let last = self.lines.read_last(SEAM_BYTES);
+        let mut now = [0; SEAM_BYTES];
+        let now = &mut now[..last.len()];
+        let n = fill_at(file, now, at - last.len() as u64)?;
+        Ok(now[..n] == *last)
+    }
+
+    /// The next line, reading where none is in the buffer.
+    pub fn step(&mut self) -> io::Result<Step<'_>> {
+        if self.lines.offset() >= self.until {
+            self.at_end = true;
+            return Ok(Step::End);
+        }
+        // Two looks at the buffer, because a line that is handed out borrows it.
+        while !self.lines.has_line() {
+            let (offset, read) = (self.lines.offset(), self.lines.read_offset());
+            if offset < self.warm_until && read == self.warm_until {
+                // What was loaded ended without a newline.
+                return Ok(match (self.lines.last_line(), &mut self.twins) {
+                    (Some(line), Some(twins)) => Step::Warm(line, twins),
+                    _ => Step::End,
+                });
+            }
+            if self.read()? == 0 {
+                return Ok(Step::End);
+            }
+            self.is_held = false;
+        }
+        if !self.is_held {
+            self.hold(How::Lines, self.lines.read_offset());
+        }
+        let warm = self.lines.offset() < self.warm_until;
+        Ok(match (self.lines.next_line(), &mut self.twins) {
+            (None, _) => Step::End,
+            (Some(line), Some(twins)) => {
+                if warm {
+                    Step::Warm(line, twins)
+                } else {
+                    Step::New(line, Some(twins))
+                }
+            }
+            (Some(line), None) => Step::New(line, None),
+        })
+    }
+
+    /// The last line, where the file ended without a newline. Call at the end.
+    pub fn last(&mut self) -> Step<'_> {
+        if self.lines.offset() >= self.until {
+            return Step::End;
+        }
+        if !self.is_held {
+            self.hold(How::Lines, self.lines.read_offset());
+        }
+        match self.lines.last_line() {
+            Some(line) => Step::New(line, self.twins.as_mut()),
+            None => Step::End,
+        }
+    }
+
+    /// Whether lines were handed out that belong to no section yet.
+    pub fn has_news(&self) -> bool {
+        self.lines.offset() > self.from
+    }
+
+    /// Opens its section in the batch: lines from here on are its. `false`: the batch holds other bytes of it.
+    #[must_use]
+    pub fn open_section(&self, batch: &mut Batch) -> bool {
+        batch.open(self.file.clone(), self.from, self.from_tail, self.by_ids)
+    }
+
+    /// Closes its section; all lines up to [`Reading::offset`] are in the batch. Returns where it was seen, if
+    /// that is to be stored.
+    pub fn close_section(&mut self, batch: &mut Batch, seal: bool) -> Option<Facts> {
+        let to = self.lines.offset();
+        if to > self.from {
+            let want = tail_bytes(self.lines_have_ids, self.lines.last_span(), to);
+            self.from_tail = Proof::of(self.lines.tail(want as usize));
+        }
+        let head = self.file.head();
+        if self.better_head.is_none() && head.is_provisional() && to > u64::from(head.proof.bytes) {
+            self.better_head = self.longer_head(to);
+        }
+        batch.close(to, self.from_tail, seal, self.better_head, self.by_ids);
+        self.sealed |= seal;
+        self.from = to;
+        let new = matches!(self.file, FileRef::New { .. });
+        let head = self.better_head.take().unwrap_or(head);
+        self.file = FileRef::Known { id: self.file.id(), head };
+        let tell = new || seal || !self.facts_stored;
+        self.facts_stored = true;
+        tell.then(|| self.facts())
+    }
+
+    /// Goes on at `offset`, the start of a line, if that is ahead and can be reached without reading up to it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn skip_to(&mut self, offset: u64) -> io::Result<()> {
+        if let Input::Plain(file) = &self.input
+            && self.twins.is_none()
+            && offset > self.lines.offset()
+        {
+            let kept = offset.min(KEPT_BYTES as u64);
+            let mut before = vec![0; usize::try_from(kept).unwrap_or(KEPT_BYTES)];
+            let n = fill_at(file, &mut before, offset - kept)?;
+            before.truncate(n);
+            self.lines = Lines::after(before, offset);
+        }
+        Ok(())
+    }
+
+    /// Opens its section beside its checkpoint; `spans` are rejects ahead.
+    pub fn open_aside(&mut self, batch: &mut Batch, among: Among, spans: VecDeque<OldSpan>) {
+        self.from = self.lines.offset();
+        batch.open_aside(self.file.clone(), self.from, self.from_tail, among, spans);
+    }
+
+    /// Closes its section beside its checkpoint. Returns the rejects ahead, and where it was seen.
+    pub fn close_aside(&mut self, batch: &mut Batch) -> (VecDeque<OldSpan>, Facts) {
+        let to = self.lines.offset();
+        let want = tail_bytes(self.lines_have_ids, self.lines.last_span(), to);
+        self.from_tail = Proof::of(self.lines.tail(want as usize));
+        (batch.close_aside(to, self.from_tail), self.facts())
+    }
+
+    /// The head over more of the file, for one that was short when it was stored.
+    fn longer_head(&self, loaded: u64) -> Option<Head> {
+        let Input::Plain(file) = &self.input else { return None };
+        let most = usize::try_from(loaded).unwrap_or(usize::MAX).min(if self.alt1 {
+            HEAD_SEARCH_BYTES
+        } else {
+            HEAD_BYTES
+        });
+        let mut bytes = vec![0; most];
+        let n = fill_at(file, &mut bytes, 0).ok()?;
+        Head::of(&bytes[..n], self.alt1, false)
+    }
+
+    fn facts(&self) -> Facts {
+        let mut facts = self.facts.clone();
+        facts.path = self.path.to_string_lossy().into_owned();
+        if let Some(Ok(metadata)) = self.metadata() {
+            facts.stamp = Stamp::of(&metadata);
+        }
+        facts
+    }
+
+    /// Notes a new place of the file; it is stored with its next section.
+    pub fn moved_to(&mut self, path: &Path) {
+        self.path = path.to_owned();
+        self.facts_stored = false;
+    }
+
+    /// What can show before the commit that the file still holds what was read.
+    pub fn proof(&self) -> Option<Arc<dyn Proves>> {
+        self.plain().map(|file| Arc::new(PlainProof(file)) as Arc<dyn Proves>)
+    }
+
+    /// Gives memory back while there is nothing to read.
+    pub fn rest(&mut self) {
+        self.lines.shrink();
+    }
+
+    /// A file that was cut below what was read of it, or what it was identified by. Only of a plain file.
+    pub fn was_cut(&self) -> bool {
+        let least = self.lines.read_offset().max(u64::from(self.head().proof.bytes));
+        self.metadata().is_some_and(|m| m.is_ok_and(|m| m.size() < least))
+    }
+
+    /// The descriptor of a plain file, for whoever has to open it again when it may have no name any more.
+    pub fn plain(&self) -> Option<Arc<File>> {
+        match &self.input {
+            Input::Plain(file) => Some(Arc::clone(file)),
+            Input::Stream(_) => None,
+        }
+    }
+
+    /// When it was last written, microseconds since 1970; now, if that is unknown.
+    pub fn modified(&self) -> Micros {
+        self.metadata().and_then(Result::ok).map_or_else(clock::now, |m| Stamp::of(&m).modified)
+    }
+}
+
+struct PlainProof(Arc<File>);
+
+impl Proves for PlainProof {
+    fn holds(&self, proof: &Proof, at: u64) -> bool {
+        tail_holds(&self.0, at, proof)
+    }
+}
+
+/// Whether the bytes that end at `to` hash to `tail`.
+fn tail_holds(file: &File, to: u64, tail: &Proof) -> bool {
+    let Some(from) = to.checked_sub(u64::from(tail.bytes)) else { return false };
+    let mut bytes = vec![0; tail.bytes as usize];
+    file.read_exact_at(&mut bytes, from).is_ok() && hash(&bytes) == tail.hash
+}
+
+fn fill(from: &mut impl Read, to: &mut [u8]) -> io::Result<usize> {
+    fill_with(to, |rest, _| from.read(rest))
+}
+
+fn fill_at(file: &File, to: &mut [u8], offset: u64) -> io::Result<usize> {
+    fill_with(to, |rest, done| file.read_at(rest, offset + done as u64))
+}
+
+fn fill_with(
+    to: &mut [u8],
+    mut read: impl FnMut(&mut [u8], usize) -> io::Result<usize>,
+) -> io::Result<usize> {
+    let mut done = 0;
+    while done < to.len() {
+        match read(&mut to[done..], done) {
+            Ok(0) => break,
+            Ok(n) => done += n,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(done)
+}

@@ -1,0 +1,609 @@
+//! A file that was opened: what begins like it, and where in it what is loaded ends.
+//!
+//! It is held against the checkpoints that begin like it, and goes on at one that its own bytes prove, or begins as a new
+//! file. A compressed one is unpacked as far as that takes.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use alt_line::batch::FileRef;
+use alt_line::checkpoint::{Checkpoint, HEAD_SEARCH_BYTES, Head, Proof, Standing, hash};
+use alt_line::hit::Micros;
+use alt_line::lines::{KEPT_BYTES, Lines};
+use alt_line::parse::Spec;
+use alt_line::twins::{Twins, WINDOW_BYTES};
+use alt_store::files::{Candidate, Facts, Reached, Stamp};
+use alt_store::writer::{Interrupted, Store};
+
+use super::{Belongs, Input, Key, Reading, fill, fill_at, key};
+use crate::source::stored::{self, Packing};
+use crate::source::trail::{Beating, Hand};
+
+/// A file that was opened and not yet identified.
+pub struct Opened {
+    path: PathBuf,
+    file: File,
+    metadata: Metadata,
+    packing: Packing,
+    progress: Arc<AtomicU64>,
+    hand: Hand,
+}
+
+/// What opening a file against the checkpoints came to.
+pub enum Identified {
+    /// There is something to read, now or later.
+    Reading(Box<Reading>),
+    /// All of it is loaded and sealed.
+    Done {
+        /// Key of `log_files`.
+        file_id: i32,
+    },
+    /// It has not a whole line yet.
+    TooShort,
+    /// It begins like a file of which more is loaded than it has: a copy under way, or a cut file.
+    Shorter {
+        /// Key of `log_files`.
+        file_id: i32,
+    },
+}
+
+/// What a file is read as beside its checkpoint.
+pub enum Beside {
+    /// There is something to read.
+    Reading {
+        /// The file, from its beginning on.
+        reading: Box<Reading>,
+        /// How far it is loaded; `None` where it has no checkpoint.
+        loaded_bytes: Option<u64>,
+    },
+    /// It has not a whole line yet.
+    TooShort,
+}
+
+/// How identification goes where there is a choice.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Choice<'a> {
+    /// The file will not grow: a last line without a newline is a line.
+    pub complete: bool,
+    /// A file shorter than its checkpoint is one of its own.
+    pub fork_if_shorter: bool,
+    /// A file whose rows were taken out (`alt unload`) is loaded anew; else it is left alone.
+    pub unloaded_too: bool,
+    /// It is none of these files, however alike they begin: what checkpoints prove of it is nothing.
+    pub other_than: &'a [i32],
+}
+
+/// How a file begins, and what begins like it.
+struct Begins {
+    beginning: Vec<u8>,
+    head: Head,
+    candidates: Vec<Candidate>,
+}
+
+/// Where a file stands against a checkpoint.
+struct Stood {
+    standing: Standing,
+    /// Where it may be read on: the bytes that end there.
+    before: Vec<u8>,
+    /// And if it is compressed, what comes next.
+    stream: Option<Box<dyn Read + Send>>,
+}
+
+impl Stood {
+    fn at(standing: Standing) -> Self {
+        Stood { standing, before: Vec::new(), stream: None }
+    }
+}
+
+/// A file from its start on, whoever else reads it, that counts the bytes it took from the disk.
+struct Counted {
+    file: File,
+    at: u64,
+    count: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.file.read_at(buffer, self.at)?;
+        self.at += n as u64;
+        self.count.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+}
+
+impl Opened {
+    /// Opens a regular file and looks at its first bytes. `progress` says how many bytes of a compressed file
+    /// were taken from the disk.
+    pub fn new(path: &Path, progress: Arc<AtomicU64>) -> io::Result<Opened> {
+        // Never waits for a pipe's other end.
+        let flags = nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_CLOEXEC;
+        let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        Opened::of(path, file, progress)
+    }
+
+    /// As [`Opened::new`], of a file that is open already, and may have no name any more.
+    pub fn of(path: &Path, file: File, progress: Arc<AtomicU64>) -> io::Result<Opened> {
+        let metadata = file.metadata()?;
+        let mut first = [0; 4];
+        let n = file.read_at(&mut first, 0)?;
+        let (path, packing) = (path.to_owned(), stored::packing(&first[..n])?);
+        Ok(Opened { path, file, metadata, packing, progress, hand: Hand::default() })
+    }
+
+    /// The same, by a reader that shows what it has in hand.
+    #[must_use]
+    pub fn by(self, hand: &Hand) -> Opened {
+        Opened { hand: hand.clone(), ..self }
+    }
+
+    /// Device and inode.
+    pub fn key(&self) -> Key {
+        key(&self.metadata)
+    }
+
+    /// Whether it is compressed.
+    pub fn is_packed(&self) -> bool {
+        self.packing != Packing::Plain
+    }
+
+    /// Whether there is no byte of a log in it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn is_empty(&self) -> io::Result<bool> {
+        Ok(fill(&mut self.stream()?, &mut [0])? == 0)
+    }
+
+    /// Another descriptor of a plain file.
+    pub fn plain(&self) -> Option<File> {
+        if self.is_packed() { None } else { self.file.try_clone().ok() }
+    }
+
+    /// When it was last written, microseconds since 1970.
+    pub fn modified(&self) -> Micros {
+        Stamp::of(&self.metadata).modified
+    }
+
+    /// The bytes of the log in it, decompressed. By the descriptor: its name may be another file's by now.
+    pub fn stream(&self) -> io::Result<Box<dyn Read + Send>> {
+        self.progress.store(0, Ordering::Relaxed);
+        let counted = Counted { file: self.file.try_clone()?, at: 0, count: Arc::clone(&self.progress) };
+        let unpacked = stored::unpack(io::BufReader::with_capacity(128 * 1024, counted))?;
+        // Little on the disk may be much when it is unpacked.
+        Ok(Box::new(Beating::new(unpacked, &self.hand.beat)))
+    }
+
+    /// The first bytes, enough to find the head in, and whether they may be all that there ever are.
+    fn beginning(&self) -> io::Result<(Vec<u8>, bool)> {
+        if self.is_packed() {
+            let mut bytes = Vec::new();
+            let read = self.stream()?.take(HEAD_SEARCH_BYTES as u64).read_to_end(&mut bytes);
+            // One that breaks off is read as far as it goes; who reads it that far meets the error again.
+            return match read {
+                Err(error) if bytes.is_empty() => Err(error),
+                read => Ok((bytes, read.is_ok())),
+            };
+        }
+        let mut bytes = vec![0; HEAD_SEARCH_BYTES];
+        let n = fill_at(&self.file, &mut bytes, 0)?;
+        bytes.truncate(n);
+        Ok((bytes, false))
+    }
+
+    /// Whether it begins so: only then can it be the file of a checkpoint with this head.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn begins_with(&self, head: &Head) -> io::Result<bool> {
+        Ok(proves(&self.beginning()?.0, head))
+    }
+
+    /// Its head; `None` where there is not a whole line yet.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn head(&self, belongs: &Belongs, complete: bool) -> io::Result<Option<Head>> {
+        Ok(self.beginning_and_head(belongs, complete)?.1)
+    }
+
+    fn beginning_and_head(&self, belongs: &Belongs, complete: bool) -> io::Result<(Vec<u8>, Option<Head>)> {
+        let (beginning, ends) = self.beginning()?;
+        let head = Head::of(&beginning, belongs.alt1, ends || complete);
+        Ok((beginning, head))
+    }
+
+    /// Holds the file against the checkpoints that begin like it.
+    ///
+    /// # Errors
+    /// The outer one: the file cannot be read. The inner: the database's answers no longer hold.
+    pub fn identify(
+        self,
+        belongs: &Belongs,
+        choice: Choice<'_>,
+        store: &Store,
+    ) -> io::Result<Result<Identified, Interrupted>> {
+        let Begins { beginning, head, candidates } = match self.begins(belongs, choice.complete, store)? {
+            Ok(Some(begins)) => begins,
+            Ok(None) => return Ok(Ok(Identified::TooShort)),
+            Err(interrupted) => return Ok(Err(interrupted)),
+        };
+        let all: Vec<i32> = candidates.iter().map(|c| c.checkpoint.file_id).collect();
+        let is_meant = |c: &Candidate| {
+            let is_other = choice.other_than.contains(&c.checkpoint.file_id);
+            !(is_other || c.unloaded && choice.unloaded_too)
+        };
+        let candidates: Vec<Candidate> = candidates.into_iter().filter(is_meant).collect();
+        if self.is_packed() {
+            // Held against its checkpoint once, and not touched since: no need to unpack all of it again. Two logs that begin
+            // alike may have one size and, within a tick of the clock, one age.
+            let facts = self.facts(belongs);
+            let seen = |c: &Candidate| {
+                c.checkpoint.sealed
+                    && c.seen == (facts.inode, facts.stamp)
+                    && head_holds(&c.checkpoint, &beginning)
+            };
+            if let Some(candidate) = candidates.iter().find(|c| seen(c)) {
+                return Ok(Ok(Identified::Done { file_id: candidate.checkpoint.file_id }));
+            }
+        }
+        let mut shorter = None;
+        for Candidate { checkpoint, unloaded, by_ids, set_aside, .. } in candidates {
+            let stood = self.stand(&checkpoint, &beginning)?;
+            match stood.standing {
+                Standing::Continues | Standing::Beyond if unloaded => {
+                    return Ok(Ok(Identified::Done { file_id: checkpoint.file_id }));
+                }
+                Standing::Other | Standing::Diverges => {}
+                Standing::Shorter => shorter = shorter.or(Some(checkpoint.file_id)),
+                Standing::Done => {
+                    if let Err(interrupted) = store.seen(checkpoint.file_id, self.facts(belongs)) {
+                        return Ok(Err(interrupted));
+                    }
+                    return Ok(Ok(Identified::Done { file_id: checkpoint.file_id }));
+                }
+                Standing::Continues | Standing::Beyond => {
+                    let is_beyond = stood.standing == Standing::Beyond;
+                    let ids = by_ids || is_beyond || !choice.other_than.is_empty();
+                    return self
+                        .continued(&checkpoint, head, stood, (ids, set_aside), belongs)
+                        .map(|r| Ok(Identified::Reading(r)));
+                }
+            }
+        }
+        if let Some(file_id) = shorter.filter(|_| !choice.fork_if_shorter) {
+            return Ok(Ok(Identified::Shorter { file_id }));
+        }
+        let id = match store.new_file_id() {
+            Ok(id) => id,
+            Err(interrupted) => return Ok(Err(interrupted)),
+        };
+        let file = FileRef::New { id, head, disproved: all };
+        self.begun(file, belongs).map(|r| Ok(Identified::Reading(r)))
+    }
+
+    /// Key of the file of which this is all that is loaded, and which is sealed, and its bytes. `None`: there is none, or not
+    /// yet.
+    ///
+    /// # Errors
+    /// As those of [`Opened::identify`].
+    pub fn done(
+        &self,
+        belongs: &Belongs,
+        store: &Store,
+    ) -> io::Result<Result<Option<(i32, u64)>, Interrupted>> {
+        let Begins { beginning, candidates, .. } = match self.begins(belongs, true, store)? {
+            Ok(Some(begins)) => begins,
+            Ok(None) => return Ok(Ok(None)),
+            Err(interrupted) => return Ok(Err(interrupted)),
+        };
+        for Candidate { checkpoint, .. } in candidates {
+            if self.stand(&checkpoint, &beginning)?.standing == Standing::Done {
+                return Ok(Ok(Some((checkpoint.file_id, checkpoint.loaded_bytes))));
+            }
+        }
+        Ok(Ok(None))
+    }
+
+    /// The file's metadata when it was opened, and as it is now.
+    ///
+    /// # Errors
+    /// It cannot be looked at.
+    pub fn stamps(&self) -> io::Result<(Stamp, Stamp)> {
+        Ok((Stamp::of(&self.metadata), Stamp::of(&self.file.metadata()?)))
+    }
+
+    /// Opens the file to be read beside its checkpoint, from its beginning to where that stands. To read `all` of a
+    /// file of which more is there than is loaded, it is opened as one that nobody knows: what its checkpoint proves
+    /// of the rest is nothing, and another file that begins alike may take it.
+    ///
+    /// # Errors
+    /// As those of [`Opened::identify`].
+    pub fn beside(
+        self,
+        belongs: &Belongs,
+        (complete, all): (bool, bool),
+        store: &Store,
+    ) -> io::Result<Result<Beside, Interrupted>> {
+        let Begins { beginning, head, candidates } = match self.begins(belongs, complete, store)? {
+            Ok(Some(begins)) => begins,
+            Ok(None) => return Ok(Ok(Beside::TooShort)),
+            Err(interrupted) => return Ok(Err(interrupted)),
+        };
+        let mut known = None;
+        for candidate in candidates.into_iter().filter(|c| !c.unloaded) {
+            use Standing::{Beyond, Continues, Done};
+            let standing = self.stand(&candidate.checkpoint, &beginning)?.standing;
+            if let Continues | Done | Beyond = standing {
+                same_events(candidate.spec.as_deref(), belongs)?;
+                let ends = || self.file.metadata().map(|m| m.size() == candidate.checkpoint.loaded_bytes);
+                if !all || standing == Done || standing == Continues && !self.is_packed() && ends()? {
+                    known = Some((candidate.checkpoint, candidate.set_aside));
+                }
+                break;
+            }
+        }
+        let file = match &known {
+            Some((known, _)) => FileRef::Known { id: known.file_id, head: known.head },
+            None => match store.new_file_id() {
+                Ok(id) => FileRef::New { id, head, disproved: Vec::new() },
+                Err(interrupted) => return Ok(Err(interrupted)),
+            },
+        };
+        let (loaded_bytes, set_aside) = known.map(|(known, lines)| (known.loaded_bytes, lines)).unzip();
+        self.begun(file, belongs).map(|mut reading| {
+            reading.until = loaded_bytes.unwrap_or(u64::MAX);
+            reading.set_aside = set_aside.unwrap_or_default();
+            Ok(Beside::Reading { reading, loaded_bytes })
+        })
+    }
+
+    /// The file's beginning, and the checkpoints that begin like it, the one that is loaded farthest first: what
+    /// it proves is the most. `None`: there is not a whole line yet.
+    fn begins(
+        &self,
+        belongs: &Belongs,
+        complete: bool,
+        store: &Store,
+    ) -> io::Result<Result<Option<Begins>, Interrupted>> {
+        let (beginning, head) = self.beginning_and_head(belongs, complete)?;
+        if !self.is_packed() && stored::packing(&beginning)? != Packing::Plain {
+            // A compressor wrote its first bytes since they were looked at: what it is, the next look tells.
+            return Ok(Ok(None));
+        }
+        let Some(head) = head else { return Ok(Ok(None)) };
+        Ok(store.candidates(head, &belongs.host, &belongs.source).map(|mut candidates| {
+            candidates.sort_by_key(|c| std::cmp::Reverse(c.checkpoint.loaded_bytes));
+            Some(Begins { beginning, head, candidates })
+        }))
+    }
+
+    /// Where the file stands against a checkpoint.
+    fn stand(&self, checkpoint: &Checkpoint, beginning: &[u8]) -> io::Result<Stood> {
+        if !head_holds(checkpoint, beginning) {
+            return Ok(Stood::at(Standing::Other));
+        }
+        let (to, tail) = (checkpoint.loaded_bytes, checkpoint.tail);
+        let wanted = u64::from(tail.bytes).max(KEPT_BYTES as u64).min(to);
+        let mut before = vec![0; usize::try_from(wanted).unwrap_or(usize::MAX)];
+        let holds = |before: &[u8]| {
+            let from = before.len().checked_sub(tail.bytes as usize);
+            from.is_some_and(|from| hash(&before[from..]) == tail.hash)
+        };
+        let skip = to - wanted;
+        if !self.is_packed() {
+            let size = self.file.metadata()?.size();
+            let is_whole = fill_at(&self.file, &mut before, skip)? == before.len();
+            let standing = checkpoint.standing(size, true, is_whole && holds(&before));
+            return Ok(Stood { standing: unless_within_a_line(standing, &before), before, stream: None });
+        }
+        let mut stream = self.stream()?;
+        let skipped = io::copy(&mut stream.by_ref().take(skip), &mut io::sink())?;
+        let n = fill(&mut stream, &mut before)?;
+        if skipped < skip || n < before.len() {
+            return Ok(Stood::at(checkpoint.standing(skipped + n as u64, true, false)));
+        }
+        if !holds(&before) {
+            return Ok(Stood::at(checkpoint.standing(to, true, false)));
+        }
+        if !checkpoint.sealed {
+            return Ok(Stood { standing: Standing::Continues, before, stream: Some(stream) });
+        }
+        let mut one = [0];
+        let more = fill(&mut stream, &mut one)?;
+        let stream: Box<dyn Read + Send> = Box::new(io::Cursor::new(one).take(more as u64).chain(stream));
+        let standing = checkpoint.standing(to + more as u64, true, true);
+        Ok(Stood { standing: unless_within_a_line(standing, &before), before, stream: Some(stream) })
+    }
+
+    fn facts(&self, belongs: &Belongs) -> Facts {
+        Facts {
+            host: belongs.host.clone(),
+            source: belongs.source.clone(),
+            path: self.path.to_string_lossy().into_owned(),
+            format: belongs.format.clone(),
+            spec: belongs.spec.clone(),
+            inode: i64::try_from(self.metadata.ino()).unwrap_or(i64::MAX),
+            stamp: Stamp::of(&self.metadata),
+        }
+    }
+
+    fn continued(
+        self,
+        checkpoint: &Checkpoint,
+        head: Head,
+        stood: Stood,
+        (unknown, set_aside): (bool, Vec<u64>),
+        belongs: &Belongs,
+    ) -> io::Result<Box<Reading>> {
+        let better = (checkpoint.head.is_provisional() && head.proof.bytes > checkpoint.head.proof.bytes)
+            .then_some(head);
+        let file = FileRef::Known { id: checkpoint.file_id, head: checkpoint.head };
+        let Stood { before, stream, .. } = stood;
+        let mut reading =
+            self.reading(file, stream, before, (checkpoint.loaded_bytes, checkpoint.tail), belongs)?;
+        reading.by_ids = unknown;
+        reading.set_aside = set_aside;
+        reading.better_head = better;
+        Ok(reading)
+    }
+
+    /// From its start. A compressed file has to begin as it did when it was identified, or it was written anew
+    /// meanwhile. (A plain one is proven when its lines are committed.)
+    fn begun(self, file: FileRef, belongs: &Belongs) -> io::Result<Box<Reading>> {
+        let mut stream = None;
+        if self.is_packed() {
+            let (mut unpacked, proof) = (self.stream()?, file.head().proof);
+            let mut beginning = vec![0; proof.bytes as usize];
+            let n = fill(&mut unpacked, &mut beginning)?;
+            if n < beginning.len() || hash(&beginning) != proof.hash {
+                return Err(io::Error::other("was written anew while it was opened"));
+            }
+            stream = Some(Box::new(io::Cursor::new(beginning).chain(unpacked)) as Box<dyn Read + Send>);
+        }
+        let mut reading = self.reading(file, stream, Vec::new(), (0, Proof::of(b"")), belongs)?;
+        reading.by_ids = true;
+        Ok(reading)
+    }
+
+    fn reading(
+        self,
+        file: FileRef,
+        stream: Option<Box<dyn Read + Send>>,
+        before: Vec<u8>,
+        (from, from_tail): (u64, Proof),
+        belongs: &Belongs,
+    ) -> io::Result<Box<Reading>> {
+        // Twins are counted in what stands before: a compressed file is read from its start for them.
+        let warm = belongs.twins && from > 0;
+        let start = if warm { from.saturating_sub(WINDOW_BYTES + 1) } else { from };
+        let input = match stream {
+            None => Input::Plain(Arc::new(self.file.try_clone()?)),
+            Some(_) if warm => {
+                let mut stream = self.stream()?;
+                io::copy(&mut stream.by_ref().take(start), &mut io::sink())?;
+                Input::Stream(stream)
+            }
+            Some(stream) => Input::Stream(stream),
+        };
+        let facts = self.facts(belongs);
+        let stamp = Stamp::of(&self.metadata);
+        let mut reading = Box::new(Reading {
+            key: self.key(),
+            path: self.path,
+            packed: self.packing != Packing::Plain,
+            input,
+            lines: Lines::after(if warm { Vec::new() } else { before }, start),
+            at_end: false,
+            warm_until: from,
+            twins: belongs.twins.then(Twins::default),
+            lines_have_ids: belongs.lines_have_ids,
+            alt1: belongs.alt1,
+            file,
+            facts,
+            facts_stored: false,
+            from,
+            from_tail,
+            better_head: None,
+            stamp,
+            by_ids: false,
+            until: u64::MAX,
+            sealed: false,
+            reached: Reached::at(from),
+            rest: Arc::default(),
+            hand: self.hand,
+            is_held: false,
+            set_aside: Vec::new(),
+        });
+        if start > 0 && warm {
+            // `start` lies within a line: the window begins with the one after it.
+            reading.skip_to_line()?;
+        }
+        Ok(reading)
+    }
+}
+
+/// Refuses lines that were loaded `as_what` where they are to be read otherwise, as other events: each would become one
+/// more row.
+fn same_events(as_what: Option<&str>, belongs: &Belongs) -> io::Result<()> {
+    let spec = |json: &str| serde_json::from_str::<Spec>(json).ok();
+    let (Some(before), Some(now)) = (as_what.and_then(spec), spec(&belongs.spec)) else { return Ok(()) };
+    if !before.makes_others_than(&now, !belongs.lines_have_ids) {
+        return Ok(());
+    }
+    let said = |option: &str, value: &Option<String>| match value {
+        Some(value) => format!("{option} {value}"),
+        None => format!("no {option}"),
+    };
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        format!(
+            "it was loaded with {} and {}, and read otherwise each of its lines would be one more event: say the same, \
+             or take its rows out first (`alt unload`)",
+            said("--app", &before.app),
+            said("--label", &before.label)
+        ),
+    ))
+}
+
+/// A seal may stand behind half a line, which was a reject: a copy that broke off, or was taken of a file that is
+/// written to. Where a file goes on there, its line is whole, and read from its start: as a file of its own.
+fn unless_within_a_line(standing: Standing, last: &[u8]) -> Standing {
+    if standing == Standing::Beyond && last.last().is_some_and(|byte| *byte != b'\n') {
+        Standing::Diverges
+    } else {
+        standing
+    }
+}
+
+/// Whether a file that begins so has the checkpoint's head.
+fn head_holds(checkpoint: &Checkpoint, beginning: &[u8]) -> bool {
+    proves(beginning, &checkpoint.head)
+}
+
+fn proves(beginning: &[u8], head: &Head) -> bool {
+    beginning.get(..head.proof.bytes as usize).is_some_and(|bytes| hash(bytes) == head.proof.hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alt_store::writer::{Options, pair};
+
+    #[test]
+    fn a_file_that_a_compressor_begins_while_it_is_opened_is_no_plain_log() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("beacon.log.1.gz");
+        std::fs::write(&path, b"").unwrap();
+        let opened = Opened::new(&path, Arc::default()).unwrap();
+        // Every byte of it could be a line, to who takes it for text.
+        std::fs::write(&path, b"\x1f\x8b\x08\0\n\n\n\n").unwrap();
+        let belongs = Belongs {
+            host: String::new(),
+            source: String::new(),
+            format: "alt1".to_owned(),
+            spec: "{}".to_owned(),
+            alt1: true,
+            lines_have_ids: true,
+            twins: false,
+        };
+        let (store, writer) = pair(Options {
+            postgres: alt_config::Postgres::default(),
+            application_name: String::new(),
+            upkeep: None,
+            patient: false,
+            rehearsal: None,
+            metrics: Arc::default(),
+        });
+        // Nobody answers: it must be told before the database is asked.
+        drop(writer);
+        let identified = opened.identify(&belongs, Choice::default(), &store).unwrap();
+        assert!(matches!(identified, Ok(Identified::TooShort)));
+    }
+}

@@ -1,0 +1,340 @@
+//! Every key, how it is checked and where it is stored; the file and the environment, read by them.
+
+use std::time::Duration;
+
+use alt_line::parse::{Format, Pixel};
+use toml::de::{DeTable, DeValue};
+
+use super::value::{Given, absolute, archive_url, endpoint, given, log_path, network, storage_class};
+use super::{Archive, Compression, Config, GpcPolicy, IpPolicy, Place, Problem, Problems, Source, days};
+
+/// A configuration has some hundred bytes; what has so many is something else, by mistake.
+const BYTES_MAX: usize = 1 << 20;
+
+/// Of places that are no TOML, so many are named.
+const ERRORS_MAX: usize = 20;
+
+/// Checks a value and stores it; the error says what it should have been.
+pub(super) type Set<T> = fn(&mut T, &Given) -> Result<(), String>;
+
+/// Every key outside `[[source]]`: section, key, and how it is checked and stored.
+pub(super) const KEYS: &[(&str, &str, Set<Config>)] = &[
+    ("postgres", "url", |c, v| v.text().map(|text| c.postgres.url = text)),
+    ("postgres", "password_file", |c, v| v.path().map(|path| c.postgres.password_file = Some(path))),
+    ("load", "commit_interval", |c, v| {
+        v.time_in(Duration::ZERO, Duration::from_secs(60)).map(|time| c.load.commit_interval = time)
+    }),
+    ("load", "batch_rows", |c, v| v.count_in(1, 200_000).map(|rows| c.load.batch_rows = rows)),
+    ("load", "batch_bytes", |c, v| v.size_in(64 << 10, 64 << 20).map(|bytes| c.load.batch_bytes = bytes)),
+    ("load", "look_interval", |c, v| {
+        v.time_in(Duration::from_millis(10), Duration::from_secs(60)).map(|time| c.load.look_interval = time)
+    }),
+    ("load", "seal_after", |c, v| {
+        v.time_in(Duration::from_millis(100), days(7)).map(|time| c.load.seal_after = time)
+    }),
+    ("load", "host", |c, v| v.text().map(|text| c.load.host = Some(text))),
+    ("archive", "url", |c, v| v.checked(archive_url).map(|url| archive(c).url = url)),
+    ("archive", "endpoint", |c, v| v.checked(endpoint).map(|url| archive(c).endpoint = Some(url))),
+    ("archive", "region", |c, v| v.text().map(|region| archive(c).region = Some(region))),
+    ("archive", "path_style", |c, v| {
+        v.one_of(&[("true", true), ("false", false)]).map(|yes| archive(c).path_style = yes)
+    }),
+    ("archive", "compression", |c, v| {
+        let words = [("zstd", Compression::Zstd), ("gzip", Compression::Gzip)];
+        v.one_of(&words).map(|compression| archive(c).compression = compression)
+    }),
+    ("archive", "level", |c, v| v.count_in(1, 19).map(|level| archive(c).level = u8::try_from(level).ok())),
+    ("archive", "delete_after", |c, v| {
+        v.time_in(Duration::ZERO, days(36_500)).map(|time| archive(c).delete_after = time)
+    }),
+    ("archive", "encryption", |c, v| {
+        let words = [("AES256", "AES256"), ("aws:kms", "aws:kms"), ("aws:kms:dsse", "aws:kms:dsse")];
+        v.one_of(&words).map(|word| archive(c).encryption = Some(word.to_owned()))
+    }),
+    ("archive", "kms_key", |c, v| v.text().map(|key| archive(c).kms_key = Some(key))),
+    ("archive", "storage_class", |c, v| {
+        v.checked(storage_class).map(|class| archive(c).storage_class = Some(class))
+    }),
+    ("archive", "tags", |c, v| v.pairs().map(|tags| archive(c).tags = tags)),
+    ("retention", "rows", |c, v| v.keep().map(|keep| c.retention.rows = Some(keep))),
+    ("retention", "rejects", |c, v| v.time_in(days(1), days(36_500)).map(|time| c.retention.rejects = time)),
+    ("retention", "logs", |c, v| {
+        v.time_in(Duration::ZERO, days(36_500)).map(|time| c.retention.logs = Some(time))
+    }),
+    ("privacy", "ip", |c, v| {
+        let words = [("truncate", IpPolicy::Truncate), ("full", IpPolicy::Full), ("drop", IpPolicy::Drop)];
+        v.one_of(&words).map(|policy| c.privacy.ip = policy)
+    }),
+    ("privacy", "gpc", |c, v| {
+        let words =
+            [("anonymous", GpcPolicy::Anonymous), ("ignore", GpcPolicy::Ignore), ("drop", GpcPolicy::Drop)];
+        v.one_of(&words).map(|policy| c.privacy.gpc = policy)
+    }),
+    ("track", "trusted", |c, v| v.list_of(network).map(|list| c.track.trusted = list)),
+    ("track", "names", |c, v| v.names().map(|names| c.track.names = names)),
+    ("admin", "listen", |c, v| v.listen().map(|address| c.admin.listen = address)),
+    ("agents", "rules", |c, v| v.path().map(|path| c.agents.rules = Some(path))),
+];
+
+/// Every key of a `[[source]]`.
+pub(super) const SOURCE_KEYS: &[(&str, Set<Source>)] = &[
+    ("paths", |s, v| {
+        let paths = v.list_of(log_path)?;
+        if paths.is_empty() {
+            return Err("names no log; write the path of one".to_owned());
+        }
+        s.paths = paths;
+        Ok(())
+    }),
+    ("format", |s, v| {
+        s.format = v.text()?;
+        Format::compile(&s.format).map(|_| ()).map_err(|e| format!("cannot be compiled: {e}"))
+    }),
+    ("pixel", |s, v| {
+        let pixel = v.text()?;
+        Pixel::compile(&pixel).map_err(|e| format!("cannot be compiled: {e}"))?;
+        s.pixel = Some(pixel);
+        Ok(())
+    }),
+    ("app", |s, v| v.text().map(|text| s.app = Some(text))),
+    ("sites", |s, v| v.sites().map(|sites| s.sites = sites)),
+    ("label", |s, v| v.text().map(|text| s.label = Some(text))),
+    ("rotated", |s, v| v.list_of(absolute).map(|list| s.rotated = list)),
+];
+
+/// Reads a text; the environment's values win.
+pub(super) fn read(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Problems> {
+    if text.len() > BYTES_MAX {
+        let what = "is larger than 1 MiB: is it a configuration?".to_owned();
+        return Err(Problems(vec![Problem { place: Place::Whole, what }]));
+    }
+    let mut reading = Reading { text, problems: Vec::new() };
+    let config = reading.config(env);
+    reading.problems.sort_by(|a, b| a.place.cmp(&b.place));
+    if reading.problems.is_empty() { Ok(config) } else { Err(Problems(reading.problems)) }
+}
+
+struct Reading<'a> {
+    text: &'a str,
+    problems: Vec<Problem>,
+}
+
+impl Reading<'_> {
+    fn config(&mut self, env: &dyn Fn(&str) -> Option<String>) -> Config {
+        let mut config = Config::default();
+        let (table, errors) = DeTable::parse_recoverable(self.text);
+        for e in errors.iter().take(ERRORS_MAX) {
+            let at = e.span().map_or(0, |span| span.start);
+            self.problem(at, e.message().replace('\n', " "));
+        }
+        if let Some(more) = errors.len().checked_sub(ERRORS_MAX).filter(|more| *more > 0) {
+            let what = format!("and {more} more places that are no TOML");
+            self.problems.push(Problem { place: Place::Whole, what });
+        }
+        if errors.is_empty() {
+            self.table(table.get_ref(), &mut config);
+        }
+        self.environment(env, &mut config);
+        self.sources(&config.sources);
+        self.archive(&config);
+        config
+    }
+
+    fn table(&mut self, table: &DeTable<'_>, config: &mut Config) {
+        for (key, value) in table {
+            let (section, at) = (key.get_ref().as_ref(), key.span().start);
+            match value.get_ref() {
+                DeValue::Array(tables) if section == "source" => {
+                    config.sources.clear();
+                    for table in tables {
+                        let mut source = Source::default();
+                        match table.get_ref().as_table() {
+                            Some(table) => self.keys(table, "source", SOURCE_KEYS, &mut source),
+                            None => self.problem(table.span().start, "a source is a [[source]] table"),
+                        }
+                        config.sources.push(source);
+                    }
+                    if config.sources.is_empty() {
+                        self.problem(at, "names no source; write a [[source]]");
+                    }
+                }
+                _ if section == "source" => self.problem(at, "there may be several: write [[source]]"),
+                DeValue::Table(table) if sections().any(|known| known == section) => {
+                    let keys: Vec<(&str, Set<Config>)> =
+                        KEYS.iter().filter(|k| k.0 == section).map(|k| (k.1, k.2)).collect();
+                    self.keys(table, section, &keys, config);
+                }
+                _ if sections().any(|known| known == section) => {
+                    self.problem(at, format!("`{section}` is a table: write [{section}]"));
+                }
+                _ => {
+                    let known: Vec<&str> = std::iter::once("source").chain(sections()).collect();
+                    self.problem(at, format!("unknown key `{section}`; {}", nearest(section, &known)));
+                }
+            }
+        }
+    }
+
+    fn keys<T>(&mut self, table: &DeTable<'_>, section: &str, keys: &[(&str, Set<T>)], into: &mut T) {
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            let Some((_, set)) = keys.iter().find(|known| known.0 == name) else {
+                let known: Vec<&str> = keys.iter().map(|k| k.0).collect();
+                let hint = nearest(name, &known);
+                self.problem(key.span().start, format!("unknown key `{name}` in [{section}]; {hint}"));
+                continue;
+            };
+            if let Err(what) = given(value.get_ref()).and_then(|given| set(into, &given)) {
+                self.problem(value.span().start, format!("`{name}` in [{section}] {what}"));
+            }
+        }
+    }
+
+    fn environment(&mut self, env: &dyn Fn(&str) -> Option<String>, config: &mut Config) {
+        for (section, key, set) in KEYS {
+            let twin = twin(section, key);
+            if let Some(text) = env(&twin)
+                && let Err(what) = set(config, &Given::Text(text))
+            {
+                self.problems.push(Problem { place: Place::Variable(twin), what });
+            }
+        }
+        for (key, set) in SOURCE_KEYS {
+            let twin = twin("source", key);
+            let Some(text) = env(&twin) else { continue };
+            let outcome = match config.sources.as_mut_slice() {
+                [source] => set(source, &Given::Text(text)),
+                _ => Err("the file has several sources; change them there".to_owned()),
+            };
+            if let Err(what) = outcome {
+                self.problems.push(Problem { place: Place::Variable(twin), what });
+            }
+        }
+    }
+
+    /// What can be wrong between sources, and between the keys of one.
+    fn sources(&mut self, sources: &[Source]) {
+        let mut seen: Vec<&str> = Vec::new();
+        for path in sources.iter().flat_map(|source| &source.paths) {
+            if seen.contains(&path.as_str()) {
+                let what = format!("{path} is named twice; a log has one source");
+                self.problems.push(Problem { place: Place::Whole, what });
+            }
+            seen.push(path);
+        }
+        for source in sources {
+            // what is wrong with a format is said already
+            let Ok(format) = Format::compile(&source.format) else { continue };
+            let spec = source.spec();
+            if let Err(e) = Format::of(&spec) {
+                let what = format!(
+                    "the source of {} has the wrong `{}`: {}",
+                    source.paths.join(", "),
+                    e.part,
+                    e.what
+                );
+                self.problems.push(Problem { place: Place::Whole, what });
+            }
+            if !format.carries_app() && !spec.names_app() {
+                let what = format!(
+                    "the source of {} needs `app` or `sites`: its format `{}` does not say whose hits these are",
+                    source.paths.join(", "),
+                    source.format
+                );
+                self.problems.push(Problem { place: Place::Whole, what });
+            }
+        }
+    }
+
+    /// What can be wrong between the keys of the archive.
+    fn archive(&mut self, config: &Config) {
+        let Some(archive) = &config.archive else { return };
+        let mut problem =
+            |what: &str| self.problems.push(Problem { place: Place::Whole, what: what.to_owned() });
+        if archive.url.is_empty() {
+            problem("[archive] needs `url`; leave the section out to archive nothing");
+        }
+        if archive.compression == Compression::Gzip && archive.level.is_some_and(|level| level > 9) {
+            problem("`level` in [archive] is a number from 1 to 9 for gzip");
+        }
+        if archive.kms_key.is_some() && archive.encryption.as_deref().is_none_or(|how| how == "AES256") {
+            problem("`kms_key` in [archive] needs encryption = \"aws:kms\"");
+        }
+    }
+
+    fn problem(&mut self, at: usize, what: impl Into<String>) {
+        let line =
+            1 + self.text.as_bytes()[..at.min(self.text.len())].iter().filter(|b| **b == b'\n').count();
+        self.problems.push(Problem { place: Place::Line(line), what: what.into() });
+    }
+}
+
+/// The archive's settings, begun where there are none.
+fn archive(config: &mut Config) -> &mut Archive {
+    config.archive.get_or_insert_default()
+}
+
+fn sections() -> impl Iterator<Item = &'static str> {
+    let mut last = "";
+    KEYS.iter().filter_map(move |key| {
+        let new = key.0 != last;
+        last = key.0;
+        new.then_some(key.0)
+    })
+}
+
+fn twin(section: &str, key: &str) -> String {
+    format!("ALT_{section}_{key}").to_ascii_uppercase()
+}
+
+/// A variable that looks like a setting and is none.
+pub(super) fn unknown_twin(name: &str) -> Option<Problem> {
+    let rest = name.strip_prefix("ALT_")?;
+    let section = std::iter::once("source")
+        .chain(sections())
+        .find(|section| rest.starts_with(&format!("{section}_").to_ascii_uppercase()))?;
+    let known: Vec<String> = KEYS
+        .iter()
+        .filter(|key| key.0 == section)
+        .map(|key| twin(section, key.1))
+        .chain(SOURCE_KEYS.iter().filter(|_| section == "source").map(|key| twin(section, key.0)))
+        .collect();
+    if known.iter().any(|twin| twin == name) {
+        return None;
+    }
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    Some(Problem {
+        place: Place::Variable(name.to_owned()),
+        what: format!("is no setting; {}", nearest(name, &known)),
+    })
+}
+
+/// `did you mean …`, or all that there is.
+fn nearest(word: &str, known: &[&str]) -> String {
+    let best = known.iter().map(|candidate| (distance(word, candidate), *candidate)).min();
+    match best {
+        Some((steps, candidate)) if steps <= 1 + word.chars().count() / 3 => {
+            format!("did you mean `{candidate}`?")
+        }
+        _ => format!("known are {}", known.join(", ")),
+    }
+}
+
+/// How many insertions, deletions, replacements and swaps of neighbours make `b` of `a`.
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(best);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}

@@ -1,0 +1,444 @@
+use toml::de::DeTable;
+
+use super::keys::{KEYS, SOURCE_KEYS, unknown_twin};
+use super::*;
+
+const SHIPPED: &str = include_str!("../../../systemd/alt.toml");
+
+fn read(text: &str) -> Config {
+    Config::from_str(text, |_| None).unwrap()
+}
+
+fn problems(text: &str, env: &[(&str, &str)]) -> String {
+    let env = |name: &str| env.iter().find(|pair| pair.0 == name).map(|pair| pair.1.to_owned());
+    Config::from_str(text, env).unwrap_err().to_string().trim_start_matches('\n').to_owned()
+}
+
+#[test]
+fn nothing_said_is_the_default() {
+    assert_eq!(read(""), Config::default());
+    assert_eq!(read(SHIPPED), Config::default());
+}
+
+/// The shipped file with the comment sign taken from every line that holds a key.
+fn uncommented() -> String {
+    let is_key = |line: &&str| {
+        let key = line.split('=').next().unwrap_or("");
+        line.contains(" = ") && key.trim().bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+    };
+    SHIPPED
+        .lines()
+        .map(|line| line.strip_prefix("# ").filter(is_key).unwrap_or(line))
+        // some keys are for other formats only
+        .map(|line| if line == "format = \"alt1\"" { "format = \"combined\"" } else { line })
+        .fold(String::new(), |text, line| text + line + "\n")
+}
+
+#[test]
+fn the_shipped_file_shows_every_key_once_and_all_of_them_parse() {
+    let text = uncommented();
+    read(&text);
+    let table = DeTable::parse(&text).unwrap();
+    for (section, key, _) in KEYS {
+        let section = table.get_ref().get(*section).and_then(|s| s.get_ref().as_table());
+        assert!(section.is_some_and(|s| s.contains_key(*key)), "{key} is missing in systemd/alt.toml");
+    }
+    let sources = table.get_ref().get("source").and_then(|s| s.get_ref().as_array()).unwrap();
+    let source = sources.iter().next().unwrap().get_ref().as_table().unwrap();
+    for (key, _) in SOURCE_KEYS {
+        assert!(source.contains_key(*key), "{key} is missing in systemd/alt.toml");
+    }
+}
+
+#[test]
+fn values_are_typed() {
+    let config = read(
+        r#"
+            [[source]]
+            paths = ["/var/log/nginx/alt/beacon.log", "/srv/*/log/beacon.log"]
+            [[source]]
+            paths = ["/var/log/nginx/access.log"]
+            format = '$remote_addr [$time_local] "$request" $status'
+            pixel = "matomo"
+            app = "KEY"
+            sites = { "1" = "SHOP", "*.example.com" = "BLOG" }
+            label = "shop"
+            rotated = ["/srv/old"]
+            [postgres]
+            url = "host=db.example.net user=alt"
+            password_file = "/etc/alt/password"
+            [load]
+            commit_interval = "1 s"
+            batch_rows = 500
+            batch_bytes = "4 MiB"
+            look_interval = "250ms"
+            seal_after = "2m"
+            host = "web-1"
+            [archive]
+            url = "s3://bucket/a/prefix"
+            endpoint = "https://s3.example.com"
+            region = "eu-central-1"
+            path_style = true
+            compression = "gzip"
+            level = 7
+            delete_after = "0s"
+            encryption = "aws:kms"
+            kms_key = "alias/logs"
+            storage_class = "STANDARD_IA"
+            tags = { "team" = "web", cost = "1" }
+            [retention]
+            rows = "13 months"
+            rejects = "2 weeks"
+            logs = "30d"
+            [privacy]
+            ip = "drop"
+            gpc = "ignore"
+            [track]
+            trusted = ["10.0.0.0/8", "::1"]
+            names = { k = "a", q7 = "page_url" }
+            [admin]
+            listen = "[::1]:9000"
+            [agents]
+            rules = "/etc/alt/agents.json"
+            "#,
+    );
+    insta::assert_debug_snapshot!(config, @r#"
+        Config {
+            sources: [
+                Source {
+                    paths: [
+                        "/var/log/nginx/alt/beacon.log",
+                        "/srv/*/log/beacon.log",
+                    ],
+                    format: "alt1",
+                    pixel: None,
+                    app: None,
+                    sites: {},
+                    label: None,
+                    rotated: [],
+                },
+                Source {
+                    paths: [
+                        "/var/log/nginx/access.log",
+                    ],
+                    format: "$remote_addr [$time_local] \"$request\" $status",
+                    pixel: Some(
+                        "matomo",
+                    ),
+                    app: Some(
+                        "KEY",
+                    ),
+                    sites: {
+                        "*.example.com": "BLOG",
+                        "1": "SHOP",
+                    },
+                    label: Some(
+                        "shop",
+                    ),
+                    rotated: [
+                        "/srv/old",
+                    ],
+                },
+            ],
+            postgres: Postgres {
+                url: "host=db.example.net user=alt",
+                password_file: Some(
+                    "/etc/alt/password",
+                ),
+            },
+            load: Load {
+                commit_interval: 1s,
+                batch_rows: 500,
+                batch_bytes: 4194304,
+                look_interval: 250ms,
+                seal_after: 120s,
+                host: Some(
+                    "web-1",
+                ),
+            },
+            archive: Some(
+                Archive {
+                    url: "s3://bucket/a/prefix",
+                    endpoint: Some(
+                        "https://s3.example.com",
+                    ),
+                    region: Some(
+                        "eu-central-1",
+                    ),
+                    path_style: true,
+                    compression: Gzip,
+                    level: Some(
+                        7,
+                    ),
+                    delete_after: 0ns,
+                    encryption: Some(
+                        "aws:kms",
+                    ),
+                    kms_key: Some(
+                        "alias/logs",
+                    ),
+                    storage_class: Some(
+                        "STANDARD_IA",
+                    ),
+                    tags: {
+                        "cost": "1",
+                        "team": "web",
+                    },
+                },
+            ),
+            retention: Retention {
+                rows: Some(
+                    Months(
+                        13,
+                    ),
+                ),
+                rejects: 1209600s,
+                logs: Some(
+                    2592000s,
+                ),
+            },
+            privacy: Privacy {
+                ip: Drop,
+                gpc: Ignore,
+            },
+            track: Track {
+                trusted: [
+                    "10.0.0.0/8",
+                    "::1",
+                ],
+                names: {
+                    "k": "a",
+                    "q7": "page_url",
+                },
+            },
+            agents: Agents {
+                rules: Some(
+                    "/etc/alt/agents.json",
+                ),
+            },
+            admin: Admin {
+                listen: Some(
+                    [::1]:9000,
+                ),
+            },
+        }
+        "#);
+}
+
+#[test]
+fn the_environment_wins() {
+    let env = |name: &str| match name {
+        "ALT_POSTGRES_URL" => Some("postgres://db/alt".to_owned()),
+        "ALT_LOAD_BATCH_ROWS" => Some("7".to_owned()),
+        "ALT_SOURCE_PATHS" => Some("/a.log, /b.log".to_owned()),
+        "ALT_TRACK_TRUSTED" => Some("::1,10.0.0.0/8".to_owned()),
+        "ALT_TRACK_NAMES" => Some("k=a, q7=u".to_owned()),
+        _ => None,
+    };
+    let config = Config::from_str("[load]\nbatch_rows = 9", env).unwrap();
+    assert_eq!(config.postgres.url, "postgres://db/alt");
+    assert_eq!(config.load.batch_rows, 7);
+    assert_eq!(config.sources[0].paths, ["/a.log", "/b.log"]);
+    assert_eq!(config.track.trusted, ["::1", "10.0.0.0/8"]);
+    assert_eq!(
+        config.track.names,
+        [("k", "a"), ("q7", "u")].map(|(a, b)| (a.to_owned(), b.to_owned())).into()
+    );
+}
+
+#[test]
+fn sites_are_a_table_or_a_list() {
+    let table = "[[source]]\nformat = \"combined\"\n[source.sites]\n\"a.example\" = \"A\"\n7 = \"B\"";
+    let list = "[[source]]\nformat = \"combined\"\nsites = [\"a.example=A\", \"7=B\"]";
+    let sites = &read(table).sources[0].sites;
+    assert_eq!(*sites, [("7", "B"), ("a.example", "A")].map(|(a, b)| (a.to_owned(), b.to_owned())).into());
+    assert_eq!(read(list).sources[0].sites, *sites);
+    let env = |name: &str| (name == "ALT_SOURCE_SITES").then(|| "a.example=A, 7=B".to_owned());
+    let config = Config::from_str("[[source]]\nformat = \"combined\"", env).unwrap();
+    assert_eq!(config.sources[0].spec().sites, *sites);
+}
+
+#[test]
+fn all_problems_come_at_once_each_with_its_place() {
+    let text = r#"
+            [[source]]
+            path = ["/a.log"]
+            paths = ["a.log"]
+            [load]
+            comit_interval = "50ms"
+            batch_rows = 0
+            batch_bytes = "2 MB"
+            look_interval = "soon"
+            host = ["a"]
+            [retention]
+            rows = "2h"
+            [privacy]
+            ip = "keep"
+            [track]
+            trusted = ["10.0.0.0/33"]
+            names = { a = "u" }
+            [postgress]
+            [agents]
+            rules = true
+            colour = "red"
+            [admin]
+            listen = "localhost:9187"
+        "#;
+    let env = [("ALT_LOAD_COMMIT_INTERVAL", "5 fortnights")];
+    insta::assert_snapshot!(problems(text, &env), @r#"
+        line 3: unknown key `path` in [source]; did you mean `paths`?
+        line 4: `paths` in [source] holds absolute paths, which `a.log` is not
+        line 6: unknown key `comit_interval` in [load]; did you mean `commit_interval`?
+        line 7: `batch_rows` in [load] is a number from 1 to 200000, not `0`
+        line 8: `batch_bytes` in [load] is a size from 64 KiB to 64 MiB ("2 MiB"), not `2 MB`
+        line 9: `look_interval` in [load] is a time from 10ms to 60s ("50ms", "30s", "30d"), not `soon`
+        line 10: `host` in [load] is one value, not a list
+        line 12: `rows` in [retention] is a time of a day or more ("13 months", "90d"), not `2h`
+        line 14: `ip` in [privacy] is one of truncate, full, drop, not `keep`
+        line 16: `trusted` in [track] is a list of networks: `10.0.0.0/33` is no network: the number after `/` is 0 to 32
+        line 17: `names` in [track] has `a`, which is the name of another parameter already
+        line 18: unknown key `postgress`; did you mean `postgres`?
+        line 20: `rules` in [agents] holds absolute paths, which `true` is not
+        line 21: unknown key `colour` in [agents]; known are rules
+        line 23: `listen` in [admin] is ADDRESS:PORT ("127.0.0.1:9187") or "off", not `localhost:9187`
+        ALT_LOAD_COMMIT_INTERVAL: is a time from 0ns to 60s ("50ms", "30s", "30d"), not `5 fortnights`
+        "#);
+}
+
+#[test]
+fn what_is_no_configuration_at_all_is_told_in_few_words() {
+    let log = "192.0.2.1 - - [10/Oct/2023:13:55:36 -0700] GET\n".repeat(1000);
+    let told = problems(&log, &[]);
+    assert!(told.lines().count() <= 22 && told.contains("more places that are no TOML"), "{told}");
+    let told = problems(&log.repeat(100), &[]);
+    assert_eq!(told.trim(), "is larger than 1 MiB: is it a configuration?");
+}
+
+#[test]
+fn wrong_archives_are_told() {
+    let text = r#"
+            [archive]
+            url = "bucket/prefix"
+            endpoint = "s3.example.com"
+            path_style = "yes"
+            compression = "xz"
+            level = 20
+            encryption = "rot13"
+            storage_class = "GLACIER"
+            tags = ["a"]
+        "#;
+    insta::assert_snapshot!(problems(text, &[]), @r#"
+        line 3: `url` in [archive] is s3://BUCKET/PREFIX or file:///PATH, not `bucket/prefix`
+        line 4: `endpoint` in [archive] is a URL ("https://s3.example.com"), not `s3.example.com`
+        line 5: `path_style` in [archive] is one of true, false, not `yes`
+        line 6: `compression` in [archive] is one of zstd, gzip, not `xz`
+        line 7: `level` in [archive] is a number from 1 to 19, not `20`
+        line 8: `encryption` in [archive] is one of AES256, aws:kms, aws:kms:dsse, not `rot13`
+        line 9: `storage_class` in [archive] is a class from which objects can be read at once, not `GLACIER`; let a lifecycle rule move them there
+        line 10: `tags` in [archive] is a table, or a list of NAME=VALUE
+        "#);
+    let text = "[archive]\ncompression = \"gzip\"\nlevel = 10\nkms_key = \"k\"";
+    insta::assert_snapshot!(problems(text, &[]), @r#"
+        [archive] needs `url`; leave the section out to archive nothing
+        `level` in [archive] is a number from 1 to 9 for gzip
+        `kms_key` in [archive] needs encryption = "aws:kms"
+        "#);
+    assert_eq!(read("[archive]").archive, None);
+    let env = |name: &str| (name == "ALT_ARCHIVE_URL").then(|| "file:///x".to_owned());
+    assert_eq!(Config::from_str("", env).unwrap().archive.unwrap().url, "file:///x");
+}
+
+#[test]
+fn wrong_shapes_are_told_apart() {
+    let mut all = String::new();
+    for text in [
+        "[source]\npaths = []",
+        "source = []",
+        "[[source]]\npaths = []",
+        "[[source]]\npaths = [\"/a[.log\"]",
+        "[[source]]\npaths = [\"/a\"]\n[[source]]\npaths = [\"/a\"]",
+        "[[source]]\npaths = [\"/a\"]\nformat = \"combined\"",
+        "[[source]]\npaths = [\"/a\"]\npixel = \"matomo\"\nsites = [\"a\"]",
+        "[[source]]\npaths = [\"/a\"]\nsites = [\"a=A\"]",
+        "[[source]]\npaths = [\"/a\"]\npixel = \"matom\"\nsites = [\"a=A\", \"a=B\"]",
+        "[[source]]\npaths = [\"/a\"]\nformat = \"$msec $uri\"\npixel = \"umami\"\nsites = { \"a*\" = \"A\", b = 1 }",
+        "[[source]]\npaths = [\"/a\"]\nlabel = { a = \"b\" }\nsites = { \"a*\" = \"A\" }\nrotated = { a = \"b\" }",
+        "load = 3",
+        "[load]\nhost = \"\"",
+        "[load]\nhost = \"a\"\nhost = \"b\"",
+        "[load\nhost =",
+    ] {
+        all += &format!("{text:?}\n{}\n", problems(text, &[]));
+    }
+    all += &problems("[[source]]\n[[source]]\npaths = [\"/b\"]", &[("ALT_SOURCE_APP", "KEY")]);
+    insta::assert_snapshot!(all, @r#"
+        "[source]\npaths = []"
+          line 1: there may be several: write [[source]]
+        "source = []"
+          line 1: names no source; write a [[source]]
+        "[[source]]\npaths = []"
+          line 2: `paths` in [source] names no log; write the path of one
+        "[[source]]\npaths = [\"/a[.log\"]"
+          line 2: `paths` in [source] holds `/a[.log`, which is no pattern: Pattern syntax error near position 2: invalid range pattern
+        "[[source]]\npaths = [\"/a\"]\n[[source]]\npaths = [\"/a\"]"
+          /a is named twice; a log has one source
+        "[[source]]\npaths = [\"/a\"]\nformat = \"combined\""
+          the source of /a needs `app` or `sites`: its format `combined` does not say whose hits these are
+        "[[source]]\npaths = [\"/a\"]\npixel = \"matomo\"\nsites = [\"a\"]"
+          line 4: `sites` in [source] has a wrong entry: `a` is no NAME=APP: write the site's name as the log has it, and its application
+          the source of /a has the wrong `pixel`: alt1 is what our own pixel logs; give the format of the foreign pixel's log (combined)
+        "[[source]]\npaths = [\"/a\"]\nsites = [\"a=A\"]"
+          the source of /a has the wrong `sites`: lines of alt1 name their applications themselves; leave the sites out
+        "[[source]]\npaths = [\"/a\"]\npixel = \"matom\"\nsites = [\"a=A\", \"a=B\"]"
+          line 3: `pixel` in [source] cannot be compiled: `matom` is no pixel that is known (matomo, goatcounter, plausible, umami), and no path: describe your own by its path and what its parameters are in the words of a beacon, as in '/px.gif?url=u&ref=r&site=a'
+          line 4: `sites` in [source] has `a` twice; a site has one application
+        "[[source]]\npaths = [\"/a\"]\nformat = \"$msec $uri\"\npixel = \"umami\"\nsites = { \"a*\" = \"A\", b = 1 }"
+          line 5: `sites` in [source] is a table of strings
+          the source of /a has the wrong `pixel`: the format has no query string, which is where a pixel says everything: add $request
+          the source of /a needs `app` or `sites`: its format `$msec $uri` does not say whose hits these are
+        "[[source]]\npaths = [\"/a\"]\nlabel = { a = \"b\" }\nsites = { \"a*\" = \"A\" }\nrotated = { a = \"b\" }"
+          line 3: `label` in [source] is one value, not a table
+          line 4: `sites` in [source] has a wrong entry: `a*`: a * stands only at the beginning, for all below a domain: *.example.com
+          line 5: `rotated` in [source] is a list, not a table
+        "load = 3"
+          line 1: `load` is a table: write [load]
+        "[load]\nhost = \"\""
+          line 2: `host` in [load] is empty; leave it out or give a value
+        "[load]\nhost = \"a\"\nhost = \"b\""
+          line 3: duplicate key
+        "[load\nhost ="
+          line 1: unclosed table, expected `]`
+          ALT_SOURCE_APP: the file has several sources; change them there
+        "#);
+}
+
+#[test]
+fn a_misspelt_variable_is_found() {
+    let shown = |name| unknown_twin(name).map(|problem| problem.to_string());
+    assert_eq!(shown("ALT_LOAD_BATCH_ROWS"), None);
+    assert_eq!(shown("ALT_SOMETHING"), None);
+    assert_eq!(
+        shown("ALT_LOAD_BACH_ROWS").as_deref(),
+        Some("ALT_LOAD_BACH_ROWS: is no setting; did you mean `ALT_LOAD_BATCH_ROWS`?")
+    );
+}
+
+#[test]
+fn times_have_units() {
+    let cases = [
+        ("50ms", Some(50)),
+        ("2 s", Some(2_000)),
+        ("5m", Some(300_000)),
+        ("1h", Some(3_600_000)),
+        ("1d", Some(86_400_000)),
+        ("1 week", Some(604_800_000)),
+        ("5", None),
+        ("", None),
+        ("-1s", None),
+        ("1.5s", None),
+        ("99999999999s", None),
+    ];
+    for (text, ms) in cases {
+        assert_eq!(parse_time(text), ms.map(Duration::from_millis), "{text}");
+    }
+}

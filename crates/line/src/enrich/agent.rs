@@ -1,0 +1,452 @@
+//! What a user agent says of itself: browser, system, device, and who is behind it.
+//!
+//! The rules are data (`data/crawlers.json`, made by `scripts/refresh-crawlers`; an operator can put a
+//! list of their own in its place). Names of crawlers are looked for as they are written, words and
+//! shapes whatever their case; phrases that are known to be harmless (a CUBOT phone) are blanked before
+//! anything is looked for. Judging costs a few microseconds, so that every caller keeps a cache.
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use regex::bytes::{RegexSet, RegexSetBuilder};
+use serde::Deserialize;
+
+use crate::row::TrafficClass;
+
+/// A user agent is kept, and known by, at most this many bytes.
+pub const AGENT_BYTES_MAX: usize = 512;
+
+/// The list that comes with the program.
+const BUILTIN: &str = include_str!("data/crawlers.json");
+
+/// The part of a user agent that is kept: at most [`AGENT_BYTES_MAX`] bytes, whole characters.
+pub fn kept(user_agent: &str) -> &str {
+    let mut end = user_agent.len().min(AGENT_BYTES_MAX);
+    while !user_agent.is_char_boundary(end) {
+        end -= 1;
+    }
+    &user_agent[..end]
+}
+
+/// The key of a user agent in `user_agents`: the first 8 bytes of the BLAKE3 hash of its kept part.
+pub fn id_of(user_agent: &str) -> i64 {
+    let hash = blake3::hash(kept(user_agent).as_bytes());
+    let mut id = [0; 8];
+    id.copy_from_slice(&hash.as_bytes()[..8]);
+    i64::from_le_bytes(id)
+}
+
+/// A user agent as `user_agents` has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAgent {
+    /// [`id_of`] it.
+    pub id: i64,
+    /// Its kept part.
+    pub user_agent: String,
+    /// Chrome, Safari, Firefox …; `""` where unknown, as in the next three.
+    pub browser: String,
+    /// As the browser writes it.
+    pub browser_version: String,
+    /// Windows, macOS, iOS, Android …
+    pub os: String,
+    /// As the system writes it.
+    pub os_version: String,
+    /// `desktop`, `phone`, `tablet`, `tv`, `console` or `""`.
+    pub device: String,
+    /// Who is behind it, by the user agent alone.
+    pub traffic_class: TrafficClass,
+    /// The rule that decided that.
+    pub rule: String,
+}
+
+/// What decided on a user agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AgentRule {
+    /// There is none.
+    Empty,
+    /// An entry of the lists, by its place in them.
+    Listed(u16),
+    /// Nothing is known against it.
+    Default,
+}
+
+/// The rules by which user agents are judged, ready for use. Shared by all reader threads.
+#[derive(Debug)]
+pub struct AgentRules {
+    /// Every entry, in the order of the four matchers: names, name patterns, words, word patterns.
+    entries: Vec<Entry>,
+    harmless: AhoCorasick,
+    names: AhoCorasick,
+    words: AhoCorasick,
+    name_patterns: Patterns,
+    word_patterns: Patterns,
+}
+
+/// Patterns. Most are `^text`, which needs no automaton: what is left for one is small enough to be quick.
+#[derive(Debug)]
+struct Patterns {
+    len: usize,
+    any_case: bool,
+    /// The text of `^text`, and its place among the patterns.
+    starts: Vec<(Box<[u8]>, usize)>,
+    others: RegexSet,
+    /// The places of the others.
+    places: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    text: Box<str>,
+    class: TrafficClass,
+    /// The lower, the more an entry has to say where several match.
+    rank: u8,
+}
+
+/// A list, as its file has it.
+#[derive(Debug, Deserialize)]
+struct File {
+    #[serde(default)]
+    harmless: Vec<String>,
+    classes: Classes,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Classes {
+    #[serde(default)]
+    ai_bot: Lists,
+    #[serde(default)]
+    monitor: Lists,
+    #[serde(default)]
+    headless: Lists,
+    #[serde(default)]
+    bot: Lists,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Lists {
+    names: Vec<String>,
+    name_patterns: Vec<String>,
+    words: Vec<String>,
+    word_patterns: Vec<String>,
+}
+
+/// Why a list cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRules(String);
+
+impl std::fmt::Display for BadRules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadRules {}
+
+impl AgentRules {
+    /// The rules that come with the program.
+    pub fn builtin() -> Self {
+        Self::from_json(BUILTIN).expect("the list that comes with the program is tested")
+    }
+
+    /// An operator's own list, in the form of `data/crawlers.json`; it replaces the built-in one.
+    ///
+    /// # Errors
+    /// Text that is not such a list, an empty list, an empty entry, a pattern that is not a regular
+    /// expression: says which.
+    pub fn from_json(text: &str) -> Result<Self, BadRules> {
+        let file: File =
+            serde_json::from_str(text).map_err(|e| BadRules(format!("not a list of crawlers: {e}")))?;
+        let classes = [
+            (TrafficClass::AiBot, &file.classes.ai_bot),
+            (TrafficClass::Monitor, &file.classes.monitor),
+            (TrafficClass::Bot, &file.classes.bot),
+            (TrafficClass::Headless, &file.classes.headless),
+        ];
+        let mut entries = Vec::new();
+        let mut parts: [Vec<&str>; 4] = Default::default();
+        let of: [fn(&Lists) -> &[String]; 4] =
+            [|l| &l.names, |l| &l.name_patterns, |l| &l.words, |l| &l.word_patterns];
+        for (i, (part, list)) in parts.iter_mut().zip(of).enumerate() {
+            let (generic, pattern) = (i >= 2, i % 2 == 1);
+            for (class, lists) in classes {
+                for text in list(lists) {
+                    if text.is_empty() {
+                        return Err(BadRules(format!("an entry of {} is empty", class.as_str())));
+                    }
+                    part.push(text);
+                    entries.push(Entry {
+                        text: text.as_str().into(),
+                        class,
+                        rank: rank(class, generic) * 2 + u8::from(pattern),
+                    });
+                }
+            }
+        }
+        if entries.is_empty() {
+            return Err(BadRules("no entry in any class".to_owned()));
+        }
+        if entries.len() > usize::from(u16::MAX) {
+            return Err(BadRules(format!("{} entries; at most {} are possible", entries.len(), u16::MAX)));
+        }
+        Ok(AgentRules {
+            harmless: texts(&file.harmless, true)?,
+            names: texts(&parts[0], false)?,
+            words: texts(&parts[2], true)?,
+            name_patterns: patterns(&parts[1], false)?,
+            word_patterns: patterns(&parts[3], true)?,
+            entries,
+        })
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Never: a list without entries is refused.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Who is behind a user agent, and by which rule.
+    pub fn judge(&self, user_agent: &str) -> (TrafficClass, AgentRule) {
+        let user_agent = kept(user_agent);
+        if user_agent.trim_matches([' ', '-', '"']).is_empty() {
+            return (TrafficClass::Bot, AgentRule::Empty);
+        }
+        let blanked = self.blank_harmless(user_agent);
+        let agent = blanked.as_deref().unwrap_or(user_agent.as_bytes());
+        let mut best: Option<usize> = None;
+        let mut consider = |at: usize| {
+            let key = |i: usize| (self.entries[i].rank, usize::MAX - self.entries[i].text.len(), i);
+            if best.is_none_or(|b| key(at) < key(b)) {
+                best = Some(at);
+            }
+        };
+        let mut first = 0;
+        for (texts, patterns) in [(&self.names, &self.name_patterns), (&self.words, &self.word_patterns)] {
+            for found in texts.find_overlapping_iter(agent) {
+                consider(first + found.pattern().as_usize());
+            }
+            first += texts.patterns_len();
+            patterns.each(agent, |found| consider(first + found));
+            first += patterns.len;
+        }
+        match best {
+            Some(at) => (self.entries[at].class, AgentRule::Listed(u16::try_from(at).unwrap_or(u16::MAX))),
+            None => (TrafficClass::Human, AgentRule::Default),
+        }
+    }
+
+    /// A rule in words, as `alt explain` shows it and `user_agents.rule` keeps it.
+    pub fn rule_text(&self, rule: AgentRule) -> String {
+        match rule {
+            AgentRule::Empty => "empty user agent".to_owned(),
+            AgentRule::Default => "default".to_owned(),
+            AgentRule::Listed(at) => match self.entries.get(usize::from(at)) {
+                Some(Entry { text, class: TrafficClass::Headless, .. }) => format!("headless:{text}"),
+                Some(Entry { text, class: TrafficClass::Monitor, .. }) => format!("monitor:{text}"),
+                Some(Entry { text, .. }) => format!("crawler:{text}"),
+                None => "default".to_owned(),
+            },
+        }
+    }
+
+    /// All that is known of a user agent.
+    pub fn describe(&self, user_agent: &str) -> NewAgent {
+        self.describe_judged(user_agent, self.judge(user_agent))
+    }
+
+    /// The same of one that was judged already.
+    pub fn describe_judged(
+        &self,
+        user_agent: &str,
+        (traffic_class, rule): (TrafficClass, AgentRule),
+    ) -> NewAgent {
+        let user_agent = kept(user_agent);
+        let blanked = self.blank_harmless(user_agent).and_then(|b| String::from_utf8(b).ok());
+        let machine = Machine::of(user_agent, blanked.as_deref().unwrap_or(user_agent));
+        NewAgent {
+            id: id_of(user_agent),
+            user_agent: user_agent.to_owned(),
+            browser: machine.browser,
+            browser_version: machine.browser_version,
+            os: machine.os,
+            os_version: machine.os_version,
+            device: machine.device.to_owned(),
+            traffic_class,
+            rule: self.rule_text(rule),
+        }
+    }
+
+    /// The user agent with its harmless phrases blanked; `None` where it has none.
+    fn blank_harmless(&self, user_agent: &str) -> Option<Vec<u8>> {
+        let mut blanked: Option<Vec<u8>> = None;
+        for found in self.harmless.find_overlapping_iter(user_agent) {
+            let bytes = blanked.get_or_insert_with(|| user_agent.as_bytes().to_vec());
+            bytes[found.range()].iter_mut().filter(|b| b.is_ascii_alphanumeric()).for_each(|b| *b = b'x');
+        }
+        blanked
+    }
+}
+
+/// Names come before words, and plain texts before patterns, which say less to who reads the rule. Among names a crawler's own comes before the automated browser that it uses;
+/// among words automation says more than a mere `http`.
+fn rank(class: TrafficClass, generic: bool) -> u8 {
+    match (class, generic) {
+        (TrafficClass::AiBot, false) => 0,
+        (TrafficClass::Monitor, false) => 1,
+        (TrafficClass::Bot, false) => 2,
+        (TrafficClass::Headless, false) => 3,
+        (TrafficClass::AiBot, true) => 4,
+        (TrafficClass::Monitor, true) => 5,
+        (TrafficClass::Headless, true) => 6,
+        _ => 7,
+    }
+}
+
+/// One automaton over plain texts. The contiguous NFA is the small one: 1,500 names in about 100 KiB.
+fn texts(texts: &[impl AsRef<str>], any_case: bool) -> Result<AhoCorasick, BadRules> {
+    AhoCorasick::builder()
+        .match_kind(MatchKind::Standard)
+        .kind(Some(AhoCorasickKind::ContiguousNFA))
+        .ascii_case_insensitive(any_case)
+        .build(texts.iter().map(|t| t.as_ref().as_bytes()))
+        .map_err(|e| BadRules(format!("too many names: {e}")))
+}
+
+impl Patterns {
+    fn each(&self, agent: &[u8], mut found: impl FnMut(usize)) {
+        for (start, place) in &self.starts {
+            let head = agent.get(..start.len()).unwrap_or_default();
+            if head == &**start || (self.any_case && head.eq_ignore_ascii_case(start)) {
+                found(*place);
+            }
+        }
+        self.others.matches(agent).iter().for_each(|i| found(self.places[i]));
+    }
+}
+
+/// `text`, where a pattern is `^text` and the text holds no operator.
+fn start_of(pattern: &str) -> Option<Box<[u8]>> {
+    let mut text = Vec::new();
+    let mut bytes = pattern.strip_prefix('^')?.bytes();
+    while let Some(b) = bytes.next() {
+        match b {
+            b'\\' => text.push(bytes.next().filter(u8::is_ascii_punctuation)?),
+            b'^' | b'$' | b'.' | b'|' | b'?' | b'*' | b'+' | b'(' | b')' | b'[' | b']' | b'{' | b'}' => {
+                return None;
+            }
+            _ => text.push(b),
+        }
+    }
+    (!text.is_empty()).then(|| text.into())
+}
+
+/// Patterns, made ready, without Unicode tables.
+fn patterns(patterns: &[&str], any_case: bool) -> Result<Patterns, BadRules> {
+    let build = |of: &[&str]| {
+        RegexSetBuilder::new(of)
+            .unicode(false)
+            .case_insensitive(any_case)
+            .size_limit(4 << 20)
+            .dfa_size_limit(512 << 10)
+            .build()
+    };
+    let (mut starts, mut others, mut places) = (Vec::new(), Vec::new(), Vec::new());
+    for (place, pattern) in patterns.iter().enumerate() {
+        match start_of(pattern) {
+            Some(start) => starts.push((start, place)),
+            None => {
+                others.push(*pattern);
+                places.push(place);
+            }
+        }
+    }
+    let others = build(&others).map_err(|all| {
+        // Which one is it? The set does not say.
+        match patterns.iter().find_map(|p| build(&[p]).err().map(|e| (p, e))) {
+            Some((pattern, e)) => BadRules(format!("pattern {pattern:?}: {e}")),
+            None => BadRules(format!("the patterns together: {all}")),
+        }
+    })?;
+    Ok(Patterns { len: patterns.len(), any_case, starts, others, places })
+}
+
+/// What a user agent runs on.
+#[derive(Default)]
+struct Machine {
+    browser: String,
+    browser_version: String,
+    os: String,
+    os_version: String,
+    device: &'static str,
+}
+
+/// Browsers that say of themselves that they are another one too, and what their version stands behind.
+#[rustfmt::skip]
+const BROWSERS: &[(&str, &str)] = &[
+    ("FBAV/", "Facebook"), ("FBAN/", "Facebook"), ("MetaIAB Facebook", "Facebook"), ("Instagram ", "Instagram"),
+    ("musical_ly_", "TikTok"), ("MicroMessenger/", "WeChat"), ("Snapchat/", "Snapchat"), ("[Pinterest/", "Pinterest"),
+    ("[LinkedInApp]/", "LinkedIn"), (" Line/", "LINE"), ("Viber/", "Viber"), ("GoogleApp/", "Google Search App"),
+    ("HuaweiBrowser/", "Huawei Browser"), ("MiuiBrowser/", "MIUI Browser"), ("UCBrowser/", "UC Browser"),
+    ("SogouMobileBrowser/", "Sogou"), ("baiduboxapp/", "Baidu"), ("Silk/", "Silk"), ("DuckDuckGo/", "DuckDuckGo"),
+    ("Opera Mini/", "Opera Mini"), ("Whale/", "Whale"), ("QQBrowser/", "QQ Browser"), ("Electron/", "Electron"),
+];
+
+impl Machine {
+    /// `blanked`: without the phrases that woothee would take for a crawler too.
+    fn of(user_agent: &str, blanked: &str) -> Self {
+        let has = |text: &str| user_agent.contains(text);
+        let mut machine = match woothee::parser::Parser::new().parse(blanked) {
+            Some(found) => Self::found(&found, has),
+            None => Machine::default(),
+        };
+        if let Some((sign, name)) = BROWSERS.iter().find(|(sign, _)| has(sign)) {
+            let at = user_agent.find(sign).unwrap_or(0) + sign.len();
+            let version = user_agent[at..].bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
+            machine.browser = (*name).to_owned();
+            machine.browser_version = user_agent[at..at + version].to_owned();
+        }
+        if has("KAIOS/") {
+            machine.os = "KaiOS".to_owned();
+        }
+        machine.device = match machine.device {
+            _ if has("SMART-TV") || has("SmartTV") || has("HbbTV") || has("GoogleTV") || has("; AFT") => "tv",
+            _ if has("PlayStation") || has("Nintendo") || has("Xbox") => "console",
+            _ if has("KAIOS/") || has("Opera Mini/") => "phone",
+            device => device,
+        };
+        machine
+    }
+
+    fn found(found: &woothee::parser::WootheeResult<'_>, has: impl Fn(&str) -> bool) -> Self {
+        let known = |text: &str| if text == "UNKNOWN" { String::new() } else { text.to_owned() };
+        let version = found.os_version.as_ref();
+        let (os, os_version) = match found.os {
+            "iPhone" | "iPad" | "iPod" | "iOS" => ("iOS", version),
+            "Mac OSX" => ("macOS", version),
+            "ChromeOS" => ("ChromeOS", version.rsplit(' ').next().unwrap_or("")), // after the processor
+            windows if windows.starts_with("Windows ") => ("Windows", &windows["Windows ".len()..]),
+            other => (other, version),
+        };
+        let device = match found.category {
+            _ if found.os == "iPad" => "tablet",
+            "smartphone" if os == "Android" && !has("Mobile") => "tablet",
+            "smartphone" | "mobilephone" => "phone",
+            "pc" => "desktop",
+            "appliance" => "console",
+            _ => "",
+        };
+        Machine {
+            browser: known(found.name),
+            browser_version: known(found.version),
+            os: known(os),
+            os_version: known(os_version),
+            device,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

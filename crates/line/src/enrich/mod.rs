@@ -1,0 +1,571 @@
+//! Hits to rows: who it was as far as that may be kept, what they used, where on the site it was, and
+//! nothing secret or personal that happened to stand in an address.
+//!
+//! It knows no database: applications, salts and rules are handed in, and user agents met for the first
+//! time are handed out. Invariants: every hit gets an answer, whatever its texts hold; an opted-out hit
+//! leaves without visitor, user, session and address; no text leaves unmasked by another way than the one
+//! that is documented at its field.
+//!
+//! What is masked where: page address and referrer by name and value; custom parameters by name and value,
+//! also within JSON; title, text, search term, element, UTM values, and the path by value; `user_id`,
+//! `session_id`, `client_sub_id` are left out where they are an e-mail address or a token (a `***` would
+//! make one person of many); other identifiers by value, without card numbers. What is longer than [`length`] says is cut
+//! after that.
+
+mod address;
+pub mod agent;
+mod cache;
+pub mod day;
+mod environment;
+mod length;
+pub mod mask;
+mod params;
+pub mod url;
+pub mod visitor;
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+pub use agent::{AgentRules, NewAgent, id_of};
+pub use day::{LocalDay, local_day};
+pub use environment::Environment;
+pub use visitor::IpPolicy;
+
+use super::arena::Arena;
+use super::hit::{Hit, NonHit};
+use super::row::{Row, TrafficClass};
+use address::{Address, Addresses};
+use agent::AgentRule;
+use cache::Dimension;
+use environment::Said;
+use mask::Names;
+use url::Parts;
+
+/// An application, as enriching needs it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct App {
+    /// Its key in the database.
+    pub id: i32,
+    /// Its public key.
+    pub key: String,
+    /// What people call it.
+    pub name: String,
+    /// IANA name of its time zone.
+    pub time_zone: String,
+    /// Hosts that its pages are on, with all below them; empty: any.
+    pub allowed_domains: Vec<String>,
+    /// `applications.settings`.
+    pub settings: AppSettings,
+}
+
+/// `applications.settings`: what an application may decide for itself. Unknown keys are ignored.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct AppSettings {
+    /// Whether hits of crawlers, monitors and automated browsers become rows.
+    pub store_crawlers: bool,
+    /// The parameters that keep their values, in queries and among the custom ones; all others lose them,
+    /// but for `utm_…`. `None`: those keep them whose name and value look harmless.
+    pub query_allow: Option<Vec<String>>,
+}
+
+impl Default for AppSettings {
+    fn default() -> Self {
+        AppSettings { store_crawlers: true, query_allow: None }
+    }
+}
+
+/// What is done for a visitor who asked not to be tracked (`Sec-GPC`, `DNT`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GpcPolicy {
+    /// The row is kept without visitor, user, session and address.
+    #[default]
+    Anonymous,
+    /// Nothing.
+    Ignore,
+    /// The hit is counted and not kept.
+    Drop,
+}
+
+/// The operator's choices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(default)]
+pub struct Privacy {
+    /// How much of an address is stored.
+    pub ip: IpPolicy,
+    /// What `Sec-GPC` and `DNT` do.
+    pub gpc: GpcPolicy,
+}
+
+/// What becomes of a hit.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(clippy::large_enum_variant)] // one lives at a time, on the stack
+pub enum Enriched<'a> {
+    /// A row to load.
+    Row(Row<'a>),
+    /// Counted, not kept.
+    NonHit(NonHit),
+}
+
+/// Makes rows of hits. One per reader thread: it remembers what rows refer to and has buffers of its own.
+#[derive(Debug)]
+pub struct Enricher {
+    rules: Arc<AgentRules>,
+    privacy: Privacy,
+    agents: Dimension<Agent>,
+    environments: Dimension<Option<i64>>,
+    addresses: Addresses,
+    new: New,
+    buffers: Buffers,
+}
+
+/// What rows refer to and the database may not have yet.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct New {
+    /// For `user_agents`.
+    pub agents: Vec<NewAgent>,
+    /// For `environments`.
+    pub environments: Vec<Environment>,
+}
+
+impl New {
+    /// Adds `more` of it.
+    pub fn extend(&mut self, more: New) {
+        self.agents.extend(more.agents);
+        self.environments.extend(more.environments);
+    }
+}
+
+/// A user agent as rows need it.
+#[derive(Debug, Clone, Copy)]
+struct Agent {
+    id: i64,
+    class: TrafficClass,
+    rule: AgentRule,
+}
+
+/// Reused from hit to hit, so that the usual hit allocates nothing.
+#[derive(Debug, Default)]
+struct Buffers {
+    name: String,
+    masked: String,
+    decoded: String,
+    params: String,
+    /// A text of this hit is kept in part.
+    was_cut: bool,
+}
+
+/// Buffers that one enormous line made large are given back.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+impl Enricher {
+    /// An enricher that remembers nothing yet.
+    pub fn new(rules: Arc<AgentRules>, privacy: Privacy) -> Self {
+        Enricher {
+            rules,
+            privacy,
+            agents: Dimension::new(),
+            environments: Dimension::new(),
+            addresses: Addresses::new(),
+            new: New::default(),
+            buffers: Buffers::default(),
+        }
+    }
+
+    /// Makes a row of a hit. `salt` is that of the application's local day in which the hit happened;
+    /// `None`: the day is dead, and nobody can be told from anybody.
+    pub fn enrich<'a>(
+        &mut self,
+        hit: &Hit<'a>,
+        app: &App,
+        salt: Option<&[u8; 32]>,
+        arena: &mut Arena<'a>,
+    ) -> Enriched<'a> {
+        if hit.opted_out && self.privacy.gpc == GpcPolicy::Drop {
+            return Enriched::NonHit(NonHit::OptedOut);
+        }
+        let agent = self.meet(hit.user_agent);
+        let (class, rule) = match agent {
+            Some((agent, _)) => (agent.class, agent.rule),
+            None => self.rules.judge(hit.user_agent),
+        };
+        let names = match &app.settings.query_allow {
+            Some(list) => Names::Allow(list),
+            None => Names::Secret,
+        };
+        let page = self.addresses.of(hit.page_url, names);
+        let (traffic_class, _) = classify(hit, app, &page.parts, class, rule);
+        if !app.settings.store_crawlers && is_crawler(traffic_class) {
+            return Enriched::NonHit(NonHit::Crawler);
+        }
+        let came_from = self.addresses.of(hit.referrer, names);
+        let anonymous = hit.opted_out && self.privacy.gpc == GpcPolicy::Anonymous;
+        let ip = hit.ip.filter(|_| !anonymous);
+        let said = Said::of(hit);
+        let environment_id = self.environment(&said);
+        let buffers = &mut self.buffers;
+        buffers.was_cut = false;
+        let page = Page::of(hit, &page, names, buffers, arena);
+        let referrer = if came_from.is_plain {
+            came_from.plain(hit.referrer)
+        } else {
+            referrer(hit.referrer, &came_from.parts, names, buffers, arena)
+        };
+        let referrer_host = match came_from.parts.host_and_port() {
+            own if url::same_host(own, page.host) => "",
+            other if came_from.is_plain => other,
+            other => host(other, buffers, arena),
+        };
+        let mut id = |text: &'a str| buffers.keep(text, length::NAME, arena, mask::id_value);
+        let (event_type, module_id) = (id(hit.event_type), id(hit.module_id));
+        let (entity_type, entity_id) = (id(hit.entity_type), id(hit.entity_id));
+        let title = buffers.keep(hit.title, length::TEXT, arena, mask::value);
+        let mut person =
+            |id, is_left_out| length::cut(person(id, is_left_out), length::NAME, &mut buffers.was_cut);
+        let (session_id, user_id) = (person(hit.session_id, anonymous), person(hit.user_id, anonymous));
+        let client_sub_id = person(hit.client_sub_id, false);
+        let method = length::cut(hit.method, length::METHOD, &mut buffers.was_cut);
+        let trace_id = length::cut(hit.trace_id, length::NAME, &mut buffers.was_cut);
+        // Last, because it says whether anything was cut.
+        let params = {
+            let said = Some(&said).filter(|_| environment_id.is_none());
+            params::write(hit, said, &page, names, buffers, arena)
+        };
+        if buffers.masked.capacity() + buffers.decoded.capacity() + buffers.params.capacity()
+            > BUFFER_BYTES_MAX
+        {
+            self.buffers = Buffers::default();
+        }
+        Enriched::Row(Row {
+            occurred_at: hit.occurred_at,
+            client_at: hit.client_at,
+            app_id: app.id,
+            visitor_id: match (salt, ip) {
+                (Some(salt), Some(ip)) => {
+                    Some(visitor::visitor_id(salt, app.id, ip, agent.map(|(agent, _)| agent.id)))
+                }
+                _ => None,
+            },
+            page_view_id: hit.page_view_id,
+            user_agent_id: agent.filter(|(_, is_stored)| *is_stored).map(|(agent, _)| agent.id),
+            environment_id,
+            traffic_class,
+            event_type,
+            session_id,
+            user_id,
+            client_sub_id,
+            module_id,
+            url_host: page.host,
+            url_path: page.path,
+            url_query: page.query,
+            referrer,
+            referrer_host,
+            title,
+            ip: ip.and_then(|ip| visitor::stored(ip, self.privacy.ip)),
+            dwell_ms: hit.dwell_ms,
+            scroll_depth: hit.scroll_depth,
+            click_x: hit.click_x,
+            click_y: hit.click_y,
+            entity_type,
+            entity_id,
+            method,
+            status: hit.status.and_then(|s| i16::try_from(s).ok()),
+            bytes_sent: hit.bytes_sent,
+            request_ms: hit.request_ms,
+            upstream_ms: hit.upstream_ms,
+            trace_id,
+            params,
+        })
+    }
+
+    /// What was met since the last call, and was not told of before: the loader stores it.
+    pub fn take_new(&mut self) -> New {
+        std::mem::take(&mut self.new)
+    }
+
+    /// Another hour begins, in which as many names may be stored again.
+    pub fn begin_hour(&mut self) {
+        self.agents.begin_hour();
+        self.environments.begin_hour();
+    }
+
+    /// Forgets what was told (after a lost connection or a rollback): all is told again when next met.
+    pub fn forget_told(&mut self) {
+        self.agents.forget_told();
+        self.environments.forget_told();
+        self.new = New::default();
+    }
+
+    /// Looks a user agent up, and whether the database has it; `None` where there is none.
+    fn meet(&mut self, user_agent: &str) -> Option<(Agent, bool)> {
+        let user_agent = agent::kept(user_agent);
+        if user_agent.is_empty() {
+            return None;
+        }
+        let (rules, new) = (&self.rules, &mut self.new.agents);
+        let look = || {
+            let (class, rule) = rules.judge(user_agent);
+            Agent { id: id_of(user_agent), class, rule }
+        };
+        let tell = |agent: &Agent| new.push(rules.describe_judged(user_agent, (agent.class, agent.rule)));
+        let known = self.agents.of(user_agent, look, tell);
+        Some((known.what, known.is_stored))
+    }
+
+    /// Key of the environment; `None` where it stays with the row.
+    fn environment(&mut self, said: &Said<'_>) -> Option<i64> {
+        let (name, new) = (&mut self.buffers.name, &mut self.new.environments);
+        name.clear();
+        if !said.name(name) {
+            return None;
+        }
+        let tell = |id: &Option<i64>| new.extend(id.map(|id| said.environment(id)));
+        let known = self.environments.of(name, || said.id(name), tell);
+        known.what.filter(|_| known.is_stored)
+    }
+}
+
+/// What is kept of a page's address.
+struct Page<'a> {
+    host: &'a str,
+    path: &'a str,
+    query: &'a str,
+    /// Its query as it was sent, where there may be more in it that is kept elsewhere.
+    sent_query: &'a str,
+}
+
+impl<'a> Page<'a> {
+    fn of(
+        hit: &Hit<'a>,
+        address: &Address<'a>,
+        names: Names<'_>,
+        buffers: &mut Buffers,
+        arena: &mut Arena<'a>,
+    ) -> Self {
+        let parts = &address.parts;
+        if address.is_plain {
+            let path = if parts.path.is_empty() { "/" } else { parts.path };
+            return Page { host: parts.authority, path, query: parts.query, sent_query: "" };
+        }
+        let look = mask::suspicious(hit.page_url, true);
+        Page {
+            host: host(page_host(hit, parts), buffers, arena),
+            path: path(parts, names, look, buffers, arena),
+            query: buffers
+                .keep(parts.query, length::ADDRESS, arena, |text, out| mask::query(text, names, look, out)),
+            sent_query: parts.query,
+        }
+    }
+}
+
+impl Buffers {
+    /// The text as `write` masks it; the text itself where there was nothing to mask. At `most` so many bytes of it.
+    fn keep<'a>(
+        &mut self,
+        text: &'a str,
+        most: usize,
+        arena: &mut Arena<'a>,
+        write: impl FnOnce(&str, &mut String) -> bool,
+    ) -> &'a str {
+        if text.is_empty() {
+            return text;
+        }
+        self.masked.clear();
+        if write(text, &mut self.masked) {
+            self.keep_masked(most, arena)
+        } else {
+            length::cut(text, most, &mut self.was_cut)
+        }
+    }
+
+    /// What was written to `masked`, at `most` so many bytes of it.
+    fn keep_masked<'a>(&mut self, most: usize, arena: &mut Arena<'a>) -> &'a str {
+        arena.copy(length::cut(&self.masked, most, &mut self.was_cut))
+    }
+}
+
+/// Whether an application that does not store crawlers does without this class. `suspect` stays: a person
+/// may be behind it.
+fn is_crawler(class: TrafficClass) -> bool {
+    matches!(class, TrafficClass::Bot | TrafficClass::AiBot | TrafficClass::Headless | TrafficClass::Monitor)
+}
+
+/// What decided on the class of a hit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Decided {
+    Automation,
+    Agent(AgentRule),
+    Host,
+}
+
+/// The browser's own word that it is automated, then the user agent, then the page's host. A hit without a
+/// page (an app, a server) is not suspect; a page with a scheme is, unless its host is allowed, `localhost`
+/// and saved pages included.
+fn classify(
+    hit: &Hit<'_>,
+    app: &App,
+    page: &Parts<'_>,
+    class: TrafficClass,
+    rule: AgentRule,
+) -> (TrafficClass, Decided) {
+    if hit.automated {
+        return (TrafficClass::Headless, Decided::Automation);
+    }
+    let host = page_host(hit, page);
+    let on_a_page = !host.is_empty() || !page.scheme.is_empty();
+    if class == TrafficClass::Human
+        && on_a_page
+        && !app.allowed_domains.is_empty()
+        && !url::host_allowed(host, &app.allowed_domains)
+    {
+        return (TrafficClass::Suspect, Decided::Host);
+    }
+    (class, Decided::Agent(rule))
+}
+
+/// The page's host and port. A path alone is on the host of the request where the line is a site's own log
+/// (which names no application); a beacon's path is on no host, for its request went to the collector.
+fn page_host<'a>(hit: &Hit<'a>, page: &Parts<'a>) -> &'a str {
+    if page.scheme.is_empty() && page.authority.is_empty() {
+        if hit.app_key.is_empty() {
+            Parts { authority: hit.host, ..Parts::default() }.host_and_port()
+        } else {
+            ""
+        }
+    } else {
+        page.host_and_port()
+    }
+}
+
+/// A host in lower case. What no host looks like is masked by value as all text is.
+fn host<'a>(text: &'a str, buffers: &mut Buffers, arena: &mut Arena<'a>) -> &'a str {
+    let text = buffers.keep(text, length::HOST, arena, mask::value);
+    // Without an end on the way, so that many bytes are looked at at once.
+    if !text.bytes().fold(false, |upper, b| upper | b.is_ascii_uppercase()) {
+        return text;
+    }
+    arena.text(text.len(), |to| {
+        let n = to.len();
+        to.copy_from_slice(&text.as_bytes()[..n]);
+        to.make_ascii_lowercase();
+        n
+    })
+}
+
+/// The path, with the route of a single-page application behind it, masked.
+fn path<'a>(
+    page: &Parts<'a>,
+    names: Names<'_>,
+    look: bool,
+    buffers: &mut Buffers,
+    arena: &mut Arena<'a>,
+) -> &'a str {
+    let path = if page.path.is_empty() && !page.authority.is_empty() { "/" } else { page.path };
+    if page.route.is_empty() {
+        return buffers.keep(path, length::ADDRESS, arena, |text, out| mask::path(text, look, out));
+    }
+    let out = &mut buffers.masked;
+    out.clear();
+    masked_or_not(path, out, |text, out| mask::path(text, look, out));
+    push_route(page.route, names, look, out);
+    buffers.keep_masked(length::ADDRESS, arena)
+}
+
+fn push_route(route: &str, names: Names<'_>, look: bool, out: &mut String) {
+    let (front, query) = route.split_once('?').unwrap_or((route, ""));
+    masked_or_not(front, out, |text, out| mask::path(text, look, out));
+    if !query.is_empty() {
+        out.push('?');
+        masked_or_not(query, out, |text, out| mask::query(text, names, look, out));
+    }
+}
+
+fn masked_or_not(text: &str, out: &mut String, write: impl FnOnce(&str, &mut String) -> bool) {
+    if !write(text, out) {
+        out.push_str(text);
+    }
+}
+
+/// The whole referrer without user, password and fragment, masked.
+fn referrer<'a>(
+    whole: &'a str,
+    parts: &Parts<'a>,
+    names: Names<'_>,
+    buffers: &mut Buffers,
+    arena: &mut Arena<'a>,
+) -> &'a str {
+    let look = mask::suspicious(whole, true);
+    let out = &mut buffers.masked;
+    out.clear();
+    out.push_str(parts.before);
+    masked_or_not(parts.authority, out, |text, out| look && mask::value(text, out));
+    masked_or_not(parts.path, out, |text, out| mask::path(text, look, out));
+    if !parts.query.is_empty() {
+        out.push('?');
+        masked_or_not(parts.query, out, |text, out| mask::query(text, names, look, out));
+    }
+    if !parts.route.is_empty() {
+        push_route(parts.route, names, look, out);
+    }
+    let kept = length::cut(&buffers.masked, length::ADDRESS, &mut buffers.was_cut);
+    match whole.get(..kept.len()) {
+        Some(head) if head == kept => head,
+        _ => arena.copy(kept),
+    }
+}
+
+/// An identifier of a person as the site gave it, unless it is personal data by itself.
+fn person(id: &str, anonymous: bool) -> &str {
+    if anonymous || mask::personal_id(id) { "" } else { id }
+}
+
+/// What `alt explain` says of a hit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// Who is behind it.
+    pub traffic_class: TrafficClass,
+    /// The rule that decided: `crawler:GPTBot`, `monitor:UptimeRobot`, `headless:HeadlessChrome`,
+    /// `automation flag`, `host not allowed: HOST`, `empty user agent` or `default`.
+    pub rule: String,
+    /// What the user agent says of itself.
+    pub agent: NewAgent,
+    /// Why the hit would not become a row.
+    pub dropped: Option<NonHit>,
+    /// Whether it would be kept without visitor, user, session and address.
+    pub anonymous: bool,
+}
+
+/// Which rules decide on a hit, and how.
+pub fn explain(rules: &AgentRules, privacy: Privacy, hit: &Hit<'_>, app: &App) -> Explanation {
+    let page = Parts::of(hit.page_url);
+    let (class, rule) = rules.judge(hit.user_agent);
+    let (traffic_class, decided) = classify(hit, app, &page, class, rule);
+    let rule = match decided {
+        Decided::Automation => "automation flag".to_owned(),
+        Decided::Agent(rule) => rules.rule_text(rule),
+        Decided::Host => {
+            let mut text = "host not allowed: ".to_owned();
+            if !mask::value(page_host(hit, &page), &mut text) {
+                text.push_str(page_host(hit, &page));
+            }
+            text
+        }
+    };
+    let dropped = if hit.opted_out && privacy.gpc == GpcPolicy::Drop {
+        Some(NonHit::OptedOut)
+    } else {
+        (!app.settings.store_crawlers && is_crawler(traffic_class)).then_some(NonHit::Crawler)
+    };
+    Explanation {
+        traffic_class,
+        rule,
+        agent: rules.describe(hit.user_agent),
+        dropped,
+        anonymous: hit.opted_out && privacy.gpc == GpcPolicy::Anonymous,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,114 @@
+//! Where the bytes that matter stand: one bit a byte, for 64 bytes at once.
+//!
+//! The fields of a line and the pairs of a query are short. To call `memchr` for each costs more than it finds; one pass
+//! of compares over all of it, 16 bytes at a time, whose bits are then walked, costs less.
+
+use wide::u8x16;
+
+/// Bytes whose marks one word holds.
+pub(crate) const BLOCK: usize = 64;
+
+/// Bytes that are compared, or copied, at once.
+pub(crate) const LANES: usize = 16;
+
+/// For each of the bytes `wanted` a bit for each of the [`BLOCK`] bytes from `at` on that is it, the first byte's lowest.
+/// Where there are fewer bytes, they are followed by `beyond`.
+#[inline]
+pub(crate) fn marks<const N: usize>(wanted: [u8; N], bytes: &[u8], at: usize, beyond: u8) -> [u64; N] {
+    let of_block = |block: &[u8; BLOCK]| {
+        let mut marks = [0; N];
+        for (n, lanes) in block.as_chunks::<LANES>().0.iter().enumerate() {
+            let lanes = u8x16::new(*lanes);
+            for (marks, byte) in marks.iter_mut().zip(wanted) {
+                *marks |= u64::from(lanes.simd_eq(u8x16::splat(byte)).to_bitmask()) << (n * LANES);
+            }
+        }
+        marks
+    };
+    let rest = bytes.get(at..).unwrap_or_default();
+    match rest.first_chunk() {
+        Some(block) => of_block(block),
+        None => of_block(&padded(rest, beyond)),
+    }
+}
+
+/// The last bytes, followed by `beyond`.
+#[inline(never)]
+fn padded(rest: &[u8], beyond: u8) -> [u8; BLOCK] {
+    let mut block = [beyond; BLOCK];
+    block[..rest.len()].copy_from_slice(rest);
+    block
+}
+
+/// How many of the bytes are decimal digits.
+pub(crate) fn digits(bytes: &[u8]) -> usize {
+    let (chunks, rest) = bytes.as_chunks::<LANES>();
+    let of_chunk = |lanes: &[u8; LANES]| {
+        let values = u8x16::new(*lanes) - u8x16::splat(b'0');
+        values.min(u8x16::splat(9)).simd_eq(values).to_bitmask().count_ones() as usize
+    };
+    chunks.iter().map(of_chunk).sum::<usize>() + rest.iter().filter(|b| b.is_ascii_digit()).count()
+}
+
+/// Copies the bytes of `from` to the start of `to` up to the first `a` or `b`, at most [`LANES`], and says how many these
+/// are; `None`, and nothing done, where either has fewer bytes than that. What it writes behind them means nothing.
+#[inline]
+pub(crate) fn copy_up_to(a: u8, b: u8, from: &[u8], to: &mut [u8]) -> Option<usize> {
+    let bytes = from.first_chunk::<LANES>()?;
+    *to.first_chunk_mut::<LANES>()? = *bytes;
+    let bytes = u8x16::new(*bytes);
+    let marks = bytes.simd_eq(u8x16::splat(a)).to_bitmask() | bytes.simd_eq(u8x16::splat(b)).to_bitmask();
+    Some((marks | 1 << LANES).trailing_zeros() as usize)
+}
+
+/// Takes the place of the lowest mark out of `marks`.
+#[inline]
+pub(crate) fn next(marks: &mut u64) -> Option<usize> {
+    let place = marks.trailing_zeros() as usize;
+    *marks &= marks.wrapping_sub(1);
+    (place < BLOCK).then_some(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn marks_stand_where_the_bytes_are(
+            bytes in prop::collection::vec(prop::sample::select(b"ab&\xff".as_slice()), 0..200),
+            at in 0_usize..250,
+        ) {
+            let [mut ends, letters] = marks([b'&', b'a'], &bytes, at, b'b');
+            let found: Vec<usize> = std::iter::from_fn(|| next(&mut ends)).map(|place| at + place).collect();
+            let expect: Vec<usize> = (at..bytes.len().min(at + BLOCK)).filter(|&n| bytes[n] == b'&').collect();
+            prop_assert_eq!(found, expect);
+            let expect = bytes.iter().skip(at).take(BLOCK).filter(|&&byte| byte == b'a').count();
+            prop_assert_eq!(letters.count_ones() as usize, expect);
+            let [beyond] = marks([b'x'], &bytes, at, b'x');
+            prop_assert_eq!(beyond.count_ones() as usize, BLOCK - bytes.len().saturating_sub(at).min(BLOCK));
+        }
+
+        #[test]
+        fn digits_are_counted(bytes in prop::collection::vec(prop::sample::select(b"a059/:\xff\0".as_slice()), 0..80)) {
+            prop_assert_eq!(digits(&bytes), bytes.iter().filter(|b| b.is_ascii_digit()).count());
+        }
+
+        #[test]
+        fn bytes_are_copied_up_to_the_first_of_two(
+            from in prop::collection::vec(prop::sample::select(b"abc\xff".as_slice()), 0..40),
+            room in 0_usize..40,
+        ) {
+            let mut to = vec![0; room];
+            let copied = copy_up_to(b'a', b'b', &from, &mut to);
+            prop_assert_eq!(copied.is_some(), from.len() >= LANES && room >= LANES);
+            if let Some(count) = copied {
+                let first = from.iter().take(LANES).position(|b| matches!(b, b'a' | b'b')).unwrap_or(LANES);
+                prop_assert_eq!(count, first);
+                prop_assert_eq!(&to[..count], &from[..count]);
+            }
+        }
+    }
+}

@@ -1,0 +1,541 @@
+//! The format `alt1`: a beacon's request as 19 tab-separated fields with `escape=json`.
+//!
+//! A tab can't stand inside a field, so the fields are cut at tabs and looked at afterwards. The first two,
+//! time and id, are read before all else, so that every reject carries what is legible of them. Only a field
+//! that ends with its tab is legible: a torn one may be a piece of a number.
+
+use nom::bytes::complete::{tag, take_while};
+use nom::sequence::{preceded, terminated};
+use nom::{IResult, Parser};
+
+use super::beacon::{self, Keep, Parameter, Params};
+use super::escape::Escape;
+use super::source::Source;
+use super::terms::Terms;
+use super::{json, leaves, query};
+use crate::arena::Arena;
+use crate::hit::{Hit, NoHit, NonHit, Reason, Reject, Value};
+use crate::marks::{BLOCK, marks};
+
+/// The first field of every line.
+const NAME: &[u8] = b"alt1";
+/// How every line begins.
+const MAGIC: &[u8] = b"alt1\t";
+const TAB: &[u8] = b"\t";
+/// Places in a line that are looked at for the next piece of it, and bytes at each, so that garbage takes no longer than a
+/// line. Time and id have some fifty.
+const CANDIDATES_MAX: usize = 16;
+const CANDIDATE_BYTES_MAX: usize = 128;
+/// Bytes of an id.
+const ID_BYTES: usize = 32;
+/// Fields of a line, `alt1` among them.
+const FIELDS: usize = 19;
+
+/// Parses a line, or the torn head of one.
+pub(super) fn parse<'a>(
+    hit: &mut Hit<'a>,
+    line: &'a [u8],
+    torn: bool,
+    terms: &Terms,
+    arena: &mut Arena<'a>,
+) -> Result<(), NoHit> {
+    let because = |reason| Err(NoHit::Reject(reject(line, reason)));
+    if torn {
+        return because(Reason::Torn);
+    }
+    if line.is_empty() {
+        return because(Reason::Empty);
+    }
+    match cells(line) {
+        Some(cells) => read(hit, line, &cells, terms, arena),
+        None => because(Reason::Shape),
+    }
+}
+
+/// Parses a line that cannot be torn. Of others [`next_piece`] has to say where they are: `None`.
+pub(super) fn parse_whole<'a>(
+    hit: &mut Hit<'a>,
+    line: &'a [u8],
+    terms: &Terms,
+    arena: &mut Arena<'a>,
+) -> Option<Result<(), NoHit>> {
+    let cells = cells(line)?;
+    // Every `alt1\t` within is the end of a cell.
+    let may_be_torn = |cell: &&[u8]| cell.ends_with(NAME);
+    if cells[1..FIELDS - 1].iter().any(may_be_torn) {
+        return None;
+    }
+    Some(read(hit, line, &cells, terms, arena))
+}
+
+/// Where in a torn line the next line starts: at the first `alt1\t` that a whole time and id follow (a field
+/// may well end with `alt1` before its tab). A line that has not the 19 fields of a whole one is torn at the
+/// first `alt1\t`, whatever follows.
+pub(super) fn next_piece(line: &[u8]) -> Option<usize> {
+    let mut first = None;
+    let ends =
+        memchr::memchr_iter(b'\t', line).filter(|&tab| tab > NAME.len() && line[..tab].ends_with(NAME));
+    for piece in ends.map(|tab| tab - NAME.len()).take(CANDIDATES_MAX) {
+        if has_time_and_id(&line[piece + MAGIC.len()..]) {
+            return Some(piece);
+        }
+        first = first.or(Some(piece));
+    }
+    first.filter(|_| cells(line).is_none())
+}
+
+/// Whether a whole time and id stand at the beginning, each with its tab.
+fn has_time_and_id(rest: &[u8]) -> bool {
+    // What costs least is asked for first: garbage has thousands of these places.
+    if !rest.first().is_some_and(u8::is_ascii_digit) {
+        return false;
+    }
+    let near = &rest[..rest.len().min(CANDIDATE_BYTES_MAX)];
+    let Some((time, rest)) = memchr::memchr(b'\t', near).map(|tab| (&near[..tab], &near[tab + 1..])) else {
+        return false;
+    };
+    rest.get(ID_BYTES) == Some(&b'\t')
+        && leaves::request_id(&rest[..ID_BYTES]).is_some()
+        && leaves::seconds(time).is_some()
+}
+
+type Cut<'a, T> = IResult<&'a [u8], T, ()>;
+
+/// A field that ends at a tab.
+fn cell(input: &[u8]) -> Cut<'_, &[u8]> {
+    terminated(take_while(|byte| byte != b'\t'), tag(TAB)).parse(input)
+}
+
+/// `alt1`, time, id.
+fn head(line: &[u8]) -> Cut<'_, (&[u8], &[u8])> {
+    preceded(tag(MAGIC), (cell, cell)).parse(line)
+}
+
+/// The fields of a line that has as many as a whole one, still escaped.
+fn cells(line: &[u8]) -> Option<[&[u8]; FIELDS]> {
+    // Where the cells end. Some more are written than there are, so that few blocks of a line need a second look.
+    const AT_ONCE: usize = 4;
+    let mut ends = [0; FIELDS + AT_ONCE];
+    let mut count = 0;
+    for block in (0..line.len()).step_by(BLOCK) {
+        let [mut tabs] = marks([b'\t'], line, block, 0);
+        let found = tabs.count_ones() as usize;
+        for first in (0..found.max(1)).step_by(AT_ONCE) {
+            for end in ends.get_mut(count + first..count + first + AT_ONCE)? {
+                *end = block + tabs.trailing_zeros() as usize;
+                tabs &= tabs.wrapping_sub(1);
+            }
+        }
+        count += found;
+    }
+    if count != FIELDS - 1 {
+        return None;
+    }
+    ends[count] = line.len();
+    let mut cells: [&[u8]; FIELDS] = [&[]; FIELDS];
+    let mut from = 0;
+    for (cell, end) in cells.iter_mut().zip(ends) {
+        *cell = line.get(from..end)?;
+        from = end + 1;
+    }
+    (cells[0] == NAME).then_some(cells)
+}
+
+/// A reject with the time and id that can be read at the head of `line`.
+#[cold]
+fn reject(line: &[u8], reason: Reason) -> Reject {
+    let time = preceded(tag(MAGIC), cell).parse(line).ok().and_then(|(_, time)| leaves::seconds(time));
+    let id = head(line).ok().and_then(|(_, (_, id))| leaves::request_id(id));
+    Reject { reason, occurred_at: time, event_id: id }
+}
+
+fn read<'a>(
+    hit: &mut Hit<'a>,
+    line: &'a [u8],
+    cells: &[&'a [u8]; FIELDS],
+    terms: &Terms,
+    arena: &mut Arena<'a>,
+) -> Result<(), NoHit> {
+    let because = |reason| NoHit::Reject(reject(line, reason));
+    let [_alt1, time, id, remote_addr, method, status, host, uri, args, client @ .., body] = *cells;
+    let [referer, user_agent, accept_language, origin, sec_purpose, sec_gpc, dnt, trace, _length] = client;
+    hit.occurred_at = leaves::seconds(time).ok_or_else(|| because(Reason::BadTime))?;
+    hit.event_id = Some(leaves::request_id(id).ok_or_else(|| because(Reason::BadId))?);
+    let status = leaves::status(status).ok_or_else(|| because(Reason::BadStatus))?;
+    hit.status = Some(status);
+    if !(200..300).contains(&status) {
+        return Err(NoHit::NonHit(NonHit::Status(status)));
+    }
+    hit.method = match method {
+        b"GET" => "GET",
+        b"POST" => "POST",
+        _ => return Err(NoHit::NonHit(NonHit::Method)),
+    };
+    if remote_addr != b"unix:" {
+        hit.ip = Some(leaves::address(remote_addr).ok_or_else(|| because(Reason::BadAddress))?);
+    }
+
+    let source = Source::new(line);
+    let mut text = |field: &'a [u8]| match field {
+        [] => "",
+        _ => Escape::Json.text(&source, field, arena),
+    };
+    let referer = text(referer);
+    hit.host = text(host);
+    hit.user_agent = text(user_agent);
+    hit.accept_language = text(accept_language);
+    hit.origin = text(origin);
+    hit.trace_id = text(trace);
+    hit.opted_out = sec_gpc == b"1" || dnt == b"1";
+    hit.prefetch = is_prefetch(sec_purpose);
+
+    let mut params = Params::new();
+    read_query(hit, &mut params, &source, args, terms, arena);
+    if uri.ends_with(b"/track") {
+        let trusted = hit.ip.is_some_and(|ip| terms.trusts(ip));
+        json::read_body(hit, &mut params, body, trusted, arena).map_err(because)?;
+    }
+    params.finish(hit, arena);
+
+    if hit.app_key.is_empty() {
+        return Err(because(Reason::NoApp));
+    }
+    if hit.event_type.is_empty() {
+        hit.event_type = "pageview";
+    }
+    if hit.page_url.is_empty() {
+        hit.page_url = referer;
+    }
+    Ok(())
+}
+
+/// Whether `Sec-Purpose` says that nobody looks at the page yet.
+pub(super) fn is_prefetch(purpose: &[u8]) -> bool {
+    let mut tokens = purpose.split(|b| !b.is_ascii_alphanumeric());
+    tokens.any(|token| token.eq_ignore_ascii_case(b"prefetch") || token.eq_ignore_ascii_case(b"prerender"))
+}
+
+/// The parameters of a pixel: the first value of a name counts.
+fn read_query<'a>(
+    hit: &mut Hit<'a>,
+    params: &mut Params,
+    source: &Source<'a>,
+    args: &'a [u8],
+    terms: &Terms,
+    arena: &mut Arena<'a>,
+) {
+    let query = Escape::Json.bytes(args, arena);
+    // Unescaped bytes are no longer the line's, as many as they may be: their texts are looked at on their own.
+    let source = if std::ptr::eq(query, args) { *source } else { Source::new(query) };
+    let mut pairs = query::Pairs::new(query, source);
+    let mut seen = 0_u32;
+    while let Some(pair) = pairs.next() {
+        let text = pair.value(arena);
+        // Nearly all names are ours, and need not become text.
+        let mut parameter = pair.plain_name().and_then(Parameter::named);
+        let mut name = "";
+        if parameter.is_none() {
+            name = pair.name(arena);
+            parameter = Parameter::named(name.as_bytes()).or_else(|| terms.named(name));
+        }
+        if let Some(parameter) = parameter {
+            let bit = 1 << parameter as u32;
+            if seen & bit == 0 && !parameter.set(hit, text) {
+                params.add(hit, parameter.long(), Value::Text(text), Keep::First);
+            }
+            seen |= bit;
+        } else if !beacon::is_of_the_visitor(name.as_bytes()) {
+            let name = name.strip_prefix("p.").unwrap_or(name);
+            params.add(hit, name, Value::Text(text), Keep::First);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hit::{Micros, Parsed};
+    use crate::parse::Format;
+
+    const ID: &str = "000102030405060708090a0b0c0d0e0f";
+    const ID_VALUE: u128 = 0x0001_0203_0405_0607_0809_0a0b_0c0d_0e0f;
+    const TIME: Micros = 1_700_000_000_123_000;
+
+    /// The fields of a usual line, by name, for tests that change a few.
+    fn line(changes: &[(&str, &str)]) -> Vec<u8> {
+        let fields = [
+            ("magic", "alt1"),
+            ("time", "1700000000.123"),
+            ("id", ID),
+            ("addr", "203.0.113.9"),
+            ("method", "GET"),
+            ("status", "204"),
+            ("host", "t.example.com"),
+            ("uri", "/b"),
+            ("args", "a=KEY"),
+            ("referer", "https://shop.example/p?category=2"),
+            ("agent", "Mozilla/5.0"),
+            ("language", "de-DE,de;q=0.9"),
+            ("origin", "https://shop.example"),
+            ("purpose", ""),
+            ("gpc", ""),
+            ("dnt", ""),
+            ("trace", "00-1-2-01"),
+            ("length", "512"),
+            ("body", ""),
+        ];
+        for (name, _) in changes {
+            assert!(fields.iter().any(|(known, _)| known == name), "{name}");
+        }
+        let value = |(name, usual)| changes.iter().find(|(n, _)| n == name).map_or(usual, |(_, value)| value);
+        fields.iter().map(|(n, v)| value((n, v))).copied().collect::<Vec<_>>().join("\t").into_bytes()
+    }
+
+    fn outcome<T>(line: &[u8], look: impl FnOnce(Parsed<'_>) -> T) -> T {
+        let mut buffer = vec![0; 1 << 20];
+        let names = [("k9".to_owned(), "u".to_owned())].into();
+        let terms = Terms::parse(&["10.0.0.0/8".to_owned()], &names).unwrap();
+        look(Format::Alt1.parse(line, false, &terms, &mut Arena::new(&mut buffer)))
+    }
+
+    fn hit<T>(changes: &[(&str, &str)], look: impl FnOnce(Hit<'_>) -> T) -> T {
+        outcome(&line(changes), |parsed| match parsed {
+            Parsed::Hit(hit) => look(hit),
+            other => panic!("{changes:?}: {other:?}"),
+        })
+    }
+
+    #[test]
+    fn parameters_go_by_their_other_names_too() {
+        for (args, page) in [
+            ("a=KEY&k9=https%3A%2F%2Fs.example%2F1", "https://s.example/1"),
+            // The first counts, under whatever name.
+            ("a=KEY&k9=https%3A%2F%2Fs.example%2F1&u=https%3A%2F%2Fs.example%2F2", "https://s.example/1"),
+            ("a=KEY&u=https%3A%2F%2Fs.example%2F2&k9=https%3A%2F%2Fs.example%2F1", "https://s.example/2"),
+        ] {
+            outcome(&line(&[("args", args)]), |parsed| match parsed {
+                Parsed::Hit(hit) => {
+                    assert_eq!(hit.page_url, page, "{args}");
+                    assert!(hit.params.is_empty(), "{:?}", hit.params);
+                }
+                other => panic!("{args}: {other:?}"),
+            });
+        }
+    }
+
+    #[test]
+    fn a_line_is_a_hit() {
+        hit(&[], |hit| {
+            let expect = Hit {
+                occurred_at: TIME,
+                event_id: Some(ID_VALUE),
+                app_key: "KEY",
+                event_type: "pageview",
+                method: "GET",
+                status: Some(204),
+                ip: Some("203.0.113.9".parse().unwrap()),
+                user_agent: "Mozilla/5.0",
+                accept_language: "de-DE,de;q=0.9",
+                origin: "https://shop.example",
+                host: "t.example.com",
+                page_url: "https://shop.example/p?category=2",
+                trace_id: "00-1-2-01",
+                ..Hit::default()
+            };
+            assert_eq!(hit, expect);
+        });
+    }
+
+    #[test]
+    fn a_query_fills_every_field() {
+        let args = "a=KEY&e=click&pv=ff&u=https%3A%2F%2Fshop.example%2Fp%3Fcategory%3D2&r=https://g.example/&t=S%C3%BC%C3%9F+%26&s=S1&i=U1\
+            &c=C1&m=M1&d=1500&sd=80&x=12&y=34.5&el=a.buy&tx=Buy&et=product&ei=42&q=red+shoes&n=7&sw=1920&sh=1080\
+            &tz=Europe%2FBerlin&ts=1700000000001&wd=1&v=1.2&tr=1&p.color=r%C3%B6d&utm=x&a=OTHER&utm=y";
+        hit(&[("args", args)], |hit| {
+            let expect = Hit {
+                occurred_at: TIME,
+                event_id: Some(ID_VALUE),
+                app_key: "KEY",
+                event_type: "click",
+                page_view_id: Some(255),
+                page_url: "https://shop.example/p?category=2",
+                referrer: "https://g.example/",
+                title: "Süß &",
+                session_id: "S1",
+                user_id: "U1",
+                client_sub_id: "C1",
+                module_id: "M1",
+                dwell_ms: Some(1500),
+                scroll_depth: Some(80),
+                click_x: Some(12),
+                click_y: Some(34),
+                element: "a.buy",
+                text: "Buy",
+                entity_type: "product",
+                entity_id: "42",
+                search_term: "red shoes",
+                result_count: Some(7),
+                screen_width: Some(1920),
+                screen_height: Some(1080),
+                time_zone: "Europe/Berlin",
+                client_at: Some(1_700_000_000_001_000),
+                automated: true,
+                beacon_version: "1.2",
+                cut: true,
+                params: vec![("color", Value::Text("röd")), ("utm", Value::Text("x"))],
+                method: "GET",
+                status: Some(204),
+                ip: hit.ip,
+                user_agent: hit.user_agent,
+                accept_language: hit.accept_language,
+                origin: hit.origin,
+                host: hit.host,
+                trace_id: hit.trace_id,
+                ..Hit::default()
+            };
+            assert_eq!(hit, expect);
+        });
+    }
+
+    #[test]
+    fn fields_are_unescaped_before_they_are_decoded() {
+        hit(&[("args", r#"a=K\"%41\\&t=\u001b%5C&p.\"=1"#), ("agent", r#"a\"b\u00e9"#)], |hit| {
+            assert_eq!((hit.app_key, hit.title, hit.user_agent), ("K\"A\\", "\u{1b}\\", "a\"bé"));
+            assert_eq!(hit.params, [("\"", Value::Text("1"))]);
+        });
+        // A backslash that escapes nothing: as many bytes as before, in another place.
+        hit(&[("args", r"a=KEY&t=\x00&p.a=\z")], |hit| {
+            assert_eq!((hit.title, &hit.params[..]), (r"\x00", &[("a", Value::Text(r"\z"))][..]));
+        });
+        let mut raw = line(&[("args", "a=KEY&t=_%A9&s=x"), ("agent", "_")]);
+        for byte in raw.iter_mut().filter(|b| **b == b'_') {
+            *byte = 0xC3;
+        }
+        outcome(&raw, |parsed| match parsed {
+            Parsed::Hit(hit) => {
+                assert_eq!((hit.title, hit.user_agent, hit.session_id), ("é", "\u{FFFD}", "x"));
+            }
+            other => panic!("{other:?}"),
+        });
+    }
+
+    #[test]
+    fn what_a_field_cannot_hold_is_kept_and_the_visitors_data_is_not() {
+        let args = "a=KEY&sd=deep&d=-5&ts=soon&ip_address=192.0.2.1&user_agent=x&%69p_address=1&=1";
+        hit(&[("args", args)], |hit| {
+            assert_eq!((hit.scroll_depth, hit.dwell_ms, hit.client_at), (None, None, None));
+            let expect = [("scroll_depth", "deep"), ("dwell_ms", "-5"), ("client_time", "soon"), ("", "1")];
+            assert_eq!(hit.params, expect.map(|(name, text)| (name, Value::Text(text))));
+            assert_eq!(hit.ip, Some("203.0.113.9".parse().unwrap()));
+        });
+        let many: String = (0..70).map(|n| format!("&p.k{n}={n}")).collect();
+        hit(&[("args", &format!("a=KEY{many}&p.k3=again"))], |hit| {
+            assert_eq!(hit.params.len(), 65);
+            assert_eq!(hit.params[3], ("k3", Value::Text("3")));
+            assert_eq!(hit.params[64], ("_dropped", Value::Json("6")));
+        });
+    }
+
+    #[test]
+    fn headers_say_what_the_visitor_wants() {
+        hit(&[("gpc", "1")], |hit| assert!(hit.opted_out));
+        hit(&[("dnt", "1")], |hit| assert!(hit.opted_out));
+        hit(&[("dnt", "0"), ("gpc", "")], |hit| assert!(!hit.opted_out));
+        hit(&[("purpose", "prefetch;prerender")], |hit| assert!(hit.prefetch));
+        hit(&[("purpose", "Prefetch")], |hit| assert!(hit.prefetch));
+        hit(&[("purpose", "unprefetched")], |hit| assert!(!hit.prefetch));
+        hit(&[("addr", "unix:")], |hit| assert_eq!(hit.ip, None));
+        hit(&[("addr", "2001:db8::1")], |hit| assert_eq!(hit.ip, Some("2001:db8::1".parse().unwrap())));
+        hit(&[("method", "POST"), ("status", "200")], |hit| {
+            assert_eq!((hit.method, hit.status), ("POST", Some(200)));
+        });
+    }
+
+    #[test]
+    fn other_answers_are_counted() {
+        for (changes, expect) in [
+            (&[("status", "429")][..], NonHit::Status(429)),
+            (&[("status", "405"), ("method", "PUT"), ("args", "")], NonHit::Status(405)),
+            (&[("status", "400"), ("method", ""), ("addr", "?")], NonHit::Status(400)),
+            (&[("method", "OPTIONS")], NonHit::Method),
+            (&[("method", "HEAD"), ("args", "")], NonHit::Method),
+            (&[("method", "get")], NonHit::Method),
+        ] {
+            outcome(&line(changes), |parsed| assert_eq!(parsed, Parsed::NonHit(expect), "{changes:?}"));
+        }
+    }
+
+    #[test]
+    fn what_is_no_line_is_a_reject_with_what_is_legible() {
+        use Reason::*;
+        let known = (Some(TIME), Some(ID_VALUE));
+        let whole = String::from_utf8(line(&[])).unwrap();
+        let changed = |changes: &[(&str, &str)]| String::from_utf8(line(changes)).unwrap();
+        let body =
+            |body| changed(&[("uri", "/api/v1/track"), ("method", "POST"), ("args", ""), ("body", body)]);
+        for (text, reason, (time, id)) in [
+            (String::new(), Empty, (None, None)),
+            ("alt1".into(), Shape, (None, None)),
+            ("alt2\t".into(), Shape, (None, None)),
+            ("alt1\t1700000000.123".into(), Shape, (None, None)),
+            ("alt1\t1700000000.123\t".into(), Shape, (Some(TIME), None)),
+            (format!("alt1\tx\t{ID}\t"), Shape, (None, Some(ID_VALUE))),
+            (format!("{whole}\t"), Shape, known),
+            (whole.rsplit_once('\t').unwrap().0.to_owned(), Shape, known),
+            (format!(" {whole}"), Shape, (None, None)),
+            (changed(&[("time", "-")]), BadTime, (None, Some(ID_VALUE))),
+            (changed(&[("id", "")]), BadId, (Some(TIME), None)),
+            (changed(&[("status", "20")]), BadStatus, known),
+            (changed(&[("status", "-")]), BadStatus, known),
+            (changed(&[("addr", "")]), BadAddress, known),
+            (changed(&[("addr", "host.example")]), BadAddress, known),
+            (changed(&[("args", "")]), NoApp, known),
+            (changed(&[("args", "a=&a=KEY")]), NoApp, known),
+            (changed(&[("args", "b=KEY")]), NoApp, known),
+            (body(""), NoBody, known),
+            (body("x"), BadJson, known),
+            (body(r#"{\"application_id\":\"KEY\"}x"#), BadJson, known),
+            (body(r#"{\"application_id\":\"KEY\""#), BadJson, known),
+            (body(r#"[{\"application_id\":\"KEY\"}]"#), BadJson, known),
+            (body("{}"), NoApp, known),
+            (body(r#"{\"application_id\":null}"#), NoApp, known),
+        ] {
+            let expect = Parsed::Reject(Reject { reason, occurred_at: time, event_id: id });
+            outcome(text.as_bytes(), |parsed| assert_eq!(parsed, expect, "{text}"));
+        }
+    }
+
+    #[test]
+    fn garbage_is_cut_in_good_time() {
+        // Minutes, were every piece looked for in all of the line.
+        let garbage = MAGIC.repeat(50_000);
+        let (mut rest, mut pieces) = (garbage.as_slice(), 1);
+        while let Some(at) = next_piece(rest) {
+            rest = &rest[at..];
+            pieces += 1;
+        }
+        // The last 18 have the fields of one line.
+        assert_eq!(pieces, 50_000 - 17);
+    }
+
+    #[test]
+    fn torn_lines_are_cut_where_the_next_one_begins() {
+        let whole = String::from_utf8(line(&[])).unwrap();
+        for head in ["x", "al", "alt1\t17000", &format!("alt1\t1700000000.123\t{ID}\t203"), &whole] {
+            let torn = format!("{head}{whole}");
+            assert_eq!(next_piece(torn.as_bytes()), Some(head.len()), "{torn}");
+            let mut buffer = [0; 64];
+            let parsed =
+                Format::Alt1.parse(head.as_bytes(), true, &Terms::default(), &mut Arena::new(&mut buffer));
+            let Parsed::Reject(reject) = parsed else { panic!("{parsed:?}") };
+            assert_eq!(reject.reason, Reason::Torn);
+            assert_eq!(reject.event_id.is_some(), head.len() > 40, "{head}");
+        }
+        let honest = line(&[("agent", "alt1"), ("args", "a=KEY&q=alt1"), ("body", "alt1")]);
+        for none in ["", "alt1\t", "x", "alt1", &whole, std::str::from_utf8(&honest).unwrap()] {
+            assert_eq!(next_piece(none.as_bytes()), None, "{none}");
+        }
+        assert_eq!(next_piece(b"alt1\t17alt1\t18"), Some(7));
+        assert_eq!(next_piece(format!("alt1\t1\talt1\t2\t{whole}").as_bytes()), Some(14));
+    }
+}

@@ -1,0 +1,250 @@
+//! What a beacon says: the one table of its parameters, and how their texts become fields of a hit.
+//!
+//! A query string uses the short names and a JSON body the long ones; either is understood in both. A text
+//! that its field can't hold (a number that is none) leaves the field absent and is kept in `params` under
+//! the long name; a name that is not in the table is kept in `params` as it is.
+
+use super::leaves;
+use crate::arena::Arena;
+use crate::hit::{Hit, Value};
+
+/// Custom parameters of one hit at the most; how many more there were is kept as `_dropped`.
+pub(super) const PARAMS_MAX: usize = 64;
+
+macro_rules! parameters {
+    ($($field:ident $short:literal $long:literal,)*) => {
+        /// What a parameter means.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Parameter { $($field,)* }
+
+        impl Parameter {
+            /// All of them, each at its own index.
+            pub(super) const ALL: &'static [Parameter] = &[$(Parameter::$field,)*];
+
+            /// The parameter of a short or long name.
+            #[inline]
+            pub(super) fn named(name: &[u8]) -> Option<Parameter> {
+                match *name {
+                    [letter] => SHORT[usize::from(letter)].1,
+                    [first, second] => match SHORT[place(first, second)] {
+                        (known, parameter) if known == [first, second] => parameter,
+                        _ => None,
+                    },
+                    _ => Parameter::of_long_name(name),
+                }
+            }
+
+            fn of_long_name(name: &[u8]) -> Option<Parameter> {
+                match name { $($long => Some(Parameter::$field),)* _ => None }
+            }
+
+            const fn short(self) -> &'static [u8] {
+                match self { $(Parameter::$field => $short,)* }
+            }
+
+            /// The long name.
+            pub(super) fn long(self) -> &'static str {
+                let name: &[u8] = match self { $(Parameter::$field => $long,)* };
+                std::str::from_utf8(name).unwrap_or_default()
+            }
+        }
+    };
+}
+
+parameters! {
+    Application b"a" b"application_id",
+    EventType b"e" b"event_type",
+    PageView b"pv" b"page_view_id",
+    PageUrl b"u" b"page_url",
+    Referrer b"r" b"referrer",
+    Title b"t" b"title",
+    Session b"s" b"session_id",
+    User b"i" b"user_id",
+    ClientSub b"c" b"client_sub_id",
+    Module b"m" b"module_id",
+    Dwell b"d" b"dwell_ms",
+    ScrollDepth b"sd" b"scroll_depth",
+    ClickX b"x" b"click_x",
+    ClickY b"y" b"click_y",
+    Element b"el" b"element",
+    Text b"tx" b"text",
+    EntityType b"et" b"entity_type",
+    EntityId b"ei" b"entity_id",
+    SearchTerm b"q" b"search_term",
+    ResultCount b"n" b"result_count",
+    ScreenWidth b"sw" b"screen_width",
+    ScreenHeight b"sh" b"screen_height",
+    TimeZone b"tz" b"time_zone",
+    ClientTime b"ts" b"client_time",
+    Automated b"wd" b"automated",
+    BeaconVersion b"v" b"beacon_version",
+    Cut b"tr" b"cut",
+}
+
+/// The parameters by their short names, with these: those of one letter at its code, those of two at [`place`]. A match
+/// would compare a name with one after the other, which took a tenth of the parser's time.
+const SHORT: [([u8; 2], Option<Parameter>); 512] = {
+    let mut table = [([0; 2], None); 512];
+    let mut at = 0;
+    while at < Parameter::ALL.len() {
+        let (place, letters) = match *Parameter::ALL[at].short() {
+            [letter] => (letter as usize, [letter, 0]),
+            [first, second] => (place(first, second), [first, second]),
+            _ => panic!("a short name has one letter or two"),
+        };
+        assert!(table[place].1.is_none(), "two short names share a place");
+        table[place] = (letters, Some(Parameter::ALL[at]));
+        at += 1;
+    }
+    table
+};
+
+/// Where a name of two letters stands in [`SHORT`]; distinct for the names that there are.
+const fn place(first: u8, second: u8) -> usize {
+    256 + (first as usize * 7 + second as usize * 3) % 256
+}
+
+impl Parameter {
+    /// Puts `text` into its field; an empty one makes the field absent. False where the field can't hold it:
+    /// the field is absent then, and the text is the caller's to keep.
+    #[inline]
+    pub(super) fn set<'a>(self, hit: &mut Hit<'a>, text: &'a str) -> bool {
+        let field = match self {
+            Parameter::Application => &mut hit.app_key,
+            Parameter::EventType => &mut hit.event_type,
+            Parameter::PageUrl => &mut hit.page_url,
+            Parameter::Referrer => &mut hit.referrer,
+            Parameter::Title => &mut hit.title,
+            Parameter::Session => &mut hit.session_id,
+            Parameter::User => &mut hit.user_id,
+            Parameter::ClientSub => &mut hit.client_sub_id,
+            Parameter::Module => &mut hit.module_id,
+            Parameter::Element => &mut hit.element,
+            Parameter::Text => &mut hit.text,
+            Parameter::EntityType => &mut hit.entity_type,
+            Parameter::EntityId => &mut hit.entity_id,
+            Parameter::SearchTerm => &mut hit.search_term,
+            Parameter::TimeZone => &mut hit.time_zone,
+            Parameter::BeaconVersion => &mut hit.beacon_version,
+            Parameter::Dwell => return number(&mut hit.dwell_ms, text, |ms| *ms >= 0),
+            Parameter::ScrollDepth => return number(&mut hit.scroll_depth, text, |_| true),
+            Parameter::ClickX => return number(&mut hit.click_x, text, |_| true),
+            Parameter::ClickY => return number(&mut hit.click_y, text, |_| true),
+            Parameter::ResultCount => return number(&mut hit.result_count, text, |_| true),
+            Parameter::ScreenWidth => return number(&mut hit.screen_width, text, |_| true),
+            Parameter::ScreenHeight => return number(&mut hit.screen_height, text, |_| true),
+            Parameter::Automated => return flag(&mut hit.automated, text),
+            Parameter::Cut => return flag(&mut hit.cut, text),
+            Parameter::PageView => {
+                hit.page_view_id = (!text.is_empty()).then(|| leaves::page_view_id(text));
+                return true;
+            }
+            Parameter::ClientTime => {
+                hit.client_at = leaves::client_time(text);
+                return hit.client_at.is_some() || text.is_empty();
+            }
+        };
+        *field = text;
+        true
+    }
+}
+
+fn number<T: TryFrom<i64>>(field: &mut Option<T>, text: &str, fits: impl FnOnce(&T) -> bool) -> bool {
+    *field = leaves::integer(text).and_then(|number| T::try_from(number).ok()).filter(fits);
+    field.is_some() || text.is_empty()
+}
+
+fn flag(field: &mut bool, text: &str) -> bool {
+    *field = matches!(text, "1" | "true");
+    *field || matches!(text, "" | "0" | "false")
+}
+
+/// Which of two values of one name counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    First,
+    Last,
+}
+
+/// Collects the custom parameters of a hit, within [`PARAMS_MAX`].
+#[derive(Debug)]
+pub(super) struct Params {
+    dropped: u32,
+}
+
+impl Params {
+    pub(super) fn new() -> Self {
+        Params { dropped: 0 }
+    }
+
+    /// Adds a parameter; of two with one name, the one to `keep`.
+    pub(super) fn add<'a>(&mut self, hit: &mut Hit<'a>, name: &'a str, value: Value<'a>, keep: Keep) {
+        if let Some(known) = hit.params.iter_mut().find(|(known, _)| *known == name) {
+            if keep == Keep::Last {
+                known.1 = value;
+            }
+        } else if hit.params.len() < PARAMS_MAX {
+            hit.params.push((name, value));
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// Notes how many parameters there was no room for.
+    pub(super) fn finish<'a>(self, hit: &mut Hit<'a>, arena: &mut Arena<'a>) {
+        if self.dropped > 0 {
+            let count = self.dropped.to_string();
+            hit.params.retain(|(name, _)| *name != "_dropped");
+            let shown = arena.copy(&count);
+            // A full arena cuts, and half a number is another one.
+            if shown.len() == count.len() {
+                hit.params.push(("_dropped", Value::Json(shown)));
+            }
+        }
+    }
+}
+
+/// Whether a parameter is one that only a body from a trusted address may carry: it is left out elsewhere,
+/// rather than kept where nothing would shorten the address.
+pub(super) fn is_of_the_visitor(name: &[u8]) -> bool {
+    matches!(name, b"ip_address" | b"user_agent")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_distinct_and_indexes_are_their_own() {
+        for (at, &parameter) in Parameter::ALL.iter().enumerate() {
+            assert_eq!(parameter as usize, at);
+            assert_eq!(Parameter::named(parameter.long().as_bytes()), Some(parameter));
+        }
+        for name in ["", "A", "p.a", "application", "custom_params", "ip_address", "user_agent", "dd"] {
+            assert_eq!(Parameter::named(name.as_bytes()), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn texts_that_a_field_cannot_hold_are_refused() {
+        for (name, good, bad) in [
+            ("d", &["0", "2147483647", "12.9", ""][..], &["-1", "2147483648", "1e3", "x", " 1"][..]),
+            ("sd", &["0", "100", "-1", "101", "32767"], &["32768", "50%"]),
+            ("n", &["0", "-1"], &["many"]),
+            ("sw", &["1920"], &["1920px"]),
+            ("ts", &["1700000000123", "1700000000123.5", "2023-11-14T22:13:20Z", ""], &["soon", "-1"]),
+            ("wd", &["1", "true", "0", "false", ""], &["yes"]),
+            ("pv", &["ff", "anything", ""], &[]),
+            ("t", &["anything", ""], &[]),
+        ] {
+            let parameter = Parameter::named(name.as_bytes()).unwrap();
+            let mut hit = Hit::default();
+            for text in good {
+                assert!(parameter.set(&mut hit, text), "{name}={text}");
+            }
+            for text in bad {
+                assert!(!parameter.set(&mut hit, text), "{name}={text}");
+            }
+        }
+    }
+}

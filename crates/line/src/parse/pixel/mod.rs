@@ -1,0 +1,234 @@
+//! Requests for a tracking pixel that another product served: the query string says what happened.
+//!
+//! A table for each product ([`products`]) says what its parameters mean, and a rule what the event is.
+//! Invariant: the first value of every parameter ends in a field, in `params` under its own name, or on the
+//! product's list of what means nothing. No address does, but from a trusted sender, in the hit's own field.
+
+mod custom;
+mod event;
+mod products;
+
+use self::event::Event;
+use super::beacon::{Parameter, Params};
+use super::query;
+use super::request::Target;
+use super::source::Source;
+use super::terms::Terms;
+use crate::arena::Arena;
+use crate::hit::{Hit, NonHit};
+
+/// What a parameter of theirs is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// What one of ours is for.
+    Ours(Parameter),
+    /// The site's name, by which its application is found; kept in `params` too.
+    Site,
+    /// The host of the page, which is only a path.
+    Hostname,
+    /// Width and height: `1280x1024`, `1280,1024,1`.
+    Screen,
+    /// The browser's language.
+    Language,
+    /// The event's time: seconds since 1970, or a date and a time in UTC.
+    Time,
+    /// Counts only from trusted addresses, and is nowhere kept else.
+    Address,
+    /// Likewise.
+    Agent,
+    /// Something for the product's rule.
+    Tells(Tell),
+    /// Random numbers, bookkeeping, a browser's plugins.
+    Nothing,
+}
+
+/// What a rule asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tell {
+    Recorded,
+    Ping,
+    Action,
+    Content,
+    Interaction,
+    Download,
+    Link,
+    Goal,
+    Order,
+    Product,
+    Custom,
+    Kind,
+    Path,
+    IsEvent,
+    Query,
+    Robot,
+}
+
+const TELLS: usize = Tell::Robot as usize + 1;
+
+/// Says what the event is; false where the request is none.
+type Rule = fn(&mut Event<'_, '_>) -> bool;
+
+/// How the path of a request ends that is the pixel's.
+#[derive(Debug)]
+enum Path {
+    End(String),
+    /// With the site's name as last part.
+    Site(&'static str),
+}
+
+/// A product's pixel, or one that the user described.
+#[derive(Debug)]
+pub struct Pixel {
+    name: &'static str,
+    paths: Vec<Path>,
+    names: Vec<(Box<str>, Meaning)>,
+    /// Where each of `names` is, at its [`slot`] or in the next that was free.
+    slots: [u8; SLOTS],
+    rule: Rule,
+}
+
+const SLOTS: usize = 256;
+
+/// Names of one pixel at the most, so that more than half of the slots are free.
+const NAMES_MAX: usize = 100;
+
+/// A slot that is free.
+const FREE: u8 = u8::MAX;
+
+impl Pixel {
+    /// Compiles the name of a product (`matomo`, `goatcounter`, `plausible`, `umami`), also with the path that it
+    /// was moved to (`matomo:/stats.php`), or a pixel's path and what its parameters are in our words:
+    /// `/px.gif?url=u&ref=r&rnd=`.
+    ///
+    /// # Errors
+    /// Says what is wrong, and how to mend it.
+    pub fn compile(text: &str) -> Result<Pixel, String> {
+        let text = text.trim();
+        let (name, moved) = match text.split_once(':') {
+            Some((name, path)) if path.starts_with('/') => (name, Some(path)),
+            _ => (text, None),
+        };
+        let Some(product) = products::ALL.iter().find(|product| product.name.eq_ignore_ascii_case(name))
+        else {
+            return custom::compile(text);
+        };
+        let mut pixel = product.pixel();
+        if let Some(path) = moved {
+            pixel.paths.push(custom::path(path)?);
+        }
+        Ok(pixel)
+    }
+
+    /// The product's name, or `custom`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Takes at most [`NAMES_MAX`] names, each there once.
+    fn new(name: &'static str, paths: Vec<Path>, names: Vec<(Box<str>, Meaning)>, rule: Rule) -> Pixel {
+        let mut slots = [FREE; SLOTS];
+        for (at, (known, _)) in (0..FREE).zip(&names) {
+            let mut place = slot(known);
+            while slots[place] != FREE {
+                place = (place + 1) % SLOTS;
+            }
+            slots[place] = at;
+        }
+        Pixel { name, paths, names, slots, rule }
+    }
+
+    /// Reads the request into `hit`, which holds by now what the line says besides.
+    pub(super) fn read<'a>(
+        &self,
+        target: &Target<'a>,
+        hit: &mut Hit<'a>,
+        params: &mut Params,
+        terms: &Terms,
+        arena: &mut Arena<'a>,
+    ) -> Result<(), NonHit> {
+        let (method, path, query) = target.parts();
+        let Some(site) = self.site_of(path) else { return Err(NonHit::Other) };
+        match hit.status {
+            None | Some(200..=299 | 304) => {}
+            Some(status) => return Err(NonHit::Status(status)),
+        }
+        if !matches!(method, "GET" | "POST" | "") {
+            return Err(NonHit::Method);
+        }
+        hit.method = method;
+        let trusted = hit.ip.is_some_and(|ip| terms.trusts(ip));
+        let mut event = Event::new(hit, params, arena, site, trusted);
+        let mut pairs = query::Pairs::new(query.as_bytes(), Source::of_text(query));
+        let mut seen = [0_u64; 2];
+        while let Some(pair) = pairs.next() {
+            let (name, text) = (pair.name(event.arena), pair.value(event.arena));
+            match self.find(name) {
+                None => event.keep(name, text),
+                Some(at) => {
+                    let (word, bit) = (&mut seen[at / 64 % 2], 1 << (at % 64));
+                    if *word & bit == 0 {
+                        event.see(name, text, self.names[at].1);
+                    }
+                    *word |= bit;
+                }
+            }
+        }
+        event.keep_site_of_path();
+        if !(self.rule)(&mut event) {
+            return Err(NonHit::Other);
+        }
+        event.finish();
+        Ok(())
+    }
+
+    /// Where the path is the pixel's: the site that it names, or `""`.
+    fn site_of<'a>(&self, path: &'a str) -> Option<&'a str> {
+        self.paths.iter().find_map(|known| match known {
+            Path::End(end) => path.ends_with(end.as_str()).then_some(""),
+            Path::Site(folder) => {
+                let last = path.rfind('/')? + 1;
+                (last < path.len() && path[..last].ends_with(folder)).then_some(&path[last..])
+            }
+        })
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        let mut place = slot(name);
+        loop {
+            let at = self.slots[place];
+            let (known, _) = self.names.get(usize::from(at))?;
+            if **known == *name {
+                return Some(usize::from(at));
+            }
+            place = (place + 1) % SLOTS;
+        }
+    }
+}
+
+/// Where a name is looked for first: names of one product differ by length, first and last letter.
+fn slot(name: &str) -> usize {
+    let (first, last) = match name.as_bytes() {
+        [] => (0, 0),
+        [only] => (usize::from(*only), 0),
+        [first, .., last] => (usize::from(*first), usize::from(*last)),
+    };
+    (name.len() * 37 + first * 7 + last * 13) % SLOTS
+}
+
+/// The beginning of an absolute address, up to its host and port: `https://shop.example`. Not of one that
+/// names a user, who is nowhere to be kept.
+fn origin(url: &str) -> &str {
+    let scheme = url.bytes().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')));
+    let Some(scheme) = scheme.filter(|at| *at > 0 && url[*at..].starts_with("://")) else { return "" };
+    let host = scheme + 3;
+    let end = memchr::memchr3(b'/', b'?', b'#', &url.as_bytes()[host..]).map_or(url.len(), |at| host + at);
+    if end == host || url[..end].contains('@') { "" } else { &url[..end] }
+}
+
+/// Whether it is a path, and not an address of any kind.
+fn is_path(text: &str) -> bool {
+    text.starts_with('/') && !text.starts_with("//")
+}
+
+#[cfg(test)]
+mod tests;

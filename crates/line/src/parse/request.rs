@@ -1,0 +1,143 @@
+//! Who asked for what, put together from the variables of a site's own log.
+
+use std::net::IpAddr;
+
+use super::leaves;
+use crate::arena::{Arena, Sink};
+
+/// What the line says of the client.
+#[derive(Debug, Default)]
+pub(super) struct Client<'a> {
+    address: Option<IpAddr>,
+    /// What stands for it where it is no address.
+    pub(super) name: Option<&'a str>,
+    /// The first address of a header that a proxy wrote.
+    pub(super) forwarded: Option<IpAddr>,
+}
+
+impl<'a> Client<'a> {
+    /// `$remote_addr`: an address, `unix:`, or a name where Apache looks names up.
+    pub(super) fn see(&mut self, text: &'a str) {
+        self.address = leaves::address(text.as_bytes());
+        self.name = Some(text).filter(|text| self.address.is_none() && *text != "unix:");
+    }
+
+    /// The client's own address; what was forwarded counts only where that is absent.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        match (self.address, self.name) {
+            (None, None) => self.forwarded,
+            (address, _) => address,
+        }
+    }
+}
+
+/// What the line says of the request.
+#[derive(Debug, Default)]
+pub(super) struct Target<'a> {
+    /// Method and target of `$request`.
+    pub(super) request: Option<(&'a str, &'a str)>,
+    pub(super) method: &'a str,
+    /// `$request_uri`
+    pub(super) sent: &'a str,
+    /// `$uri`, as nginx rewrote it.
+    pub(super) path: &'a str,
+    pub(super) args: &'a str,
+}
+
+impl<'a> Target<'a> {
+    /// Method, path and query, each as it was sent where the line says so. Garbage has no path.
+    pub(super) fn parts(&self) -> (&'a str, &'a str, &'a str) {
+        let (method, sent) = self.request.unwrap_or((self.method, self.sent));
+        if sent.is_empty() {
+            return (method, self.path, self.args);
+        }
+        let (path, query) = sent.split_once('?').unwrap_or((sent, ""));
+        (method, path, query)
+    }
+
+    /// Method, and path with query: as the client sent them rather than as nginx rewrote them.
+    pub(super) fn join(self, arena: &mut Arena<'a>) -> (&'a str, &'a str) {
+        let Target { request, method, sent, path, args } = self;
+        let page = match (request, sent, args) {
+            (Some((_, target)), _, _) => target,
+            (None, "", "") => path,
+            (None, "", _) => arena.text(path.len() + 1 + args.len(), |to| {
+                let mut sink = Sink::new(to);
+                [path, "?", args].iter().for_each(|part| sink.put(part.as_bytes()));
+                sink.used()
+            }),
+            (None, sent, _) => sent,
+        };
+        (request.map_or(method, |(method, _)| method), page)
+    }
+}
+
+/// Method and target of a request line; `None` where it is none (a TLS hello, a scanner's guess).
+pub(super) fn split_request(request: &str) -> Option<(&str, &str)> {
+    let (method, rest) = request.split_once(' ')?;
+    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if method.is_empty() || method.len() > 32 || !method.bytes().all(is_token) {
+        return None;
+    }
+    match rest.rsplit_once(' ') {
+        Some((target, protocol)) if protocol.starts_with("HTTP/") && !target.is_empty() => {
+            Some((method, target))
+        }
+        // HTTP/0.9 has no protocol.
+        _ => rest.starts_with('/').then_some((method, rest)),
+    }
+}
+
+/// `$upstream_response_time`: seconds of every server that was asked, `0.1, - : 0.3`, summed up.
+pub(super) fn upstream_ms(list: &str) -> Option<i32> {
+    let mut sum = None;
+    for item in list.split([',', ':']).map(str::trim).filter(|item| *item != "-") {
+        sum = Some(leaves::seconds_as_ms(item.as_bytes())?.checked_add(sum.unwrap_or(0))?);
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_lines_are_split_and_garbage_is_none() {
+        for (request, expect) in [
+            ("GET / HTTP/1.1", Some(("GET", "/"))),
+            ("GET /a b HTTP/1.1", Some(("GET", "/a b"))),
+            ("GET /a HTTP/ x", Some(("GET", "/a HTTP/ x"))),
+            ("PRI * HTTP/2.0", Some(("PRI", "*"))),
+            ("GET /old", Some(("GET", "/old"))),
+            ("x-y!z https://a.example/ HTTP/1.0", Some(("x-y!z", "https://a.example/"))),
+            ("GET", None),
+            ("GET ", None),
+            ("GET  HTTP/1.1", None),
+            (" / HTTP/1.1", None),
+            ("G\u{16}T / HTTP/1.1", None),
+            ("hello world", None),
+            ("SSH-2.0-OpenSSH_9.6", None),
+            ("", None),
+        ] {
+            assert_eq!(split_request(request), expect, "{request}");
+        }
+        assert_eq!(split_request(&format!("{} / HTTP/1.1", "A".repeat(33))), None);
+    }
+
+    #[test]
+    fn times_of_upstreams_are_summed_up() {
+        for (list, expect) in [
+            ("0.123", Some(123)),
+            ("0.1, 0.2 : 0.3", Some(600)),
+            ("-, 0.2", Some(200)),
+            ("-", None),
+            ("-, - : -", None),
+            ("", None),
+            ("0.1,", None),
+            ("fast", None),
+            ("2000000.0, 2000000.0", None),
+        ] {
+            assert_eq!(upstream_ms(list), expect, "{list}");
+        }
+    }
+}

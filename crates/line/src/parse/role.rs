@@ -1,0 +1,164 @@
+//! What the variables of a `log_format` mean to a hit.
+//!
+//! A variable that is not named here is kept in `params` under its own name. Addresses never are, because
+//! nothing would shorten them there.
+
+use super::leaves;
+use crate::hit::Micros;
+
+/// What a variable's value is for. Where several could be, the rank says which is the best (0).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Time(TimeKind),
+    Id,
+    Status,
+    Address,
+    Forwarded,
+    User,
+    Request,
+    Method,
+    Target,
+    Path,
+    Args,
+    Host(u8),
+    Bytes(u8),
+    RequestTime,
+    UpstreamTime,
+    Referer,
+    UserAgent,
+    Language,
+    Origin,
+    Trace(u8),
+    OptOut,
+    Purpose,
+    /// Known, and of no use beside the others.
+    Ignored,
+    /// A parameter under its own name.
+    Other,
+}
+
+/// How a time is written, the most exact first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TimeKind {
+    Seconds,
+    Iso8601,
+    Local,
+}
+
+impl TimeKind {
+    pub(super) fn read(self, value: &[u8]) -> Option<Micros> {
+        match self {
+            TimeKind::Seconds => leaves::seconds(value),
+            TimeKind::Iso8601 => leaves::rfc3339(value),
+            TimeKind::Local => leaves::time_local(value),
+        }
+    }
+}
+
+/// How far a value reaches by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Span {
+    /// Always so many bytes.
+    Bytes(usize),
+    /// It has no `/` in it.
+    NoSlash,
+    Any,
+}
+
+impl Role {
+    /// The role of a variable of nginx.
+    pub(super) fn of(variable: &str) -> Role {
+        match variable {
+            "msec" => Role::Time(TimeKind::Seconds),
+            "time_iso8601" => Role::Time(TimeKind::Iso8601),
+            "time_local" => Role::Time(TimeKind::Local),
+            "request_id" => Role::Id,
+            "status" => Role::Status,
+            "remote_addr" => Role::Address,
+            "http_x_forwarded_for"
+            | "proxy_add_x_forwarded_for"
+            | "http_x_real_ip"
+            | "http_cf_connecting_ip"
+            | "http_true_client_ip" => Role::Forwarded,
+            "remote_user" => Role::User,
+            "request" => Role::Request,
+            "request_method" => Role::Method,
+            "request_uri" => Role::Target,
+            "uri" | "document_uri" => Role::Path,
+            "args" | "query_string" => Role::Args,
+            "host" => Role::Host(0),
+            "http_host" => Role::Host(1),
+            "server_name" => Role::Host(2),
+            "bytes_sent" => Role::Bytes(0),
+            "body_bytes_sent" => Role::Bytes(1),
+            "request_time" => Role::RequestTime,
+            "upstream_response_time" => Role::UpstreamTime,
+            "http_referer" => Role::Referer,
+            "http_user_agent" => Role::UserAgent,
+            "http_accept_language" => Role::Language,
+            "http_origin" => Role::Origin,
+            "alt_trace" => Role::Trace(0),
+            "http_traceparent" => Role::Trace(1),
+            "http_x_amzn_trace_id" => Role::Trace(2),
+            "http_sec_gpc" | "http_dnt" => Role::OptOut,
+            "http_sec_purpose" => Role::Purpose,
+            "realip_remote_addr" | "binary_remote_addr" | "is_args" => Role::Ignored,
+            _ => Role::Other,
+        }
+    }
+
+    /// Which of two variables of one role is the better: the lower.
+    pub(super) fn rank(self) -> u8 {
+        match self {
+            Role::Time(kind) => kind as u8,
+            Role::Host(rank) | Role::Bytes(rank) | Role::Trace(rank) => rank,
+            _ => 0,
+        }
+    }
+
+    /// Whether only one of the two can have its role.
+    pub(super) fn is_rival_of(self, other: Role) -> bool {
+        let shared = matches!(self, Role::Other | Role::Ignored | Role::OptOut | Role::Forwarded);
+        !shared && std::mem::discriminant(&self) == std::mem::discriminant(&other)
+    }
+
+    /// What becomes of a variable whose role a better one has.
+    pub(super) fn when_second(self) -> Role {
+        match self {
+            Role::Host(_) | Role::Bytes(_) | Role::Trace(_) => Role::Other,
+            _ => Role::Ignored,
+        }
+    }
+
+    /// How far a value reaches by itself, where no literal follows.
+    pub(super) fn span(self) -> Span {
+        match self {
+            Role::Time(TimeKind::Local) => Span::Bytes(26),
+            Role::Time(TimeKind::Iso8601) => Span::Bytes(25),
+            Role::Id => Span::Bytes(32),
+            Role::Host(_) => Span::NoSlash,
+            _ => Span::Any,
+        }
+    }
+
+    /// Whether a value that is none of this role has a reason of its own to be rejected for.
+    pub(super) fn has_reason(self) -> bool {
+        matches!(self, Role::Time(_) | Role::Id | Role::Status)
+    }
+
+    /// Whether a value looks like one of this role: enough to tell where it ends, the rest shows when it is read.
+    pub(super) fn fits(self, value: &[u8]) -> bool {
+        let all = |known: &[u8]| value.iter().all(|b| b.is_ascii_digit() || known.contains(b));
+        match self {
+            Role::Time(TimeKind::Seconds) => all(b"."),
+            Role::Time(TimeKind::Iso8601) => value.len() >= 20 && value[10] == b'T',
+            Role::Time(TimeKind::Local) => value.len() == 26 && value[2] == b'/',
+            Role::Id => value.len() == 32 && value.iter().all(u8::is_ascii_hexdigit),
+            Role::Status => value.len() == 3 && all(b""),
+            Role::Bytes(_) => all(b"-"),
+            Role::RequestTime => all(b".-"),
+            Role::UpstreamTime => all(b".,: -"),
+            _ => true,
+        }
+    }
+}

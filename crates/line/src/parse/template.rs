@@ -1,0 +1,486 @@
+//! A site's own access log: lines of a compiled `log_format`.
+//!
+//! A line is cut first with times, statuses, ids and numbers looking like such, which settles most doubts, and
+//! where that is not possible with any time, status and id, to say which of them is wrong.
+//!
+//! Every request is a hit, whatever its method and status, garbage on the port included. `page_url` is path and
+//! query as the client sent them, `host` the site's; the protocol's version is not kept. With a [`Pixel`] the
+//! requests for it are hits and the others non-hits.
+
+use memchr::memmem::Finder;
+
+use super::alt1::is_prefetch;
+use super::beacon::{Keep, Params};
+use super::cut::{End, Step, cut};
+use super::escape::Escape;
+use super::leaves;
+use super::log_format::{self, FormatError, Part};
+use super::pixel::Pixel;
+use super::request::{Client, Target, split_request, upstream_ms};
+use super::role::{Role, Span};
+use super::source::Source;
+use super::terms::Terms;
+use crate::arena::Arena;
+use crate::hit::{Hit, NoHit, Reason, Reject, Value};
+
+/// Variables of one format at the most.
+const VARIABLES_MAX: usize = 64;
+
+/// nginx's `combined`. Apache's has the same shape, with an ident where nginx writes `-`.
+const COMMON: &str =
+    r#"$remote_addr $remote_ident $remote_user [$time_local] "$request" $status $body_bytes_sent"#;
+const HEADERS: &str = r#" "$http_referer" "$http_user_agent""#;
+/// What Apache on Debian writes before the rest in `vhost_combined`.
+const VHOST: &str = "$server_name:$server_port ";
+
+/// A compiled `log_format`.
+#[derive(Debug)]
+pub struct Template {
+    name: &'static str,
+    escape: Escape,
+    /// What every line begins with.
+    lead: Vec<u8>,
+    steps: Vec<Step>,
+    pixel: Option<Pixel>,
+}
+
+impl Template {
+    /// Compiles the name of a format or a `log_format`.
+    pub(super) fn compile(text: &str) -> Result<Template, FormatError> {
+        match text.trim() {
+            "combined" => Template::build("combined", &format!("{COMMON}{HEADERS}")),
+            "common" => Template::build("common", COMMON),
+            "vhost_combined" => Template::build("vhost_combined", &format!("{VHOST}{COMMON}{HEADERS}")),
+            _ => Template::build("custom", text),
+        }
+    }
+
+    fn build(name: &'static str, text: &str) -> Result<Template, FormatError> {
+        let format = log_format::read(text)?;
+        let (escape, lead, steps) = (format.escape, Vec::new(), Vec::new());
+        let mut template = Template { name, escape, lead, steps, pixel: None };
+        let mut parts = format.parts.as_slice();
+        let mut quoted = false;
+        if let Some((Part::Literal(lead), rest)) = parts.split_first() {
+            template.lead.clone_from(lead);
+            quoted = lead.ends_with(b"\"");
+            parts = rest;
+        }
+        while let Some((Part::Variable { name, at }, rest)) = parts.split_first() {
+            let (role, rest) = match rest {
+                // The three together are what the client sent.
+                [Part::Variable { name: is_args, .. }, Part::Variable { name: args, .. }, rest @ ..]
+                    if Role::of(name) == Role::Path
+                        && is_args == "is_args"
+                        && Role::of(args) == Role::Args =>
+                {
+                    (Role::Target, rest)
+                }
+                rest => (Role::of(name), rest),
+            };
+            let (end, rest) = match rest {
+                [] => (End::Line, rest),
+                [Part::Literal(literal), rest @ ..] => {
+                    (End::Literal(Box::new(Finder::new(literal).into_owned())), rest)
+                }
+                [Part::Variable { name: next, at: next_at }, ..] => match (role.span(), Role::of(next)) {
+                    (Span::Bytes(length), _) => (End::Fixed(length), rest),
+                    (Span::NoSlash, Role::Target | Role::Path) => (End::Slash, rest),
+                    _ => {
+                        let what = format!(
+                            "nothing stands between ${name} and ${next}, so nobody can tell where one ends: \
+                             put a space or a quote there, in nginx.conf too"
+                        );
+                        return Err(FormatError::new(*next_at, what));
+                    }
+                },
+            };
+            if template.steps.len() == VARIABLES_MAX {
+                return Err(FormatError::new(*at, format!("more than {VARIABLES_MAX} variables")));
+            }
+            let next_quoted = matches!(&end, End::Literal(literal) if literal.needle().ends_with(b"\""));
+            template.steps.push(Step { variable: name.as_str().into(), role, quoted, end });
+            quoted = next_quoted;
+            parts = rest;
+        }
+        template.settle();
+        if !template.steps.iter().any(|step| matches!(step.role, Role::Time(_))) {
+            let what = "the time of the event is missing: add $time_iso8601, $time_local or, best, $msec";
+            return Err(FormatError::new(text.len(), what));
+        }
+        Ok(template)
+    }
+
+    /// Leaves one variable to every role that only one can have: the best, then the first.
+    fn settle(&mut self) {
+        for at in 0..self.steps.len() {
+            let role = self.steps[at].role;
+            let better = |(other, step): (usize, &Step)| {
+                let (theirs, ours) = (step.role.rank(), role.rank());
+                step.role.is_rival_of(role) && (theirs < ours || (theirs == ours && other < at))
+            };
+            if self.steps.iter().enumerate().any(better) {
+                self.steps[at].role = role.when_second();
+            }
+        }
+    }
+
+    /// The same lines, as those of a pixel.
+    ///
+    /// # Errors
+    /// The lines have no query that could say something.
+    pub(super) fn with_pixel(mut self, pixel: Pixel) -> Result<Template, String> {
+        let has = |role| self.steps.iter().any(|step| step.role == role);
+        if !(has(Role::Request) || has(Role::Target) || (has(Role::Path) && has(Role::Args))) {
+            return Err(
+                "the format has no query string, which is where a pixel says everything: add $request".into(),
+            );
+        }
+        self.pixel = Some(pixel);
+        Ok(self)
+    }
+
+    pub(super) fn pixel(&self) -> Option<&Pixel> {
+        self.pixel.as_ref()
+    }
+
+    pub(super) fn name(&self) -> &str {
+        self.name
+    }
+
+    pub(super) fn carries_id(&self) -> bool {
+        self.steps.iter().any(|step| step.role == Role::Id)
+    }
+
+    /// Parses a line.
+    pub(super) fn parse<'a>(
+        &self,
+        hit: &mut Hit<'a>,
+        line: &'a [u8],
+        torn: bool,
+        terms: &Terms,
+        arena: &mut Arena<'a>,
+    ) -> Result<(), NoHit> {
+        let because = |reason| Err(NoHit::Reject(Reject::new(reason)));
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if torn {
+            return because(Reason::Torn);
+        }
+        if line.is_empty() {
+            return because(Reason::Empty);
+        }
+        let mut values: [&[u8]; VARIABLES_MAX] = [&[]; VARIABLES_MAX];
+        let values = &mut values[..self.steps.len()];
+        if !(self.cut(line, true, values) || self.cut(line, false, values)) {
+            return because(Reason::Shape);
+        }
+        self.read(hit, line, values, terms, arena)
+    }
+
+    /// Cuts a line into the values of the variables.
+    fn cut<'a>(&self, line: &'a [u8], typed: bool, values: &mut [&'a [u8]]) -> bool {
+        let quotes_escaped = self.escape != Escape::None;
+        line.starts_with(&self.lead) && cut(&self.steps, line, self.lead.len(), quotes_escaped, typed, values)
+    }
+
+    /// Makes a hit of the values.
+    fn read<'a>(
+        &self,
+        hit: &mut Hit<'a>,
+        line: &'a [u8],
+        values: &[&'a [u8]],
+        terms: &Terms,
+        arena: &mut Arena<'a>,
+    ) -> Result<(), NoHit> {
+        let source = Source::new(line);
+        hit.event_type = "request";
+        let mut client = Client::default();
+        let mut target = Target::default();
+        let mut params = Params::new();
+        let mut wrong = None;
+        let mut occurred_at = None;
+        for (step, &value) in self.steps.iter().zip(values) {
+            match step.role {
+                Role::Time(kind) => {
+                    occurred_at = kind.read(value);
+                    wrong = wrong.or(occurred_at.is_none().then_some(Reason::BadTime));
+                    continue;
+                }
+                Role::Id => {
+                    hit.event_id = leaves::request_id(value);
+                    wrong = wrong.or(hit.event_id.is_none().then_some(Reason::BadId));
+                    continue;
+                }
+                Role::Status => {
+                    hit.status = leaves::status(value);
+                    wrong = wrong.or(hit.status.is_none().then_some(Reason::BadStatus));
+                    continue;
+                }
+                _ if matches!(value, b"" | b"-") => continue,
+                _ => {}
+            }
+            let text = self.escape.text(&source, value, arena);
+            let held = match step.role {
+                Role::Time(_) | Role::Id | Role::Status | Role::Ignored => true,
+                Role::Bytes(_) => keep(&mut hit.bytes_sent, leaves::bytes(value)),
+                Role::RequestTime => keep(&mut hit.request_ms, leaves::seconds_as_ms(value)),
+                Role::UpstreamTime => keep(&mut hit.upstream_ms, upstream_ms(text)),
+                Role::Request => {
+                    target.request = split_request(text);
+                    target.request.is_some()
+                }
+                Role::OptOut => {
+                    hit.opted_out |= text == "1";
+                    true
+                }
+                Role::Purpose => {
+                    hit.prefetch = is_prefetch(text.as_bytes());
+                    true
+                }
+                Role::Address => {
+                    client.see(text);
+                    client.name.is_none()
+                }
+                Role::Forwarded => {
+                    client.forwarded = client.forwarded.or_else(|| leaves::first_address(text));
+                    true
+                }
+                Role::Other => false,
+                role => {
+                    *match role {
+                        Role::Method => &mut target.method,
+                        Role::Target => &mut target.sent,
+                        Role::Path => &mut target.path,
+                        Role::Args => &mut target.args,
+                        Role::User => &mut hit.user_id,
+                        Role::Referer => &mut hit.referrer,
+                        Role::UserAgent => &mut hit.user_agent,
+                        Role::Language => &mut hit.accept_language,
+                        Role::Origin => &mut hit.origin,
+                        Role::Trace(_) => &mut hit.trace_id,
+                        _ => &mut hit.host,
+                    } = text;
+                    true
+                }
+            };
+            if !held {
+                let name =
+                    if step.role == Role::Address { "remote_host" } else { arena.copy(&step.variable) };
+                params.add(hit, name, Value::Text(text), Keep::First);
+            }
+        }
+        if let Some(reason) = wrong {
+            return Err(NoHit::Reject(Reject { reason, occurred_at, event_id: hit.event_id }));
+        }
+        hit.occurred_at = occurred_at.unwrap_or_default();
+        hit.ip = client.address();
+        match &self.pixel {
+            None => {
+                (hit.method, hit.page_url) = target.join(arena);
+                hit.site = hit.host;
+            }
+            Some(pixel) => {
+                if let Err(kind) = pixel.read(&target, hit, &mut params, terms, arena) {
+                    return Err(NoHit::NonHit(kind));
+                }
+            }
+        }
+        params.finish(hit, arena);
+        Ok(())
+    }
+}
+
+/// Keeps a number; false where there is none.
+fn keep<T>(field: &mut Option<T>, number: Option<T>) -> bool {
+    *field = number;
+    field.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hit::Parsed;
+    use crate::parse::Format;
+
+    const LOCAL: &str = "10/Oct/2000:13:55:36 -0700";
+    const ID: &str = "000102030405060708090a0b0c0d0e0f";
+
+    fn outcome<T>(format: &str, line: &str, look: impl FnOnce(Parsed<'_>) -> T) -> T {
+        let format = Format::compile(format).unwrap_or_else(|e| panic!("{format}: {e}"));
+        let mut buffer = vec![0; 1 << 16];
+        look(format.parse(line.as_bytes(), false, &Terms::default(), &mut Arena::new(&mut buffer)))
+    }
+
+    /// Fields that differ from those of an empty hit, by their debug form.
+    fn shown(format: &str, line: &str) -> String {
+        outcome(format, line, |parsed| match parsed {
+            Parsed::Hit(hit) => {
+                assert_eq!((hit.event_type, hit.app_key), ("request", ""), "{line}");
+                let empty = format!("{:#?}", Hit { event_type: "request", ..Hit::default() });
+                let empty: Vec<_> = empty.lines().collect();
+                let ip = hit.ip.map(|ip| format!("ip {ip} ")).unwrap_or_default();
+                let params = std::mem::take(&mut { hit.params.clone() });
+                let hit = Hit { ip: None, params: Vec::new(), ..hit };
+                let shown = format!("{hit:#?}");
+                let mut flat = String::new();
+                for line in shown.replace("Some(\n        ", "").replace(",\n    )", "").lines() {
+                    if !empty.contains(&line) {
+                        flat.push_str(line.trim().trim_end_matches(','));
+                        flat.push(' ');
+                    }
+                }
+                let params: String = params
+                    .iter()
+                    .map(|(name, value)| match value {
+                        Value::Text(text) => format!("{name}={text:?} "),
+                        Value::Json(text) => format!("{name}=json {text} "),
+                    })
+                    .collect();
+                format!("{flat}{ip}{params}").trim_end().to_owned()
+            }
+            Parsed::Reject(reject) => {
+                let time = reject.occurred_at.map(|_| " time").unwrap_or_default();
+                format!("{}{time}{}", reject.reason, reject.event_id.map(|_| " id").unwrap_or_default())
+            }
+            Parsed::NonHit(what) => format!("{what:?}"),
+        })
+    }
+
+    #[test]
+    fn lines_of_nginx_and_apache_are_hits() {
+        let combined = |line: &str| shown("combined", line);
+        insta::assert_snapshot!(combined(
+            r#"203.0.113.9 - - [10/Oct/2000:13:55:36 -0700] "GET /p?category=2 HTTP/1.1" 200 2326 "https://g.example/?q=x" "Mozilla/5.0 (X11; Linux)""#
+        ), @r##"occurred_at: 971211336000000 method: "GET" status: 200 bytes_sent: 2326 user_agent: "Mozilla/5.0 (X11; Linux)" page_url: "/p?category=2" referrer: "https://g.example/?q=x" ip 203.0.113.9"##);
+        insta::assert_snapshot!(combined(
+            r#"2001:db8::7 - john doe [10/Oct/2000:13:55:36 -0700] "POST /x HTTP/2.0" 302 0 "-" "-""#
+        ), @r##"occurred_at: 971211336000000 method: "POST" status: 302 bytes_sent: 0 page_url: "/x" user_id: "john doe" ip 2001:db8::7"##);
+        insta::assert_snapshot!(combined(
+            r#"203.0.113.9 - - [10/Oct/2000:13:55:36 -0700] "\x16\x03\x01\x02\x00\x01\x00\x01\xFC\x03\x03" 400 157 "-" "-""#
+        ), @r##"occurred_at: 971211336000000 status: 400 bytes_sent: 157 ip 203.0.113.9 request="\u{16}\u{3}\u{1}\u{2}\u{1}\u{1}�\u{3}\u{3}""##);
+        insta::assert_snapshot!(combined(
+            r#"203.0.113.9 - - [10/Oct/2000:13:55:36 -0700] "" 400 0 "-" "-""#
+        ), @r##"occurred_at: 971211336000000 status: 400 bytes_sent: 0 ip 203.0.113.9"##);
+        insta::assert_snapshot!(combined(
+            r#"203.0.113.9 - - [10/Oct/2000:13:55:36 -0700] "-" 408 - "-" "-""#
+        ), @r##"occurred_at: 971211336000000 status: 408 ip 203.0.113.9"##);
+        insta::assert_snapshot!(combined(
+            r#"crawler.example.net ident frank [10/Oct/2000:13:55:36 -0700] "GET /a b c HTTP/1.0" 200 1 "-" "say \"hi\" 200 5 \\""#
+        ), @r##"occurred_at: 971211336000000 method: "GET" status: 200 bytes_sent: 1 user_agent: "say \"hi\" 200 5 \\" page_url: "/a b c" user_id: "frank" remote_host="crawler.example.net" remote_ident="ident""##);
+        insta::assert_snapshot!(combined(
+            r#"unix: - - [10/Oct/2000:13:55:36 -0700] "GET http://other.example/ HTTP/1.1" 000 1 "caf\xC3\xA9 \xff\x00" "a\x22b""#
+        ), @r##"occurred_at: 971211336000000 method: "GET" status: 0 bytes_sent: 1 user_agent: "a\"b" page_url: "http://other.example/" referrer: "café �""##);
+        insta::assert_snapshot!(combined(
+            r#"203.0.113.9 - - [10/Oct/2000:13:55:36 -0700] "GET /old" 200 1 "-" "SSH-2.0 \x22 \" 200 1 \x22""#
+        ), @r##"occurred_at: 971211336000000 method: "GET" status: 200 bytes_sent: 1 user_agent: "SSH-2.0 \" \" 200 1 \"" page_url: "/old" ip 203.0.113.9"##);
+        insta::assert_snapshot!(shown("common",
+            r#"203.0.113.9 - - [10/Oct/2000:13:55:36 -0700] "OPTIONS * HTTP/1.1" 204 0"#
+        ), @r##"occurred_at: 971211336000000 method: "OPTIONS" status: 204 bytes_sent: 0 page_url: "*" ip 203.0.113.9"##);
+        insta::assert_snapshot!(shown("vhost_combined",
+            r#"shop.example:443 203.0.113.9 - - [10/Oct/2000:13:55:36 -0700] "CONNECT a.example:443 HTTP/1.1" 405 559 "-" "curl/8""#
+        ), @r#"occurred_at: 971211336000000 method: "CONNECT" status: 405 bytes_sent: 559 user_agent: "curl/8" host: "shop.example" site: "shop.example" page_url: "a.example:443" ip 203.0.113.9 server_port="443""#);
+    }
+
+    #[test]
+    fn any_log_format_is_a_parser() {
+        insta::assert_snapshot!(shown(
+            r#"log_format j escape=json '{"t":"$msec","id":"$request_id","a":"$remote_addr","f":"$http_x_forwarded_for",'
+               '"r":"$request","s":$status,"b":$bytes_sent,"rt":$request_time,"ut":"$upstream_response_time","ua":"$http_user_agent","h":"$host","c":"$upstream_cache_status"}';"#,
+            &format!(r#"{{"t":"971211336.123","id":"{ID}","a":"unix:","f":"unknown, 203.0.113.9:80, 10.0.0.1","r":"GET /\u001b HTTP/1.1","s":200,"b":12,"rt":0.250,"ut":"0.1, - : 0.02","ua":"a\",\"h\":\"b\\","h":"shop.example","c":"MISS"}}"#),
+        ), @r#"occurred_at: 971211336123000 event_id: 5233100606242806050955395731361295 method: "GET" status: 200 bytes_sent: 12 request_ms: 250 upstream_ms: 120 user_agent: "a\",\"h\":\"b\\" host: "shop.example" site: "shop.example" page_url: "/\u{1b}" ip 203.0.113.9 upstream_cache_status="MISS""#);
+        insta::assert_snapshot!(shown(
+            "$time_iso8601|$request_method|$scheme://$host$uri$is_args$args|$status|$remote_addr|$http_x_forwarded_for",
+            "2000-10-10T13:55:36-07:00|PUT|https://shop.example/p?a=b|201|10.0.0.1|203.0.113.9",
+        ), @r#"occurred_at: 971211336000000 method: "PUT" status: 201 host: "shop.example" site: "shop.example" page_url: "/p?a=b" ip 10.0.0.1 scheme="https""#);
+        insta::assert_snapshot!(shown(
+            "escape=none $msec $uri $args $http_user_agent",
+            r"971211336.000 /p a=\x41 curl 8 \",
+        ), @r##"occurred_at: 971211336000000 user_agent: "curl 8 \\" page_url: "/p?a=\\x41""##);
+        insta::assert_snapshot!(shown(
+            "$time_local$request_id $time_iso8601$msec $http_dnt $http_sec_purpose $http_traceparent $server_name $http_host",
+            &format!("{LOCAL}{ID} 2000-10-10T13:55:36-07:00971211336.001 1 prefetch 00-ab-cd-01 _ shop.example"),
+        ), @r#"occurred_at: 971211336001000 event_id: 5233100606242806050955395731361295 host: "shop.example" site: "shop.example" opted_out: true prefetch: true trace_id: "00-ab-cd-01" server_name="_""#);
+        insta::assert_snapshot!(shown(
+            "[$time_local] $request_time $upstream_response_time $body_bytes_sent $bytes_sent $remote_user\t$connection",
+            &format!("[{LOCAL}] 99999999.1 0.1,, 5 12345678901234567890 a b\t7\r"),
+        ), @r##"occurred_at: 971211336000000 user_id: "a b" request_time="99999999.1" upstream_response_time="0.1,," body_bytes_sent="5" bytes_sent="12345678901234567890" connection="7""##);
+    }
+
+    #[test]
+    fn what_does_not_match_is_a_reject() {
+        let combined = |line: &str| shown("combined", line);
+        let line = |time: &str, status: &str| {
+            format!(r#"203.0.113.9 - - [{time}] "GET / HTTP/1.1" {status} 5 "-" "-""#)
+        };
+        for (line, expect) in [
+            (String::new(), "empty"),
+            ("\r".into(), "empty"),
+            ("x".into(), "shape"),
+            (line(LOCAL, "200") + "x", "shape"),
+            (line(LOCAL, "200") + " \"203.0.113.9\"", "shape"),
+            (line(LOCAL, "200").replace(" 5 ", " many "), "shape"),
+            (line(LOCAL, "200").replace('[', ""), "shape"),
+            (line(LOCAL, "200").replace("HTTP/1.1\"", "HTTP/1.1"), "shape"),
+            (line(LOCAL, "200").trim_end_matches('"').to_owned(), "shape"),
+            (line(LOCAL, "200")[..60].to_owned(), "shape"),
+            (line("10/Okt/2000:13:55:36 -0700", "200"), "bad_time"),
+            (line("", "200"), "bad_time"),
+            (line(LOCAL, "2000"), "bad_status time"),
+            (line(LOCAL, "-"), "bad_status time"),
+            (line(LOCAL, ""), "bad_status time"),
+            (line("-", "-"), "bad_time"),
+        ] {
+            assert_eq!(combined(&line), expect, "{line}");
+        }
+        for (line, expect) in [
+            (format!("971211336.000 {ID} 200"), "status: 200"),
+            (format!("971211336.000 {ID}0 200"), "bad_id time"),
+            ("971211336.000 - 200".into(), "bad_id time"),
+            (format!("971211336 {ID} 20"), "bad_status time id"),
+            (format!("now {ID} 200"), "bad_time id"),
+        ] {
+            let got = shown("$msec $request_id $status", &line);
+            assert!(got.contains(expect), "{line}: {got}");
+        }
+        let format = Format::compile("common").unwrap();
+        let torn = format.parse(b"x", true, &Terms::default(), &mut Arena::new(&mut []));
+        assert_eq!(torn, Parsed::Reject(Reject::new(Reason::Torn)));
+    }
+
+    #[test]
+    fn formats_that_leave_doubts_are_refused() {
+        for (format, at, part) in [
+            ("$remote_addr $status", 20, "time of the event is missing"),
+            ("$status$msec", 7, "between $status and $msec"),
+            ("$msec$status", 5, "between $msec and $status"),
+            ("$msec $uri$args", 10, "between $uri and $args"),
+            ("$msec $uri$request_uri", 10, "between"),
+            ("$time_foo", 9, "$msec"),
+        ] {
+            let error = Template::compile(format).unwrap_err();
+            assert_eq!(error.at, at, "{format}: {error}");
+            assert!(error.to_string().contains(part), "{format}: {error}");
+        }
+        let many = "$a ".repeat(65) + "$msec";
+        assert!(Template::compile(&many).unwrap_err().what.contains("64 variables"));
+    }
+
+    #[test]
+    fn formats_say_what_they_carry() {
+        assert!(!Template::compile("combined").unwrap().carries_id());
+        assert!(Template::compile("$msec $request_id").unwrap().carries_id());
+        for name in ["combined", "common", "vhost_combined"] {
+            assert_eq!(Template::compile(name).unwrap().name(), name);
+        }
+        assert_eq!(Template::compile("$msec").unwrap().name(), "custom");
+    }
+
+    #[test]
+    fn no_line_takes_long() {
+        // Hours, were every way to cut it tried.
+        let format = Format::compile("$a $upstream_response_time $b $c $status $msec").unwrap();
+        let line = "1 ".repeat(128 * 1024);
+        let parsed = format.parse(line.as_bytes(), false, &Terms::default(), &mut Arena::new(&mut []));
+        assert!(matches!(parsed, Parsed::Reject(_)), "{parsed:?}");
+    }
+}

@@ -1,0 +1,342 @@
+//! The one transaction: rows, rejects and the advance of the checkpoints, all or nothing.
+//!
+//! ```text
+//! BEGIN; advisory locks; ids; UPDATE checkpoints … WHERE they stand as the reader knew them; rejects; COPY; COMMIT
+//! ```
+//!
+//! Statements that do not need each other's answers are sent together: where batches are small, the way to the server and
+//! back takes longer than the work. Nothing but reading is sent before the transaction is known to be open, and what rows
+//! refer to, which is committed by itself.
+//!
+//! Everything that loads goes through [`commit`]. It returns what was counted, or why nothing was: the caller
+//! forgets all it knows of the database after any error, and reads it back.
+
+mod advance;
+mod ids;
+mod rows;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use alt_line::batch::{Batch, RejectSpan};
+use alt_line::checkpoint::Proof;
+use alt_line::hit::Micros;
+use alt_process::clock::system_time;
+use alt_process::fault::{self, Step};
+use bytes::Bytes;
+use futures_util::future::join4;
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+pub use rows::Patience;
+
+use super::files::{Facts, Reached};
+use super::partitions::{self, Month};
+use super::{NOTICE_THAT_WE_ARE_GONE, Trouble, classify, classify_any, dimensions};
+use advance::{advance, enter_files, note_by_ids};
+use ids::{ids_there, loaded_times, may_be_there};
+use rows::{copy_rows, find_refused, prepare_copy};
+
+const REJECT: &str = include_str!("../../../sql/reject.sql");
+
+/// First key of the advisory locks of hours; the second is the hour since 1970.
+const LOCK_HOURS: i32 = 0x616c_7401;
+
+/// Something that can still show that a file holds what was read from it.
+pub trait Proves: Send + Sync {
+    /// Whether the file's bytes that end at `at` still hash to `proof`.
+    fn holds(&self, proof: &Proof, at: u64) -> bool;
+}
+
+/// A batch with what its transaction needs of its files.
+pub struct Work {
+    /// What to load.
+    pub batch: Batch,
+    /// Per section: the open file, where its bytes could have changed since they were read.
+    pub proofs: Vec<Option<Arc<dyn Proves>>>,
+    /// Per section: where the file was seen. Needed for new files; for others stored where given.
+    pub facts: Vec<Option<Facts>>,
+    /// The state of the database's caches under which it was made.
+    pub epoch: u64,
+    /// What is told to those who watch once it is committed: how far files are, and up to when all is.
+    reached: Vec<(Arc<Reached>, u64, Option<Micros>)>,
+    caught_up: Option<(Arc<AtomicI64>, Micros)>,
+}
+
+impl Work {
+    /// Nothing yet.
+    pub fn new(epoch: u64) -> Work {
+        Work {
+            batch: Batch::default(),
+            proofs: Vec::new(),
+            facts: Vec::new(),
+            epoch,
+            reached: Vec::new(),
+            caught_up: None,
+        }
+    }
+
+    /// Notes how far a file is, whose section was closed last, once this is committed.
+    pub fn reaches(&mut self, file: &Arc<Reached>, bytes: u64) {
+        let current = self.batch.current();
+        let last = self.batch.keys.last().filter(|key| key.section as usize == current);
+        self.reached.push((Arc::clone(file), bytes, last.map(|key| key.occurred_at)));
+    }
+
+    /// Notes that once this is committed, all is that was in the source's files at a time.
+    pub fn catches_up(&mut self, caught_up: &Arc<AtomicI64>, at: Micros) {
+        self.caught_up = Some((Arc::clone(caught_up), at));
+    }
+
+    /// It is committed.
+    pub fn tell(&self) {
+        for (file, bytes, until) in &self.reached {
+            file.advance(*bytes, *until);
+        }
+        if let Some((caught_up, at)) = &self.caught_up {
+            caught_up.store(*at, Ordering::Relaxed);
+        }
+    }
+
+    /// Notes what belongs to the section closed last.
+    pub fn note(&mut self, facts: Option<Facts>, proof: Option<Arc<dyn Proves>>) {
+        let sections = self.batch.sections.len();
+        self.facts.resize_with(sections, || None);
+        self.proofs.resize_with(sections, || None);
+        let current = self.batch.current();
+        if facts.is_some() {
+            self.facts[current] = facts;
+        }
+        self.proofs[current] = proof;
+    }
+}
+
+/// Why nothing was committed.
+#[derive(Debug)]
+pub enum Failure {
+    /// A checkpoint or a file is not what the reader knew: read it back and go on from there.
+    Stale(&'static str),
+    /// PostgreSQL said no, or nothing.
+    Postgres(Trouble, anyhow::Error),
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let is_checkpoint = error.as_db_error().and_then(|e| e.table()) == Some("checkpoints");
+        if is_checkpoint && error.code() == Some(&SqlState::UNIQUE_VIOLATION) {
+            return Failure::Stale("another process took the same place among files that begin alike");
+        }
+        Failure::Postgres(classify(&error), error.into())
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Failure::Postgres(classify_any(&error), error)
+    }
+}
+
+/// What one connection remembers between commits; thrown away with it, and after any failure.
+#[derive(Debug, Default)]
+pub struct Memory {
+    partitions: BTreeSet<Month>,
+}
+
+impl Memory {
+    /// Makes the partitions of `months` that are not known to be there.
+    pub async fn ensure_partitions(
+        &mut self,
+        client: &Client,
+        months: impl Iterator<Item = Month>,
+    ) -> anyhow::Result<()> {
+        partitions::ensure(client, months, &mut self.partitions).await
+    }
+
+    /// Partitions may have gone.
+    pub fn forget_partitions(&mut self) {
+        self.partitions.clear();
+    }
+}
+
+/// Loads `work` in one transaction. On success the batch holds what was loaded, with the counts per section; its `data`
+/// only keeps its room.
+pub async fn commit(
+    client: &Client,
+    work: &mut Work,
+    memory: &mut Memory,
+    patience: &mut Patience,
+) -> Result<(), Failure> {
+    let months: BTreeSet<Month> = work.batch.hours().map(partitions::month_of_hour).collect();
+    memory.ensure_partitions(client, months.into_iter()).await?;
+
+    let data = Bytes::from(std::mem::take(&mut work.batch.data));
+    loop {
+        let outcome = transaction(client, work, &data).await;
+        match outcome {
+            Ok(()) => {
+                patience.refill(work.batch.keys.len());
+                work.batch.data = Vec::from(data);
+                return Ok(());
+            }
+            Err(failure) => {
+                // A connection that is gone has rolled back by itself.
+                let rolled_back = client.batch_execute("ROLLBACK").await.is_ok();
+                let Failure::Postgres(Trouble::Data, _) = &failure else { return Err(failure) };
+                if !rolled_back {
+                    return Err(failure);
+                }
+                let rows = work.batch.keys.len();
+                let refused = find_refused(client, &work.batch, &data).await;
+                let ended = client.batch_execute("ROLLBACK").await;
+                let refused = refused?;
+                ended?;
+                if refused.is_empty() || !patience.spend(refused.len(), rows) {
+                    return Err(match failure {
+                        Failure::Postgres(_, error) => Failure::Postgres(
+                            Trouble::Stop,
+                            error.context(format!(
+                                "PostgreSQL refuses {} of {rows} rows for their data: too many to be the rows' fault; \
+                                 was a column or the encoding of the database changed?",
+                                refused.len(),
+                            )),
+                        ),
+                        stale @ Failure::Stale(_) => stale,
+                    });
+                }
+                work.batch.refuse(&refused);
+            }
+        }
+    }
+}
+
+/// Finds out what [`commit`] would do, and writes nothing: rows that are there already are cut out.
+pub async fn rehearse(client: &Client, work: &mut Work) -> Result<(), Failure> {
+    client.batch_execute("BEGIN READ ONLY; SET LOCAL statement_timeout = '5min'").await?;
+    let loaded = loaded_times(client, &work.batch).await?;
+    let there = ids_there(client, &work.batch, &loaded).await?;
+    client.batch_execute("ROLLBACK").await?;
+    work.batch.cut_loaded(&there);
+    Ok(())
+}
+
+async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(), Failure> {
+    // Once: where it is tried again without refused rows, they are there.
+    let mut new = std::mem::take(&mut work.batch.new);
+    let (referred_to, begun, is_doubtful, mut loaded) = join4(
+        // Committed by itself, before the transaction begins.
+        dimensions::add(client, &mut new),
+        begin(client, &work.batch),
+        may_be_there(client, &work.batch),
+        loaded_times(client, &work.batch),
+    )
+    .await;
+    referred_to.map_err(|error| match classify_any(&error) {
+        // Of the rows it says nothing.
+        Trouble::Data => Failure::Postgres(Trouble::Stop, error),
+        trouble => Failure::Postgres(trouble, error),
+    })?;
+    fault::at(Step::AgentsAdded);
+    begun?;
+    if is_doubtful? {
+        let is_locked = work.batch.reads_ids();
+        work.batch.read_all_ids();
+        if !is_locked {
+            client.batch_execute("ROLLBACK").await?;
+            begin(client, &work.batch).await?;
+        }
+        loaded = loaded_times(client, &work.batch).await;
+    }
+    let loaded = loaded?;
+    fault::at(Step::Begun);
+    if work.batch.reads_ids() {
+        let there = ids_there(client, &work.batch, &loaded).await?;
+        fault::at(Step::IdsRead);
+        work.batch.cut_loaded(&there);
+    }
+    let added = work.batch.added();
+    enter_files(client, work, &added).await?;
+    // All of them to their ends, so that no statement is left behind prepared.
+    let (advanced, noted, quarantined, copy) = join4(
+        advance(client, &work.batch, &added),
+        note_by_ids(client, &work.batch, &added),
+        quarantine(client, &work.batch),
+        prepare_copy(client),
+    )
+    .await;
+    advanced.and(noted).and(quarantined)?;
+    fault::at(Step::Advanced);
+    copy_rows(client, &copy?, &work.batch, data, 0..work.batch.keys.len()).await?;
+    fault::at(Step::Copied);
+    for (section, proof) in work.batch.sections.iter().zip(&work.proofs) {
+        let heads = [Some(section.file.head()), section.better_head];
+        let ends = [(&section.from_tail, section.from), (&section.to_tail, section.to)];
+        let holds = |p: &Arc<dyn Proves>| {
+            let heads = heads.iter().flatten().all(|head| p.holds(&head.proof, u64::from(head.proof.bytes)));
+            heads && ends.iter().all(|(tail, at)| p.holds(tail, *at))
+        };
+        if !proof.as_ref().is_none_or(holds) {
+            return Err(Failure::Stale("a file changed while it was loaded"));
+        }
+    }
+    client.batch_execute("COMMIT").await?;
+    fault::at(Step::Committed);
+    Ok(())
+}
+
+/// Opens the transaction and takes the locks of the batch's hours: shared where checkpoints prove all of it,
+/// exclusive where ids are read, so that the reading statement sees all that others committed.
+async fn begin(client: &Client, batch: &Batch) -> Result<(), Failure> {
+    let mut sql = format!(
+        // The level that the id-reading statement relies on, whatever the role's default.
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '10s'; \
+         SET LOCAL statement_timeout = '5min'; {NOTICE_THAT_WE_ARE_GONE}"
+    );
+    let lock = if batch.reads_ids() { "pg_advisory_xact_lock" } else { "pg_advisory_xact_lock_shared" };
+    let hours: Vec<String> = batch.hours().map(|h| h.to_string()).collect();
+    if !hours.is_empty() {
+        // unnest gives its rows in order, so the locks are taken in ascending order.
+        sql += &format!(
+            "; SELECT count({lock}({LOCK_HOURS}, h)) FROM unnest('{{{}}}'::int[]) h",
+            hours.join(",")
+        );
+    }
+    client.batch_execute(&sql).await?;
+    Ok(())
+}
+
+async fn quarantine(client: &Client, batch: &Batch) -> Result<(), Failure> {
+    let spans: Vec<&RejectSpan> = batch.rejects.iter().filter(|span| span.is_new).collect();
+    if spans.is_empty() {
+        return Ok(());
+    }
+    let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    client
+        .execute_typed(
+            REJECT,
+            &[
+                (&spans.iter().map(|s| s.file_id).collect::<Vec<_>>(), Type::INT4_ARRAY),
+                (&spans.iter().map(|s| signed(s.offset)).collect::<Vec<_>>(), Type::INT8_ARRAY),
+                (&spans.iter().map(|s| signed(s.bytes)).collect::<Vec<_>>(), Type::INT8_ARRAY),
+                (
+                    &spans.iter().map(|s| i32::try_from(s.lines).unwrap_or(i32::MAX)).collect::<Vec<_>>(),
+                    Type::INT4_ARRAY,
+                ),
+                (&spans.iter().map(|s| s.reason.as_str()).collect::<Vec<_>>(), Type::TEXT_ARRAY),
+                (&spans.iter().map(|s| s.detail.as_deref()).collect::<Vec<_>>(), Type::TEXT_ARRAY),
+                (
+                    &spans.iter().map(|s| s.occurred_at.map(system_time)).collect::<Vec<_>>(),
+                    Type::TIMESTAMPTZ_ARRAY,
+                ),
+                (
+                    &spans.iter().map(|s| s.event_id.map(Uuid::from_u128)).collect::<Vec<_>>(),
+                    Type::UUID_ARRAY,
+                ),
+                (&spans.iter().map(|s| s.raw.as_deref()).collect::<Vec<_>>(), Type::BYTEA_ARRAY),
+            ],
+        )
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! Which rows of a batch are there already, by their ids, where no checkpoint proves that they are not.
+//!
+//! What it reads holds till the transaction's end under the locks of the batch's hours.
+
+use std::time::SystemTime;
+
+use alt_line::batch::Batch;
+use alt_line::hit::Micros;
+use alt_process::clock::{micros, system_time};
+use foldhash::{HashSet, HashSetExt};
+use futures_util::future::try_join_all;
+use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
+
+use super::Failure;
+use crate::statements::statements;
+
+const IDS_BY_INDEX: &str = include_str!("../../../../sql/ids_by_index.sql");
+const IDS_THERE: &str = include_str!("../../../../sql/ids_there.sql");
+
+/// Whether anything was loaded by ids in the time of the batch: a replay of a copy may have run ahead of the log that
+/// it was copied from, and then a checkpoint proves too little.
+pub(super) async fn may_be_there(client: &Client, batch: &Batch) -> Result<bool, Failure> {
+    let Some((first, last)) = batch.times().filter(|_| batch.trusts_checkpoints()) else { return Ok(false) };
+    let sql = "SELECT EXISTS (SELECT 1 FROM loaded_by_ids WHERE first_at <= $2 AND last_at >= $1)";
+    let params: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&system_time(first), Type::TIMESTAMPTZ), (&system_time(last), Type::TIMESTAMPTZ)];
+    Ok(client.query_typed_one(sql, &params).await?.get(0))
+}
+
+/// From when to when something is loaded already, of the time of the rows whose ids are asked for: disjoint, ascending.
+pub(super) async fn loaded_times(client: &Client, batch: &Batch) -> Result<Vec<(Micros, Micros)>, Failure> {
+    let mut loaded: Vec<(Micros, Micros)> = Vec::new();
+    let times = || batch.asked_for().map(|k| k.occurred_at);
+    let (Some(first), Some(last)) = (times().min(), times().max()) else { return Ok(loaded) };
+    let sql = "SELECT first_at, last_at FROM checkpoints WHERE first_at <= $2 AND last_at >= $1 \
+               UNION ALL \
+               SELECT first_at, last_at FROM loaded_by_ids WHERE first_at <= $2 AND last_at >= $1 \
+               ORDER BY first_at";
+    let params: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&system_time(first), Type::TIMESTAMPTZ), (&system_time(last), Type::TIMESTAMPTZ)];
+    for row in client.query_typed(sql, &params).await? {
+        let (from, to) = (micros(row.get::<_, SystemTime>(0)), micros(row.get::<_, SystemTime>(1)));
+        match loaded.last_mut() {
+            Some(before) if from <= before.1 => before.1 = before.1.max(to),
+            _ => loaded.push((from, to)),
+        }
+    }
+    Ok(loaded)
+}
+
+/// Those of the batch's rows whose ids are asked for that are there already. Only instants that lie within what
+/// is loaded are looked up: into an empty range nothing is read.
+pub(super) async fn ids_there(
+    client: &Client,
+    batch: &Batch,
+    loaded: &[(Micros, Micros)],
+) -> Result<HashSet<(i32, Micros, u128)>, Failure> {
+    let mut there = HashSet::new();
+    let mut wanted: Vec<(i32, Micros)> = Vec::new();
+    for key in batch.asked_for() {
+        let at = loaded.partition_point(|range| range.1 < key.occurred_at);
+        if loaded.get(at).is_some_and(|range| range.0 <= key.occurred_at) {
+            wanted.push((key.app_id, key.occurred_at));
+        }
+    }
+    wanted.sort_unstable();
+    wanted.dedup();
+    let (apps, times): (Vec<i32>, Vec<SystemTime>) =
+        wanted.into_iter().map(|(app, at)| (app, system_time(at))).unzip();
+    let (Some(first), Some(last)) = (times.iter().min(), times.iter().max()) else { return Ok(there) };
+    // Sent together, and each by itself, because Citus passes on the whole message that a setting comes in.
+    let settings = statements(IDS_BY_INDEX).into_iter().map(|setting| client.batch_execute(setting));
+    try_join_all(settings).await?;
+    let params: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&apps, Type::INT4_ARRAY),
+        (&times, Type::TIMESTAMPTZ_ARRAY),
+        (first, Type::TIMESTAMPTZ),
+        (last, Type::TIMESTAMPTZ),
+    ];
+    for row in client.query_typed(IDS_THERE, &params).await? {
+        let at = micros(row.get::<_, SystemTime>(1));
+        there.insert((row.get(0), at, row.get::<_, Uuid>(2).as_u128()));
+    }
+    Ok(there)
+}

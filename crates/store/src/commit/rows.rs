@@ -1,0 +1,130 @@
+//! The rows of a batch, by COPY, and which of them PostgreSQL refuses.
+
+use std::time::Instant;
+
+use alt_line::batch::Batch;
+use alt_line::copy::{COLUMNS, HEADER, TRAILER};
+use alt_process::fault::{self, Step};
+use bytes::Bytes;
+use futures_util::SinkExt;
+use tokio_postgres::{Client, Statement};
+
+use super::Failure;
+use crate::{NOTICE_THAT_WE_ARE_GONE, Trouble};
+
+/// Bytes that go into one message of COPY.
+const COPY_CHUNK_BYTES: usize = 128 * 1024;
+
+/// Refused rows that are taken for rejects before more good rows must come: beyond it, it is not the rows.
+const REFUSED_MAX: f64 = 10.0;
+
+/// How many rows PostgreSQL may still refuse before loading stops: refills with the rows it takes, and with time.
+#[derive(Debug)]
+pub struct Patience {
+    left: f64,
+    since: Instant,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience { left: REFUSED_MAX, since: Instant::now() }
+    }
+}
+
+impl Patience {
+    pub(super) fn spend(&mut self, refused: usize, rows: usize) -> bool {
+        // On a quiet site good rows are rare: time heals too.
+        self.left = (self.left + self.since.elapsed().as_secs_f64() / 60.0).min(REFUSED_MAX);
+        self.since = Instant::now();
+        let (refused, rows) = (refused as f64, rows as f64);
+        if refused > self.left.max(rows / 100.0) {
+            return false;
+        }
+        self.left = (self.left - refused).max(0.0);
+        true
+    }
+
+    pub(super) fn refill(&mut self, rows: usize) {
+        self.left = (self.left + rows as f64 / 100.0).min(REFUSED_MAX);
+    }
+}
+
+/// Prepares the COPY of rows.
+pub(super) async fn prepare_copy(client: &Client) -> Result<Statement, Failure> {
+    Ok(client.prepare(&format!("COPY access_logs ({}) FROM STDIN (FORMAT binary)", COLUMNS)).await?)
+}
+
+/// Copies the rows `which` of the batch.
+pub(super) async fn copy_rows(
+    client: &Client,
+    copy: &Statement,
+    batch: &Batch,
+    data: &Bytes,
+    which: std::ops::Range<usize>,
+) -> Result<(), Failure> {
+    if which.is_empty() {
+        return Ok(());
+    }
+    let sink = client.copy_in::<_, Bytes>(copy).await?;
+    let mut sink = std::pin::pin!(sink);
+    sink.feed(Bytes::from_static(HEADER)).await?;
+    for range in batch.ranges(which.start, which.end) {
+        let mut rest = data.slice(range);
+        while !rest.is_empty() {
+            let chunk = rest.split_to(rest.len().min(COPY_CHUNK_BYTES));
+            sink.feed(chunk).await?;
+            fault::at(Step::Copying);
+        }
+    }
+    sink.feed(Bytes::from_static(TRAILER)).await?;
+    let copied = sink.as_mut().finish().await?;
+    if copied != which.len() as u64 {
+        return Err(Failure::Postgres(
+            Trouble::Stop,
+            anyhow::anyhow!(
+                "PostgreSQL took {copied} of {} rows: does a trigger or rule on access_logs drop rows?",
+                which.len()
+            ),
+        ));
+    }
+    Ok(())
+}
+
+/// Finds the rows that PostgreSQL refuses for their data, by halves, in a transaction that the caller rolls
+/// back: indices into `batch.keys`, ascending, with PostgreSQL's message.
+pub(super) async fn find_refused(
+    client: &Client,
+    batch: &Batch,
+    data: &Bytes,
+) -> Result<Vec<(usize, String)>, Failure> {
+    client
+        .batch_execute(&format!("BEGIN; SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '5min'; {NOTICE_THAT_WE_ARE_GONE}"))
+        .await?;
+    let statement = prepare_copy(client).await?;
+    let mut refused = Vec::new();
+    let mut halves: Vec<_> = std::iter::once(0..batch.keys.len()).collect();
+    while let Some(range) = halves.pop() {
+        client.batch_execute("SAVEPOINT half").await?;
+        match copy_rows(client, &statement, batch, data, range.clone()).await {
+            Ok(()) => client.batch_execute("RELEASE SAVEPOINT half").await?,
+            Err(Failure::Postgres(Trouble::Data, error)) => {
+                client.batch_execute("ROLLBACK TO SAVEPOINT half").await?;
+                if range.len() == 1 {
+                    let said = error.downcast_ref::<tokio_postgres::Error>().and_then(|e| e.as_db_error());
+                    let message = said.map_or_else(|| format!("{error:#}"), |e| e.message().to_owned());
+                    refused.push((range.start, message));
+                } else {
+                    let middle = range.start + range.len() / 2;
+                    halves.push(middle..range.end);
+                    halves.push(range.start..middle);
+                }
+            }
+            Err(other) => return Err(other),
+        }
+        // Far beyond what could be rejects: no need to try every row.
+        if refused.len() as f64 > REFUSED_MAX.max(batch.keys.len() as f64 / 100.0) {
+            break;
+        }
+    }
+    Ok(refused)
+}

@@ -1,0 +1,713 @@
+//! Connecting to PostgreSQL: where, as whom, with which password, and over which transport.
+//!
+//! `sslmode`, `sslrootcert` and `passfile` are taken out of the URL and handled here; tokio-postgres sees
+//! the rest. Invariants: bytes leave this machine only over TLS with the server's name verified, unless
+//! `sslmode=disable` says otherwise; nothing is set on the session, so that transaction poolers work.
+
+use std::fmt::Write;
+use std::io::ErrorKind;
+use std::ops::{Deref, DerefMut};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use alt_process::fault;
+use anyhow::{Context, anyhow, bail};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tokio::sync::oneshot;
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Client, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// Where distributions keep the certificates of public authorities.
+const SYSTEM_ROOTS: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
+const DEFAULT_SOCKETS: &str = "/var/run/postgresql";
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a server may take for its last answers once nobody waits for them.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A connection. Once it is dropped, what is still wanted of it may end; then it is closed, after half a minute
+/// also where the server says nothing any more, so that whoever stands in between sees that nobody waits.
+#[derive(Debug)]
+pub struct Connection {
+    client: Client,
+    _held: oneshot::Sender<()>,
+}
+
+impl Deref for Connection {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut Client {
+        &mut self.client
+    }
+}
+
+/// Connects, and lets a task carry the connection until it is dropped.
+///
+/// # Errors
+/// The URL, a password file or a certificate is not usable, or the server cannot be reached or refuses;
+/// a [`tokio_postgres::Error`] is in the chain for [`super::classify_any`].
+pub async fn connect(config: &alt_config::Postgres, application_name: &str) -> anyhow::Result<Connection> {
+    connect_counted(config, application_name, Arc::default()).await
+}
+
+/// [`connect`]; `open` is one more as long as the connection is.
+///
+/// # Errors
+/// The same.
+pub async fn connect_counted(
+    config: &alt_config::Postgres,
+    application_name: &str,
+    open: Arc<AtomicU64>,
+) -> anyhow::Result<Connection> {
+    let mut target = Target::read(&config.url)?;
+    let password = match target.pg.get_password() {
+        Some(_) => None,
+        None => find_password(config, &target, |name| std::env::var(name).ok())?,
+    };
+    if let Some(password) = password {
+        target.pg.password(password);
+    }
+    target.pg.application_name(application_name);
+    let place = target.to_string();
+    tokio::time::timeout(fault::wait(CONNECT_TIMEOUT), connection(&target, Counted::new(open)))
+        .await
+        .with_context(|| format!("connect to {place}: no answer within {CONNECT_TIMEOUT:?}"))?
+        .with_context(|| format!("connect to {place}"))
+}
+
+/// Whether the server will go by the account of this process: only unix sockets, and neither a user nor a
+/// password is named.
+///
+/// # Errors
+/// The URL cannot be understood.
+pub fn is_by_peer(config: &alt_config::Postgres) -> anyhow::Result<bool> {
+    let target = Target::read(&config.url)?;
+    let named = target.pg.get_user().is_some() || target.pg.get_password().is_some();
+    Ok(all_sockets(&target.pg) && !named && config.password_file.is_none())
+}
+
+/// Whether the URL itself holds a password.
+///
+/// # Errors
+/// The URL cannot be understood.
+pub fn has_password(config: &alt_config::Postgres) -> anyhow::Result<bool> {
+    Ok(Target::read(&config.url)?.pg.get_password().is_some())
+}
+
+async fn connection(target: &Target, open: Counted) -> anyhow::Result<Connection> {
+    let (held, dropped) = oneshot::channel();
+    let client = match &target.tls {
+        None => {
+            let (client, connection) = target.pg.connect(NoTls).await.map_err(explain)?;
+            tokio::spawn(carry(connection, open, dropped));
+            client
+        }
+        Some(roots) => {
+            let tls = MakeRustlsConnect::new(tls_config(roots)?);
+            let (client, connection) = target.pg.connect(tls).await.map_err(explain)?;
+            tokio::spawn(carry(connection, open, dropped));
+            client
+        }
+    };
+    Ok(Connection { client, _held: held })
+}
+
+/// A connection that counts as long as it is open.
+struct Counted(Arc<AtomicU64>);
+
+impl Counted {
+    fn new(count: Arc<AtomicU64>) -> Counted {
+        count.fetch_add(1, Ordering::Relaxed);
+        Counted(count)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+async fn carry(
+    connection: impl Future<Output = Result<(), tokio_postgres::Error>>,
+    _open: Counted,
+    dropped: oneshot::Receiver<()>,
+) {
+    let given_up = async {
+        let _ = dropped.await;
+        tokio::time::sleep(fault::wait(CLOSE_TIMEOUT)).await;
+    };
+    tokio::select! {
+        ended = connection => match ended {
+            Ok(()) => tracing::debug!("the connection to PostgreSQL was closed"),
+            Err(error) => tracing::debug!(%error, "the connection to PostgreSQL was lost"),
+        },
+        () = given_up => tracing::debug!("a connection to PostgreSQL that does not answer was closed"),
+    }
+}
+
+/// Adds the mend to the errors that people meet when they set things up.
+fn explain(error: tokio_postgres::Error) -> anyhow::Error {
+    let mend = match error.code().map(tokio_postgres::error::SqlState::code) {
+        Some("3D000") => "the database does not exist: run `alt setup` as root, or createdb",
+        Some("28000") => {
+            "the role does not exist or may not log in like this: run `alt setup` as root, \
+                          run this command as user alt, or set postgres.url"
+        }
+        Some("28P01") => "the password was refused: see postgres.password_file, PGPASSWORD, ~/.pgpass",
+        Some(_) => "PostgreSQL refused the connection",
+        None => match chained_io(&error).map(std::io::Error::kind) {
+            Some(ErrorKind::NotFound | ErrorKind::ConnectionRefused) => {
+                "nothing listens there: start PostgreSQL, or set postgres.url"
+            }
+            Some(ErrorKind::PermissionDenied) => "this user may not open the socket",
+            Some(ErrorKind::InvalidData) => {
+                "the server's certificate was not accepted: name its authority with sslrootcert=FILE, and \
+                 the server by the name in its certificate"
+            }
+            _ if caused_by(&error, "password missing") => {
+                "the server wants a password: see postgres.password_file, PGPASSWORD, ~/.pgpass"
+            }
+            _ if caused_by(&error, "does not support TLS") => {
+                "the server offers no TLS: turn on ssl there, or accept an open line with sslmode=disable"
+            }
+            _ => "PostgreSQL cannot be reached",
+        },
+    };
+    anyhow::Error::new(error).context(mend)
+}
+
+fn caused_by(error: &tokio_postgres::Error, what: &str) -> bool {
+    std::error::Error::source(error).is_some_and(|cause| cause.to_string().contains(what))
+}
+
+fn chained_io<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a std::io::Error> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref() {
+            return Some(io);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// Where to connect to, as whom, and whether with TLS.
+struct Target {
+    pg: tokio_postgres::Config,
+    tls: Option<Roots>,
+    passfile: Option<PathBuf>,
+}
+
+/// Whose signature makes a server's certificate good.
+#[derive(Debug, PartialEq, Eq)]
+enum Roots {
+    System,
+    File(PathBuf),
+}
+
+impl std::fmt::Display for Target {
+    /// `PostgreSQL, database alt at /var/run/postgresql as user alt`; never the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PostgreSQL")?;
+        if let Some(name) = self.pg.get_dbname() {
+            write!(f, ", database {name}")?;
+        }
+        for (i, (host, port)) in self.hosts().iter().enumerate() {
+            write!(f, "{}{host}", if i == 0 { " at " } else { " or " })?;
+            if !host.starts_with('/') || *port != 5432 {
+                write!(f, ":{port}")?;
+            }
+        }
+        self.pg.get_user().map_or(Ok(()), |user| write!(f, " as user {user}"))
+    }
+}
+
+impl Target {
+    fn read(url: &str) -> anyhow::Result<Target> {
+        let (rest, taken) = take_out(url, &["sslmode", "sslrootcert", "passfile"])
+            .context("postgres.url cannot be understood")?;
+        let get = |name: &str| taken.iter().rev().find(|pair| pair.0 == name).map(|pair| pair.1.as_str());
+        let mut pg: tokio_postgres::Config = rest.parse().map_err(|e| misread(&e, url))?;
+        if pg.get_hosts().is_empty() && pg.get_hostaddrs().is_empty() {
+            pg.host_path(DEFAULT_SOCKETS);
+        }
+        pg.connect_timeout(CONNECT_TIMEOUT)
+            .keepalives(true)
+            .keepalives_idle(Duration::from_secs(30))
+            .keepalives_interval(Duration::from_secs(10))
+            .keepalives_retries(3)
+            .tcp_user_timeout(Duration::from_secs(60));
+        let roots = get("sslrootcert")
+            .filter(|path| *path != "system")
+            .map_or(Roots::System, |path| Roots::File(PathBuf::from(path)));
+        let tls = match get("sslmode") {
+            Some("disable") => None,
+            // libpq's require and verify-ca encrypt for whoever answers; here they are as strict as verify-full
+            Some("verify-full" | "verify-ca" | "require") => {
+                if all_sockets(&pg) {
+                    None
+                } else {
+                    Some(roots)
+                }
+            }
+            None => {
+                if all_local(&pg) {
+                    None
+                } else {
+                    Some(roots)
+                }
+            }
+            Some(mode @ ("prefer" | "allow")) => bail!(
+                "sslmode={mode} in postgres.url would fall back to an open line; write verify-full or disable"
+            ),
+            Some(mode) => bail!("sslmode={mode} in postgres.url is unknown; write verify-full or disable"),
+        };
+        pg.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
+        Ok(Target { pg, tls, passfile: get("passfile").map(PathBuf::from) })
+    }
+
+    /// Host (or socket directory) and port of every server that would be tried.
+    fn hosts(&self) -> Vec<(String, u16)> {
+        let names: Vec<String> = if self.pg.get_hosts().is_empty() {
+            self.pg.get_hostaddrs().iter().map(ToString::to_string).collect()
+        } else {
+            self.pg.get_hosts().iter().map(host_name).collect()
+        };
+        let ports = self.pg.get_ports();
+        names
+            .into_iter()
+            .enumerate()
+            .map(|(i, name)| (name, ports.get(i).or(ports.first()).copied().unwrap_or(5432)))
+            .collect()
+    }
+}
+
+/// What is wrong with a URL, without a word of it that may be of the password: one with a bare `?` or `&`, or a space
+/// among pairs, makes the rest of it an option. An `@` behind the `?`, or a password there, says that it may have been.
+fn misread(error: &tokio_postgres::Error, url: &str) -> anyhow::Error {
+    let options = url.split_once('?').map_or(url, |(_, options)| options);
+    let may_be_secret = options.contains('@') || options.contains("password");
+    let form = "postgres.url cannot be understood (the form is postgres://user@host/database)";
+    let why = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+    let word = why.split('`').nth(1).unwrap_or_default();
+    if !may_be_secret && !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') {
+        anyhow!("{form}: {why}")
+    } else {
+        anyhow!("{form}; in a password, write %3F for ?, %26 for &, %40 for @, %2F for /")
+    }
+}
+
+fn host_name(host: &Host) -> String {
+    match host {
+        Host::Tcp(name) => name.clone(),
+        Host::Unix(path) => path.display().to_string(),
+    }
+}
+
+fn all_sockets(pg: &tokio_postgres::Config) -> bool {
+    pg.get_hostaddrs().is_empty() && pg.get_hosts().iter().all(|host| matches!(host, Host::Unix(_)))
+}
+
+fn all_local(pg: &tokio_postgres::Config) -> bool {
+    let local_name = |name: &str| {
+        name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    };
+    if pg.get_hostaddrs().is_empty() {
+        pg.get_hosts().iter().all(|host| match host {
+            Host::Unix(_) => true,
+            Host::Tcp(name) => local_name(name),
+        })
+    } else {
+        pg.get_hostaddrs().iter().all(std::net::IpAddr::is_loopback)
+    }
+}
+
+fn tls_config(roots: &Roots) -> anyhow::Result<rustls::ClientConfig> {
+    let mut store = rustls::RootCertStore::empty();
+    match roots {
+        Roots::File(path) => {
+            let what = || format!("read the authority's certificate sslrootcert={}", path.display());
+            for certificate in CertificateDer::pem_file_iter(path).with_context(what)? {
+                store.add(certificate.with_context(what)?).with_context(what)?;
+            }
+            if store.is_empty() {
+                bail!("sslrootcert={} holds no certificate (PEM)", path.display());
+            }
+        }
+        Roots::System => {
+            for path in SYSTEM_ROOTS {
+                let Ok(certificates) = CertificateDer::pem_file_iter(path) else { continue };
+                store.add_parsable_certificates(certificates.filter_map(Result::ok));
+                break;
+            }
+            if store.is_empty() {
+                store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+            }
+        }
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .context("set up TLS")?
+        .with_root_certificates(store)
+        .with_no_client_auth())
+}
+
+/// A connection string without some of its parameters, and those, decoded.
+type TakenOut = (String, Vec<(String, String)>);
+
+fn take_out(url: &str, names: &[&str]) -> anyhow::Result<TakenOut> {
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        Ok(take_out_of_url(url, names))
+    } else {
+        take_out_of_pairs(url, names)
+    }
+}
+
+fn take_out_of_url(url: &str, names: &[&str]) -> TakenOut {
+    let (head, query) = url.split_once('?').unwrap_or((url, ""));
+    let (mut rest, mut taken) = (head.to_owned(), Vec::new());
+    let mut separator = '?';
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        if names.contains(&name) {
+            taken.push((name.to_owned(), percent_decode(value)));
+        } else {
+            let _ = write!(rest, "{separator}{pair}");
+            separator = '&';
+        }
+    }
+    (rest, taken)
+}
+
+fn percent_decode(text: &str) -> String {
+    let (bytes, mut out, mut i) = (text.as_bytes(), Vec::with_capacity(text.len()), 0);
+    while i < bytes.len() {
+        let byte = bytes
+            .get(i + 1..i + 3)
+            .filter(|_| bytes[i] == b'%')
+            .and_then(|hex| std::str::from_utf8(hex).ok())
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        i += if byte.is_some() { 3 } else { 1 };
+        out.push(byte.unwrap_or_else(|| bytes[i - 1]));
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// `key = value 'with spaces' …`: quotes and backslashes as libpq has them.
+fn take_out_of_pairs(text: &str, names: &[&str]) -> anyhow::Result<TakenOut> {
+    let (mut rest, mut taken) = (String::new(), Vec::new());
+    let mut chars = text.chars().peekable();
+    loop {
+        while chars.next_if(|c| c.is_whitespace()).is_some() {}
+        let mut name = String::new();
+        while let Some(c) = chars.next_if(|c| *c != '=' && !c.is_whitespace()) {
+            name.push(c);
+        }
+        if name.is_empty() && chars.peek().is_none() {
+            return Ok((rest, taken));
+        }
+        while chars.next_if(|c| c.is_whitespace()).is_some() {}
+        chars.next_if_eq(&'=').ok_or_else(|| {
+            // without the word: it may be a password, or the rest of one
+            anyhow!(
+                "write postgres://user@host/database, or key=value pairs, with '…' around a value that has spaces"
+            )
+        })?;
+        while chars.next_if(|c| c.is_whitespace()).is_some() {}
+        let quoted = chars.next_if_eq(&'\'').is_some();
+        let mut value = String::new();
+        loop {
+            match chars.next() {
+                Some('\\') => value.extend(chars.next()),
+                Some('\'') if quoted => break,
+                Some(c) if !quoted && c.is_whitespace() => break,
+                Some(c) => value.push(c),
+                None if quoted => bail!("the quote of `{name}` is not closed"),
+                None => break,
+            }
+        }
+        if names.contains(&name.as_str()) {
+            taken.push((name, value));
+        } else {
+            let value = value.replace('\\', "\\\\").replace('\'', "\\'");
+            let _ = write!(rest, "{name}='{value}' ");
+        }
+    }
+}
+
+/// The first password found: `PGPASSWORD`, `password_file`, the systemd credential, the passfile.
+fn find_password(
+    config: &alt_config::Postgres,
+    target: &Target,
+    env: impl Fn(&str) -> Option<String>,
+) -> anyhow::Result<Option<String>> {
+    if let Some(password) = env("PGPASSWORD").filter(|password| !password.is_empty()) {
+        return Ok(Some(password));
+    }
+    if let Some(path) = &config.password_file {
+        let password =
+            secret(path).with_context(|| format!("read postgres.password_file {}", path.display()))?;
+        return Ok(Some(password));
+    }
+    if let Some(directory) = env("CREDENTIALS_DIRECTORY") {
+        let path = Path::new(&directory).join("postgres_password");
+        match secret(&path) {
+            Ok(password) => return Ok(Some(password)),
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) => return Err(e).with_context(|| format!("read the credential {}", path.display())),
+        }
+    }
+    let named = target.passfile.clone().or_else(|| env("PGPASSFILE").map(PathBuf::from));
+    // of the account, not of HOME: a command started by root goes on as user alt
+    let home = || nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map(|user| user.dir);
+    let Some(path) = named.or_else(|| home().map(|home| home.join(".pgpass"))) else { return Ok(None) };
+    let Some(lines) = read_passfile(&path) else { return Ok(None) };
+    passfile_password(&lines, target)
+}
+
+/// A file that holds a secret and perhaps a newline behind it.
+fn secret(path: &Path) -> std::io::Result<String> {
+    Ok(std::fs::read_to_string(path)?.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+/// The passfile's text; like libpq, one that others may read is not used.
+fn read_passfile(path: &Path) -> Option<String> {
+    let meta = std::fs::metadata(path).ok()?;
+    if !meta.is_file() {
+        tracing::warn!(path = %path.display(), "the password file is not a plain file; it is not used");
+        return None;
+    }
+    if meta.permissions().mode() & 0o077 != 0 {
+        tracing::warn!(path = %path.display(), "others may read the password file; it is not used (chmod 0600)");
+        return None;
+    }
+    std::fs::read_to_string(path).ok()
+}
+
+/// The password of all servers; one that only some of them have is refused rather than shown to the others.
+fn passfile_password(text: &str, target: &Target) -> anyhow::Result<Option<String>> {
+    let account = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map(|user| user.name);
+    let user = target.pg.get_user().map(str::to_owned).or(account).unwrap_or_default();
+    let database = target.pg.get_dbname().unwrap_or(&user);
+    let mut found: Vec<Option<String>> = target
+        .hosts()
+        .iter()
+        .map(|(host, port)| {
+            let host = if host == DEFAULT_SOCKETS { "localhost" } else { host };
+            let wanted = [host, &port.to_string(), database, &user];
+            text.lines().find_map(|line| passfile_line(line, &wanted))
+        })
+        .collect();
+    found.dedup();
+    match found.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => Ok(None),
+        _ => bail!("the servers in postgres.url have different passwords in the passfile; use PGPASSWORD"),
+    }
+}
+
+/// `host:port:database:user:password` with `*` for any and backslash before a colon or a backslash.
+fn passfile_line(line: &str, wanted: &[&str; 4]) -> Option<String> {
+    if line.starts_with('#') {
+        return None;
+    }
+    let mut fields = vec![String::new()];
+    let mut wild = vec![true];
+    let mut chars = line.chars();
+    while let Some(c) = chars.next() {
+        let last = fields.len() - 1;
+        match c {
+            ':' if last < 4 => {
+                fields.push(String::new());
+                wild.push(true);
+            }
+            '\\' => {
+                wild[last] = false;
+                fields[last].extend(chars.next());
+            }
+            c => fields[last].push(c),
+        }
+    }
+    let matches = |(i, wanted): (usize, &&str)| {
+        fields.get(i).is_some_and(|field| field == wanted || (field == "*" && wild[i]))
+    };
+    (fields.len() == 5 && wanted.iter().enumerate().all(matches)).then(|| fields.swap_remove(4))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(url: &str) -> String {
+        match Target::read(url) {
+            Ok(target) => format!("{target}, TLS {:?}", target.tls),
+            Err(e) => format!("{e:#}"),
+        }
+    }
+
+    #[test]
+    fn a_password_stands_in_no_message() {
+        for url in [
+            "mysql://alt:Sekrit@h/alt",
+            "host=h password=ab Sekrit",
+            "host=h password='ab Sekrit",
+            "postgres://alt:ab?Sekrit@h/alt",
+            "postgres://alt:ab?Sekrit=1@h/alt",
+            "postgres://alt:ab?sekrit=1@h/alt",
+            "postgres://alt@h/alt?password=ab&sekrit=1",
+            "host=h password=ab sekrit=1",
+            "postgres://alt:ab&Sekrit@h:x/alt",
+            "postgres://alt:ab/Sekrit@h/alt?x",
+            "postgres://alt:Sekrit@h:99999/alt",
+            "postgres://alt:Sekrit@h/alt",
+            "Sekrit",
+        ] {
+            let text = shown(url);
+            assert!(!text.to_lowercase().contains("sekrit"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_url_says_where_and_over_what() {
+        let mut all = String::new();
+        for url in [
+            alt_config::DEFAULT_URL,
+            "postgres:///alt",
+            "postgresql://alt:secret@localhost/alt",
+            "postgres://alt@127.0.0.1:6432/alt",
+            "postgres://alt@db.example.net/alt",
+            "postgres://alt@db.example.net/alt?sslmode=disable",
+            "postgres://alt@db/alt?sslmode=verify-full&sslrootcert=%2Fetc%2Falt%2Fca%20one.pem",
+            "postgres://alt@db/alt?sslmode=require&application_name=x",
+            "postgres://alt@localhost/alt?sslmode=verify-ca",
+            "postgres:///alt?host=/run/pg&sslmode=verify-full",
+            "postgres://a,b:5433/alt",
+            "host=db user=alt dbname=alt sslrootcert='/etc/alt/it\\'s.pem'",
+            "host = /run/pg dbname='my db' sslmode=disable",
+            "postgres://db/alt?sslmode=prefer",
+            "postgres://db/alt?sslmode=on",
+            "postgres://db/alt?sslcert=/x",
+            "host=db dbname",
+            "host=db dbname='alt",
+        ] {
+            let _ = writeln!(all, "{url}\n    {}", shown(url));
+        }
+        insta::assert_snapshot!(all, @r#"
+        postgres:///alt?host=/var/run/postgresql
+            PostgreSQL, database alt at /var/run/postgresql, TLS None
+        postgres:///alt
+            PostgreSQL, database alt at /var/run/postgresql, TLS None
+        postgresql://alt:secret@localhost/alt
+            PostgreSQL, database alt at localhost:5432 as user alt, TLS None
+        postgres://alt@127.0.0.1:6432/alt
+            PostgreSQL, database alt at 127.0.0.1:6432 as user alt, TLS None
+        postgres://alt@db.example.net/alt
+            PostgreSQL, database alt at db.example.net:5432 as user alt, TLS Some(System)
+        postgres://alt@db.example.net/alt?sslmode=disable
+            PostgreSQL, database alt at db.example.net:5432 as user alt, TLS None
+        postgres://alt@db/alt?sslmode=verify-full&sslrootcert=%2Fetc%2Falt%2Fca%20one.pem
+            PostgreSQL, database alt at db:5432 as user alt, TLS Some(File("/etc/alt/ca one.pem"))
+        postgres://alt@db/alt?sslmode=require&application_name=x
+            PostgreSQL, database alt at db:5432 as user alt, TLS Some(System)
+        postgres://alt@localhost/alt?sslmode=verify-ca
+            PostgreSQL, database alt at localhost:5432 as user alt, TLS Some(System)
+        postgres:///alt?host=/run/pg&sslmode=verify-full
+            PostgreSQL, database alt at /run/pg, TLS None
+        postgres://a,b:5433/alt
+            PostgreSQL, database alt at a:5432 or b:5433, TLS Some(System)
+        host=db user=alt dbname=alt sslrootcert='/etc/alt/it\'s.pem'
+            PostgreSQL, database alt at db:5432 as user alt, TLS Some(File("/etc/alt/it's.pem"))
+        host = /run/pg dbname='my db' sslmode=disable
+            PostgreSQL, database my db at /run/pg, TLS None
+        postgres://db/alt?sslmode=prefer
+            sslmode=prefer in postgres.url would fall back to an open line; write verify-full or disable
+        postgres://db/alt?sslmode=on
+            sslmode=on in postgres.url is unknown; write verify-full or disable
+        postgres://db/alt?sslcert=/x
+            postgres.url cannot be understood (the form is postgres://user@host/database): unknown option `sslcert`
+        host=db dbname
+            postgres.url cannot be understood: write postgres://user@host/database, or key=value pairs, with '…' around a value that has spaces
+        host=db dbname='alt
+            postgres.url cannot be understood: the quote of `dbname` is not closed
+        "#);
+    }
+
+    #[test]
+    fn a_passfile_is_read_as_libpq_reads_it() {
+        let password = |lines: &str, url: &str| {
+            passfile_password(lines, &Target::read(url).unwrap()).unwrap_or(Some("refused".to_owned()))
+        };
+        let url = "postgres://alt@db:5433/shop";
+        let cases = [
+            ("db:5433:shop:alt:right", url, Some("right")),
+            ("#db:5433:shop:alt:wrong\ndb:5433:shop:alt:right\n*:*:*:*:later", url, Some("right")),
+            ("db:5432:shop:alt:wrong\nother:*:*:*:wrong\n*:*:*:*:a:b\\:c\\\\", url, Some("a:b:c\\")),
+            ("db:5433:shop:ALT:wrong", url, None),
+            ("\\*:*:*:*:wrong", url, None),
+            ("db:5433:shop:wrong", url, None),
+            ("", url, None),
+            ("localhost:5432:alt:*:right", alt_config::DEFAULT_URL, Some("right")),
+            ("/run/pg:5432:alt:*:right", "postgres:///alt?host=/run/pg", Some("right")),
+            ("::1:5432:alt:*:wrong", "postgres://[::1]/alt", None),
+            ("\\:\\:1:5432:alt:*:right", "postgres://[::1]/alt", Some("right")),
+            ("*:*:*:*:both", "postgres://a,b/alt", Some("both")),
+            ("a:*:*:*:one\nb:*:*:*:two", "postgres://a,b/alt", Some("refused")),
+        ];
+        for (lines, url, expected) in cases {
+            assert_eq!(password(lines, url).as_deref(), expected, "{lines}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_looked_for_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str, mode: u32| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            path
+        };
+        let file = write("file", "from file\n", 0o600);
+        write("postgres_password", "from credential", 0o600);
+        let closed = write("pgpass", "*:*:*:*:from passfile\n", 0o600);
+        let open = write("open", "*:*:*:*:from open\n", 0o644);
+        let find = |password_file: Option<&Path>, env: &[(&str, &Path)]| {
+            let config = alt_config::Postgres {
+                password_file: password_file.map(Path::to_path_buf),
+                ..alt_config::Postgres::default()
+            };
+            let target = Target::read(&config.url).unwrap();
+            let env =
+                |name: &str| env.iter().find(|pair| pair.0 == name).map(|pair| pair.1.display().to_string());
+            find_password(&config, &target, env).unwrap()
+        };
+        let credentials = ("CREDENTIALS_DIRECTORY", dir.path());
+        let passfile = ("PGPASSFILE", closed.as_path());
+        let all = [("PGPASSWORD", Path::new("from env")), credentials, passfile];
+        assert_eq!(find(Some(&file), &all).as_deref(), Some("from env"));
+        assert_eq!(find(Some(&file), &all[1..]).as_deref(), Some("from file"));
+        assert_eq!(find(None, &all[1..]).as_deref(), Some("from credential"));
+        assert_eq!(find(None, &all[2..]).as_deref(), Some("from passfile"));
+        assert_eq!(find(None, &[("PGPASSFILE", open.as_path())]), None);
+        let config = alt_config::Postgres {
+            password_file: Some(dir.path().join("absent")),
+            ..alt_config::Postgres::default()
+        };
+        let target = Target::read(&config.url).unwrap();
+        assert!(find_password(&config, &target, |_| None).is_err());
+    }
+}

@@ -1,0 +1,171 @@
+//! What rows refer to: applications, user agents, environments, the salts of visitor ids.
+//!
+//! Each is read or added in a short transaction of its own, before the batch that needs it.
+
+use alt_line::enrich::day::LocalDay;
+use alt_line::enrich::{App, Environment, New, NewAgent};
+use alt_line::hit::Micros;
+use alt_process::clock;
+use alt_process::fault::{self, Step};
+use anyhow::Context;
+use futures_util::future::join;
+use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
+
+const ADD_AGENTS: &str = include_str!("../../../sql/add_agents.sql");
+const ADD_ENVIRONMENTS: &str = include_str!("../../../sql/add_environments.sql");
+const KILL_SALTS: &str = include_str!("../../../sql/kill_salts.sql");
+const PURGE_REJECTS: &str = include_str!("../../../sql/purge_rejects.sql");
+
+/// All applications that are not disabled.
+pub async fn apps(client: &Client) -> anyhow::Result<Vec<App>> {
+    let sql = "SELECT id, app_key, time_zone, allowed_domains, settings::text, name FROM applications \
+               WHERE disabled_at IS NULL ORDER BY id";
+    let rows = client.query_typed(sql, &[]).await.context("read the applications")?;
+    Ok(rows.iter().map(app).collect())
+}
+
+fn app(row: &tokio_postgres::Row) -> App {
+    let key: String = row.get(1);
+    let settings: String = row.get(4);
+    App {
+        id: row.get(0),
+        time_zone: row.get(2),
+        allowed_domains: row.get(3),
+        settings: serde_json::from_str(&settings).unwrap_or_else(|error| {
+            // One application's typing error must not hold up the others.
+            tracing::warn!(app = key, settings, %error, "applications.settings is not understood: using the defaults");
+            Default::default()
+        }),
+        name: row.get(5),
+        key,
+    }
+}
+
+/// Adds the user agents and environments that are not there.
+pub async fn add(client: &Client, new: &mut New) -> anyhow::Result<()> {
+    let (agents, environments) =
+        join(add_agents(client, &mut new.agents), add_environments(client, &mut new.environments)).await;
+    agents.and(environments)
+}
+
+async fn add_agents(client: &Client, agents: &mut [NewAgent]) -> anyhow::Result<()> {
+    if agents.is_empty() {
+        return Ok(());
+    }
+    agents.sort_by_key(|a| a.id);
+    let texts = |of: fn(&NewAgent) -> &str| texts(agents, of);
+    let ids: Vec<i64> = agents.iter().map(|a| a.id).collect();
+    client
+        .execute_typed(
+            ADD_AGENTS,
+            &[
+                (&ids, Type::INT8_ARRAY),
+                (&agents.iter().map(|a| a.user_agent.as_str()).collect::<Vec<_>>(), Type::TEXT_ARRAY),
+                (&texts(|a| &a.browser), Type::TEXT_ARRAY),
+                (&texts(|a| &a.browser_version), Type::TEXT_ARRAY),
+                (&texts(|a| &a.os), Type::TEXT_ARRAY),
+                (&texts(|a| &a.os_version), Type::TEXT_ARRAY),
+                (&texts(|a| &a.device), Type::TEXT_ARRAY),
+                (&agents.iter().map(|a| a.traffic_class.as_str()).collect::<Vec<_>>(), Type::TEXT_ARRAY),
+                (&agents.iter().map(|a| a.rule.as_str()).collect::<Vec<_>>(), Type::TEXT_ARRAY),
+            ],
+        )
+        .await
+        .context("add user agents")?;
+    Ok(())
+}
+
+/// A column of texts; NULL where there is none.
+fn texts<T>(all: &[T], of: fn(&T) -> &str) -> Vec<Option<&str>> {
+    all.iter().map(|one| Some(of(one)).filter(|text| !text.is_empty())).collect()
+}
+
+async fn add_environments(client: &Client, environments: &mut [Environment]) -> anyhow::Result<()> {
+    if environments.is_empty() {
+        return Ok(());
+    }
+    environments.sort_by_key(|e| e.id);
+    let texts = |of: fn(&Environment) -> &str| texts(environments, of);
+    client
+        .execute_typed(
+            ADD_ENVIRONMENTS,
+            &[
+                (&environments.iter().map(|e| e.id).collect::<Vec<_>>(), Type::INT8_ARRAY),
+                (&texts(|e| &e.language), Type::TEXT_ARRAY),
+                (&texts(|e| &e.time_zone), Type::TEXT_ARRAY),
+                (&environments.iter().map(|e| e.screen_width).collect::<Vec<_>>(), Type::INT4_ARRAY),
+                (&environments.iter().map(|e| e.screen_height).collect::<Vec<_>>(), Type::INT4_ARRAY),
+                (&texts(|e| &e.beacon_version), Type::TEXT_ARRAY),
+            ],
+        )
+        .await
+        .context("add environments")?;
+    Ok(())
+}
+
+/// The salt of an application's local day, made where the day has none yet; `None` where it is dead.
+pub async fn salt(client: &Client, app_id: i32, day: &LocalDay) -> anyhow::Result<Option<[u8; 32]>> {
+    let date = day.date.to_string();
+    let read = "SELECT salt FROM visitor_salts WHERE app_id = $1 AND day = $2::text::date";
+    let key: [(&(dyn ToSql + Sync), Type); 2] = [(&app_id, Type::INT4), (&date, Type::TEXT)];
+    let found = client.query_typed_opt(read, &key).await.context("read a visitor salt")?;
+    let row = match found {
+        Some(row) => row,
+        None => {
+            let mut fresh = [0u8; 32];
+            getrandom::fill(&mut fresh).map_err(|e| anyhow::anyhow!("draw a visitor salt: {e}"))?;
+            client
+                .execute_typed(
+                    "INSERT INTO visitor_salts (app_id, day, day_ends_at, salt) \
+                     VALUES ($1, $2::text::date, $3, $4) ON CONFLICT DO NOTHING",
+                    &[
+                        (&app_id, Type::INT4),
+                        (&date, Type::TEXT),
+                        (&clock::system_time(day.until), Type::TIMESTAMPTZ),
+                        (&&fresh[..], Type::BYTEA),
+                    ],
+                )
+                .await
+                .context("add a visitor salt")?;
+            fault::at(Step::SaltMade);
+            // Another daemon may have been first: what stands in the table counts.
+            client.query_typed_one(read, &key).await.context("read a visitor salt back")?
+        }
+    };
+    let salt: Option<&[u8]> = row.get(0);
+    salt.map(|s| s.try_into().context("a visitor salt is not 32 bytes")).transpose()
+}
+
+/// Destroys the salts whose time is over at `now`, as `host`. Returns how many.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn kill_salts(client: &Client, now: Micros, host: &str) -> anyhow::Result<i64> {
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&clock::system_time(now), Type::TIMESTAMPTZ), (&host, Type::TEXT)];
+    let row = client.query_typed_one(KILL_SALTS, &parameters).await.context("destroy old visitor salts")?;
+    Ok(row.get(0))
+}
+
+/// Deletes rejects older than `before`, as `host`, in slices, so that nothing waits for long. Returns how many spans;
+/// what is left is deleted the next time.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn purge_rejects(client: &Client, before: Micros, host: &str) -> anyhow::Result<i64> {
+    const SLICE: i64 = 10_000;
+    const SLICES_MAX: u64 = 20;
+    let mut purged = 0;
+    for _ in 0..SLICES_MAX {
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&clock::system_time(before), Type::TIMESTAMPTZ), (&host, Type::TEXT), (&SLICE, Type::INT8)];
+        let row = client.query_typed_one(PURGE_REJECTS, &parameters).await.context("purge old rejects")?;
+        let slice: i64 = row.get(0);
+        purged += slice;
+        if slice < SLICE {
+            break;
+        }
+    }
+    Ok(purged)
+}

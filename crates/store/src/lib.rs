@@ -1,0 +1,166 @@
+//! The database's end: connecting, the schema, and what an error means.
+//!
+//! Retry is decided in one place, the caller that owns the connection; this module only says, by SQLSTATE,
+//! what kind of trouble an error is.
+
+pub mod commit;
+pub mod connect;
+pub mod dimensions;
+pub mod files;
+pub mod migrate;
+pub mod partitions;
+pub mod rehearsal;
+pub mod retention;
+pub mod statements;
+pub mod writer;
+
+use tokio_postgres::Client;
+
+pub use connect::connect;
+
+/// In every transaction that holds locks for longer than a statement: a server that notices within minutes when we are
+/// cut off, and frees them.
+const NOTICE_THAT_WE_ARE_GONE: &str = "SET LOCAL idle_in_transaction_session_timeout = '2min'; \
+    SET LOCAL client_connection_check_interval = '5s'; SET LOCAL tcp_keepalives_idle = 30; \
+    SET LOCAL tcp_keepalives_interval = 10; SET LOCAL tcp_keepalives_count = 3; SET LOCAL tcp_user_timeout = 60000";
+
+/// Waits until all that was committed before, by anybody, is on the server's disk: before anything is done by it that can't be
+/// undone. Whether commits of this session do not wait for that by themselves (`synchronous_commit = off`).
+///
+/// # Errors
+/// The database says no, or nothing: what was committed last may be lost.
+pub async fn make_durable(client: &Client) -> Result<bool, tokio_postgres::Error> {
+    let row = client.query_typed_opt(include_str!("../../../sql/make_durable.sql"), &[]).await?;
+    Ok(row.is_some_and(|row| row.get(0)))
+}
+
+/// The name under which a session is seen in `pg_stat_activity`, cut as PostgreSQL cuts it.
+pub fn session_name(verb: &str, host: &str) -> String {
+    let mut name = format!("alt {verb} {host}");
+    name.truncate(name.floor_char_boundary(63));
+    name
+}
+
+/// What to do about an error of PostgreSQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// It passes by itself: try again, for ever.
+    Transient,
+    /// One row's data was refused: find the row, and go on without it.
+    Data,
+    /// Somebody has to mend something: no row is at fault. Stop, alarm, try again later.
+    Stop,
+}
+
+/// Classifies an error by its SQLSTATE.
+pub fn classify(error: &tokio_postgres::Error) -> Trouble {
+    error.code().map_or(Trouble::Transient, |state| classify_state(state.code()))
+}
+
+/// Classifies whatever went wrong while talking to PostgreSQL; an error that did not come from there is
+/// a [`Trouble::Stop`], except a timeout of our own.
+pub fn classify_any(error: &anyhow::Error) -> Trouble {
+    for cause in error.chain() {
+        if let Some(error) = cause.downcast_ref::<tokio_postgres::Error>() {
+            return classify(error);
+        }
+        if cause.is::<tokio::time::error::Elapsed>() || cause.is::<std::io::Error>() {
+            return Trouble::Transient;
+        }
+    }
+    Trouble::Stop
+}
+
+/// An error as people may see it: without PostgreSQL's DETAIL, which shows a row that it refuses.
+pub fn told(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    let Some((said, detail)) = text.split_once("\nDETAIL: ") else { return text };
+    // The hint is PostgreSQL's own, and comes last.
+    let hint = detail.rfind("\nHINT: ").map_or("", |at| &detail[at..]);
+    format!("{said}{hint}")
+}
+
+/// Data errors are class 22 and nothing else: 23 (a constraint somebody added), 42 (a missing column, a
+/// revoked grant), 28 and 3D (no access, no database) would refuse every row alike, and draining the
+/// stream into rejects would lose it.
+fn classify_state(state: &str) -> Trouble {
+    match state {
+        // read-only: a standby, until it is promoted; 25P03 and 25P04: the server's own timeouts
+        "25006" | "25P03" | "25P04" => return Trouble::Transient,
+        _ => {}
+    }
+    match state.get(..2).unwrap_or("") {
+        "22" => Trouble::Data,
+        // connection; rollback (serialization, deadlock); resources; not in state (locks); operator
+        // intervention (shutdown, cancel); system (disk); internal
+        "08" | "40" | "53" | "55" | "57" | "58" | "XX" => Trouble::Transient,
+        _ => Trouble::Stop,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_classified_by_its_state() {
+        use Trouble::{Data, Stop, Transient};
+        let cases = [
+            ("22001", Data),      // string_data_right_truncation
+            ("22003", Data),      // numeric_value_out_of_range
+            ("22021", Data),      // character_not_in_repertoire
+            ("22P03", Data),      // invalid_binary_representation
+            ("22P05", Data),      // untranslatable_character
+            ("23502", Stop),      // not_null_violation
+            ("23505", Stop),      // unique_violation
+            ("23514", Stop),      // check_violation, and no partition for the row
+            ("28P01", Stop),      // invalid_password
+            ("3D000", Stop),      // invalid_catalog_name
+            ("42501", Stop),      // insufficient_privilege
+            ("42P01", Stop),      // undefined_table
+            ("42703", Stop),      // undefined_column
+            ("0A000", Stop),      // feature_not_supported
+            ("25001", Stop),      // active_sql_transaction
+            ("P0001", Stop),      // raise_exception, of somebody's trigger
+            ("", Stop),           // none that PostgreSQL knows
+            ("25006", Transient), // read_only_sql_transaction
+            ("25P03", Transient), // idle_in_transaction_session_timeout
+            ("08006", Transient), // connection_failure
+            ("40001", Transient), // serialization_failure
+            ("40P01", Transient), // deadlock_detected
+            ("53100", Transient), // disk_full
+            ("53300", Transient), // too_many_connections
+            ("55P03", Transient), // lock_not_available
+            ("57014", Transient), // query_canceled
+            ("57P01", Transient), // admin_shutdown
+            ("57P03", Transient), // cannot_connect_now
+            ("58030", Transient), // io_error
+            ("XX000", Transient), // internal_error
+        ];
+        for (state, trouble) in cases {
+            assert_eq!(classify_state(state), trouble, "{state}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_told_without_the_row_that_is_refused() {
+        for (error, expected) in [
+            (
+                "ERROR: no\nDETAIL: Failing row contains (secret,\nHINT: x).\nHINT: mend it",
+                "ERROR: no\nHINT: mend it",
+            ),
+            ("ERROR: no\nDETAIL: Failing row contains (secret).", "ERROR: no"),
+            ("ERROR: no\nHINT: mend it", "ERROR: no\nHINT: mend it"),
+        ] {
+            let error = anyhow::anyhow!(error).context("load a batch");
+            assert_eq!(told(&error), format!("load a batch: {expected}"));
+        }
+    }
+
+    #[test]
+    fn an_error_from_elsewhere_is_told_apart() {
+        let refused = anyhow::Error::new(std::io::Error::from(std::io::ErrorKind::ConnectionRefused));
+        assert_eq!(classify_any(&refused.context("connect")), Trouble::Transient);
+        assert_eq!(classify_any(&anyhow::anyhow!("the schema is older")), Trouble::Stop);
+    }
+}

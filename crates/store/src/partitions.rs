@@ -1,0 +1,251 @@
+//! Monthly partitions of `access_logs`, made when first needed.
+//!
+//! Each is made in a transaction of its own: created like its parent, with a CHECK that spares ATTACH the
+//! scan, then attached, which locks out nobody who reads or loads. Names are `access_logs_yYYYYmMM`.
+
+use std::collections::BTreeSet;
+
+use alt_line::batch::MICROS_PER_HOUR;
+use alt_line::hit::Micros;
+use alt_process::clock;
+use alt_process::fault::{self, Step};
+use anyhow::{Context, bail};
+use jiff::civil::Date;
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
+
+use super::NOTICE_THAT_WE_ARE_GONE;
+
+/// Advisory lock under which partitions are made (first key; the second is the month).
+const LOCK_CLASS: i32 = 0x616c_7402;
+
+const ATTACHED: &str = "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
+                        WHERE i.inhparent = 'access_logs'::regclass";
+
+/// A month (UTC), as months since year 0.
+pub type Month = i32;
+
+/// The month of a time.
+pub fn month(at: Micros) -> Month {
+    // Times are between 2000 and tomorrow, which a timestamp can always be made of.
+    let date = jiff::Timestamp::from_microsecond(at)
+        .map_or(Date::constant(2000, 1, 1), |t| t.to_zoned(jiff::tz::TimeZone::UTC).date());
+    i32::from(date.year()) * 12 + i32::from(date.month()) - 1
+}
+
+/// The month of an hour since 1970, as [`hour`](alt_line::batch::hour) has it.
+pub fn month_of_hour(hour: i32) -> Month {
+    month(i64::from(hour) * MICROS_PER_HOUR)
+}
+
+fn first_day(month: Month) -> String {
+    format!("{}-01", label(month))
+}
+
+/// Name of the month's partition.
+pub fn name(month: Month) -> String {
+    format!("access_logs_y{:04}m{:02}", month.div_euclid(12), month.rem_euclid(12) + 1)
+}
+
+/// A month as people write it: `2026-01`.
+pub fn label(month: Month) -> String {
+    format!("{:04}-{:02}", month.div_euclid(12), month.rem_euclid(12) + 1)
+}
+
+/// When a month begins.
+pub fn begin(month: Month) -> Micros {
+    let day = Date::new(i16::try_from(month.div_euclid(12)).unwrap_or(i16::MAX), 1, 1);
+    let months = jiff::Span::new().months(i64::from(month.rem_euclid(12)));
+    let begin =
+        day.and_then(|day| day.checked_add(months)).and_then(|day| day.to_zoned(jiff::tz::TimeZone::UTC));
+    begin.map_or(Micros::MAX, |begin| begin.timestamp().as_microsecond())
+}
+
+/// Makes the partitions of `months` that are missing. Those known to be there are remembered in `made`.
+pub async fn ensure(
+    client: &Client,
+    months: impl Iterator<Item = Month>,
+    made: &mut BTreeSet<Month>,
+) -> anyhow::Result<()> {
+    for month in months {
+        if !made.contains(&month) {
+            make(client, month).await?;
+            made.insert(month);
+        }
+    }
+    Ok(())
+}
+
+async fn make(client: &Client, month: Month) -> anyhow::Result<()> {
+    let name = name(month);
+    if is_attached(client, &name).await? {
+        return Ok(());
+    }
+    let begin = format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '2s'; {NOTICE_THAT_WE_ARE_GONE}; \
+         SELECT pg_advisory_xact_lock({LOCK_CLASS}, {month})"
+    );
+    let made = async {
+        client.batch_execute(&begin).await.with_context(|| format!("begin making partition {name}"))?;
+        fault::at(Step::PartitionBegun);
+        make_locked(client, month, &name).await?;
+        fault::at(Step::PartitionMade);
+        anyhow::Ok(())
+    };
+    let made = made.await;
+    // Also where it did not begin: nothing more could be asked on this connection.
+    let end = if made.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let ended = client.batch_execute(end).await;
+    made?;
+    ended.with_context(|| format!("commit partition {name}"))?;
+    fault::at(Step::PartitionCommitted);
+    tracing::info!(partition = name, "made a partition");
+    Ok(())
+}
+
+async fn is_attached(client: &Client, name: &str) -> anyhow::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM pg_inherits \
+               WHERE inhparent = 'access_logs'::regclass AND inhrelid = to_regclass($1))";
+    let row = client
+        .query_typed_one(sql, &[(&name, Type::TEXT)])
+        .await
+        .with_context(|| format!("look for partition {name}"))?;
+    Ok(row.get(0))
+}
+
+async fn make_locked(client: &Client, month: Month, name: &str) -> anyhow::Result<()> {
+    if is_attached(client, name).await? {
+        return Ok(());
+    }
+    let exists: bool =
+        client.query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&name, Type::TEXT)]).await?.get(0);
+    if exists {
+        bail!(
+            "table {name} exists but is no partition of access_logs: attach it again (ALTER TABLE access_logs \
+             ATTACH PARTITION …), or rename it if its rows are to stay out"
+        );
+    }
+    let (from, to) = (first_day(month), first_day(month + 1));
+    let (from, to) = (format!("'{from} 00:00:00+00'"), format!("'{to} 00:00:00+00'"));
+    // Each as a message of its own: Citus refuses a change of a distributed table that comes with other statements.
+    for statement in [
+        format!(
+            "CREATE TABLE {name} (LIKE access_logs INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)"
+        ),
+        format!(
+            "ALTER TABLE {name} ADD CONSTRAINT {name}_month \
+             CHECK (occurred_at >= {from} AND occurred_at < {to})"
+        ),
+        format!("CREATE INDEX ON {name} (app_id, occurred_at) WITH (deduplicate_items = off)"),
+        format!("ALTER TABLE access_logs ATTACH PARTITION {name} FOR VALUES FROM ({from}) TO ({to})"),
+        format!("ALTER TABLE {name} DROP CONSTRAINT {name}_month"),
+    ] {
+        client.batch_execute(&statement).await.with_context(|| format!("make partition {name}"))?;
+    }
+    Ok(())
+}
+
+/// The months whose partitions are attached; only those with names that this program gives.
+pub async fn attached(client: &Client) -> anyhow::Result<BTreeSet<Month>> {
+    let rows = client.query_typed(ATTACHED, &[]).await.context("list the partitions")?;
+    Ok(rows.iter().filter_map(|row| month_of(row.get(0))).collect())
+}
+
+/// The month of a name.
+fn month_of(name: &str) -> Option<Month> {
+    let (year, month) = name.strip_prefix("access_logs_y")?.split_once('m')?;
+    let month = year.parse::<Month>().ok()?.checked_mul(12)?.checked_add(month.parse::<Month>().ok()? - 1)?;
+    (self::name(month) == name).then_some(month)
+}
+
+/// How a partition was not dropped, or was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dropped {
+    /// With so many rows, as PostgreSQL estimates them, where it does.
+    Gone(Option<i64>),
+    /// Somebody else was first.
+    Absent,
+    /// Somebody reads it.
+    InUse,
+}
+
+/// Drops the partition of a month, and notes it in `retention_drops` as done by `host`.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn drop_month(client: &Client, month: Month, host: &str) -> anyhow::Result<Dropped> {
+    let name = name(month);
+    let dropped = drop_noted(client, month, &name, host).await;
+    let end = if matches!(dropped, Ok(Some(_))) { "COMMIT" } else { "ROLLBACK" };
+    let ended = client.batch_execute(end).await;
+    match dropped {
+        Ok(Some(rows)) => {
+            ended.with_context(|| format!("commit the drop of partition {name}"))?;
+            Ok(Dropped::Gone(rows))
+        }
+        Ok(None) => Ok(Dropped::Absent),
+        // The next upkeep tries again.
+        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+            ended.context("roll a drop back")?;
+            Ok(Dropped::InUse)
+        }
+        Err(error) => Err(error).with_context(|| format!("drop partition {name}")),
+    }
+}
+
+/// Begins the transaction in which a partition is dropped; `None`: it is not there.
+async fn drop_noted(
+    client: &Client,
+    month: Month,
+    name: &str,
+    host: &str,
+) -> Result<Option<Option<i64>>, tokio_postgres::Error> {
+    let begin = format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '2s'; {NOTICE_THAT_WE_ARE_GONE}; \
+         SELECT pg_advisory_xact_lock({LOCK_CLASS}, {month})"
+    );
+    client.batch_execute(&begin).await?;
+    let at = |month| clock::system_time(self::begin(month));
+    let noted = client
+        .query_typed_opt(
+            include_str!("../../../sql/drop_noted.sql"),
+            &[
+                (&host, Type::TEXT),
+                (&name, Type::TEXT),
+                (&at(month), Type::TIMESTAMPTZ),
+                (&at(month + 1), Type::TIMESTAMPTZ),
+            ],
+        )
+        .await?;
+    let Some(noted) = noted else { return Ok(None) };
+    client.batch_execute(&format!("DROP TABLE {name}")).await?;
+    Ok(Some(noted.get(0)))
+}
+
+/// The months from now on that should be there before they are needed.
+pub fn ahead() -> impl Iterator<Item = Month> {
+    let now = month(clock::now());
+    now..=now + 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_month_is_named_by_its_year_and_number() {
+        let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_microsecond();
+        assert_eq!(name(month(at("2026-11-30T23:59:59.999999Z"))), "access_logs_y2026m11");
+        assert_eq!(name(month(at("2026-12-31T23:59:59Z")) + 1), "access_logs_y2027m01");
+        assert_eq!(begin(month(at("2026-11-30T23:59:59.999999Z"))), at("2026-11-01T00:00:00Z"));
+        assert_eq!(begin(month(at("2026-12-31T23:59:59Z")) + 1), at("2027-01-01T00:00:00Z"));
+        assert_eq!(month_of("access_logs_y2026m11"), Some(month(at("2026-11-01T00:00:00Z"))));
+        for other in
+            ["access_logs_y2026m1", "access_logs_y2026m13", "access_logs_old", "access_logs_y9999999999m01"]
+        {
+            assert_eq!(month_of(other), None, "{other}");
+        }
+        assert_eq!(first_day(month(at("2000-01-01T00:00:00Z"))), "2000-01-01");
+    }
+}

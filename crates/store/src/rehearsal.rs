@@ -1,0 +1,118 @@
+//! The rows that a dry run would load, to tell those that it would meet twice.
+//!
+//! Every row's name is kept, 16 bytes each, parted by its first byte in a temporary file, and at the end each part is
+//! looked at alone. So memory is bounded, whatever is rehearsed.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use alt_line::batch::Key;
+
+/// Names of one part that are written at once.
+const BLOCK_NAMES: usize = 256;
+
+const NAME_BYTES: usize = 16;
+
+type Name = [u8; NAME_BYTES];
+
+/// What was rehearsed so far.
+#[derive(Debug)]
+pub struct Rehearsal {
+    file: File,
+    end: u64,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, Default)]
+struct Part {
+    names: Vec<Name>,
+    /// Offsets of its blocks in the file.
+    blocks: Vec<u64>,
+}
+
+impl Rehearsal {
+    /// Nothing yet. `directory` is where the temporary file goes; it has no name.
+    ///
+    /// # Errors
+    /// The file cannot be made.
+    pub fn new(directory: &std::path::Path) -> io::Result<Rehearsal> {
+        let parts = std::iter::repeat_with(Part::default).take(256).collect();
+        Ok(Rehearsal { file: tempfile::tempfile_in(directory)?, end: 0, parts })
+    }
+
+    /// Notes rows that are not in the database.
+    ///
+    /// # Errors
+    /// The temporary file cannot be written.
+    pub fn add(&mut self, keys: &[Key]) -> io::Result<()> {
+        for key in keys {
+            let digest = blake3::Hasher::new()
+                .update(&key.event_id.to_be_bytes())
+                .update(&key.occurred_at.to_be_bytes())
+                .update(&key.app_id.to_be_bytes())
+                .finalize();
+            let mut name = Name::default();
+            name.copy_from_slice(&digest.as_bytes()[..NAME_BYTES]);
+            let part = &mut self.parts[usize::from(name[0])];
+            part.names.push(name);
+            if part.names.len() == BLOCK_NAMES {
+                self.file.write_all_at(part.names.as_flattened(), self.end)?;
+                part.blocks.push(self.end);
+                self.end += (BLOCK_NAMES * NAME_BYTES) as u64;
+                part.names.clear();
+            }
+        }
+        Ok(())
+    }
+
+    /// How many rows were noted more than once, each time but the first.
+    ///
+    /// # Errors
+    /// The temporary file cannot be read.
+    pub fn repeated(&mut self) -> io::Result<u64> {
+        let mut repeated = 0;
+        for part in &mut self.parts {
+            let mut names = std::mem::take(&mut part.names);
+            for at in &part.blocks {
+                let from = names.len();
+                names.resize(from + BLOCK_NAMES, Name::default());
+                self.file.read_exact_at(names[from..].as_flattened_mut(), *at)?;
+            }
+            let all = names.len();
+            names.sort_unstable();
+            names.dedup();
+            repeated += (all - names.len()) as u64;
+        }
+        Ok(repeated)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_twice_is_counted() {
+        let mut rehearsal = Rehearsal::new(&std::env::temp_dir()).unwrap();
+        let key = |id: u128| Key {
+            occurred_at: 1,
+            event_id: id,
+            offset: 0,
+            span: 1,
+            app_id: 1,
+            section: 0,
+            event_type: 0,
+            was_reject: false,
+            start: 0,
+            end: 0,
+        };
+        let keys: Vec<Key> = (0..200_000).map(key).collect();
+        rehearsal.add(&keys).unwrap();
+        rehearsal.add(&keys[..1234]).unwrap();
+        rehearsal.add(&keys[..1000]).unwrap();
+        // another event, for all that its id is known
+        rehearsal.add(&[Key { occurred_at: 2, ..keys[0] }]).unwrap();
+        assert_eq!(rehearsal.repeated().unwrap(), 2234);
+    }
+}

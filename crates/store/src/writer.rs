@@ -1,0 +1,650 @@
+//! The one owner of a connection: takes batches and questions from readers, in order, and retries.
+//!
+//! Readers are threads; they hold a [`Store`] and wait for its answers. One task owns the connection and
+//! everything cached from the database. Retry lives here and nowhere else: questions are asked again until
+//! they are answered; a batch that failed is thrown away, because after any error the truth is read back from
+//! the database ([`Store::epoch`] moves, and every reader begins anew from its checkpoints). The log is the
+//! buffer, so nothing is lost by throwing away.
+
+mod end;
+mod upkeep;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use alt_line::aside::OldSpan;
+use alt_line::batch::Room;
+use alt_line::checkpoint::Head;
+use alt_line::enrich::App;
+use alt_line::enrich::day::LocalDay;
+use alt_line::hit::Micros;
+use alt_process::fault;
+use alt_process::lock::lock;
+use alt_process::metrics::Metrics;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type;
+
+pub use end::{Interrupted, Store, Wake, Watcher};
+
+use super::commit::{Failure, Memory, Patience, Work, commit, rehearse};
+use super::connect::{Connection, connect_counted};
+use super::files::{Candidate, Facts, Which};
+use super::rehearsal::Rehearsal;
+use super::retention::Waits;
+use super::{Trouble, classify_any, dimensions, files, migrate, told};
+use end::OnItsWay;
+
+const END_DEAD_PREDECESSORS: &str = include_str!("../../../sql/end_dead_predecessors.sql");
+
+/// Batches, and questions, that wait for the writer. Besides there are the batch that is being written, one that each reader
+/// builds, and the room of one more.
+const QUEUE: usize = 1;
+
+const RETRY_FIRST: Duration = Duration::from_millis(100);
+const RETRY_TRANSIENT_MAX: Duration = Duration::from_secs(5);
+const RETRY_STOP_MAX: Duration = Duration::from_secs(30);
+
+/// The longest that one commit may take, COPY included, which no timeout of PostgreSQL's covers.
+pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+
+/// The longest that an answer may take.
+const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The longest that a connection over which something went wrong is asked whether all is on the server's disk.
+const DURABLE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Half of the first wait after a checkpoint had moved; doubles.
+const STALE_FIRST: Duration = Duration::from_millis(1);
+
+/// How often the database is looked at, for those who watch.
+const LOOK_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Under which its retries are counted.
+const DESTINATION: &str = "postgres";
+
+/// How often old things are cleared away and partitions made ahead.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(3600);
+
+/// The same, after an upkeep that failed, and while something that is old enough waits for the clock or for a word.
+const UPKEEP_RETRY: Duration = Duration::from_secs(60);
+
+/// Raw bytes of rejects that are kept at once, and how many more per second.
+const RAW_BURST: f64 = 8.0 * 1024.0 * 1024.0;
+const RAW_PER_SECOND: f64 = 1024.0;
+
+struct Shared {
+    epoch: AtomicU64,
+    beat: AtomicU64,
+    in_flight: AtomicUsize,
+    stopping: AtomicBool,
+    finale: AtomicBool,
+    connected: AtomicBool,
+    connections: AtomicU64,
+    /// A connection was lost, and nobody knows whether what it committed was on the server's disk.
+    in_doubt: AtomicBool,
+    stop: Notify,
+    /// The room of a batch that is committed: to free and to allocate so much again and again takes more memory than it
+    /// needs, because what is freed lies between what is not.
+    spare: Mutex<Room>,
+    wakes: Mutex<Vec<Arc<Wake>>>,
+    metrics: Arc<Metrics>,
+    trouble: Mutex<Option<String>>,
+    /// What keeps something from being deleted that is old enough.
+    waits: Mutex<Option<Waits>>,
+    fatal: Mutex<Option<anyhow::Error>>,
+}
+
+impl Shared {
+    fn wake_all(&self) {
+        for wake in lock(&self.wakes).iter() {
+            wake.wake();
+        }
+    }
+}
+
+enum Job {
+    Commit(Box<Work>, OnItsWay),
+    Candidates { head: Head, host: String, source: String, reply: oneshot::Sender<Vec<Candidate>> },
+    LoadedUntil { reply: oneshot::Sender<Micros> },
+    Seen { file_id: i32, facts: Facts, reply: oneshot::Sender<()> },
+    CameFrom { uri: String, bytes: u64, sha256: [u8; 32], reply: oneshot::Sender<()> },
+    NewFile { reply: oneshot::Sender<i32> },
+    Apps { reply: oneshot::Sender<Vec<App>> },
+    Spans { file_id: i32, from: u64, which: Which, limit: i64, reply: oneshot::Sender<Vec<OldSpan>> },
+    Salt { app_id: i32, day: LocalDay, reply: oneshot::Sender<Option<[u8; 32]>> },
+    Suspect { file_id: i32, offset: u64, deaths: i32, reply: oneshot::Sender<()> },
+    Convict { file_id: i32, offset: u64, reply: oneshot::Sender<Option<i32>> },
+    Durable { reply: oneshot::Sender<bool> },
+}
+
+/// What is cleared away now and then.
+#[derive(Debug, Clone)]
+pub struct Upkeep {
+    /// What, and how old it has to be.
+    pub retention: alt_config::Retention,
+    /// The name of this host.
+    pub host: String,
+}
+
+/// What a [`Writer`] does beside committing.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How the database is reached.
+    pub postgres: alt_config::Postgres,
+    /// The name of its session, as `pg_stat_activity` shows it.
+    pub application_name: String,
+    /// What is cleared away; `None`: another process does that.
+    pub upkeep: Option<Upkeep>,
+    /// Whether troubles that somebody has to mend, and a database that was never reached, are waited for;
+    /// otherwise they end the work.
+    pub patient: bool,
+    /// A dry run: nothing is written, and what would be is noted here.
+    pub rehearsal: Option<Arc<Mutex<Rehearsal>>>,
+    /// Where is counted what it does.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The task's end.
+pub struct Writer {
+    jobs: mpsc::Receiver<Job>,
+    questions: mpsc::Receiver<Job>,
+    shared: Arc<Shared>,
+    options: Options,
+    client: Option<Connection>,
+    /// The connection was made since the database was looked at.
+    is_new: bool,
+    /// It is another database than before.
+    is_other: bool,
+    /// The last upkeep failed, or left something that waits.
+    is_held_up: bool,
+    memory: Memory,
+    patience: Patience,
+    raw_budget: (f64, Instant),
+    retry: u32,
+    /// The trouble is one of committing: an answered question does not end it.
+    commit_fails: bool,
+    /// Times in a row that a checkpoint had moved.
+    stale: u32,
+    /// Files that a dry run has given numbers to, below zero.
+    rehearsed_files: i32,
+}
+
+/// Makes both ends.
+pub fn pair(options: Options) -> (Store, Writer) {
+    let (jobs, jobs_sent) = mpsc::channel(QUEUE);
+    let (questions, questions_sent) = mpsc::channel(QUEUE);
+    let shared = Arc::new(Shared {
+        epoch: AtomicU64::new(0),
+        beat: AtomicU64::new(0),
+        in_flight: AtomicUsize::new(0),
+        stopping: AtomicBool::new(false),
+        finale: AtomicBool::new(false),
+        connected: AtomicBool::new(false),
+        connections: AtomicU64::new(0),
+        in_doubt: AtomicBool::new(false),
+        stop: Notify::new(),
+        spare: Mutex::default(),
+        wakes: Mutex::default(),
+        metrics: Arc::clone(&options.metrics),
+        trouble: Mutex::default(),
+        waits: Mutex::default(),
+        fatal: Mutex::default(),
+    });
+    let writer = Writer {
+        jobs: jobs_sent,
+        questions: questions_sent,
+        shared: Arc::clone(&shared),
+        options,
+        client: None,
+        is_new: false,
+        is_other: false,
+        is_held_up: false,
+        memory: Memory::default(),
+        patience: Patience::default(),
+        raw_budget: (RAW_BURST, Instant::now()),
+        retry: 0,
+        commit_fails: false,
+        stale: 0,
+        rehearsed_files: 0,
+    };
+    (Store::new(jobs, questions, shared), writer)
+}
+
+impl Writer {
+    /// Starts it on a thread of its own. `held` is dropped when it has ended.
+    ///
+    /// # Errors
+    /// There is no thread or runtime to be had.
+    pub fn start<T: Send + 'static>(self, held: T) -> std::io::Result<JoinHandle<()>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name("alt-writer".to_owned()).spawn(move || {
+            let _held = held;
+            runtime.block_on(self.run());
+        })
+    }
+
+    /// Works until every [`Store`] is dropped, or, once stopping, until the database cannot be reached.
+    async fn run(mut self) {
+        let mut upkeep = tokio::time::interval(UPKEEP_INTERVAL);
+        upkeep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut look = tokio::time::interval(LOOK_INTERVAL);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let go_on = tokio::select! {
+                biased;
+                _ = upkeep.tick(), if self.options.upkeep.is_some() => self.look_after().await,
+                _ = look.tick(), if self.options.upkeep.is_some() => self.look().await,
+                Some(question) = self.questions.recv() => self.work(question).await,
+                job = self.jobs.recv() => match job {
+                    Some(job) => self.work(job).await,
+                    None => false,
+                },
+            };
+            if std::mem::take(&mut self.is_held_up) {
+                upkeep.reset_after(fault::wait(UPKEEP_RETRY));
+            }
+            if std::mem::take(&mut self.is_new) {
+                // It may be another database.
+                look.reset_immediately();
+            }
+            if std::mem::take(&mut self.is_other) {
+                // It may lack what was made in the one before.
+                upkeep.reset_immediately();
+            }
+            self.shared.beat.fetch_add(1, Ordering::Relaxed);
+            if !go_on {
+                break;
+            }
+        }
+        // Whoever still waits sees the channel closed.
+        self.jobs.close();
+        self.questions.close();
+        while self.jobs.try_recv().is_ok() {}
+        self.shared.wake_all();
+    }
+
+    async fn work(&mut self, job: Job) -> bool {
+        let is_rehearsal = self.options.rehearsal.is_some();
+        match job {
+            Job::Commit(work, _on_its_way) => self.commit(*work).await,
+            Job::Candidates { head, host, source, reply } => {
+                self.answer(reply, async |client| Ok(files::candidates(client, head, &host, &source).await?))
+                    .await
+            }
+            Job::LoadedUntil { reply } => self.answer(reply, files::loaded_until).await,
+            // What a dry run must not write it does without.
+            Job::Seen { reply, .. } | Job::CameFrom { reply, .. } if is_rehearsal => {
+                let _ = reply.send(());
+                true
+            }
+            Job::NewFile { reply } if is_rehearsal => {
+                self.rehearsed_files -= 1;
+                let _ = reply.send(self.rehearsed_files);
+                true
+            }
+            Job::Salt { reply, .. } if is_rehearsal => {
+                let _ = reply.send(None);
+                true
+            }
+            Job::Seen { file_id, facts, reply } => {
+                self.answer(reply, async |client| Ok(files::remember(client, file_id, &facts, None).await?))
+                    .await
+            }
+            Job::CameFrom { uri, bytes, sha256, reply } => {
+                self.answer(reply, async |client| files::came_from(client, &uri, bytes, &sha256).await).await
+            }
+            Job::NewFile { reply } => self.answer(reply, files::new_file_id).await,
+            Job::Spans { file_id, from, which, limit, reply } => {
+                self.answer(reply, async |client| files::spans(client, file_id, from, &which, limit).await)
+                    .await
+            }
+            Job::Apps { reply } => {
+                let metrics = Arc::clone(&self.shared.metrics);
+                let ask = async |client: &Client| {
+                    let apps = dimensions::apps(client).await?;
+                    apps.iter().for_each(|app| metrics.app(app.id, &app.key, &app.name));
+                    Ok(apps)
+                };
+                self.answer(reply, ask).await
+            }
+            Job::Salt { app_id, day, reply } => {
+                self.answer(reply, async |client| dimensions::salt(client, app_id, &day).await).await
+            }
+            Job::Suspect { file_id, offset, deaths, reply } => {
+                self.answer(reply, async |client| files::suspect(client, file_id, offset, deaths).await).await
+            }
+            Job::Convict { file_id, offset, reply } => {
+                self.answer(reply, async |client| files::convict(client, file_id, offset).await).await
+            }
+            Job::Durable { reply } => {
+                self.answer(reply, async |client| Ok(super::make_durable(client).await?)).await
+            }
+        }
+    }
+
+    /// Asks until there is an answer, or it is time to stop.
+    async fn answer<T>(
+        &mut self,
+        reply: oneshot::Sender<T>,
+        question: impl AsyncFn(&Client) -> anyhow::Result<T>,
+    ) -> bool {
+        loop {
+            let Some(client) = self.connected().await else { return false };
+            let answer = tokio::time::timeout(fault::wait(QUESTION_TIMEOUT), question(client)).await;
+            match answer.unwrap_or_else(|late| Err(anyhow::Error::new(late).context("ask the database"))) {
+                Ok(answer) => {
+                    if !self.commit_fails {
+                        self.well();
+                    }
+                    // The reader may have gone: then nobody wants to know.
+                    let _ = reply.send(answer);
+                    return true;
+                }
+                Err(error) => {
+                    if !self.failed(classify_any(&error), error).await {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn commit(&mut self, mut work: Work) -> bool {
+        if work.epoch != self.shared.epoch.load(Ordering::Acquire) {
+            return true;
+        }
+        if self.connected().await.is_none() {
+            return false;
+        }
+        if work.epoch != self.shared.epoch.load(Ordering::Acquire) {
+            return true;
+        }
+        self.spare_raw(&mut work);
+        let Some(client) = &self.client else { return true };
+        let started = Instant::now();
+        let rehearsal = self.options.rehearsal.as_deref();
+        let done = tokio::time::timeout(fault::wait(COMMIT_TIMEOUT), async {
+            match rehearsal {
+                None => commit(client, &mut work, &mut self.memory, &mut self.patience).await,
+                Some(rehearsal) => {
+                    rehearse(client, &mut work).await?;
+                    let noted = lock(rehearsal).add(&work.batch.keys);
+                    noted.map_err(|e| anyhow::Error::new(e).context("note what would be loaded").into())
+                }
+            }
+        })
+        .await;
+        match done {
+            Ok(Ok(())) => {
+                self.commit_fails = false;
+                self.stale = 0;
+                self.well();
+                self.shared.metrics.committed(&work.batch, started.elapsed());
+                work.tell();
+                *lock(&self.shared.spare) = work.batch.into_room();
+                true
+            }
+            Ok(Err(Failure::Stale(why))) => {
+                tracing::debug!(why, "reading the checkpoints back");
+                self.shared.metrics.retried(DESTINATION, "stale");
+                self.forget();
+                // Two that keep moving each other's checkpoints leave each other some time.
+                self.stale = (self.stale + 1).min(10);
+                self.wait(STALE_FIRST * (1 << self.stale)).await
+            }
+            Ok(Err(Failure::Postgres(trouble, error))) => {
+                self.commit_fails = true;
+                self.failed(trouble, error.context("load a batch")).await
+            }
+            Err(_) => {
+                // Somewhere the connection hangs; the server notices by its own timeouts.
+                self.commit_fails = true;
+                let error = anyhow::anyhow!("load a batch: no end after {} s", COMMIT_TIMEOUT.as_secs());
+                self.failed(Trouble::Transient, error).await
+            }
+        }
+    }
+
+    /// A row of ours that somebody holds may be held by ourselves, from before a crash or a cut line.
+    async fn end_dead_predecessors(&self) {
+        let Some(client) = &self.client else { return };
+        let name = &self.options.application_name;
+        let end = async { client.query_typed_one(END_DEAD_PREDECESSORS, &[(name, Type::TEXT)]).await };
+        match tokio::time::timeout(fault::wait(QUESTION_TIMEOUT), end).await {
+            Ok(Ok(row)) => {
+                let sessions: i64 = row.get(0);
+                if sessions > 0 {
+                    tracing::warn!(sessions, "ended sessions of a dead predecessor that held our locks");
+                }
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "cannot look for sessions of a dead predecessor"),
+            Err(_) => tracing::debug!("no answer about sessions of a dead predecessor"),
+        }
+    }
+
+    /// Leaves the raw bytes of rejects away once their budget is spent: a flood of garbage must not fill the
+    /// database. They stay in the log.
+    fn spare_raw(&mut self, work: &mut Work) {
+        let (left, since) = self.raw_budget;
+        let mut left = (left + since.elapsed().as_secs_f64() * RAW_PER_SECOND).min(RAW_BURST);
+        for span in work.batch.rejects.iter_mut().filter(|span| !span.is_only_copy) {
+            let bytes = span.raw.as_ref().map_or(0, Vec::len) as f64;
+            if bytes > left {
+                span.raw = None;
+            } else {
+                left -= bytes;
+            }
+        }
+        self.raw_budget = (left, Instant::now());
+    }
+
+    fn well(&mut self) {
+        self.retry = 0;
+        if lock(&self.shared.trouble).take().is_some() {
+            tracing::info!("the database takes rows again");
+        }
+    }
+
+    /// Everything read from the database may be wrong now.
+    fn forget(&mut self) {
+        self.memory = Memory::default();
+        self.shared.epoch.fetch_add(1, Ordering::AcqRel);
+        self.shared.wake_all();
+    }
+
+    /// After an error: forget, say so once, wait. `false`: stop.
+    async fn failed(&mut self, trouble: Trouble, error: anyhow::Error) -> bool {
+        if is_lock_timeout(&error) {
+            self.end_dead_predecessors().await;
+        }
+        self.forget();
+        self.shared.beat.fetch_add(1, Ordering::Relaxed);
+        // With it go whatever it has open, and every doubt about that.
+        if let Some(client) = self.client.take()
+            && !self.options.patient
+        {
+            self.shared.in_doubt.fetch_or(!is_durable(&client).await, Ordering::AcqRel);
+        }
+        // A person who waits is told at once what cannot be, and that there is no database; one that was there
+        // and went away comes back.
+        // What a dry run has noted it would note again.
+        let passes = trouble == Trouble::Transient
+            && self.shared.connected.load(Ordering::Acquire)
+            && self.options.rehearsal.is_none();
+        if !passes && !self.options.patient {
+            *lock(&self.shared.fatal) = Some(anyhow::Error::msg(told(&error)));
+            return false;
+        }
+        let most = if trouble == Trouble::Transient { RETRY_TRANSIENT_MAX } else { RETRY_STOP_MAX };
+        let wait = RETRY_FIRST.saturating_mul(1 << self.retry.min(16)).min(most);
+        self.retry += 1;
+        self.shared.metrics.retried(DESTINATION, &cause(&error));
+        let message = told(&error);
+        {
+            let known = &mut *lock(&self.shared.trouble);
+            if known.as_ref() != Some(&message) {
+                if trouble == Trouble::Transient {
+                    tracing::warn!(
+                        error = message,
+                        "the database does not take rows: trying again until it does"
+                    );
+                } else {
+                    tracing::error!(
+                        error = message,
+                        "the database refuses what it is given: somebody has to mend this; nothing is lost meanwhile"
+                    );
+                }
+                *known = Some(message);
+            }
+        }
+        self.wait(wait).await
+    }
+
+    /// Waits, with jitter; `false`: it is time to stop.
+    async fn wait(&self, time: Duration) -> bool {
+        let mut random = [0u8; 1];
+        // Without randomness the wait is just less well spread.
+        let _ = getrandom::fill(&mut random);
+        let time = time.mul_f64(0.75 + f64::from(random[0]) / 512.0);
+        if self.shared.stopping.load(Ordering::Acquire) {
+            return false;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            () = self.shared.stop.notified() => {}
+        }
+        !self.shared.stopping.load(Ordering::Acquire)
+    }
+
+    /// The connection, made anew where there is none; `None`: it is time to stop.
+    async fn connected(&mut self) -> Option<&Client> {
+        while self.client.as_ref().is_none_or(|client| client.is_closed()) {
+            if self.client.take().is_some() {
+                self.shared.in_doubt.store(true, Ordering::Release);
+            }
+            if self.shared.connected.load(Ordering::Acquire) {
+                self.forget();
+                if self.options.rehearsal.is_some() {
+                    // What was counted and noted so far would be so again.
+                    *lock(&self.shared.fatal) =
+                        Some(anyhow::anyhow!("the connection to the database was lost"));
+                    return None;
+                }
+            }
+            let connected = async {
+                let (postgres, name) = (&self.options.postgres, &self.options.application_name);
+                let client = connect_counted(postgres, name, self.shared.metrics.connections()).await?;
+                migrate::check_compatible(&client).await?;
+                anyhow::Ok(client)
+            };
+            let connected = tokio::time::timeout(fault::wait(QUESTION_TIMEOUT), connected).await;
+            match connected.unwrap_or_else(|late| Err(anyhow::Error::new(late).context("ask for the schema")))
+            {
+                Ok(client) => {
+                    self.client = Some(client);
+                    self.is_new = true;
+                    self.shared.connected.store(true, Ordering::Release);
+                    self.shared.connections.fetch_add(1, Ordering::AcqRel);
+                }
+                Err(error) => {
+                    // Before the first connection nobody can tell a wrong address from a server that is down.
+                    let trouble = classify_any(&error);
+                    if !self.failed(trouble, error).await {
+                        return None;
+                    }
+                }
+            }
+        }
+        self.client.as_deref()
+    }
+
+    /// Looks whether the database is there, and what those who watch want to know of it.
+    async fn look(&mut self) -> bool {
+        if self.connected().await.is_none() {
+            return false;
+        }
+        let Some(client) = &self.client else { return true };
+        let seen = tokio::time::timeout(fault::wait(QUESTION_TIMEOUT), upkeep::observe(client)).await;
+        match seen.unwrap_or_else(|late| Err(anyhow::Error::new(late).context("ask the database"))) {
+            Ok(seen) => {
+                if self.shared.metrics.observed(seen) {
+                    self.is_other = true;
+                    tracing::warn!(
+                        "this is another database cluster or timeline than before: a failover, or a restore"
+                    );
+                }
+                if !self.commit_fails {
+                    self.well();
+                }
+                true
+            }
+            Err(error) => self.failed(classify_any(&error), error.context("look at the database")).await,
+        }
+    }
+
+    async fn look_after(&mut self) -> bool {
+        let Some(upkeep) = self.options.upkeep.clone() else { return true };
+        if self.connected().await.is_none() {
+            return false;
+        }
+        let Some(client) = &self.client else { return true };
+        let done = upkeep::clear_away(client, &upkeep, &mut self.memory);
+        let done = tokio::time::timeout(fault::wait(COMMIT_TIMEOUT), done).await;
+        match done.unwrap_or_else(|late| Err(late.into())) {
+            Ok(waits) => {
+                self.is_held_up = waits.is_some();
+                self.tell_what_waits(waits);
+                true
+            }
+            Err(error) => {
+                self.is_held_up = true;
+                self.failed(classify_any(&error), error.context("upkeep")).await
+            }
+        }
+    }
+
+    /// Says once what keeps something from being deleted, and once that it is over.
+    fn tell_what_waits(&self, waits: Option<Waits>) {
+        let before = std::mem::replace(&mut *lock(&self.shared.waits), waits.clone());
+        match waits {
+            Some(waits) if before.as_ref().is_none_or(|before| !before.is_like(&waits)) => match waits.word()
+            {
+                Some(_) => tracing::warn!(mend = waits.mend(), "{waits}"),
+                None => tracing::info!("{waits}"),
+            },
+            None if before.is_some() => tracing::info!("what is old enough is deleted again"),
+            _ => {}
+        }
+    }
+}
+
+/// What an error is counted as: a SQLSTATE, or a word.
+fn cause(error: &anyhow::Error) -> String {
+    for cause in error.chain() {
+        if let Some(error) = cause.downcast_ref::<tokio_postgres::Error>() {
+            return error.code().map_or("connection", SqlState::code).to_owned();
+        }
+        if cause.is::<tokio::time::error::Elapsed>() {
+            return "timeout".to_owned();
+        }
+        if cause.is::<std::io::Error>() {
+            return "connection".to_owned();
+        }
+    }
+    "other".to_owned()
+}
+
+/// Whether all that was committed is on the server's disk, by a connection over which something went wrong.
+async fn is_durable(client: &Client) -> bool {
+    let durable = tokio::time::timeout(fault::wait(DURABLE_TIMEOUT), super::make_durable(client));
+    !client.is_closed() && matches!(durable.await, Ok(Ok(_)))
+}
+
+fn is_lock_timeout(error: &anyhow::Error) -> bool {
+    let postgres = error.downcast_ref::<tokio_postgres::Error>();
+    postgres.and_then(tokio_postgres::Error::code) == Some(&SqlState::LOCK_NOT_AVAILABLE)
+}

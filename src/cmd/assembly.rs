@@ -1,0 +1,77 @@
+//! What turns the lines of a source into rows, put together from the configuration.
+//!
+//! The crawler rules and the agreements of `[track]` are the same for all sources. They are compiled once, however many
+//! sources, loaders and files there are.
+
+use std::sync::Arc;
+
+use alt_collect::pipeline::Limits;
+use alt_collect::source::reading::Belongs;
+use alt_config::Config;
+use alt_line::enrich::{AgentRules, Enricher, Privacy};
+use alt_line::parse::{Format, Spec, Terms};
+use alt_line::sites::Sites;
+use alt_line::way::Way;
+use anyhow::Context;
+
+/// The parts that all sources share.
+#[derive(Clone)]
+pub(crate) struct Assembly {
+    rules: Arc<AgentRules>,
+    terms: Arc<Terms>,
+    privacy: Privacy,
+    host: String,
+}
+
+impl Assembly {
+    /// Compiles the shared parts.
+    ///
+    /// # Errors
+    /// The list of crawlers cannot be read or is not valid, or `[track]` is not.
+    pub(crate) fn of(config: &Config) -> anyhow::Result<Assembly> {
+        Ok(Assembly {
+            rules: Arc::new(super::rules(config)?),
+            terms: Arc::new(config.track.terms()?),
+            privacy: config.privacy,
+            host: config.load.host_name(),
+        })
+    }
+
+    /// What turns lines of this kind into rows.
+    ///
+    /// # Errors
+    /// The format cannot be compiled.
+    pub(crate) fn way(&self, spec: &Spec) -> anyhow::Result<Way> {
+        let sites = Sites::new(spec.app.clone(), &spec.sites);
+        let enricher = Enricher::new(Arc::clone(&self.rules), self.privacy);
+        let (format, terms) = (Arc::new(Format::of(spec)?), Arc::clone(&self.terms));
+        Ok(Way::new(format, terms, sites, spec.id_label().to_owned(), enricher))
+    }
+
+    /// How a file of such lines is identified. The name of its source is left empty.
+    ///
+    /// # Errors
+    /// The format cannot be compiled.
+    pub(crate) fn belongs(&self, spec: &Spec) -> anyhow::Result<Belongs> {
+        let format = Format::of(spec)?;
+        Ok(Belongs {
+            host: self.host.clone(),
+            source: String::new(),
+            format: format.name().to_owned(),
+            spec: serde_json::to_string(spec).context("write down what the lines are")?,
+            alt1: matches!(format, Format::Alt1),
+            lines_have_ids: format.carries_id(),
+            twins: !format.carries_id(),
+        })
+    }
+}
+
+/// How batches are cut.
+pub(crate) fn limits(config: &Config) -> Limits {
+    Limits {
+        rows: config.load.batch_rows,
+        bytes: config.load.batch_bytes,
+        commit_interval: config.load.commit_interval,
+        look_interval: config.load.look_interval,
+    }
+}
