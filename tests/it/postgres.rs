@@ -185,11 +185,13 @@ fn a_deadlock_costs_nothing_but_time() {
     let partition = partition(&bench);
     std::thread::scope(|scope| {
         let database = &bench.database;
-        // The other order than ours; and it is we who are to find out, and give way.
+        // The other order than ours, begun while we wait; and it is we who are to find out, and give way.
         let other = scope.spawn(|| {
             database.psql(&format!(
                 "BEGIN; SET LOCAL deadlock_timeout = '1h'; LOCK TABLE {partition} IN ACCESS EXCLUSIVE MODE; \
-                 SELECT pg_sleep(1); UPDATE checkpoints SET committed_at = committed_at; COMMIT"
+                 DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_locks WHERE relation = '{partition}'::regclass \
+                 AND NOT granted) LOOP PERFORM pg_sleep(0.02); END LOOP; END $$; \
+                 UPDATE checkpoints SET committed_at = committed_at; COMMIT"
             ))
         });
         let held = format!(
