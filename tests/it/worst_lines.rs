@@ -216,7 +216,7 @@ fn weights(mut child: Child, folder: &Path, count: usize) -> Vec<u64> {
         let ended = child.try_wait().unwrap().is_some();
         // The next begins when this one is whole.
         while weights.len() < count
-            && (ended || folder.join(format!("out.{}", weights.len() + 2)).exists())
+            && (ended || fs::metadata(folder.join(format!("out.{}", weights.len() + 2))).is_ok())
             && let Ok(file) = fs::read_to_string(folder.join(format!("out.{}", weights.len() + 1)))
         {
             fs::remove_file(folder.join(format!("out.{}", weights.len() + 1))).unwrap();
