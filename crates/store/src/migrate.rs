@@ -194,7 +194,8 @@ mod tests {
     fn versions_ascend_without_gaps() {
         for (expected, migration) in (1..).zip(MIGRATIONS) {
             assert_eq!(migration.version, expected);
-            let file = format!("{}/../../sql/{expected:04}_{}.sql", env!("CARGO_MANIFEST_DIR"), migration.name);
+            let file =
+                format!("{}/../../sql/{expected:04}_{}.sql", env!("CARGO_MANIFEST_DIR"), migration.name);
             assert_eq!(std::fs::read_to_string(file).unwrap(), migration.sql);
         }
     }

@@ -9,7 +9,7 @@
 //! What is masked where: page address and referrer by name and value; custom parameters by name and value,
 //! also within JSON; title, text, search term, element, UTM values, and the path by value; `user_id`,
 //! `session_id`, `client_sub_id` are left out where they are an e-mail address or a token (a `***` would
-//! make one person of many); other identifiers by value, without card numbers. What is longer than [`length`] says is cut
+//! make one person of many); other identifiers by value, without card numbers. What is longer than `length` says is cut
 //! after that.
 
 mod address;
