@@ -465,7 +465,9 @@ fn configured(directory: &Path, database: &Database, log: &Path, more: &str) -> 
 fn the_dashboard_shows_a_daemon_and_alerts_fire_for_lines_and_archive() {
     let server = Server::start();
     let broken = "location = /broken { include alt/alt-endpoint.conf; proxy_pass http://127.0.0.1:1; }";
-    let nginx = Setup::http().in_server(broken).start();
+    // Of what comes too fast, one in ten is refused and logged: as many of it as half an hour brings, at once.
+    let (limit, much) = ("burst=1100 delay=1000", "burst=20000 delay=1000");
+    let nginx = Setup::http().edit("alt-endpoint.conf", limit, much).in_server(broken).start();
     let database = Database::create();
     register(&database);
     let (config, admin) =
@@ -526,10 +528,10 @@ fn the_dashboard_shows_a_daemon_and_alerts_fire_for_lines_and_archive() {
     watch.fires(&["AltServerErrors"], &[]);
     watch.ends();
     // A flood from one address: a thousand at once are let through. Again, the counter has to be seen first.
-    assert!(flood(&nginx, 1500) > 100);
+    assert!(flood(&nginx, 3000) > 100);
     let seen = || !watch.prometheus.query("alt_lines_non_hit_total{kind=\"429\"}").is_empty();
     wait_for(10, seen, || watch.state());
-    assert!(flood(&nginx, 3000) > 600);
+    assert!(flood(&nginx, 9000) > 600);
     watch.fires(&["AltRateLimited"], &[]);
     watch.ends();
     server.always(Some(Fault::Answer(403, "AccessDenied")));
