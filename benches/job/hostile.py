@@ -90,19 +90,24 @@ def cost_of(site, number, kind, seconds):
     say(f"  {kind}")
     before = site.so_far()
     answer_of(site.flood(number, kind, FIRST_S))
+    # what the rates give back while the daemon catches up is sent with the rest
+    back = time.monotonic()
     first, began = site.so_far(), time.monotonic()
     answered = answer_of(site.flood(number, kind, seconds))
-    took = time.monotonic() - began
+    took, since = time.monotonic() - began, time.monotonic() - back
     after, add = site.so_far(), site.bench.results.add
-    # what may be sent at once comes on top; CPU counts the sender's pace, which the rates do not slow down
-    hour = {name: first[name] - before[name] + (after[name] - first[name]) / took * HOUR_S for name in after}
+    # what may be sent at once comes on top
+    hour = {
+        name: first[name] - before[name] + (after[name] - first[name]) / since * (HOUR_S - FIRST_S) for name in after
+    }
     add(f"hostile, {kind}: requests", sum(answered["statuses"].values()) / took, "per s")
     add(f"hostile, {kind}: log", hour["log"] / 1e9, "GB/h", ("<=", BOUND_GB))
     add(f"hostile, {kind}: WAL", hour["wal"] / 1e9, "GB/h")
     for what in ("lines", "rows", "rejects"):
         add(f"hostile, {kind}: {what}", hour[what] / 1000, "1,000/h")
     for what in ("daemon", "postgres", "nginx"):
-        add(f"hostile, {kind}: CPU of one core, {what}", hour[what] / HOUR_S * 100, "%")
+        # at the sender's pace, which the rates do not slow down
+        add(f"hostile, {kind}: CPU of one core, {what}", (after[what] - first[what]) / took * 100, "%")
 
 
 def mix(bench, seconds):
