@@ -175,7 +175,8 @@ impl Suspicion {
                 "the last run ended by a fault of its own: the lines that it had in hand are loaded one by one"
             );
         }
-        stretches.truncate(STRETCHES_MAX);
+        // The oldest are forgotten: the newest are what the last run ended in.
+        stretches.drain(..stretches.len().saturating_sub(STRETCHES_MAX));
         let suspicion =
             Suspicion { path, count: AtomicUsize::new(stretches.len()), stretches: Mutex::new(stretches) };
         // In this order, so that an end in between counts no less and no more.
@@ -193,11 +194,6 @@ impl Suspicion {
             return None;
         }
         lock(&self.stretches).iter().find(|s| is_its(s, reading)).cloned()
-    }
-
-    /// How many files are suspected.
-    pub fn count(&self) -> usize {
-        self.count.load(Ordering::Relaxed)
     }
 
     /// The end that a file's stretch was to be blamed for is counted in the line in which it was: so often now.
