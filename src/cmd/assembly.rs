@@ -37,23 +37,19 @@ impl Assembly {
         })
     }
 
-    /// What turns lines of this kind into rows.
-    ///
-    /// # Errors
-    /// The format cannot be compiled.
-    pub(crate) fn way(&self, spec: &Spec) -> anyhow::Result<Way> {
+    /// What turns lines of this kind into rows; `format` is that of `spec`, compiled.
+    pub(crate) fn way(&self, spec: &Spec, format: &Arc<Format>) -> Way {
         let sites = Sites::new(spec.app.clone(), &spec.sites);
         let enricher = Enricher::new(Arc::clone(&self.rules), self.privacy);
-        let (format, terms) = (Arc::new(Format::of(spec)?), Arc::clone(&self.terms));
-        Ok(Way::new(format, terms, sites, spec.id_label().to_owned(), enricher))
+        let (format, terms) = (Arc::clone(format), Arc::clone(&self.terms));
+        Way::new(format, terms, sites, spec.id_label().to_owned(), enricher)
     }
 
     /// How a file of such lines is identified. The name of its source is left empty.
     ///
     /// # Errors
-    /// The format cannot be compiled.
-    pub(crate) fn belongs(&self, spec: &Spec) -> anyhow::Result<Belongs> {
-        let format = Format::of(spec)?;
+    /// `spec` cannot be written as JSON.
+    pub(crate) fn belongs(&self, spec: &Spec, format: &Format) -> anyhow::Result<Belongs> {
         Ok(Belongs {
             host: self.host.clone(),
             source: String::new(),

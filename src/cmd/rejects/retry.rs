@@ -17,7 +17,7 @@ use alt_line::aside::OldSpan;
 use alt_line::batch::FileRef;
 use alt_line::checkpoint::{Hash, Head, Proof};
 use alt_line::hit::Reason;
-use alt_line::parse::Spec;
+use alt_line::parse::{Format, Spec};
 use alt_process::clock;
 use alt_process::metrics::{Metrics, Totals};
 use alt_store::files::Which;
@@ -233,9 +233,10 @@ fn one(
             "how its lines are written is not known; load it with `alt replay --again`, and say there",
         )));
     };
-    let belongs = assembly.belongs(&spec)?;
+    let format = Arc::new(Format::of(&spec)?);
+    let belongs = assembly.belongs(&spec, &format)?;
     let belongs = Belongs { host: file.host.clone(), source: file.source.clone(), ..belongs };
-    let mut loader = Loader::new(store.clone(), assembly.way(&spec)?, limits(config));
+    let mut loader = Loader::new(store.clone(), assembly.way(&spec, &format), limits(config));
     loop {
         loader.is_current();
         let done = match find(config, store, file, &belongs, &wanted.paths) {

@@ -18,7 +18,7 @@ use alt_collect::source::inputs;
 use alt_collect::source::reading::Belongs;
 use alt_config::Config;
 use alt_line::filter::Filter;
-use alt_line::parse::Spec;
+use alt_line::parse::{Format, Spec};
 use alt_process::lock::lock;
 use alt_process::metrics::Totals;
 use alt_store::migrate;
@@ -52,8 +52,8 @@ const DRAW_INTERVAL: Duration = Duration::from_millis(100);
 pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<Outcome> {
     let spec = spec(args)?;
     let assembly = Assembly::of(config)?;
-    let belongs = assembly.belongs(&spec)?;
-    if !spec.names_app() && belongs.format != "alt1" {
+    let format = Arc::new(Format::of(&spec)?);
+    if !spec.names_app() && format.name() != "alt1" {
         bail!(
             "lines of this format name no application: say whose hits they are with --app KEY (see `alt app list`), \
              or by the names of their sites, with --site NAME=KEY"
@@ -114,7 +114,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
         // Nothing is sent: it closes when the last of them ends.
         let (alive, ended) = mpsc::sync_channel::<()>(0);
         for store in stores.iter().cycle().take(loaders) {
-            let (way, belongs) = (assembly.way(&spec)?, assembly.belongs(&spec)?);
+            let (way, belongs) = (assembly.way(&spec, &format), assembly.belongs(&spec, &format)?);
             let belongs = Belongs { source: SOURCE.to_owned(), ..belongs };
             let store = store.another_end();
             let mut job = Job {
@@ -177,7 +177,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     }
     let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
     let files = count + results.skipped + results.members - results.archives;
-    let otherwise = otherwise(config, &spec, belongs.lines_have_ids, &results.known)?;
+    let otherwise = otherwise(config, &spec, format.carries_id(), &results.known)?;
     summary(files, &results, otherwise, &totals, started.elapsed(), args, out)?;
     if let Some(error) = fatal {
         return Err(error.context(match args.dry_run {

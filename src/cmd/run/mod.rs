@@ -293,7 +293,8 @@ fn note_end(directory: Option<&Path>, end: &End) {
 fn watched(config: &Config, assembly: &Assembly) -> anyhow::Result<Vec<Watched>> {
     let watched = |source: &Source| {
         let spec = source.spec();
-        let (belongs, format) = (assembly.belongs(&spec)?, Arc::new(Format::of(&spec)?));
+        let format = Arc::new(Format::of(&spec)?);
+        let belongs = assembly.belongs(&spec, &format)?;
         Ok(Watched { place: place(config, source), belongs, format })
     };
     config.sources.iter().map(watched).collect()
@@ -361,9 +362,9 @@ impl Drop for Ending {
 /// The configuration, read anew, with everything in it that can be wrong tried.
 pub(crate) fn reloaded(path: Option<&Path>) -> anyhow::Result<Config> {
     let config = Config::load(path)?;
-    let assembly = Assembly::of(&config)?;
+    Assembly::of(&config)?;
     for source in &config.sources {
-        assembly.way(&source.spec()).with_context(|| of_source(source))?;
+        Format::of(&source.spec()).with_context(|| of_source(source))?;
     }
     Ok(config)
 }
@@ -389,8 +390,8 @@ fn start(
 ) -> anyhow::Result<Reader> {
     let name = source.paths.join(", ");
     let spec = source.spec();
-    let way = assembly.way(&spec).with_context(|| of_source(source))?;
-    let belongs = assembly.belongs(&spec)?;
+    let format = Arc::new(Format::of(&spec).with_context(|| of_source(source))?);
+    let (way, belongs) = (assembly.way(&spec, &format), assembly.belongs(&spec, &format)?);
     let place = place(config, source);
     let progress = Arc::new(Progress::new(place.clone(), clock::now()));
     let told = Arc::clone(&progress);
