@@ -604,8 +604,7 @@ const SCENARIOS: &[Scenario] = &[
         pause(200);
         stage.driver.open("window");
         stage.go("right", "page.html");
-        // Whoever arranges windows may take some time to.
-        stage.driver.until("document.hasFocus()");
+        stage.driver.look_here();
         pause(400);
         stage.driver.close(&left);
         pause(200);
@@ -817,7 +816,7 @@ const SCENARIOS: &[Scenario] = &[
             stage.driver.open("tab");
             stage.go("unload", &format!("page.html?n={n}"));
             // A tab that never was in front was looked at for no time, of which nothing is told.
-            stage.driver.until("document.hasFocus()");
+            stage.driver.look_here();
             stage.driver.close(&first);
         }
         stage.expect_rows("unload", "").also = Some((

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -103,9 +103,7 @@ impl Driver {
             Engine::Gecko => Driver::firefox(profile),
             Engine::WebKit => Driver::webkit(profile),
         };
-        let window = driver.window();
-        driver.look_at(&window);
-        driver.until("document.hasFocus()");
+        driver.look_here();
         driver
     }
 
@@ -279,6 +277,23 @@ user_pref(\"toolkit.telemetry.server\", \"\");
         if self.engine == Engine::Blink {
             self.cdp("Page.bringToFront", &json!({})); // to switch is not to look there
         }
+    }
+
+    /// The user looks at the window that the commands are for, and goes on trying until it has the focus: a window
+    /// that was not yet there for whoever arranges windows when it was brought to the front stays behind.
+    pub(crate) fn look_here(&mut self) {
+        let window = self.window();
+        let mut asked: Option<Instant> = None;
+        let mut has_focus = || {
+            let script = json!({ "script": "return document.hasFocus()", "args": [] });
+            let is = self.ask("POST", "/execute/sync", "ExecuteScript", &script) == Ok(Value::Bool(true));
+            if !is && asked.is_none_or(|asked| asked.elapsed() > Duration::from_secs(1)) {
+                self.look_at(&window);
+                asked = Some(Instant::now());
+            }
+            is
+        };
+        wait_for(20, &mut has_focus, || "the window has no focus".to_owned());
     }
 
     /// Closes the one, and looks at another.
