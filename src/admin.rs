@@ -5,6 +5,7 @@
 //! it: the address decides who that is. Bounded: so many connections at once, each for one request and a short time. A
 //! port that cannot be had is said, and tried again: it keeps nothing from being loaded.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -45,6 +46,8 @@ pub struct Readiness {
     pub archive: Option<String>,
     /// What keeps it from deleting what is old enough; loading goes on meanwhile.
     pub retention: Option<String>,
+    /// What keeps other workers from working, by their names; loading goes on meanwhile.
+    pub workers: BTreeMap<&'static str, String>,
 }
 
 /// Knows the answers.

@@ -56,6 +56,8 @@ fn every_line_is_counted_once_and_as_what_it_became() {
     fs::write(bench.path("beacon.log.1"), many(1) + &twice).unwrap();
     bench.written += 1;
     becomes(&bench, "alt_lines_read_total", 50.0);
+    becomes(&bench, "alt_partitions_ahead", 2.0);
+    becomes(&bench, "database_connections", 1.0);
 
     let page = daemon(&bench).ask("/metrics").1;
     let is = |sample: &str, value: f64| assert_eq!(sample_of(&page, sample), Some(value), "{sample}: {page}");
@@ -120,7 +122,7 @@ fn a_database_that_goes_away_is_told_and_what_waits_for_it() {
     wait_for(10, || daemon(&bench).ask("/readyz").0 == 200, || bench.state());
     assert_eq!(
         daemon(&bench).ask("/readyz").1,
-        "{\"ready\":true,\"postgres\":null,\"archive\":null,\"retention\":null}\n"
+        "{\"ready\":true,\"postgres\":null,\"archive\":null,\"retention\":null,\"workers\":{}}\n"
     );
     wait_for(10, || lag(&bench, "bytes") == 0.0, || bench.state());
     assert_eq!(lag(&bench, "seconds"), 0.0);

@@ -12,10 +12,11 @@ use std::time::{Duration, SystemTime};
 
 use alt_collect::archive::frames::Compression;
 use alt_collect::archive::name::{Name, name};
-use alt_collect::archive::target::{Bytes, Listed, Put, Stop, Target};
+use alt_collect::archive::target::{Bytes, Listed, Put, Target};
 use alt_collect::archive::{Object, fetch, open, pack, spool, store};
 use alt_config::Config;
 use alt_line::parse::Format;
+use alt_process::stop::Stop;
 use sha2::{Digest, Sha256};
 
 use crate::support::bench::Bench;

@@ -17,7 +17,20 @@ use crate::support::postgres::Database;
 /// Whether a replay has this step, too.
 fn is_of_a_replay(step: Step) -> bool {
     use Step::{Deleted, Deleting, HalfStored, Migrated, Named, Noted, Packed, Proven};
-    !matches!(step, Packed | HalfStored | Named | Proven | Noted | Deleting | Deleted | Migrated)
+    use Step::{FenceChecked, LeaseTaken};
+    !matches!(
+        step,
+        Packed
+            | HalfStored
+            | Named
+            | Proven
+            | Noted
+            | Deleting
+            | Deleted
+            | Migrated
+            | LeaseTaken
+            | FenceChecked
+    )
 }
 
 /// Follows a log, and archives and deletes what is rotated away.

@@ -13,6 +13,7 @@ mod host;
 mod hostile;
 mod inputs;
 mod kill;
+mod lease;
 mod load;
 mod loading;
 mod model;

@@ -1,8 +1,8 @@
 //! PostgreSQL misbehaves, is run into, is replaced: what logs and archive still hold is neither lost nor doubled.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,9 +13,9 @@ use crate::support::bench::Bench;
 use crate::support::daemon::{Daemon, alt, configuration, wait_for};
 use crate::support::disk::Disk;
 use crate::support::lines::{many, register};
-use crate::support::not_looked_at;
 use crate::support::pace::Pace;
-use crate::support::postgres::{Cluster, Database, as_server};
+use crate::support::pooler::Pooler;
+use crate::support::postgres::{Cluster, Database};
 use crate::support::proxy::Proxy;
 
 const SOURCE: &str = "[[source]]\npaths = [\"DIR/beacon.log\"]";
@@ -296,67 +296,9 @@ fn a_migration_that_fails_leaves_nothing_and_the_daemon_waits_for_one_that_does_
     bench.stop();
 }
 
-/// A pgbouncer before a cluster.
-struct Pooler {
-    directory: tempfile::TempDir,
-    child: Child,
-}
-
-impl Pooler {
-    fn start(cluster: &Cluster, mode: &str) -> Pooler {
-        let directory = tempfile::Builder::new().prefix("alt-bouncer-").tempdir_in("/tmp").unwrap();
-        let owner = fs::metadata(cluster.dir())
-            .map(|m| (std::os::unix::fs::MetadataExt::uid(&m), std::os::unix::fs::MetadataExt::gid(&m)))
-            .unwrap();
-        let at = directory.path().display();
-        let text = format!(
-            "[databases]\n* = host={}\n[pgbouncer]\nlisten_addr =\nlisten_port = 6432\nunix_socket_dir = {at}\n\
-             auth_type = trust\nauth_file = {at}/users\npool_mode = {mode}\ndefault_pool_size = 3\n",
-            cluster.dir().display()
-        );
-        fs::write(directory.path().join("pgbouncer.ini"), text).unwrap();
-        fs::write(directory.path().join("users"), "\"alt\" \"\"\n").unwrap();
-        for path in ["", "pgbouncer.ini", "users"] {
-            std::os::unix::fs::chown(directory.path().join(path), Some(owner.0), Some(owner.1)).unwrap();
-        }
-        let child = Pooler::run(directory.path());
-        Pooler { directory, child }
-    }
-
-    fn run(directory: &Path) -> Child {
-        let log = fs::OpenOptions::new().create(true).append(true).open(directory.join("log")).unwrap();
-        let mut command = as_server("pgbouncer");
-        command.arg(directory.join("pgbouncer.ini")).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        command.spawn().unwrap()
-    }
-
-    fn url(&self, database: &Database) -> String {
-        format!("postgres:///{}?host={}&port=6432&user=alt", database.name, self.directory.path().display())
-    }
-
-    /// As `kill -9` does, and starts it anew.
-    fn restart(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        let _ = fs::remove_file(self.directory.path().join(".s.PGSQL.6432"));
-        self.child = Pooler::run(self.directory.path());
-    }
-}
-
-impl Drop for Pooler {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn through_a_pooler(mode: &str) {
-    if Command::new("pgbouncer").arg("-V").output().is_err() {
-        not_looked_at("pgbouncer: it is not installed");
-        return;
-    }
     let mut database = Database::create();
-    let mut pooler = Pooler::start(&database.cluster, mode);
+    let Some(mut pooler) = Pooler::start(&database.cluster, mode) else { return };
     database.url = pooler.url(&database);
     let mut bench = Bench::not_started(SOURCE, database);
     let mut pace = Pace::new(&bench);

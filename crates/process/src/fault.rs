@@ -59,9 +59,14 @@ steps! {
     Deleted,
     /// A migration is applied, and not committed.
     Migrated,
+    /// A worker has the lease of its work, and has not begun to write.
+    LeaseTaken,
+    /// It has made sure of that within a transaction, and has not written.
+    FenceChecked,
 }
 
-/// Dies as `kill -9` does if this is the step that `ALT_FAULT_AT` names, or, as `STEP:N`, the N-th time.
+/// Dies as `kill -9` does if this is the step that `ALT_FAULT_AT` names, or, as `STEP:N`, the N-th time; stops as `kill -STOP`
+/// does if `ALT_FAULT_STOP_AT` names it.
 #[inline]
 pub fn at(step: Step) {
     #[cfg(debug_assertions)]
@@ -108,10 +113,35 @@ mod debug {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
+    use nix::sys::signal::{Signal, raise};
+
     use super::Step;
 
-    static WANTED: OnceLock<Option<(String, u64)>> = OnceLock::new();
-    static TIMES: AtomicU64 = AtomicU64::new(0);
+    /// A variable that names a step, and the time at which something is done there; how often it was reached.
+    struct Wanted {
+        variable: &'static str,
+        step: OnceLock<Option<(String, u64)>>,
+        times: AtomicU64,
+    }
+
+    impl Wanted {
+        const fn by(variable: &'static str) -> Wanted {
+            Wanted { variable, step: OnceLock::new(), times: AtomicU64::new(0) }
+        }
+
+        fn is_at(&self, step: Step) -> bool {
+            let wanted = self.step.get_or_init(|| {
+                let wanted = std::env::var(self.variable).ok()?;
+                let (name, times) = wanted.split_once(':').unwrap_or((&wanted, "1"));
+                Some((name.to_owned(), times.parse().ok()?))
+            });
+            let Some((name, times)) = wanted else { return false };
+            *name == format!("{step:?}") && self.times.fetch_add(1, Ordering::Relaxed) + 1 == *times
+        }
+    }
+
+    static DIES: Wanted = Wanted::by("ALT_FAULT_AT");
+    static STOPS: Wanted = Wanted::by("ALT_FAULT_STOP_AT");
 
     static LINES: OnceLock<Vec<(String, String)>> = OnceLock::new();
 
@@ -131,7 +161,7 @@ mod debug {
                 "abort" => std::process::abort(),
                 // The first one only takes the runtime's own handler away.
                 "segv" => loop {
-                    let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGSEGV);
+                    let _ = raise(Signal::SIGSEGV);
                 },
                 _ => loop {
                     std::hint::spin_loop();
@@ -141,15 +171,11 @@ mod debug {
     }
 
     pub(super) fn reached(step: Step) {
-        let wanted = WANTED.get_or_init(|| {
-            let wanted = std::env::var("ALT_FAULT_AT").ok()?;
-            let (name, times) = wanted.split_once(':').unwrap_or((&wanted, "1"));
-            Some((name.to_owned(), times.parse().ok()?))
-        });
-        let Some((name, times)) = wanted else { return };
-        if *name == format!("{step:?}") && TIMES.fetch_add(1, Ordering::Relaxed) + 1 == *times {
-            eprintln!("ALT_FAULT_AT: dies at {step:?}");
-            let _ = nix::sys::signal::raise(nix::sys::signal::Signal::SIGKILL);
+        for (wanted, does, signal) in [(&DIES, "dies", Signal::SIGKILL), (&STOPS, "stops", Signal::SIGSTOP)] {
+            if wanted.is_at(step) {
+                eprintln!("{}: {does} at {step:?}", wanted.variable);
+                let _ = raise(signal);
+            }
         }
     }
 }

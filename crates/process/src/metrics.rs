@@ -18,6 +18,7 @@ use prometheus::{
 
 use crate::clock;
 use crate::lock::lock;
+use crate::worker;
 
 /// Applications that are told apart: what counts by application must stay bounded, however many there are.
 const APPS_MAX: usize = 100;
@@ -166,6 +167,8 @@ pub struct Present {
     pub archive_up: Option<bool>,
     /// What waits for it; `None`: there is none, or that is not known yet.
     pub archive_queue: Option<Queue>,
+    /// What works beside loading.
+    pub workers: Vec<Arc<worker::State>>,
     /// What deleting by age waits for: `clock` or `months`.
     pub retention_waits: Option<&'static str>,
     /// Where the followed logs are.
@@ -342,6 +345,7 @@ impl Metrics {
         lines(&page, &totals)?;
         self.events(&page, &totals)?;
         present_state(&page, present)?;
+        workers(&page, &present.workers)?;
         self.database(&page)?;
         self.process(&page)?;
         let mut families = page.0.gather();
@@ -464,6 +468,21 @@ fn present_state(page: &Page, present: &Present) -> prometheus::Result<()> {
         |of: fn(&Disk) -> u64| present.disks.iter().map(move |d| (vec![d.path.clone()], of(d) as f64));
     page.gauge("alt_log_disk_free_bytes", "Room for logs.", &["path"], disks(|disk| disk.free))?;
     page.gauge("alt_log_disk_size_bytes", "Size of the logs' disk.", &["path"], disks(|disk| disk.size))
+}
+
+fn workers(page: &Page, workers: &[Arc<worker::State>]) -> prometheus::Result<()> {
+    let of = |worker: &worker::State| vec![worker.name().to_owned()];
+    let up = workers.iter().map(|worker| (of(worker), f64::from(worker.trouble().is_none())));
+    page.gauge("alt_worker_up", "Whether what works beside loading works.", &["worker"], up)?;
+    let worked = workers.iter().filter_map(|worker| Some((of(worker), seconds(worker.worked_at()?))));
+    let help = "When a worker last did all that was due, seconds since 1970.";
+    page.gauge("alt_worker_last_success_timestamp_seconds", help, &["worker"], worked)?;
+    let turns = workers.iter().flat_map(|worker| {
+        let (turns, failed) = worker.turns();
+        let of = |result: &str| vec![worker.name().to_owned(), result.to_owned()];
+        [(of("done"), turns.saturating_sub(failed)), (of("failed"), failed)]
+    });
+    page.counter("alt_worker_turns_total", "Turns that workers took.", &["worker", "result"], turns)
 }
 
 fn name_of(kind: NonHit) -> String {

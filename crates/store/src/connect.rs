@@ -18,6 +18,7 @@ use anyhow::{Context, anyhow, bail};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -31,12 +32,27 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server may take for its last answers once nobody waits for them.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The longest that closing one is waited for.
+const CLOSE_WAIT: Duration = Duration::from_secs(1);
+
 /// A connection. Once it is dropped, what is still wanted of it may end; then it is closed, after half a minute
 /// also where the server says nothing any more, so that whoever stands in between sees that nobody waits.
 #[derive(Debug)]
 pub struct Connection {
     client: Client,
     _held: oneshot::Sender<()>,
+    carrier: JoinHandle<()>,
+}
+
+impl Connection {
+    /// Closes it, and waits for that: for a runtime that nothing drives afterwards.
+    pub async fn close(self) {
+        let Connection { client, _held, mut carrier } = self;
+        drop(client);
+        if tokio::time::timeout(CLOSE_WAIT, &mut carrier).await.is_err() {
+            carrier.abort();
+        }
+    }
 }
 
 impl Deref for Connection {
@@ -108,20 +124,18 @@ pub fn has_password(config: &alt_config::Postgres) -> anyhow::Result<bool> {
 
 async fn connection(target: &Target, open: Counted) -> anyhow::Result<Connection> {
     let (held, dropped) = oneshot::channel();
-    let client = match &target.tls {
+    let (client, carrier) = match &target.tls {
         None => {
             let (client, connection) = target.pg.connect(NoTls).await.map_err(explain)?;
-            tokio::spawn(carry(connection, open, dropped));
-            client
+            (client, tokio::spawn(carry(connection, open, dropped)))
         }
         Some(roots) => {
             let tls = MakeRustlsConnect::new(tls_config(roots)?);
             let (client, connection) = target.pg.connect(tls).await.map_err(explain)?;
-            tokio::spawn(carry(connection, open, dropped));
-            client
+            (client, tokio::spawn(carry(connection, open, dropped)))
         }
     };
-    Ok(Connection { client, _held: held })
+    Ok(Connection { client, _held: held, carrier })
 }
 
 /// A connection that counts as long as it is open.

@@ -148,24 +148,16 @@ pub async fn kill_salts(client: &Client, now: Micros, host: &str) -> anyhow::Res
     Ok(row.get(0))
 }
 
-/// Deletes rejects older than `before`, as `host`, in slices, so that nothing waits for long. Returns how many spans;
-/// what is left is deleted the next time.
+/// Rejects that are deleted at once, so that nothing waits for long.
+pub const PURGE_SLICE: i64 = 10_000;
+
+/// Deletes at most [`PURGE_SLICE`] rejects older than `before`, as `host`. Returns how many spans.
 ///
 /// # Errors
 /// The database does not do it.
 pub async fn purge_rejects(client: &Client, before: Micros, host: &str) -> anyhow::Result<i64> {
-    const SLICE: i64 = 10_000;
-    const SLICES_MAX: u64 = 20;
-    let mut purged = 0;
-    for _ in 0..SLICES_MAX {
-        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-            [(&clock::system_time(before), Type::TIMESTAMPTZ), (&host, Type::TEXT), (&SLICE, Type::INT8)];
-        let row = client.query_typed_one(PURGE_REJECTS, &parameters).await.context("purge old rejects")?;
-        let slice: i64 = row.get(0);
-        purged += slice;
-        if slice < SLICE {
-            break;
-        }
-    }
-    Ok(purged)
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&clock::system_time(before), Type::TIMESTAMPTZ), (&host, Type::TEXT), (&PURGE_SLICE, Type::INT8)];
+    let row = client.query_typed_one(PURGE_REJECTS, &parameters).await.context("purge old rejects")?;
+    Ok(row.get(0))
 }

@@ -7,14 +7,18 @@ pub mod commit;
 pub mod connect;
 pub mod dimensions;
 pub mod files;
+pub mod lease;
 pub mod migrate;
 pub mod partitions;
 pub mod rehearsal;
 pub mod retention;
+pub mod session;
 pub mod statements;
+pub mod upkeep;
 pub mod writer;
 
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 pub use connect::connect;
 
@@ -23,6 +27,32 @@ pub use connect::connect;
 const NOTICE_THAT_WE_ARE_GONE: &str = "SET LOCAL idle_in_transaction_session_timeout = '2min'; \
     SET LOCAL client_connection_check_interval = '5s'; SET LOCAL tcp_keepalives_idle = 30; \
     SET LOCAL tcp_keepalives_interval = 10; SET LOCAL tcp_keepalives_count = 3; SET LOCAL tcp_user_timeout = 60000";
+
+/// One short transaction of a worker, at READ COMMITTED: it waits for a lock no longer than `lock_timeout`, and the server
+/// ends it soon where this process is stopped within it.
+///
+/// # Errors
+/// What `statements` fail with, then all is rolled back; or the database does not commit.
+pub async fn in_transaction<T>(
+    client: &Client,
+    lock_timeout: &str,
+    statements: impl AsyncFnOnce(&Client) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let begin = format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '{lock_timeout}'; \
+         {NOTICE_THAT_WE_ARE_GONE}; SET LOCAL idle_in_transaction_session_timeout = '10s'"
+    );
+    let done = async {
+        client.batch_execute(&begin).await?;
+        statements(client).await
+    };
+    let done = done.await;
+    // Also where it did not begin: nothing more could be asked on this connection.
+    let ended = client.batch_execute(if done.is_ok() { "COMMIT" } else { "ROLLBACK" }).await;
+    let done = done?;
+    ended?;
+    Ok(done)
+}
 
 /// Waits until all that was committed before, by anybody, is on the server's disk: before anything is done by it that can't be
 /// undone. Whether commits of this session do not wait for that by themselves (`synchronous_commit = off`).
@@ -69,6 +99,12 @@ pub fn classify_any(error: &anyhow::Error) -> Trouble {
         }
     }
     Trouble::Stop
+}
+
+/// Whether a statement waited for a lock for as long as it may (`lock_timeout`).
+fn is_lock_timeout(error: &anyhow::Error) -> bool {
+    let postgres = error.chain().find_map(|cause| cause.downcast_ref::<tokio_postgres::Error>());
+    postgres.and_then(tokio_postgres::Error::code) == Some(&SqlState::LOCK_NOT_AVAILABLE)
 }
 
 /// An error as people may see it: without PostgreSQL's DETAIL, which shows a row that it refuses.

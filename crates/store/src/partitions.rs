@@ -12,8 +12,7 @@ use alt_process::fault::{self, Step};
 use anyhow::{Context, bail};
 use jiff::civil::Date;
 use tokio_postgres::Client;
-use tokio_postgres::error::SqlState;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::NOTICE_THAT_WE_ARE_GONE;
 
@@ -159,68 +158,35 @@ fn month_of(name: &str) -> Option<Month> {
     (self::name(month) == name).then_some(month)
 }
 
-/// How a partition was not dropped, or was.
+/// What came of dropping a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dropped {
-    /// With so many rows, as PostgreSQL estimates them, where it does.
+    /// It is gone, with so many rows, as PostgreSQL estimates them, where it does.
     Gone(Option<i64>),
-    /// Somebody else was first.
+    /// It was not there: somebody else was first.
     Absent,
-    /// Somebody reads it.
-    InUse,
 }
 
-/// Drops the partition of a month, and notes it in `retention_drops` as done by `host`.
+/// Drops the partition of a month, and notes that in `retention_drops` as done by `host`. Runs within a transaction.
 ///
 /// # Errors
-/// The database does not do it.
+/// The database does not do it. SQLSTATE `55P03`: somebody reads it.
 pub async fn drop_month(client: &Client, month: Month, host: &str) -> anyhow::Result<Dropped> {
     let name = name(month);
-    let dropped = drop_noted(client, month, &name, host).await;
-    let end = if matches!(dropped, Ok(Some(_))) { "COMMIT" } else { "ROLLBACK" };
-    let ended = client.batch_execute(end).await;
-    match dropped {
-        Ok(Some(rows)) => {
-            ended.with_context(|| format!("commit the drop of partition {name}"))?;
-            Ok(Dropped::Gone(rows))
-        }
-        Ok(None) => Ok(Dropped::Absent),
-        // The next upkeep tries again.
-        Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
-            ended.context("roll a drop back")?;
-            Ok(Dropped::InUse)
-        }
-        Err(error) => Err(error).with_context(|| format!("drop partition {name}")),
-    }
-}
-
-/// Begins the transaction in which a partition is dropped; `None`: it is not there.
-async fn drop_noted(
-    client: &Client,
-    month: Month,
-    name: &str,
-    host: &str,
-) -> Result<Option<Option<i64>>, tokio_postgres::Error> {
-    let begin = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '2s'; {NOTICE_THAT_WE_ARE_GONE}; \
-         SELECT pg_advisory_xact_lock({LOCK_CLASS}, {month})"
-    );
-    client.batch_execute(&begin).await?;
+    let context = || format!("drop partition {name}");
+    let lock = format!("SELECT pg_advisory_xact_lock({LOCK_CLASS}, {month})");
+    client.batch_execute(&lock).await.with_context(context)?;
     let at = |month| clock::system_time(self::begin(month));
-    let noted = client
-        .query_typed_opt(
-            include_str!("../../../sql/drop_noted.sql"),
-            &[
-                (&host, Type::TEXT),
-                (&name, Type::TEXT),
-                (&at(month), Type::TIMESTAMPTZ),
-                (&at(month + 1), Type::TIMESTAMPTZ),
-            ],
-        )
-        .await?;
-    let Some(noted) = noted else { return Ok(None) };
-    client.batch_execute(&format!("DROP TABLE {name}")).await?;
-    Ok(Some(noted.get(0)))
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&host, Type::TEXT),
+        (&name, Type::TEXT),
+        (&at(month), Type::TIMESTAMPTZ),
+        (&at(month + 1), Type::TIMESTAMPTZ),
+    ];
+    let noted = client.query_typed_opt(include_str!("../../../sql/drop_noted.sql"), &parameters).await;
+    let Some(noted) = noted.with_context(context)? else { return Ok(Dropped::Absent) };
+    client.batch_execute(&format!("DROP TABLE {name}")).await.with_context(context)?;
+    Ok(Dropped::Gone(noted.get(0)))
 }
 
 /// The months from now on that should be there before they are needed.

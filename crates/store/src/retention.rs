@@ -16,7 +16,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
 use self::clock::{Doubt, shown};
-use super::partitions::{self, Dropped, Month};
+use super::partitions::{self, Month};
 
 /// Months that go at once without a word.
 const MONTHS_MAX: usize = 2;
@@ -145,30 +145,6 @@ pub async fn planned(
                FROM retention_words WHERE drop_before IS NOT NULL ORDER BY id DESC LIMIT 1";
     let said = client.query_typed_opt(sql, &[]).await.context("read what was said of old months")?;
     Ok(plan(&there, keep, now, said.map(|row| row.get(0)), quiet_since))
-}
-
-/// Drops what is planned, as `host`. Returns how many partitions went.
-///
-/// # Errors
-/// The database does not do it.
-pub async fn drop_months(client: &Client, plan: &Plan, host: &str) -> anyhow::Result<usize> {
-    let mut gone = 0;
-    for &month in &plan.months {
-        let partition = partitions::name(month);
-        match partitions::drop_month(client, month, host).await? {
-            Dropped::Gone(rows) => {
-                gone += 1;
-                tracing::info!(
-                    partition,
-                    rows,
-                    "dropped a partition: its rows are older than [retention] rows"
-                );
-            }
-            Dropped::InUse => tracing::info!(partition, "in use: dropped later"),
-            Dropped::Absent => {}
-        }
-    }
-    Ok(gone)
 }
 
 /// Forgets the oldest rows of `retention_drops`.

@@ -7,7 +7,7 @@
 //! buffer, so nothing is lost by throwing away.
 
 mod end;
-mod upkeep;
+mod observe;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -34,8 +34,7 @@ use super::commit::{Failure, Memory, Patience, Work, commit, rehearse};
 use super::connect::{Connection, connect_counted};
 use super::files::{Candidate, Facts, Which};
 use super::rehearsal::Rehearsal;
-use super::retention::Waits;
-use super::{Trouble, classify_any, dimensions, files, migrate, told};
+use super::{Trouble, classify_any, dimensions, files, is_lock_timeout, migrate, told};
 use end::OnItsWay;
 
 const END_DEAD_PREDECESSORS: &str = include_str!("../../../sql/end_dead_predecessors.sql");
@@ -66,12 +65,6 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(15);
 /// Under which its retries are counted.
 const DESTINATION: &str = "postgres";
 
-/// How often old things are cleared away and partitions made ahead.
-const UPKEEP_INTERVAL: Duration = Duration::from_secs(3600);
-
-/// The same, after an upkeep that failed, and while something that is old enough waits for the clock or for a word.
-const UPKEEP_RETRY: Duration = Duration::from_secs(60);
-
 /// Raw bytes of rejects that are kept at once, and how many more per second.
 const RAW_BURST: f64 = 8.0 * 1024.0 * 1024.0;
 const RAW_PER_SECOND: f64 = 1024.0;
@@ -93,8 +86,12 @@ struct Shared {
     wakes: Mutex<Vec<Arc<Wake>>>,
     metrics: Arc<Metrics>,
     trouble: Mutex<Option<String>>,
-    /// What keeps something from being deleted that is old enough.
-    waits: Mutex<Option<Waits>>,
+    /// Moves when another database is seen than before.
+    databases: AtomicU64,
+    /// Partitions were made or dropped: what the writer knows of them may be wrong.
+    partitions_changed: AtomicBool,
+    /// The database is to be looked at now.
+    look: Notify,
     fatal: Mutex<Option<anyhow::Error>>,
 }
 
@@ -121,15 +118,6 @@ enum Job {
     Durable { reply: oneshot::Sender<bool> },
 }
 
-/// What is cleared away now and then.
-#[derive(Debug, Clone)]
-pub struct Upkeep {
-    /// What, and how old it has to be.
-    pub retention: alt_config::Retention,
-    /// The name of this host.
-    pub host: String,
-}
-
 /// What a [`Writer`] does beside committing.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -137,8 +125,8 @@ pub struct Options {
     pub postgres: alt_config::Postgres,
     /// The name of its session, as `pg_stat_activity` shows it.
     pub application_name: String,
-    /// What is cleared away; `None`: another process does that.
-    pub upkeep: Option<Upkeep>,
+    /// Whether it looks at the database now and then, for those who watch.
+    pub looks: bool,
     /// Whether troubles that somebody has to mend, and a database that was never reached, are waited for;
     /// otherwise they end the work.
     pub patient: bool,
@@ -157,10 +145,6 @@ pub struct Writer {
     client: Option<Connection>,
     /// The connection was made since the database was looked at.
     is_new: bool,
-    /// It is another database than before.
-    is_other: bool,
-    /// The last upkeep failed, or left something that waits.
-    is_held_up: bool,
     memory: Memory,
     patience: Patience,
     raw_budget: (f64, Instant),
@@ -191,7 +175,9 @@ pub fn pair(options: Options) -> (Store, Writer) {
         wakes: Mutex::default(),
         metrics: Arc::clone(&options.metrics),
         trouble: Mutex::default(),
-        waits: Mutex::default(),
+        databases: AtomicU64::new(0),
+        partitions_changed: AtomicBool::new(false),
+        look: Notify::new(),
         fatal: Mutex::default(),
     });
     let writer = Writer {
@@ -201,8 +187,6 @@ pub fn pair(options: Options) -> (Store, Writer) {
         options,
         client: None,
         is_new: false,
-        is_other: false,
-        is_held_up: false,
         memory: Memory::default(),
         patience: Patience::default(),
         raw_budget: (RAW_BURST, Instant::now()),
@@ -229,31 +213,23 @@ impl Writer {
 
     /// Works until every [`Store`] is dropped, or, once stopping, until the database cannot be reached.
     async fn run(mut self) {
-        let mut upkeep = tokio::time::interval(UPKEEP_INTERVAL);
-        upkeep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut look = tokio::time::interval(LOOK_INTERVAL);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let shared = Arc::clone(&self.shared);
         loop {
             let go_on = tokio::select! {
                 biased;
-                _ = upkeep.tick(), if self.options.upkeep.is_some() => self.look_after().await,
-                _ = look.tick(), if self.options.upkeep.is_some() => self.look().await,
+                _ = look.tick(), if self.options.looks => self.look().await,
+                () = shared.look.notified(), if self.options.looks => self.look().await,
                 Some(question) = self.questions.recv() => self.work(question).await,
                 job = self.jobs.recv() => match job {
                     Some(job) => self.work(job).await,
                     None => false,
                 },
             };
-            if std::mem::take(&mut self.is_held_up) {
-                upkeep.reset_after(fault::wait(UPKEEP_RETRY));
-            }
             if std::mem::take(&mut self.is_new) {
                 // It may be another database.
                 look.reset_immediately();
-            }
-            if std::mem::take(&mut self.is_other) {
-                // It may lack what was made in the one before.
-                upkeep.reset_immediately();
             }
             self.shared.beat.fetch_add(1, Ordering::Relaxed);
             if !go_on {
@@ -364,6 +340,9 @@ impl Writer {
             return true;
         }
         self.spare_raw(&mut work);
+        if self.shared.partitions_changed.swap(false, Ordering::AcqRel) {
+            self.memory.forget_partitions();
+        }
         let Some(client) = &self.client else { return true };
         let started = Instant::now();
         let rehearsal = self.options.rehearsal.as_deref();
@@ -568,11 +547,11 @@ impl Writer {
             return false;
         }
         let Some(client) = &self.client else { return true };
-        let seen = tokio::time::timeout(fault::wait(QUESTION_TIMEOUT), upkeep::observe(client)).await;
+        let seen = tokio::time::timeout(fault::wait(QUESTION_TIMEOUT), observe::observe(client)).await;
         match seen.unwrap_or_else(|late| Err(anyhow::Error::new(late).context("ask the database"))) {
             Ok(seen) => {
                 if self.shared.metrics.observed(seen) {
-                    self.is_other = true;
+                    self.shared.databases.fetch_add(1, Ordering::AcqRel);
                     tracing::warn!(
                         "this is another database cluster or timeline than before: a failover, or a restore"
                     );
@@ -583,41 +562,6 @@ impl Writer {
                 true
             }
             Err(error) => self.failed(classify_any(&error), error.context("look at the database")).await,
-        }
-    }
-
-    async fn look_after(&mut self) -> bool {
-        let Some(upkeep) = self.options.upkeep.clone() else { return true };
-        if self.connected().await.is_none() {
-            return false;
-        }
-        let Some(client) = &self.client else { return true };
-        let done = upkeep::clear_away(client, &upkeep, &mut self.memory);
-        let done = tokio::time::timeout(fault::wait(COMMIT_TIMEOUT), done).await;
-        match done.unwrap_or_else(|late| Err(late.into())) {
-            Ok(waits) => {
-                self.is_held_up = waits.is_some();
-                self.tell_what_waits(waits);
-                true
-            }
-            Err(error) => {
-                self.is_held_up = true;
-                self.failed(classify_any(&error), error.context("upkeep")).await
-            }
-        }
-    }
-
-    /// Says once what keeps something from being deleted, and once that it is over.
-    fn tell_what_waits(&self, waits: Option<Waits>) {
-        let before = std::mem::replace(&mut *lock(&self.shared.waits), waits.clone());
-        match waits {
-            Some(waits) if before.as_ref().is_none_or(|before| !before.is_like(&waits)) => match waits.word()
-            {
-                Some(_) => tracing::warn!(mend = waits.mend(), "{waits}"),
-                None => tracing::info!("{waits}"),
-            },
-            None if before.is_some() => tracing::info!("what is old enough is deleted again"),
-            _ => {}
         }
     }
 }
@@ -642,9 +586,4 @@ fn cause(error: &anyhow::Error) -> String {
 async fn is_durable(client: &Client) -> bool {
     let durable = tokio::time::timeout(fault::wait(DURABLE_TIMEOUT), super::make_durable(client));
     !client.is_closed() && matches!(durable.await, Ok(Ok(_)))
-}
-
-fn is_lock_timeout(error: &anyhow::Error) -> bool {
-    let postgres = error.downcast_ref::<tokio_postgres::Error>();
-    postgres.and_then(tokio_postgres::Error::code) == Some(&SqlState::LOCK_NOT_AVAILABLE)
 }

@@ -7,9 +7,10 @@ mod verify;
 
 use std::sync::Arc;
 
-use alt_collect::archive::target::{Stop, Target};
+use alt_collect::archive::target::Target;
 use alt_collect::archive::{at, open};
 use alt_config::Config;
+use alt_process::stop::Stop;
 use anyhow::bail;
 
 use super::{Out, Outcome};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use alt_collect::archive::open;
-use alt_collect::archive::target::{Stop, Stopped};
 use alt_config::Config;
+use alt_process::stop::{Stop, Stopped};
 
 use super::Findings;
 

@@ -171,7 +171,7 @@ pub(in crate::cmd) fn retry(config: &Config, wanted: &Wanted) -> anyhow::Result<
     let (store, writer) = writer::pair(Options {
         postgres: config.postgres.clone(),
         application_name: alt_store::session_name("retry", &config.load.host_name()),
-        upkeep: None,
+        looks: false,
         patient: false,
         rehearsal: None,
         metrics: Arc::clone(&metrics),

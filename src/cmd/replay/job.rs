@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use alt_collect::archive::target::Stop;
 use alt_collect::pipeline::{Aside, Halt, Loader};
 use alt_collect::source::inputs::{Item, Members, Progress};
 use alt_collect::source::reading::{Belongs, Beside, Choice, Identified, Opened};
@@ -16,6 +15,7 @@ use alt_config::Config;
 use alt_line::hit::Micros;
 use alt_process::clock;
 use alt_process::lock::lock;
+use alt_process::stop::Stop;
 use alt_store::writer::{self, Store};
 
 use super::account::{Loaded, Results};

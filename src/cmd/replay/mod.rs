@@ -12,7 +12,6 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use alt_collect::archive::target::Stop;
 use alt_collect::pipeline::Loader;
 use alt_collect::source::inputs;
 use alt_collect::source::reading::Belongs;
@@ -21,6 +20,7 @@ use alt_line::filter::Filter;
 use alt_line::parse::{Format, Spec};
 use alt_process::lock::lock;
 use alt_process::metrics::Totals;
+use alt_process::stop::Stop;
 use alt_store::migrate;
 use alt_store::rehearsal::Rehearsal;
 use alt_store::writer::{self, Options, Store};
@@ -99,7 +99,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
         let (store, writer) = writer::pair(Options {
             postgres: config.postgres.clone(),
             application_name: alt_store::session_name("replay", &config.load.host_name()),
-            upkeep: None,
+            looks: false,
             patient: false,
             rehearsal: rehearsal.clone(),
             metrics: Arc::default(),

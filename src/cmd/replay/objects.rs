@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use alt_collect::archive::ledger::known;
 use alt_collect::archive::name::Name;
-use alt_collect::archive::target::{Stop, Target};
+use alt_collect::archive::target::Target;
 use alt_collect::archive::{at, fetch};
 use alt_collect::source::inputs::Order;
 use alt_config::Config;
 use alt_line::filter::Filter;
+use alt_process::stop::Stop;
 use anyhow::bail;
 
 use crate::cmd::{block_on, connect};

@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
-use alt_collect::archive::archiver::{Archiver, Watched};
-use alt_collect::archive::target::Stop;
+use alt_collect::archive::archiver::{self, Archiver, Watched};
 use alt_collect::pipeline::suspicion::{End, Suspicion};
 use alt_collect::pipeline::{self, Loader};
 use alt_collect::source::follow::Follow;
@@ -23,7 +22,10 @@ use alt_line::parse::Format;
 use alt_process::beat::Beat;
 use alt_process::clock;
 use alt_process::metrics::Metrics;
-use alt_store::writer::{self, Options, Store, Upkeep};
+use alt_process::stop::Stop;
+use alt_process::worker::{self, Work, Worker};
+use alt_store::upkeep::Upkeep;
+use alt_store::writer::{self, Options, Store};
 use anyhow::{Context, bail};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -38,7 +40,7 @@ use crate::cli;
 /// How often the archiver looks whether all is loaded, at the end of all.
 const FINISH_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long the readers, the archiver and the writer may take to finish what they have begun.
+/// How long the readers, the workers and the writer may take to finish what they have begun.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Follows the configured logs and loads them until it is told to stop; or loads and archives what is there, where
@@ -104,7 +106,7 @@ async fn serve(
     let (store, writer) = writer::pair(Options {
         postgres: config.postgres.clone(),
         application_name: alt_store::session_name("run", &config.load.host_name()),
-        upkeep: Some(Upkeep { retention: config.retention.clone(), host: config.load.host_name() }),
+        looks: true,
         patient: true,
         rehearsal: None,
         metrics: Arc::clone(metrics),
@@ -113,7 +115,7 @@ async fn serve(
         store.set_final();
     }
     // A thread that ends, for whatever reason, drops its end of this.
-    let (ended, mut end) = mpsc::channel::<Ended>(config.sources.len() + 2);
+    let (ended, mut end) = mpsc::channel::<Ended>(config.sources.len() + 3);
     let writing = writer.start(Ending(ended.clone(), Ended::Writer)).context("start the writer")?;
     let state_directory = state_directory();
     let (suspicion, slots) = suspicion(state_directory.as_deref(), config.sources.len());
@@ -125,21 +127,21 @@ async fn serve(
         readers.push(start(config, &assembly, source, &store, (hand, suspicion.clone()), ending)?);
     }
     let stop = Arc::new(Stop::default());
-    let archiver = Archiver::new(
-        config,
-        watched(config, &assembly)?,
-        store.clone(),
-        Arc::clone(metrics),
-        Arc::clone(&stop),
-    )?;
+    let mut workers = Workers { is_final, stop: Arc::clone(&stop), ended, started: Vec::new() };
+    let upkeep = Upkeep::new(config, store.watcher(), metrics, &stop)?;
+    let waits = upkeep.waits();
+    workers.start(upkeep, |worker| {
+        worker.turn();
+    })?;
+    let watched = watched(config, &assembly)?;
+    let archiver = Archiver::new(config, watched, store.clone(), Arc::clone(metrics), Arc::clone(&stop))?;
     let archive = archiver.as_ref().map(Archiver::status);
     let archiving = match archiver {
-        Some(archiver) => {
-            Some(archive_on_a_thread(archiver, is_final, &readers, Ending(ended.clone(), Ended::Archiver))?)
-        }
+        Some(archiver) => Some(archive_on_a_thread(archiver, &mut workers, &readers)?),
         None => None,
     };
-    drop(ended);
+    // With it goes the last sender that no thread holds.
+    let workers = workers.started;
     tracing::info!(sources = config.sources.len(), host = config.load.host_name(), "following");
 
     let state = Arc::new(State {
@@ -147,7 +149,9 @@ async fn serve(
         pulse: Mutex::new(Pulse::new(readers.len())),
         places: config.sources.iter().map(|source| place(config, source)).collect(),
         writer: store.watcher(),
-        archiver: archive,
+        workers: workers.clone(),
+        waits,
+        archive,
         has_archive: config.archive.is_some(),
         sources: readers
             .iter()
@@ -164,7 +168,7 @@ async fn serve(
     let mut systemd = Systemd::new();
     let mut report = tokio::time::interval(systemd.interval());
     report.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut running = readers.len() + usize::from(archiving.is_some());
+    let mut running = readers.len() + workers.len();
     let next = loop {
         if is_final && running == 0 {
             break Next::Stop;
@@ -198,7 +202,7 @@ async fn serve(
                         running -= 1;
                         continue;
                     }
-                    Some(Ended::Archiver) if is_final => {
+                    Some(Ended::Worker(_)) if is_final => {
                         running -= 1;
                         continue;
                     }
@@ -206,7 +210,7 @@ async fn serve(
                         note_end(state_directory.as_deref(), &End::Panic(index));
                         format!("the reader of {}", readers[index].name)
                     }
-                    Some(Ended::Archiver) => "the archiver".to_owned(),
+                    Some(Ended::Worker(name)) => format!("the worker {name}"),
                     _ => {
                         note_end(state_directory.as_deref(), &End::Writer);
                         "the writer".to_owned()
@@ -225,7 +229,7 @@ async fn serve(
     }
     store.stop();
     stop.stop();
-    // Readers hand over what they have read and drop their stores, as the archiver does; the writer commits that, and
+    // Readers hand over what they have read and drop their stores, as workers do; the writer commits that, and
     // ends when the last store is dropped.
     let finished = tokio::time::timeout(STOP_TIMEOUT, async {
         for _ in 0..running {
@@ -300,36 +304,63 @@ fn watched(config: &Config, assembly: &Assembly) -> anyhow::Result<Vec<Watched>>
     config.sources.iter().map(watched).collect()
 }
 
-/// Archives on a thread of its own; at the end of all, once everything is loaded. Returns where is noted what is not
+/// Starts what works beside loading, each on a thread of its own.
+struct Workers {
+    /// No log is written to any more: workers end when they have done what there is to do.
+    is_final: bool,
+    stop: Arc<Stop>,
+    ended: mpsc::Sender<Ended>,
+    started: Vec<Arc<worker::State>>,
+}
+
+impl Workers {
+    /// Starts one; `finish` is what it does where no log is written to any more.
+    fn start<W: Work + 'static>(
+        &mut self,
+        work: W,
+        finish: impl FnOnce(&mut Worker<W>) + Send + 'static,
+    ) -> anyhow::Result<()> {
+        let is_final = self.is_final;
+        let ended = Ending(self.ended.clone(), Ended::Worker(work.name()));
+        let name = format!("alt-{}", work.name());
+        let mut worker = Worker::new(work, Arc::clone(&self.stop));
+        self.started.push(worker.state());
+        let body = move || {
+            // Dropped last, when the worker's store is no longer held.
+            let _ended = ended;
+            if is_final {
+                finish(&mut worker);
+            } else {
+                worker.run();
+            }
+            drop(worker);
+        };
+        std::thread::Builder::new().name(name).spawn(body).context("start a worker's thread")?;
+        Ok(())
+    }
+}
+
+/// Starts the archiver; at the end of all, it archives once everything is loaded. Returns where is noted what is not
 /// archived then.
 fn archive_on_a_thread(
-    mut archiver: Archiver,
-    is_final: bool,
+    archiver: Archiver,
+    workers: &mut Workers,
     readers: &[Reader],
-    ended: Ending,
 ) -> anyhow::Result<Owed> {
     let loaded: Vec<Owed> = readers.iter().map(|r| Arc::clone(&r.owed)).collect();
     let owed = Owed::default();
     let left = Arc::clone(&owed);
-    std::thread::Builder::new()
-        .name("alt-archive".to_owned())
-        .spawn(move || {
-            // Dropped last, when the store is no longer held.
-            let _ended = ended;
-            if !is_final {
-                archiver.run();
+    workers.start(archiver, move |worker| {
+        while !worker.work.is_stopped() {
+            let not_loaded: Option<Vec<_>> = loaded.iter().map(|owed| owed.get().cloned()).collect();
+            if let Some(not_loaded) = not_loaded {
+                let not_loaded = not_loaded.into_iter().flatten().collect();
+                let _ = left.set(archiver::finish(worker, &not_loaded));
                 return;
             }
-            while !archiver.is_stopped() {
-                let not_loaded: Option<Vec<_>> = loaded.iter().map(|owed| owed.get().cloned()).collect();
-                if let Some(not_loaded) = not_loaded {
-                    let _ = left.set(archiver.finish(&not_loaded.into_iter().flatten().collect()));
-                    return;
-                }
-                std::thread::sleep(FINISH_INTERVAL);
-            }
-        })
-        .context("start the archiver")?;
+            std::thread::sleep(FINISH_INTERVAL);
+        }
+    })?;
     Ok(owed)
 }
 
@@ -346,7 +377,7 @@ fn place(config: &Config, source: &Source) -> Place {
 enum Ended {
     Writer,
     Reader(usize),
-    Archiver,
+    Worker(&'static str),
 }
 
 /// Says when it is dropped, which is also when its thread panics.

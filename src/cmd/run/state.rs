@@ -1,6 +1,6 @@
 //! How the daemon stands: what systemd is told, and what the admin port answers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -13,6 +13,8 @@ use alt_process::clock;
 use alt_process::fault;
 use alt_process::lock::lock;
 use alt_process::metrics::{Disk, Metrics, Present};
+use alt_process::worker;
+use alt_store::retention::Waits;
 use alt_store::writer::{self, Watcher};
 use nix::sys::statvfs::statvfs;
 use sd_notify::NotifyState;
@@ -29,6 +31,9 @@ const WRITER_STILL_MAX: Duration = Duration::from_secs(60).saturating_add(writer
 /// Looks, a second apart, at which a reader has to stand still before the daemon gives up.
 const STILL_LOOKS: u32 = 5;
 
+/// The worker that archives.
+const ARCHIVE: &str = "archive";
+
 /// A source: its name, its files, and a count that moves as long as its reader does.
 pub(super) struct Source {
     pub(super) name: String,
@@ -42,8 +47,12 @@ pub(super) struct State {
     pub(super) sources: Vec<Source>,
     pub(super) places: Vec<Place>,
     pub(super) writer: Watcher,
+    /// What works beside loading.
+    pub(super) workers: Vec<Arc<worker::State>>,
+    /// What keeps something from being deleted that is old enough.
+    pub(super) waits: Arc<Mutex<Option<Waits>>>,
     /// `None`: nothing is archived, and nothing deleted.
-    pub(super) archiver: Option<Arc<Status>>,
+    pub(super) archive: Option<Arc<Status>>,
     pub(super) has_archive: bool,
     pub(super) pulse: Mutex<Pulse>,
 }
@@ -92,8 +101,15 @@ impl State {
         (still, is_idle || writer_still <= WRITER_STILL_MAX)
     }
 
-    fn archive_trouble(&self) -> Option<String> {
-        self.archiver.as_deref().and_then(Status::trouble)
+    /// What keeps workers from working, by their names.
+    fn troubles(&self) -> BTreeMap<&'static str, String> {
+        let troubles = self.workers.iter().map(|worker| (worker.name(), worker.trouble()));
+        troubles.filter_map(|(name, trouble)| Some((name, trouble?))).collect()
+    }
+
+    /// What waits for somebody before it is deleted.
+    fn waits(&self) -> Option<Waits> {
+        lock(&self.waits).clone().filter(|waits| waits.word().is_some())
     }
 
     /// Bytes and seconds that the source farthest behind is behind.
@@ -111,16 +127,15 @@ impl State {
             0 => String::new(),
             _ => format!("; {bytes} bytes, {seconds:.0} s behind"),
         };
-        let waits = self.writer.waits().filter(|waits| waits.word().is_some());
-        let behind = waits.map_or_else(|| behind.clone(), |waits| format!("{behind}; {waits}"));
-        match (self.writer.trouble(), self.archive_trouble()) {
-            (Some(trouble), _) => format!("waiting for the database: {trouble}{behind}"),
-            (None, Some(trouble)) => {
-                format!("{} rows loaded; waiting for the archive: {trouble}{behind}", totals.rows)
+        let behind = self.waits().map_or_else(|| behind.clone(), |waits| format!("{behind}; {waits}"));
+        if let Some(trouble) = self.writer.trouble() {
+            return format!("waiting for the database: {trouble}{behind}");
+        }
+        match self.troubles().first_key_value() {
+            Some((worker, trouble)) => {
+                format!("{} rows loaded; the worker {worker} fails: {trouble}{behind}", totals.rows)
             }
-            (None, None) => {
-                format!("{} lines, {} rows loaded since the start{behind}", totals.lines, totals.rows)
-            }
+            None => format!("{} lines, {} rows loaded since the start{behind}", totals.lines, totals.rows),
         }
     }
 
@@ -156,20 +171,22 @@ impl Answers for State {
         let trouble = self.writer.trouble();
         let waiting = (!self.writer.is_connected()).then(|| "not connected yet".to_owned());
         let postgres = trouble.or(waiting);
-        let waits = self.writer.waits().filter(|waits| waits.word().is_some());
-        let retention = waits.map(|waits| format!("{waits}; {}", waits.mend()));
-        Readiness { ready: postgres.is_none(), postgres, archive: self.archive_trouble(), retention }
+        let retention = self.waits().map(|waits| format!("{waits}; {}", waits.mend()));
+        let mut troubles = self.troubles();
+        let archive = troubles.remove(ARCHIVE);
+        Readiness { ready: postgres.is_none(), postgres, archive, retention, workers: troubles }
     }
 
     fn metrics(&self) -> anyhow::Result<String> {
         let now = clock::now();
-        let queue = self.archiver.as_deref().filter(|_| self.has_archive);
+        let queue = self.archive.as_deref().filter(|_| self.has_archive);
         self.metrics.page(&Present {
             sources: self.sources.iter().map(|s| (s.name.clone(), s.progress.lag(now))).collect(),
             postgres_up: self.readiness().ready,
-            archive_up: self.has_archive.then(|| self.archive_trouble().is_none()),
+            archive_up: self.has_archive.then(|| !self.troubles().contains_key(ARCHIVE)),
             archive_queue: queue.and_then(|status| status.queue(self.places.iter())),
-            retention_waits: self.writer.waits().and_then(|waits| waits.word()),
+            workers: self.workers.clone(),
+            retention_waits: lock(&self.waits).as_ref().and_then(Waits::word),
             disks: self.disks(),
         })
     }

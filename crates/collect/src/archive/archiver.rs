@@ -1,5 +1,5 @@
-//! The daemon's archiver: one thread that takes every rotated log that is loaded to its end into the archive, and
-//! deletes it when it is old enough.
+//! The daemon's archiver: a worker that takes every rotated log that is loaded to its end into the archive, and deletes it
+//! when it is old enough.
 //!
 //! Right because it looks: each pass goes by the files that are on the disk and by what the database says of them, so
 //! a crash at any step repeats that step. Invariants: a file is deleted only if it is sealed and loaded to its last
@@ -21,12 +21,14 @@ use alt_process::clock::{self, system_time};
 use alt_process::fault::{self, Step};
 use alt_process::lock::lock;
 use alt_process::metrics::{Metrics, Queue};
-use alt_store::connect::{Connection, connect_counted};
+use alt_process::stop::{Stop, Stoppable, Stopped};
+use alt_process::worker::{Backoff, Done, RETRY, Work, Worker};
 use alt_store::files::Stamp;
-use alt_store::make_durable;
 use alt_store::retention;
 use alt_store::retention::clock::Trusted;
+use alt_store::session::Session;
 use alt_store::writer::Store;
+use alt_store::{make_durable, told};
 use anyhow::Context;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, fstatat};
@@ -36,17 +38,13 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::frames::Compression;
 use super::name::name;
-use super::target::{Stop, Stoppable, Stopped, Target};
+use super::target::Target;
 use super::{Object, hash, open, pack, spool, store};
 use crate::source::reading::{Belongs, Opened};
 use crate::source::siblings::{Key, Place, key, live_paths, siblings};
 
 /// Between two passes lies the time of so many looks at the followed files (`look_interval`).
 const LOOKS: u32 = 10;
-
-/// How long is waited after an error, and a file is left alone that is not finished yet or failed: the first time, and
-/// at the most. Doubles.
-const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
 /// The longest wait between two looks for unfinished uploads, where the store does not let them be listed.
 const SWEEP_WAIT_MAX: Duration = Duration::from_secs(3600);
@@ -59,9 +57,6 @@ const REFUSED_MAX: usize = 3;
 
 /// How long a time that is right is gone by before the database is asked again.
 const CLOCK_WAIT: Duration = Duration::from_secs(60);
-
-/// The longest that the database may take for an answer.
-const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// zstd's level where none is said: beyond it, a tenth less space takes twice the time.
 pub const ZSTD_LEVEL: i32 = 6;
@@ -81,17 +76,11 @@ pub struct Watched {
 /// What the archiver has to say to others.
 #[derive(Debug, Default)]
 pub struct Status {
-    trouble: Mutex<Option<String>>,
     /// Logs that need nothing any more, as long as they stay as they are; `None`: none was looked at yet.
     settled: Mutex<Option<HashMap<Key, Stamp>>>,
 }
 
 impl Status {
-    /// What keeps it from archiving, if anything does.
-    pub fn trouble(&self) -> Option<String> {
-        lock(&self.trouble).clone()
-    }
-
     /// The rotated logs of some places that are not in the archive yet, by what is on the disk now. `None`: what is
     /// there was not looked at yet.
     pub fn queue<'a>(&self, places: impl Iterator<Item = &'a Place>) -> Option<Queue> {
@@ -107,10 +96,6 @@ impl Status {
             queue.oldest_seconds = queue.oldest_seconds.max(age);
         }
         Some(queue)
-    }
-
-    fn set(&self, trouble: Option<String>) -> Option<String> {
-        std::mem::replace(&mut *lock(&self.trouble), trouble)
     }
 }
 
@@ -183,10 +168,8 @@ pub struct Archiver {
     delete_loaded: Option<Duration>,
     watched: Vec<Watched>,
     wait: Duration,
-    postgres: alt_config::Postgres,
     store: Store,
-    runtime: tokio::runtime::Runtime,
-    client: Option<Connection>,
+    session: Session,
     target: Option<Box<dyn Target>>,
     /// When unfinished uploads are looked for, and the wait after that; `None`: they are taken away.
     sweep_at: Option<(Instant, Duration)>,
@@ -218,20 +201,15 @@ impl Archiver {
         if config.archive.is_none() && config.retention.logs.is_none() {
             return Ok(None);
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .context("start the runtime")?;
+        let host = config.load.host_name();
         Ok(Some(Archiver {
-            host: config.load.host_name(),
+            session: Session::new(&config.postgres, "archive", &host, &metrics, &stop)?,
+            host,
             archive: config.archive.clone(),
             delete_loaded: config.retention.logs,
             watched,
             wait: config.load.look_interval * LOOKS,
-            postgres: config.postgres.clone(),
             store,
-            runtime,
-            client: None,
             target: None,
             sweep_at: Some((Instant::now(), RETRY.0)),
             time: None,
@@ -250,96 +228,8 @@ impl Archiver {
         Arc::clone(&self.status)
     }
 
-    /// Whether it is time to stop, or the database's writer is gone.
-    pub fn is_stopped(&self) -> bool {
-        self.stop.is_stopped() || self.store.is_closed()
-    }
-
-    /// Works until it is time to stop. The body of a thread.
-    pub fn run(mut self) {
-        let mut retry = RETRY.0;
-        while !self.is_stopped() {
-            let wait = match self.pass() {
-                Ok(()) => {
-                    retry = RETRY.0;
-                    self.wait
-                }
-                Err(_) => {
-                    let wait = retry;
-                    retry = (retry * 2).min(RETRY.1);
-                    wait
-                }
-            };
-            self.stop.sleep(wait);
-        }
-    }
-
-    /// Archives all that there is, live logs too, where nothing is written any more and all is loaded but `not_loaded`.
-    /// What cannot be archived is tried again until it is time to stop. Returns what is not in the archive.
-    pub fn finish(&mut self, not_loaded: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
-        let mut retry = RETRY.0;
-        let connections = self.store.connections();
-        loop {
-            let done = self.pass();
-            let files = self.watched.iter().flat_map(|watched| files(&watched.place, true));
-            let is_settled = |file: &OnDisk| {
-                let known = self.known.get(&file.key);
-                known.is_some_and(|(stamp, known)| *stamp == file.stamp && matches!(known, Known::Settled))
-            };
-            let owed: Vec<PathBuf> =
-                files.filter(|file| file.stamp.size > 0 && !is_settled(file)).map(|file| file.path).collect();
-            let is_all = done.is_ok() && owed.iter().all(|path| not_loaded.contains(path));
-            // Behind a new connection may be a database that lacks what was loaded, and nobody loads any more.
-            let is_other = done.is_ok() && self.store.connections() != connections;
-            if is_all || is_other || self.is_stopped() {
-                return owed;
-            }
-            self.known.retain(|_, (_, known)| matches!(known, Known::Settled));
-            self.stop.sleep(retry);
-            retry = (retry * 2).min(RETRY.1);
-        }
-    }
-
-    /// Looks at every rotated log once. What goes wrong is said once.
+    /// Looks at every rotated log once.
     fn pass(&mut self) -> anyhow::Result<()> {
-        let done = self.try_pass();
-        if let Err(error) = &done
-            && !self.is_stopped()
-            && !error.is::<Failed>()
-        {
-            self.metrics.retried(DESTINATION, "database");
-        }
-        match &done {
-            Ok(()) if self.refused.is_empty() => {
-                if self.status.set(None).is_some() {
-                    tracing::info!("the archive takes logs again");
-                }
-            }
-            Ok(()) => {
-                // Others went in; of those that did not, one speaks for all.
-                if let Some(message) = self.refused.values().min() {
-                    self.tell(message);
-                }
-            }
-            Err(error) if error.is::<Stopped>() || self.stop.is_stopped() => {}
-            Err(error) => {
-                if !error.is::<Failed>() {
-                    self.client = None;
-                }
-                self.tell(&format!("{error:#}"));
-            }
-        }
-        done
-    }
-
-    /// Says a trouble once.
-    fn tell(&self, message: &str) {
-        if self.status.set(Some(message.to_owned())).as_deref() != Some(message) {
-            tracing::warn!(error = message, "cannot archive: trying again until it can be done");
-        }
-    }
-
-    fn try_pass(&mut self) -> anyhow::Result<()> {
         if let Some(archive) = &self.archive
             && self.target.is_none()
         {
@@ -460,7 +350,7 @@ impl Archiver {
             let host = self.host.clone();
             // What is wrong with the clock, upkeep says.
             let time =
-                self.ask_any(&async |client| Ok(retention::clock::judge(client, &host).await?.ok()))?;
+                self.session.ask(async |client| Ok(retention::clock::judge(client, &host).await?.ok()))?;
             self.time = Some((Instant::now(), time));
         }
         self.time.as_ref().and_then(|(_, time)| time.as_ref()).map(Trusted::now).transpose()
@@ -665,6 +555,21 @@ impl Archiver {
         Ok(self.later(file))
     }
 
+    /// Whether it is time to stop, or the database's writer is gone.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.is_stopped() || self.store.is_closed()
+    }
+
+    /// What is not in the archive of all that there is, live logs too.
+    fn owed(&self) -> Vec<PathBuf> {
+        let files = self.watched.iter().flat_map(|watched| files(&watched.place, true));
+        let is_settled = |file: &OnDisk| {
+            let known = self.known.get(&file.key);
+            known.is_some_and(|(stamp, known)| *stamp == file.stamp && matches!(known, Known::Settled))
+        };
+        files.filter(|file| file.stamp.size > 0 && !is_settled(file)).map(|file| file.path).collect()
+    }
+
     fn note_error(&mut self, file_id: i32, error: &str) {
         let sql =
             "UPDATE log_files SET archive_error = $2 WHERE id = $1 AND archive_error IS DISTINCT FROM $2";
@@ -675,7 +580,7 @@ impl Archiver {
     /// How it stands, and will after a crash of the server.
     fn state(&mut self, file_id: i32) -> anyhow::Result<Option<State>> {
         let sql = include_str!("../../../../sql/archive_state.sql");
-        let row = self.ask(&async |client| {
+        let row = self.ask(async |client| {
             let row = client.query_typed_opt(sql, &[(&file_id, Type::INT4)]).await?;
             make_durable(client).await?;
             Ok(row)
@@ -695,34 +600,56 @@ impl Archiver {
     }
 
     fn execute(&mut self, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)]) -> anyhow::Result<u64> {
-        self.ask(&async |client| client.execute_typed(sql, parameters).await)
+        self.ask(async |client| client.execute_typed(sql, parameters).await)
     }
 
     fn ask<T>(
         &mut self,
-        question: &impl AsyncFn(&Client) -> Result<T, tokio_postgres::Error>,
+        question: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>,
     ) -> anyhow::Result<T> {
-        self.ask_any(&async |client| question(client).await.context("ask the database about the archive"))
+        self.session.ask(async |client| question(client).await.context("ask the database about the archive"))
+    }
+}
+
+impl Work for Archiver {
+    fn name(&self) -> &'static str {
+        "archive"
     }
 
-    /// Asks the database, on a connection of its own.
-    fn ask_any<T>(&mut self, question: &impl AsyncFn(&Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
-        let (stop, client, postgres) = (&self.stop, &mut self.client, &self.postgres);
-        let name = alt_store::session_name("archive", &self.host);
-        let connections = self.metrics.connections();
-        self.runtime.block_on(async {
-            let answer = tokio::time::timeout(QUESTION_TIMEOUT, async {
-                let client = match client.take().filter(|client| !client.is_closed()) {
-                    Some(open) => client.insert(open),
-                    None => client.insert(connect_counted(postgres, &name, connections).await?),
-                };
-                question(&*client).await
-            });
-            tokio::select! {
-                answer = answer => answer.context("the database does not answer")?,
-                () = stop.wait() => Err(Stopped.into()),
+    fn turn(&mut self) -> anyhow::Result<Done> {
+        if let Err(error) = self.pass() {
+            if !self.stop.is_stopped() && !error.is::<Failed>() {
+                self.metrics.retried(DESTINATION, "database");
             }
-        })
+            return Err(if error.is::<Stopped>() { error } else { anyhow::Error::msg(told(&error)) });
+        }
+        // Others went in; of those that did not, one speaks for all.
+        Ok(Done { next: self.wait, trouble: self.refused.values().min().cloned() })
+    }
+
+    fn recover(&mut self) {
+        self.session.close();
+        self.target = None;
+    }
+}
+
+/// Archives all that there is, live logs too, where nothing is written any more and all is loaded but `not_loaded`.
+/// What cannot be archived is tried again until it is time to stop. Returns what is not in the archive.
+pub fn finish(worker: &mut Worker<Archiver>, not_loaded: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
+    let mut backoff = Backoff::new(RETRY);
+    let connections = worker.work.store.connections();
+    loop {
+        let is_done = worker.turn().is_some();
+        let archiver = &mut worker.work;
+        let owed = archiver.owed();
+        let is_all = is_done && owed.iter().all(|path| not_loaded.contains(path));
+        // Behind a new connection may be a database that lacks what was loaded, and nobody loads any more.
+        let is_other = is_done && archiver.store.connections() != connections;
+        if is_all || is_other || archiver.is_stopped() {
+            return owed;
+        }
+        archiver.known.retain(|_, (_, known)| matches!(known, Known::Settled));
+        archiver.stop.sleep(backoff.wait());
     }
 }
 

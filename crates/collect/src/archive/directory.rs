@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use alt_process::fault::{self, Step};
+use alt_process::stop::{Stop, Stoppable};
 use anyhow::Context;
 
 use super::name::folder_of;
-use super::target::{Bytes, Found, Listed, Packed, Put, Stop, Stoppable, Target};
+use super::target::{Bytes, Found, Listed, Packed, Put, Target};
 
 /// What an object is called until it is whole.
 const UNFINISHED: (&str, &str) = (".alt-", ".part");

@@ -25,6 +25,7 @@ use alt_line::parse::{Format, Terms};
 use alt_line::way::pieces;
 use alt_process::clock;
 use alt_process::fault;
+use alt_process::stop::{Stop, Stoppable};
 use anyhow::{Context, bail};
 use sha2::Digest;
 
@@ -34,7 +35,7 @@ use frames::Compression;
 use name::{Name, first8};
 #[cfg(feature = "s3")]
 use s3::S3;
-use target::{Bytes, Packed, Put, Sha256, Stop, Stoppable, Target};
+use target::{Bytes, Packed, Put, Sha256, Target};
 
 /// The archive that holds what a URL names, with `settings` but for their own URL, and the name there: empty where the
 /// URL is a bucket, or ends with a slash.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alt_process::fault;
+use alt_process::stop::{Stop, Stopped};
 use anyhow::{Context, bail};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
@@ -27,7 +28,7 @@ use tokio::runtime::Runtime;
 
 use super::Published;
 use super::name::Name;
-use super::target::{Bytes, Found, Listed, Packed, Put, Sha256, Stop, Stopped, Target};
+use super::target::{Bytes, Found, Listed, Packed, Put, Sha256, Target};
 
 /// Bytes of a part, and the largest object that is sent in one piece.
 const PART_BYTES: u64 = 8 << 20;

@@ -1,15 +1,9 @@
-//! What a place for archive objects can do, and when it has to stop doing it.
+//! What a place for archive objects can do.
 //!
 //! Methods block, and give up when it is time to stop. A target knows no database and no log; whether a copy counts is
 //! decided by who calls it, from what a target says of it.
 
 use std::io::Read;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
-
-use alt_process::lock::lock;
-use tokio::sync::Notify;
 
 /// SHA-256.
 pub type Sha256 = [u8; 32];
@@ -109,81 +103,4 @@ pub trait Target: Send + Sync {
     /// # Errors
     /// It is still there.
     fn remove(&self, key: &str) -> anyhow::Result<()>;
-}
-
-/// Says that it is time to stop.
-#[derive(Debug, Default)]
-pub struct Stop {
-    stopped: AtomicBool,
-    notify: Notify,
-    lock: Mutex<()>,
-    condition: Condvar,
-}
-
-impl Stop {
-    /// From now on it is time.
-    pub fn stop(&self) {
-        self.stopped.store(true, Ordering::Release);
-        self.notify.notify_waiters();
-        // Whoever is about to sleep has looked, or looks when he has the lock.
-        drop(self.lock.lock());
-        self.condition.notify_all();
-    }
-
-    /// Blocks until it is, or the time is over.
-    pub fn sleep(&self, most: Duration) {
-        let held = lock(&self.lock);
-        let _ = self.condition.wait_timeout_while(held, most, |()| !self.is_stopped());
-    }
-
-    /// Whether it is time.
-    pub fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Acquire)
-    }
-
-    /// Waits until it is.
-    pub async fn wait(&self) {
-        loop {
-            let notified = self.notify.notified();
-            if self.is_stopped() {
-                return;
-            }
-            notified.await;
-        }
-    }
-
-    /// An error if it is time.
-    ///
-    /// # Errors
-    /// [`Stopped`].
-    pub fn check(&self) -> Result<(), Stopped> {
-        if self.is_stopped() { Err(Stopped) } else { Ok(()) }
-    }
-}
-
-/// It was time to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stopped;
-
-impl std::fmt::Display for Stopped {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("stopped")
-    }
-}
-
-impl std::error::Error for Stopped {}
-
-/// A reader that ends with an error when it is time to stop.
-pub struct Stoppable<R> {
-    /// What is read.
-    pub from: R,
-    /// Says when.
-    pub stop: Arc<Stop>,
-}
-
-impl<R: Read> Read for Stoppable<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.stop.check().map_err(std::io::Error::other)?;
-        self.from.read(buffer)
-    }
 }

@@ -21,7 +21,6 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Job, Shared};
 use crate::commit::Work;
 use crate::files::{Candidate, Facts, Which};
-use crate::retention::Waits;
 
 /// The reader has to begin anew: the database was away, somebody else moved, or it is time to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,9 +131,15 @@ impl Watcher {
         self.0.in_flight.load(Ordering::Acquire) == 0
     }
 
-    /// What keeps something from being deleted that is old enough.
-    pub fn waits(&self) -> Option<Waits> {
-        lock(&self.0.waits).clone()
+    /// Moves when another database is seen than before, restored or failed over to.
+    pub fn databases(&self) -> u64 {
+        self.0.databases.load(Ordering::Acquire)
+    }
+
+    /// Tells the writer that partitions may have been made or dropped.
+    pub fn partitions_changed(&self) {
+        self.0.partitions_changed.store(true, Ordering::Release);
+        self.0.look.notify_one();
     }
 
     /// Moves with everything that the writer ends, and with every time that it tries again.

@@ -596,7 +596,7 @@ mod tests {
         let (store, writer) = pair(Options {
             postgres: alt_config::Postgres::default(),
             application_name: String::new(),
-            upkeep: None,
+            looks: false,
             patient: false,
             rehearsal: None,
             metrics: Arc::default(),

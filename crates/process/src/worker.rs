@@ -1,0 +1,302 @@
+//! Work beside loading: archiving, upkeep, and whatever follows what was committed.
+//!
+//! A worker has a thread of its own. Each *turn* looks what is due, does it, and says when to look again. After a turn
+//! that failed or panicked, the worker waits, each time for longer, and the next turn begins anew from what the disk and
+//! the database say. So a worker never holds up loading, nor another worker. A trouble is logged once, and shown by
+//! `/readyz` and `/metrics` until it is over.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use alt_line::hit::Micros;
+
+use crate::clock;
+use crate::lock::lock;
+use crate::stop::{Stop, Stopped};
+
+/// The wait after a turn that failed: the first one, and the longest.
+pub const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+
+/// How often a worker that waits is asked whether it is wanted.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Waits that double, up to a longest one.
+#[derive(Debug, Clone, Copy)]
+pub struct Backoff {
+    first: Duration,
+    most: Duration,
+    next: Duration,
+}
+
+impl Backoff {
+    /// From the first wait to the longest.
+    pub fn new((first, most): (Duration, Duration)) -> Backoff {
+        Backoff { first, most, next: first }
+    }
+
+    /// How long to wait now.
+    pub fn wait(&mut self) -> Duration {
+        let wait = self.next;
+        self.next = (wait * 2).min(self.most);
+        wait
+    }
+
+    /// The next wait is the first one again.
+    pub fn reset(&mut self) {
+        self.next = self.first;
+    }
+}
+
+/// How a turn ended that did not fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// When to look again.
+    pub next: Duration,
+    /// What could not be done while other things were.
+    pub trouble: Option<String>,
+}
+
+impl Done {
+    /// All that was due is done.
+    pub fn all(next: Duration) -> Done {
+        Done { next, trouble: None }
+    }
+}
+
+/// What a worker does.
+pub trait Work: Send {
+    /// The name of the worker: of its thread (`alt-NAME`), in `/readyz` and in the metrics.
+    fn name(&self) -> &'static str;
+
+    /// Does what is due.
+    ///
+    /// # Errors
+    /// What keeps it from being done. It is tried again.
+    fn turn(&mut self) -> anyhow::Result<Done>;
+
+    /// Whether something has happened since the last turn that makes the next one due now. Asked once a second.
+    fn is_wanted(&self) -> bool {
+        false
+    }
+
+    /// Drops what a turn that panicked may have left half done, such as an open transaction.
+    fn recover(&mut self);
+}
+
+/// How a worker stands.
+#[derive(Debug)]
+pub struct State {
+    name: &'static str,
+    trouble: Mutex<Option<String>>,
+    turns: AtomicU64,
+    failures: AtomicU64,
+    worked_at: AtomicI64,
+}
+
+impl State {
+    /// Of a worker that has had no turn.
+    pub fn new(name: &'static str) -> State {
+        State {
+            name,
+            trouble: Mutex::default(),
+            turns: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+            worked_at: AtomicI64::new(0),
+        }
+    }
+
+    /// The name of the worker.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What keeps it from working.
+    pub fn trouble(&self) -> Option<String> {
+        lock(&self.trouble).clone()
+    }
+
+    /// Turns that ended, and how many of these failed.
+    pub fn turns(&self) -> (u64, u64) {
+        (self.turns.load(Ordering::Relaxed), self.failures.load(Ordering::Relaxed))
+    }
+
+    /// When a turn ended last without any trouble, microseconds since 1970.
+    pub fn worked_at(&self) -> Option<Micros> {
+        Some(self.worked_at.load(Ordering::Relaxed)).filter(|at| *at != 0)
+    }
+
+    /// Notes how a turn ended; logs a trouble that is new, or over.
+    fn note(&self, trouble: Option<String>) {
+        if trouble.is_none() {
+            self.worked_at.store(clock::now(), Ordering::Relaxed);
+        }
+        let before = std::mem::replace(&mut *lock(&self.trouble), trouble.clone());
+        match trouble {
+            Some(error) if before.as_ref() != Some(&error) => {
+                tracing::warn!(worker = self.name, error, "the worker fails: trying again until it works");
+            }
+            None if before.is_some() => tracing::info!(worker = self.name, "the worker works again"),
+            _ => {}
+        }
+    }
+}
+
+/// A worker, and what its thread shares with others.
+pub struct Worker<W> {
+    /// What it does.
+    pub work: W,
+    state: Arc<State>,
+    stop: Arc<Stop>,
+}
+
+impl<W: Work> Worker<W> {
+    /// It works until `stop`.
+    pub fn new(work: W, stop: Arc<Stop>) -> Worker<W> {
+        let state = Arc::new(State::new(work.name()));
+        Worker { work, state, stop }
+    }
+
+    /// How it stands, for those who watch.
+    pub fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state)
+    }
+
+    /// Whether it is time to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.is_stopped()
+    }
+
+    /// Waits, at most until it is time to stop.
+    pub fn sleep(&self, time: Duration) {
+        self.stop.sleep(time);
+    }
+
+    /// Takes one turn. When to take the next; `None`: it failed.
+    pub fn turn(&mut self) -> Option<Duration> {
+        // What a panic leaves half done, `recover` drops.
+        let ended = catch_unwind(AssertUnwindSafe(|| self.work.turn()));
+        let ended = ended.unwrap_or_else(|_| {
+            self.work.recover();
+            Err(anyhow::anyhow!("it panicked: this is a defect, please report it with the lines above"))
+        });
+        self.state.turns.fetch_add(1, Ordering::Relaxed);
+        match ended {
+            Ok(done) => {
+                self.state.note(done.trouble);
+                Some(done.next)
+            }
+            Err(error) => {
+                if !error.is::<Stopped>() && !self.stop.is_stopped() {
+                    self.state.failures.fetch_add(1, Ordering::Relaxed);
+                    self.state.note(Some(format!("{error:#}")));
+                }
+                None
+            }
+        }
+    }
+
+    /// Takes turns until it is time to stop. The body of a thread.
+    pub fn run(&mut self) {
+        let mut backoff = Backoff::new(RETRY);
+        while !self.stop.is_stopped() {
+            let wait = match self.turn() {
+                Some(wait) => {
+                    backoff.reset();
+                    wait
+                }
+                None => backoff.wait(),
+            };
+            self.wait(wait);
+        }
+    }
+
+    /// Waits for a turn to be due.
+    fn wait(&self, mut time: Duration) {
+        while !time.is_zero() && !self.stop.is_stopped() && !self.work.is_wanted() {
+            let slice = time.min(LOOK);
+            self.stop.sleep(slice);
+            time -= slice;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ends its turns as they are listed.
+    struct Scripted {
+        turns: Vec<&'static str>,
+        recovered: u32,
+    }
+
+    impl Work for Scripted {
+        fn name(&self) -> &'static str {
+            "scripted"
+        }
+
+        fn turn(&mut self) -> anyhow::Result<Done> {
+            match self.turns.remove(0) {
+                "done" => Ok(Done::all(Duration::from_secs(7))),
+                "partly" => Ok(Done { next: Duration::from_secs(7), trouble: Some("one of two".to_owned()) }),
+                "stopped" => Err(Stopped.into()),
+                "panic" => panic!("scripted"),
+                error => Err(anyhow::anyhow!(error.to_owned())),
+            }
+        }
+
+        fn recover(&mut self) {
+            self.recovered += 1;
+        }
+    }
+
+    #[test]
+    fn a_turn_that_fails_or_panics_is_a_trouble_until_one_works() {
+        let turns = vec!["done", "no room", "panic", "partly", "stopped", "done"];
+        let mut worker = Worker::new(Scripted { turns, recovered: 0 }, Arc::default());
+        let state = worker.state();
+        let mut seen = Vec::new();
+        while !worker.work.turns.is_empty() {
+            let next = worker.turn().map(|wait| wait.as_secs());
+            seen.push((next, state.trouble().unwrap_or_default(), state.turns().1, worker.work.recovered));
+        }
+        let panicked = "it panicked: this is a defect, please report it with the lines above";
+        let is = |next, trouble: &str, failures, recovered| (next, trouble.to_owned(), failures, recovered);
+        assert_eq!(
+            seen,
+            [
+                is(Some(7), "", 0, 0),
+                is(None, "no room", 1, 0),
+                is(None, panicked, 2, 1),
+                is(Some(7), "one of two", 2, 1),
+                is(None, "one of two", 2, 1),
+                is(Some(7), "", 2, 1),
+            ]
+        );
+        assert_eq!(state.turns().0, 6);
+        assert!(state.worked_at().is_some());
+    }
+
+    #[test]
+    fn it_waits_for_longer_each_time_and_ends_when_it_is_told() {
+        let mut backoff = Backoff::new((Duration::from_secs(1), Duration::from_secs(300)));
+        let waits: Vec<u64> = (0..11).map(|_| backoff.wait().as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        backoff.reset();
+        assert_eq!(backoff.wait(), Duration::from_secs(1));
+
+        let stop = Arc::new(Stop::default());
+        let work = Scripted { turns: vec!["done", "done"], recovered: 0 };
+        let mut worker = Worker::new(work, Arc::clone(&stop));
+        let thread = std::thread::spawn(move || {
+            worker.run();
+            worker.work.turns.len()
+        });
+        // Within the first wait of seven seconds.
+        std::thread::sleep(Duration::from_millis(100));
+        stop.stop();
+        assert_eq!(thread.join().unwrap(), 1);
+    }
+}

@@ -1,0 +1,129 @@
+//! A lease: which of several processes does a piece of work on one database.
+//!
+//! A lease is a row of `leases` with a holder, a fence and a time of expiry by the database's clock. Each new holder gets a
+//! larger fence, and checks it in every transaction that writes ([`Fence::check`]). The check locks the row until the
+//! transaction ends, so nobody takes the lease between the check and the commit. A holder that was stopped for a while, or
+//! cut off, therefore changes nothing once another one works. Nothing belongs to a session: transaction poolers are fine.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::{in_transaction, is_lock_timeout};
+
+/// How long a lease lasts without being renewed.
+const TERM: Duration = Duration::from_secs(5);
+
+/// A lease that was renewed more recently is not renewed again.
+const RENEWAL: Duration = Duration::from_secs(1);
+
+/// A piece of work, and who does it here.
+#[derive(Debug)]
+pub struct Lease {
+    name: String,
+    holder: String,
+    held: Option<(Fence, Instant)>,
+}
+
+/// The right to write, until somebody else has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fence {
+    name: String,
+    holder: String,
+    number: i64,
+}
+
+/// Somebody else has the lease by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lost;
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("another process has taken this work over")
+    }
+}
+
+impl std::error::Error for Lost {}
+
+impl Lease {
+    /// Of the work called `name`, not held yet. Two leases of one process are two holders.
+    pub fn new(name: String, host: &str) -> Lease {
+        let mut random = [0u8; 8];
+        // Without randomness the process id still tells the processes of a host apart.
+        let _ = getrandom::fill(&mut random);
+        let random = u64::from_ne_bytes(random);
+        Lease { name, holder: format!("{host} {} {random:016x}", std::process::id()), held: None }
+    }
+
+    /// Takes the lease, or renews it. `None`: somebody else holds it.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn take(&mut self, client: &Client) -> anyhow::Result<Option<Fence>> {
+        if let Some((fence, renewed)) = &self.held
+            && renewed.elapsed() < RENEWAL
+        {
+            return Ok(Some(fence.clone()));
+        }
+        self.held = None;
+        let (asked, term) = (Instant::now(), i64::try_from(TERM.as_micros())?);
+        let sql = include_str!("../../../sql/take_lease.sql");
+        let taken = in_transaction(client, "1s", async |client| {
+            let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+                [(&self.name, Type::TEXT), (&self.holder, Type::TEXT), (&term, Type::INT8)];
+            Ok(client.query_typed_opt(sql, &parameters).await?)
+        });
+        let number = match taken.await {
+            Ok(row) => row.map(|row| row.get(0)),
+            // A transaction of the holder has the row: it is about to write.
+            Err(error) if is_lock_timeout(&error) => None,
+            Err(error) => return Err(error.context(format!("take the lease of {}", self.name))),
+        };
+        let fence =
+            number.map(|number| Fence { name: self.name.clone(), holder: self.holder.clone(), number });
+        self.held = fence.clone().map(|fence| (fence, asked));
+        Ok(fence)
+    }
+
+    /// Lets the next one have it, if it is held.
+    ///
+    /// # Errors
+    /// The database cannot be asked: the lease expires by itself.
+    pub async fn release(&mut self, client: &Client) -> anyhow::Result<()> {
+        let Some((fence, _)) = self.held.take() else { return Ok(()) };
+        let sql =
+            "UPDATE leases SET expires_at = clock_timestamp() WHERE name = $1 AND holder = $2 AND fence = $3";
+        client.execute_typed(sql, &fence.parameters()).await.context("release a lease")?;
+        Ok(())
+    }
+}
+
+impl Fence {
+    /// Makes sure, within a transaction, that what it writes is still this holder's to write.
+    ///
+    /// # Errors
+    /// [`Lost`], or the database cannot be asked.
+    pub async fn check(&self, client: &Client) -> anyhow::Result<()> {
+        let sql = "SELECT FROM leases WHERE name = $1 AND holder = $2 AND fence = $3 FOR SHARE";
+        match client.query_typed_opt(sql, &self.parameters()).await.context("check a lease")? {
+            Some(_) => Ok(()),
+            None => bail!(Lost),
+        }
+    }
+
+    fn parameters(&self) -> [(&(dyn ToSql + Sync), Type); 3] {
+        [(&self.name, Type::TEXT), (&self.holder, Type::TEXT), (&self.number, Type::INT8)]
+    }
+}
+
+/// Forgets leases that nobody has held for a month.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn forget_old(client: &Client) -> anyhow::Result<()> {
+    let sql = "DELETE FROM leases WHERE expires_at < clock_timestamp() - interval '30 days'";
+    client.execute_typed(sql, &[]).await.context("forget old leases")?;
+    Ok(())
+}

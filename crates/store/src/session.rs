@@ -1,0 +1,111 @@
+//! A worker's own connection: made when it is first needed, and given up after any error, so that nothing that is open in
+//! it outlives a failure.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use alt_process::fault;
+use alt_process::metrics::Metrics;
+use alt_process::stop::{Stop, Stopped};
+use anyhow::Context;
+use tokio_postgres::Client;
+
+use super::connect::{Connection, connect_counted};
+use super::migrate;
+
+/// The longest that the database may take for one answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A connection for blocking code.
+pub struct Session {
+    postgres: alt_config::Postgres,
+    /// As `pg_stat_activity` shows it.
+    name: String,
+    runtime: tokio::runtime::Runtime,
+    client: Option<Connection>,
+    connections: Arc<AtomicU64>,
+    stop: Arc<Stop>,
+}
+
+impl Session {
+    /// Connects nowhere yet. `verb` and `host` become the name of the session.
+    ///
+    /// # Errors
+    /// There is no runtime to be had.
+    pub fn new(
+        postgres: &alt_config::Postgres,
+        verb: &str,
+        host: &str,
+        metrics: &Metrics,
+        stop: &Arc<Stop>,
+    ) -> anyhow::Result<Session> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("start the runtime")?;
+        Ok(Session {
+            postgres: postgres.clone(),
+            name: super::session_name(verb, host),
+            runtime,
+            client: None,
+            connections: metrics.connections(),
+            stop: Arc::clone(stop),
+        })
+    }
+
+    /// Asks the database. Any error closes the connection; the next question makes a new one.
+    ///
+    /// # Errors
+    /// There is no database, no answer in time, the question's own error, or [`Stopped`].
+    pub fn ask<T>(&mut self, question: impl AsyncFnOnce(&Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        self.ask_within(ANSWER_TIMEOUT, question)
+    }
+
+    /// The same, with another limit of time.
+    ///
+    /// # Errors
+    /// As [`Session::ask`].
+    pub fn ask_within<T>(
+        &mut self,
+        most: Duration,
+        question: impl AsyncFnOnce(&Client) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let Session { postgres, name, runtime, client, connections, stop } = self;
+        let answer = runtime.block_on(async {
+            let answer = tokio::time::timeout(fault::wait(most), async {
+                let client = match client {
+                    Some(open) if !open.is_closed() => open,
+                    _ => client.insert(open(postgres, name, Arc::clone(connections)).await?),
+                };
+                question(&*client).await
+            });
+            tokio::select! {
+                answer = answer => answer.context("the database does not answer")?,
+                () = stop.wait() => Err(Stopped.into()),
+            }
+        });
+        if answer.is_err() {
+            self.close();
+        }
+        answer
+    }
+
+    /// Closes the connection.
+    pub fn close(&mut self) {
+        if let Some(client) = self.client.take() {
+            // Nothing else drives the runtime until the next question.
+            self.runtime.block_on(client.close());
+        }
+    }
+}
+
+async fn open(
+    postgres: &alt_config::Postgres,
+    name: &str,
+    connections: Arc<AtomicU64>,
+) -> anyhow::Result<Connection> {
+    let client = connect_counted(postgres, name, connections).await?;
+    migrate::check_compatible(&client).await?;
+    Ok(client)
+}

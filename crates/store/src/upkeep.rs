@@ -1,0 +1,235 @@
+//! Upkeep, a worker: makes partitions ahead, and deletes what is old enough: salts, rejects, rows.
+//!
+//! Every host with the same `[retention]` could do it; a lease makes one of them do it at a time. Each step is a transaction
+//! of its own, and a step that fails leaves the others alone.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use alt_line::hit::Micros;
+use alt_process::fault::{self, Step};
+use alt_process::lock::lock;
+use alt_process::metrics::Metrics;
+use alt_process::stop::Stop;
+use alt_process::worker::{Done, Work};
+use anyhow::bail;
+use tokio_postgres::Client;
+
+use super::lease::{self, Lease, Lost};
+use super::partitions::Dropped;
+use super::retention::{self, Plan, Waits};
+use super::session::Session;
+use super::writer::{COMMIT_TIMEOUT, Watcher};
+use super::{dimensions, in_transaction, is_lock_timeout, partitions, told};
+
+/// How often it is done.
+const INTERVAL: Duration = Duration::from_secs(3600);
+
+/// The same, after something failed, and while something that is old enough waits.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// Slices of rejects that are deleted at once; the rest is deleted the next time.
+const SLICES_MAX: u64 = 20;
+
+/// The worker.
+pub struct Upkeep {
+    retention: alt_config::Retention,
+    host: String,
+    session: Session,
+    lease: Lease,
+    writer: Watcher,
+    /// The database that the last turn was in, as [`Watcher::databases`] counts.
+    database: u64,
+    waits: Arc<Mutex<Option<Waits>>>,
+}
+
+impl Upkeep {
+    /// For a configuration.
+    ///
+    /// # Errors
+    /// There is no runtime to be had.
+    pub fn new(
+        config: &alt_config::Config,
+        writer: Watcher,
+        metrics: &Metrics,
+        stop: &Arc<Stop>,
+    ) -> anyhow::Result<Upkeep> {
+        let (retention, host) = (config.retention.clone(), config.load.host_name());
+        Ok(Upkeep {
+            session: Session::new(&config.postgres, "upkeep", &host, metrics, stop)?,
+            lease: Lease::new(work(&retention), &host),
+            database: writer.databases(),
+            writer,
+            waits: Arc::default(),
+            retention,
+            host,
+        })
+    }
+
+    /// What keeps something from being deleted that is old enough.
+    pub fn waits(&self) -> Arc<Mutex<Option<Waits>>> {
+        Arc::clone(&self.waits)
+    }
+
+    /// Does all of it.
+    fn look_after(&mut self) -> anyhow::Result<Done> {
+        self.database = self.writer.databases();
+        let retry = fault::wait(RETRY);
+        let made = self.session.ask_within(COMMIT_TIMEOUT, async |client| {
+            partitions::ensure(client, partitions::ahead(), &mut BTreeSet::new()).await
+        });
+        self.writer.partitions_changed();
+        let host = &self.host;
+        let time = match self.session.ask(async |client| retention::clock::judge(client, host).await)? {
+            Ok(time) => time,
+            Err(doubt) => {
+                self.tell(Some(Waits::Clock(doubt)));
+                made?;
+                return Ok(Done::all(retry));
+            }
+        };
+        let rows = self.retention.rows.as_ref();
+        let plan = self.session.ask(async |client| {
+            let quiet_since = retention::clock::keep(client, host, &time).await?;
+            match rows {
+                Some(keep) => retention::planned(client, keep, time.at, quiet_since).await,
+                None => Ok(Plan::default()),
+            }
+        })?;
+        let is_waiting = plan.waits.is_some();
+        self.tell(plan.waits.clone());
+        let cleared = self.clear_away(time.at, &plan);
+        let lease = &mut self.lease;
+        // One that cannot be released expires.
+        let _ = self.session.ask(async |client| lease.release(client).await);
+        made?;
+        match cleared {
+            Ok(()) => Ok(Done::all(if is_waiting { retry } else { INTERVAL })),
+            Err(error) if error.is::<Lost>() => {
+                tracing::debug!("another host deletes what is old enough");
+                Ok(Done::all(retry))
+            }
+            Err(error) => Err(error.context("delete what is old enough")),
+        }
+    }
+
+    /// Says once what keeps something from being deleted, and once that it is over.
+    fn tell(&self, waits: Option<Waits>) {
+        let before = std::mem::replace(&mut *lock(&self.waits), waits.clone());
+        match waits {
+            Some(waits) if before.as_ref().is_none_or(|before| !before.is_like(&waits)) => match waits.word()
+            {
+                Some(_) => tracing::warn!(mend = waits.mend(), "{waits}"),
+                None => tracing::info!("{waits}"),
+            },
+            None if before.is_some() => tracing::info!("what is old enough is deleted again"),
+            _ => {}
+        }
+    }
+
+    /// Writes in one transaction, if the lease is ours or free.
+    fn write<T>(&mut self, statements: impl AsyncFnOnce(&Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let lease = &mut self.lease;
+        self.session.ask_within(COMMIT_TIMEOUT, async |client| {
+            let Some(fence) = lease.take(client).await? else { bail!(Lost) };
+            fault::at(Step::LeaseTaken);
+            in_transaction(client, "2s", async |client| {
+                fence.check(client).await?;
+                fault::at(Step::FenceChecked);
+                statements(client).await
+            })
+            .await
+        })
+    }
+
+    /// Deletes what is old enough: each step by itself, whatever the others come to. Fails with the first one's error.
+    fn clear_away(&mut self, now: Micros, plan: &Plan) -> anyhow::Result<()> {
+        let (salts, rejects) = (self.kill_salts(now), self.purge_rejects(now));
+        let (months, rest) = (self.drop_months(plan), self.forget());
+        salts.and(rejects).and(months).and(rest)
+    }
+
+    fn kill_salts(&mut self, now: Micros) -> anyhow::Result<()> {
+        let host = self.host.clone();
+        let killed = self.write(async |client| dimensions::kill_salts(client, now, &host).await)?;
+        if killed > 0 {
+            tracing::info!(salts = killed, "destroyed the visitor salts of days that are over");
+        }
+        Ok(())
+    }
+
+    fn purge_rejects(&mut self, now: Micros) -> anyhow::Result<()> {
+        let age = i64::try_from(self.retention.rejects.as_micros()).unwrap_or(i64::MAX);
+        let (before, host) = (now.saturating_sub(age), self.host.clone());
+        let mut purged = 0;
+        for _ in 0..SLICES_MAX {
+            let slice = self.write(async |client| dimensions::purge_rejects(client, before, &host).await)?;
+            purged += slice;
+            if slice < dimensions::PURGE_SLICE {
+                break;
+            }
+        }
+        if purged > 0 {
+            tracing::info!(spans = purged, "deleted rejects that are older than [retention] rejects");
+        }
+        Ok(())
+    }
+
+    fn drop_months(&mut self, plan: &Plan) -> anyhow::Result<()> {
+        for &month in &plan.months {
+            let (partition, host) = (partitions::name(month), self.host.clone());
+            match self.write(async |client| partitions::drop_month(client, month, &host).await) {
+                Ok(Dropped::Gone(rows)) => {
+                    self.writer.partitions_changed();
+                    tracing::info!(
+                        partition,
+                        rows,
+                        "dropped a partition: its rows are older than [retention] rows"
+                    );
+                }
+                Ok(Dropped::Absent) => {}
+                Err(error) if is_lock_timeout(&error) => {
+                    tracing::info!(partition, "in use: dropped later");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn forget(&mut self) -> anyhow::Result<()> {
+        self.write(async |client| {
+            retention::trim_drops(client).await?;
+            lease::forget_old(client).await
+        })
+    }
+}
+
+impl Work for Upkeep {
+    fn name(&self) -> &'static str {
+        "upkeep"
+    }
+
+    fn is_wanted(&self) -> bool {
+        // Another database may lack what was made in the one before.
+        self.writer.databases() != self.database
+    }
+
+    fn turn(&mut self) -> anyhow::Result<Done> {
+        let done = self.look_after();
+        // The next turn is an hour away: no place for a connection is held until then.
+        self.session.close();
+        done.map_err(|error| anyhow::Error::msg(told(&error)))
+    }
+
+    fn recover(&mut self) {
+        self.session.close();
+    }
+}
+
+/// The name of the work: hosts that keep rows and rejects for the same time share it.
+fn work(retention: &alt_config::Retention) -> String {
+    let rows = retention.rows.as_ref().map_or_else(|| "all rows".to_owned(), |keep| format!("rows {keep:?}"));
+    format!("upkeep: {rows}, rejects {:?}", retention.rejects)
+}
