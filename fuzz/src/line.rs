@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use alt_line::arena::ARENA_BYTES;
-use alt_line::batch::{Batch, FileRef, Key};
+use alt_line::batch::{Batch, BatchRow, FileRef};
 use alt_line::checkpoint::{Head, Proof};
 use alt_line::enrich::{AgentRules, App, Enricher, Privacy};
 use alt_line::hit::{Micros, Parsed};
@@ -146,16 +146,16 @@ fn loaded(target: &mut Target, file: &[u8], size: usize) -> Batch {
         let Ok(()) = target.way.line(line, twins.as_mut(), NOW, &mut batch, &mut target.apps);
     });
     let section = &batch.sections[0];
-    assert_eq!(section.lines, batch.keys.len() as u64 + section.non_hits + section.rejects);
+    assert_eq!(section.lines, batch.rows.len() as u64 + section.non_hits + section.rejects);
     let mut start = 0;
-    for key in &batch.keys {
-        assert_eq!(key.start, start);
-        row(&batch.data[key.start as usize..key.end as usize]);
-        start = key.end;
+    for BatchRow { encoded, .. } in &batch.rows {
+        assert_eq!(encoded.start, start);
+        row(&batch.data[encoded.start as usize..encoded.end as usize]);
+        start = encoded.end;
     }
     assert_eq!(start as usize, batch.data.len());
     // Rows and rejects lie in the file, in order and apart.
-    let mut spans: Vec<(u64, u64)> = batch.keys.iter().map(|k| (k.offset, u64::from(k.span))).collect();
+    let mut spans: Vec<(u64, u64)> = batch.rows.iter().map(|row| (row.offset, u64::from(row.span))).collect();
     spans.extend(batch.rejects.iter().map(|r| (r.offset, r.bytes)));
     spans.sort_unstable();
     let mut end = 0;
@@ -169,8 +169,9 @@ fn loaded(target: &mut Target, file: &[u8], size: usize) -> Batch {
 
 /// A log. Its first byte says in which format, its second in pieces of which size it is read.
 ///
-/// Lines and their pieces cover the file; each piece is one of hit, non-hit and reject; each becomes one row, non-hit or
-/// reject; rows are such as PostgreSQL takes; and in whatever pieces the file is read, lines and rows are the same.
+/// Lines and their pieces cover the file; each piece is one of hit, non-hit and reject; each becomes one row, non-hit
+/// or reject; rows are such as PostgreSQL takes; and in whatever pieces the file is read, lines and rows are the
+/// same.
 pub fn line(data: &[u8]) {
     thread_local! {
         static TARGETS: RefCell<Vec<Target>> = RefCell::new({
@@ -191,11 +192,11 @@ pub fn line(data: &[u8]) {
         assert_eq!(section.lines, hits + non_hits + rejects);
         // Enriching may yet leave a hit out, or find no application for it.
         assert!(
-            batch.keys.len() as u64 <= hits && section.non_hits >= non_hits && section.rejects >= rejects
+            batch.rows.len() as u64 <= hits && section.non_hits >= non_hits && section.rejects >= rejects
         );
         let whole = loaded(target, file, large);
         let spans =
-            |batch: &Batch| batch.keys.iter().map(|k: &Key| (k.offset, k.event_id)).collect::<Vec<_>>();
+            |batch: &Batch| batch.rows.iter().map(|row| (row.offset, row.key.event_id)).collect::<Vec<_>>();
         assert_eq!(spans(&batch), spans(&whole));
         assert!(batch.data == whole.data, "the same lines made other rows");
         assert_eq!(batch.rejects, whole.rejects);

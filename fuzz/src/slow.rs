@@ -1,7 +1,8 @@
 //! Lines that take long: a fragment, again and again, wherever a line has room for text.
 //!
-//! The target repeats what libFuzzer finds, so that what looks at each of many pieces anew takes a thousand times as long as
-//! the fragment lets see, and -timeout ends it. `tests/it/worst_lines.rs` counts the instructions of the same lines.
+//! The target repeats what libFuzzer finds, so that what looks at each of many pieces anew takes a thousand times as
+//! long as the fragment lets see, and -timeout ends it. `tests/it/worst_lines.rs` counts the instructions of the same
+//! lines.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -177,8 +178,8 @@ pub struct Hostile {
     pub bytes: usize,
 }
 
-/// The line that has the fragment at a place so often that it has some `bytes`. `#` in a fragment is its number, which makes
-/// them differ.
+/// The line that has the fragment at a place so often that it has some `bytes`. `#` in a fragment is its number,
+/// which makes them differ.
 pub fn hostile(place: &Place, fragment: &[u8], bytes: usize) -> Hostile {
     let mut text = place.inner.0.as_bytes().to_vec();
     let room =
@@ -283,7 +284,7 @@ impl Loader {
         weighed(way, twins, &mut self.app, &mut batch, self.offset, lines);
         self.offset += lines.iter().map(|line| line.len() as u64 + 1).sum::<u64>();
         let section = &batch.sections[0];
-        assert_eq!(section.lines, batch.keys.len() as u64 + section.non_hits + section.rejects);
+        assert_eq!(section.lines, batch.rows.len() as u64 + section.non_hits + section.rejects);
     }
 }
 

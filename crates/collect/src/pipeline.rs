@@ -15,6 +15,7 @@ use alt_line::enrich::App;
 use alt_line::enrich::day::{LocalDay, local_day};
 use alt_line::hit::{Micros, Reason, Reject};
 use alt_line::lines::Line;
+use alt_line::outcome::{Outcome, Processed};
 use alt_line::way::{Known, Way};
 use alt_process::clock;
 use alt_process::fault;
@@ -332,7 +333,8 @@ impl Loader {
 
     /// A line that ended the daemon becomes a reject by its place alone.
     fn set_aside(&mut self, line: &Line<'_>) {
-        self.work.batch.reject(Reject::new(Reason::Poison), None, line.offset, line.span, line.bytes);
+        let outcome = Outcome::Reject { reject: Reject::new(Reason::Poison), detail: None };
+        self.work.batch.add(&Processed { line, outcome });
     }
 
     /// Reads a file of which a stretch is suspected: what stands before that as ever, and the suspected lines one a batch,

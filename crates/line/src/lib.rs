@@ -19,6 +19,7 @@ pub mod aside;
 pub mod batch;
 pub mod checkpoint;
 pub mod copy;
+pub mod outcome;
 
 pub mod filter;
 pub mod twins;

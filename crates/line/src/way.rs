@@ -11,6 +11,7 @@ use super::enrich::{App, Enriched, Enricher};
 use super::filter::Filter;
 use super::hit::{Hit, Micros, NoHit, Parsed, Reason, Reject};
 use super::lines::Line;
+use super::outcome::{Outcome, Processed};
 use super::parse::{Format, Terms};
 use super::sites::Sites;
 use super::twins::Twins;
@@ -46,6 +47,15 @@ enum Piece {
 
 /// How one source's lines become rows.
 pub struct Way {
+    source: Source,
+    enricher: Enricher,
+    scratch: Vec<u8>,
+    /// Start of the hour in which so many new user agents and environments may be stored.
+    hour: Micros,
+}
+
+/// What is fixed for a source: what its lines are, whose they are, and which of them are wanted.
+struct Source {
     format: Arc<Format>,
     terms: Arc<Terms>,
     /// The applications of lines that name none.
@@ -53,15 +63,12 @@ pub struct Way {
     /// What goes into the ids of formats that carry none.
     label: String,
     filter: Filter,
-    enricher: Enricher,
-    scratch: Vec<u8>,
-    /// Start of the hour in which so many new user agents and environments may be stored.
-    hour: Micros,
 }
 
 impl std::fmt::Debug for Way {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Way").field("format", &self.format.name()).field("label", &self.label).finish()
+        let Source { format, label, .. } = &self.source;
+        f.debug_struct("Way").field("format", &format.name()).field("label", label).finish()
     }
 }
 
@@ -75,24 +82,26 @@ impl Way {
         label: String,
         enricher: Enricher,
     ) -> Self {
-        let scratch = vec![0; ARENA_BYTES];
-        let filter = Filter::default();
-        Way { format, terms, sites, label, filter, enricher, scratch, hour: 0 }
+        let source = Source { format, terms, sites, label, filter: Filter::default() };
+        Way { source, enricher, scratch: vec![0; ARENA_BYTES], hour: 0 }
     }
 
     /// Only what the filter wants becomes a row, a non-hit or a reject; the rest is counted as filtered.
     #[must_use]
     pub fn filtered(self, filter: Filter) -> Self {
-        Way { filter, ..self }
+        Way { source: Source { filter, ..self.source }, ..self }
     }
 
     /// Whether [`Way::line`] wants [`Twins`].
     pub fn wants_twins(&self) -> bool {
-        !self.format.carries_id()
+        !self.source.format.carries_id()
     }
 
-    /// Takes a line to its end: a row, a non-hit or a reject in the batch's open section. `now` bounds the
-    /// event's time.
+    /// Processes a line: it becomes a row, a non-hit or a reject in the batch's open section, as does each piece of a torn
+    /// line. `now` bounds the event's time.
+    ///
+    /// # Errors
+    /// Those of `known`: the batch has to be abandoned.
     pub fn line<K: Known>(
         &mut self,
         line: &Line<'_>,
@@ -101,19 +110,11 @@ impl Way {
         batch: &mut Batch,
         known: &mut K,
     ) -> Result<(), K::Error> {
-        if line.too_long {
-            if !self.filter.wants(line.bytes, None, None) {
-                batch.filtered(line.offset, line.span, line.bytes);
-                return Ok(());
-            }
-            batch.reject(Reject::new(Reason::TooLong), None, line.offset, line.span, line.bytes);
-            return Ok(());
-        }
         if self.piece(line, Piece::Unknown, twins.as_deref_mut(), now, batch, known)? {
             return Ok(());
         }
         let mut piece = *line;
-        while let Some(at) = self.format.next_piece(piece.bytes) {
+        while let Some(at) = self.source.format.next_piece(piece.bytes) {
             let head = Line { bytes: &piece.bytes[..at], span: at as u64, ..piece };
             self.piece(&head, Piece::Torn, twins.as_deref_mut(), now, batch, known)?;
             piece.offset += at as u64;
@@ -123,8 +124,8 @@ impl Way {
         self.piece(&piece, Piece::Whole, twins, now, batch, known).map(drop)
     }
 
-    /// Takes a line that is one piece, or a piece of one, to its end. `false`, and nothing done, where that is `Unknown`
-    /// and has to be looked at first.
+    /// Processes a line that is one piece, or a piece of one. `false`, and nothing done, for a line that is `Unknown` and
+    /// has to be cut into its pieces first.
     fn piece<K: Known>(
         &mut self,
         line: &Line<'_>,
@@ -135,83 +136,49 @@ impl Way {
         known: &mut K,
     ) -> Result<bool, K::Error> {
         let mut arena = Arena::new(&mut self.scratch);
-        let filter = &self.filter;
-        let reject = |batch: &mut Batch, reject: Reject, detail| {
-            if filter.wants(line.bytes, reject.occurred_at, None) {
-                batch.reject(reject, detail, line.offset, line.span, line.bytes);
-            } else {
-                batch.filtered(line.offset, line.span, line.bytes);
-            }
-            Ok(true)
-        };
         let mut hit = Hit::default();
-        let parsed = match piece {
-            Piece::Unknown => match self.format.parse_whole(&mut hit, line.bytes, &self.terms, &mut arena) {
-                Some(parsed) => parsed,
-                None => return Ok(false),
-            },
-            Piece::Whole | Piece::Torn => {
-                let torn = piece == Piece::Torn;
-                self.format.parse_into(&mut hit, line.bytes, torn, &self.terms, &mut arena)
-            }
+        let Some(parsed) = self.source.parse(&mut hit, line, piece, &mut arena) else { return Ok(false) };
+        // Before anything filters: the count of equal lines must not depend on what became of them.
+        let event_id = match (parsed, hit.event_id, twins) {
+            (Ok(()), Some(id), _) => id,
+            (Ok(()), None, Some(twins)) => twins.id(&self.source.label, line.bytes, line.offset),
+            _ => 0,
         };
-        match parsed {
-            Ok(()) => {}
-            Err(NoHit::NonHit(kind)) => {
-                if filter.wants(line.bytes, None, None) {
-                    batch.non_hit(kind, line.offset, line.span);
-                } else {
-                    batch.filtered(line.offset, line.span, line.bytes);
-                }
+        let app = match parsed {
+            Ok(()) => self.source.app(&hit, event_id, line, now, known)?,
+            Err(no_hit) => Err(self.source.no_hit(no_hit, line)),
+        };
+        let app = match app {
+            Ok(app) => app,
+            Err(outcome) => {
+                leave(line, outcome, batch);
                 return Ok(true);
             }
-            Err(NoHit::Reject(why)) => return reject(batch, why, None),
-        }
-        // Before anything filters: the count of equal lines must not depend on what became of them.
-        let event_id = match (hit.event_id, twins) {
-            (Some(id), _) => id,
-            (None, Some(twins)) => twins.id(&self.label, line.bytes, line.offset),
-            (None, None) => 0,
         };
-        if !in_time(hit.occurred_at, now) {
-            return reject(batch, out_of_time(Some(event_id)), None);
-        }
-        let because =
-            |reason| Reject { reason, occurred_at: Some(hit.occurred_at), event_id: Some(event_id) };
-        let detail = |text: &str| text[..text.floor_char_boundary(UNKNOWN_KEY_BYTES)].to_owned();
-        let key = if hit.app_key.is_empty() { self.sites.of(hit.site) } else { Some(hit.app_key) };
-        let Some(key) = key else {
-            let site = Some(hit.site).filter(|site| !site.is_empty()).map(detail);
-            return reject(batch, because(Reason::NoApp), site);
-        };
-        let Some(app) = known.app(key)? else {
-            return reject(batch, because(Reason::UnknownApp), Some(detail(key)));
-        };
-        if !filter.wants(line.bytes, Some(hit.occurred_at), Some(key)) {
-            batch.filtered(line.offset, line.span, line.bytes);
-            return Ok(true);
-        }
         let salt = if hit.ip.is_some() { known.salt(&app, hit.occurred_at)? } else { None };
         if !(0..MICROS_PER_HOUR).contains(&(now - self.hour)) {
             self.hour = now;
             self.enricher.begin_hour();
         }
-        match self.enricher.enrich(&hit, &app, salt.as_ref(), &mut arena) {
-            Enriched::NonHit(kind) => batch.non_hit(kind, line.offset, line.span),
-            Enriched::Row(ref row) => {
+        let enriched = self.enricher.enrich(&hit, &app, salt.as_ref(), &mut arena);
+        let outcome = match &enriched {
+            Enriched::NonHit(kind) => Outcome::NonHit(*kind),
+            Enriched::Row(row) => {
                 batch.new.extend(self.enricher.take_new());
-                batch.row(row, event_id, line.offset, line.span);
+                Outcome::Row { row, event_id }
             }
-        }
+        };
+        leave(line, outcome, batch);
         Ok(true)
     }
 
     /// Lets `twins` see a line that is loaded already, so that those behind it get the same ids as ever.
     pub fn warm(&mut self, line: &Line<'_>, twins: &mut Twins) {
         let mut arena = Arena::new(&mut self.scratch);
-        let parsed = self.format.parse(line.bytes, false, &self.terms, &mut arena);
+        let Source { format, terms, label, .. } = &self.source;
+        let parsed = format.parse(line.bytes, false, terms, &mut arena);
         if !line.too_long && matches!(parsed, Parsed::Hit(Hit { event_id: None, .. })) {
-            twins.id(&self.label, line.bytes, line.offset);
+            twins.id(label, line.bytes, line.offset);
         }
     }
 
@@ -219,6 +186,79 @@ impl Way {
     pub fn forget(&mut self) {
         self.enricher.forget_told();
     }
+}
+
+impl Source {
+    /// Parses a line, or a piece of one. `None`: the line has to be cut into its pieces first.
+    fn parse<'a>(
+        &self,
+        hit: &mut Hit<'a>,
+        line: &Line<'a>,
+        piece: Piece,
+        arena: &mut Arena<'a>,
+    ) -> Option<Result<(), NoHit>> {
+        if line.too_long {
+            return Some(Err(NoHit::Reject(Reject::new(Reason::TooLong))));
+        }
+        match piece {
+            Piece::Unknown => self.format.parse_whole(hit, line.bytes, &self.terms, arena),
+            Piece::Whole | Piece::Torn => {
+                let torn = piece == Piece::Torn;
+                Some(self.format.parse_into(hit, line.bytes, torn, &self.terms, arena))
+            }
+        }
+    }
+
+    /// What a line becomes that is no hit.
+    fn no_hit(&self, no_hit: NoHit, line: &Line<'_>) -> Outcome<'static> {
+        match no_hit {
+            NoHit::NonHit(_) if !self.filter.wants(line.bytes, None, None) => Outcome::Filtered,
+            NoHit::NonHit(kind) => Outcome::NonHit(kind),
+            NoHit::Reject(reject) => self.reject(reject, None, line),
+        }
+    }
+
+    /// What a line becomes that is a reject, unless it is filtered.
+    fn reject<'o>(&self, reject: Reject, detail: Option<&'o str>, line: &Line<'_>) -> Outcome<'o> {
+        if self.filter.wants(line.bytes, reject.occurred_at, None) {
+            Outcome::Reject { reject, detail }
+        } else {
+            Outcome::Filtered
+        }
+    }
+
+    /// The application of a hit that is to be a row; else what its line becomes.
+    fn app<'o, K: Known>(
+        &'o self,
+        hit: &Hit<'o>,
+        event_id: u128,
+        line: &Line<'_>,
+        now: Micros,
+        known: &mut K,
+    ) -> Result<Result<Arc<App>, Outcome<'o>>, K::Error> {
+        if !in_time(hit.occurred_at, now) {
+            return Ok(Err(self.reject(out_of_time(Some(event_id)), None, line)));
+        }
+        let because = |reason, detail: Option<&'o str>| {
+            let reject = Reject { reason, occurred_at: Some(hit.occurred_at), event_id: Some(event_id) };
+            let detail = detail.map(|text| &text[..text.floor_char_boundary(UNKNOWN_KEY_BYTES)]);
+            Ok(Err(self.reject(reject, detail, line)))
+        };
+        let key = if hit.app_key.is_empty() { self.sites.of(hit.site) } else { Some(hit.app_key) };
+        let Some(key) = key else {
+            return because(Reason::NoApp, Some(hit.site).filter(|site| !site.is_empty()));
+        };
+        let Some(app) = known.app(key)? else { return because(Reason::UnknownApp, Some(key)) };
+        if !self.filter.wants(line.bytes, Some(hit.occurred_at), Some(key)) {
+            return Ok(Err(Outcome::Filtered));
+        }
+        Ok(Ok(app))
+    }
+}
+
+/// The only exit: every line, or piece of one, leaves here, whatever it became.
+fn leave(line: &Line<'_>, outcome: Outcome<'_>, batch: &mut Batch) {
+    batch.add(&Processed { line, outcome });
 }
 
 /// Calls `each` with what a line is at the time `now`. It is one piece, unless another write tore it.
@@ -306,15 +346,14 @@ mod tests {
     }
 
     fn way(format: &str) -> Way {
+        way_of(format, Sites::new(Some("shop".into()), &std::collections::BTreeMap::default()))
+    }
+
+    fn way_of(format: &str, sites: Sites) -> Way {
         let rules = Arc::new(AgentRules::builtin());
         let format = Arc::new(Format::compile(format).unwrap());
-        Way::new(
-            format,
-            Arc::default(),
-            Sites::new(Some("shop".into()), &std::collections::BTreeMap::default()),
-            "shop".into(),
-            Enricher::new(rules, Privacy::default()),
-        )
+        let enricher = Enricher::new(rules, Privacy::default());
+        Way::new(format, Arc::default(), sites, "shop".into(), enricher)
     }
 
     /// Loads a whole file; checks that every byte of it is accounted for, once.
@@ -338,9 +377,10 @@ mod tests {
             let Ok(()) = way.line(&line, twins.as_mut(), now, &mut batch, &mut shop);
         }
         let section = &batch.sections[0];
-        assert_eq!(section.lines, batch.keys.len() as u64 + section.non_hits + section.rejects);
+        assert_eq!(section.lines, batch.rows.len() as u64 + section.non_hits + section.rejects);
         // Rows and rejects lie in the file, in order and apart.
-        let mut spans: Vec<(u64, u64)> = batch.keys.iter().map(|k| (k.offset, u64::from(k.span))).collect();
+        let mut spans: Vec<(u64, u64)> =
+            batch.rows.iter().map(|row| (row.offset, u64::from(row.span))).collect();
         spans.extend(batch.rejects.iter().map(|r| (r.offset, r.bytes)));
         spans.sort_unstable();
         let mut end = 0;
@@ -396,10 +436,10 @@ mod tests {
         });
         let format = "$host $remote_addr - $remote_user [$time_local] \"$request\" $status $bytes_sent";
         let rejects = |app| {
-            let mut way = Way { sites: sites(app), ..way(format) };
+            let mut way = way_of(format, sites(app));
             let batch = load(&mut way, file.concat().as_bytes());
             let reject = |r: &crate::batch::RejectSpan| (r.reason.as_str(), r.detail.clone());
-            (batch.keys.len(), batch.rejects.iter().map(reject).collect::<Vec<_>>())
+            (batch.rows.len(), batch.rejects.iter().map(reject).collect::<Vec<_>>())
         };
         let some = |text: &str| Some(text.to_owned());
         let unknown = ("unknown_app", some("gone"));
@@ -414,7 +454,7 @@ mod tests {
         let line = b"192.0.2.1 - - [10/Oct/2023:13:55:36 -0700] \"GET /x HTTP/1.1\" 200 5 \"-\" \"curl/8\"\n";
         let file = [&line[..], b"garbage\n", line, line].concat();
         let mut way = way("combined");
-        let ids = |batch: &Batch| batch.keys.iter().map(|k| k.event_id).collect::<Vec<_>>();
+        let ids = |batch: &Batch| batch.rows.iter().map(|row| row.key.event_id).collect::<Vec<_>>();
         let first = ids(&load(&mut way, &file));
         assert_eq!(first.len(), 3);
         assert_eq!(first, ids(&load(&mut way, &[&line[..], line, line].concat())));
