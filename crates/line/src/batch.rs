@@ -628,7 +628,6 @@ pub fn hour(at: Micros) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::row::TrafficClass;
     use super::*;
 
     #[test]
@@ -656,8 +655,7 @@ mod tests {
     }
 
     fn add_row(batch: &mut Batch, at: Micros, event_id: u128, offset: u64, span: u64) {
-        let class = TrafficClass::Human;
-        let row = Row { occurred_at: at, app_id: 1, event_type: "pageview", ..Row::empty(class) };
+        let row = Row { occurred_at: at, app_id: 1, event_type: "pageview", ..Row::default() };
         add(batch, Outcome::Row { row: &row, event_id }, offset, b"", span);
     }
 
@@ -738,7 +736,7 @@ mod tests {
     fn a_row_leaves_with_all_that_belongs_to_it() {
         let mut batch = batch(true);
         for (at, event_type) in (70..).step_by(10).zip(super::super::hit::EVENT_TYPES) {
-            let row = Row { occurred_at: 0, app_id: 2, event_type, ..Row::empty(TrafficClass::Human) };
+            let row = Row { occurred_at: 0, app_id: 2, event_type, ..Row::default() };
             let event_id = u128::from(event_type_index(event_type)) << 64 | 1;
             add(&mut batch, Outcome::Row { row: &row, event_id }, at, b"", 10);
         }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use alt_line::batch::Batch;
-use alt_line::copy::{COLUMNS, HEADER, TRAILER};
+use alt_line::copy::{self, HEADER, TRAILER};
 use alt_process::fault::{self, Step};
 use bytes::Bytes;
 use futures_util::SinkExt;
@@ -51,7 +51,7 @@ impl Patience {
 
 /// Prepares the COPY of rows.
 pub(super) async fn prepare_copy(client: &Client) -> Result<Statement, Failure> {
-    Ok(client.prepare(&format!("COPY access_logs ({}) FROM STDIN (FORMAT binary)", COLUMNS)).await?)
+    Ok(client.prepare(&copy::statement()).await?)
 }
 
 /// Copies the rows `which` of the batch.
