@@ -17,25 +17,25 @@ use super::lines::Line;
 use super::outcome::{Outcome, Processed};
 use super::row::Row;
 
-/// Advisory locks are taken per UTC hour; a batch that would need more than this many is full.
+/// The most UTC hours of a batch's rows, because each needs an advisory lock.
 const HOURS_MAX: usize = 256;
 
-/// Raw bytes of a reject that are kept.
+/// The most raw bytes that are kept of a reject.
 const RAW_BYTES_MAX: usize = 2048;
 
-/// Raw bytes of rejects that one batch carries at the most.
+/// The most raw bytes of rejects in one batch.
 const RAW_BYTES_PER_BATCH: usize = 256 * 1024;
 
-/// What hardly a row takes more than.
+/// More than the bytes of nearly every row.
 const ROW_BYTES: usize = 4096;
 
-/// Distinct reject spans that fill a batch.
+/// The most spans of rejects in a batch.
 const REJECTS_MAX: usize = 20_000;
 
 /// Microseconds of an hour.
 pub const MICROS_PER_HOUR: i64 = 3_600_000_000;
 
-/// Whose lines a section holds.
+/// The file of a section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileRef {
     /// A file that has a checkpoint.
@@ -45,13 +45,13 @@ pub enum FileRef {
         /// The head as the checkpoint has it.
         head: Head,
     },
-    /// A file that gets its rows in `log_files` and `checkpoints` with this section.
+    /// A file whose rows in `log_files` and `checkpoints` are made with this section.
     New {
-        /// Key for `log_files`, already drawn from its sequence.
+        /// Key for `log_files`, from its sequence.
         id: i32,
         /// Its beginning.
         head: Head,
-        /// Files that begin alike and were disproved; there must be no others.
+        /// Files with the same head that are known to be others. If there are more, the section is not loaded.
         disproved: Vec<i32>,
     },
 }
@@ -64,7 +64,7 @@ impl FileRef {
         }
     }
 
-    /// The head that is stored, or will be.
+    /// The head that the database has, or will have.
     pub fn head(&self) -> Head {
         match self {
             FileRef::Known { head, .. } | FileRef::New { head, .. } => *head,
@@ -72,42 +72,42 @@ impl FileRef {
     }
 }
 
-/// A stretch of one file, and the advance of its checkpoint.
+/// A range of one file, and the advance of its checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
     /// The file.
     pub file: FileRef,
-    /// Where the checkpoint has to stand, and on what proof.
+    /// Where the checkpoint has to be.
     pub from: u64,
-    /// Proof of `from`.
+    /// Proof of the bytes before `from`.
     pub from_tail: Proof,
-    /// Where it will stand.
+    /// Where the checkpoint will be.
     pub to: u64,
-    /// Proof of `to`.
+    /// Proof of the bytes before `to`.
     pub to_tail: Proof,
-    /// A longer head than the stored one, where that was provisional.
+    /// A longer head, if the stored one is provisional.
     pub better_head: Option<Head>,
-    /// The file ends here for good.
+    /// The file will not grow: it is sealed.
     pub seal: bool,
-    /// No checkpoint proves that these lines are new: their ids are asked for.
+    /// No checkpoint proves that these lines are new: their ids are looked up in the database.
     pub by_ids: bool,
-    /// Neither will it of the lines that follow.
+    /// The ids of the lines that follow have to be looked up, too.
     pub goes_on_by_ids: bool,
-    /// Lines in it.
+    /// How many lines.
     pub lines: u64,
-    /// Counted non-hits.
+    /// How many non-hits.
     pub non_hits: u64,
-    /// Lines rejected.
+    /// How many rejects.
     pub rejects: u64,
-    /// Lines whose rows were there already, or twice in this batch.
+    /// How many lines whose events are in the database already, or are twice in this batch.
     pub already_loaded: u64,
-    /// Lines that were left out, by the reader's filter or because only rejects are looked at; only aside.
+    /// How many lines were left out, by the filter or because only rejects are processed; only aside.
     pub filtered: u64,
-    /// Read beside the checkpoint, which stays where it is; `None`: it advances.
+    /// For a section that is read beside the checkpoint, which then does not advance.
     pub aside: Option<Aside>,
 }
 
-/// By which an event is known in the database: two rows with one key are one event.
+/// The identity of an event: two rows with the same key are one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct EventKey {
     /// The event's application.
@@ -124,7 +124,7 @@ pub struct EventKey {
 /// committed, cut out and refused with the row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchRow {
-    /// By which the event is known in the database.
+    /// The event's identity.
     pub key: EventKey,
     /// Index of its type among [`EVENT_TYPES`](super::hit::EVENT_TYPES).
     pub event_type: u8,
@@ -134,7 +134,7 @@ pub struct BatchRow {
     pub span: u32,
     /// Index of its section.
     pub section: u32,
-    /// Its line was a reject until now.
+    /// Its line was a reject before.
     pub was_reject: bool,
     /// Its bytes in [`Batch::data`].
     pub encoded: Range<u32>,
@@ -176,27 +176,26 @@ pub struct RejectSpan {
     pub lines: u32,
     /// Why.
     pub reason: Reason,
-    /// More of why.
+    /// Details of the reason.
     pub detail: Option<String>,
-    /// Of the first line, where legible.
+    /// Time of the first line, if it is valid.
     pub occurred_at: Option<Micros>,
-    /// Of the first line, where legible.
+    /// Id of the first line, if it is valid.
     pub event_id: Option<u128>,
-    /// Of the first line, at most 2 KiB; none once the batch's budget is spent.
+    /// Bytes of the first line, at most 2 KiB; `None` once the batch's budget is spent.
     pub raw: Option<Vec<u8>>,
-    /// Goes into the quarantine; else it is only counted, because its file's ledger has the line already, or
-    /// is not to have it.
+    /// It is inserted into `rejected_lines`; else it is only counted.
     pub is_new: bool,
-    /// `raw` comes from the quarantine: nothing else may have it, so it goes there again.
+    /// `raw` comes from `rejected_lines`, and may be the only copy of the line: it is inserted again.
     pub is_only_copy: bool,
-    /// A filter left it out: it was a reject and stays one, and counts as filtered.
+    /// A filter left the lines out: they were rejects and stay so, and are counted as filtered.
     pub filtered: bool,
 }
 
 /// How many rows a section adds, and the first and the last of their times.
 pub type Added = (u64, Option<(Micros, Micros)>);
 
-/// Room for the rows of a batch, and nothing in it.
+/// Memory for the rows of a batch.
 #[derive(Debug, Default)]
 pub struct Room {
     data: Vec<u8>,
@@ -210,25 +209,25 @@ pub struct Batch {
     pub data: Vec<u8>,
     /// The rows in `data`, in order.
     pub rows: Vec<BatchRow>,
-    /// Rejects, in order.
+    /// The rejects, in order.
     pub rejects: Vec<RejectSpan>,
-    /// Sections, in order.
+    /// The sections, in order.
     pub sections: Vec<Section>,
-    /// What its rows may be the first to refer to.
+    /// What rows refer to and the database may not have yet.
     pub new: New,
     /// The non-hits in it, by kind.
     pub non_hits: BTreeMap<NonHit, u64>,
     /// Index of the section that lines go to.
     current: usize,
-    /// The ids of all rows are asked for, whatever checkpoints prove.
+    /// The ids of all rows are looked up, whatever checkpoints prove.
     all_by_ids: bool,
     hours: BTreeSet<i32>,
     raw_bytes: usize,
 }
 
 impl Batch {
-    /// An empty one with room for the rows of another, and a few more: growing a batch would copy it again and again.
-    /// The room is `spare`, unless that is too little, or far too much.
+    /// An empty batch with memory for as many rows as `other` has, and some more: a growing batch would be copied again
+    /// and again. The memory is `spare`, unless that is too little or far too much.
     pub fn with_room_for(other: &Batch, spare: Room) -> Batch {
         fn room<T>(like: &[T], spare: Vec<T>) -> Vec<T> {
             let least = like.len() + like.len() / 16;
@@ -241,7 +240,7 @@ impl Batch {
         Batch { data: room(&other.data, spare.data), rows: room(&other.rows, spare.rows), ..Batch::default() }
     }
 
-    /// What another may use of it once its rows are loaded.
+    /// The memory, for another batch.
     pub fn into_room(mut self) -> Room {
         self.data.clear();
         self.rows.clear();
@@ -258,7 +257,7 @@ impl Batch {
         self.sections.is_empty()
     }
 
-    /// Whether it should be committed before more is added.
+    /// Whether it has to be committed before more is added.
     pub fn is_full(&self, rows_max: usize, bytes_max: usize) -> bool {
         self.rows.len() >= rows_max
             || self.data.len() >= bytes_max
@@ -266,9 +265,9 @@ impl Batch {
             || self.rejects.len() >= REJECTS_MAX
     }
 
-    /// Opens a section of `file` at `from`; lines go to the one opened last. Where the batch already holds the
-    /// bytes up to `from`, that section goes on: a batch has one section a file. `false`, and nothing done,
-    /// where it holds other bytes of the file: the two would overlap or leave a gap.
+    /// Opens a section of `file` at `from`; lines go to the section opened last. A batch has one section for each file:
+    /// if the batch has a section that ends at `from`, that one is continued. `false`, and nothing is done, if it has
+    /// other bytes of the file: the two would overlap or leave a gap.
     #[must_use]
     pub fn open(&mut self, file: FileRef, from: u64, from_tail: Proof, by_ids: bool) -> bool {
         if let Some(at) = self.sections.iter().position(|s| s.file.id() == file.id()) {
@@ -283,8 +282,8 @@ impl Batch {
         true
     }
 
-    /// Opens a section beside the checkpoint of `file`, in a batch that has none of it. `spans` are rejects of
-    /// the file that lie ahead, ascending.
+    /// Opens a section beside the checkpoint of `file`; the batch must have no section of the file. `spans` are rejects
+    /// of the file ahead of `from`, ascending.
     pub fn open_aside(
         &mut self,
         file: FileRef,
@@ -324,7 +323,7 @@ impl Batch {
         });
     }
 
-    /// Closes the section opened last: its file is accounted for up to `to`, and goes on there, `by_ids` or not.
+    /// Closes the section opened last: its file is processed up to `to`, and continues there, `by_ids` or not.
     pub fn close(&mut self, to: u64, to_tail: Proof, seal: bool, better_head: Option<Head>, by_ids: bool) {
         let section = self.section();
         section.goes_on_by_ids = by_ids;
@@ -332,14 +331,14 @@ impl Batch {
         section.better_head = better_head.or(section.better_head);
     }
 
-    /// Closes the section opened last, which is aside, and gives back the rejects that lie ahead.
+    /// Closes the section opened last, which is aside, and returns the rejects ahead.
     pub fn close_aside(&mut self, to: u64, to_tail: Proof) -> VecDeque<OldSpan> {
         let section = self.section();
         (section.to, section.to_tail) = (to, to_tail);
         section.aside.as_mut().map(Aside::close).unwrap_or_default()
     }
 
-    /// Takes the section opened last back, where nothing is in it.
+    /// Removes the section opened last, if it is empty.
     pub fn cancel(&mut self) {
         let last = self.sections.len().checked_sub(1);
         if last == Some(self.current) && self.section().lines == 0 && self.section().from == self.section().to
@@ -377,7 +376,7 @@ impl Batch {
         make_room(&mut self.data, ROW_BYTES);
         make_room(&mut self.rows, 1);
         copy::row(&mut self.data, row, Origin { event_id, file_id, file_offset: line.offset });
-        // Lines come in order: nearly always it is the hour of the row before.
+        // Lines are in order, so the hour is nearly always that of the row before.
         let of_row = hour(row.occurred_at);
         if self.rows.last().is_none_or(|last| hour(last.key.occurred_at) != of_row) {
             self.hours.insert(of_row);
@@ -430,7 +429,8 @@ impl Batch {
         self.quarantine(reject, detail, line, is_new, false);
     }
 
-    /// Adds a line to the span of rejects before it, or begins one. `is_new` and `filtered`: as [`RejectSpan`] has them.
+    /// Adds a line to the span of rejects before it, or begins one. `is_new` and `filtered`: as [`RejectSpan`] has
+    /// them.
     fn quarantine(
         &mut self,
         reject: Reject,
@@ -480,23 +480,23 @@ impl Batch {
         self.hours.iter().copied()
     }
 
-    /// Whether the ids of any rows are asked for.
+    /// Whether the ids of any rows are looked up.
     pub fn reads_ids(&self) -> bool {
         self.all_by_ids || self.sections.iter().any(|s| s.by_ids)
     }
 
-    /// Whether the ids of some rows are not asked for.
+    /// Whether the ids of some rows are not looked up.
     pub fn trusts_checkpoints(&self) -> bool {
         !self.all_by_ids && self.sections.iter().any(|s| !s.by_ids)
     }
 
-    /// Asks for the ids of all its rows: what was loaded by ids may be what checkpoints prove to be new. Its sections
-    /// stay what they are; their lines stand in no other files because of that.
+    /// Makes all rows be looked up by their ids, because the events of lines that a checkpoint proves to be new may
+    /// have been loaded from a copy. The sections do not change.
     pub fn read_all_ids(&mut self) {
         self.all_by_ids = true;
     }
 
-    /// The rows whose ids are asked for.
+    /// The rows whose ids are looked up.
     pub fn asked_for(&self) -> impl Iterator<Item = &BatchRow> {
         self.rows.iter().filter(|row| self.all_by_ids || self.sections[row.section as usize].by_ids)
     }
@@ -507,14 +507,14 @@ impl Batch {
         times().min().zip(times().max())
     }
 
-    /// Cuts out the rows whose ids are asked for and whose events are `there` already, or stand twice in this batch; they
-    /// count as already loaded.
+    /// Cuts out the rows whose ids are looked up and whose events are `there` already, or twice in this batch; they count
+    /// as already loaded.
     pub fn cut_loaded(&mut self, there: &HashSet<EventKey>) {
         if there.is_empty() && self.ids_differ() {
             return;
         }
         let (sections, all) = (&mut self.sections, self.all_by_ids);
-        // What checkpoints prove to be new stays, wherever in the batch it stands.
+        // Rows that checkpoints prove to be new stay, wherever in the batch they are.
         let proven = self.rows.iter().filter(|row| !all && !sections[row.section as usize].by_ids);
         let mut met: HashSet<EventKey> = proven.map(|row| row.key).collect();
         self.rows.retain(|row| {
@@ -530,7 +530,7 @@ impl Batch {
         });
     }
 
-    /// Whether no two of its rows have one id, as is usual.
+    /// Whether all rows have different ids, which is usual.
     fn ids_differ(&self) -> bool {
         let mut met = HashSet::with_capacity(self.rows.len());
         self.rows.iter().all(|row| met.insert(row.key.event_id))
@@ -594,7 +594,7 @@ impl Batch {
         self.rows.iter().filter(|row| row.was_reject).filter(of_file).count() as u64
     }
 
-    /// Offset of the next reject that lies at `offset` or ahead, in the section opened last.
+    /// Offset of the first span of rejects that ends after `offset`, in the section opened last.
     pub fn next_ahead(&self, offset: u64) -> Option<u64> {
         self.sections.get(self.current)?.aside.as_ref()?.next(offset)
     }
@@ -613,8 +613,8 @@ impl Batch {
     }
 }
 
-/// Makes room for `more`, and for a quarter of what is there: a vector would make room for as much again, and a batch is
-/// large.
+/// Makes room for `more`, and for a quarter of what is there: a vector would make room for as much again, and a batch
+/// is large.
 fn make_room<T>(vector: &mut Vec<T>, more: usize) {
     if vector.capacity() - vector.len() < more {
         vector.reserve_exact(vector.len() / 4 + 16 * more);
@@ -643,7 +643,7 @@ mod tests {
         let next = Batch::with_room_for(&filled(1500), large.into_room());
         assert!(next.is_empty() && next.data.is_empty() && next.rows.is_empty());
         assert_eq!((next.data.capacity(), next.rows.capacity()), (room, rows));
-        // What followed a backlog is not to keep its room.
+        // After a backlog, its memory must not be kept.
         let next = Batch::with_room_for(&little, next.into_room());
         assert!(next.data.capacity() < room / 8 && next.data.capacity() > little.data.len());
         assert_eq!(Batch::with_room_for(&little, Room::default()).data.capacity(), next.data.capacity());

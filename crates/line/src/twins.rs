@@ -1,8 +1,8 @@
-//! Ids for events of formats that carry none.
+//! Ids for the lines of formats that carry no event id.
 //!
-//! A UUID of version 8 (RFC 9562) over the source's label, the line, and how many equal lines begin in the
-//! 1 MiB of the file before it, so that the same line read again, from the same file or a copy of it, has the
-//! same id, and two equal lines have two. Twins that a rotation parts are outside of that.
+//! An id is a UUID of version 8 (RFC 9562): a hash of the source's label, the line, and how many equal lines begin in
+//! the 1 MiB of the file before it. So a line that is read again, from the same file or a copy of it, has the same id,
+//! and equal lines of one file have different ids. Equal lines on both sides of a rotation may get the same id.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -17,8 +17,8 @@ pub struct Twins {
 }
 
 impl Twins {
-    /// Takes the line at `offset` into the window and gives its id. Must see every line of a file that can
-    /// become a row, in order, from [`WINDOW_BYTES`] before the first that matters.
+    /// Takes the line at `offset` into the window and returns its id. It must be called for every line of a file that
+    /// can become a row, in order, beginning [`WINDOW_BYTES`] before the first line whose id is used.
     pub fn id(&mut self, label: &str, line: &[u8], offset: u64) -> u128 {
         while let Some(&(at, key)) = self.lines.front()
             && at + WINDOW_BYTES < offset
@@ -42,7 +42,7 @@ impl Twins {
         #[allow(clippy::cast_possible_truncation)] // half of a hash is a hash
         let key = whole as u64;
         let twins = self.counts.entry(key).or_insert(0);
-        // The first of equal lines has the plain hash; the n-th mixes its number in.
+        // The id of the first of equal lines is the hash itself; for the others their number goes into another hash.
         let id = if *twins == 0 {
             whole
         } else {

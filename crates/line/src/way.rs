@@ -1,7 +1,7 @@
-//! The way of a line: piece, parse, time, application, salt, enrich, id, encode.
+//! The way of a line: piece, parse, id, time, application, salt, enrich; then it goes into a batch.
 //!
-//! Puts the stations in order and knows nothing of where lines come from and batches go. What only the
-//! database knows (applications, salts) is asked for through [`Known`].
+//! It calls the steps in order. It does not know where lines come from and where batches go. Applications and salts,
+//! which only the database knows, come from [`Known`].
 
 use std::sync::Arc;
 
@@ -16,41 +16,41 @@ use super::parse::{Format, Terms};
 use super::sites::Sites;
 use super::twins::Twins;
 
-/// 2000-01-01T00:00:00Z: nothing was logged before.
+/// 2000-01-01T00:00:00Z: no event is older.
 const EARLIEST: Micros = 946_684_800_000_000;
 
 const MICROS_PER_DAY: Micros = 24 * MICROS_PER_HOUR;
 
-/// Bytes that are kept of an unknown application's key, or of a site that is none's.
+/// The most bytes that are kept of an unknown application's key, or of a site without an application.
 pub const UNKNOWN_KEY_BYTES: usize = 64;
 
-/// What a line needs and only the database knows. An error abandons the batch: its lines are read again.
+/// What a line needs and only the database knows. After an error the batch is abandoned, and its lines are read again.
 pub trait Known {
     /// Why there is no answer.
     type Error;
-    /// The application of this key, unless there is none or it is disabled.
+    /// The application with this key; `None` if there is none, or if it is disabled.
     fn app(&mut self, key: &str) -> Result<Option<Arc<App>>, Self::Error>;
-    /// The salt of the application's local day in which `at` falls; `None` if that day is dead.
+    /// The salt of the application's local day that contains `at`; `None` if it was deleted.
     fn salt(&mut self, app: &App, at: Micros) -> Result<Option<[u8; 32]>, Self::Error>;
 }
 
-/// What is known of some bytes.
+/// What is known about a line, or a piece of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Piece {
-    /// A line, which may be torn.
+    /// A line that may be torn.
     Unknown,
-    /// A whole one, or what is left of one behind the last that was torn.
+    /// A whole line, or the last piece of a torn one.
     Whole,
-    /// Torn off by the next.
+    /// A piece that was cut off by the next.
     Torn,
 }
 
-/// How one source's lines become rows.
+/// Makes rows of the lines of one source.
 pub struct Way {
     source: Source,
     enricher: Enricher,
     scratch: Vec<u8>,
-    /// Start of the hour in which so many new user agents and environments may be stored.
+    /// Start of the present hour, for the limit on new user agents and environments.
     hour: Micros,
 }
 
@@ -60,7 +60,7 @@ struct Source {
     terms: Arc<Terms>,
     /// The applications of lines that name none.
     sites: Sites,
-    /// What goes into the ids of formats that carry none.
+    /// Stands for the source in the ids that are made for lines without one.
     label: String,
     filter: Filter,
 }
@@ -73,8 +73,8 @@ impl std::fmt::Debug for Way {
 }
 
 impl Way {
-    /// For lines of `format`; `sites` are the applications whose lines these are where the format does not say,
-    /// `label` stands for the source in ids (see [`Twins`]).
+    /// For lines of `format`. `sites` are the applications of lines that name none; `label` stands for the source in
+    /// ids (see [`Twins`]).
     pub fn new(
         format: Arc<Format>,
         terms: Arc<Terms>,
@@ -86,7 +86,7 @@ impl Way {
         Way { source, enricher, scratch: vec![0; ARENA_BYTES], hour: 0 }
     }
 
-    /// Only what the filter wants becomes a row, a non-hit or a reject; the rest is counted as filtered.
+    /// With a filter: lines that it does not want are counted as filtered, and become nothing else.
     #[must_use]
     pub fn filtered(self, filter: Filter) -> Self {
         Way { source: Source { filter, ..self.source }, ..self }
@@ -97,8 +97,8 @@ impl Way {
         !self.source.format.carries_id()
     }
 
-    /// Processes a line: it becomes a row, a non-hit or a reject in the batch's open section, as does each piece of a torn
-    /// line. `now` bounds the event's time.
+    /// Processes a line: it becomes a row, a non-hit or a reject in the batch's open section, as does each piece of a
+    /// torn line. `now` bounds the event's time.
     ///
     /// # Errors
     /// Those of `known`: the batch has to be abandoned.
@@ -124,8 +124,8 @@ impl Way {
         self.piece(&piece, Piece::Whole, twins, now, batch, known).map(drop)
     }
 
-    /// Processes a line that is one piece, or a piece of one. `false`, and nothing done, for a line that is `Unknown` and
-    /// has to be cut into its pieces first.
+    /// Processes a line that is one piece, or a piece of one. `false`, and nothing done, for a line that is `Unknown`
+    /// and has to be cut into its pieces first.
     fn piece<K: Known>(
         &mut self,
         line: &Line<'_>,
@@ -138,7 +138,7 @@ impl Way {
         let mut arena = Arena::new(&mut self.scratch);
         let mut hit = Hit::default();
         let Some(parsed) = self.source.parse(&mut hit, line, piece, &mut arena) else { return Ok(false) };
-        // Before anything filters: the count of equal lines must not depend on what became of them.
+        // Comes before any filter: the number of equal lines must not depend on what they became.
         let event_id = match (parsed, hit.event_id, twins) {
             (Ok(()), Some(id), _) => id,
             (Ok(()), None, Some(twins)) => twins.id(&self.source.label, line.bytes, line.offset),
@@ -172,7 +172,7 @@ impl Way {
         Ok(true)
     }
 
-    /// Lets `twins` see a line that is loaded already, so that those behind it get the same ids as ever.
+    /// Shows `twins` a line that is loaded already, so that the lines after it get the same ids as before.
     pub fn warm(&mut self, line: &Line<'_>, twins: &mut Twins) {
         let mut arena = Arena::new(&mut self.scratch);
         let Source { format, terms, label, .. } = &self.source;
@@ -182,7 +182,7 @@ impl Way {
         }
     }
 
-    /// After the database may have changed: what rows refer to is told anew.
+    /// Makes batches contain again what rows refer to; for when the database may have changed.
     pub fn forget(&mut self) {
         self.enricher.forget_told();
     }
@@ -261,7 +261,7 @@ fn leave(line: &Line<'_>, outcome: Outcome<'_>, batch: &mut Batch) {
     batch.add(&Processed { line, outcome });
 }
 
-/// Calls `each` with what a line is at the time `now`. It is one piece, unless another write tore it.
+/// Parses a line at the time `now`, and calls `each` with each piece of it. A line is one piece unless it is torn.
 ///
 /// # Errors
 /// Those of `each`.
@@ -296,7 +296,7 @@ pub fn pieces<E>(
     }
 }
 
-/// What a parsed line is at the time `now`: a hit out of every range of times is a reject.
+/// What a parsed line is at the time `now`: a hit whose time is out of range becomes a reject.
 pub fn timed(parsed: Parsed<'_>, now: Micros) -> Parsed<'_> {
     match parsed {
         Parsed::Hit(hit) if !in_time(hit.occurred_at, now) => Parsed::Reject(out_of_time(hit.event_id)),
@@ -304,7 +304,7 @@ pub fn timed(parsed: Parsed<'_>, now: Micros) -> Parsed<'_> {
     }
 }
 
-/// Without the time: a column of times is not to hold what is none.
+/// The reject has no time, because no column should have a wrong one.
 fn out_of_time(event_id: Option<u128>) -> Reject {
     Reject { reason: Reason::TimeRange, occurred_at: None, event_id }
 }
@@ -323,10 +323,10 @@ mod tests {
     use crate::enrich::{AgentRules, Privacy};
     use crate::lines::Lines;
 
-    /// One application, `shop`; every third day is dead.
+    /// One application, `shop`; every third day has no salt.
     struct Shop(Arc<App>);
 
-    /// The application of a site, but for those of nobody.
+    /// Sites, some of an application that is not there.
     fn sites(app: Option<&str>) -> Sites {
         let entries = [("shop.example", "shop"), ("*.example", "gone")];
         let entries = entries.map(|(name, key)| (name.to_owned(), key.to_owned())).into();
@@ -356,7 +356,7 @@ mod tests {
         Way::new(format, Arc::default(), sites, "shop".into(), enricher)
     }
 
-    /// Loads a whole file; checks that every byte of it is accounted for, once.
+    /// Loads a whole file, and checks that every line is counted once.
     fn load(way: &mut Way, file: &[u8]) -> Batch {
         let proof = Proof::of(b"");
         let head = Head { proof, has_id: false };
@@ -378,7 +378,7 @@ mod tests {
         }
         let section = &batch.sections[0];
         assert_eq!(section.lines, batch.rows.len() as u64 + section.non_hits + section.rejects);
-        // Rows and rejects lie in the file, in order and apart.
+        // The lines of rows and rejects are within the file and do not overlap.
         let mut spans: Vec<(u64, u64)> =
             batch.rows.iter().map(|row| (row.offset, u64::from(row.span))).collect();
         spans.extend(batch.rejects.iter().map(|r| (r.offset, r.bytes)));
@@ -392,7 +392,7 @@ mod tests {
         batch
     }
 
-    /// Pieces of logs, from which nearly right ones are put together.
+    /// Logs of pieces that are valid or nearly so.
     fn pieces() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![
             3 => Just(b"alt1\t1700000000.123\t0123456789abcdef0123456789abcdef\t192.0.2.1\tGET\t204\tc\t/b\ta=shop&u=https://s/\t\tM\t\t\t\t\t\t\t9\t\n".to_vec()),
@@ -411,12 +411,12 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(3000))]
         #[test]
         fn every_line_of_any_file_is_accounted_for(file in pieces(), cut in any::<prop::sample::Index>()) {
-            // The rules are compiled once a format, not once a case.
+            // The rules are compiled once for each format, not for each case.
             thread_local! {
                 static WAYS: std::cell::RefCell<Vec<Way>> =
                     std::cell::RefCell::new(["alt1", "combined", "$msec|$request_uri|$http_user_agent"].map(way).into());
             }
-            // Torn anywhere, too.
+            // Also with a torn first line.
             let mut torn = file.clone();
             torn.drain(..cut.index(file.len() + 1));
             WAYS.with_borrow_mut(|ways| {
