@@ -10,10 +10,10 @@ use alt_line::batch::{Batch, BatchRow, FileRef};
 use alt_line::checkpoint::{Head, Proof};
 use alt_line::enrich::{AgentRules, App, Enricher, Privacy};
 use alt_line::hit::{Micros, Parsed};
+use alt_line::line_id::LineIds;
 use alt_line::lines::{Line, Lines};
 use alt_line::parse::{Format, Spec};
 use alt_line::sites::Sites;
-use alt_line::twins::Twins;
 use alt_line::way::{Known, Way, pieces};
 
 use super::check::{self, row, terms};
@@ -141,9 +141,9 @@ fn loaded(target: &mut Target, file: &[u8], size: usize) -> Batch {
     let mut batch = Batch::default();
     let file_ref = FileRef::Known { id: 1, head: Head { proof, has_id: false } };
     assert!(batch.open(file_ref, 0, proof, false));
-    let mut twins = target.way.wants_twins().then(Twins::default);
+    let mut ids = target.way.wants_line_ids().then(LineIds::default);
     read(file, size, |line| {
-        let Ok(()) = target.way.line(line, twins.as_mut(), NOW, &mut batch, &mut target.apps);
+        let Ok(()) = target.way.line(line, ids.as_mut(), NOW, &mut batch, &mut target.apps);
     });
     let section = &batch.sections[0];
     assert_eq!(section.lines, batch.rows.len() as u64 + section.non_hits + section.rejects);

@@ -14,10 +14,10 @@ use alt_line::batch::{Batch, FileRef};
 use alt_line::checkpoint::{Head, Proof};
 use alt_line::enrich::{AgentRules, App, Enricher, Privacy};
 use alt_line::hit::Micros;
+use alt_line::line_id::LineIds;
 use alt_line::lines::{LINE_BYTES_MAX, Line};
 use alt_line::parse::{Format, Spec};
 use alt_line::sites::Sites;
-use alt_line::twins::Twins;
 use alt_line::way::{Known, Way};
 
 use super::check::{escaped, terms};
@@ -239,7 +239,7 @@ impl Known for OneApp {
 
 /// Takes lines of every format to their ends.
 pub struct Loader {
-    ways: Vec<(Way, Twins)>,
+    ways: Vec<(Way, LineIds)>,
     app: OneApp,
     offset: u64,
 }
@@ -255,7 +255,7 @@ impl Loader {
                 .map(|(name, key)| (name.to_owned(), key.to_owned()));
             let sites = Sites::new(Some("shop".to_owned()), &BTreeMap::from(below));
             let enricher = Enricher::new(Arc::clone(&rules), Privacy::default());
-            (Way::new(format, Arc::new(terms()), sites, "label".to_owned(), enricher), Twins::default())
+            (Way::new(format, Arc::new(terms()), sites, "label".to_owned(), enricher), LineIds::default())
         };
         let app = App { id: 1, key: "shop".into(), time_zone: "UTC".into(), ..App::default() };
         Loader { ways: FORMATS.iter().map(way).collect(), app: OneApp(Arc::new(app)), offset: 0 }
@@ -272,7 +272,7 @@ impl Loader {
     }
 
     fn load_all(&mut self, format: usize, lines: &[&[u8]]) {
-        let (way, twins) = &mut self.ways[format];
+        let (way, ids) = &mut self.ways[format];
         let mut batch = Batch::default();
         let proof = Proof::of(b"");
         assert!(batch.open(
@@ -281,7 +281,7 @@ impl Loader {
             proof,
             false
         ));
-        weighed(way, twins, &mut self.app, &mut batch, self.offset, lines);
+        weighed(way, ids, &mut self.app, &mut batch, self.offset, lines);
         self.offset += lines.iter().map(|line| line.len() as u64 + 1).sum::<u64>();
         let section = &batch.sections[0];
         assert_eq!(section.lines, batch.rows.len() as u64 + section.non_hits + section.rejects);
@@ -292,7 +292,7 @@ impl Loader {
 #[inline(never)]
 fn weighed(
     way: &mut Way,
-    twins: &mut Twins,
+    ids: &mut LineIds,
     app: &mut OneApp,
     batch: &mut Batch,
     mut offset: u64,
@@ -301,8 +301,8 @@ fn weighed(
     for bytes in lines {
         let span = bytes.len() as u64 + 1;
         let line = Line { offset, span, bytes, too_long: false };
-        let twins = way.wants_twins().then_some(&mut *twins);
-        let Ok(()) = way.line(&line, twins, NOW, batch, app);
+        let ids = way.wants_line_ids().then_some(&mut *ids);
+        let Ok(()) = way.line(&line, ids, NOW, batch, app);
         offset += span;
     }
 }

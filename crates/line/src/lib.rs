@@ -22,5 +22,5 @@ pub mod copy;
 pub mod outcome;
 
 pub mod filter;
-pub mod twins;
+pub mod line_id;
 pub mod way;

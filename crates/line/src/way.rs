@@ -10,11 +10,11 @@ use super::batch::{Batch, MICROS_PER_HOUR};
 use super::enrich::{App, Enriched, Enricher};
 use super::filter::Filter;
 use super::hit::{Hit, Micros, NoHit, Parsed, Reason, Reject};
+use super::line_id::LineIds;
 use super::lines::Line;
 use super::outcome::{Outcome, Processed};
 use super::parse::{Format, Terms};
 use super::sites::Sites;
-use super::twins::Twins;
 
 /// 2000-01-01T00:00:00Z: no event is older.
 const EARLIEST: Micros = 946_684_800_000_000;
@@ -74,7 +74,7 @@ impl std::fmt::Debug for Way {
 
 impl Way {
     /// For lines of `format`. `sites` are the applications of lines that name none; `label` stands for the source in
-    /// ids (see [`Twins`]).
+    /// ids (see [`LineIds`]).
     pub fn new(
         format: Arc<Format>,
         terms: Arc<Terms>,
@@ -92,8 +92,8 @@ impl Way {
         Way { source: Source { filter, ..self.source }, ..self }
     }
 
-    /// Whether [`Way::line`] wants [`Twins`].
-    pub fn wants_twins(&self) -> bool {
+    /// Whether [`Way::line`] wants [`LineIds`].
+    pub fn wants_line_ids(&self) -> bool {
         !self.source.format.carries_id()
     }
 
@@ -105,23 +105,23 @@ impl Way {
     pub fn line<K: Known>(
         &mut self,
         line: &Line<'_>,
-        mut twins: Option<&mut Twins>,
+        mut ids: Option<&mut LineIds>,
         now: Micros,
         batch: &mut Batch,
         known: &mut K,
     ) -> Result<(), K::Error> {
-        if self.piece(line, Piece::Unknown, twins.as_deref_mut(), now, batch, known)? {
+        if self.piece(line, Piece::Unknown, ids.as_deref_mut(), now, batch, known)? {
             return Ok(());
         }
         let mut piece = *line;
         while let Some(at) = self.source.format.next_piece(piece.bytes) {
             let head = Line { bytes: &piece.bytes[..at], span: at as u64, ..piece };
-            self.piece(&head, Piece::Torn, twins.as_deref_mut(), now, batch, known)?;
+            self.piece(&head, Piece::Torn, ids.as_deref_mut(), now, batch, known)?;
             piece.offset += at as u64;
             piece.span -= at as u64;
             piece.bytes = &piece.bytes[at..];
         }
-        self.piece(&piece, Piece::Whole, twins, now, batch, known).map(drop)
+        self.piece(&piece, Piece::Whole, ids, now, batch, known).map(drop)
     }
 
     /// Processes a line that is one piece, or a piece of one. `false`, and nothing done, for a line that is `Unknown`
@@ -130,7 +130,7 @@ impl Way {
         &mut self,
         line: &Line<'_>,
         piece: Piece,
-        twins: Option<&mut Twins>,
+        ids: Option<&mut LineIds>,
         now: Micros,
         batch: &mut Batch,
         known: &mut K,
@@ -139,9 +139,9 @@ impl Way {
         let mut hit = Hit::default();
         let Some(parsed) = self.source.parse(&mut hit, line, piece, &mut arena) else { return Ok(false) };
         // Comes before any filter: the number of equal lines must not depend on what they became.
-        let event_id = match (parsed, hit.event_id, twins) {
+        let event_id = match (parsed, hit.event_id, ids) {
             (Ok(()), Some(id), _) => id,
-            (Ok(()), None, Some(twins)) => twins.id(&self.source.label, line.bytes, line.offset),
+            (Ok(()), None, Some(ids)) => ids.id(&self.source.label, line.bytes, line.offset),
             _ => 0,
         };
         let app = match parsed {
@@ -172,13 +172,13 @@ impl Way {
         Ok(true)
     }
 
-    /// Shows `twins` a line that is loaded already, so that the lines after it get the same ids as before.
-    pub fn warm(&mut self, line: &Line<'_>, twins: &mut Twins) {
+    /// Shows `ids` a line that is loaded already, so that the lines after it get the same ids as before.
+    pub fn warm(&mut self, line: &Line<'_>, ids: &mut LineIds) {
         let mut arena = Arena::new(&mut self.scratch);
         let Source { format, terms, label, .. } = &self.source;
         let parsed = format.parse(line.bytes, false, terms, &mut arena);
         if !line.too_long && matches!(parsed, Parsed::Hit(Hit { event_id: None, .. })) {
-            twins.id(label, line.bytes, line.offset);
+            ids.id(label, line.bytes, line.offset);
         }
     }
 
@@ -363,18 +363,18 @@ mod tests {
         let mut batch = Batch::default();
         assert!(batch.open(FileRef::Known { id: 1, head }, 0, proof, false));
         let mut lines = Lines::default();
-        let mut twins = way.wants_twins().then(Twins::default);
+        let mut ids = way.wants_line_ids().then(LineIds::default);
         let mut shop = Shop(Arc::new(App { key: "shop".into(), time_zone: "UTC".into(), ..App::default() }));
         let now = 1_900_000_000_000_000;
         for chunk in file.chunks(1000) {
             lines.room()[..chunk.len()].copy_from_slice(chunk);
             lines.filled(chunk.len());
             while let Some(line) = lines.next_line() {
-                let Ok(()) = way.line(&line, twins.as_mut(), now, &mut batch, &mut shop);
+                let Ok(()) = way.line(&line, ids.as_mut(), now, &mut batch, &mut shop);
             }
         }
         if let Some(line) = lines.last_line() {
-            let Ok(()) = way.line(&line, twins.as_mut(), now, &mut batch, &mut shop);
+            let Ok(()) = way.line(&line, ids.as_mut(), now, &mut batch, &mut shop);
         }
         let section = &batch.sections[0];
         assert_eq!(section.lines, batch.rows.len() as u64 + section.non_hits + section.rejects);
