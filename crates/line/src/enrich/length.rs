@@ -8,7 +8,7 @@
 pub(super) const HOST: usize = 512;
 
 /// Path, query and referrer, each; so a URL of this length is kept whole.
-pub(super) const ADDRESS: usize = 8 * 1024;
+pub(super) const URL: usize = 8 * 1024;
 
 /// Identifiers and types: of session, user, sub-account, module, entity, event and trace.
 pub(super) const NAME: usize = 1024;

@@ -9,7 +9,6 @@
 //! `session_id` and `client_sub_id` are left out if they contain an e-mail address or a token (a `***` would make one
 //! person of many). Texts that are longer than `length` allows are cut after they were masked.
 
-mod address;
 pub mod agent;
 mod cache;
 pub mod day;
@@ -18,6 +17,7 @@ mod length;
 pub mod mask;
 mod params;
 pub mod url;
+mod url_cache;
 pub mod visitor;
 
 use std::sync::Arc;
@@ -32,12 +32,12 @@ pub use visitor::IpPolicy;
 use super::arena::Arena;
 use super::hit::{Hit, NonHit};
 use super::row::{Row, TrafficClass};
-use address::{Address, Addresses};
 use agent::AgentRule;
 use cache::Dimension;
 use environment::Said;
 use mask::Names;
 use url::Parts;
+use url_cache::{CachedUrl, UrlCache};
 
 /// An application, as far as enriching needs it.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -113,7 +113,7 @@ pub struct Enricher {
     privacy: Privacy,
     agents: Dimension<Agent>,
     environments: Dimension<Option<i64>>,
-    addresses: Addresses,
+    urls: UrlCache,
     new: New,
     buffers: Buffers,
 }
@@ -165,7 +165,7 @@ impl Enricher {
             privacy,
             agents: Dimension::new(),
             environments: Dimension::new(),
-            addresses: Addresses::new(),
+            urls: UrlCache::new(),
             new: New::default(),
             buffers: Buffers::default(),
         }
@@ -192,12 +192,12 @@ impl Enricher {
             Some(list) => Names::Allow(list),
             None => Names::Secret,
         };
-        let page = self.addresses.of(hit.page_url, names);
+        let page = self.urls.of(hit.page_url, names);
         let (traffic_class, _) = classify(hit, app, &page.parts, class, rule);
         if !app.settings.store_crawlers && is_crawler(traffic_class) {
             return Enriched::NonHit(NonHit::Crawler);
         }
-        let came_from = self.addresses.of(hit.referrer, names);
+        let came_from = self.urls.of(hit.referrer, names);
         let anonymous = hit.opted_out && self.privacy.gpc == GpcPolicy::Anonymous;
         let ip = hit.ip.filter(|_| !anonymous);
         let said = Said::of(hit);
@@ -336,13 +336,13 @@ struct Page<'a> {
 impl<'a> Page<'a> {
     fn of(
         hit: &Hit<'a>,
-        address: &Address<'a>,
+        url: &CachedUrl<'a>,
         names: Names<'_>,
         buffers: &mut Buffers,
         arena: &mut Arena<'a>,
     ) -> Self {
-        let parts = &address.parts;
-        if address.is_plain {
+        let parts = &url.parts;
+        if url.is_plain {
             let path = if parts.path.is_empty() { "/" } else { parts.path };
             return Page { host: parts.authority, path, query: parts.query, sent_query: "" };
         }
@@ -351,7 +351,7 @@ impl<'a> Page<'a> {
             host: host(page_host(hit, parts), buffers, arena),
             path: path(parts, names, look, buffers, arena),
             query: buffers
-                .keep(parts.query, length::ADDRESS, arena, |text, out| mask::query(text, names, look, out)),
+                .keep(parts.query, length::URL, arena, |text, out| mask::query(text, names, look, out)),
             sent_query: parts.query,
         }
     }
@@ -461,13 +461,13 @@ fn path<'a>(
 ) -> &'a str {
     let path = if page.path.is_empty() && !page.authority.is_empty() { "/" } else { page.path };
     if page.route.is_empty() {
-        return buffers.keep(path, length::ADDRESS, arena, |text, out| mask::path(text, look, out));
+        return buffers.keep(path, length::URL, arena, |text, out| mask::path(text, look, out));
     }
     let out = &mut buffers.masked;
     out.clear();
     masked_or_not(path, out, |text, out| mask::path(text, look, out));
     push_route(page.route, names, look, out);
-    buffers.keep_masked(length::ADDRESS, arena)
+    buffers.keep_masked(length::URL, arena)
 }
 
 fn push_route(route: &str, names: Names<'_>, look: bool, out: &mut String) {
@@ -506,7 +506,7 @@ fn referrer<'a>(
     if !parts.route.is_empty() {
         push_route(parts.route, names, look, out);
     }
-    let kept = length::cut(&buffers.masked, length::ADDRESS, &mut buffers.was_cut);
+    let kept = length::cut(&buffers.masked, length::URL, &mut buffers.was_cut);
     match whole.get(..kept.len()) {
         Some(head) if head == kept => head,
         _ => arena.copy(kept),

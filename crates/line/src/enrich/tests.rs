@@ -439,8 +439,8 @@ fn long_texts_are_cut_and_what_they_hold_is_masked_before() {
         let value = across(length::CUSTOM_VALUE, secret);
         let json = format!(r#"["{value}",1]"#);
         let (name, id) = (across(length::CUSTOM_NAME, secret), "i".repeat(length::NAME + 1));
-        let path = format!("/{}", across(length::ADDRESS, secret));
-        let url = format!("https://shop.example{path}?{}&email={secret}", "a&".repeat(length::ADDRESS / 2));
+        let path = format!("/{}", across(length::URL, secret));
+        let url = format!("https://shop.example{path}?{}&email={secret}", "a&".repeat(length::URL / 2));
         let hit = Hit {
             page_url: &url,
             referrer: &url,
@@ -454,9 +454,9 @@ fn long_texts_are_cut_and_what_they_hold_is_masked_before() {
         let kept = with_row(Privacy::default(), &hit, &app(), |row| {
             for (text, most) in [
                 (row.title, length::TEXT),
-                (row.url_path, length::ADDRESS),
-                (row.url_query, length::ADDRESS),
-                (row.referrer, length::ADDRESS),
+                (row.url_path, length::URL),
+                (row.url_query, length::URL),
+                (row.referrer, length::URL),
                 (row.user_id, length::NAME),
                 (row.trace_id, length::NAME),
             ] {
