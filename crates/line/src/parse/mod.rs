@@ -6,12 +6,12 @@
 
 mod alt1;
 mod beacon;
-mod cut;
 mod escape;
 mod json;
 mod jsonb;
 mod leaves;
 mod log_format;
+mod matcher;
 mod pixel;
 mod query;
 mod request;

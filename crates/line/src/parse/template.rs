@@ -11,10 +11,10 @@ use memchr::memmem::Finder;
 
 use super::alt1::is_prefetch;
 use super::beacon::{Keep, Params};
-use super::cut::{End, Step, cut};
 use super::escape::Escape;
 use super::leaves;
 use super::log_format::{self, FormatError, Part};
+use super::matcher::{End, Step, find_values};
 use super::pixel::Pixel;
 use super::request::{Client, Target, split_request, upstream_ms};
 use super::role::{Role, Span};
@@ -171,16 +171,17 @@ impl Template {
         }
         let mut values: [&[u8]; VARIABLES_MAX] = [&[]; VARIABLES_MAX];
         let values = &mut values[..self.steps.len()];
-        if !(self.cut(line, true, values) || self.cut(line, false, values)) {
+        if !(self.find_values(line, true, values) || self.find_values(line, false, values)) {
             return because(Reason::Shape);
         }
         self.read(hit, line, values, terms, arena)
     }
 
     /// Finds the values of the variables in a line.
-    fn cut<'a>(&self, line: &'a [u8], typed: bool, values: &mut [&'a [u8]]) -> bool {
+    fn find_values<'a>(&self, line: &'a [u8], typed: bool, values: &mut [&'a [u8]]) -> bool {
         let quotes_escaped = self.escape != Escape::None;
-        line.starts_with(&self.lead) && cut(&self.steps, line, self.lead.len(), quotes_escaped, typed, values)
+        line.starts_with(&self.lead)
+            && find_values(&self.steps, line, self.lead.len(), quotes_escaped, typed, values)
     }
 
     /// Makes a hit of the values.

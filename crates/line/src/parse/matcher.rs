@@ -32,7 +32,7 @@ pub(super) enum End {
 
 /// Finds the values of the variables of `steps` in `line`, from `start` to its end; false if the line does not match.
 /// If not `typed`, times, ids and statuses match whatever they look like.
-pub(super) fn cut<'a>(
+pub(super) fn find_values<'a>(
     steps: &[Step],
     line: &'a [u8],
     start: usize,
@@ -41,11 +41,11 @@ pub(super) fn cut<'a>(
     values: &mut [&'a [u8]],
 ) -> bool {
     let bytes_left = 16 * line.len() + 4096;
-    Cutter { steps, line, quotes_escaped, typed, bytes_left }.from(0, start, values) == Way::Found
+    Matcher { steps, line, quotes_escaped, typed, bytes_left }.from(0, start, values) == Match::Found
 }
 
 /// Looks for the ends of the variables in one line.
-struct Cutter<'t, 'a> {
+struct Matcher<'t, 'a> {
     steps: &'t [Step],
     line: &'a [u8],
     /// A quote in a value is escaped by a backslash.
@@ -58,19 +58,19 @@ struct Cutter<'t, 'a> {
 
 /// Whether the rest of a line matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum Match {
     Found,
     /// Not from here; perhaps if an earlier variable is longer.
     Blocked,
     /// Never: a literal is missing in the rest of the line, or the search takes too long.
-    None,
+    Never,
 }
 
-impl<'a> Cutter<'_, 'a> {
+impl<'a> Matcher<'_, 'a> {
     /// Matches the rest of the line, from `start` on, against the steps from number `at` on.
-    fn from(&mut self, at: usize, start: usize, values: &mut [&'a [u8]]) -> Way {
+    fn from(&mut self, at: usize, start: usize, values: &mut [&'a [u8]]) -> Match {
         let Some(step) = self.steps.get(at) else {
-            return if start == self.line.len() { Way::Found } else { Way::Blocked };
+            return if start == self.line.len() { Match::Found } else { Match::Blocked };
         };
         let finder = match &step.end {
             End::Literal(finder) => finder,
@@ -78,7 +78,7 @@ impl<'a> Cutter<'_, 'a> {
             End::Fixed(length) => return self.take(at, start, start + length, 0, values),
             End::Slash => match memchr::memchr(b'/', &self.line[start..]) {
                 Some(found) => return self.take(at, start, start + found, 0, values),
-                None => return Way::None,
+                None => return Match::Never,
             },
         };
         let literal = finder.needle();
@@ -95,35 +95,35 @@ impl<'a> Cutter<'_, 'a> {
             } else {
                 finder.find(&self.line[from..]).map(|found| from + found)
             };
-            let Some(end) = found else { return Way::None };
+            let Some(end) = found else { return Match::Never };
             // The bytes that were searched, and that `fits` may look at.
             let cost = end - start + 1;
             if cost > self.bytes_left {
-                return Way::None;
+                return Match::Never;
             }
             self.bytes_left -= cost;
             if closing && step.quoted && has_bare_quote(&self.line[start..end]) {
-                return Way::Blocked;
+                return Match::Blocked;
             }
             if !(closing && is_escaped(&self.line[start..end])) {
                 match self.take(at, start, end, literal.len(), values) {
-                    Way::Blocked => {}
-                    way => return way,
+                    Match::Blocked => {}
+                    found => return found,
                 }
             }
             if is_last {
-                return Way::Blocked;
+                return Match::Blocked;
             }
             from = end + 1;
         }
     }
 
     /// Takes the bytes from `start` to `end` as the value of step number `at`, and goes on `skip` bytes later.
-    fn take(&mut self, at: usize, start: usize, end: usize, skip: usize, values: &mut [&'a [u8]]) -> Way {
-        let Some(value) = self.line.get(start..end) else { return Way::None };
+    fn take(&mut self, at: usize, start: usize, end: usize, skip: usize, values: &mut [&'a [u8]]) -> Match {
+        let Some(value) = self.line.get(start..end) else { return Match::Never };
         let role = self.steps[at].role;
         if (self.typed || !role.has_reason()) && !role.fits(value) {
-            return Way::Blocked;
+            return Match::Blocked;
         }
         values[at] = value;
         self.from(at + 1, end + skip, values)
