@@ -5,8 +5,8 @@
 //! applications, the salts. The modules are in the order in which a line passes through them.
 
 pub mod arena;
+mod bitmap;
 pub mod lines;
-mod marks;
 
 pub mod hit;
 pub mod parse;

@@ -13,8 +13,8 @@ use super::source::Source;
 use super::terms::Terms;
 use super::{json, leaves, query};
 use crate::arena::Arena;
+use crate::bitmap::{BLOCK, bitmaps};
 use crate::hit::{Hit, NoHit, NonHit, Reason, Reject, Value};
-use crate::marks::{BLOCK, marks};
 
 /// The first field of every line.
 const NAME: &[u8] = b"alt1";
@@ -118,7 +118,7 @@ fn cells(line: &[u8]) -> Option<[&[u8]; FIELDS]> {
     let mut ends = [0; FIELDS + AT_ONCE];
     let mut count = 0;
     for block in (0..line.len()).step_by(BLOCK) {
-        let [mut tabs] = marks([b'\t'], line, block, 0);
+        let [mut tabs] = bitmaps([b'\t'], line, block, 0);
         let found = tabs.count_ones() as usize;
         for first in (0..found.max(1)).step_by(AT_ONCE) {
             for end in ends.get_mut(count + first..count + first + AT_ONCE)? {

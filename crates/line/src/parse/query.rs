@@ -8,7 +8,7 @@
 use super::escape::HEX;
 use super::source::Source;
 use crate::arena::Arena;
-use crate::marks::{BLOCK, LANES, copy_up_to, marks};
+use crate::bitmap::{BLOCK, LANES, bitmaps, copy_up_to};
 
 /// The pairs of a query string, in one pass.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl<'a> Pairs<'a> {
 
     fn mark(&mut self, block: usize) {
         // The byte after the query ends the last pair.
-        let [ends, equals, percents, pluses] = marks([b'&', b'=', b'%', b'+'], self.query, block, b'&');
+        let [ends, equals, percents, pluses] = bitmaps([b'&', b'=', b'%', b'+'], self.query, block, b'&');
         (self.block, self.ends, self.equals, self.escapes) = (block, ends, equals, percents | pluses);
     }
 

@@ -4,7 +4,7 @@
 //! masked whole. Both take time in proportion to the bytes of the text, whatever these are.
 
 use super::MASK;
-use crate::marks::{BLOCK, digits, marks, next};
+use crate::bitmap::{BLOCK, bitmaps, digits, next_place};
 
 /// Masks what looks personal or secret in `text` and appends the result to `out`. `false`: there is nothing to mask,
 /// and `out` is unchanged.
@@ -51,12 +51,12 @@ pub fn suspicious(text: &str, cards: bool) -> bool {
         return false;
     }
     for block in (0..bytes.len()).step_by(BLOCK) {
-        let [ats, percents, letters] = marks([b'@', b'%', b'J'], bytes, block, 0);
+        let [ats, percents, letters] = bitmaps([b'@', b'%', b'J'], bytes, block, 0);
         if ats != 0 {
             return true;
         }
         let mut signs = percents | letters;
-        while let Some(place) = next(&mut signs) {
+        while let Some(place) = next_place(&mut signs) {
             let (before, after) = (&bytes[..block + place], &bytes[block + place + 1..]);
             if match bytes[block + place] {
                 b'%' => after.starts_with(b"40") || after.starts_with(b"2540"),
