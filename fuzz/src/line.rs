@@ -13,8 +13,8 @@ use alt_line::hit::{Micros, Parsed};
 use alt_line::line_id::LineIds;
 use alt_line::lines::{Line, Lines};
 use alt_line::parse::{Format, Spec};
+use alt_line::processor::{Known, Processor, pieces};
 use alt_line::sites::Sites;
-use alt_line::way::{Known, Way, pieces};
 
 use super::check::{self, row, terms};
 
@@ -45,38 +45,38 @@ impl Known for Apps {
     }
 }
 
-/// One format's way, and what is asked of it.
+/// One format's processor, and what is asked of it.
 struct Target {
     format: Arc<Format>,
-    way: Way,
+    processor: Processor,
     apps: Apps,
     rules: Arc<AgentRules>,
     runs: usize,
 }
 
-/// After so many runs a way is made anew, before it has met so many user agents that it stores no more of them.
+/// After so many runs a processor is made anew, before it has met so many user agents that it stores no more of them.
 const RUNS_MAX: usize = 100;
 
 impl Target {
     fn new(format: &str, rules: &Arc<AgentRules>) -> Target {
         let format = Arc::new(Format::of(&Spec::new(format)).expect("these are formats"));
         let app = App { id: 1, key: "shop".into(), time_zone: "UTC".into(), ..App::default() };
-        let way = way(&format, rules);
-        Target { format, way, apps: Apps(Arc::new(app)), rules: Arc::clone(rules), runs: 0 }
+        let processor = processor(&format, rules);
+        Target { format, processor, apps: Apps(Arc::new(app)), rules: Arc::clone(rules), runs: 0 }
     }
 
     fn next_run(&mut self) {
         self.runs += 1;
         if self.runs.is_multiple_of(RUNS_MAX) {
-            self.way = way(&self.format, &self.rules);
+            self.processor = processor(&self.format, &self.rules);
         }
     }
 }
 
-fn way(format: &Arc<Format>, rules: &Arc<AgentRules>) -> Way {
+fn processor(format: &Arc<Format>, rules: &Arc<AgentRules>) -> Processor {
     let sites = Sites::new(Some("shop".to_owned()), &BTreeMap::new());
     let enricher = Enricher::new(Arc::clone(rules), Privacy::default());
-    Way::new(Arc::clone(format), Arc::new(terms()), sites, "label".to_owned(), enricher)
+    Processor::new(Arc::clone(format), Arc::new(terms()), sites, "label".to_owned(), enricher)
 }
 
 /// What a line was, with bytes of its own.
@@ -141,9 +141,9 @@ fn loaded(target: &mut Target, file: &[u8], size: usize) -> Batch {
     let mut batch = Batch::default();
     let file_ref = FileRef::Known { id: 1, head: Head { proof, has_id: false } };
     assert!(batch.open(file_ref, 0, proof, false));
-    let mut ids = target.way.wants_line_ids().then(LineIds::default);
+    let mut ids = target.processor.wants_line_ids().then(LineIds::default);
     read(file, size, |line| {
-        let Ok(()) = target.way.line(line, ids.as_mut(), NOW, &mut batch, &mut target.apps);
+        let Ok(()) = target.processor.line(line, ids.as_mut(), NOW, &mut batch, &mut target.apps);
     });
     let section = &batch.sections[0];
     assert_eq!(section.lines, batch.rows.len() as u64 + section.non_hits + section.rejects);

@@ -17,8 +17,8 @@ use alt_line::hit::Micros;
 use alt_line::line_id::LineIds;
 use alt_line::lines::{LINE_BYTES_MAX, Line};
 use alt_line::parse::{Format, Spec};
+use alt_line::processor::{Known, Processor};
 use alt_line::sites::Sites;
-use alt_line::way::{Known, Way};
 
 use super::check::{escaped, terms};
 
@@ -239,7 +239,7 @@ impl Known for OneApp {
 
 /// Takes lines of every format to their ends.
 pub struct Loader {
-    ways: Vec<(Way, LineIds)>,
+    processors: Vec<(Processor, LineIds)>,
     app: OneApp,
     offset: u64,
 }
@@ -248,17 +248,20 @@ impl Loader {
     /// Knows no user agent and no address yet.
     pub fn new() -> Loader {
         let rules = Arc::new(AgentRules::builtin());
-        let way = |&(format, pixel): &(&str, Option<&str>)| {
+        let processor = |&(format, pixel): &(&str, Option<&str>)| {
             let spec = Spec { pixel: pixel.map(str::to_owned), ..Spec::new(format) };
             let format = Arc::new(Format::of(&spec).expect("these are formats"));
             let below = [("*.example", "shop"), ("*.a.b", "shop")]
                 .map(|(name, key)| (name.to_owned(), key.to_owned()));
             let sites = Sites::new(Some("shop".to_owned()), &BTreeMap::from(below));
             let enricher = Enricher::new(Arc::clone(&rules), Privacy::default());
-            (Way::new(format, Arc::new(terms()), sites, "label".to_owned(), enricher), LineIds::default())
+            (
+                Processor::new(format, Arc::new(terms()), sites, "label".to_owned(), enricher),
+                LineIds::default(),
+            )
         };
         let app = App { id: 1, key: "shop".into(), time_zone: "UTC".into(), ..App::default() };
-        Loader { ways: FORMATS.iter().map(way).collect(), app: OneApp(Arc::new(app)), offset: 0 }
+        Loader { processors: FORMATS.iter().map(processor).collect(), app: OneApp(Arc::new(app)), offset: 0 }
     }
 
     /// Loads a line of a place.
@@ -272,7 +275,7 @@ impl Loader {
     }
 
     fn load_all(&mut self, format: usize, lines: &[&[u8]]) {
-        let (way, ids) = &mut self.ways[format];
+        let (processor, ids) = &mut self.processors[format];
         let mut batch = Batch::default();
         let proof = Proof::of(b"");
         assert!(batch.open(
@@ -281,7 +284,7 @@ impl Loader {
             proof,
             false
         ));
-        weighed(way, ids, &mut self.app, &mut batch, self.offset, lines);
+        weighed(processor, ids, &mut self.app, &mut batch, self.offset, lines);
         self.offset += lines.iter().map(|line| line.len() as u64 + 1).sum::<u64>();
         let section = &batch.sections[0];
         assert_eq!(section.lines, batch.rows.len() as u64 + section.non_hits + section.rejects);
@@ -291,7 +294,7 @@ impl Loader {
 /// What is to take work in proportion to bytes, under a name that stays in the program.
 #[inline(never)]
 fn weighed(
-    way: &mut Way,
+    processor: &mut Processor,
     ids: &mut LineIds,
     app: &mut OneApp,
     batch: &mut Batch,
@@ -301,8 +304,8 @@ fn weighed(
     for bytes in lines {
         let span = bytes.len() as u64 + 1;
         let line = Line { offset, span, bytes, too_long: false };
-        let ids = way.wants_line_ids().then_some(&mut *ids);
-        let Ok(()) = way.line(&line, ids, NOW, batch, app);
+        let ids = processor.wants_line_ids().then_some(&mut *ids);
+        let Ok(()) = processor.line(&line, ids, NOW, batch, app);
         offset += span;
     }
 }

@@ -16,7 +16,7 @@ use alt_line::enrich::day::{LocalDay, local_day};
 use alt_line::hit::{Micros, Reason, Reject};
 use alt_line::lines::Line;
 use alt_line::outcome::{Outcome, Processed};
-use alt_line::way::{Known, Way};
+use alt_line::processor::{Known, Processor};
 use alt_process::clock;
 use alt_process::fault;
 use alt_store::commit::Work;
@@ -190,7 +190,7 @@ impl From<io::Error> for Halt {
 /// Fills batches from files and hands them over. One a reader thread.
 pub struct Loader {
     store: Store,
-    way: Way,
+    way: Processor,
     catalog: Catalog,
     limits: Limits,
     epoch: u64,
@@ -206,7 +206,7 @@ pub struct Loader {
 
 impl Loader {
     /// With nothing in the batch.
-    pub fn new(store: Store, way: Way, limits: Limits) -> Loader {
+    pub fn new(store: Store, way: Processor, limits: Limits) -> Loader {
         let epoch = store.epoch();
         Loader {
             catalog: Catalog::new(store.clone()),

@@ -23,4 +23,4 @@ pub mod outcome;
 
 pub mod filter;
 pub mod line_id;
-pub mod way;
+pub mod processor;

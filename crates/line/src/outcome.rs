@@ -1,4 +1,4 @@
-//! What a line became: the one form in which a line leaves its way and enters a batch.
+//! What a line became: the one form in which a line leaves its processor and enters a batch.
 
 use super::hit::{NonHit, Reject};
 use super::lines::Line;

@@ -1,4 +1,4 @@
-//! The way of a line: piece, parse, id, time, application, salt, enrich; then it goes into a batch.
+//! Processes a line: piece, parse, id, time, application, salt, enrich; then it enters a batch.
 //!
 //! It calls the steps in order. It does not know where lines come from and where batches go. Applications and salts,
 //! which only the database knows, come from [`Known`].
@@ -46,7 +46,7 @@ enum Piece {
 }
 
 /// Makes rows of the lines of one source.
-pub struct Way {
+pub struct Processor {
     source: Source,
     enricher: Enricher,
     scratch: Vec<u8>,
@@ -65,14 +65,14 @@ struct Source {
     filter: Filter,
 }
 
-impl std::fmt::Debug for Way {
+impl std::fmt::Debug for Processor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Source { format, label, .. } = &self.source;
-        f.debug_struct("Way").field("format", &format.name()).field("label", label).finish()
+        f.debug_struct("Processor").field("format", &format.name()).field("label", label).finish()
     }
 }
 
-impl Way {
+impl Processor {
     /// For lines of `format`. `sites` are the applications of lines that name none; `label` stands for the source in
     /// ids (see [`LineIds`]).
     pub fn new(
@@ -83,16 +83,16 @@ impl Way {
         enricher: Enricher,
     ) -> Self {
         let source = Source { format, terms, sites, label, filter: Filter::default() };
-        Way { source, enricher, scratch: vec![0; ARENA_BYTES], hour: 0 }
+        Processor { source, enricher, scratch: vec![0; ARENA_BYTES], hour: 0 }
     }
 
     /// With a filter: lines that it does not want are counted as filtered, and become nothing else.
     #[must_use]
     pub fn filtered(self, filter: Filter) -> Self {
-        Way { source: Source { filter, ..self.source }, ..self }
+        Processor { source: Source { filter, ..self.source }, ..self }
     }
 
-    /// Whether [`Way::line`] wants [`LineIds`].
+    /// Whether [`Processor::line`] wants [`LineIds`].
     pub fn wants_line_ids(&self) -> bool {
         !self.source.format.carries_id()
     }
@@ -345,36 +345,36 @@ mod tests {
         }
     }
 
-    fn way(format: &str) -> Way {
-        way_of(format, Sites::new(Some("shop".into()), &std::collections::BTreeMap::default()))
+    fn processor(format: &str) -> Processor {
+        processor_of(format, Sites::new(Some("shop".into()), &std::collections::BTreeMap::default()))
     }
 
-    fn way_of(format: &str, sites: Sites) -> Way {
+    fn processor_of(format: &str, sites: Sites) -> Processor {
         let rules = Arc::new(AgentRules::builtin());
         let format = Arc::new(Format::compile(format).unwrap());
         let enricher = Enricher::new(rules, Privacy::default());
-        Way::new(format, Arc::default(), sites, "shop".into(), enricher)
+        Processor::new(format, Arc::default(), sites, "shop".into(), enricher)
     }
 
     /// Loads a whole file, and checks that every line is counted once.
-    fn load(way: &mut Way, file: &[u8]) -> Batch {
+    fn load(processor: &mut Processor, file: &[u8]) -> Batch {
         let proof = Proof::of(b"");
         let head = Head { proof, has_id: false };
         let mut batch = Batch::default();
         assert!(batch.open(FileRef::Known { id: 1, head }, 0, proof, false));
         let mut lines = Lines::default();
-        let mut ids = way.wants_line_ids().then(LineIds::default);
+        let mut ids = processor.wants_line_ids().then(LineIds::default);
         let mut shop = Shop(Arc::new(App { key: "shop".into(), time_zone: "UTC".into(), ..App::default() }));
         let now = 1_900_000_000_000_000;
         for chunk in file.chunks(1000) {
             lines.room()[..chunk.len()].copy_from_slice(chunk);
             lines.filled(chunk.len());
             while let Some(line) = lines.next_line() {
-                let Ok(()) = way.line(&line, ids.as_mut(), now, &mut batch, &mut shop);
+                let Ok(()) = processor.line(&line, ids.as_mut(), now, &mut batch, &mut shop);
             }
         }
         if let Some(line) = lines.last_line() {
-            let Ok(()) = way.line(&line, ids.as_mut(), now, &mut batch, &mut shop);
+            let Ok(()) = processor.line(&line, ids.as_mut(), now, &mut batch, &mut shop);
         }
         let section = &batch.sections[0];
         assert_eq!(section.lines, batch.rows.len() as u64 + section.non_hits + section.rejects);
@@ -413,16 +413,16 @@ mod tests {
         fn every_line_of_any_file_is_accounted_for(file in pieces(), cut in any::<prop::sample::Index>()) {
             // The rules are compiled once for each format, not for each case.
             thread_local! {
-                static WAYS: std::cell::RefCell<Vec<Way>> =
-                    std::cell::RefCell::new(["alt1", "combined", "$msec|$request_uri|$http_user_agent"].map(way).into());
+                static PROCESSORS: std::cell::RefCell<Vec<Processor>> =
+                    std::cell::RefCell::new(["alt1", "combined", "$msec|$request_uri|$http_user_agent"].map(processor).into());
             }
             // Also with a torn first line.
             let mut torn = file.clone();
             torn.drain(..cut.index(file.len() + 1));
-            WAYS.with_borrow_mut(|ways| {
-                for way in ways {
-                    load(way, &file);
-                    load(way, &torn);
+            PROCESSORS.with_borrow_mut(|processors| {
+                for processor in processors {
+                    load(processor, &file);
+                    load(processor, &torn);
                 }
             });
         }
@@ -436,8 +436,8 @@ mod tests {
         });
         let format = "$host $remote_addr - $remote_user [$time_local] \"$request\" $status $bytes_sent";
         let rejects = |app| {
-            let mut way = way_of(format, sites(app));
-            let batch = load(&mut way, file.concat().as_bytes());
+            let mut processor = processor_of(format, sites(app));
+            let batch = load(&mut processor, file.concat().as_bytes());
             let reject = |r: &crate::batch::RejectSpan| (r.reason.as_str(), r.detail.clone());
             (batch.rows.len(), batch.rejects.iter().map(reject).collect::<Vec<_>>())
         };
@@ -453,10 +453,10 @@ mod tests {
     fn equal_lines_have_the_same_ids_whatever_stands_around_them() {
         let line = b"192.0.2.1 - - [10/Oct/2023:13:55:36 -0700] \"GET /x HTTP/1.1\" 200 5 \"-\" \"curl/8\"\n";
         let file = [&line[..], b"garbage\n", line, line].concat();
-        let mut way = way("combined");
+        let mut processor = processor("combined");
         let ids = |batch: &Batch| batch.rows.iter().map(|row| row.key.event_id).collect::<Vec<_>>();
-        let first = ids(&load(&mut way, &file));
+        let first = ids(&load(&mut processor, &file));
         assert_eq!(first.len(), 3);
-        assert_eq!(first, ids(&load(&mut way, &[&line[..], line, line].concat())));
+        assert_eq!(first, ids(&load(&mut processor, &[&line[..], line, line].concat())));
     }
 }
