@@ -1,4 +1,4 @@
-//! Lines a second, on one core, of every station on a line's way: `cargo bench --bench stages [-- NAME]`.
+//! Lines a second, on one core, of every step from bytes to a batch: `cargo bench --bench stages [-- NAME]`.
 //!
 //! Over made traffic (`traffic/`) of 20,000 lines, which is more than the processor's caches hold. What a query costs is
 //! the difference between `parse/alt1` and `parse/alt1-no-query`. Time is the thread's own on the processor, and not the
@@ -17,9 +17,9 @@ use alt_line::enrich::{AgentRules, App, Enriched, Enricher, Privacy};
 use alt_line::hit::{Hit, Micros, Parsed};
 use alt_line::lines::{Line, Lines};
 use alt_line::parse::{Format, Spec, Terms};
+use alt_line::processor::{Known, Processor};
 use alt_line::row::Row;
 use alt_line::sites::Sites;
-use alt_line::way::{Known, Way};
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use nix::time::{ClockId, clock_gettime};
@@ -235,7 +235,7 @@ fn whole(criterion: &mut Criterion<CpuTime>) {
     let log = made(Traffic::alt1);
     let format = Arc::new(Format::of(&Spec::new("alt1")).expect("a known format"));
     let sites = Sites::new(None, &std::collections::BTreeMap::default());
-    let mut way = Way::new(format, Arc::default(), sites, String::new(), enricher());
+    let mut processor = Processor::new(format, Arc::default(), sites, String::new(), enricher());
     let mut known = OneApp(Arc::new(app()));
     let mut group = criterion.benchmark_group("whole");
     group.throughput(Throughput::Elements(LINES));
@@ -243,7 +243,7 @@ fn whole(criterion: &mut Criterion<CpuTime>) {
         b.iter(|| {
             let mut batch = opened();
             each_line(&log, |line| {
-                let Ok(()) = way.line(line, None, NOW, &mut batch, &mut known);
+                let Ok(()) = processor.line(line, None, NOW, &mut batch, &mut known);
                 if batch.is_full(BATCH_ROWS, BATCH_BYTES) {
                     black_box(std::mem::replace(&mut batch, opened()));
                 }

@@ -6,15 +6,15 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use alt_line::arena::ARENA_BYTES;
-use alt_line::batch::{Batch, FileRef, Key};
+use alt_line::batch::{Batch, BatchRow, FileRef};
 use alt_line::checkpoint::{Head, Proof};
 use alt_line::enrich::{AgentRules, App, Enricher, Privacy};
 use alt_line::hit::{Micros, Parsed};
+use alt_line::line_id::LineIds;
 use alt_line::lines::{Line, Lines};
 use alt_line::parse::{Format, Spec};
+use alt_line::processor::{Known, Processor, pieces};
 use alt_line::sites::Sites;
-use alt_line::twins::Twins;
-use alt_line::way::{Known, Way, pieces};
 
 use super::check::{self, row, terms};
 
@@ -45,38 +45,38 @@ impl Known for Apps {
     }
 }
 
-/// One format's way, and what is asked of it.
+/// One format's processor, and what is asked of it.
 struct Target {
     format: Arc<Format>,
-    way: Way,
+    processor: Processor,
     apps: Apps,
     rules: Arc<AgentRules>,
     runs: usize,
 }
 
-/// After so many runs a way is made anew, before it has met so many user agents that it stores no more of them.
+/// After so many runs a processor is made anew, before it has met so many user agents that it stores no more of them.
 const RUNS_MAX: usize = 100;
 
 impl Target {
     fn new(format: &str, rules: &Arc<AgentRules>) -> Target {
         let format = Arc::new(Format::of(&Spec::new(format)).expect("these are formats"));
         let app = App { id: 1, key: "shop".into(), time_zone: "UTC".into(), ..App::default() };
-        let way = way(&format, rules);
-        Target { format, way, apps: Apps(Arc::new(app)), rules: Arc::clone(rules), runs: 0 }
+        let processor = processor(&format, rules);
+        Target { format, processor, apps: Apps(Arc::new(app)), rules: Arc::clone(rules), runs: 0 }
     }
 
     fn next_run(&mut self) {
         self.runs += 1;
         if self.runs.is_multiple_of(RUNS_MAX) {
-            self.way = way(&self.format, &self.rules);
+            self.processor = processor(&self.format, &self.rules);
         }
     }
 }
 
-fn way(format: &Arc<Format>, rules: &Arc<AgentRules>) -> Way {
+fn processor(format: &Arc<Format>, rules: &Arc<AgentRules>) -> Processor {
     let sites = Sites::new(Some("shop".to_owned()), &BTreeMap::new());
     let enricher = Enricher::new(Arc::clone(rules), Privacy::default());
-    Way::new(Arc::clone(format), Arc::new(terms()), sites, "label".to_owned(), enricher)
+    Processor::new(Arc::clone(format), Arc::new(terms()), sites, "label".to_owned(), enricher)
 }
 
 /// What a line was, with bytes of its own.
@@ -141,21 +141,21 @@ fn loaded(target: &mut Target, file: &[u8], size: usize) -> Batch {
     let mut batch = Batch::default();
     let file_ref = FileRef::Known { id: 1, head: Head { proof, has_id: false } };
     assert!(batch.open(file_ref, 0, proof, false));
-    let mut twins = target.way.wants_twins().then(Twins::default);
+    let mut ids = target.processor.wants_line_ids().then(LineIds::default);
     read(file, size, |line| {
-        let Ok(()) = target.way.line(line, twins.as_mut(), NOW, &mut batch, &mut target.apps);
+        let Ok(()) = target.processor.line(line, ids.as_mut(), NOW, &mut batch, &mut target.apps);
     });
     let section = &batch.sections[0];
-    assert_eq!(section.lines, batch.keys.len() as u64 + section.non_hits + section.rejects);
+    assert_eq!(section.lines, batch.rows.len() as u64 + section.non_hits + section.rejects);
     let mut start = 0;
-    for key in &batch.keys {
-        assert_eq!(key.start, start);
-        row(&batch.data[key.start as usize..key.end as usize]);
-        start = key.end;
+    for BatchRow { encoded, .. } in &batch.rows {
+        assert_eq!(encoded.start, start);
+        row(&batch.data[encoded.start as usize..encoded.end as usize]);
+        start = encoded.end;
     }
     assert_eq!(start as usize, batch.data.len());
     // Rows and rejects lie in the file, in order and apart.
-    let mut spans: Vec<(u64, u64)> = batch.keys.iter().map(|k| (k.offset, u64::from(k.span))).collect();
+    let mut spans: Vec<(u64, u64)> = batch.rows.iter().map(|row| (row.offset, u64::from(row.span))).collect();
     spans.extend(batch.rejects.iter().map(|r| (r.offset, r.bytes)));
     spans.sort_unstable();
     let mut end = 0;
@@ -169,8 +169,9 @@ fn loaded(target: &mut Target, file: &[u8], size: usize) -> Batch {
 
 /// A log. Its first byte says in which format, its second in pieces of which size it is read.
 ///
-/// Lines and their pieces cover the file; each piece is one of hit, non-hit and reject; each becomes one row, non-hit or
-/// reject; rows are such as PostgreSQL takes; and in whatever pieces the file is read, lines and rows are the same.
+/// Lines and their pieces cover the file; each piece is one of hit, non-hit and reject; each becomes one row, non-hit
+/// or reject; rows are such as PostgreSQL takes; and in whatever pieces the file is read, lines and rows are the
+/// same.
 pub fn line(data: &[u8]) {
     thread_local! {
         static TARGETS: RefCell<Vec<Target>> = RefCell::new({
@@ -191,11 +192,11 @@ pub fn line(data: &[u8]) {
         assert_eq!(section.lines, hits + non_hits + rejects);
         // Enriching may yet leave a hit out, or find no application for it.
         assert!(
-            batch.keys.len() as u64 <= hits && section.non_hits >= non_hits && section.rejects >= rejects
+            batch.rows.len() as u64 <= hits && section.non_hits >= non_hits && section.rejects >= rejects
         );
         let whole = loaded(target, file, large);
         let spans =
-            |batch: &Batch| batch.keys.iter().map(|k: &Key| (k.offset, k.event_id)).collect::<Vec<_>>();
+            |batch: &Batch| batch.rows.iter().map(|row| (row.offset, row.key.event_id)).collect::<Vec<_>>();
         assert_eq!(spans(&batch), spans(&whole));
         assert!(batch.data == whole.data, "the same lines made other rows");
         assert_eq!(batch.rejects, whole.rejects);

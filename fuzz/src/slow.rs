@@ -1,7 +1,8 @@
 //! Lines that take long: a fragment, again and again, wherever a line has room for text.
 //!
-//! The target repeats what libFuzzer finds, so that what looks at each of many pieces anew takes a thousand times as long as
-//! the fragment lets see, and -timeout ends it. `tests/it/worst_lines.rs` counts the instructions of the same lines.
+//! The target repeats what libFuzzer finds, so that what looks at each of many pieces anew takes a thousand times as
+//! long as the fragment lets see, and -timeout ends it. `tests/it/worst_lines.rs` counts the instructions of the same
+//! lines.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -13,11 +14,11 @@ use alt_line::batch::{Batch, FileRef};
 use alt_line::checkpoint::{Head, Proof};
 use alt_line::enrich::{AgentRules, App, Enricher, Privacy};
 use alt_line::hit::Micros;
+use alt_line::line_id::LineIds;
 use alt_line::lines::{LINE_BYTES_MAX, Line};
 use alt_line::parse::{Format, Spec};
+use alt_line::processor::{Known, Processor};
 use alt_line::sites::Sites;
-use alt_line::twins::Twins;
-use alt_line::way::{Known, Way};
 
 use super::check::{escaped, terms};
 
@@ -177,8 +178,8 @@ pub struct Hostile {
     pub bytes: usize,
 }
 
-/// The line that has the fragment at a place so often that it has some `bytes`. `#` in a fragment is its number, which makes
-/// them differ.
+/// The line that has the fragment at a place so often that it has some `bytes`. `#` in a fragment is its number,
+/// which makes them differ.
 pub fn hostile(place: &Place, fragment: &[u8], bytes: usize) -> Hostile {
     let mut text = place.inner.0.as_bytes().to_vec();
     let room =
@@ -238,7 +239,7 @@ impl Known for OneApp {
 
 /// Takes lines of every format to their ends.
 pub struct Loader {
-    ways: Vec<(Way, Twins)>,
+    processors: Vec<(Processor, LineIds)>,
     app: OneApp,
     offset: u64,
 }
@@ -247,17 +248,20 @@ impl Loader {
     /// Knows no user agent and no address yet.
     pub fn new() -> Loader {
         let rules = Arc::new(AgentRules::builtin());
-        let way = |&(format, pixel): &(&str, Option<&str>)| {
+        let processor = |&(format, pixel): &(&str, Option<&str>)| {
             let spec = Spec { pixel: pixel.map(str::to_owned), ..Spec::new(format) };
             let format = Arc::new(Format::of(&spec).expect("these are formats"));
             let below = [("*.example", "shop"), ("*.a.b", "shop")]
                 .map(|(name, key)| (name.to_owned(), key.to_owned()));
             let sites = Sites::new(Some("shop".to_owned()), &BTreeMap::from(below));
             let enricher = Enricher::new(Arc::clone(&rules), Privacy::default());
-            (Way::new(format, Arc::new(terms()), sites, "label".to_owned(), enricher), Twins::default())
+            (
+                Processor::new(format, Arc::new(terms()), sites, "label".to_owned(), enricher),
+                LineIds::default(),
+            )
         };
         let app = App { id: 1, key: "shop".into(), time_zone: "UTC".into(), ..App::default() };
-        Loader { ways: FORMATS.iter().map(way).collect(), app: OneApp(Arc::new(app)), offset: 0 }
+        Loader { processors: FORMATS.iter().map(processor).collect(), app: OneApp(Arc::new(app)), offset: 0 }
     }
 
     /// Loads a line of a place.
@@ -271,7 +275,7 @@ impl Loader {
     }
 
     fn load_all(&mut self, format: usize, lines: &[&[u8]]) {
-        let (way, twins) = &mut self.ways[format];
+        let (processor, ids) = &mut self.processors[format];
         let mut batch = Batch::default();
         let proof = Proof::of(b"");
         assert!(batch.open(
@@ -280,18 +284,18 @@ impl Loader {
             proof,
             false
         ));
-        weighed(way, twins, &mut self.app, &mut batch, self.offset, lines);
+        weighed(processor, ids, &mut self.app, &mut batch, self.offset, lines);
         self.offset += lines.iter().map(|line| line.len() as u64 + 1).sum::<u64>();
         let section = &batch.sections[0];
-        assert_eq!(section.lines, batch.keys.len() as u64 + section.non_hits + section.rejects);
+        assert_eq!(section.lines, batch.rows.len() as u64 + section.non_hits + section.rejects);
     }
 }
 
 /// What is to take work in proportion to bytes, under a name that stays in the program.
 #[inline(never)]
 fn weighed(
-    way: &mut Way,
-    twins: &mut Twins,
+    processor: &mut Processor,
+    ids: &mut LineIds,
     app: &mut OneApp,
     batch: &mut Batch,
     mut offset: u64,
@@ -300,8 +304,8 @@ fn weighed(
     for bytes in lines {
         let span = bytes.len() as u64 + 1;
         let line = Line { offset, span, bytes, too_long: false };
-        let twins = way.wants_twins().then_some(&mut *twins);
-        let Ok(()) = way.line(&line, twins, NOW, batch, app);
+        let ids = processor.wants_line_ids().then_some(&mut *ids);
+        let Ok(()) = processor.line(&line, ids, NOW, batch, app);
         offset += span;
     }
 }

@@ -3,7 +3,7 @@
 use alt_collect::pipeline::APPS_ASKED_AGAIN;
 use alt_config::Config;
 use alt_line::hit::Reason;
-use alt_line::way::UNKNOWN_KEY_BYTES;
+use alt_line::processor::UNKNOWN_KEY_BYTES;
 use alt_store::files::Which;
 use alt_store::migrate;
 use anyhow::{Context, bail};

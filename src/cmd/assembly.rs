@@ -10,8 +10,8 @@ use alt_collect::source::reading::Belongs;
 use alt_config::Config;
 use alt_line::enrich::{AgentRules, Enricher, Privacy};
 use alt_line::parse::{Format, Spec, Terms};
+use alt_line::processor::Processor;
 use alt_line::sites::Sites;
-use alt_line::way::Way;
 use anyhow::Context;
 
 /// The parts that all sources share.
@@ -38,11 +38,11 @@ impl Assembly {
     }
 
     /// What turns lines of this kind into rows; `format` is that of `spec`, compiled.
-    pub(crate) fn way(&self, spec: &Spec, format: &Arc<Format>) -> Way {
+    pub(crate) fn way(&self, spec: &Spec, format: &Arc<Format>) -> Processor {
         let sites = Sites::new(spec.app.clone(), &spec.sites);
         let enricher = Enricher::new(Arc::clone(&self.rules), self.privacy);
         let (format, terms) = (Arc::clone(format), Arc::clone(&self.terms));
-        Way::new(format, terms, sites, spec.id_label().to_owned(), enricher)
+        Processor::new(format, terms, sites, spec.id_label().to_owned(), enricher)
     }
 
     /// How a file of such lines is identified. The name of its source is left empty.

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use alt_config::Config;
 use alt_line::arena::{ARENA_BYTES, Arena};
+use alt_line::copy;
 use alt_line::enrich::{self, AgentRules, App, Enriched, Enricher, Environment};
 use alt_line::hit::{Hit, Parsed};
 use alt_line::lines::{LINE_BYTES_MAX, Line};
 use alt_line::parse::Format;
+use alt_line::processor::pieces;
 use alt_line::row::Row;
-use alt_line::way::pieces;
 use alt_process::clock;
 use anyhow::{Context, bail};
 use serde_json::{Map, Value as Json, json};
@@ -133,23 +134,12 @@ fn stored(config: &Config, rules: &Arc<AgentRules>, hit: &Hit<'_>, app: &App) ->
     }
 }
 
+/// Columns that are as `parsed` or `classified` shows them.
+const SHOWN_ABOVE: [&str; 3] = ["traffic_class", "method", "trace_id"];
+
 fn columns(row: &Row<'_>) -> Map<String, Json> {
     let mut all = Map::new();
-    for (name, text) in [
-        ("event_type", row.event_type),
-        ("url_host", row.url_host),
-        ("url_path", row.url_path),
-        ("url_query", row.url_query),
-        ("referrer", row.referrer),
-        ("referrer_host", row.referrer_host),
-        ("title", row.title),
-        ("session_id", row.session_id),
-        ("user_id", row.user_id),
-        ("client_sub_id", row.client_sub_id),
-        ("module_id", row.module_id),
-        ("entity_type", row.entity_type),
-        ("entity_id", row.entity_id),
-    ] {
+    for (name, text) in copy::texts(row).filter(|(name, _)| !SHOWN_ABOVE.contains(name)) {
         insert_text(&mut all, name, text);
     }
     if let Some((ip, prefix)) = row.ip {

@@ -9,7 +9,7 @@ use alt_line::arena::ARENA_BYTES;
 use alt_line::hit::{Hit, Micros, NonHit, Parsed, Value};
 use alt_line::lines::{Line, Lines};
 use alt_line::parse::{Format, Spec, Terms};
-use alt_line::way::pieces;
+use alt_line::processor::pieces;
 use alt_process::clock;
 use anyhow::Context;
 use serde_json::{Map, Value as Json, json};

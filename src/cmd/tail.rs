@@ -12,7 +12,7 @@ use alt_line::arena::ARENA_BYTES;
 use alt_line::hit::{Hit, Parsed};
 use alt_line::lines::Line;
 use alt_line::parse::Format;
-use alt_line::way::pieces;
+use alt_line::processor::pieces;
 use alt_process::clock;
 use anyhow::Context;
 use linemux::MuxedLines;

@@ -1,7 +1,9 @@
 //! The database's end on a real PostgreSQL: the schema, errors, and TLS with an authority of our own.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 
+use alt_line::copy::COLUMNS;
 use alt_store::Trouble;
 use alt_store::migrate::{self, Schema};
 
@@ -29,6 +31,18 @@ async fn migrations_are_applied_once_whoever_comes_first() {
     assert_eq!(applied, migrate::MIGRATIONS.len());
     migrate::check_compatible(&client).await.unwrap();
     assert!(migrate::status(&client).await.unwrap().iter().all(|one| one.applied_at.is_some()));
+}
+
+#[tokio::test]
+async fn rows_are_copied_into_the_columns_that_the_schema_has() {
+    let database = Database::create();
+    let client = database.connect().await;
+    let sql = "SELECT attname::text, typname::text FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid \
+               WHERE attrelid = 'access_logs'::regclass AND attnum > 0 AND NOT attisdropped";
+    let rows = client.query(sql, &[]).await.unwrap();
+    let of_schema: BTreeSet<(String, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let copied = COLUMNS.iter().map(|column| (column.name.to_owned(), column.type_name.to_owned()));
+    assert_eq!(copied.collect::<BTreeSet<_>>(), of_schema);
 }
 
 #[test]

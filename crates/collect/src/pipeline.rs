@@ -15,7 +15,8 @@ use alt_line::enrich::App;
 use alt_line::enrich::day::{LocalDay, local_day};
 use alt_line::hit::{Micros, Reason, Reject};
 use alt_line::lines::Line;
-use alt_line::way::{Known, Way};
+use alt_line::outcome::{Outcome, Processed};
+use alt_line::processor::{Known, Processor};
 use alt_process::clock;
 use alt_process::fault;
 use alt_store::commit::Work;
@@ -189,7 +190,7 @@ impl From<io::Error> for Halt {
 /// Fills batches from files and hands them over. One a reader thread.
 pub struct Loader {
     store: Store,
-    way: Way,
+    way: Processor,
     catalog: Catalog,
     limits: Limits,
     epoch: u64,
@@ -205,7 +206,7 @@ pub struct Loader {
 
 impl Loader {
     /// With nothing in the batch.
-    pub fn new(store: Store, way: Way, limits: Limits) -> Loader {
+    pub fn new(store: Store, way: Processor, limits: Limits) -> Loader {
         let epoch = store.epoch();
         Loader {
             catalog: Catalog::new(store.clone()),
@@ -332,7 +333,8 @@ impl Loader {
 
     /// A line that ended the daemon becomes a reject by its place alone.
     fn set_aside(&mut self, line: &Line<'_>) {
-        self.work.batch.reject(Reject::new(Reason::Poison), None, line.offset, line.span, line.bytes);
+        let outcome = Outcome::Reject { reject: Reject::new(Reason::Poison), detail: None };
+        self.work.batch.add(&Processed { line, outcome });
     }
 
     /// Reads a file of which a stretch is suspected: what stands before that as ever, and the suspected lines one a batch,

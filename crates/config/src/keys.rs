@@ -1,4 +1,4 @@
-//! Every key, how it is checked and where it is stored; the file and the environment, read by them.
+//! Every key, how its value is checked and where it is stored; reads the file and the environment by this list.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use toml::de::{DeTable, DeValue};
 use super::value::{Given, absolute, archive_url, endpoint, given, log_path, network, storage_class};
 use super::{Archive, Compression, Config, GpcPolicy, IpPolicy, Place, Problem, Problems, Source, days};
 
-/// A configuration has some hundred bytes; what has so many is something else, by mistake.
+/// A configuration has some hundred bytes; a larger file is something else, given by mistake.
 const BYTES_MAX: usize = 1 << 20;
 
-/// Of places that are no TOML, so many are named.
+/// How many syntax errors are named at most.
 const ERRORS_MAX: usize = 20;
 
-/// Checks a value and stores it; the error says what it should have been.
+/// Checks a value and stores it; the error says what the value should be.
 pub(super) type Set<T> = fn(&mut T, &Given) -> Result<(), String>;
 
-/// Every key outside `[[source]]`: section, key, and how it is checked and stored.
+/// Every key outside `[[source]]`: section, key, and how its value is checked and stored.
 pub(super) const KEYS: &[(&str, &str, Set<Config>)] = &[
     ("postgres", "url", |c, v| v.text().map(|text| c.postgres.url = text)),
     ("postgres", "password_file", |c, v| v.path().map(|path| c.postgres.password_file = Some(path))),
@@ -102,7 +102,7 @@ pub(super) const SOURCE_KEYS: &[(&str, Set<Source>)] = &[
     ("rotated", |s, v| v.list_of(absolute).map(|list| s.rotated = list)),
 ];
 
-/// Reads a text; the environment's values win.
+/// Reads a text; values in the environment override it.
 pub(super) fn read(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Problems> {
     if text.len() > BYTES_MAX {
         let what = "is larger than 1 MiB: is it a configuration?".to_owned();
@@ -192,27 +192,27 @@ impl Reading<'_> {
 
     fn environment(&mut self, env: &dyn Fn(&str) -> Option<String>, config: &mut Config) {
         for (section, key, set) in KEYS {
-            let twin = twin(section, key);
-            if let Some(text) = env(&twin)
+            let variable = variable(section, key);
+            if let Some(text) = env(&variable)
                 && let Err(what) = set(config, &Given::Text(text))
             {
-                self.problems.push(Problem { place: Place::Variable(twin), what });
+                self.problems.push(Problem { place: Place::Variable(variable), what });
             }
         }
         for (key, set) in SOURCE_KEYS {
-            let twin = twin("source", key);
-            let Some(text) = env(&twin) else { continue };
+            let variable = variable("source", key);
+            let Some(text) = env(&variable) else { continue };
             let outcome = match config.sources.as_mut_slice() {
                 [source] => set(source, &Given::Text(text)),
                 _ => Err("the file has several sources; change them there".to_owned()),
             };
             if let Err(what) = outcome {
-                self.problems.push(Problem { place: Place::Variable(twin), what });
+                self.problems.push(Problem { place: Place::Variable(variable), what });
             }
         }
     }
 
-    /// What can be wrong between sources, and between the keys of one.
+    /// Checks sources against each other, and the keys of a source against each other.
     fn sources(&mut self, sources: &[Source]) {
         let mut seen: Vec<&str> = Vec::new();
         for path in sources.iter().flat_map(|source| &source.paths) {
@@ -223,7 +223,7 @@ impl Reading<'_> {
             seen.push(path);
         }
         for source in sources {
-            // what is wrong with a format is said already
+            // a wrong format was reported already
             let Ok(format) = Format::compile(&source.format) else { continue };
             let spec = source.spec();
             if let Err(e) = Format::of(&spec) {
@@ -246,7 +246,7 @@ impl Reading<'_> {
         }
     }
 
-    /// What can be wrong between the keys of the archive.
+    /// Checks the keys of the archive against each other.
     fn archive(&mut self, config: &Config) {
         let Some(archive) = &config.archive else { return };
         let mut problem =
@@ -269,7 +269,7 @@ impl Reading<'_> {
     }
 }
 
-/// The archive's settings, begun where there are none.
+/// The archive's settings, which begin with the defaults.
 fn archive(config: &mut Config) -> &mut Archive {
     config.archive.get_or_insert_default()
 }
@@ -283,12 +283,12 @@ fn sections() -> impl Iterator<Item = &'static str> {
     })
 }
 
-fn twin(section: &str, key: &str) -> String {
+fn variable(section: &str, key: &str) -> String {
     format!("ALT_{section}_{key}").to_ascii_uppercase()
 }
 
-/// A variable that looks like a setting and is none.
-pub(super) fn unknown_twin(name: &str) -> Option<Problem> {
+/// The problem of a variable whose name looks like a setting, but is none.
+pub(super) fn unknown_variable(name: &str) -> Option<Problem> {
     let rest = name.strip_prefix("ALT_")?;
     let section = std::iter::once("source")
         .chain(sections())
@@ -296,10 +296,10 @@ pub(super) fn unknown_twin(name: &str) -> Option<Problem> {
     let known: Vec<String> = KEYS
         .iter()
         .filter(|key| key.0 == section)
-        .map(|key| twin(section, key.1))
-        .chain(SOURCE_KEYS.iter().filter(|_| section == "source").map(|key| twin(section, key.0)))
+        .map(|key| variable(section, key.1))
+        .chain(SOURCE_KEYS.iter().filter(|_| section == "source").map(|key| variable(section, key.0)))
         .collect();
-    if known.iter().any(|twin| twin == name) {
+    if known.iter().any(|variable| variable == name) {
         return None;
     }
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
@@ -309,7 +309,7 @@ pub(super) fn unknown_twin(name: &str) -> Option<Problem> {
     })
 }
 
-/// `did you mean …`, or all that there is.
+/// `did you mean …`, or all known words.
 fn nearest(word: &str, known: &[&str]) -> String {
     let best = known.iter().map(|candidate| (distance(word, candidate), *candidate)).min();
     match best {

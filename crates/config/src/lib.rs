@@ -1,8 +1,9 @@
 //! Configuration: a TOML file and the environment become one validated struct.
 //!
-//! Every key stands once, in `keys`, with the function that checks and stores its value; the file, the environment twins (`[load] commit_interval` is `ALT_LOAD_COMMIT_INTERVAL`) and the
-//! suggestions for misspelt keys all go by these two lists. Invariant: a `Config` that exists is valid, and
-//! one that is not comes back as *all* of its problems, each with its place.
+//! `keys` lists every key once, with the function that checks and stores its value. The file, the environment
+//! variables (`ALT_LOAD_COMMIT_INTERVAL` is `[load] commit_interval`) and the suggestions for misspelt keys use this
+//! list. Invariant: a `Config` is always valid; reading one that is not returns *all* of its problems, each with its
+//! place.
 
 mod keys;
 #[cfg(test)]
@@ -22,33 +23,33 @@ use anyhow::Context;
 pub use self::value::parse_time;
 pub use alt_line::enrich::{GpcPolicy, IpPolicy, Privacy};
 
-/// Where the configuration is looked for without `--config`.
+/// The configuration file without `--config`.
 pub const DEFAULT_FILE: &str = "/etc/alt/alt.toml";
-/// The log that nginx writes as shipped, and the source without a configuration.
+/// The log that nginx writes with the shipped configuration; the default source.
 pub const DEFAULT_LOG: &str = "/var/log/nginx/alt/beacon.log";
-/// The database without a configuration: the local one, by peer authentication.
+/// The default database: the local one, with peer authentication.
 pub const DEFAULT_URL: &str = "postgres:///alt?host=/var/run/postgresql";
 
 /// All settings, validated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
-    /// What is followed; at least one.
+    /// The logs to follow; at least one.
     pub sources: Vec<Source>,
     /// The database.
     pub postgres: Postgres,
     /// How batches are cut.
     pub load: Load,
-    /// Where rotated logs go; nowhere where absent.
+    /// Where rotated logs are archived; `None`: nowhere.
     pub archive: Option<Archive>,
     /// How long things are kept.
     pub retention: Retention,
-    /// What is kept of a person.
+    /// What is stored about a visitor.
     pub privacy: Privacy,
-    /// What was agreed on with those who send.
+    /// Agreements with the senders of events.
     pub track: Track,
     /// Classification of user agents.
     pub agents: Agents,
-    /// Where the daemon says how it is.
+    /// The admin port.
     pub admin: Admin,
 }
 
@@ -59,24 +60,24 @@ pub struct Source {
     pub paths: Vec<String>,
     /// `alt1`, `combined`, `common`, or an nginx `log_format` string.
     pub format: String,
-    /// The product whose tracking pixel is logged, or how its requests look.
+    /// The product whose tracking pixel is logged, or the form of its requests.
     pub pixel: Option<String>,
-    /// Key of the application whose hits these are, for formats that carry none.
+    /// Key of the application, for formats without one.
     pub app: Option<String>,
-    /// Keys of applications by the names of their sites.
+    /// Names of sites, and the keys of their applications.
     pub sites: BTreeMap<String, String>,
-    /// A name for these logs that outlives a move of the files; part of the ids of events without one.
+    /// A name for these logs that stays when the files are moved; part of the ids that are made for lines without one.
     pub label: Option<String>,
-    /// More directories that rotated siblings are moved to; `rotated/` beside the log is always looked at.
+    /// More directories to which rotated siblings are moved, besides `rotated/` beside the log.
     pub rotated: Vec<String>,
 }
 
 /// How the database is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Postgres {
-    /// A URL or `key=value` pairs, as libpq takes them.
+    /// A URL or `key=value` pairs, as for libpq.
     pub url: String,
-    /// A file that holds the password, and nothing else.
+    /// A file that contains the password and nothing else.
     pub password_file: Option<PathBuf>,
 }
 
@@ -89,12 +90,11 @@ pub struct Load {
     pub batch_rows: usize,
     /// The most bytes of encoded rows in a batch.
     pub batch_bytes: usize,
-    /// Time between two looks at the files, whatever wakes the daemon in between.
+    /// The longest time between two looks at the files.
     pub look_interval: Duration,
-    /// How long a rotated file must stand still, beside a successor that has lines, until it counts as
-    /// finished.
+    /// How long a rotated file must not change, while its successor has lines, until it counts as finished.
     pub seal_after: Duration,
-    /// The name under which this machine's files are recorded; the hostname where absent.
+    /// The name under which this machine's files are recorded; `None`: the hostname.
     pub host: Option<String>,
 }
 
@@ -103,34 +103,34 @@ pub struct Load {
 pub struct Archive {
     /// `s3://BUCKET/PREFIX` or `file:///PATH`.
     pub url: String,
-    /// A store beside AWS that speaks its protocol.
+    /// Another store than AWS that has the S3 protocol.
     pub endpoint: Option<String>,
-    /// Where the bucket is; the environment's or the instance's where absent.
+    /// The bucket's region; `None`: the environment's or the instance's.
     pub region: Option<String>,
-    /// The bucket stands in the path of requests, and not in the host's name.
+    /// Requests have the bucket in their path, and not in the host name.
     pub path_style: bool,
     /// How objects are compressed.
     pub compression: Compression,
-    /// How hard; what suits `compression` where absent.
+    /// The level of compression; `None`: the usual one.
     pub level: Option<u8>,
-    /// Local files that are proven to be in the archive are deleted at this age.
+    /// Local files are deleted at this age, if they are proven to be in the archive.
     pub delete_after: Duration,
-    /// `AES256` or `aws:kms`: what the store encrypts with, if not by its own default.
+    /// `AES256` or `aws:kms`: how the store encrypts; `None`: the store's default.
     pub encryption: Option<String>,
-    /// The key for `aws:kms`, if not AWS's own.
+    /// The key for `aws:kms`; `None`: AWS's own.
     pub kms_key: Option<String>,
-    /// `STANDARD_IA` and the like.
+    /// `STANDARD_IA` and others; `None`: the store's default.
     pub storage_class: Option<String>,
-    /// Tags of objects.
+    /// The tags of objects.
     pub tags: BTreeMap<String, String>,
 }
 
 /// How archive objects are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    /// In frames with a table, so that one line can be fetched.
+    /// In frames with a seek table, so that single lines can be fetched.
     Zstd,
-    /// For readers that know nothing else.
+    /// For readers without zstd.
     Gzip,
 }
 
@@ -155,15 +155,15 @@ impl Default for Archive {
 /// How long things are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
-    /// Rows, by whole monthly partitions; for ever where absent.
+    /// Rows, by whole monthly partitions; `None`: for ever.
     pub rows: Option<Keep>,
     /// Rejected lines.
     pub rejects: Duration,
-    /// Rotated logs that are loaded to their end, where there is no archive; for ever where absent.
+    /// Rotated logs that are loaded to their end, if there is no archive; `None`: for ever.
     pub logs: Option<Duration>,
 }
 
-/// A time to keep something.
+/// How long to keep something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
     /// Calendar months; a year is twelve.
@@ -173,7 +173,7 @@ pub enum Keep {
 }
 
 impl Keep {
-    /// What happened before this (microseconds since 1970) is past keeping at `now`.
+    /// The time (microseconds since 1970) before which nothing is kept any more at `now`.
     pub fn before(&self, now: i64) -> i64 {
         let span = match self {
             Keep::Months(months) => jiff::Span::new().months(i64::from(*months)),
@@ -187,20 +187,20 @@ impl Keep {
     }
 }
 
-/// What was agreed on with those who send.
+/// Agreements with the senders of events.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Track {
-    /// Addresses and networks whose requests may speak for somebody else (`ip_address`, `user_agent`).
+    /// Addresses and networks whose requests may name the visitor (`ip_address`, `user_agent`).
     pub trusted: Vec<String>,
-    /// Other names of the pixel's parameters: what they are called, and a parameter's short or long name.
+    /// Other names of the pixel's parameters, each with the short or long name of its parameter.
     pub names: BTreeMap<String, String>,
 }
 
 impl Track {
-    /// As the parser wants it.
+    /// As the parser needs them.
     ///
     /// # Errors
-    /// A value is wrong, which one that was read from a file is not.
+    /// A value is wrong; values that were read from a file never are.
     pub fn terms(&self) -> anyhow::Result<Terms> {
         Terms::parse(&self.trusted, &self.names).map_err(anyhow::Error::msg).context("[track]")
     }
@@ -209,14 +209,14 @@ impl Track {
 /// Classification of user agents.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Agents {
-    /// The operator's list of crawlers, in place of the built-in one.
+    /// The operator's list of crawlers, instead of the built-in one.
     pub rules: Option<PathBuf>,
 }
 
-/// Where the daemon says how it is: `/healthz`, `/readyz`, `/metrics`.
+/// The admin port: `/healthz`, `/readyz`, `/metrics`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
-    /// The address that it listens on; `None`: on none.
+    /// The address to listen on; `None`: there is no admin port.
     pub listen: Option<SocketAddr>,
 }
 
@@ -241,7 +241,7 @@ impl Default for Source {
 }
 
 impl Source {
-    /// What its lines are.
+    /// The description of its lines.
     pub fn spec(&self) -> Spec {
         Spec {
             format: self.format.clone(),
@@ -304,11 +304,11 @@ impl Load {
     }
 }
 
-/// Everything that is wrong with a configuration.
+/// All problems of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 
-/// One thing that is wrong.
+/// A problem.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// Where.
@@ -317,14 +317,14 @@ pub struct Problem {
     pub what: String,
 }
 
-/// Where a problem is; sorted as people read.
+/// Where a problem is, in the order in which problems are shown.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Place {
     /// A line of the file, from 1.
     Line(usize),
     /// An environment variable.
     Variable(String),
-    /// Between keys.
+    /// The file as a whole.
     Whole,
 }
 
@@ -347,10 +347,10 @@ impl fmt::Display for Problems {
 impl std::error::Error for Problems {}
 
 impl Config {
-    /// Reads `path`, or [`DEFAULT_FILE`] where that exists, and the process's environment.
+    /// Reads `path`, or [`DEFAULT_FILE`] if it exists, and the environment of the process.
     ///
     /// # Errors
-    /// The file cannot be read (a missing default file is no error), or is not valid.
+    /// The file cannot be read (a missing default file is no error), or it is not valid.
     pub fn load(path: Option<&Path>) -> anyhow::Result<Config> {
         let file = path.unwrap_or(Path::new(DEFAULT_FILE));
         let text = match std::fs::read_to_string(file) {
@@ -360,7 +360,7 @@ impl Config {
         };
         let config = Config::from_str(&text, |name| std::env::var(name).ok());
         let mut problems = config.as_ref().err().map_or_else(Vec::new, |p| p.0.clone());
-        problems.extend(std::env::vars_os().filter_map(|(name, _)| keys::unknown_twin(name.to_str()?)));
+        problems.extend(std::env::vars_os().filter_map(|(name, _)| keys::unknown_variable(name.to_str()?)));
         match config {
             Ok(config) if problems.is_empty() => Ok(config),
             _ => Err(anyhow::Error::new(Problems(problems))
@@ -368,10 +368,10 @@ impl Config {
         }
     }
 
-    /// Reads the text of a configuration; `env` looks up environment variables, which win.
+    /// Reads the text of a configuration. `env` looks up environment variables, which override the text.
     ///
     /// # Errors
-    /// All problems at once.
+    /// All problems of the configuration.
     pub fn from_str(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Config, Problems> {
         keys::read(text, &env)
     }

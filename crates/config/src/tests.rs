@@ -1,6 +1,6 @@
 use toml::de::DeTable;
 
-use super::keys::{KEYS, SOURCE_KEYS, unknown_twin};
+use super::keys::{KEYS, SOURCE_KEYS, unknown_variable};
 use super::*;
 
 const SHIPPED: &str = include_str!("../../../systemd/alt.toml");
@@ -20,7 +20,7 @@ fn nothing_said_is_the_default() {
     assert_eq!(read(SHIPPED), Config::default());
 }
 
-/// The shipped file with the comment sign taken from every line that holds a key.
+/// The shipped file, with every line that has a key uncommented.
 fn uncommented() -> String {
     let is_key = |line: &&str| {
         let key = line.split('=').next().unwrap_or("");
@@ -29,7 +29,7 @@ fn uncommented() -> String {
     SHIPPED
         .lines()
         .map(|line| line.strip_prefix("# ").filter(is_key).unwrap_or(line))
-        // some keys are for other formats only
+        // some keys are only for other formats
         .map(|line| if line == "format = \"alt1\"" { "format = \"combined\"" } else { line })
         .fold(String::new(), |text, line| text + line + "\n")
 }
@@ -414,7 +414,7 @@ fn wrong_shapes_are_told_apart() {
 
 #[test]
 fn a_misspelt_variable_is_found() {
-    let shown = |name| unknown_twin(name).map(|problem| problem.to_string());
+    let shown = |name| unknown_variable(name).map(|problem| problem.to_string());
     assert_eq!(shown("ALT_LOAD_BATCH_ROWS"), None);
     assert_eq!(shown("ALT_SOMETHING"), None);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Values as they are given, and what they have to be.
+//! Values as they are given, and checks of what they have to be.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,7 +11,7 @@ use toml::de::DeValue;
 
 use super::{Keep, days};
 
-/// A value as it was given, before anybody knows what it should be.
+/// A value as it was given, before it is checked.
 pub(super) enum Given {
     Text(String),
     List(Vec<String>),
@@ -62,7 +62,7 @@ impl Given {
         Ok(PathBuf::from(text))
     }
 
-    /// A list; an environment variable separates with commas.
+    /// A list; in an environment variable, commas separate the items.
     pub(super) fn list_of(&self, check: fn(&str) -> Result<(), String>) -> Result<Vec<String>, String> {
         let list: Vec<String> = match self {
             Given::List(list) => list.clone(),
@@ -184,7 +184,7 @@ pub(super) fn archive_url(text: &str) -> Result<(), String> {
 
 pub(super) fn storage_class(text: &str) -> Result<(), String> {
     match text {
-        // After a crash an object is read back, to be proven.
+        // After a crash, an object is read back as a proof.
         "GLACIER" | "DEEP_ARCHIVE" => Err(format!(
             "is a class from which objects can be read at once, not `{text}`; let a lifecycle rule move them there"
         )),

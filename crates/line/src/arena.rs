@@ -1,14 +1,13 @@
-//! Scratch memory for one line: decoded and masked text lives here until the line is encoded.
+//! Scratch memory for one line: it holds decoded and masked text until the line is encoded.
 //!
-//! Invariant: everything handed out is disjoint and lives as long as the line being worked on; nothing
-//! is freed singly, the whole arena is taken anew for the next line. This saves the parser one heap
-//! allocation a field.
+//! Invariant: the pieces that the arena hands out do not overlap and live until the line is encoded. No piece is
+//! freed by itself; the next line begins with an empty arena. So no field costs a heap allocation.
 
-/// Bytes of scratch that one line needs at the most: a line has at most [`crate::lines::LINE_BYTES_MAX`],
-/// and no sequence of unescaping, decoding and masking makes more than 16 times of it.
+/// The most scratch memory that one line needs, bytes: a line has at most [`crate::lines::LINE_BYTES_MAX`], and
+/// unescaping, decoding and masking together make at most 16 times as many bytes of it.
 pub const ARENA_BYTES: usize = 16 * crate::lines::LINE_BYTES_MAX;
 
-/// A bump allocator over a caller's buffer, for text.
+/// A bump allocator for text, over a buffer of the caller's.
 #[derive(Debug)]
 pub struct Arena<'a> {
     free: &'a mut [u8],
@@ -20,8 +19,8 @@ impl<'a> Arena<'a> {
         Arena { free: buffer }
     }
 
-    /// Gives `write` the first `most` free bytes (fewer when the arena is nearly full) and keeps the
-    /// returned number of them, as text. Where they are not valid UTF-8, only the valid head is kept.
+    /// Gives `write` the first `most` free bytes (fewer when the arena is nearly full) and keeps as many of them as
+    /// `write` returns, as text. If they are not valid UTF-8, only their valid beginning is kept.
     pub fn text(&mut self, most: usize, write: impl FnOnce(&mut [u8]) -> usize) -> &'a str {
         let free = std::mem::take(&mut self.free);
         let most = most.min(free.len());
@@ -34,7 +33,7 @@ impl<'a> Arena<'a> {
         }
     }
 
-    /// Like [`Arena::text`], for what need not be text: gives back the bytes that `write` wrote.
+    /// Like [`Arena::text`], for bytes that need not be text.
     pub fn bytes(&mut self, most: usize, write: impl FnOnce(&mut [u8]) -> usize) -> &'a [u8] {
         let free = std::mem::take(&mut self.free);
         let most = most.min(free.len());
@@ -44,14 +43,14 @@ impl<'a> Arena<'a> {
         kept
     }
 
-    /// Like [`Arena::text`], and mends what is no text for PostgreSQL: every maximal piece of invalid
-    /// UTF-8 becomes U+FFFD (as the WHATWG decoder does) and NUL is dropped.
+    /// Like [`Arena::text`], and makes the bytes a text that PostgreSQL takes: every maximal piece of invalid
+    /// UTF-8 becomes U+FFFD (as the WHATWG decoder does it), and NUL is dropped.
     pub fn lossy(&mut self, most: usize, write: impl FnOnce(&mut [u8]) -> usize) -> &'a str {
         let bytes = self.bytes(most, write);
         self.mended(bytes)
     }
 
-    /// `bytes` itself where it is UTF-8 without NUL, else a mended copy as [`Arena::lossy`] makes it.
+    /// `bytes` itself if it is UTF-8 without NUL, else a copy, changed as [`Arena::lossy`] does it.
     pub fn mended(&mut self, bytes: &'a [u8]) -> &'a str {
         match std::str::from_utf8(bytes) {
             Ok(text) if memchr::memchr(0, bytes).is_none() => text,
@@ -59,7 +58,7 @@ impl<'a> Arena<'a> {
         }
     }
 
-    /// Copies `text` into the arena (cut at a character boundary where the arena is full).
+    /// Copies `text` into the arena; if the arena is nearly full, only a part, which ends at a character boundary.
     pub fn copy(&mut self, text: &str) -> &'a str {
         self.text(text.len(), |to| {
             let n = to.len();
@@ -69,8 +68,8 @@ impl<'a> Arena<'a> {
     }
 }
 
-/// Writes `bytes` as UTF-8 without NUL and says how many bytes that took, at most three times as many;
-/// what has no room is left out.
+/// Writes `bytes` as UTF-8 without NUL and returns how many bytes were written: at most three times as many. What
+/// does not fit is left out.
 fn write_mended(bytes: &[u8], to: &mut [u8]) -> usize {
     let mut sink = Sink::new(to);
     for chunk in bytes.utf8_chunks() {
@@ -84,7 +83,7 @@ fn write_mended(bytes: &[u8], to: &mut [u8]) -> usize {
     sink.used()
 }
 
-/// Appends to a piece of the arena and leaves out what has no room.
+/// Appends to a piece of the arena, and leaves out what does not fit.
 #[derive(Debug)]
 pub struct Sink<'t> {
     to: &'t mut [u8],

@@ -1,14 +1,14 @@
-//! What a file is read for beside its checkpoint: rows that are missing, and rejects that are looked at again.
+//! Reading a file beside its checkpoint: for rows that are missing, and to process rejects again.
 //!
-//! The lines of a file that were rejected stand in the quarantine as spans. Read again, each line of a span leaves
-//! it, and what becomes of it is entered in the file's ledger; every other line's place in the ledger stays. Invariant:
-//! `ledger` says by how much the counts of the file's checkpoint change, so that they still add up.
+//! The rejects of a file are in `rejected_lines` as spans of adjacent lines. A line of a span that is read again leaves
+//! the span, and the file's counts change by what the line becomes; those of all other lines stay. Invariant: `ledger`
+//! has the changes of the counts of the file's checkpoint, so that the counts still add up.
 
 use std::collections::VecDeque;
 
 use super::hit::Reason;
 
-/// Adjacent lines of a file that stand in the quarantine.
+/// A span of `rejected_lines`: adjacent lines of a file that were rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OldSpan {
     /// Offset of the first line.
@@ -24,76 +24,76 @@ pub struct OldSpan {
 }
 
 impl OldSpan {
-    /// Offset behind its last line.
+    /// Offset of the end of its last line.
     pub fn end(&self) -> u64 {
         self.offset + self.bytes
     }
 }
 
-/// A span of which lines were read again: as it stands in the quarantine, and what is left of it.
+/// A span of which lines were read again: as it is in `rejected_lines`, and what is left of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsedSpan {
-    /// Offset by which the quarantine knows it.
+    /// Its offset in `rejected_lines`.
     pub offset: u64,
-    /// Its bytes, as the quarantine has them.
+    /// Its bytes in `rejected_lines`.
     pub bytes: u64,
-    /// Bytes at its beginning that were read again.
+    /// How many bytes at its beginning were read again.
     pub bytes_read: u64,
-    /// Lines behind them that stay; 0 if all of it was read.
+    /// How many lines after these stay; 0 if the whole span was read.
     pub lines_left: u32,
 }
 
-/// Which lines are looked at beside a checkpoint.
+/// Which lines are processed beside a checkpoint.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Among {
     /// All.
     #[default]
     Lines,
-    /// Those in the spans; what else stands in a line with them is passed over.
+    /// Those in the spans; other pieces of the same lines are passed over.
     Rejects,
-    /// The same, and the quarantine has the only copy of them.
+    /// The same, and `rejected_lines` has the only copy of these lines.
     Copies,
 }
 
-/// What changes in the counts of a file's checkpoint, but for rows.
+/// How the counts of a file's checkpoint change, except the count of rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ledger {
-    /// Lines that leave the quarantine.
+    /// Lines that leave `rejected_lines`.
     pub gone: u64,
-    /// Of these: non-hits.
+    /// How many of these are non-hits now.
     pub non_hits: u64,
-    /// Rejects again.
+    /// How many are rejects again.
     pub rejects: u64,
-    /// Already loaded.
+    /// How many are already loaded.
     pub already_loaded: u64,
 }
 
-/// A section's part in this.
+/// What a section that is read aside needs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Aside {
     among: Among,
-    /// Spans at or behind the present line, ascending.
+    /// Spans that do not end before the present line, ascending.
     ahead: VecDeque<OldSpan>,
-    /// Of the first of them: bytes and lines that were read.
+    /// How many bytes and lines of the first of them were read.
     read: (u64, u32),
-    /// Spans that lines were read of.
+    /// Spans of which lines were read.
     pub used: Vec<UsedSpan>,
-    /// What changes.
+    /// How the counts change.
     pub ledger: Ledger,
 }
 
 impl Aside {
-    /// With these spans ahead, ascending.
+    /// Begins with these spans ahead, ascending.
     pub fn new(among: Among, ahead: VecDeque<OldSpan>) -> Aside {
         Aside { among, ahead, ..Aside::default() }
     }
 
-    /// Whether a line is passed over, that was a reject or not.
+    /// Whether a line is passed over.
     pub fn passes_over(&self, was_reject: bool) -> bool {
         !was_reject && self.among != Among::Lines
     }
 
-    /// Takes note of a line, or a piece of one; lines come in order. Whether it was a reject.
+    /// Notes a line, or a piece of one, and returns whether it was a reject. Lines must come in order.
     pub fn meet(&mut self, offset: u64, span: u64) -> bool {
         while self.ahead.front().is_some_and(|old| old.end() <= offset) {
             self.use_first();
@@ -104,8 +104,8 @@ impl Aside {
         true
     }
 
-    /// Whether the line met last, rejected again for this, is a whole span that says the same: that one is then left
-    /// as it is, with its bytes.
+    /// Whether the last line, which is rejected again for this reason, is a whole span with the same reason and detail.
+    /// If so, the span is left as it is, with its bytes.
     pub fn leaves(&mut self, reason: Reason, detail: Option<&str>) -> bool {
         let is_same = self.ahead.front().is_some_and(|old| {
             let is_whole = old.lines == 1 && self.read == (old.bytes, 1);
@@ -117,22 +117,22 @@ impl Aside {
         is_same
     }
 
-    /// Whether what is rejected again has to keep its bytes, whatever they take.
+    /// Whether a line that is rejected again has to keep its bytes, whatever their number.
     pub fn keeps_bytes(&self) -> bool {
         self.among == Among::Copies
     }
 
-    /// Offset of the first span that is not behind `offset`.
+    /// Offset of the first span that ends after `offset`.
     pub fn next(&self, offset: u64) -> Option<u64> {
         self.ahead.iter().find(|old| old.end() > offset).map(|old| old.offset)
     }
 
-    /// Why the line met last had been rejected.
+    /// Why the last line had been rejected.
     pub fn met(&self) -> Option<(Reason, Option<String>)> {
         self.ahead.front().map(|old| (old.reason, old.detail.clone()))
     }
 
-    /// Ends the section; gives back the spans ahead, and what is left of one that the section ends in.
+    /// Ends the section. Returns the spans ahead, with the rest of a span in which the section ends.
     pub fn close(&mut self) -> VecDeque<OldSpan> {
         let rest = self.use_first();
         let mut ahead = std::mem::take(&mut self.ahead);
@@ -148,14 +148,15 @@ impl Aside {
         ahead
     }
 
-    /// Notes what was read of the first span ahead, if anything: how many bytes, and how many lines are left.
+    /// Notes what was read of the first span ahead. Returns how many bytes were read and how many lines are left, if
+    /// anything was read.
     fn use_first(&mut self) -> Option<(u64, u32)> {
         let (bytes, lines) = std::mem::take(&mut self.read);
         let old = self.ahead.front()?;
         if bytes == 0 {
             return None;
         }
-        // Lines may have been counted otherwise when they were rejected: what is left is not nothing.
+        // The lines may have been cut otherwise when they were rejected; while bytes are left, a line is.
         let lines_left = if bytes == old.bytes { 0 } else { old.lines.saturating_sub(lines).max(1) };
         self.ledger.gone += u64::from(old.lines.saturating_sub(lines_left));
         self.used.push(UsedSpan { offset: old.offset, bytes: old.bytes, bytes_read: bytes, lines_left });
@@ -171,7 +172,7 @@ mod tests {
         OldSpan { offset, bytes, lines, reason: Reason::UnknownApp, detail: None }
     }
 
-    /// Meets lines of ten bytes at these offsets; says which were rejects, then what was used and what is ahead.
+    /// Notes lines of ten bytes at these offsets; checks which were rejects, then the used spans and those ahead.
     fn check(
         spans: &[OldSpan],
         lines: &[u64],
@@ -210,7 +211,7 @@ mod tests {
         assert!(
             aside.meet(0, 10) && !aside.leaves(Reason::Torn, None) && aside.leaves(Reason::UnknownApp, None)
         );
-        // One of several lines: what becomes of the others is not known yet.
+        // One of several lines: what the others become is not known yet.
         assert!(aside.meet(10, 10) && !aside.leaves(Reason::UnknownApp, None));
         assert!(aside.meet(20, 10) && !aside.leaves(Reason::UnknownApp, None));
         assert!(aside.meet(40, 10) && aside.leaves(Reason::UnknownApp, None));

@@ -1,9 +1,10 @@
 //! What one transaction loads: sections of files, the rows in them as COPY bytes, and the rejects.
 //!
-//! Invariant: for every section, `lines` = rows + non-hits + rejects + already loaded + filtered, whatever is
-//! cut out. A row keeps its key and its range of bytes, so that it can be cut out of the encoded bytes.
+//! Invariant: for every section, `lines` = rows + non-hits + rejects + already loaded + filtered, whichever rows are
+//! cut out. All that belongs to a row is in its [`BatchRow`], so that the row can be cut out with all of it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 
 use foldhash::{HashSet, HashSetExt};
 
@@ -12,27 +13,29 @@ use super::checkpoint::{Head, Proof};
 use super::copy::{self, Origin};
 use super::enrich::New;
 use super::hit::{Micros, NonHit, Reason, Reject, event_type_index};
+use super::lines::Line;
+use super::outcome::{Outcome, Processed};
 use super::row::Row;
 
-/// Advisory locks are taken per UTC hour; a batch that would need more than this many is full.
+/// The most UTC hours of a batch's rows, because each needs an advisory lock.
 const HOURS_MAX: usize = 256;
 
-/// Raw bytes of a reject that are kept.
+/// The most raw bytes that are kept of a reject.
 const RAW_BYTES_MAX: usize = 2048;
 
-/// Raw bytes of rejects that one batch carries at the most.
+/// The most raw bytes of rejects in one batch.
 const RAW_BYTES_PER_BATCH: usize = 256 * 1024;
 
-/// What hardly a row takes more than.
+/// More than the bytes of nearly every row.
 const ROW_BYTES: usize = 4096;
 
-/// Distinct reject spans that fill a batch.
+/// The most spans of rejects in a batch.
 const REJECTS_MAX: usize = 20_000;
 
 /// Microseconds of an hour.
 pub const MICROS_PER_HOUR: i64 = 3_600_000_000;
 
-/// Whose lines a section holds.
+/// The file of a section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileRef {
     /// A file that has a checkpoint.
@@ -42,13 +45,13 @@ pub enum FileRef {
         /// The head as the checkpoint has it.
         head: Head,
     },
-    /// A file that gets its rows in `log_files` and `checkpoints` with this section.
+    /// A file whose rows in `log_files` and `checkpoints` are made with this section.
     New {
-        /// Key for `log_files`, already drawn from its sequence.
+        /// Key for `log_files`, from its sequence.
         id: i32,
         /// Its beginning.
         head: Head,
-        /// Files that begin alike and were disproved; there must be no others.
+        /// Files with the same head that are known to be others. If there are more, the section is not loaded.
         disproved: Vec<i32>,
     },
 }
@@ -61,7 +64,7 @@ impl FileRef {
         }
     }
 
-    /// The head that is stored, or will be.
+    /// The head that the database has, or will have.
     pub fn head(&self) -> Head {
         match self {
             FileRef::Known { head, .. } | FileRef::New { head, .. } => *head,
@@ -69,64 +72,95 @@ impl FileRef {
     }
 }
 
-/// A stretch of one file, and the advance of its checkpoint.
+/// A range of one file, and the advance of its checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
     /// The file.
     pub file: FileRef,
-    /// Where the checkpoint has to stand, and on what proof.
+    /// Where the checkpoint has to be.
     pub from: u64,
-    /// Proof of `from`.
+    /// Proof of the bytes before `from`.
     pub from_tail: Proof,
-    /// Where it will stand.
+    /// Where the checkpoint will be.
     pub to: u64,
-    /// Proof of `to`.
+    /// Proof of the bytes before `to`.
     pub to_tail: Proof,
-    /// A longer head than the stored one, where that was provisional.
+    /// A longer head, if the stored one is provisional.
     pub better_head: Option<Head>,
-    /// The file ends here for good.
+    /// The file will not grow: it is sealed.
     pub seal: bool,
-    /// No checkpoint proves that these lines are new: their ids are asked for.
+    /// No checkpoint proves that these lines are new: their ids are looked up in the database.
     pub by_ids: bool,
-    /// Neither will it of the lines that follow.
+    /// The ids of the lines that follow have to be looked up, too.
     pub goes_on_by_ids: bool,
-    /// Lines in it.
+    /// How many lines.
     pub lines: u64,
-    /// Counted non-hits.
+    /// How many non-hits.
     pub non_hits: u64,
-    /// Lines rejected.
+    /// How many rejects.
     pub rejects: u64,
-    /// Lines whose rows were there already, or twice in this batch.
+    /// How many lines whose events are in the database already, or are twice in this batch.
     pub already_loaded: u64,
-    /// Lines that were left out, by the reader's filter or because only rejects are looked at; only aside.
+    /// How many lines were left out, by the filter or because only rejects are processed; only aside.
     pub filtered: u64,
-    /// Read beside the checkpoint, which stays where it is; `None`: it advances.
+    /// For a section that is read beside the checkpoint, which then does not advance.
     pub aside: Option<Aside>,
 }
 
-/// A row that waits in the batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Key {
+/// The identity of an event: two rows with the same key are one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct EventKey {
+    /// The event's application.
+    pub app_id: i32,
     /// The event's time.
     pub occurred_at: Micros,
     /// The event's id.
     pub event_id: u128,
+}
+
+/// A row that waits in the batch: what is known of it, and where its encoded bytes are.
+///
+/// Whatever belongs to one row until the row is inserted has its field here, and is set in [`BatchRow::new`]. So it is
+/// committed, cut out and refused with the row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchRow {
+    /// The event's identity.
+    pub key: EventKey,
+    /// Index of its type among [`EVENT_TYPES`](super::hit::EVENT_TYPES).
+    pub event_type: u8,
     /// Offset of its line.
     pub offset: u64,
     /// Bytes of its line, newline included.
     pub span: u32,
-    /// Its application.
-    pub app_id: i32,
     /// Index of its section.
     pub section: u32,
-    /// Index of its type among [`EVENT_TYPES`](super::hit::EVENT_TYPES).
-    pub event_type: u8,
-    /// Its line was a reject until now.
+    /// Its line was a reject before.
     pub was_reject: bool,
-    /// Its range in [`Batch::data`].
-    pub start: u32,
-    /// End of the range.
-    pub end: u32,
+    /// Its bytes in [`Batch::data`].
+    pub encoded: Range<u32>,
+}
+
+impl BatchRow {
+    /// What is known of `row`, which `line` became.
+    fn new(
+        row: &Row<'_>,
+        event_id: u128,
+        line: &Line<'_>,
+        section: usize,
+        was_reject: bool,
+        encoded: Range<usize>,
+    ) -> Self {
+        let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        BatchRow {
+            key: EventKey { app_id: row.app_id, occurred_at: row.occurred_at, event_id },
+            event_type: event_type_index(row.event_type),
+            offset: line.offset,
+            span: u32::try_from(line.span).unwrap_or(u32::MAX),
+            section: narrow(section),
+            was_reject,
+            encoded: narrow(encoded.start)..narrow(encoded.end),
+        }
+    }
 }
 
 /// Adjacent lines of one file that were rejected for one reason.
@@ -142,31 +176,30 @@ pub struct RejectSpan {
     pub lines: u32,
     /// Why.
     pub reason: Reason,
-    /// More of why.
+    /// Details of the reason.
     pub detail: Option<String>,
-    /// Of the first line, where legible.
+    /// Time of the first line, if it is valid.
     pub occurred_at: Option<Micros>,
-    /// Of the first line, where legible.
+    /// Id of the first line, if it is valid.
     pub event_id: Option<u128>,
-    /// Of the first line, at most 2 KiB; none once the batch's budget is spent.
+    /// Bytes of the first line, at most 2 KiB; `None` once the batch's budget is spent.
     pub raw: Option<Vec<u8>>,
-    /// Goes into the quarantine; else it is only counted, because its file's ledger has the line already, or
-    /// is not to have it.
+    /// It is inserted into `rejected_lines`; else it is only counted.
     pub is_new: bool,
-    /// `raw` comes from the quarantine: nothing else may have it, so it goes there again.
+    /// `raw` comes from `rejected_lines`, and may be the only copy of the line: it is inserted again.
     pub is_only_copy: bool,
-    /// A filter left it out: it was a reject and stays one, and counts as filtered.
+    /// A filter left the lines out: they were rejects and stay so, and are counted as filtered.
     pub filtered: bool,
 }
 
 /// How many rows a section adds, and the first and the last of their times.
 pub type Added = (u64, Option<(Micros, Micros)>);
 
-/// Room for the rows of a batch, and nothing in it.
+/// Memory for the rows of a batch.
 #[derive(Debug, Default)]
 pub struct Room {
     data: Vec<u8>,
-    keys: Vec<Key>,
+    rows: Vec<BatchRow>,
 }
 
 /// What one transaction loads.
@@ -175,26 +208,26 @@ pub struct Batch {
     /// Rows as binary COPY, without header and trailer.
     pub data: Vec<u8>,
     /// The rows in `data`, in order.
-    pub keys: Vec<Key>,
-    /// Rejects, in order.
+    pub rows: Vec<BatchRow>,
+    /// The rejects, in order.
     pub rejects: Vec<RejectSpan>,
-    /// Sections, in order.
+    /// The sections, in order.
     pub sections: Vec<Section>,
-    /// What its rows may be the first to refer to.
+    /// What rows refer to and the database may not have yet.
     pub new: New,
     /// The non-hits in it, by kind.
     pub non_hits: BTreeMap<NonHit, u64>,
     /// Index of the section that lines go to.
     current: usize,
-    /// The ids of all rows are asked for, whatever checkpoints prove.
+    /// The ids of all rows are looked up, whatever checkpoints prove.
     all_by_ids: bool,
     hours: BTreeSet<i32>,
     raw_bytes: usize,
 }
 
 impl Batch {
-    /// An empty one with room for the rows of another, and a few more: growing a batch would copy it again and again.
-    /// The room is `spare`, unless that is too little, or far too much.
+    /// An empty batch with memory for as many rows as `other` has, and some more: a growing batch would be copied again
+    /// and again. The memory is `spare`, unless that is too little or far too much.
     pub fn with_room_for(other: &Batch, spare: Room) -> Batch {
         fn room<T>(like: &[T], spare: Vec<T>) -> Vec<T> {
             let least = like.len() + like.len() / 16;
@@ -204,14 +237,14 @@ impl Batch {
                 Vec::with_capacity(2 * least - like.len())
             }
         }
-        Batch { data: room(&other.data, spare.data), keys: room(&other.keys, spare.keys), ..Batch::default() }
+        Batch { data: room(&other.data, spare.data), rows: room(&other.rows, spare.rows), ..Batch::default() }
     }
 
-    /// What another may use of it once its rows are loaded.
+    /// The memory, for another batch.
     pub fn into_room(mut self) -> Room {
         self.data.clear();
-        self.keys.clear();
-        Room { data: self.data, keys: self.keys }
+        self.rows.clear();
+        Room { data: self.data, rows: self.rows }
     }
 
     /// Index of the section opened last.
@@ -224,17 +257,17 @@ impl Batch {
         self.sections.is_empty()
     }
 
-    /// Whether it should be committed before more is added.
+    /// Whether it has to be committed before more is added.
     pub fn is_full(&self, rows_max: usize, bytes_max: usize) -> bool {
-        self.keys.len() >= rows_max
+        self.rows.len() >= rows_max
             || self.data.len() >= bytes_max
             || self.hours.len() >= HOURS_MAX
             || self.rejects.len() >= REJECTS_MAX
     }
 
-    /// Opens a section of `file` at `from`; lines go to the one opened last. Where the batch already holds the
-    /// bytes up to `from`, that section goes on: a batch has one section a file. `false`, and nothing done,
-    /// where it holds other bytes of the file: the two would overlap or leave a gap.
+    /// Opens a section of `file` at `from`; lines go to the section opened last. A batch has one section for each file:
+    /// if the batch has a section that ends at `from`, that one is continued. `false`, and nothing is done, if it has
+    /// other bytes of the file: the two would overlap or leave a gap.
     #[must_use]
     pub fn open(&mut self, file: FileRef, from: u64, from_tail: Proof, by_ids: bool) -> bool {
         if let Some(at) = self.sections.iter().position(|s| s.file.id() == file.id()) {
@@ -249,8 +282,8 @@ impl Batch {
         true
     }
 
-    /// Opens a section beside the checkpoint of `file`, in a batch that has none of it. `spans` are rejects of
-    /// the file that lie ahead, ascending.
+    /// Opens a section beside the checkpoint of `file`; the batch must have no section of the file. `spans` are rejects
+    /// of the file ahead of `from`, ascending.
     pub fn open_aside(
         &mut self,
         file: FileRef,
@@ -290,7 +323,7 @@ impl Batch {
         });
     }
 
-    /// Closes the section opened last: its file is accounted for up to `to`, and goes on there, `by_ids` or not.
+    /// Closes the section opened last: its file is processed up to `to`, and continues there, `by_ids` or not.
     pub fn close(&mut self, to: u64, to_tail: Proof, seal: bool, better_head: Option<Head>, by_ids: bool) {
         let section = self.section();
         section.goes_on_by_ids = by_ids;
@@ -298,14 +331,14 @@ impl Batch {
         section.better_head = better_head.or(section.better_head);
     }
 
-    /// Closes the section opened last, which is aside, and gives back the rejects that lie ahead.
+    /// Closes the section opened last, which is aside, and returns the rejects ahead.
     pub fn close_aside(&mut self, to: u64, to_tail: Proof) -> VecDeque<OldSpan> {
         let section = self.section();
         (section.to, section.to_tail) = (to, to_tail);
         section.aside.as_mut().map(Aside::close).unwrap_or_default()
     }
 
-    /// Takes the section opened last back, where nothing is in it.
+    /// Removes the section opened last, if it is empty.
     pub fn cancel(&mut self) {
         let last = self.sections.len().checked_sub(1);
         if last == Some(self.current) && self.section().lines == 0 && self.section().from == self.section().to
@@ -319,46 +352,43 @@ impl Batch {
         &mut self.sections[self.current]
     }
 
-    /// Adds a row; `offset` and `span` are its line's.
-    pub fn row(&mut self, row: &Row<'_>, event_id: u128, offset: u64, span: u64) {
+    /// Adds a line, or a piece of one, to the section opened last, whatever it became.
+    pub fn add(&mut self, processed: &Processed<'_>) {
+        self.section().lines += 1;
+        let line = processed.line;
+        match processed.outcome {
+            Outcome::Row { row, event_id } => self.add_row(row, event_id, line),
+            Outcome::NonHit(kind) => self.add_non_hit(kind, line),
+            Outcome::Reject { reject, detail } => self.add_reject(reject, detail, line),
+            Outcome::Filtered => self.add_filtered(line),
+        }
+    }
+
+    fn add_row(&mut self, row: &Row<'_>, event_id: u128, line: &Line<'_>) {
         let section = self.section();
-        section.lines += 1;
         let file_id = section.file.id();
-        let was_reject = section.aside.as_mut().is_some_and(|aside| aside.meet(offset, span));
+        let was_reject = section.aside.as_mut().is_some_and(|aside| aside.meet(line.offset, line.span));
         if section.aside.as_ref().is_some_and(|aside| aside.passes_over(was_reject)) {
             section.filtered += 1;
             return;
         }
         let start = self.data.len();
         make_room(&mut self.data, ROW_BYTES);
-        make_room(&mut self.keys, 1);
-        copy::row(&mut self.data, row, Origin { event_id, file_id, file_offset: offset });
-        // Lines come in order: nearly always it is the hour of the row before.
+        make_room(&mut self.rows, 1);
+        copy::row(&mut self.data, row, Origin { event_id, file_id, file_offset: line.offset });
+        // Lines are in order, so the hour is nearly always that of the row before.
         let of_row = hour(row.occurred_at);
-        if self.keys.last().is_none_or(|last| hour(last.occurred_at) != of_row) {
+        if self.rows.last().is_none_or(|last| hour(last.key.occurred_at) != of_row) {
             self.hours.insert(of_row);
         }
-        let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        self.keys.push(Key {
-            occurred_at: row.occurred_at,
-            event_id,
-            offset,
-            span: u32::try_from(span).unwrap_or(u32::MAX),
-            app_id: row.app_id,
-            section: narrow(self.current),
-            event_type: event_type_index(row.event_type),
-            was_reject,
-            start: narrow(start),
-            end: narrow(self.data.len()),
-        });
+        let encoded = start..self.data.len();
+        self.rows.push(BatchRow::new(row, event_id, line, self.current, was_reject, encoded));
     }
 
-    /// Counts a non-hit; `offset` and `span` are its line's.
-    pub fn non_hit(&mut self, kind: NonHit, offset: u64, span: u64) {
+    fn add_non_hit(&mut self, kind: NonHit, line: &Line<'_>) {
         let section = self.section();
-        section.lines += 1;
         if let Some(aside) = &mut section.aside {
-            let was_reject = aside.meet(offset, span);
+            let was_reject = aside.meet(line.offset, line.span);
             if aside.passes_over(was_reject) {
                 section.filtered += 1;
                 return;
@@ -369,46 +399,45 @@ impl Batch {
         *self.non_hits.entry(kind).or_default() += 1;
     }
 
-    /// Counts a line that a filter left out; one that was a reject stays what it was. `raw` are its bytes.
-    pub fn filtered(&mut self, offset: u64, span: u64, raw: &[u8]) {
+    /// Counts a line that is left out; if it was a reject, it stays one.
+    fn add_filtered(&mut self, line: &Line<'_>) {
         let section = self.section();
-        section.lines += 1;
         section.filtered += 1;
         let Some(aside) = &mut section.aside else { return };
-        if aside.meet(offset, span)
+        if aside.meet(line.offset, line.span)
             && let Some((reason, detail)) = aside.met()
             && !aside.leaves(reason, detail.as_deref())
         {
             aside.ledger.rejects += 1;
-            self.add_reject(Reject::new(reason), detail, (offset, span), raw, (true, true));
+            self.quarantine(Reject::new(reason), detail.as_deref(), line, true, true);
         }
     }
 
-    /// Adds a rejected line; `raw` are its bytes.
-    pub fn reject(&mut self, reject: Reject, detail: Option<String>, offset: u64, span: u64, raw: &[u8]) {
+    fn add_reject(&mut self, reject: Reject, detail: Option<&str>, line: &Line<'_>) {
         let section = self.section();
-        section.lines += 1;
         let mut is_new = true;
         if let Some(aside) = &mut section.aside {
-            is_new = aside.meet(offset, span);
+            is_new = aside.meet(line.offset, line.span);
             if aside.passes_over(is_new) {
                 section.filtered += 1;
                 return;
             }
-            is_new = is_new && !aside.leaves(reject.reason, detail.as_deref());
+            is_new = is_new && !aside.leaves(reject.reason, detail);
             aside.ledger.rejects += u64::from(is_new);
         }
         section.rejects += 1;
-        self.add_reject(reject, detail, (offset, span), raw, (is_new, false));
+        self.quarantine(reject, detail, line, is_new, false);
     }
 
-    fn add_reject(
+    /// Adds a line to the span of rejects before it, or begins one. `is_new` and `filtered`: as [`RejectSpan`] has
+    /// them.
+    fn quarantine(
         &mut self,
         reject: Reject,
-        detail: Option<String>,
-        (offset, span): (u64, u64),
-        raw: &[u8],
-        (is_new, filtered): (bool, bool),
+        detail: Option<&str>,
+        line: &Line<'_>,
+        is_new: bool,
+        filtered: bool,
     ) {
         let file_id = self.section().file.id();
         let is_only_copy = is_new && self.section().aside.as_ref().is_some_and(Aside::keeps_bytes);
@@ -417,26 +446,26 @@ impl Batch {
             && !is_only_copy
             && last.file_id == file_id
             && last.reason == reject.reason
-            && last.detail == detail
-            && last.offset + last.bytes == offset
+            && last.detail.as_deref() == detail
+            && last.offset + last.bytes == line.offset
             && (last.is_new, last.filtered) == (is_new, filtered)
         {
-            last.bytes += span;
+            last.bytes += line.span;
             last.lines += 1;
             return;
         }
-        let raw = &raw[..raw.len().min(RAW_BYTES_MAX)];
+        let raw = &line.bytes[..line.bytes.len().min(RAW_BYTES_MAX)];
         let keep = is_only_copy || is_new && self.raw_bytes + raw.len() <= RAW_BYTES_PER_BATCH;
         if keep {
             self.raw_bytes += raw.len();
         }
         self.rejects.push(RejectSpan {
             file_id,
-            offset,
-            bytes: span,
+            offset: line.offset,
+            bytes: line.span,
             lines: 1,
             reason: reject.reason,
-            detail,
+            detail: detail.map(str::to_owned),
             occurred_at: reject.occurred_at,
             event_id: reject.event_id,
             raw: keep.then(|| raw.to_vec()),
@@ -451,51 +480,49 @@ impl Batch {
         self.hours.iter().copied()
     }
 
-    /// Whether the ids of any rows are asked for.
+    /// Whether the ids of any rows are looked up.
     pub fn reads_ids(&self) -> bool {
         self.all_by_ids || self.sections.iter().any(|s| s.by_ids)
     }
 
-    /// Whether the ids of some rows are not asked for.
+    /// Whether the ids of some rows are not looked up.
     pub fn trusts_checkpoints(&self) -> bool {
         !self.all_by_ids && self.sections.iter().any(|s| !s.by_ids)
     }
 
-    /// Asks for the ids of all its rows: what was loaded by ids may be what checkpoints prove to be new. Its sections
-    /// stay what they are; their lines stand in no other files because of that.
+    /// Makes all rows be looked up by their ids, because the events of lines that a checkpoint proves to be new may
+    /// have been loaded from a copy. The sections do not change.
     pub fn read_all_ids(&mut self) {
         self.all_by_ids = true;
     }
 
-    /// The rows whose ids are asked for.
-    pub fn asked_for(&self) -> impl Iterator<Item = &Key> {
-        self.keys.iter().filter(|key| self.all_by_ids || self.sections[key.section as usize].by_ids)
+    /// The rows whose ids are looked up.
+    pub fn asked_for(&self) -> impl Iterator<Item = &BatchRow> {
+        self.rows.iter().filter(|row| self.all_by_ids || self.sections[row.section as usize].by_ids)
     }
 
     /// First and last time of its rows.
     pub fn times(&self) -> Option<(Micros, Micros)> {
-        let times = || self.keys.iter().map(|k| k.occurred_at);
+        let times = || self.rows.iter().map(|row| row.key.occurred_at);
         times().min().zip(times().max())
     }
 
-    /// Cuts out the rows whose ids are asked for and that are `there` already, by application, time and id, or
-    /// stand twice in this batch; they count as already loaded.
-    pub fn cut_loaded(&mut self, there: &HashSet<(i32, Micros, u128)>) {
+    /// Cuts out the rows whose ids are looked up and whose events are `there` already, or twice in this batch; they count
+    /// as already loaded.
+    pub fn cut_loaded(&mut self, there: &HashSet<EventKey>) {
         if there.is_empty() && self.ids_differ() {
             return;
         }
-        let name = |key: &Key| (key.app_id, key.occurred_at, key.event_id);
         let (sections, all) = (&mut self.sections, self.all_by_ids);
-        // What checkpoints prove to be new stays, wherever in the batch it stands.
-        let proven = self.keys.iter().filter(|k| !all && !sections[k.section as usize].by_ids);
-        let mut met: HashSet<_> = proven.map(name).collect();
-        self.keys.retain(|key| {
-            let section = &mut sections[key.section as usize];
-            let name = name(key);
-            if (all || section.by_ids) && (there.contains(&name) || !met.insert(name)) {
+        // Rows that checkpoints prove to be new stay, wherever in the batch they are.
+        let proven = self.rows.iter().filter(|row| !all && !sections[row.section as usize].by_ids);
+        let mut met: HashSet<EventKey> = proven.map(|row| row.key).collect();
+        self.rows.retain(|row| {
+            let section = &mut sections[row.section as usize];
+            if (all || section.by_ids) && (there.contains(&row.key) || !met.insert(row.key)) {
                 section.already_loaded += 1;
                 if let Some(aside) = &mut section.aside {
-                    aside.ledger.already_loaded += u64::from(key.was_reject);
+                    aside.ledger.already_loaded += u64::from(row.was_reject);
                 }
                 return false;
             }
@@ -503,31 +530,31 @@ impl Batch {
         });
     }
 
-    /// Whether no two of its rows have one id, as is usual.
+    /// Whether all rows have different ids, which is usual.
     fn ids_differ(&self) -> bool {
-        let mut met = HashSet::with_capacity(self.keys.len());
-        self.keys.iter().all(|key| met.insert(key.event_id))
+        let mut met = HashSet::with_capacity(self.rows.len());
+        self.rows.iter().all(|row| met.insert(row.key.event_id))
     }
 
-    /// Turns rows that PostgreSQL refused (indices into `keys`, ascending, with its message) into rejects.
+    /// Turns rows that PostgreSQL refused (indices into `rows`, ascending, with its message) into rejects.
     pub fn refuse(&mut self, refused: &[(usize, String)]) {
         for (index, message) in refused {
-            let key = self.keys[*index];
-            let section = &mut self.sections[key.section as usize];
+            let row = &self.rows[*index];
+            let section = &mut self.sections[row.section as usize];
             section.rejects += 1;
             let is_new = section.aside.as_mut().is_none_or(|aside| {
-                aside.ledger.rejects += u64::from(key.was_reject);
-                key.was_reject
+                aside.ledger.rejects += u64::from(row.was_reject);
+                row.was_reject
             });
             self.rejects.push(RejectSpan {
                 file_id: section.file.id(),
-                offset: key.offset,
-                bytes: u64::from(key.span),
+                offset: row.offset,
+                bytes: u64::from(row.span),
                 lines: 1,
                 reason: Reason::Refused,
                 detail: Some(message.clone()),
-                occurred_at: Some(key.occurred_at),
-                event_id: Some(key.event_id),
+                occurred_at: Some(row.key.occurred_at),
+                event_id: Some(row.key.event_id),
                 raw: None,
                 is_new,
                 is_only_copy: false,
@@ -535,7 +562,7 @@ impl Batch {
             });
         }
         let mut index = 0;
-        self.keys.retain(|_| {
+        self.rows.retain(|_| {
             let keep = refused.binary_search_by_key(&index, |r| r.0).is_err();
             index += 1;
             keep
@@ -544,15 +571,15 @@ impl Batch {
 
     /// Whether a row of the section opened last happened after `at`.
     pub fn is_past(&self, at: Micros) -> bool {
-        let of_current = |k: &&Key| k.section as usize == self.current;
-        self.keys.iter().rev().take_while(of_current).any(|k| k.occurred_at > at)
+        let of_current = |row: &&BatchRow| row.section as usize == self.current;
+        self.rows.iter().rev().take_while(of_current).any(|row| row.key.occurred_at > at)
     }
 
-    /// Ranges of `data` that hold the rows `keys[from..to]`, neighbours joined.
-    pub fn ranges(&self, from: usize, to: usize) -> Vec<std::ops::Range<usize>> {
-        let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
-        for key in &self.keys[from..to] {
-            let (start, end) = (key.start as usize, key.end as usize);
+    /// Ranges of `data` that hold the rows `rows[from..to]`, neighbours joined.
+    pub fn ranges(&self, from: usize, to: usize) -> Vec<Range<usize>> {
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        for row in &self.rows[from..to] {
+            let (start, end) = (row.encoded.start as usize, row.encoded.end as usize);
             match ranges.last_mut() {
                 Some(last) if last.end == start => last.end = end,
                 _ => ranges.push(start..end),
@@ -563,11 +590,11 @@ impl Batch {
 
     /// Rows of a file whose lines were rejects until now.
     pub fn rows_that_were_rejects(&self, file_id: i32) -> u64 {
-        let of_file = |key: &&Key| self.sections[key.section as usize].file.id() == file_id;
-        self.keys.iter().filter(|key| key.was_reject).filter(of_file).count() as u64
+        let of_file = |row: &&BatchRow| self.sections[row.section as usize].file.id() == file_id;
+        self.rows.iter().filter(|row| row.was_reject).filter(of_file).count() as u64
     }
 
-    /// Offset of the next reject that lies at `offset` or ahead, in the section opened last.
+    /// Offset of the first span of rejects that ends after `offset`, in the section opened last.
     pub fn next_ahead(&self, offset: u64) -> Option<u64> {
         self.sections.get(self.current)?.aside.as_ref()?.next(offset)
     }
@@ -575,18 +602,19 @@ impl Batch {
     /// What each section adds.
     pub fn added(&self) -> Vec<Added> {
         let mut added = vec![(0, None); self.sections.len()];
-        for key in &self.keys {
-            let (rows, times): &mut Added = &mut added[key.section as usize];
+        for row in &self.rows {
+            let (rows, times): &mut Added = &mut added[row.section as usize];
             *rows += 1;
-            let (first, last) = times.unwrap_or((key.occurred_at, key.occurred_at));
-            *times = Some((first.min(key.occurred_at), last.max(key.occurred_at)));
+            let at = row.key.occurred_at;
+            let (first, last) = times.unwrap_or((at, at));
+            *times = Some((first.min(at), last.max(at)));
         }
         added
     }
 }
 
-/// Makes room for `more`, and for a quarter of what is there: a vector would make room for as much again, and a batch is
-/// large.
+/// Makes room for `more`, and for a quarter of what is there: a vector would make room for as much again, and a batch
+/// is large.
 fn make_room<T>(vector: &mut Vec<T>, more: usize) {
     if vector.capacity() - vector.len() < more {
         vector.reserve_exact(vector.len() / 4 + 16 * more);
@@ -600,30 +628,39 @@ pub fn hour(at: Micros) -> i32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::row::TrafficClass;
     use super::*;
 
     #[test]
     fn the_room_of_a_batch_is_used_again_where_it_fits() {
         let filled = |rows: i64| {
             let mut batch = batch(false);
-            (0..rows).for_each(|n| batch.row(&plain_row(n), n.unsigned_abs().into(), n.unsigned_abs(), 1));
+            (0..rows).for_each(|n| add_row(&mut batch, n, n.unsigned_abs().into(), n.unsigned_abs(), 1));
             batch
         };
         let (large, little) = (filled(2000), filled(20));
         assert!(large.data.capacity() < large.data.len() * 3 / 2, "it grew by more than it needs");
-        let (room, rows) = (large.data.capacity(), large.keys.capacity());
+        let (room, rows) = (large.data.capacity(), large.rows.capacity());
         let next = Batch::with_room_for(&filled(1500), large.into_room());
-        assert!(next.is_empty() && next.data.is_empty() && next.keys.is_empty());
-        assert_eq!((next.data.capacity(), next.keys.capacity()), (room, rows));
-        // What followed a backlog is not to keep its room.
+        assert!(next.is_empty() && next.data.is_empty() && next.rows.is_empty());
+        assert_eq!((next.data.capacity(), next.rows.capacity()), (room, rows));
+        // After a backlog, its memory must not be kept.
         let next = Batch::with_room_for(&little, next.into_room());
         assert!(next.data.capacity() < room / 8 && next.data.capacity() > little.data.len());
         assert_eq!(Batch::with_room_for(&little, Room::default()).data.capacity(), next.data.capacity());
     }
 
-    fn plain_row(at: Micros) -> Row<'static> {
-        Row { occurred_at: at, app_id: 1, event_type: "pageview", ..Row::empty(TrafficClass::Human) }
+    fn add(batch: &mut Batch, outcome: Outcome<'_>, offset: u64, bytes: &[u8], span: u64) {
+        let line = Line { offset, span, bytes, too_long: false };
+        batch.add(&Processed { line: &line, outcome });
+    }
+
+    fn add_row(batch: &mut Batch, at: Micros, event_id: u128, offset: u64, span: u64) {
+        let row = Row { occurred_at: at, app_id: 1, event_type: "pageview", ..Row::default() };
+        add(batch, Outcome::Row { row: &row, event_id }, offset, b"", span);
+    }
+
+    fn reject(reason: Reason) -> Outcome<'static> {
+        Outcome::Reject { reject: Reject::new(reason), detail: None }
     }
 
     fn batch(by_ids: bool) -> Batch {
@@ -632,12 +669,12 @@ mod tests {
         let mut batch = Batch::default();
         assert!(batch.open(FileRef::Known { id: 9, head }, 0, proof, by_ids));
         for (i, id) in [7u128, 8, 9, 7].into_iter().enumerate() {
-            batch.row(&plain_row(1_000_000 * i64::from(id == 8)), id, i as u64 * 10, 10);
+            add_row(&mut batch, 1_000_000 * i64::from(id == 8), id, i as u64 * 10, 10);
         }
-        batch.non_hit(NonHit::Status(429), 40, 10);
-        batch.reject(Reject::new(Reason::Shape), None, 50, 10, b"garbage");
-        batch.reject(Reject::new(Reason::Shape), None, 60, 5, b"more");
-        batch.reject(Reject::new(Reason::Empty), None, 65, 1, b"");
+        add(&mut batch, Outcome::NonHit(NonHit::Status(429)), 40, b"", 10);
+        add(&mut batch, reject(Reason::Shape), 50, b"garbage", 10);
+        add(&mut batch, reject(Reason::Shape), 60, b"more", 5);
+        add(&mut batch, reject(Reason::Empty), 65, b"", 1);
         batch.close(66, proof, false, None, by_ids);
         batch
     }
@@ -659,14 +696,14 @@ mod tests {
 
     #[test]
     fn loaded_rows_are_cut_only_where_ids_are_read() {
-        let there = HashSet::from_iter([(1, 1_000_000, 8)]);
+        let there = HashSet::from_iter([EventKey { app_id: 1, occurred_at: 1_000_000, event_id: 8 }]);
         let mut proven = batch(false);
         proven.cut_loaded(&there);
-        assert_eq!(proven.keys.len(), 4);
+        assert_eq!(proven.rows.len(), 4);
         holds(&proven);
         let mut unproven = batch(true);
         unproven.cut_loaded(&there);
-        assert_eq!(unproven.keys.iter().map(|k| k.event_id).collect::<Vec<_>>(), [7, 9]);
+        assert_eq!(unproven.rows.iter().map(|row| row.key.event_id).collect::<Vec<_>>(), [7, 9]);
         assert_eq!(unproven.sections[0].already_loaded, 2);
         holds(&unproven);
         let ranges = unproven.ranges(0, 2);
@@ -678,9 +715,9 @@ mod tests {
         let mut batch = batch(true);
         let head = batch.sections[0].file.head();
         assert!(batch.open(FileRef::Known { id: 10, head }, 0, head.proof, false));
-        batch.row(&plain_row(0), 7, 500, 10);
+        add_row(&mut batch, 0, 7, 500, 10);
         batch.cut_loaded(&HashSet::default());
-        let kept: Vec<_> = batch.keys.iter().map(|k| (k.section, k.event_id)).collect();
+        let kept: Vec<_> = batch.rows.iter().map(|row| (row.section, row.key.event_id)).collect();
         assert_eq!(kept, [(0, 8), (0, 9), (1, 7)]);
         assert_eq!(batch.sections[0].already_loaded, 2);
     }
@@ -696,10 +733,34 @@ mod tests {
     }
 
     #[test]
+    fn a_row_leaves_with_all_that_belongs_to_it() {
+        let mut batch = batch(true);
+        for (at, event_type) in (70..).step_by(10).zip(super::super::hit::EVENT_TYPES) {
+            let row = Row { occurred_at: 0, app_id: 2, event_type, ..Row::default() };
+            let event_id = u128::from(event_type_index(event_type)) << 64 | 1;
+            add(&mut batch, Outcome::Row { row: &row, event_id }, at, b"", 10);
+        }
+        let there = |types: &[u128]| {
+            types.iter().map(|t| EventKey { app_id: 2, occurred_at: 0, event_id: t << 64 | 1 }).collect()
+        };
+        batch.cut_loaded(&there(&[0, 3, 4]));
+        batch.refuse(&[(3, "no".into()), (7, "no".into())]);
+        let left: Vec<_> = batch.rows.iter().filter(|row| row.key.app_id == 2).collect();
+        assert_eq!(left.iter().map(|row| row.event_type).collect::<Vec<_>>(), [2, 5, 6, 8, 9]);
+        for row in left {
+            assert_eq!(row.key.event_id >> 64, u128::from(row.event_type));
+            assert_eq!(row.offset, 70 + 10 * u64::from(row.event_type));
+            let encoded = &batch.data[row.encoded.start as usize..row.encoded.end as usize];
+            let id = row.key.event_id.to_be_bytes();
+            assert!(encoded.windows(16).any(|bytes| bytes == id), "other bytes than its own: {row:?}");
+        }
+    }
+
+    #[test]
     fn refused_rows_become_rejects() {
         let mut batch = batch(false);
         batch.refuse(&[(1, "no".into()), (3, "no".into())]);
-        assert_eq!(batch.keys.iter().map(|k| k.offset).collect::<Vec<_>>(), [0, 20]);
+        assert_eq!(batch.rows.iter().map(|row| row.offset).collect::<Vec<_>>(), [0, 20]);
         holds(&batch);
     }
 
@@ -708,7 +769,7 @@ mod tests {
         let mut batch = batch(false);
         for i in 0..HOURS_MAX as i64 - 1 {
             assert!(!batch.is_full(usize::MAX, usize::MAX));
-            batch.row(&plain_row((i + 1) * MICROS_PER_HOUR), 1, 0, 1);
+            add_row(&mut batch, (i + 1) * MICROS_PER_HOUR, 1, 0, 1);
         }
         assert!(batch.is_full(usize::MAX, usize::MAX));
     }

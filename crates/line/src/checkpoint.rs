@@ -1,13 +1,13 @@
-//! What proves that a file is the one a checkpoint speaks of, and how far it is loaded.
+//! The proof that a checkpoint belongs to a file, and how far the file is loaded.
 //!
-//! A checkpoint is a proof, not a number: `head` hashes the file's beginning, `tail` the bytes that end at
-//! `loaded_bytes`. A file continues at a checkpoint only if both hold in its own bytes. This module computes
-//! and compares; it reads no files.
+//! A checkpoint contains two hashes: `head` of the file's beginning, `tail` of the bytes that end at `loaded_bytes`. A
+//! file continues at a checkpoint only if its bytes match both (the head *holds*, the tail *holds*). This module
+//! computes and compares; it reads no files.
 //!
 //! | the file's bytes                                        | standing   | what follows                      |
 //! |---------------------------------------------------------|------------|-----------------------------------|
 //! | too few for the head, or another head                   | `Other`    | not this checkpoint               |
-//! | head holds, shorter than `loaded_bytes`                 | `Shorter`  | a copy under way, or a cut file   |
+//! | head holds, shorter than `loaded_bytes`                 | `Shorter`  | an unfinished copy, or a cut file |
 //! | head holds, tail does not                               | `Diverges` | begins alike, goes on differently |
 //! | both hold, unsealed                                     | `Continues`| read on from `loaded_bytes`       |
 //! | both hold, sealed, ends at `loaded_bytes`               | `Done`     | nothing to do                     |
@@ -15,10 +15,10 @@
 
 use super::lines::{KEPT_BYTES, LINE_BYTES_MAX};
 
-/// Bytes that the head of a format without event ids covers.
+/// Bytes of the head for a format without event ids.
 pub const HEAD_BYTES: usize = KEPT_BYTES;
 
-/// Bytes from the start of a file within which a line with an id is looked for.
+/// Bytes at the start of a file in which a line with an id is searched for.
 pub const HEAD_SEARCH_BYTES: usize = LINE_BYTES_MAX + HEAD_BYTES;
 
 /// BLAKE3, 16 bytes.
@@ -31,7 +31,7 @@ pub fn hash(bytes: &[u8]) -> Hash {
     hash
 }
 
-/// A hash and how many bytes went into it.
+/// A hash, and the number of bytes that were hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Proof {
     /// The hash.
@@ -47,13 +47,13 @@ impl Proof {
     }
 }
 
-/// The beginning of a file, as identity.
+/// The beginning of a file, by which the file is identified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
     /// Over the file's first bytes.
     pub proof: Proof,
-    /// They hold an event id, so that no other file in the world has them; without one, the head counts only
-    /// on the same host and source.
+    /// These bytes contain an event id, so no other file begins with them. Without an id, the head identifies a file
+    /// only among those of one host and source.
     pub has_id: bool,
 }
 
@@ -61,8 +61,8 @@ impl Head {
     /// The head of a file whose first bytes are `beginning` (up to [`HEAD_SEARCH_BYTES`] of them). `None` if
     /// there is no whole line yet, unless the file is `complete`.
     ///
-    /// For `alt1`, all up to the end of the first line with a request id; for other formats, and where no
-    /// line has one, the first [`HEAD_BYTES`], or as many as there are.
+    /// For `alt1`, the head ends with the first line that has a request id. For other formats, and if no line has an
+    /// id, it is the first [`HEAD_BYTES`], or all that there are.
     pub fn of(beginning: &[u8], alt1: bool, complete: bool) -> Option<Head> {
         if alt1 {
             let mut start = 0;
@@ -95,9 +95,9 @@ fn alt1_has_id(line: &[u8]) -> bool {
     id.len() > 32 && id[32] == b'\t' && id[..32].iter().all(u8::is_ascii_hexdigit)
 }
 
-/// How many bytes before `loaded_bytes` the tail covers: up to [`HEAD_BYTES`], and where lines have ids, all of the
-/// last line (with its newline) if that is more. The last line alone would not do: another selection of the same
-/// lines may have it at the same place.
+/// How many bytes before `loaded_bytes` the tail covers: up to [`HEAD_BYTES`], or, if lines have ids, the whole last
+/// line (with its newline) if that is longer. The last line alone would not be enough: a file with other lines before
+/// it may have it at the same place.
 pub fn tail_bytes(has_id: bool, last_line_bytes: u64, loaded_bytes: u64) -> u32 {
     let least = HEAD_BYTES as u64;
     let wanted = if has_id { last_line_bytes.max(least) } else { least };
@@ -111,17 +111,17 @@ pub struct Checkpoint {
     pub file_id: i32,
     /// The file's beginning.
     pub head: Head,
-    /// Number among the files that begin alike.
+    /// Its number among the files with the same head.
     pub fork: i32,
     /// Everything before this offset is accounted for.
     pub loaded_bytes: u64,
-    /// Over the bytes that end at `loaded_bytes`.
+    /// Proof of the bytes that end at `loaded_bytes`.
     pub tail: Proof,
     /// Nothing more is expected.
     pub sealed: bool,
 }
 
-/// What a file's own bytes say of a checkpoint.
+/// How a file's bytes compare with a checkpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// Not this checkpoint.
@@ -134,13 +134,13 @@ pub enum Standing {
     Continues,
     /// Loaded to its end and sealed.
     Done,
-    /// Goes on behind its seal.
+    /// Has more bytes than were loaded when it was sealed.
     Beyond,
 }
 
 impl Checkpoint {
-    /// Where a file stands. `head_holds` and `tail_holds` say whether the file's own bytes hash to the proofs
-    /// (the latter is only looked at where the file is long enough); `file_bytes` is its uncompressed length.
+    /// Compares a file. `head_holds` and `tail_holds` say whether the file's bytes match the proofs (`tail_holds`
+    /// counts only if the file is long enough); `file_bytes` is the file's uncompressed length.
     pub fn standing(&self, file_bytes: u64, head_holds: bool, tail_holds: bool) -> Standing {
         if file_bytes < u64::from(self.head.proof.bytes) || !head_holds {
             Standing::Other

@@ -1,22 +1,22 @@
-//! Which lines a person wants to have loaded: by time, by application, by what stands in them.
+//! Which lines a person wants to load: by time, by application, by a pattern.
 //!
-//! A line of which is not known what is asked (the time of a torn one) is wanted as far as time goes; one whose
-//! application is unknown belongs to none that was named.
+//! A line whose time is unknown (a torn line) passes a filter by time. A line whose application is unknown does not
+//! pass a filter by application.
 
 use regex::bytes::Regex;
 
 use super::hit::Micros;
 
-/// What is asked of a line; everything where nothing is said.
+/// The conditions for a line; the default wants every line.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Not before this time.
     pub since: Option<Micros>,
     /// Before this time.
     pub until: Option<Micros>,
-    /// Of one of the applications with these keys; of any, if there are none.
+    /// Of an application with one of these keys; of any application if there are none.
     pub apps: Vec<String>,
-    /// Somewhere in the bytes of the line, as it stands in the log.
+    /// Matches somewhere in the bytes of the line, as the log has them.
     pub pattern: Option<Regex>,
 }
 
@@ -26,7 +26,7 @@ impl Filter {
         self.since.is_none() && self.until.is_none() && self.apps.is_empty() && self.pattern.is_none()
     }
 
-    /// Whether it wants a line. `key`: its application's.
+    /// Whether it wants a line. `key` is that of the line's application.
     pub fn wants(&self, line: &[u8], at: Option<Micros>, key: Option<&str>) -> bool {
         let in_time = at.is_none_or(|at| {
             self.since.is_none_or(|since| since <= at) && self.until.is_none_or(|until| at < until)

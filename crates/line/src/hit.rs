@@ -1,14 +1,14 @@
 //! What a parser makes of a line: a hit, a counted non-hit, or a reject with its reason.
 //!
-//! A hit is what the line says, decoded and typed, and nothing that was concluded from it: no masking,
-//! no classification, no identifiers of the database. Texts are valid UTF-8 without NUL; absent is `""`.
+//! A hit contains what the line says, decoded and typed, and no conclusions: it is not masked, not classified, and has
+//! no identifiers of the database. Texts are valid UTF-8 without NUL; `""` stands for an absent text.
 
 use std::net::IpAddr;
 
 /// Microseconds since 1970-01-01T00:00:00Z.
 pub type Micros = i64;
 
-/// Types of events that have a meaning here; all others are an application's own.
+/// Types of events that this program knows; all others are an application's own.
 pub const EVENT_TYPES: [&str; 10] = [
     "pageview",
     "engagement",
@@ -22,13 +22,13 @@ pub const EVENT_TYPES: [&str; 10] = [
     "request",
 ];
 
-/// Index of a type in [`EVENT_TYPES`]; their number for all others.
+/// Index of a type in [`EVENT_TYPES`]; for all others, the length of that list.
 pub fn event_type_index(name: &str) -> u8 {
     let index = EVENT_TYPES.iter().position(|known| *known == name).unwrap_or(EVENT_TYPES.len());
     u8::try_from(index).unwrap_or(u8::MAX)
 }
 
-/// The outcome of parsing one line. Total: every sequence of bytes has one.
+/// The outcome of parsing one line. Every sequence of bytes has one.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::large_enum_variant)] // one lives at a time, on the stack; a box would cost an allocation a line
 pub enum Parsed<'a> {
@@ -36,11 +36,11 @@ pub enum Parsed<'a> {
     Hit(Hit<'a>),
     /// A well-formed line that is no event: counted, not kept.
     NonHit(NonHit),
-    /// A line that could not be understood: kept in quarantine.
+    /// A line that could not be understood: kept in `rejected_lines`.
     Reject(Reject),
 }
 
-/// Why a line is no hit.
+/// What a line is that is no hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoHit {
     /// As [`Parsed::NonHit`].
@@ -58,34 +58,34 @@ impl From<NoHit> for Parsed<'_> {
     }
 }
 
-/// A line that is well understood and no event.
+/// Why a well-formed line is no event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NonHit {
     /// A beacon request that was not answered 2xx (429, 413, 405 …), with its HTTP status.
     Status(u16),
     /// A method that carries no event (OPTIONS, HEAD …), answered 2xx.
     Method,
-    /// A visitor who asked not to be tracked (`Sec-GPC`, `DNT`), where the operator drops these.
+    /// A visitor who asked not to be tracked (`Sec-GPC`, `DNT`), if the operator drops such hits.
     OptedOut,
-    /// A crawler, where the application does not store these.
+    /// A crawler, if the application does not store crawlers.
     Crawler,
-    /// A request that is not the pixel's, in the log of a foreign pixel.
+    /// A request for something else than the pixel, in the log of another product's pixel.
     Other,
 }
 
-/// A line that could not become a row, and what is known of it all the same.
+/// Why a line could not become a row, and what is known of it nevertheless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reject {
     /// Why.
     pub reason: Reason,
-    /// When the event happened, if the line says so legibly.
+    /// When the event happened, if the line contains a valid time.
     pub occurred_at: Option<Micros>,
-    /// The event's id, if the line says so legibly.
+    /// The event's id, if the line contains a valid one.
     pub event_id: Option<u128>,
 }
 
 impl Reject {
-    /// A reject of which nothing but the reason is known.
+    /// A reject with its reason; nothing else is known of it.
     pub fn new(reason: Reason) -> Self {
         Reject { reason, occurred_at: None, event_id: None }
     }
@@ -160,11 +160,11 @@ pub enum Value<'a> {
     /// Text, as every value of a query string is.
     Text(&'a str),
     /// Any other JSON value (number, boolean, null, array, object) of a JSON body, as JSON text that
-    /// `jsonb` accepts: no `\u0000`, no lone surrogate, nested at most 32 deep.
+    /// `jsonb` accepts: no `\u0000`, no lone surrogate, nested at most 32 levels deep.
     Json(&'a str),
 }
 
-/// An event, as the line tells it.
+/// An event, as the line states it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Hit<'a> {
     /// The event's time, by the server's clock.
@@ -175,9 +175,9 @@ pub struct Hit<'a> {
     pub event_id: Option<u128>,
     /// `application_id`; `""` for formats that carry no application.
     pub app_key: &'a str,
-    /// `pageview` where the beacon named none; `request` for a site's own access log.
+    /// `pageview` if the beacon names no type; `request` for a site's own access log.
     pub event_type: &'a str,
-    /// `pv`: 1 to 16 hexadecimal digits as their value, other text as a hash of it.
+    /// `pv`: the value of 1 to 16 hexadecimal digits; for any other text, a hash of it.
     pub page_view_id: Option<i64>,
     /// The HTTP method.
     pub method: &'a str,
@@ -185,27 +185,27 @@ pub struct Hit<'a> {
     pub status: Option<u16>,
     /// Bytes of the answer.
     pub bytes_sent: Option<i64>,
-    /// Time nginx took, milliseconds.
+    /// Time that nginx took, milliseconds.
     pub request_ms: Option<i32>,
-    /// Time the upstream took, milliseconds.
+    /// Time that the upstream took, milliseconds.
     pub upstream_ms: Option<i32>,
     /// The client's address.
     pub ip: Option<IpAddr>,
-    /// The User-Agent header (or the body's, from trusted addresses).
+    /// The User-Agent header; from trusted addresses, the user agent that the body names.
     pub user_agent: &'a str,
     /// The Accept-Language header.
     pub accept_language: &'a str,
     /// The Origin header.
     pub origin: &'a str,
-    /// The host of the request: the collector's own for beacons, the site's for its access log; `""` for a
-    /// foreign pixel, whose pages are elsewhere.
+    /// The host of the request: the collector's for beacons, the site's for its access log; `""` for another
+    /// product's pixel, whose pages are on other hosts.
     pub host: &'a str,
-    /// What the line calls the site, where it names no application: its virtual host, or what a foreign pixel
-    /// says.
+    /// The name of the site, if the line names no application: its virtual host, or the site that another product's
+    /// pixel names.
     pub site: &'a str,
-    /// The page: an absolute URL (`u`, or else the Referer), or path and query of a site's own log.
+    /// The page: an absolute URL (`u`, else the Referer), or path and query from a site's own log.
     pub page_url: &'a str,
-    /// Where the visitor came from: the beacon's `r`; for a site's own log the Referer.
+    /// Where the visitor came from: the beacon's `r`; in a site's own log, the Referer.
     pub referrer: &'a str,
     /// The page's title (`t`).
     pub title: &'a str,
@@ -217,9 +217,9 @@ pub struct Hit<'a> {
     pub client_sub_id: &'a str,
     /// `m`
     pub module_id: &'a str,
-    /// Visible time since the last report (`d`), milliseconds.
+    /// How long the page was visible since the last report (`d`), milliseconds.
     pub dwell_ms: Option<i32>,
-    /// Greatest depth seen (`sd`), percent.
+    /// How far down the page was seen (`sd`), percent.
     pub scroll_depth: Option<i16>,
     /// Position of a click (`x`), percent of the page's width.
     pub click_x: Option<i16>,
@@ -243,20 +243,20 @@ pub struct Hit<'a> {
     pub screen_height: Option<i32>,
     /// The browser's time zone (`tz`).
     pub time_zone: &'a str,
-    /// The browser says that it is automated (`wd`).
+    /// The browser states that it is automated (`wd`).
     pub automated: bool,
     /// Version of the beacon (`v`).
     pub beacon_version: &'a str,
-    /// The beacon cut the event to make it fit (`tr`).
+    /// The beacon shortened the event to make it fit (`tr`).
     pub cut: bool,
     /// `Sec-GPC: 1` or `DNT: 1`.
     pub opted_out: bool,
-    /// `Sec-Purpose` names prefetch or prerender.
+    /// `Sec-Purpose` contains `prefetch` or `prerender`.
     pub prefetch: bool,
     /// `traceparent` or `X-Amzn-Trace-Id`.
     pub trace_id: &'a str,
-    /// Custom parameters, in their order: `p.NAME` of a query, `custom_params` of a body, and every
-    /// parameter that has no meaning of its own here, under its own name. Names are distinct. At most 64,
-    /// and then `_dropped`: how many more there were.
+    /// Custom parameters, in their order: `p.NAME` of a query, `custom_params` of a body, and every parameter that
+    /// this program does not know, under its own name. Names are distinct. At most 64; `_dropped` after them says how
+    /// many more there were.
     pub params: Vec<(&'a str, Value<'a>)>,
 }

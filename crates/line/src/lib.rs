@@ -1,12 +1,12 @@
-//! The way of a line, as pure functions: bytes in, rows out.
+//! From the bytes of a log to rows in the form of COPY, as pure functions.
 //!
 //! Nothing here is async, opens a file, talks to a network, reads a clock, keeps a global or logs; a
-//! test (`tests/it/tidy.rs`) enforces it. What comes from outside (the time, the applications, the
-//! salts) is handed in by the caller. The modules stand in the order in which a line passes them.
+//! test (`tests/it/tidy.rs`) enforces this. The caller passes in what comes from outside: the time, the
+//! applications, the salts. The modules are in the order in which a line passes through them.
 
 pub mod arena;
+mod bitmap;
 pub mod lines;
-mod marks;
 
 pub mod hit;
 pub mod parse;
@@ -19,7 +19,8 @@ pub mod aside;
 pub mod batch;
 pub mod checkpoint;
 pub mod copy;
+pub mod outcome;
 
 pub mod filter;
-pub mod twins;
-pub mod way;
+pub mod line_id;
+pub mod processor;

@@ -1,30 +1,29 @@
 //! Bytes to lines with absolute offsets.
 //!
-//! A rolling buffer over one file or stream: the caller reads bytes into [`Lines::room`], says how many came,
-//! and takes whole lines. It knows no files. Invariant: `offset` is the absolute position, in the uncompressed
-//! file, of the first byte not yet handed out; however the bytes are cut into reads, lines and offsets are
-//! the same.
+//! A rolling buffer over one file or stream: the caller reads bytes into [`Lines::room`], says how many were read, and
+//! takes whole lines. Invariant: `offset` is the position, in the uncompressed file, of the first byte that was not
+//! handed out. Lines and offsets do not depend on the sizes of the reads.
 
-/// The longest line that is parsed, bytes without its newline. A longer one is a reject `too_long`.
+/// The longest line that is parsed, in bytes without its newline. A longer line is a reject `too_long`.
 pub const LINE_BYTES_MAX: usize = 256 * 1024;
 
 /// Bytes that one read asks for.
 const READ_BYTES: usize = 256 * 1024;
 
-/// Bytes of an over-long line that are kept, for the quarantine.
+/// Bytes of an over-long line that are kept, for `rejected_lines`.
 const TOO_LONG_HEAD_BYTES: usize = 2048;
 
-/// Bytes before the next line that are kept at the least, for the proof of a checkpoint.
+/// Bytes before the next line that are kept at least, for the proof of a checkpoint.
 pub const KEPT_BYTES: usize = 4096;
 
-/// A line: its bytes without the newline, and where it stands in the file.
+/// A line: its bytes without the newline, and where it is in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Line<'a> {
     /// Offset of its first byte in the uncompressed file.
     pub offset: u64,
-    /// Bytes it takes in the file, newline included.
+    /// Its bytes in the file, newline included.
     pub span: u64,
-    /// Its bytes; only the head of it where `too_long`.
+    /// Its bytes; if it is `too_long`, only their beginning.
     pub bytes: &'a [u8],
     /// Longer than [`LINE_BYTES_MAX`].
     pub too_long: bool,
@@ -34,31 +33,31 @@ pub struct Line<'a> {
 #[derive(Debug, Default)]
 pub struct Lines {
     buffer: Vec<u8>,
-    /// First byte not yet handed out.
+    /// The first byte that was not handed out.
     start: usize,
-    /// First byte known to be no part of a whole line: newlines are looked for from here.
+    /// No newline is between `start` and here; the search for one goes on here.
     searched: usize,
     /// End of the bytes read.
     end: usize,
     /// Absolute offset of `buffer[start]`.
     offset: u64,
-    /// Set while inside an over-long line: bytes of it that were thrown away (its head stays in the buffer).
+    /// Bytes of the present line that were dropped because it is over-long; its beginning stays in the buffer.
     thrown_away: u64,
-    /// `buffer[contiguous..start]` are the bytes that stand right before `offset` in the file.
+    /// `buffer[contiguous..start]` are the bytes right before `offset` in the file.
     contiguous: usize,
-    /// Bytes of the line handed out last, newline included.
+    /// Bytes of the last line that was handed out, newline included.
     last_span: u64,
 }
 
 impl Lines {
-    /// Goes on at `offset`, which must be the start of a line. `before` are the bytes that stand right before it in the
-    /// file: [`KEPT_BYTES`] of them, where there are so many, or what comes next is proven by less.
+    /// Begins at `offset`, which must be the start of a line. `before` are the bytes right before it in the file:
+    /// [`KEPT_BYTES`], or all that there are. With fewer, the proof of the next checkpoint covers fewer.
     pub fn after(before: Vec<u8>, offset: u64) -> Self {
         let start = before.len();
         Lines { buffer: before, start, searched: start, end: start, offset, ..Lines::default() }
     }
 
-    /// Offset of the first byte that was not handed out as part of a line.
+    /// Offset of the first byte that was not handed out.
     pub fn offset(&self) -> u64 {
         self.offset
     }
@@ -68,13 +67,13 @@ impl Lines {
         self.offset + (self.end - self.start) as u64 + self.thrown_away
     }
 
-    /// Where to read to, at least one byte. All whole lines must have been taken before.
+    /// Room for the next read, at least one byte. The caller must have taken all whole lines before.
     pub fn room(&mut self) -> &mut [u8] {
         if self.buffer.len() < self.end + READ_BYTES {
             self.drop_front(self.droppable());
         }
         if self.end - self.start > LINE_BYTES_MAX {
-            // Too long already, whatever follows: keep the head, and what is the tail if it ends now; count the rest.
+            // The line is too long, whatever follows: keep its beginning, and the last bytes for the proof.
             let kept = self.start + TOO_LONG_HEAD_BYTES;
             let last = self.end - KEPT_BYTES;
             self.buffer.copy_within(last..self.end, kept);
@@ -83,26 +82,26 @@ impl Lines {
             self.searched = self.end;
         }
         if self.buffer.len() < self.end + READ_BYTES {
-            // Grows to the longest lines met and a read; ordinary files stay with little more than a read.
+            // It grows to the longest line so far and one read; for ordinary files this is little more than a read.
             self.buffer.resize(self.end + READ_BYTES, 0);
         }
         &mut self.buffer[self.end..self.end + READ_BYTES]
     }
 
-    /// Up to `bytes` of the bytes that were read last and stand right before where the next read begins.
+    /// The last bytes that were read, right before the next read; at most `bytes`.
     pub fn read_last(&self, bytes: usize) -> &[u8] {
         let contiguous =
             if self.thrown_away > 0 { self.start + TOO_LONG_HEAD_BYTES } else { self.contiguous };
         &self.buffer[self.end.saturating_sub(bytes).max(contiguous)..self.end]
     }
 
-    /// Says that `n` bytes were read into [`Lines::room`].
+    /// Takes the first `n` bytes of [`Lines::room`] as read.
     pub fn filled(&mut self, n: usize) {
         self.end += n;
         debug_assert!(self.end <= self.buffer.len());
     }
 
-    /// The next whole line, if there is one in the buffer.
+    /// The next whole line, if the buffer has one.
     pub fn next_line(&mut self) -> Option<Line<'_>> {
         match memchr::memchr(b'\n', &self.buffer[self.searched..self.end]) {
             Some(at) => Some(self.take(self.searched + at, 1)),
@@ -113,7 +112,7 @@ impl Lines {
         }
     }
 
-    /// Whether [`Lines::next_line`] has one to give.
+    /// Whether [`Lines::next_line`] would return a line.
     pub fn has_line(&mut self) -> bool {
         match memchr::memchr(b'\n', &self.buffer[self.searched..self.end]) {
             Some(at) => {
@@ -127,14 +126,14 @@ impl Lines {
         }
     }
 
-    /// Gives the buffer's memory back, all but what is not handed out and what [`Lines::tail`] needs.
+    /// Frees the buffer, except the bytes that were not handed out and those that [`Lines::tail`] needs.
     pub fn shrink(&mut self) {
         self.drop_front(self.droppable());
         self.buffer.truncate(self.end);
         self.buffer.shrink_to_fit();
     }
 
-    /// Bytes before the next line that nobody will ask for.
+    /// How many bytes at the buffer's beginning nobody will ask for.
     fn droppable(&self) -> usize {
         let last = usize::try_from(self.last_span).unwrap_or(usize::MAX).min(LINE_BYTES_MAX);
         self.start.saturating_sub(last.max(KEPT_BYTES))
@@ -142,7 +141,7 @@ impl Lines {
 
     fn drop_front(&mut self, drop: usize) {
         if drop == 0 {
-            return; // or a line that comes in many pieces would be copied for each of them
+            return; // else a line that arrives in many reads would be copied at each of them
         }
         self.buffer.copy_within(drop..self.end, 0);
         self.start -= drop;
@@ -151,19 +150,19 @@ impl Lines {
         self.contiguous = self.contiguous.saturating_sub(drop);
     }
 
-    /// The last line of a file that will not grow, where it has no newline. Call when `next_line` gave none.
+    /// The last line of a file that will not grow, if it has no newline. Call it when `next_line` returns `None`.
     pub fn last_line(&mut self) -> Option<Line<'_>> {
         (self.end > self.start).then(|| self.take(self.end, 0))
     }
 
-    /// Up to `bytes` of the bytes that stand right before the next line in the file; fewer where they are not known. At
-    /// least the last line is, unless it was too long, and [`KEPT_BYTES`].
+    /// The bytes right before the next line in the file: at most `bytes`, and fewer if the buffer has fewer. It has at
+    /// least [`KEPT_BYTES`], and the last line unless that was too long.
     pub fn tail(&self, bytes: usize) -> &[u8] {
         let from = self.start.saturating_sub(bytes).max(self.contiguous);
         &self.buffer[from..self.start]
     }
 
-    /// Bytes of the line handed out last, newline included; 0 before the first.
+    /// Bytes of the last line that was handed out, newline included; 0 before the first.
     pub fn last_span(&self) -> u64 {
         self.last_span
     }
@@ -235,7 +234,7 @@ mod tests {
         let text: Vec<u8> = (0u32..200_000).flat_map(|i| format!("line {i}\n").into_bytes()).collect();
         let text = [text, vec![b'z'; 700_000], b"\nlast\n".to_vec()].concat();
         let too_long = text.iter().position(|b| *b == b'z').unwrap();
-        // Also where a line that is too long ends with the first byte of a read, and where reading begins in between.
+        // Also if an over-long line ends with the first byte of a read, and if reading begins within one.
         for (begin, size) in
             [(0, 4999), (too_long, 4999), (too_long + 700_000 - 9 * 4999, 4999), (0, READ_BYTES)]
         {

@@ -1,25 +1,25 @@
-//! Whose a hit is whose line names no application: by the virtual host or a pixel's site, else by default.
+//! The application of a line that names none: by its virtual host or its pixel's site, else the default.
 //!
-//! Built once from the names that the user gave. Looking one up allocates nothing, whatever its case; the
-//! longest name that fits counts.
+//! The list is made once from the names in the configuration. A look-up allocates nothing and ignores case; of the
+//! names that match, the longest counts.
 
 use std::collections::BTreeMap;
 
 use super::enrich::url::without_port;
 
-/// Names of sites, and the keys of their applications.
+/// Names of sites and the keys of their applications.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sites {
-    /// The application of what has no entry.
+    /// The application of sites without an entry.
     other: Option<String>,
-    /// By whole names, in lower case and in order.
+    /// Whole names and keys; names in lower case, sorted.
     whole: Vec<(String, String)>,
-    /// `.example.com` for `*.example.com`, likewise.
+    /// `.example.com` for `*.example.com`, and keys; likewise.
     below: Vec<(String, String)>,
 }
 
 impl Sites {
-    /// `app` is the key of the application of all that `sites`, names to keys, has no entry for.
+    /// `sites` maps names to keys; `app` is the key for sites without an entry.
     pub fn new(app: Option<String>, sites: &BTreeMap<String, String>) -> Self {
         let mut all = Sites { other: app, ..Sites::default() };
         for (name, key) in sites {
@@ -34,7 +34,7 @@ impl Sites {
         all
     }
 
-    /// The key of the application of a site. Of a host the port and a last dot do not count.
+    /// The key of a site's application. The port of a host and a dot at its end do not count.
     pub fn of(&self, site: &str) -> Option<&str> {
         self.named(site).or(self.other.as_deref())
     }
@@ -57,7 +57,7 @@ fn found<'s>(list: &'s [(String, String)], name: &str) -> Option<&'s str> {
     Some(&list[at].1)
 }
 
-/// A name and its application, of `NAME=APP`.
+/// Reads `NAME=APP`: a name and its application.
 ///
 /// # Errors
 /// Says what is wrong with the text.
@@ -70,7 +70,7 @@ pub fn pair(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), app.to_owned()))
 }
 
-/// Looks whether a name and its application can be used.
+/// Checks whether a name and its application can be used.
 ///
 /// # Errors
 /// Says what is wrong with them.

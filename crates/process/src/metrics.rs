@@ -74,7 +74,7 @@ pub struct Totals {
 impl Totals {
     fn add(&mut self, batch: &Batch) {
         self.commits += 1;
-        self.rows += batch.keys.len() as u64;
+        self.rows += batch.rows.len() as u64;
         for (kind, lines) in &batch.non_hits {
             *self.non_hits.entry(*kind).or_default() += lines;
         }
@@ -89,8 +89,8 @@ impl Totals {
         }
         // Counted on their own, so that there is one look into the totals for each that differ, and not for each row.
         let mut events: HashMap<(i32, u8), u64> = HashMap::default();
-        for key in &batch.keys {
-            *events.entry((key.app_id, key.event_type)).or_default() += 1;
+        for row in &batch.rows {
+            *events.entry((row.key.app_id, row.event_type)).or_default() += 1;
         }
         let mut events: Vec<_> = events.into_iter().collect();
         events.sort_unstable();
@@ -283,7 +283,7 @@ impl Metrics {
     pub fn committed(&self, batch: &Batch, took: Duration) {
         lock(&self.totals).add(batch);
         self.commit_seconds.observe(took.as_secs_f64());
-        self.batch_rows.observe(batch.keys.len() as f64);
+        self.batch_rows.observe(batch.rows.len() as f64);
     }
 
     /// What was committed since the start.

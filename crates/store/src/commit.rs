@@ -82,8 +82,8 @@ impl Work {
     /// Notes how far a file is, whose section was closed last, once this is committed.
     pub fn reaches(&mut self, file: &Arc<Reached>, bytes: u64) {
         let current = self.batch.current();
-        let last = self.batch.keys.last().filter(|key| key.section as usize == current);
-        self.reached.push((Arc::clone(file), bytes, last.map(|key| key.occurred_at)));
+        let last = self.batch.rows.last().filter(|row| row.section as usize == current);
+        self.reached.push((Arc::clone(file), bytes, last.map(|row| row.key.occurred_at)));
     }
 
     /// Notes that once this is committed, all is that was in the source's files at a time.
@@ -177,7 +177,7 @@ pub async fn commit(
         let outcome = transaction(client, work, &data).await;
         match outcome {
             Ok(()) => {
-                patience.refill(work.batch.keys.len());
+                patience.refill(work.batch.rows.len());
                 work.batch.data = Vec::from(data);
                 return Ok(());
             }
@@ -188,7 +188,7 @@ pub async fn commit(
                 if !rolled_back {
                     return Err(failure);
                 }
-                let rows = work.batch.keys.len();
+                let rows = work.batch.rows.len();
                 let refused = find_refused(client, &work.batch, &data).await;
                 let ended = client.batch_execute("ROLLBACK").await;
                 let refused = refused?;
@@ -268,7 +268,7 @@ async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(
     .await;
     advanced.and(noted).and(quarantined)?;
     fault::at(Step::Advanced);
-    copy_rows(client, &copy?, &work.batch, data, 0..work.batch.keys.len()).await?;
+    copy_rows(client, &copy?, &work.batch, data, 0..work.batch.rows.len()).await?;
     fault::at(Step::Copied);
     for (section, proof) in work.batch.sections.iter().zip(&work.proofs) {
         let heads = [Some(section.file.head()), section.better_head];

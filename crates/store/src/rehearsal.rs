@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use alt_line::batch::Key;
+use alt_line::batch::BatchRow;
 
 /// Names of one part that are written at once.
 const BLOCK_NAMES: usize = 256;
@@ -45,8 +45,8 @@ impl Rehearsal {
     ///
     /// # Errors
     /// The temporary file cannot be written.
-    pub fn add(&mut self, keys: &[Key]) -> io::Result<()> {
-        for key in keys {
+    pub fn add(&mut self, rows: &[BatchRow]) -> io::Result<()> {
+        for key in rows.iter().map(|row| row.key) {
             let digest = blake3::Hasher::new()
                 .update(&key.event_id.to_be_bytes())
                 .update(&key.occurred_at.to_be_bytes())
@@ -90,29 +90,30 @@ impl Rehearsal {
 
 #[cfg(test)]
 mod tests {
+    use alt_line::batch::EventKey;
+
     use super::*;
 
     #[test]
     fn what_comes_twice_is_counted() {
         let mut rehearsal = Rehearsal::new(&std::env::temp_dir()).unwrap();
-        let key = |id: u128| Key {
-            occurred_at: 1,
-            event_id: id,
+        let row = |event_id: u128| BatchRow {
+            key: EventKey { app_id: 1, occurred_at: 1, event_id },
+            event_type: 0,
             offset: 0,
             span: 1,
-            app_id: 1,
             section: 0,
-            event_type: 0,
             was_reject: false,
-            start: 0,
-            end: 0,
+            encoded: 0..0,
         };
-        let keys: Vec<Key> = (0..200_000).map(key).collect();
-        rehearsal.add(&keys).unwrap();
-        rehearsal.add(&keys[..1234]).unwrap();
-        rehearsal.add(&keys[..1000]).unwrap();
+        let rows: Vec<BatchRow> = (0..200_000).map(row).collect();
+        rehearsal.add(&rows).unwrap();
+        rehearsal.add(&rows[..1234]).unwrap();
+        rehearsal.add(&rows[..1000]).unwrap();
         // another event, for all that its id is known
-        rehearsal.add(&[Key { occurred_at: 2, ..keys[0] }]).unwrap();
+        let mut other = row(0);
+        other.key.occurred_at = 2;
+        rehearsal.add(&[other]).unwrap();
         assert_eq!(rehearsal.repeated().unwrap(), 2234);
     }
 }

@@ -351,7 +351,7 @@ impl Writer {
                 None => commit(client, &mut work, &mut self.memory, &mut self.patience).await,
                 Some(rehearsal) => {
                     rehearse(client, &mut work).await?;
-                    let noted = lock(rehearsal).add(&work.batch.keys);
+                    let noted = lock(rehearsal).add(&work.batch.rows);
                     noted.map_err(|e| anyhow::Error::new(e).context("note what would be loaded").into())
                 }
             }

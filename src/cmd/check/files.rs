@@ -12,7 +12,7 @@ use alt_line::arena::ARENA_BYTES;
 use alt_line::hit::{Parsed, Reason};
 use alt_line::lines::Lines;
 use alt_line::parse::{Format, Terms};
-use alt_line::way::pieces;
+use alt_line::processor::pieces;
 use alt_process::clock;
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access, geteuid};

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use alt_line::arena::{ARENA_BYTES, Arena};
 use alt_line::hit::Parsed;
 use alt_line::parse::{Format, Terms};
-use alt_line::way::timed;
+use alt_line::processor::timed;
 use alt_process::clock;
 
 use super::case::{Gap, LineSpec, Lines, Log, What};

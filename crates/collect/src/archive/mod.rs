@@ -22,7 +22,7 @@ use alt_line::arena::ARENA_BYTES;
 use alt_line::hit::{Micros, Parsed};
 use alt_line::lines::{Line, Lines};
 use alt_line::parse::{Format, Terms};
-use alt_line::way::pieces;
+use alt_line::processor::pieces;
 use alt_process::clock;
 use alt_process::fault;
 use alt_process::stop::{Stop, Stoppable};

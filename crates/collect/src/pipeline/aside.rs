@@ -10,6 +10,7 @@ use alt_line::batch::FileRef;
 use alt_line::checkpoint::Proof;
 use alt_line::hit::Reason;
 use alt_line::lines::Line;
+use alt_line::outcome::{Outcome, Processed};
 use alt_process::clock;
 use alt_process::fault;
 use alt_store::files::Which;
@@ -168,7 +169,7 @@ impl Loader {
             self.at = aside.reading.offset();
             match aside.reading.step()? {
                 Step::New(line, _) if is_set_aside => {
-                    self.work.batch.filtered(line.offset, line.span, line.bytes);
+                    self.work.batch.add(&Processed { line: &line, outcome: Outcome::Filtered });
                 }
                 Step::New(line, twins) => {
                     fault::line(line.bytes);

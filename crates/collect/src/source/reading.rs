@@ -17,8 +17,8 @@ use alt_line::aside::{Among, OldSpan};
 use alt_line::batch::{Batch, FileRef};
 use alt_line::checkpoint::{HEAD_BYTES, HEAD_SEARCH_BYTES, Head, Proof, hash, tail_bytes};
 use alt_line::hit::Micros;
+use alt_line::line_id::LineIds;
 use alt_line::lines::{KEPT_BYTES, Line, Lines};
-use alt_line::twins::Twins;
 use alt_process::clock;
 use alt_store::commit::Proves;
 use alt_store::files::{Facts, Reached, Stamp};
@@ -44,7 +44,7 @@ pub struct Belongs {
     pub alt1: bool,
     /// Lines have an id of their own.
     pub lines_have_ids: bool,
-    /// Lines need [`Twins`].
+    /// Lines need [`LineIds`].
     pub twins: bool,
 }
 
@@ -82,7 +82,7 @@ pub struct Reading {
     at_end: bool,
     /// Lines before this are loaded, and only counted as twins.
     warm_until: u64,
-    twins: Option<Twins>,
+    twins: Option<LineIds>,
     lines_have_ids: bool,
     alt1: bool,
     file: FileRef,
@@ -113,9 +113,9 @@ pub struct Reading {
 /// What a line of a file is for.
 pub enum Step<'a> {
     /// To be taken to its end.
-    New(Line<'a>, Option<&'a mut Twins>),
+    New(Line<'a>, Option<&'a mut LineIds>),
     /// Loaded already; only its twins count.
-    Warm(Line<'a>, &'a mut Twins),
+    Warm(Line<'a>, &'a mut LineIds),
     /// There is no whole line at the moment.
     End,
 }

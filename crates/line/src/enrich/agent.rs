@@ -1,9 +1,9 @@
-//! What a user agent says of itself: browser, system, device, and who is behind it.
+//! Classifies user agents: traffic class, browser, operating system, device.
 //!
-//! The rules are data (`data/crawlers.json`, made by `scripts/refresh-crawlers`; an operator can put a
-//! list of their own in its place). Names of crawlers are looked for as they are written, words and
-//! shapes whatever their case; phrases that are known to be harmless (a CUBOT phone) are blanked before
-//! anything is looked for. Judging costs a few microseconds, so that every caller keeps a cache.
+//! The rules are data (`data/crawlers.json`, made by `scripts/refresh-crawlers`; an operator can use another list
+//! instead). Names of crawlers are matched with their case, words and patterns of words without. Phrases that are known
+//! to be harmless (a CUBOT phone) are blanked first. A classification takes a few microseconds, so every caller keeps a
+//! cache.
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::bytes::{RegexSet, RegexSetBuilder};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::row::TrafficClass;
 
-/// A user agent is kept, and known by, at most this many bytes.
+/// At most this many bytes of a user agent are kept, and hashed for its key.
 pub const AGENT_BYTES_MAX: usize = 512;
 
 /// The list that comes with the program.
@@ -34,14 +34,14 @@ pub fn id_of(user_agent: &str) -> i64 {
     i64::from_le_bytes(id)
 }
 
-/// A user agent as `user_agents` has it.
+/// A row of `user_agents`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewAgent {
     /// [`id_of`] it.
     pub id: i64,
     /// Its kept part.
     pub user_agent: String,
-    /// Chrome, Safari, Firefox …; `""` where unknown, as in the next three.
+    /// Chrome, Safari, Firefox …; `""` if unknown, as in the next three fields.
     pub browser: String,
     /// As the browser writes it.
     pub browser_version: String,
@@ -51,24 +51,24 @@ pub struct NewAgent {
     pub os_version: String,
     /// `desktop`, `phone`, `tablet`, `tv`, `console` or `""`.
     pub device: String,
-    /// Who is behind it, by the user agent alone.
+    /// The class by the user agent alone.
     pub traffic_class: TrafficClass,
-    /// The rule that decided that.
+    /// The rule that decided the class.
     pub rule: String,
 }
 
-/// What decided on a user agent.
+/// What decided the class of a user agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AgentRule {
-    /// There is none.
+    /// There is no user agent.
     Empty,
-    /// An entry of the lists, by its place in them.
+    /// An entry of the lists, by its index.
     Listed(u16),
-    /// Nothing is known against it.
+    /// No entry matches.
     Default,
 }
 
-/// The rules by which user agents are judged, ready for use. Shared by all reader threads.
+/// The compiled rules that classify user agents. All reader threads share them.
 #[derive(Debug)]
 pub struct AgentRules {
     /// Every entry, in the order of the four matchers: names, name patterns, words, word patterns.
@@ -80,15 +80,15 @@ pub struct AgentRules {
     word_patterns: Patterns,
 }
 
-/// Patterns. Most are `^text`, which needs no automaton: what is left for one is small enough to be quick.
+/// Patterns. Most are `^text`, which needs no automaton; one for the others is small enough to be fast.
 #[derive(Debug)]
 struct Patterns {
     len: usize,
     any_case: bool,
-    /// The text of `^text`, and its place among the patterns.
+    /// The text of `^text`, and its index among the patterns.
     starts: Vec<(Box<[u8]>, usize)>,
     others: RegexSet,
-    /// The places of the others.
+    /// The indices of the others.
     places: Vec<usize>,
 }
 
@@ -96,11 +96,11 @@ struct Patterns {
 struct Entry {
     text: Box<str>,
     class: TrafficClass,
-    /// The lower, the more an entry has to say where several match.
+    /// Where several entries match, the lowest rank decides.
     rank: u8,
 }
 
-/// A list, as its file has it.
+/// The file with the rules.
 #[derive(Debug, Deserialize)]
 struct File {
     #[serde(default)]
@@ -151,8 +151,7 @@ impl AgentRules {
     /// An operator's own list, in the form of `data/crawlers.json`; it replaces the built-in one.
     ///
     /// # Errors
-    /// Text that is not such a list, an empty list, an empty entry, a pattern that is not a regular
-    /// expression: says which.
+    /// The text is not such a list; the list or an entry is empty; a pattern is no regular expression.
     pub fn from_json(text: &str) -> Result<Self, BadRules> {
         let file: File =
             serde_json::from_str(text).map_err(|e| BadRules(format!("not a list of crawlers: {e}")))?;
@@ -203,12 +202,12 @@ impl AgentRules {
         self.entries.len()
     }
 
-    /// Never: a list without entries is refused.
+    /// Always false: a list without entries is refused.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Who is behind a user agent, and by which rule.
+    /// The class of a user agent, and the rule that decided it.
     pub fn judge(&self, user_agent: &str) -> (TrafficClass, AgentRule) {
         let user_agent = kept(user_agent);
         if user_agent.trim_matches([' ', '-', '"']).is_empty() {
@@ -238,7 +237,7 @@ impl AgentRules {
         }
     }
 
-    /// A rule in words, as `alt explain` shows it and `user_agents.rule` keeps it.
+    /// A rule as text, as `alt explain` shows it and `user_agents.rule` has it.
     pub fn rule_text(&self, rule: AgentRule) -> String {
         match rule {
             AgentRule::Empty => "empty user agent".to_owned(),
@@ -252,16 +251,18 @@ impl AgentRules {
         }
     }
 
-    /// All that is known of a user agent.
+    /// The row of `user_agents` for a user agent.
     pub fn describe(&self, user_agent: &str) -> NewAgent {
-        self.describe_judged(user_agent, self.judge(user_agent))
+        let (traffic_class, rule) = self.judge(user_agent);
+        self.describe_judged(user_agent, traffic_class, rule)
     }
 
-    /// The same of one that was judged already.
+    /// The same for a user agent that was classified already.
     pub fn describe_judged(
         &self,
         user_agent: &str,
-        (traffic_class, rule): (TrafficClass, AgentRule),
+        traffic_class: TrafficClass,
+        rule: AgentRule,
     ) -> NewAgent {
         let user_agent = kept(user_agent);
         let blanked = self.blank_harmless(user_agent).and_then(|b| String::from_utf8(b).ok());
@@ -279,7 +280,7 @@ impl AgentRules {
         }
     }
 
-    /// The user agent with its harmless phrases blanked; `None` where it has none.
+    /// The user agent with its harmless phrases blanked; `None` if it has none.
     fn blank_harmless(&self, user_agent: &str) -> Option<Vec<u8>> {
         let mut blanked: Option<Vec<u8>> = None;
         for found in self.harmless.find_overlapping_iter(user_agent) {
@@ -290,8 +291,9 @@ impl AgentRules {
     }
 }
 
-/// Names come before words, and plain texts before patterns, which say less to who reads the rule. Among names a crawler's own comes before the automated browser that it uses;
-/// among words automation says more than a mere `http`.
+/// The order of precedence. Names come before words, and plain texts before patterns, which tell the reader less. Among
+/// names, a crawler's own comes before that of the automated browser that it uses; among words, those of automation
+/// come before a mere `http`.
 fn rank(class: TrafficClass, generic: bool) -> u8 {
     match (class, generic) {
         (TrafficClass::AiBot, false) => 0,
@@ -305,7 +307,7 @@ fn rank(class: TrafficClass, generic: bool) -> u8 {
     }
 }
 
-/// One automaton over plain texts. The contiguous NFA is the small one: 1,500 names in about 100 KiB.
+/// One automaton for plain texts. The contiguous NFA is the smallest: about 100 KiB for 1,500 names.
 fn texts(texts: &[impl AsRef<str>], any_case: bool) -> Result<AhoCorasick, BadRules> {
     AhoCorasick::builder()
         .match_kind(MatchKind::Standard)
@@ -327,7 +329,7 @@ impl Patterns {
     }
 }
 
-/// `text`, where a pattern is `^text` and the text holds no operator.
+/// The text of a pattern `^text`, if the text contains no operator.
 fn start_of(pattern: &str) -> Option<Box<[u8]>> {
     let mut text = Vec::new();
     let mut bytes = pattern.strip_prefix('^')?.bytes();
@@ -343,7 +345,7 @@ fn start_of(pattern: &str) -> Option<Box<[u8]>> {
     (!text.is_empty()).then(|| text.into())
 }
 
-/// Patterns, made ready, without Unicode tables.
+/// Compiles patterns, without Unicode tables.
 fn patterns(patterns: &[&str], any_case: bool) -> Result<Patterns, BadRules> {
     let build = |of: &[&str]| {
         RegexSetBuilder::new(of)
@@ -364,7 +366,7 @@ fn patterns(patterns: &[&str], any_case: bool) -> Result<Patterns, BadRules> {
         }
     }
     let others = build(&others).map_err(|all| {
-        // Which one is it? The set does not say.
+        // The error of the set does not say which pattern is wrong.
         match patterns.iter().find_map(|p| build(&[p]).err().map(|e| (p, e))) {
             Some((pattern, e)) => BadRules(format!("pattern {pattern:?}: {e}")),
             None => BadRules(format!("the patterns together: {all}")),
@@ -373,7 +375,7 @@ fn patterns(patterns: &[&str], any_case: bool) -> Result<Patterns, BadRules> {
     Ok(Patterns { len: patterns.len(), any_case, starts, others, places })
 }
 
-/// What a user agent runs on.
+/// The browser, operating system and device of a user agent.
 #[derive(Default)]
 struct Machine {
     browser: String,
@@ -383,7 +385,7 @@ struct Machine {
     device: &'static str,
 }
 
-/// Browsers that say of themselves that they are another one too, and what their version stands behind.
+/// Browsers whose user agents name another browser too: the text before their version, and their names.
 #[rustfmt::skip]
 const BROWSERS: &[(&str, &str)] = &[
     ("FBAV/", "Facebook"), ("FBAN/", "Facebook"), ("MetaIAB Facebook", "Facebook"), ("Instagram ", "Instagram"),
@@ -395,7 +397,7 @@ const BROWSERS: &[(&str, &str)] = &[
 ];
 
 impl Machine {
-    /// `blanked`: without the phrases that woothee would take for a crawler too.
+    /// `blanked` is the user agent without the phrases that woothee would take for a crawler.
     fn of(user_agent: &str, blanked: &str) -> Self {
         let has = |text: &str| user_agent.contains(text);
         let mut machine = match woothee::parser::Parser::new().parse(blanked) {

@@ -1,17 +1,17 @@
-//! What was found out about texts that come again and again: user agents, environments, addresses. A table of fixed size.
+//! A cache for texts that occur again and again: user agents, environments, URLs. It is set-associative, of fixed size.
 //!
-//! Each text has eight places where it may stand, so that a look-up is eight comparisons of a number whatever comes in,
-//! and a flood of made-up texts costs hits in the cache and never memory. Of those that get a row of their own in the
-//! database, no more than so many are stored in an hour.
+//! A text has eight places where it may be, so a look-up compares eight hashes at most, and a flood of made-up texts
+//! lowers the rate of hits but takes no memory. For texts that get a row of their own in the database, the number that
+//! is stored in an hour is limited.
 
 /// Places in the table. With 512 bytes a user agent, the table is never larger than 2.5 MiB.
 const PLACES: usize = 4096;
 const WAYS: usize = 8;
 
-/// Texts that are stored anew in an hour; beyond it rows do without.
+/// How many new texts are stored in an hour; rows with others have NULL instead of a key.
 pub(super) const STORED_PER_HOUR: usize = 20_000;
 
-/// A text that was met, and what was found out about it.
+/// A text in the cache, and what is known of it.
 #[derive(Debug)]
 struct Known<T> {
     text: Box<str>,
@@ -20,7 +20,7 @@ struct Known<T> {
     met: bool,
 }
 
-/// The table.
+/// The cache.
 #[derive(Debug)]
 pub(super) struct Cache<T> {
     places: Vec<Option<Known<T>>>,
@@ -28,12 +28,12 @@ pub(super) struct Cache<T> {
 }
 
 impl<T> Cache<T> {
-    /// Knows nothing yet.
+    /// An empty cache.
     pub(super) fn new() -> Self {
         Cache { places: (0..PLACES).map(|_| None).collect(), hand: 0 }
     }
 
-    /// What is known of a text; of one that is met for the first time, `look` finds it out.
+    /// What is known of a text; `look` finds it out if the cache does not have it.
     pub(super) fn of(&mut self, text: &str, look: impl FnOnce() -> T) -> &mut T {
         let hash = hash(text.as_bytes());
         let high = usize::from(u16::try_from(hash >> 48).expect("16 bits are left"));
@@ -42,8 +42,8 @@ impl<T> Cache<T> {
         let found = ways.iter().position(|k| k.as_ref().is_some_and(|k| k.hash == hash && *k.text == *text));
         let at = found.unwrap_or_else(|| {
             self.hand = (self.hand + 1) % WAYS;
-            // A free place, or the first that was not met again since this last came by. Those met only once
-            // go first, so that a flood of them leaves those in use where they are.
+            // A free place, or the first text that did not occur again since the hand passed it last. Texts that
+            // occurred only once leave first, so a flood of them does not replace texts in use.
             let hand = self.hand;
             let leaves = |k: &mut Option<Known<T>>| !k.as_mut().is_some_and(|k| std::mem::take(&mut k.met));
             let at = (0..WAYS).map(|i| (hand + i) % WAYS).find(|i| leaves(&mut ways[*i])).unwrap_or(hand);
@@ -56,30 +56,30 @@ impl<T> Cache<T> {
     }
 }
 
-/// Texts that get a row of their own in the database, which rows of events refer to.
+/// Texts that get a row of their own in the database, to which rows of events refer.
 #[derive(Debug)]
 pub(super) struct Dimension<T> {
     cache: Cache<Member<T>>,
     left: usize,
 }
 
-/// One of them, as rows need it.
+/// Such a text, as far as rows need it.
 #[derive(Debug)]
 pub(super) struct Member<T> {
-    /// What was found out about it.
+    /// What is known of it.
     pub(super) what: T,
-    /// The database has it, or gets it with this batch.
+    /// The database has it, or will have it with this batch.
     pub(super) is_stored: bool,
     is_told: bool,
 }
 
 impl<T> Dimension<T> {
-    /// Knows nothing yet.
+    /// With an empty cache.
     pub(super) fn new() -> Self {
         Dimension { cache: Cache::new(), left: STORED_PER_HOUR }
     }
 
-    /// As [`Cache::of`]; `tell` is called where the loader has to be told of it.
+    /// As [`Cache::of`]; calls `tell` if the loader has to store the text.
     pub(super) fn of(&mut self, text: &str, look: impl FnOnce() -> T, tell: impl FnOnce(&T)) -> &Member<T> {
         let member = self.cache.of(text, || Member { what: look(), is_stored: false, is_told: false });
         if !member.is_stored && self.left > 0 {
@@ -93,18 +93,18 @@ impl<T> Dimension<T> {
         member
     }
 
-    /// Another hour begins: more may be stored.
+    /// Begins another hour, in which the full number may be stored.
     pub(super) fn begin_hour(&mut self) {
         self.left = STORED_PER_HOUR;
     }
 
-    /// Forgets of which the loader was told: it is told of all again when they are next met.
+    /// Forgets which texts the loader was told of: it is told again of each that occurs.
     pub(super) fn forget_told(&mut self) {
         self.cache.places.iter_mut().flatten().for_each(|k| k.what.is_told = false);
     }
 }
 
-/// Spreads texts over the table. Not secret: who finds collisions gains a slow cache for themselves.
+/// Distributes texts over the table. It needs no secret: collisions only make the cache miss.
 fn hash(bytes: &[u8]) -> u64 {
     const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
     let mut chunks = bytes.chunks_exact(8);
@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(steady_told, 1);
         assert_eq!(told, STORED_PER_HOUR - 1);
         assert_eq!(names.cache.places.len(), PLACES);
-        // What has its place keeps it, and is told again after all was forgotten; what has none may have it in an hour.
+        // A text that is stored stays so, and is told again after `forget_told`; another may be stored an hour later.
         names.forget_told();
         assert!(names.of("steady", || -2, |_| steady_told += 1).is_stored);
         assert_eq!(steady_told, 2);

@@ -1,4 +1,4 @@
-//! The local day in which a hit happened: its salt is the visitor's.
+//! The local day in which a hit happened; it has the salt for the visitor's hash.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -6,26 +6,26 @@ use jiff::{Timestamp, ToSpan};
 
 use crate::hit::Micros;
 
-/// A day of a place's calendar, and the time that it takes: 23 to 25 hours where clocks are changed.
+/// A day in a time zone: 23 to 25 hours if clocks are changed in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LocalDay {
     /// The day.
     pub date: Date,
     /// Its first microsecond.
     pub from: Micros,
-    /// The first microsecond that is no longer of it.
+    /// The first microsecond after it.
     pub until: Micros,
 }
 
 impl LocalDay {
-    /// Whether a time is of this day: spares the next look at the calendar.
+    /// Whether a time is in this day.
     pub fn contains(&self, at: Micros) -> bool {
         self.from <= at && at < self.until
     }
 }
 
-/// The day in which `at` falls in the zone. Total: times outside of the calendar (years −9999 to 9999)
-/// are taken as its ends.
+/// The day of the zone that contains `at`. A time outside of the calendar (years −9999 to 9999) counts as the nearest
+/// time within.
 pub fn local_day(time_zone: &TimeZone, at: Micros) -> LocalDay {
     let at = at.clamp(Timestamp::MIN.as_microsecond(), Timestamp::MAX.as_microsecond());
     let here = Timestamp::from_microsecond(at).unwrap_or(Timestamp::UNIX_EPOCH).to_zoned(time_zone.clone());
@@ -76,7 +76,7 @@ mod tests {
             "2025-10-26T12:00:00Z",
             ("2025-10-26", "2025-10-25T22:00:00Z", "2025-10-26T23:00:00Z"),
         );
-        // Midnight itself is skipped where clocks go forward at 0:00.
+        // Midnight itself is skipped if clocks go forward at 0:00.
         check(
             "America/Santiago",
             "2024-09-08T12:00:00Z",

@@ -1,22 +1,22 @@
-//! Where a browser runs, as far as it says: language, time zone, screen, and the beacon that speaks for it.
+//! The environment of a browser, as far as the hit states it: language, time zone, screen, version of the beacon.
 //!
-//! Thousands of rows say the same of it, so it stands in `environments` once. What is odd (longer than anybody's, or
-//! something to be masked) is not let in there and stays with its row.
+//! Thousands of rows have the same environment, so each is stored in `environments` once. An unusual environment (very
+//! long, or with something to mask) is not stored there; it stays in the row's `params`.
 
 use std::fmt::Write as _;
 
 use super::mask;
 use crate::hit::Hit;
 
-/// The longest time zone has 32.
+/// The longest name of a time zone has 32.
 const TIME_ZONE_BYTES_MAX: usize = 64;
 
 const VERSION_BYTES_MAX: usize = 32;
 
-/// What a row of `environments` says; `""` and `None` where it is not known.
+/// A row of `environments`; `""` and `None` for what is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Environment {
-    /// The first 8 bytes of the BLAKE3 hash of what follows, written as one text (`sql/0005_environments.sql` says how).
+    /// The first 8 bytes of the BLAKE3 hash of the other fields, as one text (see `sql/0005_environments.sql`).
     pub id: i64,
     /// The first language of the Accept-Language header, a tag of BCP 47.
     pub language: String,
@@ -30,7 +30,7 @@ pub struct Environment {
     pub beacon_version: String,
 }
 
-/// What a hit says of it.
+/// An environment, as a hit states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Said<'a> {
     pub(super) language: &'a str,
@@ -51,8 +51,8 @@ impl<'a> Said<'a> {
         }
     }
 
-    /// Writes what stands for all of it: the texts, each with a NUL behind it, which no text has in it, then width and
-    /// height. `false`, and nothing written, where nothing is said, or more than fits.
+    /// Writes the text that is hashed for the key: each text followed by a NUL, which no text contains, then width and
+    /// height. `false`, and nothing is written, if the hit states nothing, or a text is too long.
     pub(super) fn name(&self, out: &mut String) -> bool {
         let nothing = self.language.is_empty()
             && self.time_zone.is_empty()
@@ -75,7 +75,7 @@ impl<'a> Said<'a> {
         true
     }
 
-    /// The key of what is said, by its `name`; `None` where there is something to mask.
+    /// The key of the environment with this `name`; `None` if something in it has to be masked.
     pub(super) fn id(&self, name: &str) -> Option<i64> {
         let mut masked = String::new();
         if mask::value(self.time_zone, &mut masked) || mask::value(self.beacon_version, &mut masked) {
@@ -86,7 +86,7 @@ impl<'a> Said<'a> {
         Some(i64::from_le_bytes(id))
     }
 
-    /// What is stored of it.
+    /// The row to store.
     pub(super) fn environment(&self, id: i64) -> Environment {
         Environment {
             id,
@@ -99,7 +99,7 @@ impl<'a> Said<'a> {
     }
 }
 
-/// The first language tag of an Accept-Language header; `""` where it is none.
+/// The first language tag of an Accept-Language header; `""` if it is no valid tag.
 fn language(header: &str) -> &str {
     let end = header.bytes().position(|b| matches!(b, b',' | b';')).unwrap_or(header.len());
     let tag = header[..end].trim();
@@ -163,7 +163,7 @@ mod tests {
             environment.id
         });
         assert_eq!(ids.collect::<std::collections::HashSet<_>>().len(), others.len());
-        // Fixed, or all of them would be stored a second time by another version.
+        // Fixed: with other keys, another version would store all environments again.
         let said = Said::of(&hit);
         assert_eq!(named(&said).unwrap(), "de-DE\0Europe/Berlin\x001\x001920x1080");
         assert_eq!(said.id(&named(&said).unwrap()).unwrap(), -3_888_553_779_899_913_380);

@@ -1,14 +1,14 @@
-//! How long the texts of a row may be, in bytes. A longer one is masked, then cut at a character.
+//! How long the texts of a row may be, in bytes. A longer text is masked first, and then cut at a character boundary.
 //!
-//! In this order, so that a cut never parts a secret from what shows that it is one: what is kept is the beginning of a text
-//! that is masked already. A row of which anything was cut says so (`cut` in `params`). What nginx takes of a request is
-//! 16 KiB, so that only a line of another origin, or a body that was sent compressed, comes near most of these.
+//! A cut before masking could separate a secret from the name that shows that it is one. If anything of a row was cut,
+//! `params` has `cut`. nginx takes at most 16 KiB of a request, so only lines of other servers, or bodies that were
+//! sent compressed, come near most of these lengths.
 
-/// A host with its port: a name of the DNS has 253 at the most.
+/// A host with its port; a DNS name has at most 253.
 pub(super) const HOST: usize = 512;
 
-/// Path, query and referrer, each: an address of so many bytes is kept whole.
-pub(super) const ADDRESS: usize = 8 * 1024;
+/// Path, query and referrer, each; so a URL of this length is kept whole.
+pub(super) const URL: usize = 8 * 1024;
 
 /// Identifiers and types: of session, user, sub-account, module, entity, event and trace.
 pub(super) const NAME: usize = 1024;
@@ -17,16 +17,16 @@ pub(super) const NAME: usize = 1024;
 /// parameter.
 pub(super) const TEXT: usize = 2 * 1024;
 
-/// The method of the request, as a format has it that is not ours.
+/// The method of a request, in formats other than `alt1`.
 pub(super) const METHOD: usize = 64;
 
 /// The name of a custom parameter.
 pub(super) const CUSTOM_NAME: usize = 256;
 
-/// The value of a custom parameter. JSON that is longer is kept as the text that it is, and cut.
+/// The value of a custom parameter. JSON that is longer is cut and kept as text.
 pub(super) const CUSTOM_VALUE: usize = 16 * 1024;
 
-/// The beginning of `text` that is kept, where at `most` so many bytes are; notes in `was_cut` whether that is less.
+/// The first bytes of `text`, at most `most`, up to a character boundary; sets `was_cut` if these are not all.
 pub(super) fn cut<'t>(text: &'t str, most: usize, was_cut: &mut bool) -> &'t str {
     if text.len() <= most {
         return text;

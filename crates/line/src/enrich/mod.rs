@@ -1,18 +1,14 @@
-//! Hits to rows: who it was as far as that may be kept, what they used, where on the site it was, and
-//! nothing secret or personal that happened to stand in an address.
+//! Hits to rows: adds the visitor, user agent, environment and traffic class, and masks what is secret or personal.
 //!
-//! It knows no database: applications, salts and rules are handed in, and user agents met for the first
-//! time are handed out. Invariants: every hit gets an answer, whatever its texts hold; an opted-out hit
-//! leaves without visitor, user, session and address; no text leaves unmasked by another way than the one
-//! that is documented at its field.
+//! The caller passes in applications, salts and rules, and takes the user agents and environments that are new.
+//! Invariants: every hit has an outcome, whatever its texts contain; the row of an opted-out hit has no visitor, user,
+//! session and address; every text is masked as this list says.
 //!
-//! What is masked where: page address and referrer by name and value; custom parameters by name and value,
-//! also within JSON; title, text, search term, element, UTM values, and the path by value; `user_id`,
-//! `session_id`, `client_sub_id` are left out where they are an e-mail address or a token (a `***` would
-//! make one person of many); other identifiers by value, without card numbers. What is longer than `length` says is cut
-//! after that.
+//! Masked by name and value: the page's URL, the referrer, custom parameters (also within JSON). Masked by value:
+//! title, text, search term, element, UTM values, the path; other identifiers, but not for card numbers. `user_id`,
+//! `session_id` and `client_sub_id` are left out if they contain an e-mail address or a token (a `***` would make one
+//! person of many). Texts that are longer than `length` allows are cut after they were masked.
 
-mod address;
 pub mod agent;
 mod cache;
 pub mod day;
@@ -21,6 +17,7 @@ mod length;
 pub mod mask;
 mod params;
 pub mod url;
+mod url_cache;
 pub mod visitor;
 
 use std::sync::Arc;
@@ -35,14 +32,14 @@ pub use visitor::IpPolicy;
 use super::arena::Arena;
 use super::hit::{Hit, NonHit};
 use super::row::{Row, TrafficClass};
-use address::{Address, Addresses};
 use agent::AgentRule;
 use cache::Dimension;
 use environment::Said;
 use mask::Names;
 use url::Parts;
+use url_cache::{CachedUrl, UrlCache};
 
-/// An application, as enriching needs it.
+/// An application, as far as enriching needs it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct App {
     /// Its key in the database.
@@ -53,20 +50,20 @@ pub struct App {
     pub name: String,
     /// IANA name of its time zone.
     pub time_zone: String,
-    /// Hosts that its pages are on, with all below them; empty: any.
+    /// The domains of its pages, subdomains included; empty for any.
     pub allowed_domains: Vec<String>,
     /// `applications.settings`.
     pub settings: AppSettings,
 }
 
-/// `applications.settings`: what an application may decide for itself. Unknown keys are ignored.
+/// `applications.settings`: settings of a single application. Unknown keys are ignored.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct AppSettings {
     /// Whether hits of crawlers, monitors and automated browsers become rows.
     pub store_crawlers: bool,
-    /// The parameters that keep their values, in queries and among the custom ones; all others lose them,
-    /// but for `utm_…`. `None`: those keep them whose name and value look harmless.
+    /// The parameters that keep their values, of queries and custom ones; all others except `utm_…` lose them. `None`:
+    /// a parameter keeps its value unless its name or value looks secret or personal.
     pub query_allow: Option<Vec<String>>,
 }
 
@@ -76,30 +73,30 @@ impl Default for AppSettings {
     }
 }
 
-/// What is done for a visitor who asked not to be tracked (`Sec-GPC`, `DNT`).
+/// How hits of visitors are treated who ask not to be tracked (`Sec-GPC`, `DNT`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GpcPolicy {
     /// The row is kept without visitor, user, session and address.
     #[default]
     Anonymous,
-    /// Nothing.
+    /// The row is like any other.
     Ignore,
     /// The hit is counted and not kept.
     Drop,
 }
 
-/// The operator's choices.
+/// The operator's settings for privacy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 pub struct Privacy {
     /// How much of an address is stored.
     pub ip: IpPolicy,
-    /// What `Sec-GPC` and `DNT` do.
+    /// What `Sec-GPC` and `DNT` change.
     pub gpc: GpcPolicy,
 }
 
-/// What becomes of a hit.
+/// What a hit becomes.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(clippy::large_enum_variant)] // one lives at a time, on the stack
 pub enum Enriched<'a> {
@@ -109,19 +106,19 @@ pub enum Enriched<'a> {
     NonHit(NonHit),
 }
 
-/// Makes rows of hits. One per reader thread: it remembers what rows refer to and has buffers of its own.
+/// Makes rows of hits. Each reader thread has its own, with a cache of what rows refer to and with buffers.
 #[derive(Debug)]
 pub struct Enricher {
     rules: Arc<AgentRules>,
     privacy: Privacy,
     agents: Dimension<Agent>,
     environments: Dimension<Option<i64>>,
-    addresses: Addresses,
+    urls: UrlCache,
     new: New,
     buffers: Buffers,
 }
 
-/// What rows refer to and the database may not have yet.
+/// What rows refer to, as far as the database may not have it yet.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct New {
     /// For `user_agents`.
@@ -131,14 +128,14 @@ pub struct New {
 }
 
 impl New {
-    /// Adds `more` of it.
+    /// Adds `more`.
     pub fn extend(&mut self, more: New) {
         self.agents.extend(more.agents);
         self.environments.extend(more.environments);
     }
 }
 
-/// A user agent as rows need it.
+/// A user agent, as far as rows need it.
 #[derive(Debug, Clone, Copy)]
 struct Agent {
     id: i64,
@@ -146,36 +143,36 @@ struct Agent {
     rule: AgentRule,
 }
 
-/// Reused from hit to hit, so that the usual hit allocates nothing.
+/// Buffers that are used again for each hit, so that a usual hit allocates nothing.
 #[derive(Debug, Default)]
 struct Buffers {
     name: String,
     masked: String,
     decoded: String,
     params: String,
-    /// A text of this hit is kept in part.
+    /// A text of this hit was cut.
     was_cut: bool,
 }
 
-/// Buffers that one enormous line made large are given back.
+/// Larger buffers, after an enormous line, are freed.
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 
 impl Enricher {
-    /// An enricher that remembers nothing yet.
+    /// An enricher with empty caches.
     pub fn new(rules: Arc<AgentRules>, privacy: Privacy) -> Self {
         Enricher {
             rules,
             privacy,
             agents: Dimension::new(),
             environments: Dimension::new(),
-            addresses: Addresses::new(),
+            urls: UrlCache::new(),
             new: New::default(),
             buffers: Buffers::default(),
         }
     }
 
-    /// Makes a row of a hit. `salt` is that of the application's local day in which the hit happened;
-    /// `None`: the day is dead, and nobody can be told from anybody.
+    /// Makes a row of a hit. `salt` is that of the application's local day in which the hit happened; `None`: the day's
+    /// salt was deleted, and the row has no visitor.
     pub fn enrich<'a>(
         &mut self,
         hit: &Hit<'a>,
@@ -195,12 +192,12 @@ impl Enricher {
             Some(list) => Names::Allow(list),
             None => Names::Secret,
         };
-        let page = self.addresses.of(hit.page_url, names);
+        let page = self.urls.of(hit.page_url, names);
         let (traffic_class, _) = classify(hit, app, &page.parts, class, rule);
         if !app.settings.store_crawlers && is_crawler(traffic_class) {
             return Enriched::NonHit(NonHit::Crawler);
         }
-        let came_from = self.addresses.of(hit.referrer, names);
+        let came_from = self.urls.of(hit.referrer, names);
         let anonymous = hit.opted_out && self.privacy.gpc == GpcPolicy::Anonymous;
         let ip = hit.ip.filter(|_| !anonymous);
         let said = Said::of(hit);
@@ -228,7 +225,7 @@ impl Enricher {
         let client_sub_id = person(hit.client_sub_id, false);
         let method = length::cut(hit.method, length::METHOD, &mut buffers.was_cut);
         let trace_id = length::cut(hit.trace_id, length::NAME, &mut buffers.was_cut);
-        // Last, because it says whether anything was cut.
+        // Comes last, because it contains whether anything was cut.
         let params = {
             let said = Some(&said).filter(|_| environment_id.is_none());
             params::write(hit, said, &page, names, buffers, arena)
@@ -280,25 +277,25 @@ impl Enricher {
         })
     }
 
-    /// What was met since the last call, and was not told of before: the loader stores it.
+    /// What rows since the last call are the first to refer to; the loader stores it.
     pub fn take_new(&mut self) -> New {
         std::mem::take(&mut self.new)
     }
 
-    /// Another hour begins, in which as many names may be stored again.
+    /// Begins another hour, in which the full number of new user agents and environments may be stored.
     pub fn begin_hour(&mut self) {
         self.agents.begin_hour();
         self.environments.begin_hour();
     }
 
-    /// Forgets what was told (after a lost connection or a rollback): all is told again when next met.
+    /// After a lost connection or a rollback: [`Enricher::take_new`] returns everything again when it next occurs.
     pub fn forget_told(&mut self) {
         self.agents.forget_told();
         self.environments.forget_told();
         self.new = New::default();
     }
 
-    /// Looks a user agent up, and whether the database has it; `None` where there is none.
+    /// Looks up a user agent, and whether the database has it; `None` if the text is empty.
     fn meet(&mut self, user_agent: &str) -> Option<(Agent, bool)> {
         let user_agent = agent::kept(user_agent);
         if user_agent.is_empty() {
@@ -309,12 +306,12 @@ impl Enricher {
             let (class, rule) = rules.judge(user_agent);
             Agent { id: id_of(user_agent), class, rule }
         };
-        let tell = |agent: &Agent| new.push(rules.describe_judged(user_agent, (agent.class, agent.rule)));
+        let tell = |agent: &Agent| new.push(rules.describe_judged(user_agent, agent.class, agent.rule));
         let known = self.agents.of(user_agent, look, tell);
         Some((known.what, known.is_stored))
     }
 
-    /// Key of the environment; `None` where it stays with the row.
+    /// Key of the environment; `None` if it stays in the row.
     fn environment(&mut self, said: &Said<'_>) -> Option<i64> {
         let (name, new) = (&mut self.buffers.name, &mut self.new.environments);
         name.clear();
@@ -327,25 +324,25 @@ impl Enricher {
     }
 }
 
-/// What is kept of a page's address.
+/// What is kept of a page's URL.
 struct Page<'a> {
     host: &'a str,
     path: &'a str,
     query: &'a str,
-    /// Its query as it was sent, where there may be more in it that is kept elsewhere.
+    /// Its query as it was sent, if it may contain parameters that are kept elsewhere too; else `""`.
     sent_query: &'a str,
 }
 
 impl<'a> Page<'a> {
     fn of(
         hit: &Hit<'a>,
-        address: &Address<'a>,
+        url: &CachedUrl<'a>,
         names: Names<'_>,
         buffers: &mut Buffers,
         arena: &mut Arena<'a>,
     ) -> Self {
-        let parts = &address.parts;
-        if address.is_plain {
+        let parts = &url.parts;
+        if url.is_plain {
             let path = if parts.path.is_empty() { "/" } else { parts.path };
             return Page { host: parts.authority, path, query: parts.query, sent_query: "" };
         }
@@ -354,14 +351,14 @@ impl<'a> Page<'a> {
             host: host(page_host(hit, parts), buffers, arena),
             path: path(parts, names, look, buffers, arena),
             query: buffers
-                .keep(parts.query, length::ADDRESS, arena, |text, out| mask::query(text, names, look, out)),
+                .keep(parts.query, length::URL, arena, |text, out| mask::query(text, names, look, out)),
             sent_query: parts.query,
         }
     }
 }
 
 impl Buffers {
-    /// The text as `write` masks it; the text itself where there was nothing to mask. At `most` so many bytes of it.
+    /// At most `most` bytes of the text as `write` masks it, or of the text itself if `write` finds nothing to mask.
     fn keep<'a>(
         &mut self,
         text: &'a str,
@@ -380,19 +377,19 @@ impl Buffers {
         }
     }
 
-    /// What was written to `masked`, at `most` so many bytes of it.
+    /// At most `most` bytes of what was written to `masked`.
     fn keep_masked<'a>(&mut self, most: usize, arena: &mut Arena<'a>) -> &'a str {
         arena.copy(length::cut(&self.masked, most, &mut self.was_cut))
     }
 }
 
-/// Whether an application that does not store crawlers does without this class. `suspect` stays: a person
-/// may be behind it.
+/// Whether an application that does not store crawlers leaves out this class. It keeps `suspect`, which may be a
+/// person.
 fn is_crawler(class: TrafficClass) -> bool {
     matches!(class, TrafficClass::Bot | TrafficClass::AiBot | TrafficClass::Headless | TrafficClass::Monitor)
 }
 
-/// What decided on the class of a hit.
+/// What decided the class of a hit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Decided {
     Automation,
@@ -400,9 +397,9 @@ enum Decided {
     Host,
 }
 
-/// The browser's own word that it is automated, then the user agent, then the page's host. A hit without a
-/// page (an app, a server) is not suspect; a page with a scheme is, unless its host is allowed, `localhost`
-/// and saved pages included.
+/// The class of a hit: first by the browser's statement that it is automated, then by the user agent, then by the
+/// page's host. A hit without a page (an app, a server) is not suspect. A page with a scheme is suspect unless its host
+/// is allowed; this includes `localhost` and saved pages.
 fn classify(
     hit: &Hit<'_>,
     app: &App,
@@ -425,8 +422,8 @@ fn classify(
     (class, Decided::Agent(rule))
 }
 
-/// The page's host and port. A path alone is on the host of the request where the line is a site's own log
-/// (which names no application); a beacon's path is on no host, for its request went to the collector.
+/// The page's host and port. If the page is only a path, then in a site's own log (which names no application) its host
+/// is that of the request; a beacon's path has no host, because the request went to the collector.
 fn page_host<'a>(hit: &Hit<'a>, page: &Parts<'a>) -> &'a str {
     if page.scheme.is_empty() && page.authority.is_empty() {
         if hit.app_key.is_empty() {
@@ -439,10 +436,10 @@ fn page_host<'a>(hit: &Hit<'a>, page: &Parts<'a>) -> &'a str {
     }
 }
 
-/// A host in lower case. What no host looks like is masked by value as all text is.
+/// A host in lower case, masked by value as any text is.
 fn host<'a>(text: &'a str, buffers: &mut Buffers, arena: &mut Arena<'a>) -> &'a str {
     let text = buffers.keep(text, length::HOST, arena, mask::value);
-    // Without an end on the way, so that many bytes are looked at at once.
+    // Without an early exit, so that the compiler compares many bytes at once.
     if !text.bytes().fold(false, |upper, b| upper | b.is_ascii_uppercase()) {
         return text;
     }
@@ -454,7 +451,7 @@ fn host<'a>(text: &'a str, buffers: &mut Buffers, arena: &mut Arena<'a>) -> &'a 
     })
 }
 
-/// The path, with the route of a single-page application behind it, masked.
+/// The path, followed by the route of a single-page application, masked.
 fn path<'a>(
     page: &Parts<'a>,
     names: Names<'_>,
@@ -464,13 +461,13 @@ fn path<'a>(
 ) -> &'a str {
     let path = if page.path.is_empty() && !page.authority.is_empty() { "/" } else { page.path };
     if page.route.is_empty() {
-        return buffers.keep(path, length::ADDRESS, arena, |text, out| mask::path(text, look, out));
+        return buffers.keep(path, length::URL, arena, |text, out| mask::path(text, look, out));
     }
     let out = &mut buffers.masked;
     out.clear();
     masked_or_not(path, out, |text, out| mask::path(text, look, out));
     push_route(page.route, names, look, out);
-    buffers.keep_masked(length::ADDRESS, arena)
+    buffers.keep_masked(length::URL, arena)
 }
 
 fn push_route(route: &str, names: Names<'_>, look: bool, out: &mut String) {
@@ -509,27 +506,27 @@ fn referrer<'a>(
     if !parts.route.is_empty() {
         push_route(parts.route, names, look, out);
     }
-    let kept = length::cut(&buffers.masked, length::ADDRESS, &mut buffers.was_cut);
+    let kept = length::cut(&buffers.masked, length::URL, &mut buffers.was_cut);
     match whole.get(..kept.len()) {
         Some(head) if head == kept => head,
         _ => arena.copy(kept),
     }
 }
 
-/// An identifier of a person as the site gave it, unless it is personal data by itself.
+/// An identifier of a person as the site sent it, unless it is personal data by itself.
 fn person(id: &str, anonymous: bool) -> &str {
     if anonymous || mask::personal_id(id) { "" } else { id }
 }
 
-/// What `alt explain` says of a hit.
+/// What `alt explain` shows about a hit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
-    /// Who is behind it.
+    /// Who sent it.
     pub traffic_class: TrafficClass,
     /// The rule that decided: `crawler:GPTBot`, `monitor:UptimeRobot`, `headless:HeadlessChrome`,
     /// `automation flag`, `host not allowed: HOST`, `empty user agent` or `default`.
     pub rule: String,
-    /// What the user agent says of itself.
+    /// What the user agent states about itself.
     pub agent: NewAgent,
     /// Why the hit would not become a row.
     pub dropped: Option<NonHit>,
@@ -537,7 +534,7 @@ pub struct Explanation {
     pub anonymous: bool,
 }
 
-/// Which rules decide on a hit, and how.
+/// How a hit is classified, and by which rule.
 pub fn explain(rules: &AgentRules, privacy: Privacy, hit: &Hit<'_>, app: &App) -> Explanation {
     let page = Parts::of(hit.page_url);
     let (class, rule) = rules.judge(hit.user_agent);

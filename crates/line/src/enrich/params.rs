@@ -1,7 +1,7 @@
-//! `params`: all that an event says and no column holds, as the text of one JSON object.
+//! `params`: everything that an event states and no column has, as the text of one JSON object.
 //!
-//! Named keys come first, always in one order; what the site sends of its own stands under `custom`, so
-//! that its names can never be taken for ours. Nothing to say: no object at all.
+//! Keys that this program names come first, always in the same order. The site's own parameters are under `custom`, so
+//! that their names cannot collide with these keys. If there is nothing to write, there is no object.
 
 use std::fmt::Write as _;
 
@@ -13,19 +13,19 @@ use super::{Buffers, Page, length};
 use crate::arena::Arena;
 use crate::hit::{Hit, Value};
 
-/// An object under construction.
+/// Writes a JSON object.
 pub(super) struct Object<'o> {
     out: &'o mut String,
     empty: bool,
 }
 
 impl<'o> Object<'o> {
-    /// Begins an object; it is written with its first member.
+    /// Begins an object; the first member writes its brace.
     pub(super) fn new(out: &'o mut String) -> Self {
         Object { out, empty: true }
     }
 
-    /// Begins a member of any name.
+    /// Begins a member with any name.
     pub(super) fn key(&mut self, name: &str) -> &mut String {
         self.out.push(if self.empty { '{' } else { ',' });
         self.empty = false;
@@ -34,7 +34,7 @@ impl<'o> Object<'o> {
         self.out
     }
 
-    /// Begins a member of a name of ours, which needs no escapes.
+    /// Begins a member with a name that needs no escapes.
     fn own_key(&mut self, name: &'static str) -> &mut String {
         self.out.push_str(if self.empty { "{\"" } else { ",\"" });
         self.empty = false;
@@ -43,28 +43,28 @@ impl<'o> Object<'o> {
         self.out
     }
 
-    /// A member of text; absent where the text is.
+    /// Writes a text, unless it is empty.
     pub(super) fn text(&mut self, name: &'static str, text: &str) {
         if !text.is_empty() {
             quote(text, self.own_key(name));
         }
     }
 
-    /// A member of a number; absent where it is.
+    /// Writes a number, if there is one.
     pub(super) fn number(&mut self, name: &'static str, number: Option<i32>) {
         if let Some(number) = number {
             write!(self.own_key(name), "{number}").expect("a string takes all");
         }
     }
 
-    /// A member that is only ever true.
+    /// Writes `true` if the flag is set.
     pub(super) fn flag(&mut self, name: &'static str, set: bool) {
         if set {
             self.own_key(name).push_str("true");
         }
     }
 
-    /// Ends the object, if it was begun.
+    /// Ends the object, if it has a member.
     pub(super) fn end(self) {
         if !self.empty {
             self.out.push('}');
@@ -72,15 +72,15 @@ impl<'o> Object<'o> {
     }
 }
 
-/// Parameters of advertising that are lifted out of the page's query. The identifiers of ad clicks are
-/// kept as they came: they say which advertisement was paid for.
+/// Parameters of advertising that are taken from the page's query. The identifiers of ad clicks are kept as they were
+/// sent: they identify the advertisement that was paid for.
 #[rustfmt::skip]
 const CAMPAIGN: &[&str] = &[
     "utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "utm_id",
     "gclid", "gbraid", "wbraid", "dclid", "fbclid", "msclkid", "ttclid", "twclid", "li_fat_id", "yclid",
 ];
 
-/// The values of [`CAMPAIGN`] in a query, undecoded, the first of each name.
+/// The values of [`CAMPAIGN`] in a query, not decoded; of each name the first.
 fn campaign(query: &str) -> [&str; CAMPAIGN.len()] {
     let mut found = [""; CAMPAIGN.len()];
     for pair in query.split(['&', ';']) {
@@ -99,8 +99,8 @@ pub(super) fn has_campaign(query: &str) -> bool {
     campaign(query) != [""; CAMPAIGN.len()]
 }
 
-/// Writes what belongs there of a hit; `""` where there is nothing. `said` is the environment, where it has no row of its
-/// own.
+/// The `params` of a hit; `""` if there is nothing to write. `said` is the environment, if `environments` does not have
+/// it.
 pub(super) fn write<'a>(
     hit: &Hit<'a>,
     said: Option<&Said<'_>>,
@@ -150,7 +150,7 @@ pub(super) fn write<'a>(
     if !hit.params.is_empty() {
         custom(&hit.params, names, masked, was_cut, object.key("custom"));
     }
-    // Of what is cut here is not known sooner.
+    // The texts above may have been cut, so this is known only now.
     object.flag("cut", *was_cut && !hit.cut);
     object.end();
     arena.copy(params)
@@ -189,7 +189,7 @@ fn custom(
     object.end();
 }
 
-/// Decodes a value of a query; what is not UTF-8 becomes U+FFFD.
+/// Decodes a value of a query; invalid UTF-8 becomes U+FFFD.
 fn decode(raw: &str, out: &mut String) {
     out.clear();
     if !raw.bytes().any(|b| b == b'%' || b == b'+') {

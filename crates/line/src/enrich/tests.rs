@@ -1,4 +1,4 @@
-//! From a hit to a row.
+//! Tests of enriching: from a hit to a row.
 
 use super::*;
 use crate::hit::Value;
@@ -39,7 +39,7 @@ fn with_row<T>(privacy: Privacy, hit: &Hit<'_>, app: &App, see: impl FnOnce(&Row
     }
 }
 
-/// What became of a hit's addresses: host, path, query, referrer, referrer's host.
+/// The parts of a hit's URLs in the row: host, path, query, referrer, referrer's host.
 fn check_urls(hit: &Hit<'_>, expect: [&str; 5]) {
     with_row(Privacy::default(), hit, &app(), |row| {
         let got = [row.url_host, row.url_path, row.url_query, row.referrer, row.referrer_host];
@@ -148,7 +148,7 @@ fn params() {
     "back\\slash\u0001":"\u001f\\\""}}
     "##);
 
-    // A list: the named keys stay, other values go.
+    // With a list, the named parameters keep their values, others lose them.
     let mut listed = app();
     listed.settings.query_allow = Some(vec!["color".to_owned()]);
     hit.page_url = "https://shop.example/?utm_source=a&gclid=G1&color=red&size=9";
@@ -250,7 +250,7 @@ fn traffic_classes_and_their_rules() {
         let got = explain(&rules, Privacy::default(), &hit, &shop);
         assert_eq!((got.traffic_class, got.rule.as_str()), (class, rule), "{hit:?}");
     }
-    // Without a list of domains every host is the site's.
+    // Without a list of domains, every host is allowed.
     let elsewhere = Hit { page_url: "https://evil.test/", ..hit() };
     assert_eq!(explain(&rules, Privacy::default(), &elsewhere, &app()).traffic_class, TrafficClass::Human);
 }
@@ -305,7 +305,7 @@ fn user_agents_are_reported_once() {
     meet(&mut enricher, FIREFOX);
     assert_eq!(enricher.take_new().agents.len(), 1);
 
-    // One that is longer than what is kept: cut at a character, and known by that.
+    // A longer one is cut at a character boundary, and its key is that of the kept part.
     let long = "é".repeat(400);
     let id = meet(&mut enricher, &long);
     let new = enricher.take_new().agents;
@@ -348,7 +348,7 @@ fn environments_that_are_not_stored_stay_in_params() {
         )
     };
     assert_eq!(params, all("***"));
-    // Two of an hour's are stored; a flood of others has the rest.
+    // Two of the hour's limit are stored; a flood of others takes the rest.
     let stored = (0..30_000).filter(|i| meet(2000 + i, "").0.is_some()).count();
     assert_eq!(stored, cache::STORED_PER_HOUR - 2);
     assert_eq!(meet(1280, "Asia/Tokyo"), (None, all("Asia/Tokyo"), vec![]));
@@ -404,7 +404,7 @@ proptest! {
     ) {
         let urls: Vec<String> = urls.iter().map(|url| format!("https://{url}{more}")).collect();
         let hit = Hit { page_url: &urls[0], referrer: &urls[1], origin: "https://shop.example", ..beacon() };
-        // Too long to be remembered, by what is cut off.
+        // Too long for the cache, because of the part that is cut off.
         let long = urls.iter().map(|url| format!("{url}{}{}", if url.contains('#') { "" } else { "#" }, "x".repeat(600)));
         let long: Vec<String> = long.collect();
         let unknown = Hit { page_url: &long[0], referrer: &long[1], ..hit.clone() };
@@ -424,14 +424,14 @@ proptest! {
 
 #[test]
 fn long_texts_are_cut_and_what_they_hold_is_masked_before() {
-    // A page's address of 8 KiB is kept whole.
+    // A page's URL of 8 KiB is kept whole.
     let query = format!("q={}", "x".repeat(8192 - "https://shop.example/a?q=".len()));
     let url = format!("https://shop.example/a?{query}");
     assert_eq!(url.len(), 8192);
     with_row(Privacy::default(), &Hit { page_url: &url, referrer: &url, ..beacon() }, &app(), |row| {
         assert_eq!((row.url_query, row.referrer, row.params), (query.as_str(), url.as_str(), ""));
     });
-    // A secret that lies across the end is a secret all the same.
+    // A secret across the end is masked, too.
     let across = |most: usize, secret: &str| format!("{}{secret} and more", "é ".repeat((most - 9) / 3));
     let token = format!("eyJ{}.{}.{}", "h".repeat(40), "b".repeat(3000), "s".repeat(40));
     for secret in ["bob@example.com", "4111 1111 1111 1111", token.as_str()] {
@@ -439,8 +439,8 @@ fn long_texts_are_cut_and_what_they_hold_is_masked_before() {
         let value = across(length::CUSTOM_VALUE, secret);
         let json = format!(r#"["{value}",1]"#);
         let (name, id) = (across(length::CUSTOM_NAME, secret), "i".repeat(length::NAME + 1));
-        let path = format!("/{}", across(length::ADDRESS, secret));
-        let url = format!("https://shop.example{path}?{}&email={secret}", "a&".repeat(length::ADDRESS / 2));
+        let path = format!("/{}", across(length::URL, secret));
+        let url = format!("https://shop.example{path}?{}&email={secret}", "a&".repeat(length::URL / 2));
         let hit = Hit {
             page_url: &url,
             referrer: &url,
@@ -454,9 +454,9 @@ fn long_texts_are_cut_and_what_they_hold_is_masked_before() {
         let kept = with_row(Privacy::default(), &hit, &app(), |row| {
             for (text, most) in [
                 (row.title, length::TEXT),
-                (row.url_path, length::ADDRESS),
-                (row.url_query, length::ADDRESS),
-                (row.referrer, length::ADDRESS),
+                (row.url_path, length::URL),
+                (row.url_query, length::URL),
+                (row.referrer, length::URL),
                 (row.user_id, length::NAME),
                 (row.trace_id, length::NAME),
             ] {

@@ -1,13 +1,13 @@
-//! The parts of an address, as slices of it. Total: any text has parts, and none is decoded.
+//! The parts of a URL, as slices of it. Any text has parts; they are not decoded.
 
-/// The parts of a page's address.
+/// The parts of a page's URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Parts<'a> {
-    /// `https`, `app` …, as written; `""` for a path or a protocol-relative address.
+    /// `https`, `app` …, as written; `""` for a path or a protocol-relative URL.
     pub scheme: &'a str,
-    /// Everything before the user's name and password (`https://`).
+    /// Everything before the user name and password (`https://`).
     pub before: &'a str,
-    /// Whether it names a user or a password, which are never kept.
+    /// Whether it contains a user name or a password, which are never kept.
     pub has_userinfo: bool,
     /// Host and port, as written.
     pub authority: &'a str,
@@ -15,15 +15,15 @@ pub struct Parts<'a> {
     pub path: &'a str,
     /// Query without `?`.
     pub query: &'a str,
-    /// The fragment with its `#`, only where it is the route of a single-page application (`#/…`, `#!…`).
-    /// Other fragments are dropped: they are places in a page, or tokens of an OAuth answer.
+    /// The fragment with its `#`, if it is the route of a single-page application (`#/…`, `#!…`). Other fragments are
+    /// dropped: they are places in a page, or tokens of an OAuth response.
     pub route: &'a str,
 }
 
 impl<'a> Parts<'a> {
-    /// Takes an address apart: absolute (`https://host/path?query#/route`), protocol-relative (`//host/…`),
-    /// or a path. Of addresses that are content or of the visitor's own machine (`data:`, `javascript:`,
-    /// `blob:`, `file:`) nothing but the scheme is kept.
+    /// Splits a URL: absolute (`https://host/path?query#/route`), protocol-relative (`//host/…`), or a path. Of URLs
+    /// that contain the content itself or are on the visitor's machine (`data:`, `javascript:`, `blob:`, `file:`), only
+    /// the scheme is kept.
     pub fn of(url: &'a str) -> Self {
         let scheme = scheme_of(url);
         let mut parts = Parts { scheme, ..Parts::default() };
@@ -69,7 +69,7 @@ impl<'a> Parts<'a> {
         without_port(self.authority)
     }
 
-    /// The host, and the port unless it is 80 or 443.
+    /// The host, with the port unless it is 80 or 443.
     pub fn host_and_port(&self) -> &'a str {
         let host = without_port(self.authority);
         match &self.authority[host.len()..] {
@@ -79,7 +79,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The scheme, if the text begins with one and could not be a path or `host:port`.
+/// The scheme, if the text begins with one and cannot be a path or `host:port`.
 fn scheme_of(url: &str) -> &str {
     if url.starts_with("https://") {
         return "https";
@@ -104,8 +104,8 @@ pub fn without_port(authority: &str) -> &str {
     authority[..authority.len() - digits].strip_suffix(':').unwrap_or(authority)
 }
 
-/// Whether a host is one of the domains or below one of them. Ports, case, a last dot and a domain's
-/// `*.` do not count.
+/// Whether a host is one of the domains or a subdomain of one. Ports, case, a dot at the end and a domain's `*.` do not
+/// count.
 pub fn host_allowed(host: &str, domains: &[String]) -> bool {
     let bare = |text: &str| -> usize { without_port(text).trim_end_matches('.').len() };
     let host = &host[..bare(host)];
@@ -119,7 +119,7 @@ pub fn host_allowed(host: &str, domains: &[String]) -> bool {
     })
 }
 
-/// Whether two hosts are one, but for case, port, a last dot and `www.`.
+/// Whether two hosts are the same; case, port, a dot at the end and `www.` do not count.
 pub fn same_host(a: &str, b: &str) -> bool {
     fn bare(host: &str) -> &str {
         let host = without_port(host).trim_end_matches('.');

@@ -1,4 +1,4 @@
-//! Who it was, without saying who: a keyed hash that nobody can undo once the day's salt is dead.
+//! The visitor as a keyed hash, which nobody can reverse once the day's salt is deleted, and the stored address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -11,18 +11,18 @@ pub enum IpPolicy {
     /// The network: /24 of IPv4, /48 of IPv6.
     #[default]
     Truncate,
-    /// All of it.
+    /// The whole address.
     Full,
-    /// Nothing.
+    /// No address.
     Drop,
 }
 
-/// An IPv4 address in IPv6's clothes (`::ffff:192.0.2.1`) is the IPv4 address.
+/// An IPv4 address that is mapped into IPv6 (`::ffff:192.0.2.1`) becomes the IPv4 address.
 pub fn plain(ip: IpAddr) -> IpAddr {
     ip.to_canonical()
 }
 
-/// What is stored of an address, with its prefix length.
+/// The address as it is stored, with its prefix length.
 pub fn stored(ip: IpAddr, policy: IpPolicy) -> Option<(IpAddr, u8)> {
     match (plain(ip), policy) {
         (_, IpPolicy::Drop) => None,
@@ -39,9 +39,9 @@ pub fn stored(ip: IpAddr, policy: IpPolicy) -> Option<(IpAddr, u8)> {
     }
 }
 
-/// The visitor of a day: BLAKE3, keyed with the day's salt, of application (little endian), whole address
-/// (16 bytes, IPv4 mapped) and, where there is a user agent, its key in `user_agents` (little endian), which is a hash of
-/// it; its first 8 bytes. All of it is one block of the hash, where user agents take two or three.
+/// The visitor of a day: the first 8 bytes of BLAKE3, keyed with the day's salt, of application (little endian), whole
+/// address (16 bytes, IPv4 mapped) and, if there is a user agent, its key in `user_agents` (little endian). These fit
+/// into one block of the hash; a user agent itself would take two or three.
 pub fn visitor_id(salt: &[u8; 32], app_id: i32, ip: IpAddr, user_agent_id: Option<i64>) -> i64 {
     let ip = match plain(ip) {
         IpAddr::V4(ip) => ip.to_ipv6_mapped(),
@@ -91,13 +91,13 @@ mod tests {
         for other in [
             visitor_id(&[2; 32], 7, ip("192.0.2.1"), Some(9)),
             visitor_id(&[1; 32], 8, ip("192.0.2.1"), Some(9)),
-            visitor_id(&[1; 32], 7, ip("192.0.2.2"), Some(9)), // the whole address counts, not the kept part
+            visitor_id(&[1; 32], 7, ip("192.0.2.2"), Some(9)), // the whole address counts, not the stored part
             visitor_id(&[1; 32], 7, ip("192.0.2.1"), Some(8)),
             visitor_id(&[1; 32], 7, ip("192.0.2.1"), None),
         ] {
             assert_ne!(base, other);
         }
-        // Fixed, or visitors would be counted twice on the day of an update.
+        // Fixed: with other hashes, visitors would be counted twice on the day of an update.
         assert_eq!(base, 7_193_868_365_646_352_546);
     }
 }

@@ -1,8 +1,7 @@
 //! The format `alt1`: a beacon's request as 19 tab-separated fields with `escape=json`.
 //!
-//! A tab can't stand inside a field, so the fields are cut at tabs and looked at afterwards. The first two,
-//! time and id, are read before all else, so that every reject carries what is legible of them. Only a field
-//! that ends with its tab is legible: a torn one may be a piece of a number.
+//! A field cannot contain a tab, so the line is first split at tabs. A reject has the time and the id of the line if
+//! they are valid and a tab follows; without the tab, a field may be torn, and its number be a part of another.
 
 use nom::bytes::complete::{tag, take_while};
 use nom::sequence::{preceded, terminated};
@@ -14,16 +13,16 @@ use super::source::Source;
 use super::terms::Terms;
 use super::{json, leaves, query};
 use crate::arena::Arena;
+use crate::bitmap::{BLOCK, bitmaps};
 use crate::hit::{Hit, NoHit, NonHit, Reason, Reject, Value};
-use crate::marks::{BLOCK, marks};
 
 /// The first field of every line.
 const NAME: &[u8] = b"alt1";
 /// How every line begins.
 const MAGIC: &[u8] = b"alt1\t";
 const TAB: &[u8] = b"\t";
-/// Places in a line that are looked at for the next piece of it, and bytes at each, so that garbage takes no longer than a
-/// line. Time and id have some fifty.
+/// How many places in a line may be checked for the start of its next piece, and how many bytes at each, so that
+/// garbage takes no longer than a line. Time and id have some fifty bytes.
 const CANDIDATES_MAX: usize = 16;
 const CANDIDATE_BYTES_MAX: usize = 128;
 /// Bytes of an id.
@@ -52,7 +51,7 @@ pub(super) fn parse<'a>(
     }
 }
 
-/// Parses a line that cannot be torn. Of others [`next_piece`] has to say where they are: `None`.
+/// Parses a line that is surely not torn. `None`: [`next_piece`] has to say where the pieces begin.
 pub(super) fn parse_whole<'a>(
     hit: &mut Hit<'a>,
     line: &'a [u8],
@@ -60,7 +59,7 @@ pub(super) fn parse_whole<'a>(
     arena: &mut Arena<'a>,
 ) -> Option<Result<(), NoHit>> {
     let cells = cells(line)?;
-    // Every `alt1\t` within is the end of a cell.
+    // Every `alt1\t` within the line is the end of a cell.
     let may_be_torn = |cell: &&[u8]| cell.ends_with(NAME);
     if cells[1..FIELDS - 1].iter().any(may_be_torn) {
         return None;
@@ -68,9 +67,9 @@ pub(super) fn parse_whole<'a>(
     Some(read(hit, line, &cells, terms, arena))
 }
 
-/// Where in a torn line the next line starts: at the first `alt1\t` that a whole time and id follow (a field
-/// may well end with `alt1` before its tab). A line that has not the 19 fields of a whole one is torn at the
-/// first `alt1\t`, whatever follows.
+/// Where the next line starts within a torn line: at the first `alt1\t` that is followed by a whole time and id (a
+/// field may end with `alt1` before its tab). A line without the 19 fields of a whole one is torn at the first
+/// `alt1\t`, whatever follows.
 pub(super) fn next_piece(line: &[u8]) -> Option<usize> {
     let mut first = None;
     let ends =
@@ -84,9 +83,9 @@ pub(super) fn next_piece(line: &[u8]) -> Option<usize> {
     first.filter(|_| cells(line).is_none())
 }
 
-/// Whether a whole time and id stand at the beginning, each with its tab.
+/// Whether the bytes begin with a whole time and id, each with its tab.
 fn has_time_and_id(rest: &[u8]) -> bool {
-    // What costs least is asked for first: garbage has thousands of these places.
+    // The cheapest check comes first: garbage may have thousands of these places.
     if !rest.first().is_some_and(u8::is_ascii_digit) {
         return false;
     }
@@ -111,14 +110,15 @@ fn head(line: &[u8]) -> Cut<'_, (&[u8], &[u8])> {
     preceded(tag(MAGIC), (cell, cell)).parse(line)
 }
 
-/// The fields of a line that has as many as a whole one, still escaped.
+/// The fields of a line, still escaped; `None` if their number is wrong or the first is not `alt1`.
 fn cells(line: &[u8]) -> Option<[&[u8]; FIELDS]> {
-    // Where the cells end. Some more are written than there are, so that few blocks of a line need a second look.
+    // Where the cells end. Four ends are written at once, even if there are fewer, so that few blocks need a second
+    // turn.
     const AT_ONCE: usize = 4;
     let mut ends = [0; FIELDS + AT_ONCE];
     let mut count = 0;
     for block in (0..line.len()).step_by(BLOCK) {
-        let [mut tabs] = marks([b'\t'], line, block, 0);
+        let [mut tabs] = bitmaps([b'\t'], line, block, 0);
         let found = tabs.count_ones() as usize;
         for first in (0..found.max(1)).step_by(AT_ONCE) {
             for end in ends.get_mut(count + first..count + first + AT_ONCE)? {
@@ -141,7 +141,7 @@ fn cells(line: &[u8]) -> Option<[&[u8]; FIELDS]> {
     (cells[0] == NAME).then_some(cells)
 }
 
-/// A reject with the time and id that can be read at the head of `line`.
+/// A reject with the time and id that `line` begins with, if they are valid.
 #[cold]
 fn reject(line: &[u8], reason: Reason) -> Reject {
     let time = preceded(tag(MAGIC), cell).parse(line).ok().and_then(|(_, time)| leaves::seconds(time));
@@ -209,13 +209,13 @@ fn read<'a>(
     Ok(())
 }
 
-/// Whether `Sec-Purpose` says that nobody looks at the page yet.
+/// Whether `Sec-Purpose` says that nobody is viewing the page yet.
 pub(super) fn is_prefetch(purpose: &[u8]) -> bool {
     let mut tokens = purpose.split(|b| !b.is_ascii_alphanumeric());
     tokens.any(|token| token.eq_ignore_ascii_case(b"prefetch") || token.eq_ignore_ascii_case(b"prerender"))
 }
 
-/// The parameters of a pixel: the first value of a name counts.
+/// Reads the parameters of a pixel: of each name, the first value counts.
 fn read_query<'a>(
     hit: &mut Hit<'a>,
     params: &mut Params,
@@ -225,13 +225,13 @@ fn read_query<'a>(
     arena: &mut Arena<'a>,
 ) {
     let query = Escape::Json.bytes(args, arena);
-    // Unescaped bytes are no longer the line's, as many as they may be: their texts are looked at on their own.
+    // Unescaped bytes are not the line's, even if they are as many: their text is checked by itself.
     let source = if std::ptr::eq(query, args) { *source } else { Source::new(query) };
     let mut pairs = query::Pairs::new(query, source);
     let mut seen = 0_u32;
     while let Some(pair) = pairs.next() {
         let text = pair.value(arena);
-        // Nearly all names are ours, and need not become text.
+        // Nearly all names are known, and need not become text.
         let mut parameter = pair.plain_name().and_then(Parameter::named);
         let mut name = "";
         if parameter.is_none() {
@@ -309,7 +309,7 @@ mod tests {
     fn parameters_go_by_their_other_names_too() {
         for (args, page) in [
             ("a=KEY&k9=https%3A%2F%2Fs.example%2F1", "https://s.example/1"),
-            // The first counts, under whatever name.
+            // The first value counts, under any of the names.
             ("a=KEY&k9=https%3A%2F%2Fs.example%2F1&u=https%3A%2F%2Fs.example%2F2", "https://s.example/1"),
             ("a=KEY&u=https%3A%2F%2Fs.example%2F2&k9=https%3A%2F%2Fs.example%2F1", "https://s.example/2"),
         ] {
@@ -403,7 +403,7 @@ mod tests {
             assert_eq!((hit.app_key, hit.title, hit.user_agent), ("K\"A\\", "\u{1b}\\", "a\"bé"));
             assert_eq!(hit.params, [("\"", Value::Text("1"))]);
         });
-        // A backslash that escapes nothing: as many bytes as before, in another place.
+        // A backslash that escapes nothing: the unescaped bytes are as many, but in the arena.
         hit(&[("args", r"a=KEY&t=\x00&p.a=\z")], |hit| {
             assert_eq!((hit.title, &hit.params[..]), (r"\x00", &[("a", Value::Text(r"\z"))][..]));
         });
@@ -507,7 +507,7 @@ mod tests {
 
     #[test]
     fn garbage_is_cut_in_good_time() {
-        // Minutes, were every piece looked for in all of the line.
+        // It would take minutes if each candidate were checked to the end of the line.
         let garbage = MAGIC.repeat(50_000);
         let (mut rest, mut pieces) = (garbage.as_slice(), 1);
         while let Some(at) = next_piece(rest) {

@@ -1,14 +1,14 @@
-//! What a beacon says: the one table of its parameters, and how their texts become fields of a hit.
+//! The parameters of a beacon: their one table, and how their texts become fields of a hit.
 //!
-//! A query string uses the short names and a JSON body the long ones; either is understood in both. A text
-//! that its field can't hold (a number that is none) leaves the field absent and is kept in `params` under
-//! the long name; a name that is not in the table is kept in `params` as it is.
+//! A query string uses the short names and a JSON body the long ones; each may use both. If a field cannot hold the
+//! text of its parameter (a number is expected), the field stays absent and `params` has the text under the long
+//! name. Parameters that are not in the table are in `params` under their own names.
 
 use super::leaves;
 use crate::arena::Arena;
 use crate::hit::{Hit, Value};
 
-/// Custom parameters of one hit at the most; how many more there were is kept as `_dropped`.
+/// The most custom parameters of one hit; `_dropped` says how many more there were.
 pub(super) const PARAMS_MAX: usize = 64;
 
 macro_rules! parameters {
@@ -81,7 +81,7 @@ parameters! {
     Cut b"tr" b"cut",
 }
 
-/// The parameters by their short names, with these: those of one letter at its code, those of two at [`place`]. A match
+/// The parameters and their short names: names of one letter at its code, names of two letters at [`place`]. A `match`
 /// would compare a name with one after the other, which took a tenth of the parser's time.
 const SHORT: [([u8; 2], Option<Parameter>); 512] = {
     let mut table = [([0; 2], None); 512];
@@ -99,14 +99,14 @@ const SHORT: [([u8; 2], Option<Parameter>); 512] = {
     table
 };
 
-/// Where a name of two letters stands in [`SHORT`]; distinct for the names that there are.
+/// The index of a name of two letters in [`SHORT`]; no two parameters share one.
 const fn place(first: u8, second: u8) -> usize {
     256 + (first as usize * 7 + second as usize * 3) % 256
 }
 
 impl Parameter {
-    /// Puts `text` into its field; an empty one makes the field absent. False where the field can't hold it:
-    /// the field is absent then, and the text is the caller's to keep.
+    /// Sets the parameter's field to `text`; an empty text makes the field absent. False if the field cannot hold it:
+    /// the field is absent then, and the caller has to keep the text.
     #[inline]
     pub(super) fn set<'a>(self, hit: &mut Hit<'a>, text: &'a str) -> bool {
         let field = match self {
@@ -166,7 +166,7 @@ pub(super) enum Keep {
     Last,
 }
 
-/// Collects the custom parameters of a hit, within [`PARAMS_MAX`].
+/// Collects the custom parameters of a hit, up to [`PARAMS_MAX`].
 #[derive(Debug)]
 pub(super) struct Params {
     dropped: u32,
@@ -177,7 +177,7 @@ impl Params {
         Params { dropped: 0 }
     }
 
-    /// Adds a parameter; of two with one name, the one to `keep`.
+    /// Adds a parameter; `keep` says which of two with one name counts.
     pub(super) fn add<'a>(&mut self, hit: &mut Hit<'a>, name: &'a str, value: Value<'a>, keep: Keep) {
         if let Some(known) = hit.params.iter_mut().find(|(known, _)| *known == name) {
             if keep == Keep::Last {
@@ -190,7 +190,7 @@ impl Params {
         }
     }
 
-    /// Notes how many parameters there was no room for.
+    /// Adds `_dropped`, if there were too many parameters.
     pub(super) fn finish<'a>(self, hit: &mut Hit<'a>, arena: &mut Arena<'a>) {
         if self.dropped > 0 {
             let count = self.dropped.to_string();
@@ -204,8 +204,8 @@ impl Params {
     }
 }
 
-/// Whether a parameter is one that only a body from a trusted address may carry: it is left out elsewhere,
-/// rather than kept where nothing would shorten the address.
+/// Whether only a body from a trusted address may contain this parameter. It is left out elsewhere, because in `params`
+/// nothing would truncate the address.
 pub(super) fn is_of_the_visitor(name: &[u8]) -> bool {
     matches!(name, b"ip_address" | b"user_agent")
 }

@@ -1,9 +1,9 @@
-//! How nginx and Apache write bytes that would break a line, and how to undo it.
+//! How nginx and Apache escape bytes that would break a line, and how to undo it.
 //!
 //! `escape=json` writes `\"`, `\\`, `\n`, `\r`, `\t`, `\b`, `\f` and `\u00XX` for other bytes below 0x20;
-//! `escape=default` writes `\xXX` for `"`, `\`, bytes below 0x20 and above 0x7E; `escape=none` writes all as
-//! it is (<https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format>). Apache writes `\"`, `\\`,
-//! `\n` … and `\xXX`. Undoing never makes a field longer; what is no escape stays as it stands.
+//! `escape=default` writes `\xXX` for `"`, `\`, bytes below 0x20 and above 0x7E; `escape=none` escapes
+//! nothing (<https://nginx.org/en/docs/http/ngx_http_log_module.html#log_format>). Apache writes `\"`, `\\`,
+//! `\n` … and `\xXX`. Undoing never makes a field longer; a backslash that begins no escape stays.
 
 use memchr::memchr;
 
@@ -13,7 +13,7 @@ use crate::arena::{Arena, Sink};
 /// The `escape` parameter of nginx's `log_format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Escape {
-    /// nginx's `default`, with Apache's short forms beside it.
+    /// nginx's `default`, and Apache's short forms.
     Default,
     Json,
     None,
@@ -47,7 +47,7 @@ impl Escape {
     }
 }
 
-/// Writes a field as it was, and says how many bytes that took: never more than the field has.
+/// Writes a field without its escapes and returns how many bytes were written: never more than the field has.
 type Undo = fn(&[u8], &mut [u8]) -> usize;
 
 /// Undoes `escape=json`, and the escapes of any JSON string: a lone surrogate becomes U+FFFD.
@@ -87,8 +87,8 @@ fn unescape_default(from: &[u8], to: &mut [u8]) -> usize {
     })
 }
 
-/// Copies `from`, with `escape` asked about what follows every backslash: it writes what is meant and says
-/// how many bytes it took, or `None` where the backslash means itself.
+/// Copies `from`, and calls `escape` with what follows each backslash. `escape` writes the bytes that the escape stands
+/// for and returns its length, or returns `None` if it is no escape.
 fn unescape(from: &[u8], to: &mut [u8], escape: impl Fn(&[u8], &mut Sink<'_>) -> Option<usize>) -> usize {
     let mut sink = Sink::new(to);
     let mut rest = from;

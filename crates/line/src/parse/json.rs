@@ -1,7 +1,7 @@
 //! The body of `POST /api/v1/track`: one event as a JSON object.
 //!
-//! serde_json checks the grammar and hands out the values as they stand; what they mean, and what of them
-//! PostgreSQL's `jsonb` would refuse, is decided here. Of two values of one name the last counts, as in JSON.
+//! serde_json checks the grammar and returns the text of each value; this module decides what the values mean, and what
+//! PostgreSQL's `jsonb` would not accept. Of two values with one name the last counts, as in JSON.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -17,15 +17,15 @@ use super::leaves;
 use crate::arena::Arena;
 use crate::hit::{Hit, Reason, Value};
 
-/// Bytes of a body that was sent compressed, at the most.
+/// The most bytes of a decompressed body.
 const INFLATED_BYTES_MAX: usize = 256 * 1024;
-/// Up to this, what is compressed may become any number of times as long: nginx takes as much of a body that is not.
+/// A body may decompress to this length whatever its compression ratio: nginx accepts as much of an uncompressed body.
 const INFLATED_FREELY_BYTES: usize = 16 * 1024;
-/// How many times as long it may become beyond that. An event's JSON becomes three to ten times as long.
+/// The greatest compression ratio of longer bodies. That of an event's JSON is three to ten.
 const INFLATED_TIMES_MAX: usize = 32;
 
-/// Reads the event in a `body` that is still escaped; what it says counts more than what `hit` holds by now.
-/// Address and user agent are taken only from a `trusted` sender.
+/// Reads the event in a `body` that is still escaped; its values replace those in `hit`. Address and user agent are
+/// taken only from a `trusted` sender.
 pub(super) fn read_body<'a>(
     hit: &mut Hit<'a>,
     params: &mut Params,
@@ -98,8 +98,8 @@ pub(super) fn read_body<'a>(
     Ok(())
 }
 
-/// The visitor, as a server that speaks for them names them. An address that is none leaves the hit without
-/// one: the sender's own would be wrong for certain.
+/// Sets the visitor that a trusted server names. If the named address is not valid, the hit has none, because the
+/// sender's own address would be wrong.
 fn read_visitor<'a>(
     hit: &mut Hit<'a>,
     ip_address: Option<&'a str>,
@@ -114,7 +114,7 @@ fn read_visitor<'a>(
     }
 }
 
-/// The bytes that were compressed, in one or more members. A few bytes are not to cost what very many cost.
+/// Decompresses a gzip body of one or more members, within limits, so that a few bytes cannot cost much time.
 fn inflate<'a>(body: &[u8], arena: &mut Arena<'a>) -> Result<&'a [u8], Reason> {
     let mut whole = true;
     let most = INFLATED_FREELY_BYTES.max(INFLATED_TIMES_MAX * body.len()).min(INFLATED_BYTES_MAX);
@@ -122,7 +122,7 @@ fn inflate<'a>(body: &[u8], arena: &mut Arena<'a>) -> Result<&'a [u8], Reason> {
         let mut reader = MultiGzDecoder::new(body);
         let mut used = 0;
         loop {
-            // One byte past the limit tells a body that just fits from one that does not.
+            // One byte beyond the limit distinguishes a body that fits exactly from a longer one.
             let mut beyond = [0];
             let room = if used < to.len() { &mut to[used..] } else { &mut beyond[..] };
             match reader.read(room) {
@@ -177,7 +177,7 @@ fn string<'a>(value: &'a str, arena: &mut Arena<'a>) -> Option<&'a str> {
     })
 }
 
-/// A value as a custom parameter keeps it.
+/// A value, as a custom parameter has it.
 fn custom_value<'a>(value: &'a str, arena: &mut Arena<'a>) -> Value<'a> {
     if let Some(text) = string(value, arena) {
         return Value::Text(text);
@@ -185,17 +185,17 @@ fn custom_value<'a>(value: &'a str, arena: &mut Arena<'a>) -> Value<'a> {
     match for_jsonb(value) {
         None => Value::Text(value),
         Some(Cow::Borrowed(value)) => Value::Json(value),
-        // A number that jsonb would refuse is quoted, so the whole of a bare one is a text.
+        // A number that jsonb would not accept was quoted; a value that is only this number becomes text.
         Some(Cow::Owned(quoted)) if quoted.starts_with('"') => Value::Text(value),
         Some(Cow::Owned(mended)) => match arena.copy(&mended) {
-            // A full arena cuts, and half a value is none.
+            // A full arena cuts, and a part of a value is not valid.
             cut if cut.len() < mended.len() => Value::Text(value),
             mended => Value::Json(mended),
         },
     }
 }
 
-/// A text as a custom parameter keeps it: as JSON where it is an object or an array.
+/// A text, as a custom parameter has it: as JSON if it is an object or an array.
 pub(super) fn value_of<'a>(text: &'a str, arena: &mut Arena<'a>) -> Value<'a> {
     match serde_json::from_str::<&RawValue>(text) {
         Ok(json) if matches!(json.get().as_bytes(), [b'{' | b'[', ..]) => custom_value(json.get(), arena),
@@ -212,7 +212,7 @@ mod tests {
     use super::super::tests::escaped;
     use super::*;
 
-    /// Reads a body as it was sent, that is before nginx escaped it.
+    /// Reads a body as it was sent, before nginx escaped it.
     fn check(body: &[u8], trusted: bool, look: impl FnOnce(Result<Hit<'_>, Reason>)) {
         let mut buffer = vec![0; 4 << 20];
         let mut arena = Arena::new(&mut buffer);
@@ -366,7 +366,7 @@ mod tests {
         check(&padded(INFLATED_FREELY_BYTES), false, |hit| assert!(hit.is_ok()));
         check(&padded(INFLATED_FREELY_BYTES + 1), false, |hit| assert_eq!(hit, Err(Reason::BadJson)));
         check(&padded(50 << 20), false, |hit| assert_eq!(hit, Err(Reason::BadJson)));
-        // Members of nothing make it large enough to become as long as any.
+        // Empty members make the body so large that the ratio does not limit it.
         let nothing = compressed(b"").repeat(INFLATED_BYTES_MAX / INFLATED_TIMES_MAX / 20);
         let padded = |n: usize| [nothing.clone(), padded(n)].concat();
         check(&padded(INFLATED_BYTES_MAX), false, |hit| assert!(hit.is_ok()));

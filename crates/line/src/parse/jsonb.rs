@@ -1,19 +1,19 @@
-//! What of JSON PostgreSQL's `jsonb` refuses, and what stands for it.
+//! Replaces what PostgreSQL's `jsonb` does not accept in valid JSON.
 //!
-//! Input is a valid JSON value; so is the output. Nothing is read but strings, numbers and brackets.
+//! Input and output are valid JSON values. Only strings, numbers and brackets are read.
 
 use std::borrow::Cow;
 
 use super::escape::code_unit;
 
-/// How deep arrays and objects are kept as such; deeper ones are kept as their text.
+/// The most levels of arrays and objects; a value with more is kept as text.
 const DEPTH_MAX: usize = 32;
-/// Exponents and lengths of numbers that every PostgreSQL takes; others are kept as text.
+/// The greatest exponent and length of a number that every PostgreSQL accepts; other numbers are kept as text.
 const EXPONENT_MAX: u32 = 1000;
 const NUMBER_BYTES_MAX: usize = 1000;
 
-/// A valid JSON value as `jsonb` takes it: without `\u0000`, with U+FFFD for lone surrogates, with numbers
-/// beyond what `numeric` holds in quotes. `None` where it is nested too deep.
+/// Makes a valid JSON value one that `jsonb` accepts: it removes `\u0000`, writes U+FFFD for lone surrogates, and
+/// quotes numbers that `numeric` cannot hold. `None` if the value has too many levels.
 pub(super) fn for_jsonb(value: &str) -> Option<Cow<'_, str>> {
     let bytes = value.as_bytes();
     let mut mended = String::new();
@@ -56,8 +56,8 @@ pub(super) fn for_jsonb(value: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(mended))
 }
 
-/// Goes over a string whose first byte is at `at`, asks for the replacement of escapes that `jsonb` refuses,
-/// and gives the place after its closing quote.
+/// Reads a string whose first byte is at `at`, calls `replace` for escapes that `jsonb` does not accept, and returns
+/// the place after the closing quote.
 fn mend_string(bytes: &[u8], mut at: usize, replace: &mut impl FnMut(usize, usize, &str)) -> usize {
     while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
         at += found;
@@ -88,7 +88,7 @@ fn number_length(text: &[u8]) -> usize {
     text.iter().take_while(|b| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')).count()
 }
 
-/// Whether PostgreSQL's `numeric`, and so `jsonb`, surely takes a JSON number.
+/// Whether `numeric`, and therefore `jsonb`, surely accepts a JSON number.
 fn fits_numeric(number: &str) -> bool {
     let exponent = number.split_once(['e', 'E']).map_or("0", |(_, exponent)| exponent);
     let exponent = exponent.trim_start_matches(['+', '-']).trim_start_matches('0');

@@ -1,6 +1,6 @@
 //! The smallest parts of a line: times, numbers, ids and addresses.
 //!
-//! Each takes the whole of its field and gives `None` for anything else; nothing here can overflow.
+//! Each function reads a whole field and returns `None` for any field that is not valid; nothing here can overflow.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -16,7 +16,8 @@ use super::escape::HEX;
 use crate::hit::Micros;
 
 const MICROS: i64 = 1_000_000;
-/// 0001-01-01T00:00:00Z and the last microsecond of the year 9999: what both RFC 3339 and `timestamptz` hold.
+/// 0001-01-01T00:00:00Z and the last microsecond of the year 9999: times that both RFC 3339 and `timestamptz` can
+/// hold.
 const MICROS_MIN: i64 = -62_135_596_800 * MICROS;
 const MICROS_MAX: i64 = 253_402_300_800 * MICROS - 1;
 
@@ -25,7 +26,7 @@ pub(super) fn seconds(field: &[u8]) -> Option<Micros> {
     decimal(field, 6).filter(|micros| *micros <= MICROS_MAX)
 }
 
-/// A client's clock: milliseconds since 1970, perhaps with a fraction, or an RFC 3339 time.
+/// The time of a client's clock: milliseconds since 1970, perhaps with a fraction, or an RFC 3339 time.
 pub(super) fn client_time(text: &str) -> Option<Micros> {
     decimal(text.as_bytes(), 3)
         .or_else(|| rfc3339(text.as_bytes()))
@@ -37,14 +38,14 @@ pub(super) fn seconds_as_ms(field: &[u8]) -> Option<i32> {
     decimal(field, 3).and_then(|ms| i32::try_from(ms).ok())
 }
 
-/// A decimal number without sign, times ten to the `places`, cut to an integer.
+/// A decimal number without sign, multiplied by ten to the power of `places` and truncated to an integer.
 fn decimal(field: &[u8], places: usize) -> Option<i64> {
-    // In one pass: most numbers have few digits, so that looking for the point first would cost more than it finds.
+    // One pass: most numbers have so few digits that searching for the point first would take longer.
     let (mut number, mut rest) = (0, field);
     while let [byte, after @ ..] = rest
         && byte.is_ascii_digit()
     {
-        // At most 13 digits, which are far from an overflow.
+        // At most 13 digits cannot overflow.
         if field.len() - rest.len() == 13 {
             return None;
         }
@@ -65,10 +66,10 @@ fn decimal(field: &[u8], places: usize) -> Option<i64> {
     fraction[known..].iter().all(u8::is_ascii_digit).then_some(number)
 }
 
-/// As many as [`decimal`] is asked for places, and one.
+/// For each number of places that [`decimal`] is called with.
 const POWERS_OF_TEN: [i64; 7] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
 
-/// A number of at most 18 digits; nothing is 0.
+/// A number of at most 18 digits; an empty text is 0.
 fn digits(text: &[u8]) -> Option<i64> {
     if text.len() > 18 {
         return None;
@@ -84,7 +85,8 @@ fn digits(text: &[u8]) -> Option<i64> {
     Some(number)
 }
 
-/// An integer with an optional sign; a fraction is cut off (`12.7` is 12, as browsers report positions).
+/// An integer with an optional sign. A fraction is truncated (`12.7` is 12), because browsers report positions with
+/// one.
 pub(super) fn integer(text: &str) -> Option<i64> {
     let (sign, text) = text.strip_prefix('-').map_or((1, text), |text| (-1, text));
     Some(sign * decimal(text.as_bytes(), 0)?)
@@ -106,7 +108,7 @@ pub(super) fn request_id(field: &[u8]) -> Option<u128> {
     Some(u128::from(hex_digits(high)?) << 64 | u128::from(hex_digits(low)?))
 }
 
-/// The number of 16 hexadecimal digits, all of them looked at at once.
+/// The value of 16 hexadecimal digits, all processed at once.
 fn hex_digits(digits: &[u8; 16]) -> Option<u64> {
     let bytes = u8x16::new(*digits);
     let decimal = bytes - u8x16::splat(b'0');
@@ -117,7 +119,7 @@ fn hex_digits(digits: &[u8; 16]) -> Option<u64> {
         return None;
     }
     let values = (is_decimal & decimal) | (is_letter & (letter + u8x16::splat(10)));
-    // Two values become a byte, then four of them two bytes, then eight four.
+    // Two digits become a byte, then four become two bytes, then eight become four.
     let half = |values: &[u8; 8]| {
         let values = u64::from_be_bytes(*values);
         let bytes = (values | values >> 4) & 0x00FF_00FF_00FF_00FF;
@@ -130,7 +132,7 @@ fn hex_digits(digits: &[u8; 16]) -> Option<u64> {
     }
 }
 
-/// A page view's id: 1 to 16 hexadecimal digits are their value, any other text is a hash of it.
+/// A page view's id: the value of 1 to 16 hexadecimal digits, or a hash of any other text.
 pub(super) fn page_view_id(text: &str) -> i64 {
     let value = match text.len() {
         16 => text.as_bytes().first_chunk().and_then(hex_digits),
@@ -150,7 +152,8 @@ pub(super) fn page_view_id(text: &str) -> i64 {
     )
 }
 
-/// An IP address as nginx and Apache write it; an IPv4 address mapped into IPv6 is IPv4, a zone is left out.
+/// An IP address as nginx and Apache write it. An IPv4 address that is mapped into IPv6 becomes IPv4; a zone is left
+/// out.
 pub(super) fn address(field: &[u8]) -> Option<IpAddr> {
     if let Some(address) = ipv4(field) {
         return Some(address.into());
@@ -163,7 +166,7 @@ pub(super) fn address(field: &[u8]) -> Option<IpAddr> {
     text.parse().ok().map(|address: IpAddr| address.to_canonical())
 }
 
-/// Four decimal numbers, as nearly every address is; what it does not read may still be one.
+/// Four decimal numbers, the form of nearly every address. An address in another form gives `None`, too.
 fn ipv4(field: &[u8]) -> Option<Ipv4Addr> {
     let (mut bits, mut points, mut number, mut count) = (0, 0, 0, 0);
     for &byte in field {
@@ -175,7 +178,7 @@ fn ipv4(field: &[u8]) -> Option<Ipv4Addr> {
             continue;
         }
         let digit = byte.wrapping_sub(b'0');
-        // No number begins with a 0, but for 0 itself.
+        // No number except 0 begins with a 0.
         if digit > 9 || (count > 0 && number == 0) {
             return None;
         }
@@ -187,8 +190,7 @@ fn ipv4(field: &[u8]) -> Option<Ipv4Addr> {
     (points == 3 && count > 0).then(|| Ipv4Addr::from_bits(bits << 8 | number))
 }
 
-/// Groups of hexadecimal digits, in the place of some of which may stand `::`; what it does not read may still be an
-/// address.
+/// Groups of hexadecimal digits, some of them perhaps replaced by `::`. An address in another form gives `None`, too.
 fn ipv6(field: &[u8]) -> Option<Ipv6Addr> {
     let (mut groups, mut count, mut gap) = ([0; 8], 0, None);
     let mut rest = match field {
@@ -226,7 +228,7 @@ fn ipv6(field: &[u8]) -> Option<Ipv6Addr> {
     }
     let missing = groups.len() - count;
     match gap {
-        // It stands for one group at the least.
+        // `::` stands for at least one group.
         Some(gap) if missing > 0 => groups[gap..].rotate_right(missing),
         None if missing == 0 => {}
         _ => return None,
@@ -234,8 +236,8 @@ fn ipv6(field: &[u8]) -> Option<Ipv6Addr> {
     Some(groups.into())
 }
 
-/// The first address of a list such as `X-Forwarded-For`: entries may have a port, quotes or brackets, and
-/// those that are no addresses (`unknown`, `_hidden`) are passed over.
+/// The first address of a list such as `X-Forwarded-For`. Entries may have a port, quotes or brackets; those that are
+/// no address (`unknown`, `_hidden`) are passed over.
 pub(super) fn first_address(list: &str) -> Option<IpAddr> {
     list.split(',').find_map(|entry| {
         let entry = entry.trim_matches([' ', '\t', '"']);
@@ -255,16 +257,16 @@ pub(super) fn time_local(field: &[u8]) -> Option<Micros> {
         (terminated(number(2), char('/')), terminated(month, char('/')), terminated(number(4), char(':')));
     let offset = preceded(char(' '), offset(false));
     let (_, ((day, month, year), clock, offset)) = all_consuming((date, clock, offset)).parse(field).ok()?;
-    micros((year, month, day), clock, 0, offset)
+    micros(Date { year, month, day }, clock, 0, offset)
 }
 
-/// RFC 3339, and so `$time_iso8601`: `2000-10-10T13:55:36-07:00`, also with a fraction, `Z`, or a space.
+/// RFC 3339, which includes `$time_iso8601`: `2000-10-10T13:55:36-07:00`, also with a fraction, `Z`, or a space.
 pub(super) fn rfc3339(field: &[u8]) -> Option<Micros> {
     let date = (terminated(number(4), char('-')), terminated(number(2), char('-')), number(2));
     let zone = alt((value(0, one_of("Zz")), offset(true)));
-    let (_, (date, _, clock, fraction, zone)) =
+    let (_, ((year, month, day), _, clock, fraction, zone)) =
         all_consuming((date, one_of("Tt "), clock, opt(fraction), zone)).parse(field).ok()?;
-    micros(date, clock, fraction.unwrap_or(0), zone)
+    micros(Date { year, month, day }, clock, fraction.unwrap_or(0), zone)
 }
 
 type Part<'a, T> = IResult<&'a [u8], T, ()>;
@@ -292,7 +294,7 @@ fn clock(input: &[u8]) -> Part<'_, i64> {
     .parse(input)
 }
 
-/// `.123`, as microseconds; finer digits are left out.
+/// `.123`, as microseconds; further digits are left out.
 fn fraction(input: &[u8]) -> Part<'_, i64> {
     let finer = take_while(|b: u8| b.is_ascii_digit());
     let micros = map_opt(take_while_m_n(1, 6, |b: u8| b.is_ascii_digit()), |text: &[u8]| {
@@ -312,7 +314,17 @@ fn offset<'a>(colon: bool) -> impl Parser<&'a [u8], Output = i64, Error = ()> {
     })
 }
 
-fn micros((year, month, day): (i64, i64, i64), clock: i64, fraction: i64, offset: i64) -> Option<Micros> {
+/// A date of the Gregorian calendar.
+#[derive(Clone, Copy)]
+struct Date {
+    year: i64,
+    month: i64,
+    day: i64,
+}
+
+/// Microseconds since 1970 of a date, and of times in seconds and microseconds.
+fn micros(date: Date, clock: i64, fraction: i64, offset: i64) -> Option<Micros> {
+    let Date { year, month, day } = date;
     let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let longest = match month {
         4 | 6 | 9 | 11 => 30,
@@ -486,7 +498,7 @@ mod tests {
             let shown = |address: Ipv6Addr| address.to_string();
             let sparse = std::array::from_fn::<u16, 8, _>(|n| if gaps[n] { 0 } else { whole[n] });
             for text in [groups.join(":"), format!("::{}", groups.join(":")), shown(whole.into()), shown(sparse.into())] {
-                // What has an IPv4 address in it is left to the library.
+                // `ipv6` leaves texts with an IPv4 address in them to the standard library.
                 let expect = text.parse().ok().filter(|_| !text.contains('.'));
                 prop_assert_eq!(ipv6(text.as_bytes()), expect, "{}", text);
             }

@@ -1,6 +1,6 @@
-//! Reading an nginx `log_format`: text to literals and variables.
+//! Reads an nginx `log_format`: text to literals and variables.
 //!
-//! Understood are the string alone (`$remote_addr [$time_local] …`), the strings of a directive as they stand
+//! The text may be the string alone (`$remote_addr [$time_local] …`), the strings of a directive as they stand
 //! in nginx.conf (`escape=json '…' '…'`), and the whole directive (`log_format name '…' '…';`).
 
 use super::escape::Escape;
@@ -8,7 +8,7 @@ use super::escape::Escape;
 /// What is wrong with a format, and how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FormatError {
-    /// The byte of the format's text, from 0, at which it shows.
+    /// The byte of the format's text, from 0, where the error is.
     pub at: usize,
     /// What is wrong and what to do, lower case, one line.
     pub what: String,
@@ -16,7 +16,7 @@ pub struct FormatError {
 
 impl FormatError {
     pub(super) fn new(at: usize, what: impl Into<String>) -> Self {
-        // a piece of the format in it may have several lines, and worse
+        // a quoted part of the format may contain line breaks and control characters
         FormatError { at, what: what.into().replace(char::is_control, " ") }
     }
 }
@@ -32,20 +32,20 @@ impl std::error::Error for FormatError {}
 /// A piece of a format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Part {
-    /// Bytes that every line has here.
+    /// Bytes that every line contains here.
     Literal(Vec<u8>),
-    /// A variable, without its `$`, and where it stands in the format's text.
+    /// A variable without its `$`, and its place in the format's text.
     Variable { name: String, at: usize },
 }
 
-/// A format as nginx understands it. Two literals never follow each other.
+/// A format. Two literals never follow each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LogFormat {
     pub(super) escape: Escape,
     pub(super) parts: Vec<Part>,
 }
 
-/// A byte of the format itself, and where it stands in the configuration's text.
+/// A byte of the format, and its place in the configuration's text.
 type Placed = (usize, u8);
 
 /// Reads a format.
@@ -63,7 +63,7 @@ pub(super) fn read(text: &str) -> Result<LogFormat, FormatError> {
         directive(text, start, named)?
     } else if let Some(kind) = trimmed.strip_prefix("escape=") {
         let kind = &kind[..kind.find(char::is_whitespace).unwrap_or(kind.len())];
-        let escape = escape(kind, start)?;
+        let escape = escape_of(kind, start)?;
         let after = skip(text, start + "escape=".len() + kind.len());
         match text.as_bytes().get(after) {
             Some(b'\'' | b'"') => (escape, directive(text, after, false)?.1),
@@ -93,7 +93,7 @@ pub(super) fn read(text: &str) -> Result<LogFormat, FormatError> {
     Ok(LogFormat { escape, parts: parts(&bytes)? })
 }
 
-/// Cuts a format at its variables, `$name` or `${name}`.
+/// Splits a format at its variables, `$name` or `${name}`.
 fn parts(bytes: &[Placed]) -> Result<Vec<Part>, FormatError> {
     let mut parts = Vec::new();
     let mut literal = Vec::new();
@@ -136,12 +136,13 @@ fn parts(bytes: &[Placed]) -> Result<Vec<Part>, FormatError> {
     Ok(parts)
 }
 
-/// The string as it stands, from `start` to its last character that is no space.
+/// The string without quotes, from `start` on, without spaces at its end.
 fn bare(text: &str, start: usize) -> Vec<Placed> {
     text.trim_end().bytes().enumerate().skip(start).collect()
 }
 
-fn escape(kind: &str, at: usize) -> Result<Escape, FormatError> {
+/// The value of the parameter `escape`.
+fn escape_of(kind: &str, at: usize) -> Result<Escape, FormatError> {
     match kind {
         "default" => Ok(Escape::Default),
         "json" => Ok(Escape::Json),
@@ -180,18 +181,7 @@ fn directive(text: &str, start: usize, named: bool) -> Result<(Escape, Vec<Place
         let mut argument = Vec::new();
         let end = token(text, &mut argument, at)?;
         match text[at..end].strip_prefix("escape=") {
-            Some(kind) if format.is_empty() => {
-                escape = match kind {
-                    "default" => Escape::Default,
-                    "json" => Escape::Json,
-                    "none" => Escape::None,
-                    _ => {
-                        let what =
-                            format!("`escape={kind}`: write escape=default, escape=json or escape=none");
-                        return Err(FormatError::new(at, what));
-                    }
-                };
-            }
+            Some(kind) if format.is_empty() => escape = escape_of(kind, at)?,
             _ => format.append(&mut argument),
         }
         at = end;
@@ -199,7 +189,7 @@ fn directive(text: &str, start: usize, named: bool) -> Result<(Escape, Vec<Place
     Ok((escape, format))
 }
 
-/// The place of the next thing that is neither space nor comment.
+/// The place of the next character that is no space and in no comment.
 fn skip(text: &str, mut at: usize) -> usize {
     let bytes = text.as_bytes();
     loop {
@@ -211,7 +201,7 @@ fn skip(text: &str, mut at: usize) -> usize {
     }
 }
 
-/// Reads a word or a quoted string of nginx.conf from `at` and gives the place after it.
+/// Reads a word or a quoted string of nginx.conf at `at`, and returns the place after it.
 fn token(text: &str, to: &mut Vec<Placed>, at: usize) -> Result<usize, FormatError> {
     let bytes = text.as_bytes();
     let quote = bytes.get(at).copied().filter(|byte| matches!(byte, b'\'' | b'"'));

@@ -1,17 +1,17 @@
 //! Lines to hits.
 //!
 //! A [`Format`] is compiled once from the configuration and then parses any bytes: every line is a hit, a
-//! counted non-hit or a reject with its reason. The parser knows no files and no clock, never panics, and
-//! borrows from the line all that it need not decode; what it must decode goes into the caller's arena.
+//! non-hit or a reject with its reason. The parser never panics. It borrows from the line what needs no decoding;
+//! decoded text goes into the caller's arena.
 
 mod alt1;
 mod beacon;
-mod cut;
 mod escape;
 mod json;
 mod jsonb;
 mod leaves;
 mod log_format;
+mod matcher;
 mod pixel;
 mod query;
 mod request;
@@ -35,7 +35,7 @@ use super::hit::{Hit, NoHit, Parsed};
 pub enum Format {
     /// The collector's own format.
     Alt1,
-    /// A site's own access log.
+    /// A site's own access log, or the log of another product's pixel.
     Template(Box<Template>),
 }
 
@@ -52,7 +52,7 @@ impl Format {
         }
     }
 
-    /// Compiles what somebody says of a log.
+    /// Compiles a description of a log.
     ///
     /// # Errors
     /// Says which part of it is wrong, and how to mend it.
@@ -78,7 +78,7 @@ impl Format {
         }
     }
 
-    /// Whose pixel the lines are requests of: a product's name, or `custom`.
+    /// The product whose pixel was logged, or `custom`.
     pub fn pixel(&self) -> Option<&'static str> {
         match self {
             Format::Alt1 => None,
@@ -107,7 +107,7 @@ impl Format {
         matches!(self, Format::Alt1)
     }
 
-    /// Where in a line that is made of several, after a torn write, the next one starts (more than 0).
+    /// Where the next line starts within a line that consists of several, after a torn write (more than 0).
     pub fn next_piece(&self, line: &[u8]) -> Option<usize> {
         match self {
             Format::Alt1 => alt1::next_piece(line),
@@ -124,10 +124,10 @@ impl Format {
         }
     }
 
-    /// As [`Format::parse`], into a `hit` that says nothing yet: it has hundreds of bytes, which each move would copy.
+    /// As [`Format::parse`], into an empty `hit`: a hit has hundreds of bytes, which each move would copy.
     ///
     /// # Errors
-    /// It is no hit, and `hit` means nothing.
+    /// The line is no hit, and the content of `hit` is meaningless.
     pub fn parse_into<'a>(
         &self,
         hit: &mut Hit<'a>,
@@ -142,7 +142,7 @@ impl Format {
         }
     }
 
-    /// As [`Format::parse_into`], of a line that is one piece for sure. `None`: [`Format::next_piece`] is to be asked first.
+    /// As [`Format::parse_into`], for a line that is surely not torn. `None`: call [`Format::next_piece`] first.
     pub fn parse_whole<'a>(
         &self,
         hit: &mut Hit<'a>,

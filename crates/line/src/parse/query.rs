@@ -3,21 +3,21 @@
 //! parted at the first `=`, `+` is a space, `%` with two hexadecimal digits is a byte and any other `%` is
 //! itself, and what is no UTF-8 after that becomes U+FFFD. NUL is dropped besides, for PostgreSQL.
 //!
-//! A piece without `%` and `+` is borrowed from the line.
+//! A name or value without `%` and `+` is borrowed from the line.
 
 use super::escape::HEX;
 use super::source::Source;
 use crate::arena::Arena;
-use crate::marks::{BLOCK, LANES, copy_up_to, marks};
+use crate::bitmap::{BLOCK, LANES, bitmaps, copy_up_to};
 
-/// Goes over the pairs of a query string in one pass.
+/// The pairs of a query string, in one pass.
 #[derive(Debug)]
 pub(super) struct Pairs<'a> {
     source: Source<'a>,
     query: &'a [u8],
     /// Where the next pair begins.
     at: usize,
-    /// Where the block begins whose marks follow: of `&`, of `=`, and of what is to be decoded.
+    /// Where the block of the following bitmaps begins: of `&`, of `=`, and of bytes to decode.
     block: usize,
     ends: u64,
     equals: u64,
@@ -25,7 +25,7 @@ pub(super) struct Pairs<'a> {
 }
 
 impl<'a> Pairs<'a> {
-    /// Begins at the start of `query`, without its `?`, which is cut from `source`.
+    /// The pairs of `query`, which is a part of `source`, without its `?`.
     pub(super) fn new(query: &'a [u8], source: Source<'a>) -> Self {
         let mut pairs = Pairs { source, query, at: 0, block: 0, ends: 0, equals: 0, escapes: 0 };
         pairs.mark(0);
@@ -33,8 +33,8 @@ impl<'a> Pairs<'a> {
     }
 
     fn mark(&mut self, block: usize) {
-        // What stands behind the query ends its last pair.
-        let [ends, equals, percents, pluses] = marks([b'&', b'=', b'%', b'+'], self.query, block, b'&');
+        // The byte after the query ends the last pair.
+        let [ends, equals, percents, pluses] = bitmaps([b'&', b'=', b'%', b'+'], self.query, block, b'&');
         (self.block, self.ends, self.equals, self.escapes) = (block, ends, equals, percents | pluses);
     }
 
@@ -64,7 +64,7 @@ impl<'a> Pairs<'a> {
         let (mut name_escaped, mut value_escaped) = (false, false);
         loop {
             let ends = self.ends & ahead;
-            // All from here up to the first end, and of these those up to the first `=`.
+            // The bytes from here to the end of the pair, and of these the bytes up to the first `=`.
             let here = ahead & ends.wrapping_sub(1) & !ends;
             let of_name = if parted.is_some() {
                 0
@@ -87,20 +87,20 @@ impl<'a> Pairs<'a> {
                     value_escaped,
                 };
             }
-            // It goes on in the next block.
+            // The pair continues in the next block.
             self.mark(self.block + BLOCK);
             ahead = u64::MAX;
         }
     }
 }
 
-/// A name and a value, as they stand in a query.
+/// A name and a value, as the query has them.
 #[derive(Debug)]
 pub(super) struct Pair<'a> {
     query: &'a [u8],
     source: Source<'a>,
     from: usize,
-    /// Where the first `=` stands; the end where there is none.
+    /// The place of the first `=`; `end` if there is none.
     parted: usize,
     end: usize,
     name_escaped: bool,
@@ -108,7 +108,7 @@ pub(super) struct Pair<'a> {
 }
 
 impl<'a> Pair<'a> {
-    /// The name, if it is written as it is meant.
+    /// The name, if it needs no decoding.
     #[inline]
     pub(super) fn plain_name(&self) -> Option<&'a [u8]> {
         if self.name_escaped { None } else { Some(&self.query[self.from..self.parted]) }
@@ -132,7 +132,7 @@ impl<'a> Pair<'a> {
     fn text(&self, from: usize, end: usize, escaped: bool, arena: &mut Arena<'a>) -> &'a str {
         if escaped {
             let mut has_nul = false;
-            // With room for what is copied with its last bytes.
+            // With room for the bytes that are copied beyond the end.
             let bytes = arena.bytes(end - from + LANES, |to| {
                 let (used, nul) = decode(&self.query[from..], end - from, to);
                 has_nul = nul;
@@ -148,9 +148,9 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// Writes what the first `length` bytes of `from` stand for, and says how many bytes that took, never more, and whether any
-/// escape stands for NUL; what has no room is left out.
-#[inline(never)] // its loop wants all the registers
+/// Decodes the first `length` bytes of `from`. Returns how many bytes were written, at most `length`, and whether an
+/// escape stands for NUL. What does not fit is left out.
+#[inline(never)] // the loop needs all registers
 fn decode(from: &[u8], length: usize, to: &mut [u8]) -> (usize, bool) {
     let (mut read, mut used, mut has_nul) = (0, 0, false);
     while read < length {

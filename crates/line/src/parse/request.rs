@@ -1,15 +1,15 @@
-//! Who asked for what, put together from the variables of a site's own log.
+//! The client and the request, from the variables of a site's own log.
 
 use std::net::IpAddr;
 
 use super::leaves;
 use crate::arena::{Arena, Sink};
 
-/// What the line says of the client.
+/// The client, as the line states it.
 #[derive(Debug, Default)]
 pub(super) struct Client<'a> {
     address: Option<IpAddr>,
-    /// What stands for it where it is no address.
+    /// The client's name, if the line has no address.
     pub(super) name: Option<&'a str>,
     /// The first address of a header that a proxy wrote.
     pub(super) forwarded: Option<IpAddr>,
@@ -22,7 +22,7 @@ impl<'a> Client<'a> {
         self.name = Some(text).filter(|text| self.address.is_none() && *text != "unix:");
     }
 
-    /// The client's own address; what was forwarded counts only where that is absent.
+    /// The client's own address; a forwarded address counts only if the line has no other.
     pub(super) fn address(&self) -> Option<IpAddr> {
         match (self.address, self.name) {
             (None, None) => self.forwarded,
@@ -31,7 +31,7 @@ impl<'a> Client<'a> {
     }
 }
 
-/// What the line says of the request.
+/// The request, as the line states it.
 #[derive(Debug, Default)]
 pub(super) struct Target<'a> {
     /// Method and target of `$request`.
@@ -45,7 +45,7 @@ pub(super) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Method, path and query, each as it was sent where the line says so. Garbage has no path.
+    /// Method, path and query, as the client sent them if the line has them so. Garbage has no path.
     pub(super) fn parts(&self) -> (&'a str, &'a str, &'a str) {
         let (method, sent) = self.request.unwrap_or((self.method, self.sent));
         if sent.is_empty() {
@@ -55,7 +55,7 @@ impl<'a> Target<'a> {
         (method, path, query)
     }
 
-    /// Method, and path with query: as the client sent them rather than as nginx rewrote them.
+    /// Method, and path with query, as the client sent them if the line has them so, else as nginx rewrote them.
     pub(super) fn join(self, arena: &mut Arena<'a>) -> (&'a str, &'a str) {
         let Target { request, method, sent, path, args } = self;
         let page = match (request, sent, args) {
@@ -72,7 +72,7 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Method and target of a request line; `None` where it is none (a TLS hello, a scanner's guess).
+/// Method and target of a request line; `None` for anything else (a TLS hello, a scanner's guess).
 pub(super) fn split_request(request: &str) -> Option<(&str, &str)> {
     let (method, rest) = request.split_once(' ')?;
     let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
@@ -88,7 +88,7 @@ pub(super) fn split_request(request: &str) -> Option<(&str, &str)> {
     }
 }
 
-/// `$upstream_response_time`: seconds of every server that was asked, `0.1, - : 0.3`, summed up.
+/// `$upstream_response_time`: the sum of the seconds of all servers that nginx tried, `0.1, - : 0.3`.
 pub(super) fn upstream_ms(list: &str) -> Option<i32> {
     let mut sum = None;
     for item in list.split([',', ':']).map(str::trim).filter(|item| *item != "-") {

@@ -1,12 +1,12 @@
-//! What the variables of a `log_format` mean to a hit.
+//! What the variables of a `log_format` mean for a hit.
 //!
-//! A variable that is not named here is kept in `params` under its own name. Addresses never are, because
-//! nothing would shorten them there.
+//! A variable that is not named here is kept in `params` under its own name. Client addresses are never kept there,
+//! because nothing would truncate them.
 
 use super::leaves;
 use crate::hit::Micros;
 
-/// What a variable's value is for. Where several could be, the rank says which is the best (0).
+/// What a variable's value is used for. Of several variables for one use, the one with the lowest rank is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Time(TimeKind),
@@ -31,13 +31,13 @@ pub(super) enum Role {
     Trace(u8),
     OptOut,
     Purpose,
-    /// Known, and of no use beside the others.
+    /// Known, but not needed beside the others.
     Ignored,
     /// A parameter under its own name.
     Other,
 }
 
-/// How a time is written, the most exact first.
+/// How a time is written, the most precise first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TimeKind {
     Seconds,
@@ -55,12 +55,12 @@ impl TimeKind {
     }
 }
 
-/// How far a value reaches by itself.
+/// Where a value ends if no literal follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Span {
-    /// Always so many bytes.
+    /// It always has this many bytes.
     Bytes(usize),
-    /// It has no `/` in it.
+    /// It contains no `/`.
     NoSlash,
     Any,
 }
@@ -107,7 +107,7 @@ impl Role {
         }
     }
 
-    /// Which of two variables of one role is the better: the lower.
+    /// Of two variables with one role, the one with the lower rank is used.
     pub(super) fn rank(self) -> u8 {
         match self {
             Role::Time(kind) => kind as u8,
@@ -116,13 +116,13 @@ impl Role {
         }
     }
 
-    /// Whether only one of the two can have its role.
+    /// Whether only one of two variables with these roles can be used.
     pub(super) fn is_rival_of(self, other: Role) -> bool {
         let shared = matches!(self, Role::Other | Role::Ignored | Role::OptOut | Role::Forwarded);
         !shared && std::mem::discriminant(&self) == std::mem::discriminant(&other)
     }
 
-    /// What becomes of a variable whose role a better one has.
+    /// The role of a variable if a better one is used instead.
     pub(super) fn when_second(self) -> Role {
         match self {
             Role::Host(_) | Role::Bytes(_) | Role::Trace(_) => Role::Other,
@@ -130,7 +130,7 @@ impl Role {
         }
     }
 
-    /// How far a value reaches by itself, where no literal follows.
+    /// Where a value ends if no literal follows.
     pub(super) fn span(self) -> Span {
         match self {
             Role::Time(TimeKind::Local) => Span::Bytes(26),
@@ -141,12 +141,12 @@ impl Role {
         }
     }
 
-    /// Whether a value that is none of this role has a reason of its own to be rejected for.
+    /// Whether a line with an invalid value of this role is rejected for a reason of its own.
     pub(super) fn has_reason(self) -> bool {
         matches!(self, Role::Time(_) | Role::Id | Role::Status)
     }
 
-    /// Whether a value looks like one of this role: enough to tell where it ends, the rest shows when it is read.
+    /// Whether a value looks like one of this role. The check only has to tell where the value ends.
     pub(super) fn fits(self, value: &[u8]) -> bool {
         let all = |known: &[u8]| value.iter().all(|b| b.is_ascii_digit() || known.contains(b));
         match self {

@@ -1,25 +1,25 @@
-//! The bytes that fields are cut from, and how a field of them becomes text.
+//! The bytes of which fields are parts, and how a field becomes text.
 //!
-//! Invariant: a field that is UTF-8 without NUL and has nothing to undo is borrowed, never copied. The
-//! check is made once for all the bytes, so that cutting a field costs no second look at it.
+//! Invariant: a field that is UTF-8 without NUL and without escapes is borrowed, never copied. The check is made once
+//! for all bytes, and not again for each field.
 
 use nom::Offset;
 
 use crate::arena::Arena;
 
-/// A line, or a piece of one that was unescaped.
+/// A line, or an unescaped part of one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Source<'a> {
     bytes: &'a [u8],
-    /// The same bytes, where they are UTF-8 without NUL.
+    /// The same bytes, if they are UTF-8 without NUL.
     text: Option<&'a str>,
-    /// There is a backslash in them, so that a field may have escapes.
+    /// They contain a backslash, so a field may have escapes.
     pub(super) may_escape: bool,
 }
 
 impl<'a> Source<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        // Neither is in most lines, so both are looked for at once.
+        // Most lines contain neither, so one search looks for both.
         let special = memchr::memchr2(0, b'\\', bytes).map(|at| &bytes[at..]).unwrap_or_default();
         let has_nul = memchr::memchr(0, special).is_some();
         Source {
@@ -29,7 +29,7 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// Of text without NUL, which needs no look.
+    /// For text without NUL, which needs no check.
     pub(super) fn of_text(text: &'a str) -> Self {
         Source { bytes: text.as_bytes(), text: Some(text), may_escape: false }
     }
@@ -39,7 +39,7 @@ impl<'a> Source<'a> {
         self.text.is_some()
     }
 
-    /// A field as it stands. `field` is cut from this source's bytes, at characters below 0x80.
+    /// A field without escapes. `field` is a part of these bytes, between characters below 0x80.
     pub(super) fn text(&self, field: &'a [u8], arena: &mut Arena<'a>) -> &'a str {
         let borrowed = self.text.and_then(|text| {
             let at = self.bytes.offset(field);

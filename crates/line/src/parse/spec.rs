@@ -1,60 +1,59 @@
-//! What the lines of a log are, as people say it: on the command line, in the configuration, and in the
-//! database beside every file.
+//! The description of a log's lines: from the command line, the configuration, or the row of a file in the database.
 //!
-//! It is text that was checked nowhere; [`Format::of`](super::Format::of) says whether it makes sense.
+//! It is not checked; [`Format::of`](super::Format::of) does that.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How the lines of a log are written, and whose they are.
+/// The format of a log's lines, and the applications that they belong to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// `alt1`, `combined`, `common`, `vhost_combined`, or an nginx `log_format`.
     pub format: String,
-    /// The product whose tracking pixel was logged, or how its requests look (`/px.gif?url=u&ref=r`).
+    /// The product whose tracking pixel was logged, or the form of its requests (`/px.gif?url=u&ref=r`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pixel: Option<String>,
-    /// The application of all lines that name none, and whose site is not among `sites`.
+    /// The application of lines that name none and whose site is not in `sites`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
-    /// Applications by the names of sites: virtual hosts, or what a pixel calls its sites.
+    /// Names of sites (virtual hosts, or names that a pixel uses) and their applications.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub sites: BTreeMap<String, String>,
-    /// What stands for the source in the ids of events that have none.
+    /// Stands for the source in the ids that are made for lines without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
 }
 
 impl Spec {
-    /// Lines of this format, whoever they belong to.
+    /// Lines of this format; it names no application.
     pub fn new(format: &str) -> Self {
         Spec { format: format.to_owned(), ..Spec::default() }
     }
 
-    /// Whether it says whose a hit is that names no application.
+    /// Whether it names an application for hits that name none.
     pub fn names_app(&self) -> bool {
         self.app.is_some() || !self.sites.is_empty()
     }
 
-    /// What stands for the source in ids. With sites the application does not: another one for the rest
-    /// would make other events of the same lines.
+    /// Stands for the source in ids: the label, else the application if there are no sites. With sites, the application
+    /// may change without making other events of the same lines.
     pub fn id_label(&self) -> &str {
         let app = self.app.as_deref().filter(|_| self.sites.is_empty());
         self.label.as_deref().or(app).unwrap_or_default()
     }
 
-    /// Whether lines that were read as this are other events when they are read as `other`: with other ids, if they
-    /// have `none` of their own, or of another application. Sites may have been added; what was read in another format
-    /// was hardly read at all.
+    /// Whether lines that were read as this become other events if they are read as `other`: with other ids, if the
+    /// lines have `none`, or of another application. Added sites do not count. Neither does another format: with a
+    /// wrong one, hardly a line was a hit.
     pub fn makes_others_than(&self, other: &Spec, none: bool) -> bool {
         self.format == other.format
             && (none && self.id_label() != other.id_label() || self.app.is_some() && self.app != other.app)
     }
 
-    /// The options in which another one makes other rows of the same lines; labels count only where lines have no ids.
+    /// The options by which `other` makes other rows of the same lines; labels count only if lines have no ids.
     pub fn differs(&self, other: &Spec, lines_have_ids: bool) -> Vec<&'static str> {
         if self.format != other.format {
             return vec!["--format"];
@@ -74,7 +73,7 @@ impl Spec {
     }
 }
 
-/// Why a [`Spec`] makes no sense.
+/// Why a [`Spec`] is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecError {
     /// Which part of it is wrong: `format`, `pixel` or `sites`.

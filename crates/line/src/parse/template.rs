@@ -1,36 +1,36 @@
 //! A site's own access log: lines of a compiled `log_format`.
 //!
-//! A line is cut first with times, statuses, ids and numbers looking like such, which settles most doubts, and
-//! where that is not possible with any time, status and id, to say which of them is wrong.
+//! A line has to match with valid times, statuses, ids and numbers first, which excludes most ambiguities. If it does
+//! not, it may match with any time, status and id, so that the reject says which of them is wrong.
 //!
-//! Every request is a hit, whatever its method and status, garbage on the port included. `page_url` is path and
-//! query as the client sent them, `host` the site's; the protocol's version is not kept. With a [`Pixel`] the
-//! requests for it are hits and the others non-hits.
+//! Every request is a hit, whatever its method and status, even garbage on the port. `page_url` is path and query as
+//! the client sent them, `host` is the site's; the protocol's version is not kept. With a [`Pixel`], requests for it
+//! are hits and the others non-hits.
 
 use memchr::memmem::Finder;
 
 use super::alt1::is_prefetch;
 use super::beacon::{Keep, Params};
-use super::cut::{End, Step, cut};
 use super::escape::Escape;
 use super::leaves;
 use super::log_format::{self, FormatError, Part};
+use super::matcher::{End, Step, find_values};
 use super::pixel::Pixel;
 use super::request::{Client, Target, split_request, upstream_ms};
 use super::role::{Role, Span};
 use super::source::Source;
 use super::terms::Terms;
 use crate::arena::Arena;
-use crate::hit::{Hit, NoHit, Reason, Reject, Value};
+use crate::hit::{Hit, Micros, NoHit, Reason, Reject, Value};
 
-/// Variables of one format at the most.
+/// The most variables of one format.
 const VARIABLES_MAX: usize = 64;
 
-/// nginx's `combined`. Apache's has the same shape, with an ident where nginx writes `-`.
+/// The beginning of nginx's `combined`. Apache's has the same shape, with an ident where nginx writes `-`.
 const COMMON: &str =
     r#"$remote_addr $remote_ident $remote_user [$time_local] "$request" $status $body_bytes_sent"#;
 const HEADERS: &str = r#" "$http_referer" "$http_user_agent""#;
-/// What Apache on Debian writes before the rest in `vhost_combined`.
+/// What Apache on Debian writes first in `vhost_combined`.
 const VHOST: &str = "$server_name:$server_port ";
 
 /// A compiled `log_format`.
@@ -38,7 +38,7 @@ const VHOST: &str = "$server_name:$server_port ";
 pub struct Template {
     name: &'static str,
     escape: Escape,
-    /// What every line begins with.
+    /// The literal that every line begins with.
     lead: Vec<u8>,
     steps: Vec<Step>,
     pixel: Option<Pixel>,
@@ -111,7 +111,7 @@ impl Template {
         Ok(template)
     }
 
-    /// Leaves one variable to every role that only one can have: the best, then the first.
+    /// Leaves one variable for each role that only one can have: the one with the best rank, of equal ranks the first.
     fn settle(&mut self) {
         for at in 0..self.steps.len() {
             let role = self.steps[at].role;
@@ -125,10 +125,10 @@ impl Template {
         }
     }
 
-    /// The same lines, as those of a pixel.
+    /// The same format, for the log of a pixel.
     ///
     /// # Errors
-    /// The lines have no query that could say something.
+    /// The lines contain no query string.
     pub(super) fn with_pixel(mut self, pixel: Pixel) -> Result<Template, String> {
         let has = |role| self.steps.iter().any(|step| step.role == role);
         if !(has(Role::Request) || has(Role::Target) || (has(Role::Path) && has(Role::Args))) {
@@ -171,16 +171,17 @@ impl Template {
         }
         let mut values: [&[u8]; VARIABLES_MAX] = [&[]; VARIABLES_MAX];
         let values = &mut values[..self.steps.len()];
-        if !(self.cut(line, true, values) || self.cut(line, false, values)) {
+        if !(self.find_values(line, true, values) || self.find_values(line, false, values)) {
             return because(Reason::Shape);
         }
         self.read(hit, line, values, terms, arena)
     }
 
-    /// Cuts a line into the values of the variables.
-    fn cut<'a>(&self, line: &'a [u8], typed: bool, values: &mut [&'a [u8]]) -> bool {
+    /// Finds the values of the variables in a line.
+    fn find_values<'a>(&self, line: &'a [u8], typed: bool, values: &mut [&'a [u8]]) -> bool {
         let quotes_escaped = self.escape != Escape::None;
-        line.starts_with(&self.lead) && cut(&self.steps, line, self.lead.len(), quotes_escaped, typed, values)
+        line.starts_with(&self.lead)
+            && find_values(&self.steps, line, self.lead.len(), quotes_escaped, typed, values)
     }
 
     /// Makes a hit of the values.
@@ -194,81 +195,19 @@ impl Template {
     ) -> Result<(), NoHit> {
         let source = Source::new(line);
         hit.event_type = "request";
-        let mut client = Client::default();
-        let mut target = Target::default();
-        let mut params = Params::new();
-        let mut wrong = None;
-        let mut occurred_at = None;
+        let (mut read, mut params) = (Read::default(), Params::new());
         for (step, &value) in self.steps.iter().zip(values) {
-            match step.role {
-                Role::Time(kind) => {
-                    occurred_at = kind.read(value);
-                    wrong = wrong.or(occurred_at.is_none().then_some(Reason::BadTime));
-                    continue;
-                }
-                Role::Id => {
-                    hit.event_id = leaves::request_id(value);
-                    wrong = wrong.or(hit.event_id.is_none().then_some(Reason::BadId));
-                    continue;
-                }
-                Role::Status => {
-                    hit.status = leaves::status(value);
-                    wrong = wrong.or(hit.status.is_none().then_some(Reason::BadStatus));
-                    continue;
-                }
-                _ if matches!(value, b"" | b"-") => continue,
-                _ => {}
+            if read.required(step.role, value, hit) || matches!(value, b"" | b"-") {
+                continue;
             }
             let text = self.escape.text(&source, value, arena);
-            let held = match step.role {
-                Role::Time(_) | Role::Id | Role::Status | Role::Ignored => true,
-                Role::Bytes(_) => keep(&mut hit.bytes_sent, leaves::bytes(value)),
-                Role::RequestTime => keep(&mut hit.request_ms, leaves::seconds_as_ms(value)),
-                Role::UpstreamTime => keep(&mut hit.upstream_ms, upstream_ms(text)),
-                Role::Request => {
-                    target.request = split_request(text);
-                    target.request.is_some()
-                }
-                Role::OptOut => {
-                    hit.opted_out |= text == "1";
-                    true
-                }
-                Role::Purpose => {
-                    hit.prefetch = is_prefetch(text.as_bytes());
-                    true
-                }
-                Role::Address => {
-                    client.see(text);
-                    client.name.is_none()
-                }
-                Role::Forwarded => {
-                    client.forwarded = client.forwarded.or_else(|| leaves::first_address(text));
-                    true
-                }
-                Role::Other => false,
-                role => {
-                    *match role {
-                        Role::Method => &mut target.method,
-                        Role::Target => &mut target.sent,
-                        Role::Path => &mut target.path,
-                        Role::Args => &mut target.args,
-                        Role::User => &mut hit.user_id,
-                        Role::Referer => &mut hit.referrer,
-                        Role::UserAgent => &mut hit.user_agent,
-                        Role::Language => &mut hit.accept_language,
-                        Role::Origin => &mut hit.origin,
-                        Role::Trace(_) => &mut hit.trace_id,
-                        _ => &mut hit.host,
-                    } = text;
-                    true
-                }
-            };
-            if !held {
+            if !read.optional(step.role, value, text, hit) {
                 let name =
                     if step.role == Role::Address { "remote_host" } else { arena.copy(&step.variable) };
                 params.add(hit, name, Value::Text(text), Keep::First);
             }
         }
+        let Read { client, target, occurred_at, wrong } = read;
         if let Some(reason) = wrong {
             return Err(NoHit::Reject(Reject { reason, occurred_at, event_id: hit.event_id }));
         }
@@ -290,9 +229,85 @@ impl Template {
     }
 }
 
-/// Keeps a number; false where there is none.
-fn keep<T>(field: &mut Option<T>, number: Option<T>) -> bool {
-    *field = number;
+/// What was read of a line, beside the fields of its hit.
+#[derive(Default)]
+struct Read<'a> {
+    client: Client<'a>,
+    target: Target<'a>,
+    occurred_at: Option<Micros>,
+    /// Why the line is a reject: the first value that is wrong.
+    wrong: Option<Reason>,
+}
+
+impl<'a> Read<'a> {
+    /// Reads a value that must be valid: time, id or status. False if the role is another.
+    #[inline]
+    fn required(&mut self, role: Role, value: &[u8], hit: &mut Hit<'a>) -> bool {
+        let (is_valid, reason) = match role {
+            Role::Time(kind) => {
+                self.occurred_at = kind.read(value);
+                (self.occurred_at.is_some(), Reason::BadTime)
+            }
+            Role::Id => {
+                hit.event_id = leaves::request_id(value);
+                (hit.event_id.is_some(), Reason::BadId)
+            }
+            Role::Status => {
+                hit.status = leaves::status(value);
+                (hit.status.is_some(), Reason::BadStatus)
+            }
+            _ => return false,
+        };
+        self.wrong = self.wrong.or((!is_valid).then_some(reason));
+        true
+    }
+
+    /// Reads a value that may be anything; `text` is `value` without escapes. False if it goes into no field.
+    #[inline]
+    fn optional(&mut self, role: Role, value: &[u8], text: &'a str, hit: &mut Hit<'a>) -> bool {
+        let field = match role {
+            Role::Time(_) | Role::Id | Role::Status | Role::Ignored => return true,
+            Role::Other => return false,
+            Role::Bytes(_) => return keep(&mut hit.bytes_sent, leaves::bytes(value)),
+            Role::RequestTime => return keep(&mut hit.request_ms, leaves::seconds_as_ms(value)),
+            Role::UpstreamTime => return keep(&mut hit.upstream_ms, upstream_ms(text)),
+            Role::Request => return keep(&mut self.target.request, split_request(text)),
+            Role::OptOut => {
+                hit.opted_out |= text == "1";
+                return true;
+            }
+            Role::Purpose => {
+                hit.prefetch = is_prefetch(text.as_bytes());
+                return true;
+            }
+            Role::Address => {
+                self.client.see(text);
+                return self.client.name.is_none();
+            }
+            Role::Forwarded => {
+                self.client.forwarded = self.client.forwarded.or_else(|| leaves::first_address(text));
+                return true;
+            }
+            Role::Method => &mut self.target.method,
+            Role::Target => &mut self.target.sent,
+            Role::Path => &mut self.target.path,
+            Role::Args => &mut self.target.args,
+            Role::User => &mut hit.user_id,
+            Role::Referer => &mut hit.referrer,
+            Role::UserAgent => &mut hit.user_agent,
+            Role::Language => &mut hit.accept_language,
+            Role::Origin => &mut hit.origin,
+            Role::Trace(_) => &mut hit.trace_id,
+            Role::Host(_) => &mut hit.host,
+        };
+        *field = text;
+        true
+    }
+}
+
+/// Sets a field; false if there is no value.
+fn keep<T>(field: &mut Option<T>, value: Option<T>) -> bool {
+    *field = value;
     field.is_some()
 }
 
@@ -477,7 +492,7 @@ mod tests {
 
     #[test]
     fn no_line_takes_long() {
-        // Hours, were every way to cut it tried.
+        // It would take hours to try every way to match.
         let format = Format::compile("$a $upstream_response_time $b $c $status $msec").unwrap();
         let line = "1 ".repeat(128 * 1024);
         let parsed = format.parse(line.as_bytes(), false, &Terms::default(), &mut Arena::new(&mut []));

@@ -1,14 +1,14 @@
-//! What was agreed on with those who send: who may speak for others, and what parameters are called besides.
+//! Agreements with the senders of events: who may name the visitor, and other names for parameters.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::beacon::{Parameter, is_of_the_visitor};
 
-/// Bytes of a parameter's other name.
+/// The most bytes of another name of a parameter.
 const NAME_BYTES_MAX: usize = 16;
 
-/// Networks whose track bodies may name the visitor's address and user agent (`track.trusted`), and other names of the
+/// Networks from which a body may name the visitor's address and user agent (`track.trusted`), and other names of the
 /// pixel's parameters (`track.names`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Terms {
@@ -17,8 +17,8 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// Reads addresses and networks in CIDR notation (`10.0.0.0/8`, `fd00::/8`, `192.0.2.7`), and names with what they
-    /// stand for, a parameter's short or long name.
+    /// Reads addresses and networks in CIDR notation (`10.0.0.0/8`, `fd00::/8`, `192.0.2.7`), and other names, each
+    /// with the short or long name of its parameter.
     ///
     /// # Errors
     /// Says which item is no network, or which name cannot be one, and why.
@@ -32,18 +32,18 @@ impl Terms {
         })
     }
 
-    /// The parameter of this other name.
+    /// The parameter that has this other name.
     pub(super) fn named(&self, name: &str) -> Option<Parameter> {
         self.names.iter().find(|(known, _)| **known == *name).map(|(_, parameter)| *parameter)
     }
 
-    /// What a sender calls the parameter of a short name: the first of its other names, or the short one itself.
+    /// The name by which the beacon sends a parameter: the first of its other names, else its short name.
     pub fn sent_as<'n>(&'n self, short: &'n str) -> &'n str {
         let meant = Parameter::named(short.as_bytes());
         self.names.iter().find(|(_, parameter)| Some(*parameter) == meant).map_or(short, |(name, _)| name)
     }
 
-    /// Whether who sends from this address may speak for others.
+    /// Whether a sender with this address may name the visitor.
     pub fn trusts(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.networks.iter().any(|&(network, prefix)| match (network, address) {
@@ -60,7 +60,7 @@ impl Terms {
     }
 }
 
-/// What another name stands for; the error is what follows the name of a setting.
+/// The parameter for another name. The error is a text to follow the name of the setting.
 fn parameter(name: &str, meant: &str) -> Result<Parameter, String> {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     if name.len() > NAME_BYTES_MAX

@@ -1,4 +1,4 @@
-//! What holds for every format, on any bytes.
+//! Properties of every format, for any bytes.
 
 use std::collections::BTreeMap;
 
@@ -54,7 +54,7 @@ fn formats() -> Vec<Format> {
     .collect()
 }
 
-/// Looks whether a hit keeps the promises of its type.
+/// Checks the invariants of a hit.
 fn check_hit(hit: &Hit<'_>) {
     let mut texts = vec![hit.app_key, hit.event_type, hit.method, hit.user_agent, hit.accept_language];
     texts.extend([hit.origin, hit.host, hit.page_url, hit.referrer, hit.title, hit.session_id, hit.user_id]);
@@ -204,7 +204,7 @@ proptest! {
 
     #[test]
     fn a_rendered_line_of_a_site_is_parsed_to_what_it_was(
-        // A space would part a user or a target from what follows.
+        // A space would end a user or a target.
         raw in prop::collection::vec(prop::collection::vec(prop_oneof![1..b' ', b'!'..=255], 1..12), 4),
         status in 0..1000_u16,
         bytes in any::<u32>(),

@@ -4,7 +4,7 @@
 
 use std::time::SystemTime;
 
-use alt_line::batch::Batch;
+use alt_line::batch::{Batch, EventKey};
 use alt_line::hit::Micros;
 use alt_process::clock::{micros, system_time};
 use foldhash::{HashSet, HashSetExt};
@@ -32,7 +32,7 @@ pub(super) async fn may_be_there(client: &Client, batch: &Batch) -> Result<bool,
 /// From when to when something is loaded already, of the time of the rows whose ids are asked for: disjoint, ascending.
 pub(super) async fn loaded_times(client: &Client, batch: &Batch) -> Result<Vec<(Micros, Micros)>, Failure> {
     let mut loaded: Vec<(Micros, Micros)> = Vec::new();
-    let times = || batch.asked_for().map(|k| k.occurred_at);
+    let times = || batch.asked_for().map(|row| row.key.occurred_at);
     let (Some(first), Some(last)) = (times().min(), times().max()) else { return Ok(loaded) };
     let sql = "SELECT first_at, last_at FROM checkpoints WHERE first_at <= $2 AND last_at >= $1 \
                UNION ALL \
@@ -56,10 +56,10 @@ pub(super) async fn ids_there(
     client: &Client,
     batch: &Batch,
     loaded: &[(Micros, Micros)],
-) -> Result<HashSet<(i32, Micros, u128)>, Failure> {
+) -> Result<HashSet<EventKey>, Failure> {
     let mut there = HashSet::new();
     let mut wanted: Vec<(i32, Micros)> = Vec::new();
-    for key in batch.asked_for() {
+    for key in batch.asked_for().map(|row| row.key) {
         let at = loaded.partition_point(|range| range.1 < key.occurred_at);
         if loaded.get(at).is_some_and(|range| range.0 <= key.occurred_at) {
             wanted.push((key.app_id, key.occurred_at));
@@ -80,8 +80,11 @@ pub(super) async fn ids_there(
         (last, Type::TIMESTAMPTZ),
     ];
     for row in client.query_typed(IDS_THERE, &params).await? {
-        let at = micros(row.get::<_, SystemTime>(1));
-        there.insert((row.get(0), at, row.get::<_, Uuid>(2).as_u128()));
+        there.insert(EventKey {
+            app_id: row.get(0),
+            occurred_at: micros(row.get::<_, SystemTime>(1)),
+            event_id: row.get::<_, Uuid>(2).as_u128(),
+        });
     }
     Ok(there)
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use alt_line::batch::Batch;
-use alt_line::copy::{COLUMNS, HEADER, TRAILER};
+use alt_line::copy::{self, HEADER, TRAILER};
 use alt_process::fault::{self, Step};
 use bytes::Bytes;
 use futures_util::SinkExt;
@@ -51,7 +51,7 @@ impl Patience {
 
 /// Prepares the COPY of rows.
 pub(super) async fn prepare_copy(client: &Client) -> Result<Statement, Failure> {
-    Ok(client.prepare(&format!("COPY access_logs ({}) FROM STDIN (FORMAT binary)", COLUMNS)).await?)
+    Ok(client.prepare(&copy::statement()).await?)
 }
 
 /// Copies the rows `which` of the batch.
@@ -91,7 +91,7 @@ pub(super) async fn copy_rows(
 }
 
 /// Finds the rows that PostgreSQL refuses for their data, by halves, in a transaction that the caller rolls
-/// back: indices into `batch.keys`, ascending, with PostgreSQL's message.
+/// back: indices into `batch.rows`, ascending, with PostgreSQL's message.
 pub(super) async fn find_refused(
     client: &Client,
     batch: &Batch,
@@ -102,7 +102,7 @@ pub(super) async fn find_refused(
         .await?;
     let statement = prepare_copy(client).await?;
     let mut refused = Vec::new();
-    let mut halves: Vec<_> = std::iter::once(0..batch.keys.len()).collect();
+    let mut halves: Vec<_> = std::iter::once(0..batch.rows.len()).collect();
     while let Some(range) = halves.pop() {
         client.batch_execute("SAVEPOINT half").await?;
         match copy_rows(client, &statement, batch, data, range.clone()).await {
@@ -122,7 +122,7 @@ pub(super) async fn find_refused(
             Err(other) => return Err(other),
         }
         // Far beyond what could be rejects: no need to try every row.
-        if refused.len() as f64 > REFUSED_MAX.max(batch.keys.len() as f64 / 100.0) {
+        if refused.len() as f64 > REFUSED_MAX.max(batch.rows.len() as f64 / 100.0) {
             break;
         }
     }

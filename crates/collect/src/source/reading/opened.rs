@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use alt_line::batch::FileRef;
 use alt_line::checkpoint::{Checkpoint, HEAD_SEARCH_BYTES, Head, Proof, Standing, hash};
 use alt_line::hit::Micros;
+use alt_line::line_id::{LineIds, WINDOW_BYTES};
 use alt_line::lines::{KEPT_BYTES, Lines};
 use alt_line::parse::Spec;
-use alt_line::twins::{Twins, WINDOW_BYTES};
 use alt_store::files::{Candidate, Facts, Reached, Stamp};
 use alt_store::writer::{Interrupted, Store};
 
@@ -480,7 +480,7 @@ impl Opened {
         (from, from_tail): (u64, Proof),
         belongs: &Belongs,
     ) -> io::Result<Box<Reading>> {
-        // Twins are counted in what stands before: a compressed file is read from its start for them.
+        // LineIds are counted in what stands before: a compressed file is read from its start for them.
         let warm = belongs.twins && from > 0;
         let start = if warm { from.saturating_sub(WINDOW_BYTES + 1) } else { from };
         let input = match stream {
@@ -502,7 +502,7 @@ impl Opened {
             lines: Lines::after(if warm { Vec::new() } else { before }, start),
             at_end: false,
             warm_until: from,
-            twins: belongs.twins.then(Twins::default),
+            twins: belongs.twins.then(LineIds::default),
             lines_have_ids: belongs.lines_have_ids,
             alt1: belongs.alt1,
             file,

@@ -1,4 +1,4 @@
-//! The lists of user agents, and the rates that are promised for them.
+//! Lists of user agents, and the promised rates of those that are classified correctly.
 
 use super::*;
 
@@ -6,7 +6,7 @@ const CRAWLERS: &str = include_str!("../../../../../tests/it/data/agents/crawler
 const BROWSERS: &str = include_str!("../../../../../tests/it/data/agents/browsers.txt");
 const HARD: &str = include_str!("../../../../../tests/it/data/agents/hard.txt");
 
-/// The user agents of a list that are not of the class that they should be.
+/// The user agents of a list that are classified wrongly.
 fn wrong(rules: &AgentRules, list: &'static str, human: bool) -> Vec<(&'static str, String)> {
     list.lines()
         .filter_map(|agent| {

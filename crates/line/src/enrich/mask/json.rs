@@ -1,4 +1,4 @@
-//! Masking inside JSON text, without parsing it into a tree.
+//! Masking within JSON text, without a tree of it.
 
 use std::fmt::Write;
 
@@ -7,7 +7,7 @@ use super::{MASK, secret_name, text_value, value::holds_any};
 /// Appends a text as JSON. Control characters are escaped; NUL, which `jsonb` refuses, is left out.
 pub(in crate::enrich) fn quote(text: &str, out: &mut String) {
     out.push('"');
-    // Without an end on the way, so that many bytes are looked at at once.
+    // Without an early exit, so that the compiler compares many bytes at once.
     let is_plain = text.bytes().fold(true, |plain, b| plain & (b >= 0x20) & (b != b'"') & (b != b'\\'));
     if is_plain {
         out.push_str(text);
@@ -35,8 +35,8 @@ pub(in crate::enrich) fn quote(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// Masks JSON text as [`crate::hit::Value::Json`] carries it: every value under a secret name, and
-/// in every text and number what looks personal or secret. `false`: nothing to mask, `out` is as it was.
+/// Masks JSON text as [`crate::hit::Value::Json`] has it: every value with a secret name, and in every text and number
+/// what looks personal or secret. `false`: there is nothing to mask, and `out` is unchanged.
 pub fn json(text: &str, out: &mut String) -> bool {
     let start = out.len();
     let mut walk = Walk { text, at: 0, out, written: 0, passing: false, scratch: String::new() };
@@ -50,13 +50,13 @@ pub fn json(text: &str, out: &mut String) -> bool {
     true
 }
 
-/// A walk over JSON text that is known to be well formed; where it is not, it ends early.
+/// A walk over JSON text that is known to be well-formed; in other text it ends early.
 struct Walk<'t, 'o> {
     text: &'t str,
     at: usize,
     out: &'o mut String,
     written: usize,
-    /// Within a value that is masked whole: only its end is looked for.
+    /// Within a value that is masked as a whole: only the value's end is searched for.
     passing: bool,
     scratch: String,
 }
@@ -70,14 +70,15 @@ impl Walk<'_, '_> {
         bytes.get(self.at).copied()
     }
 
-    /// Replaces what stands from `from` to here by a JSON text.
+    /// Replaces the text from `from` to here by a JSON string.
     fn replace(&mut self, from: usize, with: &str) {
         self.out.push_str(&self.text[self.written..from]);
         quote(with, self.out);
         self.written = self.at;
     }
 
-    /// Passes a string and gives its content, unescaped into `scratch` where it has escapes.
+    /// Passes a string. Returns where its content begins and ends, and whether it has escapes; if so, `scratch` has the
+    /// content without escapes.
     fn string(&mut self) -> (usize, usize, bool) {
         let bytes = self.text.as_bytes();
         let from = self.at + 1;
@@ -106,7 +107,7 @@ impl Walk<'_, '_> {
     }
 
     fn value(&mut self, depth: u32) {
-        // Deeper than the parser lets through: not looked at, and not possible.
+        // The parser does not let deeper values through.
         match self.peek() {
             Some(b'"') => {
                 let from = self.at;

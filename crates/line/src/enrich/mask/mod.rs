@@ -1,8 +1,8 @@
-//! Secrets and personal values become `***`: by the name of a parameter, or by what a value looks like.
+//! Replaces secret and personal values by `***`: by the name of a parameter, or by the form of a value.
 //!
-//! By value: e-mail addresses (also percent-encoded), JSON web tokens, card numbers that pass their check
-//! digit. By name: see [`secret_name`]. Most texts hold nothing of the kind, and are left alone after one
-//! look. Masking is idempotent: what was masked is not masked again, and shows nothing new.
+//! By value: e-mail addresses (also percent-encoded), JSON web tokens, card numbers whose check digit is right. By
+//! name: see [`secret_name`]. Most texts contain nothing of the kind, which one quick check shows. Masking is
+//! idempotent: masking a masked text changes nothing.
 
 pub(super) mod json;
 mod name;
@@ -14,13 +14,13 @@ pub use value::{id_value, personal_id, suspicious, value};
 
 use value::decoded;
 
-/// What stands in the place of what was masked.
+/// What replaces a masked value.
 pub const MASK: &str = "***";
 
 /// Which parameters keep their value.
 #[derive(Debug, Clone, Copy)]
 pub enum Names<'s> {
-    /// All but those whose name says that they hold a secret or a person.
+    /// All except those whose name shows that the value is secret or personal.
     Secret,
     /// Only these, and `utm_…`.
     Allow(&'s [String]),
@@ -39,9 +39,9 @@ impl Names<'_> {
     }
 }
 
-/// Masks a query (`a=b&c=d`, also with `;`), appending the result to `out`. `false`: nothing to mask, and
-/// `out` is as it was. Parameters within a value (`next=/login?token=x`, also encoded) are masked by name
-/// too, up to the value's end. `look` says whether values need a look: [`suspicious`] of all of it.
+/// Masks a query (`a=b&c=d`, also with `;`) and appends the result to `out`. `false`: there is nothing to mask, and
+/// `out` is unchanged. Parameters within a value (`next=/login?token=x`, also encoded) are masked by name too, up to
+/// the value's end. `look` says whether to look at the values: [`suspicious`] of the whole text.
 pub fn query(text: &str, names: Names<'_>, look: bool, out: &mut String) -> bool {
     let mut written = 0; // how much of the text is in `out`
     let mut from = 0;
@@ -60,10 +60,10 @@ pub fn query(text: &str, names: Names<'_>, look: bool, out: &mut String) -> bool
     true
 }
 
-/// Masks a parameter and appends it, behind the text `before` it. `false`, and nothing appended, where there is nothing to
-/// mask. Values first: what they leave of a name decides whether it is a secret's, today and the next time.
+/// Masks a parameter and appends it, after the text `before` it. `false`, and nothing is appended, if there is nothing
+/// to mask. Masking by value comes first, so that masking the result again sees the same name.
 fn parameter(before: &str, pair: &str, names: Names<'_>, look: bool, out: &mut String) -> bool {
-    let mut seen = String::new(); // allocates only where there is something to mask
+    let mut seen = String::new(); // allocates only if there is something to mask
     let is_seen = look && value(pair, &mut seen);
     let pair = if is_seen { &seen } else { pair };
     match kept_by_name(pair, names) {
@@ -74,10 +74,10 @@ fn parameter(before: &str, pair: &str, names: Names<'_>, look: bool, out: &mut S
     true
 }
 
-/// How many bytes of a parameter a mask follows, where its name, or one within its value, is a secret's.
+/// How many bytes of a parameter stay before the mask, if its name, or a name within its value, is secret.
 fn kept_by_name(pair: &str, names: Names<'_>) -> Option<usize> {
     let Some(equals) = memchr::memchr(b'=', pair.as_bytes()) else {
-        // A bare word, which may be a name or a value.
+        // A word without `=`, which may be a name or a value.
         let is_masked =
             matches!(names, Names::Allow(_)) && !pair.is_empty() && pair != MASK && names.masks(pair);
         return is_masked.then_some(0);
@@ -90,10 +90,10 @@ fn kept_by_name(pair: &str, names: Names<'_>) -> Option<usize> {
     nested(rest).map(|at| from + at)
 }
 
-/// Where in a value the value of a secret parameter begins: `/login?token=x`, `%2Flogin%3Ftoken%3Dx`.
+/// Where the value of a secret parameter begins within a value: `/login?token=x`, `%2Flogin%3Ftoken%3Dx`.
 fn nested(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    // An encoded `=` is %3D: where there is no `=` and no `%`, there is nothing.
+    // An encoded `=` is %3D, so a text without `=` and `%` has no parameter.
     memchr::memchr2(b'=', b'%', bytes)?;
     let mut name = 0; // where the name begins
     let mut at = 0;
@@ -111,7 +111,7 @@ fn nested(text: &str) -> Option<usize> {
     None
 }
 
-/// Masks a value of a parameter that is text of its own: by what it looks like, and parameters within it.
+/// Masks a parameter's value that stands alone: by its form, and the parameters within it by name.
 pub fn text_value(text: &str, out: &mut String) -> bool {
     let start = out.len();
     let seen = value(text, out);
@@ -126,7 +126,7 @@ pub fn text_value(text: &str, out: &mut String) -> bool {
     true
 }
 
-/// Masks a path: by what it looks like, and matrix parameters by name (`/cart;jsessionid=x/1`).
+/// Masks a path: by its form, and matrix parameters by name (`/cart;jsessionid=x/1`).
 pub fn path(text: &str, look: bool, out: &mut String) -> bool {
     let start = out.len();
     let seen = look && value(text, out);

@@ -1,11 +1,11 @@
-//! Names of parameters that hold a secret or a person.
+//! Which names of parameters show that their value is secret or personal.
 //!
-//! The lists are made of whole words, so that `keyword`, `monkey` and `promo_code` stay what they are; both
-//! sides are held to tables in `tests.rs`. Nothing is allocated.
+//! The lists contain whole words, so that `keyword`, `monkey` and `promo_code` are not masked; tables in `tests.rs`
+//! have names of both kinds. Nothing is allocated.
 
 use super::value::decoded;
 
-/// Words that make a parameter secret or personal wherever they stand in its name.
+/// Words that make a parameter secret or personal, wherever they are in its name.
 #[rustfmt::skip]
 const SECRET: &[&str] = &[
     "2fa", "accesskey", "accesstoken", "address", "apikey", "apitoken", "assertion", "auth", "authcode",
@@ -19,11 +19,11 @@ const SECRET: &[&str] = &[
     "username", "verifier", "xsrf",
 ];
 
-/// Ends that are telling in a name without borders between its words (`usertoken`, `contactemail`).
+/// Endings that count in a name without borders between its words (`usertoken`, `contactemail`).
 const SECRET_ENDS: &[&str] =
     &["token", "password", "passwd", "secret", "apikey", "sessionid", "email", "signature"];
 
-/// Last words that speak about a secret and do not give it: `token_type`, `session_count`, `phone_model`.
+/// Last words of names whose value is about a secret, and not the secret: `token_type`, `session_count`, `phone_model`.
 #[rustfmt::skip]
 const ABOUT: &[&str] = &[
     "age", "brand", "campaign", "client", "consent", "count", "duration", "enabled", "expires", "expiry", "format",
@@ -31,7 +31,7 @@ const ABOUT: &[&str] = &[
     "strength", "subject", "template", "timeout", "ttl", "type", "variant", "verified", "version", "visible",
 ];
 
-/// Before `key`: a key that opens nothing.
+/// Words before `key` for a key that is not secret.
 #[rustfmt::skip]
 const PLAIN_KEYS: &[&str] = &[
     "cache", "category", "column", "facet", "field", "filter", "foreign", "group", "grouping", "i18n", "index", "item",
@@ -39,7 +39,7 @@ const PLAIN_KEYS: &[&str] = &[
     "search", "section", "sort", "tab", "tag", "translation", "widget",
 ];
 
-/// Before `code`: a code that opens something. Others (`promo_code`, `country_code`, `error_code`) do not.
+/// Words before `code` for a secret code. Others (`promo_code`, `country_code`, `error_code`) are not secret.
 #[rustfmt::skip]
 const OPENING_CODES: &[&str] = &[
     "access", "activation", "auth", "backup", "card", "confirm", "confirmation", "device", "login", "mfa", "oauth",
@@ -47,19 +47,19 @@ const OPENING_CODES: &[&str] = &[
     "verify",
 ];
 
-/// Before `name`: a person's.
+/// Words before `name` for the name of a person.
 const PERSONS_NAMES: &[&str] =
     &["family", "first", "full", "given", "last", "maiden", "middle", "sur", "user"];
 
-/// Before `pass` and `pin`: not a ski pass, nor a pin on a map. Alone they count too.
+/// Words before a secret `pass` or `pin`, as opposed to a ski pass or a pin on a map. Both are secret alone, too.
 const PASS_OF: &[&str] = &["admin", "card", "db", "login", "my", "new", "old", "user"];
 
-/// Before `number` and `no`: what a number finds or pays.
+/// Words before `number` and `no` for a number that identifies a person or an account.
 const NUMBERED: &[&str] = &["mobile", "card", "account", "cc"];
 
-/// Whether a parameter of this name holds a secret or a person. Names are compared by their words, which
-/// end at anything but letters and digits, at `camelCase` borders, and before digits at their end.
-/// A name may be percent-encoded.
+/// Whether a parameter of this name has a secret or personal value. Names are compared word by word. A word ends at any
+/// character that is no letter or digit, at a `camelCase` border, and before digits at its end. The name may be
+/// percent-encoded.
 pub fn secret_name(name: &str) -> bool {
     let mut buffer = [0u8; 128];
     let name = if name.contains('%') { decode_into(name.as_bytes(), &mut buffer) } else { name.as_bytes() };
@@ -75,7 +75,7 @@ pub fn secret_name(name: &str) -> bool {
     if secret {
         return words == 1 || !listed(last, ABOUT);
     }
-    // `pin=`, `code=`, `key=` alone, or with a word before them that tells.
+    // `pin=`, `code=`, `key=` alone, or after a word of the lists.
     let alone = words == 1;
     let mut lower = [0; "response".len()];
     let Some(last_in_lower) = lower.get_mut(..last.len()) else { return false };
@@ -93,8 +93,8 @@ pub fn secret_name(name: &str) -> bool {
     }
 }
 
-/// For each length of a word, with which letters the words of [`SECRET`] of that length begin (a bit each).
-/// Saves a hundred comparisons for nearly every name.
+/// For each length, the first letters of the words of [`SECRET`] with this length, a bit each. This saves a hundred
+/// comparisons for nearly every name.
 const SECRET_BEGINS: [u32; 20] = {
     let mut begins = [0; 20];
     let mut i = 0;
@@ -110,7 +110,7 @@ fn may_be_secret(word: &[u8]) -> bool {
     SECRET_BEGINS.get(word.len()).is_some_and(|begins| begins & (1 << (word[0] & 31)) != 0)
 }
 
-/// The letters with which those of [`SECRET_ENDS`] end, a bit each.
+/// The last letters of [`SECRET_ENDS`], a bit each.
 const SECRET_LAST: u32 = {
     let (mut last, mut i) = (0, 0);
     while i < SECRET_ENDS.len() {
@@ -133,7 +133,7 @@ fn ends_with(word: &[u8], end: &str) -> bool {
     word.len() > end.len() && word[word.len() - end.len()..].eq_ignore_ascii_case(end.as_bytes())
 }
 
-/// Percent-decodes as much of a name as the buffer holds.
+/// Percent-decodes as much of a name as fits into the buffer.
 fn decode_into<'b>(name: &[u8], buffer: &'b mut [u8]) -> &'b [u8] {
     let (mut from, mut to) = (0, 0);
     while let Some((c, taken)) = decoded(name, from) {

@@ -4,7 +4,7 @@ use super::value::holds_any;
 use super::*;
 use proptest::prelude::*;
 
-/// The text as `write` leaves it.
+/// The text as `write` masks it.
 fn after(text: &str, write: impl Fn(&str, &mut String) -> bool) -> String {
     let mut out = String::from("before ");
     let masked = write(text, &mut out);
@@ -131,9 +131,9 @@ fn values_that_must_not_be_masked() {
         "/maps/@52.52,13.40,15z", "50%40", "%40", "%2540", "100%", "100% 40", "%4", "é@é",
         "eyJ", "eyJhbGciOiJIUzI1NiJ9", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0", "eyJ.a.b", "heyJude.and.so.on?", "J", "eJ",
         "4111111111111112", // wrong check digit
-        "1234567890123456", "0000000000000000", "9999999999999995", // no card begins so
+        "1234567890123456", "0000000000000000", "9999999999999995", // no card number begins like this
         "1700000000000", "1700000000000000", "17000000000000", // milliseconds, microseconds
-        "20240131123456", "4006381333931", "4012888888881", // a time; articles of trade (EAN)
+        "20240131123456", "4006381333931", "4012888888881", // a time; product numbers (EAN)
         "a4111111111111111", "4111111111111111b", "order4111111111111111", // part of a word
         "41111111111111111111", "411111111111111111", // too long
         "4111 1111 1111", "4111 11 11 1111 1111", "4111-1111 1111-1111", "4111  1111  1111  1111", "1 4111 1111",
@@ -168,7 +168,7 @@ fn queries() {
         ("card=4111111111111111&n=1", "card=***&n=1"),
         ("&&token=x&", "&&token=***&"),
         ("token=%00", "token=***"),
-        // A shop's pages, searches and campaigns are what the log is for.
+        // A shop's pages, searches and campaigns must stay legible.
         ("category=2&sort_key=price&page=3", "category=2&sort_key=price&page=3"),
         ("q=how+to+reset+password&promo_code=SPRING", "q=how+to+reset+password&promo_code=SPRING"),
         ("utm_source=mail&utm_medium=email&gclid=EAIaIQobChMI", "utm_source=mail&utm_medium=email&gclid=EAIaIQobChMI"),
@@ -195,8 +195,8 @@ fn queries_with_a_list() {
     #[rustfmt::skip]
     let table = [
         ("category=2&x=3", "category=2&x=***"),
-        ("key=abc", "key=abc"), // the list knows better than the name
-        ("category=bob@example.com", "category=***"), // but not better than the value
+        ("key=abc", "key=abc"), // the list comes before the name
+        ("category=bob@example.com", "category=***"), // but not before the value
         ("category=/a?token=b", "category=/a?token=***"),
         ("utm_source=a&UTM_medium=b&gclid=c", "utm_source=a&UTM_medium=b&gclid=***"),
         ("bare", "***"),
@@ -251,7 +251,7 @@ fn json_texts() {
         (r#"{"category":"token","list":["password",{"n":1.5e3}]}"#, r#"{"category":"token","list":["password",{"n":1.5e3}]}"#),
         (r#"{}"#, r#"{}"#),
         (r#"[[],{},"",0,null,true]"#, r#"[[],{},"",0,null,true]"#),
-        // Not JSON: left early, without harm.
+        // Not JSON: the walk ends early.
         (r#"{"a"#, r#"{"a"#),
         (r#"{"a":"\"#, r#"{"a":"\"#),
         ("{x}", "{x}"),
@@ -279,11 +279,11 @@ fn identifiers_that_are_persons() {
 fn tokens_are_found_whatever_begins_like_one_before_them() {
     let long = format!("eyJ{}", "x".repeat(30));
     for (text, expect) in [
-        // Too few parts, and in them the beginnings of more.
+        // Too few parts, which contain the beginnings of others.
         (format!("eyJeyJ.eyJ {long}.a.b"), "eyJeyJ.eyJ ***".to_owned()),
         (format!("{long}.{long} {long}"), format!("{long}.{long} {long}")),
         (format!("{long}.{long}/{long}..x"), format!("{long}.{long}/***")),
-        // Too short, and longer from the second part on.
+        // Too short, but long enough from the second part on.
         (format!("eyJ.eyJ.a.b.{}", "x".repeat(30)), "***".to_owned()),
         (format!("eyJ.eyJ.a.b.c.{}", "x".repeat(30)), "eyJ.***".to_owned()),
         (format!("eyJ@a.bc {long}.a.b"), "*** ***".to_owned()),
@@ -292,7 +292,7 @@ fn tokens_are_found_whatever_begins_like_one_before_them() {
     }
 }
 
-/// Text made of what masking looks at, which random text would hardly ever hold.
+/// Text of pieces that masking looks for, which random text would hardly contain.
 fn telling() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         4 => prop::sample::select(vec![
@@ -303,7 +303,7 @@ fn telling() -> impl Strategy<Value = String> {
         ]).prop_map(str::to_owned),
         1 => any::<char>().prop_map(String::from),
     ];
-    prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat().replace('\0', "")) // a hit holds no NUL
+    prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat().replace('\0', "")) // a hit contains no NUL
 }
 
 proptest! {
@@ -311,7 +311,7 @@ proptest! {
 
     #[test]
     fn masking_is_idempotent(text in telling()) {
-        after(&text, json); // total, also where it is none
+        after(&text, json); // any text, JSON or not
         for write in [value, id_value, text_value] as [fn(&str, &mut String) -> bool; 3] {
             let once = after(&text, write);
             prop_assert_eq!(after(&once, write), once);

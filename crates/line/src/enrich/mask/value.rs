@@ -1,29 +1,29 @@
-//! What looks personal or secret whatever it is called: e-mail addresses, JSON web tokens, card numbers.
+//! Masks values by their form: e-mail addresses, JSON web tokens, card numbers.
 //!
-//! One quick look clears nearly every text; the rest is searched from left to right, each find masked whole. Both take
-//! work in proportion to the text's bytes, whatever they are: no byte is looked at again for each find.
+//! A quick check finds nothing in nearly every text; the others are searched from left to right, and each find is
+//! masked whole. Both take time in proportion to the bytes of the text, whatever these are.
 
 use super::MASK;
-use crate::marks::{BLOCK, digits, marks, next};
+use crate::bitmap::{BLOCK, bitmaps, digits, next_place};
 
-/// Masks what looks personal or secret in `text`, appending the result to `out`. Where there is nothing to
-/// mask: `false`, and `out` is as it was.
+/// Masks what looks personal or secret in `text` and appends the result to `out`. `false`: there is nothing to mask,
+/// and `out` is unchanged.
 pub fn value(text: &str, out: &mut String) -> bool {
     spans(text, true, out)
 }
 
-/// Masks an identifier: as [`value`], but for card numbers.
+/// Masks an identifier: as [`value`], except for card numbers.
 pub fn id_value(text: &str, out: &mut String) -> bool {
     spans(text, false, out)
 }
 
-/// Whether an identifier holds an e-mail address or a token. Long numbers are what identifiers are made of,
-/// so that card numbers are not looked for.
+/// Whether an identifier contains an e-mail address or a token. Many identifiers are long numbers, so card numbers are
+/// not searched for.
 pub fn personal_id(text: &str) -> bool {
     suspicious(text, false) && holds_any(text, false)
 }
 
-/// Whether anything in `text` is to be masked, card numbers too where `cards`.
+/// Whether anything in `text` is to be masked; card numbers only if `cards`.
 pub(super) fn holds_any(text: &str, cards: bool) -> bool {
     Spans::new(text, cards).next().is_some()
 }
@@ -44,19 +44,19 @@ fn spans(text: &str, cards: bool, out: &mut String) -> bool {
     done > 0
 }
 
-/// The quick look: whether any of the three could be in the text.
+/// The quick check: whether any of the three could be in the text.
 pub fn suspicious(text: &str, cards: bool) -> bool {
     let bytes = text.as_bytes();
     if bytes.len() < "a@b.cc".len() {
         return false;
     }
     for block in (0..bytes.len()).step_by(BLOCK) {
-        let [ats, percents, letters] = marks([b'@', b'%', b'J'], bytes, block, 0);
+        let [ats, percents, letters] = bitmaps([b'@', b'%', b'J'], bytes, block, 0);
         if ats != 0 {
             return true;
         }
         let mut signs = percents | letters;
-        while let Some(place) = next(&mut signs) {
+        while let Some(place) = next_place(&mut signs) {
             let (before, after) = (&bytes[..block + place], &bytes[block + place + 1..]);
             if match bytes[block + place] {
                 b'%' => after.starts_with(b"40") || after.starts_with(b"2540"),
@@ -66,7 +66,7 @@ pub fn suspicious(text: &str, cards: bool) -> bool {
             }
         }
     }
-    // Every card number holds four digits in a row, so that each fourth byte is enough to meet one.
+    // Every card number has four digits in a row, so looking at every fourth byte is enough.
     cards
         && bytes.len() >= 14
         && digits(bytes) >= 14
@@ -78,11 +78,11 @@ pub fn suspicious(text: &str, cards: bool) -> bool {
             .any(|(at, b)| b.is_ascii_digit() && digits_near(bytes, at))
 }
 
-/// Bytes of the longest card number from its first digit to its last: sixteen digits, and three separators of five bytes
-/// (`%2520`).
+/// Bytes of the longest card number from its first digit to its last: sixteen digits, and three separators of five
+/// bytes (`%2520`).
 const CARD_BYTES_MAX: usize = 16 + 3 * 5;
 
-/// Whether at least 14 digits stand around `at`, not counting separators, as near as those of a card number do.
+/// Whether at least 14 digits are around `at`, separators between them, as near as those of a card number are.
 fn digits_near(bytes: &[u8], at: usize) -> bool {
     let count = |near: &mut dyn Iterator<Item = &u8>| {
         near.take(CARD_BYTES_MAX)
@@ -94,17 +94,17 @@ fn digits_near(bytes: &[u8], at: usize) -> bool {
     count(&mut bytes[at..].iter()) + count(&mut bytes[..at].iter().rev()) >= 14
 }
 
-/// The spans of a text that are to be masked, from left to right. None is empty, none reaches into another, and their ends
-/// are character boundaries.
+/// The spans of a text that are to be masked, from left to right. They are not empty, do not overlap, and end at
+/// character boundaries.
 #[derive(Debug)]
 struct Spans<'t> {
     bytes: &'t [u8],
     cards: bool,
     /// End of the last span.
     floor: usize,
-    /// What begins before this was looked at.
+    /// Spans that begin before this were looked for.
     at: usize,
-    /// No token begins before this: one that began earlier has too few parts, and they are these parts.
+    /// No token begins before this: a candidate that ends here had too few parts.
     no_token_before: usize,
 }
 
@@ -140,8 +140,7 @@ impl Iterator for Spans<'_> {
     }
 }
 
-/// The character at `at` as it reads once it is percent-decoded (twice where it was encoded twice), and how
-/// many bytes it takes.
+/// The character at `at`, percent-decoded (twice if it was encoded twice), and how many bytes it takes.
 pub(super) fn decoded(bytes: &[u8], at: usize) -> Option<(u8, usize)> {
     let hex = |i: usize| bytes.get(i).and_then(|b| hex_digit(*b));
     let first = *bytes.get(at)?;
@@ -165,7 +164,7 @@ fn hex_digit(b: u8) -> Option<u8> {
     }
 }
 
-/// The same, backwards: the character that ends before `end`.
+/// The same backwards: the character that ends at `end`.
 fn decoded_before(bytes: &[u8], floor: usize, end: usize) -> Option<(u8, usize)> {
     for length in [5, 3] {
         let Some(start) = end.checked_sub(length).filter(|s| *s >= floor) else { continue };
@@ -191,7 +190,7 @@ fn email(bytes: &[u8], floor: usize, at: usize) -> Option<(usize, usize)> {
     if from == at {
         return None; // a handle: `@name`
     }
-    // The domain goes as far as a label that can be a top-level domain: `bob@example.com.2024`.
+    // The domain ends with the last label that can be a top-level domain: `bob@example.com.2024`.
     let (mut label, mut labels, mut until, mut file) = (at + sign, 0, None, false);
     let mut end = label;
     loop {
@@ -204,7 +203,7 @@ fn email(bytes: &[u8], floor: usize, at: usize) -> Option<(usize, usize)> {
             continue;
         }
         if end == label {
-            break; // a last dot ends a sentence
+            break; // a dot at the end, of a sentence
         }
         labels += 1;
         if labels >= 2 {
@@ -219,7 +218,7 @@ fn email(bytes: &[u8], floor: usize, at: usize) -> Option<(usize, usize)> {
     until.filter(|_| !file).map(|until| (from, until))
 }
 
-/// How many bytes of a label are a top-level domain: letters, at least two. 0 for the end of a file's name
+/// How many bytes of a label are a top-level domain: letters, at least two. 0 for the extension of a file
 /// (`logo@2x.png`, `vue@3.min.js`).
 fn top_level(label: &[u8]) -> Option<usize> {
     const FILES: [&[u8]; 26] = [
@@ -241,8 +240,8 @@ fn top_level(label: &[u8]) -> Option<usize> {
     Some(if file { 0 } else { letters })
 }
 
-/// `eyJ….….…`: the base64 of `{"`, and two more parts (or four, encrypted). The error is the end of parts that are too
-/// few: whatever begins in one of them has no more.
+/// `eyJ….….…`: the base64 of `{"`, and two more parts (four if encrypted). The error is the end of a candidate with too
+/// few parts: no token begins before this end.
 fn jwt(bytes: &[u8], floor: usize, at: usize) -> Result<Option<(usize, usize)>, usize> {
     const BYTES_MIN: usize = 20;
     if !bytes[at..].starts_with(b"eyJ") {
@@ -260,9 +259,9 @@ fn jwt(bytes: &[u8], floor: usize, at: usize) -> Result<Option<(usize, usize)>, 
         return Err(end);
     }
     if end - at < BYTES_MIN {
-        return Ok(None); // so short that others may look at it again
+        return Ok(None); // too short for a token; it costs little to look at it again
     }
-    // What is glued to its front is part of it, for all that can be seen.
+    // Characters of a token right before it may be part of it.
     let mut start = at;
     while let Some((c, 1)) = decoded_before(bytes, floor, start)
         && is(&c)
@@ -272,8 +271,8 @@ fn jwt(bytes: &[u8], floor: usize, at: usize) -> Result<Option<(usize, usize)>, 
     Ok(Some((start, end)))
 }
 
-/// 14 to 19 digits that begin as a card of that length does and pass its check digit: in one piece, or in
-/// the groups that stand on the card (4-4-4-4, 4-6-5, 4-6-4).
+/// 14 to 19 digits that begin like a card number of that length, with the right check digit: in one piece, or in the
+/// groups that are printed on cards (4-4-4-4, 4-6-5, 4-6-4).
 fn card(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
     if at > 0 && bytes[at - 1].is_ascii_alphanumeric() {
         return None;
@@ -299,7 +298,7 @@ fn card(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
         if shape && ends && issued(&digits[..count]) && check_digit(&digits[..count]) {
             return Some((at, end));
         }
-        // A further group follows the same separator.
+        // The next group follows the same separator.
         let (c, taken) = decoded(bytes, end).filter(|(c, _)| matches!(c, b' ' | b'+' | b'-'))?;
         let more = bytes.get(end + taken).is_some_and(u8::is_ascii_digit);
         if !more || separator.is_some_and(|s| s != c) || groups[0] != 4 {
@@ -311,7 +310,7 @@ fn card(bytes: &[u8], at: usize) -> Option<(usize, usize)> {
     None
 }
 
-/// Whether a number of this length begins as a card's does.
+/// Whether a number begins like a card number of this length.
 fn issued(digits: &[u8]) -> bool {
     let four = digits.iter().take(4).fold(0u32, |n, d| n * 10 + u32::from(*d));
     match digits.len() {
@@ -327,7 +326,7 @@ fn issued(digits: &[u8]) -> bool {
     }
 }
 
-/// The check of Hans Peter Luhn.
+/// The Luhn check.
 fn check_digit(digits: &[u8]) -> bool {
     let sum: u32 = digits
         .iter()

@@ -1,5 +1,5 @@
-//! A pixel that the user describes as a request of it: its path, and parameters with ours in the place of
-//! their values (`/px.gif?url=u&ref=r&site=a&rnd=`).
+//! A pixel that the user describes by a request: its path, and its parameters, each with the beacon's parameter that
+//! means the same as value (`/px.gif?url=u&ref=r&site=a&rnd=`).
 
 use super::super::beacon::Parameter;
 use super::super::query;

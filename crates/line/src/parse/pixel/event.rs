@@ -1,4 +1,4 @@
-//! An event under construction: where every parameter goes, and what is concluded when all were seen.
+//! An event under construction: where each parameter goes, and what follows from all of them together.
 
 use super::super::beacon::{self, Keep, Parameter, Params};
 use super::super::json;
@@ -7,17 +7,17 @@ use super::{Meaning, TELLS, Tell, is_path, origin};
 use crate::arena::{Arena, Sink};
 use crate::hit::{Hit, Micros, Value};
 
-/// A hit, and what its request said that is not in it yet.
+/// A hit, and the parameters that are not in it yet.
 #[derive(Debug)]
 pub(super) struct Event<'e, 'a> {
     pub(super) hit: &'e mut Hit<'a>,
     params: &'e mut Params,
     pub(super) arena: &'e mut Arena<'a>,
-    /// Parameters that the log's own variables took; the pixel's of the same name get another one.
+    /// How many parameters the log's own variables use; a pixel's parameter with the name of one of them is renamed.
     taken: usize,
-    /// Fields that have their value, a bit each.
+    /// Which fields are set, a bit each.
     set: u32,
-    /// Name and value of what the rule may ask for.
+    /// Names and values of the inputs of the rule.
     told: [(&'a str, &'a str); TELLS],
     pub(super) site: &'a str,
     site_in_path: bool,
@@ -46,7 +46,7 @@ impl<'e, 'a> Event<'e, 'a> {
             hostname: ("", ""),
             referer: std::mem::take(&mut hit.referrer),
             user: std::mem::take(&mut hit.user_id),
-            // The pixel's server is not the page's.
+            // The request's host is the pixel's, not the page's.
             host: std::mem::take(&mut hit.host),
             trusted,
             hit,
@@ -55,7 +55,7 @@ impl<'e, 'a> Event<'e, 'a> {
         }
     }
 
-    /// Puts a parameter where it belongs.
+    /// Puts a parameter where its meaning says.
     pub(super) fn see(&mut self, name: &'a str, text: &'a str, meaning: Meaning) {
         if text.is_empty() {
             return;
@@ -106,14 +106,14 @@ impl<'e, 'a> Event<'e, 'a> {
         }
     }
 
-    /// A site that the path named has no parameter to be kept under.
+    /// Keeps a site that the path names, which has no parameter of its own.
     pub(super) fn keep_site_of_path(&mut self) {
         if self.site_in_path {
             self.keep("pixel", self.site);
         }
     }
 
-    /// Fills a field that is free.
+    /// Sets a field, unless it is set.
     fn set(&mut self, parameter: Parameter, text: &'a str) -> bool {
         let bit = 1 << parameter as u32;
         let held = self.set & bit == 0 && parameter.set(self.hit, text);
@@ -148,17 +148,17 @@ impl<'e, 'a> Event<'e, 'a> {
         self.params.add(self.hit, name, value, Keep::First);
     }
 
-    /// What was told; it is kept in `params` all the same.
+    /// An input of the rule; it is kept in `params` nevertheless.
     pub(super) fn told(&self, tell: Tell) -> &'a str {
         self.told[tell as usize].1
     }
 
-    /// What was told, for a field: it is not kept in `params`.
+    /// An input of the rule that goes into a field; it is not kept in `params`.
     pub(super) fn take(&mut self, tell: Tell) -> &'a str {
         std::mem::take(&mut self.told[tell as usize]).1
     }
 
-    /// Whether a flag was told to be set; what is none is kept.
+    /// Whether a flag is set; a value that is no flag is kept.
     pub(super) fn flag(&mut self, tell: Tell) -> bool {
         let told = self.told(tell);
         if matches!(told, "1" | "true" | "on" | "0" | "false" | "off") {
@@ -167,7 +167,7 @@ impl<'e, 'a> Event<'e, 'a> {
         matches!(told, "1" | "true" | "on")
     }
 
-    /// The thing that the event is about; of several, the first.
+    /// Sets the thing that the event is about, unless it is set.
     pub(super) fn about(&mut self, kind: &'static str, tell: Tell) {
         if self.hit.entity_type.is_empty() && !self.told(tell).is_empty() {
             (self.hit.entity_type, self.hit.entity_id) = (kind, self.take(tell));
@@ -205,11 +205,11 @@ impl<'e, 'a> Event<'e, 'a> {
         }
         let names = [self.site, self.host, page_host];
         let site = names.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
-        // Plausible's may be several, and a row has one application.
+        // Plausible may name several sites, but a row has one application.
         self.hit.site = site.split(',').next().unwrap_or_default().trim();
     }
 
-    /// Scheme and host of a page that is only a path: the product's own word for the host before the Referer's.
+    /// Scheme and host for a page that is only a path: the host that the product names, else the Referer's.
     fn base(&mut self) -> &'a str {
         let (_, hostname) = self.hostname;
         let referer = origin(self.referer);
@@ -235,7 +235,7 @@ pub(super) fn joined<'a>(front: &str, back: &str, arena: &mut Arena<'a>) -> &'a 
     })
 }
 
-/// Seconds since 1970, or a date and a time, in UTC unless they say otherwise.
+/// Seconds since 1970, or a date and time, which are UTC if they name no offset.
 fn time<'a>(text: &'a str, arena: &mut Arena<'a>) -> Option<Micros> {
     leaves::seconds(text.as_bytes())
         .or_else(|| leaves::rfc3339(text.as_bytes()))

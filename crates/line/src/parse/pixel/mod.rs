@@ -1,8 +1,8 @@
-//! Requests for a tracking pixel that another product served: the query string says what happened.
+//! Requests for the tracking pixel of another product: the query string says what happened.
 //!
-//! A table for each product ([`products`]) says what its parameters mean, and a rule what the event is.
-//! Invariant: the first value of every parameter ends in a field, in `params` under its own name, or on the
-//! product's list of what means nothing. No address does, but from a trusted sender, in the hit's own field.
+//! For each product, a table ([`products`]) says what its parameters mean, and a rule what the event is. Invariant: the
+//! first value of every parameter goes into a field, into `params` under its own name, or is on the product's list of
+//! parameters without a meaning. A client address goes only into the hit's own field, and only from a trusted sender.
 
 mod custom;
 mod event;
@@ -17,14 +17,14 @@ use super::terms::Terms;
 use crate::arena::Arena;
 use crate::hit::{Hit, NonHit};
 
-/// What a parameter of theirs is for.
+/// What a parameter of another product means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
-    /// What one of ours is for.
+    /// The same as a parameter of the beacon.
     Ours(Parameter),
-    /// The site's name, by which its application is found; kept in `params` too.
+    /// The site's name, by which the application is found; also kept in `params`.
     Site,
-    /// The host of the page, which is only a path.
+    /// The host of the page; the page itself is only a path.
     Hostname,
     /// Width and height: `1280x1024`, `1280,1024,1`.
     Screen,
@@ -32,17 +32,17 @@ enum Meaning {
     Language,
     /// The event's time: seconds since 1970, or a date and a time in UTC.
     Time,
-    /// Counts only from trusted addresses, and is nowhere kept else.
+    /// The client's address; used only from trusted senders, and not kept otherwise.
     Address,
-    /// Likewise.
+    /// The user agent; likewise.
     Agent,
-    /// Something for the product's rule.
+    /// An input of the product's rule.
     Tells(Tell),
     /// Random numbers, bookkeeping, a browser's plugins.
     Nothing,
 }
 
-/// What a rule asks for.
+/// An input of a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tell {
     Recorded,
@@ -65,40 +65,40 @@ enum Tell {
 
 const TELLS: usize = Tell::Robot as usize + 1;
 
-/// Says what the event is; false where the request is none.
+/// Sets what the event is; false if the request is no event.
 type Rule = fn(&mut Event<'_, '_>) -> bool;
 
-/// How the path of a request ends that is the pixel's.
+/// How the path of a request for the pixel ends.
 #[derive(Debug)]
 enum Path {
     End(String),
-    /// With the site's name as last part.
+    /// With this folder and the site's name.
     Site(&'static str),
 }
 
-/// A product's pixel, or one that the user described.
+/// A product's pixel, or a pixel that the user described.
 #[derive(Debug)]
 pub struct Pixel {
     name: &'static str,
     paths: Vec<Path>,
     names: Vec<(Box<str>, Meaning)>,
-    /// Where each of `names` is, at its [`slot`] or in the next that was free.
+    /// A hash table of indices of `names`: each is at its [`slot`], or in the next that was free.
     slots: [u8; SLOTS],
     rule: Rule,
 }
 
 const SLOTS: usize = 256;
 
-/// Names of one pixel at the most, so that more than half of the slots are free.
+/// The most names of one pixel, so that more than half of the slots are free.
 const NAMES_MAX: usize = 100;
 
-/// A slot that is free.
+/// A free slot.
 const FREE: u8 = u8::MAX;
 
 impl Pixel {
-    /// Compiles the name of a product (`matomo`, `goatcounter`, `plausible`, `umami`), also with the path that it
-    /// was moved to (`matomo:/stats.php`), or a pixel's path and what its parameters are in our words:
-    /// `/px.gif?url=u&ref=r&rnd=`.
+    /// Compiles the name of a product (`matomo`, `goatcounter`, `plausible`, `umami`), perhaps with another path
+    /// (`matomo:/stats.php`); or the path of a pixel, and for each of its parameters the beacon's parameter that means
+    /// the same: `/px.gif?url=u&ref=r&rnd=`.
     ///
     /// # Errors
     /// Says what is wrong, and how to mend it.
@@ -124,7 +124,7 @@ impl Pixel {
         self.name
     }
 
-    /// Takes at most [`NAMES_MAX`] names, each there once.
+    /// A pixel with at most [`NAMES_MAX`] names, which are distinct.
     fn new(name: &'static str, paths: Vec<Path>, names: Vec<(Box<str>, Meaning)>, rule: Rule) -> Pixel {
         let mut slots = [FREE; SLOTS];
         for (at, (known, _)) in (0..FREE).zip(&names) {
@@ -137,7 +137,7 @@ impl Pixel {
         Pixel { name, paths, names, slots, rule }
     }
 
-    /// Reads the request into `hit`, which holds by now what the line says besides.
+    /// Reads the request into `hit`, which has the other fields of the line already.
     pub(super) fn read<'a>(
         &self,
         target: &Target<'a>,
@@ -181,7 +181,7 @@ impl Pixel {
         Ok(())
     }
 
-    /// Where the path is the pixel's: the site that it names, or `""`.
+    /// If the path is the pixel's: the site that it names, or `""`.
     fn site_of<'a>(&self, path: &'a str) -> Option<&'a str> {
         self.paths.iter().find_map(|known| match known {
             Path::End(end) => path.ends_with(end.as_str()).then_some(""),
@@ -205,7 +205,7 @@ impl Pixel {
     }
 }
 
-/// Where a name is looked for first: names of one product differ by length, first and last letter.
+/// The slot where a name is searched for first: names of one product differ by length, first and last letter.
 fn slot(name: &str) -> usize {
     let (first, last) = match name.as_bytes() {
         [] => (0, 0),
@@ -215,8 +215,8 @@ fn slot(name: &str) -> usize {
     (name.len() * 37 + first * 7 + last * 13) % SLOTS
 }
 
-/// The beginning of an absolute address, up to its host and port: `https://shop.example`. Not of one that
-/// names a user, who is nowhere to be kept.
+/// The beginning of an absolute URL, up to its host and port: `https://shop.example`. `""` if the URL contains a user
+/// name, which must not be kept.
 fn origin(url: &str) -> &str {
     let scheme = url.bytes().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')));
     let Some(scheme) = scheme.filter(|at| *at > 0 && url[*at..].starts_with("://")) else { return "" };
@@ -225,7 +225,7 @@ fn origin(url: &str) -> &str {
     if end == host || url[..end].contains('@') { "" } else { &url[..end] }
 }
 
-/// Whether it is a path, and not an address of any kind.
+/// Whether a URL is only a path.
 fn is_path(text: &str) -> bool {
     text.starts_with('/') && !text.starts_with("//")
 }

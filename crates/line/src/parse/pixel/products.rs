@@ -1,8 +1,7 @@
-//! The products whose pixels are known: where they are served, what their parameters mean, and what the
-//! event of a request is.
+//! The known products: the paths of their pixels, what their parameters mean, and what the event of a request is.
 //!
-//! The sources are their own: <https://developer.matomo.org/api-reference/tracking-api> and matomo.js,
-//! <https://www.goatcounter.com/help/pixel> and count.js, <https://plausible.io/docs/events-api> and its
+//! The sources are the products' own documents: <https://developer.matomo.org/api-reference/tracking-api> and
+//! matomo.js, <https://www.goatcounter.com/help/pixel> and count.js, <https://plausible.io/docs/events-api> and its
 //! tracker, Umami's tracker and `/api/send`.
 
 use super::super::beacon::Parameter as Ours;
@@ -13,7 +12,7 @@ use super::{Meaning, Path, Pixel, Rule, Tell, is_path, origin};
 #[derive(Debug)]
 pub(super) struct Product {
     pub(super) name: &'static str,
-    /// How the paths of its pixel end; `/*` stands for a last part that names the site.
+    /// How the paths of its pixel end; a `*` at the end stands for the site's name.
     paths: &'static [&'static str],
     names: &'static [(&'static str, Meaning)],
     /// Parameters that are left out.
@@ -69,9 +68,9 @@ const MATOMO: Product = Product {
     ],
     #[rustfmt::skip]
     nothing: &[
-        // random, and how the answer is wanted
+        // random numbers, and what the response should be
         "r", "rand", "apiv", "send_image", "queuedtracking", "bots", "dp", "debug", "new_visit", "cs",
-        // the clock on the wall of the browser, and what its cookies remember
+        // the browser's local time, and what its cookies contain
         "h", "m", "s", "_idts", "_idvc", "_idn", "_viewts", "_refts", "_ects",
         // what the browser can do
         "cookie", "fla", "java", "dir", "qt", "realp", "pdf", "wma", "gears", "ag", "uadata",
@@ -79,7 +78,7 @@ const MATOMO: Product = Product {
     rule: matomo,
 };
 
-/// Without `rec=1` Matomo records nothing; that is also what a POST with everything in its body looks like.
+/// Without `rec=1`, Matomo records nothing; a POST with all parameters in its body looks the same.
 fn matomo(event: &mut Event<'_, '_>) -> bool {
     if event.take(Tell::Recorded) != "1" {
         return false;
@@ -133,7 +132,7 @@ const GOATCOUNTER: Product = Product {
     rule: goatcounter,
 };
 
-/// `p` is the page's path, with its query unless the page named a canonical one, or else the event's name.
+/// `p` is the page's path, with its query unless the page has a canonical URL; or the event's name.
 fn goatcounter(event: &mut Event<'_, '_>) -> bool {
     let path = event.take(Tell::Path);
     if path.is_empty() {
@@ -187,7 +186,7 @@ const PLAUSIBLE: Product = Product {
     rule: plausible,
 };
 
-/// Name and page have to be there; its own script says both in a body, which no access log has.
+/// Name and page are required. Plausible's own script sends both in a body, which no access log contains.
 fn plausible(event: &mut Event<'_, '_>) -> bool {
     event.hit.event_type = match event.hit.event_type {
         "Outbound Link: Click" => "outbound",
@@ -225,7 +224,7 @@ const UMAMI: Product = Product {
     rule: umami,
 };
 
-/// The website has to be there; its own script says all in a body, which no access log has.
+/// The website is required. Umami's own script sends everything in a body, which no access log contains.
 fn umami(event: &mut Event<'_, '_>) -> bool {
     match event.told(Tell::Kind) {
         "event" | "pageview" => drop(event.take(Tell::Kind)),

@@ -1,4 +1,4 @@
-//! Requests for foreign pixels, and what becomes of everything in them.
+//! Requests for other products' pixels, and what each of their parameters becomes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ fn outcome<T>(format: &Format, line: &str, look: impl FnOnce(Parsed<'_>) -> T) -
     look(format.parse(line.as_bytes(), false, &terms, &mut Arena::new(&mut buffer)))
 }
 
-/// What a request says, but for the line's time, address, method and status.
+/// What a request states, except the line's time, address, method and status.
 fn of_hit(hit: &Hit<'_>) -> String {
     let mut shown = hit.event_type.to_owned();
     let number = |number: Option<i32>| number.map(|n| n.to_string()).unwrap_or_default();
@@ -93,7 +93,7 @@ fn matomo() {
     for target in ["/stats/t.php?idsite=7&rec=1", "/matomo.php?idsite=7&rec=1"] {
         assert_eq!(super::tests::shown("matomo:/t.php", target, ""), "pageview site=7 | idsite=7");
     }
-    // What is not as it should be is kept as it came.
+    // Invalid values are kept as they were sent.
     insta::assert_snapshot!(shown("res=unknown&search_count=many&cdt=yesterday&ping=maybe&cvar=%7Bnone&url=&cip=203.0.113.9&ua=x&=1&url=/p"), @"pageview site=7 url=https://shop.example/from?x | idsite=7 | res=unknown | search_count=many | cdt=yesterday | cvar={none | =1 | ping=maybe");
     insta::assert_snapshot!(shown("url=shop.example%2Fx&urlref=%2Fy&search=%FF%00&e_a=&rand=1&apiv=1"), @"search site=7 url=shop.example/x ref=/y search=� | idsite=7");
 }
@@ -220,7 +220,7 @@ fn other_requests_are_no_hits() {
             assert!(matches!(parsed, Parsed::Hit(_)), "{request}: {parsed:?}");
         });
     }
-    // Without a status every request counts; the parts of a request may stand apart.
+    // Without a status, every request counts; the parts of a request may be separate variables.
     for (format, line) in [
         ("$msec $request_uri", "1.5 /matomo.php?idsite=1&rec=1"),
         ("$msec $uri?$args", "1.5 /matomo.php?idsite=1&rec=1"),
@@ -347,7 +347,7 @@ proptest! {
                 let value = value.to_string();
                 match meaning {
                     Meaning::Nothing | Meaning::Address | Meaning::Agent => {}
-                    // These are there in another form: a hash, microseconds, a flag.
+                    // These have another form: a hash, microseconds, a flag.
                     Meaning::Ours(Parameter::PageView) | Meaning::Time | Meaning::Tells(Tell::Robot) => {}
                     _ => expect.push((name.to_string(), value.clone())),
                 }

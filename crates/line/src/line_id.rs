@@ -1,8 +1,8 @@
-//! Ids for events of formats that carry none.
+//! Ids for the lines of formats that carry no event id.
 //!
-//! A UUID of version 8 (RFC 9562) over the source's label, the line, and how many equal lines begin in the
-//! 1 MiB of the file before it, so that the same line read again, from the same file or a copy of it, has the
-//! same id, and two equal lines have two. Twins that a rotation parts are outside of that.
+//! An id is a UUID of version 8 (RFC 9562): a hash of the source's label, the line, and how many equal lines begin in
+//! the 1 MiB of the file before it. So a line that is read again, from the same file or a copy of it, has the same id,
+//! and equal lines of one file have different ids. Equal lines on both sides of a rotation may get the same id.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -11,14 +11,14 @@ pub const WINDOW_BYTES: u64 = 1024 * 1024;
 
 /// The lines of the last [`WINDOW_BYTES`] of one file.
 #[derive(Debug, Default)]
-pub struct Twins {
+pub struct LineIds {
     lines: VecDeque<(u64, u64)>,
     counts: HashMap<u64, u32>,
 }
 
-impl Twins {
-    /// Takes the line at `offset` into the window and gives its id. Must see every line of a file that can
-    /// become a row, in order, from [`WINDOW_BYTES`] before the first that matters.
+impl LineIds {
+    /// Takes the line at `offset` into the window and returns its id. It must be called for every line of a file that
+    /// can become a row, in order, beginning [`WINDOW_BYTES`] before the first line whose id is used.
     pub fn id(&mut self, label: &str, line: &[u8], offset: u64) -> u128 {
         while let Some(&(at, key)) = self.lines.front()
             && at + WINDOW_BYTES < offset
@@ -41,16 +41,16 @@ impl Twins {
         let whole = u128::from_be_bytes(half);
         #[allow(clippy::cast_possible_truncation)] // half of a hash is a hash
         let key = whole as u64;
-        let twins = self.counts.entry(key).or_insert(0);
-        // The first of equal lines has the plain hash; the n-th mixes its number in.
-        let id = if *twins == 0 {
+        let equal = self.counts.entry(key).or_insert(0);
+        // The id of the first of equal lines is the hash itself; for the others their number goes into another hash.
+        let id = if *equal == 0 {
             whole
         } else {
-            let digest = blake3::Hasher::new().update(&half).update(&twins.to_le_bytes()).finalize();
+            let digest = blake3::Hasher::new().update(&half).update(&equal.to_le_bytes()).finalize();
             half.copy_from_slice(&digest.as_bytes()[..16]);
             u128::from_be_bytes(half)
         };
-        *twins += 1;
+        *equal += 1;
         self.lines.push_back((offset, key));
         uuid::Builder::from_custom_bytes(id.to_be_bytes()).into_uuid().as_u128()
     }
@@ -61,8 +61,8 @@ mod tests {
     use super::*;
 
     fn ids(lines: &[(&str, u64)], label: &str) -> Vec<u128> {
-        let mut twins = Twins::default();
-        lines.iter().map(|(line, offset)| twins.id(label, line.as_bytes(), *offset)).collect()
+        let mut ids = LineIds::default();
+        lines.iter().map(|(line, offset)| ids.id(label, line.as_bytes(), *offset)).collect()
     }
 
     #[test]

@@ -1,19 +1,18 @@
-//! Cutting a line where a format's literals stand.
+//! Matches a line against a format: finds the values of its variables by the literals between them.
 //!
-//! A variable ends where the literal after it begins, at the first place that lets the rest of the line match.
-//! The search goes back where it must, and the work is bounded by the line's length: a line that takes more
-//! is not cut.
+//! A variable ends where the literal after it begins, at the first place with which the rest of the line matches. The
+//! search backtracks. Its work is bounded in proportion to the line's length; a line that takes more does not match.
 
 use memchr::memmem::Finder;
 
 use super::role::Role;
 
-/// A variable and how its end is found.
+/// A variable, and how its end is found.
 #[derive(Debug)]
 pub(super) struct Step {
     pub(super) variable: Box<str>,
     pub(super) role: Role,
-    /// A quote stands before the value.
+    /// A quote is before the value.
     pub(super) quoted: bool,
     pub(super) end: End,
 }
@@ -23,17 +22,17 @@ pub(super) struct Step {
 pub(super) enum End {
     /// Where this literal begins.
     Literal(Box<Finder<'static>>),
-    /// After so many bytes.
+    /// After this many bytes.
     Fixed(usize),
     /// Before a `/`, with which the next variable begins.
     Slash,
-    /// With the line.
+    /// At the end of the line.
     Line,
 }
 
-/// Cuts `line` from `start` to its end into the values of the variables of `steps`; false where that can't be
-/// done. Where not `typed`, times, ids and statuses need not look like such.
-pub(super) fn cut<'a>(
+/// Finds the values of the variables of `steps` in `line`, from `start` to its end; false if the line does not match.
+/// If not `typed`, times, ids and statuses match whatever they look like.
+pub(super) fn find_values<'a>(
     steps: &[Step],
     line: &'a [u8],
     start: usize,
@@ -42,36 +41,36 @@ pub(super) fn cut<'a>(
     values: &mut [&'a [u8]],
 ) -> bool {
     let bytes_left = 16 * line.len() + 4096;
-    Cutter { steps, line, quotes_escaped, typed, bytes_left }.from(0, start, values) == Way::Found
+    Matcher { steps, line, quotes_escaped, typed, bytes_left }.from(0, start, values) == Match::Found
 }
 
 /// Looks for the ends of the variables in one line.
-struct Cutter<'t, 'a> {
+struct Matcher<'t, 'a> {
     steps: &'t [Step],
     line: &'a [u8],
     /// A quote in a value is escaped by a backslash.
     quotes_escaped: bool,
-    /// Values must look like what they are also where a reject of their own would say that they don't.
+    /// Values with a reason of their own to reject the line must look like what they are, too.
     typed: bool,
-    /// Bytes that may yet be looked at, so that no line takes long.
+    /// How many more bytes may be looked at, so that no line takes long.
     bytes_left: usize,
 }
 
-/// Whether the rest of a line can be cut.
+/// Whether the rest of a line matches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum Match {
     Found,
     /// Not from here; perhaps if an earlier variable is longer.
     Blocked,
-    /// Not at all: a literal is missing in all that is left of the line, or the search has gone on too long.
-    None,
+    /// Never: a literal is missing in the rest of the line, or the search takes too long.
+    Never,
 }
 
-impl<'a> Cutter<'_, 'a> {
-    /// Cuts what is left at `start` among the steps from number `at` on.
-    fn from(&mut self, at: usize, start: usize, values: &mut [&'a [u8]]) -> Way {
+impl<'a> Matcher<'_, 'a> {
+    /// Matches the rest of the line, from `start` on, against the steps from number `at` on.
+    fn from(&mut self, at: usize, start: usize, values: &mut [&'a [u8]]) -> Match {
         let Some(step) = self.steps.get(at) else {
-            return if start == self.line.len() { Way::Found } else { Way::Blocked };
+            return if start == self.line.len() { Match::Found } else { Match::Blocked };
         };
         let finder = match &step.end {
             End::Literal(finder) => finder,
@@ -79,7 +78,7 @@ impl<'a> Cutter<'_, 'a> {
             End::Fixed(length) => return self.take(at, start, start + length, 0, values),
             End::Slash => match memchr::memchr(b'/', &self.line[start..]) {
                 Some(found) => return self.take(at, start, start + found, 0, values),
-                None => return Way::None,
+                None => return Match::Never,
             },
         };
         let literal = finder.needle();
@@ -88,7 +87,7 @@ impl<'a> Cutter<'_, 'a> {
         let mut from = start;
         loop {
             let found = if is_last {
-                // Only the line's end will do.
+                // The last literal ends the line.
                 self.line
                     .len()
                     .checked_sub(literal.len())
@@ -96,47 +95,47 @@ impl<'a> Cutter<'_, 'a> {
             } else {
                 finder.find(&self.line[from..]).map(|found| from + found)
             };
-            let Some(end) = found else { return Way::None };
-            // What was searched and what may be looked at to see whether it fits.
+            let Some(end) = found else { return Match::Never };
+            // The bytes that were searched, and that `fits` may look at.
             let cost = end - start + 1;
             if cost > self.bytes_left {
-                return Way::None;
+                return Match::Never;
             }
             self.bytes_left -= cost;
             if closing && step.quoted && has_bare_quote(&self.line[start..end]) {
-                return Way::Blocked;
+                return Match::Blocked;
             }
             if !(closing && is_escaped(&self.line[start..end])) {
                 match self.take(at, start, end, literal.len(), values) {
-                    Way::Blocked => {}
-                    way => return way,
+                    Match::Blocked => {}
+                    found => return found,
                 }
             }
             if is_last {
-                return Way::Blocked;
+                return Match::Blocked;
             }
             from = end + 1;
         }
     }
 
-    /// Gives the bytes from `start` to `end` to step number `at`, and goes on after `skip` more.
-    fn take(&mut self, at: usize, start: usize, end: usize, skip: usize, values: &mut [&'a [u8]]) -> Way {
-        let Some(value) = self.line.get(start..end) else { return Way::None };
+    /// Takes the bytes from `start` to `end` as the value of step number `at`, and goes on `skip` bytes later.
+    fn take(&mut self, at: usize, start: usize, end: usize, skip: usize, values: &mut [&'a [u8]]) -> Match {
+        let Some(value) = self.line.get(start..end) else { return Match::Never };
         let role = self.steps[at].role;
         if (self.typed || !role.has_reason()) && !role.fits(value) {
-            return Way::Blocked;
+            return Match::Blocked;
         }
         values[at] = value;
         self.from(at + 1, end + skip, values)
     }
 }
 
-/// Whether what follows `before` is escaped: an odd number of backslashes stands at its end.
+/// Whether the byte after `before` is escaped: `before` ends with an odd number of backslashes.
 fn is_escaped(before: &[u8]) -> bool {
     before.iter().rev().take_while(|b| **b == b'\\').count() % 2 == 1
 }
 
-/// Whether a quote in `value` is not escaped.
+/// Whether `value` contains a quote that is not escaped.
 fn has_bare_quote(value: &[u8]) -> bool {
     memchr::memchr_iter(b'"', value).any(|quote| !is_escaped(&value[..quote]))
 }

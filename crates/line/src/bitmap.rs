@@ -1,29 +1,29 @@
-//! Where the bytes that matter stand: one bit a byte, for 64 bytes at once.
+//! Finds bytes: compares 16 bytes at once, and returns the places of a byte as bitmaps of 64 bytes each.
 //!
-//! The fields of a line and the pairs of a query are short. To call `memchr` for each costs more than it finds; one pass
-//! of compares over all of it, 16 bytes at a time, whose bits are then walked, costs less.
+//! The fields of a line and the pairs of a query are so short that a call of `memchr` for each takes longer than one
+//! pass of comparisons over all of them.
 
 use wide::u8x16;
 
-/// Bytes whose marks one word holds.
+/// Bytes of one bitmap.
 pub(crate) const BLOCK: usize = 64;
 
-/// Bytes that are compared, or copied, at once.
+/// Bytes that are compared or copied at once.
 pub(crate) const LANES: usize = 16;
 
-/// For each of the bytes `wanted` a bit for each of the [`BLOCK`] bytes from `at` on that is it, the first byte's lowest.
-/// Where there are fewer bytes, they are followed by `beyond`.
+/// For each byte of `wanted`, a bitmap of its places in the [`BLOCK`] bytes from `at` on; the lowest bit is for the
+/// first byte. If fewer bytes are left, `beyond` fills the rest.
 #[inline]
-pub(crate) fn marks<const N: usize>(wanted: [u8; N], bytes: &[u8], at: usize, beyond: u8) -> [u64; N] {
+pub(crate) fn bitmaps<const N: usize>(wanted: [u8; N], bytes: &[u8], at: usize, beyond: u8) -> [u64; N] {
     let of_block = |block: &[u8; BLOCK]| {
-        let mut marks = [0; N];
+        let mut bitmap = [0; N];
         for (n, lanes) in block.as_chunks::<LANES>().0.iter().enumerate() {
             let lanes = u8x16::new(*lanes);
-            for (marks, byte) in marks.iter_mut().zip(wanted) {
-                *marks |= u64::from(lanes.simd_eq(u8x16::splat(byte)).to_bitmask()) << (n * LANES);
+            for (bitmap, byte) in bitmap.iter_mut().zip(wanted) {
+                *bitmap |= u64::from(lanes.simd_eq(u8x16::splat(byte)).to_bitmask()) << (n * LANES);
             }
         }
-        marks
+        bitmap
     };
     let rest = bytes.get(at..).unwrap_or_default();
     match rest.first_chunk() {
@@ -32,7 +32,7 @@ pub(crate) fn marks<const N: usize>(wanted: [u8; N], bytes: &[u8], at: usize, be
     }
 }
 
-/// The last bytes, followed by `beyond`.
+/// The last bytes, filled up with `beyond`.
 #[inline(never)]
 fn padded(rest: &[u8], beyond: u8) -> [u8; BLOCK] {
     let mut block = [beyond; BLOCK];
@@ -50,22 +50,23 @@ pub(crate) fn digits(bytes: &[u8]) -> usize {
     chunks.iter().map(of_chunk).sum::<usize>() + rest.iter().filter(|b| b.is_ascii_digit()).count()
 }
 
-/// Copies the bytes of `from` to the start of `to` up to the first `a` or `b`, at most [`LANES`], and says how many these
-/// are; `None`, and nothing done, where either has fewer bytes than that. What it writes behind them means nothing.
+/// Copies the bytes of `from` up to the first `a` or `b`, at most [`LANES`], to the start of `to`, and returns how many
+/// these are. It may write other bytes after them, up to [`LANES`] in all. `None`, and nothing is done, if `from` or
+/// `to` has fewer bytes than [`LANES`].
 #[inline]
 pub(crate) fn copy_up_to(a: u8, b: u8, from: &[u8], to: &mut [u8]) -> Option<usize> {
     let bytes = from.first_chunk::<LANES>()?;
     *to.first_chunk_mut::<LANES>()? = *bytes;
     let bytes = u8x16::new(*bytes);
-    let marks = bytes.simd_eq(u8x16::splat(a)).to_bitmask() | bytes.simd_eq(u8x16::splat(b)).to_bitmask();
-    Some((marks | 1 << LANES).trailing_zeros() as usize)
+    let bitmap = bytes.simd_eq(u8x16::splat(a)).to_bitmask() | bytes.simd_eq(u8x16::splat(b)).to_bitmask();
+    Some((bitmap | 1 << LANES).trailing_zeros() as usize)
 }
 
-/// Takes the place of the lowest mark out of `marks`.
+/// Removes the lowest bit of `bitmap` and returns its place.
 #[inline]
-pub(crate) fn next(marks: &mut u64) -> Option<usize> {
-    let place = marks.trailing_zeros() as usize;
-    *marks &= marks.wrapping_sub(1);
+pub(crate) fn next_place(bitmap: &mut u64) -> Option<usize> {
+    let place = bitmap.trailing_zeros() as usize;
+    *bitmap &= bitmap.wrapping_sub(1);
     (place < BLOCK).then_some(place)
 }
 
@@ -77,17 +78,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn marks_stand_where_the_bytes_are(
+        fn bitmaps_have_the_places_of_bytes(
             bytes in prop::collection::vec(prop::sample::select(b"ab&\xff".as_slice()), 0..200),
             at in 0_usize..250,
         ) {
-            let [mut ends, letters] = marks([b'&', b'a'], &bytes, at, b'b');
-            let found: Vec<usize> = std::iter::from_fn(|| next(&mut ends)).map(|place| at + place).collect();
+            let [mut ends, letters] = bitmaps([b'&', b'a'], &bytes, at, b'b');
+            let found: Vec<usize> = std::iter::from_fn(|| next_place(&mut ends)).map(|place| at + place).collect();
             let expect: Vec<usize> = (at..bytes.len().min(at + BLOCK)).filter(|&n| bytes[n] == b'&').collect();
             prop_assert_eq!(found, expect);
             let expect = bytes.iter().skip(at).take(BLOCK).filter(|&&byte| byte == b'a').count();
             prop_assert_eq!(letters.count_ones() as usize, expect);
-            let [beyond] = marks([b'x'], &bytes, at, b'x');
+            let [beyond] = bitmaps([b'x'], &bytes, at, b'x');
             prop_assert_eq!(beyond.count_ones() as usize, BLOCK - bytes.len().saturating_sub(at).min(BLOCK));
         }
 

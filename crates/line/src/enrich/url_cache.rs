@@ -1,60 +1,60 @@
-//! Addresses met lately, and their parts: pages and what leads to them come again and again.
+//! A cache of URLs and their parts, because the same pages and referrers occur again and again.
 //!
-//! Most are plain: what is kept of them are pieces of what was sent. Where these pieces lie is remembered; any other
-//! address is taken apart and masked anew each time.
+//! Most URLs are plain: the kept parts are pieces of the URL as it was sent. The cache has the places of these pieces;
+//! any other URL is split and masked anew each time.
 
 use super::cache::Cache;
 use super::mask::{self, Names};
 use super::params;
 use super::url::Parts;
 
-/// Longer ones hardly come again.
+/// Longer URLs hardly occur twice.
 const BYTES_MAX: usize = 512;
 
-/// An address with its parts.
+/// A URL's parts.
 #[derive(Debug)]
-pub(super) struct Address<'a> {
+pub(super) struct CachedUrl<'a> {
     pub(super) parts: Parts<'a>,
-    /// It has a scheme and a host in lower case without a port that goes without saying, and nothing that is masked, left
-    /// out or kept elsewhere, but for a fragment.
+    /// It has a scheme, a host in lower case, no default port, and nothing that is masked, left out (except a fragment)
+    /// or kept elsewhere.
     pub(super) is_plain: bool,
 }
 
-impl<'a> Address<'a> {
-    /// What is kept of all of it, where it is plain.
+impl<'a> CachedUrl<'a> {
+    /// What is kept of the whole URL if it is plain.
     pub(super) fn plain(&self, whole: &'a str) -> &'a str {
         let query = if self.parts.query.is_empty() { 0 } else { self.parts.query.len() + 1 };
         &whole[..self.parts.before.len() + self.parts.authority.len() + self.parts.path.len() + query]
     }
 }
 
-/// Where the parts of a plain address end.
+/// Where the parts of a plain URL end.
 #[derive(Debug, Clone, Copy)]
 struct Plain {
     scheme: u16,
     before: u16,
     authority: u16,
     path: u16,
-    /// As `path` where there is none.
+    /// The same as `path` if there is no query.
     query: u16,
 }
 
-/// Those met lately; `None`: not plain.
+/// The cache; `None` for a URL that is not plain.
 #[derive(Debug)]
-pub(super) struct Addresses(Cache<Option<Plain>>);
+pub(super) struct UrlCache(Cache<Option<Plain>>);
 
-impl Addresses {
+impl UrlCache {
     pub(super) fn new() -> Self {
-        Addresses(Cache::new())
+        UrlCache(Cache::new())
     }
 
-    /// Takes an address apart.
-    pub(super) fn of<'a>(&mut self, url: &'a str, names: Names<'_>) -> Address<'a> {
-        // What else is masked depends on the application.
+    /// Splits a URL into its parts.
+    pub(super) fn of<'a>(&mut self, url: &'a str, names: Names<'_>) -> CachedUrl<'a> {
+        // With a list of allowed names, what is masked depends on the application.
         let is_usual = matches!(names, Names::Secret) && (1..=BYTES_MAX).contains(&url.len());
         match is_usual.then(|| *self.0.of(url, || plain(url))).flatten() {
-            Some(plain) => Address { parts: plain.parts(url), is_plain: true },
-            None => Address { parts: Parts::of(url), is_plain: false },
+            Some(plain) => CachedUrl { parts: plain.parts(url), is_plain: true },
+            None => CachedUrl { parts: Parts::of(url), is_plain: false },
         }
     }
 }
@@ -147,7 +147,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(3000))]
 
         #[test]
-        fn a_plain_address_has_the_same_parts(
+        fn a_plain_url_has_the_same_parts(
             url in "(https?|app|data):(//)?(u@|)[a-zé.]{0,8}(:[0-9]{0,3})?(/|\\?|#|%|=|&|;|é|[a-z]|token|eyJ|4111111111111111){0,9}",
         ) {
             if let Some(plain) = plain(&url) {
