@@ -19,7 +19,7 @@ use std::time::Duration;
 use alt_line::parse::{Spec, Terms};
 use anyhow::Context;
 
-pub use self::value::parse_time;
+pub use self::value::{ArchiveUrl, parse_time};
 pub use alt_line::enrich::{GpcPolicy, IpPolicy, Privacy};
 
 /// Where the configuration is looked for without `--config`.

@@ -16,7 +16,7 @@ use alt_collect::archive::target::Stop;
 use alt_collect::pipeline::Loader;
 use alt_collect::source::inputs;
 use alt_collect::source::reading::Belongs;
-use alt_config::Config;
+use alt_config::{ArchiveUrl, Config};
 use alt_line::filter::Filter;
 use alt_line::parse::{Format, Spec};
 use alt_process::lock::lock;
@@ -61,7 +61,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     }
     let (spec, filter) = with_keys(config, spec, filter(args)?)?;
     let (mut urls, paths): (Vec<String>, Vec<String>) =
-        args.paths.iter().cloned().partition(|path| objects::is_url(path));
+        args.paths.iter().cloned().partition(|path| ArchiveUrl::is_meant(path));
     if args.missing {
         let Some(archive) = &config.archive else {
             bail!(

@@ -70,11 +70,6 @@ pub(super) struct Listing {
     pub(super) outside: usize,
 }
 
-/// Whether a path is a URL of something that is fetched.
-pub(super) fn is_url(path: &str) -> bool {
-    path.starts_with("s3://") || path.starts_with("file://")
-}
-
 /// Lists what is below some URLs. `again`: what is loaded, too.
 ///
 /// # Errors
