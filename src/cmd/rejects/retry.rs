@@ -28,7 +28,7 @@ use serde::Serialize;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
-use crate::cmd::assembly::{Assembly, limits};
+use crate::cmd::assembly::{Assembly, limits, settle};
 use crate::cmd::{Out, block_on, show};
 
 /// Rejects taken from the quarantine at once.
@@ -371,11 +371,4 @@ async fn raw(client: &Client, id: i32, from: u64, which: &Which) -> anyhow::Resu
         Some((span, row.get::<_, Vec<u8>>("raw")))
     };
     Ok(rows.iter().filter_map(span).collect())
-}
-
-/// Waits until everything is committed.
-fn settle(loader: &mut Loader, store: &Store) -> Result<(), Interrupted> {
-    loader.hand_over()?;
-    store.settled()?;
-    if loader.is_current() { Ok(()) } else { Err(Interrupted) }
 }
