@@ -86,10 +86,7 @@ struct Account {
 fn non_hit(kind: NonHit) -> String {
     match kind {
         NonHit::Status(status) => format!("status {status}"),
-        NonHit::Method => "method".to_owned(),
-        NonHit::OptedOut => "opted out".to_owned(),
-        NonHit::Crawler => "crawler".to_owned(),
-        NonHit::Other => "not the pixel".to_owned(),
+        kind => kind.phrase().to_owned(),
     }
 }
 
