@@ -21,11 +21,10 @@ use alt_line::filter::Filter;
 use alt_line::parse::{Format, Spec};
 use alt_process::lock::lock;
 use alt_process::metrics::Totals;
-use alt_store::migrate;
 use alt_store::rehearsal::Rehearsal;
 use alt_store::writer::{self, Options, Store};
+use alt_store::{apps, files, migrate};
 use anyhow::{Context, bail};
-use tokio_postgres::types::Type;
 
 use self::account::{Results, summary};
 use self::job::{Beginnings, Job};
@@ -227,11 +226,11 @@ fn spec(args: &cli::Replay) -> anyhow::Result<Spec> {
 /// before anything is read: lines of an application that nobody knows would all become rejects.
 fn with_keys(config: &Config, mut spec: Spec, mut filter: Filter) -> anyhow::Result<(Spec, Filter)> {
     super::block_on(async {
-        let client = super::connect(config).await?;
-        migrate::check_compatible(&client).await?;
+        let mut reader = super::reader(config).await?;
+        reader.read(migrate::check_compatible).await?;
         let filtered = filter.apps.iter_mut();
         for named in spec.app.iter_mut().chain(spec.sites.values_mut()).chain(filtered) {
-            let app = super::app::find(&client, named).await?;
+            let app = reader.read(async |client| apps::find(client, named).await).await?;
             if app.disabled_at.is_some() {
                 bail!(
                     "the application {} is disabled and takes no hits; `alt app enable` changes that",
@@ -276,12 +275,11 @@ fn otherwise(
         return Ok(BTreeMap::new());
     }
     let ids: Vec<i32> = known.iter().map(|(id, _)| *id).collect();
-    let sql = "SELECT id, spec::text FROM log_files WHERE id = ANY($1) AND spec IS NOT NULL";
-    let rows = super::block_on(async {
-        let client = super::connect(config).await?;
-        client.query_typed(sql, &[(&ids, Type::INT4_ARRAY)]).await.context("read how files were loaded")
+    let specs = super::block_on(async {
+        let mut reader = super::reader(config).await?;
+        reader.read(async |client| files::specs(client, &ids).await).await
     })?;
-    let before = rows.iter().filter_map(|row| Some((row.get(0), serde_json::from_str(row.get(1)).ok()?)));
+    let before = specs.iter().filter_map(|(id, spec)| Some((*id, serde_json::from_str(spec).ok()?)));
     let before: BTreeMap<i32, Spec> = before.collect();
     let differs = |(id, name): &(i32, String)| {
         let options = before.get(id)?.differs(spec, lines_have_ids);

@@ -16,7 +16,7 @@ use alt_config::Config;
 use alt_line::filter::Filter;
 use anyhow::bail;
 
-use crate::cmd::{block_on, connect};
+use crate::cmd::{block_on, reader};
 
 /// How often an object is fetched until it counts as one that cannot be read, and the waits between.
 const TRIES: u32 = 5;
@@ -123,8 +123,8 @@ fn leave_known_out(config: &Config, listing: &mut Listing) -> anyhow::Result<()>
         return Ok(());
     }
     let known = block_on(async {
-        let client = connect(config).await?;
-        known(&client, &asked).await
+        let mut reader = reader(config).await?;
+        known(&mut reader, &asked).await
     })?;
     let mut known = known.into_iter();
     let all = listing.objects.len();

@@ -17,13 +17,14 @@ use std::time::{Duration, Instant};
 
 use alt_line::hit::Micros;
 use alt_line::parse::Format;
-use alt_process::clock::{self, system_time};
+use alt_process::clock;
 use alt_process::fault::{self, Step};
 use alt_process::lock::lock;
 use alt_process::metrics::{Metrics, Queue};
 use alt_store::connect::{Connection, connect_counted};
 use alt_store::files::Stamp;
 use alt_store::make_durable;
+use alt_store::objects::{self, LogState, ProvenCopy};
 use alt_store::retention;
 use alt_store::retention::clock::Trusted;
 use alt_store::writer::Store;
@@ -31,8 +32,6 @@ use anyhow::Context;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
-use tokio_postgres::Client;
-use tokio_postgres::types::{ToSql, Type};
 
 use super::frames::Compression;
 use super::name::name;
@@ -143,28 +142,6 @@ impl std::error::Error for Failed {}
 fn of_file(path: &Path) -> impl Fn(io::Error) -> anyhow::Error {
     let path = path.to_owned();
     move |error| Failed::File(anyhow::Error::new(error).context(format!("read {}", path.display()))).into()
-}
-
-/// How a file stands in the database.
-struct State {
-    loaded_bytes: u64,
-    head: Vec<u8>,
-    sealed: bool,
-    /// Its rows were taken out: it may be wanted to be loaded anew.
-    unloaded: bool,
-    archived: bool,
-    uri: Option<String>,
-    raw_bytes: Option<u64>,
-    raw_sha256: Option<Vec<u8>>,
-    /// Offsets of lines that are not to be touched, because they ended the daemon; ascending.
-    set_aside: Vec<u64>,
-}
-
-impl State {
-    /// The archive holds all that is loaded of it.
-    fn is_archived(&self) -> bool {
-        self.archived && self.raw_bytes == Some(self.loaded_bytes) && self.raw_sha256.is_some()
-    }
 }
 
 /// A rotated log on the disk.
@@ -557,7 +534,7 @@ impl Archiver {
         file: &OnDisk,
         opened: &Opened,
         file_id: i32,
-        state: &State,
+        state: &LogState,
     ) -> anyhow::Result<bool> {
         let (Some(target), Some(archive)) = (&self.target, &self.archive) else { return Ok(false) };
         let compression = compression(archive);
@@ -584,22 +561,16 @@ impl Archiver {
             .map_err(|error| if self.stop.is_stopped() { error } else { Failed::Archive(error).into() })?;
         fault::at(Step::Proven);
         let uri = target.uri(&stored.key);
-        let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        let noted = self.execute(
-            include_str!("../../../../sql/archived.sql"),
-            &[
-                (&file_id, Type::INT4),
-                (&uri, Type::TEXT),
-                (&signed(stored.bytes), Type::INT8),
-                (&&stored.sha256[..], Type::BYTEA),
-                (&signed(packed.raw_bytes), Type::INT8),
-                (&&packed.raw_sha256[..], Type::BYTEA),
-                (&signed(lines), Type::INT8),
-                (&times.map(|t| system_time(t.0)), Type::TIMESTAMPTZ),
-                (&times.map(|t| system_time(t.1)), Type::TIMESTAMPTZ),
-            ],
-        )?;
-        if noted == 0 {
+        let copy = ProvenCopy {
+            uri: &uri,
+            bytes: stored.bytes,
+            sha256: &stored.sha256,
+            raw_bytes: packed.raw_bytes,
+            raw_sha256: &packed.raw_sha256,
+            lines,
+            times,
+        };
+        if !self.ask(&async |client| objects::note_copy(client, file_id, &copy).await)? {
             return Ok(false);
         }
         fault::at(Step::Noted);
@@ -617,7 +588,7 @@ impl Archiver {
         file: &OnDisk,
         opened: &Opened,
         file_id: i32,
-        state: &State,
+        state: &LogState,
     ) -> anyhow::Result<Known> {
         if self.target.is_some() {
             let raw_sha256 = state.raw_sha256.as_deref().unwrap_or_default();
@@ -657,56 +628,31 @@ impl Archiver {
             self.metrics.deleted();
             tracing::info!(path = %file.path.display(), "deleted: it is loaded, and old enough");
             let (host, path) = (self.host.clone(), file.path.to_string_lossy());
-            self.execute(
-                include_str!("../../../../sql/log_deleted.sql"),
-                &[(&file_id, Type::INT4), (&host, Type::TEXT), (&path, Type::TEXT)],
-            )?;
+            self.ask(&async |client| objects::note_deleted(client, file_id, &host, &path).await)?;
         }
         Ok(self.later(file))
     }
 
     fn note_error(&mut self, file_id: i32, error: &str) {
-        let sql =
-            "UPDATE log_files SET archive_error = $2 WHERE id = $1 AND archive_error IS DISTINCT FROM $2";
         // The database may be what is away; then it is said elsewhere.
-        let _ = self.execute(sql, &[(&file_id, Type::INT4), (&error, Type::TEXT)]);
+        let _ = self.ask(&async |client| objects::note_error(client, file_id, error).await);
     }
 
     /// How it stands, and will after a crash of the server.
-    fn state(&mut self, file_id: i32) -> anyhow::Result<Option<State>> {
-        let sql = include_str!("../../../../sql/archive_state.sql");
-        let row = self.ask(&async |client| {
-            let row = client.query_typed_opt(sql, &[(&file_id, Type::INT4)]).await?;
+    fn state(&mut self, file_id: i32) -> anyhow::Result<Option<LogState>> {
+        self.ask(&async |client| {
+            let state = objects::state(client, file_id).await?;
             make_durable(client).await?;
-            Ok(row)
-        })?;
-        let unsigned = |n: i64| u64::try_from(n).unwrap_or_default();
-        Ok(row.map(|row| State {
-            loaded_bytes: unsigned(row.get("loaded_bytes")),
-            head: row.get("head"),
-            sealed: row.get("sealed"),
-            unloaded: row.get("unloaded"),
-            archived: row.get("archived"),
-            uri: row.get("archive_uri"),
-            raw_bytes: row.get::<_, Option<i64>>("raw_bytes").map(unsigned),
-            raw_sha256: row.get("raw_sha256"),
-            set_aside: row.get::<_, Vec<i64>>("set_aside").into_iter().map(unsigned).collect(),
-        }))
+            Ok(state)
+        })
     }
 
-    fn execute(&mut self, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)]) -> anyhow::Result<u64> {
-        self.ask(&async |client| client.execute_typed(sql, parameters).await)
-    }
-
-    fn ask<T>(
-        &mut self,
-        question: &impl AsyncFn(&Client) -> Result<T, tokio_postgres::Error>,
-    ) -> anyhow::Result<T> {
+    fn ask<T>(&mut self, question: &impl AsyncFn(&Connection) -> anyhow::Result<T>) -> anyhow::Result<T> {
         self.ask_any(&async |client| question(client).await.context("ask the database about the archive"))
     }
 
     /// Asks the database, on a connection of its own.
-    fn ask_any<T>(&mut self, question: &impl AsyncFn(&Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    fn ask_any<T>(&mut self, question: &impl AsyncFn(&Connection) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let (stop, client, postgres) = (&self.stop, &mut self.client, &self.postgres);
         let name = alt_store::session_name("archive", &self.host);
         let connections = self.metrics.connections();
