@@ -2,8 +2,9 @@
 
 use std::process::Command;
 
-use alt_store::Trouble;
 use alt_store::migrate::{self, Schema};
+use alt_store::read::Reader;
+use alt_store::{Trouble, apps, files, objects, retention};
 
 use crate::support::daemon::{alt, configuration};
 use crate::support::lines::{alt1, register};
@@ -29,6 +30,42 @@ async fn migrations_are_applied_once_whoever_comes_first() {
     assert_eq!(applied, migrate::MIGRATIONS.len());
     migrate::check_compatible(&client).await.unwrap();
     assert!(migrate::status(&client).await.unwrap().iter().all(|one| one.applied_at.is_some()));
+}
+
+#[tokio::test]
+async fn who_only_reads_can_change_nothing() {
+    let database = Database::create();
+    register(&database);
+    let mut reader = Reader::connect(&database.config(), "test").await.unwrap();
+    let before = reader.read(apps::all).await.unwrap();
+    assert_eq!(before.len(), 1);
+
+    // Operations that change something, each by mistake in the place of a question; and a statement.
+    let refused = [
+        reader.read(async |client| objects::note_error(client, 1, "no").await).await,
+        reader.read(async |client| objects::note_deleted(client, 1, "host", "/log").await).await,
+        reader.read(async |client| files::new_file_id(client).await.map(drop)).await,
+        reader.read(async |client| retention::note_word(client, "host", None, None).await).await,
+        reader.read(async |client| Ok(client.batch_execute("DELETE FROM applications").await?)).await,
+        reader.read(async |client| Ok(client.batch_execute("DROP TABLE checkpoints CASCADE").await?)).await,
+    ];
+    for (number, answer) in refused.into_iter().enumerate() {
+        let error = answer.expect_err(&number.to_string());
+        let state = error.downcast_ref::<tokio_postgres::Error>().and_then(tokio_postgres::Error::code);
+        assert_eq!(state.map(tokio_postgres::error::SqlState::code), Some("25006"), "{number}: {error:#}");
+    }
+
+    // It reads on, and what was there is there. Between two questions no transaction is open.
+    assert_eq!(reader.read(apps::all).await.unwrap(), before);
+    let open =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'test' AND state LIKE 'idle in%'";
+    assert_eq!(database.psql(open), "0");
+    let settings = reader.read(async |client| {
+        let sql = "SELECT current_setting('transaction_read_only'), current_setting('default_transaction_read_only')";
+        let row = client.query_typed_one(sql, &[]).await?;
+        Ok((row.get::<_, String>(0), row.get::<_, String>(1)))
+    });
+    assert_eq!(settings.await.unwrap(), ("on".to_owned(), "off".to_owned()));
 }
 
 #[test]
