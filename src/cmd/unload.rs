@@ -18,7 +18,7 @@ use crate::cli;
 
 /// What was taken out.
 #[derive(Default, Serialize)]
-struct Account {
+struct Unloaded {
     dry_run: bool,
     files: Vec<String>,
     rows: i64,
@@ -26,7 +26,7 @@ struct Account {
     rejects: i64,
 }
 
-impl Account {
+impl Unloaded {
     fn add(&mut self, taken: Taken) {
         for (month, rows) in taken.rows_by_month {
             self.rows += rows;
@@ -43,7 +43,7 @@ impl Account {
 pub async fn run(config: &Config, args: &cli::Unload, out: Out<'_>) -> anyhow::Result<Outcome> {
     let mut reader = super::reader(config).await?;
     reader.read(migrate::check_compatible).await?;
-    let mut account = Account { dry_run: args.dry_run, ..Account::default() };
+    let mut account = Unloaded { dry_run: args.dry_run, ..Unloaded::default() };
     // All are looked up before anything is done.
     let rows = match &args.app {
         Some(app) => Some(of_app(&mut reader, app, args).await?),
@@ -77,7 +77,7 @@ pub async fn run(config: &Config, args: &cli::Unload, out: Out<'_>) -> anyhow::R
     tell(&account, args, out)
 }
 
-fn tell(account: &Account, args: &cli::Unload, out: Out<'_>) -> anyhow::Result<Outcome> {
+fn tell(account: &Unloaded, args: &cli::Unload, out: Out<'_>) -> anyhow::Result<Outcome> {
     if args.json {
         show::json(out, account)?;
         return Ok(Outcome::Done);

@@ -13,7 +13,7 @@ use crate::cmd::when::when;
 use crate::cmd::{Out, Outcome, reader, show, writer};
 
 #[derive(Serialize)]
-struct Account {
+struct Pruned {
     dry_run: bool,
     objects: usize,
     bytes: u64,
@@ -35,7 +35,7 @@ pub(super) fn run(config: &Config, args: &cli::ArchivePrune, out: Out<'_>) -> an
         }
         Ok(())
     })?;
-    let mut account = Account { dry_run: args.dry_run, objects: 0, bytes: 0, not_loaded: Vec::new() };
+    let mut account = Pruned { dry_run: args.dry_run, objects: 0, bytes: 0, not_loaded: Vec::new() };
     let asked: Vec<_> = old.iter().map(|(uri, _, name)| (uri.clone(), Some(name))).collect();
     // Objects go one by one, each noted when it is gone.
     let runtime =

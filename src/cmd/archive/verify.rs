@@ -11,7 +11,7 @@ use crate::cli;
 use crate::cmd::{Out, Outcome, block_on, reader, show};
 
 #[derive(Serialize)]
-struct Account {
+struct Verified {
     objects: usize,
     deep: bool,
     problems: Vec<Problem>,
@@ -42,7 +42,7 @@ pub(super) fn run(config: &Config, args: &cli::ArchiveVerify, out: Out<'_>) -> a
             problems.push(Problem { uri: uri.clone(), problem });
         }
     }
-    let account = Account { objects: known.len(), deep: args.deep, problems };
+    let account = Verified { objects: known.len(), deep: args.deep, problems };
     if args.json {
         show::json(out, &account)?;
     } else {

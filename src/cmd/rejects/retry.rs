@@ -43,7 +43,7 @@ pub(in crate::cmd) struct Wanted {
 /// What became of rejects: those looked at are rows, already loaded, non-hits, or rejects again. What another process
 /// looked at meanwhile is in its account, and not in this one.
 #[derive(Debug, Default, Serialize)]
-pub(in crate::cmd) struct Account {
+pub(in crate::cmd) struct Retried {
     files: usize,
     rejects: u64,
     pub(in crate::cmd) rows: u64,
@@ -56,7 +56,7 @@ pub(in crate::cmd) struct Account {
     left_because: BTreeMap<String, String>,
 }
 
-impl Account {
+impl Retried {
     /// Whether there were none.
     pub(in crate::cmd) fn is_empty(&self) -> bool {
         self.rejects == 0
@@ -117,9 +117,9 @@ impl Left {
 ///
 /// # Errors
 /// The database cannot be reached, or does not take what it is given.
-pub(in crate::cmd) fn retry(config: &Config, wanted: &Wanted) -> anyhow::Result<Account> {
+pub(in crate::cmd) fn retry(config: &Config, wanted: &Wanted) -> anyhow::Result<Retried> {
     let waiting = waiting(config, wanted)?;
-    let mut account = Account { files: waiting.len(), ..Account::default() };
+    let mut account = Retried { files: waiting.len(), ..Retried::default() };
     if waiting.is_empty() {
         return Ok(account);
     }

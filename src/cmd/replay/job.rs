@@ -19,7 +19,7 @@ use alt_process::lock::lock;
 use alt_store::writer::{self, Store};
 
 use super::account::{Loaded, Results};
-use super::objects::Object;
+use super::objects::Fetchable;
 use crate::account;
 use crate::cmd::assembly::settle;
 
@@ -143,7 +143,7 @@ impl Job<'_> {
     }
 
     /// Fetches an object, and loads what is in it.
-    pub(super) fn object(&mut self, object: &Object, results: &Mutex<Results>) {
+    pub(super) fn object(&mut self, object: &Fetchable, results: &Mutex<Results>) {
         let uri = object.uri();
         let fetched = object.fetch(&self.stop);
         if self.store.is_stopping() || self.store.is_closed() {

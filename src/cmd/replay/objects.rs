@@ -23,7 +23,7 @@ const TRIES: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// Something to fetch.
-pub(super) struct Object {
+pub(super) struct Fetchable {
     target: Arc<dyn Target>,
     key: String,
     /// Its bytes.
@@ -31,7 +31,7 @@ pub(super) struct Object {
     name: Option<Name>,
 }
 
-impl Object {
+impl Fetchable {
     /// What it is called.
     pub(super) fn uri(&self) -> String {
         self.target.uri(&self.key)
@@ -63,7 +63,7 @@ impl Object {
 #[derive(Default)]
 pub(super) struct Listing {
     /// What is to be fetched.
-    pub(super) objects: Vec<Object>,
+    pub(super) objects: Vec<Fetchable>,
     /// Objects of which all is loaded.
     pub(super) known: usize,
     /// Objects that hold nothing of the time.
@@ -95,7 +95,7 @@ pub(super) fn listing(
                     listing.outside += 1;
                 } else {
                     let target = Arc::clone(&target);
-                    listing.objects.push(Object { target, key: listed.key, bytes: listed.bytes, name });
+                    listing.objects.push(Fetchable { target, key: listed.key, bytes: listed.bytes, name });
                 }
             }
             Ok(())
@@ -108,7 +108,7 @@ pub(super) fn listing(
     if !again && filter.is_open() {
         leave_known_out(config, &mut listing)?;
     }
-    let first = |object: &Object| object.name.as_ref().and_then(|name| name.times);
+    let first = |object: &Fetchable| object.name.as_ref().and_then(|name| name.times);
     listing.objects.sort_by_key(first);
     if order == Order::Newest {
         listing.objects.reverse();

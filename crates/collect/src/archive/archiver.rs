@@ -36,7 +36,7 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use super::frames::Compression;
 use super::name::name;
 use super::target::{Stop, Stoppable, Stopped, Target};
-use super::{Object, hash, open, pack, spool, store};
+use super::{PackedLog, hash, open, pack, spool, store};
 use crate::source::reading::{Belongs, Opened};
 use crate::source::siblings::{Key, Place, key, live_paths, siblings};
 
@@ -114,7 +114,7 @@ impl Status {
 }
 
 /// What is known of a file on the disk, as long as it stays as it is.
-enum Known {
+enum Due {
     /// To be looked at again then.
     Later(Instant, Duration),
     /// In the archive, or needs not be: to be deleted at its age.
@@ -169,7 +169,7 @@ pub struct Archiver {
     sweep_at: Option<(Instant, Duration)>,
     /// The time that files are deleted by, and when that was asked; `None` in it: there is none that is right.
     time: Option<(Instant, Option<Trusted>)>,
-    known: HashMap<Key, (Stamp, Known)>,
+    known: HashMap<Key, (Stamp, Due)>,
     /// Of which connection to the database that is known.
     connection: u64,
     complained: HashMap<PathBuf, String>,
@@ -261,7 +261,7 @@ impl Archiver {
             let files = self.watched.iter().flat_map(|watched| files(&watched.place, true));
             let is_settled = |file: &OnDisk| {
                 let known = self.known.get(&file.key);
-                known.is_some_and(|(stamp, known)| *stamp == file.stamp && matches!(known, Known::Settled))
+                known.is_some_and(|(stamp, known)| *stamp == file.stamp && matches!(known, Due::Settled))
             };
             let owed: Vec<PathBuf> =
                 files.filter(|file| file.stamp.size > 0 && !is_settled(file)).map(|file| file.path).collect();
@@ -271,7 +271,7 @@ impl Archiver {
             if is_all || is_other || self.is_stopped() {
                 return owed;
             }
-            self.known.retain(|_, (_, known)| matches!(known, Known::Settled));
+            self.known.retain(|_, (_, known)| matches!(known, Due::Settled));
             self.stop.sleep(retry);
             retry = (retry * 2).min(RETRY.1);
         }
@@ -327,10 +327,10 @@ impl Archiver {
         // What is settled by one database, another may not have: one that was restored, or failed over to.
         let connection = self.store.connections();
         if std::mem::replace(&mut self.connection, connection) != connection {
-            self.known.retain(|_, (_, known)| !matches!(known, Known::Settled));
+            self.known.retain(|_, (_, known)| !matches!(known, Due::Settled));
         }
         let looked = self.look_at_all();
-        let settled = self.known.iter().filter(|(_, (_, known))| matches!(known, Known::Settled));
+        let settled = self.known.iter().filter(|(_, (_, known))| matches!(known, Due::Settled));
         let settled = settled.map(|(key, (stamp, _))| (*key, *stamp)).collect();
         *lock(&self.status.settled) = Some(settled);
         looked
@@ -409,8 +409,8 @@ impl Archiver {
 
     fn is_due(&mut self, file: &OnDisk) -> anyhow::Result<bool> {
         Ok(match self.known.get(&file.key) {
-            Some((stamp, Known::Later(at, _))) if *stamp == file.stamp => Instant::now() >= *at,
-            Some((stamp, Known::Settled)) if *stamp == file.stamp => self.is_old(file)?,
+            Some((stamp, Due::Later(at, _))) if *stamp == file.stamp => Instant::now() >= *at,
+            Some((stamp, Due::Settled)) if *stamp == file.stamp => self.is_old(file)?,
             _ => true,
         })
     }
@@ -443,12 +443,12 @@ impl Archiver {
         self.time.as_ref().and_then(|(_, time)| time.as_ref()).map(Trusted::now).transpose()
     }
 
-    fn later(&self, file: &OnDisk) -> Known {
+    fn later(&self, file: &OnDisk) -> Due {
         let wait = match self.known.get(&file.key) {
-            Some((stamp, Known::Later(_, wait))) if *stamp == file.stamp => (*wait * 2).min(RETRY.1),
+            Some((stamp, Due::Later(_, wait))) if *stamp == file.stamp => (*wait * 2).min(RETRY.1),
             _ => RETRY.0,
         };
-        Known::Later(Instant::now() + wait, wait)
+        Due::Later(Instant::now() + wait, wait)
     }
 
     fn complain(&mut self, file: &OnDisk, error: &anyhow::Error) {
@@ -462,7 +462,7 @@ impl Archiver {
     }
 
     /// Does what is to be done with one file now.
-    fn file(&mut self, index: usize, file: &OnDisk) -> anyhow::Result<Known> {
+    fn file(&mut self, index: usize, file: &OnDisk) -> anyhow::Result<Due> {
         let opened = match self.open(file)? {
             Some(opened) => opened,
             None => return Ok(self.later(file)),
@@ -474,7 +474,7 @@ impl Archiver {
         let Ok(done) = done else { return Err(Stopped.into()) };
         let Some((file_id, loaded_bytes)) = done else {
             let is_empty = opened.is_packed() && opened.is_empty().map_err(of_file(&file.path))?;
-            return Ok(if is_empty { Known::Settled } else { self.later(file) });
+            return Ok(if is_empty { Due::Settled } else { self.later(file) });
         };
         let Some(state) = self.state(file_id)? else { return Ok(self.later(file)) };
         // A server that lost its last commits since then says less.
@@ -485,7 +485,7 @@ impl Archiver {
             return match self.is_old(file)? {
                 true if state.unloaded => Ok(self.later(file)),
                 true => self.delete(file, &opened, file_id, &state),
-                false => Ok(Known::Settled),
+                false => Ok(Due::Settled),
             };
         }
         if !state.is_archived() {
@@ -501,7 +501,7 @@ impl Archiver {
             }
         }
         if !self.is_old(file)? {
-            return Ok(Known::Settled);
+            return Ok(Due::Settled);
         }
         // What the database says now, whatever it said before.
         match self.state(file_id)? {
@@ -540,7 +540,7 @@ impl Archiver {
         let compression = compression(archive);
         let started = Instant::now();
         let log = opened.stream().map_err(of_file(&file.path))?;
-        let Object { packed, lines, times } =
+        let PackedLog { packed, lines, times } =
             pack(log, &self.watched[index].format, &state.set_aside, compression, spool()?, &self.stop)
                 .map_err(|error| {
                     if self.stop.is_stopped() {
@@ -589,7 +589,7 @@ impl Archiver {
         opened: &Opened,
         file_id: i32,
         state: &LogState,
-    ) -> anyhow::Result<Known> {
+    ) -> anyhow::Result<Due> {
         if self.target.is_some() {
             let raw_sha256 = state.raw_sha256.as_deref().unwrap_or_default();
             let log = opened.stream().map(|from| Stoppable { from, stop: Arc::clone(&self.stop) });
@@ -604,7 +604,7 @@ impl Archiver {
         }
         let live = self.watched.iter().flat_map(|watched| live_paths(&watched.place.paths).0);
         if live.into_iter().any(|path| std::fs::metadata(path).is_ok_and(|m| key(&m) == file.key)) {
-            return Ok(Known::Settled);
+            return Ok(Due::Settled);
         }
         let delete = || -> io::Result<bool> {
             let (before, after) = opened.stamps()?;

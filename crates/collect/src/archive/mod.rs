@@ -136,7 +136,7 @@ fn open_s3(_: &alt_config::Archive, _: &str, _: &str, _: &Arc<Stop>) -> anyhow::
 const READ_BYTES: usize = 128 * 1024;
 
 /// A log, packed, and what stands in it.
-pub struct Object {
+pub struct PackedLog {
     /// The object.
     pub packed: Packed,
     /// Lines in it.
@@ -157,7 +157,7 @@ pub fn pack(
     compression: Compression,
     spool: File,
     stop: &Arc<Stop>,
-) -> anyhow::Result<Object> {
+) -> anyhow::Result<PackedLog> {
     let mut log = Stoppable { from: log, stop: Arc::clone(stop) };
     let mut writer = frames::Writer::new(BufWriter::new(spool), compression);
     let mut reader =
@@ -198,7 +198,7 @@ pub fn pack(
         raw_bytes,
         raw_sha256: raw_sha256.finalize().into(),
     };
-    Ok(Object { packed, lines: reader.lines, times: reader.times })
+    Ok(PackedLog { packed, lines: reader.lines, times: reader.times })
 }
 
 /// The times of the hits of a log.
