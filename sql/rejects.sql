@@ -1,8 +1,8 @@
 -- $1 reason, $2 part of a path, $3 since when, $4 at most: `alt rejects list`.
 SELECT f.path, f.host, r.file_offset, r.bytes, r.lines, r.reason, r.detail,
-       to_char(r.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+       to_char(r.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS occurred_at,
        r.event_id::text,
-       to_char(r.rejected_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+       to_char(r.rejected_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS rejected_at,
        r.raw
 FROM rejected_lines r
 LEFT JOIN log_files f ON f.id = r.file_id

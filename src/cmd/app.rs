@@ -4,12 +4,11 @@ use alt_collect::pipeline::APPS_ASKED_AGAIN;
 use alt_config::Config;
 use alt_line::hit::Reason;
 use alt_line::processor::UNKNOWN_KEY_BYTES;
+use alt_store::apps::{self, Application};
 use alt_store::files::Which;
 use alt_store::migrate;
-use anyhow::{Context, bail};
+use anyhow::bail;
 use serde::Serialize;
-use tokio_postgres::types::Type;
-use tokio_postgres::{Client, Row};
 
 use super::rejects::{self, Wanted};
 use super::{Out, Outcome, show};
@@ -20,35 +19,6 @@ use crate::cli;
 const KEY_ALPHABET: &[u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";
 /// 16 of 31 are 79 bits: a key cannot be guessed, and two are never the same.
 const KEY_CHARS: usize = 16;
-/// Held while an application is named, so that no two get one name ("alt apps").
-const LOCK: i64 = 0x616c_7420_6170_7073;
-
-const COLUMNS: &str = "app_key, name, allowed_domains, time_zone, \
-    to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), \
-    to_char(disabled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
-
-#[derive(Debug, Serialize)]
-pub(super) struct Application {
-    pub(super) key: String,
-    pub(super) name: String,
-    domains: Vec<String>,
-    time_zone: String,
-    created_at: String,
-    pub(super) disabled_at: Option<String>,
-}
-
-impl Application {
-    fn of(row: &Row) -> Application {
-        Application {
-            key: row.get(0),
-            name: row.get(1),
-            domains: row.get(2),
-            time_zone: row.get(3),
-            created_at: row.get(4),
-            disabled_at: row.get(5),
-        }
-    }
-}
 
 /// Dispatches the verbs of `alt app`.
 ///
@@ -74,27 +44,29 @@ pub fn run(config: &Config, verb: &cli::App, out: Out<'_>) -> anyhow::Result<Out
 }
 
 async fn dispatch(config: &Config, verb: &cli::App, out: Out<'_>) -> anyhow::Result<()> {
-    let mut client = super::connect(config).await?;
-    migrate::check_compatible(&client).await?;
+    let mut reader = super::reader(config).await?;
+    reader.read(migrate::check_compatible).await?;
     match verb {
         cli::App::Add(args) => {
-            let app = add(&mut client, args).await?;
+            let app = add(config, args).await?;
             show_one(&app, args.host.as_deref(), args.json, out)?;
         }
-        cli::App::List(args) => list(&client, args.json, out).await?,
+        cli::App::List(args) => list(&reader.read(apps::all).await?, args.json, out)?,
         cli::App::Show(args) => {
-            let app = find(&client, &args.app).await?;
+            let app = reader.read(async |client| apps::find(client, &args.app).await).await?;
             show_one(&app, args.host.as_deref(), args.json, out)?;
         }
-        cli::App::Rename(args) => rename(&mut client, args, out).await?,
+        cli::App::Rename(args) => {
+            let name = checked_name(&args.name)?;
+            let app = apps::rename(&mut *super::writer(config).await?, &args.app, name).await?;
+            writeln!(out, "{} ({}) is now {}", show::safe(&app.name), app.key, show::safe(name))?;
+        }
         cli::App::Disable(args) => {
-            let app = find(&client, &args.app).await?;
-            set(&client, &app, "disabled_at = coalesce(disabled_at, now())").await?;
+            let app = apps::disable(&mut *super::writer(config).await?, &args.app).await?;
             writeln!(out, "disabled {} ({}); its rows stay", show::safe(&app.name), app.key)?;
         }
         cli::App::Enable(args) => {
-            let app = find(&client, &args.app).await?;
-            set(&client, &app, "disabled_at = NULL").await?;
+            let app = apps::enable(&mut *super::writer(config).await?, &args.app).await?;
             writeln!(out, "enabled {} ({})", show::safe(&app.name), app.key)?;
             writeln!(
                 out,
@@ -106,7 +78,7 @@ async fn dispatch(config: &Config, verb: &cli::App, out: Out<'_>) -> anyhow::Res
     Ok(())
 }
 
-async fn add(client: &mut Client, args: &cli::AppAdd) -> anyhow::Result<Application> {
+async fn add(config: &Config, args: &cli::AppAdd) -> anyhow::Result<Application> {
     let name = checked_name(&args.name)?;
     let domains: Vec<String> =
         args.domains.iter().map(|domain| checked_domain(domain)).collect::<Result<_, _>>()?;
@@ -115,77 +87,10 @@ async fn add(client: &mut Client, args: &cli::AppAdd) -> anyhow::Result<Applicat
         Some(key) => checked_key(key)?.to_owned(),
         None => new_key()?,
     };
-    let tx = client.transaction().await?;
-    refuse_taken_name(&tx, name).await?;
-    let taken =
-        tx.query_typed_opt("SELECT name FROM applications WHERE app_key = $1", &[(&key, Type::TEXT)]).await?;
-    if let Some(row) = taken {
-        bail!("the application {} has the key {key} already", row.get::<_, &str>(0));
-    }
-    let sql = format!(
-        "INSERT INTO applications (app_key, name, allowed_domains, time_zone) VALUES ($1, $2, $3, $4) \
-         RETURNING {COLUMNS}"
-    );
-    let row = tx
-        .query_typed_one(
-            &sql,
-            &[
-                (&key, Type::TEXT),
-                (&name, Type::TEXT),
-                (&domains, Type::TEXT_ARRAY),
-                (&time_zone, Type::TEXT),
-            ],
-        )
-        .await
-        .context("register the application")?;
-    tx.commit().await?;
-    Ok(Application::of(&row))
+    apps::add(&mut *super::writer(config).await?, &key, name, &domains, &time_zone).await
 }
 
-async fn refuse_taken_name(tx: &tokio_postgres::Transaction<'_>, name: &str) -> anyhow::Result<()> {
-    tx.execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)]).await?;
-    match tx
-        .query_typed_opt("SELECT app_key FROM applications WHERE name = $1 LIMIT 1", &[(&name, Type::TEXT)])
-        .await?
-    {
-        Some(row) => {
-            bail!("an application named {name} is there already, with the key {}", row.get::<_, &str>(0))
-        }
-        None => Ok(()),
-    }
-}
-
-async fn rename(client: &mut Client, args: &cli::AppRename, out: Out<'_>) -> anyhow::Result<()> {
-    let name = checked_name(&args.name)?;
-    let app = find(client, &args.app).await?;
-    if app.name != name {
-        let tx = client.transaction().await?;
-        refuse_taken_name(&tx, name).await?;
-        tx.execute_typed(
-            "UPDATE applications SET name = $2 WHERE app_key = $1",
-            &[(&app.key, Type::TEXT), (&name, Type::TEXT)],
-        )
-        .await?;
-        tx.commit().await?;
-    }
-    writeln!(out, "{} ({}) is now {}", show::safe(&app.name), app.key, show::safe(name))?;
-    Ok(())
-}
-
-async fn all(client: &Client) -> anyhow::Result<Vec<Application>> {
-    let sql = format!("SELECT {COLUMNS} FROM applications ORDER BY name, id");
-    Ok(client.query_typed(&sql, &[]).await?.iter().map(Application::of).collect())
-}
-
-/// The applications whose hits are taken.
-pub(super) async fn enabled(client: &Client) -> anyhow::Result<Vec<Application>> {
-    let mut apps = all(client).await.context("read the applications")?;
-    apps.retain(|app| app.disabled_at.is_none());
-    Ok(apps)
-}
-
-async fn list(client: &Client, as_json: bool, out: Out<'_>) -> anyhow::Result<()> {
-    let apps = all(client).await?;
+fn list(apps: &[Application], as_json: bool, out: Out<'_>) -> anyhow::Result<()> {
     if as_json {
         return show::json(out, &apps);
     }
@@ -197,29 +102,16 @@ async fn list(client: &Client, as_json: bool, out: Out<'_>) -> anyhow::Result<()
     for app in apps {
         let domains = if app.domains.is_empty() { "any".to_owned() } else { app.domains.join(" ") };
         let state = if app.disabled_at.is_some() { "disabled" } else { "" };
-        rows.add(&[app.name, app.key, domains, app.time_zone, app.created_at, state.to_owned()]);
+        rows.add(&[
+            app.name.clone(),
+            app.key.clone(),
+            domains,
+            app.time_zone.clone(),
+            app.created_at.clone(),
+            state.to_owned(),
+        ]);
     }
     rows.print(out)
-}
-
-/// The application of that key, or else the one of that name.
-pub(super) async fn find(client: &Client, app: &str) -> anyhow::Result<Application> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM applications WHERE app_key = $1 OR name = $1 ORDER BY app_key <> $1");
-    let rows = client.query_typed(&sql, &[(&app, Type::TEXT)]).await?;
-    let found: Vec<Application> = rows.iter().map(Application::of).collect();
-    match found.as_slice() {
-        [] => bail!("no application has the name or key {app}; `alt app list` shows them"),
-        [first, second, ..] if first.key != app && second.name == first.name => {
-            bail!("several applications are named {app}; use the key of one")
-        }
-        _ => Ok(found.into_iter().next().context("one was found")?),
-    }
-}
-
-async fn set(client: &Client, app: &Application, what: &str) -> anyhow::Result<()> {
-    let sql = format!("UPDATE applications SET {what} WHERE app_key = $1");
-    client.execute_typed(&sql, &[(&app.key, Type::TEXT)]).await.map(|_| ()).context("change the application")
 }
 
 #[derive(Serialize)]

@@ -1,17 +1,18 @@
-//! What turns the lines of a source into rows, put together from the configuration.
+//! What turns the lines of a source into rows, put together from the configuration; and how its work is ended.
 //!
 //! The crawler rules and the agreements of `[track]` are the same for all sources. They are compiled once, however many
 //! sources, loaders and files there are.
 
 use std::sync::Arc;
 
-use alt_collect::pipeline::Limits;
+use alt_collect::pipeline::{Limits, Loader};
 use alt_collect::source::reading::Belongs;
 use alt_config::Config;
 use alt_line::enrich::{AgentRules, Enricher, Privacy};
 use alt_line::parse::{Format, Spec, Terms};
 use alt_line::processor::Processor;
 use alt_line::sites::Sites;
+use alt_store::writer::{Interrupted, Store};
 use anyhow::Context;
 
 /// The parts that all sources share.
@@ -60,6 +61,16 @@ impl Assembly {
             twins: !format.carries_id(),
         })
     }
+}
+
+/// Hands over what a loader has left, and waits until it is committed: `store` is its end of the writer.
+///
+/// # Errors
+/// Something of it was not committed, and is to be read again.
+pub(crate) fn settle(loader: &mut Loader, store: &Store) -> Result<(), Interrupted> {
+    loader.hand_over()?;
+    store.settled()?;
+    if loader.is_current() { Ok(()) } else { Err(Interrupted) }
 }
 
 /// How batches are cut.

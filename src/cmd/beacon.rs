@@ -5,6 +5,7 @@ use std::path::Path;
 
 use alt_collect::archive::{self, Published};
 use alt_config::Config;
+use alt_store::apps;
 use anyhow::{Context, bail};
 use serde::Serialize;
 
@@ -156,9 +157,9 @@ fn keys(config: &Config, args: &cli::BeaconMade) -> anyhow::Result<Vec<(String, 
         return args.app.iter().map(key).collect();
     }
     super::block_on(async {
-        let client =
-            super::connect(config).await.context("ask which applications there are (--app KEY names one)")?;
-        let apps = app::enabled(&client).await?;
+        let mut reader =
+            super::reader(config).await.context("ask which applications there are (--app KEY names one)")?;
+        let apps = reader.read(apps::enabled).await?;
         Ok(apps.into_iter().map(|app| (app.key, Some(app.name))).collect())
     })
 }

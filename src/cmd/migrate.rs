@@ -11,9 +11,11 @@ use crate::cli;
 /// # Errors
 /// The database cannot be reached, or refuses a step.
 pub async fn run(config: &Config, args: &cli::Migrate, out: Out<'_>) -> anyhow::Result<Outcome> {
-    let mut client = super::connect(config).await?;
-    let new = if args.status { Vec::new() } else { migrate::apply(&mut client).await? };
-    let all = migrate::status(&client).await?;
+    let new = match args.status {
+        true => Vec::new(),
+        false => migrate::apply(&mut *super::writer(config).await?).await?,
+    };
+    let all = super::reader(config).await?.read(migrate::status).await?;
     if args.json {
         show::json(out, &all)?;
     } else if args.status {

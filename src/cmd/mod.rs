@@ -6,6 +6,7 @@ use std::io::Write;
 use alt_config::Config;
 use alt_line::enrich::AgentRules;
 use alt_store::connect::Connection;
+use alt_store::read::Reader;
 use anyhow::Context;
 
 pub mod app;
@@ -48,8 +49,13 @@ impl Outcome {
 /// Where a command writes its result. An error of it ends the command: the reader has gone.
 pub type Out<'a> = &'a mut dyn Write;
 
-/// Connects for a command that a person started.
-pub(crate) async fn connect(config: &Config) -> anyhow::Result<Connection> {
+/// Connects for what a command only reads.
+pub(crate) async fn reader(config: &Config) -> anyhow::Result<Reader> {
+    Reader::connect(&config.postgres, "alt").await
+}
+
+/// Connects for what a command changes.
+pub(crate) async fn writer(config: &Config) -> anyhow::Result<Connection> {
     alt_store::connect(&config.postgres, "alt").await
 }
 

@@ -12,7 +12,7 @@ use alt_line::parse::{Format, Spec, Terms};
 use alt_line::processor::pieces;
 use alt_process::clock;
 use anyhow::Context;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
 use super::{Out, Outcome, show};
 use crate::cli;
@@ -100,17 +100,12 @@ pub(super) fn kind(parsed: &Parsed<'_>) -> &'static str {
 
 /// Why a line is no event.
 pub(super) fn non_hit(why: NonHit) -> Map<String, Json> {
-    let value = match why {
-        NonHit::Status(status) => json!({ "reason": "status", "status": status }),
-        NonHit::Method => json!({ "reason": "method" }),
-        NonHit::OptedOut => json!({ "reason": "opted_out" }),
-        NonHit::Crawler => json!({ "reason": "crawler" }),
-        NonHit::Other => json!({ "reason": "not the pixel" }),
-    };
-    match value {
-        Json::Object(map) => map,
-        _ => Map::new(),
+    let mut told = Map::new();
+    told.insert("reason".to_owned(), Json::from(why.phrase()));
+    if let NonHit::Status(status) = why {
+        told.insert("status".to_owned(), Json::from(status));
     }
+    told
 }
 
 /// The fields of a hit that are there, in the order of its type.

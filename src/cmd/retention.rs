@@ -1,14 +1,14 @@
 //! `alt retention`: what is deleted for its age, what keeps it, and a person's word for the clock and for old months.
 
 use alt_config::Config;
+use alt_store::drops::{self, Deletion};
+use alt_store::read::Reader;
 use alt_store::retention::clock::{self, shown};
 use alt_store::retention::{self, Waits};
 use alt_store::{migrate, partitions};
 use anyhow::{Context, bail};
 use jiff::civil::Date;
 use serde::Serialize;
-use tokio_postgres::Client;
-use tokio_postgres::types::Type;
 
 use super::{Out, Outcome, show};
 use crate::cli;
@@ -18,11 +18,11 @@ use crate::cli;
 /// # Errors
 /// The database cannot be asked, or what is said is not so.
 pub async fn run(config: &Config, verb: &cli::Retention, out: Out<'_>) -> anyhow::Result<Outcome> {
-    let client = super::connect(config).await?;
-    migrate::check_compatible(&client).await?;
+    let mut reader = super::reader(config).await?;
+    reader.read(migrate::check_compatible).await?;
     match verb {
-        cli::Retention::Show(args) => print(&client, config, args, out).await,
-        cli::Retention::Confirm(args) => confirm(&client, config, args, out).await,
+        cli::Retention::Show(args) => print(&mut reader, config, args, out).await,
+        cli::Retention::Confirm(args) => confirm(&mut reader, config, args, out).await,
     }
 }
 
@@ -31,7 +31,7 @@ struct Shown {
     /// What keeps something from being deleted, and what to do.
     waits: Option<Waiting>,
     clocks: Vec<KnownClock>,
-    drops: Vec<Drop>,
+    drops: Vec<Deletion>,
 }
 
 #[derive(Serialize)]
@@ -47,34 +47,25 @@ struct KnownClock {
     last_right_at: String,
 }
 
-#[derive(Serialize)]
-struct Drop {
-    dropped_at: String,
-    host: String,
-    what: String,
-    name: Option<String>,
-    from: Option<String>,
-    until: Option<String>,
-    count: Option<i64>,
-}
-
 async fn print(
-    client: &Client,
+    reader: &mut Reader,
     config: &Config,
     args: &cli::RetentionShow,
     out: Out<'_>,
 ) -> anyhow::Result<Outcome> {
-    let waits = retention::waits(client, &config.load.host_name(), config.retention.rows.as_ref()).await?;
+    let (host, rows) = (config.load.host_name(), config.retention.rows.as_ref());
+    let waits = reader.read(async |client| retention::waits(client, &host, rows).await).await?;
     let is_well = waits.as_ref().is_none_or(|waits| waits.word().is_none());
     let told = |waits: Waits| Waiting { what: waits.to_string(), mend: waits.mend() };
-    let noted = clock::noted(client).await?.into_iter().filter(|noted| !noted.host.is_empty());
+    let noted = reader.read(clock::noted).await?.into_iter().filter(|noted| !noted.host.is_empty());
     let clocks = noted.map(|noted| KnownClock {
         host: noted.host,
         first_right_at: shown(noted.first),
         last_right_at: shown(noted.last),
     });
     let clocks = clocks.collect();
-    let shown = Shown { waits: waits.map(told), clocks, drops: drops(client, args.limit).await? };
+    let drops = reader.read(async |client| drops::newest(client, args.limit).await).await?;
+    let shown = Shown { waits: waits.map(told), clocks, drops };
     if args.json {
         show::json(out, &shown)?;
         return Ok(Outcome::of(is_well));
@@ -104,24 +95,8 @@ async fn print(
     Ok(Outcome::of(is_well))
 }
 
-async fn drops(client: &Client, limit: u32) -> anyhow::Result<Vec<Drop>> {
-    let sql = include_str!("../../sql/drops.sql");
-    let rows = client.query_typed(sql, &[(&i64::from(limit), Type::INT8)]).await;
-    let rows = rows.context("read what was deleted")?;
-    let drop = |row: &tokio_postgres::Row| Drop {
-        dropped_at: row.get("dropped_at"),
-        host: row.get("host"),
-        what: row.get("what"),
-        name: row.get("name"),
-        from: row.get("from_at"),
-        until: row.get("until_at"),
-        count: row.get("count"),
-    };
-    Ok(rows.iter().map(drop).collect())
-}
-
 async fn confirm(
-    client: &Client,
+    reader: &mut Reader,
     config: &Config,
     args: &cli::RetentionConfirm,
     out: Out<'_>,
@@ -132,15 +107,17 @@ async fn confirm(
     if drop_before.is_some() && config.retention.rows.is_none() {
         bail!("[retention] rows is not set on this machine: it drops no rows");
     }
+    let writer = super::writer(config).await?;
     if let Some(today) = today {
-        let now = clock::confirm(client, &host, today).await?;
+        let now = clock::confirm(&writer, &host, today).await?;
         writeln!(out, "it is {}", shown(now))?;
     }
-    retention::note_word(client, &host, today, drop_before).await?;
+    retention::note_word(&writer, &host, today, drop_before).await?;
     let Some(keep) = &config.retention.rows else { return Ok(Outcome::Done) };
-    match clock::judge(client, &host).await? {
+    match reader.read(async |client| clock::judge(client, &host).await).await? {
         Ok(time) => {
-            let plan = retention::planned(client, keep, time.at, None).await?;
+            let plan =
+                reader.read(async |client| retention::planned(client, keep, time.at, None).await).await?;
             for month in &plan.months {
                 writeln!(out, "{} will be dropped within a minute", partitions::name(*month))?;
             }

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 
 use alt_config::{Config, DEFAULT_FILE, DEFAULT_LOG};
 use alt_store::connect;
+use alt_store::server::MADE_BY_SUPERUSER;
 use anyhow::{Context, bail};
 use nix::unistd::{Group, User, geteuid};
 
@@ -196,14 +197,7 @@ impl Steps<'_> {
             }
             bail!("PostgreSQL is not installed here: install it, or name another in postgres.url");
         }
-        for (what, exists, create) in [
-            ("role alt", "SELECT 1 FROM pg_roles WHERE rolname = 'alt'", "CREATE ROLE alt LOGIN"),
-            (
-                "database alt",
-                "SELECT 1 FROM pg_database WHERE datname = 'alt'",
-                "CREATE DATABASE alt OWNER alt",
-            ),
-        ] {
+        for (what, exists, create) in MADE_BY_SUPERUSER {
             match psql(exists) {
                 Ok(found) if found.trim() == "1" => self.there(&format!("the {what} in PostgreSQL"))?,
                 Err(e) if !self.dry_run => return Err(e),

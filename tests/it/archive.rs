@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use alt_collect::archive::frames::Compression;
 use alt_collect::archive::name::{Name, name};
 use alt_collect::archive::target::{Bytes, Listed, Put, Target};
-use alt_collect::archive::{Object, fetch, open, pack, spool, store};
+use alt_collect::archive::{PackedLog, fetch, open, pack, spool, store};
 use alt_config::Config;
 use alt_line::parse::Format;
 use alt_process::stop::Stop;
@@ -46,11 +46,11 @@ fn noise(seed: u64, bytes: usize) -> Vec<u8> {
     out
 }
 
-fn packed(log: &[u8], compression: Compression) -> Object {
+fn packed(log: &[u8], compression: Compression) -> PackedLog {
     pack(log, &Format::compile("alt1").unwrap(), &[], compression, spool().unwrap(), &Arc::default()).unwrap()
 }
 
-fn name_of(object: &Object, log: &[u8]) -> Name {
+fn name_of(object: &PackedLog, log: &[u8]) -> Name {
     let head = Sha256::digest(&log[..log.len().min(100)]);
     name(
         "web-1",

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use alt_line::copy::COLUMNS;
-use alt_store::Trouble;
 use alt_store::migrate::{self, Schema};
+use alt_store::read::Reader;
+use alt_store::{Trouble, apps, files, objects, retention};
 
 use crate::support::daemon::{alt, configuration};
 use crate::support::lines::{alt1, register};
@@ -43,6 +44,42 @@ async fn rows_are_copied_into_the_columns_that_the_schema_has() {
     let of_schema: BTreeSet<(String, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
     let copied = COLUMNS.iter().map(|column| (column.name.to_owned(), column.type_name.to_owned()));
     assert_eq!(copied.collect::<BTreeSet<_>>(), of_schema);
+}
+
+#[tokio::test]
+async fn who_only_reads_can_change_nothing() {
+    let database = Database::create();
+    register(&database);
+    let mut reader = Reader::connect(&database.config(), "test").await.unwrap();
+    let before = reader.read(apps::all).await.unwrap();
+    assert_eq!(before.len(), 1);
+
+    // Operations that change something, each by mistake in the place of a question; and a statement.
+    let refused = [
+        reader.read(async |client| objects::note_error(client, 1, "no").await).await,
+        reader.read(async |client| objects::note_deleted(client, 1, "host", "/log").await).await,
+        reader.read(async |client| files::new_file_id(client).await.map(drop)).await,
+        reader.read(async |client| retention::note_word(client, "host", None, None).await).await,
+        reader.read(async |client| Ok(client.batch_execute("DELETE FROM applications").await?)).await,
+        reader.read(async |client| Ok(client.batch_execute("DROP TABLE checkpoints CASCADE").await?)).await,
+    ];
+    for (number, answer) in refused.into_iter().enumerate() {
+        let error = answer.expect_err(&number.to_string());
+        let state = error.downcast_ref::<tokio_postgres::Error>().and_then(tokio_postgres::Error::code);
+        assert_eq!(state.map(tokio_postgres::error::SqlState::code), Some("25006"), "{number}: {error:#}");
+    }
+
+    // It reads on, and what was there is there. Between two questions no transaction is open.
+    assert_eq!(reader.read(apps::all).await.unwrap(), before);
+    let open =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'test' AND state LIKE 'idle in%'";
+    assert_eq!(database.psql(open), "0");
+    let settings = reader.read(async |client| {
+        let sql = "SELECT current_setting('transaction_read_only'), current_setting('default_transaction_read_only')";
+        let row = client.query_typed_one(sql, &[]).await?;
+        Ok((row.get::<_, String>(0), row.get::<_, String>(1)))
+    });
+    assert_eq!(settings.await.unwrap(), ("on".to_owned(), "off".to_owned()));
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use regex::Regex;
+
 /// All files below a folder of the project whose names end so.
 fn files(folder: &str, ending: &str) -> Vec<(PathBuf, String)> {
     fn collect(folder: &Path, ending: &str, to: &mut Vec<(PathBuf, String)>) {
@@ -263,6 +265,129 @@ fn nothing_is_left_to_be_done() {
                 assert!(!text.contains(mark), "{}: {mark}", path.display());
             }
         }
+    }
+}
+
+/// The string literals of a file of Rust, and the rest of it, without comments.
+fn literals_and_code(text: &str) -> (Vec<String>, String) {
+    let (mut literals, mut code) = (Vec::new(), String::new());
+    let mut rest = text;
+    let raw = Regex::new(r##"^b?c?r(#*)""##).unwrap();
+    while let Some(c) = rest.chars().next() {
+        let is_within_word = code.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        if rest.starts_with("//") {
+            rest = &rest[rest.find('\n').unwrap_or(rest.len())..];
+        } else if rest.starts_with("/*") {
+            rest = &rest[rest.find("*/").map_or(rest.len(), |end| end + 2)..];
+        } else if let Some(begins) = raw.captures(rest).filter(|_| !is_within_word) {
+            let (begin, end) = (begins[0].len(), format!("\"{}", &begins[1]));
+            let ends = rest[begin..].find(&end).map_or(rest.len(), |ends| begin + ends);
+            literals.push(rest[begin..ends].to_owned());
+            rest = rest.get(ends + end.len()..).unwrap_or("");
+            code.push_str("\"\"");
+        } else if c == '"' {
+            let mut literal = String::new();
+            let mut chars = rest[1..].chars();
+            while let Some(next) = chars.next().filter(|next| *next != '"') {
+                // What is escaped is no letter: a quote, or the end of a line.
+                literal.push(if next == '\\' { chars.next().map_or(' ', |_| ' ') } else { next });
+            }
+            literals.push(literal);
+            rest = chars.as_str();
+            code.push_str("\"\"");
+        } else if rest.starts_with("'\"'") || rest.starts_with("'\\\"'") {
+            rest = &rest[rest[1..].find('\'').unwrap() + 2..];
+        } else {
+            code.push(c);
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    (literals, code)
+}
+
+/// What a file holds that only the store may: a statement, or a way to send one.
+fn statements_in(text: &str) -> Vec<String> {
+    let statement = Regex::new(
+        r"(?isx) \bselect\b.*\bfrom\b | \binsert\s+into\b | \bdelete\s+from\b | \bmerge\s+into\b
+          | \bupdate\s+\S+ (\s+(as\s+)?\w+)? \s+set\b | \bwith\s+(recursive\s+)?\w+\s+as\s*\(
+          | \b(create|alter|drop|truncate)\s+(or\s+replace\s+)?
+            (table|index|view|role|user|database|schema|function|extension|sequence)\b
+          | \b(grant|revoke)\s+[\w,\s]+\s+on\b | \bset\s+(local|session)\b | \bpg_(advisory|terminate|cancel|stat)_\w+
+          | (?-i: ^\W*(SELECT|COPY|TRUNCATE|VACUUM|ANALYZE|LOCK|LISTEN|NOTIFY|CALL|DO)\b
+                | ^\W*(BEGIN|START|COMMIT|ROLLBACK|SAVEPOINT|SET|RESET)\b)",
+    );
+    let sends = Regex::new(
+        r"(?x) (\.|::)\s* (query(_one|_opt|_raw|_scalar(_one|_opt)?|_typed(_one|_opt|_raw)?)? | execute(_raw|_typed)?
+          | simple_query(_raw)? | batch_execute | prepare(_typed)? | copy_in | copy_out | (build_)?transaction) \b",
+    );
+    let (statement, sends) = (statement.unwrap(), sends.unwrap());
+    let (literals, code) = literals_and_code(text);
+    let mut found: Vec<String> = literals.into_iter().filter(|l| statement.is_match(l)).collect();
+    found.extend(sends.find_iter(&code).map(|call| call.as_str().to_owned()));
+    found.extend(["tokio_postgres", ".sql\""].iter().filter(|w| text.contains(*w)).map(|w| (*w).to_owned()));
+    found
+}
+
+#[test]
+fn statements_stand_in_the_store_alone() {
+    let mut above = files("src", ".rs");
+    for name in ["collect", "config", "process"] {
+        above.extend(files(&format!("crates/{name}"), ".rs"));
+    }
+    for (path, text) in above {
+        let found = statements_in(&text);
+        assert!(found.is_empty(), "{}: belongs into crates/store: {found:?}", path.display());
+    }
+    // Without it, nobody can name a type of a parameter, or make a connection of his own.
+    let mut manifests = vec![root().join("Cargo.toml")];
+    manifests.extend(
+        ["line", "config", "process", "collect"].map(|n| root().join("crates").join(n).join("Cargo.toml")),
+    );
+    for path in manifests {
+        let manifest = fs::read_to_string(&path).unwrap();
+        for name in keys(&manifest, "dependencies") {
+            let is_client = ["postgres", "sqlx", "diesel"].iter().any(|client| name.contains(client));
+            assert!(!is_client, "{}: {name} is for crates/store", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_statement_is_found_however_it_is_written() {
+    for planted in [
+        r#"let sql = "SELECT 1";"#,
+        r#"let sql = "select app_key\n from applications";"#,
+        r##"let sql = r#"INSERT INTO "t" VALUES (1)"#;"##,
+        r#"let sql = "UPDATE checkpoints \
+                      SET rows = 0";"#,
+        r#"let sql = "UPDATE checkpoints c SET rows = 0";"#,
+        r#"format!("DELETE FROM {table}")"#,
+        r#"let sql = "/* */ WITH gone AS (DELETE";"#,
+        r#"("role alt", "CREATE ROLE alt LOGIN")"#,
+        r#"let end = "COMMIT";"#,
+        r#"client.batch_execute(&sql).await"#,
+        "client\n    .query_typed_one(sql, &[])",
+        "client . execute (sql)",
+        "Client::execute(&client, sql, &[])",
+        "let send = Client::simple_query;",
+        "let tx = client.build_transaction().start()",
+        "use tokio_postgres::Client;",
+        r#"let sql = include_str!("../../sql/status.sql");"#,
+        r#"let quote = '"'; client.copy_in(sql)"#,
+        r#"let url = "https://a"; let sql = "DELETE FROM a";"#,
+    ] {
+        assert!(!statements_in(planted).is_empty(), "{planted}");
+    }
+    for harmless in [
+        "// client.execute(\"SELECT 1\")",
+        "/* SELECT 1 FROM a */",
+        r#"bail!("select the files to be loaded")"#,
+        r#"let what = "update the file, then set it anew"; let a = b'"';"#,
+        r#"status::files(client, host).await"#,
+        r#"let text = "deleted from the disk";"#,
+    ] {
+        let found = statements_in(harmless);
+        assert!(found.is_empty(), "{harmless}: {found:?}");
     }
 }
 

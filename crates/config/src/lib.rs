@@ -20,7 +20,7 @@ use std::time::Duration;
 use alt_line::parse::{Spec, Terms};
 use anyhow::Context;
 
-pub use self::value::parse_time;
+pub use self::value::{ArchiveUrl, parse_time};
 pub use alt_line::enrich::{GpcPolicy, IpPolicy, Privacy};
 
 /// The configuration file without `--config`.

@@ -15,6 +15,28 @@ fn problems(text: &str, env: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn a_url_of_an_archive_says_where_it_is() {
+    let bucket = |bucket, prefix| Some(ArchiveUrl::Bucket { bucket, prefix });
+    for (url, expected) in [
+        ("s3://logs", bucket("logs", "")),
+        ("s3://logs/", bucket("logs", "")),
+        ("s3://logs/a/b", bucket("logs", "a/b")),
+        ("s3://logs//a/b/", bucket("logs", "a/b")),
+        ("file:///a/b", Some(ArchiveUrl::Directory("/a/b"))),
+        ("file:///", Some(ArchiveUrl::Directory("/"))),
+        ("file://a/b", None),
+        ("file://", None),
+        ("s3://", None),
+        ("s3:///a/b", None),
+        ("/a/b", None),
+        ("https://logs.s3.amazonaws.com/a", None),
+    ] {
+        assert_eq!(ArchiveUrl::parse(url), expected, "{url}");
+        assert_eq!(ArchiveUrl::is_meant(url), url.starts_with("s3:") || url.starts_with("file:"), "{url}");
+    }
+}
+
+#[test]
 fn nothing_said_is_the_default() {
     assert_eq!(read(""), Config::default());
     assert_eq!(read(SHIPPED), Config::default());

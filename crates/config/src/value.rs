@@ -174,12 +174,46 @@ pub(super) fn absolute(path: &str) -> Result<(), String> {
     }
 }
 
-pub(super) fn archive_url(text: &str) -> Result<(), String> {
-    let is_s3 = text.strip_prefix("s3://").is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'));
-    if is_s3 || text.strip_prefix("file://").is_some_and(|path| path.starts_with('/')) {
-        return Ok(());
+const S3: &str = "s3://";
+const FILE: &str = "file://";
+
+/// A URL of an archive, or of something in one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArchiveUrl<'u> {
+    /// `file:///PATH`: an absolute path.
+    Directory(&'u str),
+    /// `s3://BUCKET/PREFIX`.
+    Bucket {
+        /// The bucket; not empty.
+        bucket: &'u str,
+        /// What the names of objects begin with, without slashes around it; may be empty.
+        prefix: &'u str,
+    },
+}
+
+impl<'u> ArchiveUrl<'u> {
+    /// What a URL says; `None`: it is none of an archive.
+    pub fn parse(url: &'u str) -> Option<ArchiveUrl<'u>> {
+        if let Some(path) = url.strip_prefix(FILE) {
+            return path.starts_with('/').then_some(ArchiveUrl::Directory(path));
+        }
+        let rest = url.strip_prefix(S3)?;
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let prefix = prefix.trim_matches('/');
+        (!bucket.is_empty()).then_some(ArchiveUrl::Bucket { bucket, prefix })
     }
-    Err(format!("is s3://BUCKET/PREFIX or file:///PATH, not `{text}`"))
+
+    /// Whether a text means to be such a URL, and not a path.
+    pub fn is_meant(text: &str) -> bool {
+        text.starts_with(S3) || text.starts_with(FILE)
+    }
+}
+
+pub(super) fn archive_url(text: &str) -> Result<(), String> {
+    match ArchiveUrl::parse(text) {
+        Some(_) => Ok(()),
+        None => Err(format!("is s3://BUCKET/PREFIX or file:///PATH, not `{text}`")),
+    }
 }
 
 pub(super) fn storage_class(text: &str) -> Result<(), String> {

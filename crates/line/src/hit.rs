@@ -73,6 +73,28 @@ pub enum NonHit {
     Other,
 }
 
+impl NonHit {
+    /// What people are told. Of a status, its number is told beside.
+    pub fn phrase(self) -> &'static str {
+        self.words().0
+    }
+
+    /// The label in the metrics. In the place of a status, its number is the label.
+    pub fn label(self) -> &'static str {
+        self.words().1
+    }
+
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            NonHit::Status(_) => ("status", "status"),
+            NonHit::Method => ("method", "method"),
+            NonHit::OptedOut => ("opted out", "opted_out"),
+            NonHit::Crawler => ("crawler", "crawler"),
+            NonHit::Other => ("not the pixel", "other"),
+        }
+    }
+}
+
 /// Why a line could not become a row, and what is known of it nevertheless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reject {

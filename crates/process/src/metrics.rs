@@ -488,10 +488,7 @@ fn workers(page: &Page, workers: &[Arc<worker::State>]) -> prometheus::Result<()
 fn name_of(kind: NonHit) -> String {
     match kind {
         NonHit::Status(status) => status.to_string(),
-        NonHit::Method => "method".to_owned(),
-        NonHit::OptedOut => "opted_out".to_owned(),
-        NonHit::Crawler => "crawler".to_owned(),
-        NonHit::Other => "other".to_owned(),
+        kind => kind.label().to_owned(),
     }
 }
 

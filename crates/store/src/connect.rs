@@ -87,7 +87,7 @@ pub async fn connect_counted(
     application_name: &str,
     open: Arc<AtomicU64>,
 ) -> anyhow::Result<Connection> {
-    let mut target = Target::read(&config.url)?;
+    let mut target = Address::read(&config.url)?;
     let password = match target.pg.get_password() {
         Some(_) => None,
         None => find_password(config, &target, |name| std::env::var(name).ok())?,
@@ -109,7 +109,7 @@ pub async fn connect_counted(
 /// # Errors
 /// The URL cannot be understood.
 pub fn is_by_peer(config: &alt_config::Postgres) -> anyhow::Result<bool> {
-    let target = Target::read(&config.url)?;
+    let target = Address::read(&config.url)?;
     let named = target.pg.get_user().is_some() || target.pg.get_password().is_some();
     Ok(all_sockets(&target.pg) && !named && config.password_file.is_none())
 }
@@ -119,10 +119,10 @@ pub fn is_by_peer(config: &alt_config::Postgres) -> anyhow::Result<bool> {
 /// # Errors
 /// The URL cannot be understood.
 pub fn has_password(config: &alt_config::Postgres) -> anyhow::Result<bool> {
-    Ok(Target::read(&config.url)?.pg.get_password().is_some())
+    Ok(Address::read(&config.url)?.pg.get_password().is_some())
 }
 
-async fn connection(target: &Target, open: Counted) -> anyhow::Result<Connection> {
+async fn connection(target: &Address, open: Counted) -> anyhow::Result<Connection> {
     let (held, dropped) = oneshot::channel();
     let (client, carrier) = match &target.tls {
         None => {
@@ -219,7 +219,7 @@ fn chained_io<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a st
 }
 
 /// Where to connect to, as whom, and whether with TLS.
-struct Target {
+struct Address {
     pg: tokio_postgres::Config,
     tls: Option<Roots>,
     passfile: Option<PathBuf>,
@@ -232,7 +232,7 @@ enum Roots {
     File(PathBuf),
 }
 
-impl std::fmt::Display for Target {
+impl std::fmt::Display for Address {
     /// `PostgreSQL, database alt at /var/run/postgresql as user alt`; never the password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("PostgreSQL")?;
@@ -249,8 +249,8 @@ impl std::fmt::Display for Target {
     }
 }
 
-impl Target {
-    fn read(url: &str) -> anyhow::Result<Target> {
+impl Address {
+    fn read(url: &str) -> anyhow::Result<Address> {
         let (rest, taken) = take_out(url, &["sslmode", "sslrootcert", "passfile"])
             .context("postgres.url cannot be understood")?;
         let get = |name: &str| taken.iter().rev().find(|pair| pair.0 == name).map(|pair| pair.1.as_str());
@@ -290,7 +290,7 @@ impl Target {
             Some(mode) => bail!("sslmode={mode} in postgres.url is unknown; write verify-full or disable"),
         };
         pg.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
-        Ok(Target { pg, tls, passfile: get("passfile").map(PathBuf::from) })
+        Ok(Address { pg, tls, passfile: get("passfile").map(PathBuf::from) })
     }
 
     /// Host (or socket directory) and port of every server that would be tried.
@@ -466,7 +466,7 @@ fn take_out_of_pairs(text: &str, names: &[&str]) -> anyhow::Result<TakenOut> {
 /// The first password found: `PGPASSWORD`, `password_file`, the systemd credential, the passfile.
 fn find_password(
     config: &alt_config::Postgres,
-    target: &Target,
+    target: &Address,
     env: impl Fn(&str) -> Option<String>,
 ) -> anyhow::Result<Option<String>> {
     if let Some(password) = env("PGPASSWORD").filter(|password| !password.is_empty()) {
@@ -513,7 +513,7 @@ fn read_passfile(path: &Path) -> Option<String> {
 }
 
 /// The password of all servers; one that only some of them have is refused rather than shown to the others.
-fn passfile_password(text: &str, target: &Target) -> anyhow::Result<Option<String>> {
+fn passfile_password(text: &str, target: &Address) -> anyhow::Result<Option<String>> {
     let account = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map(|user| user.name);
     let user = target.pg.get_user().map(str::to_owned).or(account).unwrap_or_default();
     let database = target.pg.get_dbname().unwrap_or(&user);
@@ -567,7 +567,7 @@ mod tests {
     use super::*;
 
     fn shown(url: &str) -> String {
-        match Target::read(url) {
+        match Address::read(url) {
             Ok(target) => format!("{target}, TLS {:?}", target.tls),
             Err(e) => format!("{e:#}"),
         }
@@ -663,7 +663,7 @@ mod tests {
     #[test]
     fn a_passfile_is_read_as_libpq_reads_it() {
         let password = |lines: &str, url: &str| {
-            passfile_password(lines, &Target::read(url).unwrap()).unwrap_or(Some("refused".to_owned()))
+            passfile_password(lines, &Address::read(url).unwrap()).unwrap_or(Some("refused".to_owned()))
         };
         let url = "postgres://alt@db:5433/shop";
         let cases = [
@@ -704,7 +704,7 @@ mod tests {
                 password_file: password_file.map(Path::to_path_buf),
                 ..alt_config::Postgres::default()
             };
-            let target = Target::read(&config.url).unwrap();
+            let target = Address::read(&config.url).unwrap();
             let env =
                 |name: &str| env.iter().find(|pair| pair.0 == name).map(|pair| pair.1.display().to_string());
             find_password(&config, &target, env).unwrap()
@@ -721,7 +721,7 @@ mod tests {
             password_file: Some(dir.path().join("absent")),
             ..alt_config::Postgres::default()
         };
-        let target = Target::read(&config.url).unwrap();
+        let target = Address::read(&config.url).unwrap();
         assert!(find_password(&config, &target, |_| None).is_err());
     }
 }

@@ -12,8 +12,9 @@ use alt_line::hit::{Micros, Reason};
 use alt_process::clock;
 use alt_process::fault::{self, Step};
 use anyhow::Context;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
+use uuid::Uuid;
 
 const CAME_FROM: &str = include_str!("../../../sql/came_from.sql");
 const CANDIDATES: &str = include_str!("../../../sql/candidates.sql");
@@ -126,17 +127,27 @@ fn offsets(stored: Vec<i64>) -> Vec<u64> {
     stored.into_iter().filter_map(|offset| u64::try_from(offset).ok()).collect()
 }
 
+/// How the file of a row begins; of columns `head`, `head_bytes`, `head_has_id`.
+pub(crate) fn head(row: &Row) -> Head {
+    let proof = Proof { hash: hash(row.get("head")), bytes: bytes(row, "head_bytes") };
+    Head { proof, has_id: row.get("head_has_id") }
+}
+
+/// The checkpoint of a row that has its columns.
+pub(crate) fn checkpoint(row: &Row) -> Checkpoint {
+    Checkpoint {
+        file_id: row.get("file_id"),
+        head: head(row),
+        fork: row.get("fork"),
+        loaded_bytes: unsigned(row, "loaded_bytes"),
+        tail: Proof { hash: hash(row.get("tail")), bytes: bytes(row, "tail_bytes") },
+        sealed: row.get("sealed"),
+    }
+}
+
 fn candidate(row: &Row) -> Candidate {
-    let head = Proof { hash: hash(row.get("head")), bytes: bytes(row, "head_bytes") };
     Candidate {
-        checkpoint: Checkpoint {
-            file_id: row.get("file_id"),
-            head: Head { proof: head, has_id: row.get("head_has_id") },
-            fork: row.get("fork"),
-            loaded_bytes: unsigned(row, "loaded_bytes"),
-            tail: Proof { hash: hash(row.get("tail")), bytes: bytes(row, "tail_bytes") },
-            sealed: row.get("sealed"),
-        },
+        checkpoint: checkpoint(row),
         seen: (
             row.get::<_, Option<i64>>("inode").unwrap_or(-1),
             Stamp {
@@ -158,7 +169,7 @@ pub async fn candidates(
     host: &str,
     source: &str,
 ) -> Result<Vec<Candidate>, tokio_postgres::Error> {
-    let params: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 4] = [
+    let params: [(&(dyn ToSql + Sync), Type); 4] = [
         (&&head.proof.hash[..], Type::BYTEA),
         (&head.has_id, Type::BOOL),
         (&host, Type::TEXT),
@@ -218,16 +229,18 @@ pub async fn spans(
         )
         .await
         .context("read the rejects of a file")?;
-    let span = |row: &Row| {
-        Some(OldSpan {
-            offset: unsigned(row, "file_offset"),
-            bytes: unsigned(row, "bytes"),
-            lines: u32::try_from(row.get::<_, i32>("lines")).unwrap_or_default(),
-            reason: Reason::named(row.get("reason"))?,
-            detail: row.get("detail"),
-        })
-    };
-    Ok(rows.iter().filter_map(span).collect())
+    Ok(rows.iter().filter_map(old_span).collect())
+}
+
+/// A span of rejects; `None`: this version does not know its reason.
+pub(crate) fn old_span(row: &Row) -> Option<OldSpan> {
+    Some(OldSpan {
+        offset: unsigned(row, "file_offset"),
+        bytes: unsigned(row, "bytes"),
+        lines: u32::try_from(row.get::<_, i32>("lines")).unwrap_or_default(),
+        reason: Reason::named(row.get("reason"))?,
+        detail: row.get("detail"),
+    })
 }
 
 /// A key for a file that has no checkpoint yet. Gaps are harmless.
@@ -301,4 +314,57 @@ pub async fn came_from(client: &Client, uri: &str, bytes: u64, sha256: &[u8]) ->
         .await
         .context("note where a file came from")?;
     Ok(())
+}
+
+/// What the lines of files were read as, as JSON of a [`Spec`](alt_line::parse::Spec), where that was noted; by the keys
+/// of the files.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn specs(client: &Client, file_ids: &[i32]) -> anyhow::Result<Vec<(i32, String)>> {
+    let sql = "SELECT id, spec::text FROM log_files WHERE id = ANY($1) AND spec IS NOT NULL";
+    let rows = client.query_typed(sql, &[(&file_ids, Type::INT4_ARRAY)]).await;
+    Ok(rows.context("read how files were loaded")?.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// Where the bytes of a file are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Whereabouts {
+    /// The host that has it, or had.
+    pub host: String,
+    /// Its path, as last seen.
+    pub path: String,
+    /// The archive's object that holds it, and that object's bytes.
+    pub object: Option<(String, u64)>,
+}
+
+/// Where the bytes of a file are; `None`: there is no such file.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn whereabouts(client: &Client, file_id: i32) -> anyhow::Result<Option<Whereabouts>> {
+    let sql = "SELECT host, path, archive_uri, coalesce(archive_bytes, 0) AS archive_bytes \
+               FROM log_files WHERE id = $1";
+    let row = client.query_typed_opt(sql, &[(&file_id, Type::INT4)]).await.context("look for the file")?;
+    let object =
+        |row: &Row| Some((row.get::<_, Option<String>>("archive_uri")?, unsigned(row, "archive_bytes")));
+    Ok(row.map(|row| Whereabouts { host: row.get("host"), path: row.get("path"), object: object(&row) }))
+}
+
+/// File and offset of the line that an event came from, which happened from `first` to `last`.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn line_of_event(
+    client: &Client,
+    event_id: &Uuid,
+    (first, last): (Micros, Micros),
+) -> anyhow::Result<Option<(i32, u64)>> {
+    let sql = "SELECT file_id, file_offset FROM access_logs \
+               WHERE event_id = $1 AND occurred_at >= $2 AND occurred_at <= $3 LIMIT 1";
+    let (first, last) = (clock::system_time(first), clock::system_time(last));
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(event_id, Type::UUID), (&first, Type::TIMESTAMPTZ), (&last, Type::TIMESTAMPTZ)];
+    let row = client.query_typed_opt(sql, &parameters).await.context("look for the event")?;
+    Ok(row.map(|row| (row.get("file_id"), unsigned(&row, "file_offset"))))
 }

@@ -1,19 +1,30 @@
-//! The database's end: connecting, the schema, and what an error means.
+//! The database's end: connecting, the schema, every statement, and what an error means.
+//!
+//! Whoever wants something of the database calls an operation here, which takes a client and returns a type: no SQL stands
+//! above this crate. What is only read is asked over a [`read::Reader`], which cannot change anything.
 //!
 //! Retry is decided in one place, the caller that owns the connection; this module only says, by SQLSTATE,
 //! what kind of trouble an error is.
 
+pub mod apps;
 pub mod commit;
 pub mod connect;
 pub mod dimensions;
+pub mod drops;
 pub mod files;
 pub mod lease;
 pub mod migrate;
+pub mod objects;
 pub mod partitions;
+pub mod read;
 pub mod rehearsal;
+pub mod rejects;
 pub mod retention;
+pub mod server;
 pub mod session;
 pub mod statements;
+pub mod status;
+pub mod unload;
 pub mod upkeep;
 pub mod writer;
 

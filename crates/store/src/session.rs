@@ -9,7 +9,6 @@ use alt_process::fault;
 use alt_process::metrics::Metrics;
 use alt_process::stop::{Stop, Stopped};
 use anyhow::Context;
-use tokio_postgres::Client;
 
 use super::connect::{Connection, connect_counted};
 use super::migrate;
@@ -58,7 +57,10 @@ impl Session {
     ///
     /// # Errors
     /// There is no database, no answer in time, the question's own error, or [`Stopped`].
-    pub fn ask<T>(&mut self, question: impl AsyncFnOnce(&Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
+    pub fn ask<T>(
+        &mut self,
+        question: impl AsyncFnOnce(&Connection) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         self.ask_within(ANSWER_TIMEOUT, question)
     }
 
@@ -69,7 +71,7 @@ impl Session {
     pub fn ask_within<T>(
         &mut self,
         most: Duration,
-        question: impl AsyncFnOnce(&Client) -> anyhow::Result<T>,
+        question: impl AsyncFnOnce(&Connection) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
         let Session { postgres, name, runtime, client, connections, stop } = self;
         let answer = runtime.block_on(async {

@@ -6,7 +6,7 @@
 //! the database ([`Store::epoch`] moves, and every reader begins anew from its checkpoints). The log is the
 //! buffer, so nothing is lost by throwing away.
 
-mod end;
+mod handle;
 mod observe;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -28,14 +28,14 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
-pub use end::{Interrupted, Store, Wake, Watcher};
+pub use handle::{Interrupted, Store, Wake, Watcher};
 
 use super::commit::{Failure, Memory, Patience, Work, commit, rehearse};
 use super::connect::{Connection, connect_counted};
 use super::files::{Candidate, Facts, Which};
 use super::rehearsal::Rehearsal;
 use super::{Trouble, classify_any, dimensions, files, is_lock_timeout, migrate, told};
-use end::OnItsWay;
+use handle::OnItsWay;
 
 const END_DEAD_PREDECESSORS: &str = include_str!("../../../sql/end_dead_predecessors.sql");
 

@@ -7,13 +7,13 @@ use alt_collect::archive::target::{Bytes, Target};
 use alt_collect::source::stored;
 use alt_config::Config;
 use alt_line::lines::LINE_BYTES_MAX;
-use alt_process::clock::{self, system_time};
+use alt_process::clock;
+use alt_store::files::{self, Whereabouts};
 use anyhow::{Context, bail};
-use tokio_postgres::types::{ToSql, Type};
 
 use crate::cli;
 use crate::cmd::when::when;
-use crate::cmd::{Out, Outcome, block_on, connect};
+use crate::cmd::{Out, Outcome, block_on, reader};
 
 /// How far from the time that is named a row is looked for.
 const AROUND_MICROS: i64 = 3_600_000_000;
@@ -54,31 +54,22 @@ fn whole(config: &Config, object: &str, out: Out<'_>) -> anyhow::Result<()> {
 /// File and offset of the line that an event came from.
 fn of_event(config: &Config, event: &uuid::Uuid, around: &str) -> anyhow::Result<(i32, u64)> {
     let at = when(around, clock::now()).map_err(|e| anyhow::anyhow!("--around: {e}"))?;
-    let sql = "SELECT file_id, file_offset FROM access_logs \
-               WHERE event_id = $1 AND occurred_at >= $2 AND occurred_at <= $3 LIMIT 1";
-    let (first, last) = (system_time(at - AROUND_MICROS), system_time(at + AROUND_MICROS));
-    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-        [(event, Type::UUID), (&first, Type::TIMESTAMPTZ), (&last, Type::TIMESTAMPTZ)];
-    let row = block_on(async {
-        connect(config).await?.query_typed_opt(sql, &parameters).await.context("look for the event")
+    let around = (at - AROUND_MICROS, at + AROUND_MICROS);
+    let found = block_on(async {
+        let mut reader = reader(config).await?;
+        reader.read(async |client| files::line_of_event(client, event, around).await).await
     })?;
-    match row {
-        Some(row) => Ok((row.get(0), u64::try_from(row.get::<_, i64>(1)).unwrap_or_default())),
-        None => bail!("there is no event {event} within an hour of that time"),
-    }
+    found.with_context(|| format!("there is no event {event} within an hour of that time"))
 }
 
 /// The line at an offset of a file, from the archive, else from the file itself where it is here.
 fn line(config: &Config, (file, offset): (i32, u64)) -> anyhow::Result<Vec<u8>> {
-    let sql = "SELECT host, path, archive_uri, archive_bytes FROM log_files WHERE id = $1";
-    let row = block_on(async {
-        let client = connect(config).await?;
-        client.query_typed_opt(sql, &[(&file, Type::INT4)]).await.context("look for the file")
+    let found = block_on(async {
+        let mut reader = reader(config).await?;
+        reader.read(async |client| files::whereabouts(client, file).await).await
     })?;
-    let Some(row) = row else { bail!("there is no file {file}") };
-    let (host, path): (String, String) = (row.get(0), row.get(1));
-    if let Some(uri) = row.get::<_, Option<String>>(2) {
-        let bytes = u64::try_from(row.get::<_, Option<i64>>(3).unwrap_or_default()).unwrap_or_default();
+    let Some(Whereabouts { host, path, object }) = found else { bail!("there is no file {file}") };
+    if let Some((uri, bytes)) = object {
         let (target, key) = super::of_uri(config, &uri)?;
         return in_object(target.as_ref(), &key, bytes, offset).with_context(|| format!("read {uri}"));
     }

@@ -7,7 +7,7 @@ use alt_line::hit::Micros;
 use serde::Serialize;
 
 use crate::cli;
-use crate::cmd::{Out, Outcome, block_on, connect, show, when};
+use crate::cmd::{Out, Outcome, block_on, reader, show, when};
 
 #[derive(Serialize)]
 struct Entry {
@@ -37,8 +37,8 @@ pub(super) fn run(config: &Config, args: &cli::ArchiveList, out: Out<'_>) -> any
     })?;
     let asked: Vec<_> = found.iter().map(|(uri, name, _)| (uri.clone(), Some(name))).collect();
     let known = block_on(async {
-        let client = connect(config).await?;
-        known(&client, &asked).await
+        let mut reader = reader(config).await?;
+        known(&mut reader, &asked).await
     })?;
     let entry = |((uri, name, bytes), loaded): ((String, Name, u64), bool)| Entry {
         uri,

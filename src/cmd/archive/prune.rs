@@ -1,19 +1,19 @@
 //! `alt archive prune`: deletes objects whose events are all older than a time, and loaded here.
 
-use alt_collect::archive::ledger::{gone, known};
+use alt_collect::archive::ledger::known;
 use alt_collect::archive::name::Name;
 use alt_config::Config;
-use alt_process::clock;
-use alt_store::retention;
+use alt_store::objects;
+use alt_store::retention::clock;
 use anyhow::{Context, bail};
 use serde::Serialize;
 
 use crate::cli;
 use crate::cmd::when::when;
-use crate::cmd::{Out, Outcome, connect, show};
+use crate::cmd::{Out, Outcome, reader, show, writer};
 
 #[derive(Serialize)]
-struct Account {
+struct Pruned {
     dry_run: bool,
     objects: usize,
     bytes: u64,
@@ -22,7 +22,7 @@ struct Account {
 }
 
 pub(super) fn run(config: &Config, args: &cli::ArchivePrune, out: Out<'_>) -> anyhow::Result<Outcome> {
-    let now = clock::now();
+    let now = alt_process::clock::now();
     let before_at = |now| when(&args.before, now).map_err(|e| anyhow::anyhow!("--before: {e}"));
     let before = before_at(now)?;
     let goes_by_the_clock = before != before_at(now - 1)?;
@@ -35,30 +35,31 @@ pub(super) fn run(config: &Config, args: &cli::ArchivePrune, out: Out<'_>) -> an
         }
         Ok(())
     })?;
-    let mut account = Account { dry_run: args.dry_run, objects: 0, bytes: 0, not_loaded: Vec::new() };
+    let mut account = Pruned { dry_run: args.dry_run, objects: 0, bytes: 0, not_loaded: Vec::new() };
     let asked: Vec<_> = old.iter().map(|(uri, _, name)| (uri.clone(), Some(name))).collect();
-    // One connection for all: objects go one by one, each noted when it is gone.
+    // Objects go one by one, each noted when it is gone.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
-    let client = runtime.block_on(connect(config))?;
+    let mut reader = runtime.block_on(reader(config))?;
     let host = config.load.host_name();
     if goes_by_the_clock && !args.dry_run {
         runtime.block_on(async {
-            match retention::clock::judge(&client, &host).await? {
+            match reader.read(async |client| clock::judge(client, &host).await).await? {
                 Ok(_) => Ok(()),
                 Err(doubt) => bail!("{doubt}; {}; or name a day with --before", doubt.mend()),
             }
         })?;
     }
-    let known = runtime.block_on(known(&client, &asked))?;
+    let known = runtime.block_on(known(&mut reader, &asked))?;
+    let writer = if args.dry_run { None } else { Some(runtime.block_on(writer(config))?) };
     for ((uri, listed, name), is_known) in old.iter().zip(known) {
         if !is_known {
             account.not_loaded.push(uri.clone());
             continue;
         }
-        if !args.dry_run {
+        if let Some(writer) = &writer {
             target.remove(&listed.key)?;
-            runtime.block_on(gone(&client, uri, name.times, &host))?;
+            runtime.block_on(objects::note_gone(writer, uri, name.times, &host))?;
             tracing::info!(uri, "deleted an object of the archive: it is loaded, and as old as was said");
         }
         account.objects += 1;

@@ -13,22 +13,17 @@ use alt_collect::pipeline::{Aside, Halt, Loader};
 use alt_collect::source::reading::{Belongs, Beside, Opened, Reading};
 use alt_collect::source::siblings::siblings;
 use alt_config::Config;
-use alt_line::aside::OldSpan;
 use alt_line::batch::FileRef;
-use alt_line::checkpoint::{Hash, Head, Proof};
-use alt_line::hit::Reason;
 use alt_line::parse::{Format, Spec};
-use alt_process::clock;
 use alt_process::metrics::{Metrics, Totals};
 use alt_store::files::Which;
 use alt_store::migrate;
+use alt_store::rejects::{self, Waiting};
 use alt_store::writer::{self, Interrupted, Options, Store};
 use anyhow::Context;
 use serde::Serialize;
-use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Row};
 
-use crate::cmd::assembly::{Assembly, limits};
+use crate::cmd::assembly::{Assembly, limits, settle};
 use crate::cmd::{Out, block_on, show};
 
 /// Rejects taken from the quarantine at once.
@@ -45,44 +40,10 @@ pub(in crate::cmd) struct Wanted {
     pub(in crate::cmd) paths: Vec<PathBuf>,
 }
 
-/// A file with rejects.
-struct Waiting {
-    id: i32,
-    host: String,
-    source: String,
-    path: String,
-    format: String,
-    spec: Option<String>,
-    head: Head,
-    lines: i64,
-    /// Those of which the quarantine has all bytes.
-    whole: i64,
-}
-
-impl Waiting {
-    fn of(row: &Row) -> Waiting {
-        let proof = Proof {
-            hash: Hash::try_from(row.get::<_, &[u8]>("head")).unwrap_or_default(),
-            bytes: u32::try_from(row.get::<_, i32>("head_bytes")).unwrap_or_default(),
-        };
-        Waiting {
-            id: row.get("id"),
-            host: row.get("host"),
-            source: row.get("source"),
-            path: row.get("path"),
-            format: row.get("format"),
-            spec: row.get("spec"),
-            head: Head { proof, has_id: row.get("head_has_id") },
-            lines: row.get("lines"),
-            whole: row.get("whole"),
-        }
-    }
-}
-
 /// What became of rejects: those looked at are rows, already loaded, non-hits, or rejects again. What another process
 /// looked at meanwhile is in its account, and not in this one.
 #[derive(Debug, Default, Serialize)]
-pub(in crate::cmd) struct Account {
+pub(in crate::cmd) struct Retried {
     files: usize,
     rejects: u64,
     pub(in crate::cmd) rows: u64,
@@ -95,7 +56,7 @@ pub(in crate::cmd) struct Account {
     left_because: BTreeMap<String, String>,
 }
 
-impl Account {
+impl Retried {
     /// Whether there were none.
     pub(in crate::cmd) fn is_empty(&self) -> bool {
         self.rejects == 0
@@ -156,13 +117,9 @@ impl Left {
 ///
 /// # Errors
 /// The database cannot be reached, or does not take what it is given.
-pub(in crate::cmd) fn retry(config: &Config, wanted: &Wanted) -> anyhow::Result<Account> {
-    let waiting = block_on(async {
-        let client = crate::cmd::connect(config).await?;
-        migrate::check_compatible(&client).await?;
-        waiting(&client, wanted).await
-    })?;
-    let mut account = Account { files: waiting.len(), ..Account::default() };
+pub(in crate::cmd) fn retry(config: &Config, wanted: &Wanted) -> anyhow::Result<Retried> {
+    let waiting = waiting(config, wanted)?;
+    let mut account = Retried { files: waiting.len(), ..Retried::default() };
     if waiting.is_empty() {
         return Ok(account);
     }
@@ -188,11 +145,7 @@ pub(in crate::cmd) fn retry(config: &Config, wanted: &Wanted) -> anyhow::Result<
         }
     }
     if !left_of.is_empty() {
-        let waiting = block_on(async {
-            let client = crate::cmd::connect(config).await?;
-            self::waiting(&client, wanted).await
-        })?;
-        for file in waiting {
+        for file in self::waiting(config, wanted)? {
             let Some(Left { why, but_whole }) = left_of.remove(&file.id) else { continue };
             let left = if but_whole { file.lines - file.whole } else { file.lines };
             account.left += u64::try_from(left).unwrap_or_default();
@@ -207,17 +160,14 @@ pub(in crate::cmd) fn retry(config: &Config, wanted: &Wanted) -> anyhow::Result<
     Ok(account)
 }
 
-async fn waiting(client: &Client, wanted: &Wanted) -> anyhow::Result<Vec<Waiting>> {
-    let which = &wanted.which;
-    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
-        (&which.reason, Type::TEXT),
-        (&which.detail, Type::TEXT),
-        (&which.since.map(clock::system_time), Type::TIMESTAMPTZ),
-        (&wanted.file, Type::TEXT),
-    ];
-    let sql = include_str!("../../../sql/waiting_rejects.sql");
-    let rows = client.query_typed(sql, &parameters).await.context("look for rejects")?;
-    Ok(rows.iter().map(Waiting::of).collect())
+fn waiting(config: &Config, wanted: &Wanted) -> anyhow::Result<Vec<Waiting>> {
+    block_on(async {
+        let mut reader = crate::cmd::reader(config).await?;
+        reader.read(migrate::check_compatible).await?;
+        reader
+            .read(async |client| rejects::waiting(client, &wanted.which, wanted.file.as_deref()).await)
+            .await
+    })
 }
 
 /// Looks at the rejects of one file. Why some of them were not looked at, if so.
@@ -334,8 +284,9 @@ fn from_quarantine(
     let mut from = 0;
     loop {
         let lines = block_on(async {
-            let client = crate::cmd::connect(config).await?;
-            raw(&client, file.id, from, &wanted.which).await
+            let mut reader = crate::cmd::reader(config).await?;
+            let which = &wanted.which;
+            reader.read(async |client| rejects::whole(client, file.id, from, which, RAW_AT_ONCE).await).await
         })?;
         let Some((last, _)) = lines.last() else { return Ok(Ok(Some(Left { why, but_whole: true }))) };
         from = last.end();
@@ -343,39 +294,4 @@ fn from_quarantine(
             return Ok(Err(interrupted.into()));
         }
     }
-}
-
-async fn raw(client: &Client, id: i32, from: u64, which: &Which) -> anyhow::Result<Vec<(OldSpan, Vec<u8>)>> {
-    let rows = client
-        .query_typed(
-            include_str!("../../../sql/raw_rejects.sql"),
-            &[
-                (&id, Type::INT4),
-                (&i64::try_from(from).unwrap_or(i64::MAX), Type::INT8),
-                (&which.reason, Type::TEXT),
-                (&which.detail, Type::TEXT),
-                (&which.since.map(clock::system_time), Type::TIMESTAMPTZ),
-                (&RAW_AT_ONCE, Type::INT8),
-            ],
-        )
-        .await
-        .context("read the bytes of rejects")?;
-    let span = |row: &Row| {
-        let span = OldSpan {
-            offset: u64::try_from(row.get::<_, i64>("file_offset")).unwrap_or_default(),
-            bytes: u64::try_from(row.get::<_, i64>("bytes")).unwrap_or_default(),
-            lines: 1,
-            reason: Reason::named(row.get("reason"))?,
-            detail: row.get("detail"),
-        };
-        Some((span, row.get::<_, Vec<u8>>("raw")))
-    };
-    Ok(rows.iter().filter_map(span).collect())
-}
-
-/// Waits until everything is committed.
-fn settle(loader: &mut Loader, store: &Store) -> Result<(), Interrupted> {
-    loader.hand_over()?;
-    store.settled()?;
-    if loader.is_current() { Ok(()) } else { Err(Interrupted) }
 }

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use alt_line::hit::{NonHit, Reason};
 use alt_process::metrics::Totals;
+use anyhow::bail;
 use serde::Serialize;
 
 use super::rate;
 use crate::cli;
-use crate::cmd::{Out, show};
+use crate::cmd::{Out, Outcome, show};
 
 /// Files that are named where they were loaded with other options.
 const OTHERWISE_NAMED: usize = 20;
@@ -57,11 +58,25 @@ impl Results {
             Err(why) => self.failed.push((name, why)),
         }
     }
+
+    /// How the replay of so many files ended, as far as they are concerned.
+    ///
+    /// # Errors
+    /// Some were not read to their end.
+    pub(super) fn outcome(&self, files: usize) -> anyhow::Result<Outcome> {
+        match (self.failed.len(), self.growing.len() + self.shorter.len()) {
+            (0, 0) => Ok(Outcome::Done),
+            (0, n) => {
+                bail!("{n} of {files} files may still be written to: run again when they stand still")
+            }
+            (n, _) => bail!("{n} of {files} files could not be read to their end"),
+        }
+    }
 }
 
 /// The account of a replay: `lines` = `rows` + `non_hits` + `rejects` + `already_loaded` + `filtered`.
 #[derive(Serialize)]
-struct Account {
+pub(super) struct Replayed {
     dry_run: bool,
     files: usize,
     files_loaded: usize,
@@ -86,120 +101,145 @@ struct Account {
 fn non_hit(kind: NonHit) -> String {
     match kind {
         NonHit::Status(status) => format!("status {status}"),
-        NonHit::Method => "method".to_owned(),
-        NonHit::OptedOut => "opted out".to_owned(),
-        NonHit::Crawler => "crawler".to_owned(),
-        NonHit::Other => "not the pixel".to_owned(),
+        kind => kind.phrase().to_owned(),
+    }
+}
+
+impl Replayed {
+    /// Of a replay of so many files that took so long.
+    pub(super) fn of(
+        dry_run: bool,
+        files: usize,
+        results: &Results,
+        otherwise: BTreeMap<String, Vec<&'static str>>,
+        totals: &Totals,
+        time: Duration,
+    ) -> Replayed {
+        Replayed {
+            dry_run,
+            files,
+            files_loaded: results.loaded,
+            files_loaded_before: results.known.len() + results.skipped,
+            files_outside: results.outside,
+            files_loaded_otherwise: otherwise,
+            files_empty: results.empty,
+            files_shorter_than_loaded: results.shorter.clone(),
+            files_not_ended: results.growing.clone(),
+            files_failed: results.failed.iter().cloned().collect(),
+            lines: totals.lines,
+            rows: totals.rows,
+            non_hits: totals.non_hits.iter().map(|(kind, lines)| (non_hit(*kind), *lines)).collect(),
+            rejects: totals.rejects.iter().map(|(why, lines)| (why.as_str().to_owned(), *lines)).collect(),
+            already_loaded: totals.already_loaded,
+            filtered: totals.filtered,
+            bytes: totals.bytes,
+            seconds: (time.as_secs_f64() * 1000.0).round() / 1000.0,
+            rows_per_second: rate(totals.rows, time),
+        }
+    }
+
+    /// How many files became what. `some`: only some lines are wanted.
+    fn print_counts(&self, some: bool, out: Out<'_>) -> anyhow::Result<()> {
+        let mut files = match some {
+            true => format!("{} read, none counts as loaded by that", self.files_loaded),
+            false => format!("{} loaded, {} loaded before", self.files_loaded, self.files_loaded_before),
+        };
+        if self.files_empty > 0 {
+            files += &format!(", {} without a line", self.files_empty);
+        }
+        if self.files_outside > 0 {
+            files += &format!("; {} hold nothing of that time", self.files_outside);
+        }
+        let seen = self.files_loaded + self.files_loaded_before + self.files_empty;
+        let left = self.files.saturating_sub(seen);
+        if left > 0 {
+            files += &format!(", {left} not to the end");
+        }
+        writeln!(out, "files           {files}")?;
+        Ok(())
+    }
+
+    /// The files that a person should know of.
+    fn print_files(&self, out: Out<'_>) -> anyhow::Result<()> {
+        for (name, options) in self.files_loaded_otherwise.iter().take(OTHERWISE_NAMED) {
+            let options = options.join(" and ");
+            writeln!(out, "                {}: loaded before with another {options}", show::safe(name))?;
+        }
+        if let Some(more @ 1..) = self.files_loaded_otherwise.len().checked_sub(OTHERWISE_NAMED) {
+            writeln!(out, "                and {more} more that were loaded with other options")?;
+        }
+        for name in &self.files_shorter_than_loaded {
+            writeln!(
+                out,
+                "                {}: shorter than what is loaded of it, and written to just now: left alone",
+                show::safe(name)
+            )?;
+        }
+        for name in &self.files_not_ended {
+            writeln!(
+                out,
+                "                {}: its last line has no newline, and it was written to just now",
+                show::safe(name)
+            )?;
+        }
+        for (name, error) in &self.files_failed {
+            writeln!(out, "                {}: {}", show::safe(name), show::safe(error))?;
+        }
+        Ok(())
+    }
+
+    /// How many lines became what.
+    fn print_lines(&self, out: Out<'_>) -> anyhow::Result<()> {
+        let number = |n: u64| show::number(i64::try_from(n).unwrap_or(i64::MAX));
+        writeln!(out, "lines           {}", number(self.lines))?;
+        writeln!(out, "rows            {} ({}/s)", number(self.rows), show::number(self.rows_per_second))?;
+        writeln!(out, "already loaded  {}", number(self.already_loaded))?;
+        if self.filtered > 0 {
+            writeln!(out, "filtered out    {}", number(self.filtered))?;
+        }
+        for (kind, lines) in &self.non_hits {
+            writeln!(out, "non-hits        {} ({kind})", number(*lines))?;
+        }
+        for (reason, lines) in &self.rejects {
+            writeln!(out, "rejects         {} ({reason})", number(*lines))?;
+        }
+        Ok(())
+    }
+
+    /// What may have been a mistake.
+    fn print_hints(&self, format: &str, out: Out<'_>) -> anyhow::Result<()> {
+        let shapeless = self.rejects.get(Reason::Shape.as_str()).copied().unwrap_or(0);
+        if shapeless > self.lines / 2 {
+            writeln!(
+                out,
+                "\nMost lines are not of the format {}. Where it is the wrong one: `alt unload` these files, and say the \
+                 right one (--format).",
+                show::safe(format)
+            )?;
+        }
+        if !self.files_loaded_otherwise.is_empty() {
+            writeln!(
+                out,
+                "\nWhat was loaded with other options counts as loaded: to load it anew, `alt unload` it first. --again \
+                 leaves the rows of then where they are."
+            )?;
+        }
+        Ok(())
     }
 }
 
 /// Prints the account.
-pub(super) fn summary(
-    files: usize,
-    results: &Results,
-    otherwise: BTreeMap<String, Vec<&'static str>>,
-    totals: &Totals,
-    time: Duration,
-    args: &cli::Replay,
-    out: Out<'_>,
-) -> anyhow::Result<()> {
-    let account = Account {
-        dry_run: args.dry_run,
-        files,
-        files_loaded: results.loaded,
-        files_loaded_before: results.known.len() + results.skipped,
-        files_outside: results.outside,
-        files_loaded_otherwise: otherwise,
-        files_empty: results.empty,
-        files_shorter_than_loaded: results.shorter.clone(),
-        files_not_ended: results.growing.clone(),
-        files_failed: results.failed.iter().cloned().collect(),
-        lines: totals.lines,
-        rows: totals.rows,
-        non_hits: totals.non_hits.iter().map(|(kind, lines)| (non_hit(*kind), *lines)).collect(),
-        rejects: totals.rejects.iter().map(|(why, lines)| (why.as_str().to_owned(), *lines)).collect(),
-        already_loaded: totals.already_loaded,
-        filtered: totals.filtered,
-        bytes: totals.bytes,
-        seconds: (time.as_secs_f64() * 1000.0).round() / 1000.0,
-        rows_per_second: rate(totals.rows, time),
-    };
+pub(super) fn summary(account: &Replayed, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<()> {
     if args.json {
-        return show::json(out, &account);
+        return show::json(out, account);
     }
     if args.dry_run {
         writeln!(out, "Nothing was written. A replay would do this:")?;
     }
-    let number = |n: u64| show::number(i64::try_from(n).unwrap_or(i64::MAX));
     let some =
         args.since.is_some() || args.until.is_some() || args.pattern.is_some() || !args.only_app.is_empty();
-    let mut files = match some {
-        true => format!("{} read, none counts as loaded by that", account.files_loaded),
-        false => format!("{} loaded, {} loaded before", account.files_loaded, account.files_loaded_before),
-    };
-    if account.files_empty > 0 {
-        files += &format!(", {} without a line", account.files_empty);
-    }
-    if account.files_outside > 0 {
-        files += &format!("; {} hold nothing of that time", account.files_outside);
-    }
-    let seen = account.files_loaded + account.files_loaded_before + account.files_empty;
-    let left = account.files.saturating_sub(seen);
-    if left > 0 {
-        files += &format!(", {left} not to the end");
-    }
-    writeln!(out, "files           {files}")?;
-    for (name, options) in account.files_loaded_otherwise.iter().take(OTHERWISE_NAMED) {
-        let options = options.join(" and ");
-        writeln!(out, "                {}: loaded before with another {options}", show::safe(name))?;
-    }
-    if let Some(more @ 1..) = account.files_loaded_otherwise.len().checked_sub(OTHERWISE_NAMED) {
-        writeln!(out, "                and {more} more that were loaded with other options")?;
-    }
-    for name in &account.files_shorter_than_loaded {
-        writeln!(
-            out,
-            "                {}: shorter than what is loaded of it, and written to just now: left alone",
-            show::safe(name)
-        )?;
-    }
-    for name in &account.files_not_ended {
-        writeln!(
-            out,
-            "                {}: its last line has no newline, and it was written to just now",
-            show::safe(name)
-        )?;
-    }
-    for (name, error) in &account.files_failed {
-        writeln!(out, "                {}: {}", show::safe(name), show::safe(error))?;
-    }
-    writeln!(out, "lines           {}", number(account.lines))?;
-    writeln!(out, "rows            {} ({}/s)", number(account.rows), show::number(account.rows_per_second))?;
-    writeln!(out, "already loaded  {}", number(account.already_loaded))?;
-    if account.filtered > 0 {
-        writeln!(out, "filtered out    {}", number(account.filtered))?;
-    }
-    for (kind, lines) in &account.non_hits {
-        writeln!(out, "non-hits        {} ({kind})", number(*lines))?;
-    }
-    for (reason, lines) in &account.rejects {
-        writeln!(out, "rejects         {} ({reason})", number(*lines))?;
-    }
-    let shapeless = account.rejects.get(Reason::Shape.as_str()).copied().unwrap_or(0);
-    if shapeless > account.lines / 2 {
-        writeln!(
-            out,
-            "\nMost lines are not of the format {}. Where it is the wrong one: `alt unload` these files, and say the \
-             right one (--format).",
-            show::safe(&args.format)
-        )?;
-    }
-    if !account.files_loaded_otherwise.is_empty() {
-        writeln!(
-            out,
-            "\nWhat was loaded with other options counts as loaded: to load it anew, `alt unload` it first. --again \
-             leaves the rows of then where they are."
-        )?;
-    }
-    Ok(())
+    account.print_counts(some, out)?;
+    account.print_files(out)?;
+    account.print_lines(out)?;
+    account.print_hints(&args.format, out)
 }

@@ -19,8 +19,9 @@ use alt_process::stop::Stop;
 use alt_store::writer::{self, Store};
 
 use super::account::{Loaded, Results};
-use super::objects::Object;
+use super::objects::Fetchable;
 use crate::account;
+use crate::cmd::assembly::settle;
 
 /// Members of one archive that are named where they cannot be read; of more, their number is said.
 const FAILED_NAMED: u64 = 1000;
@@ -142,7 +143,7 @@ impl Job<'_> {
     }
 
     /// Fetches an object, and loads what is in it.
-    pub(super) fn object(&mut self, object: &Object, results: &Mutex<Results>) {
+    pub(super) fn object(&mut self, object: &Fetchable, results: &Mutex<Results>) {
         let uri = object.uri();
         let fetched = object.fetch(&self.stop);
         if self.store.is_stopping() || self.store.is_closed() {
@@ -299,7 +300,7 @@ impl Job<'_> {
             }
             let moved = self.loader.read(&mut reading, Micros::MAX, false);
             if let Err(Halt::File(_)) = moved {
-                self.finish()?;
+                settle(&mut self.loader, &self.store)?;
             }
             let moved = moved?;
             self.progress(
@@ -307,7 +308,7 @@ impl Job<'_> {
                 if reading.packed { raw.load(Ordering::Relaxed) } else { reading.offset() },
             );
             if self.store.is_stopping() {
-                self.finish()?;
+                settle(&mut self.loader, &self.store)?;
                 return Err(Halt::Interrupted(writer::Interrupted));
             }
             if !moved && reading.is_at_end() {
@@ -319,7 +320,7 @@ impl Job<'_> {
         if seal {
             self.loader.read(&mut reading, Micros::MAX, true)?;
         }
-        self.finish()?;
+        settle(&mut self.loader, &self.store)?;
         let ends = reading.metadata().and_then(Result::ok).map_or(0, |metadata| metadata.len());
         Ok(if !complete && reading.offset() < ends {
             Loaded::Growing
@@ -356,19 +357,12 @@ impl Job<'_> {
             !store.is_stopping()
         });
         if !matches!(done, Err(Halt::Interrupted(_))) {
-            self.finish()?;
+            settle(&mut self.loader, &self.store)?;
         }
         done?;
         let reading = aside.reading;
         let ends = reading.metadata().and_then(Result::ok).map_or(0, |metadata| metadata.len());
         Ok(if self.filtered && !complete && reading.offset() < ends { Loaded::Growing } else { Loaded::All })
-    }
-
-    /// Hands over what is left and waits until it is committed.
-    fn finish(&mut self) -> Result<(), writer::Interrupted> {
-        self.loader.hand_over()?;
-        self.store.settled()?;
-        if self.loader.is_current() { Ok(()) } else { Err(writer::Interrupted) }
     }
 
     /// Whether a configured source writes to it, by whatever name it was given.

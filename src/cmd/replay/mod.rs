@@ -13,21 +13,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use alt_collect::pipeline::Loader;
-use alt_collect::source::inputs;
+use alt_collect::source::inputs::{self, Item};
 use alt_collect::source::reading::Belongs;
-use alt_config::Config;
+use alt_config::{ArchiveUrl, Config};
 use alt_line::filter::Filter;
 use alt_line::parse::{Format, Spec};
 use alt_process::lock::lock;
 use alt_process::metrics::Totals;
 use alt_process::stop::Stop;
-use alt_store::migrate;
 use alt_store::rehearsal::Rehearsal;
 use alt_store::writer::{self, Options, Store};
+use alt_store::{apps, files, migrate};
 use anyhow::{Context, bail};
-use tokio_postgres::types::Type;
 
-use self::account::{Results, summary};
+use self::account::{Replayed, Results, summary};
 use self::job::{Beginnings, Job};
 use self::objects::Listing;
 use super::assembly::{Assembly, limits};
@@ -45,140 +44,76 @@ const LOADERS_MIN: usize = 2;
 /// How often the progress bar moves.
 const DRAW_INTERVAL: Duration = Duration::from_millis(100);
 
+/// What the lines are, and which of them are wanted.
+struct Kind {
+    assembly: Assembly,
+    spec: Spec,
+    format: Arc<Format>,
+    filter: Filter,
+}
+
+/// What is read: files, and objects that are fetched.
+struct Given {
+    items: Vec<Item>,
+    listing: Listing,
+}
+
+impl Given {
+    fn count(&self) -> usize {
+        self.items.len() + self.listing.objects.len()
+    }
+
+    fn bytes(&self) -> u64 {
+        inputs::total_bytes(&self.items) + self.listing.objects.iter().map(|object| object.bytes).sum::<u64>()
+    }
+}
+
+/// A replay under way.
+struct Replay<'a> {
+    config: &'a Config,
+    again: bool,
+    kind: &'a Kind,
+    given: &'a Given,
+    /// One for each connection.
+    stores: &'a [Store],
+    stop: &'a Arc<Stop>,
+    started: Instant,
+}
+
 /// Loads what is named.
 ///
 /// # Errors
 /// Something cannot be read or loaded, or it was interrupted.
 pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<Outcome> {
-    let spec = spec(args)?;
-    let assembly = Assembly::of(config)?;
-    let format = Arc::new(Format::of(&spec)?);
-    if !spec.names_app() && format.name() != "alt1" {
-        bail!(
-            "lines of this format name no application: say whose hits they are with --app KEY (see `alt app list`), \
-             or by the names of their sites, with --site NAME=KEY"
-        );
-    }
-    let (spec, filter) = with_keys(config, spec, filter(args)?)?;
-    let (mut urls, paths): (Vec<String>, Vec<String>) =
-        args.paths.iter().cloned().partition(|path| objects::is_url(path));
-    if args.missing {
-        let Some(archive) = &config.archive else {
-            bail!(
-                "--missing asks for the objects of the archive, and there is no [archive] in the configuration"
-            );
-        };
-        urls.push(format!("{}/", archive.url.trim_end_matches('/')));
-    }
+    let kind = kind(config, args)?;
     let stop = Arc::new(Stop::default());
-    let items = inputs::items(&paths, args.files_from.as_deref(), args.order);
-    let items = items.map_err(|error| match error.downcast_ref::<io::Error>().map(io::Error::kind) {
-        Some(io::ErrorKind::PermissionDenied) => anyhow::anyhow!("{error:#}: {}", may_not_read()),
-        _ => error,
-    })?;
-    let Listing { objects, known, outside } =
-        objects::listing(config, &urls, &filter, (args.again, args.order), &stop)?;
+    let given = given(config, args, &kind.filter, &stop)?;
     let started = Instant::now();
-    let count = items.len() + objects.len();
-    let jobs = usize::from(args.jobs).min(count).max(1);
-    let loaders = jobs.max(LOADERS_MIN.min(count));
-    let (next, beginnings) = (AtomicUsize::new(0), Beginnings::default());
-    let results = Mutex::new(Results { skipped: known, outside, ..Results::default() });
-    let bytes_done = AtomicU64::new(0);
+    let rehearsal = if args.dry_run { Some(rehearsal()?) } else { None };
+    let connections = usize::from(args.jobs).min(given.count()).max(1);
+    let stores = writers(config, connections, rehearsal.as_ref())?;
     let interrupted = Arc::new(AtomicBool::new(false));
-
-    let rehearsal = match args.dry_run {
-        true => Some(Arc::new(Mutex::new(
-            Rehearsal::new(&inputs::temporary_directory())
-                .context("make a temporary file (TMPDIR says where)")?,
-        ))),
-        false => None,
-    };
-    let mut stores = Vec::new();
-    for _ in 0..jobs {
-        let (store, writer) = writer::pair(Options {
-            postgres: config.postgres.clone(),
-            application_name: alt_store::session_name("replay", &config.load.host_name()),
-            looks: false,
-            patient: false,
-            rehearsal: rehearsal.clone(),
-            metrics: Arc::default(),
-        });
-        stores.push(store);
-        writer.start(()).context("start a writer")?;
-    }
     stop_on_signal(&stores, &stop, &interrupted)?;
-    let bar = bar(inputs::total_bytes(&items) + objects.iter().map(|object| object.bytes).sum::<u64>());
-    let broke = std::thread::scope(|scope| -> anyhow::Result<bool> {
-        let mut threads = Vec::new();
-        // Nothing is sent: it closes when the last of them ends.
-        let (alive, ended) = mpsc::sync_channel::<()>(0);
-        for store in stores.iter().cycle().take(loaders) {
-            let (way, belongs) = (assembly.way(&spec, &format), assembly.belongs(&spec, &format)?);
-            let belongs = Belongs { source: SOURCE.to_owned(), ..belongs };
-            let store = store.another_end();
-            let mut job = Job {
-                loader: Loader::new(store.clone(), way.filtered(filter.clone()), limits(config)),
-                store,
-                belongs,
-                filtered: !filter.is_open(),
-                again: args.again,
-                config,
-                bytes_done: &bytes_done,
-                beginnings: &beginnings,
-                number: 0,
-                in_order: stores.len() == 1,
-                stop: Arc::clone(&stop),
-            };
-            let (items, objects, next, results) = (&items, &objects, &next, &results);
-            let alive = alive.clone();
-            threads.push(scope.spawn(move || {
-                let _alive = alive;
-                while !job.store.is_stopping() && !job.store.is_closed() {
-                    let n = next.fetch_add(1, Ordering::Relaxed);
-                    job.number = n;
-                    let _at = job.beginnings.at(n);
-                    match (items.get(n), n.checked_sub(items.len()).and_then(|n| objects.get(n))) {
-                        (Some(item), _) => job.file(item, results),
-                        (None, Some(object)) => job.object(object, results),
-                        (None, None) => return,
-                    }
-                }
-            }));
-        }
-        drop(alive);
-        while ended.recv_timeout(DRAW_INTERVAL) == Err(RecvTimeoutError::Timeout) {
-            let rows: u64 = stores.iter().map(|s| s.totals().lines).sum();
-            bar.set_position(bytes_done.load(Ordering::Relaxed));
-            let trouble = stores.iter().find_map(|store| store.watcher().trouble());
-            bar.set_message(match trouble {
-                Some(trouble) => show::safe(&trouble).into_owned(),
-                None => format!("{} lines/s", show::number(rate(rows, started.elapsed()))),
-            });
-        }
-        Ok(threads.into_iter().any(|t| t.join().is_err()))
-    })?;
+    let replay = Replay {
+        config,
+        again: args.again,
+        kind: &kind,
+        given: &given,
+        stores: &stores,
+        stop: &stop,
+        started,
+    };
+    let (results, broke) = replay.load()?;
     let durable: Vec<_> = stores.iter().filter(|_| !args.dry_run).map(Store::durable).collect();
-    bar.finish_and_clear();
-    let mut totals = Totals::default();
-    for store in &stores {
-        add(&mut totals, &store.totals());
-    }
+    let totals = totals(&stores, rehearsal.as_deref())?;
     let fatal = stores.iter().find_map(Store::take_fatal);
-    if let Some(rehearsal) = rehearsal {
-        // Of rows that would be met twice, the first is loaded.
-        let mut rehearsal = lock(&rehearsal);
-        let repeated = rehearsal.repeated().context("count what would be loaded")?;
-        totals.rows -= repeated;
-        totals.already_loaded += repeated;
-    }
     if broke {
         bail!("a reader broke: this is a defect, please report it with the lines above");
     }
-    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let files = count + results.skipped + results.members - results.archives;
-    let otherwise = otherwise(config, &spec, format.carries_id(), &results.known)?;
-    summary(files, &results, otherwise, &totals, started.elapsed(), args, out)?;
+    let files = given.count() + results.skipped + results.members - results.archives;
+    let otherwise = otherwise(config, &kind.spec, kind.format.carries_id(), &results.known)?;
+    let replayed = Replayed::of(args.dry_run, files, &results, otherwise, &totals, started.elapsed());
+    summary(&replayed, args, out)?;
     if let Some(error) = fatal {
         return Err(error.context(match args.dry_run {
             true => "count what would be loaded; run again",
@@ -198,13 +133,167 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
              may be lost with it: run again to be sure"
         );
     }
-    match (results.failed.len(), results.growing.len() + results.shorter.len()) {
-        (0, 0) => Ok(Outcome::Done),
-        (0, n) => {
-            bail!("{n} of {files} files may still be written to: run again when they stand still")
-        }
-        (n, _) => bail!("{n} of {files} files could not be read to their end"),
+    results.outcome(files)
+}
+
+/// What the lines are, by the arguments and the applications that are registered.
+fn kind(config: &Config, args: &cli::Replay) -> anyhow::Result<Kind> {
+    let spec = spec(args)?;
+    let assembly = Assembly::of(config)?;
+    let format = Arc::new(Format::of(&spec)?);
+    if !spec.names_app() && format.name() != "alt1" {
+        bail!(
+            "lines of this format name no application: say whose hits they are with --app KEY (see `alt app list`), \
+             or by the names of their sites, with --site NAME=KEY"
+        );
     }
+    let (spec, filter) = with_keys(config, spec, filter(args)?)?;
+    Ok(Kind { assembly, spec, format, filter })
+}
+
+/// Finds what is named.
+fn given(config: &Config, args: &cli::Replay, filter: &Filter, stop: &Arc<Stop>) -> anyhow::Result<Given> {
+    let (mut urls, paths): (Vec<String>, Vec<String>) =
+        args.paths.iter().cloned().partition(|path| ArchiveUrl::is_meant(path));
+    if args.missing {
+        let Some(archive) = &config.archive else {
+            bail!(
+                "--missing asks for the objects of the archive, and there is no [archive] in the configuration"
+            );
+        };
+        urls.push(format!("{}/", archive.url.trim_end_matches('/')));
+    }
+    let items = inputs::items(&paths, args.files_from.as_deref(), args.order);
+    let items = items.map_err(|error| match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+        Some(io::ErrorKind::PermissionDenied) => anyhow::anyhow!("{error:#}: {}", may_not_read()),
+        _ => error,
+    })?;
+    let listing = objects::listing(config, &urls, filter, (args.again, args.order), stop)?;
+    Ok(Given { items, listing })
+}
+
+fn rehearsal() -> anyhow::Result<Arc<Mutex<Rehearsal>>> {
+    let rehearsal = Rehearsal::new(&inputs::temporary_directory());
+    Ok(Arc::new(Mutex::new(rehearsal.context("make a temporary file (TMPDIR says where)")?)))
+}
+
+/// Starts a writer for each connection.
+fn writers(
+    config: &Config,
+    connections: usize,
+    rehearsal: Option<&Arc<Mutex<Rehearsal>>>,
+) -> anyhow::Result<Vec<Store>> {
+    let mut stores = Vec::new();
+    for _ in 0..connections {
+        let (store, writer) = writer::pair(Options {
+            postgres: config.postgres.clone(),
+            application_name: alt_store::session_name("replay", &config.load.host_name()),
+            looks: false,
+            patient: false,
+            rehearsal: rehearsal.cloned(),
+            metrics: Arc::default(),
+        });
+        stores.push(store);
+        writer.start(()).context("start a writer")?;
+    }
+    Ok(stores)
+}
+
+impl Replay<'_> {
+    /// Loads all that is given, by several loaders. What became of it, and whether a loader broke.
+    fn load(&self) -> anyhow::Result<(Results, bool)> {
+        let loaders = self.stores.len().max(LOADERS_MIN.min(self.given.count()));
+        let (next, beginnings, bytes_done) = (AtomicUsize::new(0), Beginnings::default(), AtomicU64::new(0));
+        let Listing { known, outside, .. } = self.given.listing;
+        let results = Mutex::new(Results { skipped: known, outside, ..Results::default() });
+        let broke = std::thread::scope(|scope| -> anyhow::Result<bool> {
+            let mut threads = Vec::new();
+            // Nothing is sent: it closes when the last of them ends.
+            let (alive, ended) = mpsc::sync_channel::<()>(0);
+            for store in self.stores.iter().cycle().take(loaders) {
+                let mut job = self.job(store, &bytes_done, &beginnings)?;
+                let (given, next, results, alive) = (self.given, &next, &results, alive.clone());
+                threads.push(scope.spawn(move || {
+                    let _alive = alive;
+                    take_all(&mut job, given, next, results);
+                }));
+            }
+            drop(alive);
+            self.show_progress(&ended, &bytes_done);
+            Ok(threads.into_iter().any(|t| t.join().is_err()))
+        })?;
+        Ok((results.into_inner().unwrap_or_else(PoisonError::into_inner), broke))
+    }
+
+    /// A loader, with an end of its own of a writer.
+    fn job<'j>(
+        &'j self,
+        store: &Store,
+        bytes_done: &'j AtomicU64,
+        beginnings: &'j Beginnings,
+    ) -> anyhow::Result<Job<'j>> {
+        let Kind { assembly, spec, format, filter } = self.kind;
+        let (way, belongs) = (assembly.way(spec, format), assembly.belongs(spec, format)?);
+        let store = store.another_end();
+        Ok(Job {
+            loader: Loader::new(store.clone(), way.filtered(filter.clone()), limits(self.config)),
+            store,
+            belongs: Belongs { source: SOURCE.to_owned(), ..belongs },
+            filtered: !filter.is_open(),
+            again: self.again,
+            config: self.config,
+            bytes_done,
+            beginnings,
+            number: 0,
+            in_order: self.stores.len() == 1,
+            stop: Arc::clone(self.stop),
+        })
+    }
+
+    /// Moves the bar until all loaders have ended.
+    fn show_progress(&self, ended: &mpsc::Receiver<()>, bytes_done: &AtomicU64) {
+        let bar = bar(self.given.bytes());
+        while ended.recv_timeout(DRAW_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            let lines: u64 = self.stores.iter().map(|s| s.totals().lines).sum();
+            bar.set_position(bytes_done.load(Ordering::Relaxed));
+            let trouble = self.stores.iter().find_map(|store| store.watcher().trouble());
+            bar.set_message(match trouble {
+                Some(trouble) => show::safe(&trouble).into_owned(),
+                None => format!("{} lines/s", show::number(rate(lines, self.started.elapsed()))),
+            });
+        }
+        bar.finish_and_clear();
+    }
+}
+
+/// Loads what no other loader has taken, until nothing is left, or it is time to stop.
+fn take_all(job: &mut Job<'_>, given: &Given, next: &AtomicUsize, results: &Mutex<Results>) {
+    while !job.store.is_stopping() && !job.store.is_closed() {
+        let n = next.fetch_add(1, Ordering::Relaxed);
+        job.number = n;
+        let _at = job.beginnings.at(n);
+        let object = n.checked_sub(given.items.len()).and_then(|n| given.listing.objects.get(n));
+        match (given.items.get(n), object) {
+            (Some(item), _) => job.file(item, results),
+            (None, Some(object)) => job.object(object, results),
+            (None, None) => return,
+        }
+    }
+}
+
+/// What was committed, or would be.
+fn totals(stores: &[Store], rehearsal: Option<&Mutex<Rehearsal>>) -> anyhow::Result<Totals> {
+    let mut totals = Totals::default();
+    for store in stores {
+        add(&mut totals, &store.totals());
+    }
+    if let Some(rehearsal) = rehearsal {
+        // Of rows that would be met twice, the first is loaded.
+        let repeated = lock(rehearsal).repeated().context("count what would be loaded")?;
+        totals.rows -= repeated;
+        totals.already_loaded += repeated;
+    }
+    Ok(totals)
 }
 
 /// What the arguments say of the lines.
@@ -227,11 +316,11 @@ fn spec(args: &cli::Replay) -> anyhow::Result<Spec> {
 /// before anything is read: lines of an application that nobody knows would all become rejects.
 fn with_keys(config: &Config, mut spec: Spec, mut filter: Filter) -> anyhow::Result<(Spec, Filter)> {
     super::block_on(async {
-        let client = super::connect(config).await?;
-        migrate::check_compatible(&client).await?;
+        let mut reader = super::reader(config).await?;
+        reader.read(migrate::check_compatible).await?;
         let filtered = filter.apps.iter_mut();
         for named in spec.app.iter_mut().chain(spec.sites.values_mut()).chain(filtered) {
-            let app = super::app::find(&client, named).await?;
+            let app = reader.read(async |client| apps::find(client, named).await).await?;
             if app.disabled_at.is_some() {
                 bail!(
                     "the application {} is disabled and takes no hits; `alt app enable` changes that",
@@ -276,12 +365,11 @@ fn otherwise(
         return Ok(BTreeMap::new());
     }
     let ids: Vec<i32> = known.iter().map(|(id, _)| *id).collect();
-    let sql = "SELECT id, spec::text FROM log_files WHERE id = ANY($1) AND spec IS NOT NULL";
-    let rows = super::block_on(async {
-        let client = super::connect(config).await?;
-        client.query_typed(sql, &[(&ids, Type::INT4_ARRAY)]).await.context("read how files were loaded")
+    let specs = super::block_on(async {
+        let mut reader = super::reader(config).await?;
+        reader.read(async |client| files::specs(client, &ids).await).await
     })?;
-    let before = rows.iter().filter_map(|row| Some((row.get(0), serde_json::from_str(row.get(1)).ok()?)));
+    let before = specs.iter().filter_map(|(id, spec)| Some((*id, serde_json::from_str(spec).ok()?)));
     let before: BTreeMap<i32, Spec> = before.collect();
     let differs = |(id, name): &(i32, String)| {
         let options = before.get(id)?.differs(spec, lines_have_ids);

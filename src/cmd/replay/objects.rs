@@ -17,14 +17,14 @@ use alt_line::filter::Filter;
 use alt_process::stop::Stop;
 use anyhow::bail;
 
-use crate::cmd::{block_on, connect};
+use crate::cmd::{block_on, reader};
 
 /// How often an object is fetched until it counts as one that cannot be read, and the waits between.
 const TRIES: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// Something to fetch.
-pub(super) struct Object {
+pub(super) struct Fetchable {
     target: Arc<dyn Target>,
     key: String,
     /// Its bytes.
@@ -32,7 +32,7 @@ pub(super) struct Object {
     name: Option<Name>,
 }
 
-impl Object {
+impl Fetchable {
     /// What it is called.
     pub(super) fn uri(&self) -> String {
         self.target.uri(&self.key)
@@ -64,16 +64,11 @@ impl Object {
 #[derive(Default)]
 pub(super) struct Listing {
     /// What is to be fetched.
-    pub(super) objects: Vec<Object>,
+    pub(super) objects: Vec<Fetchable>,
     /// Objects of which all is loaded.
     pub(super) known: usize,
     /// Objects that hold nothing of the time.
     pub(super) outside: usize,
-}
-
-/// Whether a path is a URL of something that is fetched.
-pub(super) fn is_url(path: &str) -> bool {
-    path.starts_with("s3://") || path.starts_with("file://")
 }
 
 /// Lists what is below some URLs. `again`: what is loaded, too.
@@ -101,7 +96,7 @@ pub(super) fn listing(
                     listing.outside += 1;
                 } else {
                     let target = Arc::clone(&target);
-                    listing.objects.push(Object { target, key: listed.key, bytes: listed.bytes, name });
+                    listing.objects.push(Fetchable { target, key: listed.key, bytes: listed.bytes, name });
                 }
             }
             Ok(())
@@ -114,7 +109,7 @@ pub(super) fn listing(
     if !again && filter.is_open() {
         leave_known_out(config, &mut listing)?;
     }
-    let first = |object: &Object| object.name.as_ref().and_then(|name| name.times);
+    let first = |object: &Fetchable| object.name.as_ref().and_then(|name| name.times);
     listing.objects.sort_by_key(first);
     if order == Order::Newest {
         listing.objects.reverse();
@@ -129,8 +124,8 @@ fn leave_known_out(config: &Config, listing: &mut Listing) -> anyhow::Result<()>
         return Ok(());
     }
     let known = block_on(async {
-        let client = connect(config).await?;
-        known(&client, &asked).await
+        let mut reader = reader(config).await?;
+        known(&mut reader, &asked).await
     })?;
     let mut known = known.into_iter();
     let all = listing.objects.len();

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use alt_collect::archive::archiver::{self, Archiver, Watched};
@@ -89,6 +90,14 @@ struct Reader {
     owed: Owed,
 }
 
+impl Reader {
+    /// What those who watch see of it.
+    fn watched(&self) -> state::Source {
+        let (progress, beat) = (Arc::clone(&self.progress), Arc::clone(&self.beat));
+        state::Source { name: self.name.clone(), progress, beat }
+    }
+}
+
 /// What a thread has left undone, once it has ended.
 type Owed = Arc<OnceLock<Vec<PathBuf>>>;
 
@@ -99,168 +108,246 @@ async fn serve(
     metrics: &Arc<Metrics>,
     admin: Option<&Admin>,
 ) -> anyhow::Result<Next> {
-    let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
-    let mut hangup = signal(SignalKind::hangup()).context("wait for SIGHUP")?;
-
-    let (store, writer) = writer::pair(Options {
-        postgres: config.postgres.clone(),
-        application_name: alt_store::session_name("run", &config.load.host_name()),
-        looks: true,
-        patient: true,
-        rehearsal: None,
-        metrics: Arc::clone(metrics),
-    });
-    if is_final {
-        store.set_final();
-    }
-    // A thread that ends, for whatever reason, drops its end of this.
-    let (ended, mut end) = mpsc::channel::<Ended>(config.sources.len() + 3);
-    let writing = writer.start(Ending(ended.clone(), Ended::Writer)).context("start the writer")?;
-    let state_directory = state_directory();
-    let (suspicion, slots) = suspicion(state_directory.as_deref(), config.sources.len());
-    let assembly = Assembly::of(config)?;
-    let mut readers = Vec::new();
-    for (index, source) in config.sources.iter().enumerate() {
-        let hand = Hand { beat: Arc::default(), slot: slots.get(index).cloned() };
-        let ending = Ending(ended.clone(), Ended::Reader(index));
-        readers.push(start(config, &assembly, source, &store, (hand, suspicion.clone()), ending)?);
-    }
-    let stop = Arc::new(Stop::default());
-    let mut workers = Workers { is_final, stop: Arc::clone(&stop), ended, started: Vec::new() };
-    let upkeep = Upkeep::new(config, store.watcher(), metrics, &stop)?;
-    let waits = upkeep.waits();
-    workers.start(upkeep, |worker| {
-        worker.turn();
-    })?;
-    let watched = watched(config, &assembly)?;
-    let archiver = Archiver::new(config, watched, store.clone(), Arc::clone(metrics), Arc::clone(&stop))?;
-    let archive = archiver.as_ref().map(Archiver::status);
-    let archiving = match archiver {
-        Some(archiver) => Some(archive_on_a_thread(archiver, &mut workers, &readers)?),
-        None => None,
-    };
-    // With it goes the last sender that no thread holds.
-    let workers = workers.started;
+    let mut signals = Signals::listen()?;
+    let mut daemon = Daemon::start(config, is_final, metrics)?;
     tracing::info!(sources = config.sources.len(), host = config.load.host_name(), "following");
-
-    let state = Arc::new(State {
-        metrics: Arc::clone(metrics),
-        pulse: Mutex::new(Pulse::new(readers.len())),
-        places: config.sources.iter().map(|source| place(config, source)).collect(),
-        writer: store.watcher(),
-        workers: workers.clone(),
-        waits,
-        archive,
-        has_archive: config.archive.is_some(),
-        sources: readers
-            .iter()
-            .map(|reader| state::Source {
-                name: reader.name.clone(),
-                progress: Arc::clone(&reader.progress),
-                beat: Arc::clone(&reader.beat),
-            })
-            .collect(),
-    });
     if let Some(admin) = admin {
-        admin.answer_by(Arc::clone(&state) as Arc<dyn Answers>);
+        admin.answer_by(Arc::clone(&daemon.state) as Arc<dyn Answers>);
     }
-    let mut systemd = Systemd::new();
-    let mut report = tokio::time::interval(systemd.interval());
-    report.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut running = readers.len() + workers.len();
-    let next = loop {
-        if is_final && running == 0 {
-            break Next::Stop;
-        }
-        tokio::select! {
-            _ = terminate.recv() => break Next::Stop,
-            _ = interrupt.recv() => break Next::Stop,
-            () = reload_asked(&mut hangup), if !is_final => match reloaded(path) {
-                Ok(new) => {
-                    let _ = sd_notify::notify(false, &[NotifyState::Reloading]);
-                    tracing::info!("reloading the configuration");
-                    break Next::Reload(Box::new(new));
-                }
-                Err(error) => tracing::error!(
-                    error = format!("{error:#}"), "the configuration is not valid: going on with the old one"
-                ),
-            },
-            _ = report.tick() => {
-                systemd.report(&state);
-                if let Some(index) = systemd.gives_up(&state) {
-                    note_end(state_directory.as_deref(), &End::Still(index));
-                    bail!(
-                        "the reader of {} stands still: this is a defect, please report it with the lines above",
-                        readers[index].name
-                    );
-                }
-            }
-            which = end.recv() => {
-                let which = match which {
-                    Some(Ended::Reader(index)) if is_final && readers[index].owed.get().is_some() => {
-                        running -= 1;
-                        continue;
-                    }
-                    Some(Ended::Worker(_)) if is_final => {
-                        running -= 1;
-                        continue;
-                    }
-                    Some(Ended::Reader(index)) => {
-                        note_end(state_directory.as_deref(), &End::Panic(index));
-                        format!("the reader of {}", readers[index].name)
-                    }
-                    Some(Ended::Worker(name)) => format!("the worker {name}"),
-                    _ => {
-                        note_end(state_directory.as_deref(), &End::Writer);
-                        "the writer".to_owned()
-                    }
-                };
-                store.stop();
-                stop.stop();
-                bail!("{which} ended by itself: this is a defect, please report it with the lines above");
-            }
-        }
-    };
-    // What was on its way may have come to nothing: only threads that ended by themselves say that all is done.
-    let is_early = is_final && running > 0;
+    let next = daemon.watch(path, &mut signals).await?;
     if matches!(next, Next::Stop) {
         let _ = sd_notify::notify(false, &[NotifyState::Stopping]);
     }
-    store.stop();
-    stop.stop();
-    // Readers hand over what they have read and drop their stores, as workers do; the writer commits that, and
-    // ends when the last store is dropped.
-    let finished = tokio::time::timeout(STOP_TIMEOUT, async {
-        for _ in 0..running {
-            end.recv().await;
-        }
-        drop(store);
-        end.recv().await;
-    })
-    .await;
-    match finished {
-        Ok(_) => {
-            let _ = writing.join();
-            let totals = metrics.totals();
-            tracing::info!(rows = totals.rows, lines = totals.lines, "stopped");
-        }
-        // Nothing is lost: what was not committed is read again.
-        Err(_) => tracing::warn!("stopped while the database or the archive did not answer"),
-    }
-    if is_final {
-        let parts = || readers.iter().map(|reader| &reader.owed).chain(&archiving);
-        let owed: BTreeSet<&PathBuf> = parts().filter_map(|owed| owed.get()).flatten().collect();
-        let owed: Vec<_> = owed.iter().map(|path| path.display().to_string()).collect();
-        let what = if archiving.is_some() { "loaded and archived" } else { "loaded" };
-        if is_early || parts().any(|owed| owed.get().is_none()) {
-            bail!("stopped before all was {what}; run it again");
-        }
-        if !owed.is_empty() {
-            bail!("not all is {what}, run it again: {}", owed.join(", "));
-        }
-    }
+    daemon.finish(metrics).await?;
     Ok(next)
+}
+
+/// The signals that the daemon goes by.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate()).context("wait for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("wait for SIGINT")?,
+            hangup: signal(SignalKind::hangup()).context("wait for SIGHUP")?,
+        })
+    }
+}
+
+/// The threads of the daemon, and by what they are watched and ended.
+struct Daemon {
+    /// No log is written to any more.
+    is_final: bool,
+    state_directory: Option<PathBuf>,
+    store: Store,
+    writing: JoinHandle<()>,
+    readers: Vec<Reader>,
+    /// What is not archived at the end of all; `None`: nothing is archived.
+    archiving: Option<Owed>,
+    /// Ends the workers.
+    stop: Arc<Stop>,
+    /// Hears of each thread that ends.
+    end: mpsc::Receiver<Ended>,
+    /// Readers and workers that have not ended.
+    running: usize,
+    state: Arc<State>,
+}
+
+impl Daemon {
+    /// Starts all threads.
+    fn start(config: &Config, is_final: bool, metrics: &Arc<Metrics>) -> anyhow::Result<Daemon> {
+        let (store, writer) = writer::pair(Options {
+            postgres: config.postgres.clone(),
+            application_name: alt_store::session_name("run", &config.load.host_name()),
+            looks: true,
+            patient: true,
+            rehearsal: None,
+            metrics: Arc::clone(metrics),
+        });
+        if is_final {
+            store.set_final();
+        }
+        // A thread that ends, for whatever reason, drops its end of this.
+        let (ended, end) = mpsc::channel::<Ended>(config.sources.len() + 3);
+        let writing = writer.start(Ending(ended.clone(), Ended::Writer)).context("start the writer")?;
+        let state_directory = state_directory();
+        let (suspicion, slots) = suspicion(state_directory.as_deref(), config.sources.len());
+        let assembly = Assembly::of(config)?;
+        let mut readers = Vec::new();
+        for (index, source) in config.sources.iter().enumerate() {
+            let hand = Hand { beat: Arc::default(), slot: slots.get(index).cloned() };
+            let ending = Ending(ended.clone(), Ended::Reader(index));
+            readers.push(start(config, &assembly, source, &store, (hand, suspicion.clone()), ending)?);
+        }
+        let stop = Arc::new(Stop::default());
+        let mut workers = Workers { is_final, stop: Arc::clone(&stop), ended, started: Vec::new() };
+        let upkeep = Upkeep::new(config, store.watcher(), metrics, &stop)?;
+        let waits = upkeep.waits();
+        workers.start(upkeep, |worker| {
+            worker.turn();
+        })?;
+        let watched = watched(config, &assembly)?;
+        let archiver = Archiver::new(config, watched, store.clone(), Arc::clone(metrics), Arc::clone(&stop))?;
+        let archive = archiver.as_ref().map(Archiver::status);
+        let archiving = match archiver {
+            Some(archiver) => Some(archive_on_a_thread(archiver, &mut workers, &readers)?),
+            None => None,
+        };
+        let state = State {
+            metrics: Arc::clone(metrics),
+            pulse: Mutex::new(Pulse::new(readers.len())),
+            places: config.sources.iter().map(|source| place(config, source)).collect(),
+            writer: store.watcher(),
+            workers: workers.started,
+            waits,
+            archive,
+            has_archive: config.archive.is_some(),
+            sources: readers.iter().map(Reader::watched).collect(),
+        };
+        Ok(Daemon {
+            is_final,
+            state_directory,
+            running: readers.len() + state.workers.len(),
+            state: Arc::new(state),
+            store,
+            writing,
+            readers,
+            archiving,
+            stop,
+            end,
+        })
+    }
+
+    /// Tells systemd how things stand until it is time to stop, or to begin anew with another configuration.
+    ///
+    /// # Errors
+    /// A thread ended by itself, or stands still.
+    async fn watch(&mut self, path: Option<&Path>, signals: &mut Signals) -> anyhow::Result<Next> {
+        let mut systemd = Systemd::new();
+        let mut report = tokio::time::interval(systemd.interval());
+        report.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !(self.is_final && self.running == 0) {
+            tokio::select! {
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
+                () = reload_asked(&mut signals.hangup), if !self.is_final => match reloaded(path) {
+                    Ok(new) => {
+                        let _ = sd_notify::notify(false, &[NotifyState::Reloading]);
+                        tracing::info!("reloading the configuration");
+                        return Ok(Next::Reload(Box::new(new)));
+                    }
+                    Err(error) => tracing::error!(
+                        error = format!("{error:#}"), "the configuration is not valid: going on with the old one"
+                    ),
+                },
+                _ = report.tick() => {
+                    systemd.report(&self.state);
+                    if let Some(index) = systemd.gives_up(&self.state) {
+                        self.note_end(&End::Still(index));
+                        bail!(
+                            "the reader of {} stands still: this is a defect, please report it with the lines above",
+                            self.readers[index].name
+                        );
+                    }
+                }
+                which = self.end.recv() => self.one_ended(which)?,
+            }
+        }
+        Ok(Next::Stop)
+    }
+
+    /// A thread ended before it was told to.
+    ///
+    /// # Errors
+    /// It had no reason to.
+    fn one_ended(&mut self, which: Option<Ended>) -> anyhow::Result<()> {
+        let which = match which {
+            Some(Ended::Reader(index)) if self.is_final && self.readers[index].owed.get().is_some() => {
+                self.running -= 1;
+                return Ok(());
+            }
+            Some(Ended::Worker(_)) if self.is_final => {
+                self.running -= 1;
+                return Ok(());
+            }
+            Some(Ended::Reader(index)) => {
+                self.note_end(&End::Panic(index));
+                format!("the reader of {}", self.readers[index].name)
+            }
+            Some(Ended::Worker(name)) => format!("the worker {name}"),
+            _ => {
+                self.note_end(&End::Writer);
+                "the writer".to_owned()
+            }
+        };
+        self.store.stop();
+        self.stop.stop();
+        bail!("{which} ended by itself: this is a defect, please report it with the lines above")
+    }
+
+    /// Notes why this run ends.
+    fn note_end(&self, end: &End) {
+        if let Some(directory) = &self.state_directory
+            && let Err(error) = end.note(directory)
+        {
+            tracing::warn!(path = %directory.display(), %error, "cannot note why this run ends");
+        }
+    }
+
+    /// Ends all threads, once they have done what they have begun.
+    ///
+    /// # Errors
+    /// At the end of all: not all is loaded and archived.
+    async fn finish(mut self, metrics: &Metrics) -> anyhow::Result<()> {
+        // What was on its way may have come to nothing: only threads that ended by themselves say that all is done.
+        let is_early = self.running > 0;
+        self.store.stop();
+        self.stop.stop();
+        // Readers hand over what they have read and drop their stores, as workers do; the writer commits that, and
+        // ends when the last store is dropped.
+        let store = self.store;
+        let finished = tokio::time::timeout(STOP_TIMEOUT, async {
+            for _ in 0..self.running {
+                self.end.recv().await;
+            }
+            drop(store);
+            self.end.recv().await;
+        })
+        .await;
+        match finished {
+            Ok(_) => {
+                let _ = self.writing.join();
+                let totals = metrics.totals();
+                tracing::info!(rows = totals.rows, lines = totals.lines, "stopped");
+            }
+            // Nothing is lost: what was not committed is read again.
+            Err(_) => tracing::warn!("stopped while the database or the archive did not answer"),
+        }
+        if self.is_final { all_done(&self.readers, self.archiving.as_ref(), is_early) } else { Ok(()) }
+    }
+}
+
+/// Whether all is loaded and archived; `is_early`: not all threads ended by themselves.
+///
+/// # Errors
+/// What is not.
+fn all_done(readers: &[Reader], archiving: Option<&Owed>, is_early: bool) -> anyhow::Result<()> {
+    let parts = || readers.iter().map(|reader| &reader.owed).chain(archiving);
+    let owed: BTreeSet<&PathBuf> = parts().filter_map(|owed| owed.get()).flatten().collect();
+    let owed: Vec<_> = owed.iter().map(|path| path.display().to_string()).collect();
+    let what = if archiving.is_some() { "loaded and archived" } else { "loaded" };
+    if is_early || parts().any(|owed| owed.get().is_none()) {
+        bail!("stopped before all was {what}; run it again");
+    }
+    if !owed.is_empty() {
+        bail!("not all is {what}, run it again: {}", owed.join(", "));
+    }
+    Ok(())
 }
 
 /// Where the daemon keeps what it needs of its last run, if there is such a place: systemd makes it and says so.
@@ -281,15 +368,6 @@ fn suspicion(directory: Option<&Path>, readers: usize) -> (Option<Arc<Suspicion>
             );
             (None, Vec::new())
         }
-    }
-}
-
-/// Notes why this run ends.
-fn note_end(directory: Option<&Path>, end: &End) {
-    if let Some(directory) = directory
-        && let Err(error) = end.note(directory)
-    {
-        tracing::warn!(path = %directory.display(), %error, "cannot note why this run ends");
     }
 }
 

@@ -17,13 +17,15 @@ use std::time::{Duration, Instant};
 
 use alt_line::hit::Micros;
 use alt_line::parse::Format;
-use alt_process::clock::{self, system_time};
+use alt_process::clock;
 use alt_process::fault::{self, Step};
 use alt_process::lock::lock;
 use alt_process::metrics::{Metrics, Queue};
 use alt_process::stop::{Stop, Stoppable, Stopped};
 use alt_process::worker::{Backoff, Done, RETRY, Work, Worker};
+use alt_store::connect::Connection;
 use alt_store::files::Stamp;
+use alt_store::objects::{self, LogState, ProvenCopy};
 use alt_store::retention;
 use alt_store::retention::clock::Trusted;
 use alt_store::session::Session;
@@ -33,13 +35,11 @@ use anyhow::Context;
 use nix::fcntl::{AtFlags, OFlag, openat};
 use nix::sys::stat::{Mode, fstatat};
 use nix::unistd::{UnlinkatFlags, unlinkat};
-use tokio_postgres::Client;
-use tokio_postgres::types::{ToSql, Type};
 
 use super::frames::Compression;
 use super::name::name;
 use super::target::Target;
-use super::{Object, hash, open, pack, spool, store};
+use super::{PackedLog, hash, open, pack, spool, store};
 use crate::source::reading::{Belongs, Opened};
 use crate::source::siblings::{Key, Place, key, live_paths, siblings};
 
@@ -100,7 +100,7 @@ impl Status {
 }
 
 /// What is known of a file on the disk, as long as it stays as it is.
-enum Known {
+enum Due {
     /// To be looked at again then.
     Later(Instant, Duration),
     /// In the archive, or needs not be: to be deleted at its age.
@@ -130,28 +130,6 @@ fn of_file(path: &Path) -> impl Fn(io::Error) -> anyhow::Error {
     move |error| Failed::File(anyhow::Error::new(error).context(format!("read {}", path.display()))).into()
 }
 
-/// How a file stands in the database.
-struct State {
-    loaded_bytes: u64,
-    head: Vec<u8>,
-    sealed: bool,
-    /// Its rows were taken out: it may be wanted to be loaded anew.
-    unloaded: bool,
-    archived: bool,
-    uri: Option<String>,
-    raw_bytes: Option<u64>,
-    raw_sha256: Option<Vec<u8>>,
-    /// Offsets of lines that are not to be touched, because they ended the daemon; ascending.
-    set_aside: Vec<u64>,
-}
-
-impl State {
-    /// The archive holds all that is loaded of it.
-    fn is_archived(&self) -> bool {
-        self.archived && self.raw_bytes == Some(self.loaded_bytes) && self.raw_sha256.is_some()
-    }
-}
-
 /// A rotated log on the disk.
 struct OnDisk {
     path: PathBuf,
@@ -175,7 +153,7 @@ pub struct Archiver {
     sweep_at: Option<(Instant, Duration)>,
     /// The time that files are deleted by, and when that was asked; `None` in it: there is none that is right.
     time: Option<(Instant, Option<Trusted>)>,
-    known: HashMap<Key, (Stamp, Known)>,
+    known: HashMap<Key, (Stamp, Due)>,
     /// Of which connection to the database that is known.
     connection: u64,
     complained: HashMap<PathBuf, String>,
@@ -240,10 +218,10 @@ impl Archiver {
         // What is settled by one database, another may not have: one that was restored, or failed over to.
         let connection = self.store.connections();
         if std::mem::replace(&mut self.connection, connection) != connection {
-            self.known.retain(|_, (_, known)| !matches!(known, Known::Settled));
+            self.known.retain(|_, (_, known)| !matches!(known, Due::Settled));
         }
         let looked = self.look_at_all();
-        let settled = self.known.iter().filter(|(_, (_, known))| matches!(known, Known::Settled));
+        let settled = self.known.iter().filter(|(_, (_, known))| matches!(known, Due::Settled));
         let settled = settled.map(|(key, (stamp, _))| (*key, *stamp)).collect();
         *lock(&self.status.settled) = Some(settled);
         looked
@@ -322,8 +300,8 @@ impl Archiver {
 
     fn is_due(&mut self, file: &OnDisk) -> anyhow::Result<bool> {
         Ok(match self.known.get(&file.key) {
-            Some((stamp, Known::Later(at, _))) if *stamp == file.stamp => Instant::now() >= *at,
-            Some((stamp, Known::Settled)) if *stamp == file.stamp => self.is_old(file)?,
+            Some((stamp, Due::Later(at, _))) if *stamp == file.stamp => Instant::now() >= *at,
+            Some((stamp, Due::Settled)) if *stamp == file.stamp => self.is_old(file)?,
             _ => true,
         })
     }
@@ -356,12 +334,12 @@ impl Archiver {
         self.time.as_ref().and_then(|(_, time)| time.as_ref()).map(Trusted::now).transpose()
     }
 
-    fn later(&self, file: &OnDisk) -> Known {
+    fn later(&self, file: &OnDisk) -> Due {
         let wait = match self.known.get(&file.key) {
-            Some((stamp, Known::Later(_, wait))) if *stamp == file.stamp => (*wait * 2).min(RETRY.1),
+            Some((stamp, Due::Later(_, wait))) if *stamp == file.stamp => (*wait * 2).min(RETRY.1),
             _ => RETRY.0,
         };
-        Known::Later(Instant::now() + wait, wait)
+        Due::Later(Instant::now() + wait, wait)
     }
 
     fn complain(&mut self, file: &OnDisk, error: &anyhow::Error) {
@@ -375,7 +353,7 @@ impl Archiver {
     }
 
     /// Does what is to be done with one file now.
-    fn file(&mut self, index: usize, file: &OnDisk) -> anyhow::Result<Known> {
+    fn file(&mut self, index: usize, file: &OnDisk) -> anyhow::Result<Due> {
         let opened = match self.open(file)? {
             Some(opened) => opened,
             None => return Ok(self.later(file)),
@@ -387,7 +365,7 @@ impl Archiver {
         let Ok(done) = done else { return Err(Stopped.into()) };
         let Some((file_id, loaded_bytes)) = done else {
             let is_empty = opened.is_packed() && opened.is_empty().map_err(of_file(&file.path))?;
-            return Ok(if is_empty { Known::Settled } else { self.later(file) });
+            return Ok(if is_empty { Due::Settled } else { self.later(file) });
         };
         let Some(state) = self.state(file_id)? else { return Ok(self.later(file)) };
         // A server that lost its last commits since then says less.
@@ -398,7 +376,7 @@ impl Archiver {
             return match self.is_old(file)? {
                 true if state.unloaded => Ok(self.later(file)),
                 true => self.delete(file, &opened, file_id, &state),
-                false => Ok(Known::Settled),
+                false => Ok(Due::Settled),
             };
         }
         if !state.is_archived() {
@@ -414,7 +392,7 @@ impl Archiver {
             }
         }
         if !self.is_old(file)? {
-            return Ok(Known::Settled);
+            return Ok(Due::Settled);
         }
         // What the database says now, whatever it said before.
         match self.state(file_id)? {
@@ -447,13 +425,13 @@ impl Archiver {
         file: &OnDisk,
         opened: &Opened,
         file_id: i32,
-        state: &State,
+        state: &LogState,
     ) -> anyhow::Result<bool> {
         let (Some(target), Some(archive)) = (&self.target, &self.archive) else { return Ok(false) };
         let compression = compression(archive);
         let started = Instant::now();
         let log = opened.stream().map_err(of_file(&file.path))?;
-        let Object { packed, lines, times } =
+        let PackedLog { packed, lines, times } =
             pack(log, &self.watched[index].format, &state.set_aside, compression, spool()?, &self.stop)
                 .map_err(|error| {
                     if self.stop.is_stopped() {
@@ -474,22 +452,16 @@ impl Archiver {
             .map_err(|error| if self.stop.is_stopped() { error } else { Failed::Archive(error).into() })?;
         fault::at(Step::Proven);
         let uri = target.uri(&stored.key);
-        let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-        let noted = self.execute(
-            include_str!("../../../../sql/archived.sql"),
-            &[
-                (&file_id, Type::INT4),
-                (&uri, Type::TEXT),
-                (&signed(stored.bytes), Type::INT8),
-                (&&stored.sha256[..], Type::BYTEA),
-                (&signed(packed.raw_bytes), Type::INT8),
-                (&&packed.raw_sha256[..], Type::BYTEA),
-                (&signed(lines), Type::INT8),
-                (&times.map(|t| system_time(t.0)), Type::TIMESTAMPTZ),
-                (&times.map(|t| system_time(t.1)), Type::TIMESTAMPTZ),
-            ],
-        )?;
-        if noted == 0 {
+        let copy = ProvenCopy {
+            uri: &uri,
+            bytes: stored.bytes,
+            sha256: &stored.sha256,
+            raw_bytes: packed.raw_bytes,
+            raw_sha256: &packed.raw_sha256,
+            lines,
+            times,
+        };
+        if !self.ask(async |client| objects::note_copy(client, file_id, &copy).await)? {
             return Ok(false);
         }
         fault::at(Step::Noted);
@@ -507,8 +479,8 @@ impl Archiver {
         file: &OnDisk,
         opened: &Opened,
         file_id: i32,
-        state: &State,
-    ) -> anyhow::Result<Known> {
+        state: &LogState,
+    ) -> anyhow::Result<Due> {
         if self.target.is_some() {
             let raw_sha256 = state.raw_sha256.as_deref().unwrap_or_default();
             let log = opened.stream().map(|from| Stoppable { from, stop: Arc::clone(&self.stop) });
@@ -523,7 +495,7 @@ impl Archiver {
         }
         let live = self.watched.iter().flat_map(|watched| live_paths(&watched.place.paths).0);
         if live.into_iter().any(|path| std::fs::metadata(path).is_ok_and(|m| key(&m) == file.key)) {
-            return Ok(Known::Settled);
+            return Ok(Due::Settled);
         }
         let delete = || -> io::Result<bool> {
             let (before, after) = opened.stamps()?;
@@ -547,10 +519,7 @@ impl Archiver {
             self.metrics.deleted();
             tracing::info!(path = %file.path.display(), "deleted: it is loaded, and old enough");
             let (host, path) = (self.host.clone(), file.path.to_string_lossy());
-            self.execute(
-                include_str!("../../../../sql/log_deleted.sql"),
-                &[(&file_id, Type::INT4), (&host, Type::TEXT), (&path, Type::TEXT)],
-            )?;
+            self.ask(async |client| objects::note_deleted(client, file_id, &host, &path).await)?;
         }
         Ok(self.later(file))
     }
@@ -565,48 +534,26 @@ impl Archiver {
         let files = self.watched.iter().flat_map(|watched| files(&watched.place, true));
         let is_settled = |file: &OnDisk| {
             let known = self.known.get(&file.key);
-            known.is_some_and(|(stamp, known)| *stamp == file.stamp && matches!(known, Known::Settled))
+            known.is_some_and(|(stamp, known)| *stamp == file.stamp && matches!(known, Due::Settled))
         };
         files.filter(|file| file.stamp.size > 0 && !is_settled(file)).map(|file| file.path).collect()
     }
 
     fn note_error(&mut self, file_id: i32, error: &str) {
-        let sql =
-            "UPDATE log_files SET archive_error = $2 WHERE id = $1 AND archive_error IS DISTINCT FROM $2";
         // The database may be what is away; then it is said elsewhere.
-        let _ = self.execute(sql, &[(&file_id, Type::INT4), (&error, Type::TEXT)]);
+        let _ = self.ask(async |client| objects::note_error(client, file_id, error).await);
     }
 
     /// How it stands, and will after a crash of the server.
-    fn state(&mut self, file_id: i32) -> anyhow::Result<Option<State>> {
-        let sql = include_str!("../../../../sql/archive_state.sql");
-        let row = self.ask(async |client| {
-            let row = client.query_typed_opt(sql, &[(&file_id, Type::INT4)]).await?;
+    fn state(&mut self, file_id: i32) -> anyhow::Result<Option<LogState>> {
+        self.ask(async |client| {
+            let state = objects::state(client, file_id).await?;
             make_durable(client).await?;
-            Ok(row)
-        })?;
-        let unsigned = |n: i64| u64::try_from(n).unwrap_or_default();
-        Ok(row.map(|row| State {
-            loaded_bytes: unsigned(row.get("loaded_bytes")),
-            head: row.get("head"),
-            sealed: row.get("sealed"),
-            unloaded: row.get("unloaded"),
-            archived: row.get("archived"),
-            uri: row.get("archive_uri"),
-            raw_bytes: row.get::<_, Option<i64>>("raw_bytes").map(unsigned),
-            raw_sha256: row.get("raw_sha256"),
-            set_aside: row.get::<_, Vec<i64>>("set_aside").into_iter().map(unsigned).collect(),
-        }))
+            Ok(state)
+        })
     }
 
-    fn execute(&mut self, sql: &str, parameters: &[(&(dyn ToSql + Sync), Type)]) -> anyhow::Result<u64> {
-        self.ask(async |client| client.execute_typed(sql, parameters).await)
-    }
-
-    fn ask<T>(
-        &mut self,
-        question: impl AsyncFnOnce(&Client) -> Result<T, tokio_postgres::Error>,
-    ) -> anyhow::Result<T> {
+    fn ask<T>(&mut self, question: impl AsyncFnOnce(&Connection) -> anyhow::Result<T>) -> anyhow::Result<T> {
         self.session.ask(async |client| question(client).await.context("ask the database about the archive"))
     }
 }
@@ -648,7 +595,7 @@ pub fn finish(worker: &mut Worker<Archiver>, not_loaded: &BTreeSet<PathBuf>) -> 
         if is_all || is_other || archiver.is_stopped() {
             return owed;
         }
-        archiver.known.retain(|_, (_, known)| matches!(known, Known::Settled));
+        archiver.known.retain(|_, (_, known)| matches!(known, Due::Settled));
         archiver.stop.sleep(backoff.wait());
     }
 }

@@ -18,6 +18,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, Write};
 use std::sync::Arc;
 
+use alt_config::ArchiveUrl;
 use alt_line::arena::ARENA_BYTES;
 use alt_line::hit::{Micros, Parsed};
 use alt_line::lines::{Line, Lines};
@@ -75,9 +76,7 @@ pub fn publish<'p>(
     url: &str,
     files: &[Published<'p>],
 ) -> anyhow::Result<Vec<&'p str>> {
-    let place = url.strip_prefix("s3://").map(|rest| rest.trim_end_matches('/'));
-    let parts = place.map(|rest| rest.split_once('/').unwrap_or((rest, "")));
-    let Some((bucket, prefix)) = parts.filter(|(bucket, _)| !bucket.is_empty()) else {
+    let Some(ArchiveUrl::Bucket { bucket, prefix }) = ArchiveUrl::parse(url) else {
         bail!("--to {url}: write s3://BUCKET/PREFIX; for a directory there is `alt beacon build --out`");
     };
     let (endpoint, region, path_style) = match settings {
@@ -112,14 +111,11 @@ impl std::error::Error for Unreadable {}
 /// # Errors
 /// It cannot be reached, as far as that is tried here.
 pub fn open(archive: &alt_config::Archive, stop: &Arc<Stop>) -> anyhow::Result<Box<dyn Target>> {
-    if let Some(path) = archive.url.strip_prefix("file://") {
-        return Ok(Box::new(Directory::new(path, Arc::clone(stop))));
+    match ArchiveUrl::parse(&archive.url) {
+        Some(ArchiveUrl::Directory(path)) => Ok(Box::new(Directory::new(path, Arc::clone(stop)))),
+        Some(ArchiveUrl::Bucket { bucket, prefix }) => open_s3(archive, bucket, prefix, stop),
+        None => bail!("{} is neither s3://BUCKET/PREFIX nor file:///PATH", archive.url),
     }
-    let parts = archive.url.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, "")));
-    let Some((bucket, prefix)) = parts.filter(|(bucket, _)| !bucket.is_empty()) else {
-        bail!("{} is neither s3://BUCKET/PREFIX nor file:///PATH", archive.url);
-    };
-    open_s3(archive, bucket, prefix.trim_matches('/'), stop)
 }
 
 #[cfg(feature = "s3")]
@@ -141,7 +137,7 @@ fn open_s3(_: &alt_config::Archive, _: &str, _: &str, _: &Arc<Stop>) -> anyhow::
 const READ_BYTES: usize = 128 * 1024;
 
 /// A log, packed, and what stands in it.
-pub struct Object {
+pub struct PackedLog {
     /// The object.
     pub packed: Packed,
     /// Lines in it.
@@ -162,7 +158,7 @@ pub fn pack(
     compression: Compression,
     spool: File,
     stop: &Arc<Stop>,
-) -> anyhow::Result<Object> {
+) -> anyhow::Result<PackedLog> {
     let mut log = Stoppable { from: log, stop: Arc::clone(stop) };
     let mut writer = frames::Writer::new(BufWriter::new(spool), compression);
     let mut reader =
@@ -203,7 +199,7 @@ pub fn pack(
         raw_bytes,
         raw_sha256: raw_sha256.finalize().into(),
     };
-    Ok(Object { packed, lines: reader.lines, times: reader.times })
+    Ok(PackedLog { packed, lines: reader.lines, times: reader.times })
 }
 
 /// The times of the hits of a log.

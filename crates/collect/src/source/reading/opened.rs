@@ -205,6 +205,39 @@ impl Opened {
         Ok(proves(&self.beginning()?.0, head))
     }
 
+    /// Which of these heads it has.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn begins_with_each<'h>(&self, heads: impl Iterator<Item = &'h Head>) -> io::Result<Vec<bool>> {
+        let (beginning, _) = self.beginning()?;
+        Ok(heads.map(|head| proves(&beginning, head)).collect())
+    }
+
+    /// Where it stands against each of these checkpoints, by their proofs alone.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn standings<'c>(
+        &self,
+        checkpoints: impl Iterator<Item = &'c Checkpoint>,
+    ) -> io::Result<Vec<Standing>> {
+        let (beginning, _) = self.beginning()?;
+        checkpoints.map(|checkpoint| Ok(self.proven(checkpoint, &beginning)?.standing)).collect()
+    }
+
+    /// Bytes of the log in it, decompressed.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn log_bytes(&self) -> io::Result<u64> {
+        if self.is_packed() {
+            io::copy(&mut self.stream()?, &mut io::sink())
+        } else {
+            Ok(self.file.metadata()?.size())
+        }
+    }
+
     /// Its head; `None` where there is not a whole line yet.
     ///
     /// # Errors
@@ -384,8 +417,14 @@ impl Opened {
         }))
     }
 
-    /// Where the file stands against a checkpoint.
+    /// Where the file is to be read on by a checkpoint.
     fn stand(&self, checkpoint: &Checkpoint, beginning: &[u8]) -> io::Result<Stood> {
+        let stood = self.proven(checkpoint, beginning)?;
+        Ok(Stood { standing: unless_within_a_line(stood.standing, &stood.before), ..stood })
+    }
+
+    /// Where the file stands against a checkpoint, by its proofs.
+    fn proven(&self, checkpoint: &Checkpoint, beginning: &[u8]) -> io::Result<Stood> {
         if !head_holds(checkpoint, beginning) {
             return Ok(Stood::at(Standing::Other));
         }
@@ -401,7 +440,7 @@ impl Opened {
             let size = self.file.metadata()?.size();
             let is_whole = fill_at(&self.file, &mut before, skip)? == before.len();
             let standing = checkpoint.standing(size, true, is_whole && holds(&before));
-            return Ok(Stood { standing: unless_within_a_line(standing, &before), before, stream: None });
+            return Ok(Stood { standing, before, stream: None });
         }
         let mut stream = self.stream()?;
         let skipped = io::copy(&mut stream.by_ref().take(skip), &mut io::sink())?;
@@ -419,7 +458,7 @@ impl Opened {
         let more = fill(&mut stream, &mut one)?;
         let stream: Box<dyn Read + Send> = Box::new(io::Cursor::new(one).take(more as u64).chain(stream));
         let standing = checkpoint.standing(to + more as u64, true, true);
-        Ok(Stood { standing: unless_within_a_line(standing, &before), before, stream: Some(stream) })
+        Ok(Stood { standing, before, stream: Some(stream) })
     }
 
     fn facts(&self, belongs: &Belongs) -> Facts {

@@ -1,0 +1,164 @@
+//! Applications: registering them, and finding them by what people call them.
+
+use anyhow::{Context, bail};
+use serde::Serialize;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row, Transaction};
+
+/// Held while an application is named, so that no two get one name ("alt apps").
+const LOCK: i64 = 0x616c_7420_6170_7073;
+
+const COLUMNS: &str = "id, app_key, name, allowed_domains, time_zone, \
+    to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS created_at, \
+    to_char(disabled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS disabled_at";
+
+/// An application that is registered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Application {
+    /// Key of `applications`.
+    #[serde(skip)]
+    pub id: i32,
+    /// The public key, which stands in pages.
+    pub key: String,
+    /// Its name.
+    pub name: String,
+    /// Domains that its hits may come from; empty: any.
+    pub domains: Vec<String>,
+    /// The time zone of its days, as IANA names it.
+    pub time_zone: String,
+    /// UTC, RFC 3339.
+    pub created_at: String,
+    /// Since when its hits are rejected (UTC, RFC 3339); `None`: they are taken.
+    pub disabled_at: Option<String>,
+}
+
+impl Application {
+    fn of(row: &Row) -> Application {
+        Application {
+            id: row.get("id"),
+            key: row.get("app_key"),
+            name: row.get("name"),
+            domains: row.get("allowed_domains"),
+            time_zone: row.get("time_zone"),
+            created_at: row.get("created_at"),
+            disabled_at: row.get("disabled_at"),
+        }
+    }
+}
+
+/// All applications, by name.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn all(client: &Client) -> anyhow::Result<Vec<Application>> {
+    let sql = format!("SELECT {COLUMNS} FROM applications ORDER BY name, id");
+    let rows = client.query_typed(&sql, &[]).await.context("read the applications")?;
+    Ok(rows.iter().map(Application::of).collect())
+}
+
+/// The applications whose hits are taken, by name.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn enabled(client: &Client) -> anyhow::Result<Vec<Application>> {
+    let mut apps = all(client).await?;
+    apps.retain(|app| app.disabled_at.is_none());
+    Ok(apps)
+}
+
+/// The application of that key, or else the one of that name.
+///
+/// # Errors
+/// There is none, or there are several of the name; or the database cannot be asked.
+pub async fn find(client: &Client, app: &str) -> anyhow::Result<Application> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM applications WHERE app_key = $1 OR name = $1 ORDER BY app_key <> $1");
+    let rows = client.query_typed(&sql, &[(&app, Type::TEXT)]).await?;
+    let found: Vec<Application> = rows.iter().map(Application::of).collect();
+    match found.as_slice() {
+        [] => bail!("no application has the name or key {app}; `alt app list` shows them"),
+        [first, second, ..] if first.key != app && second.name == first.name => {
+            bail!("several applications are named {app}; use the key of one")
+        }
+        _ => Ok(found.into_iter().next().context("one was found")?),
+    }
+}
+
+/// Registers an application.
+///
+/// # Errors
+/// The name or the key is taken, or the database does not take it.
+pub async fn add(
+    client: &mut Client,
+    key: &str,
+    name: &str,
+    domains: &[String],
+    time_zone: &str,
+) -> anyhow::Result<Application> {
+    let tx = client.transaction().await?;
+    refuse_taken_name(&tx, name).await?;
+    let taken =
+        tx.query_typed_opt("SELECT name FROM applications WHERE app_key = $1", &[(&key, Type::TEXT)]).await?;
+    if let Some(row) = taken {
+        bail!("the application {} has the key {key} already", row.get::<_, &str>(0));
+    }
+    let sql = format!(
+        "INSERT INTO applications (app_key, name, allowed_domains, time_zone) VALUES ($1, $2, $3, $4) \
+         RETURNING {COLUMNS}"
+    );
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] =
+        [(&key, Type::TEXT), (&name, Type::TEXT), (&domains, Type::TEXT_ARRAY), (&time_zone, Type::TEXT)];
+    let row = tx.query_typed_one(&sql, &parameters).await.context("register the application")?;
+    tx.commit().await?;
+    Ok(Application::of(&row))
+}
+
+/// Renames an application, given by key or name. As it was before.
+///
+/// # Errors
+/// It is not there, or the name is taken; or the database does not do it.
+pub async fn rename(client: &mut Client, app: &str, name: &str) -> anyhow::Result<Application> {
+    let app = find(client, app).await?;
+    if app.name != name {
+        let tx = client.transaction().await?;
+        refuse_taken_name(&tx, name).await?;
+        let sql = "UPDATE applications SET name = $2 WHERE app_key = $1";
+        tx.execute_typed(sql, &[(&app.key, Type::TEXT), (&name, Type::TEXT)]).await?;
+        tx.commit().await?;
+    }
+    Ok(app)
+}
+
+/// Has the hits of an application, given by key or name, rejected from now on. As it was before.
+///
+/// # Errors
+/// It is not there, or the database does not do it.
+pub async fn disable(client: &mut Client, app: &str) -> anyhow::Result<Application> {
+    set(client, app, "UPDATE applications SET disabled_at = coalesce(disabled_at, now()) WHERE app_key = $1")
+        .await
+}
+
+/// Has the hits of an application, given by key or name, taken again. As it was before.
+///
+/// # Errors
+/// It is not there, or the database does not do it.
+pub async fn enable(client: &mut Client, app: &str) -> anyhow::Result<Application> {
+    set(client, app, "UPDATE applications SET disabled_at = NULL WHERE app_key = $1").await
+}
+
+async fn set(client: &Client, app: &str, sql: &str) -> anyhow::Result<Application> {
+    let app = find(client, app).await?;
+    client.execute_typed(sql, &[(&app.key, Type::TEXT)]).await.context("change the application")?;
+    Ok(app)
+}
+
+async fn refuse_taken_name(tx: &Transaction<'_>, name: &str) -> anyhow::Result<()> {
+    tx.execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)]).await?;
+    let sql = "SELECT app_key FROM applications WHERE name = $1 LIMIT 1";
+    match tx.query_typed_opt(sql, &[(&name, Type::TEXT)]).await? {
+        Some(row) => {
+            bail!("an application named {name} is there already, with the key {}", row.get::<_, &str>(0))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,129 @@
+//! The server, and what the role of the daemon may do there; and what a superuser has to make before there is one.
+
+use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
+
+/// Tables and what the daemon does with each.
+const NEEDED: &[(&str, &[&str])] = &[
+    ("applications", &["SELECT"]),
+    ("user_agents", &["SELECT", "INSERT"]),
+    ("environments", &["SELECT", "INSERT"]),
+    ("visitor_salts", &["SELECT", "INSERT", "UPDATE"]),
+    ("log_files", &["SELECT", "INSERT", "UPDATE"]),
+    ("checkpoints", &["SELECT", "INSERT", "UPDATE"]),
+    ("access_logs", &["SELECT", "INSERT"]),
+    ("rejected_lines", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("suspects", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("access_log_details", &["SELECT"]),
+    ("retention_clock", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("retention_words", &["SELECT", "INSERT"]),
+    ("retention_drops", &["SELECT", "INSERT", "DELETE"]),
+];
+
+/// What a superuser makes for a daemon on the same machine: what it is, a question whose answer is `1` where it is there,
+/// and the statement that makes it. For psql.
+pub const MADE_BY_SUPERUSER: [(&str, &str, &str); 2] = [
+    ("role alt", "SELECT 1 FROM pg_roles WHERE rolname = 'alt'", "CREATE ROLE alt LOGIN"),
+    ("database alt", "SELECT 1 FROM pg_database WHERE datname = 'alt'", "CREATE DATABASE alt OWNER alt"),
+];
+
+/// A server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Server {
+    /// Its version, as `server_version_num` has it: 140005.
+    pub version: i32,
+    /// It takes no rows.
+    pub is_standby: bool,
+}
+
+/// Which server it is.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn server(client: &Client) -> anyhow::Result<Server> {
+    let sql = "SELECT current_setting('server_version_num')::int, pg_is_in_recovery()";
+    let row = client.query_typed_one(sql, &[]).await?;
+    Ok(Server { version: row.get(0), is_standby: row.get(1) })
+}
+
+/// The time by its clock, seconds since 1970.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn clock(client: &Client) -> anyhow::Result<f64> {
+    let sql = "SELECT extract(epoch FROM clock_timestamp())::double precision";
+    Ok(client.query_typed_one(sql, &[]).await?.get(0))
+}
+
+/// Whether there is a session of that name, as [`session_name`](crate::session_name) makes them.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn has_session(client: &Client, name: &str) -> anyhow::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_stat_activity \
+               WHERE datname = current_database() AND application_name = $1)";
+    Ok(client.query_typed_one(sql, &[(&name, Type::TEXT)]).await?.get(0))
+}
+
+/// Something that the daemon needs, and that is not so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lack {
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub mend: String,
+}
+
+/// What the daemon needs of the tables, and this role does not have.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn lacks(client: &Client) -> anyhow::Result<Vec<Lack>> {
+    let mut lacks = Vec::new();
+    for (table, rights) in NEEDED {
+        lacks.extend(lack_of(client, table, rights).await?);
+    }
+    // Partitions are created and attached, which only an owner may.
+    let sql = "SELECT pg_has_role(c.relowner, 'USAGE'), has_schema_privilege(c.relnamespace, 'CREATE'), \
+               pg_get_userbyid(c.relowner), current_user::text FROM pg_class c WHERE c.oid = to_regclass('access_logs')";
+    if let Some(row) = client.query_typed_opt(sql, &[]).await? {
+        let (owns, creates): (bool, bool) = (row.get(0), row.get(1));
+        let (owner, user): (&str, &str) = (row.get(2), row.get(3));
+        if !owns {
+            lacks.push(Lack {
+                what: format!("access_logs belongs to {owner}, so {user} cannot add partitions"),
+                mend: format!(
+                    "as {owner}: ALTER TABLE access_logs OWNER TO {user} (and the other tables alike)"
+                ),
+            });
+        }
+        if !creates {
+            lacks.push(Lack {
+                what: format!("{user} may not create partitions in the schema of access_logs"),
+                mend: format!("as the schema's owner: GRANT CREATE ON SCHEMA public TO {user}"),
+            });
+        }
+    }
+    Ok(lacks)
+}
+
+async fn lack_of(client: &Client, table: &str, rights: &[&str]) -> anyhow::Result<Option<Lack>> {
+    let sql = "SELECT to_regclass($1) IS NOT NULL";
+    if !client.query_typed_one(sql, &[(&table, Type::TEXT)]).await?.get::<_, bool>(0) {
+        let mend = "restore it from a backup, or drop the schema and run `alt migrate` anew";
+        return Ok(Some(Lack { what: format!("the table {table} is missing"), mend: mend.to_owned() }));
+    }
+    let mut missing = Vec::new();
+    for &right in rights {
+        let sql = "SELECT has_table_privilege(to_regclass($1), $2)";
+        let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&table, Type::TEXT), (&right, Type::TEXT)];
+        if !client.query_typed_one(sql, &parameters).await?.get::<_, bool>(0) {
+            missing.push(right);
+        }
+    }
+    let missing = missing.join(", ");
+    Ok((!missing.is_empty()).then(|| Lack {
+        what: format!("this role may not {missing} the table {table}"),
+        mend: format!("as its owner: GRANT {missing} ON {table} TO the role"),
+    }))
+}
