@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use alt_collect::source::siblings::siblings;
+use alt_collect::source::logs::Logs;
 use alt_collect::source::stored::{self, Packing};
 use alt_config::Config;
 use alt_line::checkpoint::{Checkpoint, HEAD_SEARCH_BYTES, Hash, Head, Proof, Standing, hash};
@@ -291,14 +291,9 @@ fn unknown(path: &Path, host: &str, size: Option<u64>) -> Entry {
 
 /// The configured logs and their rotated siblings that are on disk.
 fn files_of(config: &Config) -> Vec<PathBuf> {
-    let mut all = Vec::new();
-    for source in &config.sources {
-        let more: Vec<PathBuf> = source.rotated.iter().map(PathBuf::from).collect();
-        for live in source.paths.iter().filter_map(|pattern| glob::glob(pattern).ok()).flatten().flatten() {
-            all.extend(siblings(&live, &more).0);
-            all.push(live);
-        }
-    }
+    let live = Logs::of(config).look();
+    let files = (0..config.sources.len()).flat_map(|source| live.files(source, &|| {}).files);
+    let mut all: Vec<PathBuf> = files.map(|file| file.path).collect();
     all.sort();
     all
 }

@@ -14,8 +14,8 @@ use alt_collect::archive::target::Stop;
 use alt_collect::pipeline::suspicion::{End, Suspicion};
 use alt_collect::pipeline::{self, Loader};
 use alt_collect::source::follow::Follow;
+use alt_collect::source::logs::{Logs, Place};
 use alt_collect::source::progress::Progress;
-use alt_collect::source::siblings::Place;
 use alt_collect::source::trail::{Hand, Slot};
 use alt_collect::source::watch::Watch;
 use alt_config::{Config, Source};
@@ -118,16 +118,17 @@ async fn serve(
     let state_directory = state_directory();
     let (suspicion, slots) = suspicion(state_directory.as_deref(), config.sources.len());
     let assembly = Assembly::of(config)?;
+    let places = places(config);
     let mut readers = Vec::new();
-    for (index, source) in config.sources.iter().enumerate() {
+    for (index, place) in places.iter().enumerate() {
         let hand = Hand { beat: Arc::default(), slot: slots.get(index).cloned() };
         let ending = Ending(ended.clone(), Ended::Reader(index));
-        readers.push(start(config, &assembly, source, &store, (hand, suspicion.clone()), ending)?);
+        readers.push(start(config, &assembly, place, &store, (hand, suspicion.clone()), ending)?);
     }
     let stop = Arc::new(Stop::default());
     let archiver = Archiver::new(
         config,
-        watched(config, &assembly)?,
+        watched(config, &assembly, &places)?,
         store.clone(),
         Arc::clone(metrics),
         Arc::clone(&stop),
@@ -145,7 +146,7 @@ async fn serve(
     let state = Arc::new(State {
         metrics: Arc::clone(metrics),
         pulse: Mutex::new(Pulse::new(readers.len())),
-        places: config.sources.iter().map(|source| place(config, source)).collect(),
+        places,
         writer: store.watcher(),
         archiver: archive,
         has_archive: config.archive.is_some(),
@@ -290,14 +291,14 @@ fn note_end(directory: Option<&Path>, end: &End) {
 }
 
 /// What the archiver looks after.
-fn watched(config: &Config, assembly: &Assembly) -> anyhow::Result<Vec<Watched>> {
-    let watched = |source: &Source| {
+fn watched(config: &Config, assembly: &Assembly, places: &[Place]) -> anyhow::Result<Vec<Watched>> {
+    let watched = |(source, place): (&Source, &Place)| {
         let spec = source.spec();
         let format = Arc::new(Format::of(&spec)?);
         let belongs = assembly.belongs(&spec, &format)?;
-        Ok(Watched { place: place(config, source), belongs, format })
+        Ok(Watched { place: place.clone(), belongs, format })
     };
-    config.sources.iter().map(watched).collect()
+    config.sources.iter().zip(places).map(watched).collect()
 }
 
 /// Archives on a thread of its own; at the end of all, once everything is loaded. Returns where is noted what is not
@@ -333,12 +334,11 @@ fn archive_on_a_thread(
     Ok(owed)
 }
 
-fn place(config: &Config, source: &Source) -> Place {
-    Place {
-        paths: source.paths.clone(),
-        rotated: source.rotated.iter().map(Into::into).collect(),
-        seal_after: config.load.seal_after,
-    }
+/// Where the logs of each source are.
+fn places(config: &Config) -> Vec<Place> {
+    let logs = Logs::of(config);
+    let place = |source| Place { logs: logs.clone(), source, seal_after: config.load.seal_after };
+    (0..config.sources.len()).map(place).collect()
 }
 
 /// Which thread ended.
@@ -383,16 +383,17 @@ fn of_source(source: &Source) -> String {
 fn start(
     config: &Config,
     assembly: &Assembly,
-    source: &Source,
+    place: &Place,
     store: &Store,
     (hand, suspicion): (Hand, Option<Arc<Suspicion>>),
     ended: Ending,
 ) -> anyhow::Result<Reader> {
+    let source = &config.sources[place.source];
     let name = source.paths.join(", ");
     let spec = source.spec();
     let format = Arc::new(Format::of(&spec).with_context(|| of_source(source))?);
     let (way, belongs) = (assembly.way(&spec, &format), assembly.belongs(&spec, &format)?);
-    let place = place(config, source);
+    let place = place.clone();
     let progress = Arc::new(Progress::new(place.clone(), clock::now()));
     let told = Arc::clone(&progress);
     let beat = Arc::clone(&hand.beat);
