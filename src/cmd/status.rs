@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use alt_collect::source::logs::Logs;
 use alt_collect::source::reading::Opened;
-use alt_collect::source::siblings::siblings;
 use alt_config::Config;
 use alt_line::checkpoint::{Checkpoint, Standing};
 use alt_line::lines::LINE_BYTES_MAX;
@@ -281,14 +281,9 @@ fn unknown(path: &Path, host: &str, size: Option<u64>) -> Entry {
 
 /// The configured logs and their rotated siblings that are on disk.
 fn files_of(config: &Config) -> Vec<PathBuf> {
-    let mut all = Vec::new();
-    for source in &config.sources {
-        let more: Vec<PathBuf> = source.rotated.iter().map(PathBuf::from).collect();
-        for live in source.paths.iter().filter_map(|pattern| glob::glob(pattern).ok()).flatten().flatten() {
-            all.extend(siblings(&live, &more).0);
-            all.push(live);
-        }
-    }
+    let live = Logs::of(config).look();
+    let files = (0..config.sources.len()).flat_map(|source| live.files(source, &|| {}).files);
+    let mut all: Vec<PathBuf> = files.map(|file| file.path).collect();
     all.sort();
     all
 }

@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use alt_collect::source::logs::{Logs, is_seen};
 use alt_config::Config;
 use alt_line::arena::ARENA_BYTES;
 use alt_line::hit::{Hit, Parsed};
@@ -78,14 +79,13 @@ fn logs(config: &Config, args: &cli::Tail) -> anyhow::Result<Vec<(PathBuf, Arc<F
         logs.push((path, format.clone()));
     }
     if args.files.is_empty() {
-        for source in &config.sources {
+        let live = Logs::of(config).look();
+        for (n, source) in config.sources.iter().enumerate() {
             let format = Arc::new(parse::compile(&source.format, source.pixel.as_deref())?);
-            for pattern in &source.paths {
-                let found: Vec<PathBuf> = glob::glob(pattern)?.filter_map(Result::ok).collect();
-                // a log that is not there yet is waited for
-                let found = if found.is_empty() { vec![PathBuf::from(pattern)] } else { found };
-                logs.extend(found.into_iter().map(|path| (path, format.clone())));
-            }
+            let there = live.paths_of(n).filter(|path| std::fs::metadata(path).is_ok()).map(Path::to_owned);
+            // a log that is not there yet is waited for
+            let waited = source.paths.iter().filter(|path| !is_seen(path)).map(PathBuf::from);
+            logs.extend(there.chain(waited).map(|path| (path, format.clone())));
         }
     }
     for (path, _) in &logs {

@@ -485,6 +485,75 @@ fn without_an_archive_loaded_logs_go_when_that_is_wanted() {
     }
 }
 
+/// A log of ten lines that was written an hour ago.
+fn quiet(bench: &mut Bench, name: &str) {
+    bench.append(name, 10);
+    bench.stands_still(name);
+}
+
+#[test]
+fn a_quiet_live_log_whose_name_looks_like_a_rotated_one_is_not_deleted() {
+    let sources = "[[source]]\npaths = [\"DIR/a.log\", \"DIR/a-2.log\"]\n[retention]\nlogs = \"30m\"";
+    let mut bench = Bench::not_started(sources, Database::create());
+    for name in ["a-2.log", "a.log.1", "a-3.log"] {
+        quiet(&mut bench, name);
+    }
+    bench.append("a.log", 10);
+    bench.start();
+    bench.settle();
+    for name in ["a.log.1", "a-3.log"] {
+        wait_for(30, || !is_there(&bench.path(name)), || bench.state());
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(is_there(&bench.path("a-2.log")), "{}", bench.state());
+    bench.append("a-2.log", 1);
+    bench.settle();
+}
+
+#[test]
+fn a_rotated_log_that_somebody_has_open_for_writing_is_not_deleted() {
+    let mut bench = Bench::not_started(
+        "[[source]]\npaths = [\"DIR/beacon.log\"]\n[retention]\nlogs = \"30m\"",
+        Database::create(),
+    );
+    quiet(&mut bench, "beacon.log.1");
+    let writer = fs::File::options().append(true).open(bench.path("beacon.log.1")).unwrap();
+    let reader = fs::File::open(bench.path("beacon.log.1")).unwrap();
+    bench.append("beacon.log", 10);
+    bench.start();
+    bench.settle();
+    let said = || bench.daemon.as_ref().unwrap().log();
+    let why = format!("is not deleted: the process {} has it open for writing", std::process::id());
+    wait_for(30, || said().contains(&why), || bench.state());
+    assert!(is_there(&bench.path("beacon.log.1")));
+    drop(writer);
+    wait_for(30, || !is_there(&bench.path("beacon.log.1")), || bench.state());
+    drop(reader);
+}
+
+#[test]
+fn what_may_be_a_live_log_is_not_deleted_by_an_account_that_cannot_see_who_writes() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let sources = "[[source]]\npaths = [\"DIR/*.log\"]\n[retention]\nlogs = \"30m\"";
+    let mut bench = Bench::not_started(sources, Database::create());
+    let directory = bench.directory.path().to_owned();
+    fs::set_permissions(&directory, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+    for name in ["a-2.log", "a-20261120.log", "a.log.1"] {
+        quiet(&mut bench, name);
+    }
+    bench.append("a.log", 10);
+    bench.daemon = Some(Daemon::start_as_nobody(&bench.config));
+    bench.settle();
+    for name in ["a.log.1", "a-20261120.log"] {
+        wait_for(30, || !is_there(&bench.path(name)), || bench.state());
+    }
+    let said = || bench.daemon.as_ref().unwrap().log();
+    wait_for(30, || said().contains("it may be a live log"), || bench.state());
+    assert!(is_there(&bench.path("a-2.log")));
+}
+
 #[test]
 fn a_store_that_refuses_does_not_hold_up_loading() {
     let mut station = Station::in_bucket("");

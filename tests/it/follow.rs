@@ -614,3 +614,75 @@ fn a_log_that_grows_behind_a_seal_within_a_line() {
     let half = sites(4..5).len() - 1;
     assert_eq!(rejects, format!("shape|1|{}|{}", sites(0..4).len(), half + 6), "{}", bench.state());
 }
+
+#[test]
+fn a_log_whose_name_looks_like_a_rotated_one_of_another_log() {
+    let of = |log: &str, app: &str| {
+        format!("[[source]]\npaths = [\"DIR/{log}\"]\nformat = \"combined\"\napp = \"{app}\"\n")
+    };
+    let sources = of("access.log", "shop") + &of("access-8080.log", "blog");
+    let mut bench = Bench::not_started(&sources, Database::create());
+    bench.database.psql("INSERT INTO applications (app_key, name) VALUES ('blog', 'Blog')");
+    bench.append_text("access.log", &sites(0..5), 5);
+    bench.append_text("access-8080.log", &sites(20..27), 7);
+    // Both may be whose that is, by its name.
+    bench.append_text("access-8080-20261120.log", &sites(40..43), 3);
+    bench.start();
+    bench.append_text("access-8080.log", &sites(30..31), 1);
+    bench.settle();
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    bench.check();
+    let rows = "SELECT a.app_key, count(*) FROM access_logs l JOIN applications a ON a.id = l.app_id \
+                GROUP BY 1 ORDER BY 1";
+    assert_eq!(bench.database.psql(rows), "blog|11\nshop|5", "{}", bench.state());
+    assert_eq!(
+        bench.database.psql("SELECT count(*) FROM checkpoints WHERE sealed"),
+        "1",
+        "{}",
+        bench.state()
+    );
+}
+
+#[test]
+fn a_directory_whose_name_has_brackets() {
+    let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/a[1]/beacon.log\"]", Database::create());
+    for directory in ["a[1]", "a1"] {
+        fs::create_dir(bench.path(directory)).unwrap();
+    }
+    // What it would match as a pattern.
+    fs::write(bench.path("a1/beacon.log"), many(3)).unwrap();
+    bench.append("a[1]/beacon.log", 5);
+    bench.start();
+    bench.settle();
+    fs::rename(bench.path("a[1]/beacon.log"), bench.path("a[1]/beacon.log.1")).unwrap();
+    bench.append("a[1]/beacon.log.1", 2);
+    bench.append("a[1]/beacon.log", 5);
+    bench.settle();
+    bench.sealed(1);
+}
+
+#[test]
+fn a_pattern_that_matches_rotated_logs_too() {
+    let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/w/*.log*\"]", Database::create());
+    fs::create_dir(bench.path("w")).unwrap();
+    bench.append("w/a.log", 1);
+    bench.append("w/a.log.1", 3000);
+    bench.stands_still("w/a.log.1");
+    gzip(&bench.path("w/a.log.1"));
+    let alt = |args: &[&str]| {
+        let mut command = crate::support::daemon::alt();
+        command.args(args).arg("--config").arg(&bench.config).output().unwrap()
+    };
+    // Nobody writes to it any more, so a replay seals it.
+    assert!(alt(&["replay", bench.path("w/a.log.1.gz").to_str().unwrap()]).status.success());
+    assert_eq!(
+        bench.database.psql("SELECT count(*) FROM checkpoints WHERE sealed"),
+        "1",
+        "{}",
+        bench.state()
+    );
+    let findings = String::from_utf8(alt(&["check"]).stdout).unwrap();
+    assert!(!findings.contains("a.log.1.gz"), "{findings}");
+    bench.start();
+    bench.settle();
+}

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use alt_collect::source::logs::{Logs, is_seen};
 use alt_config::{Config, Source};
 use alt_line::arena::ARENA_BYTES;
 use alt_line::hit::{Parsed, Reason};
@@ -27,19 +28,16 @@ const SAMPLE_LINES_MIN: usize = 5;
 
 /// Looks at every configured log.
 pub(super) fn logs(config: &Config, site: Option<&Site>, findings: &mut Findings) {
-    for source in &config.sources {
-        for pattern in &source.paths {
-            let found: Vec<PathBuf> =
-                glob::glob(pattern).map(|paths| paths.flatten().collect()).unwrap_or_default();
-            if found.is_empty() {
-                absent(pattern, site, findings);
+    let live = Logs::of(config).look();
+    for (n, source) in config.sources.iter().enumerate() {
+        for path in source.paths.iter().filter(|path| !is_seen(path)) {
+            absent(path, site, findings);
+        }
+        for log in live.paths_of(n).filter(|log| fs::metadata(log).is_ok()) {
+            if let Some(directory) = log.parent() {
+                directory_of(directory, findings);
             }
-            for log in found {
-                if let Some(directory) = log.parent() {
-                    directory_of(directory, findings);
-                }
-                one(config, source, &log, site, findings);
-            }
+            one(config, source, log, site, findings);
         }
     }
 }

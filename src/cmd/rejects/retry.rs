@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use alt_collect::pipeline::{Aside, Halt, Loader};
+use alt_collect::source::logs::Logs;
 use alt_collect::source::reading::{Belongs, Beside, Opened, Reading};
-use alt_collect::source::siblings::siblings;
 use alt_config::Config;
 use alt_line::batch::FileRef;
 use alt_line::parse::{Format, Spec};
@@ -210,9 +210,8 @@ fn spec(config: &Config, file: &Waiting) -> Option<Spec> {
     if let Some(spec) = &file.spec {
         return serde_json::from_str(spec).ok();
     }
-    let of_source = |path: &String| glob::Pattern::new(path).is_ok_and(|p| p.matches(&file.source));
-    if let Some(source) = config.sources.iter().find(|source| source.paths.iter().any(of_source)) {
-        return Some(source.spec());
+    if let Some(source) = Logs::of(config).source_of(Path::new(&file.source)) {
+        return Some(config.sources[source].spec());
     }
     (file.format == "alt1").then(|| Spec::new("alt1"))
 }
@@ -230,9 +229,8 @@ fn find(
         places.push(PathBuf::from(&file.path));
         let source = Path::new(&file.source);
         if source.is_absolute() {
-            let of_it = config.sources.iter().flat_map(|source| &source.rotated).map(PathBuf::from);
             places.push(source.to_owned());
-            places.extend(siblings(source, &of_it.collect::<Vec<_>>()).0);
+            places.extend(Logs::of(config).files_like(source));
         }
     }
     for place in places {

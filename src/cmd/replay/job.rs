@@ -9,8 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use alt_collect::pipeline::{Aside, Halt, Loader};
 use alt_collect::source::inputs::{Item, Members, Progress};
+use alt_collect::source::logs::Logs;
 use alt_collect::source::reading::{Belongs, Beside, Choice, Identified, Opened};
-use alt_collect::source::siblings::{Key, key};
 use alt_config::Config;
 use alt_line::hit::Micros;
 use alt_process::clock;
@@ -316,7 +316,7 @@ impl Job<'_> {
             }
         }
         // Sealed only where nobody writes any more; a live log is left to the daemon.
-        let seal = complete && !self.is_live(reading.key);
+        let seal = complete && !Logs::of(self.config).look().is_live(reading.key);
         if seal {
             self.loader.read(&mut reading, Micros::MAX, true)?;
         }
@@ -363,12 +363,5 @@ impl Job<'_> {
         let reading = aside.reading;
         let ends = reading.metadata().and_then(Result::ok).map_or(0, |metadata| metadata.len());
         Ok(if self.filtered && !complete && reading.offset() < ends { Loaded::Growing } else { Loaded::All })
-    }
-
-    /// Whether a configured source writes to it, by whatever name it was given.
-    fn is_live(&self, opened: Key) -> bool {
-        let patterns = self.config.sources.iter().flat_map(|s| &s.paths);
-        let mut live = patterns.flat_map(|pattern| glob::glob(pattern).into_iter().flatten().flatten());
-        live.any(|path| std::fs::metadata(path).is_ok_and(|m| key(&m) == opened))
     }
 }

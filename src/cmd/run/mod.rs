@@ -14,8 +14,8 @@ use alt_collect::archive::archiver::{self, Archiver, Watched};
 use alt_collect::pipeline::suspicion::{End, Suspicion};
 use alt_collect::pipeline::{self, Loader};
 use alt_collect::source::follow::Follow;
+use alt_collect::source::logs::{Logs, Place};
 use alt_collect::source::progress::Progress;
-use alt_collect::source::siblings::Place;
 use alt_collect::source::trail::{Hand, Slot};
 use alt_collect::source::watch::Watch;
 use alt_config::{Config, Source};
@@ -178,11 +178,12 @@ impl Daemon {
         let state_directory = state_directory();
         let (suspicion, slots) = suspicion(state_directory.as_deref(), config.sources.len());
         let assembly = Assembly::of(config)?;
+        let places = places(config);
         let mut readers = Vec::new();
-        for (index, source) in config.sources.iter().enumerate() {
+        for (index, place) in places.iter().enumerate() {
             let hand = Hand { beat: Arc::default(), slot: slots.get(index).cloned() };
             let ending = Ending(ended.clone(), Ended::Reader(index));
-            readers.push(start(config, &assembly, source, &store, (hand, suspicion.clone()), ending)?);
+            readers.push(start(config, &assembly, place, &store, (hand, suspicion.clone()), ending)?);
         }
         let stop = Arc::new(Stop::default());
         let mut workers = Workers { is_final, stop: Arc::clone(&stop), ended, started: Vec::new() };
@@ -191,7 +192,7 @@ impl Daemon {
         workers.start(upkeep, |worker| {
             worker.turn();
         })?;
-        let watched = watched(config, &assembly)?;
+        let watched = watched(config, &assembly, &places)?;
         let archiver = Archiver::new(config, watched, store.clone(), Arc::clone(metrics), Arc::clone(&stop))?;
         let archive = archiver.as_ref().map(Archiver::status);
         let archiving = match archiver {
@@ -201,7 +202,7 @@ impl Daemon {
         let state = State {
             metrics: Arc::clone(metrics),
             pulse: Mutex::new(Pulse::new(readers.len())),
-            places: config.sources.iter().map(|source| place(config, source)).collect(),
+            places,
             writer: store.watcher(),
             workers: workers.started,
             waits,
@@ -372,14 +373,14 @@ fn suspicion(directory: Option<&Path>, readers: usize) -> (Option<Arc<Suspicion>
 }
 
 /// What the archiver looks after.
-fn watched(config: &Config, assembly: &Assembly) -> anyhow::Result<Vec<Watched>> {
-    let watched = |source: &Source| {
+fn watched(config: &Config, assembly: &Assembly, places: &[Place]) -> anyhow::Result<Vec<Watched>> {
+    let watched = |(source, place): (&Source, &Place)| {
         let spec = source.spec();
         let format = Arc::new(Format::of(&spec)?);
         let belongs = assembly.belongs(&spec, &format)?;
-        Ok(Watched { place: place(config, source), belongs, format })
+        Ok(Watched { place: place.clone(), belongs, format })
     };
-    config.sources.iter().map(watched).collect()
+    config.sources.iter().zip(places).map(watched).collect()
 }
 
 /// Starts what works beside loading, each on a thread of its own.
@@ -442,12 +443,11 @@ fn archive_on_a_thread(
     Ok(owed)
 }
 
-fn place(config: &Config, source: &Source) -> Place {
-    Place {
-        paths: source.paths.clone(),
-        rotated: source.rotated.iter().map(Into::into).collect(),
-        seal_after: config.load.seal_after,
-    }
+/// Where the logs of each source are.
+fn places(config: &Config) -> Vec<Place> {
+    let logs = Logs::of(config);
+    let place = |source| Place { logs: logs.clone(), source, seal_after: config.load.seal_after };
+    (0..config.sources.len()).map(place).collect()
 }
 
 /// Which thread ended.
@@ -492,16 +492,17 @@ fn of_source(source: &Source) -> String {
 fn start(
     config: &Config,
     assembly: &Assembly,
-    source: &Source,
+    place: &Place,
     store: &Store,
     (hand, suspicion): (Hand, Option<Arc<Suspicion>>),
     ended: Ending,
 ) -> anyhow::Result<Reader> {
+    let source = &config.sources[place.source];
     let name = source.paths.join(", ");
     let spec = source.spec();
     let format = Arc::new(Format::of(&spec).with_context(|| of_source(source))?);
     let (way, belongs) = (assembly.way(&spec, &format), assembly.belongs(&spec, &format)?);
-    let place = place(config, source);
+    let place = place.clone();
     let progress = Arc::new(Progress::new(place.clone(), clock::now()));
     let told = Arc::clone(&progress);
     let beat = Arc::clone(&hand.beat);

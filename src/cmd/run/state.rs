@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use alt_collect::archive::archiver::Status;
+use alt_collect::source::logs::{Live, Place};
 use alt_collect::source::progress::Progress;
-use alt_collect::source::siblings::{Place, live_paths};
 use alt_process::beat::Beat;
 use alt_process::clock;
 use alt_process::fault;
@@ -143,9 +143,10 @@ impl State {
     fn disks(&self) -> Vec<Disk> {
         let mut met = BTreeSet::new();
         let mut disks = Vec::new();
-        let live = self.places.iter().flat_map(|place| live_paths(&place.paths).0);
+        let live = self.places.first().map(|place| place.logs.look());
+        let paths = live.iter().flat_map(Live::paths);
         let directories: BTreeSet<PathBuf> =
-            live.filter_map(|path| path.parent().map(Path::to_owned)).collect();
+            paths.filter_map(|path| path.parent().map(Path::to_owned)).collect();
         for directory in directories {
             let Ok(disk) = statvfs(&directory) else { continue };
             if !met.insert(disk.filesystem_id()) {

@@ -39,9 +39,11 @@ use nix::unistd::{UnlinkatFlags, unlinkat};
 use super::frames::Compression;
 use super::name::name;
 use super::target::Target;
+use super::writers::{self, Writers};
 use super::{PackedLog, hash, open, pack, spool, store};
+use crate::source::logs::{LogFile, Place};
 use crate::source::reading::{Belongs, Opened};
-use crate::source::siblings::{Key, Place, key, live_paths, siblings};
+use crate::source::siblings::{Key, may_be_another};
 
 /// Between two passes lies the time of so many looks at the followed files (`look_interval`).
 const LOOKS: u32 = 10;
@@ -128,14 +130,6 @@ impl std::error::Error for Failed {}
 fn of_file(path: &Path) -> impl Fn(io::Error) -> anyhow::Error {
     let path = path.to_owned();
     move |error| Failed::File(anyhow::Error::new(error).context(format!("read {}", path.display()))).into()
-}
-
-/// A rotated log on the disk.
-struct OnDisk {
-    path: PathBuf,
-    live_path: PathBuf,
-    key: Key,
-    stamp: Stamp,
 }
 
 /// Archives and deletes.
@@ -298,7 +292,7 @@ impl Archiver {
         Ok(())
     }
 
-    fn is_due(&mut self, file: &OnDisk) -> anyhow::Result<bool> {
+    fn is_due(&mut self, file: &LogFile) -> anyhow::Result<bool> {
         Ok(match self.known.get(&file.key) {
             Some((stamp, Due::Later(at, _))) if *stamp == file.stamp => Instant::now() >= *at,
             Some((stamp, Due::Settled)) if *stamp == file.stamp => self.is_old(file)?,
@@ -307,7 +301,7 @@ impl Archiver {
     }
 
     /// Whether it is old enough to be deleted, at a time that is right.
-    fn is_old(&mut self, file: &OnDisk) -> anyhow::Result<bool> {
+    fn is_old(&mut self, file: &LogFile) -> anyhow::Result<bool> {
         let after = match &self.archive {
             Some(archive) => Some(archive.delete_after),
             None => self.delete_loaded,
@@ -334,7 +328,7 @@ impl Archiver {
         self.time.as_ref().and_then(|(_, time)| time.as_ref()).map(Trusted::now).transpose()
     }
 
-    fn later(&self, file: &OnDisk) -> Due {
+    fn later(&self, file: &LogFile) -> Due {
         let wait = match self.known.get(&file.key) {
             Some((stamp, Due::Later(_, wait))) if *stamp == file.stamp => (*wait * 2).min(RETRY.1),
             _ => RETRY.0,
@@ -342,7 +336,7 @@ impl Archiver {
         Due::Later(Instant::now() + wait, wait)
     }
 
-    fn complain(&mut self, file: &OnDisk, error: &anyhow::Error) {
+    fn complain(&mut self, file: &LogFile, error: &anyhow::Error) {
         let message = format!("{error:#}");
         let later = self.later(file);
         self.known.insert(file.key, (file.stamp, later));
@@ -353,7 +347,7 @@ impl Archiver {
     }
 
     /// Does what is to be done with one file now.
-    fn file(&mut self, index: usize, file: &OnDisk) -> anyhow::Result<Due> {
+    fn file(&mut self, index: usize, file: &LogFile) -> anyhow::Result<Due> {
         let opened = match self.open(file)? {
             Some(opened) => opened,
             None => return Ok(self.later(file)),
@@ -375,7 +369,7 @@ impl Archiver {
         if self.target.is_none() {
             return match self.is_old(file)? {
                 true if state.unloaded => Ok(self.later(file)),
-                true => self.delete(file, &opened, file_id, &state),
+                true => self.delete(index, file, &opened, file_id, &state),
                 false => Ok(Due::Settled),
             };
         }
@@ -397,14 +391,14 @@ impl Archiver {
         // What the database says now, whatever it said before.
         match self.state(file_id)? {
             Some(state) if state.is_archived() && state.sealed && !state.unloaded => {
-                self.delete(file, &opened, file_id, &state)
+                self.delete(index, file, &opened, file_id, &state)
             }
             _ => Ok(self.later(file)),
         }
     }
 
     /// Opens a file by its name in its directory, never through a link. `None`: it is another one by now.
-    fn open(&self, file: &OnDisk) -> anyhow::Result<Option<Opened>> {
+    fn open(&self, file: &LogFile) -> anyhow::Result<Option<Opened>> {
         let open = || -> io::Result<Option<Opened>> {
             let (directory, name) = parts(&file.path)?;
             let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
@@ -422,7 +416,7 @@ impl Archiver {
     fn archive(
         &mut self,
         index: usize,
-        file: &OnDisk,
+        file: &LogFile,
         opened: &Opened,
         file_id: i32,
         state: &LogState,
@@ -476,7 +470,8 @@ impl Archiver {
     /// Deletes a file, if its bytes are still those that are safe, and its name is still its.
     fn delete(
         &mut self,
-        file: &OnDisk,
+        index: usize,
+        file: &LogFile,
         opened: &Opened,
         file_id: i32,
         state: &LogState,
@@ -493,9 +488,12 @@ impl Archiver {
                 return Err(Failed::File(error).into());
             }
         }
-        let live = self.watched.iter().flat_map(|watched| live_paths(&watched.place.paths).0);
-        if live.into_iter().any(|path| std::fs::metadata(path).is_ok_and(|m| key(&m) == file.key)) {
+        if self.watched[index].place.logs.look().is_live(file.key) {
             return Ok(Due::Settled);
+        }
+        if let Some(why) = self.may_be_written(index, file) {
+            let error = anyhow::anyhow!("{} is not deleted: {why}", file.path.display());
+            return Err(Failed::File(error).into());
         }
         let delete = || -> io::Result<bool> {
             let (before, after) = opened.stamps()?;
@@ -532,11 +530,29 @@ impl Archiver {
     /// What is not in the archive of all that there is, live logs too.
     fn owed(&self) -> Vec<PathBuf> {
         let files = self.watched.iter().flat_map(|watched| files(&watched.place, true));
-        let is_settled = |file: &OnDisk| {
+        let is_settled = |file: &LogFile| {
             let known = self.known.get(&file.key);
             known.is_some_and(|(stamp, known)| *stamp == file.stamp && matches!(known, Due::Settled))
         };
         files.filter(|file| file.stamp.size > 0 && !is_settled(file)).map(|file| file.path).collect()
+    }
+
+    /// Why lines may still be written to a file, if they may.
+    fn may_be_written(&self, index: usize, file: &LogFile) -> Option<String> {
+        let names = || file.live_path.file_name().zip(file.path.file_name());
+        match writers::of(file.key) {
+            Writers::Process(number) => Some(format!("the process {number} has it open for writing")),
+            Writers::Nobody => None,
+            Writers::Unseen => {
+                let is_named = self.watched[index].place.logs.has_pattern_for(&file.path);
+                let may_be_live = is_named && names().is_some_and(|(live, name)| may_be_another(live, name));
+                may_be_live.then(|| {
+                    "a pattern of `paths` matches it, so it may be a live log, and which files nginx has open is not for \
+                     this account to see; name live logs without a pattern"
+                        .to_owned()
+                })
+            }
+        }
     }
 
     fn note_error(&mut self, file_id: i32, error: &str) {
@@ -601,26 +617,12 @@ pub fn finish(worker: &mut Worker<Archiver>, not_loaded: &BTreeSet<PathBuf>) -> 
 }
 
 /// The rotated logs at a place, oldest first; `all`: the live ones, too.
-fn files(place: &Place, all: bool) -> Vec<OnDisk> {
-    let live_paths = live_paths(&place.paths).0;
-    let live: Vec<Key> =
-        live_paths.iter().filter_map(|path| std::fs::metadata(path).ok()).map(|m| key(&m)).collect();
-    let mut files = Vec::new();
-    for live_path in live_paths {
-        // What cannot be listed, the follower says.
-        let mut paths = siblings(&live_path, &place.rotated).0;
-        if all {
-            // The log itself, where its path is a link.
-            paths.push(std::fs::canonicalize(&live_path).unwrap_or_else(|_| live_path.clone()));
-        }
-        for path in paths {
-            let Ok(metadata) = std::fs::symlink_metadata(&path) else { continue };
-            let key = key(&metadata);
-            if metadata.is_file() && (all || !live.contains(&key)) {
-                let stamp = Stamp::of(&metadata);
-                files.push(OnDisk { path, live_path: live_path.clone(), key, stamp });
-            }
-        }
+fn files(place: &Place, all: bool) -> Vec<LogFile> {
+    let mut files: Vec<LogFile> =
+        place.files().files.into_iter().filter(|file| all || !file.is_live).collect();
+    for live in files.iter_mut().filter(|file| file.is_live) {
+        // The log itself, where its path is a link.
+        live.path = std::fs::canonicalize(&live.path).unwrap_or_else(|_| live.path.clone());
     }
     files.sort_by_key(|file| file.stamp.modified);
     files

@@ -12,6 +12,7 @@ pub mod name;
 #[cfg(feature = "s3")]
 mod s3;
 pub mod target;
+mod writers;
 
 use std::convert::Infallible;
 use std::fs::File;

@@ -18,9 +18,10 @@ use alt_process::clock;
 use alt_store::files::{Reached, Stamp};
 use alt_store::writer::{Interrupted, Store};
 
+use super::logs::{Files, LogFile, Place, is_absent};
 use super::progress::{Progress, Stands};
 use super::reading::{Belongs, Choice, Identified, Opened, Reading};
-use super::siblings::{Key, Place, key, live_paths, siblings};
+use super::siblings::Key;
 use super::trail::Hand;
 use super::watch::Watch;
 
@@ -94,9 +95,7 @@ pub struct Followed {
 /// The files of one source.
 pub struct Follow {
     belongs: Belongs,
-    paths: Vec<String>,
-    rotated: Vec<PathBuf>,
-    seal_after: Duration,
+    place: Place,
     watch: Watch,
     store: Store,
     progress: Arc<Progress>,
@@ -147,11 +146,9 @@ impl Follow {
             hand,
             is_more: false,
             looked: false,
-            unseen: place.paths.clone(),
+            unseen: place.paths().to_vec(),
             said_unseen: false,
-            paths: place.paths,
-            rotated: place.rotated,
-            seal_after: place.seal_after,
+            place,
             watch,
             store,
             files: Vec::new(),
@@ -414,46 +411,20 @@ impl Follow {
 
     /// Whether what was so at `since` has been so for long enough.
     fn stood_still(&self, since: Micros) -> bool {
-        is_older(since, self.seal_after)
+        is_older(since, self.place.seal_after)
     }
 
     /// All files of the source that are there, by inode.
     fn find(&mut self) -> HashMap<Key, Found> {
-        let mut found = HashMap::new();
-        let mut problems: Vec<(PathBuf, String)> = Vec::new();
-        let mut covered = HashSet::new();
-        let (live, failed) = live_paths(&self.paths);
-        problems.extend(failed.into_iter().map(|(path, error)| (path, error.to_string())));
-        for live_path in live {
-            let (siblings, failed) = siblings(&live_path, &self.rotated);
-            problems.extend(failed.into_iter().map(|(path, error)| (path, error.to_string())));
-            let live = std::iter::once((live_path.clone(), true));
-            for (path, is_live) in live.chain(siblings.into_iter().map(|path| (path, false))) {
-                self.hand.beat.moves();
-                match std::fs::metadata(&path) {
-                    Ok(metadata) if metadata.is_file() => {
-                        let stamp = Stamp::of(&metadata);
-                        found.entry(key(&metadata)).or_insert(Found {
-                            key: key(&metadata),
-                            path,
-                            live_path: live_path.clone(),
-                            is_live,
-                            is_deleted: false,
-                            stamp,
-                        });
-                    }
-                    Ok(_) => problems.push((path, "not a regular file".to_owned())),
-                    Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
-                    Err(e) => problems.push((path, e.to_string())),
-                }
-            }
-            if let Some(directory) = live_path.parent() {
-                covered.insert(directory.join("rotated"));
-                covered.insert(directory.to_owned());
-            }
+        let live = self.place.logs.look();
+        let Files { files, problems } = live.files(self.place.source, &|| self.hand.beat.moves());
+        for directory in live.directories(self.place.source) {
+            self.watch.cover(directory);
         }
-        for directory in covered.into_iter().chain(self.rotated.iter().cloned()) {
-            self.watch.cover(&directory);
+        let mut found = HashMap::new();
+        for LogFile { key, path, live_path, is_live, stamp } in files {
+            let file = Found { key, path, live_path, is_live, is_deleted: false, stamp };
+            found.entry(key).or_insert(file);
         }
         self.complain(problems);
         self.add_kept(&mut found);
@@ -462,10 +433,6 @@ impl Follow {
 
     /// Says once which logs are not there from the start; that one is away for a moment is how rotation goes.
     fn say_unseen(&mut self) {
-        let is_absent = |path: &str| {
-            std::fs::metadata(path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
-                && glob::glob(path).map_or(0, Iterator::count) == 0
-        };
         self.unseen.retain(|path| is_absent(path));
         if !std::mem::replace(&mut self.said_unseen, true) {
             for path in &self.unseen {

@@ -4,17 +4,16 @@
 //! reader waits for a database that is away, and the logs grow.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use alt_line::hit::Micros;
-use alt_process::clock::micros;
 use alt_process::lock::lock;
 use alt_process::metrics::Lag;
 use alt_store::files::Reached;
 
-use super::siblings::{Key, Place, key, live_paths, siblings};
+use super::logs::Place;
+use super::siblings::Key;
 
 /// How a file stands.
 #[derive(Debug, Clone)]
@@ -128,24 +127,17 @@ impl Progress {
     /// The files that are there: each once, with its bytes and when it was written.
     fn on_disk(&self) -> Vec<(Key, u64, Micros)> {
         let mut met = HashSet::new();
-        let mut files = Vec::new();
-        let mut add = |path: PathBuf| {
-            let Ok(metadata) = std::fs::metadata(path) else { return };
-            if metadata.is_file() && met.insert(key(&metadata)) {
-                files.push((key(&metadata), metadata.len(), metadata.modified().map_or(0, micros)));
-            }
-        };
-        for live in live_paths(&self.place.paths).0 {
-            siblings(&live, &self.place.rotated).0.into_iter().for_each(&mut add);
-            add(live);
-        }
-        files
+        let files = self.place.files().files.into_iter().filter(|file| met.insert(file.key));
+        let bytes = |size: i64| u64::try_from(size).unwrap_or_default();
+        files.map(|file| (file.key, bytes(file.stamp.size), file.stamp.modified)).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::logs::Logs;
+    use crate::source::siblings::key;
 
     fn stat(path: &std::path::Path) -> Key {
         key(&std::fs::metadata(path).unwrap())
@@ -157,8 +149,9 @@ mod tests {
         let (live, old) = (dir.path().join("a.log"), dir.path().join("a.log.1"));
         std::fs::write(&live, [b'x'; 100]).unwrap();
         std::fs::write(&old, [b'x'; 50]).unwrap();
-        let paths = vec![live.to_str().unwrap().to_owned()];
-        let place = Place { paths, rotated: Vec::new(), seal_after: std::time::Duration::ZERO };
+        let paths = [live.to_str().unwrap().to_owned()];
+        let logs = Logs::named([(&paths[..], &[][..])].into_iter());
+        let place = Place { logs, source: 0, seal_after: std::time::Duration::ZERO };
         let now = alt_process::clock::now();
         let progress = Progress::new(place, now - 9_000_000);
         assert_eq!(progress.lag(now), None, "nothing was looked at yet");

@@ -1,0 +1,534 @@
+//! Which files are live logs, and which files belong to one. This is decided here, and by all sources together.
+//!
+//! | a file                                                                        | is                            |
+//! |-------------------------------------------------------------------------------|-------------------------------|
+//! | is named by a path of a source                                                | live, whatever its name       |
+//! | is matched by a pattern, and no sibling of another log that the source names  | live                          |
+//! | is a sibling, by name and directory, of a live log, and is not live itself    | that log's                    |
+//! | is a sibling of several live logs                                             | that of the longest name      |
+//! | anything else                                                                 | nobody's                      |
+//!
+//! A live log has one source: the one that names its path, else the first that has a pattern for it. A path is taken
+//! as it is written as far as it exists; the rest of it is a pattern if it has `*`, `?` or `[`.
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use alt_config::Config;
+use alt_store::files::Stamp;
+
+use super::siblings::{Key, is_sibling, key};
+
+/// The characters by which a path is known for a pattern.
+const MAGIC: [char; 3] = ['*', '?', '['];
+
+/// The logs that a configuration names, of all its sources.
+#[derive(Debug, Clone)]
+pub struct Logs {
+    sources: Arc<[Named]>,
+}
+
+/// What one source names.
+#[derive(Debug)]
+struct Named {
+    paths: Vec<String>,
+    /// More directories that rotated files are moved to.
+    rotated: Vec<PathBuf>,
+}
+
+/// Where the logs of a source are, and when one of them counts as finished.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The logs of all sources.
+    pub logs: Logs,
+    /// Which of the sources it is.
+    pub source: usize,
+    /// How long a rotated file must stand still before it is sealed.
+    pub seal_after: Duration,
+}
+
+impl Place {
+    /// The files of the source that are there now.
+    pub fn files(&self) -> Files {
+        self.logs.look().files(self.source, &|| {})
+    }
+
+    /// What the source names.
+    pub fn paths(&self) -> &[String] {
+        &self.logs.sources[self.source].paths
+    }
+}
+
+/// The live logs as they were at one look.
+#[derive(Debug)]
+pub struct Live {
+    logs: Vec<Log>,
+    /// What of a source's patterns could not be looked at.
+    failed: Vec<(usize, PathBuf, io::Error)>,
+}
+
+/// A live log; it may not be there at the moment.
+#[derive(Debug)]
+struct Log {
+    path: PathBuf,
+    source: usize,
+    seen: io::Result<Metadata>,
+    /// Where its siblings are looked for, the nearest first.
+    homes: Vec<Home>,
+}
+
+/// A directory, and how the log is called whose siblings are there.
+#[derive(Debug, PartialEq, Eq)]
+struct Home {
+    directory: PathBuf,
+    name: OsString,
+}
+
+/// A file of a source.
+#[derive(Debug, Clone)]
+pub struct LogFile {
+    /// Device and inode.
+    pub key: Key,
+    /// Where it is.
+    pub path: PathBuf,
+    /// The live path that it is, or is a sibling of.
+    pub live_path: PathBuf,
+    /// Whether it stands at its live path.
+    pub is_live: bool,
+    /// Its size and age.
+    pub stamp: Stamp,
+}
+
+/// The files of a source.
+#[derive(Debug, Default)]
+pub struct Files {
+    /// Those that are there: live ones first.
+    pub files: Vec<LogFile>,
+    /// What cannot be looked at, and why.
+    pub problems: Vec<(PathBuf, String)>,
+}
+
+impl Logs {
+    /// Of a configuration.
+    pub fn of(config: &Config) -> Logs {
+        Logs::named(config.sources.iter().map(|source| (&source.paths[..], &source.rotated[..])))
+    }
+
+    /// Of sources: their paths, and the directories that their logs are moved to.
+    pub fn named<'a>(sources: impl Iterator<Item = (&'a [String], &'a [String])>) -> Logs {
+        let named = |(paths, rotated): (&[String], &[String])| Named {
+            paths: paths.to_vec(),
+            rotated: rotated.iter().map(PathBuf::from).collect(),
+        };
+        Logs { sources: sources.map(named).collect() }
+    }
+
+    /// Looks which logs are live now.
+    pub fn look(&self) -> Live {
+        let (mut paths, mut failed) = (Vec::new(), Vec::new());
+        for (source, named) in self.sources.iter().enumerate() {
+            let mut candidates = Vec::new();
+            for path in &named.paths {
+                match Meaning::of(path) {
+                    Meaning::Path => candidates.push(Candidate { path: path.into(), source, is_path: true }),
+                    Meaning::Pattern(pattern) => {
+                        for found in glob::glob(&pattern).into_iter().flatten() {
+                            match found {
+                                Ok(path) => candidates.push(Candidate { path, source, is_path: false }),
+                                Err(error) => {
+                                    failed.push((source, error.path().to_owned(), error.into()));
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            // A pattern such as `*.log*` matches rotated files, too.
+            let is_live =
+                |log: &&Candidate| log.is_path || !candidates.iter().any(|other| other.has(log, named));
+            paths.extend(candidates.iter().filter(is_live).cloned());
+        }
+        let logs = each_once(paths).into_iter();
+        let logs = logs.map(|log| Log::of(log.path, log.source, &self.sources[log.source].rotated)).collect();
+        Live { logs, failed }
+    }
+
+    /// The source of a live log, whether that is there or not: the one that names the path, else the first that has a
+    /// pattern for it.
+    pub fn source_of(&self, path: &Path) -> Option<usize> {
+        let position = |is_it: &dyn Fn(&String) -> bool| {
+            self.sources.iter().position(|source| source.paths.iter().any(is_it))
+        };
+        position(&|named| Path::new(named) == path).or_else(|| position(&|named| matches(named, path)))
+    }
+
+    /// Whether a pattern of any source matches a path, be it live or not.
+    pub fn has_pattern_for(&self, path: &Path) -> bool {
+        self.sources.iter().flat_map(|source| &source.paths).any(|named| matches(named, path))
+    }
+
+    /// The files that are siblings of a log by their names and directories, whoever's they are. For those who look for
+    /// a file that they know by its bytes.
+    pub fn files_like(&self, live: &Path) -> Vec<PathBuf> {
+        let rotated: Vec<PathBuf> =
+            self.sources.iter().flat_map(|source| source.rotated.iter().cloned()).collect();
+        let is_file = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_file());
+        let mut found = Vec::new();
+        for Home { directory, name } in Log::of(live.to_owned(), 0, &rotated).homes {
+            let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+            let siblings = entries.filter(|e| is_sibling(&name, &e.file_name()) && is_file(e));
+            found.extend(siblings.map(|entry| entry.path()));
+        }
+        found
+    }
+}
+
+impl Live {
+    /// The live paths of all sources; not all need to be there.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.logs.iter().map(|log| log.path.as_path())
+    }
+
+    /// The live paths of one source.
+    pub fn paths_of(&self, source: usize) -> impl Iterator<Item = &Path> {
+        self.logs.iter().filter(move |log| log.source == source).map(|log| log.path.as_path())
+    }
+
+    /// Whether an open file is a live log, by whatever name it was opened.
+    pub fn is_live(&self, file: Key) -> bool {
+        self.logs.iter().any(|log| log.key() == Some(file))
+    }
+
+    /// The directories in which files of a source may be.
+    pub fn directories(&self, source: usize) -> Vec<&Path> {
+        let mut directories: Vec<&Path> = Vec::new();
+        for home in self.logs.iter().filter(|log| log.source == source).flat_map(|log| &log.homes) {
+            if !directories.contains(&home.directory.as_path()) {
+                directories.push(&home.directory);
+            }
+        }
+        directories
+    }
+
+    /// The files of a source that are there. `each` is called for each of them, because looking at many takes its time.
+    /// Directories that are not there have none; links in a directory are passed over, because what they point to is found
+    /// where it is.
+    pub fn files(&self, source: usize, each: &dyn Fn()) -> Files {
+        let mut found = Files::default();
+        let failed = self.failed.iter().filter(|failed| failed.0 == source);
+        found.problems.extend(failed.map(|(_, path, error)| (path.clone(), error.to_string())));
+        for log in self.logs.iter().filter(|log| log.source == source) {
+            each();
+            found.add(&log.path, &log.path, true, log.seen.as_ref());
+        }
+        let paths: HashSet<&Path> = self.paths().collect();
+        for directory in self.directories(source) {
+            let entries = match fs::read_dir(directory) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => {
+                    found.problems.push((directory.to_owned(), error.to_string()));
+                    continue;
+                }
+            };
+            let owners = self.owners(directory);
+            for entry in entries.flatten() {
+                let Some(log) = owner(&owners, &entry.file_name()) else { continue };
+                let path = entry.path();
+                let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+                if log.source != source || !is_file || paths.contains(path.as_path()) {
+                    continue;
+                }
+                each();
+                let seen = entry.metadata();
+                if !seen.as_ref().is_ok_and(|metadata| self.is_live(key(metadata))) {
+                    found.add(&path, &log.path, false, seen.as_ref());
+                }
+            }
+        }
+        found
+    }
+
+    /// The logs whose siblings may be in a directory, and how they are called there; whose a file is that several claim,
+    /// the first of them that does.
+    fn owners(&self, directory: &Path) -> Vec<(&OsStr, &Log)> {
+        let mut owners = Vec::new();
+        for log in &self.logs {
+            for (nearness, home) in log.homes.iter().enumerate().filter(|(_, h)| h.directory == directory) {
+                owners.push((Reverse(home.name.len()), nearness, home.name.as_os_str(), log));
+            }
+        }
+        owners.sort_by_key(|(length, nearness, ..)| (*length, *nearness));
+        owners.into_iter().map(|(.., name, log)| (name, log)).collect()
+    }
+}
+
+/// The log that rotation made a file of, by its name.
+fn owner<'a>(owners: &[(&OsStr, &'a Log)], name: &OsStr) -> Option<&'a Log> {
+    owners.iter().find(|(live, _)| is_sibling(live, name)).map(|(_, log)| *log)
+}
+
+impl Files {
+    fn add(&mut self, path: &Path, live_path: &Path, is_live: bool, seen: Result<&Metadata, &io::Error>) {
+        let problem = match seen {
+            Ok(metadata) if metadata.is_file() => {
+                self.files.push(LogFile {
+                    key: key(metadata),
+                    path: path.to_owned(),
+                    live_path: live_path.to_owned(),
+                    is_live,
+                    stamp: Stamp::of(metadata),
+                });
+                return;
+            }
+            Ok(_) => "not a regular file".to_owned(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
+            Err(error) => error.to_string(),
+        };
+        self.problems.push((path.to_owned(), problem));
+    }
+}
+
+impl Log {
+    /// As it is now.
+    fn of(path: PathBuf, source: usize, rotated: &[PathBuf]) -> Log {
+        let mut homes = Vec::new();
+        add_homes(&path, rotated, &mut homes);
+        let mut seen = fs::symlink_metadata(&path);
+        if seen.as_ref().is_ok_and(Metadata::is_symlink) {
+            seen = fs::metadata(&path);
+            if let Ok(target) = fs::canonicalize(&path) {
+                add_homes(&target, rotated, &mut homes);
+            }
+        }
+        Log { path, source, seen, homes }
+    }
+
+    fn key(&self) -> Option<Key> {
+        self.seen.as_ref().ok().map(key)
+    }
+}
+
+/// Rotated files are beside the log, in `rotated/` beside it, and in the directories that the source names.
+fn add_homes(log: &Path, rotated: &[PathBuf], homes: &mut Vec<Home>) {
+    let (Some(directory), Some(name)) = (log.parent(), log.file_name()) else { return };
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let directories = [directory.to_owned(), directory.join("rotated")].into_iter().chain(rotated.to_vec());
+    for directory in directories {
+        let home = Home { directory, name: name.to_owned() };
+        if !homes.contains(&home) {
+            homes.push(home);
+        }
+    }
+}
+
+/// What may be a live log.
+#[derive(Debug, Clone)]
+struct Candidate {
+    path: PathBuf,
+    source: usize,
+    /// A path says so, and not a pattern.
+    is_path: bool,
+}
+
+impl Candidate {
+    /// Whether another is what rotation made of this one.
+    fn has(&self, other: &Candidate, named: &Named) -> bool {
+        let (Some(live), Some(name)) = (self.path.file_name(), other.path.file_name()) else { return false };
+        let (here, there) = (self.path.parent(), other.path.parent());
+        let is_near = here == there
+            || here.map(|here| here.join("rotated")).as_deref() == there
+            || named.rotated.iter().any(|directory| Some(directory.as_path()) == there);
+        is_near && is_sibling(live, name)
+    }
+}
+
+/// Each live path with its one source.
+fn each_once(candidates: Vec<Candidate>) -> Vec<Candidate> {
+    let mut owners: HashMap<&Path, usize> = HashMap::new();
+    for (n, log) in candidates.iter().enumerate() {
+        let owner = owners.entry(&log.path).or_insert(n);
+        if log.is_path && !candidates[*owner].is_path {
+            *owner = n;
+        }
+    }
+    let owners: HashSet<usize> = owners.into_values().collect();
+    candidates.into_iter().enumerate().filter(|(n, _)| owners.contains(n)).map(|(_, log)| log).collect()
+}
+
+/// What a path of the configuration stands for.
+enum Meaning {
+    /// The file of this name.
+    Path,
+    /// What this pattern matches.
+    Pattern(String),
+}
+
+impl Meaning {
+    fn of(path: &str) -> Meaning {
+        if !path.contains(MAGIC) {
+            return Meaning::Path;
+        }
+        let is_there = |path: &&Path| fs::symlink_metadata(path).is_ok();
+        let there = Path::new(path).ancestors().find(is_there).and_then(Path::to_str).unwrap_or_default();
+        let rest = path[there.len()..].trim_start_matches('/');
+        if !rest.contains(MAGIC) {
+            return Meaning::Path;
+        }
+        let there = PathBuf::from(glob::Pattern::escape(there));
+        Meaning::Pattern(there.join(rest).to_string_lossy().into_owned())
+    }
+}
+
+/// Whether a path of the configuration is a pattern, and matches.
+fn matches(named: &str, path: &Path) -> bool {
+    match Meaning::of(named) {
+        Meaning::Path => false,
+        Meaning::Pattern(pattern) => glob::Pattern::new(&pattern).is_ok_and(|p| p.matches_path(path)),
+    }
+}
+
+/// Whether there is nothing that a path of the configuration names. What cannot be looked at may be something.
+pub fn is_absent(path: &str) -> bool {
+    match Meaning::of(path) {
+        Meaning::Path => fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound),
+        Meaning::Pattern(pattern) => glob::glob(&pattern).map_or(0, Iterator::count) == 0,
+    }
+}
+
+/// Whether something can be seen that a path of the configuration names.
+pub fn is_seen(path: &str) -> bool {
+    match Meaning::of(path) {
+        Meaning::Path => fs::metadata(path).is_ok(),
+        Meaning::Pattern(pattern) => {
+            glob::glob(&pattern).is_ok_and(|mut found| found.any(|path| path.is_ok()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Logs in a directory: the sources' paths, the files that are there.
+    struct Scene {
+        directory: tempfile::TempDir,
+        logs: Logs,
+    }
+
+    impl Scene {
+        fn new(sources: &[&[&str]], files: &[&str]) -> Scene {
+            let directory = tempfile::tempdir().unwrap();
+            for file in files {
+                let path = directory.path().join(file);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, "x\n").unwrap();
+            }
+            let of = |path: &&str| directory.path().join(path).to_str().unwrap().to_owned();
+            let sources: Vec<Vec<String>> =
+                sources.iter().map(|paths| paths.iter().map(of).collect()).collect();
+            let logs = Logs::named(sources.iter().map(|paths| (&paths[..], &[][..])));
+            Scene { directory, logs }
+        }
+
+        fn name(&self, path: &Path) -> String {
+            path.strip_prefix(self.directory.path()).unwrap().to_str().unwrap().to_owned()
+        }
+
+        /// What is a source's: `live` and `sibling<live`, in order.
+        fn files(&self, source: usize) -> Vec<String> {
+            let found = self.logs.look().files(source, &|| {});
+            assert_eq!(found.problems, []);
+            let said = |f: &LogFile| match f.is_live {
+                true => self.name(&f.path),
+                false => format!("{}<{}", self.name(&f.path), self.name(&f.live_path)),
+            };
+            let mut said: Vec<String> = found.files.iter().map(said).collect();
+            said.sort();
+            said
+        }
+    }
+
+    #[test]
+    fn what_is_named_is_live_whatever_its_name() {
+        let files =
+            ["a.log", "a.log.1", "a-2.log", "a-2.log.1", "a-2-20261120.log", "a-20261120.log", "b.log"];
+        let one = Scene::new(&[&["a.log", "a-2.log"]], &files);
+        let all = [
+            "a-2-20261120.log<a-2.log",
+            "a-2.log",
+            "a-2.log.1<a-2.log",
+            "a-20261120.log<a.log",
+            "a.log",
+            "a.log.1<a.log",
+        ];
+        assert_eq!(one.files(0), all);
+        let two = Scene::new(&[&["a.log"], &["a-2.log"]], &files);
+        assert_eq!(two.files(0), all[3..]);
+        assert_eq!(two.files(1), all[..3]);
+        // A log that is not there yet is live all the same.
+        fs::remove_file(two.directory.path().join("a-2.log")).unwrap();
+        assert_eq!(two.files(0), all[3..]);
+        assert_eq!(two.files(1), [all[0], all[2]]);
+    }
+
+    #[test]
+    fn a_pattern_matches_live_logs_and_not_their_siblings() {
+        let files =
+            ["a.log", "a.log.1", "a.log.1.gz", "b.log.2.gz", "b.log", "rotated/a.log.2", "c.log.gz.tmp"];
+        let scene = Scene::new(&[&["*.log*", "rotated/*"], &["b*"]], &files);
+        let all = ["a.log", "a.log.1.gz<a.log", "a.log.1<a.log", "b.log", "b.log.2.gz<b.log", "c.log.gz.tmp"];
+        assert_eq!(scene.files(0), [&all[..], &["rotated/a.log.2<a.log"]].concat());
+        assert_eq!(scene.files(1), [""; 0], "a log has one source");
+        // Whoever names it has it.
+        let scene = Scene::new(&[&["*.log*"], &["b.log"]], &files);
+        assert_eq!(scene.files(1), ["b.log", "b.log.2.gz<b.log"]);
+        assert!(!scene.files(0).contains(&all[3].to_owned()));
+        // What another source follows by a pattern is nobody's sibling.
+        let scene = Scene::new(&[&["a.log"], &["a-*.log"]], &["a.log", "a-8080.log", "a-8080.log.1"]);
+        assert_eq!(scene.files(0), ["a.log"]);
+        assert_eq!(scene.files(1), ["a-8080.log", "a-8080.log.1<a-8080.log"]);
+    }
+
+    #[test]
+    fn a_path_that_exists_is_no_pattern() {
+        let scene = Scene::new(&[&["a[1]/b.log"]], &["a[1]/b.log", "a[1]/b.log.1", "a1/b.log"]);
+        assert_eq!(scene.files(0), ["a[1]/b.log", "a[1]/b.log.1<a[1]/b.log"]);
+        fs::remove_file(scene.directory.path().join("a[1]/b.log")).unwrap();
+        assert_eq!(scene.files(0), ["a[1]/b.log.1<a[1]/b.log"], "it is away for a moment");
+        let scene = Scene::new(&[&["a[1]/*.log"]], &["a[1]/b.log", "a1/b.log"]);
+        assert_eq!(scene.files(0), ["a[1]/b.log"]);
+        let scene = Scene::new(&[&["a[1]/*.log"]], &["a1/b.log", "a2/b.log"]);
+        assert_eq!(scene.files(0), ["a1/b.log"]);
+        let path = |name: &str| scene.directory.path().join(name);
+        assert_eq!(scene.logs.source_of(&path("a1/c.log")), Some(0));
+        assert_eq!(scene.logs.source_of(&path("a2/b.log")), None);
+        let is =
+            |name: &str| (is_absent(path(name).to_str().unwrap()), is_seen(path(name).to_str().unwrap()));
+        assert_eq!(is("a1/b.log"), (false, true));
+        assert_eq!(is("a*/b.log"), (false, true));
+        assert_eq!(is("a*/c.log"), (true, false));
+        assert_eq!(is("a1/c.log"), (true, false));
+    }
+
+    #[test]
+    fn what_a_live_link_points_to_is_live() {
+        let files = ["x/real.log", "x/real.log.1", "x/b.log-1", "x/b.log-2"];
+        let scene = Scene::new(&[&["a.log"], &["x/b.log"]], &files);
+        let at = |name: &str| scene.directory.path().join(name);
+        std::os::unix::fs::symlink("x/real.log", at("a.log")).unwrap();
+        std::os::unix::fs::symlink("b.log-2", at("x/b.log")).unwrap();
+        assert_eq!(scene.files(0), ["a.log", "x/real.log.1<a.log"]);
+        assert_eq!(scene.files(1), ["x/b.log", "x/b.log-1<x/b.log"]);
+        let live = scene.logs.look();
+        let is_live = |name: &str| live.is_live(key(&fs::metadata(at(name)).unwrap()));
+        assert!(is_live("x/real.log") && is_live("x/b.log-2"));
+        assert!(!is_live("x/real.log.1") && !is_live("x/b.log-1"));
+    }
+}
