@@ -553,7 +553,7 @@ fn turn(follow: &mut Follow, loader: &mut Loader, next_look: &mut Instant) -> Re
             loader.hand_over()?;
             all = follow.open(new)?;
         }
-        if follow.asks_on_in_vain() {
+        if all && follow.asks_on_in_vain() {
             loader.hand_over()?;
             follow.ask_no_longer_than_loaded()?;
         }

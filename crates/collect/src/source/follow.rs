@@ -20,8 +20,8 @@ use alt_store::files::{Reached, Stamp};
 use alt_store::writer::{Interrupted, Store};
 
 use super::lifecycle::{
-    Action, Ahead, Closing, Held, Identity, Lines, Location, Moment, Observation, Reader, Sight, State,
-    Terms, may_be_one, step,
+    Action, Ahead, Closing, Held, Identity, Location, Moment, Observation, Reader, Sight, State, Terms,
+    may_be_one, need_ids_to_the_end, step,
 };
 use super::logs::{Files, LogFile, Place, is_absent};
 use super::progress::{Progress, Stands};
@@ -360,22 +360,17 @@ impl Follow {
         Ok(all)
     }
 
-    /// Whether a live log is read by ids without an end because of what other files of it had to hand over, and they have
-    /// nothing any more.
+    /// Whether a live log is read by ids without an end because of what other files of it may have to hand over, and they
+    /// have nothing, or nothing any more. Only where all files that were found are known.
     pub fn asks_on_in_vain(&self) -> bool {
         self.files.iter().any(|f| self.is_asked_on_in_vain(f))
     }
 
     fn is_asked_on_in_vain(&self, file: &Followed) -> bool {
-        let lines = self.lines(&file.reading, &file.live_path);
-        file.ids_until == Micros::MAX && !lines.need_ids_to_the_end(file.is_live)
-    }
-
-    /// What is known of the lines of a file of this log. What another file still has to hand over may stand in this one,
-    /// too.
-    fn lines(&self, reading: &Reading, live_path: &Path) -> Lines {
-        let unread = |f: &Followed| f.live_path == live_path && !f.is_live && f.reading.has_unread();
-        Lines { by_ids: reading.by_ids, others_unread: reading.by_ids && self.files.iter().any(unread) }
+        let (by_ids, is_live) = (file.reading.by_ids, file.is_live);
+        let unread = |f: &Followed| f.live_path == file.live_path && !f.is_live && f.reading.has_unread();
+        let others_unread = self.is_more || by_ids && self.files.iter().any(unread);
+        file.ids_until == Micros::MAX && !need_ids_to_the_end(is_live, by_ids, others_unread)
     }
 
     /// Lets such logs be read by ids only until they are past what is loaded. The database's answer must cover every
@@ -571,9 +566,7 @@ impl Follow {
             self.kept.remove(&found.key);
         }
         match (reading, state, action) {
-            (Some(reading), _, Action::Read { ids_to_the_end }) => {
-                self.read(*reading, found, ids_to_the_end)?;
-            }
+            (Some(reading), _, Action::Read) => self.read(*reading, found),
             (Some(reading), State::Copy { of, has_more, .. }, _) => {
                 if let Some(read) = self.files.iter().find(|f| f.reading.file_id() == of) {
                     self.progress.note(found.key, reading.stands_as_copy(&read.reading, has_more));
@@ -610,12 +603,12 @@ impl Follow {
             let has_more = reading.has_more_than(read.reading.read_offset());
             return (Identity::Copy { of, reader: self.reader(of), has_more }, Some(reading));
         }
-        (Identity::Readable(self.lines(&reading, &found.live_path)), Some(reading))
+        (Identity::Readable, Some(reading))
     }
 
-    /// Reads a file from now on.
-    fn read(&mut self, reading: Reading, found: &Found, ids_to_the_end: bool) -> Result<(), Interrupted> {
-        let ids_until = if ids_to_the_end { Micros::MAX } else { self.store.loaded_until()? };
+    /// Reads a file from now on, by ids to its end: what another file of its log still has to hand over, of those, too, that
+    /// are opened after it, may stand in this one.
+    fn read(&mut self, reading: Reading, found: &Found) {
         let is_live = found.sight.is_live();
         let (path, offset) = (found.path.display(), reading.offset());
         if is_live {
@@ -625,8 +618,7 @@ impl Follow {
         }
         self.progress.note(found.key, reading.stands());
         let live_path = found.live_path.clone();
-        self.files.push(Followed { reading, live_path, is_live, ids_until });
-        Ok(())
+        self.files.push(Followed { reading, live_path, is_live, ids_until: Micros::MAX });
     }
 
     /// What is there and not loaded to its end, as of the last look.

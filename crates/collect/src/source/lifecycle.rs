@@ -30,6 +30,9 @@ use alt_line::checkpoint::Head;
 use alt_line::hit::Micros;
 use alt_store::files::Stamp;
 
+#[cfg(test)]
+mod model;
+
 /// A deleted file is done with once nobody wrote to it for so long, whether a log follows it or not: its descriptor holds
 /// its room on the disk.
 const DELETED_STILL: Micros = 24 * 3600 * 1_000_000;
@@ -228,23 +231,14 @@ pub enum Identity {
         has_more: bool,
     },
     /// There is something to read, now or later.
-    Readable(Lines),
+    Readable,
 }
 
-/// What is known of the lines of a file that is, or may be, read.
-#[derive(Debug, Clone, Copy)]
-pub struct Lines {
-    /// No checkpoint proves that they are new: they are held against ids.
-    pub by_ids: bool,
-    /// Another file of the log has lines that were not read: they may be the same.
-    pub others_unread: bool,
-}
-
-impl Lines {
-    /// Whether they are held against ids to the end; else only until they are later than all that is loaded.
-    pub fn need_ids_to_the_end(self, is_live: bool) -> bool {
-        !is_live || !self.by_ids || self.others_unread
-    }
+/// Whether the lines of a file are held against ids to its end; else only until they are later than all that is loaded.
+/// `by_ids`: no checkpoint proves that they are new. `others_unread`: another file of the log has, or may have, lines that
+/// were not read, and they may be the same.
+pub fn need_ids_to_the_end(is_live: bool, by_ids: bool, others_unread: bool) -> bool {
+    !is_live || !by_ids || others_unread
 }
 
 /// What the reader of a file meets after all that it has read of it.
@@ -310,10 +304,7 @@ pub enum Action {
     /// Look again, as soon as what was read is committed.
     LookAgain,
     /// Open it: read on where it stands.
-    Read {
-        /// Its lines are held against ids to the end; else until they are later than what is loaded.
-        ids_to_the_end: bool,
-    },
+    Read,
     /// Read on, and leave a last line without a newline.
     ReadOn,
     /// Read it to its end, and seal it.
@@ -406,10 +397,7 @@ fn identified(
             return (state, Action::IdentifyAsAnother(of));
         }
         Identity::Copy { of, has_more, .. } => State::Copy { stamp, of, has_more },
-        Identity::Readable(lines) => {
-            let ids_to_the_end = lines.need_ids_to_the_end(sight.is_live());
-            return (State::Open, Action::Read { ids_to_the_end });
-        }
+        Identity::Readable => return (State::Open, Action::Read),
     };
     (state, Action::Leave)
 }
