@@ -26,7 +26,8 @@ use jiff::tz::TimeZone;
 
 pub use aside::Aside;
 
-use crate::source::follow::{End, Follow};
+use crate::source::follow::Follow;
+use crate::source::lifecycle::Action;
 use crate::source::reading::{Next, Reading, Step, WrittenOver};
 use suspicion::{Stretch, Suspicion};
 
@@ -554,7 +555,7 @@ fn turn(follow: &mut Follow, loader: &mut Loader, next_look: &mut Instant) -> Re
             loader.hand_over()?;
             all = follow.open(new)?;
         }
-        if follow.asks_on_in_vain() {
+        if all && follow.asks_on_in_vain() {
             loader.hand_over()?;
             follow.ask_no_longer_than_loaded()?;
         }
@@ -567,16 +568,13 @@ fn turn(follow: &mut Follow, loader: &mut Loader, next_look: &mut Instant) -> Re
     let mut progress = false;
     let mut index = 0;
     while index < follow.files.len() {
-        let finish = match follow.end(index) {
-            End::Open => false,
-            End::Finished => true,
-            End::Later => {
-                follow.close(index, None);
-                continue;
-            }
-        };
+        let action = follow.next(index);
+        if action == Action::Close {
+            follow.close(index, None);
+            continue;
+        }
         let file = &mut follow.files[index];
-        match loader.read(&mut file.reading, file.ids_until, finish) {
+        match loader.read(&mut file.reading, file.ids_until, action == Action::Seal) {
             Ok(moved) => {
                 file.reading.tell_rest();
                 progress |= moved && !file.reading.is_at_end();

@@ -1,4 +1,5 @@
-//! The files of one source, live and rotated: finds them, keeps them open, knows when each is finished.
+//! The files of one source, live and rotated: finds them, holds them against the checkpoints, keeps them open. What becomes
+//! of each, [`lifecycle`](super::lifecycle) decides.
 //!
 //! Right because it looks, not because it is told. At every look the directories say which files there are;
 //! each one not known is opened and identified by its own bytes. A file that is open is known by its inode,
@@ -18,6 +19,10 @@ use alt_process::clock;
 use alt_store::files::{Reached, Stamp};
 use alt_store::writer::{Interrupted, Store};
 
+use super::lifecycle::{
+    Action, Ahead, Closing, Held, Identity, Location, Moment, Observation, Reader, Sight, State, Terms,
+    may_be_one, need_ids_to_the_end, step,
+};
 use super::logs::{Files, LogFile, Place, is_absent};
 use super::progress::{Progress, Stands};
 use super::reading::{Belongs, Choice, Identified, Opened, Reading};
@@ -31,43 +36,26 @@ const ROTATED_OPEN_MAX: usize = 4;
 /// Time after which rotated files wait for the next look: unpacking one may take long, and live logs wait.
 const OPEN_TIME: Duration = Duration::from_millis(50);
 
-/// A deleted file is done with once nobody wrote to it for so long, whether a log follows it or not: its descriptor holds
-/// its room on the disk.
-const DELETED_STILL: Duration = Duration::from_secs(24 * 3600);
-
-/// What is known of a file that is not open.
-#[derive(Debug, Clone, Copy)]
-enum Known {
-    /// Loaded and sealed, as long as it stays as it is.
-    Done(Stamp),
-    /// Nothing to do until it is touched: it has no line yet, broke off, or was read to its end; or until it is
-    /// complete, where it was not when that was seen.
-    Untouched { stamp: Stamp, complete: bool },
-    /// A copy of a file that is being read; whether it had more than was read of that.
-    Copy { stamp: Stamp, of: i32, has_more: bool },
-    /// Has less than is loaded of the file that it begins like, since that time.
-    Short { stamp: Stamp, of: i32, since: Micros },
-}
-
-fn is_older(since: Micros, than: Duration) -> bool {
-    clock::now() - since > Micros::try_from(than.as_micros()).unwrap_or(Micros::MAX)
-}
-
 /// Whether there is a file that something was written to.
 fn has_lines(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|m| m.len() > 0)
 }
 
-/// A file in the source's directories.
+/// A file of the source.
 #[derive(Debug)]
-pub struct Found {
+struct Found {
     key: Key,
     path: PathBuf,
     /// The live path that it is, or is a sibling of.
     live_path: PathBuf,
-    is_live: bool,
-    is_deleted: bool,
-    stamp: Stamp,
+    sight: Sight,
+}
+
+/// A file that is to be held against the checkpoints.
+#[derive(Debug)]
+pub struct Due {
+    found: Found,
+    terms: Terms,
 }
 
 /// A plain file that is not read now, and may have no name.
@@ -106,7 +94,8 @@ pub struct Follow {
     looked: bool,
     /// What is being read: rotated files, oldest first, then live ones.
     pub files: Vec<Followed>,
-    known: HashMap<Key, Known>,
+    /// What the files are that are not read; one that is not here is new.
+    known: HashMap<Key, State>,
     /// What is not to be lost with its name.
     kept: HashMap<Key, Kept>,
     /// How long live logs were when they were last seen.
@@ -117,17 +106,6 @@ pub struct Follow {
     /// Configured paths at which no log was ever seen, and whether that was said.
     unseen: Vec<String>,
     said_unseen: bool,
-}
-
-/// How a file ends, as far as can be told now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// There is or may be more.
-    Open,
-    /// Read to its end: to be sealed.
-    Finished,
-    /// It ends where it should not; to be opened again when it has changed or stood still.
-    Later,
 }
 
 impl Follow {
@@ -178,27 +156,59 @@ impl Follow {
         self.kept.insert(reading.key, Kept { file, path: reading.path, live_path, reached, is_sealed });
     }
 
-    /// Adds those to what was found that have no name there any more. What is committed to its end is let go when it is sealed,
-    /// or has a name and was looked at since everything was forgotten.
-    fn add_kept(&mut self, found: &mut HashMap<Key, Found>) {
-        let open: HashSet<Key> = self.files.iter().map(|f| f.reading.key).collect();
-        self.kept.retain(|key, kept| {
+    /// What a file is.
+    fn state(&self, key: Key) -> State {
+        if self.files.iter().any(|f| f.reading.key == key) {
+            return State::Open;
+        }
+        self.known.get(&key).copied().unwrap_or(State::New)
+    }
+
+    /// Notes what a file is that is not read, or not yet.
+    fn set(&mut self, key: Key, state: State) {
+        match state {
+            State::New | State::Open => _ = self.known.remove(&key),
+            known => _ = self.known.insert(key, known),
+        }
+        if let Some(stamp) = state.settled() {
+            self.progress.note(key, Stands::Settled(u64::try_from(stamp.size).unwrap_or_default()));
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        let seal_after = Micros::try_from(self.place.seal_after.as_micros()).unwrap_or(Micros::MAX);
+        Moment { now: clock::now(), seal_after, is_final: self.store.is_final() }
+    }
+
+    /// Adds those to what was found that have no name there any more, and lets go of what needs not be kept. `begun` are
+    /// live paths whose logs have lines.
+    fn add_kept(&mut self, found: &mut HashMap<Key, Found>, begun: &HashSet<PathBuf>) {
+        let mut all = std::mem::take(&mut self.kept);
+        all.retain(|key, kept| {
             let Ok(metadata) = kept.file.metadata() else { return false };
-            let is_known = found.contains_key(key) && self.known.contains_key(key);
-            let is_committed = kept.reached.as_ref().is_none_or(|to| to.bytes() >= metadata.len());
-            if open.contains(key) || is_committed && (is_known || kept.is_sealed) {
+            let held = Held {
+                state: self.state(*key),
+                has_name: found.contains_key(key),
+                is_committed: kept.reached.as_ref().is_none_or(|to| to.bytes() >= metadata.len()),
+                is_sealed: kept.is_sealed,
+            };
+            if !held.is_kept() {
                 return false;
             }
+            let has_successor = begun.contains(&kept.live_path);
+            let location = match metadata.nlink() {
+                0 => Location::Deleted { has_successor },
+                _ => Location::Rotated { has_successor },
+            };
             found.entry(*key).or_insert_with(|| Found {
                 key: *key,
                 path: kept.path.clone(),
                 live_path: kept.live_path.clone(),
-                is_live: false,
-                is_deleted: metadata.nlink() == 0,
-                stamp: Stamp::of(&metadata),
+                sight: Sight { stamp: Stamp::of(&metadata), location },
             });
             true
         });
+        self.kept = all;
     }
 
     /// Whether a look is due before its time.
@@ -207,7 +217,7 @@ impl Follow {
     }
 
     /// Looks at the directories: notes what moved, and returns what is new, for [`Follow::open`].
-    pub fn look(&mut self) -> Vec<Found> {
+    pub fn look(&mut self) -> Vec<Due> {
         self.looked = true;
         let mut found = self.find();
         self.say_unseen();
@@ -223,7 +233,7 @@ impl Follow {
                     if followed.reading.path != now.path {
                         followed.reading.moved_to(&now.path);
                     }
-                    followed.is_live = now.is_live;
+                    followed.is_live = now.sight.is_live();
                     followed.live_path = now.live_path;
                 }
                 // Deleted, or moved where nobody looks: its descriptor still has it.
@@ -234,27 +244,80 @@ impl Follow {
         self.files.retain(|f| !f.reading.was_cut());
         self.make_way(&found);
 
-        let mut new: Vec<Found> = found.into_values().filter(|f| self.is_due(f.key, f)).collect();
+        let due = |found: Found| match self.ask(&found) {
+            Action::Identify(terms) => Some(Due { found, terms }),
+            _ => None,
+        };
+        let mut new: Vec<Due> = found.into_values().filter_map(due).collect();
         // Live files first, because of two with one content the live one is to be read; then rotated files in
         // the order in which they were written; within one age the plain before the compressed copy. What could not
         // be opened the last time does not hold up the others.
-        let failed = |f: &Found| self.unopened.contains_key(&f.path);
-        new.sort_by_cached_key(|f| (!f.is_live, failed(f), f.stamp.modified, f.path.as_os_str().len()));
-        let rotated = new.iter().filter(|f| !f.is_live).count();
+        let failed = |due: &Due| self.unopened.contains_key(&due.found.path);
+        new.sort_by_cached_key(|due| {
+            let Found { path, sight, .. } = &due.found;
+            (!sight.is_live(), failed(due), sight.stamp.modified, path.as_os_str().len())
+        });
+        let rotated = new.iter().filter(|due| !due.found.sight.is_live()).count();
         let room = self.make_room(rotated.min(ROTATED_OPEN_MAX));
         let later = new.split_off(new.len() - rotated + rotated.min(room));
-        self.is_more = later.iter().any(|f| !self.unopened.contains_key(&f.path));
+        self.is_more = later.iter().any(|due| !self.unopened.contains_key(&due.found.path));
         new
+    }
+
+    /// What is to be done with a file that is not read.
+    fn ask(&self, found: &Found) -> Action {
+        let state = self.known.get(&found.key).copied().unwrap_or(State::New);
+        let reader = match state {
+            State::Copy { of, .. } | State::Short { of, .. } => self.reader(of),
+            _ => Reader::None,
+        };
+        step(state, Observation::Seen(found.sight, reader), &self.moment()).1
+    }
+
+    /// How the file with this key of `log_files` is read.
+    fn reader(&self, file_id: i32) -> Reader {
+        let index = self.files.iter().position(|f| f.reading.file_id() == file_id);
+        index.map_or(Reader::None, |index| self.reader_at(index))
+    }
+
+    fn reader_at(&self, index: usize) -> Reader {
+        Reader::of(self.ahead(index), self.files[index].reading.has_unread(), &self.moment())
+    }
+
+    /// What stands ahead of the reader of a file.
+    fn ahead(&self, index: usize) -> Ahead {
+        let Followed { reading, live_path, is_live, .. } = &self.files[index];
+        if !reading.is_at_end() {
+            return Ahead::More;
+        }
+        if reading.packed {
+            let is_within_line = reading.has_rest();
+            return Ahead::PackedEnd { modified: reading.stamp.modified, is_within_line };
+        }
+        if *is_live {
+            return Ahead::PlainEnd(Sight { stamp: reading.stamp, location: Location::Live });
+        }
+        let has_successor = has_lines(live_path);
+        let rotated = Location::Rotated { has_successor };
+        let (stamp, location) = match reading.metadata() {
+            Some(Ok(now)) if now.nlink() == 0 => (Stamp::of(&now), Location::Deleted { has_successor }),
+            Some(Ok(now)) => (Stamp::of(&now), rotated),
+            _ => (Stamp { modified: clock::now(), ..reading.stamp }, rotated),
+        };
+        Ahead::PlainEnd(Sight { stamp, location })
+    }
+
+    /// What is to be done with a file that is read.
+    pub fn next(&self, index: usize) -> Action {
+        step(State::Open, Observation::Turn(self.ahead(index)), &self.moment()).1
     }
 
     /// Closes a rotated file that is read to its end where a copy of it has more: one of both is read at a time, and
     /// without a live log a rotated file is not finished.
     fn make_way(&mut self, found: &HashMap<Key, Found>) {
         for found in found.values() {
-            let Some(Known::Copy { of, has_more: true, .. }) = self.known.get(&found.key) else { continue };
-            let Some(index) = self.files.iter().position(|f| f.reading.file_id() == *of) else { continue };
-            let file = &self.files[index];
-            if !file.is_live && file.reading.is_at_end() && self.end(index) == End::Open {
+            let Action::MakeWay(of) = self.ask(found) else { continue };
+            if let Some(index) = self.files.iter().position(|f| f.reading.file_id() == of) {
                 self.close(index, None);
             }
         }
@@ -267,8 +330,7 @@ impl Follow {
         let mut room = ROTATED_OPEN_MAX.saturating_sub(open);
         let mut index = 0;
         while room < wanted && index < self.files.len() {
-            let file = &self.files[index];
-            if file.is_live || !file.reading.is_at_end() || self.end(index) != End::Open {
+            if self.reader_at(index) != Reader::AtRotatedEnd {
                 index += 1;
                 continue;
             }
@@ -284,12 +346,12 @@ impl Follow {
     ///
     /// # Errors
     /// The database's answers no longer hold.
-    pub fn open(&mut self, new: Vec<Found>) -> Result<bool, Interrupted> {
+    pub fn open(&mut self, new: Vec<Due>) -> Result<bool, Interrupted> {
         let start = Instant::now();
         let mut all = true;
-        for found in new {
-            if found.is_live || start.elapsed() < OPEN_TIME {
-                all &= self.open_one(found)?;
+        for due in new {
+            if due.found.sight.is_live() || start.elapsed() < OPEN_TIME {
+                all &= self.open_one(&due)?;
             } else {
                 all = false;
             }
@@ -298,15 +360,17 @@ impl Follow {
         Ok(all)
     }
 
-    /// Whether a live log is read by ids without an end because of what other files of it had to hand over, and they have
-    /// nothing any more.
+    /// Whether a live log is read by ids without an end because of what other files of it may have to hand over, and they
+    /// have nothing, or nothing any more. Only where all files that were found are known.
     pub fn asks_on_in_vain(&self) -> bool {
         self.files.iter().any(|f| self.is_asked_on_in_vain(f))
     }
 
     fn is_asked_on_in_vain(&self, file: &Followed) -> bool {
+        let (by_ids, is_live) = (file.reading.by_ids, file.is_live);
         let unread = |f: &Followed| f.live_path == file.live_path && !f.is_live && f.reading.has_unread();
-        file.is_live && file.reading.by_ids && file.ids_until == Micros::MAX && !self.files.iter().any(unread)
+        let others_unread = self.is_more || by_ids && self.files.iter().any(unread);
+        file.ids_until == Micros::MAX && !need_ids_to_the_end(is_live, by_ids, others_unread)
     }
 
     /// Lets such logs be read by ids only until they are past what is loaded. The database's answer must cover every
@@ -353,67 +417,6 @@ impl Follow {
         self.progress.caught_up()
     }
 
-    /// Notes what is known of a file that is not read.
-    fn note(&mut self, key: Key, known: Known) {
-        self.known.insert(key, known);
-        let stamp = match known {
-            Known::Done(stamp) | Known::Untouched { stamp, .. } | Known::Short { stamp, .. } => stamp,
-            Known::Copy { .. } => return,
-        };
-        self.progress.note(key, Stands::Settled(u64::try_from(stamp.size).unwrap_or_default()));
-    }
-
-    fn is_due(&self, key: Key, found: &Found) -> bool {
-        let is_read = |id: i32| self.files.iter().any(|f| f.reading.file_id() == id);
-        match self.known.get(&key) {
-            None => true,
-            Some(Known::Done(stamp)) => *stamp != found.stamp,
-            Some(Known::Untouched { stamp, complete }) => {
-                *stamp != found.stamp || (!complete && self.is_complete(found))
-            }
-            // Its reader, where that waits at its end, makes way if there is more now.
-            Some(Known::Copy { stamp, of, has_more }) => {
-                let waits = |f: &Followed| f.reading.file_id() == *of && !f.is_live && f.reading.is_at_end();
-                !is_read(*of)
-                    || *stamp != found.stamp && self.files.iter().any(waits)
-                    || (*has_more || *stamp != found.stamp) && self.is_held_up(found, *of)
-            }
-            Some(Known::Short { stamp, of, since }) => {
-                // A log that is not a copy under way is not held up for another file: ids make it safe to read.
-                let settled = found.is_live || self.stood_still(found.stamp.modified);
-                let waited = settled && self.stood_still(*since) || self.store.is_final();
-                waited || (*stamp != found.stamp && (found.is_live || !is_read(*of)))
-            }
-        }
-    }
-
-    /// Whether a file that begins like the live one `of`, and has more than that, has waited for long enough: it stands
-    /// still, and the live one was read to its end. So it is another one, and ids make it safe to read.
-    fn is_held_up(&self, found: &Found, of: i32) -> bool {
-        let ends = |f: &Followed| {
-            f.reading.file_id() == of && f.is_live && f.reading.is_at_end() && !f.reading.has_unread()
-        };
-        self.stood_still(found.stamp.modified) && self.files.iter().any(ends)
-    }
-
-    /// Whether a file will not grow any more.
-    fn is_complete(&self, found: &Found) -> bool {
-        let has_ended = || self.has_ended(&found.live_path, found.stamp.modified, || found.is_deleted);
-        self.store.is_final() || !found.is_live && has_ended()
-    }
-
-    /// Whether a file that is not live will not grow any more: its successor has lines, and it stood still; or it is deleted,
-    /// and stood still for long.
-    fn has_ended(&self, live_path: &Path, modified: Micros, is_deleted: impl FnOnce() -> bool) -> bool {
-        has_lines(live_path) && self.stood_still(modified)
-            || is_older(modified, DELETED_STILL) && is_deleted()
-    }
-
-    /// Whether what was so at `since` has been so for long enough.
-    fn stood_still(&self, since: Micros) -> bool {
-        is_older(since, self.place.seal_after)
-    }
-
     /// All files of the source that are there, by inode.
     fn find(&mut self) -> HashMap<Key, Found> {
         let live = self.place.logs.look();
@@ -421,13 +424,17 @@ impl Follow {
         for directory in live.directories(self.place.source) {
             self.watch.cover(directory);
         }
+        let begun = files.iter().filter(|file| file.is_live && file.stamp.size > 0);
+        let begun: HashSet<PathBuf> = begun.map(|file| file.live_path.clone()).collect();
         let mut found = HashMap::new();
         for LogFile { key, path, live_path, is_live, stamp } in files {
-            let file = Found { key, path, live_path, is_live, is_deleted: false, stamp };
-            found.entry(key).or_insert(file);
+            let has_successor = begun.contains(&live_path);
+            let location = if is_live { Location::Live } else { Location::Rotated { has_successor } };
+            let sight = Sight { stamp, location };
+            found.entry(key).or_insert(Found { key, path, live_path, sight });
         }
         self.complain(problems);
-        self.add_kept(&mut found);
+        self.add_kept(&mut found, &begun);
         found
     }
 
@@ -449,8 +456,8 @@ impl Follow {
             .filter(|f| !f.reading.packed)
             .map(|f| (f.reading.key, f.reading.read_offset()))
             .collect();
-        let length = |f: &Found| u64::try_from(f.stamp.size).unwrap_or_default();
-        for f in found.values().filter(|f| f.is_live) {
+        let length = |f: &Found| u64::try_from(f.sight.stamp.size).unwrap_or_default();
+        for f in found.values().filter(|f| f.sight.is_live()) {
             let before = self.lengths.get(&f.key).max(read.get(&f.key)).copied().unwrap_or_default();
             if length(f) < before {
                 tracing::warn!(
@@ -460,7 +467,7 @@ impl Follow {
                 );
             }
         }
-        self.lengths = found.values().filter(|f| f.is_live).map(|f| (f.key, length(f))).collect();
+        self.lengths = found.values().filter(|f| f.sight.is_live()).map(|f| (f.key, length(f))).collect();
     }
 
     /// Says once what cannot be read, and once that it can be again.
@@ -477,21 +484,28 @@ impl Follow {
         self.complained = problems;
     }
 
-    fn open_one(&mut self, found: Found) -> Result<bool, Interrupted> {
-        let Some(opened) = self.open_file(&found) else { return Ok(true) };
-        let (key, path, live_path) = (found.key, found.path.clone(), found.live_path.clone());
+    /// Opens a file. `false`: it has to wait for another; look again at once.
+    fn open_one(&mut self, due: &Due) -> Result<bool, Interrupted> {
+        let found = &due.found;
+        let Some(opened) = self.open_file(found) else { return Ok(true) };
         let file = opened.plain();
-        let identified = self.identify(&[], opened, found);
-        let Some(file) = file else { return identified };
+        let action = self.identify(&[], opened, due);
+        let is_done = action.map(|action| action != Action::LookAgain);
+        let Some(file) = file else { return is_done };
         let is_deleted = file.metadata().is_ok_and(|now| now.nlink() == 0);
-        let known = self.known.get(&key);
-        let is_settled = matches!(known, Some(Known::Done(_) | Known::Untouched { complete: true, .. }));
+        let state = self.state(found.key);
+        let is_wanted = !state.is_over() && !matches!(state, State::Broken(_));
         // Nobody knows yet what it is, or it has lost its name since it was found.
-        if identified != Ok(true) || is_deleted && !is_settled {
-            let kept = Kept { file: Arc::new(file), path, live_path, reached: None, is_sealed: false };
-            self.kept.entry(key).or_insert(kept);
+        if is_done != Ok(true) || is_deleted && is_wanted {
+            self.kept.entry(found.key).or_insert(Kept {
+                file: Arc::new(file),
+                path: found.path.clone(),
+                live_path: found.live_path.clone(),
+                reached: None,
+                is_sealed: false,
+            });
         }
-        identified
+        is_done
     }
 
     /// `None`: it cannot be opened now, or is another by now.
@@ -513,136 +527,109 @@ impl Follow {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
             Err(e) => {
                 self.cannot_open(&found.path, &e);
-                if self.store.is_final() {
-                    self.note(found.key, Known::Untouched { stamp: found.stamp, complete: true });
-                }
+                let state = self.state(found.key);
+                self.set(found.key, step(state, Observation::Unopened(found.sight), &self.moment()).0);
                 None
             }
         }
     }
 
     /// Holds a file against the checkpoints; it is not to be taken for any with these keys of `log_files`.
-    fn identify(&mut self, others: &[i32], opened: Opened, found: Found) -> Result<bool, Interrupted> {
-        let key = found.key;
-        // A file that stays cut short is one of its own: it is read with ids.
-        let complete = self.is_complete(&found);
-        let short_since = match self.known.get(&key) {
-            Some(Known::Short { since, .. }) if found.is_live || self.stood_still(found.stamp.modified) => {
-                Some(*since)
-            }
-            _ => None,
-        };
-        let stood_short = short_since.is_some_and(|since| self.stood_still(since)) || self.store.is_final();
+    fn identify(&mut self, others: &[i32], opened: Opened, due: &Due) -> Result<Action, Interrupted> {
+        let Due { found, terms } = due;
         let belongs =
             Belongs { source: found.live_path.to_string_lossy().into_owned(), ..self.belongs.clone() };
-        let choice =
-            Choice { fork_if_shorter: stood_short, complete, unloaded_too: false, other_than: others };
+        let choice = Choice {
+            complete: terms.is_complete,
+            fork_if_shorter: terms.is_own_if_short,
+            unloaded_too: false,
+            other_than: others,
+        };
         let is_packed = opened.is_packed();
         let identified = match opened.identify(&belongs, choice, &self.store) {
-            Ok(identified) => identified?,
+            Ok(identified) => Some(identified?),
             Err(e) => {
                 // A compressed file that is being written ends early: look again when it has grown.
                 self.cannot_open(&found.path, &e);
-                self.known.insert(key, Known::Untouched { stamp: found.stamp, complete: true });
-                return Ok(true);
+                None
             }
         };
-        match identified {
-            // Packed, and nothing in it.
-            Identified::TooShort if is_packed => {
-                self.note(key, Known::Done(found.stamp));
-            }
-            Identified::TooShort => {
-                if complete {
-                    self.kept.remove(&key);
-                }
-                self.note(key, Known::Untouched { stamp: found.stamp, complete });
-            }
-            Identified::Done { .. } => {
-                self.kept.remove(&key);
-                self.note(key, Known::Done(found.stamp));
-            }
-            Identified::Shorter { file_id } => {
-                let since = short_since.unwrap_or_else(clock::now);
-                self.note(key, Known::Short { stamp: found.stamp, of: file_id, since });
-            }
-            Identified::Reading(mut reading) => {
-                let collides = |f: &Followed| {
-                    let (one, other) = (f.reading.head(), reading.head());
-                    f.reading.is_new()
-                        && (one.proof == other.proof
-                            || (f.live_path == found.live_path && !(one.has_id && other.has_id)))
-                };
-                if reading.is_new() && self.files.iter().any(collides) {
-                    // Whether they are one file can only be told once the first has its checkpoint.
-                    self.known.remove(&key);
-                    return Ok(false);
-                }
-                if let Some(read) = self.files.iter().find(|f| f.reading.file_id() == reading.file_id()) {
-                    // A copy. One is read at a time.
-                    let of = reading.file_id();
-                    let has_more = reading.has_more_than(read.reading.read_offset());
-                    if has_more && self.is_held_up(&found, of) {
-                        let Some(again) = self.open_file(&found) else { return Ok(true) };
-                        return self.identify(&[others, &[of]].concat(), again, found);
-                    }
-                    self.progress.note(key, reading.stands_as_copy(&read.reading, has_more));
-                    self.note(key, Known::Copy { stamp: found.stamp, of, has_more });
-                    return Ok(true);
-                }
-                self.known.remove(&key);
-                // What another file of this log still has to hand over may stand in this one, too.
-                let unread = |f: &Followed| f.live_path == found.live_path && f.reading.has_unread();
-                let asks_on = !found.is_live || !reading.by_ids || self.files.iter().any(unread);
-                let ids_until = if asks_on { Micros::MAX } else { self.store.loaded_until()? };
-                let (path, offset) = (found.path.display(), reading.offset());
-                if found.is_live {
-                    tracing::info!(%path, offset, "reading");
-                } else {
-                    tracing::debug!(%path, offset, ids = reading.by_ids, "reading a rotated file");
-                }
-                self.progress.note(key, reading.stands());
-                self.files.push(Followed {
-                    reading: *reading,
-                    live_path: found.live_path,
-                    is_live: found.is_live,
-                    ids_until,
-                });
-            }
+        let (identity, reading) = self.identity(identified, is_packed, found);
+        let observation = Observation::Identified(found.sight, *terms, identity);
+        let (state, action) = step(self.state(found.key), observation, &self.moment());
+        if let Action::IdentifyAsAnother(of) = action {
+            let Some(again) = self.open_file(found) else { return Ok(Action::Leave) };
+            return self.identify(&[others, &[of]].concat(), again, due);
         }
-        Ok(true)
+        self.set(found.key, state);
+        if state.is_over() {
+            self.kept.remove(&found.key);
+        }
+        match (reading, state, action) {
+            (Some(reading), _, Action::Read) => self.read(*reading, found),
+            (Some(reading), State::Copy { of, has_more, .. }, _) => {
+                if let Some(read) = self.files.iter().find(|f| f.reading.file_id() == of) {
+                    self.progress.note(found.key, reading.stands_as_copy(&read.reading, has_more));
+                }
+            }
+            _ => {}
+        }
+        Ok(action)
     }
 
-    /// Whether a file is at its end for good.
-    pub fn end(&self, index: usize) -> End {
-        let file = &self.files[index];
-        if !file.reading.is_at_end() {
-            return End::Open;
+    /// What a file was identified as, among those that are read; `None`: it cannot be read.
+    fn identity(
+        &self,
+        identified: Option<Identified>,
+        is_packed: bool,
+        found: &Found,
+    ) -> (Identity, Option<Box<Reading>>) {
+        let mut reading = match identified {
+            None => return (Identity::Unreadable, None),
+            Some(Identified::TooShort) => return (Identity::TooShort { is_packed }, None),
+            Some(Identified::Done { .. }) => return (Identity::Done, None),
+            Some(Identified::Shorter { file_id }) => return (Identity::Shorter(file_id), None),
+            Some(Identified::Reading(reading)) => reading,
+        };
+        let is_unclear = |f: &Followed| {
+            let is_one_log = f.live_path == found.live_path;
+            f.reading.is_new() && may_be_one(&f.reading.head(), &reading.head(), is_one_log)
+        };
+        if reading.is_new() && self.files.iter().any(is_unclear) {
+            return (Identity::Unclear, None);
         }
-        if self.store.is_final() {
-            return End::Finished;
+        let of = reading.file_id();
+        if let Some(read) = self.files.iter().find(|f| f.reading.file_id() == of) {
+            let has_more = reading.has_more_than(read.reading.read_offset());
+            return (Identity::Copy { of, reader: self.reader(of), has_more }, Some(reading));
         }
-        if file.reading.packed {
-            // One that ends within a line may still be written to, at the end of a member.
-            let whole = !file.reading.has_rest() || self.stood_still(file.reading.stamp.modified);
-            return if whole { End::Finished } else { End::Later };
+        (Identity::Readable, Some(reading))
+    }
+
+    /// Reads a file from now on, by ids to its end: what another file of its log still has to hand over, of those, too, that
+    /// are opened after it, may stand in this one.
+    fn read(&mut self, reading: Reading, found: &Found) {
+        let is_live = found.sight.is_live();
+        let (path, offset) = (found.path.display(), reading.offset());
+        if is_live {
+            tracing::info!(%path, offset, "reading");
+        } else {
+            tracing::debug!(%path, offset, ids = reading.by_ids, "reading a rotated file");
         }
-        let is_deleted = || matches!(file.reading.metadata(), Some(Ok(now)) if now.nlink() == 0);
-        let finished = !file.is_live && self.has_ended(&file.live_path, file.reading.modified(), is_deleted);
-        if finished { End::Finished } else { End::Open }
+        self.progress.note(found.key, reading.stands());
+        let live_path = found.live_path.clone();
+        self.files.push(Followed { reading, live_path, is_live, ids_until: Micros::MAX });
     }
 
     /// What is there and not loaded to its end, as of the last look.
     pub fn owed(&mut self) -> Vec<PathBuf> {
         let found = self.find();
-        let is_done = |found: &Found| {
-            found.stamp.size == 0
-                || matches!(self.known.get(&found.key), Some(Known::Done(stamp)) if *stamp == found.stamp)
-        };
-        let owed = found.into_values().filter(|found| !is_done(found)).map(|found| found.path);
+        let is_loaded = |found: &Found| self.state(found.key).is_loaded(found.sight.stamp);
+        let owed: Vec<PathBuf> =
+            found.into_values().filter(|found| !is_loaded(found)).map(|found| found.path).collect();
         // What cannot be looked at may hold anything.
         let unseen = self.complained.keys().chain(self.unopened.keys()).cloned();
-        owed.chain(unseen).collect()
+        owed.into_iter().chain(unseen).collect()
     }
 
     /// Says once that a file cannot be opened.
@@ -659,24 +646,24 @@ impl Follow {
     pub fn close(&mut self, index: usize, error: Option<&std::io::Error>) {
         let file = self.files.remove(index);
         let reading = &file.reading;
-        let seen = match reading.metadata() {
+        let read = match reading.metadata() {
             // What was written since the last read is not forgotten with the file.
-            Some(Ok(now)) if now.len() == reading.read_offset() => Stamp::of(&now),
-            _ => reading.stamp,
+            Some(Ok(now)) if now.len() == reading.read_offset() => Some(Stamp::of(&now)),
+            _ => None,
         };
         if let Some(error) = error {
             tracing::warn!(
                 path = %reading.path.display(), offset = reading.offset(), %error,
                 "cannot be read on: looking again when it changes"
             );
-            // What is missing of it goes on to be missing.
-            self.known.insert(reading.key, Known::Untouched { stamp: reading.stamp, complete: true });
-        } else if reading.sealed {
-            // Once its last section is committed; until then it stands as it stood.
-            self.known.insert(reading.key, Known::Done(seen));
-        } else {
-            self.note(reading.key, Known::Untouched { stamp: seen, complete: false });
         }
+        let why = match error {
+            Some(_) => Closing::Breaks,
+            None if reading.sealed => Closing::Sealed,
+            None => Closing::Waits,
+        };
+        let observation = Observation::Closed { why, opened: reading.stamp, read };
+        self.set(reading.key, step(State::Open, observation, &self.moment()).0);
         if error.is_none() {
             self.keep(file);
         }

@@ -2,6 +2,7 @@
 
 pub mod follow;
 pub mod inputs;
+pub mod lifecycle;
 pub mod logs;
 pub mod progress;
 pub mod reading;

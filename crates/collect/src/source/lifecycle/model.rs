@@ -1,0 +1,286 @@
+//! The lifecycle as a property: whatever happens to a directory, to the daemon and to the database, every line that stands
+//! in a file at the end, or stood in one that was deleted while the daemon had it open, is one row.
+//!
+//! The world is small and in memory: files of numbered lines, checkpoints, rows. Its reader does what the real one does,
+//! and [`step`] decides for both. What is not promised is not drawn, as in the model of the integration tests.
+
+mod database;
+mod disk;
+mod reader;
+
+use super::*;
+use database::{Database, Section};
+use reader::{Kept, Reading};
+
+/// How many sequences are played. Each has its number for its seed, so that a failure is played again by it.
+const SEQUENCES: u64 = 200_000;
+
+/// Rotated files that are open at the same time.
+const ROTATED_OPEN_MAX: usize = 2;
+
+const SEAL_AFTER: Micros = 100;
+
+/// Rounds in which a reader that does its work has loaded everything.
+const ROUNDS: usize = 60;
+
+#[derive(Debug, Clone, Copy)]
+enum Op {
+    /// nginx writes so many lines.
+    Write(u8),
+    /// The log is renamed; nginx goes on in the renamed file for so many lines.
+    Rotate(u8),
+    /// A slow worker writes to the last rotated file that is not packed.
+    Late(u8),
+    CopyTruncate,
+    Cut(u8),
+    /// Emptied, and at once as long as it was or longer.
+    Regrow(u8),
+    /// Deleted; the next line makes it anew.
+    Delete,
+    /// Another inode without one of the lines.
+    Edit(u8),
+    /// A rotated file is packed; `true`: it appears by halves.
+    Pack(u8, bool),
+    DeleteRotated(u8),
+    /// A copy of the log, or of a rotated file, beside it.
+    Duplicate(u8),
+    /// Another file that begins with the same line.
+    Alike(u8),
+    Look(Fate),
+    /// Each file has a turn of so many lines.
+    Turn(u8),
+    Commit(Fate),
+    Stop,
+    Kill(Fate),
+    Wait,
+}
+
+/// What becomes of what is on its way to the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Committed,
+    /// The connection is cut before.
+    Lost,
+    /// The connection is cut behind it: the reader does not know.
+    Unknown,
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % n
+    }
+
+    fn byte(&mut self, n: u64) -> u8 {
+        u8::try_from(self.below(n)).unwrap()
+    }
+
+    fn fate(&mut self) -> Fate {
+        match self.below(8) {
+            0 => Fate::Lost,
+            1 => Fate::Unknown,
+            _ => Fate::Committed,
+        }
+    }
+
+    fn op(&mut self) -> Op {
+        match self.below(60) {
+            0..=8 => Op::Write(1 + self.byte(5)),
+            9..=12 => Op::Rotate(self.byte(3)),
+            13..=14 => Op::Late(1 + self.byte(3)),
+            15..=16 => Op::CopyTruncate,
+            17 => Op::Cut(self.byte(8)),
+            18 => Op::Regrow(self.byte(4)),
+            19 => Op::Delete,
+            20 => Op::Edit(self.byte(8)),
+            21..=23 => Op::Pack(self.byte(8), self.below(2) == 0),
+            24 => Op::DeleteRotated(self.byte(8)),
+            25 => Op::Duplicate(self.byte(8)),
+            26 => Op::Alike(1 + self.byte(4)),
+            27..=36 => Op::Look(self.fate()),
+            37..=46 => Op::Turn(1 + self.byte(6)),
+            47..=51 => Op::Commit(self.fate()),
+            52 => Op::Stop,
+            53..=54 => Op::Kill(self.fate()),
+            _ => Op::Wait,
+        }
+    }
+}
+
+/// A line: its number is its id, and its time.
+type Line = usize;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Name {
+    Live,
+    Rotated,
+    None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Plain,
+    Packed,
+    /// Packed, and it breaks off.
+    Half,
+}
+
+#[derive(Debug)]
+struct File {
+    inode: usize,
+    name: Name,
+    form: Form,
+    lines: Vec<Line>,
+    modified: Micros,
+}
+
+impl File {
+    fn stamp(&self) -> Stamp {
+        let half = i64::from(self.form == Form::Half);
+        Stamp { size: i64::try_from(self.lines.len()).unwrap() * 2 - half, modified: self.modified }
+    }
+}
+
+/// What the database said no longer holds.
+struct Interrupted;
+
+#[derive(Debug, Default)]
+struct World {
+    now: Micros,
+    lines: Line,
+    files: Vec<File>,
+    /// The file that is being packed, and what it is packed from.
+    packing: Option<(usize, usize)>,
+    database: Database,
+    ids: i32,
+    reached: Vec<usize>,
+    states: Vec<(usize, State)>,
+    open: Vec<Reading>,
+    kept: Vec<Kept>,
+    batch: Vec<Section>,
+    in_flight: Vec<Section>,
+    owed: Vec<Line>,
+    is_edited: bool,
+    doubled: Option<Line>,
+}
+
+impl World {
+    fn moment(&self) -> Moment {
+        Moment { now: self.now, seal_after: SEAL_AFTER, is_final: false }
+    }
+
+    fn play(&mut self, op: Op) {
+        self.now += 1;
+        match op {
+            Op::Look(fate) => self.goes_on(|world| world.look(fate)),
+            Op::Turn(n) => self.goes_on(|world| world.turn(usize::from(n))),
+            Op::Commit(fate) => self.goes_on(|world| world.commit(fate)),
+            Op::Stop => {
+                _ = self.settle(Fate::Committed);
+                self.end();
+            }
+            Op::Kill(fate) => {
+                _ = self.commit(fate);
+                self.end();
+            }
+            Op::Wait => self.now += SEAL_AFTER + 10,
+            _ => self.change(op),
+        }
+    }
+
+    /// Does something that needs the database: what that said no longer holds, once it is cut off.
+    fn goes_on(&mut self, work: impl FnOnce(&mut World) -> Result<(), Interrupted>) {
+        if work(self).is_err() {
+            self.forget();
+        }
+    }
+
+    fn state(&self, inode: usize) -> State {
+        if self.open.iter().any(|reading| self.files[reading.file].inode == inode) {
+            return State::Open;
+        }
+        self.states.iter().find(|(of, _)| *of == inode).map_or(State::New, |(_, state)| *state)
+    }
+
+    fn set(&mut self, inode: usize, state: State) {
+        self.states.retain(|(of, _)| *of != inode);
+        if state != State::New && state != State::Open {
+            self.states.push((inode, state));
+        }
+    }
+
+    /// Lets everything come to its end.
+    fn come_to_rest(&mut self) -> Result<(), String> {
+        self.end_packing();
+        // What holds something else, and is as long as what was read of it, is known by what is written behind that, or by
+        // its end.
+        if self.is_edited && !self.has_successor() {
+            self.play(Op::Write(1));
+        }
+        let is_other =
+            |r: &&Reading| !self.has_unread(r) && self.files[r.file].lines.last().copied() != r.last;
+        for file in self.open.iter().filter(is_other).map(|r| r.file).collect::<Vec<_>>() {
+            let lines = self.some_lines(1);
+            self.append(file, &lines);
+        }
+        let named = self.files.iter().filter(|file| file.name != Name::None);
+        let mut there: Vec<Line> = named.flat_map(|file| file.lines.iter().copied()).collect();
+        there.append(&mut self.owed);
+        for _ in 0..ROUNDS {
+            for op in [Op::Look(Fate::Committed), Op::Turn(u8::MAX), Op::Commit(Fate::Committed), Op::Wait] {
+                self.play(op);
+            }
+            if self.in_flight.is_empty() && self.batch.is_empty() && self.database.has(&there) {
+                self.is_edited = false;
+                return self.doubled.map_or(Ok(()), |line| Err(format!("doubled: {line}")));
+            }
+        }
+        Err(format!("lost: {:?}", there.iter().find(|line| !self.database.has(&[**line]))))
+    }
+}
+
+fn check(ops: &[Op]) -> Result<(), String> {
+    let mut world = World::default();
+    for op in ops {
+        world.play(*op);
+    }
+    world.come_to_rest()?;
+    // A restart finds nothing to do.
+    world.play(Op::Stop);
+    world.play(Op::Write(1));
+    world.come_to_rest()
+}
+
+#[test]
+fn whatever_happens_no_line_is_lost_or_doubled() {
+    let threads = 2;
+    let part = |of: u64| {
+        for seed in (0..SEQUENCES).filter(|seed| seed % threads == of) {
+            let mut random = Random(seed);
+            let length = 4 + random.below(28);
+            let mut ops: Vec<Op> = (0..length).map(|_| random.op()).collect();
+            let Err(mut wrong) = check(&ops) else { continue };
+            // What it takes.
+            let mut at = 0;
+            while at < ops.len() {
+                let mut fewer = ops.clone();
+                fewer.remove(at);
+                match check(&fewer) {
+                    Err(said) => (ops, wrong) = (fewer, said),
+                    Ok(()) => at += 1,
+                }
+            }
+            panic!("{wrong} (sequence {seed}), after {ops:#?}");
+        }
+    };
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..threads).map(|of| scope.spawn(move || part(of))).collect();
+        all.into_iter().for_each(|thread| thread.join().unwrap());
+    });
+}
