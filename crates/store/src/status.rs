@@ -1,4 +1,4 @@
-//! How far the files are loaded, for `alt status` and monitoring.
+//! How far the files are loaded, for `alt status`.
 
 use alt_line::checkpoint::Checkpoint;
 use anyhow::Context;
