@@ -48,7 +48,7 @@ impl Waits {
         }
     }
 
-    /// Whether it is the same wait, even if its time is a little later.
+    /// Whether it is the same kind of wait. The times in a clock doubt may differ.
     pub fn is_like(&self, other: &Waits) -> bool {
         match (self, other) {
             (Waits::Clock(a), Waits::Clock(b)) => std::mem::discriminant(a) == std::mem::discriminant(b),

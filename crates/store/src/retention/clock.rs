@@ -264,7 +264,7 @@ fn parameters<'a>(
 /// Records the date that a person has confirmed, and replaces all earlier records.
 ///
 /// # Errors
-/// Both clocks do not show this date, or the database does not accept it.
+/// At least one of the clocks shows another date, or the database does not accept it.
 pub async fn confirm(client: &Client, host: &str, today: Date) -> anyhow::Result<Micros> {
     let (reading, _) = read(client).await?;
     for (whose, time) in [("this machine's", reading.here), ("the database's", reading.there)] {
