@@ -442,7 +442,7 @@ impl Writer {
         }
         self.forget();
         self.shared.beat.fetch_add(1, Ordering::Relaxed);
-        // Dropping the connection also ends what is open in it, so its state is no longer in doubt.
+        // Dropping the connection also discards any open transaction, whose state may be unknown.
         if let Some(client) = self.client.take()
             && !self.options.patient
         {

@@ -94,7 +94,8 @@ pub(super) async fn advance(client: &Client, batch: &Batch, added: &[Added]) -> 
     Ok(())
 }
 
-/// Stores the longer head of a file. If its checkpoint has changed meanwhile, the head stays.
+/// Stores the longer head of a file. If the stored head has changed meanwhile, it stays, and its checkpoint does not
+/// advance.
 async fn lengthen_head(client: &Client, file_id: i32, head: Head, better: Head) -> Result<(), Failure> {
     client
         .execute_typed(
