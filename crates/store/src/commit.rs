@@ -86,7 +86,7 @@ impl Work {
         self.reached.push((Arc::clone(file), bytes, last.map(|row| row.key.occurred_at)));
     }
 
-    /// Records that once this batch is committed, everything is that was in the source's files at time `at`.
+    /// Records that this commit completes everything that was in the source's files at time `at`.
     pub fn catches_up(&mut self, caught_up: &Arc<AtomicI64>, at: Micros) {
         self.caught_up = Some((Arc::clone(caught_up), at));
     }
