@@ -1,5 +1,5 @@
--- Advances checkpoints, one element of each array a file. Only where the checkpoint still stands as the reader
--- knew it; the number of rows updated says whether all did.
+-- Advances checkpoints, one element of each array per file, only if the checkpoint still is as the reader knew it. The
+-- number of updated rows shows whether all were advanced.
 UPDATE checkpoints c
 SET loaded_bytes = u.to_bytes, tail = u.to_tail, tail_bytes = u.to_tail_bytes, sealed = u.seal, by_ids = u.by_ids,
     lines = c.lines + u.lines, rows = c.rows + u.rows, non_hits = c.non_hits + u.non_hits,

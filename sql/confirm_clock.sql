@@ -1,5 +1,5 @@
--- A person says that a clock is right: $1 host, $2 the start of its machine, $3 CLOCK_BOOTTIME there, $4 the time. Takes the
--- place of all that was noted before, which may have been wrong.
+-- Records that a person has confirmed a clock: $1 host, $2 boot id of its machine, $3 CLOCK_BOOTTIME there, $4 the
+-- time. Replaces all earlier records, because they may have been wrong.
 WITH gone AS (DELETE FROM retention_clock WHERE host <> $1)
 INSERT INTO retention_clock (host, boot_id, uptime_us, first_at, last_at) VALUES ($1, $2, $3, $4, $4)
 ON CONFLICT (host) DO UPDATE

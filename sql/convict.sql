@@ -1,4 +1,5 @@
--- The daemon ended in a line: $1 file, $2 offset. Only where the line was entered before, and is not loaded. How often now.
+-- Counts that the daemon ended in a line: $1 file, $2 offset. Only if the line was recorded before and is not loaded.
+-- Returns the new count.
 UPDATE suspects s
 SET deaths = s.deaths + 1, noted_at = now()
 FROM checkpoints c

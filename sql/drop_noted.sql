@@ -1,5 +1,5 @@
--- Notes that a partition is dropped in this transaction: $1 host, $2 its name, $3 and $4 its bounds. Says how many rows it
--- has, as PostgreSQL estimates them; NULL: it was never told.
+-- Records that a partition is dropped in this transaction: $1 host, $2 its name, $3 and $4 its bounds. Returns
+-- PostgreSQL's estimate of its number of rows, or NULL if there is none.
 INSERT INTO retention_drops (host, what, name, from_at, until_at, count)
 SELECT $1, 'rows', $2, $3, $4, CASE WHEN c.reltuples >= 0 THEN c.reltuples::bigint END
 FROM pg_class c

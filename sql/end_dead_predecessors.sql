@@ -1,6 +1,6 @@
--- Ends sessions of a predecessor of ours ($1 its name) that died or was cut off inside a transaction, and still
--- holds its locks: a transaction of ours never rests for so long, nor does its COPY, whose data is at hand, wait
--- for more of it. (No timeout of PostgreSQL's covers a COPY that waits.)
+-- Ends sessions of our own predecessor ($1 its name) that died or was cut off inside a transaction, and still holds its
+-- locks. Our own live transactions are never idle for so long. Their COPY never waits so long for more data, because
+-- its data is at hand. (No timeout of PostgreSQL covers a COPY that waits.)
 SELECT count(pg_terminate_backend(pid))
 FROM pg_stat_activity
 WHERE datname = current_database() AND usename = current_user AND application_name = left($1, 63)

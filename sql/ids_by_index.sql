@@ -1,6 +1,7 @@
--- For the transaction that runs ids_there.sql: by the index on (app_id, occurred_at), whatever the planner believes.
--- Left to itself it reads whole partitions, or looks in the BRIN index for every instant, which takes ten times as long.
--- The first line is for Citus, which sets on its workers then what follows; elsewhere it means nothing.
+-- For the transaction that runs ids_there.sql: use the index on (app_id, occurred_at), whatever the planner estimates.
+-- Otherwise the planner reads whole partitions, or searches the BRIN index for every instant, which takes ten times as
+-- long. The first statement is for Citus, which then also applies the following settings on its workers. Elsewhere it
+-- has no effect.
 SET LOCAL citus.propagate_set_commands = 'local';
 SET LOCAL enable_seqscan = off;
 SET LOCAL enable_bitmapscan = off;

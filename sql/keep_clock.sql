@@ -1,6 +1,6 @@
--- Notes that a clock was found right: $1 host, $2 the start of its machine, $3 CLOCK_BOOTTIME there, $4 the time. What was
--- noted first after that start stays, so that small steps do not add up. Says since when the newest commit lies more than a
--- day behind.
+-- Records that a clock was found right: $1 host, $2 boot id of its machine, $3 CLOCK_BOOTTIME there, $4 the time. The
+-- first record of that boot is kept, so that small steps do not add up. Returns since when the newest commit has been
+-- more than a day old.
 INSERT INTO retention_clock AS c (host, boot_id, uptime_us, first_at, last_at, quiet_since)
 SELECT $1, $2, $3, $4, $4, CASE WHEN q.is_quiet THEN $4 END
 FROM (SELECT coalesce(max(committed_at) < $4 - interval '1 day', false) AS is_quiet FROM checkpoints) q

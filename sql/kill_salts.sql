@@ -1,6 +1,6 @@
--- Salts die 48 hours after their day has ended and they were made, at $1; later only while a known file still owes
--- lines of that day: one that is not loaded to its end and had not passed the day. Says how many, and notes it as done by
--- host $2.
+-- Deletes salts, at time $1, 48 hours after both the end of their day and their creation. A salt is kept longer only
+-- while a known file may still contain unread lines of that day: a file that is not loaded to its end and has not
+-- passed the day. Returns how many, and records the deletion as done by host $2.
 WITH killed AS (
     UPDATE visitor_salts s
     SET salt = NULL

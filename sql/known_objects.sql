@@ -1,6 +1,6 @@
--- Which archive objects hold only what is loaded: for each of $1 URIs, $2 beginnings of head hashes (or NULL) and $3
--- lengths of the logs in them, its number from 1 on. By the object itself, as archived from here or loaded from there,
--- or by a log that begins with the same event and is as long.
+-- Which archive objects contain only what is loaded. $1 URIs, $2 beginnings of head hashes (or NULL) and $3 lengths of
+-- the logs in them. Returns their positions, counted from 1. An object matches by itself, as archived from here or
+-- loaded from there, or by a log that begins with the same event and has the same length.
 SELECT u.n::integer
 FROM unnest($1::text[], $2::bytea[], $3::bigint[]) WITH ORDINALITY AS u (uri, head, raw_bytes, n)
 WHERE EXISTS (

@@ -1,4 +1,4 @@
--- Notes that an archive object is gone: $1 its URI, $2 host, $3 and $4 the first and the last time in it.
+-- Records that an archive object is deleted: $1 its URI, $2 host, $3 and $4 the first and the last time in it.
 WITH noted AS (
     INSERT INTO retention_drops (host, what, name, from_at, until_at) VALUES ($2, 'object', $1, $3, $4)
 )

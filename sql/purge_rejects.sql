@@ -1,4 +1,5 @@
--- Deletes at most $3 rejects that are older than $1. Says how many spans, and notes it as done by host $2.
+-- Deletes at most $3 rejects that are older than $1. Returns how many spans, and records the deletion as done by host
+-- $2.
 WITH purged AS (
     DELETE FROM rejected_lines
     WHERE ctid = ANY (ARRAY(SELECT ctid FROM rejected_lines WHERE rejected_at < $1 LIMIT $3))

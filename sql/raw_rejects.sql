@@ -1,6 +1,6 @@
--- Rejects of file $1 from offset $2 on that are one line each, of which all bytes are here: $3 reason, $4 detail,
--- $5 rejected since, $6 at most. Of a line that another write tore, its being torn is not in its bytes. One that
--- ended the daemon is only looked at where it is asked for.
+-- Rejects of file $1 from offset $2 on that are one line each, and whose bytes are all stored: $3 reason, $4 detail, $5
+-- rejected since, $6 maximum number. Torn lines are excluded, because their bytes do not show that another write tore
+-- them. A line that ended the daemon is returned only if its reason is asked for.
 SELECT file_offset, bytes, lines, reason, detail, raw
 FROM rejected_lines
 WHERE file_id = $1 AND file_offset >= $2 AND lines = 1 AND octet_length(raw) < 2048

@@ -1,4 +1,4 @@
--- $1 reason, $2 part of a path, $3 since when, $4 at most: `alt rejects list`.
+-- For `alt rejects list`: $1 reason, $2 part of a path, $3 rejected since, $4 maximum number.
 SELECT f.path, f.host, r.file_offset, r.bytes, r.lines, r.reason, r.detail,
        to_char(r.occurred_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') AS occurred_at,
        r.event_id::text,

@@ -1,4 +1,4 @@
--- Which migrations were applied. Made before the first one, by `alt migrate`.
+-- The applied migrations. `alt migrate` creates this table before the first migration.
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version    integer PRIMARY KEY,
     name       text NOT NULL,

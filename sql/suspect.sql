@@ -1,7 +1,7 @@
--- Enters a line before it is touched: $1 file, $2 offset, $3 how often the daemon is taken to have ended in it. Those before
--- it are loaded, and not to blame.
+-- Records a line before it is processed: $1 file, $2 offset, $3 how often the daemon is assumed to have ended in it.
+-- Earlier lines are loaded, and not to blame.
 --
--- It has to outlive the daemon, not the server: its commit is not waited for.
+-- The record must survive the daemon, not the server: its commit does not wait for the disk.
 WITH innocent AS (
     DELETE FROM suspects WHERE file_id = $1 AND file_offset < $2 AND deaths < 2
 )

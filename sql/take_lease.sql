@@ -1,6 +1,6 @@
--- Takes a lease, or renews it: $1 its name, $2 the holder, $3 how long it lasts. No row: somebody else holds it.
--- A holder whose lease has expired gets a new fence, because others may have worked meanwhile. A lease that lasts for longer
--- than any is taken for was made before the database's clock was set back.
+-- Takes or renews a lease: $1 its name, $2 the holder, $3 its term. No row: somebody else holds it. A holder whose
+-- lease has expired gets a new fence, because others may have worked meanwhile. A lease that expires later than any
+-- lease can was taken before the database's clock was set back.
 INSERT INTO leases AS held (name, holder, fence, expires_at)
 VALUES ($1, $2, 1, clock_timestamp() + $3::bigint * interval '1 microsecond')
 ON CONFLICT (name) DO UPDATE

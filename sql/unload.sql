@@ -1,5 +1,5 @@
--- Takes rows out, and moves the ledgers of their files accordingly: $1 file or NULL, $2 application or NULL, $3 and $4
--- from when and until when they happened. Says how many rows they were.
+-- Takes rows out, and updates the ledgers of their files: $1 file or NULL, $2 application or NULL, $3 and $4 the
+-- beginning and the end of the period in which they happened. Returns the number of rows.
 WITH gone AS (
     DELETE FROM access_logs
     WHERE ($1::integer IS NULL OR file_id = $1) AND ($2::integer IS NULL OR app_id = $2)

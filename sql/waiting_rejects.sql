@@ -1,8 +1,8 @@
--- Files with rejects that could be looked at again: $1 reason, $2 detail, $3 rejected since, $4 part of the file's path.
--- Those that ended the daemon only where they are asked for.
+-- Files with rejects that can be retried: $1 reason, $2 detail, $3 rejected since, $4 part of the file's path. Lines
+-- that ended the daemon count only if their reason is asked for.
 SELECT f.id, f.host, f.source, f.path, f.format, f.spec::text, c.head, c.head_bytes, c.head_has_id,
        sum(r.lines)::bigint AS lines,
-       -- Of these, those of which all bytes are here, as raw_rejects.sql has them.
+       -- The lines whose bytes are all stored, as in raw_rejects.sql.
        count(*) FILTER (WHERE r.lines = 1 AND octet_length(r.raw) < 2048
                           AND r.bytes - octet_length(r.raw) IN (0, 1)
                           AND r.reason NOT IN ('torn', 'too_long')) AS whole

@@ -1,10 +1,10 @@
-//! That a thread moves: a count that goes on inside long work, and whether the thread waits for the writer.
+//! A thread's heartbeat: a counter that advances during long work, and whether the thread waits for the writer.
 //!
-//! The watchdog goes by it. Every step that is bounded moves the count; a loop without an end moves nothing.
+//! The watchdog reads it. Every bounded step advances the counter; an endless loop does not.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-/// One thread's.
+/// The heartbeat of one thread.
 #[derive(Debug, Default)]
 pub struct Beat {
     count: AtomicU64,
@@ -12,12 +12,12 @@ pub struct Beat {
 }
 
 impl Beat {
-    /// A bounded step is done.
+    /// Records that a bounded step is done.
     pub fn moves(&self) {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Steps so far.
+    /// The number of steps so far.
     pub fn count(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
@@ -27,14 +27,14 @@ impl Beat {
         self.waits.load(Ordering::Acquire) > 0
     }
 
-    /// The thread waits for the writer until the answer is dropped.
+    /// Marks the thread as waiting for the writer until the returned value is dropped.
     pub fn waiting(&self) -> Waiting<'_> {
         self.waits.fetch_add(1, Ordering::AcqRel);
         Waiting(self)
     }
 }
 
-/// That a thread waits for the writer.
+/// Marks that a thread waits for the writer.
 #[derive(Debug)]
 pub struct Waiting<'a>(&'a Beat);
 

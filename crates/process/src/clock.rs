@@ -1,4 +1,4 @@
-//! The clock, and times as the standard library has them.
+//! The clock, and conversions to and from the standard library's times.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,31 +6,31 @@ use alt_line::hit::Micros;
 use anyhow::Context;
 use nix::time::{ClockId, clock_gettime};
 
-/// A moment by the clock that nobody can set: it begins with the machine, and goes on while the machine sleeps.
+/// A moment by the clock that nobody can set. It starts with the machine, and continues while the machine sleeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Uptime {
-    /// Which start of the machine it counts from, 32 hexadecimal digits; `None`: that may not be known here.
+    /// Identifies the boot that it counts from, 32 hexadecimal digits; `None`: the id cannot be read here.
     pub boot_id: Option<String>,
-    /// Microseconds since then, by `CLOCK_BOOTTIME`.
+    /// Microseconds since that boot, by `CLOCK_BOOTTIME`.
     pub micros: Micros,
 }
 
 /// How long this machine has been up.
 ///
 /// # Errors
-/// The kernel does not say.
+/// The kernel does not provide it.
 pub fn uptime() -> anyhow::Result<Uptime> {
     let since = Duration::from(clock_gettime(ClockId::CLOCK_BOOTTIME).context("read CLOCK_BOOTTIME")?);
     Ok(Uptime { boot_id: boot_id(), micros: i64::try_from(since.as_micros()).unwrap_or(i64::MAX) })
 }
 
-/// The kernel's id of this start of the machine. With `ProcSubset=pid` it is not to be read, so the unit tells it (`%b`).
+/// The kernel's id of this boot. With `ProcSubset=pid` the file is not readable, so the unit passes the id (`%b`).
 fn boot_id() -> Option<String> {
     let told = std::env::var("ALT_BOOT_ID").ok().and_then(|text| digits(&text));
     told.or_else(|| digits(&std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?))
 }
 
-/// The digits of an id, with dashes or without.
+/// The digits of an id that is written with or without dashes.
 fn digits(text: &str) -> Option<String> {
     let digits: String = text.trim().chars().filter(|c| *c != '-').collect();
     (digits.len() == 32 && digits.chars().all(|c| c.is_ascii_hexdigit())).then_some(digits)
@@ -41,13 +41,13 @@ pub fn now() -> Micros {
     micros(SystemTime::now())
 }
 
-/// Microseconds since 1970 of a system time.
+/// Converts a system time to microseconds since 1970.
 pub fn micros(at: SystemTime) -> Micros {
     let whole = |d: Duration| i64::try_from(d.as_micros()).unwrap_or(i64::MAX);
     at.duration_since(UNIX_EPOCH).map_or_else(|e| -whole(e.duration()), whole)
 }
 
-/// The system time of microseconds since 1970. `tokio-postgres` maps it to `timestamptz`.
+/// Converts microseconds since 1970 to a system time. `tokio-postgres` maps it to `timestamptz`.
 pub fn system_time(at: Micros) -> SystemTime {
     let part = Duration::from_micros(at.unsigned_abs());
     if at >= 0 { UNIX_EPOCH + part } else { UNIX_EPOCH - part }

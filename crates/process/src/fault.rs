@@ -1,72 +1,72 @@
-//! What the tests ask of a debug build by `ALT_FAULT_…` variables: to die at a step, to wait for less long. In a release
-//! build none of it is there.
+//! Faults that the tests request from a debug build by `ALT_FAULT_…` variables: to die at a step, or to wait for less
+//! time. A release build contains none of this.
 
 use std::time::Duration;
 
 macro_rules! steps {
     ($($(#[$doc:meta])* $step:ident,)*) => {
-        /// A step after which, or in the middle of which, the process may die.
+        /// A step at whose end, or in whose middle, the process may die.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Step { $($(#[$doc])* $step,)* }
 
         impl Step {
-            /// Each of them.
+            /// All steps.
             pub const ALL: &[Step] = &[$(Step::$step,)*];
         }
     };
 }
 
 steps! {
-    /// The database has said which checkpoints a file may go on at.
+    /// The database has returned the checkpoints that a file may continue.
     CheckpointsRead,
     /// A new file has its key, and nothing else.
     FileNumbered,
-    /// A visitor salt is made.
+    /// A visitor salt is created.
     SaltMade,
-    /// The transaction in which a partition is made is begun.
+    /// The transaction that creates a partition is open.
     PartitionBegun,
-    /// The partition is made and attached, and not committed.
+    /// The partition is created and attached, but not committed.
     PartitionMade,
     /// The partition is committed.
     PartitionCommitted,
     /// The batch's user agents are added.
     AgentsAdded,
-    /// The batch's transaction is begun, and has its locks.
+    /// The batch's transaction is open, and holds its locks.
     Begun,
-    /// It is known which rows are there already.
+    /// The existing rows are known.
     IdsRead,
-    /// The checkpoints are advanced, and the rejects added.
+    /// The checkpoints are advanced, and the rejects are added.
     Advanced,
-    /// A part of the rows is sent.
+    /// Some of the rows are sent.
     Copying,
-    /// The rows are copied: all is there but the `COMMIT`.
+    /// The rows are copied. Only the `COMMIT` is missing.
     Copied,
-    /// The batch is committed, and nobody was told.
+    /// The batch is committed, but nobody has been notified.
     Committed,
     /// A log is packed.
     Packed,
-    /// An object is in the archive, under a name for the time being.
+    /// An object is in the archive under a temporary name.
     HalfStored,
-    /// It has its name.
+    /// The object has its final name.
     Named,
-    /// It is proven, and not noted.
+    /// The object is verified, but not recorded.
     Proven,
-    /// It is noted.
+    /// The object is recorded.
     Noted,
-    /// The local file is to be deleted now.
+    /// The local file is about to be deleted.
     Deleting,
-    /// The local file is deleted, and that is not noted.
+    /// The local file is deleted, but the deletion is not recorded.
     Deleted,
-    /// A migration is applied, and not committed.
+    /// A migration is applied, but not committed.
     Migrated,
-    /// A worker has the lease of its work, and has not begun to write.
+    /// A worker has the lease of its work, but has not begun to write.
     LeaseTaken,
-    /// It has made sure of that within a transaction, and has not written.
+    /// The worker has checked its fence within a transaction, but has not written.
     FenceChecked,
 }
 
-/// Dies as `kill -9` does if this is the step that `ALT_FAULT_AT` names, or, as `STEP:N`, the N-th time; stops as `kill -STOP`
-/// does if `ALT_FAULT_STOP_AT` names it.
+/// Kills the process, as `kill -9` does, if `ALT_FAULT_AT` names this step; with `STEP:N`, the N-th time that it is
+/// reached. Stops the process, as `kill -STOP` does, if `ALT_FAULT_STOP_AT` names this step.
 #[inline]
 pub fn at(step: Step) {
     #[cfg(debug_assertions)]
@@ -75,8 +75,8 @@ pub fn at(step: Step) {
     let _ = step;
 }
 
-/// Does to the process what `ALT_FAULT_LINE` says, as `WHAT:MARKER`, where a line that is about to be parsed holds the marker:
-/// `panic`, `abort`, `segv` (as the signal), or `spin`, for ever.
+/// Applies `ALT_FAULT_LINE`, which is `WHAT:MARKER`, if the line that is about to be parsed contains the marker. `WHAT`
+/// is `panic`, `abort`, `segv` (the signal) or `spin` (for ever).
 #[inline]
 pub fn line(bytes: &[u8]) {
     #[cfg(debug_assertions)]
@@ -85,14 +85,15 @@ pub fn line(bytes: &[u8]) {
     let _ = bytes;
 }
 
-/// How long to wait for something that may never come: in a debug build at most as many milliseconds as
-/// `ALT_FAULT_WAIT` says.
+/// How long to wait for something that may never come. In a debug build, `ALT_FAULT_WAIT` is an upper limit, in
+/// milliseconds.
 #[must_use]
 pub fn wait(time: Duration) -> Duration {
     no_longer_than("ALT_FAULT_WAIT", time)
 }
 
-/// How long a part of the daemon may stand still: in a debug build at most as many milliseconds as `ALT_FAULT_STILL` says.
+/// How long a part of the daemon may make no progress. In a debug build, `ALT_FAULT_STILL` is an upper limit, in
+/// milliseconds.
 #[must_use]
 pub fn still(time: Duration) -> Duration {
     no_longer_than("ALT_FAULT_STILL", time)
@@ -117,7 +118,7 @@ mod debug {
 
     use super::Step;
 
-    /// A variable that names a step, and the time at which something is done there; how often it was reached.
+    /// A variable that names a step and the occurrence at which to act, and how often the step was reached.
     struct Wanted {
         variable: &'static str,
         step: OnceLock<Option<(String, u64)>>,
@@ -159,7 +160,7 @@ mod debug {
             match what.as_str() {
                 "panic" => panic!("ALT_FAULT_LINE"),
                 "abort" => std::process::abort(),
-                // The first one only takes the runtime's own handler away.
+                // The first signal only removes the runtime's own handler.
                 "segv" => loop {
                     let _ = raise(Signal::SIGSEGV);
                 },

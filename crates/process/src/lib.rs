@@ -1,7 +1,7 @@
-//! What all parts of the process share: the clock, the signal to stop, workers, the fault points of the tests, how a
-//! mutex is locked, and the metrics.
+//! What all parts of the process share: the clock, the stop signal, workers, fault points for the tests, mutex locking,
+//! and the metrics.
 //!
-//! It knows no database, no files and no configuration.
+//! This crate knows no database, no files and no configuration.
 
 pub mod beat;
 pub mod clock;

@@ -1,8 +1,8 @@
-//! Locks whose holders leave what they hold whole: one that broke off meanwhile changes nothing for the next.
+//! Mutexes whose holders never leave the data half changed: a panic of one holder does not affect the next.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Waits for a mutex, whoever broke with it in hand.
+/// Locks a mutex, even if an earlier holder panicked.
 pub fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

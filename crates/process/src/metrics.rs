@@ -1,7 +1,7 @@
 //! What the daemon counts and measures, and the names under which `/metrics` shows it.
 //!
-//! Counters begin at zero with the process and go on over a reload. Invariant: what is counted of lines is read in one
-//! piece, so that in every answer lines = rows + non-hits + rejects + already loaded.
+//! Counters start at zero with the process and survive a reload. Invariant: all counts of lines are read at once, so
+//! that in every answer lines = rows + non-hits + rejects + already loaded.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,10 +20,10 @@ use crate::clock;
 use crate::lock::lock;
 use crate::worker;
 
-/// Applications that are told apart: what counts by application must stay bounded, however many there are.
+/// The number of applications that are counted separately. It bounds the number of time series.
 const APPS_MAX: usize = 100;
 
-/// Kinds of non-hits that are shown from the start: what is there, the first increase is seen of.
+/// Kinds of non-hits that are shown from the start. Only an existing series shows its first increase.
 const NON_HITS: [NonHit; 9] = [
     NonHit::Status(405),
     NonHit::Status(413),
@@ -36,14 +36,14 @@ const NON_HITS: [NonHit; 9] = [
     NonHit::Other,
 ];
 
-/// Upper bounds of the classes of a commit's time, seconds.
+/// Bucket bounds of a commit's duration, in seconds.
 const COMMIT_SECONDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
 
-/// Upper bounds of the classes of a commit's rows.
+/// Bucket bounds of a commit's number of rows.
 const BATCH_ROWS: [f64; 8] = [0.0, 1.0, 10.0, 100.0, 1_000.0, 5_000.0, 20_000.0, 200_000.0];
 
-/// Upper bounds of the classes of an answer's time at the admin port, seconds.
+/// Bucket bounds of the duration of an answer at the admin port, in seconds.
 const HTTP_SECONDS: [f64; 6] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5];
 
 /// What was committed since the start.
@@ -51,7 +51,7 @@ const HTTP_SECONDS: [f64; 6] = [0.001, 0.005, 0.025, 0.1, 0.5, 2.5];
 pub struct Totals {
     /// Transactions.
     pub commits: u64,
-    /// Lines; the sum of the next five.
+    /// Lines: the sum of the next five.
     pub lines: u64,
     /// Rows inserted.
     pub rows: u64,
@@ -59,14 +59,14 @@ pub struct Totals {
     pub non_hits: BTreeMap<NonHit, u64>,
     /// Lines rejected, by reason.
     pub rejects: BTreeMap<Reason, u64>,
-    /// Lines whose rows were there.
+    /// Lines whose rows existed already.
     pub already_loaded: u64,
-    /// Lines that a filter left out.
+    /// Lines that a filter excluded.
     pub filtered: u64,
     /// Bytes of (uncompressed) log.
     pub bytes: u64,
-    /// Rows, by application and index of the event's type ([`EVENT_TYPES`]); of applications beyond the first
-    /// hundred, by 0.
+    /// Rows, by application and index of the event's type ([`EVENT_TYPES`]). Applications beyond the first hundred are
+    /// counted under 0.
     pub events: BTreeMap<(i32, u8), u64>,
     apps: BTreeSet<i32>,
 }
@@ -87,7 +87,7 @@ impl Totals {
             self.filtered += section.filtered;
             self.bytes += section.to.saturating_sub(section.from);
         }
-        // Counted on their own, so that there is one look into the totals for each that differ, and not for each row.
+        // Counted separately first, so that the totals are looked up once per distinct key instead of once per row.
         let mut events: HashMap<(i32, u8), u64> = HashMap::default();
         for row in &batch.rows {
             *events.entry((row.key.app_id, row.event_type)).or_default() += 1;
@@ -108,40 +108,41 @@ impl Totals {
     }
 }
 
-/// What was seen of the database when it was looked at last.
+/// What the last look at the database showed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Observed {
-    /// Its clock minus ours, seconds.
+    /// The database's clock minus this machine's clock, in seconds.
     pub clock_difference: f64,
-    /// Whether the present month has its partition.
+    /// Whether the current month has its partition.
     pub has_current_partition: bool,
-    /// How many months after it have theirs, without a gap.
+    /// The number of following months that have their partitions, without a gap.
     pub partitions_ahead: i32,
-    /// System identifier and timeline, where they may be read: others after a failover, a restore, a new cluster.
+    /// System identifier and timeline, if they can be read. They change after a failover, a restore, or with a new
+    /// cluster.
     pub identity: Option<(i64, i32)>,
 }
 
 /// How far a source is behind.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Lag {
-    /// Bytes on the disk that are not committed; of compressed files, compressed ones.
+    /// Bytes on the disk that are not committed. For compressed files, compressed bytes.
     pub bytes: u64,
-    /// Age of the moment up to which all is committed; 0 where nothing is missing.
+    /// Age of the moment up to which everything is committed; 0 if nothing is missing.
     pub seconds: f64,
     /// Files with such bytes.
     pub files: u64,
-    /// Looks at its files since the start at which nothing could be read that was not committed.
+    /// The number of looks at the source's files since the start that found nothing uncommitted to read.
     pub looks: u64,
 }
 
 /// Rotated logs that are not in the archive yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Queue {
-    /// How many.
+    /// The number of files.
     pub files: u64,
-    /// Their bytes on the disk.
+    /// The size of the files on the disk.
     pub bytes: u64,
-    /// Age of the oldest, by its last write; 0 where there is none.
+    /// Age of the oldest file, by its last write; 0 if there is no file.
     pub oldest_seconds: f64,
 }
 
@@ -150,32 +151,32 @@ pub struct Queue {
 pub struct Disk {
     /// A directory on it.
     pub path: String,
-    /// Bytes that nginx, where it opens its logs as root, may still write.
+    /// Bytes that nginx may still write, if it opens its logs as root.
     pub free: u64,
-    /// All its bytes.
+    /// The size of the file system, in bytes.
     pub size: u64,
 }
 
-/// How things stand at one moment.
+/// The state at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Present {
-    /// By source; `None`: not known yet.
+    /// The lag by source; `None`: not known yet.
     pub sources: Vec<(String, Option<Lag>)>,
-    /// The database takes rows.
+    /// Whether the database accepts rows.
     pub postgres_up: bool,
-    /// The archive takes logs; `None`: there is none.
+    /// Whether the archive accepts logs; `None`: no archive is configured.
     pub archive_up: Option<bool>,
-    /// What waits for it; `None`: there is none, or that is not known yet.
+    /// The logs that wait for the archive; `None`: there is no archive, or the queue is not known yet.
     pub archive_queue: Option<Queue>,
-    /// What works beside loading.
+    /// The workers.
     pub workers: Vec<Arc<worker::State>>,
-    /// What deleting by age waits for: `clock` or `months`.
+    /// What deletion by age waits for: `clock` or `months`.
     pub retention_waits: Option<&'static str>,
-    /// Where the followed logs are.
+    /// The file systems of the followed logs.
     pub disks: Vec<Disk>,
 }
 
-/// All that is counted and measured in one process.
+/// Everything that one process counts and measures.
 #[derive(Debug)]
 pub struct Metrics {
     totals: Mutex<Totals>,
@@ -237,7 +238,7 @@ impl Metrics {
             "What was tried again, by what failed and why (a SQLSTATE, where PostgreSQL gave one).",
             &["destination", "cause"],
         )?;
-        // What is there from the start, the first increase is seen of.
+        // Only an existing series shows its first increase.
         for (destination, cause) in
             [("postgres", "connection"), ("postgres", "timeout"), ("archive", "store")]
         {
@@ -279,7 +280,7 @@ impl Metrics {
         })
     }
 
-    /// Counts what a transaction has committed, and how long it took.
+    /// Counts what a transaction committed, and how long the transaction took.
     pub fn committed(&self, batch: &Batch, took: Duration) {
         lock(&self.totals).add(batch);
         self.commit_seconds.observe(took.as_secs_f64());
@@ -291,23 +292,23 @@ impl Metrics {
         lock(&self.totals).clone()
     }
 
-    /// Counts what is tried again: `postgres` or `archive`, and why.
+    /// Counts a retry of `destination` (`postgres` or `archive`), by its cause.
     pub fn retried(&self, destination: &str, cause: &str) {
         self.retries.with_label_values(&[destination, cause]).inc();
     }
 
-    /// Notes what was seen of the database. Whether it is another one than before.
+    /// Records what was seen of the database. Returns whether it is another database than before.
     pub fn observed(&self, now: Observed) -> bool {
         let observed = &mut *lock(&self.observed);
         let before = observed.and_then(|before| before.identity);
         let is_other = before.is_some() && now.identity.is_some() && before != now.identity;
-        // One that may not be asked is not another.
+        // A database whose identity cannot be read does not count as another one.
         *observed = Some(Observed { identity: now.identity.or(before), ..now });
         self.database_changes.inc_by(u64::from(is_other));
         is_other
     }
 
-    /// Notes an application, by its key in the database, its public key and its name.
+    /// Records an application, by its key in the database, its public key and its name.
     pub fn app(&self, id: i32, key: &str, name: &str) {
         lock(&self.apps).insert(id, (key.to_owned(), name.to_owned()));
     }
@@ -330,15 +331,15 @@ impl Metrics {
         self.request_seconds.with_label_values(&[path]).observe(took.as_secs_f64());
     }
 
-    /// The number of connections to the database that are open; whoever opens one counts it there.
+    /// The number of open connections to the database. Whoever opens a connection counts it here.
     pub fn connections(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.connections)
     }
 
-    /// All of it, in [Prometheus' text format](https://prometheus.io/docs/instrumenting/exposition_formats/).
+    /// All metrics, in [Prometheus' text format](https://prometheus.io/docs/instrumenting/exposition_formats/).
     ///
     /// # Errors
-    /// A value cannot be written down, which would be a defect.
+    /// A value cannot be formatted, which would be a defect.
     pub fn page(&self, present: &Present) -> anyhow::Result<String> {
         let page = Page(Registry::new());
         let totals = self.totals();
@@ -380,7 +381,7 @@ impl Metrics {
         page.gauge("alt_clock_difference_seconds", help, &[], one(seen.clock_difference))
     }
 
-    /// Of this process, by proc(5), under the names that all exporters use.
+    /// Metrics of this process, from proc(5), under the names that all exporters use.
     fn process(&self, page: &Page) -> prometheus::Result<()> {
         let one = |value: f64| [(vec![], value)];
         let build = [(vec![env!("CARGO_PKG_VERSION").to_owned()], 1.0)];
@@ -496,7 +497,7 @@ fn seconds(micros: i64) -> f64 {
     micros as f64 / 1e6
 }
 
-/// What is read off at the moment of an answer.
+/// The metrics that are computed for one answer.
 struct Page(Registry);
 
 impl Page {

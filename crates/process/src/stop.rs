@@ -1,4 +1,4 @@
-//! A signal to stop, for blocking and for async code.
+//! A stop signal, for blocking and for async code.
 
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use crate::lock::lock;
 
-/// A signal to stop, shared by whoever gives it and all who have to heed it.
+/// A stop signal, shared by whoever gives it and everyone who must obey it.
 #[derive(Debug, Default)]
 pub struct Stop {
     stopped: AtomicBool,
@@ -23,7 +23,8 @@ impl Stop {
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         self.notify.notify_waiters();
-        // A thread that is about to sleep has the lock until it sleeps: it misses neither the flag nor the wake-up.
+        // A thread that is about to sleep holds the lock until it sleeps, so it misses neither the flag nor the
+        // wake-up.
         drop(self.lock.lock());
         self.condition.notify_all();
     }
@@ -50,7 +51,7 @@ impl Stop {
         }
     }
 
-    /// Fails once the signal was given.
+    /// Fails once the signal has been given.
     ///
     /// # Errors
     /// [`Stopped`].
@@ -59,7 +60,7 @@ impl Stop {
     }
 }
 
-/// The work ended early because of the signal to stop.
+/// The work ended early because of the stop signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped;
 
@@ -71,7 +72,7 @@ impl std::fmt::Display for Stopped {
 
 impl std::error::Error for Stopped {}
 
-/// A reader that fails once the signal to stop was given.
+/// A reader that fails once the stop signal has been given.
 pub struct Stoppable<R> {
     /// The reader inside.
     pub from: R,

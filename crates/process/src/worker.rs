@@ -1,9 +1,9 @@
-//! Work beside loading: archiving, upkeep, and whatever follows what was committed.
+//! Work beside loading: archiving, upkeep, and whatever follows a commit.
 //!
-//! A worker has a thread of its own. Each *turn* looks what is due, does it, and says when to look again. After a turn
-//! that failed or panicked, the worker waits, each time for longer, and the next turn begins anew from what the disk and
-//! the database say. So a worker never holds up loading, nor another worker. A trouble is logged once, and shown by
-//! `/readyz` and `/metrics` until it is over.
+//! A worker has its own thread. Each *turn* finds out what is due, does it, and returns when to look again. After a
+//! turn that failed or panicked, the worker waits, longer after each failure. The next turn starts again from the state
+//! of the disk and the database. So a worker never delays loading or another worker. A problem is logged once, and
+//! `/readyz` and `/metrics` show it until it is over.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -16,13 +16,13 @@ use crate::clock;
 use crate::lock::lock;
 use crate::stop::{Stop, Stopped};
 
-/// The wait after a turn that failed: the first one, and the longest.
+/// The first and the longest wait after a failed turn.
 pub const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
 
-/// How often a worker that waits is asked whether it is wanted.
+/// How often a waiting worker is asked whether its next turn is due.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Waits that double, up to a longest one.
+/// Waits that double, up to a maximum.
 #[derive(Debug, Clone, Copy)]
 pub struct Backoff {
     first: Duration,
@@ -31,35 +31,35 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// From the first wait to the longest.
+    /// Starts with the first wait.
     pub fn new((first, most): (Duration, Duration)) -> Backoff {
         Backoff { first, most, next: first }
     }
 
-    /// How long to wait now.
+    /// How long to wait now. Doubles the next wait.
     pub fn wait(&mut self) -> Duration {
         let wait = self.next;
         self.next = (wait * 2).min(self.most);
         wait
     }
 
-    /// The next wait is the first one again.
+    /// Resets the next wait to the first one.
     pub fn reset(&mut self) {
         self.next = self.first;
     }
 }
 
-/// How a turn ended that did not fail.
+/// The result of a turn that did not fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
     /// When to look again.
     pub next: Duration,
-    /// What could not be done while other things were.
+    /// What could not be done, although other things were.
     pub trouble: Option<String>,
 }
 
 impl Done {
-    /// All that was due is done.
+    /// Everything that was due is done.
     pub fn all(next: Duration) -> Done {
         Done { next, trouble: None }
     }
@@ -67,25 +67,25 @@ impl Done {
 
 /// What a worker does.
 pub trait Work: Send {
-    /// The name of the worker: of its thread (`alt-NAME`), in `/readyz` and in the metrics.
+    /// The worker's name, as in its thread's name (`alt-NAME`), in `/readyz` and in the metrics.
     fn name(&self) -> &'static str;
 
     /// Does what is due.
     ///
     /// # Errors
-    /// What keeps it from being done. It is tried again.
+    /// Why it could not be done. The worker retries.
     fn turn(&mut self) -> anyhow::Result<Done>;
 
-    /// Whether something has happened since the last turn that makes the next one due now. Asked once a second.
+    /// Whether an event since the last turn makes the next turn due now. Asked once a second.
     fn is_wanted(&self) -> bool {
         false
     }
 
-    /// Drops what a turn that panicked may have left half done, such as an open transaction.
+    /// Drops what a panicked turn may have left half done, such as an open transaction.
     fn recover(&mut self);
 }
 
-/// How a worker stands.
+/// The state of a worker.
 #[derive(Debug)]
 pub struct State {
     name: &'static str,
@@ -96,7 +96,7 @@ pub struct State {
 }
 
 impl State {
-    /// Of a worker that has had no turn.
+    /// The state of a worker before its first turn.
     pub fn new(name: &'static str) -> State {
         State {
             name,
@@ -112,22 +112,22 @@ impl State {
         self.name
     }
 
-    /// What keeps it from working.
+    /// Why the worker cannot work, if it cannot.
     pub fn trouble(&self) -> Option<String> {
         lock(&self.trouble).clone()
     }
 
-    /// Turns that ended, and how many of these failed.
+    /// The number of finished turns, and how many of them failed.
     pub fn turns(&self) -> (u64, u64) {
         (self.turns.load(Ordering::Relaxed), self.failures.load(Ordering::Relaxed))
     }
 
-    /// When a turn ended last without any trouble, microseconds since 1970.
+    /// When a turn last ended without any problem, microseconds since 1970.
     pub fn worked_at(&self) -> Option<Micros> {
         Some(self.worked_at.load(Ordering::Relaxed)).filter(|at| *at != 0)
     }
 
-    /// Notes how a turn ended; logs a trouble that is new, or over.
+    /// Records how a turn ended. Logs a problem that is new or over.
     fn note(&self, trouble: Option<String>) {
         if trouble.is_none() {
             self.worked_at.store(clock::now(), Ordering::Relaxed);
@@ -143,22 +143,22 @@ impl State {
     }
 }
 
-/// A worker, and what its thread shares with others.
+/// A worker, and the state that its thread shares with others.
 pub struct Worker<W> {
-    /// What it does.
+    /// The work.
     pub work: W,
     state: Arc<State>,
     stop: Arc<Stop>,
 }
 
 impl<W: Work> Worker<W> {
-    /// It works until `stop`.
+    /// Creates a worker that works until `stop`.
     pub fn new(work: W, stop: Arc<Stop>) -> Worker<W> {
         let state = Arc::new(State::new(work.name()));
         Worker { work, state, stop }
     }
 
-    /// How it stands, for those who watch.
+    /// The worker's state, for monitoring.
     pub fn state(&self) -> Arc<State> {
         Arc::clone(&self.state)
     }
@@ -168,14 +168,14 @@ impl<W: Work> Worker<W> {
         self.stop.is_stopped()
     }
 
-    /// Waits, at most until it is time to stop.
+    /// Sleeps for at most `time`, and no longer than until it is time to stop.
     pub fn sleep(&self, time: Duration) {
         self.stop.sleep(time);
     }
 
-    /// Takes one turn. When to take the next; `None`: it failed.
+    /// Takes one turn. Returns when to take the next one; `None`: the turn failed.
     pub fn turn(&mut self) -> Option<Duration> {
-        // What a panic leaves half done, `recover` drops.
+        // `recover` drops what a panic leaves half done.
         let ended = catch_unwind(AssertUnwindSafe(|| self.work.turn()));
         let ended = ended.unwrap_or_else(|_| {
             self.work.recover();
@@ -197,7 +197,7 @@ impl<W: Work> Worker<W> {
         }
     }
 
-    /// Takes turns until it is time to stop. The body of a thread.
+    /// Takes turns until it is time to stop. This is the body of the thread.
     pub fn run(&mut self) {
         let mut backoff = Backoff::new(RETRY);
         while !self.stop.is_stopped() {
@@ -212,7 +212,7 @@ impl<W: Work> Worker<W> {
         }
     }
 
-    /// Waits for a turn to be due.
+    /// Waits until a turn is due.
     fn wait(&self, mut time: Duration) {
         while !time.is_zero() && !self.stop.is_stopped() && !self.work.is_wanted() {
             let slice = time.min(LOOK);
@@ -226,7 +226,7 @@ impl<W: Work> Worker<W> {
 mod tests {
     use super::*;
 
-    /// Ends its turns as they are listed.
+    /// Ends its turns as listed.
     struct Scripted {
         turns: Vec<&'static str>,
         recovered: u32,
@@ -294,7 +294,7 @@ mod tests {
             worker.run();
             worker.work.turns.len()
         });
-        // Within the first wait of seven seconds.
+        // This is within the first wait of seven seconds.
         std::thread::sleep(Duration::from_millis(100));
         stop.stop();
         assert_eq!(thread.join().unwrap(), 1);

@@ -1,34 +1,34 @@
-//! Applications: registering them, and finding them by what people call them.
+//! Applications: registering them, and finding them by key or name.
 
 use anyhow::{Context, bail};
 use serde::Serialize;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row, Transaction};
 
-/// Held while an application is named, so that no two get one name ("alt apps").
+/// Held while an application is named, so that no two applications get the same name ("alt apps").
 const LOCK: i64 = 0x616c_7420_6170_7073;
 
 const COLUMNS: &str = "id, app_key, name, allowed_domains, time_zone, \
     to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS created_at, \
     to_char(disabled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS disabled_at";
 
-/// An application that is registered.
+/// A registered application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Application {
     /// Key of `applications`.
     #[serde(skip)]
     pub id: i32,
-    /// The public key, which stands in pages.
+    /// The public key, which pages contain.
     pub key: String,
     /// Its name.
     pub name: String,
-    /// Domains that its hits may come from; empty: any.
+    /// Domains that its hits may come from; empty: any domain.
     pub domains: Vec<String>,
-    /// The time zone of its days, as IANA names it.
+    /// The time zone of its days, as an IANA name.
     pub time_zone: String,
     /// UTC, RFC 3339.
     pub created_at: String,
-    /// Since when its hits are rejected (UTC, RFC 3339); `None`: they are taken.
+    /// Since when its hits are rejected (UTC, RFC 3339); `None`: its hits are accepted.
     pub disabled_at: Option<String>,
 }
 
@@ -56,7 +56,7 @@ pub async fn all(client: &Client) -> anyhow::Result<Vec<Application>> {
     Ok(rows.iter().map(Application::of).collect())
 }
 
-/// The applications whose hits are taken, by name.
+/// The applications whose hits are accepted, by name.
 ///
 /// # Errors
 /// The database cannot be asked.
@@ -66,10 +66,10 @@ pub async fn enabled(client: &Client) -> anyhow::Result<Vec<Application>> {
     Ok(apps)
 }
 
-/// The application of that key, or else the one of that name.
+/// The application with this key, or else the one with this name.
 ///
 /// # Errors
-/// There is none, or there are several of the name; or the database cannot be asked.
+/// There is no such application, several have this name, or the database cannot be asked.
 pub async fn find(client: &Client, app: &str) -> anyhow::Result<Application> {
     let sql =
         format!("SELECT {COLUMNS} FROM applications WHERE app_key = $1 OR name = $1 ORDER BY app_key <> $1");
@@ -87,7 +87,7 @@ pub async fn find(client: &Client, app: &str) -> anyhow::Result<Application> {
 /// Registers an application.
 ///
 /// # Errors
-/// The name or the key is taken, or the database does not take it.
+/// The name or the key is taken, or the database does not accept it.
 pub async fn add(
     client: &mut Client,
     key: &str,
@@ -113,10 +113,10 @@ pub async fn add(
     Ok(Application::of(&row))
 }
 
-/// Renames an application, given by key or name. As it was before.
+/// Renames an application, given by key or name. Returns the application as it was before.
 ///
 /// # Errors
-/// It is not there, or the name is taken; or the database does not do it.
+/// There is no such application, the name is taken, or the database does not do it.
 pub async fn rename(client: &mut Client, app: &str, name: &str) -> anyhow::Result<Application> {
     let app = find(client, app).await?;
     if app.name != name {
@@ -129,19 +129,19 @@ pub async fn rename(client: &mut Client, app: &str, name: &str) -> anyhow::Resul
     Ok(app)
 }
 
-/// Has the hits of an application, given by key or name, rejected from now on. As it was before.
+/// Rejects the hits of an application, given by key or name, from now on. Returns the application as it was before.
 ///
 /// # Errors
-/// It is not there, or the database does not do it.
+/// There is no such application, or the database does not do it.
 pub async fn disable(client: &mut Client, app: &str) -> anyhow::Result<Application> {
     set(client, app, "UPDATE applications SET disabled_at = coalesce(disabled_at, now()) WHERE app_key = $1")
         .await
 }
 
-/// Has the hits of an application, given by key or name, taken again. As it was before.
+/// Accepts the hits of an application, given by key or name, again. Returns the application as it was before.
 ///
 /// # Errors
-/// It is not there, or the database does not do it.
+/// There is no such application, or the database does not do it.
 pub async fn enable(client: &mut Client, app: &str) -> anyhow::Result<Application> {
     set(client, app, "UPDATE applications SET disabled_at = NULL WHERE app_key = $1").await
 }

@@ -1,15 +1,15 @@
-//! The one transaction: rows, rejects and the advance of the checkpoints, all or nothing.
+//! The one transaction that loads a batch: rows, rejects and the advance of the checkpoints, all or nothing.
 //!
 //! ```text
 //! BEGIN; advisory locks; ids; UPDATE checkpoints … WHERE they stand as the reader knew them; rejects; COPY; COMMIT
 //! ```
 //!
-//! Statements that do not need each other's answers are sent together: where batches are small, the way to the server and
-//! back takes longer than the work. Nothing but reading is sent before the transaction is known to be open, and what rows
-//! refer to, which is committed by itself.
+//! Statements that do not depend on each other's answers are sent together: with small batches, the round trip takes
+//! longer than the work. Before the transaction is known to be open, only two kinds of statements are sent: reads, and
+//! the insertion of what rows refer to, which has its own commit.
 //!
-//! Everything that loads goes through [`commit`]. It returns what was counted, or why nothing was: the caller
-//! forgets all it knows of the database after any error, and reads it back.
+//! All loading goes through [`commit`]. It returns what was counted, or why nothing was committed. After any error, the
+//! caller discards its cached state of the database and reads it again.
 
 mod advance;
 mod ids;
@@ -42,32 +42,32 @@ use rows::{copy_rows, find_refused, prepare_copy};
 
 const REJECT: &str = include_str!("../../../sql/reject.sql");
 
-/// First key of the advisory locks of hours; the second is the hour since 1970.
+/// First key of the advisory locks of hours. The second key is the hour since 1970.
 const LOCK_HOURS: i32 = 0x616c_7401;
 
-/// Something that can still show that a file holds what was read from it.
+/// Can verify later that a file still holds what was read from it.
 pub trait Proves: Send + Sync {
     /// Whether the file's bytes that end at `at` still hash to `proof`.
     fn holds(&self, proof: &Proof, at: u64) -> bool;
 }
 
-/// A batch with what its transaction needs of its files.
+/// A batch, and what its transaction needs to know about its files.
 pub struct Work {
-    /// What to load.
+    /// The batch to load.
     pub batch: Batch,
-    /// Per section: the open file, where its bytes could have changed since they were read.
+    /// Per section: the open file, if its bytes could have changed since they were read.
     pub proofs: Vec<Option<Arc<dyn Proves>>>,
-    /// Per section: where the file was seen. Needed for new files; for others stored where given.
+    /// Per section: where the file was seen. Required for new files. Stored for other files if present.
     pub facts: Vec<Option<Facts>>,
-    /// The state of the database's caches under which it was made.
+    /// The epoch of the database caches with which the batch was made.
     pub epoch: u64,
-    /// What is told to those who watch once it is committed: how far files are, and up to when all is.
+    /// What to publish for monitoring after the commit: how far the files are committed, and up to when everything is.
     reached: Vec<(Arc<Reached>, u64, Option<Micros>)>,
     caught_up: Option<(Arc<AtomicI64>, Micros)>,
 }
 
 impl Work {
-    /// Nothing yet.
+    /// Creates an empty batch.
     pub fn new(epoch: u64) -> Work {
         Work {
             batch: Batch::default(),
@@ -79,19 +79,19 @@ impl Work {
         }
     }
 
-    /// Notes how far a file is, whose section was closed last, once this is committed.
+    /// Records how far the file of the section closed last is loaded once this batch is committed.
     pub fn reaches(&mut self, file: &Arc<Reached>, bytes: u64) {
         let current = self.batch.current();
         let last = self.batch.rows.last().filter(|row| row.section as usize == current);
         self.reached.push((Arc::clone(file), bytes, last.map(|row| row.key.occurred_at)));
     }
 
-    /// Notes that once this is committed, all is that was in the source's files at a time.
+    /// Records that this commit completes everything that was in the source's files at time `at`.
     pub fn catches_up(&mut self, caught_up: &Arc<AtomicI64>, at: Micros) {
         self.caught_up = Some((Arc::clone(caught_up), at));
     }
 
-    /// It is committed.
+    /// Publishes the progress after the commit.
     pub fn tell(&self) {
         for (file, bytes, until) in &self.reached {
             file.advance(*bytes, *until);
@@ -101,7 +101,7 @@ impl Work {
         }
     }
 
-    /// Notes what belongs to the section closed last.
+    /// Records what belongs to the section closed last.
     pub fn note(&mut self, facts: Option<Facts>, proof: Option<Arc<dyn Proves>>) {
         let sections = self.batch.sections.len();
         self.facts.resize_with(sections, || None);
@@ -117,9 +117,9 @@ impl Work {
 /// Why nothing was committed.
 #[derive(Debug)]
 pub enum Failure {
-    /// A checkpoint or a file is not what the reader knew: read it back and go on from there.
+    /// A checkpoint or a file differs from what the reader knew. The reader must read it again and continue from there.
     Stale(&'static str),
-    /// PostgreSQL said no, or nothing.
+    /// PostgreSQL returned an error, or no answer.
     Postgres(Trouble, anyhow::Error),
 }
 
@@ -139,14 +139,14 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-/// What one connection remembers between commits; thrown away with it, and after any failure.
+/// What one connection remembers between commits. Discarded with the connection, and after any failure.
 #[derive(Debug, Default)]
 pub struct Memory {
     partitions: BTreeSet<Month>,
 }
 
 impl Memory {
-    /// Makes the partitions of `months` that are not known to be there.
+    /// Creates the partitions of `months` that are not known to exist.
     pub async fn ensure_partitions(
         &mut self,
         client: &Client,
@@ -155,14 +155,14 @@ impl Memory {
         partitions::ensure(client, months, &mut self.partitions).await
     }
 
-    /// Partitions may have gone.
+    /// Forgets the known partitions, because some may have been dropped.
     pub fn forget_partitions(&mut self) {
         self.partitions.clear();
     }
 }
 
-/// Loads `work` in one transaction. On success the batch holds what was loaded, with the counts per section; its `data`
-/// only keeps its room.
+/// Loads `work` in one transaction. On success, the batch holds what was loaded, with the counts per section; its
+/// `data` only keeps its allocation.
 pub async fn commit(
     client: &Client,
     work: &mut Work,
@@ -182,7 +182,7 @@ pub async fn commit(
                 return Ok(());
             }
             Err(failure) => {
-                // A connection that is gone has rolled back by itself.
+                // If the connection is lost, the server has rolled back by itself.
                 let rolled_back = client.batch_execute("ROLLBACK").await.is_ok();
                 let Failure::Postgres(Trouble::Data, _) = &failure else { return Err(failure) };
                 if !rolled_back {
@@ -212,7 +212,7 @@ pub async fn commit(
     }
 }
 
-/// Finds out what [`commit`] would do, and writes nothing: rows that are there already are cut out.
+/// Determines what [`commit`] would do, and writes nothing. Removes rows that exist already from the batch.
 pub async fn rehearse(client: &Client, work: &mut Work) -> Result<(), Failure> {
     client.batch_execute("BEGIN READ ONLY; SET LOCAL statement_timeout = '5min'").await?;
     let loaded = loaded_times(client, &work.batch).await?;
@@ -223,10 +223,10 @@ pub async fn rehearse(client: &Client, work: &mut Work) -> Result<(), Failure> {
 }
 
 async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(), Failure> {
-    // Once: where it is tried again without refused rows, they are there.
+    // Only once: when the batch is retried without refused rows, these entries exist.
     let mut new = std::mem::take(&mut work.batch.new);
     let (referred_to, begun, is_doubtful, mut loaded) = join4(
-        // Committed by itself, before the transaction begins.
+        // Has its own commit, before the transaction begins.
         dimensions::add(client, &mut new),
         begin(client, &work.batch),
         may_be_there(client, &work.batch),
@@ -234,7 +234,7 @@ async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(
     )
     .await;
     referred_to.map_err(|error| match classify_any(&error) {
-        // Of the rows it says nothing.
+        // This error says nothing about the rows.
         Trouble::Data => Failure::Postgres(Trouble::Stop, error),
         trouble => Failure::Postgres(trouble, error),
     })?;
@@ -258,7 +258,7 @@ async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(
     }
     let added = work.batch.added();
     enter_files(client, work, &added).await?;
-    // All of them to their ends, so that no statement is left behind prepared.
+    // Wait for all of them, so that no prepared statement is left behind.
     let (advanced, noted, quarantined, copy) = join4(
         advance(client, &work.batch, &added),
         note_by_ids(client, &work.batch, &added),
@@ -286,18 +286,18 @@ async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(
     Ok(())
 }
 
-/// Opens the transaction and takes the locks of the batch's hours: shared where checkpoints prove all of it,
-/// exclusive where ids are read, so that the reading statement sees all that others committed.
+/// Opens the transaction and locks the batch's hours: shared if checkpoints prove all rows new, exclusive if ids are
+/// read, so that the reading statement sees everything that others committed.
 async fn begin(client: &Client, batch: &Batch) -> Result<(), Failure> {
     let mut sql = format!(
-        // The level that the id-reading statement relies on, whatever the role's default.
+        // The statement that reads ids relies on this level, whatever the role's default is.
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '10s'; \
          SET LOCAL statement_timeout = '5min'; {NOTICE_THAT_WE_ARE_GONE}"
     );
     let lock = if batch.reads_ids() { "pg_advisory_xact_lock" } else { "pg_advisory_xact_lock_shared" };
     let hours: Vec<String> = batch.hours().map(|h| h.to_string()).collect();
     if !hours.is_empty() {
-        // unnest gives its rows in order, so the locks are taken in ascending order.
+        // unnest returns its rows in order, so the locks are taken in ascending order.
         sql += &format!(
             "; SELECT count({lock}({LOCK_HOURS}, h)) FROM unnest('{{{}}}'::int[]) h",
             hours.join(",")

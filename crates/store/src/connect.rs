@@ -1,8 +1,8 @@
-//! Connecting to PostgreSQL: where, as whom, with which password, and over which transport.
+//! Connecting to PostgreSQL: server, user, password and transport.
 //!
-//! `sslmode`, `sslrootcert` and `passfile` are taken out of the URL and handled here; tokio-postgres sees
-//! the rest. Invariants: bytes leave this machine only over TLS with the server's name verified, unless
-//! `sslmode=disable` says otherwise; nothing is set on the session, so that transaction poolers work.
+//! `sslmode`, `sslrootcert` and `passfile` are removed from the URL and handled here; tokio-postgres sees the rest.
+//! Invariants: bytes leave this machine only over TLS with the server's name verified, unless `sslmode=disable` is set.
+//! No session setting is changed, so that transaction poolers work.
 
 use std::fmt::Write;
 use std::io::ErrorKind;
@@ -29,14 +29,14 @@ const SYSTEM_ROOTS: [&str; 3] =
 const DEFAULT_SOCKETS: &str = "/var/run/postgresql";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a server may take for its last answers once nobody waits for them.
+/// How long the server may take for its last answers after the connection was dropped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The longest that closing one is waited for.
+/// How long [`Connection::close`] waits at most.
 const CLOSE_WAIT: Duration = Duration::from_secs(1);
 
-/// A connection. Once it is dropped, what is still wanted of it may end; then it is closed, after half a minute
-/// also where the server says nothing any more, so that whoever stands in between sees that nobody waits.
+/// A connection. After it is dropped, statements in progress may finish; then it is closed. If the server no longer
+/// answers, it is closed after half a minute, so that proxies in between notice it.
 #[derive(Debug)]
 pub struct Connection {
     client: Client,
@@ -45,7 +45,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Closes it, and waits for that: for a runtime that nothing drives afterwards.
+    /// Closes the connection, and waits for that. For a runtime that nothing drives afterwards.
     pub async fn close(self) {
         let Connection { client, _held, mut carrier } = self;
         drop(client);
@@ -69,19 +69,19 @@ impl DerefMut for Connection {
     }
 }
 
-/// Connects, and lets a task carry the connection until it is dropped.
+/// Connects, and spawns a task that drives the connection until it is dropped.
 ///
 /// # Errors
-/// The URL, a password file or a certificate is not usable, or the server cannot be reached or refuses;
-/// a [`tokio_postgres::Error`] is in the chain for [`super::classify_any`].
+/// The URL, a password file or a certificate is not usable, or the server cannot be reached or refuses. A
+/// [`tokio_postgres::Error`] is in the chain for [`super::classify_any`].
 pub async fn connect(config: &alt_config::Postgres, application_name: &str) -> anyhow::Result<Connection> {
     connect_counted(config, application_name, Arc::default()).await
 }
 
-/// [`connect`]; `open` is one more as long as the connection is.
+/// As [`connect`], but increments `open` while the connection is open.
 ///
 /// # Errors
-/// The same.
+/// As [`connect`].
 pub async fn connect_counted(
     config: &alt_config::Postgres,
     application_name: &str,
@@ -103,21 +103,21 @@ pub async fn connect_counted(
         .with_context(|| format!("connect to {place}"))
 }
 
-/// Whether the server will go by the account of this process: only unix sockets, and neither a user nor a
-/// password is named.
+/// Whether the server will identify the user by this process's account: all hosts are unix sockets, and neither a user
+/// nor a password is given.
 ///
 /// # Errors
-/// The URL cannot be understood.
+/// The URL cannot be parsed.
 pub fn is_by_peer(config: &alt_config::Postgres) -> anyhow::Result<bool> {
     let target = Address::read(&config.url)?;
     let named = target.pg.get_user().is_some() || target.pg.get_password().is_some();
     Ok(all_sockets(&target.pg) && !named && config.password_file.is_none())
 }
 
-/// Whether the URL itself holds a password.
+/// Whether the URL itself contains a password.
 ///
 /// # Errors
-/// The URL cannot be understood.
+/// The URL cannot be parsed.
 pub fn has_password(config: &alt_config::Postgres) -> anyhow::Result<bool> {
     Ok(Address::read(&config.url)?.pg.get_password().is_some())
 }
@@ -138,7 +138,7 @@ async fn connection(target: &Address, open: Counted) -> anyhow::Result<Connectio
     Ok(Connection { client, _held: held, carrier })
 }
 
-/// A connection that counts as long as it is open.
+/// Counts a connection while it is open.
 struct Counted(Arc<AtomicU64>);
 
 impl Counted {
@@ -172,7 +172,7 @@ async fn carry(
     }
 }
 
-/// Adds the mend to the errors that people meet when they set things up.
+/// Adds the remedy to errors that are common during setup.
 fn explain(error: tokio_postgres::Error) -> anyhow::Error {
     let mend = match error.code().map(tokio_postgres::error::SqlState::code) {
         Some("3D000") => "the database does not exist: run `alt setup` as root, or createdb",
@@ -218,14 +218,14 @@ fn chained_io<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a st
     None
 }
 
-/// Where to connect to, as whom, and whether with TLS.
+/// The server, the user, and whether TLS is used.
 struct Address {
     pg: tokio_postgres::Config,
     tls: Option<Roots>,
     passfile: Option<PathBuf>,
 }
 
-/// Whose signature makes a server's certificate good.
+/// The certificate authorities that are trusted to sign a server's certificate.
 #[derive(Debug, PartialEq, Eq)]
 enum Roots {
     System,
@@ -233,7 +233,7 @@ enum Roots {
 }
 
 impl std::fmt::Display for Address {
-    /// `PostgreSQL, database alt at /var/run/postgresql as user alt`; never the password.
+    /// Writes `PostgreSQL, database alt at /var/run/postgresql as user alt`; never the password.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("PostgreSQL")?;
         if let Some(name) = self.pg.get_dbname() {
@@ -269,7 +269,7 @@ impl Address {
             .map_or(Roots::System, |path| Roots::File(PathBuf::from(path)));
         let tls = match get("sslmode") {
             Some("disable") => None,
-            // libpq's require and verify-ca encrypt for whoever answers; here they are as strict as verify-full
+            // libpq's require and verify-ca encrypt without verifying the name; here they are as strict as verify-full
             Some("verify-full" | "verify-ca" | "require") => {
                 if all_sockets(&pg) {
                     None
@@ -293,7 +293,7 @@ impl Address {
         Ok(Address { pg, tls, passfile: get("passfile").map(PathBuf::from) })
     }
 
-    /// Host (or socket directory) and port of every server that would be tried.
+    /// Host (or socket directory) and port of every server that may be tried.
     fn hosts(&self) -> Vec<(String, u16)> {
         let names: Vec<String> = if self.pg.get_hosts().is_empty() {
             self.pg.get_hostaddrs().iter().map(ToString::to_string).collect()
@@ -309,8 +309,9 @@ impl Address {
     }
 }
 
-/// What is wrong with a URL, without a word of it that may be of the password: one with a bare `?` or `&`, or a space
-/// among pairs, makes the rest of it an option. An `@` behind the `?`, or a password there, says that it may have been.
+/// What is wrong with a URL, without any word that may belong to the password. If the password contains a bare `?` or
+/// `&`, or a space among pairs, the rest of it becomes an option. An `@` behind the `?`, or a password there, shows
+/// that this may have happened.
 fn misread(error: &tokio_postgres::Error, url: &str) -> anyhow::Error {
     let options = url.split_once('?').map_or(url, |(_, options)| options);
     let may_be_secret = options.contains('@') || options.contains("password");
@@ -380,7 +381,7 @@ fn tls_config(roots: &Roots) -> anyhow::Result<rustls::ClientConfig> {
         .with_no_client_auth())
 }
 
-/// A connection string without some of its parameters, and those, decoded.
+/// A connection string without some of its parameters, and these parameters, decoded.
 type TakenOut = (String, Vec<(String, String)>);
 
 fn take_out(url: &str, names: &[&str]) -> anyhow::Result<TakenOut> {
@@ -421,7 +422,7 @@ fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// `key = value 'with spaces' …`: quotes and backslashes as libpq has them.
+/// Parses `key = value 'with spaces' …`, with quotes and backslashes as in libpq.
 fn take_out_of_pairs(text: &str, names: &[&str]) -> anyhow::Result<TakenOut> {
     let (mut rest, mut taken) = (String::new(), Vec::new());
     let mut chars = text.chars().peekable();
@@ -436,7 +437,7 @@ fn take_out_of_pairs(text: &str, names: &[&str]) -> anyhow::Result<TakenOut> {
         }
         while chars.next_if(|c| c.is_whitespace()).is_some() {}
         chars.next_if_eq(&'=').ok_or_else(|| {
-            // without the word: it may be a password, or the rest of one
+            // without the word: it may be a password, or part of one
             anyhow!(
                 "write postgres://user@host/database, or key=value pairs, with '…' around a value that has spaces"
             )
@@ -486,19 +487,19 @@ fn find_password(
         }
     }
     let named = target.passfile.clone().or_else(|| env("PGPASSFILE").map(PathBuf::from));
-    // of the account, not of HOME: a command started by root goes on as user alt
+    // the account's home, not HOME: a command that root starts continues as user alt
     let home = || nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map(|user| user.dir);
     let Some(path) = named.or_else(|| home().map(|home| home.join(".pgpass"))) else { return Ok(None) };
     let Some(lines) = read_passfile(&path) else { return Ok(None) };
     passfile_password(&lines, target)
 }
 
-/// A file that holds a secret and perhaps a newline behind it.
+/// Reads a file that holds a secret, without a newline at its end.
 fn secret(path: &Path) -> std::io::Result<String> {
     Ok(std::fs::read_to_string(path)?.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-/// The passfile's text; like libpq, one that others may read is not used.
+/// The passfile's text. Like libpq, ignores a passfile that others may read.
 fn read_passfile(path: &Path) -> Option<String> {
     let meta = std::fs::metadata(path).ok()?;
     if !meta.is_file() {
@@ -512,7 +513,7 @@ fn read_passfile(path: &Path) -> Option<String> {
     std::fs::read_to_string(path).ok()
 }
 
-/// The password of all servers; one that only some of them have is refused rather than shown to the others.
+/// The password of all servers. If only some servers have it, it is refused, so that the others do not see it.
 fn passfile_password(text: &str, target: &Address) -> anyhow::Result<Option<String>> {
     let account = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten().map(|user| user.name);
     let user = target.pg.get_user().map(str::to_owned).or(account).unwrap_or_default();
@@ -534,7 +535,7 @@ fn passfile_password(text: &str, target: &Address) -> anyhow::Result<Option<Stri
     }
 }
 
-/// `host:port:database:user:password` with `*` for any and backslash before a colon or a backslash.
+/// Parses `host:port:database:user:password`, with `*` for any value and a backslash before a colon or a backslash.
 fn passfile_line(line: &str, wanted: &[&str; 4]) -> Option<String> {
     if line.starts_with('#') {
         return None;

@@ -1,6 +1,6 @@
-//! What rows refer to: applications, user agents, environments, the salts of visitor ids.
+//! What rows refer to: applications, user agents, environments, and the salts of visitor ids.
 //!
-//! Each is read or added in a short transaction of its own, before the batch that needs it.
+//! Each is read or added in its own short transaction, before the batch that needs it.
 
 use alt_line::enrich::day::LocalDay;
 use alt_line::enrich::{App, Environment, New, NewAgent};
@@ -33,7 +33,7 @@ fn app(row: &tokio_postgres::Row) -> App {
         time_zone: row.get(2),
         allowed_domains: row.get(3),
         settings: serde_json::from_str(&settings).unwrap_or_else(|error| {
-            // One application's typing error must not hold up the others.
+            // A mistake in one application's settings must not hold up the others.
             tracing::warn!(app = key, settings, %error, "applications.settings is not understood: using the defaults");
             Default::default()
         }),
@@ -42,7 +42,7 @@ fn app(row: &tokio_postgres::Row) -> App {
     }
 }
 
-/// Adds the user agents and environments that are not there.
+/// Adds the user agents and environments that do not exist yet.
 pub async fn add(client: &Client, new: &mut New) -> anyhow::Result<()> {
     let (agents, environments) =
         join(add_agents(client, &mut new.agents), add_environments(client, &mut new.environments)).await;
@@ -76,7 +76,7 @@ async fn add_agents(client: &Client, agents: &mut [NewAgent]) -> anyhow::Result<
     Ok(())
 }
 
-/// A column of texts; NULL where there is none.
+/// A column of texts; NULL if there is none.
 fn texts<T>(all: &[T], of: fn(&T) -> &str) -> Vec<Option<&str>> {
     all.iter().map(|one| Some(of(one)).filter(|text| !text.is_empty())).collect()
 }
@@ -104,7 +104,7 @@ async fn add_environments(client: &Client, environments: &mut [Environment]) -> 
     Ok(())
 }
 
-/// The salt of an application's local day, made where the day has none yet; `None` where it is dead.
+/// The salt of an application's local day. Creates it if the day has none yet; `None` if it is deleted.
 pub async fn salt(client: &Client, app_id: i32, day: &LocalDay) -> anyhow::Result<Option<[u8; 32]>> {
     let date = day.date.to_string();
     let read = "SELECT salt FROM visitor_salts WHERE app_id = $1 AND day = $2::text::date";
@@ -129,7 +129,7 @@ pub async fn salt(client: &Client, app_id: i32, day: &LocalDay) -> anyhow::Resul
                 .await
                 .context("add a visitor salt")?;
             fault::at(Step::SaltMade);
-            // Another daemon may have been first: what stands in the table counts.
+            // Another daemon may have been first: the value in the table counts.
             client.query_typed_one(read, &key).await.context("read a visitor salt back")?
         }
     };
@@ -137,7 +137,7 @@ pub async fn salt(client: &Client, app_id: i32, day: &LocalDay) -> anyhow::Resul
     salt.map(|s| s.try_into().context("a visitor salt is not 32 bytes")).transpose()
 }
 
-/// Destroys the salts whose time is over at `now`, as `host`. Returns how many.
+/// Deletes the salts whose time is over at `now`, recorded as done by `host`. Returns how many.
 ///
 /// # Errors
 /// The database does not do it.
@@ -148,10 +148,10 @@ pub async fn kill_salts(client: &Client, now: Micros, host: &str) -> anyhow::Res
     Ok(row.get(0))
 }
 
-/// Rejects that are deleted at once, so that nothing waits for long.
+/// The number of rejects deleted in one statement, so that nothing waits for long.
 pub const PURGE_SLICE: i64 = 10_000;
 
-/// Deletes at most [`PURGE_SLICE`] rejects older than `before`, as `host`. Returns how many spans.
+/// Deletes at most [`PURGE_SLICE`] rejects older than `before`, recorded as done by `host`. Returns how many spans.
 ///
 /// # Errors
 /// The database does not do it.

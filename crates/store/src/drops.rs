@@ -1,4 +1,4 @@
-//! What was deleted for its age, for those who look.
+//! Lists what was deleted for its age.
 
 use anyhow::Context;
 use serde::Serialize;
@@ -8,19 +8,19 @@ use tokio_postgres::{Client, Row};
 /// A deletion. Times are UTC, RFC 3339.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Deletion {
-    /// When.
+    /// When it was deleted.
     pub dropped_at: String,
-    /// The host that did it.
+    /// The host that deleted it.
     pub host: String,
-    /// What: `rows`, `rejects`, `salts`, `log` or `object`.
+    /// What was deleted: `rows`, `rejects`, `salts`, `log` or `object`.
     pub what: String,
-    /// The name of what is gone, where it has one.
+    /// The name of what was deleted, if it has one.
     pub name: Option<String>,
     /// The first time in it.
     pub from: Option<String>,
     /// The last time in it.
     pub until: Option<String>,
-    /// How many, where that is known.
+    /// How many, if known.
     pub count: Option<i64>,
 }
 

@@ -1,4 +1,4 @@
-//! Files as the database knows them: looking checkpoints up, drawing a key for a new file.
+//! Files as the database knows them: reading checkpoints, and assigning a key to a new file.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -21,10 +21,10 @@ const CANDIDATES: &str = include_str!("../../../sql/candidates.sql");
 const SUSPECT: &str = include_str!("../../../sql/suspect.sql");
 const CONVICT: &str = include_str!("../../../sql/convict.sql");
 
-/// Where a file was seen, for `log_files`: hints, never identity.
+/// Where a file was seen, for `log_files`: hints, never the file's identity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
-    /// The host that has it.
+    /// The host that has the file.
     pub host: String,
     /// The followed path that it belongs to, or `replay`.
     pub source: String,
@@ -32,15 +32,16 @@ pub struct Facts {
     pub path: String,
     /// Name of its format.
     pub format: String,
-    /// What its lines are, as JSON of a [`Spec`](alt_line::parse::Spec).
+    /// How its lines are read, as JSON of a [`Spec`](alt_line::parse::Spec).
     pub spec: String,
     /// Its inode.
     pub inode: i64,
-    /// Its size and age.
+    /// Its size and modification time.
     pub stamp: Stamp,
 }
 
-/// How far a file that is being read is committed. Filled by the writer, for those who watch; nothing goes by it.
+/// How far a file that is being read is committed. The writer updates it for monitoring only. No decision depends on
+/// it.
 #[derive(Debug, Default)]
 pub struct Reached {
     bytes: AtomicU64,
@@ -48,7 +49,7 @@ pub struct Reached {
 }
 
 impl Reached {
-    /// A file that is committed up to there.
+    /// A file that is committed up to `bytes`.
     pub fn at(bytes: u64) -> Arc<Reached> {
         Arc::new(Reached { bytes: AtomicU64::new(bytes), until: AtomicI64::new(0) })
     }
@@ -58,12 +59,12 @@ impl Reached {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Time of the last event that was committed from it; 0 where that is not known.
+    /// Time of the last event that was committed from the file; 0 if unknown.
     pub fn until(&self) -> Micros {
         self.until.load(Ordering::Relaxed)
     }
 
-    /// It is committed up to there; `until` is the time of its last event, if there was any.
+    /// Records that the file is committed up to `bytes`; `until` is the time of its last event, if it had any.
     pub fn advance(&self, bytes: u64, until: Option<Micros>) {
         self.bytes.store(bytes, Ordering::Relaxed);
         if let Some(until) = until {
@@ -72,7 +73,7 @@ impl Reached {
     }
 }
 
-/// What tells whether a file was touched since.
+/// Shows whether a file has changed since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stamp {
     /// Bytes on disk.
@@ -82,7 +83,7 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// Of a file's metadata.
+    /// The stamp in a file's metadata.
     pub fn of(metadata: &Metadata) -> Stamp {
         Stamp {
             size: i64::try_from(metadata.size()).unwrap_or(i64::MAX),
@@ -96,15 +97,15 @@ impl Stamp {
 pub struct Candidate {
     /// The checkpoint.
     pub checkpoint: Checkpoint,
-    /// Its inode, size and age, as last stored.
+    /// The file's inode, size and modification time, as last stored.
     pub seen: (i64, Stamp),
-    /// Its rows were taken out.
+    /// Whether the file's rows were taken out.
     pub unloaded: bool,
-    /// It was read by ids, and not to its end: nothing proves that the lines that follow are new.
+    /// Whether it was read by ids, and not to its end. Then nothing proves that the following lines are new.
     pub by_ids: bool,
-    /// What its lines were read as, as JSON of a [`Spec`](alt_line::parse::Spec), if that was noted.
+    /// How its lines were read, as JSON of a [`Spec`](alt_line::parse::Spec), if recorded.
     pub spec: Option<String>,
-    /// Offsets of its lines that ended the daemon, and are not to be touched; ascending.
+    /// Offsets of its lines that ended the daemon and must not be processed; ascending.
     pub set_aside: Vec<u64>,
 }
 
@@ -127,13 +128,13 @@ fn offsets(stored: Vec<i64>) -> Vec<u64> {
     stored.into_iter().filter_map(|offset| u64::try_from(offset).ok()).collect()
 }
 
-/// How the file of a row begins; of columns `head`, `head_bytes`, `head_has_id`.
+/// The head of the file in a row, from the columns `head`, `head_bytes`, `head_has_id`.
 pub(crate) fn head(row: &Row) -> Head {
     let proof = Proof { hash: hash(row.get("head")), bytes: bytes(row, "head_bytes") };
     Head { proof, has_id: row.get("head_has_id") }
 }
 
-/// The checkpoint of a row that has its columns.
+/// The checkpoint in a row that has its columns.
 pub(crate) fn checkpoint(row: &Row) -> Checkpoint {
     Checkpoint {
         file_id: row.get("file_id"),
@@ -180,26 +181,26 @@ pub async fn candidates(
     Ok(candidates)
 }
 
-/// Which rejects of a file.
+/// Selects rejects of a file.
 #[derive(Debug, Clone, Default)]
 pub struct Which {
     /// Only of this reason.
     pub reason: Option<String>,
     /// Only with this detail.
     pub detail: Option<String>,
-    /// Only rejected since, microseconds since 1970.
+    /// Only those rejected since, microseconds since 1970.
     pub since: Option<Micros>,
 }
 
 impl Which {
-    /// Whether lines that ended the daemon are to be looked at: only where that is said.
+    /// Whether lines that ended the daemon are wanted: only if their reason is named.
     pub fn wants_poison(&self) -> bool {
         self.reason.as_deref() == Some(Reason::Poison.as_str())
     }
 }
 
-/// At most `limit` spans of a file's rejects that begin at `from` or later, ascending. Those of a reason that
-/// this version does not know are left where they are, and those that ended the daemon, unless they are asked for.
+/// At most `limit` spans of a file's rejects that begin at `from` or later, ascending. Rejects with a reason that this
+/// version does not know are skipped. So are lines that ended the daemon, unless they are asked for.
 pub async fn spans(
     client: &Client,
     file_id: i32,
@@ -243,7 +244,7 @@ pub(crate) fn old_span(row: &Row) -> Option<OldSpan> {
     })
 }
 
-/// A key for a file that has no checkpoint yet. Gaps are harmless.
+/// Draws a key for a file that has no checkpoint yet. Gaps are harmless.
 pub async fn new_file_id(client: &Client) -> anyhow::Result<i32> {
     let sql = "SELECT nextval(pg_get_serial_sequence('log_files', 'id'))::integer";
     let row = client.query_typed_one(sql, &[]).await.context("draw a key for a new file")?;
@@ -251,7 +252,7 @@ pub async fn new_file_id(client: &Client) -> anyhow::Result<i32> {
     Ok(row.get(0))
 }
 
-/// The latest event that was loaded from anywhere; the beginning of time where there is none.
+/// The time of the latest event that was loaded from any file; the minimum if there is none.
 pub async fn loaded_until(client: &Client) -> anyhow::Result<Micros> {
     let row = client
         .query_typed_one("SELECT max(last_at) FROM (SELECT last_at FROM checkpoints UNION ALL SELECT last_at FROM loaded_by_ids) l", &[])
@@ -260,7 +261,8 @@ pub async fn loaded_until(client: &Client) -> anyhow::Result<Micros> {
     Ok(row.get::<_, Option<SystemTime>>(0).map_or(Micros::MIN, clock::micros))
 }
 
-/// Enters a line that may end the daemon, before it is touched; `deaths`: how often it is taken to have done so.
+/// Records a line that may end the daemon, before it is processed. `deaths` is how often the line is assumed to have
+/// done so.
 pub async fn suspect(client: &Client, file_id: i32, offset: u64, deaths: i32) -> anyhow::Result<()> {
     let offset = i64::try_from(offset).unwrap_or(i64::MAX);
     client
@@ -270,7 +272,7 @@ pub async fn suspect(client: &Client, file_id: i32, offset: u64, deaths: i32) ->
     Ok(())
 }
 
-/// Counts that the daemon ended in a line. How often now; `None`: it was never entered, or is loaded.
+/// Counts that the daemon ended in a line. Returns the new count; `None`: the line was never recorded, or it is loaded.
 pub async fn convict(client: &Client, file_id: i32, offset: u64) -> anyhow::Result<Option<i32>> {
     let offset = i64::try_from(offset).unwrap_or(i64::MAX);
     let row = client
@@ -280,7 +282,7 @@ pub async fn convict(client: &Client, file_id: i32, offset: u64) -> anyhow::Resu
     Ok(row.map(|row| row.get(0)))
 }
 
-/// Stores where a known file was seen last; with its seal, if that is known now.
+/// Stores where a known file was seen last, and its seal if it is now known.
 pub async fn remember(
     client: &Client,
     file_id: i32,
@@ -306,7 +308,7 @@ pub async fn remember(
     Ok(())
 }
 
-/// Notes from which archive object a file was loaded, so that its lines can be fetched from there.
+/// Records from which archive object a file was loaded, so that its lines can be fetched from there.
 pub async fn came_from(client: &Client, uri: &str, bytes: u64, sha256: &[u8]) -> anyhow::Result<()> {
     let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
     client
@@ -316,8 +318,7 @@ pub async fn came_from(client: &Client, uri: &str, bytes: u64, sha256: &[u8]) ->
     Ok(())
 }
 
-/// What the lines of files were read as, as JSON of a [`Spec`](alt_line::parse::Spec), where that was noted; by the keys
-/// of the files.
+/// How the lines of files were read, as JSON of a [`Spec`](alt_line::parse::Spec), if recorded, by the files' keys.
 ///
 /// # Errors
 /// The database cannot be asked.
@@ -330,11 +331,11 @@ pub async fn specs(client: &Client, file_ids: &[i32]) -> anyhow::Result<Vec<(i32
 /// Where the bytes of a file are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Whereabouts {
-    /// The host that has it, or had.
+    /// The host that has or had the file.
     pub host: String,
     /// Its path, as last seen.
     pub path: String,
-    /// The archive's object that holds it, and that object's bytes.
+    /// The archive object that holds the file, and that object's size in bytes.
     pub object: Option<(String, u64)>,
 }
 
@@ -351,7 +352,7 @@ pub async fn whereabouts(client: &Client, file_id: i32) -> anyhow::Result<Option
     Ok(row.map(|row| Whereabouts { host: row.get("host"), path: row.get("path"), object: object(&row) }))
 }
 
-/// File and offset of the line that an event came from, which happened from `first` to `last`.
+/// File and offset of the line of an event that happened between `first` and `last`.
 ///
 /// # Errors
 /// The database cannot be asked.

@@ -1,9 +1,10 @@
-//! A lease: which of several processes does a piece of work on one database.
+//! A lease decides which of several processes does a piece of work on one database.
 //!
-//! A lease is a row of `leases` with a holder, a fence and a time of expiry by the database's clock. Each new holder gets a
-//! larger fence, and checks it in every transaction that writes ([`Fence::check`]). The check locks the row until the
-//! transaction ends, so nobody takes the lease between the check and the commit. A holder that was stopped for a while, or
-//! cut off, therefore changes nothing once another one works. Nothing belongs to a session: transaction poolers are fine.
+//! A lease is a row of `leases` with a holder, a fence and an expiry time by the database's clock. Each new holder gets
+//! a larger fence, and checks it in every transaction that writes ([`Fence::check`]). The check locks the row until the
+//! transaction ends, so nobody takes the lease between the check and the commit. Therefore a holder that was stopped
+//! for a while, or cut off, changes nothing once another holder works. No state belongs to a session, so transaction
+//! poolers work.
 
 use std::time::{Duration, Instant};
 
@@ -13,13 +14,13 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::{in_transaction, is_lock_timeout};
 
-/// How long a lease lasts without being renewed.
+/// How long a lease lasts without renewal.
 const TERM: Duration = Duration::from_secs(5);
 
 /// A lease that was renewed more recently is not renewed again.
 const RENEWAL: Duration = Duration::from_secs(1);
 
-/// A piece of work, and who does it here.
+/// A piece of work, and its holder in this process.
 #[derive(Debug)]
 pub struct Lease {
     name: String,
@@ -27,7 +28,7 @@ pub struct Lease {
     held: Option<(Fence, Instant)>,
 }
 
-/// The right to write, until somebody else has it.
+/// The right to write, until another holder takes the lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fence {
     name: String,
@@ -35,7 +36,7 @@ pub struct Fence {
     number: i64,
 }
 
-/// Somebody else has the lease by now.
+/// Another holder has taken the lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lost;
 
@@ -48,16 +49,16 @@ impl std::fmt::Display for Lost {
 impl std::error::Error for Lost {}
 
 impl Lease {
-    /// Of the work called `name`, not held yet. Two leases of one process are two holders.
+    /// Creates the lease of the work `name`, not held yet. Two leases of one process are two holders.
     pub fn new(name: String, host: &str) -> Lease {
         let mut random = [0u8; 8];
-        // Without randomness the process id still tells the processes of a host apart.
+        // Without randomness, the process id still distinguishes the processes of a host.
         let _ = getrandom::fill(&mut random);
         let random = u64::from_ne_bytes(random);
         Lease { name, holder: format!("{host} {} {random:016x}", std::process::id()), held: None }
     }
 
-    /// Takes the lease, or renews it. `None`: somebody else holds it.
+    /// Takes the lease, or renews it. `None`: another holder has it.
     ///
     /// # Errors
     /// The database cannot be asked.
@@ -77,7 +78,7 @@ impl Lease {
         });
         let number = match taken.await {
             Ok(row) => row.map(|row| row.get(0)),
-            // A transaction of the holder has the row: it is about to write.
+            // A transaction of the holder has locked the row: the holder is about to write.
             Err(error) if is_lock_timeout(&error) => None,
             Err(error) => return Err(error.context(format!("take the lease of {}", self.name))),
         };
@@ -87,10 +88,10 @@ impl Lease {
         Ok(fence)
     }
 
-    /// Lets the next one have it, if it is held.
+    /// Releases the lease, if it is held.
     ///
     /// # Errors
-    /// The database cannot be asked: the lease expires by itself.
+    /// The database cannot be asked. Then the lease expires by itself.
     pub async fn release(&mut self, client: &Client) -> anyhow::Result<()> {
         let Some((fence, _)) = self.held.take() else { return Ok(()) };
         let sql =
@@ -101,7 +102,7 @@ impl Lease {
 }
 
 impl Fence {
-    /// Makes sure, within a transaction, that what it writes is still this holder's to write.
+    /// Checks, within a transaction, that this holder may still write.
     ///
     /// # Errors
     /// [`Lost`], or the database cannot be asked.
@@ -118,7 +119,7 @@ impl Fence {
     }
 }
 
-/// Forgets leases that nobody has held for a month.
+/// Deletes leases that nobody has held for a month.
 ///
 /// # Errors
 /// The database does not do it.

@@ -1,10 +1,9 @@
-//! The database's end: connecting, the schema, every statement, and what an error means.
+//! Database access: connecting, the schema, all SQL statements, and the classification of errors.
 //!
-//! Whoever wants something of the database calls an operation here, which takes a client and returns a type: no SQL stands
-//! above this crate. What is only read is asked over a [`read::Reader`], which cannot change anything.
+//! To use the database, call an operation of this crate. It takes a client and returns a type. The crates above contain
+//! no SQL. Queries that only read go through a [`read::Reader`], which cannot change anything.
 //!
-//! Retry is decided in one place, the caller that owns the connection; this module only says, by SQLSTATE,
-//! what kind of trouble an error is.
+//! Only the caller that owns the connection decides about retries. This module only classifies errors by SQLSTATE.
 
 pub mod apps;
 pub mod commit;
@@ -33,17 +32,17 @@ use tokio_postgres::error::SqlState;
 
 pub use connect::connect;
 
-/// In every transaction that holds locks for longer than a statement: a server that notices within minutes when we are
-/// cut off, and frees them.
+/// Set in every transaction that holds locks for longer than a statement. If this process is cut off, the server
+/// notices within minutes and frees the locks.
 const NOTICE_THAT_WE_ARE_GONE: &str = "SET LOCAL idle_in_transaction_session_timeout = '2min'; \
     SET LOCAL client_connection_check_interval = '5s'; SET LOCAL tcp_keepalives_idle = 30; \
     SET LOCAL tcp_keepalives_interval = 10; SET LOCAL tcp_keepalives_count = 3; SET LOCAL tcp_user_timeout = 60000";
 
-/// One short transaction of a worker, at READ COMMITTED: it waits for a lock no longer than `lock_timeout`, and the server
-/// ends it soon where this process is stopped within it.
+/// One short transaction of a worker, at READ COMMITTED. It waits for a lock for at most `lock_timeout`. If this
+/// process is stopped within the transaction, the server soon ends it.
 ///
 /// # Errors
-/// What `statements` fail with, then all is rolled back; or the database does not commit.
+/// Any error of `statements`, after which everything is rolled back; or the database does not commit.
 pub async fn in_transaction<T>(
     client: &Client,
     lock_timeout: &str,
@@ -58,24 +57,25 @@ pub async fn in_transaction<T>(
         statements(client).await
     };
     let done = done.await;
-    // Also where it did not begin: nothing more could be asked on this connection.
+    // Also if it did not begin: otherwise the connection would be unusable.
     let ended = client.batch_execute(if done.is_ok() { "COMMIT" } else { "ROLLBACK" }).await;
     let done = done?;
     ended?;
     Ok(done)
 }
 
-/// Waits until all that was committed before, by anybody, is on the server's disk: before anything is done by it that can't be
-/// undone. Whether commits of this session do not wait for that by themselves (`synchronous_commit = off`).
+/// Waits until everything that anybody committed before is on the server's disk. Call this before any action that
+/// cannot be undone and relies on those commits. Returns whether commits of this session do not wait for the disk by
+/// themselves (`synchronous_commit = off`).
 ///
 /// # Errors
-/// The database says no, or nothing: what was committed last may be lost.
+/// The database returns an error or no answer. The last commits may be lost.
 pub async fn make_durable(client: &Client) -> Result<bool, tokio_postgres::Error> {
     let row = client.query_typed_opt(include_str!("../../../sql/make_durable.sql"), &[]).await?;
     Ok(row.is_some_and(|row| row.get(0)))
 }
 
-/// The name under which a session is seen in `pg_stat_activity`, cut as PostgreSQL cuts it.
+/// The name of a session in `pg_stat_activity`, truncated as PostgreSQL truncates it.
 pub fn session_name(verb: &str, host: &str) -> String {
     let mut name = format!("alt {verb} {host}");
     name.truncate(name.floor_char_boundary(63));
@@ -85,11 +85,11 @@ pub fn session_name(verb: &str, host: &str) -> String {
 /// What to do about an error of PostgreSQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trouble {
-    /// It passes by itself: try again, for ever.
+    /// Passes by itself: retry for ever.
     Transient,
-    /// One row's data was refused: find the row, and go on without it.
+    /// One row's data was refused: find the row, and continue without it.
     Data,
-    /// Somebody has to mend something: no row is at fault. Stop, alarm, try again later.
+    /// Somebody has to repair something, and no row is at fault: stop, alert, retry later.
     Stop,
 }
 
@@ -98,8 +98,8 @@ pub fn classify(error: &tokio_postgres::Error) -> Trouble {
     error.code().map_or(Trouble::Transient, |state| classify_state(state.code()))
 }
 
-/// Classifies whatever went wrong while talking to PostgreSQL; an error that did not come from there is
-/// a [`Trouble::Stop`], except a timeout of our own.
+/// Classifies any error of talking to PostgreSQL. An error that does not come from PostgreSQL is a [`Trouble::Stop`],
+/// except our own timeouts.
 pub fn classify_any(error: &anyhow::Error) -> Trouble {
     for cause in error.chain() {
         if let Some(error) = cause.downcast_ref::<tokio_postgres::Error>() {
@@ -112,24 +112,24 @@ pub fn classify_any(error: &anyhow::Error) -> Trouble {
     Trouble::Stop
 }
 
-/// Whether a statement waited for a lock for as long as it may (`lock_timeout`).
+/// Whether a statement waited for a lock until `lock_timeout`.
 fn is_lock_timeout(error: &anyhow::Error) -> bool {
     let postgres = error.chain().find_map(|cause| cause.downcast_ref::<tokio_postgres::Error>());
     postgres.and_then(tokio_postgres::Error::code) == Some(&SqlState::LOCK_NOT_AVAILABLE)
 }
 
-/// An error as people may see it: without PostgreSQL's DETAIL, which shows a row that it refuses.
+/// An error without PostgreSQL's DETAIL, which would show the refused row.
 pub fn told(error: &anyhow::Error) -> String {
     let text = format!("{error:#}");
     let Some((said, detail)) = text.split_once("\nDETAIL: ") else { return text };
-    // The hint is PostgreSQL's own, and comes last.
+    // The hint is PostgreSQL's own text, and comes last.
     let hint = detail.rfind("\nHINT: ").map_or("", |at| &detail[at..]);
     format!("{said}{hint}")
 }
 
-/// Data errors are class 22 and nothing else: 23 (a constraint somebody added), 42 (a missing column, a
-/// revoked grant), 28 and 3D (no access, no database) would refuse every row alike, and draining the
-/// stream into rejects would lose it.
+/// Only class 22 is a data error. Classes 23 (a constraint somebody added), 42 (a missing column, a revoked grant), 28
+/// and 3D (no access, no database) would refuse every row alike. To treat these as data errors would turn all rows into
+/// rejects and lose them.
 fn classify_state(state: &str) -> Trouble {
     match state {
         // read-only: a standby, until it is promoted; 25P03 and 25P04: the server's own timeouts

@@ -1,8 +1,8 @@
 //! The schema's migrations, embedded from `sql/`.
 //!
-//! Each runs in one transaction, together with its row in `schema_migrations` and under a transaction-level
-//! advisory lock: two that start at once take turns, and one that is killed leaves nothing half done. A
-//! migration expands first and contracts a version later, so a daemon runs on its own schema and the next.
+//! Each migration runs in one transaction, together with its row in `schema_migrations` and under a transaction-level
+//! advisory lock. Two that start at once take turns. One that is killed leaves nothing half done. A migration expands
+//! first and contracts a version later, so a daemon runs on its own schema and the next.
 
 use alt_process::fault::{self, Step};
 use anyhow::{Context, bail};
@@ -35,7 +35,7 @@ pub const MIGRATIONS: &[Migration] = &[
 /// The key of the advisory lock that migrations hold ("alt migr").
 const LOCK: i64 = 0x616c_7420_6d69_6772;
 
-/// The version that this program is made for.
+/// The schema version that this program is made for.
 pub fn newest() -> i32 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
 }
@@ -47,11 +47,11 @@ pub struct Applied {
     pub version: i32,
     /// Its name, as recorded or as this version knows it.
     pub name: String,
-    /// When (UTC, RFC 3339), or `None` where it is still to do.
+    /// When it was applied (UTC, RFC 3339); `None`: not yet.
     pub applied_at: Option<String>,
 }
 
-/// How the database's schema stands to this program.
+/// The database's schema compared with this program's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Schema {
     /// No schema at all.
@@ -78,7 +78,7 @@ pub async fn schema(client: &Client) -> anyhow::Result<Schema> {
     })
 }
 
-/// Refuses a schema that this program cannot work on, and says what to do.
+/// Fails if this program cannot work with the schema, and says what to do.
 ///
 /// # Errors
 /// The schema is missing, older, or newer by more than one version; or the database cannot be asked.
@@ -144,7 +144,7 @@ pub async fn status(client: &Client) -> anyhow::Result<Vec<Applied>> {
     Ok(all)
 }
 
-/// Applies what is missing and returns it.
+/// Applies the missing migrations and returns them.
 ///
 /// # Errors
 /// A migration failed; the ones before it stay applied.
@@ -172,7 +172,7 @@ async fn apply_one(client: &mut Client, migration: &Migration) -> anyhow::Result
         .await?
         .is_some();
     if !done {
-        // Each as a message of its own: Citus refuses a change of a distributed table that comes with other statements.
+        // Send each as its own message: Citus refuses to change a distributed table in a message with other statements.
         for statement in statements(migration.sql) {
             tx.batch_execute(statement).await?;
         }

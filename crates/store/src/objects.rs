@@ -1,4 +1,4 @@
-//! What is noted of archive objects, and of the logs that become such.
+//! What the database records about archive objects, and about the logs that become archive objects.
 
 use std::collections::HashSet;
 
@@ -8,40 +8,40 @@ use anyhow::Context;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
-/// Objects that are looked up at once.
+/// The number of objects in one query.
 const ASKED_AT_ONCE: usize = 1000;
 
-/// How a file stands that may be archived or deleted.
+/// The state of a file that may be archived or deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogState {
-    /// Bytes of (uncompressed) log that are loaded of it.
+    /// Loaded bytes of the (uncompressed) log.
     pub loaded_bytes: u64,
     /// The hash of its beginning.
     pub head: Vec<u8>,
-    /// It was read to its end.
+    /// Whether the file was read to its end.
     pub sealed: bool,
-    /// Its rows were taken out: it may be wanted to be loaded anew.
+    /// Whether its rows were taken out. Then somebody may want to load it again.
     pub unloaded: bool,
-    /// It was archived once.
+    /// Whether it was ever archived.
     pub archived: bool,
-    /// Its object.
+    /// The URI of its object.
     pub uri: Option<String>,
     /// Bytes of the log in the object.
     pub raw_bytes: Option<u64>,
     /// SHA-256 of the log in the object.
     pub raw_sha256: Option<Vec<u8>>,
-    /// Offsets of lines that are not to be touched, because they ended the daemon; ascending.
+    /// Offsets of lines that must not be processed, because they ended the daemon; ascending.
     pub set_aside: Vec<u64>,
 }
 
 impl LogState {
-    /// The archive holds all that is loaded of it.
+    /// Whether the archive holds everything that is loaded of the file.
     pub fn is_archived(&self) -> bool {
         self.archived && self.raw_bytes == Some(self.loaded_bytes) && self.raw_sha256.is_some()
     }
 }
 
-/// How a file stands, by its key in `log_files`; `None`: it has no checkpoint.
+/// The state of a file, by its key in `log_files`; `None`: the file has no checkpoint.
 ///
 /// # Errors
 /// The database cannot be asked.
@@ -62,14 +62,14 @@ pub async fn state(client: &Client, file_id: i32) -> anyhow::Result<Option<LogSt
     }))
 }
 
-/// A copy of a log that is proven to be in the archive.
+/// A copy of a log that is verified to be in the archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProvenCopy<'c> {
-    /// The object.
+    /// The URI of the object.
     pub uri: &'c str,
-    /// Its bytes.
+    /// The size of the object in bytes.
     pub bytes: u64,
-    /// Of its bytes.
+    /// SHA-256 of the object.
     pub sha256: &'c [u8],
     /// Bytes of the log in it.
     pub raw_bytes: u64,
@@ -81,10 +81,10 @@ pub struct ProvenCopy<'c> {
     pub times: Option<(Micros, Micros)>,
 }
 
-/// Notes the copy of a file. `false`: it is not of all that is loaded, and was not noted.
+/// Records the copy of a file. `false`: the copy does not hold everything that is loaded, and was not recorded.
 ///
 /// # Errors
-/// The database does not take it.
+/// The database does not accept it.
 pub async fn note_copy(client: &Client, file_id: i32, copy: &ProvenCopy<'_>) -> anyhow::Result<bool> {
     let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let parameters: [(&(dyn ToSql + Sync), Type); 9] = [
@@ -101,20 +101,20 @@ pub async fn note_copy(client: &Client, file_id: i32, copy: &ProvenCopy<'_>) -> 
     Ok(client.execute_typed(include_str!("../../../sql/archived.sql"), &parameters).await? > 0)
 }
 
-/// Notes why a file is not archived.
+/// Records why a file is not archived.
 ///
 /// # Errors
-/// The database does not take it.
+/// The database does not accept it.
 pub async fn note_error(client: &Client, file_id: i32, error: &str) -> anyhow::Result<()> {
     let sql = "UPDATE log_files SET archive_error = $2 WHERE id = $1 AND archive_error IS DISTINCT FROM $2";
     client.execute_typed(sql, &[(&file_id, Type::INT4), (&error, Type::TEXT)]).await?;
     Ok(())
 }
 
-/// Notes that a local log was deleted, as `host`.
+/// Records that `host` deleted a local log.
 ///
 /// # Errors
-/// The database does not take it.
+/// The database does not accept it.
 pub async fn note_deleted(client: &Client, file_id: i32, host: &str, path: &str) -> anyhow::Result<()> {
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =
         [(&file_id, Type::INT4), (&host, Type::TEXT), (&path, Type::TEXT)];
@@ -122,10 +122,10 @@ pub async fn note_deleted(client: &Client, file_id: i32, host: &str, path: &str)
     Ok(())
 }
 
-/// Notes that an object is gone, with the first and last time in it, as `host`; that its log was archived stays known.
+/// Records that `host` deleted an object, with the first and last time in it. Its log remains recorded as archived.
 ///
 /// # Errors
-/// The database does not take it.
+/// The database does not accept it.
 pub async fn note_gone(
     client: &Client,
     uri: &str,
@@ -143,20 +143,20 @@ pub async fn note_gone(
     Ok(())
 }
 
-/// An object, as the database has it.
+/// An object, as the database knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownObject {
     /// Its URI.
     pub uri: String,
-    /// Its bytes.
+    /// Its size in bytes.
     pub bytes: u64,
     /// SHA-256 of its bytes.
     pub sha256: Vec<u8>,
-    /// SHA-256 of the log in it, where that was packed here.
+    /// SHA-256 of the log in it, if it was packed here.
     pub raw_sha256: Option<Vec<u8>>,
 }
 
-/// All objects that files are in, by URI.
+/// All objects that contain files, by URI.
 ///
 /// # Errors
 /// The database cannot be asked.
@@ -178,13 +178,13 @@ pub async fn all(client: &Client) -> anyhow::Result<Vec<KnownObject>> {
 pub struct Described {
     /// Its URI.
     pub uri: String,
-    /// The first 8 bytes of the hash of the log's beginning, where these alone say which log it is.
+    /// The first 8 bytes of the hash of the log's beginning, if these alone identify the log.
     pub head: Option<[u8; 8]>,
-    /// Bytes of the log; `None`: the name does not say.
+    /// Bytes of the log; `None`: the name does not contain them.
     pub raw_bytes: Option<u64>,
 }
 
-/// Of which objects all that is in them is loaded.
+/// For each object, whether everything in it is loaded.
 ///
 /// # Errors
 /// The database cannot be asked.

@@ -1,7 +1,7 @@
-//! Monthly partitions of `access_logs`, made when first needed.
+//! Monthly partitions of `access_logs`, created when first needed.
 //!
-//! Each is made in a transaction of its own: created like its parent, with a CHECK that spares ATTACH the
-//! scan, then attached, which locks out nobody who reads or loads. Names are `access_logs_yYYYYmMM`.
+//! Each partition is created in its own transaction. It is created like its parent, with a CHECK that makes the scan of
+//! ATTACH unnecessary, and then attached, which blocks neither reading nor loading. Names are `access_logs_yYYYYmMM`.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::NOTICE_THAT_WE_ARE_GONE;
 
-/// Advisory lock under which partitions are made (first key; the second is the month).
+/// First key of the advisory lock under which a partition is created. The second key is the month.
 const LOCK_CLASS: i32 = 0x616c_7402;
 
 const ATTACHED: &str = "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
@@ -27,13 +27,13 @@ pub type Month = i32;
 
 /// The month of a time.
 pub fn month(at: Micros) -> Month {
-    // Times are between 2000 and tomorrow, which a timestamp can always be made of.
+    // Times are between 2000 and tomorrow, so the conversion to a timestamp always succeeds.
     let date = jiff::Timestamp::from_microsecond(at)
         .map_or(Date::constant(2000, 1, 1), |t| t.to_zoned(jiff::tz::TimeZone::UTC).date());
     i32::from(date.year()) * 12 + i32::from(date.month()) - 1
 }
 
-/// The month of an hour since 1970, as [`hour`](alt_line::batch::hour) has it.
+/// The month of an hour since 1970, as returned by [`hour`](alt_line::batch::hour).
 pub fn month_of_hour(hour: i32) -> Month {
     month(i64::from(hour) * MICROS_PER_HOUR)
 }
@@ -47,7 +47,7 @@ pub fn name(month: Month) -> String {
     format!("access_logs_y{:04}m{:02}", month.div_euclid(12), month.rem_euclid(12) + 1)
 }
 
-/// A month as people write it: `2026-01`.
+/// A month in readable form: `2026-01`.
 pub fn label(month: Month) -> String {
     format!("{:04}-{:02}", month.div_euclid(12), month.rem_euclid(12) + 1)
 }
@@ -61,7 +61,7 @@ pub fn begin(month: Month) -> Micros {
     begin.map_or(Micros::MAX, |begin| begin.timestamp().as_microsecond())
 }
 
-/// Makes the partitions of `months` that are missing. Those known to be there are remembered in `made`.
+/// Creates the missing partitions of `months`. `made` remembers those that are known to exist.
 pub async fn ensure(
     client: &Client,
     months: impl Iterator<Item = Month>,
@@ -93,7 +93,7 @@ async fn make(client: &Client, month: Month) -> anyhow::Result<()> {
         anyhow::Ok(())
     };
     let made = made.await;
-    // Also where it did not begin: nothing more could be asked on this connection.
+    // Also if it did not begin: otherwise the connection would be unusable.
     let end = if made.is_ok() { "COMMIT" } else { "ROLLBACK" };
     let ended = client.batch_execute(end).await;
     made?;
@@ -127,7 +127,7 @@ async fn make_locked(client: &Client, month: Month, name: &str) -> anyhow::Resul
     }
     let (from, to) = (first_day(month), first_day(month + 1));
     let (from, to) = (format!("'{from} 00:00:00+00'"), format!("'{to} 00:00:00+00'"));
-    // Each as a message of its own: Citus refuses a change of a distributed table that comes with other statements.
+    // Send each as its own message: Citus refuses to change a distributed table in a message with other statements.
     for statement in [
         format!(
             "CREATE TABLE {name} (LIKE access_logs INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)"
@@ -145,32 +145,32 @@ async fn make_locked(client: &Client, month: Month, name: &str) -> anyhow::Resul
     Ok(())
 }
 
-/// The months whose partitions are attached; only those with names that this program gives.
+/// The months whose partitions are attached. Only partitions with this program's names count.
 pub async fn attached(client: &Client) -> anyhow::Result<BTreeSet<Month>> {
     let rows = client.query_typed(ATTACHED, &[]).await.context("list the partitions")?;
     Ok(rows.iter().filter_map(|row| month_of(row.get(0))).collect())
 }
 
-/// The month of a name.
+/// The month in a partition's name.
 fn month_of(name: &str) -> Option<Month> {
     let (year, month) = name.strip_prefix("access_logs_y")?.split_once('m')?;
     let month = year.parse::<Month>().ok()?.checked_mul(12)?.checked_add(month.parse::<Month>().ok()? - 1)?;
     (self::name(month) == name).then_some(month)
 }
 
-/// What came of dropping a partition.
+/// The result of dropping a partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dropped {
-    /// It is gone, with so many rows, as PostgreSQL estimates them, where it does.
+    /// It was dropped. The number of rows is PostgreSQL's estimate, if there is one.
     Gone(Option<i64>),
-    /// It was not there: somebody else was first.
+    /// It did not exist: somebody else was first.
     Absent,
 }
 
-/// Drops the partition of a month, and notes that in `retention_drops` as done by `host`. Runs within a transaction.
+/// Drops the partition of a month, and records in `retention_drops` that `host` did so. Runs within a transaction.
 ///
 /// # Errors
-/// The database does not do it. SQLSTATE `55P03`: somebody reads it.
+/// The database does not do it. SQLSTATE `55P03`: somebody is reading the partition.
 pub async fn drop_month(client: &Client, month: Month, host: &str) -> anyhow::Result<Dropped> {
     let name = name(month);
     let context = || format!("drop partition {name}");
@@ -189,7 +189,7 @@ pub async fn drop_month(client: &Client, month: Month, host: &str) -> anyhow::Re
     Ok(Dropped::Gone(noted.get(0)))
 }
 
-/// The months from now on that should be there before they are needed.
+/// The current and following months whose partitions should exist before they are needed.
 pub fn ahead() -> impl Iterator<Item = Month> {
     let now = month(clock::now());
     now..=now + 2

@@ -1,7 +1,7 @@
-//! The one way in for those who only read: every question is a transaction that PostgreSQL lets change nothing.
+//! Read-only access: every query runs in a transaction in which PostgreSQL permits no change.
 //!
-//! The transaction is `READ ONLY` by the statement that begins it. Nothing is set on the session, so that it does not matter
-//! which session a transaction pooler chooses. It ends with the question: between two of them no lock is held.
+//! The statement that begins the transaction makes it `READ ONLY`. No session setting is changed, so any session that a
+//! transaction pooler chooses will do. The transaction ends with the query. No lock is held between two queries.
 
 use anyhow::Context;
 use tokio_postgres::Client;
@@ -9,7 +9,7 @@ use tokio_postgres::Client;
 use super::connect::{Connection, connect};
 use super::make_durable;
 
-/// A connection that changes nothing, whatever is asked over it.
+/// A connection that cannot change anything.
 #[derive(Debug)]
 pub struct Reader(Connection);
 
@@ -22,11 +22,11 @@ impl Reader {
         connect(config, application_name).await.map(Reader)
     }
 
-    /// Asks a question, of one statement or several, in a transaction that is `READ ONLY`.
+    /// Runs one or several statements in a transaction that is `READ ONLY`.
     ///
     /// # Errors
-    /// Those of the question, which are PostgreSQL's `25006` where it would change something; or the transaction cannot
-    /// be begun or ended.
+    /// The errors of `question`: PostgreSQL's `25006` if it tries to change something. Or the transaction cannot be
+    /// begun or ended.
     pub async fn read<T>(
         &mut self,
         question: impl AsyncFnOnce(&Client) -> anyhow::Result<T>,
@@ -40,10 +40,10 @@ impl Reader {
         Ok(answer)
     }
 
-    /// As [`make_durable`]: waits, and changes nothing.
+    /// As [`make_durable`], which waits and changes nothing.
     ///
     /// # Errors
-    /// The same.
+    /// As [`make_durable`].
     pub async fn make_durable(&self) -> anyhow::Result<bool> {
         Ok(make_durable(&self.0).await?)
     }

@@ -1,7 +1,7 @@
-//! The rows that a dry run would load, to tell those that it would meet twice.
+//! The rows that a dry run would load. Used to count rows that occur more than once.
 //!
-//! Every row's name is kept, 16 bytes each, parted by its first byte in a temporary file, and at the end each part is
-//! looked at alone. So memory is bounded, whatever is rehearsed.
+//! Every row's name (16 bytes) is kept in a temporary file, partitioned by its first byte. At the end, each partition
+//! is examined alone. So memory is bounded, however much is rehearsed.
 
 use std::fs::File;
 use std::io;
@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 
 use alt_line::batch::BatchRow;
 
-/// Names of one part that are written at once.
+/// The number of names of one partition that are written at once.
 const BLOCK_NAMES: usize = 256;
 
 const NAME_BYTES: usize = 16;
@@ -27,21 +27,21 @@ pub struct Rehearsal {
 #[derive(Debug, Default)]
 struct Part {
     names: Vec<Name>,
-    /// Offsets of its blocks in the file.
+    /// Offsets of the partition's blocks in the file.
     blocks: Vec<u64>,
 }
 
 impl Rehearsal {
-    /// Nothing yet. `directory` is where the temporary file goes; it has no name.
+    /// An empty rehearsal. `directory` is where the temporary file is created; the file has no name.
     ///
     /// # Errors
-    /// The file cannot be made.
+    /// The file cannot be created.
     pub fn new(directory: &std::path::Path) -> io::Result<Rehearsal> {
         let parts = std::iter::repeat_with(Part::default).take(256).collect();
         Ok(Rehearsal { file: tempfile::tempfile_in(directory)?, end: 0, parts })
     }
 
-    /// Notes rows that are not in the database.
+    /// Adds rows that are not in the database.
     ///
     /// # Errors
     /// The temporary file cannot be written.
@@ -66,7 +66,7 @@ impl Rehearsal {
         Ok(())
     }
 
-    /// How many rows were noted more than once, each time but the first.
+    /// How many rows are repetitions. The first occurrence of a row does not count.
     ///
     /// # Errors
     /// The temporary file cannot be read.
@@ -110,7 +110,7 @@ mod tests {
         rehearsal.add(&rows).unwrap();
         rehearsal.add(&rows[..1234]).unwrap();
         rehearsal.add(&rows[..1000]).unwrap();
-        // another event, for all that its id is known
+        // another event, although its id is known
         let mut other = row(0);
         other.key.occurred_at = 2;
         rehearsal.add(&[other]).unwrap();

@@ -1,4 +1,4 @@
-//! The quarantine: what is in it, and what of it could be looked at again.
+//! The quarantine: what it contains, and which of it can be retried.
 
 use alt_line::aside::OldSpan;
 use alt_line::checkpoint::Head;
@@ -11,12 +11,12 @@ use tokio_postgres::{Client, Row};
 
 use super::files::{Which, head, old_span};
 
-/// Lines of the quarantine that stand behind one another, as they are listed.
+/// Consecutive lines in the quarantine, as listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Span {
-    /// Path of its file, if that is still known.
+    /// Path of its file, if still known.
     pub file: Option<String>,
-    /// Host of its file.
+    /// Host of its file, if still known.
     pub host: Option<String>,
     /// Its offset in the uncompressed file.
     pub offset: i64,
@@ -24,17 +24,17 @@ pub struct Span {
     pub bytes: i64,
     /// Its lines.
     pub lines: i32,
-    /// Why they are there, as [`Reason`] spells it.
+    /// Why they were rejected, as [`Reason`] spells it.
     pub reason: String,
-    /// What is said beside the reason.
+    /// Details of the reason.
     pub detail: Option<String>,
-    /// When the event happened (UTC, RFC 3339), if a line says so.
+    /// When the event happened (UTC, RFC 3339), if known.
     pub occurred_at: Option<String>,
-    /// The event's id, if a line says so.
+    /// The event's id, if known.
     pub event_id: Option<String>,
     /// When it was rejected (UTC, RFC 3339).
     pub rejected_at: String,
-    /// The first bytes of it, where they are kept.
+    /// Its first bytes, if kept.
     pub raw: Option<String>,
 }
 
@@ -56,7 +56,7 @@ impl Span {
     }
 }
 
-/// At most `limit` spans, the newest first: of a reason, of files whose paths contain `file`, rejected since.
+/// At most `limit` spans, the newest first. Optional filters: a reason, a part `file` of the path, rejected since.
 ///
 /// # Errors
 /// The database cannot be asked.
@@ -76,12 +76,12 @@ pub async fn newest(
     Ok(rows.iter().map(Span::of).collect())
 }
 
-/// A file with rejects that could be looked at again.
+/// A file with rejects that can be retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     /// Key of `log_files`.
     pub id: i32,
-    /// The host that has it.
+    /// The host that has the file.
     pub host: String,
     /// The followed path that it belongs to, or `replay`.
     pub source: String,
@@ -89,13 +89,13 @@ pub struct Waiting {
     pub path: String,
     /// Name of its format.
     pub format: String,
-    /// What its lines were read as, as JSON of a [`Spec`](alt_line::parse::Spec), if that was noted.
+    /// How its lines were read, as JSON of a [`Spec`](alt_line::parse::Spec), if recorded.
     pub spec: Option<String>,
-    /// How it begins.
+    /// The head of the file.
     pub head: Head,
-    /// Lines of its rejects.
+    /// The number of lines in its rejects.
     pub lines: i64,
-    /// Those of which the quarantine has all bytes.
+    /// The number of lines whose bytes are all in the quarantine.
     pub whole: i64,
 }
 
@@ -131,7 +131,8 @@ pub async fn waiting(client: &Client, which: &Which, file: Option<&str>) -> anyh
     Ok(rows.iter().map(Waiting::of).collect())
 }
 
-/// At most `limit` rejects of a file of which the quarantine has all bytes, with these, from an offset on, ascending.
+/// At most `limit` rejects of a file, with their bytes, from an offset on, ascending. Only rejects whose bytes are all
+/// in the quarantine.
 ///
 /// # Errors
 /// The database cannot be asked.
@@ -155,7 +156,7 @@ pub async fn whole(
     Ok(rows.iter().filter_map(|row| Some((old_span(row)?, row.get("raw")))).collect())
 }
 
-/// Path and offset of the lines that ended the daemon of a host and were set aside: the last `limit`, the newest first.
+/// Path and offset of lines that ended the daemon of a host and were set aside: the last `limit`, the newest first.
 ///
 /// # Errors
 /// The database cannot be asked.

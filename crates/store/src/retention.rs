@@ -1,7 +1,7 @@
-//! What is deleted for its age, and what keeps it: the clock ([`clock`]), months that a person has to speak of, a database
-//! that nothing is loaded into.
+//! What is deleted for its age, and what prevents this: the clock ([`clock`]), months that a person has to confirm, or
+//! a database into which nothing is loaded.
 //!
-//! What is deleted is a line of the log and a row of `retention_drops` each.
+//! Each deletion is logged, and recorded as a row of `retention_drops`.
 
 pub mod clock;
 
@@ -18,28 +18,28 @@ use tokio_postgres::types::{ToSql, Type};
 use self::clock::{Doubt, shown};
 use super::partitions::{self, Month};
 
-/// Months that go at once without a word.
+/// The maximum number of months that are dropped without confirmation.
 const MONTHS_MAX: usize = 2;
 
-/// How long dropping rows waits for a commit, where the newest one is older than a day.
+/// How long dropping rows waits for a commit if the newest commit is older than a day.
 const QUIET: Micros = 86_400_000_000;
 
-/// Rows of `retention_drops` that are kept.
+/// The number of rows of `retention_drops` that are kept.
 const DROPS_MAX: i64 = 100_000;
 
-/// What keeps something from being deleted that is old enough.
+/// What prevents deletion of something that is old enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Waits {
-    /// The time is not right: nothing is deleted.
+    /// The time is not trusted: nothing is deleted.
     Clock(Doubt),
-    /// So many months of rows would go at once.
+    /// Too many months of rows would be dropped at once.
     Months(BTreeSet<Month>),
-    /// Nothing was committed for more than a day: rows stay until then.
+    /// Nothing was committed for more than a day: rows are kept until this time.
     Quiet(Micros),
 }
 
 impl Waits {
-    /// What it waits for, as the metric has it; `None`: it ends by itself.
+    /// The label value in the metric; `None`: the wait ends by itself.
     pub fn word(&self) -> Option<&'static str> {
         match self {
             Waits::Clock(_) => Some("clock"),
@@ -48,7 +48,7 @@ impl Waits {
         }
     }
 
-    /// Whether it is of the same kind, be the time a little later.
+    /// Whether it is the same kind of wait. The times in a clock doubt may differ.
     pub fn is_like(&self, other: &Waits) -> bool {
         match (self, other) {
             (Waits::Clock(a), Waits::Clock(b)) => std::mem::discriminant(a) == std::mem::discriminant(b),
@@ -97,17 +97,17 @@ impl fmt::Display for Waits {
     }
 }
 
-/// Which months are to be dropped now, and what keeps others.
+/// Which months to drop now, and what prevents dropping others.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// To be dropped.
+    /// The months to drop.
     pub months: BTreeSet<Month>,
-    /// Why not all that are old enough.
+    /// Why some months that are old enough are not dropped.
     pub waits: Option<Waits>,
 }
 
-/// What is to be dropped of the months that are there. `now` is right; `said`: a person has said that what is before this
-/// month may go; `quiet_since`: since when the newest commit lies more than a day behind.
+/// Which of the existing months to drop. `now` is trusted; `said`: a person has confirmed that months before this one
+/// may be dropped; `quiet_since`: since when the newest commit has been more than a day old.
 fn plan(
     there: &BTreeSet<Month>,
     keep: &Keep,
@@ -130,7 +130,7 @@ fn plan(
     Plan { months, waits: None }
 }
 
-/// Which partitions are to be dropped at a time that is right, and what keeps others.
+/// Which partitions to drop at a trusted time, and what prevents dropping others.
 ///
 /// # Errors
 /// The database cannot be asked.
@@ -147,7 +147,7 @@ pub async fn planned(
     Ok(plan(&there, keep, now, said.map(|row| row.get(0)), quiet_since))
 }
 
-/// Forgets the oldest rows of `retention_drops`.
+/// Deletes the oldest rows of `retention_drops`.
 ///
 /// # Errors
 /// The database does not do it.
@@ -160,10 +160,10 @@ pub async fn trim_drops(client: &Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Notes what a person has said on a host: what day it is, and that the months before one may go.
+/// Records a person's statement on a host: today's date, and the month before which months may be dropped.
 ///
 /// # Errors
-/// The database does not take it.
+/// The database does not accept it.
 pub async fn note_word(
     client: &Client,
     host: &str,
@@ -179,7 +179,7 @@ pub async fn note_word(
     Ok(())
 }
 
-/// What keeps something from being deleted now that is old enough, for a host; `rows`: how long rows are kept.
+/// What now prevents deletion of something that is old enough, for a host. `rows` is how long rows are kept.
 ///
 /// # Errors
 /// The database cannot be asked.
@@ -219,9 +219,9 @@ mod tests {
         assert_eq!(check("2025-07", Some("2025-07"), None), is("", &many(3)));
         assert_eq!(check("2025-07", Some("2025-08"), None), is("2025-07 2025-08 2025-09", ""));
         assert_eq!(check("2025-05", Some("2025-07"), None), is("2025-05 2025-06", &many(3)));
-        // What was said does not shorten what is kept.
+        // A confirmation does not shorten the retention.
         assert_eq!(check("2025-08", Some("2026-11"), None), is("2025-08 2025-09", ""));
-        // Without commits, they wait for a day.
+        // Without commits, the months wait for a day.
         let quiet = "nothing was committed for more than a day: rows that are old enough are dropped from 2026-11-28T10:00:01Z on";
         assert_eq!(check("2025-09", None, Some("2026-11-27T10:00:01Z")), is("", quiet));
         assert_eq!(check("2025-09", None, Some("2026-11-27T10:00:00Z")), is("2025-09", ""));

@@ -1,9 +1,9 @@
-//! The server, and what the role of the daemon may do there; and what a superuser has to make before there is one.
+//! The server, what the daemon's role may do there, and what a superuser must create first.
 
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
-/// Tables and what the daemon does with each.
+/// The tables, and the privileges on them that the daemon needs.
 const NEEDED: &[(&str, &[&str])] = &[
     ("applications", &["SELECT"]),
     ("user_agents", &["SELECT", "INSERT"]),
@@ -20,8 +20,8 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("retention_drops", &["SELECT", "INSERT", "DELETE"]),
 ];
 
-/// What a superuser makes for a daemon on the same machine: what it is, a question whose answer is `1` where it is there,
-/// and the statement that makes it. For psql.
+/// What a superuser creates for a daemon on the same machine: its description, a query that returns `1` if it exists,
+/// and the statement that creates it. For psql.
 pub const MADE_BY_SUPERUSER: [(&str, &str, &str); 2] = [
     ("role alt", "SELECT 1 FROM pg_roles WHERE rolname = 'alt'", "CREATE ROLE alt LOGIN"),
     ("database alt", "SELECT 1 FROM pg_database WHERE datname = 'alt'", "CREATE DATABASE alt OWNER alt"),
@@ -30,13 +30,13 @@ pub const MADE_BY_SUPERUSER: [(&str, &str, &str); 2] = [
 /// A server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Server {
-    /// Its version, as `server_version_num` has it: 140005.
+    /// Its version, as in `server_version_num`: 140005.
     pub version: i32,
-    /// It takes no rows.
+    /// Whether it is a standby, which accepts no rows.
     pub is_standby: bool,
 }
 
-/// Which server it is.
+/// The server that this connection reaches.
 ///
 /// # Errors
 /// The database cannot be asked.
@@ -46,7 +46,7 @@ pub async fn server(client: &Client) -> anyhow::Result<Server> {
     Ok(Server { version: row.get(0), is_standby: row.get(1) })
 }
 
-/// The time by its clock, seconds since 1970.
+/// The server's time, seconds since 1970.
 ///
 /// # Errors
 /// The database cannot be asked.
@@ -55,7 +55,7 @@ pub async fn clock(client: &Client) -> anyhow::Result<f64> {
     Ok(client.query_typed_one(sql, &[]).await?.get(0))
 }
 
-/// Whether there is a session of that name, as [`session_name`](crate::session_name) makes them.
+/// Whether a session with this name exists, as made by [`session_name`](crate::session_name).
 ///
 /// # Errors
 /// The database cannot be asked.
@@ -65,7 +65,7 @@ pub async fn has_session(client: &Client, name: &str) -> anyhow::Result<bool> {
     Ok(client.query_typed_one(sql, &[(&name, Type::TEXT)]).await?.get(0))
 }
 
-/// Something that the daemon needs, and that is not so.
+/// Something that the daemon needs and does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lack {
     /// What is wrong.
@@ -74,7 +74,7 @@ pub struct Lack {
     pub mend: String,
 }
 
-/// What the daemon needs of the tables, and this role does not have.
+/// What the daemon needs of the tables, and this role lacks.
 ///
 /// # Errors
 /// The database cannot be asked.
@@ -83,7 +83,7 @@ pub async fn lacks(client: &Client) -> anyhow::Result<Vec<Lack>> {
     for (table, rights) in NEEDED {
         lacks.extend(lack_of(client, table, rights).await?);
     }
-    // Partitions are created and attached, which only an owner may.
+    // Only an owner may create and attach partitions.
     let sql = "SELECT pg_has_role(c.relowner, 'USAGE'), has_schema_privilege(c.relnamespace, 'CREATE'), \
                pg_get_userbyid(c.relowner), current_user::text FROM pg_class c WHERE c.oid = to_regclass('access_logs')";
     if let Some(row) = client.query_typed_opt(sql, &[]).await? {

@@ -1,5 +1,5 @@
-//! A worker's own connection: made when it is first needed, and given up after any error, so that nothing that is open in
-//! it outlives a failure.
+//! A worker's own connection. It is opened when first needed, and closed after any error, so that no open transaction
+//! outlives a failure.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -13,13 +13,13 @@ use anyhow::Context;
 use super::connect::{Connection, connect_counted};
 use super::migrate;
 
-/// The longest that the database may take for one answer.
+/// The maximum time for one answer of the database.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A connection for blocking code.
 pub struct Session {
     postgres: alt_config::Postgres,
-    /// As `pg_stat_activity` shows it.
+    /// The session's name in `pg_stat_activity`.
     name: String,
     runtime: tokio::runtime::Runtime,
     client: Option<Connection>,
@@ -28,10 +28,10 @@ pub struct Session {
 }
 
 impl Session {
-    /// Connects nowhere yet. `verb` and `host` become the name of the session.
+    /// Creates a session that is not connected yet. `verb` and `host` form its name.
     ///
     /// # Errors
-    /// There is no runtime to be had.
+    /// The runtime cannot be created.
     pub fn new(
         postgres: &alt_config::Postgres,
         verb: &str,
@@ -53,10 +53,10 @@ impl Session {
         })
     }
 
-    /// Asks the database. Any error closes the connection; the next question makes a new one.
+    /// Runs `question` on the connection. Any error closes the connection. The next call opens a new one.
     ///
     /// # Errors
-    /// There is no database, no answer in time, the question's own error, or [`Stopped`].
+    /// The database cannot be reached, no answer in time, the question's own error, or [`Stopped`].
     pub fn ask<T>(
         &mut self,
         question: impl AsyncFnOnce(&Connection) -> anyhow::Result<T>,
@@ -64,7 +64,7 @@ impl Session {
         self.ask_within(ANSWER_TIMEOUT, question)
     }
 
-    /// The same, with another limit of time.
+    /// As [`Session::ask`], with another time limit.
     ///
     /// # Errors
     /// As [`Session::ask`].
@@ -96,7 +96,7 @@ impl Session {
     /// Closes the connection.
     pub fn close(&mut self) {
         if let Some(client) = self.client.take() {
-            // Nothing else drives the runtime until the next question.
+            // Nothing else drives the runtime until the next call.
             self.runtime.block_on(client.close());
         }
     }

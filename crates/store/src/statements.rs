@@ -1,8 +1,8 @@
-//! Cuts a script of SQL into its statements. Each can be sent as a message of its own then: Citus refuses a change of a
-//! distributed table that comes with other statements in one message.
+//! Splits a script of SQL into its statements, so that each can be sent as its own message. Citus refuses to change a
+//! distributed table in a message with other statements.
 
-/// The statements of a script, without the semicolons between them. Knows comments, quotes and dollar quotes, as
-/// PostgreSQL has them with `standard_conforming_strings`; no `E''`, and no comment within a comment.
+/// The statements of a script, without the semicolons between them. Recognizes comments, quotes and dollar quotes, as
+/// PostgreSQL does with `standard_conforming_strings`. Does not support `E''` and nested comments.
 pub fn statements(sql: &str) -> Vec<&str> {
     let (mut all, mut begin, mut at, mut is_empty) = (Vec::new(), 0, 0, true);
     while let Some(next) = sql[at..].chars().next() {
@@ -37,7 +37,7 @@ pub fn statements(sql: &str) -> Vec<&str> {
     all
 }
 
-/// The `$$` or `$name$` that a text begins with; a parameter (`$1`) is none.
+/// The `$$` or `$name$` at the beginning of a text. A parameter (`$1`) does not count.
 fn dollar_quote(text: &str) -> Option<&str> {
     let end = 1 + text.get(1..)?.find('$')?;
     let name = &text[1..end];

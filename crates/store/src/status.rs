@@ -1,4 +1,4 @@
-//! How far the files are loaded, for those who look.
+//! How far the files are loaded, for `alt status`.
 
 use alt_line::checkpoint::Checkpoint;
 use anyhow::Context;
@@ -10,9 +10,9 @@ use super::files::checkpoint;
 /// A file that has a checkpoint. Times are UTC, RFC 3339.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FileStatus {
-    /// How far it is loaded.
+    /// How far the file is loaded.
     pub checkpoint: Checkpoint,
-    /// The host that has it.
+    /// The host that has the file.
     pub host: String,
     /// Its path, as last seen.
     pub path: String,
@@ -20,9 +20,9 @@ pub struct FileStatus {
     pub format: String,
     /// Its inode, as last seen.
     pub inode: Option<i64>,
-    /// All its rows were taken out.
+    /// Whether all its rows were taken out.
     pub is_out: bool,
-    /// When something of it was committed last.
+    /// When the last commit of its lines was.
     pub committed_at: Option<String>,
     /// Seconds since then, by the database's clock.
     pub since_commit: f64,
@@ -30,21 +30,21 @@ pub struct FileStatus {
     pub lines: i64,
     /// Lines that are rows.
     pub rows: i64,
-    /// Lines that are no events.
+    /// Lines that are not events.
     pub non_hits: i64,
     /// Lines that could not become rows.
     pub rejects: i64,
-    /// Lines whose events were there before.
+    /// Lines whose events were loaded before.
     pub already_loaded: i64,
     /// Lines whose rows were taken out.
     pub unloaded: i64,
-    /// When the archive was proven to hold all that is loaded of it.
+    /// When the archive was verified to hold everything that is loaded of the file.
     pub archived_at: Option<String>,
-    /// The archive's object that holds all that is loaded of it.
+    /// The archive object that holds everything that is loaded of the file.
     pub archive_uri: Option<String>,
     /// Why it is not archived.
     pub archive_error: Option<String>,
-    /// When it was deleted for its age.
+    /// When the file was deleted for its age.
     pub deleted_at: Option<String>,
 }
 
@@ -73,7 +73,7 @@ impl FileStatus {
     }
 }
 
-/// All files that have a checkpoint, of one host or of all, by host and followed path.
+/// All files that have a checkpoint, of one host or of all hosts, ordered by host and followed path.
 ///
 /// # Errors
 /// The database cannot be asked.

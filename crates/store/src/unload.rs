@@ -1,7 +1,7 @@
-//! Taking rows out again, with what changes in the ledgers of their files.
+//! Taking rows out, and updating the ledgers of their files.
 //!
-//! The rows of each month go in one transaction, with the ledgers. A file that goes as a whole is marked first: from then
-//! on nobody loads it by its checkpoint.
+//! The rows of each month are deleted in one transaction, together with the change of the ledgers. A file that is taken
+//! out as a whole is marked first. From then on, nobody loads it by its checkpoint.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -25,7 +25,7 @@ const TAKE_REJECTS: &str = "WITH gone AS (DELETE FROM rejected_lines WHERE file_
 
 const COUNT_REJECTS: &str = "SELECT coalesce(sum(lines), 0)::bigint FROM rejected_lines WHERE file_id = $1";
 
-/// Which rows: those of a file, or those of an application that happened within a time.
+/// Selects rows: those of a file, or those of an application that happened within a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Selection {
     file_id: Option<i32>,
@@ -35,28 +35,28 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// All of a file, by its key in `log_files`.
+    /// All rows of a file, by its key in `log_files`.
     pub fn of_file(file_id: i32) -> Selection {
         Selection { file_id: Some(file_id), app_id: None, since: Micros::MIN, until: Micros::MAX }
     }
 
-    /// Of an application, by its key in `applications`, from `since` on and before `until`.
+    /// The rows of an application, by its key in `applications`, from `since` on and before `until`.
     pub fn of_app(app_id: i32, since: Micros, until: Micros) -> Selection {
         Selection { file_id: None, app_id: Some(app_id), since, until }
     }
 }
 
-/// What was taken out, or would be.
+/// What was taken out, or would be taken out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Taken {
-    /// Selection by the month in which they happened (`2026-01`); only months with rows.
+    /// The number of rows by the month in which they happened (`2026-01`). Only months with rows.
     pub rows_by_month: BTreeMap<String, i64>,
     /// Lines of rejects.
     pub rejects: i64,
 }
 
-/// Keys of the files of a host with a path. `is_there`: only those that have no checkpoint; the others are known by
-/// their bytes.
+/// Keys of the files of a host with this path. If `is_there`, only those without a checkpoint, because the bytes
+/// identify the others.
 ///
 /// # Errors
 /// The database cannot be asked.
@@ -68,7 +68,7 @@ pub async fn files_at(client: &Client, host: &str, path: &str, is_there: bool) -
     Ok(client.query_typed(sql, &parameters).await?.iter().map(|row| row.get(0)).collect())
 }
 
-/// The followed path of a file, if a daemon follows it: what is written to it would stay out.
+/// The followed path of a file, if a daemon follows the file. Lines that are written to it later would not be loaded.
 ///
 /// # Errors
 /// The database cannot be asked.
@@ -78,7 +78,7 @@ pub async fn followed_as(client: &Client, file_id: i32) -> anyhow::Result<Option
     Ok(client.query_typed_opt(sql, &[(&file_id, Type::INT4)]).await?.map(|row| row.get(0)))
 }
 
-/// What [`take_rows`] would take out.
+/// Counts what [`take_rows`] would take out.
 ///
 /// # Errors
 /// The database cannot be asked.
@@ -91,14 +91,14 @@ pub async fn count_rows(client: &Client, which: &Selection) -> anyhow::Result<Ta
 /// Takes rows out, month by month.
 ///
 /// # Errors
-/// The database does not do it; the months before that are taken out.
+/// The database does not do it. The months before the failed one are taken out.
 pub async fn take_rows(client: &mut Client, which: &Selection) -> anyhow::Result<Taken> {
     let mut taken = Taken::default();
     by_month(client, TAKE_ROWS, which, &mut taken).await?;
     Ok(taken)
 }
 
-/// What [`take_file`] would take out.
+/// Counts what [`take_file`] would take out.
 ///
 /// # Errors
 /// The database cannot be asked.
@@ -111,7 +111,7 @@ pub async fn count_file(client: &Client, file_id: i32) -> anyhow::Result<Taken> 
 /// Takes a file out: its rows and its rejects.
 ///
 /// # Errors
-/// The database does not do it; what was taken out before that is, and the file is marked.
+/// The database does not do it. What was taken out before the error stays out, and the file stays marked.
 pub async fn take_file(client: &mut Client, file_id: i32) -> anyhow::Result<Taken> {
     let mark = "UPDATE checkpoints SET unloaded_at = coalesce(unloaded_at, now()) WHERE file_id = $1";
     client.execute_typed(mark, &[(&file_id, Type::INT4)]).await.context("mark the file")?;
@@ -119,7 +119,7 @@ pub async fn take_file(client: &mut Client, file_id: i32) -> anyhow::Result<Take
     let mut loaded = loaded_by_ids(client, file_id).await?;
     loop {
         by_month(client, TAKE_ROWS, &Selection::of_file(file_id), &mut taken).await?;
-        // A file that is read beside no checkpoint has no mark: rows that came meanwhile go too.
+        // A file that is read without a checkpoint has no mark: rows that were loaded meanwhile are deleted too.
         let sql = "DELETE FROM loaded_by_ids WHERE file_id = $1 AND loaded_at = $2";
         client.execute_typed(sql, &[(&file_id, Type::INT4), (&loaded, Type::TIMESTAMPTZ)]).await?;
         loaded = loaded_by_ids(client, file_id).await?;
@@ -142,7 +142,7 @@ async fn loaded_by_ids(client: &Client, file_id: i32) -> anyhow::Result<Option<S
     Ok(client.query_typed_opt(sql, &[(&file_id, Type::INT4)]).await?.map(|row| row.get(0)))
 }
 
-/// Sends a statement for each month in which rows may be, and adds up how many it says they were.
+/// Runs a statement for each month that may contain such rows, and adds up the row counts that it returns.
 async fn by_month(client: &Client, sql: &str, which: &Selection, taken: &mut Taken) -> anyhow::Result<()> {
     let Some((first, last)) = times(client, which).await? else { return Ok(()) };
     for month in partitions::month(first)..=partitions::month(last) {
@@ -164,7 +164,7 @@ async fn by_month(client: &Client, sql: &str, which: &Selection, taken: &mut Tak
     Ok(())
 }
 
-/// The first and the last time at which such rows may have happened, by the ledgers.
+/// The first and the last time at which such rows may have happened, according to the ledgers.
 async fn times(client: &Client, which: &Selection) -> anyhow::Result<Option<(Micros, Micros)>> {
     let sql = "SELECT min(first_at), max(last_at) FROM (SELECT file_id, first_at, last_at FROM checkpoints \
                UNION ALL SELECT file_id, first_at, last_at FROM loaded_by_ids) l \

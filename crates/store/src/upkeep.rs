@@ -1,7 +1,7 @@
-//! Upkeep, a worker: makes partitions ahead, and deletes what is old enough: salts, rejects, rows.
+//! Upkeep, a worker: creates partitions ahead, and deletes expired salts, rejects and rows.
 //!
-//! Every host with the same `[retention]` could do it; a lease makes one of them do it at a time. Each step is a transaction
-//! of its own, and a step that fails leaves the others alone.
+//! Every host with the same `[retention]` could do this. A lease ensures that only one of them does it at a time. Each
+//! step is its own transaction, and a failed step does not affect the others.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -23,13 +23,13 @@ use super::session::Session;
 use super::writer::{COMMIT_TIMEOUT, Watcher};
 use super::{dimensions, in_transaction, is_lock_timeout, partitions, told};
 
-/// How often it is done.
+/// How often upkeep runs.
 const INTERVAL: Duration = Duration::from_secs(3600);
 
-/// The same, after something failed, and while something that is old enough waits.
+/// How often upkeep runs after an error, and while something that is old enough waits.
 const RETRY: Duration = Duration::from_secs(60);
 
-/// Slices of rejects that are deleted at once; the rest is deleted the next time.
+/// The maximum number of slices of rejects that are deleted in one turn. The rest is deleted in the next turn.
 const SLICES_MAX: u64 = 20;
 
 /// The worker.
@@ -39,16 +39,16 @@ pub struct Upkeep {
     session: Session,
     lease: Lease,
     writer: Watcher,
-    /// The database that the last turn was in, as [`Watcher::databases`] counts.
+    /// The number of databases at the last turn, as returned by [`Watcher::databases`].
     database: u64,
     waits: Arc<Mutex<Option<Waits>>>,
 }
 
 impl Upkeep {
-    /// For a configuration.
+    /// Creates the worker for a configuration.
     ///
     /// # Errors
-    /// There is no runtime to be had.
+    /// The runtime cannot be created.
     pub fn new(
         config: &alt_config::Config,
         writer: Watcher,
@@ -67,12 +67,12 @@ impl Upkeep {
         })
     }
 
-    /// What keeps something from being deleted that is old enough.
+    /// What prevents deletion of something that is old enough.
     pub fn waits(&self) -> Arc<Mutex<Option<Waits>>> {
         Arc::clone(&self.waits)
     }
 
-    /// Does all of it.
+    /// Runs all steps.
     fn look_after(&mut self) -> anyhow::Result<Done> {
         self.database = self.writer.databases();
         let retry = fault::wait(RETRY);
@@ -101,7 +101,7 @@ impl Upkeep {
         self.tell(plan.waits.clone());
         let cleared = self.clear_away(time.at, &plan);
         let lease = &mut self.lease;
-        // One that cannot be released expires.
+        // A lease that cannot be released expires.
         let _ = self.session.ask(async |client| lease.release(client).await);
         made?;
         match cleared {
@@ -114,7 +114,7 @@ impl Upkeep {
         }
     }
 
-    /// Says once what keeps something from being deleted, and once that it is over.
+    /// Logs once what prevents a deletion, and once that this is over.
     fn tell(&self, waits: Option<Waits>) {
         let before = std::mem::replace(&mut *lock(&self.waits), waits.clone());
         match waits {
@@ -143,7 +143,7 @@ impl Upkeep {
         })
     }
 
-    /// Deletes what is old enough: each step by itself, whatever the others come to. Fails with the first one's error.
+    /// Deletes what is old enough. Runs every step even if another one fails, and returns the first error.
     fn clear_away(&mut self, now: Micros, plan: &Plan) -> anyhow::Result<()> {
         let (salts, rejects) = (self.kill_salts(now), self.purge_rejects(now));
         let (months, rest) = (self.drop_months(plan), self.forget());
@@ -212,13 +212,13 @@ impl Work for Upkeep {
     }
 
     fn is_wanted(&self) -> bool {
-        // Another database may lack what was made in the one before.
+        // Another database may lack partitions that were created in the previous one.
         self.writer.databases() != self.database
     }
 
     fn turn(&mut self) -> anyhow::Result<Done> {
         let done = self.look_after();
-        // The next turn is an hour away: no place for a connection is held until then.
+        // The next turn is an hour away. Do not occupy a connection until then.
         self.session.close();
         done.map_err(|error| anyhow::Error::msg(told(&error)))
     }
@@ -228,7 +228,7 @@ impl Work for Upkeep {
     }
 }
 
-/// The name of the work: hosts that keep rows and rejects for the same time share it.
+/// The name of the work. Hosts that keep rows and rejects for the same time share it.
 fn work(retention: &alt_config::Retention) -> String {
     let rows = retention.rows.as_ref().map_or_else(|| "all rows".to_owned(), |keep| format!("rows {keep:?}"));
     format!("upkeep: {rows}, rejects {:?}", retention.rejects)

@@ -1,10 +1,10 @@
-//! The one owner of a connection: takes batches and questions from readers, in order, and retries.
+//! The single owner of a connection: takes batches and questions from readers, in order, and retries.
 //!
-//! Readers are threads; they hold a [`Store`] and wait for its answers. One task owns the connection and
-//! everything cached from the database. Retry lives here and nowhere else: questions are asked again until
-//! they are answered; a batch that failed is thrown away, because after any error the truth is read back from
-//! the database ([`Store::epoch`] moves, and every reader begins anew from its checkpoints). The log is the
-//! buffer, so nothing is lost by throwing away.
+//! Readers are threads. Each holds a [`Store`] and waits for its answers. One task owns the connection and everything
+//! cached from the database. Retries happen here and nowhere else. Questions are repeated until they are answered. A
+//! failed batch is discarded, because after any error the state is read again from the database ([`Store::epoch`]
+//! changes, and every reader starts again from its checkpoints). The log is the buffer, so nothing is lost when a batch
+//! is discarded.
 
 mod handle;
 mod observe;
@@ -39,33 +39,33 @@ use handle::OnItsWay;
 
 const END_DEAD_PREDECESSORS: &str = include_str!("../../../sql/end_dead_predecessors.sql");
 
-/// Batches, and questions, that wait for the writer. Besides there are the batch that is being written, one that each reader
-/// builds, and the room of one more.
+/// The number of batches, and of questions, that may wait for the writer. In addition there are the batch that is being
+/// written, one that each reader builds, and the spare allocation of one more.
 const QUEUE: usize = 1;
 
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_TRANSIENT_MAX: Duration = Duration::from_secs(5);
 const RETRY_STOP_MAX: Duration = Duration::from_secs(30);
 
-/// The longest that one commit may take, COPY included, which no timeout of PostgreSQL's covers.
+/// The maximum duration of a commit, including COPY, which no timeout of PostgreSQL covers.
 pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
-/// The longest that an answer may take.
+/// The maximum time for an answer.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// The longest that a connection over which something went wrong is asked whether all is on the server's disk.
+/// After an error, how long the connection is asked at most whether everything is on the server's disk.
 const DURABLE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Half of the first wait after a checkpoint had moved; doubles.
+/// Half of the first wait after a checkpoint had moved. Doubles each time.
 const STALE_FIRST: Duration = Duration::from_millis(1);
 
-/// How often the database is looked at, for those who watch.
+/// How often the database is observed for monitoring.
 const LOOK_INTERVAL: Duration = Duration::from_secs(15);
 
-/// Under which its retries are counted.
+/// The destination under which its retries are counted.
 const DESTINATION: &str = "postgres";
 
-/// Raw bytes of rejects that are kept at once, and how many more per second.
+/// Raw bytes of rejects that are kept in a burst, and how many more per second.
 const RAW_BURST: f64 = 8.0 * 1024.0 * 1024.0;
 const RAW_PER_SECOND: f64 = 1024.0;
 
@@ -77,20 +77,20 @@ struct Shared {
     finale: AtomicBool,
     connected: AtomicBool,
     connections: AtomicU64,
-    /// A connection was lost, and nobody knows whether what it committed was on the server's disk.
+    /// A connection was lost, and it is unknown whether its commits were on the server's disk.
     in_doubt: AtomicBool,
     stop: Notify,
-    /// The room of a batch that is committed: to free and to allocate so much again and again takes more memory than it
-    /// needs, because what is freed lies between what is not.
+    /// The allocation of a committed batch. Freeing and allocating it again and again would need more memory, because
+    /// of fragmentation.
     spare: Mutex<Room>,
     wakes: Mutex<Vec<Arc<Wake>>>,
     metrics: Arc<Metrics>,
     trouble: Mutex<Option<String>>,
-    /// Moves when another database is seen than before.
+    /// Increases when the database is another one than before.
     databases: AtomicU64,
-    /// Partitions were made or dropped: what the writer knows of them may be wrong.
+    /// Partitions were created or dropped: what the writer knows of them may be wrong.
     partitions_changed: AtomicBool,
-    /// The database is to be looked at now.
+    /// Requests an observation of the database now.
     look: Notify,
     fatal: Mutex<Option<anyhow::Error>>,
 }
@@ -118,46 +118,46 @@ enum Job {
     Durable { reply: oneshot::Sender<bool> },
 }
 
-/// What a [`Writer`] does beside committing.
+/// Settings of a [`Writer`].
 #[derive(Debug, Clone)]
 pub struct Options {
     /// How the database is reached.
     pub postgres: alt_config::Postgres,
-    /// The name of its session, as `pg_stat_activity` shows it.
+    /// The name of its session in `pg_stat_activity`.
     pub application_name: String,
-    /// Whether it looks at the database now and then, for those who watch.
+    /// Whether it observes the database regularly, for monitoring.
     pub looks: bool,
-    /// Whether troubles that somebody has to mend, and a database that was never reached, are waited for;
-    /// otherwise they end the work.
+    /// Whether it waits when somebody has to repair something, or when the database was never reached. Otherwise such a
+    /// problem ends the work.
     pub patient: bool,
-    /// A dry run: nothing is written, and what would be is noted here.
+    /// A dry run: nothing is written, and what would be written is recorded here.
     pub rehearsal: Option<Arc<Mutex<Rehearsal>>>,
-    /// Where is counted what it does.
+    /// The metrics in which it counts its work.
     pub metrics: Arc<Metrics>,
 }
 
-/// The task's end.
+/// The task's side.
 pub struct Writer {
     jobs: mpsc::Receiver<Job>,
     questions: mpsc::Receiver<Job>,
     shared: Arc<Shared>,
     options: Options,
     client: Option<Connection>,
-    /// The connection was made since the database was looked at.
+    /// The connection was opened after the last observation of the database.
     is_new: bool,
     memory: Memory,
     patience: Patience,
     raw_budget: (f64, Instant),
     retry: u32,
-    /// The trouble is one of committing: an answered question does not end it.
+    /// The current problem is one of committing: an answered question does not end it.
     commit_fails: bool,
-    /// Times in a row that a checkpoint had moved.
+    /// How many times in a row a checkpoint had moved.
     stale: u32,
-    /// Files that a dry run has given numbers to, below zero.
+    /// The last number that a dry run gave to a file. These numbers are negative.
     rehearsed_files: i32,
 }
 
-/// Makes both ends.
+/// Creates the reader's side and the task's side.
 pub fn pair(options: Options) -> (Store, Writer) {
     let (jobs, jobs_sent) = mpsc::channel(QUEUE);
     let (questions, questions_sent) = mpsc::channel(QUEUE);
@@ -199,10 +199,10 @@ pub fn pair(options: Options) -> (Store, Writer) {
 }
 
 impl Writer {
-    /// Starts it on a thread of its own. `held` is dropped when it has ended.
+    /// Starts it on its own thread. `held` is dropped when the thread ends.
     ///
     /// # Errors
-    /// There is no thread or runtime to be had.
+    /// The thread or the runtime cannot be created.
     pub fn start<T: Send + 'static>(self, held: T) -> std::io::Result<JoinHandle<()>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("alt-writer".to_owned()).spawn(move || {
@@ -211,7 +211,7 @@ impl Writer {
         })
     }
 
-    /// Works until every [`Store`] is dropped, or, once stopping, until the database cannot be reached.
+    /// Works until every [`Store`] is dropped or, once stopping, until the database cannot be reached.
     async fn run(mut self) {
         let mut look = tokio::time::interval(LOOK_INTERVAL);
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -228,7 +228,7 @@ impl Writer {
                 },
             };
             if std::mem::take(&mut self.is_new) {
-                // It may be another database.
+                // The new connection may lead to another database.
                 look.reset_immediately();
             }
             self.shared.beat.fetch_add(1, Ordering::Relaxed);
@@ -236,7 +236,7 @@ impl Writer {
                 break;
             }
         }
-        // Whoever still waits sees the channel closed.
+        // Whoever still waits sees that the channel is closed.
         self.jobs.close();
         self.questions.close();
         while self.jobs.try_recv().is_ok() {}
@@ -252,7 +252,7 @@ impl Writer {
                     .await
             }
             Job::LoadedUntil { reply } => self.answer(reply, files::loaded_until).await,
-            // What a dry run must not write it does without.
+            // A dry run must not write these, and does not need them.
             Job::Seen { reply, .. } | Job::CameFrom { reply, .. } if is_rehearsal => {
                 let _ = reply.send(());
                 true
@@ -302,7 +302,7 @@ impl Writer {
         }
     }
 
-    /// Asks until there is an answer, or it is time to stop.
+    /// Repeats the question until there is an answer, or it is time to stop.
     async fn answer<T>(
         &mut self,
         reply: oneshot::Sender<T>,
@@ -316,7 +316,7 @@ impl Writer {
                     if !self.commit_fails {
                         self.well();
                     }
-                    // The reader may have gone: then nobody wants to know.
+                    // The reader may be gone. Then nobody needs the answer.
                     let _ = reply.send(answer);
                     return true;
                 }
@@ -371,7 +371,7 @@ impl Writer {
                 tracing::debug!(why, "reading the checkpoints back");
                 self.shared.metrics.retried(DESTINATION, "stale");
                 self.forget();
-                // Two that keep moving each other's checkpoints leave each other some time.
+                // Two writers that keep moving each other's checkpoints give each other some time.
                 self.stale = (self.stale + 1).min(10);
                 self.wait(STALE_FIRST * (1 << self.stale)).await
             }
@@ -380,7 +380,7 @@ impl Writer {
                 self.failed(trouble, error.context("load a batch")).await
             }
             Err(_) => {
-                // Somewhere the connection hangs; the server notices by its own timeouts.
+                // The connection hangs somewhere. The server notices by its own timeouts.
                 self.commit_fails = true;
                 let error = anyhow::anyhow!("load a batch: no end after {} s", COMMIT_TIMEOUT.as_secs());
                 self.failed(Trouble::Transient, error).await
@@ -388,7 +388,7 @@ impl Writer {
         }
     }
 
-    /// A row of ours that somebody holds may be held by ourselves, from before a crash or a cut line.
+    /// A lock that blocks us may be held by our own earlier session, from before a crash or a lost connection.
     async fn end_dead_predecessors(&self) {
         let Some(client) = &self.client else { return };
         let name = &self.options.application_name;
@@ -405,8 +405,8 @@ impl Writer {
         }
     }
 
-    /// Leaves the raw bytes of rejects away once their budget is spent: a flood of garbage must not fill the
-    /// database. They stay in the log.
+    /// Omits the raw bytes of rejects once their budget is spent, so that a flood of garbage does not fill the
+    /// database. The bytes remain in the log.
     fn spare_raw(&mut self, work: &mut Work) {
         let (left, since) = self.raw_budget;
         let mut left = (left + since.elapsed().as_secs_f64() * RAW_PER_SECOND).min(RAW_BURST);
@@ -428,29 +428,29 @@ impl Writer {
         }
     }
 
-    /// Everything read from the database may be wrong now.
+    /// Discards everything read from the database, because it may be wrong now.
     fn forget(&mut self) {
         self.memory = Memory::default();
         self.shared.epoch.fetch_add(1, Ordering::AcqRel);
         self.shared.wake_all();
     }
 
-    /// After an error: forget, say so once, wait. `false`: stop.
+    /// Handles an error: discards the cached state, logs the error once, waits. `false`: stop.
     async fn failed(&mut self, trouble: Trouble, error: anyhow::Error) -> bool {
         if is_lock_timeout(&error) {
             self.end_dead_predecessors().await;
         }
         self.forget();
         self.shared.beat.fetch_add(1, Ordering::Relaxed);
-        // With it go whatever it has open, and every doubt about that.
+        // Dropping the connection also discards any open transaction, whose state may be unknown.
         if let Some(client) = self.client.take()
             && !self.options.patient
         {
             self.shared.in_doubt.fetch_or(!is_durable(&client).await, Ordering::AcqRel);
         }
-        // A person who waits is told at once what cannot be, and that there is no database; one that was there
-        // and went away comes back.
-        // What a dry run has noted it would note again.
+        // An impatient writer reports at once what cannot work, and that there is no database. It waits only for a
+        // database that was reached before and went away.
+        // A dry run cannot continue: it would record again what it has recorded.
         let passes = trouble == Trouble::Transient
             && self.shared.connected.load(Ordering::Acquire)
             && self.options.rehearsal.is_none();
@@ -483,10 +483,10 @@ impl Writer {
         self.wait(wait).await
     }
 
-    /// Waits, with jitter; `false`: it is time to stop.
+    /// Waits, with jitter. `false`: it is time to stop.
     async fn wait(&self, time: Duration) -> bool {
         let mut random = [0u8; 1];
-        // Without randomness the wait is just less well spread.
+        // Without randomness, the waits are only less well spread.
         let _ = getrandom::fill(&mut random);
         let time = time.mul_f64(0.75 + f64::from(random[0]) / 512.0);
         if self.shared.stopping.load(Ordering::Acquire) {
@@ -499,7 +499,7 @@ impl Writer {
         !self.shared.stopping.load(Ordering::Acquire)
     }
 
-    /// The connection, made anew where there is none; `None`: it is time to stop.
+    /// The connection, opened if there is none. `None`: it is time to stop.
     async fn connected(&mut self) -> Option<&Client> {
         while self.client.as_ref().is_none_or(|client| client.is_closed()) {
             if self.client.take().is_some() {
@@ -508,7 +508,7 @@ impl Writer {
             if self.shared.connected.load(Ordering::Acquire) {
                 self.forget();
                 if self.options.rehearsal.is_some() {
-                    // What was counted and noted so far would be so again.
+                    // What was counted and recorded so far would be counted and recorded again.
                     *lock(&self.shared.fatal) =
                         Some(anyhow::anyhow!("the connection to the database was lost"));
                     return None;
@@ -530,7 +530,7 @@ impl Writer {
                     self.shared.connections.fetch_add(1, Ordering::AcqRel);
                 }
                 Err(error) => {
-                    // Before the first connection nobody can tell a wrong address from a server that is down.
+                    // Before the first connection, a wrong address cannot be distinguished from a server that is down.
                     let trouble = classify_any(&error);
                     if !self.failed(trouble, error).await {
                         return None;
@@ -541,7 +541,7 @@ impl Writer {
         self.client.as_deref()
     }
 
-    /// Looks whether the database is there, and what those who watch want to know of it.
+    /// Checks whether the database is reachable, and reads its state for monitoring.
     async fn look(&mut self) -> bool {
         if self.connected().await.is_none() {
             return false;
@@ -566,7 +566,7 @@ impl Writer {
     }
 }
 
-/// What an error is counted as: a SQLSTATE, or a word.
+/// The label under which an error is counted: a SQLSTATE, or a word.
 fn cause(error: &anyhow::Error) -> String {
     for cause in error.chain() {
         if let Some(error) = cause.downcast_ref::<tokio_postgres::Error>() {
@@ -582,7 +582,7 @@ fn cause(error: &anyhow::Error) -> String {
     "other".to_owned()
 }
 
-/// Whether all that was committed is on the server's disk, by a connection over which something went wrong.
+/// Whether everything committed is on the server's disk, asked over a connection that had an error.
 async fn is_durable(client: &Client) -> bool {
     let durable = tokio::time::timeout(fault::wait(DURABLE_TIMEOUT), super::make_durable(client));
     !client.is_closed() && matches!(durable.await, Ok(Ok(_)))

@@ -1,4 +1,4 @@
-//! The files of a batch: those that are new, how far they are loaded, and what was read beside their checkpoints.
+//! The files of a batch: new files, the advance of their checkpoints, and what was read beside these.
 
 use std::time::SystemTime;
 
@@ -18,7 +18,7 @@ const TAKE_REJECTS: &str = include_str!("../../../../sql/take_rejects.sql");
 const ENTER_ASIDE: &str = include_str!("../../../../sql/enter_aside.sql");
 const NOTE_BY_IDS: &str = include_str!("../../../../sql/note_by_ids.sql");
 
-/// Enters the files that are new, those read aside, where files were seen, and how they begin.
+/// Records the new files, what was read aside, where files were seen, and their heads.
 pub(super) async fn enter_files(client: &Client, work: &Work, added: &[Added]) -> Result<(), Failure> {
     for ((section, facts), added) in work.batch.sections.iter().zip(&work.facts).zip(added) {
         if let Some(aside) = &section.aside {
@@ -38,7 +38,8 @@ pub(super) async fn enter_files(client: &Client, work: &Work, added: &[Added]) -
     Ok(())
 }
 
-/// Advances the checkpoints of known files. Columns of `sql/advance.sql`, one element a section.
+/// Advances the checkpoints of known files. The parameters are the columns of `sql/advance.sql`, with one element per
+/// section.
 pub(super) async fn advance(client: &Client, batch: &Batch, added: &[Added]) -> Result<(), Failure> {
     let known: Vec<usize> = (0..batch.sections.len())
         .filter(|&i| {
@@ -93,7 +94,8 @@ pub(super) async fn advance(client: &Client, batch: &Batch, added: &[Added]) -> 
     Ok(())
 }
 
-/// Stores the longer beginning of a file. Where its checkpoint is another by now, it does not advance.
+/// Stores the longer head of a file. If the stored head has changed meanwhile, it stays, and its checkpoint does not
+/// advance.
 async fn lengthen_head(client: &Client, file_id: i32, head: Head, better: Head) -> Result<(), Failure> {
     client
         .execute_typed(
@@ -110,7 +112,7 @@ async fn lengthen_head(client: &Client, file_id: i32, head: Head, better: Head) 
     Ok(())
 }
 
-/// Enters what was read beside a file's checkpoint: rejects that are none any more.
+/// Records what was read beside a file's checkpoint, such as rejects that are no longer rejects.
 async fn enter_aside(
     client: &Client,
     batch: &Batch,
@@ -172,8 +174,8 @@ async fn enter_aside(
     Ok(())
 }
 
-/// Notes when the rows happened that the batch adds by ids: files that go on at their checkpoints may hold the same
-/// lines.
+/// Records the times of the rows that the batch adds by ids: files that continue at their checkpoints may contain the
+/// same lines.
 pub(super) async fn note_by_ids(client: &Client, batch: &Batch, added: &[Added]) -> Result<(), Failure> {
     let (mut files, mut firsts, mut lasts, mut counts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (section, &(rows, times)) in batch.sections.iter().zip(added) {
@@ -200,7 +202,7 @@ pub(super) async fn note_by_ids(client: &Client, batch: &Batch, added: &[Added])
     Ok(())
 }
 
-/// Adds a file's row to `log_files`, if it is not there yet.
+/// Adds a file's row to `log_files`, if it does not exist yet.
 async fn add_file(client: &Client, id: i32, facts: &Facts, sealed: bool) -> Result<(), Failure> {
     client
         .execute_typed(
@@ -224,8 +226,7 @@ async fn add_file(client: &Client, id: i32, facts: &Facts, sealed: bool) -> Resu
     Ok(())
 }
 
-/// Makes the rows of a new file, under a lock on its beginning, if it is still as unknown as when its reader
-/// looked.
+/// Creates the rows of a new file, under a lock on its head, if the file is still as unknown as when its reader looked.
 async fn create(
     client: &Client,
     id: i32,

@@ -1,6 +1,6 @@
-//! Which rows of a batch are there already, by their ids, where no checkpoint proves that they are not.
+//! Finds rows of a batch that exist already, by their ids, if no checkpoint proves that they are new.
 //!
-//! What it reads holds till the transaction's end under the locks of the batch's hours.
+//! The result stays valid until the end of the transaction, because of the locks on the batch's hours.
 
 use std::time::SystemTime;
 
@@ -19,8 +19,8 @@ use crate::statements::statements;
 const IDS_BY_INDEX: &str = include_str!("../../../../sql/ids_by_index.sql");
 const IDS_THERE: &str = include_str!("../../../../sql/ids_there.sql");
 
-/// Whether anything was loaded by ids in the time of the batch: a replay of a copy may have run ahead of the log that
-/// it was copied from, and then a checkpoint proves too little.
+/// Whether anything was loaded by ids in the period of the batch. A replay of a copy may be ahead of the log from which
+/// the copy was made. Then the checkpoint is not sufficient proof.
 pub(super) async fn may_be_there(client: &Client, batch: &Batch) -> Result<bool, Failure> {
     let Some((first, last)) = batch.times().filter(|_| batch.trusts_checkpoints()) else { return Ok(false) };
     let sql = "SELECT EXISTS (SELECT 1 FROM loaded_by_ids WHERE first_at <= $2 AND last_at >= $1)";
@@ -29,7 +29,8 @@ pub(super) async fn may_be_there(client: &Client, batch: &Batch) -> Result<bool,
     Ok(client.query_typed_one(sql, &params).await?.get(0))
 }
 
-/// From when to when something is loaded already, of the time of the rows whose ids are asked for: disjoint, ascending.
+/// The periods, within the times of the rows whose ids are checked, in which something is loaded already: disjoint,
+/// ascending.
 pub(super) async fn loaded_times(client: &Client, batch: &Batch) -> Result<Vec<(Micros, Micros)>, Failure> {
     let mut loaded: Vec<(Micros, Micros)> = Vec::new();
     let times = || batch.asked_for().map(|row| row.key.occurred_at);
@@ -50,8 +51,8 @@ pub(super) async fn loaded_times(client: &Client, batch: &Batch) -> Result<Vec<(
     Ok(loaded)
 }
 
-/// Those of the batch's rows whose ids are asked for that are there already. Only instants that lie within what
-/// is loaded are looked up: into an empty range nothing is read.
+/// The rows of the batch whose ids are checked and that exist already. Only times within the loaded periods are looked
+/// up: nothing is read from an empty period.
 pub(super) async fn ids_there(
     client: &Client,
     batch: &Batch,
@@ -70,7 +71,7 @@ pub(super) async fn ids_there(
     let (apps, times): (Vec<i32>, Vec<SystemTime>) =
         wanted.into_iter().map(|(app, at)| (app, system_time(at))).unzip();
     let (Some(first), Some(last)) = (times.iter().min(), times.iter().max()) else { return Ok(there) };
-    // Sent together, and each by itself, because Citus passes on the whole message that a setting comes in.
+    // Sent together, but each as its own message, because Citus forwards the whole message that contains a setting.
     let settings = statements(IDS_BY_INDEX).into_iter().map(|setting| client.batch_execute(setting));
     try_join_all(settings).await?;
     let params: [(&(dyn ToSql + Sync), Type); 4] = [

@@ -1,4 +1,4 @@
-//! The rows of a batch, by COPY, and which of them PostgreSQL refuses.
+//! Copies the rows of a batch with COPY, and finds the rows that PostgreSQL refuses.
 
 use std::time::Instant;
 
@@ -12,13 +12,14 @@ use tokio_postgres::{Client, Statement};
 use super::Failure;
 use crate::{NOTICE_THAT_WE_ARE_GONE, Trouble};
 
-/// Bytes that go into one message of COPY.
+/// Bytes in one message of COPY.
 const COPY_CHUNK_BYTES: usize = 128 * 1024;
 
-/// Refused rows that are taken for rejects before more good rows must come: beyond it, it is not the rows.
+/// The maximum number of refused rows that become rejects before more accepted rows must come. More refusals than that
+/// are not the rows' fault.
 const REFUSED_MAX: f64 = 10.0;
 
-/// How many rows PostgreSQL may still refuse before loading stops: refills with the rows it takes, and with time.
+/// How many rows PostgreSQL may still refuse before loading stops. Refills with each accepted row, and with time.
 #[derive(Debug)]
 pub struct Patience {
     left: f64,
@@ -33,7 +34,7 @@ impl Default for Patience {
 
 impl Patience {
     pub(super) fn spend(&mut self, refused: usize, rows: usize) -> bool {
-        // On a quiet site good rows are rare: time heals too.
+        // On a quiet site, accepted rows are rare. Therefore it also refills with time.
         self.left = (self.left + self.since.elapsed().as_secs_f64() / 60.0).min(REFUSED_MAX);
         self.since = Instant::now();
         let (refused, rows) = (refused as f64, rows as f64);
@@ -90,8 +91,8 @@ pub(super) async fn copy_rows(
     Ok(())
 }
 
-/// Finds the rows that PostgreSQL refuses for their data, by halves, in a transaction that the caller rolls
-/// back: indices into `batch.rows`, ascending, with PostgreSQL's message.
+/// Finds the rows that PostgreSQL refuses for their data, by bisection, in a transaction that the caller rolls back.
+/// Returns indices into `batch.rows`, ascending, with PostgreSQL's message.
 pub(super) async fn find_refused(
     client: &Client,
     batch: &Batch,
@@ -121,7 +122,7 @@ pub(super) async fn find_refused(
             }
             Err(other) => return Err(other),
         }
-        // Far beyond what could be rejects: no need to try every row.
+        // Far more than could be rejects: there is no need to try every row.
         if refused.len() as f64 > REFUSED_MAX.max(batch.rows.len() as f64 / 100.0) {
             break;
         }

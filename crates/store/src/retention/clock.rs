@@ -1,15 +1,16 @@
-//! Whether the time is one by which something may be deleted for its age. Everything that is deleted so asks here.
+//! Whether the time can be trusted for deletion by age. Every such deletion checks this first.
 //!
-//! A clock that steps forward makes everything old at once. So the times at which the clock was found right are noted in
-//! the database, one row a host, and a time is right only if
+//! A clock that steps forward makes everything old at once. Therefore the times at which the clock was found right are
+//! recorded in the database, one row per host. A time is trusted only if
 //!
-//! - this machine's clock and the database's agree within a day; the earlier of both counts;
-//! - it lies at most a day beyond what was noted. On the same start of the machine, what `CLOCK_BOOTTIME` says that has
-//!   passed since the first note is added, so that small steps do not add up. How long a machine was off nobody can tell:
-//!   then the newest note of any host counts, and after more than a day without any a person has to say what day it is;
-//! - it lies at most a day before what was noted.
+//! - this machine's clock and the database's clock agree within a day; the earlier of the two counts;
+//! - it is at most a day after the recorded time. Within the same boot, the time since the first record, by
+//!   `CLOCK_BOOTTIME`, is added to that record, so that small steps do not add up. Nobody can tell how long a machine
+//!   was off. After a boot, the newest record of any host counts, and after more than a day without any record, a
+//!   person has to confirm the date;
+//! - it is at most a day before the recorded time.
 //!
-//! A time that is not right is never noted: when the clock is mended, all goes on by itself.
+//! A time that is not trusted is never recorded. Once the clock is right again, deletion continues by itself.
 
 use std::fmt;
 
@@ -20,10 +21,10 @@ use jiff::civil::Date;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
-/// By how much clocks may differ, and a time lie beyond or before what was noted.
+/// How far the clocks may differ, and how far a time may be after or before the recorded time.
 const SLACK: Micros = 86_400_000_000;
 
-/// A time that is right, and when it was read.
+/// A trusted time, and when it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trusted {
     /// The time.
@@ -32,40 +33,40 @@ pub struct Trusted {
 }
 
 impl Trusted {
-    /// The time now: what has passed since it was read is added, whatever the clock was set to meanwhile.
+    /// The current time: the trusted time plus the time that has passed since, whatever the clock was set to meanwhile.
     ///
     /// # Errors
-    /// The kernel does not say how long the machine has been up.
+    /// The kernel does not provide the uptime.
     pub fn now(&self) -> anyhow::Result<Micros> {
         Ok(self.at.saturating_add(clock::uptime()?.micros - self.uptime.micros))
     }
 }
 
-/// Why a time is not right.
+/// Why a time is not trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doubt {
-    /// This machine's clock and the database's say two different days.
+    /// This machine's clock and the database's clock differ by more than a day.
     Apart {
-        /// This machine's.
+        /// This machine's time.
         here: Micros,
-        /// The database's.
+        /// The database's time.
         there: Micros,
     },
-    /// It is later than it can be, as far as anybody knows.
+    /// The time is later than the records allow.
     Ahead {
         /// The time.
         now: Micros,
-        /// What it is by the notes.
+        /// The time according to the records.
         known: Micros,
     },
-    /// It is earlier than it was.
+    /// The time is earlier than a recorded time.
     Behind {
         /// The time.
         now: Micros,
-        /// The latest note.
+        /// The latest recorded time.
         known: Micros,
     },
-    /// There is no note at all: somebody has deleted them.
+    /// There is no record: somebody has deleted all of them.
     Unknown {
         /// The time.
         now: Micros,
@@ -121,7 +122,7 @@ impl fmt::Display for Doubt {
     }
 }
 
-/// A time as people read it, UTC.
+/// A time in readable form, UTC.
 pub fn shown(at: Micros) -> String {
     let at = jiff::Timestamp::from_microsecond(at).ok();
     at.map_or_else(|| "no time".to_owned(), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
@@ -138,7 +139,7 @@ fn span(micros: Micros) -> String {
     if hours < 48 { format!("{hours} hours") } else { format!("{} days", hours / 24) }
 }
 
-/// Both clocks, at one moment.
+/// The readings of both clocks at one moment.
 #[derive(Debug, Clone)]
 struct Reading {
     here: Micros,
@@ -146,18 +147,18 @@ struct Reading {
     uptime: Uptime,
 }
 
-/// When a host's clock was found right.
+/// A record of when a host's clock was found right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Noted {
-    /// The host; empty for the moment at which the table was made.
+    /// The host; empty for the time at which the table was created.
     pub host: String,
-    /// The start of its machine, and how long it had been up at `first`.
+    /// The boot of its machine, and the machine's uptime at `first`.
     pub uptime: Option<Uptime>,
-    /// First since that start.
+    /// The first time since that boot at which the clock was found right.
     pub first: Micros,
-    /// Last.
+    /// The last time at which the clock was found right.
     pub last: Micros,
-    /// Since when the newest commit lies more than a day behind.
+    /// Since when the newest commit has been more than a day old.
     pub quiet_since: Option<Micros>,
 }
 
@@ -174,7 +175,7 @@ impl Noted {
         })
     }
 
-    /// What time it is by this note, if it is of this start of this machine.
+    /// The current time by this record, if it is of this machine's current boot.
     fn elapsed(&self, host: &str, now: &Uptime) -> Option<Micros> {
         let is_same = |then: &&Uptime| now.boot_id.is_some() && then.boot_id == now.boot_id;
         let then = self.uptime.as_ref().filter(|_| self.host == host).filter(is_same)?;
@@ -183,7 +184,7 @@ impl Noted {
     }
 }
 
-/// Whether a reading is right, by the notes.
+/// Whether a reading can be trusted, according to the records.
 fn verdict(host: &str, reading: &Reading, noted: &[Noted]) -> Result<Trusted, Doubt> {
     let Reading { here, there, ref uptime } = *reading;
     if here.abs_diff(there) > SLACK.unsigned_abs() {
@@ -212,7 +213,7 @@ async fn read(client: &Client) -> anyhow::Result<(Reading, Vec<Noted>)> {
     Ok((reading, rows.iter().filter_map(Noted::of).collect()))
 }
 
-/// Whether it is a time by which something may be deleted for its age, for a host.
+/// Whether the current time can be trusted for deletion by age, for a host.
 ///
 /// # Errors
 /// The database cannot be asked.
@@ -221,7 +222,7 @@ pub async fn judge(client: &Client, host: &str) -> anyhow::Result<Result<Trusted
     Ok(verdict(host, &reading, &noted))
 }
 
-/// What is noted, by host.
+/// All records, by host.
 ///
 /// # Errors
 /// The database cannot be asked.
@@ -231,10 +232,10 @@ pub async fn noted(client: &Client) -> anyhow::Result<Vec<Noted>> {
     Ok(noted)
 }
 
-/// Notes that a time is right. Returns since when the newest commit lies more than a day behind, if it does.
+/// Records that a time is trusted. Returns since when the newest commit has been more than a day old, if it is.
 ///
 /// # Errors
-/// The database does not take it.
+/// The database does not accept it.
 pub async fn keep(client: &Client, host: &str, time: &Trusted) -> anyhow::Result<Option<Micros>> {
     let at = system_time(time.at);
     let forget = include_str!("../../../../sql/forget_clocks.sql");
@@ -260,10 +261,10 @@ fn parameters<'a>(
     ]
 }
 
-/// Notes that a person has said what day it is, in the place of all that was noted before.
+/// Records the date that a person has confirmed, and replaces all earlier records.
 ///
 /// # Errors
-/// It is not the day that both clocks say, or the database does not take it.
+/// At least one of the clocks shows another date, or the database does not accept it.
 pub async fn confirm(client: &Client, host: &str, today: Date) -> anyhow::Result<Micros> {
     let (reading, _) = read(client).await?;
     for (whose, time) in [("this machine's", reading.here), ("the database's", reading.there)] {
@@ -289,13 +290,13 @@ mod tests {
         Uptime { boot_id: Some(boot_id.to_owned()).filter(|id| !id.is_empty()), micros: hours * HOUR }
     }
 
-    /// Of web-1, which was up for 100 hours then.
+    /// A record of web-1, whose uptime was 100 hours then.
     fn note(host: &str, boot_id: &str, first: i64, last: i64) -> Noted {
         let uptime = Some(uptime(boot_id, 100));
         Noted { host: host.to_owned(), uptime, first: first * HOUR, last: last * HOUR, quiet_since: None }
     }
 
-    /// The verdict for web-1 at so many hours by its clock and the database's, after so many hours up.
+    /// The verdict for web-1 at the given hours by its clock, by the database's clock, and of uptime.
     fn check(here: i64, there: i64, boot_id: &str, up: i64, noted: &[Noted]) -> &'static str {
         let reading = Reading { here: here * HOUR, there: there * HOUR, uptime: uptime(boot_id, up) };
         match verdict("web-1", &reading, noted) {
@@ -314,24 +315,24 @@ mod tests {
     fn a_time_is_right_by_what_was_noted_and_has_passed_since() {
         let own = [note("web-1", "a", 1000, 1050)];
         for (here, there, boot_id, up, expected) in [
-            // The same start of the machine.
+            // The same boot.
             (1000, 1000, "a", 100, "behind"),
             (1050, 1050, "a", 150, "right"),
             (1174, 1174, "a", 250, "right"),
             (1175, 1175, "a", 250, "ahead"),
             (1026, 1026, "a", 150, "right"),
             (1025, 1025, "a", 150, "behind"),
-            // After months, in which no upkeep ran.
+            // After months in which no upkeep ran.
             (9000, 9000, "a", 8100, "right"),
             (9025, 9025, "a", 8100, "ahead"),
-            // Another start, of which nobody knows how long the machine was off.
+            // Another boot: nobody knows how long the machine was off.
             (1074, 1074, "b", 1, "right"),
             (1075, 1075, "b", 1, "ahead"),
             (1025, 1025, "b", 1, "behind"),
-            // The uptime of a container begins anew, and the kernel's start stays.
+            // A container's uptime starts again, but the kernel's boot id stays.
             (1074, 1074, "a", 1, "right"),
             (1075, 1075, "a", 1, "ahead"),
-            // It is not to be known which start it is.
+            // The boot id is unknown.
             (1074, 1074, "", 150, "right"),
             (1075, 1075, "", 250, "ahead"),
             // One of the clocks is wrong.
@@ -341,7 +342,7 @@ mod tests {
         ] {
             assert_eq!(check(here, there, boot_id, up, &own), expected, "{here} {there} {boot_id} {up}");
         }
-        // Small steps do not add up: the last note was ahead already.
+        // Small steps do not add up: the last record was ahead already.
         assert_eq!(check(1075, 1075, "a", 150, &[note("web-1", "a", 1000, 1070)]), "ahead");
         assert_eq!(check(1000, 1000, "a", 100, &[]), "unknown");
     }
@@ -356,11 +357,11 @@ mod tests {
             (9001, "b", 1, &both[..1], "ahead"),
             (9025, "b", 1, &both[..], "ahead"),
             (8900, "b", 1, &both[..], "behind"),
-            // A virtual machine that was held: its own uptime stood still.
+            // A suspended virtual machine, whose own uptime did not advance.
             (9001, "a", 160, &both[..], "right"),
-            // The other's uptime says nothing of ours, be its start called the same.
+            // Another host's uptime says nothing about ours, even if its boot id is the same.
             (9100, "x", 8_300, &[other][..], "ahead"),
-            // The moment of the migration is a host like any other.
+            // The time of the migration counts like a record of any other host.
             (1070, "b", 1, &[Noted { host: String::new(), uptime: None, ..own }][..], "right"),
         ] {
             assert_eq!(check(now, now, boot_id, up, noted), expected, "{now} {boot_id} {up}");

@@ -1,7 +1,7 @@
-//! A reader's end of the writer: hands batches over, asks, and waits for the answers.
+//! A reader's side of the writer: submits batches, asks questions, and waits for the answers.
 //!
-//! Its methods block: never call them from async code. What one end hands over ends in that order; what it asks is answered
-//! after that.
+//! Its methods block: never call them from async code. The batches that one handle submits end in that order. Its
+//! questions are answered after them.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -22,7 +22,7 @@ use super::{Job, Shared};
 use crate::commit::Work;
 use crate::files::{Candidate, Facts, Which};
 
-/// The reader has to begin anew: the database was away, somebody else moved, or it is time to stop.
+/// The reader must start again: the connection was lost, somebody else moved a checkpoint, or it is time to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Interrupted;
 
@@ -34,7 +34,7 @@ impl std::fmt::Display for Interrupted {
 
 impl std::error::Error for Interrupted {}
 
-/// Shortens the waiting of one reader thread.
+/// Ends the wait of one reader thread early.
 #[derive(Debug, Default)]
 pub struct Wake {
     woken: Mutex<bool>,
@@ -42,13 +42,13 @@ pub struct Wake {
 }
 
 impl Wake {
-    /// Ends the present or the next wait.
+    /// Ends the current or the next wait.
     pub fn wake(&self) {
         *lock(&self.woken) = true;
         self.condition.notify_all();
     }
 
-    /// Waits until woken or the time is over.
+    /// Waits until woken, or for at most `most`.
     pub fn wait(&self, most: Duration) {
         let woken = lock(&self.woken);
         let (mut woken, _) =
@@ -57,7 +57,7 @@ impl Wake {
     }
 }
 
-/// The batches that were handed over by one end, which end in that order.
+/// The batches that one handle submitted. They end in that order.
 #[derive(Debug, Default)]
 struct HandedOver {
     counts: Mutex<Counts>,
@@ -70,7 +70,7 @@ struct Counts {
     ended: u64,
 }
 
-/// One of them: ended when it is committed or thrown away, or could not be handed over.
+/// One of these batches. It has ended when it is committed or discarded, or could not be submitted.
 pub(super) struct OnItsWay {
     batches: Arc<HandedOver>,
     shared: Arc<Shared>,
@@ -93,14 +93,14 @@ impl Drop for OnItsWay {
     }
 }
 
-/// A reader's end. Its methods block: never call them from async code.
+/// A reader's handle. Its methods block: never call them from async code.
 #[derive(Clone)]
 pub struct Store {
     jobs: mpsc::Sender<Job>,
-    /// Questions of ends that have no batch on the way: the batches of others are not waited for.
+    /// Questions of handles that have no batch in progress. They do not wait for the batches of other handles.
     questions: mpsc::Sender<Job>,
     batches: Arc<HandedOver>,
-    /// Of the thread that waits by this end.
+    /// The heartbeat of the thread that waits on this handle.
     beat: Arc<Beat>,
     shared: Arc<Shared>,
 }
@@ -111,7 +111,7 @@ impl std::fmt::Debug for Store {
     }
 }
 
-/// How a writer stands.
+/// Shows the state of a writer.
 #[derive(Clone)]
 pub struct Watcher(Arc<Shared>);
 
@@ -121,7 +121,7 @@ impl Watcher {
         self.0.connected.load(Ordering::Acquire)
     }
 
-    /// What keeps the writer from working, if anything does.
+    /// The problem that keeps the writer from working, if any.
     pub fn trouble(&self) -> Option<String> {
         lock(&self.0.trouble).clone()
     }
@@ -131,54 +131,55 @@ impl Watcher {
         self.0.in_flight.load(Ordering::Acquire) == 0
     }
 
-    /// Moves when another database is seen than before, restored or failed over to.
+    /// Increases when the database is another one than before, after a restore or a failover.
     pub fn databases(&self) -> u64 {
         self.0.databases.load(Ordering::Acquire)
     }
 
-    /// Tells the writer that partitions may have been made or dropped.
+    /// Tells the writer that partitions may have been created or dropped.
     pub fn partitions_changed(&self) {
         self.0.partitions_changed.store(true, Ordering::Release);
         self.0.look.notify_one();
     }
 
-    /// Moves with everything that the writer ends, and with every time that it tries again.
+    /// Increases with everything that the writer finishes, and with every retry.
     pub fn beat(&self) -> u64 {
         self.0.beat.load(Ordering::Relaxed)
     }
 }
 
 impl Store {
-    /// The first one.
+    /// Creates the first handle.
     pub(super) fn new(jobs: mpsc::Sender<Job>, questions: mpsc::Sender<Job>, shared: Arc<Shared>) -> Store {
         Store { jobs, questions, batches: Arc::default(), beat: Arc::default(), shared }
     }
 
-    /// Another end, for readers that have nothing to do with each other. What one asks is answered after the batches that
-    /// were handed over by it or its clones, and perhaps before those of other ends.
+    /// Another handle, for a reader that is independent of the others. Its questions are answered after the batches
+    /// that it or its clones submitted, and possibly before those of other handles.
     #[must_use]
     pub fn another_end(&self) -> Store {
         Store { batches: Arc::default(), ..self.clone() }
     }
 
-    /// The same end, for the thread whose beat this is: while it waits here, it has no need to move.
+    /// The same handle, for the thread with this heartbeat. While the thread waits here, its counter does not have to
+    /// advance.
     #[must_use]
     pub fn with_beat(&self, beat: &Arc<Beat>) -> Store {
         Store { beat: Arc::clone(beat), ..self.clone() }
     }
 
-    /// Moves whenever what was read from the database may no longer hold. A reader that sees it moved forgets
-    /// everything and begins anew from the checkpoints.
+    /// Increases whenever data read from the database may be outdated. A reader that sees an increase discards
+    /// everything and starts again from the checkpoints.
     pub fn epoch(&self) -> u64 {
         self.shared.epoch.load(Ordering::Acquire)
     }
 
-    /// Moves with every new connection: behind it there may be another database, restored or failed over to.
+    /// Increases with every new connection, which may lead to another database, after a restore or a failover.
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::Acquire)
     }
 
-    /// A wake-up for one reader: rung after every commit, when the epoch moves, and at the stop.
+    /// A wake-up for one reader: triggered after every commit, when the epoch increases, and at the stop.
     pub fn wake(&self) -> Arc<Wake> {
         let wake = Arc::new(Wake::default());
         lock(&self.shared.wakes).push(Arc::clone(&wake));
@@ -190,17 +191,17 @@ impl Store {
         self.shared.in_flight.load(Ordering::Acquire) == 0
     }
 
-    /// Whether the writer is gone: nothing will be committed any more.
+    /// Whether the writer has ended: nothing will be committed any more.
     pub fn is_closed(&self) -> bool {
         self.jobs.is_closed()
     }
 
-    /// Whether it is time to stop: finish what is begun, and return.
+    /// Whether it is time to stop: finish the current work, and return.
     pub fn is_stopping(&self) -> bool {
         self.shared.stopping.load(Ordering::Acquire)
     }
 
-    /// Says that no log is written to any more: what is there is all that there will be.
+    /// Declares that no log is written to any more: the logs are complete.
     pub fn set_final(&self) {
         self.shared.finale.store(true, Ordering::Release);
     }
@@ -210,7 +211,7 @@ impl Store {
         self.shared.finale.load(Ordering::Acquire)
     }
 
-    /// Asks all readers, and the writer where it waits for the database, to stop.
+    /// Asks all readers to stop, and also the writer if it waits for the database.
     pub fn stop(&self) {
         self.shared.stopping.store(true, Ordering::Release);
         self.shared.stop.notify_waiters();
@@ -223,7 +224,7 @@ impl Store {
         self.shared.metrics.totals()
     }
 
-    /// For those who watch: unlike a store, it keeps nothing from ending.
+    /// A handle for monitoring. Unlike a store, it does not keep the writer running.
     pub fn watcher(&self) -> Watcher {
         Watcher(Arc::clone(&self.shared))
     }
@@ -233,12 +234,12 @@ impl Store {
         lock(&self.shared.fatal).take()
     }
 
-    /// The room of a batch that was committed.
+    /// The allocation of a committed batch, for reuse.
     pub fn spare(&self) -> Room {
         std::mem::take(&mut *lock(&self.shared.spare))
     }
 
-    /// Hands a batch over; waits while two others are on their way.
+    /// Submits a batch. Waits while two other batches are in progress.
     pub fn commit(&self, work: Work) -> Result<(), Interrupted> {
         let job = Job::Commit(Box::new(work), OnItsWay::from(self));
         let _waiting = self.beat.waiting();
@@ -257,18 +258,18 @@ impl Store {
             Err(_) => Err(Interrupted),
         };
         self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
-        // Another reader may have waited for the writer to be idle.
+        // Another reader may be waiting until the writer is idle.
         self.shared.wake_all();
         answer
     }
 
-    /// Checkpoints that a file with this head may continue, after all batches that this end handed over before.
+    /// Checkpoints that a file with this head may continue, after all batches that this handle submitted before.
     pub fn candidates(&self, head: Head, host: &str, source: &str) -> Result<Vec<Candidate>, Interrupted> {
         let (host, source) = (host.to_owned(), source.to_owned());
         self.ask(|reply| Job::Candidates { head, host, source, reply })
     }
 
-    /// Waits until everything that this end handed over before was committed, or thrown away.
+    /// Waits until every batch that this handle submitted before is committed or discarded.
     pub fn settled(&self) -> Result<(), Interrupted> {
         let counts = lock(&self.batches.counts);
         let before = counts.handed_over;
@@ -277,7 +278,7 @@ impl Store {
         if self.is_closed() { Err(Interrupted) } else { Ok(()) }
     }
 
-    /// The latest event that was loaded from anywhere.
+    /// The time of the latest event that was loaded from any file.
     pub fn loaded_until(&self) -> Result<Micros, Interrupted> {
         self.ask(|reply| Job::LoadedUntil { reply })
     }
@@ -287,13 +288,13 @@ impl Store {
         self.ask(|reply| Job::Seen { file_id, facts, reply })
     }
 
-    /// Notes from which archive object, of these bytes and SHA-256, a file was loaded.
+    /// Records from which archive object, with these bytes and SHA-256, a file was loaded.
     pub fn came_from(&self, uri: &str, bytes: u64, sha256: [u8; 32]) -> Result<(), Interrupted> {
         let uri = uri.to_owned();
         self.ask(|reply| Job::CameFrom { uri, bytes, sha256, reply })
     }
 
-    /// A key for a file that has none.
+    /// Draws a key for a file that has none.
     pub fn new_file_id(&self) -> Result<i32, Interrupted> {
         self.ask(|reply| Job::NewFile { reply })
     }
@@ -315,23 +316,25 @@ impl Store {
         self.ask(|reply| Job::Spans { file_id, from, which, limit, reply })
     }
 
-    /// Enters a line that may end the daemon, before it is touched; `deaths`: how often it is taken to have done so.
+    /// Records a line that may end the daemon, before it is processed. `deaths` is how often the line is assumed to
+    /// have done so.
     pub fn suspect(&self, file_id: i32, offset: u64, deaths: i32) -> Result<(), Interrupted> {
         self.ask(|reply| Job::Suspect { file_id, offset, deaths, reply })
     }
 
-    /// Counts that the daemon ended in a line. How often now; `None`: it was never entered, or is loaded.
+    /// Counts that the daemon ended in a line. Returns the new count; `None`: the line was never recorded, or it is
+    /// loaded.
     pub fn convict(&self, file_id: i32, offset: u64) -> Result<Option<i32>, Interrupted> {
         self.ask(|reply| Job::Convict { file_id, offset, reply })
     }
 
-    /// The salt of an application's local day; `None` where it is dead.
+    /// The salt of an application's local day; `None` if it is deleted.
     pub fn salt(&self, app_id: i32, day: LocalDay) -> Result<Option<[u8; 32]>, Interrupted> {
         self.ask(|reply| Job::Salt { app_id, day, reply })
     }
 
-    /// Waits until all that was committed is on the server's disk. `false`: commits do not wait for that by themselves, and
-    /// what was committed by a connection that was lost may be lost with it.
+    /// Waits until everything committed is on the server's disk. `false`: commits do not wait for the disk by
+    /// themselves, and the commits of a lost connection may be lost with it.
     pub fn durable(&self) -> Result<bool, Interrupted> {
         let is_left_to_the_server = self.ask(|reply| Job::Durable { reply })?;
         Ok(!is_left_to_the_server || !self.shared.in_doubt.load(Ordering::Acquire))

@@ -1,4 +1,4 @@
-//! What those who watch want to know of the database.
+//! Reads the state of the database for monitoring.
 
 use alt_process::clock;
 use alt_process::metrics::Observed;
@@ -8,7 +8,7 @@ use tokio_postgres::Client;
 use super::Trouble;
 use crate::{classify, partitions};
 
-/// Asks the database.
+/// Reads the state.
 pub(super) async fn observe(client: &Client) -> anyhow::Result<Observed> {
     let before = clock::now();
     let row = client.query_typed_one("SELECT clock_timestamp()", &[]).await.context("ask for the time")?;
@@ -25,7 +25,7 @@ pub(super) async fn observe(client: &Client) -> anyhow::Result<Observed> {
     })
 }
 
-/// The cluster's system identifier and timeline; `None` where they may not be asked for.
+/// The cluster's system identifier and timeline; `None` if the role may not read them.
 async fn identity(client: &Client) -> anyhow::Result<Option<(i64, i32)>> {
     let sql =
         "SELECT s.system_identifier, c.timeline_id FROM pg_control_system() s, pg_control_checkpoint() c";
