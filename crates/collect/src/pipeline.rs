@@ -36,7 +36,7 @@ const APPS_FRESH: Duration = Duration::from_secs(30);
 /// Cache lifetime of a miss.
 pub const APPS_ASKED_AGAIN: Duration = Duration::from_secs(1);
 
-/// Salts are read again after this time, so that expired salts are not used any more.
+/// Salts are read again after this time, so that deleted salts are not used any more.
 const SALTS_FRESH: Duration = Duration::from_secs(1800);
 
 /// The maximum number of salts in the cache.
@@ -64,7 +64,7 @@ pub struct Limits {
     pub look_interval: Duration,
 }
 
-/// A day and its salt; `None`: the salt has expired.
+/// A day and its salt; `None`: the salt is deleted.
 type Salt = (LocalDay, Option<[u8; 32]>);
 
 /// A cache of what the database knows about applications.
@@ -72,7 +72,7 @@ pub struct Catalog {
     store: Store,
     apps: HashMap<String, (Arc<App>, TimeZone)>,
     asked: Option<Instant>,
-    /// The days seen for each application, with the salts that have not expired.
+    /// The days seen for each application, with the salts that are not deleted.
     salts: HashMap<i32, Vec<Salt>>,
     salt_count: usize,
     salts_since: Instant,

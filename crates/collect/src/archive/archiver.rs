@@ -3,8 +3,8 @@
 //!
 //! Correctness depends on looks: each pass uses the files on disk and the state in the database, so a crash at any step
 //! repeats that step. Invariants: a file is deleted only if it is sealed and loaded to its last byte, and if its bytes,
-//! read again directly before, are those that the archive is proven to hold. Never is a live log deleted, nor a file
-//! through a link, nor a file by a clock that is not known to be right. A file that cannot be read, or that the archive
+//! read again directly before, are those that the archive is proven to hold. A live log is never deleted; no file is
+//! deleted through a link, or by a clock that is not known to be right. A file that cannot be read, or that the archive
 //! does not accept, does not affect the other files. Several files that the archive does not accept, and database
 //! errors, end the pass. Everything is retried for ever.
 

@@ -68,7 +68,7 @@ pub struct Published<'p> {
 }
 
 /// Stores scripts below an `s3://` URL, with the endpoint, region and path style of `settings`. Returns the scripts
-/// that were sent because they were not there already.
+/// that were sent; the others were there already.
 ///
 /// # Errors
 /// The URL is not of that kind, or the store refuses.

@@ -46,10 +46,10 @@ pub enum End {
 }
 
 impl End {
-    /// What a service manager says of a process that ended, if that is an end of its own making. `result` as systemd's
-    /// `$SERVICE_RESULT`, `status` as its `$EXIT_STATUS`: a signal's name without `SIG`, or a number.
+    /// Interprets a service manager's report about a process that ended; `None`: the process did not cause its end itself.
+    /// `result` is systemd's `$SERVICE_RESULT`, `status` its `$EXIT_STATUS`: a signal's name without `SIG`, or a number.
     pub fn of(result: &str, status: &str) -> Option<End> {
-        // Whoever does not end by the watchdog's SIGABRT is killed.
+        // A process that does not end by the watchdog's SIGABRT is killed.
         let status = if result == "watchdog" { "ABRT" } else { status };
         ["ABRT", "SEGV", "ILL", "BUS", "FPE"].contains(&status).then(|| End::Signal(status.to_owned()))
     }
