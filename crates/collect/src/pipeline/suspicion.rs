@@ -46,8 +46,9 @@ pub enum End {
 }
 
 impl End {
-    /// Interprets a service manager's report about a process that ended; `None`: the process did not cause its end itself.
-    /// `result` is systemd's `$SERVICE_RESULT`, `status` its `$EXIT_STATUS`: a signal's name without `SIG`, or a number.
+    /// Interprets a service manager's report about a process that ended; `None`: the process did not cause its end.
+    /// `result` is systemd's `$SERVICE_RESULT`. `status` is its `$EXIT_STATUS`: a signal's name without `SIG`, or a
+    /// number.
     pub fn of(result: &str, status: &str) -> Option<End> {
         // A process that does not end by the watchdog's SIGABRT is killed.
         let status = if result == "watchdog" { "ABRT" } else { status };

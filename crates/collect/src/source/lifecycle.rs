@@ -21,9 +21,9 @@
 //! | cannot be read                                            | `Broken`                                               |
 //! | has no whole line                                         | `Resting`; packed: `Done`                              |
 //! | is loaded to its end and sealed                           | `Done`                                                 |
-//! | has less than is loaded of the file that it begins like   | `Short`                                                |
-//! | may be the same as a new one that is read                 | `New`, until that has its checkpoint                   |
-//! | is a file that is read already                            | `Copy`; held up: identified again, as another file     |
+//! | is shorter than what is loaded of a file it begins like   | `Short`                                                |
+//! | may be the same as a new file that is being read          | `New`, until the other file has its checkpoint         |
+//! | is a file that is already being read                      | `Copy`; held up: identified again, as another file     |
 //! | is anything else                                          | `Open`                                                 |
 
 use alt_line::checkpoint::Head;

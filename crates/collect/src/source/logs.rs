@@ -4,9 +4,9 @@
 //! |-------------------------------------------------------------------------------|-------------------------------|
 //! | is named by a path of a source                                                | live, whatever its name       |
 //! | is matched by a pattern, and no sibling of another log that the source names  | live                          |
-//! | is a sibling, by name and directory, of a live log, and is not live itself    | that log's                    |
-//! | is a sibling of several live logs                                             | that of the longest name      |
-//! | anything else                                                                 | nobody's                      |
+//! | is a sibling, by name and directory, of a live log, and is not live itself    | a file of that log            |
+//! | is a sibling of several live logs                                             | of the longest-named of them  |
+//! | anything else                                                                 | not followed                  |
 //!
 //! A live log has one source: the source that names its path, else the first that has a matching pattern. The part of a
 //! path that exists is taken literally; the rest is a pattern if it contains `*`, `?` or `[`.
