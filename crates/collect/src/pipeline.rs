@@ -1,5 +1,5 @@
-//! The straight line from files to the database: one thread a source, that reads, parses, enriches and encodes,
-//! and hands batches to the writer. The only file that knows both ends.
+//! The direct path from files to the database: one thread for each source, which reads, parses, enriches and encodes,
+//! and hands batches to the writer. This is the only file that knows both ends.
 
 mod aside;
 pub mod suspicion;
@@ -31,57 +31,58 @@ use crate::source::lifecycle::Action;
 use crate::source::reading::{Next, Reading, Step, WrittenOver};
 use suspicion::{Stretch, Suspicion};
 
-/// How long the list of applications is believed where it answers, and where it does not.
+/// Cache lifetime of the list of applications for a known key.
 const APPS_FRESH: Duration = Duration::from_secs(30);
-/// The latter.
+/// Cache lifetime of a miss.
 pub const APPS_ASKED_AGAIN: Duration = Duration::from_secs(1);
 
-/// Salts are read again after this time, so that dead ones are not used on.
+/// Salts are read again after this time, so that deleted salts are not used any more.
 const SALTS_FRESH: Duration = Duration::from_secs(1800);
 
-/// Salts remembered at the most.
+/// The maximum number of salts in the cache.
 const SALTS_MAX: usize = 20_000;
 
-/// Bytes read from one file before the next has its turn.
+/// The maximum number of bytes read from one file before the next file has its turn.
 const TURN_BYTES: u64 = 8 * 1024 * 1024;
 
-/// The longest that a reader with nothing to do sleeps at once: it has to show that it moves.
+/// The maximum time for which an idle reader sleeps at once: its heartbeat must advance.
 const SLEEP_MAX: Duration = Duration::from_secs(5);
 
-/// Lines that are loaded one by one before the next file has its turn.
+/// The maximum number of lines that are loaded one by one before the next file has its turn.
 const TURN_LINES: usize = 64;
 
-/// How batches are cut.
+/// The limits of batches.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Rows of a batch.
+    /// Rows in a batch.
     pub rows: usize,
-    /// Bytes of its encoded rows.
+    /// Bytes of a batch's encoded rows.
     pub bytes: usize,
-    /// The least time between the starts of two commits that are not full.
+    /// The minimum time between the starts of two commits that are not full.
     pub commit_interval: Duration,
-    /// The longest time between two looks at the directories.
+    /// The maximum time between two looks at the directories.
     pub look_interval: Duration,
 }
 
-/// A day and its salt; `None` where the day is dead.
+/// A day and its salt; `None`: the salt is deleted.
 type Salt = (LocalDay, Option<[u8; 32]>);
 
-/// What the database knows of applications, remembered.
+/// A cache of what the database knows about applications.
 pub struct Catalog {
     store: Store,
     apps: HashMap<String, (Arc<App>, TimeZone)>,
     asked: Option<Instant>,
-    /// By application: days met, and their salts where they are alive.
+    /// The days seen for each application, with the salts that are not deleted.
     salts: HashMap<i32, Vec<Salt>>,
     salt_count: usize,
     salts_since: Instant,
-    /// When [`Catalog::tick`] was called last: asking the clock at every line would cost more than the look-up.
+    /// The time of the last call of [`Catalog::tick`]. Reading the clock for every line would cost more than the
+    /// lookup.
     now: Instant,
 }
 
 impl Catalog {
-    /// Knows nothing yet.
+    /// Creates an empty cache.
     pub fn new(store: Store) -> Catalog {
         Catalog {
             store,
@@ -94,7 +95,7 @@ impl Catalog {
         }
     }
 
-    /// Looks at the clock, by which what is remembered grows old.
+    /// Reads the clock, which determines the age of the cached data.
     pub fn tick(&mut self) {
         self.now = Instant::now();
     }
@@ -103,7 +104,7 @@ impl Catalog {
         self.now.saturating_duration_since(since)
     }
 
-    /// The database may have changed.
+    /// Empties the cache, because the database may have changed.
     pub fn forget(&mut self) {
         self.apps.clear();
         self.asked = None;
@@ -122,7 +123,8 @@ impl Catalog {
             .apps()?
             .into_iter()
             .map(|app| {
-                // It was checked when the application was added; days are UTC's where it has become unknown.
+                // The time zone was checked when the application was added. If it has become unknown, days are UTC
+                // days.
                 let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
                 (app.key.clone(), (Arc::new(app), zone))
             })
@@ -150,7 +152,7 @@ impl Known for Catalog {
             self.forget_salts();
         }
         let days = self.salts.entry(app.id).or_default();
-        // Days come in order: the one asked for is mostly the last.
+        // Days come in order, so the requested day is usually the last one.
         if let Some((_, salt)) = days.iter().rev().find(|(day, _)| day.contains(at)) {
             return Ok(*salt);
         }
@@ -163,12 +165,12 @@ impl Known for Catalog {
     }
 }
 
-/// Why reading a file stopped.
+/// The reason why reading a file stopped.
 #[derive(Debug)]
 pub enum Halt {
-    /// Begin anew.
+    /// Start again.
     Interrupted(Interrupted),
-    /// The file cannot be read on.
+    /// The file cannot be read further.
     File(io::Error),
 }
 
@@ -181,32 +183,32 @@ impl From<Interrupted> for Halt {
 impl From<io::Error> for Halt {
     fn from(error: io::Error) -> Halt {
         match error.get_ref() {
-            // What is known of it no longer holds.
+            // What is known about the file is no longer valid.
             Some(inner) if inner.is::<WrittenOver>() => Halt::Interrupted(Interrupted),
             _ => Halt::File(error),
         }
     }
 }
 
-/// Fills batches from files and hands them over. One a reader thread.
+/// Fills batches from files and hands them over. Each reader thread has one.
 pub struct Loader {
     store: Store,
     way: Processor,
     catalog: Catalog,
     limits: Limits,
     epoch: u64,
-    /// A batch was thrown away: the files have to be identified anew.
+    /// A batch was discarded: the files must be identified again.
     interrupted: bool,
     work: Work,
     handed_over: Instant,
-    /// What may have ended the daemon; `None`: nobody looks for that.
+    /// Lines that may have crashed the daemon; `None`: no search for them.
     suspicion: Option<Arc<Suspicion>>,
-    /// Offset of the line that is taken.
+    /// Offset of the line that is being processed.
     at: u64,
 }
 
 impl Loader {
-    /// With nothing in the batch.
+    /// Creates a loader with an empty batch.
     pub fn new(store: Store, way: Processor, limits: Limits) -> Loader {
         let epoch = store.epoch();
         Loader {
@@ -223,14 +225,14 @@ impl Loader {
         }
     }
 
-    /// Loads what is suspected line by line.
+    /// Loads suspected lines one by one.
     #[must_use]
     pub fn suspecting(self, suspicion: Option<Arc<Suspicion>>) -> Loader {
         Loader { suspicion, ..self }
     }
 
-    /// Whether the database's answers so far still hold. If not, everything is forgotten: the caller has to
-    /// identify its files anew.
+    /// Whether the database's answers so far are still valid. If not, everything is forgotten: the caller must identify
+    /// its files again.
     pub fn is_current(&mut self) -> bool {
         let epoch = self.store.epoch();
         if epoch == self.epoch && !self.interrupted {
@@ -248,7 +250,7 @@ impl Loader {
         self.work.batch.is_empty()
     }
 
-    /// All that is in the source's files at this time was read: once that is committed, it is told.
+    /// Records that everything in the source's files at this time was read. `caught_up` is set once that is committed.
     pub fn catch_up(&mut self, caught_up: &Arc<AtomicI64>, at: Micros) {
         if !self.is_empty() {
             self.work.catches_up(caught_up, at);
@@ -257,12 +259,13 @@ impl Loader {
         }
     }
 
-    /// Whether a small batch may go now: the writer is idle, and the last one went long enough ago.
+    /// Whether a small batch may be handed over now: the writer is idle, and `commit_interval` has passed since the
+    /// last batch.
     pub fn may_hand_over(&self) -> bool {
         !self.is_empty() && self.store.is_idle() && self.until_next().is_zero()
     }
 
-    /// Time until the next small batch may go.
+    /// Time until the next small batch may be handed over.
     pub fn until_next(&self) -> Duration {
         self.limits.commit_interval.saturating_sub(self.handed_over.elapsed())
     }
@@ -279,12 +282,12 @@ impl Loader {
         self.store.commit(work)
     }
 
-    /// Reads lines of a file into the batch, to its present end or for a turn; hands full batches over. At the
-    /// end, `finish` takes a last line without a newline too and seals the file. Returns whether it made any
-    /// progress. `ids_until`: when a line is later, the file's next sections need no ids.
+    /// Reads lines of a file into the batch, to the file's present end or for one turn; hands over full batches. At the
+    /// end, `finish` also takes a last line without a newline, and seals the file. Returns whether there was any
+    /// progress. `ids_until`: after a line later than this, the file's next sections need no ids.
     ///
-    /// After an error of the file, the lines before it are in the batch. After an interruption the batch is
-    /// thrown away, and [`Loader::is_current`] is false.
+    /// After an error of the file, the lines before the error are in the batch. After an interruption the batch is
+    /// discarded, and [`Loader::is_current`] returns false.
     pub fn read(&mut self, reading: &mut Reading, ids_until: Micros, finish: bool) -> Result<bool, Halt> {
         let done = match self.suspicion.as_ref().and_then(|suspicion| suspicion.of(reading)) {
             None => self.read_turn(reading, ids_until, finish, u64::MAX),
@@ -297,7 +300,7 @@ impl Loader {
         done
     }
 
-    /// Takes the next line to its end. `false`: there is none.
+    /// Processes the next line completely. `false`: there is no next line.
     fn take(&mut self, reading: &mut Reading, now: Micros) -> Result<bool, Halt> {
         self.at = reading.offset();
         let is_set_aside = reading.is_set_aside(self.at);
@@ -317,7 +320,7 @@ impl Loader {
         Ok(true)
     }
 
-    /// Takes a last line without its newline to its end, if there is one.
+    /// Processes a last line without a newline completely, if there is one.
     fn take_last(&mut self, reading: &mut Reading, now: Micros) -> Result<(), Interrupted> {
         self.at = reading.offset();
         let is_set_aside = reading.is_set_aside(self.at);
@@ -332,14 +335,14 @@ impl Loader {
         Ok(())
     }
 
-    /// A line that ended the daemon becomes a reject by its place alone.
+    /// Turns a line that crashed the daemon into a reject that records only the position.
     fn set_aside(&mut self, line: &Line<'_>) {
         let outcome = Outcome::Reject { reject: Reject::new(Reason::Poison), detail: None };
         self.work.batch.add(&Processed { line, outcome });
     }
 
-    /// Reads a file of which a stretch is suspected: what stands before that as ever, and the suspected lines one a batch,
-    /// each entered in the database before it is touched.
+    /// Reads a file that contains a suspected stretch: the lines before it as usual, and each suspected line in a batch
+    /// of its own, after recording it in the database.
     fn read_suspected(
         &mut self,
         reading: &mut Reading,
@@ -368,7 +371,7 @@ impl Loader {
         }
         self.settle()?;
         if reading.is_new() {
-            // Its lines can be named once it has a key that stays.
+            // Lines of the file can be recorded once the file has a permanent key.
             self.open(reading)?;
             let facts = reading.close_section(&mut self.work.batch, false);
             self.work.note(facts, reading.proof());
@@ -406,19 +409,19 @@ impl Loader {
         Ok(true)
     }
 
-    /// Hands over what there is, and waits until it is committed.
+    /// Hands over the batch, and waits until it is committed.
     fn settle(&mut self) -> Result<(), Interrupted> {
         self.hand_over()?;
         self.store.settled()?;
         if self.store.epoch() == self.epoch { Ok(()) } else { Err(Interrupted) }
     }
 
-    /// Offset of the line that was taken last: the one to blame, where taking it panicked.
+    /// Offset of the last line that was processed: the line to blame if processing panicked.
     pub fn at(&self) -> u64 {
         self.at
     }
 
-    /// Throws the batch away: the files have to be identified anew.
+    /// Discards the batch: the files must be identified again.
     pub fn abandon(&mut self) {
         self.work = Work::new(self.epoch);
         self.interrupted = true;
@@ -466,11 +469,11 @@ impl Loader {
     }
 
     fn open(&mut self, reading: &Reading) -> Result<(), Interrupted> {
-        // Bytes that the batch cannot join are read again, once it is committed or thrown away.
+        // Bytes that do not fit this batch are read again after the batch is committed or discarded.
         if reading.open_section(&mut self.work.batch) { Ok(()) } else { Err(Interrupted) }
     }
 
-    /// Closes the file's section; one with nothing in it is taken back.
+    /// Closes the file's section; removes a section without content.
     fn close(&mut self, reading: &mut Reading, ids_until: Micros, seal: bool) {
         if !seal && !reading.has_news() {
             self.work.batch.cancel();
@@ -485,8 +488,8 @@ impl Loader {
     }
 }
 
-/// Follows the files of one source until the store stops, or, where no log is written to any more, until they are
-/// loaded to their ends. Returns those that are not. The body of a reader thread.
+/// Follows the files of one source until the store stops or, if no log is written to any more, until the files are
+/// loaded to their ends. Returns the files that are not. This is the body of a reader thread.
 pub fn follow(
     mut follow: Follow,
     mut loader: Loader,
@@ -504,7 +507,7 @@ pub fn follow(
         let turned_at = clock::now();
         let turn = turn(&mut follow, &mut loader, &mut next_look);
         if store.is_stopping() {
-            // What was read goes too; what was not is read the next time.
+            // Hands over what was read. The rest is read the next time.
             let _ = loader.hand_over();
             break;
         }
@@ -522,10 +525,10 @@ pub fn follow(
             continue;
         }
         if store.is_final() && follow.files.is_empty() {
-            // Whoever throws the machine away goes by it.
+            // This result decides whether the machine can be discarded.
             let settled = loader.hand_over().and_then(|()| store.settled()).and_then(|()| store.durable());
             if !loader.is_current() {
-                // What was on its way was thrown away: seals, too.
+                // Data on its way was discarded, possibly including seals.
                 follow.forget();
             } else if settled.is_ok() && follow.look().is_empty() {
                 break;
@@ -534,24 +537,25 @@ pub fn follow(
             continue;
         }
         if loader.is_empty() || !store.is_idle() {
-            // Woken when something is written, or when the writer is done.
+            // The thread is woken when something is written, or when the writer is done.
             let until_look = next_look.saturating_duration_since(Instant::now());
             wake.wait(until_look.clamp(Duration::from_millis(1), SLEEP_MAX));
         } else {
-            // What is there waits for its time, and for what comes meanwhile: no use in waking up for that.
+            // The batch waits for its time, and for more lines: waking up earlier is useless.
             std::thread::sleep(loader.until_next().min(Duration::from_millis(50)));
         }
     }
     follow.owed()
 }
 
-/// Looks if it is time, and gives each file a turn. Whether there may be more to read at once.
+/// Looks at the directories if it is time, and gives each file a turn. Returns whether there may be more to read at
+/// once.
 fn turn(follow: &mut Follow, loader: &mut Loader, next_look: &mut Instant) -> Result<bool, Interrupted> {
     if Instant::now() >= *next_look || follow.names_changed() {
         let new = follow.look();
         let mut all = true;
         if !new.is_empty() {
-            // What the database says of a file must cover what was read of it.
+            // The database's answer about a file must cover everything that was read of it.
             loader.hand_over()?;
             all = follow.open(new)?;
         }
@@ -587,7 +591,7 @@ fn turn(follow: &mut Follow, loader: &mut Loader, next_look: &mut Instant) -> Re
         }
         let file = &mut follow.files[index];
         if file.reading.sealed {
-            // Its last section is on its way; should it fail, all is identified anew.
+            // The last section is on its way. If it fails, all files are identified again.
             follow.close(index, None);
             *next_look = Instant::now();
         } else {

@@ -1,11 +1,12 @@
-//! The daemon's archiver: a worker that takes every rotated log that is loaded to its end into the archive, and deletes it
-//! when it is old enough.
+//! The daemon's archiver: a worker that stores every rotated log that is loaded to its end in the archive, and deletes
+//! the log when it is old enough.
 //!
-//! Right because it looks: each pass goes by the files that are on the disk and by what the database says of them, so
-//! a crash at any step repeats that step. Invariants: a file is deleted only if it is sealed and loaded to its last
-//! byte, and its bytes, read again right before, are those that the archive is proven to hold; never a live log, never
-//! through a link, and never by a clock of which it is not known that it is right. A file that cannot be read, or that the archive does not take, leaves the others alone; several that
-//! it does not take, and errors of the database, end the pass. All is tried again for ever.
+//! Correctness depends on looks: each pass uses the files on disk and the state in the database, so a crash at any step
+//! repeats that step. Invariants: a file is deleted only if it is sealed and loaded to its last byte, and if its bytes,
+//! read again directly before, are those that the archive is proven to hold. A live log is never deleted; no file is
+//! deleted through a link, or by a clock that is not known to be right. A file that cannot be read, or that the archive
+//! does not accept, does not affect the other files. Several files that the archive does not accept, and database
+//! errors, end the pass. Everything is retried for ever.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
@@ -45,46 +46,46 @@ use crate::source::logs::{LogFile, Place};
 use crate::source::reading::{Belongs, Opened};
 use crate::source::siblings::{Key, may_be_another};
 
-/// Between two passes lies the time of so many looks at the followed files (`look_interval`).
+/// The time between two passes, as a multiple of the time between two looks at the followed files (`look_interval`).
 const LOOKS: u32 = 10;
 
-/// The longest wait between two looks for unfinished uploads, where the store does not let them be listed.
+/// The maximum wait between two searches for unfinished uploads, if the store does not allow listing them.
 const SWEEP_WAIT_MAX: Duration = Duration::from_secs(3600);
 
-/// Under which its retries are counted.
+/// The label under which retries are counted.
 const DESTINATION: &str = "archive";
 
-/// Files that the archive does not take before a pass ends: it is not the files then.
+/// The number of refused files after which a pass ends: the files are not the cause then.
 const REFUSED_MAX: usize = 3;
 
-/// How long a time that is right is gone by before the database is asked again.
+/// Cache lifetime of the trusted time before the database is asked again.
 const CLOCK_WAIT: Duration = Duration::from_secs(60);
 
-/// zstd's level where none is said: beyond it, a tenth less space takes twice the time.
+/// The default level of zstd. Higher levels take twice the time for a tenth less space.
 pub const ZSTD_LEVEL: i32 = 6;
 
 const GZIP_LEVEL: u32 = 6;
 
 /// The files of one source.
 pub struct Watched {
-    /// Where they are.
+    /// The place of the files.
     pub place: Place,
-    /// What they are.
+    /// What identification needs to know about the files.
     pub belongs: Belongs,
-    /// How their lines are written.
+    /// The format of their lines.
     pub format: Arc<Format>,
 }
 
-/// What the archiver has to say to others.
+/// The archiver's state for other parts of the daemon.
 #[derive(Debug, Default)]
 pub struct Status {
-    /// Logs that need nothing any more, as long as they stay as they are; `None`: none was looked at yet.
+    /// Logs that need nothing more, as long as they do not change; `None`: there was no pass yet.
     settled: Mutex<Option<HashMap<Key, Stamp>>>,
 }
 
 impl Status {
-    /// The rotated logs of some places that are not in the archive yet, by what is on the disk now. `None`: what is
-    /// there was not looked at yet.
+    /// The rotated logs at some places that are not archived yet, by what is on disk now. `None`: there was no pass
+    /// yet.
     pub fn queue<'a>(&self, places: impl Iterator<Item = &'a Place>) -> Option<Queue> {
         let settled = lock(&self.settled).clone()?;
         let mut queue = Queue::default();
@@ -101,20 +102,20 @@ impl Status {
     }
 }
 
-/// What is known of a file on the disk, as long as it stays as it is.
+/// What is known about a file on disk, as long as the file does not change.
 enum Due {
-    /// To be looked at again then.
+    /// The file is to be looked at again at this time.
     Later(Instant, Duration),
-    /// In the archive, or needs not be: to be deleted at its age.
+    /// The file is archived, or need not be: it is to be deleted at its age.
     Settled,
 }
 
-/// An error with one file, after which others are tried.
+/// An error with one file, after which other files are tried.
 #[derive(Debug)]
 enum Failed {
-    /// It cannot be read.
+    /// The file cannot be read.
     File(anyhow::Error),
-    /// The archive does not take it: that may be its fault, or all will fail.
+    /// The archive does not accept the file: either the file is the cause, or all files will fail.
     Archive(anyhow::Error),
 }
 
@@ -132,26 +133,26 @@ fn of_file(path: &Path) -> impl Fn(io::Error) -> anyhow::Error {
     move |error| Failed::File(anyhow::Error::new(error).context(format!("read {}", path.display()))).into()
 }
 
-/// Archives and deletes.
+/// Archives and deletes logs.
 pub struct Archiver {
     host: String,
     archive: Option<alt_config::Archive>,
-    /// Where there is no archive: at what age loaded logs are deleted.
+    /// The age at which loaded logs are deleted if there is no archive.
     delete_loaded: Option<Duration>,
     watched: Vec<Watched>,
     wait: Duration,
     store: Store,
     session: Session,
     target: Option<Box<dyn Target>>,
-    /// When unfinished uploads are looked for, and the wait after that; `None`: they are taken away.
+    /// The time of the next search for unfinished uploads, and the wait after that; `None`: they are removed.
     sweep_at: Option<(Instant, Duration)>,
-    /// The time that files are deleted by, and when that was asked; `None` in it: there is none that is right.
+    /// The time for deletions, and when it was determined; an inner `None`: no trusted time.
     time: Option<(Instant, Option<Trusted>)>,
     known: HashMap<Key, (Stamp, Due)>,
-    /// Of which connection to the database that is known.
+    /// The database connection to which `known` applies.
     connection: u64,
     complained: HashMap<PathBuf, String>,
-    /// Files that the archive did not take when that was tried last, and why.
+    /// Files that the archive did not accept at the last attempt, and the reasons.
     refused: HashMap<Key, String>,
     status: Arc<Status>,
     metrics: Arc<Metrics>,
@@ -159,10 +160,10 @@ pub struct Archiver {
 }
 
 impl Archiver {
-    /// For a configuration; `None` where there is nothing for it to do.
+    /// Creates the archiver of a configuration; `None` if it has nothing to do.
     ///
     /// # Errors
-    /// There is no runtime to be had.
+    /// There is no runtime.
     pub fn new(
         config: &alt_config::Config,
         watched: Vec<Watched>,
@@ -195,12 +196,12 @@ impl Archiver {
         }))
     }
 
-    /// What it has to say.
+    /// The archiver's state for other parts of the daemon.
     pub fn status(&self) -> Arc<Status> {
         Arc::clone(&self.status)
     }
 
-    /// Looks at every rotated log once.
+    /// Processes every rotated log once.
     fn pass(&mut self) -> anyhow::Result<()> {
         if let Some(archive) = &self.archive
             && self.target.is_none()
@@ -209,7 +210,8 @@ impl Archiver {
             self.target = Some(opened.inspect_err(|_| self.metrics.retried(DESTINATION, "store"))?);
         }
         self.sweep()?;
-        // What is settled by one database, another may not have: one that was restored, or failed over to.
+        // What one database has settled, another one may lack: one that was restored, or that took over after a
+        // failover.
         let connection = self.store.connections();
         if std::mem::replace(&mut self.connection, connection) != connection {
             self.known.retain(|_, (_, known)| !matches!(known, Due::Settled));
@@ -264,7 +266,7 @@ impl Archiver {
         Ok(())
     }
 
-    /// Takes away what uploads have left that a crash cut off; once, as soon as that can be done.
+    /// Removes the remains of uploads that a crash cut off; once, as soon as that is possible.
     fn sweep(&mut self) -> anyhow::Result<()> {
         let (Some(target), Some((at, wait))) = (&self.target, self.sweep_at) else { return Ok(()) };
         if Instant::now() < at {
@@ -278,7 +280,7 @@ impl Archiver {
                 self.sweep_at = None;
             }
             Err(error) if self.stop.is_stopped() => return Err(error),
-            // Not all stores list them, and not all roles may: that must not keep logs from being archived.
+            // Not all stores list uploads, and not all roles may list them: that must not prevent archiving.
             Err(error) => {
                 if wait == RETRY.0 {
                     tracing::warn!(
@@ -300,7 +302,7 @@ impl Archiver {
         })
     }
 
-    /// Whether it is old enough to be deleted, at a time that is right.
+    /// Whether the file is old enough to be deleted, by a trusted time.
     fn is_old(&mut self, file: &LogFile) -> anyhow::Result<bool> {
         let after = match &self.archive {
             Some(archive) => Some(archive.delete_after),
@@ -309,18 +311,18 @@ impl Archiver {
         let Some(after) = after else { return Ok(false) };
         let after = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
         let is_old = |now: Micros| now.saturating_sub(file.stamp.modified) > after;
-        // The database is not asked where no clock would make it old.
+        // The database is not asked if the file is too young by the local clock.
         if !is_old(clock::now()) {
             return Ok(false);
         }
         Ok(self.time()?.is_some_and(is_old))
     }
 
-    /// The time, if it is known to be right.
+    /// The current time, if it is known to be right.
     fn time(&mut self) -> anyhow::Result<Option<Micros>> {
         if self.time.as_ref().is_none_or(|(asked, _)| asked.elapsed() >= fault::wait(CLOCK_WAIT)) {
             let host = self.host.clone();
-            // What is wrong with the clock, upkeep says.
+            // Upkeep reports what is wrong with the clock.
             let time =
                 self.session.ask(async |client| Ok(retention::clock::judge(client, &host).await?.ok()))?;
             self.time = Some((Instant::now(), time));
@@ -346,7 +348,7 @@ impl Archiver {
         }
     }
 
-    /// Does what is to be done with one file now.
+    /// Does what is due with one file now.
     fn file(&mut self, index: usize, file: &LogFile) -> anyhow::Result<Due> {
         let opened = match self.open(file)? {
             Some(opened) => opened,
@@ -362,7 +364,7 @@ impl Archiver {
             return Ok(if is_empty { Due::Settled } else { self.later(file) });
         };
         let Some(state) = self.state(file_id)? else { return Ok(self.later(file)) };
-        // A server that lost its last commits since then says less.
+        // A server that lost its last commits since then may report less.
         if !state.sealed || state.loaded_bytes != loaded_bytes {
             return Ok(self.later(file));
         }
@@ -388,7 +390,7 @@ impl Archiver {
         if !self.is_old(file)? {
             return Ok(Due::Settled);
         }
-        // What the database says now, whatever it said before.
+        // The database's current answer decides, not an earlier one.
         match self.state(file_id)? {
             Some(state) if state.is_archived() && state.sealed && !state.unloaded => {
                 self.delete(index, file, &opened, file_id, &state)
@@ -397,7 +399,8 @@ impl Archiver {
         }
     }
 
-    /// Opens a file by its name in its directory, never through a link. `None`: it is another one by now.
+    /// Opens a file by its name in its directory, never through a link. `None`: the name belongs to another file by
+    /// now.
     fn open(&self, file: &LogFile) -> anyhow::Result<Option<Opened>> {
         let open = || -> io::Result<Option<Opened>> {
             let (directory, name) = parts(&file.path)?;
@@ -412,7 +415,7 @@ impl Archiver {
         open().map_err(of_file(&file.path))
     }
 
-    /// Archives a file. `false`: it is not what is loaded, or changed meanwhile.
+    /// Archives a file. `false`: the file is not what is loaded, or it changed in the meantime.
     fn archive(
         &mut self,
         index: usize,
@@ -467,7 +470,7 @@ impl Archiver {
         Ok(true)
     }
 
-    /// Deletes a file, if its bytes are still those that are safe, and its name is still its.
+    /// Deletes a file if its bytes are still the archived bytes, and its name still belongs to it.
     fn delete(
         &mut self,
         index: usize,
@@ -522,12 +525,12 @@ impl Archiver {
         Ok(self.later(file))
     }
 
-    /// Whether it is time to stop, or the database's writer is gone.
+    /// Whether it is time to stop, or the database writer is gone.
     pub fn is_stopped(&self) -> bool {
         self.stop.is_stopped() || self.store.is_closed()
     }
 
-    /// What is not in the archive of all that there is, live logs too.
+    /// The existing files that are not archived, including live logs.
     fn owed(&self) -> Vec<PathBuf> {
         let files = self.watched.iter().flat_map(|watched| files(&watched.place, true));
         let is_settled = |file: &LogFile| {
@@ -537,7 +540,7 @@ impl Archiver {
         files.filter(|file| file.stamp.size > 0 && !is_settled(file)).map(|file| file.path).collect()
     }
 
-    /// Why lines may still be written to a file, if they may.
+    /// The reason why lines may still be written to a file, if there is one.
     fn may_be_written(&self, index: usize, file: &LogFile) -> Option<String> {
         let names = || file.live_path.file_name().zip(file.path.file_name());
         match writers::of(file.key) {
@@ -556,11 +559,11 @@ impl Archiver {
     }
 
     fn note_error(&mut self, file_id: i32, error: &str) {
-        // The database may be what is away; then it is said elsewhere.
+        // The database may be the cause; then the error is reported elsewhere.
         let _ = self.ask(async |client| objects::note_error(client, file_id, error).await);
     }
 
-    /// How it stands, and will after a crash of the server.
+    /// The state of a log, which also survives a crash of the server.
     fn state(&mut self, file_id: i32) -> anyhow::Result<Option<LogState>> {
         self.ask(async |client| {
             let state = objects::state(client, file_id).await?;
@@ -586,7 +589,7 @@ impl Work for Archiver {
             }
             return Err(if error.is::<Stopped>() { error } else { anyhow::Error::msg(told(&error)) });
         }
-        // Others went in; of those that did not, one speaks for all.
+        // Other files were accepted. One of the refused files represents all of them.
         Ok(Done { next: self.wait, trouble: self.refused.values().min().cloned() })
     }
 
@@ -596,8 +599,8 @@ impl Work for Archiver {
     }
 }
 
-/// Archives all that there is, live logs too, where nothing is written any more and all is loaded but `not_loaded`.
-/// What cannot be archived is tried again until it is time to stop. Returns what is not in the archive.
+/// Archives everything, including live logs, when nothing is written any more and everything but `not_loaded` is
+/// loaded. What cannot be archived is retried until it is time to stop. Returns what is not archived.
 pub fn finish(worker: &mut Worker<Archiver>, not_loaded: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
     let mut backoff = Backoff::new(RETRY);
     let connections = worker.work.store.connections();
@@ -606,7 +609,7 @@ pub fn finish(worker: &mut Worker<Archiver>, not_loaded: &BTreeSet<PathBuf>) -> 
         let archiver = &mut worker.work;
         let owed = archiver.owed();
         let is_all = is_done && owed.iter().all(|path| not_loaded.contains(path));
-        // Behind a new connection may be a database that lacks what was loaded, and nobody loads any more.
+        // A new connection may lead to a database that lacks loaded data, and nothing loads it any more.
         let is_other = is_done && archiver.store.connections() != connections;
         if is_all || is_other || archiver.is_stopped() {
             return owed;
@@ -616,19 +619,19 @@ pub fn finish(worker: &mut Worker<Archiver>, not_loaded: &BTreeSet<PathBuf>) -> 
     }
 }
 
-/// The rotated logs at a place, oldest first; `all`: the live ones, too.
+/// The rotated logs at a place, oldest first; `all`: including live logs.
 fn files(place: &Place, all: bool) -> Vec<LogFile> {
     let mut files: Vec<LogFile> =
         place.files().files.into_iter().filter(|file| all || !file.is_live).collect();
     for live in files.iter_mut().filter(|file| file.is_live) {
-        // The log itself, where its path is a link.
+        // The log itself, if its path is a link.
         live.path = std::fs::canonicalize(&live.path).unwrap_or_else(|_| live.path.clone());
     }
     files.sort_by_key(|file| file.stamp.modified);
     files
 }
 
-/// How objects are compressed.
+/// The compression of objects.
 pub fn compression(archive: &alt_config::Archive) -> Compression {
     match archive.compression {
         alt_config::Compression::Zstd => Compression::Zstd(archive.level.map_or(ZSTD_LEVEL, i32::from)),
@@ -636,7 +639,7 @@ pub fn compression(archive: &alt_config::Archive) -> Compression {
     }
 }
 
-/// A file's directory, opened, and its name there.
+/// The opened directory of a file, and the file's name in it.
 fn parts(path: &Path) -> io::Result<(File, &std::ffi::OsStr)> {
     let (Some(directory), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::from(io::ErrorKind::InvalidInput));

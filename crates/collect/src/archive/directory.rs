@@ -1,4 +1,4 @@
-//! An archive in a directory: objects are files that appear at once, whole and on the disk.
+//! An archive in a directory: each object is a file that appears at once, complete and synced to disk.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
@@ -14,13 +14,13 @@ use anyhow::Context;
 use super::name::folder_of;
 use super::target::{Bytes, Found, Listed, Packed, Put, Target};
 
-/// What an object is called until it is whole.
+/// The prefix and suffix of an object's name while the object is incomplete.
 const UNFINISHED: (&str, &str) = (".alt-", ".part");
 
-/// Another daemon may be writing an unfinished object that is younger.
+/// An unfinished object that is younger than this may still be written by another daemon.
 const UNFINISHED_AGE: Duration = Duration::from_secs(3600);
 
-/// Objects hold personal data: for the owner, and a group that may read.
+/// Objects contain personal data: the owner may write, a group may read.
 const MODE: u32 = 0o640;
 
 /// A directory.
@@ -30,7 +30,7 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Made when the first object is stored.
+    /// The directory is created when the first object is stored.
     pub(super) fn new(root: impl Into<PathBuf>, stop: Arc<Stop>) -> Directory {
         Directory { root: root.into(), stop }
     }
@@ -39,7 +39,7 @@ impl Directory {
         self.root.join(key)
     }
 
-    /// Makes a directory and those above it, and has them on the disk.
+    /// Creates a directory and its parents, and syncs them to disk.
     fn make(&self, directory: &Path) -> io::Result<()> {
         if directory.is_dir() {
             return Ok(());
@@ -55,8 +55,8 @@ impl Directory {
         parent.map_or(Ok(()), sync)
     }
 
-    /// Has the names in a directory and in those above it, up to the root, on the disk: whoever made them may have
-    /// been cut off before that.
+    /// Syncs the names in a directory and in its parents, up to the root: whoever created them may have crashed before
+    /// that.
     fn settle(&self, directory: &Path) -> io::Result<()> {
         directory.ancestors().take_while(|above| above.starts_with(&self.root)).try_for_each(sync)
     }
@@ -88,7 +88,7 @@ impl Directory {
         Ok(Put::Unproven)
     }
 
-    /// All files below a directory of which the keys may begin with `below`.
+    /// All files below a directory whose keys may begin with `below`.
     fn walk(
         &self,
         directory: &Path,
@@ -185,7 +185,7 @@ impl Target for Directory {
     fn sweep(&self, host: &str) -> anyhow::Result<u64> {
         let mut swept = 0;
         self.walk(&self.root, "", &mut |path| {
-            // The name that it would have got is not known; the directory is its host's.
+            // The final name of the object is unknown, but the directory belongs to its host.
             let folder = path.parent().and_then(Path::file_name).and_then(|folder| folder.to_str());
             let of_host = folder == Some(&folder_of(host));
             let is_old = || {

@@ -1,39 +1,39 @@
-//! Archive objects as bytes: independent zstd frames, each of whole lines, and a table that says where they are.
+//! The bytes of archive objects: independent zstd frames of whole lines, and a table of the frames' positions.
 //!
-//! The table is the one of the seekable format (`contrib/seekable_format` of the zstd project): a skippable frame at
-//! the end, so that `zstd -d` reads an object like any other, and whoever wants one line needs one frame. Invariant: a
-//! frame begins where a line begins, unless a line is longer than a frame.
+//! The table is that of the seekable format (`contrib/seekable_format` of the zstd project): a skippable frame at the
+//! end. `zstd -d` therefore reads an object like any other, and reading one line requires one frame. Invariant: a frame
+//! begins where a line begins, unless a line is longer than a frame.
 
 use std::io::{self, Write};
 
 use sha2::{Digest, Sha256};
 
-/// Raw bytes after which a frame ends with the line.
+/// The number of raw bytes after which a frame ends with the current line.
 pub const FRAME_BYTES: u64 = 8 << 20;
 
-/// A window as large as a frame: 8 MiB, which every reader allows.
+/// The window is as large as a frame: 8 MiB, which every decoder allows.
 const WINDOW_LOG: u32 = 23;
 
-/// So many bytes of a line keep a full frame from ending.
+/// The maximum number of bytes of a line by which a full frame is extended.
 const OVERHANG_BYTES_MAX: u64 = 1 << 20;
 
 const SKIPPABLE_MAGIC: u32 = 0x184d_2a5e;
 const SEEKABLE_MAGIC: u32 = 0x8f92_eab1;
 
-/// Bytes at the end of a seek table: frames, descriptor, magic.
+/// Bytes at the end of a seek table: number of frames, descriptor, magic.
 const FOOTER_BYTES: usize = 9;
 
-/// How objects are compressed.
+/// The compression of objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
     /// Frames with a seek table, at this level.
     Zstd(i32),
-    /// Members, at this level; to find a line, all before it is read.
+    /// Members, at this level; to find a line, everything before it is read.
     Gzip(u32),
 }
 
 impl Compression {
-    /// What the name of an object ends in.
+    /// The suffix of an object's name.
     pub fn suffix(self) -> &'static str {
         match self {
             Compression::Zstd(_) => "zst",
@@ -42,7 +42,7 @@ impl Compression {
     }
 }
 
-/// Counts and hashes what goes through.
+/// Counts and hashes the bytes that pass through.
 struct Hashed<W> {
     to: W,
     bytes: u64,
@@ -66,13 +66,13 @@ enum Frame<W: Write> {
     Closed(Hashed<W>),
     Zstd(zstd::stream::write::Encoder<'static, Hashed<W>>),
     Gzip(flate2::write::GzEncoder<Hashed<W>>),
-    /// Lost with an error.
+    /// Lost because of an error.
     Broken,
 }
 
-/// What an object came to.
+/// The result of writing an object.
 pub struct Written<W> {
-    /// Where it was written.
+    /// The destination.
     pub to: W,
     /// Bytes of the object.
     pub bytes: u64,
@@ -84,16 +84,16 @@ pub struct Written<W> {
 pub struct Writer<W: Write> {
     compression: Compression,
     frame: Frame<W>,
-    /// Raw bytes in the open frame, and of the line that is being written.
+    /// Raw bytes in the open frame, and in the line that is being written.
     frame_raw: u64,
     line_raw: u64,
-    /// Where the open frame begins in the object.
+    /// The start of the open frame in the object.
     frame_start: u64,
     table: Vec<(u32, u32)>,
 }
 
 impl<W: Write> Writer<W> {
-    /// Nothing written yet.
+    /// Creates a writer; nothing is written yet.
     pub fn new(to: W, compression: Compression) -> Self {
         let to = Hashed { to, bytes: 0, sha256: Sha256::new() };
         Writer {
@@ -106,7 +106,7 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    /// Writes raw bytes of the log, in any pieces.
+    /// Writes raw bytes of the log, in pieces of any size.
     ///
     /// # Errors
     /// The object cannot be written.
@@ -115,7 +115,7 @@ impl<W: Write> Writer<W> {
             if self.frame_raw >= FRAME_BYTES && (self.line_raw == 0 || self.line_raw > OVERHANG_BYTES_MAX) {
                 self.end_frame()?;
             }
-            // In a full frame, no more than to the end of the line. Cut so, frames do not depend on the pieces.
+            // A full frame takes bytes only up to the end of the line. Frames therefore do not depend on the pieces.
             let is_full = self.frame_raw >= FRAME_BYTES;
             let most =
                 if is_full { OVERHANG_BYTES_MAX + 1 - self.line_raw } else { FRAME_BYTES - self.frame_raw };
@@ -139,13 +139,13 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Ends the object.
+    /// Finishes the object.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The object cannot be written.
     pub fn finish(mut self) -> io::Result<Written<W>> {
         if self.table.is_empty() {
-            // Also an empty log is one that can be unpacked.
+            // An empty log must also be a valid compressed file.
             self.open_frame()?;
         }
         self.end_frame()?;
@@ -167,7 +167,7 @@ impl<W: Write> Writer<W> {
             Compression::Zstd(level) => {
                 let mut encoder = zstd::stream::write::Encoder::new(to, level)?;
                 encoder.include_checksum(true)?;
-                // What a line shares with one of the same page or visitor stands anywhere in the frame.
+                // Lines of the same page or visitor may be anywhere in the frame, so matches can be far apart.
                 encoder.window_log(WINDOW_LOG)?;
                 encoder.long_distance_matching(true)?;
                 Frame::Zstd(encoder)
@@ -217,33 +217,33 @@ fn seek_table(frames: &[(u32, u32)]) -> Vec<u8> {
     table
 }
 
-/// Where one frame is.
+/// The position of one frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
-    /// Its first byte in the object.
+    /// The frame's first byte in the object.
     pub at: u64,
-    /// Bytes of it there.
+    /// The frame's compressed size.
     pub bytes: u64,
-    /// Offset in the log of its first raw byte.
+    /// Offset in the log of the frame's first raw byte.
     pub raw_at: u64,
-    /// Raw bytes in it.
+    /// The number of raw bytes in the frame.
     pub raw_bytes: u64,
 }
 
-/// What the end of an object says of its frames.
+/// What the end of an object says about its frames.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Table {
-    /// The frame in which a raw offset lies.
+    /// The frame that contains a raw offset.
     Frame(Place),
-    /// So many bytes of the object's end are needed.
+    /// This many bytes of the object's end are needed.
     More(u64),
-    /// It has no frame with that offset.
+    /// The object has no frame with that offset.
     Beyond,
-    /// It has no seek table.
+    /// The object has no seek table.
     None,
 }
 
-/// Looks a raw offset up in the seek table that the last bytes of an object are.
+/// Looks up a raw offset in the seek table in the last bytes of an object.
 pub fn locate(end: &[u8], raw_offset: u64) -> Table {
     let word = |at: usize| end.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
     let Some(footer) = end.len().checked_sub(FOOTER_BYTES) else { return Table::More(FOOTER_BYTES as u64) };
@@ -277,7 +277,7 @@ mod tests {
     use super::*;
     use crate::source::stored::unpack;
 
-    /// A piece of bytes, by offset and length as files have them.
+    /// A range of bytes, by offset and length of the types that files use.
     fn cut(bytes: &[u8], at: u64, length: u64) -> &[u8] {
         &bytes[usize::try_from(at).unwrap()..][..usize::try_from(length).unwrap()]
     }
@@ -298,7 +298,7 @@ mod tests {
         raw
     }
 
-    /// Offsets in the log at which frames begin; none without a table.
+    /// Offsets in the log at which frames begin; empty without a table.
     fn frames(object: &[u8]) -> Vec<u64> {
         let (mut starts, mut at) = (Vec::new(), 0);
         while let Table::Frame(place) = locate(object, at) {
@@ -316,7 +316,7 @@ mod tests {
                 assert!(unpacked(&object.to) == raw);
                 let sha256: [u8; 32] = Sha256::digest(&object.to).into();
                 assert_eq!((object.bytes, object.sha256), (object.to.len() as u64, sha256));
-                // In other pieces other blocks, and the same frames.
+                // Other pieces produce other blocks, but the same frames.
                 let other = packed(&raw, compression, 77_777).to;
                 assert!(unpacked(&other) == raw && frames(&other) == frames(&object.to));
             }
@@ -361,7 +361,7 @@ mod tests {
         assert!(matches!(end(9), Table::More(n) if n > 9 && matches!(end(n), Table::Frame(_))));
         assert_eq!(locate(b"just some bytes at an end", 0), Table::None);
         assert_eq!(locate(&packed(&log(3, 10), Compression::Gzip(1), 9).to, 0), Table::None);
-        // A table that says more than there is.
+        // A table that claims more than the object contains.
         let mut lies = object.clone();
         let at = lies.len() - 9;
         lies[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());

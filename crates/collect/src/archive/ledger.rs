@@ -1,4 +1,4 @@
-//! What the database says of archive objects.
+//! What the database knows about archive objects.
 
 use alt_store::objects::{self, Described};
 use alt_store::read::Reader;
@@ -6,14 +6,14 @@ use anyhow::Context;
 
 use super::name::Name;
 
-/// Whether all that is in these objects, by URI and name, is loaded, and on the server's disk.
+/// Whether the contents of these objects, given by URI and name, are completely loaded, and synced on the server.
 ///
 /// # Errors
 /// The database cannot be asked.
 pub async fn known(reader: &mut Reader, objects: &[(String, Option<&Name>)]) -> anyhow::Result<Vec<bool>> {
     let described = |(uri, name): &(String, Option<&Name>)| Described {
         uri: uri.clone(),
-        // Where two logs share a name but for a hash, the name alone does not say which of them is loaded.
+        // If two logs have the same name except for a hash, the name alone does not say which of them is loaded.
         head: name.filter(|name| name.sha256.is_none()).map(|name| name.head.to_be_bytes()),
         raw_bytes: name.map(|name| name.raw_bytes),
     };

@@ -1,8 +1,9 @@
-//! Rotated logs become proven copies in an archive, and come back from there.
+//! Rotated logs become proven copies in an archive, and can be fetched from there.
 //!
-//! An object is made in a temporary file, so that its name, its length and its hashes are known before it is sent, and
-//! memory does not grow with the log. Invariant: [`store`] returns only when the archive holds the object, by the
-//! archive's own SHA-256 of what it received or by reading it back; an object that is there is never overwritten.
+//! An object is created in a temporary file, so that its name, length and hashes are known before it is sent, and
+//! memory use does not grow with the log. Invariant: [`store`] returns only when the archive holds the object, proven
+//! by the archive's own SHA-256 of the received bytes or by reading the object back; an existing object is never
+//! overwritten.
 
 pub mod archiver;
 mod directory;
@@ -39,11 +40,11 @@ use name::{Name, first8};
 use s3::S3;
 use target::{Bytes, Packed, Put, Sha256, Target};
 
-/// The archive that holds what a URL names, with `settings` but for their own URL, and the name there: empty where the
-/// URL is a bucket, or ends with a slash.
+/// The archive that contains what a URL names, with `settings` except for their URL, and the name within the archive.
+/// The name is empty if the URL is a bucket, or ends with a slash.
 ///
 /// # Errors
-/// As those of [`open`].
+/// Those of [`open`].
 pub fn at(
     settings: Option<&alt_config::Archive>,
     url: &str,
@@ -58,19 +59,19 @@ pub fn at(
 /// A script that browsers fetch from a bucket.
 #[derive(Debug, Clone, Copy)]
 pub struct Published<'p> {
-    /// Its name below the URL.
+    /// The script's name below the URL.
     pub name: &'p str,
-    /// What is in it.
+    /// The script's contents.
     pub text: &'p str,
-    /// It never changes under this name.
+    /// The contents never change under this name.
     pub is_fixed: bool,
 }
 
-/// Puts scripts below an `s3://` URL, by the endpoint, region and path style of `settings`. Those that were sent, and not
-/// there already.
+/// Stores scripts below an `s3://` URL, with the endpoint, region and path style of `settings`. Returns the scripts
+/// that were sent; the others were there already.
 ///
 /// # Errors
-/// It is no such URL, or the store refuses.
+/// The URL is not of that kind, or the store refuses.
 #[cfg(feature = "s3")]
 pub fn publish<'p>(
     settings: Option<&alt_config::Archive>,
@@ -95,7 +96,7 @@ pub fn publish<'p>(
     Ok(sent)
 }
 
-/// The log cannot be read; whatever else goes wrong is not its fault.
+/// The log cannot be read; all other errors have another cause.
 #[derive(Debug)]
 pub struct Unreadable(io::Error);
 
@@ -110,7 +111,7 @@ impl std::error::Error for Unreadable {}
 /// The archive of a configuration.
 ///
 /// # Errors
-/// It cannot be reached, as far as that is tried here.
+/// The archive cannot be reached, as far as that is checked here.
 pub fn open(archive: &alt_config::Archive, stop: &Arc<Stop>) -> anyhow::Result<Box<dyn Target>> {
     match ArchiveUrl::parse(&archive.url) {
         Some(ArchiveUrl::Directory(path)) => Ok(Box::new(Directory::new(path, Arc::clone(stop)))),
@@ -134,24 +135,24 @@ fn open_s3(_: &alt_config::Archive, _: &str, _: &str, _: &Arc<Stop>) -> anyhow::
     bail!("this build has no S3: use file:///PATH, or build with the feature `s3`")
 }
 
-/// Bytes read at once.
+/// The number of bytes read at once.
 const READ_BYTES: usize = 128 * 1024;
 
-/// A log, packed, and what stands in it.
+/// A packed log, and a summary of its contents.
 pub struct PackedLog {
     /// The object.
     pub packed: Packed,
     /// Lines in it.
     pub lines: u64,
-    /// The first and the last time of its hits.
+    /// The times of the first and the last hit.
     pub times: Option<(Micros, Micros)>,
 }
 
-/// Packs a log into `spool`, an empty file. The lines at the offsets `set_aside`, ascending, are packed like all others, and not
-/// parsed.
+/// Packs a log into `spool`, an empty file. The lines at the offsets `set_aside`, ascending, are packed like all
+/// others, but not parsed.
 ///
 /// # Errors
-/// The log cannot be read or the object not be written, or it is time to stop.
+/// The log cannot be read, the object cannot be written, or it is time to stop.
 pub fn pack(
     log: impl Read,
     format: &Format,
@@ -203,7 +204,7 @@ pub fn pack(
     Ok(PackedLog { packed, lines: reader.lines, times: reader.times })
 }
 
-/// The times of the hits of a log.
+/// Collects the times of a log's hits.
 struct Times<'a> {
     format: &'a Format,
     set_aside: &'a [u64],
@@ -236,25 +237,25 @@ impl Times<'_> {
 /// An object that is proven to be in the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stored {
-    /// Its name below the archive's prefix.
+    /// The object's name below the archive's prefix.
     pub key: String,
-    /// Its bytes.
+    /// The object's size.
     pub bytes: u64,
-    /// Of its bytes.
+    /// SHA-256 of the object.
     pub sha256: Sha256,
 }
 
-/// Stores an object under its name, or finds that it is there already.
+/// Stores an object under its name, or finds that it is already there.
 ///
 /// # Errors
-/// It is not proven to be there. To be tried again.
+/// The object is not proven to be in the archive. Retry later.
 pub fn store(
     target: &dyn Target,
     mut name: Name,
     packed: &Packed,
     stop: &Arc<Stop>,
 ) -> anyhow::Result<Stored> {
-    // Where another log has the name, a part of the hash goes into it.
+    // If another log has the name, the name is extended by a part of the hash.
     for _ in 0..2 {
         let key = name.key();
         let put = match target.find(&key)? {
@@ -281,7 +282,7 @@ pub fn store(
     )
 }
 
-/// The object of this name, if it holds this log: it is read back for that.
+/// The object with this name, if it contains this log; reads the object back to verify that.
 fn read_back(
     target: &dyn Target,
     key: &str,
@@ -290,10 +291,10 @@ fn read_back(
 ) -> anyhow::Result<Option<Stored>> {
     let (spool, bytes, sha256) = fetch(target, key)?;
     if sha256 != packed.sha256 {
-        // Packed by another version or at another level, it may hold the same log.
+        // An object that was packed by another version, or at another level, may contain the same log.
         let raw = stored::unpack(Stoppable { from: spool, stop: Arc::clone(stop) }).and_then(hash);
         stop.check()?;
-        // What cannot be unpacked is not it.
+        // An object that cannot be unpacked does not contain the log.
         if raw.ok() != Some((packed.raw_bytes, packed.raw_sha256)) {
             return Ok(None);
         }
@@ -301,10 +302,10 @@ fn read_back(
     Ok(Some(Stored { key: key.to_owned(), bytes, sha256 }))
 }
 
-/// Bytes and SHA-256 of a log.
+/// The size and SHA-256 of a log.
 ///
 /// # Errors
-/// It cannot be read.
+/// The log cannot be read.
 pub fn hash(mut log: impl Read) -> io::Result<(u64, Sha256)> {
     let mut hash = sha2::Sha256::new();
     let mut buffer = vec![0; READ_BYTES];
@@ -322,10 +323,10 @@ pub fn hash(mut log: impl Read) -> io::Result<(u64, Sha256)> {
     }
 }
 
-/// Fetches an object into a temporary file, positioned at its start. With its bytes and SHA-256.
+/// Fetches an object into a temporary file, positioned at its start. Also returns the object's size and SHA-256.
 ///
 /// # Errors
-/// It cannot be read, or there is no room for it.
+/// The object cannot be read, or there is no space for it.
 pub fn fetch(target: &dyn Target, key: &str) -> anyhow::Result<(File, u64, Sha256)> {
     let mut from = target.read(key, Bytes::All)?;
     let mut spool = spool()?;
@@ -348,10 +349,10 @@ pub fn fetch(target: &dyn Target, key: &str) -> anyhow::Result<(File, u64, Sha25
     Ok((spool, bytes, hash.finalize().into()))
 }
 
-/// An empty file without a name.
+/// Creates an empty file without a name.
 ///
 /// # Errors
-/// There is no place for one.
+/// The file cannot be created.
 pub fn spool() -> anyhow::Result<File> {
     let directory = crate::source::inputs::temporary_directory();
     tempfile::tempfile_in(&directory)

@@ -1,10 +1,9 @@
-//! What archive objects are called.
+//! The names of archive objects.
 //!
 //! `dt=YYYY-MM-DD/host=HOST/NAME-FIRST-LAST-HEAD16-RAWLENGTH.log.zst`: the day and the times of the first and the last
-//! event (UTC), the beginning of the file's head hash, its raw length. All of it follows from the file, so that a file
-//! is archived under one name however often that is tried, and a listing says which objects a time needs. Two files
-//! that begin alike, are as long, and have the same times are told apart by their raw SHA-256:
-//! `…-RAWLENGTH.SHA16.log.zst`.
+//! event (UTC), the beginning of the file's head hash, its raw length. The name is derived from the file alone, so that
+//! retries archive a file under the same name, and a listing shows which objects a time range needs. Two files with the
+//! same beginning, length and times are distinguished by their raw SHA-256: `…-RAWLENGTH.SHA16.log.zst`.
 
 use alt_line::hit::Micros;
 use jiff::Timestamp;
@@ -12,32 +11,32 @@ use jiff::tz::TimeZone;
 
 use super::frames::Compression;
 
-/// What stands for a time where a file has none.
+/// Replaces the time if a file has none.
 const UNKNOWN: &str = "unknown";
 
 const MICROS_PER_SECOND: Micros = 1_000_000;
 
-/// The name of an object, taken apart.
+/// The parsed name of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Name {
     /// The host that archived it.
     pub host: String,
     /// The name of the live log, without `.log`.
     pub log: String,
-    /// The second of the first and that of the last event, microseconds since 1970.
+    /// The times of the first and the last event, in whole seconds, as microseconds since 1970.
     pub times: Option<(Micros, Micros)>,
     /// First 8 bytes of the file's head hash.
     pub head: u64,
-    /// Bytes of the log.
+    /// The raw size of the log.
     pub raw_bytes: u64,
-    /// First 8 bytes of the SHA-256 of the log, where another object has the name without.
+    /// First 8 bytes of the SHA-256 of the log, if another object has the name without it.
     pub sha256: Option<u64>,
-    /// What it ends in: `zst` or `gz`.
+    /// The suffix: `zst` or `gz`.
     pub suffix: String,
 }
 
 impl Name {
-    /// The name below the archive's prefix. What may not stand in it is percent-encoded.
+    /// The name below the archive's prefix. Characters that are not allowed in it are percent-encoded.
     pub fn key(&self) -> String {
         let day = self.times.map_or(UNKNOWN.to_owned(), |(first, _)| format(first, "%Y-%m-%d"));
         let time = |at: Option<Micros>| at.map_or(UNKNOWN.to_owned(), |at| format(at, "%Y%m%dT%H%M%SZ"));
@@ -54,7 +53,7 @@ impl Name {
         )
     }
 
-    /// Takes the name of an object apart; `key` may have a prefix. `None`: it is none of ours.
+    /// Parses the name of an object; `key` may have a prefix. `None`: not a name of this format.
     pub fn parse(key: &str) -> Option<Name> {
         let mut parts = key.rsplit('/');
         let file = parts.next()?;
@@ -87,7 +86,7 @@ impl Name {
         })
     }
 
-    /// Whether an event that happened from `since` on and before `until` may be in it.
+    /// Whether the object may contain an event at or after `since` and before `until`.
     pub fn may_hold(&self, since: Option<Micros>, until: Option<Micros>) -> bool {
         let Some((first, last)) = self.times else { return true };
         let ends = last.saturating_add(MICROS_PER_SECOND);
@@ -100,7 +99,7 @@ pub fn folder_of(host: &str) -> String {
     format!("host={}", encoded(host))
 }
 
-/// A file's name for its objects.
+/// Builds the name of a file's objects.
 pub fn name(
     host: &str,
     live_path: &std::path::Path,
@@ -141,7 +140,7 @@ fn hex16(text: &str) -> Option<u64> {
     (text.len() == 16).then(|| u64::from_str_radix(text, 16).ok())?
 }
 
-/// Letters, digits, `.`, `_` and `-` as they are, all else as `%XX`.
+/// Keeps letters, digits, `.`, `_` and `-`; encodes all other bytes as `%XX`.
 fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {

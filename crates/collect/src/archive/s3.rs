@@ -1,8 +1,8 @@
-//! An archive in S3, or in a store that speaks its protocol.
+//! An archive in S3, or in a store with the same protocol.
 //!
-//! Every object, and every part of a large one, is sent with its SHA-256, which the store checks and gives back: then
-//! the copy is proven. What is sent is never larger than a part, so memory does not grow with the object. Retry beyond
-//! the client's own three attempts is the caller's.
+//! Every object, and every part of a large object, is sent with its SHA-256, which the store checks and returns: the
+//! copy is then proven. One request never sends more than a part, so memory use does not grow with the object. The
+//! client itself makes three attempts; further retries are up to the caller.
 
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -30,27 +30,28 @@ use super::Published;
 use super::name::Name;
 use super::target::{Bytes, Found, Listed, Packed, Put, Sha256, Target};
 
-/// Bytes of a part, and the largest object that is sent in one piece.
+/// The size of a part, and the maximum size of an object that is sent in one piece.
 const PART_BYTES: u64 = 8 << 20;
 
-/// Parts of an object at the most.
+/// The maximum number of parts of an object.
 const PARTS_MAX: u64 = 10_000;
 
-/// The longest that one attempt may take: a part at half a megabit a second.
+/// The timeout of one attempt: enough for a part at half a megabit per second.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(180);
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest that a store may be silent.
+/// The maximum time without data from the store.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How long the parts of an upload that came to nothing may take to be given up; it may be time to stop.
+/// The maximum time for discarding the parts of a failed upload; it may be time to stop.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where the SHA-256 of the log is kept with an object.
+/// The metadata key for the SHA-256 of an object's log.
 const RAW_SHA256: &str = "raw-sha256";
 
-/// How long browsers and CDNs may keep what changes, and what never does: as nginx says it (alt-http.conf).
+/// Cache lifetimes in browsers and CDNs for files that change, and for files that never change; the same as in nginx
+/// (alt-http.conf).
 const CHANGING: &str = "public, max-age=3600";
 const FIXED: &str = "public, max-age=31536000, immutable";
 
@@ -71,7 +72,7 @@ impl S3 {
     /// Credentials come from the usual places: environment, profile, web identity, container, EC2 instance role.
     ///
     /// # Errors
-    /// There is no runtime to be had, or it is time to stop.
+    /// There is no runtime, or it is time to stop.
     pub(super) fn new(
         archive: &alt_config::Archive,
         bucket: &str,
@@ -115,7 +116,7 @@ impl S3 {
         }
         match shared.region() {
             Some(_) => {}
-            // Stores beside AWS want a region signed, and rarely care which.
+            // Stores other than AWS require a signed region, and rarely care which.
             None if archive.endpoint.is_some() => builder = builder.region(Region::new("us-east-1")),
             None => bail!(
                 "no AWS region is known: set region in [archive], or AWS_REGION (on EC2 the instance's own is asked \
@@ -139,7 +140,7 @@ impl S3 {
         if self.prefix.is_empty() { key.to_owned() } else { format!("{}/{key}", self.prefix) }
     }
 
-    /// Does something, unless it is time to stop first.
+    /// Runs `work`, unless it is time to stop first.
     fn block_on<T>(&self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
         self.runtime.block_on(async {
             tokio::select! {
@@ -174,7 +175,7 @@ impl S3 {
         .map(|done| done.map_or(Put::Exists, |done| proven(done.checksum_sha256(), &sent)))
     }
 
-    /// Stores something, if nothing of that name is there; `None`: something is.
+    /// Stores something, unless an object with that name exists; `None`: it exists.
     async fn unless_there<T, E>(
         &self,
         verb: &str,
@@ -186,7 +187,7 @@ impl S3 {
     {
         let mut done = request(true).await?;
         if done.as_ref().is_err_and(|error| code(error) == Some("NotImplemented")) {
-            // A store that does not know the condition; whether the object is there was looked at before.
+            // The store does not support the condition; the existence of the object was checked before.
             done = request(false).await?;
         }
         match done {
@@ -196,7 +197,8 @@ impl S3 {
         }
     }
 
-    /// Puts a file for browsers there; one that never changes only if it is not there. Whether it was sent.
+    /// Publishes a file for browsers. A file that never changes is sent only if it does not exist. Returns whether it
+    /// was sent.
     pub(super) fn publish(&self, file: &Published<'_>) -> anyhow::Result<bool> {
         self.block_on(async {
             let request = |only_if_new: bool| {
@@ -235,7 +237,7 @@ impl S3 {
             .set_storage_class(self.storage_class.clone())
             .set_tagging(self.tags.clone())
             .send();
-        // What begins and is not heard of, the next start takes away.
+        // An upload that starts but whose answer is lost is removed at the next start.
         let begun = tokio::select! {
             begun = begin => begun.map_err(|error| failed("begin to store", &self.uri(key), &error))?,
             () = self.stop.wait() => return Err(Stopped.into()),
@@ -246,7 +248,7 @@ impl S3 {
             () = self.stop.wait() => Err(Stopped.into()),
         };
         if !matches!(done, Ok(Put::Proven | Put::Unproven)) {
-            // Parts cost money and nobody sees them. What is left now, the next start takes away.
+            // Parts cost money and are invisible. Parts that remain now are removed at the next start.
             let abort = self.client.abort_multipart_upload().bucket(&self.bucket).key(self.key(key));
             let _ = tokio::time::timeout(ABORT_TIMEOUT, abort.upload_id(upload).send()).await;
         }
@@ -305,7 +307,7 @@ impl S3 {
     }
 }
 
-/// What the store says that it received, against what was sent.
+/// Compares the store's checksum of the received bytes with that of the sent bytes.
 fn proven(theirs: Option<&str>, ours: &str) -> Put {
     if theirs == Some(ours) { Put::Proven } else { Put::Unproven }
 }
@@ -331,7 +333,7 @@ fn from_hex(text: &str) -> Option<Sha256> {
     Some(bytes)
 }
 
-/// Tags as the protocol has them: a query string.
+/// Tags in the format of the protocol: a query string.
 fn query(tags: &std::collections::BTreeMap<String, String>) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     tags.iter().for_each(|(name, value)| _ = query.append_pair(name, value));
@@ -346,7 +348,7 @@ fn status<E>(error: &SdkError<E>) -> Option<u16> {
     error.raw_response().map(|response| response.status().as_u16())
 }
 
-/// An error for people: what, where, why, and how to mend it where that is known.
+/// An error message for people: what, where, why, and the remedy if known.
 fn failed<E>(verb: &str, uri: &str, error: &SdkError<E>) -> anyhow::Error
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
@@ -377,7 +379,7 @@ where
     anyhow::anyhow!("{verb} {uri}: {said}{mend}")
 }
 
-/// The innermost reason of an error that is no answer.
+/// The innermost cause of an error that is not an answer from the store.
 fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
@@ -386,7 +388,7 @@ fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     format!(": {innermost}")
 }
 
-/// The body of an answer, read from another thread than the one that receives it.
+/// The body of an answer, which is read by another thread than the one that receives it.
 struct Body {
     runtime: Arc<Runtime>,
     stop: Arc<Stop>,
@@ -425,7 +427,7 @@ impl Target for S3 {
         if object.bytes <= PART_BYTES {
             self.block_on(self.put_whole(key, object))
         } else {
-            // Looks for the stop by itself: there is something to be taken away then.
+            // This call checks for the stop itself, because an upload must then be removed.
             self.runtime.block_on(self.put_parts(key, object))
         }
     }
@@ -441,7 +443,7 @@ impl Target for S3 {
                         raw_sha256: raw.and_then(|text| from_hex(text)),
                     }))
                 }
-                // A HEAD has no body, so no code: a bucket that is not there shows when it is written to.
+                // A HEAD answer has no body, and so no error code: a missing bucket is detected when it is written to.
                 Err(error) if status(&error) == Some(404) => Ok(None),
                 Err(error) => Err(failed("look for", &self.uri(key), &error)),
             }
@@ -509,7 +511,7 @@ impl Target for S3 {
                     let aborted = abort.upload_id(id).send().await;
                     match aborted {
                         Ok(_) => swept += 1,
-                        // It came to its end meanwhile, one way or the other.
+                        // The upload has ended in the meantime, successfully or not.
                         Err(error) if status(&error) == Some(404) => {}
                         Err(error) => return Err(failed("end an upload to", key, &error)),
                     }

@@ -1,106 +1,106 @@
-//! What a place for archive objects can do.
+//! The operations of a storage location for archive objects.
 //!
-//! Methods block, and give up when it is time to stop. A target knows no database and no log; whether a copy counts is
-//! decided by who calls it, from what a target says of it.
+//! Methods block, and give up when it is time to stop. A target knows no database and no log. The caller decides
+//! whether a copy counts, from what the target reports about it.
 
 use std::io::Read;
 
 /// SHA-256.
 pub type Sha256 = [u8; 32];
 
-/// An object that is to be stored: spooled, and known to the last byte.
+/// An object to be stored: spooled, and complete.
 #[derive(Debug)]
 pub struct Packed {
-    /// Its bytes, from the beginning of this file on.
+    /// The file that contains the object, from its beginning.
     pub file: std::fs::File,
-    /// How many.
+    /// The object's size.
     pub bytes: u64,
-    /// Of its bytes.
+    /// SHA-256 of the object.
     pub sha256: Sha256,
-    /// Bytes of the log in it.
+    /// The raw size of the log.
     pub raw_bytes: u64,
-    /// Of the log in it.
+    /// SHA-256 of the log.
     pub raw_sha256: Sha256,
 }
 
-/// What came of storing an object.
+/// The result of storing an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
-    /// It is there; the target's own SHA-256 of what it received is ours.
+    /// The object is stored; the target's own SHA-256 of the received bytes matches.
     Proven,
-    /// It is there; it has to be read back.
+    /// The object is stored; it must be read back to be proven.
     Unproven,
-    /// Something of that name was there, and was left as it is.
+    /// An object with that name existed, and was left unchanged.
     Exists,
 }
 
-/// An object that is there.
+/// An existing object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// Its bytes.
+    /// The object's size.
     pub bytes: u64,
-    /// What it was stored as, where the target keeps that.
+    /// SHA-256 of the log, as recorded when the object was stored, if the target keeps it.
     pub raw_sha256: Option<Sha256>,
 }
 
-/// An object of a listing.
+/// An object in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// Its name below the archive's prefix.
+    /// The object's name below the archive's prefix.
     pub key: String,
-    /// Its bytes.
+    /// The object's size.
     pub bytes: u64,
 }
 
-/// Which bytes of an object are wanted.
+/// The requested bytes of an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bytes {
-    /// All.
+    /// All bytes.
     All,
-    /// So many, from an offset on.
+    /// A number of bytes from an offset: the offset, then the number.
     From(u64, u64),
-    /// So many at its end, or all if it has fewer.
+    /// This many bytes at the end, or all if the object has fewer.
     Last(u64),
 }
 
-/// A place for archive objects. Keys are names below its prefix.
+/// A storage location for archive objects. Keys are names below its prefix.
 pub trait Target: Send + Sync {
-    /// What an object is called by people.
+    /// The object's name for display.
     fn uri(&self, key: &str) -> String;
 
-    /// Stores an object, and never in place of one that is there.
+    /// Stores an object; never replaces an existing one.
     ///
     /// # Errors
-    /// It could not be stored, or nobody knows whether it was.
+    /// The object could not be stored, or the outcome is unknown.
     fn put(&self, key: &str, object: &Packed) -> anyhow::Result<Put>;
 
     /// Looks for an object.
     ///
     /// # Errors
-    /// Nobody can say whether it is there.
+    /// It is unknown whether the object exists.
     fn find(&self, key: &str) -> anyhow::Result<Option<Found>>;
 
     /// Reads an object. Ends early only with an error.
     ///
     /// # Errors
-    /// It is not there, or cannot be read.
+    /// The object does not exist, or cannot be read.
     fn read(&self, key: &str, which: Bytes) -> anyhow::Result<Box<dyn Read + Send>>;
 
-    /// Names all objects whose keys begin with `below`, in ascending order.
+    /// Calls `each` for all objects whose keys begin with `below`, in ascending order.
     ///
     /// # Errors
-    /// They cannot be listed, or `each` has one.
+    /// The objects cannot be listed, or `each` failed.
     fn list(&self, below: &str, each: &mut dyn FnMut(Listed) -> anyhow::Result<()>) -> anyhow::Result<()>;
 
-    /// Takes away what uploads of this host have left that did not come to their end. Says how many they were.
+    /// Removes the remains of unfinished uploads of this host. Returns their number.
     ///
     /// # Errors
-    /// It cannot be found or taken away.
+    /// The remains cannot be found or removed.
     fn sweep(&self, host: &str) -> anyhow::Result<u64>;
 
-    /// Removes an object, if it is there.
+    /// Removes an object if it exists.
     ///
     /// # Errors
-    /// It is still there.
+    /// The object still exists.
     fn remove(&self, key: &str) -> anyhow::Result<()>;
 }

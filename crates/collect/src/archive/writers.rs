@@ -1,7 +1,8 @@
-//! Whether somebody has a file open for writing, as far as this account may see.
+//! Whether a process has a file open for writing, as far as this account can see.
 //!
-//! `/proc` has the open files of all processes for root, and for others those of their own account. A lease
-//! (`fcntl(F_SETLEASE)`) would say it of every file, but only to the owner of the file: logs are nginx's.
+//! `/proc` shows root the open files of all processes, and other accounts only those of their own processes. A lease
+//! (`fcntl(F_SETLEASE)`) would cover every process, but is available only to the file's owner, and logs belong to
+//! nginx.
 
 use std::fs;
 use std::path::Path;
@@ -11,15 +12,15 @@ use crate::source::siblings::{Key, key};
 /// Who has a file open for writing.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Writers {
-    /// Nobody on this machine.
+    /// No process on this machine.
     Nobody,
-    /// At least the process with this number.
+    /// At least the process with this id.
     Process(u32),
-    /// Nobody that this account can see.
+    /// No process that this account can see.
     Unseen,
 }
 
-/// Looks who has a file open for writing.
+/// Determines who has a file open for writing.
 pub(super) fn of(file: Key) -> Writers {
     let mut is_all_seen = true;
     for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -31,16 +32,16 @@ pub(super) fn of(file: Key) -> Writers {
                     return Writers::Process(number);
                 }
             }
-            // One that has ended meanwhile has nothing open.
+            // A process that has ended in the meantime has nothing open.
             Err(_) => is_all_seen &= fs::metadata(process.path()).is_err(),
         }
     }
-    // Where processes are hidden, the first of all is.
+    // If processes are hidden, process 1 is hidden, too.
     is_all_seen &= fs::read_dir("/proc/1/fd").is_ok();
     if is_all_seen { Writers::Nobody } else { Writers::Unseen }
 }
 
-/// Whether a descriptor of a process is of this file, and to write with.
+/// Whether a descriptor of a process refers to this file, and is open for writing.
 fn writes(descriptor: &Path, file: Key) -> bool {
     if !fs::metadata(descriptor).is_ok_and(|metadata| key(&metadata) == file) {
         return false;
@@ -50,7 +51,7 @@ fn writes(descriptor: &Path, file: Key) -> bool {
     };
     let Ok(info) = fs::read_to_string(process.join("fdinfo").join(number)) else { return true };
     let flags = info.lines().find_map(|line| line.strip_prefix("flags:"));
-    // The last two bits are the mode: 0 is to read.
+    // The last two bits are the access mode: 0 is read-only.
     flags.and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok()).is_none_or(|flags| flags & 3 != 0)
 }
 

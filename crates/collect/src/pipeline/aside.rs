@@ -1,7 +1,7 @@
-//! Reading a file beside its checkpoint: for rows that are missing, and for rejects that are looked at again.
+//! Reading a file independently of its checkpoint: for missing rows, and for rejects that are examined again.
 //!
-//! Every line is held against ids, so it may be read any number of times. The checkpoint stays where it is; of its
-//! counts only those change that speak of rejects that were read again.
+//! Every line is checked by id, so it may be read any number of times. The checkpoint does not move. Of its counts,
+//! only those of rejects that were read again change.
 
 use std::collections::VecDeque;
 
@@ -19,33 +19,33 @@ use alt_store::writer::{Interrupted, Store};
 use super::{Halt, Loader};
 use crate::source::reading::{Reading, Step};
 
-/// Rejects of a file that are known ahead of its reading.
+/// The maximum number of a file's rejects that are fetched ahead of reading.
 const SPANS_AHEAD: usize = 2000;
 
-/// Lines between two looks whether to go on.
+/// The number of lines between two checks whether to continue.
 const LINES_AT_ONCE: u32 = 4096;
 
-/// A file read beside its checkpoint, and the rejects in it.
+/// A file that is read independently of its checkpoint, and its rejects.
 pub struct Aside {
     /// The file.
     pub reading: Box<Reading>,
-    /// Which of its rejects are looked at again; none, where it has no checkpoint.
+    /// Which of the file's rejects are examined again; `None`: the file has no checkpoint.
     which: Option<Which>,
-    /// Of rejects alone, what stands between them is passed over.
+    /// For rejects alone, the lines between them are skipped.
     among: Among,
     spans: VecDeque<OldSpan>,
-    /// All spans are known from this offset on, if it is not the end.
+    /// The offset up to which all spans are known; `None`: all spans of the file are known.
     asked_to: Option<u64>,
 }
 
 impl Aside {
-    /// All lines of a file; of one that has a checkpoint, with its rejects.
+    /// Reads all lines of a file; if the file has a checkpoint, including its rejects.
     pub fn all(reading: Box<Reading>, has_checkpoint: bool) -> Aside {
         let which = has_checkpoint.then(Which::default);
         Aside { reading, which, among: Among::Lines, spans: VecDeque::new(), asked_to: Some(0) }
     }
 
-    /// Only some rejects of a file.
+    /// Reads only some rejects of a file.
     pub fn rejects(reading: Box<Reading>, which: Which) -> Aside {
         Aside {
             reading,
@@ -56,7 +56,7 @@ impl Aside {
         }
     }
 
-    /// Asks for more spans, where there may be more and few are known.
+    /// Requests more spans if few are known and there may be more.
     fn look_ahead(&mut self, store: &Store) -> Result<(), Interrupted> {
         let (Some(which), Some(from)) = (&self.which, self.asked_to) else { return Ok(()) };
         if self.spans.len() >= SPANS_AHEAD / 2 {
@@ -65,7 +65,7 @@ impl Aside {
         let mut more = store.spans(self.reading.file_id(), from, which, SPANS_AHEAD as i64)?;
         let may_be_more = more.len() >= SPANS_AHEAD;
         if may_be_more {
-            // What comes next may stand in one line with a torn one: they have to be known together.
+            // The next span may share a line with a torn one: both must be known together.
             more.pop_if(|last| last.reason == Reason::Torn);
         }
         self.asked_to = more.last().filter(|_| may_be_more).map(OldSpan::end);
@@ -73,13 +73,13 @@ impl Aside {
         Ok(())
     }
 
-    /// Whether more spans have to be asked for before the next line.
+    /// Whether more spans must be requested before the next line.
     fn is_blind(&self, none_ahead: bool) -> bool {
         none_ahead && self.which.is_some() && self.asked_to.is_some()
     }
 }
 
-/// Why a batch ended.
+/// The reason why a batch ended.
 enum End {
     Full,
     File,
@@ -87,13 +87,13 @@ enum End {
 }
 
 impl Loader {
-    /// Reads a file to its end beside its checkpoint, and hands everything over. `finish`: a last line without a
-    /// newline is a line. `go_on` is asked now and then.
+    /// Reads a file to its end, independently of its checkpoint, and hands everything over. `finish`: a last line
+    /// without a newline counts as a line. `go_on` is called from time to time.
     ///
     /// After an error of the file, the lines before it are handed over.
     ///
     /// # Errors
-    /// The file cannot be read on, or the database's answers no longer hold, or it should not go on.
+    /// The file cannot be read further, the database's answers are no longer valid, or `go_on` returned false.
     pub fn read_aside(
         &mut self,
         aside: &mut Aside,
@@ -126,7 +126,7 @@ impl Loader {
             self.work.note(Some(facts), aside.reading.proof());
             self.hand_over()?;
             if self.store.epoch() != self.epoch {
-                // A batch was thrown away, and all that follow would be.
+                // A batch was discarded, so all following batches would be discarded, too.
                 return Err(Interrupted.into());
             }
             match end? {
@@ -163,7 +163,7 @@ impl Loader {
                 aside.reading.skip_to(at)?;
                 wanted = at;
             }
-            // One that ended a daemon is looked at again where that is asked for, and only there.
+            // A line that crashed a daemon is examined again only on request.
             let is_set_aside =
                 aside.among == Among::Lines && aside.reading.is_set_aside(aside.reading.offset());
             self.at = aside.reading.offset();
@@ -193,10 +193,10 @@ impl Loader {
         }
     }
 
-    /// Looks again at rejects of one line each, of which the database has all bytes; `file` is theirs.
+    /// Examines again rejects of one line each whose bytes are all in the database; `file` is the file of the rejects.
     ///
     /// # Errors
-    /// The database's answers no longer hold.
+    /// The database's answers are no longer valid.
     pub fn reread(&mut self, file: &FileRef, lines: &[(OldSpan, Vec<u8>)]) -> Result<(), Interrupted> {
         let now = clock::now();
         let nothing = Proof::of(b"");

@@ -1,8 +1,9 @@
-//! Which lines may have ended the daemon, from one run to the next: they are looked at one by one.
+//! Lines that may have crashed the daemon, remembered from one run to the next: they are processed one by one.
 //!
-//! Only an end of the daemon's own making counts (a panic, SIGABRT as the watchdog sends it, SIGSEGV …): whoever saw it
-//! leaves a note. Then what the readers had in hand, by their trail, is suspected. A suspected line is entered in the
-//! database before it is touched, and the second end in it sets it aside. Files in the state directory:
+//! Only an end that the daemon itself caused counts (a panic, SIGABRT as the watchdog sends it, SIGSEGV …): whoever
+//! observes it leaves a note. What the readers had in hand, according to their trail, is then suspected. A suspected
+//! line is recorded in the database before it is processed, and the second crash in the line sets it aside. Files in
+//! the state directory:
 //!
 //! | file       | written by                                | holds                                |
 //! |------------|-------------------------------------------|--------------------------------------|
@@ -25,30 +26,31 @@ use crate::source::reading::Reading;
 use crate::source::siblings::Key;
 use crate::source::trail::{self, Held, How, Slot};
 
-/// A stretch whose file was not met again for so long is forgotten.
+/// A stretch is forgotten when its file was not seen for this long.
 const FORGOTTEN_AFTER: Micros = 24 * 3_600_000_000;
 
-/// Stretches that are remembered: each reader adds one at an end.
+/// The maximum number of stretches that are remembered. Each reader adds one per crash.
 const STRETCHES_MAX: usize = 256;
 
-/// Why the last run ended, where it was its own fault.
+/// The reason why the last run ended, if the run itself caused it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
-    /// By a signal that it raised, or the watchdog sent: its name without `SIG`.
+    /// By a signal that the daemon raised, or the watchdog sent: its name without `SIG`.
     Signal(String),
-    /// A reader panicked, by its number.
+    /// A reader panicked; its number.
     Panic(usize),
-    /// A reader stood still, by its number.
+    /// A reader made no progress; its number.
     Still(usize),
     /// The writer panicked.
     Writer,
 }
 
 impl End {
-    /// What a service manager says of a process that ended, if that is an end of its own making. `result` as systemd's
-    /// `$SERVICE_RESULT`, `status` as its `$EXIT_STATUS`: a signal's name without `SIG`, or a number.
+    /// Interprets a service manager's report about a process that ended; `None`: the process did not cause its end.
+    /// `result` is systemd's `$SERVICE_RESULT`. `status` is its `$EXIT_STATUS`: a signal's name without `SIG`, or a
+    /// number.
     pub fn of(result: &str, status: &str) -> Option<End> {
-        // Whoever does not end by the watchdog's SIGABRT is killed.
+        // A process that does not end by the watchdog's SIGABRT is killed.
         let status = if result == "watchdog" { "ABRT" } else { status };
         ["ABRT", "SEGV", "ILL", "BUS", "FPE"].contains(&status).then(|| End::Signal(status.to_owned()))
     }
@@ -66,10 +68,10 @@ impl End {
         })
     }
 
-    /// Leaves the note, unless there is one already: who saw it first knows best.
+    /// Leaves the note, unless one exists: the first observer knows the reason best.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// The note cannot be written.
     pub fn note(&self, directory: &Path) -> io::Result<()> {
         match fs::File::create_new(directory.join("end")) {
             Ok(mut file) => io::Write::write_all(&mut file, format!("{self}\n").as_bytes()),
@@ -90,7 +92,7 @@ impl std::fmt::Display for End {
     }
 }
 
-/// A stretch of a file whose lines are looked at one by one.
+/// A stretch of a file whose lines are processed one by one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stretch {
     file_id: i32,
@@ -98,11 +100,11 @@ pub struct Stretch {
     key: Key,
     /// Offset of the first line.
     pub from: u64,
-    /// Offset behind the last.
+    /// Offset after the last line.
     pub to: u64,
-    /// Ends that one of its lines is to blame for, and which one is not known.
+    /// The number of crashes that one of its lines caused, while it is unknown which line.
     pub deaths: i32,
-    /// The last run ended in the line at this offset, which it had by itself.
+    /// The last run crashed in the line at this offset, which it processed alone.
     pub ended_at: Option<u64>,
     since: Micros,
 }
@@ -113,7 +115,7 @@ impl Stretch {
         Stretch { file_id, head, key, from, to, deaths: 1, ended_at: None, since }
     }
 
-    /// Whether both are of one file, as far as can be told: what is suspected in vain costs time alone.
+    /// Whether both belong to the same file, as far as that is known: a wrong suspicion only costs time.
     fn is_of(&self, file_id: i32, head: &Hash, key: Key) -> bool {
         self.file_id == file_id || self.head == *head || self.key == key && key != (0, 0)
     }
@@ -139,17 +141,17 @@ impl Stretch {
     }
 }
 
-/// All stretches that are suspected.
+/// All suspected stretches.
 #[derive(Debug)]
 pub struct Suspicion {
     path: PathBuf,
     stretches: Mutex<Vec<Stretch>>,
-    /// How many: asked at every turn of every file.
+    /// The number of stretches; it is read at every turn of every file.
     count: AtomicUsize,
 }
 
 impl Suspicion {
-    /// Reads what the last run has left, and begins a new trail for so many readers.
+    /// Reads what the last run left, and starts a new trail for this many readers.
     ///
     /// # Errors
     /// The state directory cannot be read or written.
@@ -175,11 +177,11 @@ impl Suspicion {
                 "the last run ended by a fault of its own: the lines that it had in hand are loaded one by one"
             );
         }
-        // The oldest are forgotten: the newest are what the last run ended in.
+        // The oldest stretches are dropped: the newest ones belong to the last crash.
         stretches.drain(..stretches.len().saturating_sub(STRETCHES_MAX));
         let suspicion =
             Suspicion { path, count: AtomicUsize::new(stretches.len()), stretches: Mutex::new(stretches) };
-        // In this order, so that an end in between counts no less and no more.
+        // This order ensures that a crash in between is counted exactly once.
         suspicion.save(&lock(&suspicion.stretches))?;
         let slots = trail::begin(&trail, readers)?;
         if end.is_some() {
@@ -188,7 +190,7 @@ impl Suspicion {
         Ok((suspicion, slots))
     }
 
-    /// The stretch of a file that is suspected, if there is one.
+    /// The suspected stretch of a file, if there is one.
     pub fn of(&self, reading: &Reading) -> Option<Stretch> {
         if self.count.load(Ordering::Relaxed) == 0 {
             return None;
@@ -196,20 +198,20 @@ impl Suspicion {
         lock(&self.stretches).iter().find(|s| is_its(s, reading)).cloned()
     }
 
-    /// The end that a file's stretch was to be blamed for is counted in the line in which it was: so often now.
+    /// Records that the stretch's crash is now counted for the line that caused it; `deaths` is the line's new count.
     pub fn counted(&self, reading: &Reading, deaths: Option<i32>) {
         self.change(|stretches| {
             for stretch in stretches.iter_mut().filter(|s| is_its(s, reading)) {
                 stretch.ended_at = None;
                 if deaths.is_some_and(|deaths| deaths > 1) {
-                    // What became of the daemon is explained: the others have to end it twice by themselves.
+                    // The crashes are explained: each of the other lines must cause two crashes of its own.
                     stretch.deaths = 0;
                 }
             }
         });
     }
 
-    /// All lines of a file's stretch are loaded or set aside.
+    /// Records that all lines of a file's stretch are loaded or set aside.
     pub fn passed(&self, reading: &Reading) {
         self.change(|stretches| stretches.retain(|s| !is_its(s, reading)));
     }
@@ -234,7 +236,7 @@ fn is_its(stretch: &Stretch, reading: &Reading) -> bool {
     stretch.is_of(reading.file_id(), &reading.head().proof.hash, reading.key)
 }
 
-/// Adds what the readers had in hand when the daemon ended so.
+/// Adds what the readers had in hand when the daemon ended in this way.
 fn blame(stretches: &mut Vec<Stretch>, end: &End, trail: &[Option<Held>], now: Micros) {
     let is_meant = |&(reader, _): &(usize, &Held)| match end {
         End::Panic(which) | End::Still(which) => reader == *which,
@@ -243,7 +245,7 @@ fn blame(stretches: &mut Vec<Stretch>, end: &End, trail: &[Option<Held>], now: M
     let held = trail.iter().enumerate().filter_map(|(n, held)| Some((n, held.as_ref()?))).filter(is_meant);
     let held: Vec<Held> = held.map(|(_, held)| *held).collect();
     let in_hand = |held: &Held| matches!(held.how, How::Lines | How::Line);
-    // Where nobody had anything in hand it was in the writer's: all that is not committed.
+    // If no reader had anything in hand, the cause was with the writer: everything that is not committed.
     let is_writers = *end == End::Writer || !held.iter().any(in_hand);
     for held in held {
         let mut stretch = match is_writers {
@@ -254,7 +256,7 @@ fn blame(stretches: &mut Vec<Stretch>, end: &End, trail: &[Option<Held>], now: M
         stretch.ended_at = held.is_one.then_some(held.from);
         match stretches.iter_mut().find(|s| s.is_of(held.file_id, &held.head, held.key)) {
             Some(known) if held.is_one => {
-                // One line is only looked at by itself once its file has a key that stays.
+                // A line is processed alone only after its file has a permanent key.
                 (known.file_id, known.head, known.key) = (held.file_id, held.head, held.key);
                 (known.ended_at, known.since) = (stretch.ended_at, now);
             }

@@ -1,10 +1,9 @@
-//! The files of one source, live and rotated: finds them, holds them against the checkpoints, keeps them open. What becomes
-//! of each, [`lifecycle`](super::lifecycle) decides.
+//! The files of one source, live and rotated: finds them, compares them with the checkpoints, keeps them open.
+//! [`lifecycle`](super::lifecycle) decides what becomes of each file.
 //!
-//! Right because it looks, not because it is told. At every look the directories say which files there are;
-//! each one not known is opened and identified by its own bytes. A file that is open is known by its inode,
-//! so it may be renamed, moved or deleted while it is read, and as long as what was read of it is not committed. Nothing
-//! here moves a checkpoint.
+//! Correctness depends on looks, not on notifications. Every look lists the directories; each unknown file is opened
+//! and identified by its own bytes. An open file is known by its inode, so it may be renamed, moved or deleted while it
+//! is read, and until what was read of it is committed. Nothing here moves a checkpoint.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
@@ -30,13 +29,13 @@ use super::siblings::Key;
 use super::trail::Hand;
 use super::watch::Watch;
 
-/// Rotated files that are open at the same time: each holds a buffer.
+/// The maximum number of rotated files that are open at the same time: each holds a buffer.
 const ROTATED_OPEN_MAX: usize = 4;
 
-/// Time after which rotated files wait for the next look: unpacking one may take long, and live logs wait.
+/// Time after which rotated files wait for the next look: unpacking one may take long, and live logs must not wait.
 const OPEN_TIME: Duration = Duration::from_millis(50);
 
-/// Whether there is a file that something was written to.
+/// Whether the file exists and is not empty.
 fn has_lines(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|m| m.len() > 0)
 }
@@ -46,37 +45,37 @@ fn has_lines(path: &Path) -> bool {
 struct Found {
     key: Key,
     path: PathBuf,
-    /// The live path that it is, or is a sibling of.
+    /// The live path of the file itself, or of the log that it is a sibling of.
     live_path: PathBuf,
     sight: Sight,
 }
 
-/// A file that is to be held against the checkpoints.
+/// A file that is due to be compared with the checkpoints.
 #[derive(Debug)]
 pub struct Due {
     found: Found,
     terms: Terms,
 }
 
-/// A plain file that is not read now, and may have no name.
+/// A plain file that is not being read, and may have no name.
 struct Kept {
     file: Arc<File>,
     path: PathBuf,
     live_path: PathBuf,
-    /// How far it is committed; `None`: nothing was read of it.
+    /// How far the file is committed; `None`: nothing of it was read.
     reached: Option<Arc<Reached>>,
     is_sealed: bool,
 }
 
-/// A file being read, and its part in the source.
+/// A file that is being read, and its role in the source.
 pub struct Followed {
     /// The file.
     pub reading: Reading,
-    /// The live path that it is, or is a sibling of.
+    /// The live path of the file itself, or of the log that it is a sibling of.
     pub live_path: PathBuf,
-    /// Whether it stands at its live path.
+    /// Whether the file is at its live path.
     pub is_live: bool,
-    /// Until a line is later than this (microseconds since 1970), ids are asked for.
+    /// Lines are checked by id until a line is later than this (microseconds since 1970).
     pub ids_until: Micros,
 }
 
@@ -88,28 +87,28 @@ pub struct Follow {
     store: Store,
     progress: Arc<Progress>,
     hand: Hand,
-    /// The last look left files for later that there is room for.
+    /// The last look deferred files for which there was no room.
     is_more: bool,
-    /// It was looked since that was told.
+    /// There was a look since the last idle report.
     looked: bool,
-    /// What is being read: rotated files, oldest first, then live ones.
+    /// The files that are being read: rotated files, oldest first, then live files.
     pub files: Vec<Followed>,
-    /// What the files are that are not read; one that is not here is new.
+    /// The states of the files that are not being read; a file without an entry is new.
     known: HashMap<Key, State>,
-    /// What is not to be lost with its name.
+    /// Files whose descriptors are kept, because their names may disappear.
     kept: HashMap<Key, Kept>,
-    /// How long live logs were when they were last seen.
+    /// The lengths of live logs at the last look.
     lengths: HashMap<Key, u64>,
-    /// What cannot be looked at, and what cannot be opened: said once.
+    /// Paths that cannot be looked at, and files that cannot be opened, so that each problem is logged once.
     complained: BTreeMap<PathBuf, String>,
     unopened: BTreeMap<PathBuf, String>,
-    /// Configured paths at which no log was ever seen, and whether that was said.
+    /// Configured paths at which no log was ever seen, and whether that was logged.
     unseen: Vec<String>,
     said_unseen: bool,
 }
 
 impl Follow {
-    /// Nothing is open yet.
+    /// Creates the source with no file open.
     pub fn new(
         place: Place,
         belongs: Belongs,
@@ -138,17 +137,17 @@ impl Follow {
         }
     }
 
-    /// Forgets every file: all are identified anew at the next look.
+    /// Forgets every file: the next look identifies all files again.
     pub fn forget(&mut self) {
         for followed in std::mem::take(&mut self.files) {
             self.keep(followed);
         }
-        // What was sealed may not be, after all.
+        // A file that counted as sealed may not be sealed after all.
         self.kept.values_mut().for_each(|kept| kept.is_sealed = false);
         self.known.clear();
     }
 
-    /// Keeps the descriptor of a file that is not read on now.
+    /// Keeps the descriptor of a file whose reading stops for now.
     fn keep(&mut self, followed: Followed) {
         let Followed { reading, live_path, .. } = followed;
         let Some(file) = reading.plain() else { return };
@@ -156,7 +155,7 @@ impl Follow {
         self.kept.insert(reading.key, Kept { file, path: reading.path, live_path, reached, is_sealed });
     }
 
-    /// What a file is.
+    /// The state of a file.
     fn state(&self, key: Key) -> State {
         if self.files.iter().any(|f| f.reading.key == key) {
             return State::Open;
@@ -164,7 +163,7 @@ impl Follow {
         self.known.get(&key).copied().unwrap_or(State::New)
     }
 
-    /// Notes what a file is that is not read, or not yet.
+    /// Records the state of a file that is not being read.
     fn set(&mut self, key: Key, state: State) {
         match state {
             State::New | State::Open => _ = self.known.remove(&key),
@@ -180,8 +179,8 @@ impl Follow {
         Moment { now: clock::now(), seal_after, is_final: self.store.is_final() }
     }
 
-    /// Adds those to what was found that have no name there any more, and lets go of what needs not be kept. `begun` are
-    /// live paths whose logs have lines.
+    /// Adds the kept files that no longer have a name to `found`, and drops those that need not be kept. `begun` holds
+    /// the live paths whose logs have lines.
     fn add_kept(&mut self, found: &mut HashMap<Key, Found>, begun: &HashSet<PathBuf>) {
         let mut all = std::mem::take(&mut self.kept);
         all.retain(|key, kept| {
@@ -211,19 +210,19 @@ impl Follow {
         self.kept = all;
     }
 
-    /// Whether a look is due before its time.
+    /// Whether a look is due before its regular time.
     pub fn names_changed(&self) -> bool {
         self.watch.names_changed()
     }
 
-    /// Looks at the directories: notes what moved, and returns what is new, for [`Follow::open`].
+    /// Looks at the directories: records moves, and returns the files that are due for [`Follow::open`].
     pub fn look(&mut self) -> Vec<Due> {
         self.looked = true;
         let mut found = self.find();
         self.say_unseen();
         self.say_cut(&found);
         self.known.retain(|key, _| found.contains_key(key));
-        // What is open is not noted again when it comes back.
+        // An open file is not recorded again when it reappears, so its entry is kept.
         let open: HashSet<Key> = self.files.iter().map(|f| f.reading.key).collect();
         self.progress.retain(|key| found.contains_key(key) || open.contains(key));
         self.unopened.retain(|path, _| found.values().any(|f| f.path == *path));
@@ -236,11 +235,11 @@ impl Follow {
                     followed.is_live = now.sight.is_live();
                     followed.live_path = now.live_path;
                 }
-                // Deleted, or moved where nobody looks: its descriptor still has it.
+                // Deleted, or moved out of the source's directories: the descriptor still reaches the file.
                 None => followed.is_live = false,
             }
         }
-        // A live file that was cut starts anew: its copy, if there is one, continues at the checkpoint.
+        // A live file that was cut is read from its start. Its copy, if there is one, continues at the checkpoint.
         self.files.retain(|f| !f.reading.was_cut());
         self.make_way(&found);
 
@@ -249,9 +248,10 @@ impl Follow {
             _ => None,
         };
         let mut new: Vec<Due> = found.into_values().filter_map(due).collect();
-        // Live files first, because of two with one content the live one is to be read; then rotated files in
-        // the order in which they were written; within one age the plain before the compressed copy. What could not
-        // be opened the last time does not hold up the others.
+        // Live files come first, because if two files have the same content, the live one must be read. Rotated files
+        // follow in the order in which they were written; of two of the same age, the plain copy comes before the
+        // compressed one. Files that could not be opened the last time come after the other files, so that they delay
+        // none.
         let failed = |due: &Due| self.unopened.contains_key(&due.found.path);
         new.sort_by_cached_key(|due| {
             let Found { path, sight, .. } = &due.found;
@@ -264,7 +264,7 @@ impl Follow {
         new
     }
 
-    /// What is to be done with a file that is not read.
+    /// What to do with a file that is not being read.
     fn ask(&self, found: &Found) -> Action {
         let state = self.known.get(&found.key).copied().unwrap_or(State::New);
         let reader = match state {
@@ -274,7 +274,7 @@ impl Follow {
         step(state, Observation::Seen(found.sight, reader), &self.moment()).1
     }
 
-    /// How the file with this key of `log_files` is read.
+    /// The reader's position in the file with this key of `log_files`.
     fn reader(&self, file_id: i32) -> Reader {
         let index = self.files.iter().position(|f| f.reading.file_id() == file_id);
         index.map_or(Reader::None, |index| self.reader_at(index))
@@ -284,7 +284,7 @@ impl Follow {
         Reader::of(self.ahead(index), self.files[index].reading.has_unread(), &self.moment())
     }
 
-    /// What stands ahead of the reader of a file.
+    /// What the reader of a file meets next.
     fn ahead(&self, index: usize) -> Ahead {
         let Followed { reading, live_path, is_live, .. } = &self.files[index];
         if !reading.is_at_end() {
@@ -307,13 +307,13 @@ impl Follow {
         Ahead::PlainEnd(Sight { stamp, location })
     }
 
-    /// What is to be done with a file that is read.
+    /// What to do with a file that is being read.
     pub fn next(&self, index: usize) -> Action {
         step(State::Open, Observation::Turn(self.ahead(index)), &self.moment()).1
     }
 
-    /// Closes a rotated file that is read to its end where a copy of it has more: one of both is read at a time, and
-    /// without a live log a rotated file is not finished.
+    /// Closes a rotated file that was read to its end if a copy of it has more. Only one of the two is read at a time,
+    /// and a rotated file is not finished while its live log is missing.
     fn make_way(&mut self, found: &HashMap<Key, Found>) {
         for found in found.values() {
             let Action::MakeWay(of) = self.ask(found) else { continue };
@@ -323,8 +323,8 @@ impl Follow {
         }
     }
 
-    /// Closes rotated files that are read to their end, as far as places are wanted; they are opened again to
-    /// be sealed. Returns how many places there are.
+    /// Closes rotated files that were read to their end, until `wanted` places are free; they are opened again to be
+    /// sealed. Returns the number of free places.
     fn make_room(&mut self, wanted: usize) -> usize {
         let open = self.files.iter().filter(|f| !f.is_live).count();
         let mut room = ROTATED_OPEN_MAX.saturating_sub(open);
@@ -340,12 +340,12 @@ impl Follow {
         room
     }
 
-    /// Opens what [`Follow::look`] found; live files first. The database's answers must cover every batch that
-    /// was filled. `false`: not all of it, because of the time that it took, or because one has to wait for
-    /// another; look again at once.
+    /// Opens the files that [`Follow::look`] found, live files first. The database's answers must cover every batch
+    /// that was filled. Returns `false` if some files were not opened, because time ran out or because one file must
+    /// wait for another; then look again at once.
     ///
     /// # Errors
-    /// The database's answers no longer hold.
+    /// The database's answers are no longer valid.
     pub fn open(&mut self, new: Vec<Due>) -> Result<bool, Interrupted> {
         let start = Instant::now();
         let mut all = true;
@@ -360,8 +360,8 @@ impl Follow {
         Ok(all)
     }
 
-    /// Whether a live log is read by ids without an end because of what other files of it may have to hand over, and they
-    /// have nothing, or nothing any more. Only where all files that were found are known.
+    /// Whether a live log is checked by id to its end only because other files of the log might hold unread lines,
+    /// although none of them does any more. True only if all files that were found are known.
     pub fn asks_on_in_vain(&self) -> bool {
         self.files.iter().any(|f| self.is_asked_on_in_vain(f))
     }
@@ -373,11 +373,11 @@ impl Follow {
         file.ids_until == Micros::MAX && !need_ids_to_the_end(is_live, by_ids, others_unread)
     }
 
-    /// Lets such logs be read by ids only until they are past what is loaded. The database's answer must cover every
-    /// batch that was filled.
+    /// Limits the check by id of such logs to lines that are not later than all loaded lines. The database's answers
+    /// must cover every batch that was filled.
     ///
     /// # Errors
-    /// The database's answers no longer hold.
+    /// The database's answers are no longer valid.
     pub fn ask_no_longer_than_loaded(&mut self) -> Result<(), Interrupted> {
         let loaded_until = self.store.loaded_until()?;
         for index in 0..self.files.len() {
@@ -388,36 +388,36 @@ impl Follow {
         Ok(())
     }
 
-    /// Whether files wait for their first look that could have it now.
+    /// Whether files wait for their first look, and there is room for one of them.
     pub fn has_more(&self) -> bool {
         self.is_more && self.files.iter().filter(|f| !f.is_live).count() < ROTATED_OPEN_MAX
     }
 
-    /// Tells those who watch that every file there is was looked at.
+    /// Reports to monitoring that every existing file was looked at.
     pub fn tell_all_known(&self) {
         if !self.is_more {
             self.progress.all_known();
         }
     }
 
-    /// Tells those who watch that nothing could be read that is not committed.
+    /// Reports to monitoring that there was nothing to read that is not committed.
     pub fn tell_idle(&mut self) {
         if std::mem::take(&mut self.looked) {
             self.progress.looked_in_vain();
         }
     }
 
-    /// Whether all that is known was read to its present end.
+    /// Whether all known files were read to their present end.
     pub fn is_at_end(&self) -> bool {
         !self.is_more && self.files.iter().all(|f| f.reading.is_at_end())
     }
 
-    /// The time up to which all is committed, to be set by whoever commits it.
+    /// The time up to which everything is committed. The code that commits sets it.
     pub fn caught_up(&self) -> &Arc<AtomicI64> {
         self.progress.caught_up()
     }
 
-    /// All files of the source that are there, by inode.
+    /// All existing files of the source, by inode.
     fn find(&mut self) -> HashMap<Key, Found> {
         let live = self.place.logs.look();
         let Files { files, problems } = live.files(self.place.source, &|| self.hand.beat.moves());
@@ -438,7 +438,7 @@ impl Follow {
         found
     }
 
-    /// Says once which logs are not there from the start; that one is away for a moment is how rotation goes.
+    /// Logs once which logs do not exist at the start. A log that is absent for a moment is normal during rotation.
     fn say_unseen(&mut self) {
         self.unseen.retain(|path| is_absent(path));
         if !std::mem::replace(&mut self.said_unseen, true) {
@@ -448,7 +448,7 @@ impl Follow {
         }
     }
 
-    /// Says of live logs that are shorter than they were: what is lost by that, nobody else knows.
+    /// Warns about live logs that are shorter than before: lines may be lost, and nothing else can detect that.
     fn say_cut(&mut self, found: &HashMap<Key, Found>) {
         let read: HashMap<Key, u64> = self
             .files
@@ -470,7 +470,7 @@ impl Follow {
         self.lengths = found.values().filter(|f| f.sight.is_live()).map(|f| (f.key, length(f))).collect();
     }
 
-    /// Says once what cannot be read, and once that it can be again.
+    /// Logs once what cannot be read, and once that it can be read again.
     fn complain(&mut self, problems: Vec<(PathBuf, String)>) {
         let problems: BTreeMap<PathBuf, String> = problems.into_iter().collect();
         for (path, problem) in &problems {
@@ -484,7 +484,7 @@ impl Follow {
         self.complained = problems;
     }
 
-    /// Opens a file. `false`: it has to wait for another; look again at once.
+    /// Opens a file. Returns `false` if the file must wait for another; then look again at once.
     fn open_one(&mut self, due: &Due) -> Result<bool, Interrupted> {
         let found = &due.found;
         let Some(opened) = self.open_file(found) else { return Ok(true) };
@@ -495,7 +495,7 @@ impl Follow {
         let is_deleted = file.metadata().is_ok_and(|now| now.nlink() == 0);
         let state = self.state(found.key);
         let is_wanted = !state.is_over() && !matches!(state, State::Broken(_));
-        // Nobody knows yet what it is, or it has lost its name since it was found.
+        // The file is not identified yet, or has lost its name since it was found.
         if is_done != Ok(true) || is_deleted && is_wanted {
             self.kept.entry(found.key).or_insert(Kept {
                 file: Arc::new(file),
@@ -508,7 +508,7 @@ impl Follow {
         is_done
     }
 
-    /// `None`: it cannot be opened now, or is another by now.
+    /// `None`: the file cannot be opened now, or another file has its name.
     fn open_file(&mut self, found: &Found) -> Option<Opened> {
         let opened = match self.kept.get(&found.key) {
             Some(kept) => {
@@ -521,7 +521,7 @@ impl Follow {
                 if self.unopened.remove(&found.path).is_some() {
                     tracing::info!(path = %found.path.display(), "can be read again");
                 }
-                // Or it was renamed between the look and the opening: the next look sees it as it is.
+                // If the file was renamed between the look and the opening, the next look sees it under its new name.
                 (opened.key() == found.key).then(|| opened.by(&self.hand))
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
@@ -534,7 +534,7 @@ impl Follow {
         }
     }
 
-    /// Holds a file against the checkpoints; it is not to be taken for any with these keys of `log_files`.
+    /// Compares a file with the checkpoints, except those with the keys of `log_files` in `others`.
     fn identify(&mut self, others: &[i32], opened: Opened, due: &Due) -> Result<Action, Interrupted> {
         let Due { found, terms } = due;
         let belongs =
@@ -549,7 +549,7 @@ impl Follow {
         let identified = match opened.identify(&belongs, choice, &self.store) {
             Ok(identified) => Some(identified?),
             Err(e) => {
-                // A compressed file that is being written ends early: look again when it has grown.
+                // A compressed file that is still being written ends early: look again when it has grown.
                 self.cannot_open(&found.path, &e);
                 None
             }
@@ -577,7 +577,7 @@ impl Follow {
         Ok(action)
     }
 
-    /// What a file was identified as, among those that are read; `None`: it cannot be read.
+    /// The file's identity among the files that are being read. An `identified` of `None` means that it cannot be read.
     fn identity(
         &self,
         identified: Option<Identified>,
@@ -606,8 +606,8 @@ impl Follow {
         (Identity::Readable, Some(reading))
     }
 
-    /// Reads a file from now on, by ids to its end: what another file of its log still has to hand over, of those, too, that
-    /// are opened after it, may stand in this one.
+    /// Starts to read a file, by ids to its end: this file may already contain lines that another file of its log has
+    /// yet to deliver, even one that is opened later.
     fn read(&mut self, reading: Reading, found: &Found) {
         let is_live = found.sight.is_live();
         let (path, offset) = (found.path.display(), reading.offset());
@@ -621,18 +621,18 @@ impl Follow {
         self.files.push(Followed { reading, live_path, is_live, ids_until: Micros::MAX });
     }
 
-    /// What is there and not loaded to its end, as of the last look.
+    /// The files that are not loaded to their end, as of the last look.
     pub fn owed(&mut self) -> Vec<PathBuf> {
         let found = self.find();
         let is_loaded = |found: &Found| self.state(found.key).is_loaded(found.sight.stamp);
         let owed: Vec<PathBuf> =
             found.into_values().filter(|found| !is_loaded(found)).map(|found| found.path).collect();
-        // What cannot be looked at may hold anything.
+        // A path that cannot be looked at may hold anything.
         let unseen = self.complained.keys().chain(self.unopened.keys()).cloned();
         owed.into_iter().chain(unseen).collect()
     }
 
-    /// Says once that a file cannot be opened.
+    /// Logs once that a file cannot be opened.
     fn cannot_open(&mut self, path: &Path, error: &std::io::Error) {
         let problem = error.to_string();
         if self.unopened.get(path) != Some(&problem) {
@@ -641,13 +641,13 @@ impl Follow {
         }
     }
 
-    /// Closes a file: one that is finished, or that cannot be read on, or is not complete yet. What is written to
-    /// it later is found by its size and age.
+    /// Closes a file that is finished, cannot be read further, or is not complete yet. Later writes to it are detected
+    /// by its size and age.
     pub fn close(&mut self, index: usize, error: Option<&std::io::Error>) {
         let file = self.files.remove(index);
         let reading = &file.reading;
         let read = match reading.metadata() {
-            // What was written since the last read is not forgotten with the file.
+            // What was written since the last read must not be forgotten when the file is closed.
             Some(Ok(now)) if now.len() == reading.read_offset() => Some(Stamp::of(&now)),
             _ => None,
         };

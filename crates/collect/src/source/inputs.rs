@@ -1,9 +1,8 @@
-//! What a replay is given to read: files, directories, patterns, lists of paths, standard input, and the logs in
-//! tar archives.
+//! The input of a replay: files, directories, patterns, lists of paths, standard input, and the logs in tar archives.
 //!
-//! Finds them and opens them, and knows no database. Invariants: everything that is named is there, or it is an
-//! error before anything is loaded; no file is there twice by its canonical path; what is spooled has no name on
-//! the disk, so that it is gone with the process, however that ends.
+//! This module finds and opens them, and does not use the database. Invariants: everything that is named exists, or
+//! there is an error before anything is loaded; no file occurs twice, by its canonical path; a spooled file has no name
+//! on disk, so it disappears with the process, however the process ends.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -23,40 +22,40 @@ use anyhow::{Context, bail};
 use super::reading::Opened;
 use super::tar;
 
-/// The longest list of paths that is read.
+/// The maximum length of a list of paths.
 const LIST_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-/// Bytes that are spooled at a time.
+/// The number of bytes that are spooled at a time.
 const SPOOL_BUFFER_BYTES: usize = 128 * 1024;
 
-/// Which files are read first, by the time they were last written.
+/// Which files are read first, by the time of their last write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Order {
-    /// The oldest.
+    /// The oldest files.
     Oldest,
-    /// The newest.
+    /// The newest files.
     Newest,
 }
 
 /// A log to load, or an archive of logs.
 #[derive(Debug)]
 pub struct Item {
-    /// Where it is; the name of what has no path.
+    /// The path; for an item without a path, its name.
     pub path: PathBuf,
-    /// What it is called where that is not its path. Such a one is complete: nobody writes to it any more.
+    /// The name, if that is not the path. An item with a name is complete: nobody writes to it any more.
     pub name: Option<String>,
     /// Bytes on disk.
     pub size: u64,
-    /// When it was last written.
+    /// The time of the last write.
     pub modified: Micros,
-    /// Where it was spooled to.
+    /// The temporary file that contains it, if it was spooled.
     spool: Option<File>,
 }
 
 impl Item {
     fn of(path: &Path) -> anyhow::Result<Item> {
         let metadata = std::fs::metadata(path).with_context(|| format!("look at {}", path.display()))?;
-        // under its own name, wherever it was started
+        // The absolute path, independent of the working directory.
         let path = std::fs::canonicalize(path).with_context(|| format!("look at {}", path.display()))?;
         Ok(Item {
             path,
@@ -67,10 +66,10 @@ impl Item {
         })
     }
 
-    /// What was fetched into a temporary file, under the name that it has elsewhere.
+    /// An item that was fetched into a temporary file, with the name that it has at its origin.
     ///
     /// # Errors
-    /// The file cannot be looked at.
+    /// The file's metadata cannot be read.
     pub fn spooled(name: String, spool: File) -> io::Result<Item> {
         let metadata = spool.metadata()?;
         let modified = Stamp::of(&metadata).modified;
@@ -83,15 +82,15 @@ impl Item {
         })
     }
 
-    /// What it is called.
+    /// The name to display.
     pub fn shown(&self) -> String {
         self.name.clone().unwrap_or_else(|| self.path.display().to_string())
     }
 
-    /// Opens it. `progress` says how many bytes were taken from the disk, where it is read as a stream.
+    /// Opens the item. `progress` counts the bytes read from disk while the item is read as a stream.
     ///
     /// # Errors
-    /// It cannot be opened, or is packed by something that is not read.
+    /// The item cannot be opened, or is compressed in an unsupported format.
     pub fn open(&self, progress: Arc<AtomicU64>) -> io::Result<Opened> {
         match &self.spool {
             Some(file) => Opened::of(&self.path, file.try_clone()?, progress),
@@ -99,10 +98,10 @@ impl Item {
         }
     }
 
-    /// The logs in it, if it is a tar archive, packed or not. What it is, its bytes say and not its name.
+    /// The logs in the item, if it is a tar archive, compressed or not. Its bytes decide that, not its name.
     ///
     /// # Errors
-    /// Its beginning cannot be read.
+    /// The beginning cannot be read.
     pub fn archive<'a>(&self, stops: &'a dyn Fn() -> bool) -> io::Result<Option<Members<'a>>> {
         let from_disk = Arc::new(AtomicU64::new(0));
         let mut stream = self.open(Arc::clone(&from_disk))?.stream()?;
@@ -117,15 +116,15 @@ impl Item {
     }
 }
 
-/// Bytes on disk of all that is to be read.
+/// The total number of bytes on disk.
 pub fn total_bytes(items: &[Item]) -> u64 {
     items.iter().map(|item| item.size).sum()
 }
 
-/// The files that are named by paths and by a list of paths, in their order.
+/// The files that are named by paths and by a list of paths, in the requested order.
 ///
 /// # Errors
-/// Something of that is not there, or cannot be read.
+/// One of the files does not exist, or cannot be read.
 pub fn items(paths: &[String], files_from: Option<&Path>, order: Order) -> anyhow::Result<Vec<Item>> {
     let standard_inputs =
         paths.iter().map(Path::new).chain(files_from).filter(|p| p.as_os_str() == "-").count();
@@ -154,7 +153,7 @@ pub fn items(paths: &[String], files_from: Option<&Path>, order: Order) -> anyho
     Ok(items)
 }
 
-/// What was found so far.
+/// The items found so far.
 #[derive(Default)]
 struct Found {
     items: Vec<Item>,
@@ -162,8 +161,8 @@ struct Found {
 }
 
 impl Found {
-    /// A file, or all files in and below a directory, hidden ones too: a log that is left out silently is worse
-    /// than a file too many, whose lines are counted as rejects.
+    /// Adds a file, or all files in and below a directory, including hidden ones: silently omitting a log is worse than
+    /// reading a file too many, whose lines are counted as rejects.
     fn add(&mut self, path: &Path) -> anyhow::Result<()> {
         let metadata = std::fs::metadata(path).with_context(|| format!("look at {}", path.display()))?;
         if metadata.is_file() {
@@ -178,7 +177,7 @@ impl Found {
         }
         for entry in std::fs::read_dir(path).with_context(|| format!("list {}", path.display()))? {
             let entry = entry.with_context(|| format!("list {}", path.display()))?;
-            // Links within a directory are passed over: they may lead in a circle.
+            // Links within a directory are skipped: they may form a cycle.
             let kind = entry.file_type().with_context(|| format!("look at {}", entry.path().display()))?;
             if kind.is_dir() || kind.is_file() {
                 self.add(&entry.path())?;
@@ -188,7 +187,7 @@ impl Found {
     }
 }
 
-/// A path, or what a pattern matches where there is nothing of that name.
+/// Adds a path, or the matches of a pattern if nothing has that name.
 fn named(path: &str, found: &mut Found) -> anyhow::Result<()> {
     let literal = Path::new(path);
     if std::fs::metadata(literal).is_ok() || !path.contains(['*', '?', '[']) {
@@ -205,7 +204,7 @@ fn named(path: &str, found: &mut Found) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The paths of a list, as `ls` or `find`, or `find -print0`, write it.
+/// Adds the paths of a list in the format of `ls`, `find` or `find -print0`.
 fn listed(list: &Path, found: &mut Found) -> anyhow::Result<()> {
     let name = if list.as_os_str() == "-" { "standard input".into() } else { list.to_string_lossy() };
     let mut bytes = Vec::new();
@@ -229,8 +228,8 @@ fn listed(list: &Path, found: &mut Found) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The paths in a list and their lines, from 1 on. With a NUL in it, it has NULs at the ends of its paths, and
-/// paths may be anything.
+/// The paths in a list and their line numbers, starting at 1. If the list contains a NUL, NULs end its paths, and a
+/// path may contain any other byte.
 fn entries(list: &[u8]) -> Vec<(usize, &[u8])> {
     let (end, spare): (u8, &[u8]) = if list.contains(&0) { (0, b"") } else { (b'\n', b"\r") };
     let paths = list.split(|&byte| byte == end).map(|path| path.strip_suffix(spare).unwrap_or(path));
@@ -250,13 +249,13 @@ enum SpoolError {
     Write(String),
 }
 
-/// Where temporary files go: `TMPDIR`, else `/var/tmp`, because they may be larger than memory.
+/// The directory for temporary files: `TMPDIR`, else `/var/tmp`, because they may be larger than memory.
 pub fn temporary_directory() -> PathBuf {
     std::env::var_os("TMPDIR").map_or_else(|| PathBuf::from("/var/tmp"), PathBuf::from)
 }
 
-/// Puts a stream into a temporary file, because after an error of the database it is read again, and its beginning
-/// is looked at first.
+/// Copies a stream into a temporary file, because it is read again after a database error, and its beginning is
+/// inspected first.
 fn spool(from: &mut impl Read) -> Result<File, SpoolError> {
     let directory = temporary_directory();
     let unwritten = |error: io::Error| {
@@ -274,7 +273,7 @@ fn spool(from: &mut impl Read) -> Result<File, SpoolError> {
     }
 }
 
-/// A stream that ends with an error when it is time to stop: what a few bytes unpack to may take hours to read.
+/// A stream that ends with an error when it is time to stop: a few bytes may unpack to hours of reading.
 struct Stoppable<'a> {
     stream: Box<dyn Read + Send>,
     stops: &'a dyn Fn() -> bool,
@@ -292,7 +291,7 @@ impl Read for Stoppable<'_> {
 /// The logs in an archive.
 pub struct Members<'a> {
     archive: tar::Archive<Stoppable<'a>>,
-    /// What the archive is called.
+    /// The name of the archive.
     pub name: String,
     from_disk: Arc<AtomicU64>,
 }
@@ -301,15 +300,15 @@ pub struct Members<'a> {
 pub struct Member {
     /// `ARCHIVE:MEMBER`.
     pub name: String,
-    /// Itself, or why it cannot be read.
+    /// The log, or the reason why it cannot be read.
     pub item: Result<Item, String>,
 }
 
 impl Members<'_> {
-    /// The next one, spooled. One at a time: drop the last one before.
+    /// The next log, spooled. Drop the previous log first, so that only one is spooled at a time.
     ///
     /// # Errors
-    /// The archive cannot be read on.
+    /// The rest of the archive cannot be read.
     pub fn advance(&mut self) -> io::Result<Option<Member>> {
         let Some(member) = self.archive.advance()? else { return Ok(None) };
         let name = format!("{}:{}", self.name, member.name);
@@ -327,52 +326,52 @@ impl Members<'_> {
         Ok(Some(Member { name, item }))
     }
 
-    /// Bytes of the archive that were taken from the disk.
+    /// The number of bytes of the archive that were read from disk.
     pub fn bytes_read(&self) -> u64 {
         self.from_disk.load(Ordering::Relaxed)
     }
 }
 
-/// A spooled member, unless it is an archive again.
+/// A spooled member, unless it is itself an archive.
 fn log(name: String, spool: File) -> Result<Item, String> {
     let item = Item::spooled(name, spool).map_err(|error| error.to_string())?;
-    // Where its beginning cannot be read, loading it meets the error again.
+    // If the beginning cannot be read, loading the log meets the error again.
     match item.archive(&|| false) {
         Ok(Some(_)) => Err("an archive in an archive: unpack the outer one first".to_owned()),
         Ok(None) | Err(_) => Ok(item),
     }
 }
 
-/// Gives a temporary file the age of the member that is in it, as far as that can be.
+/// Gives a temporary file the age of the member that it contains, if possible.
 fn dated(spool: &File, modified: u64) {
     let at = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(modified));
     if let Some(at) = at.filter(|at| clock::micros(*at) < clock::now()) {
-        // only a hint, by which a packed member is known again without being unpacked
+        // This is only a hint, by which a compressed member is recognized again without being unpacked.
         let _ = spool.set_modified(at);
     }
 }
 
-/// How far a file is read, for a bar over the bytes on disk. What is read of a member stands for its part of the
-/// archive.
+/// How far a file is read, for a progress bar over the bytes on disk. What is read of a member counts as a share of the
+/// member's part of the archive.
 #[derive(Debug, Default)]
 pub struct Progress {
     told: u64,
-    /// Bytes on disk from which, to which, and what is read between them.
+    /// The start and the end on disk, and the number of bytes that are read between them.
     part: Option<(u64, u64, u64)>,
 }
 
 impl Progress {
-    /// What is read from now on are `of` bytes that stand for the bytes on disk between `from` and `to`.
+    /// From now on, `of` bytes are read that stand for the bytes on disk between `from` and `to`.
     pub fn part(&mut self, from: u64, to: u64, of: u64) {
         self.part = Some((from, to, of));
     }
 
-    /// What is read from now on are the bytes on disk.
+    /// From now on, the bytes on disk are read.
     pub fn whole(&mut self) {
         self.part = None;
     }
 
-    /// Reading is at `now`; how much farther on disk that is than ever before.
+    /// Reading is at `now`. Returns how much farther on disk that is than the farthest position so far.
     pub fn reach(&mut self, now: u64) -> u64 {
         let at = match self.part {
             None => now,

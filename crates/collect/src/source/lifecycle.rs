@@ -1,9 +1,9 @@
-//! What becomes of a followed file: every decision, without I/O.
+//! The lifecycle of a followed file: all decisions, without I/O.
 //!
-//! A source's reader looks at its directories, holds files against the checkpoints, and reads. What it meets on the way is
-//! an [`Observation`]; [`step`] says what the file is after that, and what is to be done with it. A file is [`State::New`]
-//! (again) if nothing is known of it: it was never seen, it was gone, it was cut below what was read of it, or what the
-//! database said no longer holds.
+//! A source's reader looks at its directories, compares files with the checkpoints, and reads. Each event is an
+//! [`Observation`]; [`step`] returns the file's next state, and the action to take. A file is [`State::New`] (again) if
+//! nothing is known about it: it was never seen, it was gone, it was cut below what was read of it, or the database's
+//! answers are no longer valid.
 //!
 //! | state     | a look sees it                          | it is identified as                  | its reader                    |
 //! |-----------|-----------------------------------------|--------------------------------------|-------------------------------|
@@ -11,7 +11,7 @@
 //! | `Resting` | identify, if touched, or complete now   | as below                             | –                             |
 //! | `Broken`  | identify, if touched                    | as below                             | –                             |
 //! | `Short`   | identify, if it has waited, or grew     | as below; or one of its own          | –                             |
-//! | `Copy`    | identify, if nobody reads its original, that ends, or it is held up | as below | –                        |
+//! | `Copy`    | identify, if its original is not read or ends, or the copy is held up | as below | –                     |
 //! | `Open`    | read on                                 | –                                    | reads on, seals, closes       |
 //! | `Sealed`  | identify, if touched                    | as below                             | –                             |
 //! | `Done`    | identify, if touched                    | as below                             | –                             |
@@ -21,9 +21,9 @@
 //! | cannot be read                                            | `Broken`                                               |
 //! | has no whole line                                         | `Resting`; packed: `Done`                              |
 //! | is loaded to its end and sealed                           | `Done`                                                 |
-//! | has less than is loaded of the file that it begins like   | `Short`                                                |
-//! | may be the same as a new one that is read                 | `New`, until that has its checkpoint                   |
-//! | is a file that is read already                            | `Copy`; held up: identified again, as another file     |
+//! | is shorter than what is loaded of a file it begins like   | `Short`                                                |
+//! | may be the same as a new file that is being read          | `New`, until the other file has its checkpoint         |
+//! | is a file that is already being read                      | `Copy`; held up: identified again, as another file     |
 //! | is anything else                                          | `Open`                                                 |
 
 use alt_line::checkpoint::Head;
@@ -33,53 +33,53 @@ use alt_store::files::Stamp;
 #[cfg(test)]
 mod model;
 
-/// A deleted file is done with once nobody wrote to it for so long, whether a log follows it or not: its descriptor holds
-/// its room on the disk.
+/// A deleted file is finished when nobody has written to it for this long, whether a log follows it or not: its
+/// descriptor keeps its disk space in use.
 const DELETED_STILL: Micros = 24 * 3600 * 1_000_000;
 
-/// What a file is.
+/// The state of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Nothing is known of it.
+    /// Nothing is known about the file.
     New,
-    /// Nothing is to be done until it is touched: it has no line yet, or was read to its end; or until it is complete,
-    /// where it was not when that was seen.
+    /// Nothing is to be done until the file is touched: it has no line yet, or was read to its end. If it was not
+    /// complete then, it is also due when it becomes complete.
     Resting {
-        /// As it was.
+        /// The stamp at that time.
         stamp: Stamp,
-        /// It was complete.
+        /// The file was complete.
         is_complete: bool,
     },
-    /// It cannot be read from some place on, until it is touched. What is missing of it goes on to be missing.
+    /// The file cannot be read from some position on, until it is touched. The rest stays missing.
     Broken(Stamp),
-    /// It has less than is loaded of the file `of`, which it begins like: a copy under way, or a cut file.
+    /// The file begins like the file `of`, of which more is loaded: an unfinished copy, or a file that was cut.
     Short {
-        /// As it was.
+        /// The stamp at that time.
         stamp: Stamp,
         /// Key of `log_files`.
         of: i32,
-        /// Since when it is so.
+        /// The start of this state.
         since: Micros,
     },
-    /// It begins like the file `of`, which is being read.
+    /// The file begins like the file `of`, which is being read.
     Copy {
-        /// As it was.
+        /// The stamp at that time.
         stamp: Stamp,
         /// Key of `log_files`.
         of: i32,
-        /// It had more than was read of that.
+        /// The copy had more than was read of the file `of`.
         has_more: bool,
     },
-    /// It is being read.
+    /// The file is being read.
     Open,
-    /// It was read to its end, and its seal is on its way.
+    /// The file was read to its end, and its seal is on its way to the database.
     Sealed(Stamp),
-    /// It is loaded and sealed, as long as it stays as it is.
+    /// The file is loaded and sealed, as long as it does not change.
     Done(Stamp),
 }
 
 impl State {
-    /// The file with all of which there is nothing to do, as it was; `None` while something is missing of it.
+    /// The stamp of a file with which nothing is left to do; `None`: some of it is missing.
     pub fn settled(&self) -> Option<Stamp> {
         match *self {
             State::Done(stamp) | State::Resting { stamp, .. } | State::Short { stamp, .. } => Some(stamp),
@@ -87,25 +87,26 @@ impl State {
         }
     }
 
-    /// Whether the database has all that there ever will be of it, if it stays as it is: its descriptor can go.
+    /// Whether the database has everything that the file will ever contain, if it does not change: its descriptor can
+    /// be closed.
     pub fn is_over(&self) -> bool {
         matches!(self, State::Done(_) | State::Resting { is_complete: true, .. })
     }
 
-    /// Whether all that it holds is loaded, or on its way, if it is as it was.
+    /// Whether everything in the file is loaded, or on its way, if its stamp is still the same.
     pub fn is_loaded(&self, now: Stamp) -> bool {
         now.size == 0 || matches!(*self, State::Done(stamp) | State::Sealed(stamp) if stamp == now)
     }
 }
 
-/// The time, and what goes by it.
+/// The current time, and the settings that depend on it.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     /// Now.
     pub now: Micros,
-    /// How long a rotated file must stand still before it is sealed.
+    /// How long a rotated file must be unchanged before it is sealed.
     pub seal_after: Micros,
-    /// No log is written to any more: what is there is all that there will be.
+    /// No log is written to any more: the existing data is complete.
     pub is_final: bool,
 }
 
@@ -114,13 +115,13 @@ impl Moment {
         self.now - since > than
     }
 
-    /// Whether what was so at `since` has been so for long enough.
+    /// Whether a state that began at `since` has lasted long enough.
     fn stood_still(&self, since: Micros) -> bool {
         self.is_older(since, self.seal_after)
     }
 
-    /// Whether a file where it is will not grow any more: it is not live, its successor has lines, and it stood still; or it
-    /// is deleted, and stood still for long.
+    /// Whether a file at this location will not grow any more: it is not live, its successor has lines, and it was
+    /// unchanged for `seal_after`; or it is deleted, and was unchanged for [`DELETED_STILL`].
     fn has_ended(&self, location: Location, modified: Micros) -> bool {
         let (has_successor, is_deleted) = match location {
             Location::Live => return false,
@@ -131,7 +132,7 @@ impl Moment {
     }
 }
 
-/// Where a file is, and whether there is a live log with lines that follows it.
+/// Where a file is, and whether a live log with lines follows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Location {
     /// At its live path.
@@ -141,14 +142,14 @@ pub enum Location {
         /// The live log has lines.
         has_successor: bool,
     },
-    /// It has no name any more.
+    /// The file has no name any more.
     Deleted {
         /// The live log has lines.
         has_successor: bool,
     },
 }
 
-/// A file as a look sees it.
+/// A file as seen by a look.
 #[derive(Debug, Clone, Copy)]
 pub struct Sight {
     /// Its size and age.
@@ -158,7 +159,7 @@ pub struct Sight {
 }
 
 impl Sight {
-    /// Whether it is at its live path.
+    /// Whether the file is at its live path.
     pub fn is_live(&self) -> bool {
         self.location == Location::Live
     }
@@ -168,23 +169,23 @@ impl Sight {
     }
 }
 
-/// How a file is being read that another begins like.
+/// The reader's position in a file that another file begins like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
-    /// It is not.
+    /// The file is not being read.
     None,
-    /// There is, or may be, more to be read of it.
+    /// There is, or may be, more to read.
     Reads,
-    /// It is live, and was read to its end.
+    /// The file is live, and was read to its end.
     AtLiveEnd,
-    /// It is rotated, was read to its end, and may get more.
+    /// The file is rotated, was read to its end, and may grow.
     AtRotatedEnd,
-    /// It is rotated, was read to its end, and is to be sealed.
+    /// The file is rotated, was read to its end, and is due to be sealed.
     AtLastEnd,
 }
 
 impl Reader {
-    /// Of what stands ahead of it, and whether bytes may have come since its last read.
+    /// The position that follows from what is ahead, and from whether bytes may have been added since the last read.
     pub fn of(ahead: Ahead, has_unread: bool, moment: &Moment) -> Reader {
         match ahead {
             Ahead::More => Reader::Reads,
@@ -196,124 +197,124 @@ impl Reader {
     }
 }
 
-/// How a file is held against the checkpoints.
+/// The terms of the comparison with the checkpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
-    /// It will not grow: a last line without a newline is a line.
+    /// The file will not grow: a last line without a newline counts as a line.
     pub is_complete: bool,
-    /// If it is shorter than its checkpoint, it is a file of its own, and read with ids.
+    /// If the file is shorter than its checkpoint, it is a file of its own, and its lines are checked by id.
     pub is_own_if_short: bool,
 }
 
-/// What a file was identified as.
+/// The result of identifying a file.
 #[derive(Debug, Clone, Copy)]
 pub enum Identity {
-    /// It cannot be read.
+    /// The file cannot be read.
     Unreadable,
-    /// It has no whole line.
+    /// The file has no whole line.
     TooShort {
-        /// It is packed, so that there is none to come.
+        /// The file is compressed, so no line will follow.
         is_packed: bool,
     },
-    /// All of it is loaded and sealed.
+    /// The whole file is loaded and sealed.
     Done,
-    /// It has less than is loaded of this file, which it begins like.
+    /// The file begins like this file, of which more is loaded.
     Shorter(i32),
-    /// It is new, and may be the same as another new one that is read.
+    /// The file is new, and may be the same as another new file that is being read.
     Unclear,
-    /// It is a file that is being read.
+    /// The file is one that is already being read.
     Copy {
         /// Key of `log_files`.
         of: i32,
-        /// How that is read.
+        /// The reader's position in that file.
         reader: Reader,
-        /// It has more than was read of that.
+        /// The copy has more than was read of that file.
         has_more: bool,
     },
     /// There is something to read, now or later.
     Readable,
 }
 
-/// Whether the lines of a file are held against ids to its end; else only until they are later than all that is loaded.
-/// `by_ids`: no checkpoint proves that they are new. `others_unread`: another file of the log has, or may have, lines that
-/// were not read, and they may be the same.
+/// Whether all lines of a file are checked by id to its end. Otherwise they are checked only until they are later than
+/// all loaded lines. `by_ids`: no checkpoint proves that the lines are new. `others_unread`: another file of the log
+/// has, or may have, unread lines that may be the same.
 pub fn need_ids_to_the_end(is_live: bool, by_ids: bool, others_unread: bool) -> bool {
     !is_live || !by_ids || others_unread
 }
 
-/// What the reader of a file meets after all that it has read of it.
+/// What a file's reader meets after everything that it has read.
 #[derive(Debug, Clone, Copy)]
 pub enum Ahead {
-    /// There may be more: its last read gave something.
+    /// There may be more: the last read returned something.
     More,
     /// The end of a plain file.
     PlainEnd(Sight),
-    /// The end of a packed file, as it was when it was opened.
+    /// The end of a compressed file, as it was when it was opened.
     PackedEnd {
-        /// When it was written.
+        /// The time of the last write.
         modified: Micros,
-        /// It ends within a line.
+        /// The file ends within a line.
         is_within_line: bool,
     },
 }
 
-/// Why a file is closed.
+/// The reason for closing a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closing {
-    /// It cannot be read on.
+    /// The file cannot be read further.
     Breaks,
-    /// Its seal is on its way.
+    /// The seal is on its way to the database.
     Sealed,
-    /// It was read as far as it goes, and others wait, or it is to be looked at anew.
+    /// The file was read as far as possible, and other files wait, or it must be identified again.
     Waits,
 }
 
-/// What is seen of a file, or happens to it.
+/// What is observed of a file, or happens to it.
 #[derive(Debug, Clone, Copy)]
 pub enum Observation {
-    /// A look found it; of a file that begins like another, with how that is read.
+    /// A look found the file; if the file begins like another, with the reader's position in the other file.
     Seen(Sight, Reader),
-    /// It could not be opened.
+    /// The file could not be opened.
     Unopened(Sight),
-    /// It was held against the checkpoints, on these terms.
+    /// The file was compared with the checkpoints, on these terms.
     Identified(Sight, Terms, Identity),
-    /// Its reader is to have a turn.
+    /// The file's reader is about to have a turn.
     Turn(Ahead),
-    /// It was closed.
+    /// The file was closed.
     Closed {
-        /// Why.
+        /// The reason.
         why: Closing,
-        /// As it was when it was opened.
+        /// The file's stamp when it was opened.
         opened: Stamp,
-        /// As it is, if all of that was read.
+        /// The file's current stamp, if all of it was read.
         read: Option<Stamp>,
     },
 }
 
-/// What is to be done with a file.
+/// The action to take with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     /// Nothing now.
     Leave,
-    /// Hold it against the checkpoints.
+    /// Compare the file with the checkpoints.
     Identify(Terms),
-    /// The same, but it is not the file with this key of `log_files`.
+    /// Compare it again, but not with the file with this key of `log_files`.
     IdentifyAsAnother(i32),
     /// Close the file with this key, and look again.
     MakeWay(i32),
-    /// Look again, as soon as what was read is committed.
+    /// Look again as soon as what was read is committed.
     LookAgain,
-    /// Open it: read on where it stands.
+    /// Open the file, and read from its position.
     Read,
     /// Read on, and leave a last line without a newline.
     ReadOn,
-    /// Read it to its end, and seal it.
+    /// Read the file to its end, and seal it.
     Seal,
-    /// Close it.
+    /// Close the file.
     Close,
 }
 
-/// What a file is after an observation, and what is to be done with it.
+/// The state of a file after an observation, and the action to take.
 pub fn step(state: State, observation: Observation, moment: &Moment) -> (State, Action) {
     match (state, observation) {
         (State::Open, Observation::Seen(..) | Observation::Unopened(_) | Observation::Identified(..)) => {
@@ -357,7 +358,7 @@ fn seen(state: State, sight: Sight, reader: Reader, moment: &Moment) -> Action {
             }
         },
         State::Short { stamp, since, .. } => {
-            // A log that is not a copy under way is not held up for another file: ids make it safe to read.
+            // A log that is not an unfinished copy does not wait for another file: ids make it safe to read.
             let has_waited = sight.is_settled(moment) && moment.stood_still(since);
             is_own_if_short |= has_waited;
             let may_be_more = sight.is_live() || reader == Reader::None;
@@ -367,8 +368,8 @@ fn seen(state: State, sight: Sight, reader: Reader, moment: &Moment) -> Action {
     if is_due { Action::Identify(Terms { is_complete, is_own_if_short }) } else { Action::Leave }
 }
 
-/// Whether a file that begins like a live one, and has more than that, has waited for long enough: it stands still, and
-/// the live one was read to its end. So it is another one, and ids make it safe to read.
+/// Whether a file that begins like a live file, and has more, has waited long enough: it is unchanged, and the live
+/// file was read to its end. It is therefore another file, and ids make it safe to read.
 fn is_held_up(sight: Sight, reader: Reader, moment: &Moment) -> bool {
     reader == Reader::AtLiveEnd && moment.stood_still(sight.stamp.modified)
 }
@@ -410,7 +411,7 @@ fn turn(ahead: Ahead, moment: &Moment) -> Action {
             true => Action::Seal,
             false => Action::ReadOn,
         },
-        // One that ends within a line may still be written to, at the end of a member.
+        // A file that ends within a line, at the end of a compressed member, may still be written to.
         Ahead::PackedEnd { modified, is_within_line } if is_within_line && !moment.stood_still(modified) => {
             Action::Close
         }
@@ -426,28 +427,29 @@ fn closed(why: Closing, opened: Stamp, read: Stamp) -> State {
     }
 }
 
-/// Whether two new files may be one, so that the second has to wait until the first has its checkpoint: they begin alike;
-/// or they are of one log, and one of them has no id by which it could be told.
+/// Whether two new files may be the same file, so that the second must wait until the first has its checkpoint: they
+/// have the same beginning; or they belong to the same log, and at least one of them has no id that distinguishes it.
 pub fn may_be_one(one: &Head, other: &Head, is_one_log: bool) -> bool {
     one.proof == other.proof || is_one_log && !(one.has_id && other.has_id)
 }
 
-/// A file that is not read, whose descriptor is kept because it may have no name any more.
+/// A file that is not being read, but whose descriptor is kept because the file may have no name any more.
 #[derive(Debug, Clone, Copy)]
 pub struct Held {
-    /// What it is.
+    /// The file's state.
     pub state: State,
-    /// It has a name in a directory of the source.
+    /// The file has a name in a directory of the source.
     pub has_name: bool,
-    /// All that was read of it is committed, and all of it was read.
+    /// The whole file was read, and is committed.
     pub is_committed: bool,
-    /// Its seal was on its way, and has not come to nothing since.
+    /// The seal was on its way to the database, and has not failed since.
     pub is_sealed: bool,
 }
 
 impl Held {
-    /// Whether its descriptor is kept on: the file that is read has one of its own, and what is committed to its end can go
-    /// when it is sealed, or has a name and was looked at since everything was forgotten.
+    /// Whether the descriptor is kept. A file that is being read has a descriptor of its own. The descriptor of a file
+    /// that is committed to its end can be closed if the file is sealed, or if it has a name and was looked at since
+    /// everything was forgotten.
     pub fn is_kept(&self) -> bool {
         let is_known = self.has_name && self.state != State::New;
         self.state != State::Open && !(self.is_committed && (is_known || self.is_sealed))
@@ -466,7 +468,7 @@ mod tests {
     const ROTATED: Location = Location::Rotated { has_successor: true };
     const LAST: Location = Location::Rotated { has_successor: false };
 
-    /// A file of some bytes that was written so many hours ago.
+    /// A stamp with this size and with a last write this many hours ago.
     fn stamp(size: i64, hours: Micros) -> Stamp {
         Stamp { size, modified: NOW.now - hours * HOUR }
     }

@@ -1,15 +1,15 @@
-//! Which files are live logs, and which files belong to one. This is decided here, and by all sources together.
+//! Which files are live logs, and which files belong to a log. This module decides it, for all sources together.
 //!
 //! | a file                                                                        | is                            |
 //! |-------------------------------------------------------------------------------|-------------------------------|
 //! | is named by a path of a source                                                | live, whatever its name       |
 //! | is matched by a pattern, and no sibling of another log that the source names  | live                          |
-//! | is a sibling, by name and directory, of a live log, and is not live itself    | that log's                    |
-//! | is a sibling of several live logs                                             | that of the longest name      |
-//! | anything else                                                                 | nobody's                      |
+//! | is a sibling, by name and directory, of a live log, and is not live itself    | a file of that log            |
+//! | is a sibling of several live logs                                             | of the longest-named of them  |
+//! | anything else                                                                 | not followed                  |
 //!
-//! A live log has one source: the one that names its path, else the first that has a pattern for it. A path is taken
-//! as it is written as far as it exists; the rest of it is a pattern if it has `*`, `?` or `[`.
+//! A live log has one source: the source that names its path, else the first that has a matching pattern. The part of a
+//! path that exists is taken literally; the rest is a pattern if it contains `*`, `?` or `[`.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -25,65 +25,65 @@ use alt_store::files::Stamp;
 
 use super::siblings::{Key, is_sibling, key};
 
-/// The characters by which a path is known for a pattern.
+/// The characters that make a path a pattern.
 const MAGIC: [char; 3] = ['*', '?', '['];
 
-/// The logs that a configuration names, of all its sources.
+/// The logs of all sources of a configuration.
 #[derive(Debug, Clone)]
 pub struct Logs {
     sources: Arc<[Named]>,
 }
 
-/// What one source names.
+/// The paths and directories of one source.
 #[derive(Debug)]
 struct Named {
     paths: Vec<String>,
-    /// More directories that rotated files are moved to.
+    /// Additional directories that rotated files are moved to.
     rotated: Vec<PathBuf>,
 }
 
-/// Where the logs of a source are, and when one of them counts as finished.
+/// Where the logs of a source are, and when a log counts as finished.
 #[derive(Debug, Clone)]
 pub struct Place {
     /// The logs of all sources.
     pub logs: Logs,
-    /// Which of the sources it is.
+    /// The index of the source.
     pub source: usize,
     /// How long a rotated file must stand still before it is sealed.
     pub seal_after: Duration,
 }
 
 impl Place {
-    /// The files of the source that are there now.
+    /// The existing files of the source.
     pub fn files(&self) -> Files {
         self.logs.look().files(self.source, &|| {})
     }
 
-    /// What the source names.
+    /// The paths that the source names.
     pub fn paths(&self) -> &[String] {
         &self.logs.sources[self.source].paths
     }
 }
 
-/// The live logs as they were at one look.
+/// The live logs at the time of one look.
 #[derive(Debug)]
 pub struct Live {
     logs: Vec<Log>,
-    /// What of a source's patterns could not be looked at.
+    /// Errors of a source's patterns: source, path and error.
     failed: Vec<(usize, PathBuf, io::Error)>,
 }
 
-/// A live log; it may not be there at the moment.
+/// A live log; it may not exist now.
 #[derive(Debug)]
 struct Log {
     path: PathBuf,
     source: usize,
     seen: io::Result<Metadata>,
-    /// Where its siblings are looked for, the nearest first.
+    /// The directories that may contain siblings, the nearest first.
     homes: Vec<Home>,
 }
 
-/// A directory, and how the log is called whose siblings are there.
+/// A directory, and the name there of the log whose siblings it may contain.
 #[derive(Debug, PartialEq, Eq)]
 struct Home {
     directory: PathBuf,
@@ -95,11 +95,11 @@ struct Home {
 pub struct LogFile {
     /// Device and inode.
     pub key: Key,
-    /// Where it is.
+    /// The path.
     pub path: PathBuf,
-    /// The live path that it is, or is a sibling of.
+    /// The live path of the file itself, or of the log that it is a sibling of.
     pub live_path: PathBuf,
-    /// Whether it stands at its live path.
+    /// Whether the file is at its live path.
     pub is_live: bool,
     /// Its size and age.
     pub stamp: Stamp,
@@ -108,19 +108,19 @@ pub struct LogFile {
 /// The files of a source.
 #[derive(Debug, Default)]
 pub struct Files {
-    /// Those that are there: live ones first.
+    /// The existing files, live files first.
     pub files: Vec<LogFile>,
-    /// What cannot be looked at, and why.
+    /// Paths that cannot be looked at, and the reasons.
     pub problems: Vec<(PathBuf, String)>,
 }
 
 impl Logs {
-    /// Of a configuration.
+    /// The logs of a configuration.
     pub fn of(config: &Config) -> Logs {
         Logs::named(config.sources.iter().map(|source| (&source.paths[..], &source.rotated[..])))
     }
 
-    /// Of sources: their paths, and the directories that their logs are moved to.
+    /// The logs of sources: their paths, and the directories that rotated files are moved to.
     pub fn named<'a>(sources: impl Iterator<Item = (&'a [String], &'a [String])>) -> Logs {
         let named = |(paths, rotated): (&[String], &[String])| Named {
             paths: paths.to_vec(),
@@ -129,7 +129,7 @@ impl Logs {
         Logs { sources: sources.map(named).collect() }
     }
 
-    /// Looks which logs are live now.
+    /// Determines which logs are live now.
     pub fn look(&self) -> Live {
         let (mut paths, mut failed) = (Vec::new(), Vec::new());
         for (source, named) in self.sources.iter().enumerate() {
@@ -149,7 +149,7 @@ impl Logs {
                     }
                 }
             }
-            // A pattern such as `*.log*` matches rotated files, too.
+            // A pattern such as `*.log*` also matches rotated files.
             let is_live =
                 |log: &&Candidate| log.is_path || !candidates.iter().any(|other| other.has(log, named));
             paths.extend(candidates.iter().filter(is_live).cloned());
@@ -159,8 +159,8 @@ impl Logs {
         Live { logs, failed }
     }
 
-    /// The source of a live log, whether that is there or not: the one that names the path, else the first that has a
-    /// pattern for it.
+    /// The source of a live log, whether the log exists or not: the source that names the path, else the first that has
+    /// a matching pattern.
     pub fn source_of(&self, path: &Path) -> Option<usize> {
         let position = |is_it: &dyn Fn(&String) -> bool| {
             self.sources.iter().position(|source| source.paths.iter().any(is_it))
@@ -168,13 +168,13 @@ impl Logs {
         position(&|named| Path::new(named) == path).or_else(|| position(&|named| matches(named, path)))
     }
 
-    /// Whether a pattern of any source matches a path, be it live or not.
+    /// Whether a pattern of any source matches a path, whether the path is live or not.
     pub fn has_pattern_for(&self, path: &Path) -> bool {
         self.sources.iter().flat_map(|source| &source.paths).any(|named| matches(named, path))
     }
 
-    /// The files that are siblings of a log by their names and directories, whoever's they are. For those who look for
-    /// a file that they know by its bytes.
+    /// The files that are siblings of a log by name and directory, whichever log they belong to. For callers that
+    /// search for a file that they can recognize by its bytes.
     pub fn files_like(&self, live: &Path) -> Vec<PathBuf> {
         let rotated: Vec<PathBuf> =
             self.sources.iter().flat_map(|source| source.rotated.iter().cloned()).collect();
@@ -190,7 +190,7 @@ impl Logs {
 }
 
 impl Live {
-    /// The live paths of all sources; not all need to be there.
+    /// The live paths of all sources; they need not exist.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.logs.iter().map(|log| log.path.as_path())
     }
@@ -200,12 +200,12 @@ impl Live {
         self.logs.iter().filter(move |log| log.source == source).map(|log| log.path.as_path())
     }
 
-    /// Whether an open file is a live log, by whatever name it was opened.
+    /// Whether an open file is a live log, under whatever name it was opened.
     pub fn is_live(&self, file: Key) -> bool {
         self.logs.iter().any(|log| log.key() == Some(file))
     }
 
-    /// The directories in which files of a source may be.
+    /// The directories that may contain files of a source.
     pub fn directories(&self, source: usize) -> Vec<&Path> {
         let mut directories: Vec<&Path> = Vec::new();
         for home in self.logs.iter().filter(|log| log.source == source).flat_map(|log| &log.homes) {
@@ -216,9 +216,9 @@ impl Live {
         directories
     }
 
-    /// The files of a source that are there. `each` is called for each of them, because looking at many takes its time.
-    /// Directories that are not there have none; links in a directory are passed over, because what they point to is found
-    /// where it is.
+    /// The existing files of a source. `each` is called for each file, because looking at many files takes time.
+    /// Directories that do not exist contain no files. Links in a directory are skipped, because their targets are
+    /// found at their own paths.
     pub fn files(&self, source: usize, each: &dyn Fn()) -> Files {
         let mut found = Files::default();
         let failed = self.failed.iter().filter(|failed| failed.0 == source);
@@ -255,8 +255,8 @@ impl Live {
         found
     }
 
-    /// The logs whose siblings may be in a directory, and how they are called there; whose a file is that several claim,
-    /// the first of them that does.
+    /// The logs whose siblings may be in a directory, and their names there. A file that several logs claim belongs to
+    /// the first of them.
     fn owners(&self, directory: &Path) -> Vec<(&OsStr, &Log)> {
         let mut owners = Vec::new();
         for log in &self.logs {
@@ -269,7 +269,7 @@ impl Live {
     }
 }
 
-/// The log that rotation made a file of, by its name.
+/// The log that a rotated file belongs to, by its name.
 fn owner<'a>(owners: &[(&OsStr, &'a Log)], name: &OsStr) -> Option<&'a Log> {
     owners.iter().find(|(live, _)| is_sibling(live, name)).map(|(_, log)| *log)
 }
@@ -296,7 +296,7 @@ impl Files {
 }
 
 impl Log {
-    /// As it is now.
+    /// The log in its current state.
     fn of(path: PathBuf, source: usize, rotated: &[PathBuf]) -> Log {
         let mut homes = Vec::new();
         add_homes(&path, rotated, &mut homes);
@@ -315,7 +315,7 @@ impl Log {
     }
 }
 
-/// Rotated files are beside the log, in `rotated/` beside it, and in the directories that the source names.
+/// Adds the places of rotated files: the log's directory, `rotated/` in it, and the directories that the source names.
 fn add_homes(log: &Path, rotated: &[PathBuf], homes: &mut Vec<Home>) {
     let (Some(directory), Some(name)) = (log.parent(), log.file_name()) else { return };
     let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
@@ -328,17 +328,17 @@ fn add_homes(log: &Path, rotated: &[PathBuf], homes: &mut Vec<Home>) {
     }
 }
 
-/// What may be a live log.
+/// A path that may be a live log.
 #[derive(Debug, Clone)]
 struct Candidate {
     path: PathBuf,
     source: usize,
-    /// A path says so, and not a pattern.
+    /// The source names it by a path, not by a pattern.
     is_path: bool,
 }
 
 impl Candidate {
-    /// Whether another is what rotation made of this one.
+    /// Whether `other` is a rotated file of this log, by its name and directory.
     fn has(&self, other: &Candidate, named: &Named) -> bool {
         let (Some(live), Some(name)) = (self.path.file_name(), other.path.file_name()) else { return false };
         let (here, there) = (self.path.parent(), other.path.parent());
@@ -349,7 +349,7 @@ impl Candidate {
     }
 }
 
-/// Each live path with its one source.
+/// Each live path, with exactly one source.
 fn each_once(candidates: Vec<Candidate>) -> Vec<Candidate> {
     let mut owners: HashMap<&Path, usize> = HashMap::new();
     for (n, log) in candidates.iter().enumerate() {
@@ -362,11 +362,11 @@ fn each_once(candidates: Vec<Candidate>) -> Vec<Candidate> {
     candidates.into_iter().enumerate().filter(|(n, _)| owners.contains(n)).map(|(_, log)| log).collect()
 }
 
-/// What a path of the configuration stands for.
+/// The meaning of a path in the configuration.
 enum Meaning {
-    /// The file of this name.
+    /// The file with this name.
     Path,
-    /// What this pattern matches.
+    /// All matches of this pattern.
     Pattern(String),
 }
 
@@ -386,7 +386,7 @@ impl Meaning {
     }
 }
 
-/// Whether a path of the configuration is a pattern, and matches.
+/// Whether a path of the configuration is a pattern that matches.
 fn matches(named: &str, path: &Path) -> bool {
     match Meaning::of(named) {
         Meaning::Path => false,
@@ -394,7 +394,7 @@ fn matches(named: &str, path: &Path) -> bool {
     }
 }
 
-/// Whether there is nothing that a path of the configuration names. What cannot be looked at may be something.
+/// Whether nothing exists that a path of the configuration names. A path that cannot be looked at may exist.
 pub fn is_absent(path: &str) -> bool {
     match Meaning::of(path) {
         Meaning::Path => fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound),
@@ -402,7 +402,7 @@ pub fn is_absent(path: &str) -> bool {
     }
 }
 
-/// Whether something can be seen that a path of the configuration names.
+/// Whether anything that a path of the configuration names can be seen.
 pub fn is_seen(path: &str) -> bool {
     match Meaning::of(path) {
         Meaning::Path => fs::metadata(path).is_ok(),
@@ -416,7 +416,7 @@ pub fn is_seen(path: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Logs in a directory: the sources' paths, the files that are there.
+    /// Logs in a directory: the paths of the sources, and the existing files.
     struct Scene {
         directory: tempfile::TempDir,
         logs: Logs,
@@ -441,7 +441,7 @@ mod tests {
             path.strip_prefix(self.directory.path()).unwrap().to_str().unwrap().to_owned()
         }
 
-        /// What is a source's: `live` and `sibling<live`, in order.
+        /// The files of a source: `live` and `sibling<live`, in order.
         fn files(&self, source: usize) -> Vec<String> {
             let found = self.logs.look().files(source, &|| {});
             assert_eq!(found.problems, []);
@@ -472,7 +472,7 @@ mod tests {
         let two = Scene::new(&[&["a.log"], &["a-2.log"]], &files);
         assert_eq!(two.files(0), all[3..]);
         assert_eq!(two.files(1), all[..3]);
-        // A log that is not there yet is live all the same.
+        // A log that does not exist yet is still live.
         fs::remove_file(two.directory.path().join("a-2.log")).unwrap();
         assert_eq!(two.files(0), all[3..]);
         assert_eq!(two.files(1), [all[0], all[2]]);
@@ -486,11 +486,11 @@ mod tests {
         let all = ["a.log", "a.log.1.gz<a.log", "a.log.1<a.log", "b.log", "b.log.2.gz<b.log", "c.log.gz.tmp"];
         assert_eq!(scene.files(0), [&all[..], &["rotated/a.log.2<a.log"]].concat());
         assert_eq!(scene.files(1), [""; 0], "a log has one source");
-        // Whoever names it has it.
+        // A log belongs to the source that names its path.
         let scene = Scene::new(&[&["*.log*"], &["b.log"]], &files);
         assert_eq!(scene.files(1), ["b.log", "b.log.2.gz<b.log"]);
         assert!(!scene.files(0).contains(&all[3].to_owned()));
-        // What another source follows by a pattern is nobody's sibling.
+        // A log that another source follows by a pattern is no sibling.
         let scene = Scene::new(&[&["a.log"], &["a-*.log"]], &["a.log", "a-8080.log", "a-8080.log.1"]);
         assert_eq!(scene.files(0), ["a.log"]);
         assert_eq!(scene.files(1), ["a-8080.log", "a-8080.log.1<a-8080.log"]);

@@ -1,7 +1,7 @@
-//! How far a source is behind, for those who watch; nothing goes by it.
+//! How far a source is behind, for monitoring only; no decision depends on it.
 //!
-//! The reader notes how each file stands; whoever asks looks at the disk, so that the answer holds also while the
-//! reader waits for a database that is away, and the logs grow.
+//! The reader records the state of each file; a query looks at the disk. The answer is therefore valid even while the
+//! reader waits for an unavailable database and the logs grow.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -15,36 +15,37 @@ use alt_store::files::Reached;
 use super::logs::Place;
 use super::siblings::Key;
 
-/// How a file stands.
+/// The loading state of a file.
 #[derive(Debug, Clone)]
 pub enum Stands {
-    /// It is being read, plain; behind what is committed stand so many bytes of a line without its end.
+    /// The file is plain and being read; after the committed part there are this many bytes of an unfinished line.
     Read(Arc<Reached>, Arc<AtomicU64>),
-    /// It is being read, compressed: what is missing of it cannot be told, until it is committed to its end
+    /// The file is compressed and being read: what is missing is unknown until the file is committed to its end
     /// ([`u64::MAX`]).
     Unpacked(Arc<Reached>),
-    /// It waits, plain, because another is read that begins like it; what it has more than that is missing.
+    /// The file is plain and waits, because another file with the same beginning is being read. The bytes that it has
+    /// beyond the other file are missing.
     Copy(Key, Arc<Reached>, Arc<AtomicU64>),
-    /// Nothing is missing, as long as it has no more bytes on the disk than these.
+    /// Nothing is missing, as long as the file has no more bytes on disk than this.
     Settled(u64),
 }
 
-/// What is known of a source's files.
+/// What is known about a source's files.
 #[derive(Debug)]
 pub struct Progress {
     place: Place,
     files: Mutex<HashMap<Key, Stands>>,
-    /// All files were looked at once: what is not known since then is new.
+    /// All files were looked at once: a file that is unknown since then is new.
     is_known: AtomicBool,
-    /// Up to then, all that was in the files is committed; 0: not since the start.
+    /// The time up to which everything in the files is committed; 0: nothing since the start.
     caught_up: Arc<AtomicI64>,
-    /// Looks at the files at which nothing could be read that was not committed.
+    /// The number of looks that found nothing to read that was not committed.
     idle_looks: AtomicU64,
     started: Micros,
 }
 
 impl Progress {
-    /// Of the files at a place, at the start.
+    /// The progress of the files at a place, at the start.
     pub fn new(place: Place, now: Micros) -> Progress {
         Progress {
             place,
@@ -56,27 +57,27 @@ impl Progress {
         }
     }
 
-    /// Notes how a file stands.
+    /// Records the state of a file.
     pub fn note(&self, key: Key, stands: Stands) {
         self.files().insert(key, stands);
     }
 
-    /// Forgets the files that are not there any more.
+    /// Forgets the files that no longer exist.
     pub fn retain(&self, is_there: impl Fn(&Key) -> bool) {
         self.files().retain(|key, _| is_there(key));
     }
 
-    /// All files that are there were looked at: one that is not known from now on is new.
+    /// Records that all existing files were looked at: a file that is unknown from now on is new.
     pub fn all_known(&self) {
         self.is_known.store(true, Ordering::Relaxed);
     }
 
-    /// The time up to which all is committed, to be set by whoever commits it.
+    /// The time up to which everything is committed. The code that commits sets it.
     pub fn caught_up(&self) -> &Arc<AtomicI64> {
         &self.caught_up
     }
 
-    /// The files were looked at, and nothing could be read that was not committed.
+    /// Records that a look found nothing to read that was not committed.
     pub fn looked_in_vain(&self) {
         self.idle_looks.fetch_add(1, Ordering::Relaxed);
     }
@@ -85,7 +86,7 @@ impl Progress {
         lock(&self.files)
     }
 
-    /// How far the source is behind, by what is on the disk. `None`: not all files were looked at yet.
+    /// How far the source is behind, by what is on disk. `None`: not all files were looked at yet.
     pub fn lag(&self, now: Micros) -> Option<Lag> {
         if !self.is_known.load(Ordering::Relaxed) {
             return None;
@@ -103,7 +104,7 @@ impl Progress {
                 Some(Stands::Unpacked(reached)) if reached.bytes() == u64::MAX => (0, 0),
                 Some(Stands::Unpacked(reached)) => (bytes, reached.until()),
                 Some(Stands::Copy(of, reached, rest)) => {
-                    // What is missing of the other is counted there.
+                    // What is missing of the other file is counted there.
                     let of = on_disk.iter().find(|other| other.0 == *of).map_or(0, |other| other.1);
                     let done = reached.bytes().saturating_add(rest.load(Ordering::Relaxed));
                     (bytes.saturating_sub(done.max(of)), 0)
@@ -114,7 +115,7 @@ impl Progress {
             if missing == 0 {
                 continue;
             }
-            // What is missing came after all that was committed, and not later than it was written.
+            // The missing data came after everything that was committed, and not later than the file's last write.
             let since = caught_up.max(until.min(modified));
             let since = if since > 0 { since } else { self.started.min(modified) };
             lag.bytes += missing;
@@ -124,7 +125,7 @@ impl Progress {
         Some(lag)
     }
 
-    /// The files that are there: each once, with its bytes and when it was written.
+    /// The existing files, each once, with its size and the time of its last write.
     fn on_disk(&self) -> Vec<(Key, u64, Micros)> {
         let mut met = HashSet::new();
         let files = self.place.files().files.into_iter().filter(|file| met.insert(file.key));

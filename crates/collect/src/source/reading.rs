@@ -1,7 +1,7 @@
-//! One file being read: its bytes, where in it the next line starts, and what proves it.
+//! One file being read: its bytes, the offset of the next line, and the proofs of its content.
 //!
-//! The descriptor is kept, so that a rename, a delete or a reused inode changes nothing. Invariant: every line between `from`
-//! and the next line's offset is in the caller's batch.
+//! The descriptor is kept, so that a rename, a delete or a reused inode changes nothing. Invariant: every line between
+//! `from` and the next line's offset is in the caller's batch.
 
 mod opened;
 
@@ -29,7 +29,7 @@ use super::progress::Stands;
 use super::siblings::{Key, key};
 use super::trail::{Hand, Held, How};
 
-/// Whether a file is told apart by ids in its lines, and what its source is called: what identity needs.
+/// What identification needs to know about a source: its names, its format, and whether its lines have ids.
 #[derive(Debug, Clone)]
 pub struct Belongs {
     /// The host.
@@ -38,9 +38,9 @@ pub struct Belongs {
     pub source: String,
     /// Name of the format.
     pub format: String,
-    /// What the lines are, as JSON of a [`Spec`](alt_line::parse::Spec).
+    /// The meaning of the lines, as JSON of a [`Spec`](alt_line::parse::Spec).
     pub spec: String,
-    /// Lines have an id of their own, and the file's beginning can be told by it.
+    /// Lines have an id of their own, which identifies the beginning of the file.
     pub alt1: bool,
     /// Lines have an id of their own.
     pub lines_have_ids: bool,
@@ -48,7 +48,7 @@ pub struct Belongs {
     pub twins: bool,
 }
 
-/// Within an [`io::Error`]: the file holds something else by now than what was read of it.
+/// Within an [`io::Error`]: the file no longer contains what was read from it.
 #[derive(Debug)]
 pub struct WrittenOver;
 
@@ -60,7 +60,8 @@ impl std::fmt::Display for WrittenOver {
 
 impl std::error::Error for WrittenOver {}
 
-/// Bytes before a read that are looked at again with it: a line's end is like another's, a few lines are not.
+/// Bytes before a read that are read again with it. The end of one line may equal the end of another; several lines do
+/// not.
 const SEAM_BYTES: usize = 4096;
 
 enum Input {
@@ -72,15 +73,15 @@ enum Input {
 pub struct Reading {
     /// Device and inode.
     pub key: Key,
-    /// Where it was seen last.
+    /// The path at which the file was last seen.
     pub path: PathBuf,
-    /// Compressed: it ends where the stream ends.
+    /// The file is compressed, so it ends where the stream ends.
     pub packed: bool,
     input: Input,
     lines: Lines,
-    /// The last read gave nothing.
+    /// The last read returned nothing.
     at_end: bool,
-    /// Lines before this are loaded, and only counted as twins.
+    /// Lines before this offset are loaded, and only counted as twins.
     warm_until: u64,
     twins: Option<LineIds>,
     lines_have_ids: bool,
@@ -88,35 +89,35 @@ pub struct Reading {
     file: FileRef,
     facts: Facts,
     facts_stored: bool,
-    /// Where the next section begins, and its proof.
+    /// The offset at which the next section begins, and the proof of the bytes before it.
     from: u64,
     from_tail: Proof,
     better_head: Option<Head>,
-    /// As it was when it was opened.
+    /// The file's stamp when it was opened.
     pub stamp: Stamp,
-    /// No checkpoint proves that its next lines are new.
+    /// No checkpoint proves that the next lines are new.
     pub by_ids: bool,
-    /// It is read no farther than to the line that begins here or later.
+    /// Reading stops at the first line that begins at or after this offset.
     pub until: u64,
-    /// Its seal is on its way.
+    /// The seal is on its way to the database.
     pub sealed: bool,
-    /// How far it is committed, and how many bytes of a line without its end stand behind what was handed out.
+    /// How far the file is committed, and the number of bytes of an unfinished line after the last line handed out.
     pub reached: Arc<Reached>,
     rest: Arc<AtomicU64>,
     hand: Hand,
-    /// What was read is written down as being in hand.
+    /// The trail records that what was read is in hand.
     is_held: bool,
-    /// Offsets of lines that are not to be touched, because they ended the daemon; ascending.
+    /// Offsets of lines that must not be processed, because they crashed the daemon; ascending.
     set_aside: Vec<u64>,
 }
 
-/// What a line of a file is for.
+/// What to do with a line of a file.
 pub enum Step<'a> {
-    /// To be taken to its end.
+    /// To be processed completely.
     New(Line<'a>, Option<&'a mut LineIds>),
-    /// Loaded already; only its twins count.
+    /// Already loaded; only counted as a twin.
     Warm(Line<'a>, &'a mut LineIds),
-    /// There is no whole line at the moment.
+    /// There is no whole line now.
     End,
 }
 
@@ -127,7 +128,7 @@ pub enum Next {
     Line,
     /// A last line without a newline.
     Last,
-    /// Nothing at the moment.
+    /// Nothing now.
     Nothing,
 }
 
@@ -137,33 +138,34 @@ impl Reading {
         self.file.id()
     }
 
-    /// Whether it has no checkpoint yet.
+    /// Whether the file has no checkpoint yet.
     pub fn is_new(&self) -> bool {
         matches!(self.file, FileRef::New { .. })
     }
 
-    /// Its beginning, as identity.
+    /// The file's head, by which it is identified.
     pub fn head(&self) -> Head {
         self.file.head()
     }
 
-    /// Offset up to which its lines were handed over or are loaded; reading may begin before it, for twins.
+    /// Offset up to which the lines were handed over or are loaded. Reading may begin before this offset, to count
+    /// twins.
     pub fn begins_at(&self) -> u64 {
         self.from
     }
 
-    /// Offset behind the last line handed out.
+    /// Offset after the last line handed out.
     pub fn offset(&self) -> u64 {
         self.lines.offset()
     }
 
-    /// Offset behind the last byte read.
+    /// Offset after the last byte read.
     pub fn read_offset(&self) -> u64 {
         self.lines.read_offset()
     }
 
-    /// Whether it has bytes behind `offset`, which are not loaded; of a compressed file they are read, and it is not to be
-    /// read on. False where it cannot be read.
+    /// Whether the file has bytes after `offset` that are not loaded. For a compressed file this reads them, and the
+    /// file must not be read further. False if the file cannot be read.
     pub fn has_more_than(&mut self, offset: u64) -> bool {
         let at = self.lines.read_offset();
         let more = offset.max(self.from).saturating_sub(at);
@@ -176,12 +178,12 @@ impl Reading {
         }
     }
 
-    /// Whether there may be bytes on the disk that were not read yet.
+    /// Whether there may be bytes on disk that were not read yet.
     pub fn has_unread(&self) -> bool {
         !matches!(self.metadata(), Some(Ok(now)) if now.len() == self.read_offset())
     }
 
-    /// Whether it was read to its present end; a line without a newline may be left.
+    /// Whether the file was read to its present end; a line without a newline may be left.
     pub fn is_at_end(&self) -> bool {
         self.at_end
     }
@@ -191,13 +193,13 @@ impl Reading {
         self.lines.read_offset() > self.lines.offset()
     }
 
-    /// How it stands, for those who watch.
+    /// The file's state for monitoring.
     pub fn stands(&self) -> Stands {
         let reached = Arc::clone(&self.reached);
         if self.packed { Stands::Unpacked(reached) } else { Stands::Read(reached, Arc::clone(&self.rest)) }
     }
 
-    /// How it stands, for those who watch, where it waits because `other` is read, which it begins like.
+    /// The file's state for monitoring, while it waits because `other`, which has the same beginning, is being read.
     pub fn stands_as_copy(&self, other: &Reading, has_more: bool) -> Stands {
         let (reached, rest) = (Arc::clone(&other.reached), Arc::clone(&other.rest));
         match (self.packed, has_more) {
@@ -207,13 +209,13 @@ impl Reading {
         }
     }
 
-    /// Tells those who watch what is left of the file where it was read to its present end.
+    /// Reports to monitoring what is left of the file if it was read to its present end.
     pub fn tell_rest(&self) {
         let rest = if self.at_end { self.lines.read_offset() - self.lines.offset() } else { 0 };
         self.rest.store(rest, Ordering::Relaxed);
     }
 
-    /// The file as it stands on disk now, by its descriptor. `None` for a stream.
+    /// The file's current metadata, through its descriptor. `None` for a stream.
     pub fn metadata(&self) -> Option<io::Result<Metadata>> {
         match &self.input {
             Input::Plain(file) => Some(file.metadata()),
@@ -222,7 +224,8 @@ impl Reading {
     }
 
     fn skip_to_line(&mut self) -> io::Result<()> {
-        // What is left of the line that the window begins in; where it ends with what is loaded, all of it.
+        // Skips the rest of the line that the window begins in. If that line ends with the loaded part, skips all of
+        // it.
         loop {
             if self.lines.next_line().is_some() {
                 return Ok(());
@@ -234,7 +237,7 @@ impl Reading {
         }
     }
 
-    /// Writes down that what was read and not yet handed out is in hand, or, alone, the next line.
+    /// Records in the trail that what was read and not yet handed out, or only the next line, is in hand.
     fn hold(&mut self, how: How, to: u64) {
         self.is_held = how != How::Rests;
         if self.hand.slot.is_none() {
@@ -243,12 +246,13 @@ impl Reading {
         self.show(how, how == How::Line, self.lines.offset(), to);
     }
 
-    /// Writes down that the next line is in hand, and nothing else.
+    /// Records in the trail that only the next line is in hand.
     pub fn hold_line(&mut self) {
         self.hold(How::Line, self.lines.read_offset());
     }
 
-    /// Writes down that nothing is in hand any more, but what was may be on its way; `one`: the line at this offset alone.
+    /// Records in the trail that nothing is in hand any more, although it may still be on its way to the database;
+    /// `one`: it was only the line at this offset.
     pub fn let_go(&mut self, one: Option<u64>) {
         if !std::mem::take(&mut self.is_held) || self.hand.slot.is_none() {
             return;
@@ -259,27 +263,28 @@ impl Reading {
 
     fn show(&self, how: How, is_one: bool, from: u64, to: u64) {
         let (file_id, head) = (self.file.id(), self.file.head().proof.hash);
-        // The next log may have this inode: by that goes only what nothing else names yet that stays.
+        // A later log may reuse this inode, so the key is recorded only while the file has no permanent name.
         let key = if self.is_new() && !self.file.head().has_id { self.key } else { (0, 0) };
         self.hand.holds(&Held { how, is_one, file_id, head, key, from, to });
     }
 
-    /// Says that the line at `offset` is not to be touched.
+    /// Marks the line at `offset` as one that must not be processed.
     pub fn set_aside(&mut self, offset: u64) {
         if let Err(at) = self.set_aside.binary_search(&offset) {
             self.set_aside.insert(at, offset);
         }
     }
 
-    /// Whether the line at `offset` is not to be touched.
+    /// Whether the line at `offset` must not be processed.
     pub fn is_set_aside(&self, offset: u64) -> bool {
         !self.set_aside.is_empty() && self.set_aside.binary_search(&offset).is_ok()
     }
 
-    /// What comes next, without handing it out; reads until that is known. `finish`: a last line without a newline is one.
+    /// What comes next, without handing it out; reads until that is known. `finish`: a last line without a newline
+    /// counts as a line.
     ///
     /// # Errors
-    /// As those of [`Reading::step`].
+    /// Those of [`Reading::step`].
     pub fn next(&mut self, finish: bool) -> io::Result<Next> {
         if self.lines.offset() >= self.until {
             self.at_end = true;
@@ -293,22 +298,22 @@ impl Reading {
         Ok(Next::Line)
     }
 
-    /// Reads once. Bytes read; 0 at the end.
+    /// Reads once. Returns the number of bytes read; 0 at the end.
     ///
     /// # Errors
-    /// It cannot be read, or holds something else by now than what was read of it ([`WrittenOver`]).
+    /// The file cannot be read, or no longer contains what was read from it ([`WrittenOver`]).
     fn read(&mut self) -> io::Result<usize> {
         self.hand.beat.moves();
         let at = self.lines.read_offset();
         if let Input::Plain(file) = &self.input
             && file.metadata()?.size() <= at
         {
-            // Cheaper than making room to read nothing.
+            // This is cheaper than making room to read nothing.
             self.at_end = true;
             return Ok(0);
         }
         let room = self.lines.room();
-        // Not beyond what is loaded while warming up: a sealed file may end within a line there.
+        // While warming up, reading stops at the end of the loaded part: a sealed file may end within a line there.
         let most = if at < self.warm_until {
             room.len().min(usize::try_from(self.warm_until - at).unwrap_or(usize::MAX))
         } else {
@@ -325,7 +330,8 @@ impl Reading {
             }
         };
         if n > 0 && !self.joins(at)? {
-            // What was read before is of another content than what comes now. The proofs of a section would not show it.
+            // What was read before belongs to other content than what comes now. The proofs of a section would not show
+            // that.
             return Err(io::Error::other(WrittenOver));
         }
         self.lines.filled(n);
@@ -333,7 +339,7 @@ impl Reading {
         Ok(n)
     }
 
-    /// Whether what was read last still stands right before `at`.
+    /// Whether the bytes read last are still directly before `at`.
     fn joins(&self, at: u64) -> io::Result<bool> {
         let Input::Plain(file) = &self.input else { return Ok(true) };
         let last = self.lines.read_last(SEAM_BYTES);
@@ -343,17 +349,17 @@ impl Reading {
         Ok(now[..n] == *last)
     }
 
-    /// The next line, reading where none is in the buffer.
+    /// The next line; reads if the buffer has none.
     pub fn step(&mut self) -> io::Result<Step<'_>> {
         if self.lines.offset() >= self.until {
             self.at_end = true;
             return Ok(Step::End);
         }
-        // Two looks at the buffer, because a line that is handed out borrows it.
+        // The buffer is checked first and taken from later, because a line that is handed out borrows it.
         while !self.lines.has_line() {
             let (offset, read) = (self.lines.offset(), self.lines.read_offset());
             if offset < self.warm_until && read == self.warm_until {
-                // What was loaded ended without a newline.
+                // The loaded part ended without a newline.
                 return Ok(match (self.lines.last_line(), &mut self.twins) {
                     (Some(line), Some(twins)) => Step::Warm(line, twins),
                     _ => Step::End,
@@ -381,7 +387,7 @@ impl Reading {
         })
     }
 
-    /// The last line, where the file ended without a newline. Call at the end.
+    /// The last line, if the file ended without a newline. Call this at the end.
     pub fn last(&mut self) -> Step<'_> {
         if self.lines.offset() >= self.until {
             return Step::End;
@@ -395,19 +401,20 @@ impl Reading {
         }
     }
 
-    /// Whether lines were handed out that belong to no section yet.
+    /// Whether lines were handed out that do not belong to a section yet.
     pub fn has_news(&self) -> bool {
         self.lines.offset() > self.from
     }
 
-    /// Opens its section in the batch: lines from here on are its. `false`: the batch holds other bytes of it.
+    /// Opens the file's section in the batch: the lines from here on belong to it. `false`: the batch contains other
+    /// bytes of the file.
     #[must_use]
     pub fn open_section(&self, batch: &mut Batch) -> bool {
         batch.open(self.file.clone(), self.from, self.from_tail, self.by_ids)
     }
 
-    /// Closes its section; all lines up to [`Reading::offset`] are in the batch. Returns where it was seen, if
-    /// that is to be stored.
+    /// Closes the file's section; all lines up to [`Reading::offset`] are in the batch. Returns the file's facts if
+    /// they must be stored.
     pub fn close_section(&mut self, batch: &mut Batch, seal: bool) -> Option<Facts> {
         let to = self.lines.offset();
         if to > self.from {
@@ -429,10 +436,10 @@ impl Reading {
         tell.then(|| self.facts())
     }
 
-    /// Goes on at `offset`, the start of a line, if that is ahead and can be reached without reading up to it.
+    /// Continues at `offset`, the start of a line, if `offset` is ahead and can be reached without reading up to it.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The file cannot be read.
     pub fn skip_to(&mut self, offset: u64) -> io::Result<()> {
         if let Input::Plain(file) = &self.input
             && self.twins.is_none()
@@ -447,13 +454,13 @@ impl Reading {
         Ok(())
     }
 
-    /// Opens its section beside its checkpoint; `spans` are rejects ahead.
+    /// Opens the file's section independently of its checkpoint; `spans` are the rejects ahead.
     pub fn open_aside(&mut self, batch: &mut Batch, among: Among, spans: VecDeque<OldSpan>) {
         self.from = self.lines.offset();
         batch.open_aside(self.file.clone(), self.from, self.from_tail, among, spans);
     }
 
-    /// Closes its section beside its checkpoint. Returns the rejects ahead, and where it was seen.
+    /// Closes the section that is independent of the checkpoint. Returns the rejects ahead, and the file's facts.
     pub fn close_aside(&mut self, batch: &mut Batch) -> (VecDeque<OldSpan>, Facts) {
         let to = self.lines.offset();
         let want = tail_bytes(self.lines_have_ids, self.lines.last_span(), to);
@@ -461,7 +468,7 @@ impl Reading {
         (batch.close_aside(to, self.from_tail), self.facts())
     }
 
-    /// The head over more of the file, for one that was short when it was stored.
+    /// The head over more of the file, for a head that was short when it was stored.
     fn longer_head(&self, loaded: u64) -> Option<Head> {
         let Input::Plain(file) = &self.input else { return None };
         let most = usize::try_from(loaded).unwrap_or(usize::MAX).min(if self.alt1 {
@@ -483,29 +490,29 @@ impl Reading {
         facts
     }
 
-    /// Notes a new place of the file; it is stored with its next section.
+    /// Records a new path of the file; the path is stored with the file's next section.
     pub fn moved_to(&mut self, path: &Path) {
         self.path = path.to_owned();
         self.facts_stored = false;
     }
 
-    /// What can show before the commit that the file still holds what was read.
+    /// Proves before the commit that the file still contains what was read.
     pub fn proof(&self) -> Option<Arc<dyn Proves>> {
         self.plain().map(|file| Arc::new(PlainProof(file)) as Arc<dyn Proves>)
     }
 
-    /// Gives memory back while there is nothing to read.
+    /// Releases memory while there is nothing to read.
     pub fn rest(&mut self) {
         self.lines.shrink();
     }
 
-    /// A file that was cut below what was read of it, or what it was identified by. Only of a plain file.
+    /// Whether a plain file was cut below what was read of it, or below the bytes that identify it.
     pub fn was_cut(&self) -> bool {
         let least = self.lines.read_offset().max(u64::from(self.head().proof.bytes));
         self.metadata().is_some_and(|m| m.is_ok_and(|m| m.size() < least))
     }
 
-    /// The descriptor of a plain file, for whoever has to open it again when it may have no name any more.
+    /// The descriptor of a plain file, for opening the file again when it may have no name any more.
     pub fn plain(&self) -> Option<Arc<File>> {
         match &self.input {
             Input::Plain(file) => Some(Arc::clone(file)),
@@ -513,7 +520,7 @@ impl Reading {
         }
     }
 
-    /// When it was last written, microseconds since 1970; now, if that is unknown.
+    /// The time of the last write, microseconds since 1970; the current time if that is unknown.
     pub fn modified(&self) -> Micros {
         self.metadata().and_then(Result::ok).map_or_else(clock::now, |m| Stamp::of(&m).modified)
     }

@@ -1,4 +1,4 @@
-//! How files are told from others: an open one by its inode, what rotation made of a log by its name.
+//! How files are identified: an open file by its inode, the rotated files of a log by their names.
 
 use std::ffi::OsStr;
 use std::fs::Metadata;
@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-/// Device and inode: a name for an open file, within one process and while it is open.
+/// Device and inode: identifies an open file, within one process and while the file is open.
 pub type Key = (u64, u64);
 
 /// Device and inode of a file's metadata.
@@ -16,24 +16,24 @@ pub fn key(metadata: &Metadata) -> Key {
     (metadata.dev(), metadata.ino())
 }
 
-/// What rotation puts behind a name (or, as logrotate's `extension` does, before its last suffix): a number or
-/// a date, then perhaps a compressor's suffix.
+/// What rotation appends to a name (or, like logrotate's `extension`, inserts before its last suffix): a number or a
+/// date, then perhaps a compressor's suffix.
 static ROTATED: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^(?:[.-](?:[0-9][0-9T:._+-]*|old|bak))?(?:\.(?:gz|zst|bz2))?$").expect("a constant pattern")
 });
 
-/// Digits of a date: a mark with fewer is a number.
+/// The number of digits of a date: a mark with fewer digits is a number.
 const DATE_DIGITS: usize = 8;
 
-/// Whether `name` is what rotation may have made of the log called `live`.
+/// Whether `name` may be a rotated file of the log called `live`.
 pub fn is_sibling(live: &OsStr, name: &OsStr) -> bool {
     let (live, name) = (live.as_bytes(), name.as_bytes());
     let mark = name.strip_prefix(live).or_else(|| Some(inner_mark(live, name)?.0));
     mark.is_some_and(is_mark)
 }
 
-/// Whether a sibling of `live` may as well be a log of its own, by its name: `beacon-2.log` beside `beacon.log`. A date is
-/// what rotation puts there, and logs of their own are not compressed.
+/// Whether a sibling of `live` may, by its name, also be a separate log: `beacon-2.log` next to `beacon.log`. Rotation
+/// inserts a date there, and separate logs are not compressed.
 pub fn may_be_another(live: &OsStr, name: &OsStr) -> bool {
     let digits = |mark: &[u8]| mark.iter().filter(|byte| byte.is_ascii_digit()).count();
     let mark = inner_mark(live.as_bytes(), name.as_bytes());
@@ -44,8 +44,8 @@ fn is_mark(mark: &[u8]) -> bool {
     mark.len() > 1 && ROTATED.is_match(mark)
 }
 
-/// What stands before the last suffix of the name of a log, and whether the file is compressed by its name:
-/// `beacon.log` -> `beacon-20261120.log`, `beacon.1.log.gz`.
+/// The mark before the last suffix of a log's name, and whether the name is that of a compressed file: `beacon.log` ->
+/// `beacon-20261120.log`, `beacon.1.log.gz`.
 fn inner_mark<'a>(live: &[u8], name: &'a [u8]) -> Option<(&'a [u8], bool)> {
     let dot = live.iter().rposition(|b| *b == b'.').filter(|at| *at > 0)?;
     let (stem, suffix) = live.split_at(dot);

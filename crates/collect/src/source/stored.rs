@@ -1,7 +1,7 @@
 //! Stored files: plain or compressed, read as the bytes of the log.
 //!
-//! What a file is, its first bytes say and not its name. Invariant: a compressed file is read to the end
-//! of its last member, and a file that breaks off inside one is an error, never a short log.
+//! The first bytes of a file determine its type, not its name. Invariant: a compressed file is read to the end of its
+//! last member, and a file that breaks off inside a member is an error, never a short log.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -12,7 +12,7 @@ use flate2::read::MultiGzDecoder;
 /// How a file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Packing {
-    /// Not at all.
+    /// Not compressed.
     Plain,
     /// gzip.
     Gzip,
@@ -22,10 +22,10 @@ pub enum Packing {
     Bzip2,
 }
 
-/// Recognises the packing by the first four bytes of a file. A line of a log begins with none of these.
+/// Recognizes the packing by the first four bytes of a file. No line of a log begins with one of these.
 ///
 /// # Errors
-/// It is one that is not read here: as lines, all of it would be rejects.
+/// The packing is unsupported: read as lines, the whole file would be rejects.
 pub fn packing(head: &[u8]) -> io::Result<Packing> {
     let unread = |by: &str| {
         Err(io::Error::new(
@@ -40,7 +40,7 @@ pub fn packing(head: &[u8]) -> io::Result<Packing> {
         [0x04, 0x22, 0x4d, 0x18, ..] => return unread("lz4"),
         [0x1f, 0x8b, 0x08, ..] => Packing::Gzip,
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Packing::Zstd,
-        // a skippable frame: a seek table, or what pzstd writes first
+        // A skippable frame: a seek table, or what pzstd writes first.
         [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Packing::Zstd,
         [b'B', b'Z', b'h', b'1'..=b'9', ..] => Packing::Bzip2,
         _ => Packing::Plain,
@@ -62,7 +62,7 @@ pub fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     unpack(file)
 }
 
-/// Decompresses a stream, if its first bytes say that it is compressed.
+/// Decompresses a stream if its first bytes mark it as compressed.
 ///
 /// # Errors
 /// The stream cannot be read.

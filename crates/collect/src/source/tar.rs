@@ -1,22 +1,23 @@
-//! Tar archives, read once from front to back: which files are in one, and their bytes.
+//! Tar archives, read once from front to back: the files in an archive, and their bytes.
 //!
-//! Nothing in an archive is believed: sizes lie, names are only to be shown, and no header takes more memory than
-//! the limits here. Invariant: an archive that does not end as one does, or breaks off, is an error; each regular
-//! file before that was handed out, or refused by name. (The crate `tar` reads extended headers of any size into
-//! memory, or, raw, does not apply the sizes in them; and it takes an archive cut between two members for whole.)
+//! Nothing in an archive is trusted: sizes may be false, names are only displayed, and no header takes more memory than
+//! the limits here. Invariant: an archive that breaks off, or does not end with an end mark, is an error; every regular
+//! file before that was handed out, or refused by name. (The crate `tar` reads extended headers of any size into memory
+//! or, in raw mode, does not apply the sizes in them; and it accepts an archive that was cut between two members as
+//! whole.)
 
 use std::io::{self, Read};
 
-/// Archives are made of blocks.
+/// The block size of archives.
 const BLOCK: usize = 512;
 
-/// What is kept of a name; the rest is passed over.
+/// The maximum number of bytes of a name that are kept; the rest is skipped.
 const NAME_BYTES_MAX: u64 = 4096;
 
-/// The longest extended header of a member. Real ones have a few hundred bytes.
+/// The maximum size of a member's extended header. Real ones have a few hundred bytes.
 const EXTENDED_BYTES_MAX: u64 = 1024 * 1024;
 
-/// Whether a file that begins so is an archive.
+/// Whether a file that begins with `head` is an archive.
 pub fn begins(head: &[u8]) -> bool {
     head.first_chunk().is_some_and(|block: &[u8; BLOCK]| &block[257..262] == b"ustar" && is_sound(block))
 }
@@ -24,30 +25,30 @@ pub fn begins(head: &[u8]) -> bool {
 /// A regular file in an archive.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Member {
-    /// Its name, made valid UTF-8 without NUL, and cut where it is very long. Only for showing.
+    /// The name, made valid UTF-8 without NUL, and cut if it is very long. Only for display.
     pub name: String,
-    /// Bytes that the archive says it has.
+    /// The size according to the archive.
     pub size: u64,
-    /// When it was last written, seconds since 1970, as the archive says.
+    /// The time of the last write according to the archive, seconds since 1970.
     pub modified: u64,
-    /// Why it cannot be read, if so.
+    /// The reason why the member cannot be read, if there is one.
     pub refused: Option<&'static str>,
 }
 
-/// An archive being read. As [`Read`] it gives the bytes of the member that [`Archive::advance`] came to.
+/// An archive being read. As [`Read`], it yields the bytes of the member that [`Archive::advance`] last reached.
 pub struct Archive<R> {
     stream: R,
-    /// Bytes of the current member that are not read.
+    /// Unread bytes of the current member.
     left: u64,
-    /// Bytes behind it, up to the next block.
+    /// Padding bytes after the member, up to the next block.
     padding: u64,
-    /// What is read at the moment, for messages.
+    /// The name of what is currently read, for messages.
     within: String,
     /// Offset in the archive.
     at: u64,
 }
 
-/// What extended headers say of the member that follows.
+/// What extended headers say about the next member.
 #[derive(Default)]
 struct Extended {
     name: Option<Vec<u8>>,
@@ -61,10 +62,10 @@ impl<R: Read> Archive<R> {
         Archive { stream, left: 0, padding: 0, within: String::new(), at: 0 }
     }
 
-    /// Goes to the next regular file; `None` at the end. Directories and links hold no lines and are passed over.
+    /// Advances to the next regular file; `None` at the end. Directories and links contain no lines, and are skipped.
     ///
     /// # Errors
-    /// The archive is damaged, or breaks off: there is no way on.
+    /// The archive is damaged, or breaks off: the rest cannot be read.
     pub fn advance(&mut self) -> io::Result<Option<Member>> {
         let mut extended = Extended::default();
         loop {
@@ -80,11 +81,11 @@ impl<R: Read> Archive<R> {
                     self.enter(size);
                     self.extended(&mut extended)?;
                 }
-                // Where a link leads, and what holds for all members.
+                // The target of a link, and a header for all members.
                 b'K' | b'g' => self.enter(size),
-                // A label, lists of names.
+                // A label, or lists of names.
                 b'V' | b'D' | b'N' => self.enter(std::mem::take(&mut extended).size.unwrap_or(size)),
-                // Links, devices, directories, pipes: no bytes follow, whatever the size says.
+                // Links, devices, directories, pipes: no bytes follow, whatever the size field says.
                 b'1'..=b'6' => extended = Extended::default(),
                 kind => return self.member(&header, kind, size, &extended).map(Some),
             }
@@ -115,7 +116,7 @@ impl<R: Read> Archive<R> {
         Ok(Member { name: self.within.clone(), size: self.left, modified, refused })
     }
 
-    /// The next header; `None` at the end. Archives that were written one behind the other are one.
+    /// The next header; `None` at the end. Concatenated archives count as one.
     fn header(&mut self) -> io::Result<Option<[u8; BLOCK]>> {
         let mut ended = false;
         loop {
@@ -136,7 +137,7 @@ impl<R: Read> Archive<R> {
         }
     }
 
-    /// Fills a block, as far as there are bytes; how many there were.
+    /// Fills a block as far as there are bytes. Returns the number of bytes.
     fn block(&mut self, block: &mut [u8; BLOCK]) -> io::Result<usize> {
         let mut done = 0;
         while done < BLOCK {
@@ -156,7 +157,7 @@ impl<R: Read> Archive<R> {
         self.padding = size.next_multiple_of(BLOCK as u64) - size;
     }
 
-    /// The first bytes of the current member, so many at the most.
+    /// The first bytes of the current member, at most `most`.
     fn begin_with(&mut self, most: u64) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         self.by_ref().take(most).read_to_end(&mut bytes)?;
@@ -187,7 +188,7 @@ impl<R: Read> Archive<R> {
         Ok(())
     }
 
-    /// The map of a sparse file goes on in blocks of its own.
+    /// Skips the map of a sparse file, which continues in separate blocks.
     fn pass_over_map(&mut self, header: &[u8; BLOCK]) -> io::Result<()> {
         let mut more = header[482] != 0;
         while more {
@@ -200,7 +201,7 @@ impl<R: Read> Archive<R> {
         Ok(())
     }
 
-    /// Passes over what is left of the current member, and its padding.
+    /// Skips the rest of the current member, and its padding.
     fn pass_over(&mut self) -> io::Result<()> {
         io::copy(self, &mut io::sink())?;
         self.left = std::mem::take(&mut self.padding);
@@ -242,7 +243,7 @@ fn cut(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, what)
 }
 
-/// Whether a header has the sum that stands in it. Some old programs added signed bytes.
+/// Whether a header has the checksum that it states. Some old programs added signed bytes.
 fn is_sound(block: &[u8; BLOCK]) -> bool {
     let summed = |value: fn(u8) -> i64| -> i64 {
         block
@@ -255,11 +256,11 @@ fn is_sound(block: &[u8; BLOCK]) -> bool {
     said.is_some_and(|sum| sum == summed(i64::from) || sum == summed(|byte| i64::from(byte.cast_signed())))
 }
 
-/// A number of a header: octal digits, or, with the first bit set, binary. `None`: none, or one below zero.
+/// A number in a header: octal digits, or binary if the first bit is set. `None`: not a number, or a negative one.
 fn number(field: &[u8]) -> Option<u64> {
     let (&first, rest) = field.split_first()?;
     let whole = if first & 0x80 != 0 {
-        // The second bit is its sign.
+        // The second bit is the sign.
         let start = Some(u64::from(first & 0x7f)).filter(|_| first & 0x40 == 0);
         rest.iter().try_fold(start?, |sum, &byte| sum.checked_mul(256)?.checked_add(u64::from(byte)))?
     } else {
@@ -269,7 +270,7 @@ fn number(field: &[u8]) -> Option<u64> {
             _ => None,
         })?
     };
-    // so that sums with it do not overflow
+    // This limit prevents overflows in sums with the number.
     Some(whole).filter(|&whole| whole <= i64::MAX as u64)
 }
 
@@ -278,7 +279,7 @@ fn decimal(text: &[u8]) -> Option<u64> {
     Some(number).filter(|&number| number <= i64::MAX as u64)
 }
 
-/// The first record of an extended header: key, value, and what follows.
+/// The first record of an extended header: key, value, and the remaining bytes.
 fn record(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let space = bytes.iter().position(|&byte| byte == b' ')?;
     let length = usize::try_from(decimal(&bytes[..space])?).ok()?;
@@ -295,7 +296,7 @@ fn name(header: &[u8; BLOCK], extended: &Extended) -> String {
             let end = name.len() - name.iter().rev().take_while(|&&byte| byte == 0).count();
             name[..end.min(usize::try_from(NAME_BYTES_MAX).unwrap_or(usize::MAX))].to_vec()
         }
-        // GNU's own headers keep other things where POSIX's have the beginning of a long path.
+        // GNU headers use the field differently, where POSIX headers have the beginning of a long path.
         None if &header[257..263] == b"ustar\0" && header[345] != 0 => {
             [field(345, 500), b"/", field(0, 100)].concat()
         }
@@ -353,7 +354,7 @@ mod tests {
 
     const END: [u8; 2 * BLOCK] = [0; 2 * BLOCK];
 
-    /// What an archive holds: a name and its bytes, or why it is refused; and how it ends.
+    /// The contents of an archive: each name with its bytes, or with the reason for refusal; and the error at the end.
     fn listed(archive: &[u8]) -> (Vec<String>, String) {
         let mut archive = Archive::new(archive);
         let mut found = Vec::new();
@@ -401,7 +402,7 @@ mod tests {
                 &[&(long.clone() + "=two\n")],
             ),
             ([pax(&[("path", &long)]), member(b'0', b"d", two)].concat(), &[&(long.clone() + "=two\n")]),
-            // The size of an extended header counts for the member, and not for another header between.
+            // The size in an extended header applies to the member, not to another header in between.
             (
                 [
                     pax(&[("size", "4"), ("mtime", "1.5")]),
@@ -413,7 +414,7 @@ mod tests {
                 .concat(),
                 &["long name=two\n", "e=0123456789"],
             ),
-            // A size in binary, as of files from 8 GiB on.
+            // A binary size, as for files of 8 GiB or more.
             (
                 [
                     with(header(b'0', b"d", 0), 124, b"\x80\0\0\0\0\0\0\0\0\0\0\x04").to_vec(),
@@ -425,7 +426,7 @@ mod tests {
             ([with(header(b'0', b"log", 0), 345, b"prefix").to_vec()].concat(), &["prefix/log="]),
             ([header(b'0', b"\xff\x1b[2J/../../etc", 0).to_vec()].concat(), &["\u{fffd}\x1b[2J/../../etc="]),
             ([pax(&[("path", "a\0b")]), member(b'0', b"d", two)].concat(), &["a\u{fffd}b=two\n"]),
-            // Two archives, one behind the other.
+            // Two concatenated archives.
             (
                 [member(b'0', b"a", two), END.to_vec(), member(b'0', b"b", two)].concat(),
                 &["a=two\n", "b=two\n"],
@@ -477,7 +478,7 @@ mod tests {
             assert_eq!(found.len(), whole_members, "cut at {cut}: {error}");
         }
         assert!(listed(&whole[..2600]).1.contains("breaks off in b: 660 bytes of it are missing"));
-        // One block of the two at the end is enough.
+        // One of the two blocks at the end is enough.
         let (found, error) = listed(&[whole, vec![0; BLOCK]].concat());
         assert_eq!((found.len(), error.as_str()), (2, ""));
     }

@@ -1,8 +1,8 @@
-//! What each reader has in hand, on the disk: where a daemon that died was at work.
+//! A record on disk of what each reader has in hand: it shows where a daemon that died was working.
 //!
-//! A file of one slot a reader, in the daemon's state directory. A reader writes its slot before it touches what it has
-//! read, once a read and not once a line, and again when it is done with it. The page cache keeps that, however the process
-//! ends. Nothing but the search for a line that ends the daemon goes by it.
+//! A file with one slot for each reader, in the daemon's state directory. A reader writes its slot before it processes
+//! what it has read, once for each read and not for each line, and again when it is done. The page cache keeps the
+//! slot, however the process ends. Only the search for a line that crashes the daemon uses it.
 
 use std::fs::File;
 use std::io;
@@ -15,10 +15,10 @@ use alt_process::beat::Beat;
 
 use super::siblings::Key;
 
-/// Bytes of a slot: a few of them in a page, none across two.
+/// The size of a slot. Several slots fit into a page; no slot crosses a page boundary.
 const SLOT_BYTES: usize = 64;
 
-/// How a file is at work.
+/// What a reader is doing with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
     /// Nothing is in hand.
@@ -31,22 +31,22 @@ pub enum How {
     Unpacks,
 }
 
-/// What a reader has in hand, or had.
+/// What a reader has, or had, in hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Held {
-    /// What is done with it.
+    /// What the reader does with it.
     pub how: How,
-    /// It was, or was to be, one line by itself.
+    /// It was, or was to be, a single line.
     pub is_one: bool,
-    /// Key of `log_files`, if the file has a checkpoint; else it means nothing.
+    /// Key of `log_files`, if the file has a checkpoint; otherwise it has no meaning.
     pub file_id: i32,
     /// Hash of the file's beginning.
     pub head: Hash,
-    /// Its device and inode, where nothing else names it yet that stays; else zeros.
+    /// Device and inode of a file that has no permanent name yet; otherwise zeros.
     pub key: Key,
     /// Offset of the first line.
     pub from: u64,
-    /// Offset behind the last byte that was read.
+    /// Offset after the last byte that was read.
     pub to: u64,
 }
 
@@ -88,7 +88,7 @@ impl Held {
     }
 }
 
-/// The slots of one run, by reader; `None` where one never had anything in hand.
+/// The slots of one run, by reader; `None`: the reader never had anything in hand.
 ///
 /// # Errors
 /// The file cannot be read.
@@ -100,13 +100,13 @@ pub fn read(path: &Path) -> io::Result<Vec<Option<Held>>> {
     }
 }
 
-/// Empty slots for so many readers.
+/// Creates empty slots for this many readers.
 ///
 /// # Errors
-/// The file cannot be made or written.
+/// The file cannot be created or written.
 pub fn begin(path: &Path, readers: usize) -> io::Result<Vec<Slot>> {
     let file = File::create(path)?;
-    // So that what is written later finds its room, whatever the disk has left.
+    // Reserves the space, so that later writes succeed even if the disk is full.
     file.write_all_at(&vec![0; readers * SLOT_BYTES], 0)?;
     let file = Arc::new(file);
     Ok((0..readers).map(|n| Slot { file: Arc::clone(&file), at: (n * SLOT_BYTES) as u64 }).collect())
@@ -119,26 +119,26 @@ pub struct Slot {
     at: u64,
 }
 
-/// What a reader shows of itself while it works: that it moves, and what it has in hand.
+/// What a reader shows while it works: its heartbeat, and what it has in hand.
 #[derive(Debug, Clone, Default)]
 pub struct Hand {
-    /// That it moves.
+    /// The heartbeat.
     pub beat: Arc<Beat>,
-    /// Where it writes what it has in hand; `None`: nobody wants to know.
+    /// Where the reader records what it has in hand; `None`: nowhere.
     pub slot: Option<Slot>,
 }
 
 impl Hand {
-    /// It has this in hand now.
+    /// Records that the reader now has this in hand.
     pub fn holds(&self, held: &Held) {
         if let Some(slot) = &self.slot {
-            // Without it a line that ends the daemon is not found; every other is loaded all the same.
+            // Without the record, a line that crashes the daemon is not found; all other lines are still loaded.
             let _ = slot.file.write_all_at(&held.bytes(), slot.at);
         }
     }
 }
 
-/// Moves its reader's beat with all that is read through it.
+/// Advances the reader's heartbeat with every read.
 pub(super) struct Beating<R> {
     from: R,
     beat: Arc<Beat>,
@@ -183,7 +183,7 @@ mod tests {
             hand.holds(&held);
             assert_eq!(read(&path).unwrap(), [None, Some(held), None]);
         }
-        // What is left of another version's.
+        // A file that another version left.
         std::fs::write(&path, [7; 100]).unwrap();
         assert_eq!(read(&path).unwrap(), [None, None]);
     }

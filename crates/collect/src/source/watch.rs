@@ -1,7 +1,7 @@
 //! Wake-ups: tells a reader that something happened in the directories of its logs.
 //!
-//! Events only shorten the wait. None is needed for anything to be found: the reader looks by itself all the
-//! time, and what it sees then is the truth.
+//! Events only shorten the wait. No file depends on an event to be found: the reader looks regularly by itself, and
+//! relies only on what it sees then.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,26 +14,26 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::siblings::{Key, key};
 
-/// Watches directories, without what is below them.
+/// Watches directories, not their subdirectories.
 #[derive(Debug)]
 pub struct Watch {
     watcher: Option<RecommendedWatcher>,
     watched: BTreeMap<PathBuf, Key>,
-    /// Set when files came, went or changed their names.
+    /// Set when files were created, removed or renamed.
     look: Arc<AtomicBool>,
 }
 
 impl Watch {
-    /// Rings `wake` when anything happens.
+    /// Calls `wake` when anything happens.
     pub fn new(wake: Arc<Wake>) -> Watch {
         let look = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&look);
         let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
             match event.map(|e| e.kind) {
-                // Our own opening and reading.
+                // The reader's own opening and reading.
                 Ok(EventKind::Access(_)) => return,
                 Ok(EventKind::Modify(ModifyKind::Data(_))) => {}
-                // Created, renamed, removed, or too many events to name them.
+                // Created, renamed, removed, or too many events to list.
                 _ => seen.store(true, Ordering::Release),
             }
             wake.wake();
@@ -46,7 +46,7 @@ impl Watch {
         Watch { watcher, watched: BTreeMap::new(), look }
     }
 
-    /// Makes sure that a directory is watched, as the one it is now. One that is not there is tried again at
+    /// Ensures that the current directory at this path is watched. A directory that does not exist is tried again at
     /// the next look.
     pub fn cover(&mut self, directory: &Path) {
         let Some(watcher) = &mut self.watcher else { return };
@@ -55,7 +55,7 @@ impl Watch {
             return;
         }
         if self.watched.remove(directory).is_some() {
-            // It was replaced: the old watch went with it, or goes now.
+            // The directory was replaced: the old watch is gone already, or is removed now.
             let _ = watcher.unwatch(directory);
         }
         if let Some(now) = now {
@@ -68,7 +68,7 @@ impl Watch {
         }
     }
 
-    /// Whether names changed since the last time this was asked.
+    /// Whether names changed since the last call.
     pub fn names_changed(&self) -> bool {
         self.look.swap(false, Ordering::AcqRel)
     }

@@ -1,8 +1,9 @@
-//! The lifecycle as a property: whatever happens to a directory, to the daemon and to the database, every line that stands
-//! in a file at the end, or stood in one that was deleted while the daemon had it open, is one row.
+//! The lifecycle as a property: whatever happens to a directory, the daemon and the database, every line that is in a
+//! file at the end, or was in a file that was deleted while the daemon had it open, becomes exactly one row.
 //!
-//! The world is small and in memory: files of numbered lines, checkpoints, rows. Its reader does what the real one does,
-//! and [`step`] decides for both. What is not promised is not drawn, as in the model of the integration tests.
+//! The world is small and in memory: files of numbered lines, checkpoints, rows. Its reader works like the real one,
+//! and [`step`] decides for both. Operations for which nothing is promised are not generated, as in the model of the
+//! integration tests.
 
 mod database;
 mod disk;
@@ -12,42 +13,42 @@ use super::*;
 use database::{Database, Section};
 use reader::{Kept, Reading};
 
-/// How many sequences are played. Each has its number for its seed, so that a failure is played again by it.
+/// The number of sequences to play. Each sequence uses its number as its seed, so that a failure can be replayed.
 const SEQUENCES: u64 = 200_000;
 
-/// Rotated files that are open at the same time.
+/// The maximum number of rotated files that are open at the same time.
 const ROTATED_OPEN_MAX: usize = 2;
 
 const SEAL_AFTER: Micros = 100;
 
-/// Rounds in which a reader that does its work has loaded everything.
+/// The number of rounds within which a correct reader has loaded everything.
 const ROUNDS: usize = 60;
 
 #[derive(Debug, Clone, Copy)]
 enum Op {
-    /// nginx writes so many lines.
+    /// nginx writes this many lines.
     Write(u8),
-    /// The log is renamed; nginx goes on in the renamed file for so many lines.
+    /// The log is renamed; nginx writes this many more lines to the renamed file.
     Rotate(u8),
-    /// A slow worker writes to the last rotated file that is not packed.
+    /// A slow worker writes to the last rotated file that is not compressed.
     Late(u8),
     CopyTruncate,
     Cut(u8),
-    /// Emptied, and at once as long as it was or longer.
+    /// The log is emptied, and immediately grows to at least its earlier length.
     Regrow(u8),
-    /// Deleted; the next line makes it anew.
+    /// The log is deleted; the next line creates it again.
     Delete,
-    /// Another inode without one of the lines.
+    /// The log is replaced by a new inode that lacks one of the lines.
     Edit(u8),
-    /// A rotated file is packed; `true`: it appears by halves.
+    /// A rotated file is compressed; `true`: the compressed file is incomplete at first.
     Pack(u8, bool),
     DeleteRotated(u8),
-    /// A copy of the log, or of a rotated file, beside it.
+    /// The log, or a rotated file, is copied to a file next to it.
     Duplicate(u8),
-    /// Another file that begins with the same line.
+    /// Another file appears that begins with the same line.
     Alike(u8),
     Look(Fate),
-    /// Each file has a turn of so many lines.
+    /// Each file has a turn of this many lines.
     Turn(u8),
     Commit(Fate),
     Stop,
@@ -55,13 +56,13 @@ enum Op {
     Wait,
 }
 
-/// What becomes of what is on its way to the database.
+/// The outcome of the data that is on its way to the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Committed,
-    /// The connection is cut before.
+    /// The connection is cut before the commit.
     Lost,
-    /// The connection is cut behind it: the reader does not know.
+    /// The connection is cut after the commit: the reader does not know the outcome.
     Unknown,
 }
 
@@ -113,7 +114,7 @@ impl Random {
     }
 }
 
-/// A line: its number is its id, and its time.
+/// A line: its number is both its id and its time.
 type Line = usize;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,7 +128,7 @@ enum Name {
 enum Form {
     Plain,
     Packed,
-    /// Packed, and it breaks off.
+    /// Compressed, and incomplete.
     Half,
 }
 
@@ -147,7 +148,7 @@ impl File {
     }
 }
 
-/// What the database said no longer holds.
+/// The database's answers are no longer valid.
 struct Interrupted;
 
 #[derive(Debug, Default)]
@@ -155,7 +156,7 @@ struct World {
     now: Micros,
     lines: Line,
     files: Vec<File>,
-    /// The file that is being packed, and what it is packed from.
+    /// The file that is being written by the compressor, and its source file.
     packing: Option<(usize, usize)>,
     database: Database,
     ids: i32,
@@ -194,7 +195,7 @@ impl World {
         }
     }
 
-    /// Does something that needs the database: what that said no longer holds, once it is cut off.
+    /// Does work that needs the database. If the connection is cut, the database's answers are no longer valid.
     fn goes_on(&mut self, work: impl FnOnce(&mut World) -> Result<(), Interrupted>) {
         if work(self).is_err() {
             self.forget();
@@ -215,11 +216,11 @@ impl World {
         }
     }
 
-    /// Lets everything come to its end.
+    /// Lets all work finish.
     fn come_to_rest(&mut self) -> Result<(), String> {
         self.end_packing();
-        // What holds something else, and is as long as what was read of it, is known by what is written behind that, or by
-        // its end.
+        // A file whose content was replaced, and that is as long as what was read of it, is detected by what is written
+        // after that, or by its end.
         if self.is_edited && !self.has_successor() {
             self.play(Op::Write(1));
         }
@@ -251,7 +252,7 @@ fn check(ops: &[Op]) -> Result<(), String> {
         world.play(*op);
     }
     world.come_to_rest()?;
-    // A restart finds nothing to do.
+    // After a restart there is nothing to do.
     world.play(Op::Stop);
     world.play(Op::Write(1));
     world.come_to_rest()
@@ -266,7 +267,7 @@ fn whatever_happens_no_line_is_lost_or_doubled() {
             let length = 4 + random.below(28);
             let mut ops: Vec<Op> = (0..length).map(|_| random.op()).collect();
             let Err(mut wrong) = check(&ops) else { continue };
-            // What it takes.
+            // Removes operations that the failure does not need.
             let mut at = 0;
             while at < ops.len() {
                 let mut fewer = ops.clone();

@@ -1,7 +1,7 @@
-//! A file that was opened: what begins like it, and where in it what is loaded ends.
+//! An opened file: which checkpoints have the same beginning, and where the loaded part of the file ends.
 //!
-//! It is held against the checkpoints that begin like it, and goes on at one that its own bytes prove, or begins as a new
-//! file. A compressed one is unpacked as far as that takes.
+//! The file is compared with the checkpoints that have the same beginning. It continues at a checkpoint that its own
+//! bytes prove, or starts as a new file. A compressed file is unpacked as far as that requires.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -23,7 +23,7 @@ use super::{Belongs, Input, Key, Reading, fill, fill_at, key};
 use crate::source::stored::{self, Packing};
 use crate::source::trail::{Beating, Hand};
 
-/// A file that was opened and not yet identified.
+/// A file that is open, but not yet identified.
 pub struct Opened {
     path: PathBuf,
     file: File,
@@ -33,63 +33,64 @@ pub struct Opened {
     hand: Hand,
 }
 
-/// What opening a file against the checkpoints came to.
+/// The result of comparing an opened file with the checkpoints.
 pub enum Identified {
     /// There is something to read, now or later.
     Reading(Box<Reading>),
-    /// All of it is loaded and sealed.
+    /// The whole file is loaded and sealed.
     Done {
         /// Key of `log_files`.
         file_id: i32,
     },
-    /// It has not a whole line yet.
+    /// The file has no whole line yet.
     TooShort,
-    /// It begins like a file of which more is loaded than it has: a copy under way, or a cut file.
+    /// The file begins like a file of which more is loaded than this one has: an unfinished copy, or a file that was
+    /// cut.
     Shorter {
         /// Key of `log_files`.
         file_id: i32,
     },
 }
 
-/// What a file is read as beside its checkpoint.
+/// The result of opening a file to be read independently of its checkpoint.
 pub enum Beside {
     /// There is something to read.
     Reading {
-        /// The file, from its beginning on.
+        /// The file, from its beginning.
         reading: Box<Reading>,
-        /// How far it is loaded; `None` where it has no checkpoint.
+        /// How far the file is loaded; `None`: it has no checkpoint.
         loaded_bytes: Option<u64>,
     },
-    /// It has not a whole line yet.
+    /// The file has no whole line yet.
     TooShort,
 }
 
-/// How identification goes where there is a choice.
+/// Options of the identification.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Choice<'a> {
-    /// The file will not grow: a last line without a newline is a line.
+    /// The file will not grow: a last line without a newline counts as a line.
     pub complete: bool,
-    /// A file shorter than its checkpoint is one of its own.
+    /// A file that is shorter than its checkpoint is a file of its own.
     pub fork_if_shorter: bool,
-    /// A file whose rows were taken out (`alt unload`) is loaded anew; else it is left alone.
+    /// A file whose rows were removed (`alt unload`) is loaded again; otherwise it is left alone.
     pub unloaded_too: bool,
-    /// It is none of these files, however alike they begin: what checkpoints prove of it is nothing.
+    /// The file is none of these files, even if the beginnings are equal: their proofs are ignored.
     pub other_than: &'a [i32],
 }
 
-/// How a file begins, and what begins like it.
+/// A file's beginning, and the checkpoints with the same beginning.
 struct Begins {
     beginning: Vec<u8>,
     head: Head,
     candidates: Vec<Candidate>,
 }
 
-/// Where a file stands against a checkpoint.
+/// How a file compares with a checkpoint.
 struct Stood {
     standing: Standing,
-    /// Where it may be read on: the bytes that end there.
+    /// The bytes before the position at which reading can continue.
     before: Vec<u8>,
-    /// And if it is compressed, what comes next.
+    /// For a compressed file, the stream from that position on.
     stream: Option<Box<dyn Read + Send>>,
 }
 
@@ -99,7 +100,7 @@ impl Stood {
     }
 }
 
-/// A file from its start on, whoever else reads it, that counts the bytes it took from the disk.
+/// Reads a file from its start, independently of other readers, and counts the bytes read from disk.
 struct Counted {
     file: File,
     at: u64,
@@ -116,10 +117,10 @@ impl Read for Counted {
 }
 
 impl Opened {
-    /// Opens a regular file and looks at its first bytes. `progress` says how many bytes of a compressed file
-    /// were taken from the disk.
+    /// Opens a regular file and looks at its first bytes. `progress` counts the bytes of a compressed file that were
+    /// read from disk.
     pub fn new(path: &Path, progress: Arc<AtomicU64>) -> io::Result<Opened> {
-        // Never waits for a pipe's other end.
+        // Never waits for the other end of a pipe.
         let flags = nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_CLOEXEC;
         let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
         if !file.metadata()?.is_file() {
@@ -128,7 +129,7 @@ impl Opened {
         Opened::of(path, file, progress)
     }
 
-    /// As [`Opened::new`], of a file that is open already, and may have no name any more.
+    /// Like [`Opened::new`], for a file that is already open, and may have no name any more.
     pub fn of(path: &Path, file: File, progress: Arc<AtomicU64>) -> io::Result<Opened> {
         let metadata = file.metadata()?;
         let mut first = [0; 4];
@@ -137,7 +138,7 @@ impl Opened {
         Ok(Opened { path, file, metadata, packing, progress, hand: Hand::default() })
     }
 
-    /// The same, by a reader that shows what it has in hand.
+    /// The same file, read by a reader that records its work in `hand`.
     #[must_use]
     pub fn by(self, hand: &Hand) -> Opened {
         Opened { hand: hand.clone(), ..self }
@@ -148,15 +149,15 @@ impl Opened {
         key(&self.metadata)
     }
 
-    /// Whether it is compressed.
+    /// Whether the file is compressed.
     pub fn is_packed(&self) -> bool {
         self.packing != Packing::Plain
     }
 
-    /// Whether there is no byte of a log in it.
+    /// Whether the file contains no byte of a log.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The file cannot be read.
     pub fn is_empty(&self) -> io::Result<bool> {
         Ok(fill(&mut self.stream()?, &mut [0])? == 0)
     }
@@ -166,26 +167,27 @@ impl Opened {
         if self.is_packed() { None } else { self.file.try_clone().ok() }
     }
 
-    /// When it was last written, microseconds since 1970.
+    /// The time of the last write, microseconds since 1970.
     pub fn modified(&self) -> Micros {
         Stamp::of(&self.metadata).modified
     }
 
-    /// The bytes of the log in it, decompressed. By the descriptor: its name may be another file's by now.
+    /// The bytes of the log, decompressed. Read through the descriptor, because the name may belong to another file by
+    /// now.
     pub fn stream(&self) -> io::Result<Box<dyn Read + Send>> {
         self.progress.store(0, Ordering::Relaxed);
         let counted = Counted { file: self.file.try_clone()?, at: 0, count: Arc::clone(&self.progress) };
         let unpacked = stored::unpack(io::BufReader::with_capacity(128 * 1024, counted))?;
-        // Little on the disk may be much when it is unpacked.
+        // A few bytes on disk may unpack to many.
         Ok(Box::new(Beating::new(unpacked, &self.hand.beat)))
     }
 
-    /// The first bytes, enough to find the head in, and whether they may be all that there ever are.
+    /// The first bytes, enough to find the head, and whether these may be all the bytes there will ever be.
     fn beginning(&self) -> io::Result<(Vec<u8>, bool)> {
         if self.is_packed() {
             let mut bytes = Vec::new();
             let read = self.stream()?.take(HEAD_SEARCH_BYTES as u64).read_to_end(&mut bytes);
-            // One that breaks off is read as far as it goes; who reads it that far meets the error again.
+            // A stream that breaks off is read as far as it goes. Whoever reads on meets the error again.
             return match read {
                 Err(error) if bytes.is_empty() => Err(error),
                 read => Ok((bytes, read.is_ok())),
@@ -197,27 +199,27 @@ impl Opened {
         Ok((bytes, false))
     }
 
-    /// Whether it begins so: only then can it be the file of a checkpoint with this head.
+    /// Whether the file begins with this head. Only then can it be the file of a checkpoint with this head.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The file cannot be read.
     pub fn begins_with(&self, head: &Head) -> io::Result<bool> {
         Ok(proves(&self.beginning()?.0, head))
     }
 
-    /// Which of these heads it has.
+    /// Which of these heads the file begins with.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The file cannot be read.
     pub fn begins_with_each<'h>(&self, heads: impl Iterator<Item = &'h Head>) -> io::Result<Vec<bool>> {
         let (beginning, _) = self.beginning()?;
         Ok(heads.map(|head| proves(&beginning, head)).collect())
     }
 
-    /// Where it stands against each of these checkpoints, by their proofs alone.
+    /// How the file compares with each of these checkpoints, by their proofs alone.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The file cannot be read.
     pub fn standings<'c>(
         &self,
         checkpoints: impl Iterator<Item = &'c Checkpoint>,
@@ -226,10 +228,10 @@ impl Opened {
         checkpoints.map(|checkpoint| Ok(self.proven(checkpoint, &beginning)?.standing)).collect()
     }
 
-    /// Bytes of the log in it, decompressed.
+    /// The number of bytes of the log, decompressed.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The file cannot be read.
     pub fn log_bytes(&self) -> io::Result<u64> {
         if self.is_packed() {
             io::copy(&mut self.stream()?, &mut io::sink())
@@ -238,10 +240,10 @@ impl Opened {
         }
     }
 
-    /// Its head; `None` where there is not a whole line yet.
+    /// The file's head; `None`: it has no whole line yet.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// The file cannot be read.
     pub fn head(&self, belongs: &Belongs, complete: bool) -> io::Result<Option<Head>> {
         Ok(self.beginning_and_head(belongs, complete)?.1)
     }
@@ -252,10 +254,10 @@ impl Opened {
         Ok((beginning, head))
     }
 
-    /// Holds the file against the checkpoints that begin like it.
+    /// Compares the file with the checkpoints that have the same beginning.
     ///
     /// # Errors
-    /// The outer one: the file cannot be read. The inner: the database's answers no longer hold.
+    /// The outer error: the file cannot be read. The inner error: the database's answers are no longer valid.
     pub fn identify(
         self,
         belongs: &Belongs,
@@ -274,8 +276,9 @@ impl Opened {
         };
         let candidates: Vec<Candidate> = candidates.into_iter().filter(is_meant).collect();
         if self.is_packed() {
-            // Held against its checkpoint once, and not touched since: no need to unpack all of it again. Two logs that begin
-            // alike may have one size and, within a tick of the clock, one age.
+            // The file was compared with its checkpoint before, and not touched since: it need not be unpacked again.
+            // The head is checked, because two different logs may have the same size and, within a tick of the clock,
+            // the same age.
             let facts = self.facts(belongs);
             let seen = |c: &Candidate| {
                 c.checkpoint.sealed
@@ -321,11 +324,11 @@ impl Opened {
         self.begun(file, belongs).map(|r| Ok(Identified::Reading(r)))
     }
 
-    /// Key of the file of which this is all that is loaded, and which is sealed, and its bytes. `None`: there is none, or not
-    /// yet.
+    /// The key and the loaded bytes of the file of `log_files` that is sealed and contains exactly this file's content.
+    /// `None`: there is no such file, or not yet.
     ///
     /// # Errors
-    /// As those of [`Opened::identify`].
+    /// Those of [`Opened::identify`].
     pub fn done(
         &self,
         belongs: &Belongs,
@@ -344,20 +347,20 @@ impl Opened {
         Ok(Ok(None))
     }
 
-    /// The file's metadata when it was opened, and as it is now.
+    /// The file's stamp when it was opened, and its stamp now.
     ///
     /// # Errors
-    /// It cannot be looked at.
+    /// The metadata cannot be read.
     pub fn stamps(&self) -> io::Result<(Stamp, Stamp)> {
         Ok((Stamp::of(&self.metadata), Stamp::of(&self.file.metadata()?)))
     }
 
-    /// Opens the file to be read beside its checkpoint, from its beginning to where that stands. To read `all` of a
-    /// file of which more is there than is loaded, it is opened as one that nobody knows: what its checkpoint proves
-    /// of the rest is nothing, and another file that begins alike may take it.
+    /// Opens the file to be read independently of its checkpoint, from its beginning up to the checkpoint. To read
+    /// `all` of a file that has more than is loaded, the file is opened as an unknown one: its checkpoint proves
+    /// nothing about the rest, and another file with the same beginning may continue at that checkpoint.
     ///
     /// # Errors
-    /// As those of [`Opened::identify`].
+    /// Those of [`Opened::identify`].
     pub fn beside(
         self,
         belongs: &Belongs,
@@ -397,8 +400,8 @@ impl Opened {
         })
     }
 
-    /// The file's beginning, and the checkpoints that begin like it, the one that is loaded farthest first: what
-    /// it proves is the most. `None`: there is not a whole line yet.
+    /// The file's beginning, and the checkpoints with the same beginning. The checkpoint that is loaded farthest comes
+    /// first, because it proves the most. `None`: there is no whole line yet.
     fn begins(
         &self,
         belongs: &Belongs,
@@ -407,7 +410,7 @@ impl Opened {
     ) -> io::Result<Result<Option<Begins>, Interrupted>> {
         let (beginning, head) = self.beginning_and_head(belongs, complete)?;
         if !self.is_packed() && stored::packing(&beginning)? != Packing::Plain {
-            // A compressor wrote its first bytes since they were looked at: what it is, the next look tells.
+            // A compressor has written its first bytes since the file was opened. The next look identifies the file.
             return Ok(Ok(None));
         }
         let Some(head) = head else { return Ok(Ok(None)) };
@@ -417,13 +420,13 @@ impl Opened {
         }))
     }
 
-    /// Where the file is to be read on by a checkpoint.
+    /// Where reading can continue according to a checkpoint.
     fn stand(&self, checkpoint: &Checkpoint, beginning: &[u8]) -> io::Result<Stood> {
         let stood = self.proven(checkpoint, beginning)?;
         Ok(Stood { standing: unless_within_a_line(stood.standing, &stood.before), ..stood })
     }
 
-    /// Where the file stands against a checkpoint, by its proofs.
+    /// How the file compares with a checkpoint, by the checkpoint's proofs.
     fn proven(&self, checkpoint: &Checkpoint, beginning: &[u8]) -> io::Result<Stood> {
         if !head_holds(checkpoint, beginning) {
             return Ok(Stood::at(Standing::Other));
@@ -493,8 +496,8 @@ impl Opened {
         Ok(reading)
     }
 
-    /// From its start. A compressed file has to begin as it did when it was identified, or it was written anew
-    /// meanwhile. (A plain one is proven when its lines are committed.)
+    /// Reads the file from its start. A compressed file must begin as it did when it was identified; otherwise it was
+    /// rewritten in the meantime. (A plain file is proven when its lines are committed.)
     fn begun(self, file: FileRef, belongs: &Belongs) -> io::Result<Box<Reading>> {
         let mut stream = None;
         if self.is_packed() {
@@ -519,7 +522,7 @@ impl Opened {
         (from, from_tail): (u64, Proof),
         belongs: &Belongs,
     ) -> io::Result<Box<Reading>> {
-        // LineIds are counted in what stands before: a compressed file is read from its start for them.
+        // `LineIds` depend on the preceding lines, so a compressed file is read from its start to compute them.
         let warm = belongs.twins && from > 0;
         let start = if warm { from.saturating_sub(WINDOW_BYTES + 1) } else { from };
         let input = match stream {
@@ -561,15 +564,15 @@ impl Opened {
             set_aside: Vec::new(),
         });
         if start > 0 && warm {
-            // `start` lies within a line: the window begins with the one after it.
+            // `start` lies within a line: the window begins with the next line.
             reading.skip_to_line()?;
         }
         Ok(reading)
     }
 }
 
-/// Refuses lines that were loaded `as_what` where they are to be read otherwise, as other events: each would become one
-/// more row.
+/// Refuses lines that were loaded `as_what` if they would now be read as different events: each line would become an
+/// additional row.
 fn same_events(as_what: Option<&str>, belongs: &Belongs) -> io::Result<()> {
     let spec = |json: &str| serde_json::from_str::<Spec>(json).ok();
     let (Some(before), Some(now)) = (as_what.and_then(spec), spec(&belongs.spec)) else { return Ok(()) };
@@ -591,8 +594,8 @@ fn same_events(as_what: Option<&str>, belongs: &Belongs) -> io::Result<()> {
     ))
 }
 
-/// A seal may stand behind half a line, which was a reject: a copy that broke off, or was taken of a file that is
-/// written to. Where a file goes on there, its line is whole, and read from its start: as a file of its own.
+/// A seal may follow half a line, which was a reject: a copy that broke off, or that was taken of a file that is still
+/// written to. If a file continues there, its line is whole, and the file is read from its start as a file of its own.
 fn unless_within_a_line(standing: Standing, last: &[u8]) -> Standing {
     if standing == Standing::Beyond && last.last().is_some_and(|byte| *byte != b'\n') {
         Standing::Diverges
@@ -601,7 +604,7 @@ fn unless_within_a_line(standing: Standing, last: &[u8]) -> Standing {
     }
 }
 
-/// Whether a file that begins so has the checkpoint's head.
+/// Whether the checkpoint's head matches this beginning.
 fn head_holds(checkpoint: &Checkpoint, beginning: &[u8]) -> bool {
     proves(beginning, &checkpoint.head)
 }
@@ -621,7 +624,7 @@ mod tests {
         let path = directory.path().join("beacon.log.1.gz");
         std::fs::write(&path, b"").unwrap();
         let opened = Opened::new(&path, Arc::default()).unwrap();
-        // Every byte of it could be a line, to who takes it for text.
+        // Every byte could be a line if the file were taken for text.
         std::fs::write(&path, b"\x1f\x8b\x08\0\n\n\n\n").unwrap();
         let belongs = Belongs {
             host: String::new(),
@@ -640,7 +643,7 @@ mod tests {
             rehearsal: None,
             metrics: Arc::default(),
         });
-        // Nobody answers: it must be told before the database is asked.
+        // Nobody answers: the result must be known before the database is asked.
         drop(writer);
         let identified = opened.identify(&belongs, Choice::default(), &store).unwrap();
         assert!(matches!(identified, Ok(Identified::TooShort)));

@@ -30,7 +30,7 @@ impl Database {
     }
 }
 
-/// Lines of a file on their way to the database.
+/// Lines of a file that are on their way to the database.
 #[derive(Debug)]
 pub(super) struct Section {
     pub(super) file: usize,
@@ -40,7 +40,7 @@ pub(super) struct Section {
     pub(super) new: Option<Vec<i32>>,
     pub(super) from: usize,
     pub(super) lines: Vec<Line>,
-    /// The line that ends where it ends.
+    /// The line that ends at the end of the section.
     pub(super) tail: Option<Line>,
     pub(super) by_ids: bool,
     pub(super) by_ids_after: bool,
@@ -49,7 +49,7 @@ pub(super) struct Section {
 }
 
 impl World {
-    /// Commits all that was read.
+    /// Commits everything that was read.
     pub(super) fn settle(&mut self, fate: Fate) -> Result<(), Interrupted> {
         self.commit(fate)?;
         self.commit(fate)
@@ -70,7 +70,7 @@ impl World {
         if fate == Fate::Unknown { Err(Interrupted) } else { Ok(()) }
     }
 
-    /// Whether a checkpoint still stands where the reader left it, and the file still has what was read.
+    /// Whether the checkpoint is still where the reader left it, and the file still contains what was read.
     pub(super) fn holds(&self, section: &Section, all: &[Section]) -> bool {
         let to = section.from + section.lines.len();
         let at_end = to.checked_sub(1).and_then(|at| self.files[section.file].lines.get(at));

@@ -3,7 +3,7 @@
 use super::{File, Form, Line, Name, Op, World};
 
 impl World {
-    /// Does something to the files.
+    /// Applies an operation to the files.
     pub(super) fn change(&mut self, op: Op) {
         match op {
             Op::Write(n) => {
@@ -46,7 +46,7 @@ impl World {
         }
     }
 
-    /// Does something to the live log.
+    /// Applies an operation to the live log.
     fn change_live(&mut self, live: usize, op: Op) {
         let mut lines = self.files[live].lines.clone();
         match op {
@@ -84,7 +84,7 @@ impl World {
         }
     }
 
-    /// Puts other lines into a file, in place.
+    /// Replaces the lines of a file in place.
     fn write_over(&mut self, file: usize, lines: Vec<Line>) {
         self.files[file].lines = lines;
         self.files[file].modified = self.now;
@@ -118,7 +118,7 @@ impl World {
         usize::from(n).checked_rem(rotated.len()).map(|at| rotated[at])
     }
 
-    /// A new file, often with the inode of one that is gone.
+    /// Creates a file, often with the inode of a file that is gone.
     pub(super) fn create(&mut self, name: Name, form: Form, lines: Vec<Line>) -> usize {
         let is_used = |inode: &usize| {
             let holds =

@@ -1,17 +1,17 @@
-//! The reader of the model: does what `follow` and `pipeline` do, with files in memory.
+//! The reader of the model: works like `follow` and `pipeline`, with files in memory.
 
 use super::super::*;
 use super::database::{Checkpoint, Section};
 use super::{Fate, Form, Interrupted, Line, Name, ROTATED_OPEN_MAX, World};
 
-/// A file that is read.
+/// A file that is being read.
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) file: usize,
     pub(super) id: i32,
     pub(super) head: Line,
     pub(super) is_new: bool,
-    /// Checkpoints that it is not, though they begin alike.
+    /// Checkpoints of other files with the same beginning.
     pub(super) disproved: Vec<i32>,
     pub(super) opened: Stamp,
     pub(super) is_live: bool,
@@ -24,7 +24,7 @@ pub(super) struct Reading {
     pub(super) ids_until: Option<Line>,
     pub(super) ids_to_the_end: bool,
     pub(super) is_sealed: bool,
-    /// Index of how far it is committed.
+    /// Index into the list of committed positions.
     pub(super) reached: usize,
 }
 
@@ -274,7 +274,7 @@ impl World {
         (Identity::Readable, Some(reading))
     }
 
-    /// Each file has a turn.
+    /// Gives each file a turn.
     pub(super) fn turn(&mut self, most: usize) -> Result<(), Interrupted> {
         let mut at = 0;
         while at < self.open.len() {
@@ -298,7 +298,7 @@ impl World {
         let file = &self.files[reading.file];
         let to = file.lines.len().min(reading.offset + most).max(reading.offset);
         if to > reading.offset {
-            // Its last bytes are looked at again with what comes behind them.
+            // The last bytes that were read are read again together with the bytes after them.
             if reading.offset.checked_sub(1).map(|at| file.lines[at]) != reading.last {
                 return Err(Interrupted);
             }
@@ -334,7 +334,7 @@ impl World {
         Ok(())
     }
 
-    /// The daemon ends; another begins.
+    /// Ends the daemon; another one starts.
     pub(super) fn end(&mut self) {
         self.states.clear();
         self.open.clear();
