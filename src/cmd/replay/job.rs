@@ -162,8 +162,8 @@ impl Job<'_> {
         let failed = lock(results).failed.iter().any(|(name, _)| *name == uri);
         let was_loaded = !failed && !self.store.is_stopping() && !self.store.is_closed();
         if was_loaded && !self.filtered {
-            // On a stop, the next replay finds the object loaded and skips it. The only consequence is that a single
-            // line is not fetched from this object.
+            // If the replay stops here, the origin is not recorded, and the next replay finds the lines loaded and does
+            // not record it either. The only consequence: a single line cannot be fetched from this object.
             let _ = self.store.came_from(&uri, bytes, sha256);
         }
     }
