@@ -1,7 +1,7 @@
-//! Which account a command works as.
+//! The account that a command runs as.
 //!
-//! PostgreSQL's peer authentication goes by the account. So that an administrator need not think of it, a
-//! command that root starts goes on as `alt`, where that account exists and the connection is by peer.
+//! PostgreSQL's peer authentication depends on the account. So that an administrator need not think about it, a command
+//! that root starts continues as `alt`, if that account exists and the connection uses peer authentication.
 
 use std::ffi::CString;
 
@@ -13,8 +13,8 @@ use nix::unistd::{Uid, User, geteuid, initgroups, setresgid, setresuid, setuid};
 /// The account that the daemon runs as.
 pub const NAME: &str = "alt";
 
-/// Gives root's rights up for those of `alt`, for good, if the database is reached by peer authentication.
-/// To be called before any thread is started.
+/// Gives up root's rights for those of `alt`, permanently, if the database is reached by peer authentication. Call it
+/// before any thread is started.
 ///
 /// # Errors
 /// The URL cannot be understood, or the system refuses.
@@ -28,8 +28,8 @@ pub fn become_alt(config: &alt_config::Postgres) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Goes on as `user`, with its groups and no others, for good: no id of root's is kept, and no program that is started
-/// later gets more rights than `user` has (as the unit's `NoNewPrivileges` says it).
+/// Continues as `user`, with its groups and no others, permanently: no id of root is kept, and no program that is
+/// started later gets more rights than `user` has (like the unit's `NoNewPrivileges`).
 ///
 /// # Errors
 /// The system refuses.
@@ -47,7 +47,7 @@ pub fn enter(user: &User) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What to say where a file may not be read: an administrator may not know that it is not root who reads it.
+/// A hint for a file that may not be read: an administrator may not know that the reader is not root.
 pub fn may_not_read() -> String {
     let id = geteuid();
     let name = User::from_uid(id).ok().flatten().map_or_else(|| id.to_string(), |user| user.name);

@@ -1,9 +1,10 @@
-//! The admin port: says over HTTP whether the daemon is alive (`/healthz`), whether it can work (`/readyz`), and all that
-//! it counts (`/metrics`).
+//! The admin port: reports over HTTP whether the daemon is alive (`/healthz`), whether it can work (`/readyz`), and all
+//! its counters (`/metrics`).
 //!
-//! On a thread of its own, so that it answers whatever the others wait for. It only reads, and answers whoever reaches
-//! it: the address decides who that is. Bounded: so many connections at once, each for one request and a short time. A
-//! port that cannot be had is said, and tried again: it keeps nothing from being loaded.
+//! It has its own thread, so that it answers whatever the other threads wait for. It only reads, and answers everybody
+//! who can reach it: the address decides who that is. It is bounded: a limited number of connections at once, each for
+//! one request and a short time. If the port cannot be opened, the daemon reports that and tries again; loading
+//! continues without the port.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -25,60 +26,60 @@ use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, oneshot};
 
-/// Connections that are served at the same time; others wait for one of them to end.
+/// Maximum number of connections that are served at the same time. Others wait until one of them ends.
 const CONNECTIONS_MAX: usize = 64;
 
-/// The longest that a connection lives: it is for one request.
+/// Maximum lifetime of a connection, which is for one request.
 const CONNECTION_TIME: Duration = Duration::from_secs(10);
 
-/// How long is waited after an address could not be listened on, or a connection not be accepted.
+/// How long to wait after an address cannot be listened on, or a connection cannot be accepted.
 const RETRY: Duration = Duration::from_secs(5);
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// Whether the daemon can work, and if not, why.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Readiness {
-    /// It loads what comes.
+    /// The daemon can load new lines.
     pub ready: bool,
-    /// What keeps it from loading.
+    /// What prevents loading.
     pub postgres: Option<String>,
-    /// What keeps it from archiving; loading goes on meanwhile.
+    /// What prevents archiving; loading continues.
     pub archive: Option<String>,
-    /// What keeps it from deleting what is old enough; loading goes on meanwhile.
+    /// What prevents deleting what is old enough; loading continues.
     pub retention: Option<String>,
-    /// What keeps other workers from working, by their names; loading goes on meanwhile.
+    /// What prevents other workers from working, by worker name; loading continues.
     pub workers: BTreeMap<&'static str, String>,
 }
 
-/// Knows the answers.
+/// The source of the answers.
 pub trait Answers: Send + Sync {
-    /// Whether its threads move.
+    /// Whether the daemon's threads move.
     fn is_alive(&self) -> bool;
-    /// Whether it can work.
+    /// Whether the daemon can work.
     fn readiness(&self) -> Readiness;
-    /// What it counts, as [`Metrics::page`] writes it.
+    /// The daemon's counters, as [`Metrics::page`] writes them.
     ///
     /// # Errors
-    /// It cannot be written down.
+    /// The counters cannot be written.
     fn metrics(&self) -> anyhow::Result<String>;
 }
 
-/// Who answers now; nobody while the daemon starts or begins anew.
+/// The current source of the answers; `None` while the daemon starts or restarts.
 type Present = Arc<Mutex<Option<Arc<dyn Answers>>>>;
 
-/// The port, open until this is dropped.
+/// The port, open until this value is dropped.
 pub struct Admin {
     address: SocketAddr,
     present: Present,
-    /// Dropped, it ends the thread.
+    /// Dropping it ends the thread.
     _open: oneshot::Sender<()>,
 }
 
 impl Admin {
-    /// Listens on an address as soon as it can be had.
+    /// Listens on an address as soon as the address is available.
     ///
     /// # Errors
-    /// There is no thread or runtime to be had.
+    /// The thread or the runtime cannot be started.
     pub fn start(address: SocketAddr, metrics: Arc<Metrics>) -> anyhow::Result<Admin> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -101,12 +102,12 @@ impl Admin {
         Ok(Admin { address, present, _open: open })
     }
 
-    /// The address that it was started with.
+    /// The address that the port was started with.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// From now on these are the answers.
+    /// Uses `answers` from now on.
     pub fn answer_by(&self, answers: Arc<dyn Answers>) {
         *lock(&self.present) = Some(answers);
     }
@@ -143,12 +144,12 @@ async fn listen(address: SocketAddr, port: Port) {
             Ok((connection, _)) => {
                 let port = port.clone();
                 tokio::spawn(async move {
-                    // Whoever goes away, or is too slow, has no answer.
+                    // A client that leaves, or is too slow, gets no answer.
                     let _ = tokio::time::timeout(CONNECTION_TIME, serve(connection, port)).await;
                     drop(place);
                 });
             }
-            // No descriptor is free, or the other end has gone already.
+            // No descriptor is free, or the client has already left.
             Err(_) => tokio::time::sleep(ACCEPT_RETRY).await,
         }
     }

@@ -1,7 +1,7 @@
-//! The beacon's script: the templates that `beacon/build.mjs` made small, filled in, and the HTML that brings it into a
-//! page.
+//! The beacon's script: fills in the templates that `beacon/build.mjs` minified, and makes the HTML that loads the
+//! script into a page.
 //!
-//! A script knows no application: the page names it in the tag (`data-a`), so that one file serves all.
+//! A script contains no application: the page names it in the tag (`data-a`), so that one file serves all applications.
 
 use std::fmt::Write as _;
 
@@ -17,40 +17,40 @@ const DEFAULT: (&str, &str) =
 const FULL: (&str, &str) =
     (include_str!("../beacon/beacon.full.min.js"), include_str!("../beacon/beacon.full.min.js.map"));
 
-/// The endings of downloads, as parts of a regular expression.
+/// The file name extensions of downloads, as parts of a regular expression.
 pub const DOWNLOADS: &str = "pdf,zip,docx?,xlsx?,csv";
 
-/// More of them, for `--downloads long`, in an order that is small when it is compressed.
+/// More extensions, for `--downloads long`, in an order that compresses well.
 pub const DOWNLOADS_LONG: &str =
     "pkg,pdf,rar,exe,xlsx?,iso,zip,od[pst],docx?,mp[34],dmg,pptx?,mov,t?gz,apk,csv,txt,7z,avi";
 
-/// What of a parameter's name says that its value is a secret or a person. What is loaded is masked by more than that.
+/// Parts of a parameter's name which show that its value is a secret or personal. Loading masks more than that.
 const SECRETS: &str = "[^=]*(tok|key|auth|code|sig|pass|sess|mail)[^=]*";
 
-/// What a request's parameters are called, in the templates between dollars.
+/// The names of a request's parameters, between dollars in the templates.
 const PARAMETERS: [&str; 18] =
     ["d", "e", "el", "pv", "r", "s", "sd", "sh", "sw", "t", "tr", "ts", "tx", "tz", "u", "wd", "x", "y"];
 
-/// What may be chosen.
+/// The options of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// Where requests go: a path on the script's host, or an https URL.
     pub endpoint: String,
-    /// The one global name.
+    /// The only global name.
     pub global: String,
-    /// A fragment is part of the page's address.
+    /// The fragment is part of the page's address.
     pub hash: bool,
-    /// It works in frames, too.
+    /// The script works in frames, too.
     pub frames: bool,
-    /// Endings of downloads, between commas.
+    /// Extensions of downloads, separated by commas.
     pub downloads: String,
     /// Only these parameters of an address, and `utm_…`, keep their values.
     pub allow: Option<Vec<String>>,
-    /// With opting out, search and cart helpers, screen and time zone.
+    /// Includes opting out, search and cart helpers, screen and time zone.
     pub full: bool,
-    /// Nothing is sent before the page says `on`; needs `full`.
+    /// Nothing is sent until the page calls `on`; needs `full`.
     pub wait: bool,
-    /// What parameters are called.
+    /// The names of the parameters.
     pub terms: Terms,
 }
 
@@ -77,7 +77,7 @@ pub struct Script {
     pub text: String,
     /// The source map of the text, for a browser's debugger.
     pub source_map: String,
-    /// The first 16 digits of its SHA-256, hexadecimal: its name where it never changes.
+    /// The first 16 hexadecimal digits of its SHA-256: part of the name under which the script never changes.
     pub hash: String,
     /// The value of `integrity` ([Subresource Integrity](https://www.w3.org/TR/sri-2/)).
     pub integrity: String,
@@ -86,7 +86,7 @@ pub struct Script {
 /// Fills the template in. The same options give the same bytes.
 ///
 /// # Errors
-/// An option is not what it should be; the message names it as the command line does.
+/// An option is not valid; the message names it as the command line does.
 pub fn script(options: &Options) -> anyhow::Result<Script> {
     check(options)?;
     let mask = match &options.allow {
@@ -121,7 +121,7 @@ pub fn script(options: &Options) -> anyhow::Result<Script> {
     Ok(Script { source_map: moved(map, &edits)?, text: filled, hash, integrity })
 }
 
-/// Puts values into places. Returns the edits, too: column, bytes that were there, bytes that are there now.
+/// Fills values into places. Also returns the edits: column, bytes of the place, bytes of the value.
 fn fill(template: &str, places: &[(String, &str)]) -> (String, Vec<(usize, usize, usize)>) {
     let (mut filled, mut edits) = (String::with_capacity(template.len()), Vec::new());
     let mut at = 0;
@@ -138,7 +138,7 @@ fn fill(template: &str, places: &[(String, &str)]) -> (String, Vec<(usize, usize
     (filled, edits)
 }
 
-/// The template's source map ([ECMA-426](https://tc39.es/ecma426/)) for the filled text, which is one line, too.
+/// Adapts the template's source map ([ECMA-426](https://tc39.es/ecma426/)) to the filled text, which also is one line.
 fn moved(map: &str, edits: &[(usize, usize, usize)]) -> anyhow::Result<String> {
     let mut map: serde_json::Value = serde_json::from_str(map)?;
     let mappings = map["mappings"].as_str().unwrap_or_default().to_owned();
@@ -168,7 +168,8 @@ fn moved(map: &str, edits: &[(usize, usize, usize)]) -> anyhow::Result<String> {
 
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// The numbers of a segment: base 64, five bits a digit, the lowest first, the sign in the lowest bit of all.
+/// The numbers of a segment: base 64, five bits per digit, the lowest digit first, the sign in the lowest bit of each
+/// number.
 fn vlq(segment: &str) -> anyhow::Result<Vec<i64>> {
     let (mut fields, mut value, mut bits) = (Vec::new(), 0u64, 0);
     for byte in segment.bytes() {
@@ -235,10 +236,10 @@ fn check(options: &Options) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How a page gets a script.
+/// How a page loads a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page<'p> {
-    /// `https://HOST`, where the script's endpoint is, unless that names its own.
+    /// `https://HOST`, where the script's endpoint is, unless the endpoint names its own host.
     pub host: &'p str,
     /// The folder of the scripts, as a URL that ends with `/`.
     pub scripts: &'p str,
@@ -248,7 +249,7 @@ pub struct Page<'p> {
     pub key: &'p str,
 }
 
-/// The lines to paste: with the stable name, and with one that never changes, and its hash.
+/// The lines to paste: with the stable name; and with the name that never changes, and its hash.
 pub fn snippets(page: &Page<'_>, script: &Script, options: &Options) -> (String, String) {
     let Page { host, scripts, name, key } = page;
     let Options { global, endpoint, terms, .. } = options;
@@ -273,10 +274,10 @@ pub fn snippets(page: &Page<'_>, script: &Script, options: &Options) -> (String,
     (plain, pinned)
 }
 
-/// The name of the script that `alt setup` puts up.
+/// The name of the script that `alt setup` installs.
 pub const SCRIPT: &str = "m.js";
 
-/// The lines to paste for the script as `alt setup` puts it up.
+/// The lines to paste for the script that `alt setup` installs.
 ///
 /// # Errors
 /// None, as long as the default options are valid.
@@ -341,7 +342,7 @@ mod tests {
             let fields = vlq(segment).unwrap();
             fields.iter().zip(&mut at).for_each(|(field, at)| *at += field);
             let [column, _, line, from] = at.map(|n| usize::try_from(n).unwrap());
-            // Names that are not made shorter stand in both.
+            // Names that are not minified occur in both.
             for word in ["addEventListener", "sendBeacon", "closest", "scrollHeight", "persisted"] {
                 if script.text[column..].starts_with(word) {
                     assert!(lines[line][from..].starts_with(word), "{word} at {column}: {}", lines[line]);
@@ -362,7 +363,7 @@ mod tests {
         assert!(vlq("A B").is_err());
     }
 
-    /// What public filter lists typically name: of paths, of script names and of queries.
+    /// What public filter lists typically block: parts of paths, of script names and of queries.
     const FILTERED: &[&str] = &[
         r"/(web)?analytics?[/._?-]",
         r"/beacons?[/._?-]",
@@ -409,7 +410,7 @@ mod tests {
         {
             assert_eq!(filtered(url), None, "{url}");
         }
-        // As the script sends it, with every parameter.
+        // As the script sends it, with all parameters.
         let names = PARAMETERS.map(|name| format!("{name}=x")).join("&");
         for event in ["pageview", "engagement", "click", "outbound", "download", "search", "cart_add"] {
             let url = format!("https://h.example/b?v=1&e={event}&a=k7d2&{names}");

@@ -1,7 +1,7 @@
-//! Access Log Tracker: beacon requests that nginx logged become rows in PostgreSQL, exactly once.
+//! Access Log Tracker: loads the beacon requests that nginx logged into PostgreSQL, exactly once.
 //!
-//! This crate is the command line: the arguments, one file a verb in `cmd`, and what only verbs need. What they do
-//! is done by the crates below; `docs/ARCHITECTURE.md` has the map.
+//! This crate is the command line: the arguments, one file per verb in `cmd`, and what only verbs need. The crates
+//! below do the work; `docs/ARCHITECTURE.md` has the map.
 
 pub mod account;
 pub mod admin;

@@ -1,4 +1,4 @@
-//! `alt`: parses the arguments, starts logging, dispatches, prints an error once, decides the exit code.
+//! `alt`: parses the arguments, starts logging, dispatches, prints an error once, and sets the exit code.
 
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
@@ -82,8 +82,8 @@ fn start_logging(cli: &Cli) {
     let daemon = matches!(cli.command, Command::Run(_));
     let filter = match (global.quiet, global.verbose) {
         (true, _) => "error",
-        // What the AWS client has to say of credentials is in its errors, too, and shorter.
-        // A directive covers all targets that begin with its name: `alt`, every crate of the workspace.
+        // The errors of the AWS client repeat its messages about credentials, and are shorter. A directive covers all
+        // targets that begin with its name: `alt` covers every crate of the workspace.
         (_, 0) if daemon => "warn,aws_config=error,access_log_tracker=info,alt=info",
         (_, 0) => "warn,aws_config=error",
         (_, 1) => "info,access_log_tracker=debug,alt=debug",
@@ -92,7 +92,7 @@ fn start_logging(cli: &Cli) {
     let color = io::stderr().is_terminal()
         && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-    // What a field holds may come from outside: the path of a file, a server's words.
+    // The value of a field may come from outside: the path of a file, a server's message.
     let fields = format::debug_fn(|to, field, value| {
         let value = format!("{value:?}");
         match field.name() {
@@ -105,7 +105,7 @@ fn start_logging(cli: &Cli) {
         .with_writer(io::stderr)
         .with_target(global.verbose > 1)
         .fmt_fields(fields.delimited(" "));
-    // journald stamps every line itself
+    // journald adds the time to every line
     let journald = std::env::var_os("JOURNAL_STREAM").is_some() && !io::stderr().is_terminal();
     match (global.log_format, journald) {
         (LogFormat::Json, _) => logging.json().flatten_event(true).with_writer(|| JsonErr).init(),
@@ -119,7 +119,8 @@ fn report(global: &Global, error: &anyhow::Error) {
     match global.log_format {
         LogFormat::Json => tracing::error!(error = format!("{error:#}"), "failed"),
         LogFormat::Human => {
-            // line by line: a list of problems keeps its lines, and nothing else of it reaches the terminal
+            // line by line: a list of problems keeps its line breaks, and no other control character reaches the
+            // terminal
             let text = format!("{error:#}").replace(": \n", ":\n");
             let lines: Vec<_> = text.split('\n').map(show::safe).collect();
             let _ = writeln!(io::stderr(), "alt: {}", lines.join("\n"));
@@ -127,12 +128,12 @@ fn report(global: &Global, error: &anyhow::Error) {
     }
 }
 
-/// Standard error for lines of JSON, which have to be harmless, too.
+/// Standard error for JSON lines, which also have to be safe for a terminal.
 struct JsonErr;
 
 impl Write for JsonErr {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // a whole line at a time
+        // each call writes one whole line
         let text = String::from_utf8_lossy(bytes);
         let end = if text.ends_with('\n') { "\n" } else { "" };
         let line = text.trim_end_matches('\n');

@@ -1,9 +1,9 @@
-//! Writing where somebody else may write, too, as `alt setup` and `alt beacon` do as root.
+//! Writes in places where others may also write, as `alt setup` and `alt beacon` do as root.
 //!
-//! Who may write into a directory can put a link into it while root works there. So the way to a directory is gone step
-//! by step, along directories and root's own links only, and from then on the directory is held by its descriptor. A
-//! file is written under a name that nobody knows beforehand and that must not exist (`O_EXCL`), and takes its place by
-//! a rename, which replaces a link and does not follow it.
+//! Whoever may write into a directory can put a link into it while root works there. So the path to a directory is
+//! followed step by step, only along directories and root's own links. From then on a descriptor holds the directory. A
+//! file is written under an unpredictable name that must not exist (`O_EXCL`). A rename then moves it to its final
+//! name: it replaces a link there and does not follow it.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
@@ -16,18 +16,19 @@ use nix::fcntl::{AtFlags, OFlag, openat, readlinkat, renameat};
 use nix::sys::stat::{Mode, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, geteuid, unlinkat};
 
-/// Links on the way to a directory; more are a circle.
+/// Maximum number of links on the way to a directory; more count as a circle.
 const LINKS_MAX: u32 = 40;
 
-/// A directory that stays the same one, whatever becomes of its name.
+/// A directory that stays the same, even if its name is changed or reused.
 #[derive(Debug)]
 pub struct Folder(File);
 
 impl Folder {
-    /// Opens a directory; what is missing of it is made.
+    /// Opens a directory and creates its missing parts.
     ///
     /// # Errors
-    /// The system refuses; what is on the way is no directory; or, for root, a link on the way is another account's.
+    /// The system refuses; a part of the path is not a directory; or, for root, a link on the way belongs to another
+    /// account.
     pub fn make(path: &Path) -> io::Result<Folder> {
         let from = if path.is_absolute() { "/" } else { "." };
         let mut at = File::from(openat(nix::fcntl::AT_FDCWD, from, directory(), Mode::empty())?);
@@ -66,15 +67,15 @@ impl Folder {
         Ok(Folder(at))
     }
 
-    /// Whether anything has this name, be it a link that leads nowhere.
+    /// Whether anything has this name, even a link that leads nowhere.
     pub fn has(&self, name: &OsStr) -> bool {
         fstatat(&self.0, name, AtFlags::AT_SYMLINK_NOFOLLOW).is_ok()
     }
 
-    /// Whether there is a file of this name, and no link, with this text and nothing else.
+    /// Whether a file, not a link, has this name and exactly this text.
     pub fn holds(&self, name: &OsStr, text: &str) -> bool {
         let read = || -> io::Result<bool> {
-            // a pipe would be waited for
+            // opening a pipe would block
             let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK;
             let file = self.open(name, flags, 0)?;
             let metadata = file.metadata()?;
@@ -88,15 +89,14 @@ impl Folder {
         read().unwrap_or(false)
     }
 
-    /// Writes a file, in place of what has its name. Whoever asks for it meanwhile gets the old or the new one, and no
-    /// part of either.
+    /// Writes a file and replaces what has its name. A concurrent reader gets the complete old or new file.
     ///
     /// # Errors
-    /// The system refuses, or a directory has the name.
+    /// The system refuses, or a directory has this name.
     pub fn write(&self, name: &OsStr, text: &str, mode: u32) -> io::Result<()> {
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|e| io::Error::other(e.to_string()))?;
-        // with ~ at its end it is nothing that nginx or logrotate would read
+        // nginx and logrotate do not read names that end with ~
         let new = OsString::from(format!(".alt-{:016x}~", u64::from_le_bytes(random)));
         let mut file = self.open(&new, OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL, 0o600)?;
         let written = file
@@ -109,10 +109,10 @@ impl Folder {
         written
     }
 
-    /// Makes a directory in this one, or takes the one that is there, and gives it to root, a group, and a mode.
+    /// Creates a directory in this one, or uses the existing one, and sets its owner to root, its group, and its mode.
     ///
     /// # Errors
-    /// The system refuses, or something else has the name, such as a link.
+    /// The system refuses, or something else has this name, such as a link.
     pub fn directory(&self, name: &OsStr, group: Option<u32>, mode: u32) -> io::Result<()> {
         match mkdirat(&self.0, name, Mode::from_bits_truncate(0o700)) {
             Ok(()) | Err(nix::errno::Errno::EEXIST) => {}
@@ -123,10 +123,10 @@ impl Folder {
         made.set_permissions(Permissions::from_mode(mode))
     }
 
-    /// Makes an empty file, or takes the one that is there, and gives it a mode.
+    /// Creates an empty file, or uses the existing one, and sets its mode.
     ///
     /// # Errors
-    /// The system refuses, or something else has the name, such as a link.
+    /// The system refuses, or something else has this name, such as a link.
     pub fn touch(&self, name: &OsStr, mode: u32) -> io::Result<()> {
         let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_CREAT | OFlag::O_NONBLOCK;
         let file = self.open(name, flags, mode)?;
@@ -136,26 +136,26 @@ impl Folder {
         file.set_permissions(Permissions::from_mode(mode))
     }
 
-    /// Opens what has this name here, never through a link.
+    /// Opens the entry of this name, never through a link.
     fn open(&self, name: &OsStr, flags: OFlag, mode: u32) -> io::Result<File> {
         let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         Ok(openat(&self.0, name, flags, Mode::from_bits_truncate(mode)).map(File::from)?)
     }
 }
 
-/// A place for other names: it need not be readable.
+/// Flags for a directory that is only used to find names in it: it need not be readable.
 fn directory() -> OFlag {
     OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC
 }
 
-/// What has the name, be it a link.
+/// The entry of this name, even if it is a link.
 fn entry(at: &File, name: &OsStr) -> io::Result<File> {
     let found: OwnedFd =
         openat(at, name, OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())?;
     Ok(File::from(found))
 }
 
-/// The steps of a path, the first one last.
+/// The parts of a path, the first one last.
 fn names(path: &Path) -> Vec<OsString> {
     let step = |step: Component<'_>| match step {
         Component::Normal(name) => Some(name.to_owned()),
@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(fs::read_to_string(&victim).unwrap(), "old");
         assert_eq!(fs::symlink_metadata(inside.join("m.js")).unwrap().mode(), 0o100_640);
         assert_eq!(fs::read_dir(&inside).unwrap().count(), 1);
-        // A name that is taken leaves nothing behind.
+        // A failed write leaves nothing behind.
         fs::create_dir(inside.join("d")).unwrap();
         assert!(folder.write(OsStr::new("d"), "new", 0o640).is_err());
         assert_eq!(fs::read_dir(&inside).unwrap().count(), 2);
@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(fs::read_to_string(place.path().join("a/real/new/f")).unwrap(), "x");
         assert!(Folder::make(&place.path().join("circle")).is_err());
         assert!(Folder::make(&place.path().join("absolute/new/f/g")).is_err());
-        // That another account's are not, needs root to try.
+        // To test links of another account needs root.
         if !geteuid().is_root() {
             return;
         }

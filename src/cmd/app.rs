@@ -15,22 +15,22 @@ use super::{Out, Outcome, show};
 use crate::beacon;
 use crate::cli;
 
-/// Characters of a key: no two that are mistaken for each other when read aloud or from paper.
+/// Characters of a key. No two of them are confused when read aloud or from paper.
 const KEY_ALPHABET: &[u8; 31] = b"23456789abcdefghjkmnpqrstuvwxyz";
-/// 16 of 31 are 79 bits: a key cannot be guessed, and two are never the same.
+/// 16 of 31 characters are 79 bits: a key cannot be guessed, and no two keys are the same.
 const KEY_CHARS: usize = 16;
 
 /// Dispatches the verbs of `alt app`.
 ///
 /// # Errors
-/// The database cannot be reached, or the application is not there, or not unique.
+/// The database cannot be reached, or the application does not exist or is not unique.
 pub fn run(config: &Config, verb: &cli::App, out: Out<'_>) -> anyhow::Result<Outcome> {
     super::block_on(dispatch(config, verb, out))?;
-    // Hits that came before their application are in the quarantine, under its key.
+    // Hits that arrived before their application existed are in the quarantine, under its key.
     if let cli::App::Add(args) = verb
         && let Some(key) = &args.key
     {
-        // A daemon rejects them until it asks for the applications the next time.
+        // A daemon rejects them until it next asks for the applications.
         std::thread::sleep(2 * APPS_ASKED_AGAIN);
         let reason = Some(Reason::UnknownApp.as_str().to_owned());
         let which = Which { reason, detail: Some(key.clone()), since: None };
@@ -118,9 +118,9 @@ fn list(apps: &[Application], as_json: bool, out: Out<'_>) -> anyhow::Result<()>
 struct Shown<'a> {
     #[serde(flatten)]
     application: &'a Application,
-    /// With the script.
+    /// For pages with the script.
     html: String,
-    /// Without.
+    /// For pages without the script.
     pixel: String,
 }
 
@@ -148,7 +148,7 @@ fn show_one(app: &Application, host: Option<&str>, as_json: bool, out: Out<'_>) 
     Ok(())
 }
 
-/// The pixel. Without referrerpolicy, a browser would tell another site's pixel the page's host only.
+/// The pixel. Without referrerpolicy, a browser would send only the page's host to a pixel on another site.
 fn pixel(host: &str, key: &str) -> String {
     format!(
         "<img src=\"https://{host}/b?a={key}\" alt=\"\" width=\"1\" height=\"1\" loading=\"eager\" \
@@ -156,7 +156,7 @@ fn pixel(host: &str, key: &str) -> String {
     )
 }
 
-/// A name that can stand in a URL and in an attribute.
+/// Checks that a name is safe in a URL and in an attribute.
 pub(super) fn checked_host(host: &str) -> anyhow::Result<&str> {
     let well = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
     if host.is_empty() || !host.chars().all(well) {
@@ -173,7 +173,7 @@ pub(super) fn checked_name(name: &str) -> anyhow::Result<&str> {
     Ok(name)
 }
 
-/// Lower case and without `*.` before it: a domain stands for itself and all below it.
+/// Lower case and without a leading `*.`: a domain includes all its subdomains.
 pub(super) fn checked_domain(domain: &str) -> anyhow::Result<String> {
     let lower = domain.trim().trim_end_matches('.').to_lowercase();
     match url::Host::parse(lower.strip_prefix("*.").unwrap_or(&lower)) {
@@ -183,7 +183,7 @@ pub(super) fn checked_domain(domain: &str) -> anyhow::Result<String> {
     }
 }
 
-/// As the list of zones spells it.
+/// The time zone as the tz database spells it.
 pub(super) fn checked_time_zone(name: &str) -> anyhow::Result<String> {
     match jiff::tz::TimeZone::get(name) {
         Ok(zone) => Ok(zone.iana_name().unwrap_or(name).to_owned()),
@@ -191,7 +191,7 @@ pub(super) fn checked_time_zone(name: &str) -> anyhow::Result<String> {
     }
 }
 
-/// A key that is in pages already. What a reject keeps of one is no longer.
+/// Checks a key that is already in pages. A reject keeps at most `UNKNOWN_KEY_BYTES` of a key.
 pub(super) fn checked_key(key: &str) -> anyhow::Result<&str> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if key.is_empty() || key.len() > UNKNOWN_KEY_BYTES || !key.bytes().all(fits) {
@@ -205,7 +205,8 @@ fn new_key() -> anyhow::Result<String> {
     while key.len() < KEY_CHARS {
         let mut random = [0u8; 32];
         getrandom::fill(&mut random).map_err(|e| anyhow::anyhow!("get random bytes: {e}"))?;
-        // five bits each; the one value of 32 that is no character is left out, so that all are as likely
+        // five bits each; the one value of 32 that is no character is left out, so that all characters are equally
+        // likely
         let chars = random.iter().filter_map(|byte| KEY_ALPHABET.get(usize::from(byte & 31)));
         key.extend(chars.take(KEY_CHARS - key.len()).map(|byte| char::from(*byte)));
     }

@@ -1,7 +1,7 @@
-//! What turns the lines of a source into rows, put together from the configuration; and how its work is ended.
+//! Builds from the configuration what turns the lines of a source into rows; and finishes its work.
 //!
-//! The crawler rules and the agreements of `[track]` are the same for all sources. They are compiled once, however many
-//! sources, loaders and files there are.
+//! All sources share the crawler rules and the agreements of `[track]`. They are compiled once, however many sources,
+//! loaders and files there are.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ impl Assembly {
     /// Compiles the shared parts.
     ///
     /// # Errors
-    /// The list of crawlers cannot be read or is not valid, or `[track]` is not.
+    /// The list of crawlers cannot be read or is not valid, or `[track]` is not valid.
     pub(crate) fn of(config: &Config) -> anyhow::Result<Assembly> {
         Ok(Assembly {
             rules: Arc::new(super::rules(config)?),
@@ -38,7 +38,7 @@ impl Assembly {
         })
     }
 
-    /// What turns lines of this kind into rows; `format` is that of `spec`, compiled.
+    /// What turns lines of this kind into rows; `format` is the compiled format of `spec`.
     pub(crate) fn way(&self, spec: &Spec, format: &Arc<Format>) -> Processor {
         let sites = Sites::new(spec.app.clone(), &spec.sites);
         let enricher = Enricher::new(Arc::clone(&self.rules), self.privacy);
@@ -63,10 +63,10 @@ impl Assembly {
     }
 }
 
-/// Hands over what a loader has left, and waits until it is committed: `store` is its end of the writer.
+/// Hands over what a loader still holds, and waits until it is committed. `store` is the loader's handle of the writer.
 ///
 /// # Errors
-/// Something of it was not committed, and is to be read again.
+/// Some of it was not committed, and has to be read again.
 pub(crate) fn settle(loader: &mut Loader, store: &Store) -> Result<(), Interrupted> {
     loader.hand_over()?;
     store.settled()?;

@@ -1,4 +1,4 @@
-//! `alt beacon`: makes the script that pages bring in, and the lines to paste.
+//! `alt beacon`: makes the script that pages load, and the lines to paste.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::place::Folder;
 /// Dispatches the verbs of `alt beacon`.
 ///
 /// # Errors
-/// An option is wrong, a file cannot be written, or the database not be asked for the applications.
+/// An option is wrong, a file cannot be written, or the database cannot be asked for the applications.
 pub fn run(config: &Config, verb: &cli::Beacon, out: Out<'_>) -> anyhow::Result<Outcome> {
     match verb {
         cli::Beacon::Build(args) => build(config, args, out),
@@ -27,7 +27,7 @@ pub fn run(config: &Config, verb: &cli::Beacon, out: Out<'_>) -> anyhow::Result<
 
 #[derive(Serialize)]
 struct Built<'b> {
-    /// The stable name, and the one that never changes.
+    /// The stable name, and the name whose content never changes.
     script: String,
     hashed: String,
     bytes: usize,
@@ -44,7 +44,7 @@ struct Snippet {
     html_with_integrity: String,
 }
 
-/// A script, and the lines that bring it into pages.
+/// A script, and the lines that load it into pages.
 struct Made {
     name: String,
     script: Script,
@@ -89,7 +89,7 @@ impl Made {
         Ok(Made { name: name.to_owned(), script, applications, nginx })
     }
 
-    /// Tells what was made; `first` says what became of it.
+    /// Reports what was made; `first` reports what was done with it.
     fn tell(self, args: &cli::BeaconMade, first: &str, out: Out<'_>) -> anyhow::Result<Outcome> {
         let built = Built {
             hashed: hashed(&self.name, &self.script),
@@ -137,20 +137,20 @@ fn publish(config: &Config, args: &cli::BeaconPublish, out: Out<'_>) -> anyhow::
     let made = Made::new(config, &args.made)?;
     let fixed = hashed(&made.name, &made.script);
     let file = |name, is_fixed| Published { name, text: made.script.text.as_str(), is_fixed };
-    // What pages name by its hash is there before what may lead to it.
+    // The file that pages name by its hash has to exist before anything that may lead to it.
     let files = [file(fixed.as_str(), true), file(made.name.as_str(), false)];
     let sent = archive::publish(config.archive.as_ref(), &args.to, &files)?;
     let first = format!("published  {} to {}", sent.join(", "), show::safe(&args.to));
     made.tell(&args.made, &first, out)
 }
 
-/// A URL of a folder, which can stand in an attribute.
+/// The URL of a folder, safe to put into an attribute.
 fn is_folder(url: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || "-._~:/[]%".contains(c);
     url.starts_with("https://") && url.ends_with('/') && url.chars().all(fits)
 }
 
-/// The applications that are named, or all there are.
+/// The named applications, or all applications.
 fn keys(config: &Config, args: &cli::BeaconMade) -> anyhow::Result<Vec<(String, Option<String>)>> {
     if !args.app.is_empty() {
         let key = |key: &String| app::checked_key(key).map(|key| (key.to_owned(), None)).context("--app");
@@ -172,7 +172,7 @@ fn checked_script(name: &str) -> anyhow::Result<&str> {
     Ok(name)
 }
 
-/// nginx's side of an endpoint of another name: what the shipped location for `/b` says.
+/// nginx's configuration for an endpoint of another name: the content of the shipped location for `/b`.
 fn location(endpoint: &str) -> String {
     format!(
         "# In the server {{ }} that includes alt/alt-locations.conf, beside that line.\n\
@@ -181,7 +181,7 @@ fn location(endpoint: &str) -> String {
     )
 }
 
-/// The script under both names, its lines to paste, and nginx's. What never changes is never overwritten.
+/// Writes the script under both names, its lines to paste, and nginx's lines. Never overwrites what never changes.
 fn write(directory: &Path, made: &Made) -> anyhow::Result<()> {
     let Made { name, script, applications, nginx } = made;
     let folder = Folder::make(directory).with_context(|| format!("make {}", directory.display()))?;

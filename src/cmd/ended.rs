@@ -1,7 +1,7 @@
-//! `alt ended`: what the service manager says of a daemon that has ended, noted for the next one.
+//! `alt ended`: records for the next daemon how the service manager says that the last one ended.
 //!
-//! Hidden: systemd runs it after every end (`ExecStopPost=` in `systemd/alt.service`), and says in the environment how the
-//! daemon ended. A process cannot say of itself by which signal it died.
+//! Hidden: systemd runs it after every end (`ExecStopPost=` in `systemd/alt.service`), and the environment says how the
+//! daemon ended. A process cannot report itself by which signal it died.
 
 use alt_collect::pipeline::suspicion::End;
 use anyhow::{Context, bail};
@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use super::Outcome;
 use super::run::state_directory;
 
-/// Leaves a note in the state directory if the daemon ended by a fault of its own.
+/// Leaves a note in the state directory if the daemon ended by its own fault.
 ///
 /// # Errors
 /// There is no state directory, or it cannot be written.

@@ -1,5 +1,5 @@
-//! `alt explain`: how a line is parsed, enriched and classified, and by which rule. Needs no database: the
-//! application is one with the domains given, the day's salt is zero, so visitor ids are not shown.
+//! `alt explain`: how a line is parsed, enriched and classified, and by which rule. It needs no database. The
+//! application is one with the given domains. The day's salt is zero, so visitor ids are not shown.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::parse::{insert_some, insert_text};
 use super::{Out, Outcome, parse, show};
 use crate::cli;
 
-/// Explains the line of the arguments, or the first of standard input.
+/// Explains the line from the arguments, or the first line of standard input.
 ///
 /// # Errors
 /// There is no line, or the rules of the configuration cannot be read.
@@ -117,7 +117,7 @@ fn classified(config: &Config, rules: &AgentRules, hit: &Hit<'_>, app: &App) -> 
     Json::Object(all)
 }
 
-/// The columns of the row that differ from the hit or are not in it.
+/// The columns of the row that differ from the hit or are not in the hit.
 fn stored(config: &Config, rules: &Arc<AgentRules>, hit: &Hit<'_>, app: &App) -> Json {
     let mut enricher = Enricher::new(rules.clone(), config.privacy);
     let mut scratch = vec![0; ARENA_BYTES];
@@ -134,7 +134,7 @@ fn stored(config: &Config, rules: &Arc<AgentRules>, hit: &Hit<'_>, app: &App) ->
     }
 }
 
-/// Columns that are as `parsed` or `classified` shows them.
+/// Columns whose value `parsed` or `classified` already shows.
 const SHOWN_ABOVE: [&str; 3] = ["traffic_class", "method", "trace_id"];
 
 fn columns(row: &Row<'_>) -> Map<String, Json> {

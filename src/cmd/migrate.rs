@@ -6,7 +6,7 @@ use alt_store::migrate;
 use super::{Out, Outcome, show};
 use crate::cli;
 
-/// Applies what is missing, or shows what is applied.
+/// Applies the missing steps, or shows the applied ones.
 ///
 /// # Errors
 /// The database cannot be reached, or refuses a step.

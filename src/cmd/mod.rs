@@ -1,5 +1,5 @@
-//! The verbs, one file each. They take arguments and configuration, write to the output they are given,
-//! and return how it went; nothing here exits the process or prints an error.
+//! The verbs, one file each. They take arguments and configuration, write to the output that they are given, and return
+//! the outcome. Nothing here exits the process or prints an error.
 
 use std::io::Write;
 
@@ -30,7 +30,7 @@ pub mod tail;
 pub mod unload;
 mod when;
 
-/// How a command ended that did not fail.
+/// The outcome of a command that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// Done; exit code 0.
@@ -46,26 +46,26 @@ impl Outcome {
     }
 }
 
-/// Where a command writes its result. An error of it ends the command: the reader has gone.
+/// Where a command writes its result. A write error ends the command: the reader has gone.
 pub type Out<'a> = &'a mut dyn Write;
 
-/// Connects for what a command only reads.
+/// Connects for a command that only reads.
 pub(crate) async fn reader(config: &Config) -> anyhow::Result<Reader> {
     Reader::connect(&config.postgres, "alt").await
 }
 
-/// Connects for what a command changes.
+/// Connects for a command that makes changes.
 pub(crate) async fn writer(config: &Config) -> anyhow::Result<Connection> {
     alt_store::connect(&config.postgres, "alt").await
 }
 
-/// Runs what waits for the database, where blocking is allowed.
+/// Runs a future that waits for the database. Call it where blocking is allowed.
 pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("start the runtime")?.block_on(work)
 }
 
-/// The list of crawlers that is configured, or the built-in one.
+/// The configured list of crawlers, or the built-in one.
 pub(crate) fn rules(config: &Config) -> anyhow::Result<AgentRules> {
     let Some(path) = &config.agents.rules else { return Ok(AgentRules::builtin()) };
     let text =

@@ -1,6 +1,6 @@
 //! `alt pages`: manual pages and shell completions, from the same definition as the help.
 //!
-//! Hidden: it is run once by `scripts/package`, so that what is installed always fits the program beside it.
+//! Hidden: `scripts/package` runs it once, so that the installed pages always fit the installed program.
 
 use std::fs;
 
@@ -11,10 +11,10 @@ use clap_complete::Shell;
 use super::Outcome;
 use crate::cli;
 
-/// Writes `alt.1`, one page a subcommand, and a file of completions for bash, zsh and fish.
+/// Writes `alt.1`, one page per subcommand, and one completion file each for bash, zsh and fish.
 ///
 /// # Errors
-/// The directory cannot be made or written.
+/// The directory cannot be created or written.
 pub fn run(args: &cli::Pages) -> anyhow::Result<Outcome> {
     let what = || format!("write the pages to {}", args.dir.display());
     fs::create_dir_all(&args.dir).with_context(what)?;

@@ -1,4 +1,4 @@
-//! `alt parse`: lines to JSON, one object a line, without a database.
+//! `alt parse`: converts lines to JSON, one object per line, without a database.
 
 use std::io::Read;
 use std::path::Path;
@@ -20,7 +20,7 @@ use crate::cli;
 /// Parses every line of the files.
 ///
 /// # Errors
-/// A file cannot be read, or the format not be compiled.
+/// A file cannot be read, or the format cannot be compiled.
 pub fn run(config: &Config, args: &cli::Parse, out: Out<'_>) -> anyhow::Result<Outcome> {
     let format = compile(&args.format, args.pixel.as_deref())?;
     let terms = config.track.terms()?;
@@ -39,7 +39,7 @@ pub(super) fn compile(format: &str, pixel: Option<&str>) -> anyhow::Result<Forma
     Format::of(&spec).map_err(|e| anyhow::anyhow!("--{} cannot be compiled: {}", e.part, e.what))
 }
 
-/// Calls `each` with every line of a file, or piece of a torn line, and what it is.
+/// Calls `each` with every line of a file, or piece of a torn line, and its kind.
 fn each_line(
     path: &Path,
     format: &Format,
@@ -89,7 +89,7 @@ fn object(file: Option<&str>, line: &Line<'_>, parsed: &Parsed<'_>) -> Json {
     Json::Object(object)
 }
 
-/// What became of a line, in a word.
+/// The outcome of a line, in one word.
 pub(super) fn kind(parsed: &Parsed<'_>) -> &'static str {
     match parsed {
         Parsed::Hit(_) => "hit",
@@ -98,7 +98,7 @@ pub(super) fn kind(parsed: &Parsed<'_>) -> &'static str {
     }
 }
 
-/// Why a line is no event.
+/// Why a line is not an event.
 pub(super) fn non_hit(why: NonHit) -> Map<String, Json> {
     let mut told = Map::new();
     told.insert("reason".to_owned(), Json::from(why.phrase()));
@@ -108,7 +108,7 @@ pub(super) fn non_hit(why: NonHit) -> Map<String, Json> {
     told
 }
 
-/// The fields of a hit that are there, in the order of its type.
+/// The fields that a hit has, in the order of its type.
 pub(super) fn fields(hit: &Hit<'_>) -> Map<String, Json> {
     let mut all = Map::new();
     insert_some(&mut all, "occurred_at", Some(time(hit.occurred_at)));
@@ -182,7 +182,7 @@ pub(super) fn insert_some(all: &mut Map<String, Json>, name: &str, value: Option
     }
 }
 
-/// RFC 3339, UTC, microseconds; the number itself where it is no time.
+/// RFC 3339, UTC, microseconds; the number itself if it is not a valid time.
 pub(super) fn time(at: Micros) -> String {
     jiff::Timestamp::from_microsecond(at).map_or_else(|_| at.to_string(), |time| format!("{time:.6}"))
 }

@@ -1,4 +1,5 @@
-//! `alt retention`: what is deleted for its age, what keeps it, and a person's word for the clock and for old months.
+//! `alt retention`: what is deleted for its age, what prevents it, and a person's confirmation of the clock and of old
+//! months.
 
 use alt_config::Config;
 use alt_store::drops::{self, Deletion};
@@ -13,10 +14,10 @@ use serde::Serialize;
 use super::{Out, Outcome, show};
 use crate::cli;
 
-/// Shows, or notes what a person says.
+/// Shows the state, or records what a person confirms.
 ///
 /// # Errors
-/// The database cannot be asked, or what is said is not so.
+/// The database cannot be asked, or the confirmation is not correct.
 pub async fn run(config: &Config, verb: &cli::Retention, out: Out<'_>) -> anyhow::Result<Outcome> {
     let mut reader = super::reader(config).await?;
     reader.read(migrate::check_compatible).await?;
@@ -28,7 +29,7 @@ pub async fn run(config: &Config, verb: &cli::Retention, out: Out<'_>) -> anyhow
 
 #[derive(Serialize)]
 struct Shown {
-    /// What keeps something from being deleted, and what to do.
+    /// What prevents data from being deleted, and what to do.
     waits: Option<Waiting>,
     clocks: Vec<KnownClock>,
     drops: Vec<Deletion>,

@@ -1,7 +1,7 @@
-//! `alt setup`: makes a machine with nginx and PostgreSQL ready, as root, once.
+//! `alt setup`: prepares a machine with nginx and PostgreSQL, as root, once.
 //!
-//! A list of steps: each says what it would do, looks whether that is done already, and does it. So it can be
-//! run again after anything, and `--dry-run` is the same list without the doing.
+//! A list of steps. Each step says what it would do, checks whether that is already done, and does it if not. So setup
+//! can be run again at any time, and `--dry-run` shows the same list without doing anything.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -21,19 +21,19 @@ use crate::beacon::{self, SCRIPT};
 use crate::cli;
 use crate::place::Folder;
 
-/// What nginx includes, as it is shipped.
+/// The shipped files that nginx includes.
 const SNIPPETS: [(&str, &str); 3] = [
     ("/etc/nginx/alt/alt-http.conf", include_str!("../../nginx/alt-http.conf")),
     ("/etc/nginx/alt/alt-endpoint.conf", include_str!("../../nginx/alt-endpoint.conf")),
     ("/etc/nginx/alt/alt-locations.conf", include_str!("../../nginx/alt-locations.conf")),
 ];
 const SITE: &str = "/etc/nginx/conf.d/alt.conf";
-/// Where the site is put when the package is removed, so that nginx can still start.
+/// Where the site is moved when the package is removed, so that nginx can still start.
 const SITE_ASIDE: &str = "/etc/nginx/conf.d/alt.conf.removed";
-/// Is there where a package was installed. Its manager renews what is below /etc, and asks where that was changed;
-/// without one, that is up to us.
+/// Exists if a package is installed. The package manager then updates the files below /etc, and asks about changed
+/// ones. Without a package, setup updates them.
 const PACKAGED: &str = "/usr/share/alt";
-/// What nginx serves as /s/.
+/// The directory that nginx serves as /s/.
 const SCRIPTS: &str = "/var/www/alt";
 const SITE_TEXT: &str = include_str!("../../nginx/site-http.conf.example");
 const LOGROTATE: &str = "/etc/logrotate.d/alt";
@@ -43,7 +43,7 @@ const CONFIG_TEXT: &str = include_str!("../../systemd/alt.toml");
 /// Goes through all steps.
 ///
 /// # Errors
-/// A step failed; those before it stay done, and setup can be run again.
+/// A step failed. The steps before it stay done, and setup can be run again.
 pub fn run(path: Option<&Path>, args: &cli::Setup, out: Out<'_>) -> anyhow::Result<Outcome> {
     if !geteuid().is_root() && !args.dry_run {
         bail!("setup changes the system and has to be run by root: sudo alt setup (or look with --dry-run)");
@@ -55,7 +55,7 @@ pub fn run(path: Option<&Path>, args: &cli::Setup, out: Out<'_>) -> anyhow::Resu
             args.host
         );
     }
-    // what a late step would refuse is refused before the first
+    // check first what a later step would refuse
     super::app::checked_name(&args.app).context("--app")?;
     super::app::checked_time_zone(&args.time_zone).context("--time-zone")?;
     for domain in &args.domains {
@@ -71,7 +71,7 @@ pub fn run(path: Option<&Path>, args: &cli::Setup, out: Out<'_>) -> anyhow::Resu
     steps.log(Path::new(DEFAULT_LOG))?;
     let config = match Config::load(path) {
         Ok(config) => config,
-        // it does not exist before the first real run
+        // the file does not exist before the first real run
         Err(_) if args.dry_run => Config::default(),
         Err(e) => return Err(e),
     };
@@ -100,7 +100,7 @@ struct Steps<'a> {
 }
 
 impl Steps<'_> {
-    /// Says what is to be done; whether to do it.
+    /// Prints a step. Returns whether to do it.
     fn go(&mut self, what: &str) -> anyhow::Result<bool> {
         self.done += 1;
         writeln!(self.out, "{} {what}", if self.dry_run { "would   " } else { "do      " })?;
@@ -132,7 +132,7 @@ impl Steps<'_> {
         Ok(())
     }
 
-    /// Writes a file; one that is there is kept, or replaced where it is ours to `renew`.
+    /// Writes a file. An existing file is kept, or replaced if setup may `renew` it.
     fn file(&mut self, path: &Path, text: &str, renew: bool) -> anyhow::Result<bool> {
         let is_there = match fs::symlink_metadata(path) {
             Ok(_) if !renew => true,
@@ -151,7 +151,7 @@ impl Steps<'_> {
         Ok(true)
     }
 
-    /// A directory of root with the group alt: the daemon may list and read, and write only where told.
+    /// A directory of root with the group alt: the daemon may list and read it, and write only where `mode` allows it.
     fn directory(&mut self, path: &Path, mode: u32) -> anyhow::Result<()> {
         let group = Group::from_name(NAME)?.map(|group| group.gid.as_raw());
         let metadata = fs::symlink_metadata(path);
@@ -173,7 +173,7 @@ impl Steps<'_> {
         Ok(())
     }
 
-    /// The live log, before nginx makes it readable for everybody.
+    /// Creates the live log, before nginx would create it readable for everybody.
     fn log(&mut self, path: &Path) -> anyhow::Result<()> {
         let what = format!("{} (640)", path.display());
         match fs::symlink_metadata(path) {
@@ -211,7 +211,7 @@ impl Steps<'_> {
         Ok(())
     }
 
-    /// By commands of our own, which go on as the account alt: what they create belongs to the role alt.
+    /// Runs our own commands, which continue as the account alt: what they create belongs to the role alt.
     fn schema(&mut self, path: Option<&Path>, args: &cli::Setup) -> anyhow::Result<()> {
         let current = myself(path, &["migrate", "--status"], &[]);
         if current.is_ok() {
@@ -271,7 +271,7 @@ impl Steps<'_> {
         }
         if let Err(e) = command("nginx", &["-t", "-q"]) {
             if !had_site {
-                // as found: a broken site must not keep nginx from starting some other day
+                // restore the previous state: a broken site must not keep nginx from starting later
                 let _ = if is_aside { fs::rename(SITE, SITE_ASIDE) } else { fs::remove_file(SITE) };
             }
             return Err(
@@ -301,7 +301,7 @@ impl Steps<'_> {
     }
 }
 
-/// The directory that a file or directory is in, and its name there.
+/// The directory of a file or directory, and its name in that directory.
 fn folder_of(path: &Path) -> anyhow::Result<(Folder, &OsStr)> {
     let name = path.file_name().context("this names nothing")?;
     let above = path.parent().unwrap_or(Path::new("/"));
@@ -309,7 +309,7 @@ fn folder_of(path: &Path) -> anyhow::Result<(Folder, &OsStr)> {
     Ok((folder, name))
 }
 
-/// Runs `alt` again.
+/// Runs `alt` itself as a command.
 fn myself(path: Option<&Path>, arguments: &[&str], more: &[&str]) -> anyhow::Result<String> {
     let exe = std::env::current_exe().context("find this program")?;
     let mut command = Command::new(exe);
@@ -320,8 +320,9 @@ fn myself(path: Option<&Path>, arguments: &[&str], more: &[&str]) -> anyhow::Res
     output(&mut command)
 }
 
-/// Runs SQL as the superuser of the local server, by peer authentication. Of root's environment it gets what psql needs;
-/// and a session of its own, so that no other process of its account can type into root's terminal through it.
+/// Runs SQL as the superuser of the local server, by peer authentication. psql gets only the variables that it needs
+/// from root's environment. It gets its own session, so that no other process of its account can type into root's
+/// terminal through it.
 fn psql(sql: &str) -> anyhow::Result<String> {
     let needed = |name: &str| {
         ["PATH", "LANG"].contains(&name) || ["PG", "LC_"].iter().any(|start| name.starts_with(start))

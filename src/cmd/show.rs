@@ -1,4 +1,4 @@
-//! What people see: tables, JSON, and text from outside made harmless.
+//! The output for people: tables, JSON, and text from outside made harmless.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::Out;
 
-/// Makes text from outside safe for a terminal: control and escape characters, and those that turn the
-/// direction of writing, are shown as `\x1b`, `\u{202e}`.
+/// Makes text from outside safe for a terminal. Control and escape characters, and characters that change the writing
+/// direction, are shown as `\x1b`, `\u{202e}`.
 pub fn safe(text: &str) -> Cow<'_, str> {
     if !text.contains(harmful) {
         return Cow::Borrowed(text);
@@ -37,7 +37,7 @@ fn harmful(c: char) -> bool {
         || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-/// Writes a value as JSON on one line, safe for a terminal: what JSON would leave bare is escaped.
+/// Writes a value as JSON on one line, safe for a terminal: escapes also the characters that JSON would not escape.
 ///
 /// # Errors
 /// The output is closed.
@@ -54,7 +54,7 @@ pub fn safe_json(text: &str) -> Cow<'_, str> {
     let mut escaped = String::with_capacity(text.len() + 16);
     for c in text.chars() {
         if harmful(c) {
-            // only inside strings; all of them are in the first plane
+            // only inside strings; all of them are in the Basic Multilingual Plane
             let _ = write!(escaped, "\\u{:04x}", u32::from(c));
         } else {
             escaped.push(c);
@@ -63,7 +63,7 @@ pub fn safe_json(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
-/// A table with these columns; the names of columns of numbers begin with `>`.
+/// A table with these columns. The names of numeric columns begin with `>`.
 pub struct Rows {
     table: Table,
     right: Vec<bool>,
@@ -93,7 +93,7 @@ impl Rows {
         Cell::new(safe(text)).set_alignment(if right { CellAlignment::Right } else { CellAlignment::Left })
     }
 
-    /// Writes it.
+    /// Writes the table.
     ///
     /// # Errors
     /// The output is closed.
@@ -106,7 +106,7 @@ impl Rows {
     }
 }
 
-/// A number with thousands apart: `1,234,567`.
+/// A number with thousands separators: `1,234,567`.
 pub fn number(n: i64) -> String {
     let digits = n.unsigned_abs().to_string();
     let mut out = String::from(if n < 0 { "-" } else { "" });

@@ -1,7 +1,7 @@
 //! `alt status`: how far every log is loaded.
 //!
-//! The database's checkpoints are compared with the files on disk. A single FILE is judged by its bytes
-//! alone, by the same proofs as a daemon's reader goes by, because a script may delete it on our word.
+//! Compares the database's checkpoints with the files on disk. A single FILE is judged by its bytes alone, with the
+//! same proofs that a daemon's reader uses, because a script may delete FILE if `alt status` says so.
 
 use std::collections::HashSet;
 use std::fs::{self, File, Metadata};
@@ -49,7 +49,7 @@ struct Entry {
     deleted_at: Option<String>,
 }
 
-/// A file as the database has it, and as it is found here.
+/// A file as the database knows it, and as it is found here.
 struct LogStatus {
     checkpoint: Checkpoint,
     inode: Option<i64>,
@@ -60,7 +60,7 @@ struct LogStatus {
 }
 
 impl LogStatus {
-    /// Of a file that was not looked for yet.
+    /// The status of a file that was not searched for yet.
     fn of(file: FileStatus) -> LogStatus {
         let entry = Entry {
             host: file.host,
@@ -92,7 +92,7 @@ impl LogStatus {
 /// Shows all files, or judges one.
 ///
 /// # Errors
-/// The database cannot be reached, or FILE not be read.
+/// The database cannot be reached, or FILE cannot be read.
 pub async fn run(config: &Config, args: &cli::Status, out: Out<'_>) -> anyhow::Result<Outcome> {
     let mut reader = super::reader(config).await?;
     reader.read(migrate::check_compatible).await?;
@@ -103,7 +103,7 @@ pub async fn run(config: &Config, args: &cli::Status, out: Out<'_>) -> anyhow::R
         let is_archived = config.archive.is_none() || entry.archived_at.is_some();
         let is_shipped = entry.lag_bytes == Some(0) && is_archived;
         if is_shipped {
-            // Whoever deletes the file goes by the exit code.
+            // Scripts that delete the file rely on the exit code.
             reader.make_durable().await.context("wait until it is on the server's disk")?;
         }
         print(&[entry], args.json, true, out)?;
@@ -122,8 +122,8 @@ pub async fn run(config: &Config, args: &cli::Status, out: Out<'_>) -> anyhow::R
     Ok(Outcome::Done)
 }
 
-/// The logs of this host that hold lines which are not loaded: path, bytes, and for how many seconds at the
-/// least, where that is `most` or more.
+/// The logs of this host with lines that are not loaded: path, bytes, and the minimum number of seconds that they have
+/// waited. Only logs that have waited for `most` or longer.
 pub(super) async fn waiting(
     reader: &mut Reader,
     config: &Config,
@@ -139,7 +139,8 @@ pub(super) async fn waiting(
         if bytes == 0 || !ours.contains(&path) || !has_line(&path, entry.loaded).unwrap_or(false) {
             continue;
         }
-        // What was written last waits at least since then; what waits longer, since the last commit at most.
+        // The newest data has waited at least since the file was modified. Older data has waited at most since the last
+        // commit.
         let written = fs::metadata(&path).and_then(|meta| meta.modified()).ok();
         let since = written.and_then(|at| at.elapsed().ok()).map_or(0.0, |since| since.as_secs_f64());
         let since = entry.lag_seconds.map_or(since, |committed| committed.max(since));
@@ -150,7 +151,7 @@ pub(super) async fn waiting(
     Ok(waiting)
 }
 
-/// Whether a line ends behind `from`. A last line without its newline waits for that, however long.
+/// Whether a line ends after `from`. A last line without its newline waits for the newline, however long.
 fn has_line(path: &Path, from: u64) -> anyhow::Result<bool> {
     let (file, mut chunk) = (File::open(path)?, vec![0; LINE_BYTES_MAX]);
     let n = file.read_at(&mut chunk, from)?;
@@ -162,7 +163,7 @@ async fn select(reader: &mut Reader, host: Option<&str>) -> anyhow::Result<Vec<L
     Ok(files.into_iter().map(LogStatus::of).collect())
 }
 
-/// Every checkpoint with what its file looks like on disk now, and the files that have none yet.
+/// Every checkpoint with the current state of its file on disk, and the files that have no checkpoint yet.
 fn compare(config: &Config, host: &str, mut known: Vec<LogStatus>) -> Vec<Entry> {
     let mut unmatched: Vec<(PathBuf, Metadata)> = Vec::new();
     let mut met = HashSet::new();
@@ -197,8 +198,9 @@ fn compare(config: &Config, host: &str, mut known: Vec<LogStatus>) -> Vec<Entry>
     entries
 }
 
-/// Fills the entries that are of this file, of those that may be; whether there are any. Without event ids, a file has a
-/// checkpoint for each source that read it: the one that reached farthest says how far it is loaded, the newest of several.
+/// Fills the entries of this file, among the candidates. Returns whether there are any. Without event ids, a file has
+/// one checkpoint per source that read it. The farthest checkpoint determines how far the file is loaded; of several,
+/// the newest.
 fn fill_all(
     known: &mut [LogStatus],
     may_be_it: impl Fn(&LogStatus) -> bool,
@@ -227,7 +229,7 @@ fn fill_all(
     true
 }
 
-/// Puts what is on disk into the entry. A compressed file's size says nothing of what it holds.
+/// Fills the entry with what is on disk. The size of a compressed file does not tell the size of its content.
 fn fill(known: &mut LogStatus, opened: &Opened, path: &Path, meta: &Metadata) {
     let entry = &mut known.entry;
     entry.path = path.display().to_string();
@@ -288,12 +290,12 @@ fn files_of(config: &Config) -> Vec<PathBuf> {
     all
 }
 
-/// Where one file stands, by its bytes.
+/// The state of one file, judged by its bytes.
 fn judge(path: &Path, host: &str, known: Vec<LogStatus>) -> anyhow::Result<Entry> {
     let opened = Opened::new(path, Arc::default())?;
     let standings = standings(&opened, host, known)?;
     let done = standings.iter().find(|(_, standing)| *standing == Standing::Done);
-    // A packed file need not be unpacked once more where it ends is known.
+    // If the end of a packed file is known, the file need not be unpacked again.
     let bytes = match done {
         Some((known, _)) => known.checkpoint.loaded_bytes,
         None => opened.log_bytes()?,
@@ -307,7 +309,7 @@ fn judge(path: &Path, host: &str, known: Vec<LogStatus>) -> anyhow::Result<Entry
                 known.entry.lag_bytes = bytes.checked_sub(known.entry.loaded);
                 settle(&mut known);
             }
-            // a copy that is cut short: what it has is loaded, as far as its head proves anything
+            // a truncated copy: its content is loaded, as far as its head proves anything
             Standing::Shorter => known.entry.state = "shorter than what was loaded",
             Standing::Diverges => known.entry.state = "another file that begins alike",
             Standing::Other => continue,
@@ -319,7 +321,7 @@ fn judge(path: &Path, host: &str, known: Vec<LogStatus>) -> anyhow::Result<Entry
     Ok(best.unwrap_or_else(|| unknown(path, host, Some(bytes))))
 }
 
-/// Where a file's bytes stand against the checkpoints that it may have: those with an id in their head, and those of this
+/// Compares a file's bytes with the checkpoints that may be its own: those with an id in their head, and those of this
 /// host.
 fn standings(
     opened: &Opened,
@@ -332,10 +334,10 @@ fn standings(
     Ok(candidates.into_iter().zip(standings).collect())
 }
 
-/// Keys of the files, as the database knows them, that begin with what is loaded of them in this one's bytes.
+/// Keys of the files in the database whose loaded bytes are the beginning of this file.
 ///
 /// # Errors
-/// It cannot be read, or the database not be asked.
+/// The file cannot be read, or the database cannot be asked.
 pub(super) async fn known_as(reader: &mut Reader, host: &str, path: &Path) -> anyhow::Result<Vec<i32>> {
     let known = select(reader, None).await?;
     let standings = Opened::new(path, Arc::default())
@@ -404,7 +406,7 @@ fn print(entries: &[Entry], as_json: bool, one: bool, out: Out<'_>) -> anyhow::R
     rows.print(out)
 }
 
-/// Where the copy of a file is, or why there is none yet.
+/// The location of a file's copy, or why there is no copy yet.
 fn archived(entry: &Entry) -> String {
     match (&entry.archive_uri, &entry.archive_error) {
         (_, Some(error)) => format!("not archived: {error}"),

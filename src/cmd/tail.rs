@@ -1,7 +1,7 @@
-//! `alt tail`: hits as they come, for a person who watches.
+//! `alt tail`: shows hits as they arrive, for a person who watches.
 //!
-//! linemux follows by name and by events: it may leave lines out around a rotation and gives no offsets,
-//! which is good enough for eyes and nothing else. What loads has a reader of its own.
+//! linemux follows files by name and by events. It may leave lines out around a rotation and gives no offsets, which is
+//! good enough only for a person who watches. Loading has its own reader.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ pub async fn run(config: &Config, args: &cli::Tail, out: Out<'_>) -> anyhow::Res
             Ok(Some(line)) => line,
             Ok(None) => return Ok(Outcome::Done),
             Err(e) if e.kind() == ErrorKind::InvalidData => {
-                // its reader is at an end with such a line: watch anew from here
+                // linemux's reader ends at such a line: start a new watch from here
                 writeln!(out, "(a line that is not UTF-8 is left out; `alt parse` shows it)")?;
                 out.flush()?;
                 lines = watch(&logs).await?;
@@ -83,7 +83,7 @@ fn logs(config: &Config, args: &cli::Tail) -> anyhow::Result<Vec<(PathBuf, Arc<F
         for (n, source) in config.sources.iter().enumerate() {
             let format = Arc::new(parse::compile(&source.format, source.pixel.as_deref())?);
             let there = live.paths_of(n).filter(|path| std::fs::metadata(path).is_ok()).map(Path::to_owned);
-            // a log that is not there yet is waited for
+            // a log that does not exist yet is waited for
             let waited = source.paths.iter().filter(|path| !is_seen(path)).map(PathBuf::from);
             logs.extend(there.chain(waited).map(|path| (path, format.clone())));
         }
@@ -105,7 +105,7 @@ fn readable_or_absent(path: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// One line for the terminal; nothing in it controls the terminal.
+/// One line for the terminal; nothing in it can control the terminal.
 fn readable(line: &Line<'_>, parsed: &Parsed<'_>) -> String {
     match parsed {
         Parsed::Hit(hit) => show::safe(&hit_line(hit)).into_owned(),

@@ -1,6 +1,6 @@
-//! `alt unload`: takes rows out again, so that a wrong import can be undone.
+//! `alt unload`: takes rows out of the database again, to undo a wrong import.
 //!
-//! Finds out which files or which application are meant; what changes in the database is done by [`alt_store::unload`].
+//! Finds the files or the application that the arguments mean. [`alt_store::unload`] changes the database.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -39,12 +39,12 @@ impl Unloaded {
 /// Takes rows out.
 ///
 /// # Errors
-/// The database cannot be reached, or a file is unknown, or still followed.
+/// The database cannot be reached, or a file is unknown or still followed.
 pub async fn run(config: &Config, args: &cli::Unload, out: Out<'_>) -> anyhow::Result<Outcome> {
     let mut reader = super::reader(config).await?;
     reader.read(migrate::check_compatible).await?;
     let mut account = Unloaded { dry_run: args.dry_run, ..Unloaded::default() };
-    // All are looked up before anything is done.
+    // Look up all files before changing anything.
     let rows = match &args.app {
         Some(app) => Some(of_app(&mut reader, app, args).await?),
         None => None,
@@ -107,8 +107,8 @@ async fn of_app(reader: &mut Reader, app: &str, args: &cli::Unload) -> anyhow::R
     Ok(Selection::of_app(app.id, since, until))
 }
 
-/// Keys of the files that are meant: by their bytes, or, where they are gone or were only loaded beside their
-/// checkpoint, by their path.
+/// Keys of the files that the path means, found by their bytes. If a file is gone or was only loaded beside its
+/// checkpoint, it is found by its path.
 async fn find(reader: &mut Reader, host: &str, path: &Path) -> anyhow::Result<Vec<i32>> {
     let is_standard_input = path.as_os_str() == "-";
     let absolute = match std::fs::canonicalize(path).or_else(|_| std::path::absolute(path)) {

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// A time: `2026-01-31`, `2026-01-31T12:00:00`, with a zone (`Z`, `+01:00`) or in UTC without; or so long before
-/// `now`: `90m`, `7d`, `7d ago`.
+/// Parses a time: `2026-01-31`, `2026-01-31T12:00:00`, with a zone (`Z`, `+01:00`), or without one in UTC; or a
+/// duration before `now`: `90m`, `7d`, `7d ago`.
 pub(super) fn when(text: &str, now: Micros) -> Result<Micros, String> {
     let text = text.trim();
     if let Some(ago) = parse_time(text.strip_suffix(" ago").unwrap_or(text)) {
@@ -24,7 +24,7 @@ pub(super) fn when(text: &str, now: Micros) -> Result<Micros, String> {
         })
 }
 
-/// The time that an option names, if it is there. The error names the option.
+/// The time that an option gives, if the option is present. The error names the option.
 pub(super) fn option(name: &str, text: Option<&str>) -> anyhow::Result<Option<Micros>> {
     let time = text.map(|text| when(text, clock::now())).transpose();
     time.map_err(|e| anyhow::anyhow!("{name}: {e}"))

@@ -1,4 +1,4 @@
-//! `alt archive get`: a log, or the one line that a row was made of, as nginx wrote it.
+//! `alt archive get`: gets a log, or the one line of a row, as nginx wrote it.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -15,10 +15,10 @@ use crate::cli;
 use crate::cmd::when::when;
 use crate::cmd::{Out, Outcome, block_on, reader};
 
-/// How far from the time that is named a row is looked for.
+/// How far from the given time to search for a row.
 const AROUND_MICROS: i64 = 3_600_000_000;
 
-/// Bytes of an object's end that are asked for first: a table of 8,000 frames.
+/// How many bytes of an object's end are fetched first: enough for a table of 8,000 frames.
 const END_BYTES: u64 = 64 * 1024;
 
 pub(super) fn run(config: &Config, args: &cli::ArchiveGet, out: Out<'_>) -> anyhow::Result<Outcome> {
@@ -39,7 +39,7 @@ pub(super) fn run(config: &Config, args: &cli::ArchiveGet, out: Out<'_>) -> anyh
     Ok(Outcome::Done)
 }
 
-/// Writes the log that is in an object.
+/// Writes the log in an object.
 fn whole(config: &Config, object: &str, out: Out<'_>) -> anyhow::Result<()> {
     let (target, key) = if object.contains("://") {
         super::of_uri(config, object)?
@@ -51,7 +51,7 @@ fn whole(config: &Config, object: &str, out: Out<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// File and offset of the line that an event came from.
+/// The file and the offset of the line of an event.
 fn of_event(config: &Config, event: &uuid::Uuid, around: &str) -> anyhow::Result<(i32, u64)> {
     let at = when(around, clock::now()).map_err(|e| anyhow::anyhow!("--around: {e}"))?;
     let around = (at - AROUND_MICROS, at + AROUND_MICROS);
@@ -62,7 +62,7 @@ fn of_event(config: &Config, event: &uuid::Uuid, around: &str) -> anyhow::Result
     found.with_context(|| format!("there is no event {event} within an hour of that time"))
 }
 
-/// The line at an offset of a file, from the archive, else from the file itself where it is here.
+/// The line at an offset of a file: from the archive, or from the file itself if it is here.
 fn line(config: &Config, (file, offset): (i32, u64)) -> anyhow::Result<Vec<u8>> {
     let found = block_on(async {
         let mut reader = reader(config).await?;
@@ -78,7 +78,7 @@ fn line(config: &Config, (file, offset): (i32, u64)) -> anyhow::Result<Vec<u8>> 
     first_line(log, offset).with_context(|| format!("read {path}"))
 }
 
-/// The line at an offset of the log in an object: of one that has a table, one frame is fetched.
+/// The line at an offset of the log in an object. If the object has a table, only one frame is fetched.
 fn in_object(target: &dyn Target, key: &str, bytes: u64, offset: u64) -> anyhow::Result<Vec<u8>> {
     let mut wanted = END_BYTES.min(bytes);
     loop {
@@ -88,7 +88,7 @@ fn in_object(target: &dyn Target, key: &str, bytes: u64, offset: u64) -> anyhow:
             Table::Frame(place) => {
                 let frame = target.read(key, Bytes::From(place.at, place.bytes))?;
                 let line = first_line(stored::unpack(frame)?, offset - place.raw_at)?;
-                // Frames of ours end with a line; others may go on in the next one.
+                // Our frames end with a line. A line in other frames may continue in the next frame.
                 if line.ends_with(b"\n") || locate(&end, place.raw_at + place.raw_bytes) == Table::Beyond {
                     return Ok(line);
                 }
@@ -103,7 +103,7 @@ fn in_object(target: &dyn Target, key: &str, bytes: u64, offset: u64) -> anyhow:
     }
 }
 
-/// The line that begins at an offset of a stream, at most as long as a line may be.
+/// The line that begins at an offset of a stream, up to the maximum length of a line.
 fn first_line(mut log: impl Read, offset: u64) -> anyhow::Result<Vec<u8>> {
     let skipped = io::copy(&mut log.by_ref().take(offset), &mut io::sink())?;
     let mut line = Vec::new();

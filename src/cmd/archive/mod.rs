@@ -1,4 +1,4 @@
-//! `alt archive`: what is in the archive, and getting it back.
+//! `alt archive`: what is in the archive, and how to get it back.
 
 mod get;
 mod list;
@@ -16,10 +16,10 @@ use anyhow::bail;
 use super::{Out, Outcome};
 use crate::cli;
 
-/// Lists, gets, verifies or prunes.
+/// Lists, gets, verifies or prunes objects.
 ///
 /// # Errors
-/// The archive or the database cannot be reached, or what is wanted is not there.
+/// The archive or the database cannot be reached, or the requested object or line does not exist.
 pub fn run(config: &Config, verb: &cli::Archive, out: Out<'_>) -> anyhow::Result<Outcome> {
     match verb {
         cli::Archive::List(args) => list::run(config, args, out),
@@ -29,7 +29,7 @@ pub fn run(config: &Config, verb: &cli::Archive, out: Out<'_>) -> anyhow::Result
     }
 }
 
-/// The archive that is configured.
+/// The configured archive.
 fn configured(config: &Config) -> anyhow::Result<Box<dyn Target>> {
     let Some(archive) = &config.archive else {
         bail!("there is no archive: set url in [archive]");
@@ -37,7 +37,7 @@ fn configured(config: &Config) -> anyhow::Result<Box<dyn Target>> {
     open(archive, &Arc::new(Stop::default()))
 }
 
-/// The archive that an object's URI is in, and its key there.
+/// The archive of an object's URI, and the object's key in it.
 fn of_uri(config: &Config, uri: &str) -> anyhow::Result<(Box<dyn Target>, String)> {
     match at(config.archive.as_ref(), uri, &Arc::new(Stop::default()))? {
         (_, key) if key.is_empty() => bail!("{uri} names no object"),

@@ -1,4 +1,4 @@
-//! `alt archive prune`: deletes objects whose events are all older than a time, and loaded here.
+//! `alt archive prune`: deletes objects whose events are all older than a given time and are loaded here.
 
 use alt_collect::archive::ledger::known;
 use alt_collect::archive::name::Name;
@@ -17,7 +17,7 @@ struct Pruned {
     dry_run: bool,
     objects: usize,
     bytes: u64,
-    /// Old enough, and not loaded in this database: they stay.
+    /// Objects that are old enough but not loaded in this database: they stay.
     not_loaded: Vec<String>,
 }
 
@@ -37,7 +37,7 @@ pub(super) fn run(config: &Config, args: &cli::ArchivePrune, out: Out<'_>) -> an
     })?;
     let mut account = Pruned { dry_run: args.dry_run, objects: 0, bytes: 0, not_loaded: Vec::new() };
     let asked: Vec<_> = old.iter().map(|(uri, _, name)| (uri.clone(), Some(name))).collect();
-    // Objects go one by one, each noted when it is gone.
+    // Delete objects one by one, and record each one after it is deleted.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
     let mut reader = runtime.block_on(reader(config))?;

@@ -1,4 +1,4 @@
-//! `alt archive verify`: holds the archive against what the database says of it.
+//! `alt archive verify`: compares the archive with what the database says about it.
 
 use alt_collect::archive::target::Target;
 use alt_collect::archive::{fetch, hash};
@@ -29,7 +29,7 @@ pub(super) fn run(config: &Config, args: &cli::ArchiveVerify, out: Out<'_>) -> a
     let mut problems = Vec::new();
     for object in &known {
         let uri = &object.uri;
-        // One client for all that is in the archive of the configuration.
+        // One client for all objects in the configured archive.
         let ours = configured.as_deref().and_then(|ours| Some((ours, uri.strip_prefix(&ours.uri(""))?)));
         let problem = match ours {
             Some((target, key)) => problem(target, key, object, args.deep)?,
@@ -56,7 +56,7 @@ pub(super) fn run(config: &Config, args: &cli::ArchiveVerify, out: Out<'_>) -> a
     Ok(Outcome::of(account.problems.is_empty()))
 }
 
-/// What is wrong with an object, if anything is.
+/// What is wrong with an object, if anything.
 fn problem(
     target: &dyn Target,
     key: &str,

@@ -1,4 +1,4 @@
-//! The archive: can it be reached, and does it let itself be listed.
+//! Checks the archive: whether it can be reached, and whether its objects can be listed.
 
 use std::sync::Arc;
 
@@ -8,10 +8,10 @@ use alt_process::stop::{Stop, Stopped};
 
 use super::Findings;
 
-/// Looks at the archive that is configured. Nothing is written to it.
+/// Checks the configured archive. Writes nothing to it.
 pub(super) fn look(config: &Config, findings: &mut Findings) {
     let Some(archive) = &config.archive else { return };
-    // The first object is enough.
+    // Listing the first object is enough.
     let looked = open(archive, &Arc::new(Stop::default()))
         .and_then(|target| target.list("dt=", &mut |_| Err(Stopped.into())));
     if let Err(error) = looked

@@ -1,4 +1,4 @@
-//! The database: reached, of the right version, with its tables, rights, and a clock that agrees.
+//! Checks the database: connection, version, tables, rights, and a clock that agrees.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,19 +10,19 @@ use alt_store::{apps, rejects, server};
 use super::Findings;
 use crate::cmd::status;
 
-/// Seconds by which the clocks may differ: the salts of days and the ranges of times go by them.
+/// Maximum difference between the clocks in seconds: the days of salts and the ranges of times depend on the clocks.
 const SKEW_SECONDS_MAX: f64 = 5.0;
 
 /// How long a line may stand in a log before a running daemon has loaded it.
 const DAEMON_LAG_MAX: Duration = Duration::from_secs(15);
 
-/// What is not loaded at the first look has to be missing at a second one, too.
+/// Lines that are not loaded at the first check have to be missing at a second check, too.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
 
-/// Lines that ended the daemon and are named.
+/// How many lines that ended the daemon are named.
 const SET_ASIDE_NAMED: i64 = 10;
 
-/// Looks at the database.
+/// Checks the database.
 pub(super) async fn look(config: &Config, findings: &mut Findings) {
     let mut reader = match Reader::connect(&config.postgres, "alt check").await {
         Ok(reader) => reader,
@@ -125,7 +125,7 @@ async fn applications(reader: &mut Reader, config: &Config, findings: &mut Findi
     Ok(())
 }
 
-/// Lines that ended the daemon of this host, and were set aside.
+/// Lines that ended the daemon of this host and were set aside.
 async fn poison(reader: &mut Reader, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
     let host = config.load.host_name();
     let lines = reader.read(async |client| rejects::set_aside(client, &host, SET_ASIDE_NAMED).await).await?;
@@ -140,7 +140,7 @@ async fn poison(reader: &mut Reader, config: &Config, findings: &mut Findings) -
     Ok(())
 }
 
-/// What keeps something from being deleted that is old enough, until somebody does something.
+/// What prevents data from being deleted that is old enough, until a person acts.
 async fn retention(reader: &mut Reader, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
     let (host, rows) = (config.load.host_name(), config.retention.rows.as_ref());
     let waits = reader.read(async |client| alt_store::retention::waits(client, &host, rows).await).await?;
@@ -150,7 +150,7 @@ async fn retention(reader: &mut Reader, config: &Config, findings: &mut Findings
     Ok(())
 }
 
-/// Whether the daemon of this host is there, and keeps up with the logs.
+/// Checks that the daemon of this host is running and keeps up with the logs.
 async fn daemon(reader: &mut Reader, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
     let name = alt_store::session_name("run", &config.load.host_name());
     if !reader.read(async |client| server::has_session(client, &name).await).await? {
@@ -163,7 +163,7 @@ async fn daemon(reader: &mut Reader, config: &Config, findings: &mut Findings) -
     }
     let mut waiting = status::waiting(reader, config, DAEMON_LAG_MAX).await?;
     if !waiting.is_empty() {
-        // After a quiet hour the first line may just be on its way.
+        // After a quiet hour, the first line may still be in flight.
         tokio::time::sleep(SECOND_LOOK).await;
         let still = status::waiting(reader, config, DAEMON_LAG_MAX).await?;
         waiting.retain(|(path, ..)| still.iter().any(|one| one.0 == *path));

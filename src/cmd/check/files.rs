@@ -1,4 +1,4 @@
-//! The logs, their directories, the disk, and logrotate.
+//! Checks the logs, their directories, the disk, and logrotate.
 
 use std::convert::Infallible;
 use std::fs::{self, File};
@@ -21,12 +21,12 @@ use nix::unistd::{AccessFlags, access, geteuid};
 use super::Findings;
 use super::nginx::Site;
 
-/// Bytes at the end of a log that are looked at.
+/// How many bytes at the end of a log are checked.
 const SAMPLE_BYTES: u64 = 256 * 1024;
-/// Lines of a sample from which on something is said about all.
+/// Minimum number of lines in a sample for a finding about the log.
 const SAMPLE_LINES_MIN: usize = 5;
 
-/// Looks at every configured log.
+/// Checks every configured log.
 pub(super) fn logs(config: &Config, site: Option<&Site>, findings: &mut Findings) {
     let live = Logs::of(config).look();
     for (n, source) in config.sources.iter().enumerate() {
@@ -42,7 +42,7 @@ pub(super) fn logs(config: &Config, site: Option<&Site>, findings: &mut Findings
     }
 }
 
-/// Files that hold the password, and that everybody on this machine can read.
+/// Finds files that hold the password and that everybody on this machine can read.
 pub(super) fn secrets(config: &Config, path: &Path, findings: &mut Findings) {
     let in_file = std::env::var_os("ALT_POSTGRES_URL").is_none()
         && alt_store::connect::has_password(&config.postgres).unwrap_or(false);
@@ -58,7 +58,7 @@ pub(super) fn secrets(config: &Config, path: &Path, findings: &mut Findings) {
     }
 }
 
-/// The directory is looked through first: what cannot be searched looks as if nothing were in it.
+/// Checks the directory first: a directory that cannot be searched looks empty.
 fn absent(pattern: &str, site: Option<&Site>, findings: &mut Findings) {
     let directory = Path::new(pattern).parent().unwrap_or(Path::new("/"));
     if let Err(e) = fs::read_dir(directory)
@@ -114,7 +114,7 @@ fn account() -> String {
     user.map_or_else(|| geteuid().to_string(), |user| user.name)
 }
 
-/// nginx writes nothing when the disk is full, and such hits are lost.
+/// nginx writes nothing when the disk is full, and these hits are lost.
 fn disk(directory: &Path, findings: &mut Findings) {
     let Ok(stat) = statvfs(directory) else { return };
     let (free, all) = (stat.blocks_available(), stat.blocks());
@@ -136,7 +136,7 @@ fn disk(directory: &Path, findings: &mut Findings) {
     }
 }
 
-/// One log: can it be read, and do its last lines look as they should.
+/// Checks one log: whether it can be read, and whether its last lines have the expected format.
 fn one(config: &Config, source: &Source, log: &Path, site: Option<&Site>, findings: &mut Findings) {
     let sample = match sample(log) {
         Ok(sample) => sample,
@@ -184,7 +184,7 @@ fn one(config: &Config, source: &Source, log: &Path, site: Option<&Site>, findin
     }
 }
 
-/// The whole lines at the end of a log.
+/// The complete lines at the end of a log.
 fn sample(log: &Path) -> std::io::Result<Vec<u8>> {
     let mut file = File::open(log)?;
     let start = file.metadata()?.len().saturating_sub(SAMPLE_BYTES);
@@ -215,7 +215,7 @@ fn each_parsed(mut bytes: &[u8], format: &Format, terms: &Terms, each: &mut dyn 
     }
 }
 
-/// As the shipped rate limit sees it: an address that no visitor on the internet has.
+/// Private in the sense of the shipped rate limit: an address that no visitor on the internet has.
 fn is_private(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => {
@@ -226,7 +226,7 @@ fn is_private(ip: IpAddr) -> bool {
     }
 }
 
-/// copytruncate loses what is written between its copy and its cut.
+/// copytruncate loses what is written between copying and truncating.
 pub(super) fn logrotate(config: &Config, directory: &Path, findings: &mut Findings) {
     let mut files = vec![PathBuf::from("/etc/logrotate.conf")];
     files.extend(fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()));
@@ -251,7 +251,7 @@ fn names(pattern: &str, path: &str) -> bool {
     glob::Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(path))
 }
 
-/// The blocks of a logrotate file: the paths before the brace, and the lines within.
+/// The blocks of a logrotate file: the paths before the brace, and the lines inside.
 fn blocks(text: &str) -> Vec<(Vec<String>, Vec<String>)> {
     let (mut all, mut paths, mut body, mut inside) = (Vec::new(), Vec::new(), Vec::new(), false);
     for line in text.lines().map(|line| line.trim().to_owned()) {

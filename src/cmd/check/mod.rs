@@ -1,7 +1,7 @@
-//! `alt check`: what is wrong, where, and how to mend it.
+//! `alt check`: what is wrong, where, and how to fix it.
 //!
-//! Each area looks by itself and adds findings; none stops the others. What only root sees (nginx's whole
-//! configuration) is read first, then the rest is looked at with the eyes of the daemon's account.
+//! Each area checks on its own and adds findings; none stops the others. What only root can read (nginx's whole
+//! configuration) is read first. The rest is checked as the daemon's account.
 
 mod archive;
 mod database;
@@ -17,18 +17,18 @@ use serde::Serialize;
 use super::{Out, Outcome, show};
 use crate::{account, cli};
 
-/// Something that is wrong.
+/// A problem.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Finding {
-    /// What is wrong.
+    /// The problem.
     what: String,
-    /// Where: a file, a directive, a server.
+    /// The place: a file, a directive, a server.
     place: String,
     /// What to do.
     mend: String,
 }
 
-/// What was found so far.
+/// The findings so far.
 #[derive(Debug, Default)]
 struct Findings(Vec<Finding>);
 
@@ -47,7 +47,7 @@ struct Report<'a> {
     not_checked: &'a [String],
 }
 
-/// Looks at everything and prints what is wrong.
+/// Checks everything and prints the problems.
 ///
 /// # Errors
 /// The account cannot be changed, or the output is closed.
@@ -55,7 +55,7 @@ pub fn run(path: Option<&Path>, args: &cli::Check, out: Out<'_>) -> anyhow::Resu
     let mut findings = Findings::default();
     let mut not_checked = Vec::new();
     let file = path.unwrap_or(Path::new(alt_config::DEFAULT_FILE));
-    // what the daemon does at SIGHUP
+    // the same as the daemon does at SIGHUP
     match crate::cmd::run::reloaded(path) {
         Ok(_) if args.config_only => {}
         Ok(config) => {
@@ -102,7 +102,7 @@ fn look(
         }
     };
     files::logrotate(config, &args.logrotate_dir, findings);
-    // a URL that cannot be understood is the database's finding, below
+    // the database check below reports a URL that cannot be understood
     if alt_store::connect::is_by_peer(&config.postgres).is_ok() {
         account::become_alt(&config.postgres)?;
     }

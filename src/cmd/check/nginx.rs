@@ -1,4 +1,4 @@
-//! What nginx's configuration says about logs.
+//! Checks what nginx's configuration says about logs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,22 +8,22 @@ use anyhow::{Context, bail};
 
 use super::Findings;
 
-/// The log formats as they are shipped.
+/// The shipped log formats.
 const SHIPPED: &str = include_str!("../../../nginx/alt-http.conf");
 
 /// Their names.
 const OURS: [&str; 2] = ["alt1", "alt1_truncated"];
-/// What keeps refused requests out of a log, as far as the rates have no room for them.
+/// The condition that keeps refused requests out of a log if the rate limits leave no room for them.
 const LOGGABLE: &str = "if=$alt_loggable";
 
-/// Files that include each other deeper than this are a circle.
+/// Includes nested deeper than this count as a circle.
 const INCLUDE_DEPTH_MAX: usize = 16;
 
-/// nginx's configuration, as directives in their order; blocks are not kept.
+/// nginx's configuration: its directives in order, without their blocks.
 pub(super) struct Site(Vec<Vec<String>>);
 
 impl Site {
-    /// Reads a file with what it includes, or a dump of `nginx -T`; without a file, runs that.
+    /// Reads a file and its includes, or a dump of `nginx -T`. Without a file, runs `nginx -T`.
     pub(super) fn read(file: Option<&Path>) -> anyhow::Result<Site> {
         let Some(path) = file else { return Ok(Site(tokens(&dump()?))) };
         let mut directives = Vec::new();
@@ -36,7 +36,7 @@ impl Site {
         self.0.iter().filter(move |d| d.first().is_some_and(|first| first == name)).map(|d| &d[1..])
     }
 
-    /// Whether anything names proxies whose X-Forwarded-For counts.
+    /// Whether any directive names proxies whose X-Forwarded-For is trusted.
     pub(super) fn has_real_ip(&self) -> bool {
         self.all("set_real_ip_from").next().is_some()
     }
@@ -53,7 +53,7 @@ impl Site {
             .collect()
     }
 
-    /// The logs at a path in one of our formats that refused requests are written to without a limit.
+    /// The logs at a path that use one of our formats and that nginx writes refused requests to without a limit.
     fn unlimited(&self, path: &glob::Pattern) -> Vec<&str> {
         self.all("access_log")
             .filter_map(|args| args.split_first())
@@ -64,7 +64,7 @@ impl Site {
             .collect()
     }
 
-    /// Whether nginx writes a log there.
+    /// Whether nginx writes a log to this path.
     pub(super) fn writes(&self, path: &glob::Pattern) -> bool {
         !self.formats_of(path).is_empty()
     }
@@ -129,7 +129,8 @@ fn tokens(text: &str) -> Vec<Vec<String>> {
                 let mut word = String::new();
                 while let Some(next) = chars.next() {
                     match next {
-                        // as nginx does: quotes and backslashes lose theirs, \t \r \n are made; else it stays
+                        // as nginx does: `\` before a quote or a backslash is dropped, \t \r \n are converted; any
+                        // other `\` stays
                         '\\' => match chars.next() {
                             Some(quoted @ ('\'' | '"' | '\\')) => word.push(quoted),
                             Some('t') => word.push('\t'),

@@ -8,7 +8,7 @@ use alt_store::rejects::{self, Span};
 use crate::cli;
 use crate::cmd::{Out, Outcome, show};
 
-/// Lists them, the newest first.
+/// Lists the rejects, the newest first.
 pub(super) async fn list(
     config: &Config,
     args: &cli::RejectsList,

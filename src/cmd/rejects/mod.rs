@@ -16,7 +16,7 @@ use crate::cli;
 /// Dispatches the verbs of `alt rejects`.
 ///
 /// # Errors
-/// The database cannot be reached, or an option cannot be understood; or rejects could not be looked at again.
+/// The database cannot be reached, an option cannot be understood, or rejects could not be retried.
 pub fn run(config: &Config, verb: &cli::Rejects, out: Out<'_>) -> anyhow::Result<Outcome> {
     match verb {
         cli::Rejects::List(args) => {
@@ -40,7 +40,7 @@ pub fn run(config: &Config, verb: &cli::Rejects, out: Out<'_>) -> anyhow::Result
     }
 }
 
-/// Refuses an unknown reason; says since when.
+/// Refuses an unknown reason; parses the time of `--since`.
 fn checked(reason: Option<&str>, since: Option<&str>) -> anyhow::Result<Option<Micros>> {
     if let Some(reason) = reason
         && Reason::named(reason).is_none()

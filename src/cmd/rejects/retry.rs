@@ -1,8 +1,7 @@
-//! `alt rejects retry`: lines that were rejected are looked at again, and leave the quarantine with what becomes of
-//! them now.
+//! `alt rejects retry`: processes rejected lines again. Each line leaves the quarantine with its new outcome.
 //!
-//! Their bytes come from their file, if it is here, known by its content; else from the quarantine, where that has
-//! them whole. Rows, rejects and the ledger change in one transaction a batch.
+//! The bytes of a line come from its file, if the file is here; its content identifies it. Otherwise they come from the
+//! quarantine, if it has the whole line. Rows, rejects and the ledger change in one transaction per batch.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,22 +25,22 @@ use serde::Serialize;
 use crate::cmd::assembly::{Assembly, limits, settle};
 use crate::cmd::{Out, block_on, show};
 
-/// Rejects taken from the quarantine at once.
+/// Number of rejects taken from the quarantine at once.
 const RAW_AT_ONCE: i64 = 2000;
 
-/// Which rejects, and where their files may be.
+/// Which rejects to retry, and where their files may be.
 #[derive(Debug, Default)]
 pub(in crate::cmd) struct Wanted {
-    /// Which.
+    /// The rejects to retry.
     pub(in crate::cmd) which: Which,
-    /// Only of files whose path contains this.
+    /// Only rejects of files whose path contains this.
     pub(in crate::cmd) file: Option<String>,
-    /// Where the files are, if not where they were seen last.
+    /// Where the files are, if not where they were last seen.
     pub(in crate::cmd) paths: Vec<PathBuf>,
 }
 
-/// What became of rejects: those looked at are rows, already loaded, non-hits, or rejects again. What another process
-/// looked at meanwhile is in its account, and not in this one.
+/// The outcome of the rejects. A retried reject is a row, already loaded, a non-hit, or a reject again. Rejects that
+/// another process retried meanwhile are in the account of that process, not in this one.
 #[derive(Debug, Default, Serialize)]
 pub(in crate::cmd) struct Retried {
     files: usize,
@@ -50,19 +49,19 @@ pub(in crate::cmd) struct Retried {
     already_loaded: u64,
     non_hits: u64,
     still_rejects: BTreeMap<String, u64>,
-    /// Rejects that were not looked at.
+    /// Rejects that were not retried.
     pub(in crate::cmd) left: u64,
-    /// Why, by file.
+    /// The reason, by file.
     left_because: BTreeMap<String, String>,
 }
 
 impl Retried {
-    /// Whether there were none.
+    /// Whether there were no rejects.
     pub(in crate::cmd) fn is_empty(&self) -> bool {
         self.rejects == 0
     }
 
-    /// Prints it.
+    /// Prints the account.
     pub(in crate::cmd) fn print(&self, as_json: bool, out: Out<'_>) -> anyhow::Result<()> {
         if as_json {
             return show::json(out, self);
@@ -100,10 +99,10 @@ impl Retried {
     }
 }
 
-/// Rejects of a file were not looked at.
+/// Some rejects of a file were not retried.
 struct Left {
     why: String,
-    /// Those of which the quarantine has all bytes were.
+    /// Except for those whose bytes are all in the quarantine: they were retried.
     but_whole: bool,
 }
 
@@ -113,10 +112,10 @@ impl Left {
     }
 }
 
-/// Looks at rejects again. To be called where blocking is allowed.
+/// Retries rejects. Call it where blocking is allowed.
 ///
 /// # Errors
-/// The database cannot be reached, or does not take what it is given.
+/// The database cannot be reached, or refuses the data.
 pub(in crate::cmd) fn retry(config: &Config, wanted: &Wanted) -> anyhow::Result<Retried> {
     let waiting = waiting(config, wanted)?;
     let mut account = Retried { files: waiting.len(), ..Retried::default() };
@@ -170,7 +169,7 @@ fn waiting(config: &Config, wanted: &Wanted) -> anyhow::Result<Vec<Waiting>> {
     })
 }
 
-/// Looks at the rejects of one file. Why some of them were not looked at, if so.
+/// Retries the rejects of one file. Returns why some of them were not retried, if so.
 fn one(
     config: &Config,
     assembly: &Assembly,
@@ -197,15 +196,15 @@ fn one(
         match done {
             Ok(left) => return Ok(left),
             Err(Halt::File(error)) => return Ok(Some(Left::all(error.to_string()))),
-            // The database was away, or another process was faster: what is left is looked at again.
+            // The database was unavailable, or another process was faster: retry what is left.
             Err(Halt::Interrupted(_)) if store.is_closed() => return Ok(None),
             Err(Halt::Interrupted(_)) => {}
         }
     }
 }
 
-/// How the lines of a file are read: as they were; for one that was loaded before that was noted, as its source is
-/// configured, or by the name of its format.
+/// How to read the lines of a file: as they were read before. If that was not yet recorded when the file was loaded: as
+/// its source is configured, or by the name of its format.
 fn spec(config: &Config, file: &Waiting) -> Option<Spec> {
     if let Some(spec) = &file.spec {
         return serde_json::from_str(spec).ok();
@@ -216,7 +215,7 @@ fn spec(config: &Config, file: &Waiting) -> Option<Spec> {
     (file.format == "alt1").then(|| Spec::new("alt1"))
 }
 
-/// The file, opened, if it is here.
+/// The opened file, if it is here.
 fn find(
     config: &Config,
     store: &Store,
@@ -235,7 +234,7 @@ fn find(
     }
     for place in places {
         let Ok(opened) = Opened::new(&place, Arc::new(AtomicU64::new(0))) else { continue };
-        // Of many files and many places, few pairs are worth a question to the database.
+        // Compare the beginnings first: with many files and places, few pairs are worth a query.
         if !opened.begins_with(&file.head).unwrap_or(false) {
             continue;
         }
@@ -261,7 +260,7 @@ fn from_file(
     Ok(None)
 }
 
-/// Looks at the rejects of which the quarantine has all bytes.
+/// Retries the rejects whose bytes are all in the quarantine.
 fn from_quarantine(
     config: &Config,
     loader: &mut Loader,
@@ -275,7 +274,7 @@ fn from_quarantine(
         if file.host == config.load.host_name() { "the host that has it" } else { &file.host }
     );
     if !belongs.lines_have_ids {
-        // An id of such a line is made of those that stand before it.
+        // The id of such a line depends on the lines before it.
         return Ok(Ok(Some(Left::all(why))));
     }
     let head = FileRef::Known { id: file.id, head: file.head };

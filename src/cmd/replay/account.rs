@@ -1,4 +1,4 @@
-//! What became of the files and lines of a replay, for people and as JSON.
+//! The outcome of the files and lines of a replay, for people and as JSON.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,22 +12,22 @@ use super::rate;
 use crate::cli;
 use crate::cmd::{Out, Outcome, show};
 
-/// Files that are named where they were loaded with other options.
+/// How many files that were loaded with other options are named.
 const OTHERWISE_NAMED: usize = 20;
 
-/// What became of the files.
+/// The outcome of the files.
 #[derive(Default)]
 pub(super) struct Results {
     /// Logs that were in archives.
     pub(super) members: usize,
-    /// Archives that were read to their end: their members are the files, and not they.
+    /// Archives that were read to their end. Their members count as files; the archives do not.
     pub(super) archives: usize,
-    /// Objects that were not fetched: all of them is loaded.
+    /// Objects that were not fetched because all of them is loaded.
     pub(super) skipped: usize,
-    /// Objects that were not fetched: they hold nothing of the time.
+    /// Objects that were not fetched because they hold nothing of the requested time.
     pub(super) outside: usize,
     pub(super) loaded: usize,
-    /// What was loaded before: keys of the files, and how they are called now.
+    /// Files that were loaded before: their keys, and their current names.
     pub(super) known: Vec<(i32, String)>,
     pub(super) empty: usize,
     pub(super) shorter: Vec<String>,
@@ -35,15 +35,15 @@ pub(super) struct Results {
     pub(super) failed: Vec<(String, String)>,
 }
 
-/// What became of a file.
+/// The outcome of a file.
 pub(super) enum Loaded {
     All,
-    /// All of it, before: the key of its file.
+    /// All of it was loaded before: the key of its file.
     Before(i32),
     Nothing,
-    /// Shorter than what is loaded of it, and perhaps a copy under way.
+    /// Shorter than what is loaded of it; perhaps a copy in progress.
     Shorter,
-    /// But for a last line without a newline, which may still get its rest.
+    /// Loaded except for a last line without a newline, which may still be completed.
     Growing,
 }
 
@@ -59,10 +59,10 @@ impl Results {
         }
     }
 
-    /// How the replay of so many files ended, as far as they are concerned.
+    /// The outcome of a replay of this number of files, as far as the files decide it.
     ///
     /// # Errors
-    /// Some were not read to their end.
+    /// Some files were not read to their end.
     pub(super) fn outcome(&self, files: usize) -> anyhow::Result<Outcome> {
         match (self.failed.len(), self.growing.len() + self.shorter.len()) {
             (0, 0) => Ok(Outcome::Done),
@@ -106,7 +106,7 @@ fn non_hit(kind: NonHit) -> String {
 }
 
 impl Replayed {
-    /// Of a replay of so many files that took so long.
+    /// The account of a replay, from its number of files and its duration.
     pub(super) fn of(
         dry_run: bool,
         files: usize,
@@ -138,7 +138,7 @@ impl Replayed {
         }
     }
 
-    /// How many files became what. `some`: only some lines are wanted.
+    /// The number of files for each outcome. `some`: only some lines are wanted.
     fn print_counts(&self, some: bool, out: Out<'_>) -> anyhow::Result<()> {
         let mut files = match some {
             true => format!("{} read, none counts as loaded by that", self.files_loaded),
@@ -159,7 +159,7 @@ impl Replayed {
         Ok(())
     }
 
-    /// The files that a person should know of.
+    /// The files that a person should know about.
     fn print_files(&self, out: Out<'_>) -> anyhow::Result<()> {
         for (name, options) in self.files_loaded_otherwise.iter().take(OTHERWISE_NAMED) {
             let options = options.join(" and ");
@@ -188,7 +188,7 @@ impl Replayed {
         Ok(())
     }
 
-    /// How many lines became what.
+    /// The number of lines for each outcome.
     fn print_lines(&self, out: Out<'_>) -> anyhow::Result<()> {
         let number = |n: u64| show::number(i64::try_from(n).unwrap_or(i64::MAX));
         writeln!(out, "lines           {}", number(self.lines))?;

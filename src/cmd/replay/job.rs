@@ -1,4 +1,5 @@
-//! One of the parallel loaders of a replay: takes one file after the other, by its checkpoint or beside it.
+//! One of the parallel loaders of a replay. It takes one file after the other, and reads it by its checkpoint or beside
+//! it.
 
 use std::collections::{BTreeSet, HashSet};
 use std::io;
@@ -23,11 +24,11 @@ use super::objects::Fetchable;
 use crate::account;
 use crate::cmd::assembly::settle;
 
-/// Members of one archive that are named where they cannot be read; of more, their number is said.
+/// How many unreadable members of one archive are named. The others are only counted.
 const FAILED_NAMED: u64 = 1000;
 
-/// Which files the loaders have begun. Those that share a connection begin them in their order. Of files that begin alike,
-/// which may be one and the same, one is read at a time: the next finds it loaded.
+/// Which files the loaders have begun. Loaders that share a connection begin files in order. Files with the same
+/// beginning may be the same file, so they are read one at a time: the second loader finds the file loaded.
 #[derive(Debug, Default)]
 pub(super) struct Beginnings {
     state: Mutex<Begun>,
@@ -36,11 +37,11 @@ pub(super) struct Beginnings {
 
 #[derive(Debug, Default)]
 struct Begun {
-    /// So many of the first.
+    /// This many files, from the first, have begun.
     files: usize,
-    /// And these behind them.
+    /// These later files have also begun.
     more: BTreeSet<usize>,
-    /// How those begin that are being read.
+    /// The beginnings of the files that are being read.
     heads: HashSet<[u8; 16]>,
 }
 
@@ -50,17 +51,18 @@ impl Beginnings {
         self.changed.wait_while(state, |state| condition(state)).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until all files before the `number`th have begun.
+    /// Waits until all files before file `number` have begun.
     fn wait_for_turn(&self, number: usize) {
         drop(self.wait_while(|begun| begun.files < number));
     }
 
-    /// Those behind the `number`th wait for it no longer once the answer is dropped, whatever became of it.
+    /// Marks a loader as being at file `number`. Dropping the result releases the files that wait for it, whatever the
+    /// outcome.
     pub(super) fn at(&self, number: usize) -> At<'_> {
         At { all: self, number }
     }
 
-    /// The `number`th has begun, or is not going to.
+    /// Records that file `number` has begun, or will not begin.
     fn begun(&self, number: usize) {
         let state = &mut *lock(&self.state);
         if number >= state.files {
@@ -72,14 +74,15 @@ impl Beginnings {
         self.changed.notify_all();
     }
 
-    /// Waits until no other loader reads a file that begins so, and keeps them from it until the answer is dropped.
+    /// Waits until no other loader reads a file with this beginning, and keeps the others waiting until the result is
+    /// dropped.
     fn take(&self, head: [u8; 16]) -> Beginning<'_> {
         self.wait_while(|begun| begun.heads.contains(&head)).heads.insert(head);
         Beginning { all: self, head }
     }
 }
 
-/// That a loader is at a file.
+/// A mark that a loader is at a file.
 pub(super) struct At<'b> {
     all: &'b Beginnings,
     number: usize,
@@ -111,14 +114,14 @@ pub(super) struct Job<'a> {
     pub(super) belongs: Belongs,
     /// Some lines are left out, so no checkpoint may move.
     pub(super) filtered: bool,
-    /// What is loaded already is read again.
+    /// Lines that are already loaded are read again.
     pub(super) again: bool,
     pub(super) config: &'a Config,
     pub(super) bytes_done: &'a AtomicU64,
     pub(super) beginnings: &'a Beginnings,
-    /// Which of the files it is at.
+    /// The number of the current file.
     pub(super) number: usize,
-    /// It begins files in their order.
+    /// This loader begins files in order.
     pub(super) in_order: bool,
     pub(super) stop: Arc<Stop>,
 }
@@ -131,7 +134,7 @@ impl Job<'_> {
         let stops = || store.is_stopping() || store.is_closed();
         match item.archive(&stops) {
             Ok(Some(members)) => self.members(members, &mut progress, results),
-            // Where its beginning cannot be read, loading it says so.
+            // If the beginning cannot be read, loading the file reports it.
             Ok(None) | Err(_) => {
                 if let Some(outcome) = self.log(item, &mut progress) {
                     lock(results).note(item.shown(), outcome);
@@ -142,7 +145,7 @@ impl Job<'_> {
         self.progress(&mut progress, item.size);
     }
 
-    /// Fetches an object, and loads what is in it.
+    /// Fetches an object, and loads its content.
     pub(super) fn object(&mut self, object: &Fetchable, results: &Mutex<Results>) {
         let uri = object.uri();
         let fetched = object.fetch(&self.stop);
@@ -159,8 +162,8 @@ impl Job<'_> {
         let failed = lock(results).failed.iter().any(|(name, _)| *name == uri);
         let was_loaded = !failed && !self.store.is_stopping() && !self.store.is_closed();
         if was_loaded && !self.filtered {
-            // Where it is time to stop, the next replay finds it loaded and leaves it so: only a single line is not
-            // fetched from there then.
+            // If the replay stops here, the origin is not recorded, and the next replay finds the lines loaded and does
+            // not record it either. The only consequence: a single line cannot be fetched from this object.
             let _ = self.store.came_from(&uri, bytes, sha256);
         }
     }
@@ -209,7 +212,7 @@ impl Job<'_> {
         }
     }
 
-    /// Loads one log: what became of it, or why it was not read to its end. `None`: it was interrupted.
+    /// Loads one log. Returns the outcome, or why the log was not read to its end. `None`: it was interrupted.
     fn log(&mut self, item: &Item, progress: &mut Progress) -> Option<Result<Loaded, String>> {
         let outcome = loop {
             self.loader.is_current();
@@ -218,7 +221,7 @@ impl Job<'_> {
                     if self.store.is_stopping() || self.store.is_closed() {
                         return None;
                     }
-                    // The database was away: from the checkpoint on, again.
+                    // The database was unavailable: try again from the checkpoint.
                 }
                 Err(Halt::File(error)) => break Err(error),
                 Ok(loaded) => break Ok(loaded),
@@ -240,7 +243,7 @@ impl Job<'_> {
         self.bytes_done.fetch_add(progress.reach(now), Ordering::Relaxed);
     }
 
-    /// As [`Job::try_file`]; a line over which it panics is an error of the file, and no end of the others.
+    /// As [`Job::try_file`]. A line that causes a panic is an error of this file and does not end the others.
     fn guarded(&mut self, item: &Item, progress: &mut Progress) -> Result<Loaded, Halt> {
         let tried = std::panic::catch_unwind(AssertUnwindSafe(|| self.try_file(item, progress)));
         tried.unwrap_or_else(|_| {
@@ -257,7 +260,7 @@ impl Job<'_> {
     fn try_file(&mut self, item: &Item, progress: &mut Progress) -> Result<Loaded, Halt> {
         let raw = Arc::new(AtomicU64::new(0));
         let mut opened = item.open(Arc::clone(&raw))?;
-        // A file that may still be written to keeps its last line until it has a newline.
+        // In a file that may still be written to, the last line waits for its newline.
         let quiet = Micros::try_from(self.config.load.seal_after.as_micros()).unwrap_or(Micros::MAX);
         let complete = opened.is_packed() || item.name.is_some() || clock::now() - opened.modified() > quiet;
         let head = opened.head(&self.belongs, complete)?;
@@ -269,13 +272,14 @@ impl Job<'_> {
         if self.filtered || self.again {
             let done = self.beside(opened, complete, &raw, progress)?;
             match done {
-                // Without a checkpoint, or what lies behind it, `--again` is a replay like any other.
+                // Without a checkpoint, or beyond it, `--again` is a normal replay.
                 Loaded::All | Loaded::Nothing if !self.filtered => again = matches!(done, Loaded::All),
                 done => return Ok(done),
             }
             opened = item.open(Arc::clone(&raw))?;
         }
-        // One that begins like a longer one and stands still is a file of its own: its lines are held against ids.
+        // A file that begins like a longer one and no longer grows is a separate file: its lines are checked against
+        // ids.
         let choice = Choice { complete, fork_if_shorter: complete, unloaded_too: true, other_than: &[] };
         let identified = opened.identify(&self.belongs, choice, &self.store)??;
         self.beginnings.begun(self.number);
@@ -294,7 +298,7 @@ impl Job<'_> {
         }
         let start = reading.begins_at();
         loop {
-            // Another loader, or the end of a connection, may have moved what this one stands on.
+            // Another loader, or the end of a connection, may have changed the state that this loader relies on.
             if !self.loader.is_current() {
                 return Err(Halt::Interrupted(writer::Interrupted));
             }
@@ -315,7 +319,7 @@ impl Job<'_> {
                 break;
             }
         }
-        // Sealed only where nobody writes any more; a live log is left to the daemon.
+        // Seal a file only if nothing writes to it any more. The daemon seals live logs.
         let seal = complete && !Logs::of(self.config).look().is_live(reading.key);
         if seal {
             self.loader.read(&mut reading, Micros::MAX, true)?;
@@ -331,7 +335,7 @@ impl Job<'_> {
         })
     }
 
-    /// Reads a file beside its checkpoint: all of it where lines are left out, else what is loaded of it.
+    /// Reads a file beside its checkpoint: all of it if lines are left out, otherwise the loaded part.
     fn beside(
         &mut self,
         opened: Opened,

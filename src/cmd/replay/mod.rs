@@ -1,5 +1,5 @@
-//! `alt replay`: loads archived or foreign logs. Every file goes on at its checkpoint, if its bytes prove one;
-//! what no checkpoint proves to be new is held against the ids that are in the database.
+//! `alt replay`: loads archived or foreign logs. Each file continues at its checkpoint, if its bytes prove one. Lines
+//! that no checkpoint proves to be new are checked against the ids in the database.
 
 mod account;
 mod job;
@@ -37,14 +37,14 @@ use crate::cli;
 /// The source under which replayed files are recorded.
 const SOURCE: &str = "replay";
 
-/// Loaders at the least, where there are as many files. They share a connection where there is but one: while what one of
-/// them read is loaded, the other reads the next file, or fetches it.
+/// Minimum number of loaders, if there are as many files. They share a connection if there is only one: while one
+/// loader's lines are loaded, the other reads or fetches the next file.
 const LOADERS_MIN: usize = 2;
 
-/// How often the progress bar moves.
+/// Update interval of the progress bar.
 const DRAW_INTERVAL: Duration = Duration::from_millis(100);
 
-/// What the lines are, and which of them are wanted.
+/// The kind of the lines, and which of them are wanted.
 struct Kind {
     assembly: Assembly,
     spec: Spec,
@@ -52,7 +52,7 @@ struct Kind {
     filter: Filter,
 }
 
-/// What is read: files, and objects that are fetched.
+/// The input: files, and objects to fetch.
 struct Given {
     items: Vec<Item>,
     listing: Listing,
@@ -68,22 +68,22 @@ impl Given {
     }
 }
 
-/// A replay under way.
+/// A replay in progress.
 struct Replay<'a> {
     config: &'a Config,
     again: bool,
     kind: &'a Kind,
     given: &'a Given,
-    /// One for each connection.
+    /// One writer per connection.
     stores: &'a [Store],
     stop: &'a Arc<Stop>,
     started: Instant,
 }
 
-/// Loads what is named.
+/// Loads the files and objects that the arguments name.
 ///
 /// # Errors
-/// Something cannot be read or loaded, or it was interrupted.
+/// Something cannot be read or loaded, or the replay was interrupted.
 pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<Outcome> {
     let kind = kind(config, args)?;
     let stop = Arc::new(Stop::default());
@@ -123,7 +123,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     if interrupted.load(Ordering::Acquire) {
         bail!("interrupted; what was committed stays, run again to go on");
     }
-    // Whoever deletes what was replayed goes by the exit code.
+    // Scripts that delete replayed files rely on the exit code.
     if stores.iter().any(Store::is_closed) {
         bail!("a writer broke: this is a defect, please report it with the lines above");
     }
@@ -136,7 +136,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     results.outcome(files)
 }
 
-/// What the lines are, by the arguments and the applications that are registered.
+/// The kind of the lines, from the arguments and the registered applications.
 fn kind(config: &Config, args: &cli::Replay) -> anyhow::Result<Kind> {
     let spec = spec(args)?;
     let assembly = Assembly::of(config)?;
@@ -151,7 +151,7 @@ fn kind(config: &Config, args: &cli::Replay) -> anyhow::Result<Kind> {
     Ok(Kind { assembly, spec, format, filter })
 }
 
-/// Finds what is named.
+/// Finds the files and objects that the arguments name.
 fn given(config: &Config, args: &cli::Replay, filter: &Filter, stop: &Arc<Stop>) -> anyhow::Result<Given> {
     let (mut urls, paths): (Vec<String>, Vec<String>) =
         args.paths.iter().cloned().partition(|path| ArchiveUrl::is_meant(path));
@@ -200,7 +200,7 @@ fn writers(
 }
 
 impl Replay<'_> {
-    /// Loads all that is given, by several loaders. What became of it, and whether a loader broke.
+    /// Loads the whole input with several loaders. Returns the outcome, and whether a loader failed.
     fn load(&self) -> anyhow::Result<(Results, bool)> {
         let loaders = self.stores.len().max(LOADERS_MIN.min(self.given.count()));
         let (next, beginnings, bytes_done) = (AtomicUsize::new(0), Beginnings::default(), AtomicU64::new(0));
@@ -208,7 +208,7 @@ impl Replay<'_> {
         let results = Mutex::new(Results { skipped: known, outside, ..Results::default() });
         let broke = std::thread::scope(|scope| -> anyhow::Result<bool> {
             let mut threads = Vec::new();
-            // Nothing is sent: it closes when the last of them ends.
+            // Nothing is sent: the channel closes when the last loader ends.
             let (alive, ended) = mpsc::sync_channel::<()>(0);
             for store in self.stores.iter().cycle().take(loaders) {
                 let mut job = self.job(store, &bytes_done, &beginnings)?;
@@ -225,7 +225,7 @@ impl Replay<'_> {
         Ok((results.into_inner().unwrap_or_else(PoisonError::into_inner), broke))
     }
 
-    /// A loader, with an end of its own of a writer.
+    /// A loader with its own handle of a writer.
     fn job<'j>(
         &'j self,
         store: &Store,
@@ -250,7 +250,7 @@ impl Replay<'_> {
         })
     }
 
-    /// Moves the bar until all loaders have ended.
+    /// Updates the bar until all loaders have ended.
     fn show_progress(&self, ended: &mpsc::Receiver<()>, bytes_done: &AtomicU64) {
         let bar = bar(self.given.bytes());
         while ended.recv_timeout(DRAW_INTERVAL) == Err(RecvTimeoutError::Timeout) {
@@ -266,7 +266,7 @@ impl Replay<'_> {
     }
 }
 
-/// Loads what no other loader has taken, until nothing is left, or it is time to stop.
+/// Loads what no other loader has taken, until nothing is left or the replay has to stop.
 fn take_all(job: &mut Job<'_>, given: &Given, next: &AtomicUsize, results: &Mutex<Results>) {
     while !job.store.is_stopping() && !job.store.is_closed() {
         let n = next.fetch_add(1, Ordering::Relaxed);
@@ -281,14 +281,14 @@ fn take_all(job: &mut Job<'_>, given: &Given, next: &AtomicUsize, results: &Mute
     }
 }
 
-/// What was committed, or would be.
+/// The counts that were committed, or would be.
 fn totals(stores: &[Store], rehearsal: Option<&Mutex<Rehearsal>>) -> anyhow::Result<Totals> {
     let mut totals = Totals::default();
     for store in stores {
         add(&mut totals, &store.totals());
     }
     if let Some(rehearsal) = rehearsal {
-        // Of rows that would be met twice, the first is loaded.
+        // If the same row would occur twice, the first is loaded.
         let repeated = lock(rehearsal).repeated().context("count what would be loaded")?;
         totals.rows -= repeated;
         totals.already_loaded += repeated;
@@ -296,7 +296,7 @@ fn totals(stores: &[Store], rehearsal: Option<&Mutex<Rehearsal>>) -> anyhow::Res
     Ok(totals)
 }
 
-/// What the arguments say of the lines.
+/// What the arguments specify about the lines.
 fn spec(args: &cli::Replay) -> anyhow::Result<Spec> {
     let mut spec = Spec {
         pixel: args.pixel.clone(),
@@ -312,8 +312,8 @@ fn spec(args: &cli::Replay) -> anyhow::Result<Spec> {
     Ok(spec)
 }
 
-/// The same with the keys of the applications that are named. What is wrong with the database is said here,
-/// before anything is read: lines of an application that nobody knows would all become rejects.
+/// The same with the keys of the named applications. Problems with the database are reported here, before anything is
+/// read: lines of an unknown application would all become rejects.
 fn with_keys(config: &Config, mut spec: Spec, mut filter: Filter) -> anyhow::Result<(Spec, Filter)> {
     super::block_on(async {
         let mut reader = super::reader(config).await?;
@@ -333,7 +333,7 @@ fn with_keys(config: &Config, mut spec: Spec, mut filter: Filter) -> anyhow::Res
     })
 }
 
-/// Which lines are wanted; applications as they are named.
+/// Which lines are wanted; applications as the arguments name them.
 fn filter(args: &cli::Replay) -> anyhow::Result<Filter> {
     let mut filter = Filter {
         since: when::option("--since", args.since.as_deref())?,
@@ -353,8 +353,8 @@ fn filter(args: &cli::Replay) -> anyhow::Result<Filter> {
     Ok(filter)
 }
 
-/// Which of these files were loaded with other options, and with which: they count as loaded all the same, and to
-/// somebody who corrects a mistake that is a surprise.
+/// The files among these that were loaded with other options, and those options. They still count as loaded, which
+/// would surprise a person who corrects a mistake.
 fn otherwise(
     config: &Config,
     spec: &Spec,
@@ -378,7 +378,7 @@ fn otherwise(
     Ok(known.iter().filter_map(differs).collect())
 }
 
-/// Ctrl-C and SIGTERM end the work after the batches that are under way.
+/// Ctrl-C and SIGTERM end the work after the current batches.
 fn stop_on_signal(stores: &[Store], stop: &Arc<Stop>, interrupted: &Arc<AtomicBool>) -> anyhow::Result<()> {
     let (stores, stop, interrupted) = (stores.to_vec(), Arc::clone(stop), Arc::clone(interrupted));
     let runtime =

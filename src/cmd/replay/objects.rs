@@ -1,7 +1,7 @@
-//! What a replay is given as URLs: objects of an archive, or any logs in a bucket.
+//! The URLs of a replay: objects of an archive, or any logs in a bucket.
 //!
-//! Lists them, and leaves out what need not be fetched: objects whose names say that they hold nothing of the time
-//! that is asked for, and those of which the ledger says that all is loaded.
+//! Lists the objects, and leaves out those that need not be fetched: objects whose names show that they hold nothing of
+//! the requested time, and objects that are completely loaded according to the ledger.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -19,29 +19,29 @@ use anyhow::bail;
 
 use crate::cmd::{block_on, reader};
 
-/// How often an object is fetched until it counts as one that cannot be read, and the waits between.
+/// Number of attempts to fetch an object before it counts as unreadable, and the waits between them.
 const TRIES: u32 = 5;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
-/// Something to fetch.
+/// An object to fetch.
 pub(super) struct Fetchable {
     target: Arc<dyn Target>,
     key: String,
-    /// Its bytes.
+    /// Its size in bytes.
     pub(super) bytes: u64,
     name: Option<Name>,
 }
 
 impl Fetchable {
-    /// What it is called.
+    /// Its name.
     pub(super) fn uri(&self) -> String {
         self.target.uri(&self.key)
     }
 
-    /// Fetches it into a temporary file; with its bytes and SHA-256.
+    /// Fetches it into a temporary file. Returns the file with its size in bytes and its SHA-256.
     ///
     /// # Errors
-    /// It cannot be read, as often as that is tried, or it is time to stop.
+    /// Every attempt to read it failed, or the replay has to stop.
     pub(super) fn fetch(&self, stop: &Stop) -> anyhow::Result<(File, u64, [u8; 32])> {
         let mut wait = FIRST_WAIT;
         for last in (0..TRIES).rev() {
@@ -60,21 +60,21 @@ impl Fetchable {
     }
 }
 
-/// What was listed.
+/// The result of listing.
 #[derive(Default)]
 pub(super) struct Listing {
-    /// What is to be fetched.
+    /// Objects to fetch.
     pub(super) objects: Vec<Fetchable>,
-    /// Objects of which all is loaded.
+    /// Objects that are completely loaded.
     pub(super) known: usize,
-    /// Objects that hold nothing of the time.
+    /// Objects that hold nothing of the requested time.
     pub(super) outside: usize,
 }
 
-/// Lists what is below some URLs. `again`: what is loaded, too.
+/// Lists the objects below some URLs. `again`: includes the loaded ones.
 ///
 /// # Errors
-/// Something cannot be listed, or there is nothing of that name.
+/// Something cannot be listed, or nothing has that name.
 pub(super) fn listing(
     config: &Config,
     urls: &[String],
@@ -85,7 +85,7 @@ pub(super) fn listing(
     let mut listing = Listing::default();
     for url in urls {
         let before = listing.objects.len() + listing.outside;
-        // What is named is one object, or a folder of them.
+        // The name is that of one object, or of a folder of objects.
         let (target, last) = at(config.archive.as_ref(), url, stop)?;
         let target: Arc<dyn Target> = target.into();
         let below = format!("{last}/");
@@ -105,7 +105,7 @@ pub(super) fn listing(
             bail!("there is nothing at {url}");
         }
     }
-    // What is filtered is looked for by ids, whatever the ledger says.
+    // A filtered replay checks ids, whatever the ledger says.
     if !again && filter.is_open() {
         leave_known_out(config, &mut listing)?;
     }
@@ -117,7 +117,7 @@ pub(super) fn listing(
     Ok(listing)
 }
 
-/// Takes away what the ledger knows to be loaded.
+/// Removes the objects that are loaded according to the ledger.
 fn leave_known_out(config: &Config, listing: &mut Listing) -> anyhow::Result<()> {
     let asked: Vec<_> = listing.objects.iter().map(|object| (object.uri(), object.name.as_ref())).collect();
     if asked.is_empty() {

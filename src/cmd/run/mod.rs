@@ -1,5 +1,5 @@
-//! `alt run`: the daemon. One reader thread a source, one writer task, one thread that archives, and this one, which
-//! waits for signals and tells systemd how things stand.
+//! `alt run`: the daemon. It has one reader thread per source, one writer task, one archiving thread, and this thread,
+//! which waits for signals and reports the state to systemd.
 
 mod state;
 
@@ -38,17 +38,17 @@ use super::assembly::{Assembly, limits};
 use crate::admin::{Admin, Answers};
 use crate::cli;
 
-/// How often the archiver looks whether all is loaded, at the end of all.
+/// How often the archiver checks whether everything is loaded, in a final run.
 const FINISH_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How long the readers, the workers and the writer may take to finish what they have begun.
+/// How long the readers, the workers and the writer may take to finish their current work.
 const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Follows the configured logs and loads them until it is told to stop; or loads and archives what is there, where
-/// nothing will be written any more.
+/// Follows the configured logs and loads them until it is told to stop. In a final run, nothing writes to the logs any
+/// more: it loads and archives what is there.
 ///
 /// # Errors
-/// It cannot start, or a part of it broke, or something is owed in the end.
+/// The daemon cannot start, a part of it failed, or a final run left something undone.
 pub fn run(config: &Config, path: Option<&Path>, args: &cli::Run) -> anyhow::Result<Outcome> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
@@ -64,7 +64,7 @@ pub fn run(config: &Config, path: Option<&Path>, args: &cli::Run) -> anyhow::Res
     }
 }
 
-/// The admin port for an address: the one that is open, where it is that.
+/// The admin port for an address. Reuses the open port if it has this address.
 fn admin_port(
     address: Option<SocketAddr>,
     open: Option<Admin>,
@@ -82,7 +82,7 @@ enum Next {
     Reload(Box<Config>),
 }
 
-/// A reader thread: what it reads, a count that moves as long as it does, and what it left when it ended.
+/// A reader thread: its source, a count that moves as long as the thread does, and what was unfinished when it ended.
 struct Reader {
     name: String,
     progress: Arc<Progress>,
@@ -91,14 +91,14 @@ struct Reader {
 }
 
 impl Reader {
-    /// What those who watch see of it.
+    /// The part of the reader that the state watches.
     fn watched(&self) -> state::Source {
         let (progress, beat) = (Arc::clone(&self.progress), Arc::clone(&self.beat));
         state::Source { name: self.name.clone(), progress, beat }
     }
 }
 
-/// What a thread has left undone, once it has ended.
+/// What a thread left unfinished; set when the thread ends.
 type Owed = Arc<OnceLock<Vec<PathBuf>>>;
 
 async fn serve(
@@ -122,7 +122,7 @@ async fn serve(
     Ok(next)
 }
 
-/// The signals that the daemon goes by.
+/// The signals that the daemon handles.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -139,19 +139,19 @@ impl Signals {
     }
 }
 
-/// The threads of the daemon, and by what they are watched and ended.
+/// The threads of the daemon, and what watches and ends them.
 struct Daemon {
-    /// No log is written to any more.
+    /// Nothing writes to the logs any more.
     is_final: bool,
     state_directory: Option<PathBuf>,
     store: Store,
     writing: JoinHandle<()>,
     readers: Vec<Reader>,
-    /// What is not archived at the end of all; `None`: nothing is archived.
+    /// What is not archived at the end of a final run. `None`: nothing is archived.
     archiving: Option<Owed>,
     /// Ends the workers.
     stop: Arc<Stop>,
-    /// Hears of each thread that ends.
+    /// Receives a message from each thread that ends.
     end: mpsc::Receiver<Ended>,
     /// Readers and workers that have not ended.
     running: usize,
@@ -172,7 +172,7 @@ impl Daemon {
         if is_final {
             store.set_final();
         }
-        // A thread that ends, for whatever reason, drops its end of this.
+        // A thread that ends, for whatever reason, drops its sender of this channel.
         let (ended, end) = mpsc::channel::<Ended>(config.sources.len() + 3);
         let writing = writer.start(Ending(ended.clone(), Ended::Writer)).context("start the writer")?;
         let state_directory = state_directory();
@@ -224,10 +224,10 @@ impl Daemon {
         })
     }
 
-    /// Tells systemd how things stand until it is time to stop, or to begin anew with another configuration.
+    /// Reports the state to systemd until the daemon has to stop, or to restart with another configuration.
     ///
     /// # Errors
-    /// A thread ended by itself, or stands still.
+    /// A thread ended by itself, or stopped moving.
     async fn watch(&mut self, path: Option<&Path>, signals: &mut Signals) -> anyhow::Result<Next> {
         let mut systemd = Systemd::new();
         let mut report = tokio::time::interval(systemd.interval());
@@ -262,10 +262,10 @@ impl Daemon {
         Ok(Next::Stop)
     }
 
-    /// A thread ended before it was told to.
+    /// Handles a thread that ended before it was told to.
     ///
     /// # Errors
-    /// It had no reason to.
+    /// The thread had no reason to end.
     fn one_ended(&mut self, which: Option<Ended>) -> anyhow::Result<()> {
         let which = match which {
             Some(Ended::Reader(index)) if self.is_final && self.readers[index].owed.get().is_some() => {
@@ -291,7 +291,7 @@ impl Daemon {
         bail!("{which} ended by itself: this is a defect, please report it with the lines above")
     }
 
-    /// Notes why this run ends.
+    /// Records why this run ends.
     fn note_end(&self, end: &End) {
         if let Some(directory) = &self.state_directory
             && let Err(error) = end.note(directory)
@@ -300,17 +300,17 @@ impl Daemon {
         }
     }
 
-    /// Ends all threads, once they have done what they have begun.
+    /// Ends all threads after they finish their current work.
     ///
     /// # Errors
-    /// At the end of all: not all is loaded and archived.
+    /// In a final run: not everything is loaded and archived.
     async fn finish(mut self, metrics: &Metrics) -> anyhow::Result<()> {
-        // What was on its way may have come to nothing: only threads that ended by themselves say that all is done.
+        // Work in flight may have failed: everything is done only if the threads ended by themselves.
         let is_early = self.running > 0;
         self.store.stop();
         self.stop.stop();
-        // Readers hand over what they have read and drop their stores, as workers do; the writer commits that, and
-        // ends when the last store is dropped.
+        // Readers hand over what they have read and drop their stores, as workers do. The writer commits it, and ends
+        // when the last store is dropped.
         let store = self.store;
         let finished = tokio::time::timeout(STOP_TIMEOUT, async {
             for _ in 0..self.running {
@@ -326,17 +326,17 @@ impl Daemon {
                 let totals = metrics.totals();
                 tracing::info!(rows = totals.rows, lines = totals.lines, "stopped");
             }
-            // Nothing is lost: what was not committed is read again.
+            // Nothing is lost: what was not committed will be read again.
             Err(_) => tracing::warn!("stopped while the database or the archive did not answer"),
         }
         if self.is_final { all_done(&self.readers, self.archiving.as_ref(), is_early) } else { Ok(()) }
     }
 }
 
-/// Whether all is loaded and archived; `is_early`: not all threads ended by themselves.
+/// Checks that everything is loaded and archived. `is_early`: not all threads ended by themselves.
 ///
 /// # Errors
-/// What is not.
+/// Something is not loaded or archived; the error names it.
 fn all_done(readers: &[Reader], archiving: Option<&Owed>, is_early: bool) -> anyhow::Result<()> {
     let parts = || readers.iter().map(|reader| &reader.owed).chain(archiving);
     let owed: BTreeSet<&PathBuf> = parts().filter_map(|owed| owed.get()).flatten().collect();
@@ -351,13 +351,14 @@ fn all_done(readers: &[Reader], archiving: Option<&Owed>, is_early: bool) -> any
     Ok(())
 }
 
-/// Where the daemon keeps what it needs of its last run, if there is such a place: systemd makes it and says so.
+/// The directory where the daemon keeps what it needs from its last run, if there is one. systemd creates it and names
+/// it.
 pub(super) fn state_directory() -> Option<PathBuf> {
     let directories = std::env::var_os("STATE_DIRECTORY")?;
     std::env::split_paths(&directories).next().filter(|path| !path.as_os_str().is_empty())
 }
 
-/// What is suspected of having ended the last run, and the slots of the readers' trail.
+/// The line suspected of having ended the last run, and the slots of the readers' trail.
 fn suspicion(directory: Option<&Path>, readers: usize) -> (Option<Arc<Suspicion>>, Vec<Slot>) {
     let Some(directory) = directory else { return (None, Vec::new()) };
     match Suspicion::begin(directory, readers) {
@@ -372,7 +373,7 @@ fn suspicion(directory: Option<&Path>, readers: usize) -> (Option<Arc<Suspicion>
     }
 }
 
-/// What the archiver looks after.
+/// The logs that the archiver watches.
 fn watched(config: &Config, assembly: &Assembly, places: &[Place]) -> anyhow::Result<Vec<Watched>> {
     let watched = |(source, place): (&Source, &Place)| {
         let spec = source.spec();
@@ -383,9 +384,9 @@ fn watched(config: &Config, assembly: &Assembly, places: &[Place]) -> anyhow::Re
     config.sources.iter().zip(places).map(watched).collect()
 }
 
-/// Starts what works beside loading, each on a thread of its own.
+/// Starts the workers that run beside loading, each on its own thread.
 struct Workers {
-    /// No log is written to any more: workers end when they have done what there is to do.
+    /// Nothing writes to the logs any more: a worker ends when its work is done.
     is_final: bool,
     stop: Arc<Stop>,
     ended: mpsc::Sender<Ended>,
@@ -393,7 +394,7 @@ struct Workers {
 }
 
 impl Workers {
-    /// Starts one; `finish` is what it does where no log is written to any more.
+    /// Starts a worker. `finish` is its work in a final run.
     fn start<W: Work + 'static>(
         &mut self,
         work: W,
@@ -405,7 +406,7 @@ impl Workers {
         let mut worker = Worker::new(work, Arc::clone(&self.stop));
         self.started.push(worker.state());
         let body = move || {
-            // Dropped last, when the worker's store is no longer held.
+            // Dropped last, after the worker has released its store.
             let _ended = ended;
             if is_final {
                 finish(&mut worker);
@@ -419,8 +420,8 @@ impl Workers {
     }
 }
 
-/// Starts the archiver; at the end of all, it archives once everything is loaded. Returns where is noted what is not
-/// archived then.
+/// Starts the archiver. In a final run, it archives after everything is loaded. The returned value will list what is
+/// not archived then.
 fn archive_on_a_thread(
     archiver: Archiver,
     workers: &mut Workers,
@@ -458,17 +459,17 @@ enum Ended {
     Worker(&'static str),
 }
 
-/// Says when it is dropped, which is also when its thread panics.
+/// Reports the end of a thread when it is dropped, also when the thread panics.
 struct Ending(mpsc::Sender<Ended>, Ended);
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        // There is room for every thread.
+        // The channel has room for every thread.
         let _ = self.0.try_send(self.1);
     }
 }
 
-/// The configuration, read anew, with everything in it that can be wrong tried.
+/// Reads the configuration again and tries everything in it that can be wrong.
 pub(crate) fn reloaded(path: Option<&Path>) -> anyhow::Result<Config> {
     let config = Config::load(path)?;
     Assembly::of(&config)?;
@@ -484,7 +485,7 @@ async fn reload_asked(hangup: &mut Signal) {
     }
 }
 
-/// Where in the configuration an error is.
+/// The place of an error in the configuration.
 fn of_source(source: &Source) -> String {
     format!("source {}", source.paths.join(", "))
 }
@@ -513,7 +514,7 @@ fn start(
     std::thread::Builder::new()
         .name("alt-reader".to_owned())
         .spawn(move || {
-            // Dropped last, when the store is no longer held.
+            // Dropped last, after the store is released.
             let _ended = ended;
             let wake = store.wake();
             let follow =

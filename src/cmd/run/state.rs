@@ -1,4 +1,4 @@
-//! How the daemon stands: what systemd is told, and what the admin port answers.
+//! The state of the daemon: what systemd is told, and what the admin port answers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,14 +21,14 @@ use sd_notify::NotifyState;
 
 use crate::admin::{Answers, Readiness};
 
-/// How often systemd hears from us, at the least.
+/// The longest interval between two reports to systemd.
 const REPORT_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The longest that a part of the daemon may stand still, and the writer over one batch, before it counts as dead.
+/// How long a part of the daemon, and the writer over one batch, may stand still before it counts as dead.
 const STILL_MAX: Duration = Duration::from_secs(60);
 const WRITER_STILL_MAX: Duration = Duration::from_secs(60).saturating_add(writer::COMMIT_TIMEOUT);
 
-/// Looks, a second apart, at which a reader has to stand still before the daemon gives up.
+/// Number of consecutive checks, one second apart, at which a reader has to stand still before the daemon gives up.
 const STILL_LOOKS: u32 = 5;
 
 /// The worker that archives.
@@ -41,23 +41,23 @@ pub(super) struct Source {
     pub(super) beat: Arc<Beat>,
 }
 
-/// How things stand. Knows nothing of its own: it asks the parts.
+/// The state of the daemon. It holds no state of its own: it asks the parts.
 pub(super) struct State {
     pub(super) metrics: Arc<Metrics>,
     pub(super) sources: Vec<Source>,
     pub(super) places: Vec<Place>,
     pub(super) writer: Watcher,
-    /// What works beside loading.
+    /// The workers that run beside loading.
     pub(super) workers: Vec<Arc<worker::State>>,
-    /// What keeps something from being deleted that is old enough.
+    /// What keeps data from being deleted that is old enough.
     pub(super) waits: Arc<Mutex<Option<Waits>>>,
-    /// `None`: nothing is archived, and nothing deleted.
+    /// `None`: nothing is archived, and nothing is deleted.
     pub(super) archive: Option<Arc<Status>>,
     pub(super) has_archive: bool,
     pub(super) pulse: Mutex<Pulse>,
 }
 
-/// When each part was seen to move.
+/// When each part was last seen to move.
 pub(super) struct Pulse {
     beats: Vec<(u64, Instant)>,
     writer: (u64, Instant),
@@ -71,14 +71,14 @@ impl Pulse {
 }
 
 impl State {
-    /// Looks whether all parts move, and says so.
+    /// Checks whether all parts move.
     fn moves(&self) -> bool {
         let (reader, writer_moves) = self.still();
         reader.is_none() && writer_moves
     }
 
-    /// The first reader that stands still, and whether the writer moves. A reader may stand still while it waits for the
-    /// writer, whose commits have a limit of their own.
+    /// The first reader that stands still, and whether the writer moves. A reader may stand still while it waits for
+    /// the writer, whose commits have their own time limit.
     fn still(&self) -> (Option<usize>, bool) {
         let pulse = &mut *lock(&self.pulse);
         let now = Instant::now();
@@ -101,25 +101,25 @@ impl State {
         (still, is_idle || writer_still <= WRITER_STILL_MAX)
     }
 
-    /// What keeps workers from working, by their names.
+    /// What keeps workers from working, by worker name.
     fn troubles(&self) -> BTreeMap<&'static str, String> {
         let troubles = self.workers.iter().map(|worker| (worker.name(), worker.trouble()));
         troubles.filter_map(|(name, trouble)| Some((name, trouble?))).collect()
     }
 
-    /// What waits for somebody before it is deleted.
+    /// What waits for a person before it is deleted.
     fn waits(&self) -> Option<Waits> {
         lock(&self.waits).clone().filter(|waits| waits.word().is_some())
     }
 
-    /// Bytes and seconds that the source farthest behind is behind.
+    /// Bytes behind of all sources together, and seconds behind of the source that is farthest behind.
     fn lag(&self) -> (u64, f64) {
         let now = clock::now();
         let lags = self.sources.iter().filter_map(|source| source.progress.lag(now));
         lags.fold((0, 0.0), |(bytes, seconds), lag| (bytes + lag.bytes, lag.seconds.max(seconds)))
     }
 
-    /// One line for people.
+    /// The state in one line, for people.
     fn line(&self) -> String {
         let totals = self.metrics.totals();
         let (bytes, seconds) = self.lag();
@@ -139,7 +139,7 @@ impl State {
         }
     }
 
-    /// The file systems that the logs are on, each once.
+    /// The file systems of the logs, each once.
     fn disks(&self) -> Vec<Disk> {
         let mut met = BTreeSet::new();
         let mut disks = Vec::new();
@@ -193,12 +193,12 @@ impl Answers for State {
     }
 }
 
-/// What systemd is told: ready once, then how things stand, and a watchdog's beat as long as all parts move.
+/// The reports to systemd: ready once, then the state, and a watchdog notification as long as all parts move.
 pub(super) struct Systemd {
     is_ready: bool,
     watchdog: Option<Duration>,
     told: Option<(Instant, String)>,
-    /// Looks in a row at which a reader stood still.
+    /// Number of consecutive checks at which a reader stood still.
     still: u32,
 }
 
@@ -209,7 +209,7 @@ impl Systemd {
         Systemd { is_ready: false, watchdog, told: None, still: 0 }
     }
 
-    /// How often [`Systemd::report`] is to be called.
+    /// How often to call [`Systemd::report`].
     pub(super) fn interval(&self) -> Duration {
         self.watchdog.map_or(REPORT_INTERVAL, |w| (w / 3).min(REPORT_INTERVAL)).min(Duration::from_secs(1))
     }
@@ -231,8 +231,8 @@ impl Systemd {
         }
     }
 
-    /// The reader that stands still, where no watchdog ends the daemon over it. Several looks in a row have to say so: after
-    /// the whole process was stopped for a while, all parts seem to have stood still.
+    /// The reader that stands still, if no watchdog would end the daemon for it. Several consecutive checks have to
+    /// agree: after the whole process was stopped for a while, all parts seem to have stood still.
     pub(super) fn gives_up(&mut self, state: &State) -> Option<usize> {
         let still = if self.watchdog.is_some() { None } else { state.still().0 };
         self.still = if still.is_some() { self.still + 1 } else { 0 };
