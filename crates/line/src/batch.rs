@@ -120,7 +120,7 @@ pub struct EventKey {
 
 /// A row that waits in the batch: what is known of it, and where its encoded bytes are.
 ///
-/// Whatever belongs to one row until the row is inserted has its field here, and is set in [`BatchRow::new`]. So it is
+/// Whatever belongs to one row until the row is inserted has its field here, and is set in `BatchRow::new`. So it is
 /// committed, cut out and refused with the row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchRow {
