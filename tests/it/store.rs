@@ -6,7 +6,7 @@ use std::process::Command;
 use alt_line::copy::COLUMNS;
 use alt_store::migrate::{self, Schema};
 use alt_store::read::Reader;
-use alt_store::{Trouble, apps, files, objects, retention};
+use alt_store::{Trouble, apps, files, objects, retention, server};
 
 use crate::support::daemon::{alt, configuration};
 use crate::support::lines::{alt1, register};
@@ -32,6 +32,24 @@ async fn migrations_are_applied_once_whoever_comes_first() {
     assert_eq!(applied, migrate::MIGRATIONS.len());
     migrate::check_compatible(&client).await.unwrap();
     assert!(migrate::status(&client).await.unwrap().iter().all(|one| one.applied_at.is_some()));
+}
+
+#[tokio::test]
+async fn what_a_role_lacks_is_told_of_every_table() {
+    let database = Database::create();
+    let client = database.connect().await;
+    assert_eq!(server::lacks(&client).await.unwrap(), []);
+    let tables = database.psql(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v') \
+         AND NOT relispartition AND relname <> 'schema_migrations' ORDER BY 1",
+    );
+    assert!(tables.lines().count() > 10, "{tables}");
+    for table in tables.lines() {
+        database.psql(&format!("ALTER TABLE {table} OWNER TO postgres"));
+        let lacks = server::lacks(&client).await.unwrap();
+        let is_told = |lack: &server::Lack| lack.what.ends_with(&format!(" the table {table}"));
+        assert!(lacks.iter().any(is_told), "{table}: {lacks:?}");
+    }
 }
 
 #[tokio::test]

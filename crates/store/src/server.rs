@@ -11,6 +11,7 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("visitor_salts", &["SELECT", "INSERT", "UPDATE"]),
     ("log_files", &["SELECT", "INSERT", "UPDATE"]),
     ("checkpoints", &["SELECT", "INSERT", "UPDATE"]),
+    ("loaded_by_ids", &["SELECT", "INSERT", "UPDATE"]),
     ("access_logs", &["SELECT", "INSERT"]),
     ("rejected_lines", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("suspects", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
@@ -18,6 +19,7 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("retention_clock", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("retention_words", &["SELECT", "INSERT"]),
     ("retention_drops", &["SELECT", "INSERT", "DELETE"]),
+    ("leases", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
 ];
 
 /// What a superuser creates for a daemon on the same machine: its description, a query that returns `1` if it exists,
