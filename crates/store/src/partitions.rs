@@ -14,10 +14,13 @@ use jiff::civil::Date;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::NOTICE_THAT_WE_ARE_GONE;
+use super::in_transaction;
 
 /// First key of the advisory lock under which a partition is created. The second key is the month.
 const LOCK_CLASS: i32 = 0x616c_7402;
+
+/// The maximum wait for a lock on a partition, or on `access_logs`.
+pub(super) const LOCK_TIMEOUT: &str = "2s";
 
 const ATTACHED: &str = "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
                         WHERE i.inhparent = 'access_logs'::regclass";
@@ -81,26 +84,22 @@ async fn make(client: &Client, month: Month) -> anyhow::Result<()> {
     if is_attached(client, &name).await? {
         return Ok(());
     }
-    let begin = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '2s'; {NOTICE_THAT_WE_ARE_GONE}; \
-         SELECT pg_advisory_xact_lock({LOCK_CLASS}, {month})"
-    );
-    let made = async {
-        client.batch_execute(&begin).await.with_context(|| format!("begin making partition {name}"))?;
+    let made = in_transaction(client, LOCK_TIMEOUT, async |client| {
+        lock(client, month).await?;
         fault::at(Step::PartitionBegun);
         make_locked(client, month, &name).await?;
         fault::at(Step::PartitionMade);
-        anyhow::Ok(())
-    };
-    let made = made.await;
-    // Also if it did not begin: otherwise the connection would be unusable.
-    let end = if made.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    let ended = client.batch_execute(end).await;
-    made?;
-    ended.with_context(|| format!("commit partition {name}"))?;
+        Ok(())
+    });
+    made.await.with_context(|| format!("make partition {name}"))?;
     fault::at(Step::PartitionCommitted);
     tracing::info!(partition = name, "made a partition");
     Ok(())
+}
+
+/// Waits for everybody else who creates or drops the partition of a month, until the transaction ends.
+async fn lock(client: &Client, month: Month) -> Result<(), tokio_postgres::Error> {
+    client.batch_execute(&format!("SELECT pg_advisory_xact_lock({LOCK_CLASS}, {month})")).await
 }
 
 async fn is_attached(client: &Client, name: &str) -> anyhow::Result<bool> {
@@ -140,7 +139,7 @@ async fn make_locked(client: &Client, month: Month, name: &str) -> anyhow::Resul
         format!("ALTER TABLE access_logs ATTACH PARTITION {name} FOR VALUES FROM ({from}) TO ({to})"),
         format!("ALTER TABLE {name} DROP CONSTRAINT {name}_month"),
     ] {
-        client.batch_execute(&statement).await.with_context(|| format!("make partition {name}"))?;
+        client.batch_execute(&statement).await?;
     }
     Ok(())
 }
@@ -174,8 +173,7 @@ pub enum Dropped {
 pub async fn drop_month(client: &Client, month: Month, host: &str) -> anyhow::Result<Dropped> {
     let name = name(month);
     let context = || format!("drop partition {name}");
-    let lock = format!("SELECT pg_advisory_xact_lock({LOCK_CLASS}, {month})");
-    client.batch_execute(&lock).await.with_context(context)?;
+    lock(client, month).await.with_context(context)?;
     let at = |month| clock::system_time(self::begin(month));
     let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
         (&host, Type::TEXT),

@@ -134,7 +134,7 @@ impl Upkeep {
         self.session.ask_within(COMMIT_TIMEOUT, async |client| {
             let Some(fence) = lease.take(client).await? else { bail!(Lost) };
             fault::at(Step::LeaseTaken);
-            in_transaction(client, "2s", async |client| {
+            in_transaction(client, partitions::LOCK_TIMEOUT, async |client| {
                 fence.check(client).await?;
                 fault::at(Step::FenceChecked);
                 statements(client).await
