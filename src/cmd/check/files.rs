@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use alt_collect::source::logs::{Logs, is_seen};
+use alt_collect::source::logs::{self, Logs, is_seen};
 use alt_config::{Config, Source};
 use alt_line::arena::ARENA_BYTES;
 use alt_line::hit::{Parsed, Reason};
@@ -67,7 +67,7 @@ fn absent(pattern: &str, site: Option<&Site>, findings: &mut Findings) {
         unreadable(directory, "cannot be listed", findings);
         return;
     }
-    let written = site.and_then(|site| glob::Pattern::new(pattern).ok().map(|path| site.writes(&path)));
+    let written = site.and_then(|site| logs::pattern(pattern).map(|path| site.writes(&path)));
     let mend = match written {
         Some(true) => "nginx is configured to write it: start or reload nginx, and send it a request",
         Some(false) => {

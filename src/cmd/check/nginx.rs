@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use alt_collect::source::logs;
 use alt_config::Config;
 use anyhow::{Context, bail};
 
@@ -190,7 +191,7 @@ pub(super) fn formats(config: &Config, site: &Site, findings: &mut Findings) {
     }
     for source in &config.sources {
         for path in &source.paths {
-            let Ok(pattern) = glob::Pattern::new(path) else { continue };
+            let Some(pattern) = logs::pattern(path) else { continue };
             for file in site.unlimited(&pattern) {
                 findings.add(
                     format!("nginx, access_log {file}"),

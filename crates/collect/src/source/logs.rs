@@ -386,6 +386,16 @@ impl Meaning {
     }
 }
 
+/// The paths that a path of the configuration means, as a pattern, for those who compare it with other programs'
+/// configurations. `None`: it is not a valid pattern.
+pub fn pattern(path: &str) -> Option<glob::Pattern> {
+    let text = match Meaning::of(path) {
+        Meaning::Path => glob::Pattern::escape(path),
+        Meaning::Pattern(pattern) => pattern,
+    };
+    glob::Pattern::new(&text).ok()
+}
+
 /// Whether a path of the configuration is a pattern that matches.
 fn matches(named: &str, path: &Path) -> bool {
     match Meaning::of(named) {
@@ -476,6 +486,24 @@ mod tests {
         fs::remove_file(two.directory.path().join("a-2.log")).unwrap();
         assert_eq!(two.files(0), all[3..]);
         assert_eq!(two.files(1), [all[0], all[2]]);
+    }
+
+    #[test]
+    fn a_path_is_compared_with_other_programs_paths_as_it_is_meant() {
+        let scene = Scene::new(&[], &["a[1]/x.log"]);
+        let at = |path: &str| scene.directory.path().join(path).to_str().unwrap().to_owned();
+        for (path, other, is_same) in [
+            ("a[1]/x.log", "a[1]/x.log", true),
+            ("a[1]/x.log", "a1/x.log", false),
+            ("a[1]/y.log", "a[1]/y.log", true),
+            ("a[1]/*.log", "a[1]/y.log", true),
+            ("a[1]/*.log", "a1/y.log", false),
+            ("b[1]/x.log", "b1/x.log", true),
+            ("x.log", "x.log", true),
+        ] {
+            assert_eq!(pattern(&at(path)).unwrap().matches(&at(other)), is_same, "{path} {other}");
+        }
+        assert!(pattern("/nowhere[/x.log").is_none());
     }
 
     #[test]
