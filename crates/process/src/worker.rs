@@ -163,16 +163,6 @@ impl<W: Work> Worker<W> {
         Arc::clone(&self.state)
     }
 
-    /// Whether it is time to stop.
-    pub fn is_stopped(&self) -> bool {
-        self.stop.is_stopped()
-    }
-
-    /// Sleeps for at most `time`, and no longer than until it is time to stop.
-    pub fn sleep(&self, time: Duration) {
-        self.stop.sleep(time);
-    }
-
     /// Takes one turn. Returns when to take the next one; `None`: the turn failed.
     pub fn turn(&mut self) -> Option<Duration> {
         // `recover` drops what a panic leaves half done.
