@@ -14,6 +14,7 @@ mod hostile;
 mod inputs;
 mod kill;
 mod lease;
+mod ledger;
 mod load;
 mod loading;
 mod model;

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
-use crate::support::bench::UNBALANCED;
+use crate::support::bench::{LEDGER_UNBALANCED, NOT_IN_LEDGER, UNBALANCED};
 use crate::support::cases::{self, Ground, Wrong};
 use crate::support::daemon::{Daemon, alt, configuration, sample_of};
 use crate::support::lines::{KEY, alt1_at, now};
@@ -716,10 +716,12 @@ impl<'a> World<'a> {
         if let Some(reject) = rejects.first() {
             return Err(format!("rejected: {reject:?}"));
         }
-        match self.ground.rows(UNBALANCED).first() {
-            Some(row) => Err(format!("unbalanced: {row:?}")),
-            None => Ok(()),
+        for sql in [UNBALANCED, NOT_IN_LEDGER, LEDGER_UNBALANCED] {
+            if let Some(row) = self.ground.rows(sql).first() {
+                return Err(format!("unbalanced: {row:?} of {sql}"));
+            }
         }
+        Ok(())
     }
 
     /// For a failed case.

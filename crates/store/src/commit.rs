@@ -25,7 +25,7 @@ use alt_line::hit::Micros;
 use alt_process::clock::system_time;
 use alt_process::fault::{self, Step};
 use bytes::Bytes;
-use futures_util::future::join4;
+use futures_util::future::{join4, join5};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
@@ -35,7 +35,7 @@ pub use rows::Patience;
 
 use super::files::{Facts, Reached};
 use super::partitions::{self, Month};
-use super::{NOTICE_THAT_WE_ARE_GONE, Trouble, classify, classify_any, dimensions};
+use super::{NOTICE_THAT_WE_ARE_GONE, Trouble, classify, classify_any, dimensions, ledger};
 use advance::{advance, enter_files, note_by_ids};
 use ids::{ids_there, loaded_times, may_be_there};
 use rows::{copy_rows, find_refused, prepare_copy};
@@ -259,14 +259,16 @@ async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(
     let added = work.batch.added();
     enter_files(client, work, &added).await?;
     // Wait for all of them, so that no prepared statement is left behind.
-    let (advanced, noted, quarantined, copy) = join4(
+    let (advanced, noted, quarantined, entered, copy) = join5(
         advance(client, &work.batch, &added),
         note_by_ids(client, &work.batch, &added),
         quarantine(client, &work.batch),
+        ledger::enter(client, &work.batch, &added),
         prepare_copy(client),
     )
     .await;
     advanced.and(noted).and(quarantined)?;
+    entered?;
     fault::at(Step::Advanced);
     copy_rows(client, &copy?, &work.batch, data, 0..work.batch.rows.len()).await?;
     fault::at(Step::Copied);

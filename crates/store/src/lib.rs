@@ -12,6 +12,7 @@ pub mod dimensions;
 pub mod drops;
 pub mod files;
 pub mod lease;
+pub mod ledger;
 pub mod migrate;
 pub mod objects;
 pub mod partitions;

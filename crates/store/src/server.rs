@@ -20,6 +20,8 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("retention_words", &["SELECT", "INSERT"]),
     ("retention_drops", &["SELECT", "INSERT", "DELETE"]),
     ("leases", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("batches", &["SELECT", "INSERT", "DELETE"]),
+    ("followers", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
 ];
 
 /// What a superuser creates for a daemon on the same machine: its description, a query that returns `1` if it exists,

@@ -21,7 +21,7 @@ use super::partitions::Dropped;
 use super::retention::{self, Plan, Waits};
 use super::session::Session;
 use super::writer::{COMMIT_TIMEOUT, Watcher};
-use super::{dimensions, in_transaction, is_lock_timeout, partitions, told};
+use super::{dimensions, in_transaction, is_lock_timeout, ledger, partitions, told};
 
 /// How often upkeep runs.
 const INTERVAL: Duration = Duration::from_secs(3600);
@@ -31,6 +31,9 @@ const RETRY: Duration = Duration::from_secs(60);
 
 /// The maximum number of slices of rejects that are deleted in one turn. The rest is deleted in the next turn.
 const SLICES_MAX: u64 = 20;
+
+/// The maximum number of slices of the ledger that are deleted in one turn: more than an hour's commits.
+const PRUNINGS_MAX: u64 = 100;
 
 /// The worker.
 pub struct Upkeep {
@@ -146,8 +149,8 @@ impl Upkeep {
     /// Deletes what is old enough. Runs every step even if another one fails, and returns the first error.
     fn clear_away(&mut self, now: Micros, plan: &Plan) -> anyhow::Result<()> {
         let (salts, rejects) = (self.kill_salts(now), self.purge_rejects(now));
-        let (months, rest) = (self.drop_months(plan), self.forget());
-        salts.and(rejects).and(months).and(rest)
+        let (months, ledger, rest) = (self.drop_months(plan), self.prune_ledger(), self.forget());
+        salts.and(rejects).and(months).and(ledger).and(rest)
     }
 
     fn kill_salts(&mut self, now: Micros) -> anyhow::Result<()> {
@@ -193,6 +196,16 @@ impl Upkeep {
                     tracing::info!(partition, "in use: dropped later");
                 }
                 Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn prune_ledger(&mut self) -> anyhow::Result<()> {
+        // Entries come at the rate of commits, and each is deleted once. The rest is deleted in the next turn.
+        for _ in 0..PRUNINGS_MAX {
+            if self.write(ledger::prune)? < ledger::PRUNE_SLICE {
+                break;
             }
         }
         Ok(())

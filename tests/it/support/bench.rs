@@ -13,6 +13,18 @@ use super::postgres::Database;
 pub(crate) const UNBALANCED: &str =
     "SELECT * FROM checkpoints WHERE lines <> rows + non_hits + rejects + already_loaded + unloaded";
 
+/// Rows that no entry of the ledger tells of.
+pub(crate) const NOT_IN_LEDGER: &str = "SELECT app_id, occurred_at, file_id, file_offset FROM access_logs l WHERE NOT EXISTS (\
+    SELECT FROM batches b CROSS JOIN LATERAL unnest(b.apps, b.hours) AS c (app_id, hour) \
+    WHERE b.kind = 'rows' AND b.file_id = l.file_id AND l.file_offset >= b.from_offset AND l.file_offset < b.to_offset \
+      AND (b.offsets IS NULL OR l.file_offset = ANY (b.offsets)) AND l.occurred_at BETWEEN b.first_at AND b.last_at \
+      AND c.app_id = l.app_id AND coalesce(c.hour, b.hours[1]) = floor(extract(epoch FROM l.occurred_at) / 3600))";
+
+/// The number of rows by the ledger, if it is another one than there are.
+pub(crate) const LEDGER_UNBALANCED: &str = "SELECT b.rows, l.rows FROM (SELECT coalesce(sum(CASE kind WHEN 'rows' THEN rows \
+    WHEN 'removed' THEN -rows END), 0) AS rows FROM batches) b, (SELECT count(*) AS rows FROM access_logs) l \
+    WHERE b.rows <> l.rows";
+
 /// A log directory, a database and a daemon that follows one log.
 pub(crate) struct Bench {
     pub(crate) directory: tempfile::TempDir,
@@ -101,6 +113,7 @@ impl Bench {
             self.database.psql("SELECT count(DISTINCT event_id) FROM access_logs").parse().unwrap();
         assert_eq!((rows, distinct), (self.written, self.written), "{}", self.state());
         assert_eq!(self.database.psql(UNBALANCED), "");
+        assert_eq!(self.database.psql(NOT_IN_LEDGER), "");
         let rejects = self.database.psql("SELECT count(*) FROM rejected_lines");
         assert_eq!(rejects, "0", "{}", self.state());
     }

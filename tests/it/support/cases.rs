@@ -69,7 +69,7 @@ impl Ground {
         }
         self.rows(
             "DELETE FROM access_logs; DELETE FROM rejected_lines; DELETE FROM checkpoints; \
-             DELETE FROM loaded_by_ids; DELETE FROM log_files",
+             DELETE FROM loaded_by_ids; DELETE FROM log_files; DELETE FROM batches",
         );
     }
 

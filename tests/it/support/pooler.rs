@@ -1,9 +1,11 @@
 //! pgbouncer.
 
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use super::daemon::wait_for;
 use super::not_looked_at;
 use super::postgres::{Cluster, Database, as_server};
 
@@ -36,6 +38,8 @@ impl Pooler {
             std::os::unix::fs::chown(directory.path().join(path), Some(owner.0), Some(owner.1)).unwrap();
         }
         let child = Pooler::run(directory.path());
+        let listens = || UnixStream::connect(directory.path().join(".s.PGSQL.6432")).is_ok();
+        wait_for(30, listens, String::new);
         Some(Pooler { directory, child })
     }
 

@@ -7,6 +7,7 @@ use alt_line::checkpoint::hash;
 
 use super::oracle::{Event, Holds};
 use super::world::World;
+use crate::support::bench::NOT_IN_LEDGER;
 use crate::support::cases::{Ground, Wrong};
 
 /// How often each event has to be a row, by the files: once where it has an id, else as often as in the file that
@@ -68,6 +69,9 @@ impl Seen {
 
 /// Holds what is in the database against what is in the files.
 pub(super) fn look(world: &mut World<'_>) -> Result<(), Wrong> {
+    if let Some(row) = world.ground.rows(NOT_IN_LEDGER).first() {
+        return Err(format!("the ledger does not tell of {row:?}"));
+    }
     let now: Vec<Holds> = world.contents().iter().map(|content| world.oracle.holds(content)).collect();
     let must = union(&now);
     let history: HashMap<PathBuf, Vec<Seen>> = world
