@@ -23,6 +23,7 @@ use alt_line::hit::Micros;
 use alt_process::fault;
 use alt_process::lock::lock;
 use alt_process::metrics::Metrics;
+use anyhow::Context;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -52,6 +53,12 @@ pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 /// The maximum time for an answer.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// While connecting, how often the writer shows that it lives, and looks whether it is time to stop.
+const CONNECT_STEP: Duration = Duration::from_secs(1);
+
+/// How long the writer still tries to connect when it is time to stop.
+const STOPPING_MAX: Duration = Duration::from_secs(10);
 
 /// After an error, how long the connection is asked at most whether everything is on the server's disk.
 const DURABLE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -514,15 +521,7 @@ impl Writer {
                     return None;
                 }
             }
-            let connected = async {
-                let (postgres, name) = (&self.options.postgres, &self.options.application_name);
-                let client = connect_counted(postgres, name, self.shared.metrics.connections()).await?;
-                migrate::check_compatible(&client).await?;
-                anyhow::Ok(client)
-            };
-            let connected = tokio::time::timeout(fault::wait(QUESTION_TIMEOUT), connected).await;
-            match connected.unwrap_or_else(|late| Err(anyhow::Error::new(late).context("ask for the schema")))
-            {
+            match self.connect().await? {
                 Ok(client) => {
                     self.client = Some(client);
                     self.is_new = true;
@@ -539,6 +538,30 @@ impl Writer {
             }
         }
         self.client.as_deref()
+    }
+
+    /// Connects once. Each server that may be tried has its own time limit; all together may take long. `None`: it is
+    /// time to stop.
+    async fn connect(&self) -> Option<anyhow::Result<Connection>> {
+        let connected = async {
+            let (postgres, name) = (&self.options.postgres, &self.options.application_name);
+            let client = connect_counted(postgres, name, self.shared.metrics.connections()).await?;
+            let asked =
+                tokio::time::timeout(fault::wait(QUESTION_TIMEOUT), migrate::check_compatible(&client));
+            asked.await.context("ask for the schema")??;
+            Ok(client)
+        };
+        let mut connected = std::pin::pin!(connected);
+        let mut left = STOPPING_MAX;
+        loop {
+            if let Ok(done) = tokio::time::timeout(CONNECT_STEP, connected.as_mut()).await {
+                return Some(done);
+            }
+            self.shared.beat.fetch_add(1, Ordering::Relaxed);
+            if self.shared.stopping.load(Ordering::Acquire) {
+                left = left.checked_sub(CONNECT_STEP).filter(|left| !left.is_zero())?;
+            }
+        }
     }
 
     /// Checks whether the database is reachable, and reads its state for monitoring.
