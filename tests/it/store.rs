@@ -204,18 +204,8 @@ async fn a_server_that_is_down_is_transient_and_says_what_to_do() {
 
 #[tokio::test]
 async fn tls_trusts_the_right_name_of_the_right_authority_only() {
-    let cluster = Cluster::start(&["fsync=off"]);
     let (ours, foreign) = (authority(), authority());
-    let (key, certificate) = ours.sign("localhost");
-    cluster.write("data/server.key", &key);
-    cluster.write("data/server.crt", &certificate);
-    cluster.write("data/pg_hba.conf", "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    cluster.psql("postgres", "ALTER ROLE alt PASSWORD 'right'");
-    cluster.down("fast");
-    let conf = std::fs::read_to_string(cluster.dir().join("data/postgresql.auto.conf")).unwrap();
-    let tcp = format!("{conf}listen_addresses = '127.0.0.1'\nport = {port}\nssl = on\n");
-    cluster.write("data/postgresql.auto.conf", &tcp);
+    let (cluster, port) = with_tls(&ours.sign("localhost"));
     cluster.up();
 
     let connect = async |host: &str, parameters: &str| {
@@ -254,12 +244,83 @@ async fn tls_trusts_the_right_name_of_the_right_authority_only() {
     assert!(none.contains("holds no certificate"), "{none}");
 }
 
+/// A server with TLS on 127.0.0.1, not started, and its port. The password of `alt` is `right`.
+fn with_tls((key, certificate): &(String, String)) -> (std::sync::Arc<Cluster>, u16) {
+    let cluster = Cluster::start(&["fsync=off"]);
+    cluster.write("data/server.key", key);
+    cluster.write("data/server.crt", certificate);
+    cluster.write("data/pg_hba.conf", "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    cluster.psql("postgres", "ALTER ROLE alt PASSWORD 'right'");
+    cluster.down("fast");
+    let conf = std::fs::read_to_string(cluster.dir().join("data/postgresql.auto.conf")).unwrap();
+    let tcp = format!("{conf}listen_addresses = '127.0.0.1'\nport = {port}\nssl = on\n");
+    cluster.write("data/postgresql.auto.conf", &tcp);
+    (cluster, port)
+}
+
+#[tokio::test]
+async fn a_password_is_bound_to_the_servers_certificate() {
+    const EC: &str = "ec -pkeyopt ec_paramgen_curve:P-256";
+    let kinds = [
+        (EC, "-sha256", true),
+        (EC, "-sha384", true),
+        ("rsa:2048", "-sha256", true),
+        ("rsa:2048", "-sha512", true),
+        ("rsa:2048", "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest", true),
+        ("rsa:2048", "-sha384 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest", true),
+        // RFC 5929 defines no binding for it.
+        ("ed25519", "", false),
+    ];
+    let mut server: Option<(std::sync::Arc<Cluster>, u16)> = None;
+    for (key, signature, binds) in kinds {
+        let authority = authority_of(key);
+        let pair = authority.sign_by("localhost", signature);
+        let (cluster, port) = &*server.get_or_insert_with(|| with_tls(&pair));
+        cluster.write("data/server.key", &pair.0);
+        cluster.write("data/server.crt", &pair.1);
+        cluster.up();
+        let connect = async |binding: &str, password: &str| {
+            let url = format!(
+                "postgres://alt:{password}@localhost:{port}/postgres?hostaddr=127.0.0.1&sslmode=verify-full\
+                 &sslrootcert={}{binding}",
+                authority.certificate()
+            );
+            let config = alt_config::Postgres { url, password_file: None };
+            alt_store::connect(&config, "test").await.map(drop).map_err(|e| format!("{e:#}"))
+        };
+        let required = connect("&channel_binding=require", "right").await;
+        if binds {
+            assert_eq!(required, Ok(()), "{key} {signature}");
+        } else {
+            let error = required.unwrap_err();
+            assert!(
+                error.contains("channel_binding=require in postgres.url: the server has to ask"),
+                "{error}"
+            );
+        }
+        for binding in ["", "&channel_binding=prefer", "&channel_binding=disable"] {
+            assert_eq!(connect(binding, "right").await, Ok(()), "{key} {signature} {binding}");
+        }
+        let wrong = connect("&channel_binding=require", "wrong").await.unwrap_err();
+        assert!(!binds || wrong.contains("the password was refused"), "{wrong}");
+        cluster.down("fast");
+    }
+}
+
 /// A certificate authority in a directory.
 struct Authority(tempfile::TempDir);
 
 fn authority() -> Authority {
+    authority_of("ec -pkeyopt ec_paramgen_curve:P-256")
+}
+
+/// One with a key of this kind (openssl's words).
+fn authority_of(key: &str) -> Authority {
     let authority = Authority(tempfile::tempdir().unwrap());
-    authority.openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.crt");
+    authority.openssl(&format!(
+        "req -x509 -newkey {key} -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.crt"
+    ));
     authority
 }
 
@@ -270,18 +331,26 @@ impl Authority {
 
     /// Key and certificate of a server of that name, PEM.
     fn sign(&self, name: &str) -> (String, String) {
+        self.sign_by(name, "")
+    }
+
+    /// The same, signed in this way (openssl's words).
+    fn sign_by(&self, name: &str, signature: &str) -> (String, String) {
         std::fs::write(self.0.path().join("extensions"), format!("subjectAltName=DNS:{name}\n")).unwrap();
         self.openssl(&format!(
             "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={name} -keyout server.key -out server.csr"
         ));
-        self.openssl("x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile extensions -out server.crt");
+        self.openssl(&format!(
+            "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile extensions \
+             -out server.crt {signature}"
+        ));
         let read = |file| std::fs::read_to_string(self.0.path().join(file)).unwrap();
         (read("server.key"), read("server.crt"))
     }
 
     fn openssl(&self, arguments: &str) {
         let output =
-            Command::new("openssl").args(arguments.split(' ')).current_dir(&self.0).output().unwrap();
+            Command::new("openssl").args(arguments.split_whitespace()).current_dir(&self.0).output().unwrap();
         assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }

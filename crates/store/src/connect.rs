@@ -6,6 +6,7 @@
 //! No session setting is changed, so that transaction poolers work.
 
 mod servers;
+mod tls;
 
 use std::fmt::Write;
 use std::io::ErrorKind;
@@ -24,7 +25,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, NoTls};
-use tokio_postgres_rustls::MakeRustlsConnect;
+
+use tls::Tls;
 
 /// Where distributions keep the certificates of public authorities.
 const SYSTEM_ROOTS: [&str; 3] =
@@ -136,21 +138,12 @@ async fn connection(
             let (client, connection) = pg.connect(NoTls).await.map_err(explain)?;
             (client, tokio::spawn(carry(connection, open, dropped)))
         }
-        Some(Tls(tls)) => {
+        Some(tls) => {
             let (client, connection) = pg.connect(tls.clone()).await.map_err(explain)?;
             (client, tokio::spawn(carry(connection, open, dropped)))
         }
     };
     Ok(Connection { client, _held: held, carrier })
-}
-
-/// What is needed for TLS, read once for all servers.
-struct Tls(MakeRustlsConnect);
-
-impl Tls {
-    fn new(roots: &Roots) -> anyhow::Result<Tls> {
-        Ok(Tls(MakeRustlsConnect::new(tls_config(roots)?)))
-    }
 }
 
 /// Counts a connection while it is open.
@@ -208,6 +201,10 @@ fn explain(error: tokio_postgres::Error) -> anyhow::Error {
             }
             _ if caused_by(&error, "password missing") => {
                 "the server wants a password: see postgres.password_file, PGPASSWORD, ~/.pgpass"
+            }
+            _ if caused_by(&error, "channel binding") => {
+                "channel_binding=require in postgres.url: the server has to ask for a password by scram-sha-256 over \
+                 TLS, with a certificate that is signed with RSA or ECDSA; not every pooler can bind"
             }
             _ if caused_by(&error, "does not support TLS") => {
                 "the server offers no TLS: turn on ssl there, or accept an open line with sslmode=disable"

@@ -15,7 +15,8 @@ use anyhow::{Context, anyhow, bail};
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, LoadBalanceHosts};
 
-use super::{Address, Connection, Counted, Tls, connection};
+use super::tls::Tls;
+use super::{Address, Connection, Counted, connection};
 use crate::{Trouble, classify_any, told};
 
 /// Which session is wanted: the parameter `target_session_attrs`.
