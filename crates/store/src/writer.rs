@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use alt_line::aside::OldSpan;
-use alt_line::batch::Room;
+use alt_line::batch::{HOURS_MAX, Room};
 use alt_line::checkpoint::Head;
 use alt_line::enrich::App;
 use alt_line::enrich::day::LocalDay;
@@ -35,7 +35,7 @@ use super::commit::{Failure, Memory, Patience, Work, commit, rehearse};
 use super::connect::{Connection, connect_counted};
 use super::files::{Candidate, Facts, Which};
 use super::rehearsal::Rehearsal;
-use super::{Trouble, classify_any, dimensions, files, is_lock_timeout, migrate, told};
+use super::{Trouble, classify_any, dimensions, files, is_lock_timeout, is_out_of_memory, migrate, told};
 use handle::OnItsWay;
 
 const END_DEAD_PREDECESSORS: &str = include_str!("../../../sql/end_dead_predecessors.sql");
@@ -84,6 +84,8 @@ struct Shared {
     finale: AtomicBool,
     connected: AtomicBool,
     connections: AtomicU64,
+    /// The most UTC hours of a batch, each of which needs locks on the server.
+    hours_max: AtomicUsize,
     /// A connection was lost, and it is unknown whether its commits were on the server's disk.
     in_doubt: AtomicBool,
     stop: Notify,
@@ -176,6 +178,7 @@ pub fn pair(options: Options) -> (Store, Writer) {
         finale: AtomicBool::new(false),
         connected: AtomicBool::new(false),
         connections: AtomicU64::new(0),
+        hours_max: AtomicUsize::new(HOURS_MAX),
         in_doubt: AtomicBool::new(false),
         stop: Notify::new(),
         spare: Mutex::default(),
@@ -352,6 +355,7 @@ impl Writer {
         }
         let Some(client) = &self.client else { return true };
         let started = Instant::now();
+        let hours = work.batch.hours().count();
         let rehearsal = self.options.rehearsal.as_deref();
         let done = tokio::time::timeout(fault::wait(COMMIT_TIMEOUT), async {
             match rehearsal {
@@ -368,6 +372,7 @@ impl Writer {
             Ok(Ok(())) => {
                 self.commit_fails = false;
                 self.stale = 0;
+                self.grow(hours);
                 self.well();
                 self.shared.metrics.committed(&work.batch, started.elapsed());
                 work.tell();
@@ -384,6 +389,7 @@ impl Writer {
             }
             Ok(Err(Failure::Postgres(trouble, error))) => {
                 self.commit_fails = true;
+                let error = if is_out_of_memory(&error) { self.shrink(hours, error) } else { error };
                 self.failed(trouble, error.context("load a batch")).await
             }
             Err(_) => {
@@ -392,6 +398,25 @@ impl Writer {
                 let error = anyhow::anyhow!("load a batch: no end after {} s", COMMIT_TIMEOUT.as_secs());
                 self.failed(Trouble::Transient, error).await
             }
+        }
+    }
+
+    /// The server had no room for the locks of a batch over so many hours: the next batches are over half as many. The
+    /// same batch would fail again and again. Other sessions may hold the locks, so [`Writer::grow`] undoes this.
+    fn shrink(&self, hours: usize, error: anyhow::Error) -> anyhow::Error {
+        let most = (hours.min(self.shared.hours_max.load(Ordering::Relaxed)) / 2).max(1);
+        self.shared.hours_max.store(most, Ordering::Relaxed);
+        error.context(format!(
+            "the server has no room for the locks of {hours} hours, the next batches have at most {most}: raise \
+             max_locks_per_transaction in postgresql.conf"
+        ))
+    }
+
+    /// A batch over as many hours as are allowed was committed: the next one may have one hour more.
+    fn grow(&self, hours: usize) {
+        let most = self.shared.hours_max.load(Ordering::Relaxed);
+        if hours >= most && most < HOURS_MAX {
+            self.shared.hours_max.store(most + 1, Ordering::Relaxed);
         }
     }
 
