@@ -781,11 +781,10 @@ mod check {
         expect(&place, "this role may not INSERT, UPDATE the table checkpoints");
         database.psql("ALTER TABLE checkpoints OWNER TO alt; ALTER TABLE access_logs OWNER TO postgres; GRANT SELECT, INSERT ON access_logs TO alt");
         expect(&place, "access_logs belongs to postgres, so alt cannot add partitions");
-        database.psql(
-            "ALTER TABLE access_logs OWNER TO alt; UPDATE schema_migrations SET version = version + 100",
-        );
+        database
+            .psql("ALTER TABLE access_logs OWNER TO alt; UPDATE alt_migrations SET version = version + 100");
         expect(&place, "too new for this alt");
-        database.psql("UPDATE schema_migrations SET version = version - 100");
+        database.psql("UPDATE alt_migrations SET version = version - 100");
 
         // a server whose clock is wrong, as far as this role sees
         database.psql(&format!(

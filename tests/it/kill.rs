@@ -229,7 +229,7 @@ fn a_migration_that_dies_leaves_nothing_half_done() {
         assert_eq!(tables(), before, "{version}");
         let next = migrate("Migrated:2".to_owned());
         assert_eq!(is_killed(next), version < alt_store::migrate::newest());
-        let applied = database.psql("SELECT max(version) FROM schema_migrations");
+        let applied = database.psql("SELECT max(version) FROM alt_migrations");
         assert_eq!(applied, version.to_string());
         before = tables();
     }

@@ -29,6 +29,7 @@ mod rejects;
 mod replay;
 mod retention;
 mod scripts;
+mod servers;
 mod setup;
 mod store;
 mod support;

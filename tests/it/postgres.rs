@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use crate::support::bench::Bench;
 use crate::support::daemon::{Daemon, alt, configuration, wait_for};
 use crate::support::disk::Disk;
-use crate::support::lines::{many, register};
+use crate::support::lines::{alt1_at, many, register};
 use crate::support::pace::Pace;
 use crate::support::pooler::Pooler;
 use crate::support::postgres::{Cluster, Database};
@@ -75,6 +75,31 @@ fn connections_that_are_all_taken_are_waited_for() {
     pace.append(20);
     pace.settle(&bench, 60);
     passed(&mut bench);
+}
+
+#[test]
+fn a_batch_that_needs_more_locks_than_the_server_has_is_cut() {
+    const HOUR: u128 = 3_600_000;
+    let settings = [
+        "fsync=off",
+        "max_locks_per_transaction=10",
+        "max_connections=12",
+        "max_wal_senders=0",
+        "max_worker_processes=0",
+        "autovacuum_max_workers=1",
+    ];
+    let cluster = Cluster::start(&settings);
+    let mut bench = Bench::not_started(SOURCE, cluster.database());
+    // Each in an hour of its own, over 100 months.
+    let begin = 1_400_000_000_000;
+    let lines: String = (0..250).map(|n| alt1_at(begin + n * 292 * HOUR)).collect();
+    bench.append_text("beacon.log", &lines, 250);
+    bench.start();
+    let rows = || bench.database.psql("SELECT rows FROM checkpoints") == "250";
+    wait_for(120, rows, || bench.state());
+    // It was too large for the server at first.
+    said(&bench, "raise max_locks_per_transaction in postgresql.conf");
+    bench.stop();
 }
 
 #[test]

@@ -41,7 +41,7 @@ async fn what_a_role_lacks_is_told_of_every_table() {
     assert_eq!(server::lacks(&client).await.unwrap(), []);
     let tables = database.psql(
         "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v') \
-         AND NOT relispartition AND relname <> 'schema_migrations' ORDER BY 1",
+         AND NOT relispartition AND relname <> 'alt_migrations' ORDER BY 1",
     );
     assert!(tables.lines().count() > 10, "{tables}");
     for table in tables.lines() {
@@ -155,14 +155,148 @@ async fn a_schema_one_version_newer_is_fine_and_two_are_not() {
     let database = Database::create();
     let client = database.connect().await;
     let next = migrate::newest() + 1;
-    database.psql(&format!("INSERT INTO schema_migrations VALUES ({next}, 'next')"));
+    database.psql(&format!("INSERT INTO alt_migrations VALUES ({next}, 'next')"));
     assert_eq!(migrate::schema(&client).await.unwrap(), Schema::Compatible(next));
-    database.psql(&format!("INSERT INTO schema_migrations VALUES ({}, 'after')", next + 1));
+    database.psql(&format!("INSERT INTO alt_migrations VALUES ({}, 'after')", next + 1));
     let refusal = migrate::check_compatible(&client).await.unwrap_err().to_string();
     assert!(refusal.contains("too new for this alt"), "{refusal}");
-    database.psql("UPDATE schema_migrations SET version = version - 3");
+    database.psql("UPDATE alt_migrations SET version = version - 3");
     let refusal = migrate::check_compatible(&client).await.unwrap_err().to_string();
     assert!(refusal.contains("has no schema") || refusal.contains("run `alt migrate`"), "{refusal}");
+}
+
+/// Tables `schema_migrations` as other programs make them: Rails, golang-migrate, Ecto; and one that looks like ours.
+const OF_OTHERS: [&str; 4] = [
+    "CREATE TABLE schema_migrations (version varchar PRIMARY KEY); INSERT INTO schema_migrations VALUES ('20240101000000')",
+    "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL); INSERT INTO schema_migrations VALUES (7, false)",
+    "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, inserted_at timestamp(0)); INSERT INTO schema_migrations VALUES (20240101000000, now())",
+    "CREATE TABLE schema_migrations (version integer PRIMARY KEY, name text, applied_at timestamptz); INSERT INTO schema_migrations VALUES (1, 'users', now())",
+];
+
+#[tokio::test]
+async fn the_migrations_of_another_program_are_its_own() {
+    for (number, made) in OF_OTHERS.iter().enumerate() {
+        for owner in ["alt", "postgres"] {
+            let database = Database::empty();
+            database.psql(&format!("{made}; ALTER TABLE schema_migrations OWNER TO {owner}"));
+            if number == 3 {
+                // What looks like ours has to be readable, so that it can be told apart.
+                database.psql("GRANT SELECT ON schema_migrations TO alt");
+            }
+            let theirs = || database.psql("SELECT string_agg(m::text, ' ') FROM schema_migrations m");
+            let before = theirs();
+            let mut client = database.connect().await;
+            assert_eq!(migrate::schema(&client).await.unwrap(), Schema::Missing, "{made}");
+            assert!(migrate::status(&client).await.unwrap().iter().all(|one| one.applied_at.is_none()));
+            assert_eq!(migrate::apply(&mut client).await.unwrap().len(), migrate::MIGRATIONS.len());
+            migrate::check_compatible(&client).await.unwrap();
+            assert_eq!(migrate::apply(&mut client).await.unwrap(), []);
+            assert_eq!(theirs(), before, "{made}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_schema_with_the_old_name_is_taken_over_and_continued() {
+    let database = Database::create();
+    let mut client = database.connect().await;
+    let newest = migrate::newest();
+    // As the version before had it, one migration ago.
+    database.psql(&format!(
+        "DROP TABLE leases; ALTER TABLE alt_migrations RENAME TO schema_migrations;
+         DELETE FROM schema_migrations WHERE version >= {newest};
+         UPDATE schema_migrations SET applied_at = '2026-01-02 03:04:05+00'"
+    ));
+    assert_eq!(migrate::schema(&client).await.unwrap(), Schema::Older(newest - 1));
+    let applied = migrate::apply(&mut client).await.unwrap();
+    assert_eq!(applied.iter().map(|one| one.version).collect::<Vec<_>>(), [newest]);
+    let first = migrate::status(&client).await.unwrap().remove(0);
+    assert_eq!(first.applied_at.as_deref(), Some("2026-01-02T03:04:05Z"));
+    // A daemon of the version before still runs, and looks there.
+    for table in ["schema_migrations", "alt_migrations"] {
+        assert_eq!(
+            database.psql(&format!("SELECT count(*), max(version) FROM {table}")),
+            format!("{newest}|{newest}")
+        );
+    }
+    // Nothing reads the old table any more.
+    database.psql("DROP TABLE schema_migrations");
+    migrate::check_compatible(&client).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_of_the_schema_is_named() {
+    let database = Database::empty();
+    database.psql("CREATE TABLE applications (id uuid); CREATE TABLE leases (tenant text); CREATE ROLE landlord; ALTER TABLE leases OWNER TO landlord");
+    let mut client = database.connect().await;
+    let error = format!("{:#}", migrate::apply(&mut client).await.unwrap_err());
+    assert!(error.contains("give alt a database of its own"), "{error}");
+    assert!(error.contains("in the way: applications (of postgres), leases (of landlord)"), "{error}");
+    assert_eq!(database.psql("SELECT to_regclass('alt_migrations') IS NULL"), "t");
+    // As the error advises.
+    database.psql("CREATE SCHEMA alt AUTHORIZATION alt");
+    assert_eq!(migrate::apply(&mut client).await.unwrap().len(), migrate::MIGRATIONS.len());
+    migrate::check_compatible(&client).await.unwrap();
+    assert_eq!(database.psql("SELECT count(*) FROM applications"), "0");
+    database.psql("DROP OWNED BY landlord; DROP ROLE landlord");
+
+    // A name that a later migration takes, and the name of the table of migrations itself.
+    let database = Database::create();
+    let mut client = database.connect().await;
+    database.psql(&format!(
+        "ALTER TABLE leases RENAME TO mine; ALTER INDEX leases_pkey RENAME TO m; CREATE TABLE leases (tenant text);
+         DELETE FROM alt_migrations WHERE version >= {}",
+        migrate::newest()
+    ));
+    let error = format!("{:#}", migrate::apply(&mut client).await.unwrap_err());
+    assert!(
+        error.contains("give alt a database of its own") && error.contains("\"leases\" already exists"),
+        "{error}"
+    );
+    let database = Database::empty();
+    database.psql("CREATE TABLE alt_migrations (id int)");
+    let mut client = database.connect().await;
+    let error = format!("{:#}", migrate::apply(&mut client).await.unwrap_err());
+    assert!(error.contains("the table alt_migrations is in the way"), "{error}");
+}
+
+#[tokio::test]
+async fn an_encoding_that_lacks_characters_is_refused() {
+    let cluster = Cluster::start(&["fsync=off"]);
+    for encoding in ["LATIN1", "EUC_JP", "SQL_ASCII", "UTF8"] {
+        let mut database = cluster.empty_database();
+        let name = format!("of_{}", encoding.to_lowercase());
+        cluster.psql(
+            "postgres",
+            &format!("CREATE DATABASE {name} OWNER alt ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"),
+        );
+        database.url = database.url.replace(&database.name, &name);
+        database.name = name;
+        let mut client = database.connect().await;
+        let applied = migrate::apply(&mut client).await.map(|all| all.len()).map_err(|e| format!("{e:#}"));
+        let ready = migrate::check_compatible(&client).await.map_err(|e| format!("{e:#}"));
+        if encoding == "UTF8" {
+            assert_eq!((applied, ready), (Ok(migrate::MIGRATIONS.len()), Ok(())));
+            continue;
+        }
+        for error in [applied.unwrap_err(), ready.unwrap_err()] {
+            assert!(error.contains(&format!("is {encoding}, and alt needs UTF8")), "{error}");
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let config = configuration(directory.path(), &database, "", "");
+        let check = alt().args(["check", "--config"]).arg(config).output().unwrap();
+        let findings = String::from_utf8(check.stdout).unwrap();
+        assert!(findings.contains(&format!("is {encoding}, and alt needs UTF8")), "{findings}");
+    }
+    // What `alt setup` creates is UTF8 whatever the server's own databases are.
+    let (_, _, create) = server::MADE_BY_SUPERUSER[1];
+    cluster.psql(
+        "postgres",
+        "UPDATE pg_database SET encoding = pg_char_to_encoding('SQL_ASCII') WHERE datname = 'template1'",
+    );
+    cluster.psql("postgres", create);
+    let sql = "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = 'alt'";
+    assert_eq!(cluster.psql("postgres", sql), "UTF8");
 }
 
 #[tokio::test]
@@ -204,18 +338,8 @@ async fn a_server_that_is_down_is_transient_and_says_what_to_do() {
 
 #[tokio::test]
 async fn tls_trusts_the_right_name_of_the_right_authority_only() {
-    let cluster = Cluster::start(&["fsync=off"]);
     let (ours, foreign) = (authority(), authority());
-    let (key, certificate) = ours.sign("localhost");
-    cluster.write("data/server.key", &key);
-    cluster.write("data/server.crt", &certificate);
-    cluster.write("data/pg_hba.conf", "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    cluster.psql("postgres", "ALTER ROLE alt PASSWORD 'right'");
-    cluster.down("fast");
-    let conf = std::fs::read_to_string(cluster.dir().join("data/postgresql.auto.conf")).unwrap();
-    let tcp = format!("{conf}listen_addresses = '127.0.0.1'\nport = {port}\nssl = on\n");
-    cluster.write("data/postgresql.auto.conf", &tcp);
+    let (cluster, port) = with_tls(&ours.sign("localhost"));
     cluster.up();
 
     let connect = async |host: &str, parameters: &str| {
@@ -254,12 +378,83 @@ async fn tls_trusts_the_right_name_of_the_right_authority_only() {
     assert!(none.contains("holds no certificate"), "{none}");
 }
 
+/// A server with TLS on 127.0.0.1, not started, and its port. The password of `alt` is `right`.
+fn with_tls((key, certificate): &(String, String)) -> (std::sync::Arc<Cluster>, u16) {
+    let cluster = Cluster::start(&["fsync=off"]);
+    cluster.write("data/server.key", key);
+    cluster.write("data/server.crt", certificate);
+    cluster.write("data/pg_hba.conf", "local all all trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    cluster.psql("postgres", "ALTER ROLE alt PASSWORD 'right'");
+    cluster.down("fast");
+    let conf = std::fs::read_to_string(cluster.dir().join("data/postgresql.auto.conf")).unwrap();
+    let tcp = format!("{conf}listen_addresses = '127.0.0.1'\nport = {port}\nssl = on\n");
+    cluster.write("data/postgresql.auto.conf", &tcp);
+    (cluster, port)
+}
+
+#[tokio::test]
+async fn a_password_is_bound_to_the_servers_certificate() {
+    const EC: &str = "ec -pkeyopt ec_paramgen_curve:P-256";
+    let kinds = [
+        (EC, "-sha256", true),
+        (EC, "-sha384", true),
+        ("rsa:2048", "-sha256", true),
+        ("rsa:2048", "-sha512", true),
+        ("rsa:2048", "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest", true),
+        ("rsa:2048", "-sha384 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:digest", true),
+        // RFC 5929 defines no binding for it.
+        ("ed25519", "", false),
+    ];
+    let mut server: Option<(std::sync::Arc<Cluster>, u16)> = None;
+    for (key, signature, binds) in kinds {
+        let authority = authority_of(key);
+        let pair = authority.sign_by("localhost", signature);
+        let (cluster, port) = &*server.get_or_insert_with(|| with_tls(&pair));
+        cluster.write("data/server.key", &pair.0);
+        cluster.write("data/server.crt", &pair.1);
+        cluster.up();
+        let connect = async |binding: &str, password: &str| {
+            let url = format!(
+                "postgres://alt:{password}@localhost:{port}/postgres?hostaddr=127.0.0.1&sslmode=verify-full\
+                 &sslrootcert={}{binding}",
+                authority.certificate()
+            );
+            let config = alt_config::Postgres { url, password_file: None };
+            alt_store::connect(&config, "test").await.map(drop).map_err(|e| format!("{e:#}"))
+        };
+        let required = connect("&channel_binding=require", "right").await;
+        if binds {
+            assert_eq!(required, Ok(()), "{key} {signature}");
+        } else {
+            let error = required.unwrap_err();
+            assert!(
+                error.contains("channel_binding=require in postgres.url: the server has to ask"),
+                "{error}"
+            );
+        }
+        for binding in ["", "&channel_binding=prefer", "&channel_binding=disable"] {
+            assert_eq!(connect(binding, "right").await, Ok(()), "{key} {signature} {binding}");
+        }
+        let wrong = connect("&channel_binding=require", "wrong").await.unwrap_err();
+        assert!(!binds || wrong.contains("the password was refused"), "{wrong}");
+        cluster.down("fast");
+    }
+}
+
 /// A certificate authority in a directory.
 struct Authority(tempfile::TempDir);
 
 fn authority() -> Authority {
+    authority_of("ec -pkeyopt ec_paramgen_curve:P-256")
+}
+
+/// One with a key of this kind (openssl's words).
+fn authority_of(key: &str) -> Authority {
     let authority = Authority(tempfile::tempdir().unwrap());
-    authority.openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.crt");
+    authority.openssl(&format!(
+        "req -x509 -newkey {key} -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.crt"
+    ));
     authority
 }
 
@@ -270,18 +465,26 @@ impl Authority {
 
     /// Key and certificate of a server of that name, PEM.
     fn sign(&self, name: &str) -> (String, String) {
+        self.sign_by(name, "")
+    }
+
+    /// The same, signed in this way (openssl's words).
+    fn sign_by(&self, name: &str, signature: &str) -> (String, String) {
         std::fs::write(self.0.path().join("extensions"), format!("subjectAltName=DNS:{name}\n")).unwrap();
         self.openssl(&format!(
             "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={name} -keyout server.key -out server.csr"
         ));
-        self.openssl("x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile extensions -out server.crt");
+        self.openssl(&format!(
+            "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile extensions \
+             -out server.crt {signature}"
+        ));
         let read = |file| std::fs::read_to_string(self.0.path().join(file)).unwrap();
         (read("server.key"), read("server.crt"))
     }
 
     fn openssl(&self, arguments: &str) {
         let output =
-            Command::new("openssl").args(arguments.split(' ')).current_dir(&self.0).output().unwrap();
+            Command::new("openssl").args(arguments.split_whitespace()).current_dir(&self.0).output().unwrap();
         assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }

@@ -457,7 +457,7 @@ impl Loader {
                     break;
                 }
             }
-            if self.work.batch.is_full(self.limits.rows, self.limits.bytes) {
+            if self.work.batch.is_full(self.limits.rows, self.limits.bytes, self.store.hours_max()) {
                 reading.let_go(None);
                 self.close(reading, ids_until, false);
                 self.hand_over()?;

@@ -18,7 +18,7 @@ use super::outcome::{Outcome, Processed};
 use super::row::Row;
 
 /// The most UTC hours of a batch's rows, because each needs an advisory lock.
-const HOURS_MAX: usize = 256;
+pub const HOURS_MAX: usize = 256;
 
 /// The most raw bytes that are kept of a reject.
 const RAW_BYTES_MAX: usize = 2048;
@@ -257,11 +257,11 @@ impl Batch {
         self.sections.is_empty()
     }
 
-    /// Whether it has to be committed before more is added.
-    pub fn is_full(&self, rows_max: usize, bytes_max: usize) -> bool {
+    /// Whether it has to be committed before more is added. Its rows happened in at most `hours_max` UTC hours.
+    pub fn is_full(&self, rows_max: usize, bytes_max: usize, hours_max: usize) -> bool {
         self.rows.len() >= rows_max
             || self.data.len() >= bytes_max
-            || self.hours.len() >= HOURS_MAX
+            || self.hours.len() >= hours_max.min(HOURS_MAX)
             || self.rejects.len() >= REJECTS_MAX
     }
 
@@ -768,9 +768,10 @@ mod tests {
     fn a_batch_over_too_many_hours_is_full() {
         let mut batch = batch(false);
         for i in 0..HOURS_MAX as i64 - 1 {
-            assert!(!batch.is_full(usize::MAX, usize::MAX));
+            assert!(!batch.is_full(usize::MAX, usize::MAX, usize::MAX));
+            assert!(batch.is_full(usize::MAX, usize::MAX, batch.hours.len()));
             add_row(&mut batch, (i + 1) * MICROS_PER_HOUR, 1, 0, 1);
         }
-        assert!(batch.is_full(usize::MAX, usize::MAX));
+        assert!(batch.is_full(usize::MAX, usize::MAX, usize::MAX));
     }
 }

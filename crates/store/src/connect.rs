@@ -1,8 +1,12 @@
 //! Connecting to PostgreSQL: server, user, password and transport.
 //!
-//! `sslmode`, `sslrootcert` and `passfile` are removed from the URL and handled here; tokio-postgres sees the rest.
+//! `host`, `sslmode`, `sslrootcert`, `passfile` and `target_session_attrs` are removed from the URL and handled here, and the
+//! servers are tried here (`servers`); tokio-postgres sees the rest.
 //! Invariants: bytes leave this machine only over TLS with the server's name verified, unless `sslmode=disable` is set.
 //! No session setting is changed, so that transaction poolers work.
+
+mod servers;
+mod tls;
 
 use std::fmt::Write;
 use std::io::ErrorKind;
@@ -21,12 +25,15 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Client, NoTls};
-use tokio_postgres_rustls::MakeRustlsConnect;
+
+use tls::Tls;
 
 /// Where distributions keep the certificates of public authorities.
 const SYSTEM_ROOTS: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 const DEFAULT_SOCKETS: &str = "/var/run/postgresql";
+
+/// How long an address may take to connect, unless `connect_timeout` is in the URL.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long the server may take for its last answers after the connection was dropped.
@@ -97,10 +104,7 @@ pub async fn connect_counted(
     }
     target.pg.application_name(application_name);
     let place = target.to_string();
-    tokio::time::timeout(fault::wait(CONNECT_TIMEOUT), connection(&target, Counted::new(open)))
-        .await
-        .with_context(|| format!("connect to {place}: no answer within {CONNECT_TIMEOUT:?}"))?
-        .with_context(|| format!("connect to {place}"))
+    servers::connect(&target, &open).await.with_context(|| format!("connect to {place}"))
 }
 
 /// Whether the server will identify the user by this process's account: all hosts are unix sockets, and neither a user
@@ -122,16 +126,20 @@ pub fn has_password(config: &alt_config::Postgres) -> anyhow::Result<bool> {
     Ok(Address::read(&config.url)?.pg.get_password().is_some())
 }
 
-async fn connection(target: &Address, open: Counted) -> anyhow::Result<Connection> {
+/// Connects to the one server of `pg`.
+async fn connection(
+    pg: &tokio_postgres::Config,
+    tls: Option<&Tls>,
+    open: Counted,
+) -> anyhow::Result<Connection> {
     let (held, dropped) = oneshot::channel();
-    let (client, carrier) = match &target.tls {
+    let (client, carrier) = match tls {
         None => {
-            let (client, connection) = target.pg.connect(NoTls).await.map_err(explain)?;
+            let (client, connection) = pg.connect(NoTls).await.map_err(explain)?;
             (client, tokio::spawn(carry(connection, open, dropped)))
         }
-        Some(roots) => {
-            let tls = MakeRustlsConnect::new(tls_config(roots)?);
-            let (client, connection) = target.pg.connect(tls).await.map_err(explain)?;
+        Some(tls) => {
+            let (client, connection) = pg.connect(tls.clone()).await.map_err(explain)?;
             (client, tokio::spawn(carry(connection, open, dropped)))
         }
     };
@@ -194,6 +202,10 @@ fn explain(error: tokio_postgres::Error) -> anyhow::Error {
             _ if caused_by(&error, "password missing") => {
                 "the server wants a password: see postgres.password_file, PGPASSWORD, ~/.pgpass"
             }
+            _ if caused_by(&error, "channel binding") => {
+                "channel_binding=require in postgres.url: the server has to ask for a password by scram-sha-256 over \
+                 TLS, with a certificate that is signed with RSA or ECDSA; not every pooler can bind"
+            }
             _ if caused_by(&error, "does not support TLS") => {
                 "the server offers no TLS: turn on ssl there, or accept an open line with sslmode=disable"
             }
@@ -218,10 +230,13 @@ fn chained_io<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a st
     None
 }
 
-/// The server, the user, and whether TLS is used.
+/// The servers, the user, and whether TLS is used.
 struct Address {
     pg: tokio_postgres::Config,
     tls: Option<Roots>,
+    wanted: servers::Wanted,
+    /// The time limit of each address, and of the lookup of each name.
+    limit: Duration,
     passfile: Option<PathBuf>,
 }
 
@@ -251,15 +266,20 @@ impl std::fmt::Display for Address {
 
 impl Address {
     fn read(url: &str) -> anyhow::Result<Address> {
-        let (rest, taken) = take_out(url, &["sslmode", "sslrootcert", "passfile"])
-            .context("postgres.url cannot be understood")?;
+        let (rest, taken) =
+            take_out(url, &["host", "sslmode", "sslrootcert", "passfile", "target_session_attrs"])
+                .context("postgres.url cannot be understood")?;
         let get = |name: &str| taken.iter().rev().find(|pair| pair.0 == name).map(|pair| pair.1.as_str());
         let mut pg: tokio_postgres::Config = rest.parse().map_err(|e| misread(&e, url))?;
+        // Several hosts behind the `?` of a URL are one name to tokio-postgres.
+        for host in get("host").into_iter().flat_map(|hosts| hosts.split(',')).filter(|host| !host.is_empty())
+        {
+            pg.host(host);
+        }
         if pg.get_hosts().is_empty() && pg.get_hostaddrs().is_empty() {
             pg.host_path(DEFAULT_SOCKETS);
         }
-        pg.connect_timeout(CONNECT_TIMEOUT)
-            .keepalives(true)
+        pg.keepalives(true)
             .keepalives_idle(Duration::from_secs(30))
             .keepalives_interval(Duration::from_secs(10))
             .keepalives_retries(3)
@@ -290,7 +310,10 @@ impl Address {
             Some(mode) => bail!("sslmode={mode} in postgres.url is unknown; write verify-full or disable"),
         };
         pg.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
-        Ok(Address { pg, tls, passfile: get("passfile").map(PathBuf::from) })
+        let wanted = servers::Wanted::read(get("target_session_attrs"))?;
+        // As in libpq, 0 and less mean that no limit is set.
+        let limit = pg.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
+        Ok(Address { pg, tls, wanted, limit, passfile: get("passfile").map(PathBuf::from) })
     }
 
     /// Host (or socket directory) and port of every server that may be tried.
@@ -611,6 +634,10 @@ mod tests {
             "postgres://alt@localhost/alt?sslmode=verify-ca",
             "postgres:///alt?host=/run/pg&sslmode=verify-full",
             "postgres://a,b:5433/alt",
+            "postgres:///alt?host=a,b&port=5432,5433",
+            "host=a,/run/pg dbname=alt",
+            "host='' dbname=alt",
+            "postgres://a,b/alt?target_session_attrs=master",
             "host=db user=alt dbname=alt sslrootcert='/etc/alt/it\\'s.pem'",
             "host = /run/pg dbname='my db' sslmode=disable",
             "postgres://db/alt?sslmode=prefer",
@@ -644,6 +671,14 @@ mod tests {
             PostgreSQL, database alt at /run/pg, TLS None
         postgres://a,b:5433/alt
             PostgreSQL, database alt at a:5432 or b:5433, TLS Some(System)
+        postgres:///alt?host=a,b&port=5432,5433
+            PostgreSQL, database alt at a:5432 or b:5433, TLS Some(System)
+        host=a,/run/pg dbname=alt
+            PostgreSQL, database alt at a:5432 or /run/pg, TLS Some(System)
+        host='' dbname=alt
+            PostgreSQL, database alt at /var/run/postgresql, TLS None
+        postgres://a,b/alt?target_session_attrs=master
+            target_session_attrs in postgres.url is unknown; write read-write, or any, read-only, primary, standby, prefer-standby
         host=db user=alt dbname=alt sslrootcert='/etc/alt/it\'s.pem'
             PostgreSQL, database alt at db:5432 as user alt, TLS Some(File("/etc/alt/it's.pem"))
         host = /run/pg dbname='my db' sslmode=disable

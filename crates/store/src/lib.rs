@@ -115,8 +115,18 @@ pub fn classify_any(error: &anyhow::Error) -> Trouble {
 
 /// Whether a statement waited for a lock until `lock_timeout`.
 fn is_lock_timeout(error: &anyhow::Error) -> bool {
+    state(error) == Some(&SqlState::LOCK_NOT_AVAILABLE)
+}
+
+/// Whether the server has no memory left, such as for locks (`max_locks_per_transaction`).
+fn is_out_of_memory(error: &anyhow::Error) -> bool {
+    state(error) == Some(&SqlState::OUT_OF_MEMORY)
+}
+
+/// The SQLSTATE of an error that comes from PostgreSQL.
+fn state(error: &anyhow::Error) -> Option<&SqlState> {
     let postgres = error.chain().find_map(|cause| cause.downcast_ref::<tokio_postgres::Error>());
-    postgres.and_then(tokio_postgres::Error::code) == Some(&SqlState::LOCK_NOT_AVAILABLE)
+    postgres.and_then(tokio_postgres::Error::code)
 }
 
 /// An error without PostgreSQL's DETAIL, which would show the refused row.

@@ -1,15 +1,23 @@
 //! The schema's migrations, embedded from `sql/`.
 //!
-//! Each migration runs in one transaction, together with its row in `schema_migrations` and under a transaction-level
+//! Each migration runs in one transaction, together with its row in `alt_migrations` and under a transaction-level
 //! advisory lock. Two that start at once take turns. One that is killed leaves nothing half done. A migration expands
 //! first and contracts a version later, so a daemon runs on its own schema and the next.
+//!
+//! The table was `schema_migrations` before. Other programs have a table of that name, so nothing is trusted by its name
+//! alone: a table counts if it has the columns that this module creates. The next migration copies an old table of ours.
+//! The old table stays and is continued, because a daemon of an earlier version may run and reads it.
 
 use alt_process::fault::{self, Step};
 use anyhow::{Context, bail};
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
+use super::server;
+use super::state;
 use super::statements::statements;
+
 /// One step of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Migration {
@@ -35,6 +43,10 @@ pub const MIGRATIONS: &[Migration] = &[
 
 /// The key of the advisory lock that migrations hold ("alt migr").
 const LOCK: i64 = 0x616c_7420_6d69_6772;
+
+/// What to do where names are taken.
+const OWN_PLACE: &str = "another program has a table with the name of one of alt's: give alt a database of its own, or a \
+                         schema that comes first in its search_path (CREATE SCHEMA alt AUTHORIZATION alt)";
 
 /// The schema version that this program is made for.
 pub fn newest() -> i32 {
@@ -82,8 +94,10 @@ pub async fn schema(client: &Client) -> anyhow::Result<Schema> {
 /// Fails if this program cannot work with the schema, and says what to do.
 ///
 /// # Errors
-/// The schema is missing, older, or newer by more than one version; or the database cannot be asked.
+/// The schema is missing, older, or newer by more than one version; the encoding is not UTF8; or the database cannot be
+/// asked.
 pub async fn check_compatible(client: &Client) -> anyhow::Result<()> {
+    server::check_encoding(client).await?;
     match schema(client).await? {
         Schema::Compatible(_) => Ok(()),
         Schema::Missing => bail!("the database has no schema; run `alt migrate`"),
@@ -99,26 +113,65 @@ pub async fn check_compatible(client: &Client) -> anyhow::Result<()> {
     }
 }
 
-async fn version(client: &Client) -> anyhow::Result<Option<i32>> {
-    let there = client
-        .query_typed_one("SELECT to_regclass('schema_migrations') IS NOT NULL", &[])
-        .await
-        .context("look for the schema")?;
-    if !there.get::<_, bool>(0) {
-        return Ok(None);
+/// The tables of applied migrations that a database has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Tables {
+    /// `alt_migrations` is there.
+    has_new: bool,
+    /// `schema_migrations` is there, and is ours.
+    has_old: bool,
+}
+
+impl Tables {
+    /// Where the applied migrations are recorded.
+    fn current(self) -> Option<&'static str> {
+        match self {
+            Tables { has_new: true, .. } => Some("alt_migrations"),
+            Tables { has_old: true, .. } => Some("schema_migrations"),
+            Tables { has_new: false, has_old: false } => None,
+        }
     }
-    let row = client
-        .query_typed_one("SELECT coalesce(max(version), 0) FROM schema_migrations", &[])
-        .await
-        .map_err(|error| {
-            let refused = error.code() == Some(&tokio_postgres::error::SqlState::INSUFFICIENT_PRIVILEGE);
-            let what = if refused {
-                "the role of postgres.url may not read the schema: name the role that owns it"
-            } else {
-                "read the schema's version"
-            };
-            anyhow::Error::new(error).context(what)
-        })?;
+}
+
+/// Looks for the tables, and holds their columns against those that `alt` creates.
+async fn tables(client: &Client) -> anyhow::Result<Tables> {
+    let row = client.query_typed_one(include_str!("../../../sql/migration_tables.sql"), &[]).await;
+    let row = row.context("look for the schema")?;
+    let (new, old): (Option<bool>, Option<bool>) = (row.get(0), row.get(1));
+    if new == Some(false) {
+        bail!(
+            "the table alt_migrations is in the way: its columns are not those of alt's table; rename it, or give alt a \
+             database of its own"
+        );
+    }
+    let mut tables = Tables { has_new: new.is_some(), has_old: false };
+    if old == Some(true) {
+        let sql = "SELECT EXISTS (SELECT FROM schema_migrations WHERE version = 1 AND name = 'tables')";
+        let first = client.query_typed_one(sql, &[]).await;
+        tables.has_old = match first {
+            Ok(row) => row.get(0),
+            // What may not be read need not be ours, if ours is there.
+            Err(_) if tables.has_new => false,
+            Err(error) => return Err(unreadable(error)),
+        };
+    }
+    Ok(tables)
+}
+
+fn unreadable(error: tokio_postgres::Error) -> anyhow::Error {
+    let refused = error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
+    let what = if refused {
+        "the role of postgres.url may not read the schema: name the role that owns it"
+    } else {
+        "read the schema's version"
+    };
+    anyhow::Error::new(error).context(what)
+}
+
+async fn version(client: &Client) -> anyhow::Result<Option<i32>> {
+    let Some(table) = tables(client).await?.current() else { return Ok(None) };
+    let sql = format!("SELECT coalesce(max(version), 0) FROM {table}");
+    let row = client.query_typed_one(&sql, &[]).await.map_err(unreadable)?;
     Ok(Some(row.get(0)))
 }
 
@@ -128,10 +181,12 @@ async fn version(client: &Client) -> anyhow::Result<Option<i32>> {
 /// The database cannot be asked.
 pub async fn status(client: &Client) -> anyhow::Result<Vec<Applied>> {
     let mut all = Vec::new();
-    if version(client).await?.is_some() {
-        let sql = "SELECT version, name, to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
-                   FROM schema_migrations ORDER BY version";
-        for row in client.query_typed(sql, &[]).await.context("read the applied migrations")? {
+    if let Some(table) = tables(client).await?.current() {
+        let sql = format!(
+            "SELECT version, name, to_char(applied_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') \
+             FROM {table} ORDER BY version"
+        );
+        for row in client.query_typed(&sql, &[]).await.context("read the applied migrations")? {
             all.push(Applied { version: row.get(0), name: row.get(1), applied_at: Some(row.get(2)) });
         }
     }
@@ -148,26 +203,47 @@ pub async fn status(client: &Client) -> anyhow::Result<Vec<Applied>> {
 /// Applies the missing migrations and returns them.
 ///
 /// # Errors
-/// A migration failed; the ones before it stay applied.
+/// A migration failed; the ones before it stay applied. The encoding is not UTF8. Something of another program is in the
+/// way.
 pub async fn apply(client: &mut Client) -> anyhow::Result<Vec<Migration>> {
+    server::check_encoding(client).await?;
     let mut applied = Vec::new();
     for migration in MIGRATIONS {
         let what = || format!("apply migration {} ({})", migration.version, migration.name);
-        if apply_one(client, migration).await.with_context(what)? {
+        if apply_one(client, migration).await.map_err(explain).with_context(what)? {
             applied.push(*migration);
         }
     }
     Ok(applied)
 }
 
+/// Says what to do where a name is taken.
+fn explain(error: anyhow::Error) -> anyhow::Error {
+    let taken = [SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_OBJECT, SqlState::DUPLICATE_FUNCTION];
+    if state(&error).is_some_and(|state| taken.contains(state)) { error.context(OWN_PLACE) } else { error }
+}
+
 async fn apply_one(client: &mut Client, migration: &Migration) -> anyhow::Result<bool> {
     let tx = client.transaction().await?;
     tx.execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)]).await?;
     tx.batch_execute("SET LOCAL client_min_messages = warning").await?;
-    tx.batch_execute(include_str!("../../../sql/schema_migrations.sql")).await?;
+    let found = tables(tx.client()).await?;
+    if found.current().is_none() {
+        let in_the_way = server::in_the_way(tx.client()).await?;
+        if !in_the_way.is_empty() {
+            bail!("{OWN_PLACE}; in the way: {}", in_the_way.join(", "));
+        }
+    }
+    if !found.has_new {
+        tx.batch_execute(include_str!("../../../sql/alt_migrations.sql")).await?;
+        if found.has_old {
+            let copy = "INSERT INTO alt_migrations (version, name, applied_at) SELECT version, name, applied_at FROM schema_migrations";
+            tx.batch_execute(copy).await?;
+        }
+    }
     let done = tx
         .query_typed_opt(
-            "SELECT 1 FROM schema_migrations WHERE version = $1",
+            "SELECT 1 FROM alt_migrations WHERE version = $1",
             &[(&migration.version, Type::INT4)],
         )
         .await?
@@ -177,11 +253,14 @@ async fn apply_one(client: &mut Client, migration: &Migration) -> anyhow::Result
         for statement in statements(migration.sql) {
             tx.batch_execute(statement).await?;
         }
-        tx.execute_typed(
-            "INSERT INTO schema_migrations (version, name) VALUES ($1, $2)",
-            &[(&migration.version, Type::INT4), (&migration.name, Type::TEXT)],
-        )
-        .await?;
+        let old = found.has_old.then_some("schema_migrations");
+        for table in std::iter::once("alt_migrations").chain(old) {
+            tx.execute_typed(
+                &format!("INSERT INTO {table} (version, name) VALUES ($1, $2)"),
+                &[(&migration.version, Type::INT4), (&migration.name, Type::TEXT)],
+            )
+            .await?;
+        }
         fault::at(Step::Migrated);
     }
     tx.commit().await?;

@@ -1,5 +1,6 @@
 //! The server, what the daemon's role may do there, and what a superuser must create first.
 
+use anyhow::bail;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -28,7 +29,11 @@ const NEEDED: &[(&str, &[&str])] = &[
 /// and the statement that creates it. For psql.
 pub const MADE_BY_SUPERUSER: [(&str, &str, &str); 2] = [
     ("role alt", "SELECT 1 FROM pg_roles WHERE rolname = 'alt'", "CREATE ROLE alt LOGIN"),
-    ("database alt", "SELECT 1 FROM pg_database WHERE datname = 'alt'", "CREATE DATABASE alt OWNER alt"),
+    (
+        "database alt",
+        "SELECT 1 FROM pg_database WHERE datname = 'alt'",
+        "CREATE DATABASE alt OWNER alt ENCODING 'UTF8' TEMPLATE template0",
+    ),
 ];
 
 /// A server.
@@ -48,6 +53,37 @@ pub async fn server(client: &Client) -> anyhow::Result<Server> {
     let sql = "SELECT current_setting('server_version_num')::int, pg_is_in_recovery()";
     let row = client.query_typed_one(sql, &[]).await?;
     Ok(Server { version: row.get(0), is_standby: row.get(1) })
+}
+
+/// Fails if the database cannot store every character. With another encoding than UTF8, PostgreSQL refuses the
+/// characters that the encoding lacks; with `SQL_ASCII`, it does not know what a character is.
+///
+/// # Errors
+/// The encoding is not UTF8, or the database cannot be asked.
+pub async fn check_encoding(client: &Client) -> anyhow::Result<()> {
+    let sql = "SELECT current_setting('server_encoding'), current_database()::text";
+    let row = client.query_typed_one(sql, &[]).await?;
+    let (encoding, database): (&str, &str) = (row.get(0), row.get(1));
+    if encoding != "UTF8" {
+        bail!(
+            "the encoding of the database {database} is {encoding}, and alt needs UTF8; a database keeps its encoding: \
+             make another one (CREATE DATABASE … ENCODING 'UTF8' LOCALE 'C.UTF-8' TEMPLATE template0) and name it in \
+             postgres.url"
+        );
+    }
+    Ok(())
+}
+
+/// What has the name of a table of ours in the schema in which new tables are created: `applications (of rails)`.
+///
+/// # Errors
+/// The database cannot be asked.
+pub(super) async fn in_the_way(client: &Client) -> anyhow::Result<Vec<String>> {
+    let names: Vec<&str> = NEEDED.iter().map(|(name, _)| *name).collect();
+    let sql = "SELECT format('%s (of %s)', relname, pg_get_userbyid(relowner)) FROM pg_class \
+               WHERE relnamespace = to_regnamespace(quote_ident(current_schema())) AND relname = ANY ($1) ORDER BY 1";
+    let rows = client.query_typed(sql, &[(&names, Type::TEXT_ARRAY)]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// The server's time, seconds since 1970.

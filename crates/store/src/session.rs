@@ -64,7 +64,7 @@ impl Session {
         self.ask_within(ANSWER_TIMEOUT, question)
     }
 
-    /// As [`Session::ask`], with another time limit.
+    /// As [`Session::ask`], with another time limit. Connecting has time limits of its own.
     ///
     /// # Errors
     /// As [`Session::ask`].
@@ -75,15 +75,16 @@ impl Session {
     ) -> anyhow::Result<T> {
         let Session { postgres, name, runtime, client, connections, stop } = self;
         let answer = runtime.block_on(async {
-            let answer = tokio::time::timeout(fault::wait(most), async {
+            let answer = async {
                 let client = match client {
                     Some(open) if !open.is_closed() => open,
                     _ => client.insert(open(postgres, name, Arc::clone(connections)).await?),
                 };
-                question(&*client).await
-            });
+                let answer = tokio::time::timeout(fault::wait(most), question(&*client)).await;
+                answer.context("the database does not answer")?
+            };
             tokio::select! {
-                answer = answer => answer.context("the database does not answer")?,
+                answer = answer => answer,
                 () = stop.wait() => Err(Stopped.into()),
             }
         });
@@ -108,6 +109,7 @@ async fn open(
     connections: Arc<AtomicU64>,
 ) -> anyhow::Result<Connection> {
     let client = connect_counted(postgres, name, connections).await?;
-    migrate::check_compatible(&client).await?;
+    let answer = tokio::time::timeout(fault::wait(ANSWER_TIMEOUT), migrate::check_compatible(&client)).await;
+    answer.context("the database does not answer")??;
     Ok(client)
 }

@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use alt_line::aside::OldSpan;
-use alt_line::batch::Room;
+use alt_line::batch::{HOURS_MAX, Room};
 use alt_line::checkpoint::Head;
 use alt_line::enrich::App;
 use alt_line::enrich::day::LocalDay;
@@ -23,6 +23,7 @@ use alt_line::hit::Micros;
 use alt_process::fault;
 use alt_process::lock::lock;
 use alt_process::metrics::Metrics;
+use anyhow::Context;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -34,7 +35,7 @@ use super::commit::{Failure, Memory, Patience, Work, commit, rehearse};
 use super::connect::{Connection, connect_counted};
 use super::files::{Candidate, Facts, Which};
 use super::rehearsal::Rehearsal;
-use super::{Trouble, classify_any, dimensions, files, is_lock_timeout, migrate, told};
+use super::{Trouble, classify_any, dimensions, files, is_lock_timeout, is_out_of_memory, migrate, told};
 use handle::OnItsWay;
 
 const END_DEAD_PREDECESSORS: &str = include_str!("../../../sql/end_dead_predecessors.sql");
@@ -52,6 +53,12 @@ pub const COMMIT_TIMEOUT: Duration = Duration::from_secs(10 * 60);
 
 /// The maximum time for an answer.
 const QUESTION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// While connecting, how often the writer shows that it lives, and looks whether it is time to stop.
+const CONNECT_STEP: Duration = Duration::from_secs(1);
+
+/// How long the writer still tries to connect when it is time to stop.
+const STOPPING_MAX: Duration = Duration::from_secs(10);
 
 /// After an error, how long the connection is asked at most whether everything is on the server's disk.
 const DURABLE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -77,6 +84,8 @@ struct Shared {
     finale: AtomicBool,
     connected: AtomicBool,
     connections: AtomicU64,
+    /// The most UTC hours of a batch, each of which needs locks on the server.
+    hours_max: AtomicUsize,
     /// A connection was lost, and it is unknown whether its commits were on the server's disk.
     in_doubt: AtomicBool,
     stop: Notify,
@@ -169,6 +178,7 @@ pub fn pair(options: Options) -> (Store, Writer) {
         finale: AtomicBool::new(false),
         connected: AtomicBool::new(false),
         connections: AtomicU64::new(0),
+        hours_max: AtomicUsize::new(HOURS_MAX),
         in_doubt: AtomicBool::new(false),
         stop: Notify::new(),
         spare: Mutex::default(),
@@ -345,6 +355,7 @@ impl Writer {
         }
         let Some(client) = &self.client else { return true };
         let started = Instant::now();
+        let hours = work.batch.hours().count();
         let rehearsal = self.options.rehearsal.as_deref();
         let done = tokio::time::timeout(fault::wait(COMMIT_TIMEOUT), async {
             match rehearsal {
@@ -361,6 +372,7 @@ impl Writer {
             Ok(Ok(())) => {
                 self.commit_fails = false;
                 self.stale = 0;
+                self.grow(hours);
                 self.well();
                 self.shared.metrics.committed(&work.batch, started.elapsed());
                 work.tell();
@@ -377,6 +389,7 @@ impl Writer {
             }
             Ok(Err(Failure::Postgres(trouble, error))) => {
                 self.commit_fails = true;
+                let error = if is_out_of_memory(&error) { self.shrink(hours, error) } else { error };
                 self.failed(trouble, error.context("load a batch")).await
             }
             Err(_) => {
@@ -385,6 +398,25 @@ impl Writer {
                 let error = anyhow::anyhow!("load a batch: no end after {} s", COMMIT_TIMEOUT.as_secs());
                 self.failed(Trouble::Transient, error).await
             }
+        }
+    }
+
+    /// The server had no room for the locks of a batch over so many hours: the next batches are over half as many. The
+    /// same batch would fail again and again. Other sessions may hold the locks, so [`Writer::grow`] undoes this.
+    fn shrink(&self, hours: usize, error: anyhow::Error) -> anyhow::Error {
+        let most = (hours.min(self.shared.hours_max.load(Ordering::Relaxed)) / 2).max(1);
+        self.shared.hours_max.store(most, Ordering::Relaxed);
+        error.context(format!(
+            "the server has no room for the locks of {hours} hours, the next batches have at most {most}: raise \
+             max_locks_per_transaction in postgresql.conf"
+        ))
+    }
+
+    /// A batch over as many hours as are allowed was committed: the next one may have one hour more.
+    fn grow(&self, hours: usize) {
+        let most = self.shared.hours_max.load(Ordering::Relaxed);
+        if hours >= most && most < HOURS_MAX {
+            self.shared.hours_max.store(most + 1, Ordering::Relaxed);
         }
     }
 
@@ -514,15 +546,7 @@ impl Writer {
                     return None;
                 }
             }
-            let connected = async {
-                let (postgres, name) = (&self.options.postgres, &self.options.application_name);
-                let client = connect_counted(postgres, name, self.shared.metrics.connections()).await?;
-                migrate::check_compatible(&client).await?;
-                anyhow::Ok(client)
-            };
-            let connected = tokio::time::timeout(fault::wait(QUESTION_TIMEOUT), connected).await;
-            match connected.unwrap_or_else(|late| Err(anyhow::Error::new(late).context("ask for the schema")))
-            {
+            match self.connect().await? {
                 Ok(client) => {
                     self.client = Some(client);
                     self.is_new = true;
@@ -539,6 +563,30 @@ impl Writer {
             }
         }
         self.client.as_deref()
+    }
+
+    /// Connects once. Each server that may be tried has its own time limit; all together may take long. `None`: it is
+    /// time to stop.
+    async fn connect(&self) -> Option<anyhow::Result<Connection>> {
+        let connected = async {
+            let (postgres, name) = (&self.options.postgres, &self.options.application_name);
+            let client = connect_counted(postgres, name, self.shared.metrics.connections()).await?;
+            let asked =
+                tokio::time::timeout(fault::wait(QUESTION_TIMEOUT), migrate::check_compatible(&client));
+            asked.await.context("ask for the schema")??;
+            Ok(client)
+        };
+        let mut connected = std::pin::pin!(connected);
+        let mut left = STOPPING_MAX;
+        loop {
+            if let Ok(done) = tokio::time::timeout(CONNECT_STEP, connected.as_mut()).await {
+                return Some(done);
+            }
+            self.shared.beat.fetch_add(1, Ordering::Relaxed);
+            if self.shared.stopping.load(Ordering::Acquire) {
+                left = left.checked_sub(CONNECT_STEP).filter(|left| !left.is_zero())?;
+            }
+        }
     }
 
     /// Checks whether the database is reachable, and reads its state for monitoring.

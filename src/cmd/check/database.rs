@@ -45,6 +45,11 @@ async fn ask(reader: &mut Reader, config: &Config, findings: &mut Findings) -> a
     if found.is_standby {
         findings.add("PostgreSQL", "is a standby, which takes no rows", "name the primary in postgres.url");
     }
+    if let Err(e) = reader.read(server::check_encoding).await {
+        let mend = "after that: alt migrate, and alt replay of the logs that are kept";
+        findings.add("PostgreSQL", format!("{e:#}"), mend);
+        return Ok(());
+    }
     match reader.read(migrate::schema).await? {
         Schema::Compatible(_) => {
             let lacks = reader.read(server::lacks).await?;

@@ -147,7 +147,7 @@ impl Loader {
         let mut lines = 0;
         loop {
             if aside.is_blind(self.work.batch.next_ahead(aside.reading.offset()).is_none())
-                || self.work.batch.is_full(self.limits.rows, self.limits.bytes)
+                || self.work.batch.is_full(self.limits.rows, self.limits.bytes, self.store.hours_max())
             {
                 return Ok(End::Full);
             }

@@ -174,6 +174,11 @@ impl Store {
         self.shared.epoch.load(Ordering::Acquire)
     }
 
+    /// The most UTC hours of a batch: fewer than usual while the server has too few locks for more.
+    pub fn hours_max(&self) -> usize {
+        self.shared.hours_max.load(Ordering::Relaxed)
+    }
+
     /// Increases with every new connection, which may lead to another database, after a restore or a failover.
     pub fn connections(&self) -> u64 {
         self.shared.connections.load(Ordering::Acquire)
