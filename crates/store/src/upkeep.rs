@@ -18,6 +18,7 @@ use tokio_postgres::Client;
 
 use super::lease::{self, Lease, Lost};
 use super::partitions::Dropped;
+use super::retention::clock::Trusted;
 use super::retention::{self, Plan, Waits};
 use super::session::Session;
 use super::writer::{COMMIT_TIMEOUT, Watcher};
@@ -89,21 +90,13 @@ impl Upkeep {
                 return Ok(Done::all(retry));
             }
         };
-        let rows = self.retention.rows.as_ref();
-        let plan = self.session.ask(async |client| {
-            let quiet_since = retention::clock::keep(client, host, &time).await?;
-            match rows {
-                Some(keep) => retention::planned(client, keep, time.at, quiet_since).await,
-                None => Ok(Plan::default()),
-            }
-        })?;
-        let is_waiting = plan.waits.is_some();
-        self.tell(plan.waits.clone());
-        let cleared = self.clear_away(time.at, &plan);
+        let plan = self.plan(&time);
+        let cleared = self.clear_away(time.at, plan.as_ref().ok());
         let lease = &mut self.lease;
         // A lease that cannot be released expires.
         let _ = self.session.ask(async |client| lease.release(client).await);
         made?;
+        let is_waiting = plan?.waits.is_some();
         match cleared {
             Ok(()) => Ok(Done::all(if is_waiting { retry } else { INTERVAL })),
             Err(error) if error.is::<Lost>() => {
@@ -112,6 +105,20 @@ impl Upkeep {
             }
             Err(error) => Err(error.context("delete what is old enough")),
         }
+    }
+
+    /// Records that the time is correct, and plans which months to drop.
+    fn plan(&mut self, time: &Trusted) -> anyhow::Result<Plan> {
+        let (host, rows) = (&self.host, self.retention.rows.as_ref());
+        let plan = self.session.ask(async |client| {
+            let quiet_since = retention::clock::keep(client, host, time).await?;
+            match rows {
+                Some(keep) => retention::planned(client, keep, time.at, quiet_since).await,
+                None => Ok(Plan::default()),
+            }
+        })?;
+        self.tell(plan.waits.clone());
+        Ok(plan)
     }
 
     /// Logs once what prevents a deletion, and once that this is over.
@@ -144,9 +151,10 @@ impl Upkeep {
     }
 
     /// Deletes what is old enough. Runs every step even if another one fails, and returns the first error.
-    fn clear_away(&mut self, now: Micros, plan: &Plan) -> anyhow::Result<()> {
+    /// Without a plan, no month is dropped.
+    fn clear_away(&mut self, now: Micros, plan: Option<&Plan>) -> anyhow::Result<()> {
         let (salts, rejects) = (self.kill_salts(now), self.purge_rejects(now));
-        let (months, rest) = (self.drop_months(plan), self.forget());
+        let (months, rest) = (plan.map_or(Ok(()), |plan| self.drop_months(plan)), self.forget());
         salts.and(rejects).and(months).and(rest)
     }
 
@@ -176,7 +184,9 @@ impl Upkeep {
         Ok(())
     }
 
+    /// Drops the months of the plan. A month that cannot be dropped does not affect the others.
     fn drop_months(&mut self, plan: &Plan) -> anyhow::Result<()> {
+        let mut first = Ok(());
         for &month in &plan.months {
             let (partition, host) = (partitions::name(month), self.host.clone());
             match self.write(async |client| partitions::drop_month(client, month, &host).await) {
@@ -192,10 +202,10 @@ impl Upkeep {
                 Err(error) if is_lock_timeout(&error) => {
                     tracing::info!(partition, "in use: dropped later");
                 }
-                Err(error) => return Err(error),
+                Err(error) => first = first.and(Err(error)),
             }
         }
-        Ok(())
+        first
     }
 
     fn forget(&mut self) -> anyhow::Result<()> {
