@@ -368,3 +368,23 @@ fn salts_die_after_a_week_whatever_is_unread_and_whatever_else_fails() {
     assert_eq!(log().matches("dropped a partition").count(), 1, "{}", log());
     bench.stop();
 }
+
+#[test]
+fn a_flood_of_rejects_is_deleted_to_the_last_in_one_turn() {
+    let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
+    // More than one address can make in an hour; every hundredth has not been kept for long enough.
+    bench.database.psql(
+        "INSERT INTO rejected_lines (file_id, file_offset, bytes, lines, reason, rejected_at) \
+         SELECT 999, n, 1, 1, 'shape', now() - CASE WHEN n % 100 = 0 THEN interval '29 days' ELSE interval '31 days' END \
+         FROM generate_series(1, 450000) n",
+    );
+    bench.start();
+    let count = "SELECT count(*), count(*) FILTER (WHERE file_offset % 100 = 0) FROM rejected_lines";
+    wait_for(60, || bench.database.psql(count) == "4500|4500", || bench.state());
+    wait_for(10, || bench.daemon.as_ref().unwrap().log().contains("deleted rejects"), || bench.state());
+    let log = bench.daemon.as_ref().unwrap().log();
+    assert!(log.contains("spans=445500"), "{log}");
+    let drops = "SELECT sum(count) FROM retention_drops WHERE what = 'rejects'";
+    assert_eq!(bench.database.psql(drops), "445500");
+    bench.stop();
+}

@@ -185,15 +185,28 @@ pub async fn overdue_salts(client: &Client, limit: i64) -> anyhow::Result<Vec<Ov
 /// The number of rejects deleted in one statement, so that nothing waits for long.
 pub const PURGE_SLICE: i64 = 10_000;
 
-/// Deletes at most [`PURGE_SLICE`] rejects older than `before`, recorded as done by `host`. Returns how many spans.
+/// Before the first place of a table, as PostgreSQL writes places (`tid`).
+pub const FIRST_PLACE: &str = "(0,0)";
+
+/// Deletes at most [`PURGE_SLICE`] rejects older than `before` that stand behind `place`, recorded as done by `host`.
+/// Returns how many spans, and the place of the last.
 ///
 /// # Errors
 /// The database does not do it.
-pub async fn purge_rejects(client: &Client, before: Micros, host: &str) -> anyhow::Result<i64> {
-    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&clock::system_time(before), Type::TIMESTAMPTZ), (&host, Type::TEXT), (&PURGE_SLICE, Type::INT8)];
+pub async fn purge_rejects(
+    client: &Client,
+    before: Micros,
+    host: &str,
+    place: &str,
+) -> anyhow::Result<(i64, Option<String>)> {
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&clock::system_time(before), Type::TIMESTAMPTZ),
+        (&host, Type::TEXT),
+        (&PURGE_SLICE, Type::INT8),
+        (&place, Type::TEXT),
+    ];
     let row = client.query_typed_one(PURGE_REJECTS, &parameters).await.context("purge old rejects")?;
-    Ok(row.get(0))
+    Ok((row.get(0), row.get(1)))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alt_line::hit::Micros;
 use alt_process::fault::{self, Step};
@@ -30,8 +30,8 @@ const INTERVAL: Duration = Duration::from_secs(3600);
 /// How often upkeep runs after an error, and while something that is old enough waits.
 const RETRY: Duration = Duration::from_secs(60);
 
-/// The maximum number of slices of rejects that are deleted in one turn. The rest is deleted in the next turn.
-const SLICES_MAX: u64 = 20;
+/// The maximum time in which one turn deletes rejects. The next turn, a minute later, deletes the rest.
+const PURGE_MAX: Duration = Duration::from_secs(600);
 
 /// The worker.
 pub struct Upkeep {
@@ -98,7 +98,7 @@ impl Upkeep {
         made?;
         let is_waiting = plan?.waits.is_some();
         match cleared {
-            Ok(()) => Ok(Done::all(if is_waiting { retry } else { INTERVAL })),
+            Ok(is_done) => Ok(Done::all(if is_waiting || !is_done { retry } else { INTERVAL })),
             Err(error) if error.is::<Lost>() => {
                 tracing::debug!("another host deletes what is old enough");
                 Ok(Done::all(retry))
@@ -152,10 +152,12 @@ impl Upkeep {
 
     /// Deletes what is old enough. Runs every step even if another one fails, and returns the first error.
     /// Without a plan, no month is dropped.
-    fn clear_away(&mut self, now: Micros, plan: Option<&Plan>) -> anyhow::Result<()> {
+    /// Returns whether nothing is left that is old enough.
+    fn clear_away(&mut self, now: Micros, plan: Option<&Plan>) -> anyhow::Result<bool> {
         let (salts, rejects) = (self.kill_salts(now), self.purge_rejects(now));
         let (months, rest) = (plan.map_or(Ok(()), |plan| self.drop_months(plan)), self.forget());
-        salts.and(rejects).and(months).and(rest)
+        let is_done = salts.and(rejects)?;
+        months.and(rest).map(|()| is_done)
     }
 
     fn kill_salts(&mut self, now: Micros) -> anyhow::Result<()> {
@@ -167,21 +169,33 @@ impl Upkeep {
         Ok(())
     }
 
-    fn purge_rejects(&mut self, now: Micros) -> anyhow::Result<()> {
+    /// Deletes rejects to the last that is old enough, unless that takes too long. Returns whether none is left.
+    fn purge_rejects(&mut self, now: Micros) -> anyhow::Result<bool> {
         let age = i64::try_from(self.retention.rejects.as_micros()).unwrap_or(i64::MAX);
         let (before, host) = (now.saturating_sub(age), self.host.clone());
-        let mut purged = 0;
-        for _ in 0..SLICES_MAX {
-            let slice = self.write(async |client| dimensions::purge_rejects(client, before, &host).await)?;
-            purged += slice;
-            if slice < dimensions::PURGE_SLICE {
-                break;
+        let began = Instant::now();
+        let (mut purged, mut is_done) = (0, false);
+        let mut place = dimensions::FIRST_PLACE.to_owned();
+        while !is_done && began.elapsed() < PURGE_MAX {
+            let slice =
+                self.write(async |client| dimensions::purge_rejects(client, before, &host, &place).await);
+            let (spans, last) = match slice {
+                Ok(slice) => slice,
+                Err(error) => return Err(error.context(format!("{purged} rejects were deleted"))),
+            };
+            purged += spans;
+            if spans < dimensions::PURGE_SLICE {
+                // PostgreSQL may have begun to read in the middle of the table: look from the beginning.
+                is_done = place == dimensions::FIRST_PLACE;
+                place = dimensions::FIRST_PLACE.to_owned();
+            } else if let Some(last) = last {
+                place = last;
             }
         }
         if purged > 0 {
             tracing::info!(spans = purged, "deleted rejects that are older than [retention] rejects");
         }
-        Ok(())
+        Ok(is_done)
     }
 
     /// Drops the months of the plan. A month that cannot be dropped does not affect the others.
