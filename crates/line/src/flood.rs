@@ -14,10 +14,6 @@ use std::net::IpAddr;
 
 use foldhash::quality::SeedableRandomState;
 
-use super::batch::hour;
-use super::enrich::visitor;
-use super::hit::Micros;
-
 /// How many times as much as a small network a large one may have.
 const LARGE: u64 = 8;
 
@@ -55,7 +51,7 @@ type Network = (u8, u128);
 /// The small and the large network of an address, and how many times the limit of a small network each of them may
 /// have; `None` if the address is not counted. Lines without an address are one network.
 fn networks(ip: Option<IpAddr>) -> Option<[(Network, u64); 2]> {
-    let Some(ip) = ip.map(visitor::plain) else { return Some([((0, 0), 1), ((1, 0), LARGE)]) };
+    let Some(ip) = ip.map(|ip| ip.to_canonical()) else { return Some([((0, 0), 1), ((1, 0), LARGE)]) };
     let (bits, small, large) = match ip {
         IpAddr::V4(ip)
             if ip.is_loopback() || ip.is_private() || ip.is_link_local() || is_shared(ip.to_bits()) =>
@@ -148,8 +144,8 @@ impl Names {
     }
 }
 
-/// The budget of bytes of rows of each application and network in an hour. Hours are those of the events, so that a
-/// backlog, which comes all at once, is no flood.
+/// The budget of bytes of rows of each application and network in an hour. Hours (since 1970) are those of the events,
+/// so that a backlog, which comes all at once, is no flood.
 #[derive(Debug)]
 pub(crate) struct Bytes {
     per_hour: u64,
@@ -163,18 +159,18 @@ impl Bytes {
     }
 
     /// Whether the budget of an application and an address's networks is spent.
-    pub(crate) fn is_spent(&mut self, app_id: i32, ip: Option<IpAddr>, at: Micros) -> bool {
+    pub(crate) fn is_spent(&mut self, app_id: i32, ip: Option<IpAddr>, hour: i32) -> bool {
         let Some(networks) = networks(ip) else { return false };
-        let (sketch, per_hour) = self.of(at);
+        let (sketch, per_hour) = self.of(hour);
         networks
             .iter()
             .any(|(network, times)| sketch.count(&(app_id, network)) >= per_hour.saturating_mul(*times))
     }
 
     /// Takes the bytes of a row.
-    pub(crate) fn spend(&mut self, app_id: i32, ip: Option<IpAddr>, at: Micros, bytes: usize) {
+    pub(crate) fn spend(&mut self, app_id: i32, ip: Option<IpAddr>, hour: i32, bytes: usize) {
         let Some(networks) = networks(ip) else { return };
-        let (sketch, _) = self.of(at);
+        let (sketch, _) = self.of(hour);
         networks.iter().for_each(|(network, _)| sketch.add(&(app_id, network), bytes as u64));
     }
 
@@ -184,8 +180,7 @@ impl Bytes {
     }
 
     /// The counts of an hour, and the limit.
-    fn of(&mut self, at: Micros) -> (&mut Sketch, u64) {
-        let hour = hour(at);
+    fn of(&mut self, hour: i32) -> (&mut Sketch, u64) {
         if self.hours.last().is_none_or(|last| last.0 != hour) {
             let used = match self.hours.iter().position(|of| of.0 == hour) {
                 Some(place) => self.hours.remove(place),
@@ -206,7 +201,6 @@ impl Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::MICROS_PER_HOUR;
 
     fn ip(text: &str) -> Option<IpAddr> {
         Some(text.parse().unwrap())
@@ -242,7 +236,7 @@ mod tests {
     #[test]
     fn a_network_has_its_budget_an_hour_and_no_other_pays_for_it() {
         let mut bytes = Bytes::new(1000);
-        let now = 500_000 * MICROS_PER_HOUR;
+        let now = 500_000;
         let (flooder, other, site) = (ip("192.0.2.1"), ip("192.0.3.1"), ip("192.0.2.200"));
         for _ in 0..10 {
             assert!(!bytes.is_spent(1, flooder, now));
@@ -252,14 +246,14 @@ mod tests {
         assert!(!bytes.is_spent(2, flooder, now), "another application");
         assert!(!bytes.is_spent(1, other, now) && !bytes.is_spent(1, ip("2001:db8::1"), now));
         // A few files whose hours alternate do not renew it.
-        for before in 1..HOURS as i64 {
-            assert!(!bytes.is_spent(1, flooder, now - before * MICROS_PER_HOUR));
+        for before in 1..i32::try_from(HOURS).unwrap() {
+            assert!(!bytes.is_spent(1, flooder, now - before));
             assert!(bytes.is_spent(1, flooder, now));
         }
         bytes.forget();
         assert!(!bytes.is_spent(1, flooder, now));
         bytes.spend(1, flooder, now, 1000);
-        assert!(bytes.is_spent(1, flooder, now) && !bytes.is_spent(1, flooder, now + MICROS_PER_HOUR));
+        assert!(bytes.is_spent(1, flooder, now) && !bytes.is_spent(1, flooder, now + 1));
     }
 
     #[test]

@@ -186,7 +186,7 @@ impl Processor {
                 return Ok(true);
             }
         };
-        if self.flood.as_mut().is_some_and(|flood| flood.is_spent(app.id, hit.ip, hit.occurred_at)) {
+        if self.flood.as_mut().is_some_and(|flood| flood.is_spent(app.id, hit.ip, hour(hit.occurred_at))) {
             let reject = Reject {
                 reason: Reason::Flood,
                 occurred_at: Some(hit.occurred_at),
@@ -211,7 +211,7 @@ impl Processor {
         let before = batch.data.len();
         leave(line, outcome, batch);
         if let Some(flood) = &mut self.flood {
-            flood.spend(app.id, hit.ip, hit.occurred_at, batch.data.len() - before);
+            flood.spend(app.id, hit.ip, hour(hit.occurred_at), batch.data.len() - before);
         }
         Ok(true)
     }
