@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use alt_collect::pipeline::{Limits, Loader};
 use alt_collect::source::reading::Belongs;
-use alt_config::Config;
+use alt_config::{Config, Flood};
 use alt_line::enrich::{AgentRules, Enricher, Privacy};
 use alt_line::parse::{Format, Spec, Terms};
 use alt_line::processor::Processor;
@@ -21,6 +21,7 @@ pub(crate) struct Assembly {
     rules: Arc<AgentRules>,
     terms: Arc<Terms>,
     privacy: Privacy,
+    flood: Flood,
     host: String,
 }
 
@@ -34,14 +35,16 @@ impl Assembly {
             rules: Arc::new(super::rules(config)?),
             terms: Arc::new(config.track.terms()?),
             privacy: config.privacy,
+            flood: config.flood,
             host: config.load.host_name(),
         })
     }
 
-    /// What turns lines of this kind into rows; `format` is the compiled format of `spec`.
+    /// What turns lines of this kind into rows; `format` is the compiled format of `spec`. The rows of a network are not
+    /// limited: what a person loads is no flood.
     pub(crate) fn way(&self, spec: &Spec, format: &Arc<Format>) -> Processor {
         let sites = Sites::new(spec.app.clone(), &spec.sites);
-        let enricher = Enricher::new(Arc::clone(&self.rules), self.privacy);
+        let enricher = Enricher::new(Arc::clone(&self.rules), self.privacy).limited(self.flood);
         let (format, terms) = (Arc::clone(format), Arc::clone(&self.terms));
         Processor::new(format, terms, sites, spec.id_label().to_owned(), enricher)
     }

@@ -1,11 +1,16 @@
-//! What one address can make nginx write: the bounds of docs/SECURITY.md, on the shipped files.
+//! What one address can make nginx write, and what of it the daemon stores: the bounds of docs/SECURITY.md, on the shipped
+//! files.
 
 use std::io::{Read, Write};
 use std::time::Instant;
 
+use crate::support::bench::UNBALANCED;
+use crate::support::daemon::{Daemon, alt, configuration, wait_for};
 use crate::support::http2::Http2;
+use crate::support::lines::register;
 use crate::support::nginx::{Line, Nginx, Setup, read_lines, until};
 use crate::support::pack::gzip;
+use crate::support::postgres::Database;
 
 const TRACK: &str = "/api/v1/track";
 
@@ -320,4 +325,78 @@ fn bodies_that_one_address_sends_slowly_are_counted() {
         read_lines(&nginx.log_path).into_iter().filter(|line| line.status() == 429).collect();
     assert!(!refused.is_empty() && refused.iter().all(|line| line.args().is_empty()), "{refused:?}");
     only_the_beacon_log_is_written(&nginx);
+}
+
+/// The address of who sends too much, of who sends new user agents, and of a neighbour of neither.
+const FLOODER: &str = "203.0.113.5";
+const INVENTOR: &str = "198.51.100.7";
+const VISITOR: &str = "192.0.2.10";
+
+#[test]
+fn what_one_network_sends_too_much_takes_no_room_and_nobody_elses_budget() {
+    let nginx = Setup::http()
+        .edit("realip-alb.conf.example", "set_real_ip_from 10.0.0.0/24;", "set_real_ip_from 127.0.0.1;")
+        .in_server("include alt/realip-alb.conf.example;")
+        .start();
+    let database = Database::create();
+    register(&database);
+    let source = format!(
+        "[[source]]\npaths = [\"{}\"]\n[flood]\nbytes_per_hour = \"1 MiB\"\nagents_per_hour = 50",
+        nginx.log_path.display()
+    );
+    let config = configuration(nginx.dir(), &database, &source, "");
+    let daemon = Daemon::start(&config);
+    let rows = |address: &str| -> usize {
+        let network = address.rsplit_once('.').unwrap().0;
+        let sql = format!("SELECT count(*) FROM access_logs WHERE ip <<= '{network}.0/24'");
+        database.psql(&sql).parse().unwrap()
+    };
+    let visit = |count: usize| {
+        let usual = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+        let headers = [("X-Forwarded-For", VISITOR.as_bytes()), ("User-Agent", usual.as_bytes())];
+        send_http_1(&nginx, &request("GET", "/b?a=shop&sw=1920", &headers, b""), count);
+    };
+    // All within one hour.
+    while crate::support::lines::now() / 1000 % 3600 > 3500 {
+        std::thread::sleep(std::time::Duration::from_secs(5));
+    }
+    for n in 0..300 {
+        let agent = format!("Mozilla/5.0 (made {n})");
+        let headers = [("X-Forwarded-For", INVENTOR), ("User-Agent", &agent)];
+        assert_eq!(nginx.request("GET", "/b?a=shop", &headers, b"").status, 204);
+    }
+    visit(500);
+    let custom: String = (0..40).map(|n| format!(",\"own_{n}\":\"{}\"", "abcdefghij".repeat(37))).collect();
+    let body = format!("{{\"application_id\":\"shop\"{custom}}}");
+    assert!(body.len() > 15_000 && body.len() < 16_384, "{}", body.len());
+    let sent = 500;
+    send_http_1(
+        &nginx,
+        &request("POST", TRACK, &[("X-Forwarded-For", FLOODER.as_bytes())], body.as_bytes()),
+        sent,
+    );
+    visit(500);
+    let rejects =
+        || database.psql("SELECT coalesce(sum(lines), 0), min(reason), max(reason) FROM rejected_lines");
+    let state = || format!("{} {}\n{}", rows(VISITOR), rejects(), daemon.log());
+    wait_for(60, || rows(VISITOR) == 1000, state);
+    let kept = rows(FLOODER);
+    // 1 MiB, and the row that reaches it.
+    assert!((1 << 20) / body.len() / 2 < kept && kept <= (1 << 20) / 14_000 + 1, "{kept} rows");
+    assert_eq!(rejects(), format!("{}|flood|flood", sent - kept));
+    assert_eq!(database.psql(UNBALANCED), "");
+    assert_eq!(daemon.metric("alt_lines_rejected_total{reason=\"flood\"}"), (sent - kept) as f64);
+    // Nobody else lacks a user agent.
+    let agents = "SELECT host(network(ip)), count(user_agent_id) FROM access_logs WHERE user_agent_id IS NOT NULL \
+                  GROUP BY 1 ORDER BY 1";
+    assert_eq!(database.psql(agents), "192.0.2.0|1000\n198.51.100.0|50");
+    assert_eq!(rows(INVENTOR), 300);
+    assert_eq!(daemon.metric("alt_agents_left_out_total"), 250.0);
+    // Whoever wants them has them.
+    let retry =
+        alt().args(["rejects", "retry", "--reason", "flood", "--config"]).arg(&config).output().unwrap();
+    assert!(retry.status.success(), "{retry:?}");
+    assert_eq!((rows(FLOODER), rejects()), (sent, "0||".to_owned()));
+    assert_eq!(database.psql(UNBALANCED), "");
+    assert!(daemon.stop().success());
 }

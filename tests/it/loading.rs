@@ -3,8 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
-use crate::support::bench::Bench;
-use crate::support::daemon::{Daemon, configuration, wait_for};
+use crate::support::bench::{Bench, UNBALANCED};
+use crate::support::daemon::{Daemon, alt, configuration, wait_for};
 use crate::support::lines::{KEY, alt1, alt1_aged, many};
 use crate::support::postgres::{Cluster, Database};
 
@@ -272,6 +272,34 @@ fn a_flood_of_rejects_costs_less_than_hits_would() {
         bench.database.psql("SELECT coalesce(sum(length(raw)), 0) FROM rejected_lines").parse().unwrap();
     assert!(raw < 9 << 20, "{raw}");
     assert!(for_rejects < for_hits + raw, "{for_rejects} bytes for rejects, {for_hits} for hits");
+}
+
+#[test]
+fn beyond_a_burst_of_rejects_they_are_only_counted() {
+    let mut bench = Bench::new();
+    // Each is a span of its own.
+    let reject = |n| alt1().replace(&format!("a={KEY}"), &format!("a=key-{n}"));
+    bench.append_text("beacon.log", &(0..103_000).map(reject).collect::<String>(), 0);
+    let counted = || bench.database.psql("SELECT rejects FROM checkpoints") == "103000";
+    wait_for(120, counted, || bench.state());
+    let kept: u64 = bench.database.psql("SELECT sum(lines) FROM rejected_lines").parse().unwrap();
+    println!("{kept} are kept");
+    assert!((100_000..102_000).contains(&kept), "{kept}");
+    assert_eq!(bench.database.psql(UNBALANCED), "");
+    let daemon = bench.daemon.as_ref().unwrap();
+    assert_eq!(daemon.metric("alt_lines_rejected_total{reason=\"unknown_app\"}"), 103_000.0);
+    assert_eq!(daemon.metric("alt_rejects_not_kept_total"), (103_000 - kept) as f64);
+    assert_eq!(daemon.log().matches("a flood of rejects").count(), 1);
+    // Those that are not kept are in the log: who reads it again has all of them.
+    bench.stop();
+    bench.database.psql("UPDATE applications SET app_key = 'key-102999'");
+    let replay = alt()
+        .args(["replay", "--again", "--config"])
+        .args([&bench.config, &bench.path("beacon.log")])
+        .output()
+        .unwrap();
+    assert!(replay.status.success(), "{replay:?}");
+    assert_eq!(bench.rows(), 1, "{replay:?}");
 }
 
 #[test]

@@ -292,3 +292,99 @@ fn a_clock_that_the_databases_does_not_agree_with_deletes_nothing() {
     assert_eq!(bench.database.psql("SELECT what FROM retention_drops WHERE what = 'object'"), "object");
     bench.stop();
 }
+
+#[test]
+fn salts_die_after_a_week_whatever_is_unread_and_whatever_else_fails() {
+    let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
+    let text = fs::read_to_string(&bench.config).unwrap() + CONFIG;
+    fs::write(&bench.config, text).unwrap();
+    let old = |days: u64| alt1_aged(days * DAY);
+    bench.append_text("beacon.log", &(old(510) + &old(470) + &many(3)), 5);
+    // As after a daemon that died: a file that is gone, with something unread.
+    let db = &bench.database;
+    db.psql("INSERT INTO log_files (id, host, source, path, format, size_bytes) VALUES (999, 'web-9', 'x', '/gone', 'alt1', 10)");
+    db.psql(
+        "INSERT INTO checkpoints (file_id, head, head_bytes, head_has_id, loaded_bytes, tail, tail_bytes) \
+         VALUES (999, '\\x01', 1, true, 5, '\\x01', 1)",
+    );
+    // Name, its day's end and its creation in days from now, and whether it has to live.
+    let salts = [
+        ("today", 1, 0, true),
+        ("unread", -3, -4, true),
+        ("a week", -8, -9, false),
+        ("a week, an old log that was loaded yesterday", -800, -1, true),
+        ("made by a clock that was ahead", -8, 3650, false),
+        ("of a day that a wrong clock named", 3650, -8, false),
+        ("the same, still in use", 3651, -1, true),
+        ("both", 3652, 3652, false),
+    ];
+    for (n, (_, ends, made, _)) in salts.iter().enumerate() {
+        db.psql(&format!(
+            "INSERT INTO visitor_salts (app_id, day, day_ends_at, created_at, salt) SELECT {n} + 100, current_date, \
+             now() + interval '{ends} days', now() + interval '{made} days', decode(repeat('ab', 32), 'hex')"
+        ));
+    }
+    let living = || {
+        db.psql("SELECT app_id - 100 FROM visitor_salts WHERE salt IS NOT NULL AND app_id >= 100 ORDER BY 1")
+    };
+    let all: Vec<usize> = (0..salts.len()).collect();
+    let lines = |numbers: &[usize]| numbers.iter().map(usize::to_string).collect::<Vec<_>>().join("\n");
+    assert_eq!(living(), lines(&all));
+    let check = || {
+        let output = alt().args(["check", "--config"]).arg(&bench.config).output().unwrap();
+        String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    };
+    // Those that should have died a day ago are named.
+    let said = check();
+    assert!(said.contains("visitor salts are overdue: 4 of"), "{said}");
+    // Neither can a partition be made, nor does anybody know which months may go.
+    let next =
+        "SELECT to_char(now() AT TIME ZONE 'UTC' + interval '1 month', '\"access_logs_y\"YYYY\"m\"MM')";
+    let next = db.psql(next);
+    db.psql(&format!("CREATE TABLE {next} (x integer)"));
+    db.psql("ALTER TABLE retention_words RENAME TO elsewhere");
+    let config = bench.config.clone();
+    bench.daemon = Some(Daemon::start_with(&config, |command| {
+        command.env("ALT_FAULT_WAIT", "3000");
+    }));
+    let left: Vec<usize> = all.iter().copied().filter(|n| salts[*n].3).collect();
+    let living = || {
+        bench.database.psql(
+            "SELECT app_id - 100 FROM visitor_salts WHERE salt IS NOT NULL AND app_id >= 100 ORDER BY 1",
+        )
+    };
+    wait_for(30, || living() == lines(&left), || format!("{}\n{}", living(), bench.state()));
+    assert!(!check().contains("overdue"), "{}", check());
+    wait_for(30, || bench.rows() == 5, || bench.state());
+    // The older of two months cannot be dropped: the other goes.
+    let view = "DO $$ BEGIN EXECUTE (SELECT format('CREATE VIEW theirs AS SELECT * FROM %I', min(tableoid::regclass::text)) \
+                FROM access_logs); END $$";
+    bench.database.psql(view);
+    bench.database.psql(&format!("DROP TABLE {next}"));
+    bench.database.psql("ALTER TABLE elsewhere RENAME TO retention_words");
+    wait_for(60, || bench.rows() == 4, || bench.state());
+    let log = || bench.daemon.as_ref().unwrap().log();
+    wait_for(30, || log().contains("drop partition access_logs_y"), log);
+    assert_eq!(log().matches("dropped a partition").count(), 1, "{}", log());
+    bench.stop();
+}
+
+#[test]
+fn a_flood_of_rejects_is_deleted_to_the_last_in_one_turn() {
+    let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
+    // More than one address can make in an hour; every hundredth has not been kept for long enough.
+    bench.database.psql(
+        "INSERT INTO rejected_lines (file_id, file_offset, bytes, lines, reason, rejected_at) \
+         SELECT 999, n, 1, 1, 'shape', now() - CASE WHEN n % 100 = 0 THEN interval '29 days' ELSE interval '31 days' END \
+         FROM generate_series(1, 450000) n",
+    );
+    bench.start();
+    let count = "SELECT count(*), count(*) FILTER (WHERE file_offset % 100 = 0) FROM rejected_lines";
+    wait_for(60, || bench.database.psql(count) == "4500|4500", || bench.state());
+    wait_for(10, || bench.daemon.as_ref().unwrap().log().contains("deleted rejects"), || bench.state());
+    let log = bench.daemon.as_ref().unwrap().log();
+    assert!(log.contains("spans=445500"), "{log}");
+    let drops = "SELECT sum(count) FROM retention_drops WHERE what = 'rejects'";
+    assert_eq!(bench.database.psql(drops), "445500");
+    bench.stop();
+}

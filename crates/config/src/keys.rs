@@ -70,6 +70,12 @@ pub(super) const KEYS: &[(&str, &str, Set<Config>)] = &[
             [("anonymous", GpcPolicy::Anonymous), ("ignore", GpcPolicy::Ignore), ("drop", GpcPolicy::Drop)];
         v.one_of(&words).map(|policy| c.privacy.gpc = policy)
     }),
+    ("flood", "bytes_per_hour", |c, v| {
+        v.size_in(1 << 20, 1 << 40).map(|bytes| c.flood.bytes_per_hour = bytes as u64)
+    }),
+    ("flood", "agents_per_hour", |c, v| {
+        v.count_in(1, 20_000).map(|agents| c.flood.agents_per_hour = agents as u64)
+    }),
     ("track", "trusted", |c, v| v.list_of(network).map(|list| c.track.trusted = list)),
     ("track", "names", |c, v| v.names().map(|names| c.track.names = names)),
     ("admin", "listen", |c, v| v.listen().map(|address| c.admin.listen = address)),

@@ -22,6 +22,7 @@ use anyhow::Context;
 
 pub use self::value::{ArchiveUrl, parse_time};
 pub use alt_line::enrich::{GpcPolicy, IpPolicy, Privacy};
+pub use alt_line::flood::Limits as Flood;
 
 /// The configuration file without `--config`.
 pub const DEFAULT_FILE: &str = "/etc/alt/alt.toml";
@@ -45,6 +46,8 @@ pub struct Config {
     pub retention: Retention,
     /// What is stored about a visitor.
     pub privacy: Privacy,
+    /// What is stored of one network in an hour.
+    pub flood: Flood,
     /// Agreements with the senders of events.
     pub track: Track,
     /// Classification of user agents.
@@ -288,6 +291,7 @@ impl Default for Config {
             retention: Retention::default(),
             privacy: Privacy::default(),
             track: Track::default(),
+            flood: Flood::default(),
             agents: Agents::default(),
             admin: Admin::default(),
         }

@@ -115,6 +115,9 @@ fn values_are_typed() {
             [privacy]
             ip = "drop"
             gpc = "ignore"
+            [flood]
+            bytes_per_hour = "2 GiB"
+            agents_per_hour = 500
             [track]
             trusted = ["10.0.0.0/8", "::1"]
             names = { k = "a", q7 = "page_url" }
@@ -222,6 +225,10 @@ fn values_are_typed() {
             privacy: Privacy {
                 ip: Drop,
                 gpc: Ignore,
+            },
+            flood: Limits {
+                bytes_per_hour: 2147483648,
+                agents_per_hour: 500,
             },
             track: Track {
                 trusted: [

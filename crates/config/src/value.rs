@@ -274,6 +274,7 @@ fn parse_size(text: &str) -> Option<usize> {
         "B" => 0,
         "KiB" => 10,
         "MiB" => 20,
+        "GiB" => 30,
         _ => return None,
     };
     usize::try_from(number).ok()?.checked_mul(1 << shift)

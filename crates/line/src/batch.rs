@@ -217,6 +217,8 @@ pub struct Batch {
     pub new: New,
     /// The non-hits in it, by kind.
     pub non_hits: BTreeMap<NonHit, u64>,
+    /// User agents and environments of its rows that are beyond the limits of an hour, and are not stored.
+    pub left_out: u64,
     /// Index of the section that lines go to.
     current: usize,
     /// The ids of all rows are looked up, whatever checkpoints prove.

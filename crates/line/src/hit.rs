@@ -168,6 +168,8 @@ reasons! {
     Refused = "refused",
     /// The daemon ended twice while it looked at this line by itself: it was set aside without being parsed.
     Poison = "poison",
+    /// The rows of its application and network have taken the hour's budget of bytes.
+    Flood = "flood",
 }
 
 impl std::fmt::Display for Reason {

@@ -12,6 +12,7 @@ pub mod hit;
 pub mod parse;
 
 pub mod enrich;
+pub mod flood;
 pub mod row;
 pub mod sites;
 

@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use super::arena::{ARENA_BYTES, Arena};
-use super::batch::{Batch, MICROS_PER_HOUR};
+use super::batch::{Batch, MICROS_PER_HOUR, hour};
 use super::enrich::{App, Enriched, Enricher};
 use super::filter::Filter;
+use super::flood::Bytes;
 use super::hit::{Hit, Micros, NoHit, Parsed, Reason, Reject};
 use super::line_id::LineIds;
 use super::lines::Line;
@@ -50,8 +51,32 @@ pub struct Processor {
     source: Source,
     enricher: Enricher,
     scratch: Vec<u8>,
-    /// Start of the present hour, for the limit on new user agents and environments.
-    hour: Micros,
+    /// The present hour, for the limit on new user agents and environments.
+    hours: Hours,
+    /// The budget of rows of each network; `None`: no limit.
+    flood: Option<Bytes>,
+}
+
+/// The hours of the limit on new user agents and environments.
+#[derive(Debug, Default)]
+struct Hours {
+    /// When the present one began.
+    began: Micros,
+    /// The latest hour of an event, since 1970.
+    latest: i32,
+}
+
+impl Hours {
+    /// Whether another hour begins at `now` with an event of the time `at`: after an hour, and where an event is of a
+    /// later hour than all before, as in a backlog.
+    fn begins(&mut self, now: Micros, at: Micros) -> bool {
+        let is_later = hour(at) > self.latest;
+        let begins = is_later || !(0..MICROS_PER_HOUR).contains(&(now - self.began));
+        if begins {
+            *self = Hours { began: now, latest: self.latest.max(hour(at)) };
+        }
+        begins
+    }
 }
 
 /// What is fixed for a source: what its lines are, whose they are, and which of them are wanted.
@@ -83,13 +108,19 @@ impl Processor {
         enricher: Enricher,
     ) -> Self {
         let source = Source { format, terms, sites, label, filter: Filter::default() };
-        Processor { source, enricher, scratch: vec![0; ARENA_BYTES], hour: 0 }
+        Processor { source, enricher, scratch: vec![0; ARENA_BYTES], hours: Hours::default(), flood: None }
     }
 
     /// With a filter: lines that it does not want are counted as filtered, and become nothing else.
     #[must_use]
     pub fn filtered(self, filter: Filter) -> Self {
         Processor { source: Source { filter, ..self.source }, ..self }
+    }
+
+    /// With a limit on the bytes of rows of each application and network in an hour: lines beyond it are rejects.
+    #[must_use]
+    pub fn limited(self, bytes_per_hour: u64) -> Self {
+        Processor { flood: Some(Bytes::new(bytes_per_hour)), ..self }
     }
 
     /// Whether [`Processor::line`] wants [`LineIds`].
@@ -155,9 +186,17 @@ impl Processor {
                 return Ok(true);
             }
         };
+        if self.flood.as_mut().is_some_and(|flood| flood.is_spent(app.id, hit.ip, hour(hit.occurred_at))) {
+            let reject = Reject {
+                reason: Reason::Flood,
+                occurred_at: Some(hit.occurred_at),
+                event_id: Some(event_id),
+            };
+            leave(line, self.source.reject(reject, None, line), batch);
+            return Ok(true);
+        }
         let salt = if hit.ip.is_some() { known.salt(&app, hit.occurred_at)? } else { None };
-        if !(0..MICROS_PER_HOUR).contains(&(now - self.hour)) {
-            self.hour = now;
+        if self.hours.begins(now, hit.occurred_at) {
             self.enricher.begin_hour();
         }
         let enriched = self.enricher.enrich(&hit, &app, salt.as_ref(), &mut arena);
@@ -165,10 +204,15 @@ impl Processor {
             Enriched::NonHit(kind) => Outcome::NonHit(*kind),
             Enriched::Row(row) => {
                 batch.new.extend(self.enricher.take_new());
+                batch.left_out += self.enricher.take_left_out();
                 Outcome::Row { row, event_id }
             }
         };
+        let before = batch.data.len();
         leave(line, outcome, batch);
+        if let Some(flood) = &mut self.flood {
+            flood.spend(app.id, hit.ip, hour(hit.occurred_at), batch.data.len() - before);
+        }
         Ok(true)
     }
 
@@ -185,6 +229,9 @@ impl Processor {
     /// Makes batches contain again what rows refer to; for when the database may have changed.
     pub fn forget(&mut self) {
         self.enricher.forget_told();
+        if let Some(flood) = &mut self.flood {
+            flood.forget();
+        }
     }
 }
 

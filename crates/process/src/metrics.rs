@@ -63,6 +63,10 @@ pub struct Totals {
     pub already_loaded: u64,
     /// Lines that a filter excluded.
     pub filtered: u64,
+    /// Lines rejected that are not in `rejected_lines`, because there are too many.
+    pub rejects_not_kept: u64,
+    /// User agents and environments that were beyond the limits of an hour.
+    pub left_out: u64,
     /// Bytes of (uncompressed) log.
     pub bytes: u64,
     /// Rows, by application and index of the event's type ([`EVENT_TYPES`]). Applications beyond the first hundred are
@@ -75,11 +79,13 @@ impl Totals {
     fn add(&mut self, batch: &Batch) {
         self.commits += 1;
         self.rows += batch.rows.len() as u64;
+        self.left_out += batch.left_out;
         for (kind, lines) in &batch.non_hits {
             *self.non_hits.entry(*kind).or_default() += lines;
         }
         for span in batch.rejects.iter().filter(|span| !span.filtered) {
             *self.rejects.entry(span.reason).or_default() += u64::from(span.lines);
+            self.rejects_not_kept += if span.is_new { 0 } else { u64::from(span.lines) };
         }
         for section in &batch.sections {
             self.lines += section.lines;
@@ -426,6 +432,10 @@ fn lines(page: &Page, totals: &Totals) -> prometheus::Result<()> {
     page.counter("alt_lines_non_hit_total", "Lines that are no events.", &["kind"], kinds)?;
     let already = one(totals.already_loaded);
     page.counter("alt_lines_already_loaded_total", "Lines whose rows were there.", &[], already)?;
+    let help = "Rejected lines that are only counted, because there are too many.";
+    page.counter("alt_rejects_not_kept_total", help, &[], one(totals.rejects_not_kept))?;
+    let help = "User agents and environments of rows that were not stored, beyond the limits of an hour.";
+    page.counter("alt_agents_left_out_total", help, &[], one(totals.left_out))?;
     let bytes = one(totals.bytes);
     page.counter("alt_bytes_read_total", "Bytes of log in committed transactions.", &[], bytes)
 }

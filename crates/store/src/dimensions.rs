@@ -2,6 +2,8 @@
 //!
 //! Each is read or added in its own short transaction, before the batch that needs it.
 
+use std::time::SystemTime;
+
 use alt_line::enrich::day::LocalDay;
 use alt_line::enrich::{App, Environment, New, NewAgent};
 use alt_line::hit::Micros;
@@ -15,6 +17,7 @@ use tokio_postgres::types::{ToSql, Type};
 const ADD_AGENTS: &str = include_str!("../../../sql/add_agents.sql");
 const ADD_ENVIRONMENTS: &str = include_str!("../../../sql/add_environments.sql");
 const KILL_SALTS: &str = include_str!("../../../sql/kill_salts.sql");
+const OVERDUE_SALTS: &str = include_str!("../../../sql/overdue_salts.sql");
 const PURGE_REJECTS: &str = include_str!("../../../sql/purge_rejects.sql");
 
 /// All applications that are not disabled.
@@ -148,16 +151,76 @@ pub async fn kill_salts(client: &Client, now: Micros, host: &str) -> anyhow::Res
     Ok(row.get(0))
 }
 
+/// The salts of an application that upkeep should have deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overdue {
+    /// The public key of the application, if it is registered.
+    pub app_key: Option<String>,
+    /// How many.
+    pub salts: i64,
+    /// The first and the last of their days, as `2026-11-28`.
+    pub days: (String, String),
+}
+
+/// The salts that have been due to be deleted for more than a day, by the database's clock. At most `limit`
+/// applications, that with the oldest salt first.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn overdue_salts(client: &Client, limit: i64) -> anyhow::Result<Vec<Overdue>> {
+    let yesterday = client.query_typed_one("SELECT now() - interval '1 day'", &[]).await?;
+    let yesterday: SystemTime = yesterday.get(0);
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&yesterday, Type::TIMESTAMPTZ), (&limit, Type::INT8)];
+    let rows =
+        client.query_typed(OVERDUE_SALTS, &parameters).await.context("look for overdue visitor salts")?;
+    let overdue = |row: &tokio_postgres::Row| Overdue {
+        app_key: row.get("app_key"),
+        salts: row.get("salts"),
+        days: (row.get("first_day"), row.get("last_day")),
+    };
+    Ok(rows.iter().map(overdue).collect())
+}
+
 /// The number of rejects deleted in one statement, so that nothing waits for long.
 pub const PURGE_SLICE: i64 = 10_000;
 
-/// Deletes at most [`PURGE_SLICE`] rejects older than `before`, recorded as done by `host`. Returns how many spans.
+/// Before the first place of a table, as PostgreSQL writes places (`tid`).
+pub const FIRST_PLACE: &str = "(0,0)";
+
+/// Deletes at most [`PURGE_SLICE`] rejects older than `before` that stand behind `place`, recorded as done by `host`.
+/// Returns how many spans, and the place of the last.
 ///
 /// # Errors
 /// The database does not do it.
-pub async fn purge_rejects(client: &Client, before: Micros, host: &str) -> anyhow::Result<i64> {
-    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&clock::system_time(before), Type::TIMESTAMPTZ), (&host, Type::TEXT), (&PURGE_SLICE, Type::INT8)];
+pub async fn purge_rejects(
+    client: &Client,
+    before: Micros,
+    host: &str,
+    place: &str,
+) -> anyhow::Result<(i64, Option<String>)> {
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&clock::system_time(before), Type::TIMESTAMPTZ),
+        (&host, Type::TEXT),
+        (&PURGE_SLICE, Type::INT8),
+        (&place, Type::TEXT),
+    ];
     let row = client.query_typed_one(PURGE_REJECTS, &parameters).await.context("purge old rejects")?;
-    Ok(row.get(0))
+    Ok((row.get(0), row.get(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_overdue_is_what_should_have_been_deleted() {
+        let condition = |sql: &str| {
+            let from = sql.find("WHERE s.salt IS NOT NULL").unwrap();
+            let words = sql[from..].split_whitespace().collect::<Vec<_>>().join(" ");
+            let until = words.find("ELSE interval '48 hours' END").unwrap();
+            words[..until].to_owned()
+        };
+        assert_eq!(condition(OVERDUE_SALTS), condition(KILL_SALTS));
+    }
 }

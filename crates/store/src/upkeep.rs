@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alt_line::hit::Micros;
 use alt_process::fault::{self, Step};
@@ -18,6 +18,7 @@ use tokio_postgres::Client;
 
 use super::lease::{self, Lease, Lost};
 use super::partitions::Dropped;
+use super::retention::clock::Trusted;
 use super::retention::{self, Plan, Waits};
 use super::session::Session;
 use super::writer::{COMMIT_TIMEOUT, Watcher};
@@ -29,8 +30,8 @@ const INTERVAL: Duration = Duration::from_secs(3600);
 /// How often upkeep runs after an error, and while something that is old enough waits.
 const RETRY: Duration = Duration::from_secs(60);
 
-/// The maximum number of slices of rejects that are deleted in one turn. The rest is deleted in the next turn.
-const SLICES_MAX: u64 = 20;
+/// The maximum time in which one turn deletes rejects. The next turn, a minute later, deletes the rest.
+const PURGE_MAX: Duration = Duration::from_secs(600);
 
 /// The maximum number of slices of the ledger that are deleted in one turn: more than an hour's commits.
 const PRUNINGS_MAX: u64 = 100;
@@ -92,29 +93,35 @@ impl Upkeep {
                 return Ok(Done::all(retry));
             }
         };
-        let rows = self.retention.rows.as_ref();
-        let plan = self.session.ask(async |client| {
-            let quiet_since = retention::clock::keep(client, host, &time).await?;
-            match rows {
-                Some(keep) => retention::planned(client, keep, time.at, quiet_since).await,
-                None => Ok(Plan::default()),
-            }
-        })?;
-        let is_waiting = plan.waits.is_some();
-        self.tell(plan.waits.clone());
-        let cleared = self.clear_away(time.at, &plan);
+        let plan = self.plan(&time);
+        let cleared = self.clear_away(time.at, plan.as_ref().ok());
         let lease = &mut self.lease;
         // A lease that cannot be released expires.
         let _ = self.session.ask(async |client| lease.release(client).await);
         made?;
+        let is_waiting = plan?.waits.is_some();
         match cleared {
-            Ok(()) => Ok(Done::all(if is_waiting { retry } else { INTERVAL })),
+            Ok(is_done) => Ok(Done::all(if is_waiting || !is_done { retry } else { INTERVAL })),
             Err(error) if error.is::<Lost>() => {
                 tracing::debug!("another host deletes what is old enough");
                 Ok(Done::all(retry))
             }
             Err(error) => Err(error.context("delete what is old enough")),
         }
+    }
+
+    /// Records that the time is correct, and plans which months to drop.
+    fn plan(&mut self, time: &Trusted) -> anyhow::Result<Plan> {
+        let (host, rows) = (&self.host, self.retention.rows.as_ref());
+        let plan = self.session.ask(async |client| {
+            let quiet_since = retention::clock::keep(client, host, time).await?;
+            match rows {
+                Some(keep) => retention::planned(client, keep, time.at, quiet_since).await,
+                None => Ok(Plan::default()),
+            }
+        })?;
+        self.tell(plan.waits.clone());
+        Ok(plan)
     }
 
     /// Logs once what prevents a deletion, and once that this is over.
@@ -147,10 +154,14 @@ impl Upkeep {
     }
 
     /// Deletes what is old enough. Runs every step even if another one fails, and returns the first error.
-    fn clear_away(&mut self, now: Micros, plan: &Plan) -> anyhow::Result<()> {
+    /// Without a plan, no month is dropped.
+    /// Returns whether nothing is left that is old enough.
+    fn clear_away(&mut self, now: Micros, plan: Option<&Plan>) -> anyhow::Result<bool> {
         let (salts, rejects) = (self.kill_salts(now), self.purge_rejects(now));
-        let (months, ledger, rest) = (self.drop_months(plan), self.prune_ledger(), self.forget());
-        salts.and(rejects).and(months).and(ledger).and(rest)
+        let months = plan.map_or(Ok(()), |plan| self.drop_months(plan));
+        let (ledger, rest) = (self.prune_ledger(), self.forget());
+        let is_done = salts.and(rejects)?;
+        months.and(ledger).and(rest).map(|()| is_done)
     }
 
     fn kill_salts(&mut self, now: Micros) -> anyhow::Result<()> {
@@ -162,24 +173,38 @@ impl Upkeep {
         Ok(())
     }
 
-    fn purge_rejects(&mut self, now: Micros) -> anyhow::Result<()> {
+    /// Deletes rejects to the last that is old enough, unless that takes too long. Returns whether none is left.
+    fn purge_rejects(&mut self, now: Micros) -> anyhow::Result<bool> {
         let age = i64::try_from(self.retention.rejects.as_micros()).unwrap_or(i64::MAX);
         let (before, host) = (now.saturating_sub(age), self.host.clone());
-        let mut purged = 0;
-        for _ in 0..SLICES_MAX {
-            let slice = self.write(async |client| dimensions::purge_rejects(client, before, &host).await)?;
-            purged += slice;
-            if slice < dimensions::PURGE_SLICE {
-                break;
+        let began = Instant::now();
+        let (mut purged, mut is_done) = (0, false);
+        let mut place = dimensions::FIRST_PLACE.to_owned();
+        while !is_done && began.elapsed() < PURGE_MAX {
+            let slice =
+                self.write(async |client| dimensions::purge_rejects(client, before, &host, &place).await);
+            let (spans, last) = match slice {
+                Ok(slice) => slice,
+                Err(error) => return Err(error.context(format!("{purged} rejects were deleted"))),
+            };
+            purged += spans;
+            if spans < dimensions::PURGE_SLICE {
+                // PostgreSQL may have begun to read in the middle of the table: look from the beginning.
+                is_done = place == dimensions::FIRST_PLACE;
+                place = dimensions::FIRST_PLACE.to_owned();
+            } else if let Some(last) = last {
+                place = last;
             }
         }
         if purged > 0 {
             tracing::info!(spans = purged, "deleted rejects that are older than [retention] rejects");
         }
-        Ok(())
+        Ok(is_done)
     }
 
+    /// Drops the months of the plan. A month that cannot be dropped does not affect the others.
     fn drop_months(&mut self, plan: &Plan) -> anyhow::Result<()> {
+        let mut first = Ok(());
         for &month in &plan.months {
             let (partition, host) = (partitions::name(month), self.host.clone());
             match self.write(async |client| partitions::drop_month(client, month, &host).await) {
@@ -195,10 +220,10 @@ impl Upkeep {
                 Err(error) if is_lock_timeout(&error) => {
                     tracing::info!(partition, "in use: dropped later");
                 }
-                Err(error) => return Err(error),
+                Err(error) => first = first.and(Err(error)),
             }
         }
-        Ok(())
+        first
     }
 
     fn prune_ledger(&mut self) -> anyhow::Result<()> {

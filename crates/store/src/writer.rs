@@ -6,6 +6,7 @@
 //! changes, and every reader starts again from its checkpoints). The log is the buffer, so nothing is lost when a batch
 //! is discarded.
 
+mod budget;
 mod handle;
 mod observe;
 
@@ -31,6 +32,7 @@ use tokio_postgres::types::Type;
 
 pub use handle::{Interrupted, Store, Wake, Watcher};
 
+use self::budget::Budget;
 use super::commit::{Failure, Memory, Patience, Work, commit, rehearse};
 use super::connect::{Connection, connect_counted};
 use super::files::{Candidate, Facts, Which};
@@ -71,10 +73,6 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(15);
 
 /// The destination under which its retries are counted.
 const DESTINATION: &str = "postgres";
-
-/// Raw bytes of rejects that are kept in a burst, and how many more per second.
-const RAW_BURST: f64 = 8.0 * 1024.0 * 1024.0;
-const RAW_PER_SECOND: f64 = 1024.0;
 
 struct Shared {
     epoch: AtomicU64,
@@ -134,7 +132,7 @@ pub struct Options {
     pub postgres: alt_config::Postgres,
     /// The name of its session in `pg_stat_activity`.
     pub application_name: String,
-    /// Whether it observes the database regularly, for monitoring.
+    /// It is a daemon's: it observes the database regularly, for monitoring, and limits how many rejects are kept.
     pub looks: bool,
     /// Whether it waits when somebody has to repair something, or when the database was never reached. Otherwise such a
     /// problem ends the work.
@@ -156,7 +154,7 @@ pub struct Writer {
     is_new: bool,
     memory: Memory,
     patience: Patience,
-    raw_budget: (f64, Instant),
+    budget: Budget,
     retry: u32,
     /// The current problem is one of committing: an answered question does not end it.
     commit_fails: bool,
@@ -194,12 +192,12 @@ pub fn pair(options: Options) -> (Store, Writer) {
         jobs: jobs_sent,
         questions: questions_sent,
         shared: Arc::clone(&shared),
+        budget: Budget::new(options.looks, Instant::now()),
         options,
         client: None,
         is_new: false,
         memory: Memory::default(),
         patience: Patience::default(),
-        raw_budget: (RAW_BURST, Instant::now()),
         retry: 0,
         commit_fails: false,
         stale: 0,
@@ -349,7 +347,7 @@ impl Writer {
         if work.epoch != self.shared.epoch.load(Ordering::Acquire) {
             return true;
         }
-        self.spare_raw(&mut work);
+        let budget = self.budget.spare(&mut work.batch.rejects, Instant::now());
         if self.shared.partitions_changed.swap(false, Ordering::AcqRel) {
             self.memory.forget_partitions();
         }
@@ -374,6 +372,10 @@ impl Writer {
                 self.stale = 0;
                 self.grow(hours);
                 self.well();
+                if budget.has_run_short(&self.budget) {
+                    tracing::warn!("a flood of rejects: some are only counted, and stay in the log alone");
+                }
+                self.budget = budget;
                 self.shared.metrics.committed(&work.batch, started.elapsed());
                 work.tell();
                 *lock(&self.shared.spare) = work.batch.into_room();
@@ -435,22 +437,6 @@ impl Writer {
             Ok(Err(error)) => tracing::debug!(%error, "cannot look for sessions of a dead predecessor"),
             Err(_) => tracing::debug!("no answer about sessions of a dead predecessor"),
         }
-    }
-
-    /// Omits the raw bytes of rejects once their budget is spent, so that a flood of garbage does not fill the
-    /// database. The bytes remain in the log.
-    fn spare_raw(&mut self, work: &mut Work) {
-        let (left, since) = self.raw_budget;
-        let mut left = (left + since.elapsed().as_secs_f64() * RAW_PER_SECOND).min(RAW_BURST);
-        for span in work.batch.rejects.iter_mut().filter(|span| !span.is_only_copy) {
-            let bytes = span.raw.as_ref().map_or(0, Vec::len) as f64;
-            if bytes > left {
-                span.raw = None;
-            } else {
-                left -= bytes;
-            }
-        }
-        self.raw_budget = (left, Instant::now());
     }
 
     fn well(&mut self) {

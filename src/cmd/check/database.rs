@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use alt_config::Config;
 use alt_store::migrate::{self, Schema};
 use alt_store::read::Reader;
-use alt_store::{apps, rejects, server};
+use alt_store::{apps, dimensions, rejects, server};
 
 use super::Findings;
 use crate::cmd::status;
@@ -21,6 +21,9 @@ const SECOND_LOOK: Duration = Duration::from_secs(2);
 
 /// How many lines that ended the daemon are named.
 const SET_ASIDE_NAMED: i64 = 10;
+
+/// How many applications with overdue salts are named.
+const APPS_NAMED: i64 = 10;
 
 /// Checks the database.
 pub(super) async fn look(config: &Config, findings: &mut Findings) {
@@ -63,6 +66,7 @@ async fn ask(reader: &mut Reader, config: &Config, findings: &mut Findings) -> a
             applications(reader, config, findings).await?;
             poison(reader, config, findings).await?;
             retention(reader, config, findings).await?;
+            salts(reader, findings).await?;
             daemon(reader, config, findings).await
         }
         Schema::Missing => {
@@ -151,6 +155,25 @@ async fn retention(reader: &mut Reader, config: &Config, findings: &mut Findings
     let waits = reader.read(async |client| alt_store::retention::waits(client, &host, rows).await).await?;
     if let Some(waits) = waits.filter(|waits| waits.word().is_some()) {
         findings.add("retention", waits.to_string(), waits.mend());
+    }
+    Ok(())
+}
+
+/// Visitor salts that should have been destroyed, by application.
+async fn salts(reader: &mut Reader, findings: &mut Findings) -> anyhow::Result<()> {
+    for overdue in reader.read(async |client| dimensions::overdue_salts(client, APPS_NAMED).await).await? {
+        let (first, last) = &overdue.days;
+        let days = if first == last { first.clone() } else { format!("{first} to {last}") };
+        let app =
+            overdue.app_key.map_or_else(String::new, |key| format!(" of the application with the key {key}"));
+        findings.add(
+            "retention",
+            format!(
+                "visitor salts{app} are overdue: {} of {days}. With the logs, they identify visitors",
+                overdue.salts
+            ),
+            "the upkeep of `alt run` destroys them: journalctl -u alt says what prevents it",
+        );
     }
     Ok(())
 }

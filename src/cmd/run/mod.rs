@@ -502,7 +502,8 @@ fn start(
     let name = source.paths.join(", ");
     let spec = source.spec();
     let format = Arc::new(Format::of(&spec).with_context(|| of_source(source))?);
-    let (way, belongs) = (assembly.way(&spec, &format), assembly.belongs(&spec, &format)?);
+    let way = assembly.way(&spec, &format).limited(config.flood.bytes_per_hour);
+    let belongs = assembly.belongs(&spec, &format)?;
     let place = place.clone();
     let progress = Arc::new(Progress::new(place.clone(), clock::now()));
     let told = Arc::clone(&progress);

@@ -20,6 +20,7 @@ pub mod url;
 mod url_cache;
 pub mod visitor;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -30,6 +31,7 @@ pub use environment::Environment;
 pub use visitor::IpPolicy;
 
 use super::arena::Arena;
+use super::flood::Limits;
 use super::hit::{Hit, NonHit};
 use super::row::{Row, TrafficClass};
 use agent::AgentRule;
@@ -115,6 +117,7 @@ pub struct Enricher {
     environments: Dimension<Option<i64>>,
     urls: UrlCache,
     new: New,
+    left_out: u64,
     buffers: Buffers,
 }
 
@@ -158,17 +161,27 @@ struct Buffers {
 const BUFFER_BYTES_MAX: usize = 64 * 1024;
 
 impl Enricher {
-    /// An enricher with empty caches.
+    /// An enricher with empty caches, and the default limits on what is stored of one network.
     pub fn new(rules: Arc<AgentRules>, privacy: Privacy) -> Self {
+        let per_hour = Limits::default().agents_per_hour;
         Enricher {
             rules,
             privacy,
-            agents: Dimension::new(),
-            environments: Dimension::new(),
+            agents: Dimension::new(per_hour),
+            environments: Dimension::new(per_hour),
             urls: UrlCache::new(),
             new: New::default(),
+            left_out: 0,
             buffers: Buffers::default(),
         }
+    }
+
+    /// With other limits on what is stored of one network.
+    #[must_use]
+    pub fn limited(self, limits: Limits) -> Self {
+        let (agents, environments) =
+            (Dimension::new(limits.agents_per_hour), Dimension::new(limits.agents_per_hour));
+        Enricher { agents, environments, ..self }
     }
 
     /// Makes a row of a hit. `salt` is that of the application's local day in which the hit happened; `None`: the day's
@@ -183,7 +196,7 @@ impl Enricher {
         if hit.opted_out && self.privacy.gpc == GpcPolicy::Drop {
             return Enriched::NonHit(NonHit::OptedOut);
         }
-        let agent = self.meet(hit.user_agent);
+        let agent = self.meet(hit.user_agent, hit.ip);
         let (class, rule) = match agent {
             Some((agent, _)) => (agent.class, agent.rule),
             None => self.rules.judge(hit.user_agent),
@@ -201,7 +214,7 @@ impl Enricher {
         let anonymous = hit.opted_out && self.privacy.gpc == GpcPolicy::Anonymous;
         let ip = hit.ip.filter(|_| !anonymous);
         let said = Said::of(hit);
-        let environment_id = self.environment(&said);
+        let environment_id = self.environment(&said, hit.ip);
         let buffers = &mut self.buffers;
         buffers.was_cut = false;
         let page = Page::of(hit, &page, names, buffers, arena);
@@ -282,6 +295,11 @@ impl Enricher {
         std::mem::take(&mut self.new)
     }
 
+    /// How many user agents and environments since the last call were beyond the limits, and are not stored.
+    pub fn take_left_out(&mut self) -> u64 {
+        std::mem::take(&mut self.left_out)
+    }
+
     /// Begins another hour, in which the full number of new user agents and environments may be stored.
     pub fn begin_hour(&mut self) {
         self.agents.begin_hour();
@@ -296,7 +314,7 @@ impl Enricher {
     }
 
     /// Looks up a user agent, and whether the database has it; `None` if the text is empty.
-    fn meet(&mut self, user_agent: &str) -> Option<(Agent, bool)> {
+    fn meet(&mut self, user_agent: &str, from: Option<IpAddr>) -> Option<(Agent, bool)> {
         let user_agent = agent::kept(user_agent);
         if user_agent.is_empty() {
             return None;
@@ -307,19 +325,21 @@ impl Enricher {
             Agent { id: id_of(user_agent), class, rule }
         };
         let tell = |agent: &Agent| new.push(rules.describe_judged(user_agent, agent.class, agent.rule));
-        let known = self.agents.of(user_agent, look, tell);
+        let known = self.agents.of(user_agent, from, look, tell);
+        self.left_out += u64::from(!known.is_stored);
         Some((known.what, known.is_stored))
     }
 
     /// Key of the environment; `None` if it stays in the row.
-    fn environment(&mut self, said: &Said<'_>) -> Option<i64> {
+    fn environment(&mut self, said: &Said<'_>, from: Option<IpAddr>) -> Option<i64> {
         let (name, new) = (&mut self.buffers.name, &mut self.new.environments);
         name.clear();
         if !said.name(name) {
             return None;
         }
         let tell = |id: &Option<i64>| new.extend(id.map(|id| said.environment(id)));
-        let known = self.environments.of(name, || said.id(name), tell);
+        let known = self.environments.of(name, from, || said.id(name), tell);
+        self.left_out += u64::from(!known.is_stored);
         known.what.filter(|_| known.is_stored)
     }
 }

@@ -312,8 +312,10 @@ fn user_agents_are_reported_once() {
     assert_eq!((new[0].user_agent.as_str(), Some(new[0].id)), (&long[..512], id));
     assert_eq!(id, meet(&mut enricher, &long[..600]));
 
+    enricher.begin_hour();
     let stored = (0..50_000).filter(|i| meet(&mut enricher, &i.to_string()).is_some()).count();
-    assert_eq!(stored, cache::STORED_PER_HOUR - 3, "and the others have none");
+    assert_eq!(stored, 1000, "and the others of this address have none");
+    assert_eq!(enricher.take_left_out(), 50_000 - 1000);
     assert_eq!(enricher.take_new().agents.len(), stored);
 }
 
@@ -348,9 +350,9 @@ fn environments_that_are_not_stored_stay_in_params() {
         )
     };
     assert_eq!(params, all("***"));
-    // Two of the hour's limit are stored; a flood of others takes the rest.
+    // Two of the hour's limit for this address are stored; a flood of others takes the rest.
     let stored = (0..30_000).filter(|i| meet(2000 + i, "").0.is_some()).count();
-    assert_eq!(stored, cache::STORED_PER_HOUR - 2);
+    assert_eq!(stored, 1000 - 2);
     assert_eq!(meet(1280, "Asia/Tokyo"), (None, all("Asia/Tokyo"), vec![]));
 }
 

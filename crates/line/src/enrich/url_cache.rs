@@ -52,7 +52,7 @@ impl UrlCache {
     pub(super) fn of<'a>(&mut self, url: &'a str, names: Names<'_>) -> CachedUrl<'a> {
         // With a list of allowed names, what is masked depends on the application.
         let is_usual = matches!(names, Names::Secret) && (1..=BYTES_MAX).contains(&url.len());
-        match is_usual.then(|| *self.0.of(url, || plain(url))).flatten() {
+        match is_usual.then(|| *self.0.of(url, |_| plain(url))).flatten() {
             Some(plain) => CachedUrl { parts: plain.parts(url), is_plain: true },
             None => CachedUrl { parts: Parts::of(url), is_plain: false },
         }
