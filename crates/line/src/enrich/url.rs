@@ -101,7 +101,11 @@ fn scheme_of(url: &str) -> &str {
 /// `host` of `host:port`, `[::1]` of `[::1]:8080`.
 pub fn without_port(authority: &str) -> &str {
     let digits = authority.bytes().rev().take_while(u8::is_ascii_digit).count();
-    authority[..authority.len() - digits].strip_suffix(':').unwrap_or(authority)
+    match authority[..authority.len() - digits].strip_suffix(':') {
+        // An IPv6 address without brackets has no port.
+        Some(host) if !host.contains(':') || host.ends_with(']') => host,
+        _ => authority,
+    }
 }
 
 /// Whether a host is one of the domains or a subdomain of one. Ports, case, a dot at the end and a domain's `*.` do not

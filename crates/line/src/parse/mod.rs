@@ -7,9 +7,12 @@
 mod alt1;
 mod beacon;
 mod escape;
+mod forwarded;
+mod front;
 mod json;
 mod jsonb;
 mod leaves;
+mod list;
 mod log_format;
 mod matcher;
 mod pixel;
@@ -18,6 +21,7 @@ mod request;
 mod role;
 mod source;
 mod spec;
+mod syslog;
 mod template;
 mod terms;
 

@@ -2,32 +2,40 @@
 
 use std::net::IpAddr;
 
+use super::forwarded::{self, Said};
 use super::leaves;
+use super::terms::Terms;
 use crate::arena::{Arena, Sink};
 
 /// The client, as the line states it.
 #[derive(Debug, Default)]
-pub(super) struct Client<'a> {
-    address: Option<IpAddr>,
-    /// The client's name, if the line has no address.
-    pub(super) name: Option<&'a str>,
-    /// The first address of a header that a proxy wrote.
+pub(super) struct Client {
+    pub(super) address: Option<IpAddr>,
+    /// The line names the client, by an address or a name.
+    is_named: bool,
+    /// The address in a header that a proxy wrote.
     pub(super) forwarded: Option<IpAddr>,
 }
 
-impl<'a> Client<'a> {
-    /// `$remote_addr`: an address, `unix:`, or a name where Apache looks names up.
-    pub(super) fn see(&mut self, text: &'a str) {
-        self.address = leaves::address(text.as_bytes());
-        self.name = Some(text).filter(|text| self.address.is_none() && *text != "unix:");
+impl Client {
+    /// `$remote_addr`: an address, a list of them, or `unix:`. False if it is something else.
+    pub(super) fn see(&mut self, text: &str, terms: &Terms) -> bool {
+        let said = match leaves::address(text.as_bytes()) {
+            Some(address) => Said::Address(address),
+            None => forwarded::client(text.rsplit(','), terms),
+        };
+        match said {
+            Said::Address(address) => self.address = Some(address),
+            Said::Nothing => return true,
+            Said::Other => {}
+        }
+        self.is_named = true;
+        said != Said::Other
     }
 
-    /// The client's own address; a forwarded address counts only if the line has no other.
+    /// The client's own address; a forwarded address counts only if the line does not name the client.
     pub(super) fn address(&self) -> Option<IpAddr> {
-        match (self.address, self.name) {
-            (None, None) => self.forwarded,
-            (address, _) => address,
-        }
+        if self.is_named { self.address } else { self.forwarded }
     }
 }
 
