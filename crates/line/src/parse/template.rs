@@ -229,6 +229,7 @@ impl Template {
         match &self.pixel {
             None => {
                 (hit.method, hit.page_url) = target.join(arena);
+                hit.is_request = true;
                 hit.site = hit.host;
             }
             Some(pixel) => {
@@ -379,7 +380,9 @@ mod tests {
         outcome(format, line, |parsed| match parsed {
             Parsed::Hit(hit) => {
                 assert_eq!((hit.event_type, hit.app_key), ("request", ""), "{line}");
-                let empty = format!("{:#?}", Hit { event_type: "request", ..Hit::default() });
+                assert!(hit.is_request, "{line}");
+                let empty =
+                    format!("{:#?}", Hit { event_type: "request", is_request: true, ..Hit::default() });
                 let empty: Vec<_> = empty.lines().collect();
                 let ip = hit.ip.map(|ip| format!("ip {ip} ")).unwrap_or_default();
                 let params = std::mem::take(&mut { hit.params.clone() });
