@@ -281,7 +281,7 @@ pub struct Hit<'a> {
     /// `traceparent` or `X-Amzn-Trace-Id`.
     pub trace_id: &'a str,
     /// Custom parameters, in their order: `p.NAME` of a query, `custom_params` of a body, and every parameter that
-    /// this program does not know, under its own name. Names are distinct. At most 64; `_dropped` after them says how
-    /// many more there were.
+    /// this program does not know, under its own name. Names are distinct; several values of one name are a JSON array.
+    /// At most 64 values; `_dropped` after them says how many more there were.
     pub params: Vec<(&'a str, Value<'a>)>,
 }

@@ -261,7 +261,7 @@ impl<'a> Read<'a> {
         has_host: bool,
         terms: &Terms,
         hit: &mut Hit<'a>,
-        params: &mut Params,
+        params: &mut Params<'a>,
     ) {
         match front::read(text, has_host, terms) {
             Ok(front) => {

@@ -2,7 +2,7 @@
 //!
 //! For each product, a table ([`products`]) says what its parameters mean, and a rule what the event is. Invariant: the
 //! first value of every parameter goes into a field, into `params` under its own name, or is on the product's list of
-//! parameters without a meaning. A client address goes only into the hit's own field, and only from a trusted sender.
+//! parameters without a meaning; further values go into `params`. A client address goes only into the hit's own field, and only from a trusted sender.
 
 mod custom;
 mod event;
@@ -142,7 +142,7 @@ impl Pixel {
         &self,
         target: &Target<'a>,
         hit: &mut Hit<'a>,
-        params: &mut Params,
+        params: &mut Params<'a>,
         terms: &Terms,
         arena: &mut Arena<'a>,
     ) -> Result<(), NonHit> {
@@ -168,6 +168,8 @@ impl Pixel {
                     let (word, bit) = (&mut seen[at / 64 % 2], 1 << (at % 64));
                     if *word & bit == 0 {
                         event.see(name, text, self.names[at].1);
+                    } else {
+                        event.see_again(name, text, self.names[at].1);
                     }
                     *word |= bit;
                 }
