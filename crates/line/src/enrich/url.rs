@@ -186,6 +186,8 @@ mod tests {
             ("/a@b:c", "", false, "", "/a@b:c", "", ""),
             ("app://settings/wifi", "app", false, "settings", "/wifi", "", ""),
             ("android-app://com.google.android.gm/", "android-app", false, "com.google.android.gm", "/", "", ""),
+            ("ios-app://544007664/vnd.youtube/www.youtube.com?a=b", "ios-app", false, "544007664", "/vnd.youtube/www.youtube.com", "a=b", ""),
+            ("JavaScript:alert(1)//", "JavaScript", false, "", "JavaScript:", "", ""),
             ("https://e.com/app?x=1#/orders/5?y=2", "https", false, "e.com", "/app", "x=1", "#/orders/5?y=2"),
             ("https://e.com/#!/orders", "https", false, "e.com", "/", "", "#!/orders"),
             ("https://e.com/#access_token=x", "https", false, "e.com", "/", "", ""),
