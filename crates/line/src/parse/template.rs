@@ -3,7 +3,7 @@
 //! A line has to match with valid times, statuses, ids and numbers first, which excludes most ambiguities. If it does
 //! not, it may match with any time, status and id, so that the reject says which of them is wrong.
 //!
-//! Every request is a hit, whatever its method and status, even garbage on the port. `page_url` is path and query as
+//! Every request is a hit, whatever its method and (unless somebody chooses) its status, even garbage on the port. `page_url` is path and query as
 //! the client sent them, `host` is the site's; the protocol's version is not kept. With a [`Pixel`], requests for it
 //! are hits and the others non-hits.
 
@@ -21,9 +21,10 @@ use super::pixel::Pixel;
 use super::request::{Client, Target, split_request, upstream_ms};
 use super::role::{self, Role, Span};
 use super::source::Source;
+use super::statuses::Statuses;
 use super::terms::Terms;
 use crate::arena::Arena;
-use crate::hit::{Hit, Micros, NoHit, Reason, Reject, Value};
+use crate::hit::{Hit, Micros, NoHit, NonHit, Reason, Reject, Value};
 
 /// The most variables of one format.
 const VARIABLES_MAX: usize = 64;
@@ -41,6 +42,8 @@ pub struct Template {
     lead: Vec<u8>,
     steps: Vec<Step>,
     pixel: Option<Pixel>,
+    /// Which requests are events; `None`: all.
+    statuses: Option<Statuses>,
 }
 
 impl Template {
@@ -59,7 +62,7 @@ impl Template {
     fn build(name: &'static str, text: &str) -> Result<Template, FormatError> {
         let format = log_format::read(text)?;
         let (escape, lead, steps) = (format.escape, Vec::new(), Vec::new());
-        let mut template = Template { name, escape, lead, steps, pixel: None };
+        let mut template = Template { name, escape, lead, steps, pixel: None, statuses: None };
         let mut parts = format.parts.as_slice();
         let mut quoted = false;
         if let Some((Part::Literal(lead), rest)) = parts.split_first() {
@@ -126,11 +129,17 @@ impl Template {
         }
     }
 
-    /// The same format, for the log of a pixel.
+    /// The same format, for the log of a pixel, or with a choice of statuses.
     ///
     /// # Errors
-    /// The lines contain no query string.
-    pub(super) fn with_pixel(mut self, pixel: Pixel) -> Result<Template, String> {
+    /// The log is a pixel's, and the lines contain no query string.
+    pub(super) fn with(
+        mut self,
+        pixel: Option<Pixel>,
+        statuses: Option<Statuses>,
+    ) -> Result<Template, String> {
+        self.statuses = statuses;
+        let Some(pixel) = pixel else { return Ok(self) };
         let has = |role| self.steps.iter().any(|step| step.role == role);
         if !(has(Role::Request) || has(Role::Target) || (has(Role::Path) && has(Role::Args))) {
             return Err(
@@ -138,6 +147,7 @@ impl Template {
             );
         }
         self.pixel = Some(pixel);
+        self.statuses = self.statuses.or_else(|| Some(Statuses::of_a_pixel()));
         Ok(self)
     }
 
@@ -226,14 +236,20 @@ impl Template {
         }
         hit.occurred_at = occurred_at.unwrap_or_default();
         hit.ip = client.address();
+        // Comes after the question whether a request is for the pixel, which has a count of its own.
+        let refused = hit.status.filter(|status| self.statuses.as_ref().is_some_and(|s| !s.has(*status)));
+        let refused = refused.map(NonHit::Status);
         match &self.pixel {
             None => {
+                if let Some(kind) = refused {
+                    return Err(NoHit::NonHit(kind));
+                }
                 (hit.method, hit.page_url) = target.join(arena);
                 hit.is_request = true;
                 hit.site = hit.host;
             }
             Some(pixel) => {
-                if let Err(kind) = pixel.read(&target, hit, &mut params, terms, arena) {
+                if let Err(kind) = pixel.read(&target, refused, hit, &mut params, terms, arena) {
                     return Err(NoHit::NonHit(kind));
                 }
             }
@@ -364,7 +380,7 @@ fn keep<T>(field: &mut Option<T>, value: Option<T>) -> bool {
 mod tests {
     use super::*;
     use crate::hit::Parsed;
-    use crate::parse::Format;
+    use crate::parse::{Format, Spec};
 
     const LOCAL: &str = "10/Oct/2000:13:55:36 -0700";
     const ID: &str = "000102030405060708090a0b0c0d0e0f";
@@ -591,6 +607,26 @@ mod tests {
         ] {
             assert_eq!(shown(format, line), format!("occurred_at: 1500000 {expect}"), "{format}: {line}");
         }
+    }
+
+    #[test]
+    fn a_choice_of_statuses_makes_the_others_non_hits() {
+        let parsed = |status: Option<&str>, line: &str| {
+            let spec = Spec { status: status.map(str::to_owned), ..Spec::new("$msec $status") };
+            let mut buffer = [0; 64];
+            let mut arena = Arena::new(&mut buffer);
+            match Format::of(&spec).unwrap().parse(line.as_bytes(), false, &Terms::default(), &mut arena) {
+                Parsed::Hit(hit) => format!("hit {}", hit.status.unwrap_or_default()),
+                other => format!("{other:?}"),
+            }
+        };
+        assert_eq!(parsed(None, "1.5 404"), "hit 404");
+        assert_eq!(parsed(Some("2xx,404"), "1.5 404"), "hit 404");
+        assert_eq!(parsed(Some("2xx"), "1.5 404"), "NonHit(Status(404))");
+        let alt1 = Spec { status: Some("2xx".into()), ..Spec::new("alt1") };
+        assert!(Format::of(&alt1).unwrap_err().to_string().starts_with("status: lines of alt1"));
+        let wrong = Spec { status: Some("2x".into()), ..Spec::new("combined") };
+        assert!(Format::of(&wrong).unwrap_err().to_string().starts_with("status: `2x` is no status"));
     }
 
     #[test]

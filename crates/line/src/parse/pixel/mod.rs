@@ -137,10 +137,12 @@ impl Pixel {
         Pixel { name, paths, names, slots, rule }
     }
 
-    /// Reads the request into `hit`, which has the other fields of the line already.
+    /// Reads the request into `hit`, which has the other fields of the line already. `refused`: a request for the pixel
+    /// is this non-hit, for its status.
     pub(super) fn read<'a>(
         &self,
         target: &Target<'a>,
+        refused: Option<NonHit>,
         hit: &mut Hit<'a>,
         params: &mut Params<'a>,
         terms: &Terms,
@@ -148,9 +150,8 @@ impl Pixel {
     ) -> Result<(), NonHit> {
         let (method, path, query) = target.parts();
         let Some(site) = self.site_of(path) else { return Err(NonHit::Other) };
-        match hit.status {
-            None | Some(200..=299 | 304) => {}
-            Some(status) => return Err(NonHit::Status(status)),
+        if let Some(refused) = refused {
+            return Err(refused);
         }
         if !matches!(method, "GET" | "POST" | "") {
             return Err(NonHit::Method);

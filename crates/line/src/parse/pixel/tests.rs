@@ -197,10 +197,9 @@ fn other_requests_are_no_hits() {
         (r"\x16\x03\x01", "400", "NonHit(Other)"),
         ("-", "408", "NonHit(Other)"),
         ("", "400", "NonHit(Other)"),
-        ("GET /matomo.php?idsite=1&rec=1 HTTP/1.1", "400", "NonHit(Status(400))"),
         ("GET /matomo.php?idsite=1&rec=1 HTTP/1.1", "302", "NonHit(Status(302))"),
-        ("GET /matomo.php?idsite=1&rec=1 HTTP/1.1", "000", "NonHit(Status(0))"),
-        ("OPTIONS /matomo.php?idsite=1&rec=1 HTTP/1.1", "405", "NonHit(Status(405))"),
+        ("GET /matomo.php?idsite=1&rec=1 HTTP/1.1", "301", "NonHit(Status(301))"),
+        ("OPTIONS /matomo.php?idsite=1&rec=1 HTTP/1.1", "405", "NonHit(Method)"),
         ("OPTIONS /matomo.php?idsite=1&rec=1 HTTP/1.1", "204", "NonHit(Method)"),
         ("HEAD /matomo.php?idsite=1&rec=1 HTTP/1.1", "200", "NonHit(Method)"),
         ("get /matomo.php?idsite=1&rec=1 HTTP/1.1", "200", "NonHit(Method)"),
@@ -211,6 +210,10 @@ fn other_requests_are_no_hits() {
     }
     for (request, status) in [
         ("GET /matomo.php?idsite=1&rec=1 HTTP/1.1", "304"),
+        // The product was down, or refused it: what was sent is in the log nevertheless.
+        ("GET /matomo.php?idsite=1&rec=1 HTTP/1.1", "403"),
+        ("GET /matomo.php?idsite=1&rec=1 HTTP/1.1", "502"),
+        ("GET /matomo.php?idsite=1&rec=1 HTTP/1.1", "000"),
         ("POST /piwik.php?idsite=1&rec=1 HTTP/2.0", "204"),
         ("GET /js/tracker.php?idsite=1&rec=1 HTTP/1.1", "200"),
         ("GET /stats/js/?idsite=1&rec=1 HTTP/1.1", "200"),
@@ -219,6 +222,17 @@ fn other_requests_are_no_hits() {
         outcome(&matomo, &line(request, status), |parsed| {
             assert!(matches!(parsed, Parsed::Hit(_)), "{request}: {parsed:?}");
         });
+    }
+    let chosen = Spec { pixel: Some("matomo".into()), status: Some("2xx".into()), ..Spec::new(FORMAT) };
+    let chosen = Format::of(&chosen).unwrap();
+    for (request, status, expect) in [
+        ("GET /matomo.php?idsite=1&rec=1 HTTP/1.1", "502", "NonHit(Status(502))"),
+        ("GET /matomo.php?idsite=1&rec=1 HTTP/1.1", "304", "NonHit(Status(304))"),
+        ("GET /other HTTP/1.1", "502", "NonHit(Other)"),
+        ("GET /matomo.php?idsite=1&rec=1 HTTP/1.1", "204", "Hit(Hit"),
+    ] {
+        let got = outcome(&chosen, &line(request, status), |parsed| format!("{parsed:?}"));
+        assert!(got.starts_with(expect), "{request} {status}: {got}");
     }
     // Without a status, every request counts; the parts of a request may be separate variables.
     for (format, line) in [
