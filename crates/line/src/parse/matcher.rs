@@ -100,11 +100,6 @@ impl<'a> Matcher<'_, 'a> {
             },
         };
         let literal = finder.needle();
-        if let Some(length) = step.role.length().filter(|_| self.typed) {
-            let end = start + length;
-            let is_here = self.line.get(end..).is_some_and(|rest| rest.starts_with(literal));
-            return if is_here { self.take(at, start, end, literal.len(), values) } else { Match::Blocked };
-        }
         let is_last = at + 1 == self.steps.len();
         let closing = self.quotes_escaped && literal.starts_with(b"\"");
         let mut from = start;
@@ -126,12 +121,14 @@ impl<'a> Matcher<'_, 'a> {
                 return Match::Never;
             }
             self.bytes_left -= cost;
-            if closing && step.quoted && has_bare_quote(&self.line[start..end]) {
+            let value = &self.line[start..end];
+            if closing && step.quoted && has_bare_quote(value) {
                 return Match::Blocked;
             }
-            let goes_on = literal == b" " && self.padding == Some(end)
-                || !step.may_end(literal, &self.line[start..], end - start);
-            if !goes_on && !(closing && is_escaped(&self.line[start..end])) {
+            let goes_on = closing && is_escaped(value)
+                || literal == b" " && self.padding == Some(end)
+                || !step.may_end(literal, &self.line[start..], value.len());
+            if !goes_on {
                 match self.take(at, start, end, literal.len(), values) {
                     Match::Blocked => {}
                     found => return found,

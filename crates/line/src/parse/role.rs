@@ -179,15 +179,6 @@ impl Role {
         }
     }
 
-    /// How many bytes a valid value has, if it is always the same number.
-    pub(super) fn length(self) -> Option<usize> {
-        match self {
-            Role::Time(TimeKind::Local) => Some(26),
-            Role::Id => Some(32),
-            _ => None,
-        }
-    }
-
     /// Whether a line with an invalid value of this role is rejected for a reason of its own.
     pub(super) fn has_reason(self) -> bool {
         matches!(self, Role::Time(_) | Role::Id | Role::Status)
