@@ -229,11 +229,14 @@ pub struct Replay {
     #[arg(long, value_name = "WHICH", default_value = "oldest", hide_possible_values = true)]
     pub order: Order,
     /// Format of the lines: alt1, combined, common, or an nginx log_format string
-    #[arg(long, value_name = "FORMAT", default_value = "alt1")]
+    #[arg(long, value_name = "FORMAT", allow_hyphen_values = true, default_value = "alt1")]
     pub format: String,
     /// What the log is of: the pixel of matomo, goatcounter, plausible or umami, or of your own (/px.gif?url=u&ref=r)
     #[arg(long, value_name = "PIXEL")]
     pub pixel: Option<String>,
+    /// Which requests are events, by status: 2xx,304,500-599 or all [default: all, of a pixel all but redirects]
+    #[arg(long, value_name = "LIST")]
+    pub status: Option<String>,
     /// Name or key of the application whose hits these are, for formats that carry none
     #[arg(long, value_name = "APP")]
     pub app: Option<String>,
@@ -253,7 +256,7 @@ pub struct Replay {
     #[arg(long, value_name = "APP", help_heading = "Which lines")]
     pub only_app: Vec<String>,
     /// Only lines in which this regular expression matches somewhere
-    #[arg(long = "match", value_name = "REGEX", help_heading = "Which lines")]
+    #[arg(long = "match", value_name = "REGEX", allow_hyphen_values = true, help_heading = "Which lines")]
     pub pattern: Option<String>,
     /// Read what is loaded already again: rows that are missing are loaded, and rejects looked at again
     #[arg(long)]
@@ -317,11 +320,14 @@ pub struct Parse {
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
     /// Format of the lines: alt1, combined, common, or an nginx log_format string
-    #[arg(long, value_name = "FORMAT", default_value = "alt1")]
+    #[arg(long, value_name = "FORMAT", allow_hyphen_values = true, default_value = "alt1")]
     pub format: String,
     /// What the log is of: the pixel of matomo, goatcounter, plausible or umami, or of your own (/px.gif?url=u&ref=r)
     #[arg(long, value_name = "PIXEL")]
     pub pixel: Option<String>,
+    /// Which requests are events, by status: 2xx,304,500-599 or all [default: all, of a pixel all but redirects]
+    #[arg(long, value_name = "LIST")]
+    pub status: Option<String>,
 }
 
 /// `alt migrate`
@@ -619,11 +625,30 @@ pub struct Tail {
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// Format of the lines of FILE: alt1, combined, common, or an nginx log_format string
-    #[arg(long, value_name = "FORMAT", default_value = "alt1", requires = "files")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        allow_hyphen_values = true,
+        default_value = "alt1",
+        requires = "files"
+    )]
     pub format: String,
     /// What the log is of: the pixel of matomo, goatcounter, plausible or umami, or of your own (/px.gif?url=u&ref=r)
     #[arg(long, value_name = "PIXEL", requires = "files")]
     pub pixel: Option<String>,
+    /// Which requests are events, by status: 2xx,304,500-599 or all [default: all, of a pixel all but redirects]
+    #[arg(long, value_name = "LIST", requires = "files")]
+    pub status: Option<String>,
+}
+
+/// A line may begin with a dash (an access log without addresses), but a mistyped option is no line.
+fn line(text: &str) -> Result<String, String> {
+    if text.len() > 1 && text.starts_with('-') && !text.contains(char::is_whitespace) {
+        return Err(format!(
+            "`{text}` is neither an option nor a line: `alt explain --help` lists the options"
+        ));
+    }
+    Ok(text.to_owned())
 }
 
 /// `alt explain`
@@ -634,13 +659,17 @@ Examples:
   alt explain --format combined '203.0.113.7 - - [31/Jan/2026:12:00:00 +0000] \"GET / HTTP/1.1\" 200 5 \"-\" \"curl/8\"'")]
 pub struct Explain {
     /// The line; else the first line of standard input
+    #[arg(allow_hyphen_values = true, value_parser = line)]
     pub line: Option<String>,
     /// Format of the line: alt1, combined, common, or an nginx log_format string
-    #[arg(long, value_name = "FORMAT", default_value = "alt1")]
+    #[arg(long, value_name = "FORMAT", allow_hyphen_values = true, default_value = "alt1")]
     pub format: String,
     /// What the log is of: the pixel of matomo, goatcounter, plausible or umami, or of your own (/px.gif?url=u&ref=r)
     #[arg(long, value_name = "PIXEL")]
     pub pixel: Option<String>,
+    /// Which requests are events, by status: 2xx,304,500-599 or all [default: all, of a pixel all but redirects]
+    #[arg(long, value_name = "LIST")]
+    pub status: Option<String>,
     /// A domain of the application, as if it were registered with it (several: repeat)
     #[arg(long = "domain", value_name = "DOMAIN")]
     pub domains: Vec<String>,

@@ -25,7 +25,7 @@ use super::check::{escaped, terms};
 const NOW: Micros = 1_900_000_000_000_000;
 
 /// Formats, and the pixels whose logs they are.
-const FORMATS: [(&str, Option<&str>); 5] = [
+const FORMATS: [(&str, Option<&str>); 6] = [
     ("alt1", None),
     ("combined", None),
     ("combined", Some("matomo")),
@@ -36,6 +36,10 @@ const FORMATS: [(&str, Option<&str>); 5] = [
         None,
     ),
     ("$a $upstream_response_time $b \"$c\" $status $msec", None),
+    (
+        "$msec $upstream_addr $upstream_status $a $server_name:$server_port $http_x_forwarded_for $status",
+        None,
+    ),
 ];
 
 /// How the text of a place is written into the line.
@@ -167,6 +171,11 @@ places! {
     "p of JSON" 3 AsItIs object!(r#"GET / HTTP/1.1","s":200,"b":5,"f":"-","a":"-","x":"-","o":"-","u":"-","p":""#), "", "", "\"}";
     "a line with doubts" 4 AsItIs "", "", "", "";
     "a line with doubts that ends well" 4 AsItIs "", "", "", " \"x\" 200 1700000000.123";
+    "before the time" 1 AsItIs "", "", "", r#" [10/Oct/2023:13:55:36 -0700] "GET / HTTP/1.1" 200 5 "-" "-""#;
+    "a list before the time" 1 AsItIs "10.0.0.1 ", "", "", r#"203.0.113.9 - - [10/Oct/2023:13:55:36 -0700] "GET / HTTP/1.1" 200 5 "-" "-""#;
+    "a list of upstreams" 5 AsItIs "1700000000.123 ", "", "", "10.0.0.1:80 200 a h:80 - 200";
+    "a list of statuses" 5 AsItIs "1700000000.123 10.0.0.1:80 ", "", "", "200 a h:80 - 200";
+    "a list of addresses" 5 AsItIs "1700000000.123 - - a h:80 ", "", "", "203.0.113.9 200";
 }
 
 /// A line that was put together, and how many bytes are read of it: its own, and those that its body unpacks to.

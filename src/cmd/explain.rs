@@ -34,7 +34,7 @@ pub fn run(config: &Config, args: &cli::Explain, out: Out<'_>) -> anyhow::Result
     if line.is_empty() {
         bail!("there is no line; give one as argument or on standard input");
     }
-    let format = parse::compile(&args.format, args.pixel.as_deref())?;
+    let format = parse::compile(&args.format, args.pixel.as_deref(), args.status.as_deref())?;
     let terms = config.track.terms()?;
     let rules = Arc::new(super::rules(config)?);
     let app = App { allowed_domains: args.domains.clone(), time_zone: "UTC".to_owned(), ..App::default() };

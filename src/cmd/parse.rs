@@ -22,7 +22,7 @@ use crate::cli;
 /// # Errors
 /// A file cannot be read, or the format cannot be compiled.
 pub fn run(config: &Config, args: &cli::Parse, out: Out<'_>) -> anyhow::Result<Outcome> {
-    let format = compile(&args.format, args.pixel.as_deref())?;
+    let format = compile(&args.format, args.pixel.as_deref(), args.status.as_deref())?;
     let terms = config.track.terms()?;
     for path in &args.paths {
         let file = (args.paths.len() > 1).then(|| path.display().to_string());
@@ -33,9 +33,10 @@ pub fn run(config: &Config, args: &cli::Parse, out: Out<'_>) -> anyhow::Result<O
     Ok(Outcome::Done)
 }
 
-/// Compiles `--format` and `--pixel`.
-pub(super) fn compile(format: &str, pixel: Option<&str>) -> anyhow::Result<Format> {
-    let spec = Spec { pixel: pixel.map(str::to_owned), ..Spec::new(format) };
+/// Compiles `--format`, `--pixel` and `--status`.
+pub(super) fn compile(format: &str, pixel: Option<&str>, status: Option<&str>) -> anyhow::Result<Format> {
+    let owned = |text: Option<&str>| text.map(str::to_owned);
+    let spec = Spec { pixel: owned(pixel), status: owned(status), ..Spec::new(format) };
     Format::of(&spec).map_err(|e| anyhow::anyhow!("--{} cannot be compiled: {}", e.part, e.what))
 }
 

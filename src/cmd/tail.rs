@@ -73,7 +73,7 @@ async fn watch(logs: &[(PathBuf, Arc<Format>)]) -> anyhow::Result<MuxedLines> {
 
 fn logs(config: &Config, args: &cli::Tail) -> anyhow::Result<Vec<(PathBuf, Arc<Format>)>> {
     let mut logs = Vec::new();
-    let format = Arc::new(parse::compile(&args.format, args.pixel.as_deref())?);
+    let format = Arc::new(parse::compile(&args.format, args.pixel.as_deref(), args.status.as_deref())?);
     for file in &args.files {
         let path = std::path::absolute(file).with_context(|| format!("watch {}", file.display()))?;
         logs.push((path, format.clone()));
@@ -81,7 +81,8 @@ fn logs(config: &Config, args: &cli::Tail) -> anyhow::Result<Vec<(PathBuf, Arc<F
     if args.files.is_empty() {
         let live = Logs::of(config).look();
         for (n, source) in config.sources.iter().enumerate() {
-            let format = Arc::new(parse::compile(&source.format, source.pixel.as_deref())?);
+            let format =
+                Arc::new(parse::compile(&source.format, source.pixel.as_deref(), source.status.as_deref())?);
             let there = live.paths_of(n).filter(|path| std::fs::metadata(path).is_ok()).map(Path::to_owned);
             // a log that does not exist yet is waited for
             let waited = source.paths.iter().filter(|path| !is_seen(path)).map(PathBuf::from);

@@ -186,6 +186,8 @@ fn help_is_a_small_manual() {
                                string [default: alt1]
           --pixel <PIXEL>      What the log is of: the pixel of matomo, goatcounter, plausible or umami,
                                or of your own (/px.gif?url=u&ref=r)
+          --status <LIST>      Which requests are events, by status: 2xx,304,500-599 or all [default:
+                               all, of a pixel all but redirects]
           --app <APP>          Name or key of the application whose hits these are, for formats that
                                carry none
           --site <NAME=APP>    The application of one site, by its virtual host or the pixel's name for
@@ -408,6 +410,30 @@ fn explain_tells_the_rule_that_decided() {
     assert!(people.contains("\nclassified\n") && people.contains("human"), "{people}");
     let hostile = place.done(&["explain", "\x1b[2Jgarbage"]);
     assert!(hostile.contains("reject") && !hostile.contains('\x1b'), "{hostile}");
+}
+
+#[test]
+fn a_line_and_a_format_may_begin_with_a_dash() {
+    let place = Place::new("");
+    let line = r#"- - - [10/Oct/2000:13:55:36 -0700] "GET //x/y#z HTTP/1.1" 200 5 "-" "curl/8""#;
+    for args in [
+        &["explain", line, "--format", "combined", "--json"][..],
+        &["explain", "--json", "--format", "combined", line],
+        &["explain", "--json", "--format", "- - - [$time_local] \"$request\" $status $rest", line],
+        &["explain", "--json", "--format", "combined", "--", line],
+    ] {
+        let told = place.json(args);
+        assert_eq!(
+            (&told["line"], &told["stored"]["url_path"]),
+            (&serde_json::json!("hit"), &serde_json::json!("//x/y#z")),
+            "{args:?}"
+        );
+        assert_eq!(told["stored"].get("url_host").or(told["parsed"].get("ip")), None, "{told}");
+    }
+    let typo = place.alt(&["explain", "--jsn", line]);
+    assert_eq!(typo.code, 2, "{typo:?}");
+    let typo = place.alt(&["explain", "--jsn"]);
+    assert!(typo.code == 2 && typo.err.contains("`--jsn` is neither an option nor a line"), "{typo:?}");
 }
 
 #[test]

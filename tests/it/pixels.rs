@@ -104,7 +104,8 @@ fn a_matomo_log_by_its_sites() {
     fs::write(bench.path("stats.log"), matomo_log()).unwrap();
     let args = ["stats.log", "--format", "combined", "--pixel", "matomo", "--label", "stats"];
     let sites = ["--site", "1=shop", "--site", "2=Our blog"];
-    let account = run(&bench, &[&args[..], &sites].concat()).unwrap();
+    let chosen = ["--status", "2xx,304"];
+    let account = run(&bench, &[&args[..], &sites, &chosen].concat()).unwrap();
     assert_eq!(counts(&account), (13, 7, 0), "{account}");
     let other = serde_json::json!({"method": 1, "not the pixel": 3, "status 403": 1});
     assert_eq!(account["non_hits"], other, "{account}");
@@ -122,14 +123,19 @@ fn a_matomo_log_by_its_sites() {
     assert_eq!(visitors(&bench), "2024-03-30|7|3|3");
     // The page view's id is kept, and nothing secret.
     assert_eq!(bench.database.psql("SELECT count(DISTINCT page_view_id) FROM access_logs"), "1");
-    // Again, with another application for the rest: the same events, and the one that had none.
+    // Again, with another application for the rest, and whatever the status: the same events, the one that had no
+    // application, and the one that was refused.
     bench.written = 7;
-    assert_eq!(counts(&run(&bench, &[&args[..], &sites].concat()).unwrap()), (0, 0, 0));
+    assert_eq!(counts(&run(&bench, &[&args[..], &sites, &chosen].concat()).unwrap()), (0, 0, 0));
+    let otherwise = run(&bench, &[&args[..], &sites].concat()).unwrap();
+    assert!(otherwise["files_loaded_otherwise"].to_string().contains("--status"), "{otherwise}");
     fs::write(bench.path("copy.log"), format!("\n{}", matomo_log())).unwrap();
     let again =
         ["copy.log", "--format", "combined", "--pixel", "matomo", "--label", "stats", "--app", "docs"];
     let account = run(&bench, &[&again[..], &sites].concat()).unwrap();
-    assert_eq!(counts(&account), (14, 1, 7), "{account}");
+    assert_eq!(counts(&account), (14, 2, 7), "{account}");
+    let refused = "SELECT app_key, event_type FROM access_log_details WHERE status = 403";
+    assert_eq!(bench.database.psql(refused), "shop|pageview");
     assert_eq!(
         rows(&bench, "1").lines().filter(|row| row.contains("|docs|pageview|else.example/|")).count(),
         1
@@ -303,6 +309,8 @@ fn what_cannot_be_is_said_before_anything_is_loaded() {
         ),
         (&["--format", "combined", "--pixel", "/px?a=b", "--app", "shop"], 1, "`a=b`: a beacon has no `b`"),
         (&matomo, 1, "--site NAME=KEY"),
+        (&[&matomo[..], &["--status", "ok", "--app", "shop"]].concat(), 1, "status: `ok` is no status"),
+        (&["--status", "2xx"], 1, "status: lines of alt1 are events if"),
         (&[&matomo[..], &["--site", "1"]].concat(), 2, "`1` is no NAME=APP"),
         (&[&matomo[..], &["--site", "1=shop", "--site", "1=blog"]].concat(), 1, "--site 1 is there twice"),
         (&[&matomo[..], &["--site", "1=nobody"]].concat(), 1, "nobody"),
@@ -317,7 +325,7 @@ fn what_cannot_be_is_said_before_anything_is_loaded() {
 #[test]
 fn a_daemon_follows_the_log_of_a_pixel() {
     let source = "[[source]]\npaths = [\"DIR/stats.log\"]\nformat = \"combined\"\npixel = \"matomo\"\n\
-                  sites = { \"1\" = \"shop\", \"2\" = \"blog\" }\nlabel = \"stats\"";
+                  status = \"2xx,304\"\nsites = { \"1\" = \"shop\", \"2\" = \"blog\" }\nlabel = \"stats\"";
     let mut bench = Bench::not_started(source, Database::create());
     bench.database.psql("INSERT INTO applications (app_key, name) VALUES ('blog', 'Our blog')");
     bench.start();
@@ -329,7 +337,7 @@ fn a_daemon_follows_the_log_of_a_pixel() {
     fs::write(bench.path("copy"), format!("\n{}", matomo_log())).unwrap();
     let args = ["copy", "--format", "combined", "--pixel", "matomo", "--label", "stats"];
     let account = run(&bench, &[&args[..], &["--site", "1=shop", "--site", "2=blog"]].concat()).unwrap();
-    assert_eq!(counts(&account), (14, 0, 7), "{account}");
+    assert_eq!(counts(&account), (14, 1, 7), "{account}");
 }
 
 #[test]

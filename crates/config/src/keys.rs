@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use alt_line::parse::{Format, Pixel};
+use alt_line::parse::{Format, Pixel, Statuses};
 use toml::de::{DeTable, DeValue};
 
 use super::value::{Given, absolute, archive_url, endpoint, given, log_path, network, storage_class};
@@ -100,6 +100,12 @@ pub(super) const SOURCE_KEYS: &[(&str, Set<Source>)] = &[
         let pixel = v.text()?;
         Pixel::compile(&pixel).map_err(|e| format!("cannot be compiled: {e}"))?;
         s.pixel = Some(pixel);
+        Ok(())
+    }),
+    ("status", |s, v| {
+        let status = v.text()?;
+        Statuses::compile(&status)?;
+        s.status = Some(status);
         Ok(())
     }),
     ("app", |s, v| v.text().map(|text| s.app = Some(text))),

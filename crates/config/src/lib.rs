@@ -65,6 +65,8 @@ pub struct Source {
     pub format: String,
     /// The product whose tracking pixel is logged, or the form of its requests.
     pub pixel: Option<String>,
+    /// Which requests are events, by their status (`2xx,304`).
+    pub status: Option<String>,
     /// Key of the application, for formats without one.
     pub app: Option<String>,
     /// Names of sites, and the keys of their applications.
@@ -235,6 +237,7 @@ impl Default for Source {
             paths: vec![DEFAULT_LOG.to_owned()],
             format: "alt1".to_owned(),
             pixel: None,
+            status: None,
             app: None,
             sites: BTreeMap::new(),
             label: None,
@@ -249,6 +252,7 @@ impl Source {
         Spec {
             format: self.format.clone(),
             pixel: self.pixel.clone(),
+            status: self.status.clone(),
             app: self.app.clone(),
             sites: self.sites.clone(),
             label: self.label.clone(),

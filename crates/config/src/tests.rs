@@ -82,6 +82,7 @@ fn values_are_typed() {
             paths = ["/var/log/nginx/access.log"]
             format = '$remote_addr [$time_local] "$request" $status'
             pixel = "matomo"
+            status = "2xx,304"
             app = "KEY"
             sites = { "1" = "SHOP", "*.example.com" = "BLOG" }
             label = "shop"
@@ -137,6 +138,7 @@ fn values_are_typed() {
                     ],
                     format: "alt1",
                     pixel: None,
+                    status: None,
                     app: None,
                     sites: {},
                     label: None,
@@ -149,6 +151,9 @@ fn values_are_typed() {
                     format: "$remote_addr [$time_local] \"$request\" $status",
                     pixel: Some(
                         "matomo",
+                    ),
+                    status: Some(
+                        "2xx,304",
                     ),
                     app: Some(
                         "KEY",

@@ -227,8 +227,11 @@ pub struct Hit<'a> {
     /// The name of the site, if the line names no application: its virtual host, or the site that another product's
     /// pixel names.
     pub site: &'a str,
-    /// The page: an absolute URL (`u`, else the Referer), or path and query from a site's own log.
+    /// The page: an absolute URL (`u`, else the Referer), or the target of the request from a site's own log.
     pub page_url: &'a str,
+    /// `page_url` and `referrer` are as a client sent them, which may be anything: target and Referer of a request in a
+    /// site's own log. A target of `//x/y` is a path, and a fragment is kept.
+    pub is_request: bool,
     /// Where the visitor came from: the beacon's `r`; in a site's own log, the Referer.
     pub referrer: &'a str,
     /// The page's title (`t`).
@@ -280,7 +283,7 @@ pub struct Hit<'a> {
     /// `traceparent` or `X-Amzn-Trace-Id`.
     pub trace_id: &'a str,
     /// Custom parameters, in their order: `p.NAME` of a query, `custom_params` of a body, and every parameter that
-    /// this program does not know, under its own name. Names are distinct. At most 64; `_dropped` after them says how
-    /// many more there were.
+    /// this program does not know, under its own name. Names are distinct; several values of one name are a JSON array.
+    /// At most 64 values; `_dropped` after them says how many more there were.
     pub params: Vec<(&'a str, Value<'a>)>,
 }

@@ -207,14 +207,22 @@ impl Replayed {
     }
 
     /// What may have been a mistake.
-    fn print_hints(&self, format: &str, out: Out<'_>) -> anyhow::Result<()> {
-        let shapeless = self.rejects.get(Reason::Shape.as_str()).copied().unwrap_or(0);
+    fn print_hints(&self, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<()> {
+        let rejects = |reason: Reason| self.rejects.get(reason.as_str()).copied().unwrap_or(0);
+        let shapeless = rejects(Reason::Shape) + rejects(Reason::BadAddress);
         if shapeless > self.lines / 2 {
             writeln!(
                 out,
                 "\nMost lines are not of the format {}. Where it is the wrong one: `alt unload` these files, and say the \
                  right one (--format).",
-                show::safe(format)
+                show::safe(&args.format)
+            )?;
+        }
+        if args.pixel.is_some() && args.status.is_none() && self.rows > 0 {
+            writeln!(
+                out,
+                "\nRequests that were answered 4xx or 5xx are events, too (`status` of the row). To leave them out: \
+                 --status 2xx,304."
             )?;
         }
         if !self.files_loaded_otherwise.is_empty() {
@@ -241,5 +249,5 @@ pub(super) fn summary(account: &Replayed, args: &cli::Replay, out: Out<'_>) -> a
     account.print_counts(some, out)?;
     account.print_files(out)?;
     account.print_lines(out)?;
-    account.print_hints(&args.format, out)
+    account.print_hints(args, out)
 }

@@ -300,6 +300,7 @@ fn totals(stores: &[Store], rehearsal: Option<&Mutex<Rehearsal>>) -> anyhow::Res
 fn spec(args: &cli::Replay) -> anyhow::Result<Spec> {
     let mut spec = Spec {
         pixel: args.pixel.clone(),
+        status: args.status.clone(),
         app: args.app.clone(),
         label: args.label.clone(),
         ..Spec::new(&args.format)

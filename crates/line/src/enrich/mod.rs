@@ -205,12 +205,12 @@ impl Enricher {
             Some(list) => Names::Allow(list),
             None => Names::Secret,
         };
-        let page = self.urls.of(hit.page_url, names);
+        let page = self.urls.page(hit, names);
         let (traffic_class, _) = classify(hit, app, &page.parts, class, rule);
         if !app.settings.store_crawlers && is_crawler(traffic_class) {
             return Enriched::NonHit(NonHit::Crawler);
         }
-        let came_from = self.urls.of(hit.referrer, names);
+        let came_from = self.urls.referrer(hit, names);
         let anonymous = hit.opted_out && self.privacy.gpc == GpcPolicy::Anonymous;
         let ip = hit.ip.filter(|_| !anonymous);
         let said = Said::of(hit);
@@ -471,7 +471,7 @@ fn host<'a>(text: &'a str, buffers: &mut Buffers, arena: &mut Arena<'a>) -> &'a 
     })
 }
 
-/// The path, followed by the route of a single-page application, masked.
+/// The path, followed by the route of a single-page application or the fragment of a request, masked.
 fn path<'a>(
     page: &Parts<'a>,
     names: Names<'_>,
@@ -492,7 +492,13 @@ fn path<'a>(
 
 fn push_route(route: &str, names: Names<'_>, look: bool, out: &mut String) {
     let (front, query) = route.split_once('?').unwrap_or((route, ""));
-    masked_or_not(front, out, |text, out| mask::path(text, look, out));
+    if front.contains('=') && !front.starts_with("#/") && !front.starts_with("#!") {
+        // A response of OAuth: `#access_token=x&state=y`.
+        out.push('#');
+        masked_or_not(&front[1..], out, |text, out| mask::query(text, names, look, out));
+    } else {
+        masked_or_not(front, out, |text, out| mask::path(text, look, out));
+    }
     if !query.is_empty() {
         out.push('?');
         masked_or_not(query, out, |text, out| mask::query(text, names, look, out));
@@ -505,7 +511,7 @@ fn masked_or_not(text: &str, out: &mut String, write: impl FnOnce(&str, &mut Str
     }
 }
 
-/// The whole referrer without user, password and fragment, masked.
+/// The whole referrer without user, password and (except of a request) fragment, masked.
 fn referrer<'a>(
     whole: &'a str,
     parts: &Parts<'a>,
@@ -556,7 +562,7 @@ pub struct Explanation {
 
 /// How a hit is classified, and by which rule.
 pub fn explain(rules: &AgentRules, privacy: Privacy, hit: &Hit<'_>, app: &App) -> Explanation {
-    let page = Parts::of(hit.page_url);
+    let page = if hit.is_request { Parts::of_target(hit.page_url) } else { Parts::of(hit.page_url) };
     let (class, rule) = rules.judge(hit.user_agent);
     let (traffic_class, decided) = classify(hit, app, &page, class, rule);
     let rule = match decided {

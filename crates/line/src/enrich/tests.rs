@@ -80,9 +80,36 @@ fn addresses() {
         check_urls(&hit, expect);
     }
     // A site's own log names no application; its paths are on the host of the request.
-    let request = Hit { app_key: "", host: "Shop.Example:443", page_url: "/a?token=b", ..beacon() };
-    check_urls(&request, ["shop.example", "/a", "token=***", "", ""]);
-    check_urls(&Hit { page_url: "http://Proxy.Example/", ..request }, ["proxy.example", "/", "", "", ""]);
+    let request = |page_url, referrer| Hit {
+        app_key: "",
+        host: "Shop.Example:443",
+        page_url,
+        referrer,
+        is_request: true,
+        ..beacon()
+    };
+    let r = "https://e.example/";
+    #[rustfmt::skip]
+    let table = [
+        (request("/a?token=b", ""), ["shop.example", "/a", "token=***", "", ""]),
+        (request("http://Proxy.Example/", ""), ["proxy.example", "/", "", "", ""]),
+        (request("//x/y?z", ""), ["shop.example", "//x/y", "z", "", ""]),
+        (request("//x@y.example/", ""), ["shop.example", "//***/", "", "", ""]),
+        (request("javascript:alert(1)", ""), ["shop.example", "javascript:alert(1)", "", "", ""]),
+        // What stands behind a `#` is kept, and masked.
+        (request("/a?b=c#d", ""), ["shop.example", "/a#d", "b=c", "", ""]),
+        (request("/a#d?token=x", ""), ["shop.example", "/a#d?token=***", "", "", ""]),
+        (request("/a#token=x&b=c", ""), ["shop.example", "/a#token=***&b=c", "", "", ""]),
+        (request("/a#bob@example.com", ""), ["shop.example", "/a#***", "", "", ""]),
+        (request("/a#/r;sid=x", ""), ["shop.example", "/a#/r;sid=***", "", "", ""]),
+        (request("/", "https://e.example/#<script>"), ["shop.example", "/", "", "https://e.example/#<script>", "e.example"]),
+        (request("/", "https://e.example/?a=b#access_token=x"), ["shop.example", "/", "", "https://e.example/?a=b#access_token=***", "e.example"]),
+        (request("/", "//e.example/#x"), ["shop.example", "/", "", "//e.example/#x", "e.example"]),
+        (request("/", r), ["shop.example", "/", "", r, "e.example"]),
+    ];
+    for (hit, expect) in table {
+        check_urls(&hit, expect);
+    }
 }
 
 #[test]
@@ -382,7 +409,7 @@ proptest! {
             referrer: t(7), title: t(8), session_id: t(9), user_id: t(10), client_sub_id: t(11), module_id: t(12),
             element: t(13), text: t(14), entity_type: t(15), entity_id: t(16), search_term: t(17), time_zone: t(18),
             beacon_version: t(19), trace_id: t(20), status: Some(999),
-            automated: flags[1], opted_out: flags[2], prefetch: flags[3],
+            automated: flags[1], opted_out: flags[2], prefetch: flags[3], is_request: !flags[0],
             params: vec![(t(21), Value::Text(t(22))), (t(23), Value::Json(&json))],
             ..Hit::default()
         };

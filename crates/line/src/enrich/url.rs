@@ -16,7 +16,8 @@ pub struct Parts<'a> {
     /// Query without `?`.
     pub query: &'a str,
     /// The fragment with its `#`, if it is the route of a single-page application (`#/…`, `#!…`). Other fragments are
-    /// dropped: they are places in a page, or tokens of an OAuth response.
+    /// dropped: they are places in a page, or tokens of an OAuth response. Of a request, any fragment: a browser sends
+    /// none, so it shows what another client sent.
     pub route: &'a str,
 }
 
@@ -25,6 +26,28 @@ impl<'a> Parts<'a> {
     /// that contain the content itself or are on the visitor's machine (`data:`, `javascript:`, `blob:`, `file:`), only
     /// the scheme is kept.
     pub fn of(url: &'a str) -> Self {
+        Parts::with(url, |fragment| fragment.starts_with("#/") || fragment.starts_with("#!"))
+    }
+
+    /// As [`Parts::of`], with the whole fragment: of a Referer as a client sent it.
+    pub fn as_sent(url: &'a str) -> Self {
+        Parts::with(url, |_| true)
+    }
+
+    /// Splits the target of a request as the client sent it (RFC 9112, section 3.2): a path and a query, also if it
+    /// begins with `//`; or an absolute URL with `http` or `https`, as a proxy is sent. Anything else is a path.
+    pub fn of_target(target: &'a str) -> Self {
+        let begins =
+            |scheme: &str| target.get(..scheme.len()).is_some_and(|s| s.eq_ignore_ascii_case(scheme));
+        if begins("http://") || begins("https://") {
+            return Parts::as_sent(target);
+        }
+        let mut parts = Parts::default();
+        parts.split_path(target, |_| true);
+        parts
+    }
+
+    fn with(url: &'a str, is_kept: impl FnOnce(&str) -> bool) -> Self {
         let scheme = scheme_of(url);
         let mut parts = Parts { scheme, ..Parts::default() };
         let after_scheme = if scheme.is_empty() { 0 } else { scheme.len() + 1 };
@@ -50,18 +73,23 @@ impl<'a> Parts<'a> {
             }
             None => url, // a path, or `about:blank`
         };
+        parts.split_path(path_onward, is_kept);
+        parts
+    }
+
+    /// Splits what follows the host.
+    fn split_path(&mut self, path_onward: &'a str, is_kept: impl FnOnce(&str) -> bool) {
         let (front, fragment) = match memchr::memchr(b'#', path_onward.as_bytes()) {
             Some(at) => path_onward.split_at(at),
             None => (path_onward, ""),
         };
-        if fragment.starts_with("#/") || fragment.starts_with("#!") {
-            parts.route = fragment;
+        if is_kept(fragment) {
+            self.route = fragment;
         }
-        (parts.path, parts.query) = match memchr::memchr(b'?', front.as_bytes()) {
+        (self.path, self.query) = match memchr::memchr(b'?', front.as_bytes()) {
             Some(at) => (&front[..at], &front[at + 1..]),
             None => (front, ""),
         };
-        parts
     }
 
     /// The host without port, brackets kept.
@@ -101,7 +129,11 @@ fn scheme_of(url: &str) -> &str {
 /// `host` of `host:port`, `[::1]` of `[::1]:8080`.
 pub fn without_port(authority: &str) -> &str {
     let digits = authority.bytes().rev().take_while(u8::is_ascii_digit).count();
-    authority[..authority.len() - digits].strip_suffix(':').unwrap_or(authority)
+    match authority[..authority.len() - digits].strip_suffix(':') {
+        // An IPv6 address without brackets has no port.
+        Some(host) if !host.contains(':') || host.ends_with(']') => host,
+        _ => authority,
+    }
 }
 
 /// Whether a host is one of the domains or a subdomain of one. Ports, case, a dot at the end and a domain's `*.` do not
@@ -154,6 +186,8 @@ mod tests {
             ("/a@b:c", "", false, "", "/a@b:c", "", ""),
             ("app://settings/wifi", "app", false, "settings", "/wifi", "", ""),
             ("android-app://com.google.android.gm/", "android-app", false, "com.google.android.gm", "/", "", ""),
+            ("ios-app://544007664/vnd.youtube/www.youtube.com?a=b", "ios-app", false, "544007664", "/vnd.youtube/www.youtube.com", "a=b", ""),
+            ("JavaScript:alert(1)//", "JavaScript", false, "", "JavaScript:", "", ""),
             ("https://e.com/app?x=1#/orders/5?y=2", "https", false, "e.com", "/app", "x=1", "#/orders/5?y=2"),
             ("https://e.com/#!/orders", "https", false, "e.com", "/", "", "#!/orders"),
             ("https://e.com/#access_token=x", "https", false, "e.com", "/", "", ""),
@@ -184,6 +218,37 @@ mod tests {
                 "{url}"
             );
         }
+    }
+
+    #[test]
+    fn a_target_is_a_path_and_a_query_as_they_were_sent() {
+        // target, host and port, path, query, fragment
+        for (target, host, path, query, fragment) in [
+            ("/a/b?c=d", "", "/a/b", "c=d", ""),
+            ("//x/y", "", "//x/y", "", ""),
+            ("//user:pass@evil.example//?a=//b", "", "//user:pass@evil.example//", "a=//b", ""),
+            ("///", "", "///", "", ""),
+            ("/\\evil.example/", "", "/\\evil.example/", "", ""),
+            ("/a#b?c=d", "", "/a", "", "#b?c=d"),
+            ("/a?x=1#access_token=t", "", "/a", "x=1", "#access_token=t"),
+            ("#", "", "", "", "#"),
+            ("*", "", "*", "", ""),
+            ("a.example:443", "", "a.example:443", "", ""),
+            ("javascript:alert(1)", "", "javascript:alert(1)", "", ""),
+            ("file:///etc/passwd", "", "file:///etc/passwd", "", ""),
+            ("ftp://x/y?z", "", "ftp://x/y", "z", ""),
+            ("HTTP://Other.example:80/a?b#c", "Other.example", "/a", "b", "#c"),
+            ("https://other.example", "other.example", "", "", ""),
+            ("", "", "", "", ""),
+        ] {
+            let got = Parts::of_target(target);
+            assert_eq!(
+                (got.host_and_port(), got.path, got.query, got.route),
+                (host, path, query, fragment),
+                "{target}"
+            );
+        }
+        assert_eq!(Parts::as_sent("https://e.example/a#b").route, "#b");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use super::cache::Cache;
 use super::mask::{self, Names};
 use super::params;
 use super::url::Parts;
+use crate::hit::Hit;
 
 /// Longer URLs hardly occur twice.
 const BYTES_MAX: usize = 512;
@@ -48,8 +49,27 @@ impl UrlCache {
         UrlCache(Cache::new())
     }
 
+    /// Splits the page's URL, or the target of a request, into its parts.
+    pub(super) fn page<'a>(&mut self, hit: &Hit<'a>, names: Names<'_>) -> CachedUrl<'a> {
+        if hit.is_request {
+            CachedUrl { parts: Parts::of_target(hit.page_url), is_plain: false }
+        } else {
+            self.of(hit.page_url, names)
+        }
+    }
+
+    /// Splits the referrer into its parts.
+    pub(super) fn referrer<'a>(&mut self, hit: &Hit<'a>, names: Names<'_>) -> CachedUrl<'a> {
+        // A plain URL loses its fragment.
+        if hit.is_request && memchr::memchr(b'#', hit.referrer.as_bytes()).is_some() {
+            CachedUrl { parts: Parts::as_sent(hit.referrer), is_plain: false }
+        } else {
+            self.of(hit.referrer, names)
+        }
+    }
+
     /// Splits a URL into its parts.
-    pub(super) fn of<'a>(&mut self, url: &'a str, names: Names<'_>) -> CachedUrl<'a> {
+    fn of<'a>(&mut self, url: &'a str, names: Names<'_>) -> CachedUrl<'a> {
         // With a list of allowed names, what is masked depends on the application.
         let is_usual = matches!(names, Names::Secret) && (1..=BYTES_MAX).contains(&url.len());
         match is_usual.then(|| *self.0.of(url, |_| plain(url))).flatten() {

@@ -215,10 +215,10 @@ pub(super) fn is_prefetch(purpose: &[u8]) -> bool {
     tokens.any(|token| token.eq_ignore_ascii_case(b"prefetch") || token.eq_ignore_ascii_case(b"prerender"))
 }
 
-/// Reads the parameters of a pixel: of each name, the first value counts.
+/// Reads the parameters of a pixel: of each name, the first value counts, and `params` has the others.
 fn read_query<'a>(
     hit: &mut Hit<'a>,
-    params: &mut Params,
+    params: &mut Params<'a>,
     source: &Source<'a>,
     args: &'a [u8],
     terms: &Terms,
@@ -240,13 +240,17 @@ fn read_query<'a>(
         }
         if let Some(parameter) = parameter {
             let bit = 1 << parameter as u32;
-            if seen & bit == 0 && !parameter.set(hit, text) {
-                params.add(hit, parameter.long(), Value::Text(text), Keep::First);
+            let is_kept = match seen & bit {
+                0 => !parameter.set(hit, text),
+                _ => parameter.is_kept_again() && !text.is_empty(),
+            };
+            if is_kept {
+                params.add(hit, parameter.long(), Value::Text(text), Keep::All);
             }
             seen |= bit;
         } else if !beacon::is_of_the_visitor(name.as_bytes()) {
             let name = name.strip_prefix("p.").unwrap_or(name);
-            params.add(hit, name, Value::Text(text), Keep::First);
+            params.add(hit, name, Value::Text(text), Keep::All);
         }
     }
 }
@@ -307,16 +311,25 @@ mod tests {
 
     #[test]
     fn parameters_go_by_their_other_names_too() {
-        for (args, page) in [
-            ("a=KEY&k9=https%3A%2F%2Fs.example%2F1", "https://s.example/1"),
+        for (args, page, other) in [
+            ("a=KEY&k9=https%3A%2F%2Fs.example%2F1", "https://s.example/1", None),
             // The first value counts, under any of the names.
-            ("a=KEY&k9=https%3A%2F%2Fs.example%2F1&u=https%3A%2F%2Fs.example%2F2", "https://s.example/1"),
-            ("a=KEY&u=https%3A%2F%2Fs.example%2F2&k9=https%3A%2F%2Fs.example%2F1", "https://s.example/2"),
+            (
+                "a=KEY&k9=https%3A%2F%2Fs.example%2F1&u=https%3A%2F%2Fs.example%2F2",
+                "https://s.example/1",
+                Some("https://s.example/2"),
+            ),
+            (
+                "a=KEY&u=https%3A%2F%2Fs.example%2F2&k9=https%3A%2F%2Fs.example%2F1",
+                "https://s.example/2",
+                Some("https://s.example/1"),
+            ),
         ] {
             outcome(&line(&[("args", args)]), |parsed| match parsed {
                 Parsed::Hit(hit) => {
                     assert_eq!(hit.page_url, page, "{args}");
-                    assert!(hit.params.is_empty(), "{:?}", hit.params);
+                    let other = other.map(|url| ("page_url", Value::Text(url)));
+                    assert_eq!(hit.params, Vec::from_iter(other), "{args}");
                 }
                 other => panic!("{args}: {other:?}"),
             });
@@ -382,7 +395,7 @@ mod tests {
                 automated: true,
                 beacon_version: "1.2",
                 cut: true,
-                params: vec![("color", Value::Text("röd")), ("utm", Value::Text("x"))],
+                params: vec![("color", Value::Text("röd")), ("utm", Value::Json(r#"["x","y"]"#))],
                 method: "GET",
                 status: Some(204),
                 ip: hit.ip,
@@ -420,6 +433,30 @@ mod tests {
     }
 
     #[test]
+    fn all_values_of_a_repeated_parameter_are_kept() {
+        let json = Value::Json;
+        for (args, expect) in [
+            (
+                "p.tag=red&p.n=1&p.tag=b%22l%5Cue&p.tag=",
+                vec![("tag", json(r#"["red","b\"l\\ue",""]"#)), ("n", Value::Text("1"))],
+            ),
+            ("tag[]=red&tag[]=red", vec![("tag[]", json(r#"["red","red"]"#))]),
+            // The first counts as the field, the others are beside it; but not those that say whose the event is.
+            ("t=A&title=B&t=&t=C", vec![("title", json(r#"["B","C"]"#))]),
+            ("d=x&d=5&d=y", vec![("dwell_ms", json(r#"["x","5","y"]"#))]),
+            ("s=1&s=2&i=1&i=2&c=1&c=2&a=OTHER", vec![]),
+        ] {
+            hit(&[("args", &format!("a=KEY&{args}"))], |hit| assert_eq!(hit.params, expect, "{args}"));
+        }
+        let many: String = (0..70).map(|n| format!("&p.k={n}")).collect();
+        hit(&[("args", &format!("a=KEY{many}"))], |hit| {
+            let Value::Json(array) = hit.params[0].1 else { panic!("{hit:?}") };
+            assert!(array.starts_with(r#"["0","1","#) && array.ends_with(r#","63"]"#), "{array}");
+            assert_eq!(hit.params[1], ("_dropped", json("6")));
+        });
+    }
+
+    #[test]
     fn what_a_field_cannot_hold_is_kept_and_the_visitors_data_is_not() {
         let args = "a=KEY&sd=deep&d=-5&ts=soon&ip_address=192.0.2.1&user_agent=x&%69p_address=1&=1";
         hit(&[("args", args)], |hit| {
@@ -432,7 +469,7 @@ mod tests {
         hit(&[("args", &format!("a=KEY{many}&p.k3=again"))], |hit| {
             assert_eq!(hit.params.len(), 65);
             assert_eq!(hit.params[3], ("k3", Value::Text("3")));
-            assert_eq!(hit.params[64], ("_dropped", Value::Json("6")));
+            assert_eq!(hit.params[64], ("_dropped", Value::Json("7")));
         });
     }
 

@@ -8,7 +8,7 @@ use super::leaves;
 use crate::arena::Arena;
 use crate::hit::{Hit, Value};
 
-/// The most custom parameters of one hit; `_dropped` says how many more there were.
+/// The most values of custom parameters of one hit; `_dropped` says how many more there were.
 pub(super) const PARAMS_MAX: usize = 64;
 
 macro_rules! parameters {
@@ -105,6 +105,13 @@ const fn place(first: u8, second: u8) -> usize {
 }
 
 impl Parameter {
+    /// Whether further values of a request that repeats the parameter are kept, in `params` under its long name. Not
+    /// those that say whose the event is: of a visitor who asks not to be tracked, none may be kept.
+    pub(super) fn is_kept_again(self) -> bool {
+        use Parameter as P;
+        !matches!(self, P::Application | P::User | P::Session | P::ClientSub)
+    }
+
     /// Sets the parameter's field to `text`; an empty text makes the field absent. False if the field cannot hold it:
     /// the field is absent then, and the caller has to keep the text.
     #[inline]
@@ -159,39 +166,57 @@ fn flag(field: &mut bool, text: &str) -> bool {
     *field || matches!(text, "" | "0" | "false")
 }
 
-/// Which of two values of one name counts.
+/// Which of several values of one name are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keep {
     First,
-    Last,
+    All,
 }
 
-/// Collects the custom parameters of a hit, up to [`PARAMS_MAX`].
+/// Collects the custom parameters of a hit, up to [`PARAMS_MAX`] values.
 #[derive(Debug)]
-pub(super) struct Params {
+pub(super) struct Params<'a> {
+    /// Further values of a parameter, each with the parameter's place in the hit.
+    more: Vec<(usize, Value<'a>)>,
     dropped: u32,
 }
 
-impl Params {
+impl<'a> Params<'a> {
     pub(super) fn new() -> Self {
-        Params { dropped: 0 }
+        Params { more: Vec::new(), dropped: 0 }
     }
 
-    /// Adds a parameter; `keep` says which of two with one name counts.
-    pub(super) fn add<'a>(&mut self, hit: &mut Hit<'a>, name: &'a str, value: Value<'a>, keep: Keep) {
-        if let Some(known) = hit.params.iter_mut().find(|(known, _)| *known == name) {
-            if keep == Keep::Last {
-                known.1 = value;
-            }
-        } else if hit.params.len() < PARAMS_MAX {
-            hit.params.push((name, value));
-        } else {
+    /// Adds a parameter; `keep` says what becomes of a value whose name is there already.
+    pub(super) fn add(&mut self, hit: &mut Hit<'a>, name: &'a str, value: Value<'a>, keep: Keep) {
+        let known = hit.params.iter().position(|(known, _)| *known == name);
+        if known.is_some() && keep == Keep::First {
+            return;
+        }
+        if hit.params.len() + self.more.len() >= PARAMS_MAX {
             self.dropped += 1;
+            return;
+        }
+        match known {
+            Some(at) => self.more.push((at, value)),
+            None => hit.params.push((name, value)),
         }
     }
 
-    /// Adds `_dropped`, if there were too many parameters.
-    pub(super) fn finish<'a>(self, hit: &mut Hit<'a>, arena: &mut Arena<'a>) {
+    /// Makes an array of several values of one parameter, and adds `_dropped` if there were too many values.
+    pub(super) fn finish(mut self, hit: &mut Hit<'a>, arena: &mut Arena<'a>) {
+        // Stable: values stay in their order.
+        self.more.sort_by_key(|(at, _)| *at);
+        for further in self.more.chunk_by(|one, other| one.0 == other.0) {
+            let value = &mut hit.params[further[0].0].1;
+            let array = array(std::iter::once(*value).chain(further.iter().map(|(_, value)| *value)));
+            let shown = arena.copy(&array);
+            // A full arena cuts, and a part of an array is not valid.
+            if shown.len() == array.len() {
+                *value = Value::Json(shown);
+            } else {
+                self.dropped += u32::try_from(further.len()).unwrap_or(u32::MAX);
+            }
+        }
         if self.dropped > 0 {
             let count = self.dropped.to_string();
             hit.params.retain(|(name, _)| *name != "_dropped");
@@ -202,6 +227,20 @@ impl Params {
             }
         }
     }
+}
+
+/// Values as a JSON array.
+fn array<'v>(values: impl Iterator<Item = Value<'v>>) -> String {
+    let mut array = String::new();
+    for value in values {
+        array.push(if array.is_empty() { '[' } else { ',' });
+        match value {
+            Value::Text(text) => array.push_str(&serde_json::Value::from(text).to_string()),
+            Value::Json(json) => array.push_str(json),
+        }
+    }
+    array.push(']');
+    array
 }
 
 /// Whether only a body from a trusted address may contain this parameter. It is left out elsewhere, because in `params`

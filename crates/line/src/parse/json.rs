@@ -1,7 +1,8 @@
 //! The body of `POST /api/v1/track`: one event as a JSON object.
 //!
 //! serde_json checks the grammar and returns the text of each value; this module decides what the values mean, and what
-//! PostgreSQL's `jsonb` would not accept. Of two values with one name the last counts, as in JSON.
+//! PostgreSQL's `jsonb` would not accept. Of two values with one name the last counts, as in JSON, and `params` has the
+//! others.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -28,7 +29,7 @@ const INFLATED_TIMES_MAX: usize = 32;
 /// taken only from a `trusted` sender.
 pub(super) fn read_body<'a>(
     hit: &mut Hit<'a>,
-    params: &mut Params,
+    params: &mut Params<'a>,
     body: &'a [u8],
     trusted: bool,
     arena: &mut Arena<'a>,
@@ -42,17 +43,28 @@ pub(super) fn read_body<'a>(
     let members = members(body.strip_prefix('\u{FEFF}').unwrap_or(body)).ok_or(Reason::BadJson)?;
 
     let mut known: [Option<&'a str>; Parameter::ALL.len()] = [None; Parameter::ALL.len()];
-    let (mut custom, mut ip_address, mut user_agent) = (None, None, None);
+    let (mut custom, mut ip_address, mut user_agent) = (Vec::new(), None, None);
     for (name, value) in members {
         let name = string(name, arena).unwrap_or(name);
         let place = match (Parameter::named(name.as_bytes()), name) {
-            (Some(parameter), _) => &mut known[parameter as usize],
-            (None, "custom_params") => &mut custom,
+            (Some(parameter), _) => {
+                let before = known[parameter as usize].replace(value);
+                let is_said = |value: &&str| !matches!(*value, "null" | "\"\"");
+                if let Some(before) = before.filter(|before| parameter.is_kept_again() && is_said(before)) {
+                    let before = custom_value(before, arena);
+                    params.add(hit, parameter.long(), before, Keep::All);
+                }
+                continue;
+            }
+            (None, "custom_params") => {
+                custom.push(value);
+                continue;
+            }
             (None, "ip_address") => &mut ip_address,
             (None, "user_agent") => &mut user_agent,
             (None, _) => {
                 let value = custom_value(value, arena);
-                params.add(hit, name, value, Keep::Last);
+                params.add(hit, name, value, Keep::All);
                 continue;
             }
         };
@@ -74,21 +86,21 @@ pub(super) fn read_body<'a>(
         };
         if !held {
             let value = custom_value(value, arena);
-            params.add(hit, parameter.long(), value, Keep::Last);
+            params.add(hit, parameter.long(), value, Keep::All);
         }
     }
-    if let Some(custom) = custom.filter(|custom| *custom != "null") {
+    for custom in custom.into_iter().filter(|custom| *custom != "null") {
         match members_of_object(custom) {
             Some(members) => {
                 for (name, value) in members {
                     let name = string(name, arena).unwrap_or(name);
                     let value = custom_value(value, arena);
-                    params.add(hit, name, value, Keep::Last);
+                    params.add(hit, name, value, Keep::All);
                 }
             }
             None => {
                 let value = custom_value(custom, arena);
-                params.add(hit, "custom_params", value, Keep::Last);
+                params.add(hit, "custom_params", value, Keep::All);
             }
         }
     }
@@ -289,12 +301,20 @@ mod tests {
 
     #[test]
     fn the_last_value_counts_and_null_is_absent() {
-        hit(r#"{"title":"a","t":"b","user_id":"u","user_id":null,"x":1,"y":1,"x":"2","k":1,"k":2}"#, |hit| {
-            assert_eq!((hit.title, hit.user_id, hit.click_x, hit.click_y), ("b", "", Some(2), Some(1)));
-            assert_eq!(hit.params, [("k", Value::Json("2"))]);
-        });
+        hit(
+            r#"{"title":"a","t":"b","user_id":"u","user_id":null,"x":1,"y":1,"x":"2","k":1,"k":2,"k":"x","k":[3]}"#,
+            |hit| {
+                assert_eq!((hit.title, hit.user_id, hit.click_x, hit.click_y), ("b", "", Some(2), Some(1)));
+                let expect = [
+                    ("title", Value::Text("a")),
+                    ("click_x", Value::Json("1")),
+                    ("k", Value::Json(r#"[1,2,"x",[3]]"#)),
+                ];
+                assert_eq!(hit.params, expect);
+            },
+        );
         hit(r#"{"custom_params":{"a":1},"custom_params":{"b":2,"b":3}}"#, |hit| {
-            assert_eq!(hit.params, [("b", Value::Json("3"))]);
+            assert_eq!(hit.params, [("a", Value::Json("1")), ("b", Value::Json("[2,3]"))]);
         });
     }
 

@@ -6,6 +6,7 @@
 use memchr::memmem::Finder;
 
 use super::role::Role;
+use super::syslog;
 
 /// A variable, and how its end is found.
 #[derive(Debug)]
@@ -15,6 +16,20 @@ pub(super) struct Step {
     /// A quote is before the value.
     pub(super) quoted: bool,
     pub(super) end: End,
+}
+
+impl Step {
+    /// Whether the value may end `length` bytes after the beginning of `rest`, before its `literal`.
+    fn may_end(&self, literal: &[u8], rest: &[u8], length: usize) -> bool {
+        match literal {
+            // A list could contain this literal itself.
+            [b' ', b':', ..] => true,
+            [b' ', ..] => self.role.may_end(rest, length),
+            // `[2001:db8::1]` does not end within its brackets.
+            [b':', ..] => !rest.starts_with(b"[") || rest[..length].contains(&b']'),
+            _ => true,
+        }
+    }
 }
 
 /// How the end of a variable is found.
@@ -41,7 +56,8 @@ pub(super) fn find_values<'a>(
     values: &mut [&'a [u8]],
 ) -> bool {
     let bytes_left = 16 * line.len() + 4096;
-    Matcher { steps, line, quotes_escaped, typed, bytes_left }.from(0, start, values) == Match::Found
+    let padding = syslog::padding(line);
+    Matcher { steps, line, quotes_escaped, typed, padding, bytes_left }.from(0, start, values) == Match::Found
 }
 
 /// Looks for the ends of the variables in one line.
@@ -52,6 +68,8 @@ struct Matcher<'t, 'a> {
     quotes_escaped: bool,
     /// Values with a reason of their own to reject the line must look like what they are, too.
     typed: bool,
+    /// The place of a space that belongs to the one before it.
+    padding: Option<usize>,
     /// How many more bytes may be looked at, so that no line takes long.
     bytes_left: usize,
 }
@@ -62,7 +80,7 @@ enum Match {
     Found,
     /// Not from here; perhaps if an earlier variable is longer.
     Blocked,
-    /// Never: a literal is missing in the rest of the line, or the search takes too long.
+    /// Never: a literal is missing in the whole rest of the line, or the search takes too long.
     Never,
 }
 
@@ -95,17 +113,22 @@ impl<'a> Matcher<'_, 'a> {
             } else {
                 finder.find(&self.line[from..]).map(|found| from + found)
             };
-            let Some(end) = found else { return Match::Never };
+            // If it was found before, an earlier variable may have taken too little.
+            let Some(end) = found else { return if from == start { Match::Never } else { Match::Blocked } };
             // The bytes that were searched, and that `fits` may look at.
             let cost = end - start + 1;
             if cost > self.bytes_left {
                 return Match::Never;
             }
             self.bytes_left -= cost;
-            if closing && step.quoted && has_bare_quote(&self.line[start..end]) {
+            let value = &self.line[start..end];
+            if closing && step.quoted && has_bare_quote(value) {
                 return Match::Blocked;
             }
-            if !(closing && is_escaped(&self.line[start..end])) {
+            let goes_on = closing && is_escaped(value)
+                || literal == b" " && self.padding == Some(end)
+                || !step.may_end(literal, &self.line[start..], value.len());
+            if !goes_on {
                 match self.take(at, start, end, literal.len(), values) {
                     Match::Blocked => {}
                     found => return found,
@@ -126,7 +149,8 @@ impl<'a> Matcher<'_, 'a> {
             return Match::Blocked;
         }
         values[at] = value;
-        self.from(at + 1, end + skip, values)
+        let next = end + skip;
+        self.from(at + 1, if skip > 0 && self.padding == Some(next) { next + 1 } else { next }, values)
     }
 }
 

@@ -7,9 +7,12 @@
 mod alt1;
 mod beacon;
 mod escape;
+mod forwarded;
+mod front;
 mod json;
 mod jsonb;
 mod leaves;
+mod list;
 mod log_format;
 mod matcher;
 mod pixel;
@@ -18,12 +21,15 @@ mod request;
 mod role;
 mod source;
 mod spec;
+mod statuses;
+mod syslog;
 mod template;
 mod terms;
 
 pub use log_format::FormatError;
 pub use pixel::Pixel;
 pub use spec::{Spec, SpecError};
+pub use statuses::Statuses;
 pub use template::Template;
 pub use terms::Terms;
 
@@ -60,6 +66,8 @@ impl Format {
         let error = |part, what: String| SpecError { part, what };
         let format = Format::compile(&spec.format).map_err(|e| error("format", e.to_string()))?;
         let pixel = spec.pixel.as_deref().map(Pixel::compile).transpose();
+        let statuses = spec.status.as_deref().map(Statuses::compile).transpose();
+        let statuses = statuses.map_err(|what| error("status", what))?;
         match (format, pixel.map_err(|what| error("pixel", what))?) {
             (Format::Alt1, Some(_)) => {
                 let what =
@@ -70,11 +78,15 @@ impl Format {
                 let what = "lines of alt1 name their applications themselves; leave the sites out";
                 Err(error("sites", what.to_owned()))
             }
-            (Format::Template(template), Some(pixel)) => {
-                let template = template.with_pixel(pixel).map_err(|what| error("pixel", what))?;
+            (Format::Alt1, None) if statuses.is_some() => {
+                let what = "lines of alt1 are events if their status is 2xx; leave the choice out";
+                Err(error("status", what.to_owned()))
+            }
+            (Format::Alt1, None) => Ok(Format::Alt1),
+            (Format::Template(template), pixel) => {
+                let template = template.with(pixel, statuses).map_err(|what| error("pixel", what))?;
                 Ok(Format::Template(Box::new(template)))
             }
-            (format, None) => Ok(format),
         }
     }
 

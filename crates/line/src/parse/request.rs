@@ -2,32 +2,40 @@
 
 use std::net::IpAddr;
 
+use super::forwarded::{self, Said};
 use super::leaves;
+use super::terms::Terms;
 use crate::arena::{Arena, Sink};
 
 /// The client, as the line states it.
 #[derive(Debug, Default)]
-pub(super) struct Client<'a> {
-    address: Option<IpAddr>,
-    /// The client's name, if the line has no address.
-    pub(super) name: Option<&'a str>,
-    /// The first address of a header that a proxy wrote.
+pub(super) struct Client {
+    pub(super) address: Option<IpAddr>,
+    /// The line names the client, by an address or a name.
+    is_named: bool,
+    /// The address in a header that a proxy wrote.
     pub(super) forwarded: Option<IpAddr>,
 }
 
-impl<'a> Client<'a> {
-    /// `$remote_addr`: an address, `unix:`, or a name where Apache looks names up.
-    pub(super) fn see(&mut self, text: &'a str) {
-        self.address = leaves::address(text.as_bytes());
-        self.name = Some(text).filter(|text| self.address.is_none() && *text != "unix:");
+impl Client {
+    /// `$remote_addr`: an address, a list of them, or `unix:`. False if it is something else.
+    pub(super) fn see(&mut self, text: &str, terms: &Terms) -> bool {
+        let said = match leaves::address(text.as_bytes()) {
+            Some(address) => Said::Address(address),
+            None => forwarded::client(text.rsplit(','), terms),
+        };
+        match said {
+            Said::Address(address) => self.address = Some(address),
+            Said::Nothing => return true,
+            Said::Other => {}
+        }
+        self.is_named = true;
+        said != Said::Other
     }
 
-    /// The client's own address; a forwarded address counts only if the line has no other.
+    /// The client's own address; a forwarded address counts only if the line does not name the client.
     pub(super) fn address(&self) -> Option<IpAddr> {
-        match (self.address, self.name) {
-            (None, None) => self.forwarded,
-            (address, _) => address,
-        }
+        if self.is_named { self.address } else { self.forwarded }
     }
 }
 
@@ -60,15 +68,34 @@ impl<'a> Target<'a> {
         let Target { request, method, sent, path, args } = self;
         let page = match (request, sent, args) {
             (Some((_, target)), _, _) => target,
-            (None, "", "") => path,
-            (None, "", _) => arena.text(path.len() + 1 + args.len(), |to| {
+            (None, "", "") if !has_delimiter(path) => path,
+            (None, "", _) => arena.text(3 * path.len() + 1 + args.len(), |to| {
                 let mut sink = Sink::new(to);
-                [path, "?", args].iter().for_each(|part| sink.put(part.as_bytes()));
+                put_path(path, &mut sink);
+                [if args.is_empty() { "" } else { "?" }, args]
+                    .iter()
+                    .for_each(|part| sink.put(part.as_bytes()));
                 sink.used()
             }),
             (None, sent, _) => sent,
         };
         (request.map_or(method, |(method, _)| method), page)
+    }
+}
+
+/// Whether a path that nginx decoded contains a `?` or `#`, which the client sent as `%3F` or `%23`.
+fn has_delimiter(path: &str) -> bool {
+    memchr::memchr2(b'?', b'#', path.as_bytes()).is_some()
+}
+
+/// Writes a decoded path in such a way that it does not end at a `?` or `#` in it.
+fn put_path(path: &str, sink: &mut Sink<'_>) {
+    for piece in path.split_inclusive(['?', '#']) {
+        match piece.as_bytes() {
+            [front @ .., b'?'] => [front, b"%3F"].iter().for_each(|part| sink.put(part)),
+            [front @ .., b'#'] => [front, b"%23"].iter().for_each(|part| sink.put(part)),
+            front => sink.put(front),
+        }
     }
 }
 
@@ -122,6 +149,21 @@ mod tests {
             assert_eq!(split_request(request), expect, "{request}");
         }
         assert_eq!(split_request(&format!("{} / HTTP/1.1", "A".repeat(33))), None);
+    }
+
+    #[test]
+    fn a_path_that_was_decoded_does_not_end_at_its_delimiters() {
+        for (path, args, expect) in [
+            ("/a", "", "/a"),
+            ("/a", "b=c", "/a?b=c"),
+            ("/a?b#c", "", "/a%3Fb%23c"),
+            ("/#", "b=#", "/%23?b=#"),
+            ("", "b", "?b"),
+        ] {
+            let mut buffer = [0; 64];
+            let target = Target { path, args, ..Target::default() };
+            assert_eq!(target.join(&mut Arena::new(&mut buffer)).1, expect);
+        }
     }
 
     #[test]

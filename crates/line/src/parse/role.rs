@@ -1,10 +1,32 @@
 //! What the variables of a `log_format` mean for a hit.
 //!
-//! A variable that is not named here is kept in `params` under its own name. Client addresses are never kept there,
-//! because nothing would truncate them.
+//! A variable that is not named here is kept in `params` under its own name. Addresses and names of clients are never
+//! kept there, because nothing would truncate them; addresses of servers are.
 
-use super::leaves;
+use super::{leaves, list};
 use crate::hit::Micros;
+
+/// Not of nginx: what stands before the time in `combined` and `common`.
+pub(super) const FRONT: &str = "alt_front";
+/// The same in `vhost_combined`.
+pub(super) const FRONT_WITH_HOST: &str = "alt_front_with_host";
+
+/// Headers by which proxies name the client, as nginx names their variables after `http_`.
+#[rustfmt::skip]
+const FORWARDED: [&str; 25] = [
+    "x_forwarded_for", "x_real_ip", "forwarded", "cf_connecting_ip", "cf_connecting_ipv6", "cf_pseudo_ipv4",
+    "true_client_ip", "cloudfront_viewer_address", "x_client_ip", "client_ip", "x_cluster_client_ip", "x_forwarded",
+    "forwarded_for", "x_original_forwarded_for", "x_envoy_external_address", "fastly_client_ip", "fly_client_ip",
+    "do_connecting_ip", "x_azure_clientip", "x_azure_socketip", "x_appengine_user_ip", "x_remote_ip",
+    "x_remote_addr", "x_originating_ip", "x_nf_client_connection_ip",
+];
+
+/// Whether the variable is about servers, whose addresses are kept.
+pub(super) fn is_of_a_server(variable: &str) -> bool {
+    ["server_", "upstream_", "proxy_protocol_server_", "proxy_host", "hostname"]
+        .iter()
+        .any(|begin| variable.starts_with(begin))
+}
 
 /// What a variable's value is used for. Of several variables for one use, the one with the lowest rank is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,7 +35,13 @@ pub(super) enum Role {
     Id,
     Status,
     Address,
+    /// The client's address, or its name, which is never kept.
+    AddressOrName,
     Forwarded,
+    /// What stands before the time in the named formats, with the virtual host first or not.
+    Front {
+        has_host: bool,
+    },
     User,
     Request,
     Method,
@@ -21,9 +49,13 @@ pub(super) enum Role {
     Path,
     Args,
     Host(u8),
+    /// A port, kept under its own name.
+    Port,
     Bytes(u8),
     RequestTime,
     UpstreamTime,
+    /// A list with an element for each server that nginx asked, kept under its own name.
+    List(list::Kind),
     Referer,
     UserAgent,
     Language,
@@ -75,11 +107,11 @@ impl Role {
             "request_id" => Role::Id,
             "status" => Role::Status,
             "remote_addr" => Role::Address,
-            "http_x_forwarded_for"
-            | "proxy_add_x_forwarded_for"
-            | "http_x_real_ip"
-            | "http_cf_connecting_ip"
-            | "http_true_client_ip" => Role::Forwarded,
+            "remote_host" => Role::AddressOrName,
+            FRONT => Role::Front { has_host: false },
+            FRONT_WITH_HOST => Role::Front { has_host: true },
+            "proxy_add_x_forwarded_for" | "proxy_protocol_addr" => Role::Forwarded,
+            _ if FORWARDED.contains(&variable.strip_prefix("http_").unwrap_or_default()) => Role::Forwarded,
             "remote_user" => Role::User,
             "request" => Role::Request,
             "request_method" => Role::Method,
@@ -89,6 +121,9 @@ impl Role {
             "host" => Role::Host(0),
             "http_host" => Role::Host(1),
             "server_name" => Role::Host(2),
+            "server_port" | "remote_port" | "proxy_protocol_port" | "proxy_protocol_server_port" => {
+                Role::Port
+            }
             "bytes_sent" => Role::Bytes(0),
             "body_bytes_sent" => Role::Bytes(1),
             "request_time" => Role::RequestTime,
@@ -102,8 +137,8 @@ impl Role {
             "http_x_amzn_trace_id" => Role::Trace(2),
             "http_sec_gpc" | "http_dnt" => Role::OptOut,
             "http_sec_purpose" => Role::Purpose,
-            "realip_remote_addr" | "binary_remote_addr" | "is_args" => Role::Ignored,
-            _ => Role::Other,
+            "realip_remote_addr" | "binary_remote_addr" | "remote_ident" | "is_args" => Role::Ignored,
+            _ => list::Kind::of(variable).map_or(Role::Other, Role::List),
         }
     }
 
@@ -118,7 +153,10 @@ impl Role {
 
     /// Whether only one of two variables with these roles can be used.
     pub(super) fn is_rival_of(self, other: Role) -> bool {
-        let shared = matches!(self, Role::Other | Role::Ignored | Role::OptOut | Role::Forwarded);
+        let shared = matches!(
+            self,
+            Role::Other | Role::Ignored | Role::OptOut | Role::Forwarded | Role::Port | Role::List(_)
+        );
         !shared && std::mem::discriminant(&self) == std::mem::discriminant(&other)
     }
 
@@ -158,6 +196,17 @@ impl Role {
             Role::Bytes(_) => all(b"-"),
             Role::RequestTime => all(b".-"),
             Role::UpstreamTime => all(b".,: -"),
+            Role::Port => all(b"-"),
+            _ => true,
+        }
+    }
+
+    /// Whether a value that ends before a space may end `length` bytes after the beginning of `rest`, where a list may
+    /// go on.
+    pub(super) fn may_end(self, rest: &[u8], length: usize) -> bool {
+        match self {
+            Role::List(_) | Role::UpstreamTime => list::may_end(rest, length),
+            Role::Address | Role::AddressOrName | Role::Forwarded => !rest[..length].ends_with(b","),
             _ => true,
         }
     }

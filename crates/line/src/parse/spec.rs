@@ -16,6 +16,9 @@ pub struct Spec {
     /// The product whose tracking pixel was logged, or the form of its requests (`/px.gif?url=u&ref=r`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pixel: Option<String>,
+    /// Which requests are events, by their status (`2xx,304`), if not all, or those that a pixel's log has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
     /// The application of lines that name none and whose site is not in `sites`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
@@ -63,6 +66,7 @@ impl Spec {
         }
         [
             ("--pixel", self.pixel != other.pixel),
+            ("--status", self.status != other.status),
             ("--app", self.app != other.app),
             ("--site", self.sites != other.sites),
             ("--label", !lines_have_ids && self.label != other.label),
@@ -76,7 +80,7 @@ impl Spec {
 /// Why a [`Spec`] is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecError {
-    /// Which part of it is wrong: `format`, `pixel` or `sites`.
+    /// Which part of it is wrong: `format`, `pixel`, `status` or `sites`.
     pub part: &'static str,
     /// What is wrong, and what to do.
     pub what: String,
@@ -100,13 +104,14 @@ mod tests {
         assert_eq!(serde_json::to_string(&spec).unwrap(), r#"{"format":"combined"}"#);
         let whole = Spec {
             pixel: Some("matomo".into()),
+            status: Some("2xx".into()),
             app: Some("KEY".into()),
             sites: [("1".to_owned(), "A".to_owned())].into(),
             label: Some("stats".into()),
             ..spec
         };
         let json = serde_json::to_string(&whole).unwrap();
-        insta::assert_snapshot!(json, @r#"{"format":"combined","pixel":"matomo","app":"KEY","sites":{"1":"A"},"label":"stats"}"#);
+        insta::assert_snapshot!(json, @r#"{"format":"combined","pixel":"matomo","status":"2xx","app":"KEY","sites":{"1":"A"},"label":"stats"}"#);
         assert_eq!(serde_json::from_str::<Spec>(&json).unwrap(), whole);
         for wrong in
             ["{}", r#"{"format":"combined","site":{}}"#, r#"{"format":1}"#, r#"{"format":"a","sites":[]}"#]
@@ -148,6 +153,7 @@ mod tests {
             (app("A"), app("B"), false, &["--app"]),
             (app("A"), sites, false, &["--app", "--site"]),
             (app("A"), Spec { pixel: Some("matomo".into()), ..app("A") }, true, &["--pixel"]),
+            (app("A"), Spec { status: Some("2xx".into()), ..app("A") }, true, &["--status"]),
             (labelled("a"), labelled("b"), false, &["--label"]),
             (labelled("a"), labelled("b"), true, &[]),
             (labelled("a"), app("A"), false, &["--label"]),

@@ -3,7 +3,7 @@
 //! A line has to match with valid times, statuses, ids and numbers first, which excludes most ambiguities. If it does
 //! not, it may match with any time, status and id, so that the reject says which of them is wrong.
 //!
-//! Every request is a hit, whatever its method and status, even garbage on the port. `page_url` is path and query as
+//! Every request is a hit, whatever its method and (unless somebody chooses) its status, even garbage on the port. `page_url` is path and query as
 //! the client sent them, `host` is the site's; the protocol's version is not kept. With a [`Pixel`], requests for it
 //! are hits and the others non-hits.
 
@@ -12,26 +12,26 @@ use memchr::memmem::Finder;
 use super::alt1::is_prefetch;
 use super::beacon::{Keep, Params};
 use super::escape::Escape;
+use super::forwarded;
+use super::front;
 use super::leaves;
 use super::log_format::{self, FormatError, Part};
 use super::matcher::{End, Step, find_values};
 use super::pixel::Pixel;
 use super::request::{Client, Target, split_request, upstream_ms};
-use super::role::{Role, Span};
+use super::role::{self, Role, Span};
 use super::source::Source;
+use super::statuses::Statuses;
 use super::terms::Terms;
 use crate::arena::Arena;
-use crate::hit::{Hit, Micros, NoHit, Reason, Reject, Value};
+use crate::hit::{Hit, Micros, NoHit, NonHit, Reason, Reject, Value};
 
 /// The most variables of one format.
 const VARIABLES_MAX: usize = 64;
 
-/// The beginning of nginx's `combined`. Apache's has the same shape, with an ident where nginx writes `-`.
-const COMMON: &str =
-    r#"$remote_addr $remote_ident $remote_user [$time_local] "$request" $status $body_bytes_sent"#;
+/// How nginx's and Apache's `combined` go on from the time.
+const COMMON: &str = r#" [$time_local] "$request" $status $body_bytes_sent"#;
 const HEADERS: &str = r#" "$http_referer" "$http_user_agent""#;
-/// What Apache on Debian writes first in `vhost_combined`.
-const VHOST: &str = "$server_name:$server_port ";
 
 /// A compiled `log_format`.
 #[derive(Debug)]
@@ -42,15 +42,19 @@ pub struct Template {
     lead: Vec<u8>,
     steps: Vec<Step>,
     pixel: Option<Pixel>,
+    /// Which requests are events; `None`: all.
+    statuses: Option<Statuses>,
 }
 
 impl Template {
     /// Compiles the name of a format or a `log_format`.
     pub(super) fn compile(text: &str) -> Result<Template, FormatError> {
         match text.trim() {
-            "combined" => Template::build("combined", &format!("{COMMON}{HEADERS}")),
-            "common" => Template::build("common", COMMON),
-            "vhost_combined" => Template::build("vhost_combined", &format!("{VHOST}{COMMON}{HEADERS}")),
+            "combined" => Template::build("combined", &format!("${}{COMMON}{HEADERS}", role::FRONT)),
+            "common" => Template::build("common", &format!("${}{COMMON}", role::FRONT)),
+            "vhost_combined" => {
+                Template::build("vhost_combined", &format!("${}{COMMON}{HEADERS}", role::FRONT_WITH_HOST))
+            }
             _ => Template::build("custom", text),
         }
     }
@@ -58,7 +62,7 @@ impl Template {
     fn build(name: &'static str, text: &str) -> Result<Template, FormatError> {
         let format = log_format::read(text)?;
         let (escape, lead, steps) = (format.escape, Vec::new(), Vec::new());
-        let mut template = Template { name, escape, lead, steps, pixel: None };
+        let mut template = Template { name, escape, lead, steps, pixel: None, statuses: None };
         let mut parts = format.parts.as_slice();
         let mut quoted = false;
         if let Some((Part::Literal(lead), rest)) = parts.split_first() {
@@ -125,11 +129,17 @@ impl Template {
         }
     }
 
-    /// The same format, for the log of a pixel.
+    /// The same format, for the log of a pixel, or with a choice of statuses.
     ///
     /// # Errors
-    /// The lines contain no query string.
-    pub(super) fn with_pixel(mut self, pixel: Pixel) -> Result<Template, String> {
+    /// The log is a pixel's, and the lines contain no query string.
+    pub(super) fn with(
+        mut self,
+        pixel: Option<Pixel>,
+        statuses: Option<Statuses>,
+    ) -> Result<Template, String> {
+        self.statuses = statuses;
+        let Some(pixel) = pixel else { return Ok(self) };
         let has = |role| self.steps.iter().any(|step| step.role == role);
         if !(has(Role::Request) || has(Role::Target) || (has(Role::Path) && has(Role::Args))) {
             return Err(
@@ -137,6 +147,7 @@ impl Template {
             );
         }
         self.pixel = Some(pixel);
+        self.statuses = self.statuses.or_else(|| Some(Statuses::of_a_pixel()));
         Ok(self)
     }
 
@@ -197,14 +208,26 @@ impl Template {
         hit.event_type = "request";
         let (mut read, mut params) = (Read::default(), Params::new());
         for (step, &value) in self.steps.iter().zip(values) {
+            if let Role::Front { has_host } = step.role {
+                let text = self.escape.text(&source, value, arena);
+                read.front(text, has_host, terms, hit, &mut params);
+                continue;
+            }
             if read.required(step.role, value, hit) || matches!(value, b"" | b"-") {
                 continue;
             }
-            let text = self.escape.text(&source, value, arena);
-            if !read.optional(step.role, value, text, hit) {
-                let name =
-                    if step.role == Role::Address { "remote_host" } else { arena.copy(&step.variable) };
-                params.add(hit, name, Value::Text(text), Keep::First);
+            let mut text = self.escape.text(&source, value, arena);
+            if read.optional(step.role, value, text, terms, hit) {
+                continue;
+            }
+            if let Role::List(kind) = step.role {
+                text = kind.value(text, arena);
+            } else if forwarded::is_only_addresses(text) && !role::is_of_a_server(&step.variable) {
+                // It may be a client's, and nothing would truncate it.
+                continue;
+            }
+            if !text.is_empty() {
+                params.add(hit, arena.copy(&step.variable), Value::Text(text), Keep::First);
             }
         }
         let Read { client, target, occurred_at, wrong } = read;
@@ -213,13 +236,20 @@ impl Template {
         }
         hit.occurred_at = occurred_at.unwrap_or_default();
         hit.ip = client.address();
+        // Comes after the question whether a request is for the pixel, which has a count of its own.
+        let refused = hit.status.filter(|status| self.statuses.as_ref().is_some_and(|s| !s.has(*status)));
+        let refused = refused.map(NonHit::Status);
         match &self.pixel {
             None => {
+                if let Some(kind) = refused {
+                    return Err(NoHit::NonHit(kind));
+                }
                 (hit.method, hit.page_url) = target.join(arena);
+                hit.is_request = true;
                 hit.site = hit.host;
             }
             Some(pixel) => {
-                if let Err(kind) = pixel.read(&target, hit, &mut params, terms, arena) {
+                if let Err(kind) = pixel.read(&target, refused, hit, &mut params, terms, arena) {
                     return Err(NoHit::NonHit(kind));
                 }
             }
@@ -232,7 +262,7 @@ impl Template {
 /// What was read of a line, beside the fields of its hit.
 #[derive(Default)]
 struct Read<'a> {
-    client: Client<'a>,
+    client: Client,
     target: Target<'a>,
     occurred_at: Option<Micros>,
     /// Why the line is a reject: the first value that is wrong.
@@ -240,6 +270,26 @@ struct Read<'a> {
 }
 
 impl<'a> Read<'a> {
+    /// Reads what stands before the time.
+    fn front(
+        &mut self,
+        text: &'a str,
+        has_host: bool,
+        terms: &Terms,
+        hit: &mut Hit<'a>,
+        params: &mut Params<'a>,
+    ) {
+        match front::read(text, has_host, terms) {
+            Ok(front) => {
+                (self.client.forwarded, hit.host, hit.user_id) = (front.client, front.host, front.user);
+                if !front.port.is_empty() {
+                    params.add(hit, "server_port", Value::Text(front.port), Keep::First);
+                }
+            }
+            Err(reason) => self.wrong = self.wrong.or(Some(reason)),
+        }
+    }
+
     /// Reads a value that must be valid: time, id or status. False if the role is another.
     #[inline]
     fn required(&mut self, role: Role, value: &[u8], hit: &mut Hit<'a>) -> bool {
@@ -264,10 +314,17 @@ impl<'a> Read<'a> {
 
     /// Reads a value that may be anything; `text` is `value` without escapes. False if it goes into no field.
     #[inline]
-    fn optional(&mut self, role: Role, value: &[u8], text: &'a str, hit: &mut Hit<'a>) -> bool {
+    fn optional(
+        &mut self,
+        role: Role,
+        value: &[u8],
+        text: &'a str,
+        terms: &Terms,
+        hit: &mut Hit<'a>,
+    ) -> bool {
         let field = match role {
-            Role::Time(_) | Role::Id | Role::Status | Role::Ignored => return true,
-            Role::Other => return false,
+            Role::Time(_) | Role::Id | Role::Status | Role::Front { .. } | Role::Ignored => return true,
+            Role::Port | Role::List(_) | Role::Other => return false,
             Role::Bytes(_) => return keep(&mut hit.bytes_sent, leaves::bytes(value)),
             Role::RequestTime => return keep(&mut hit.request_ms, leaves::seconds_as_ms(value)),
             Role::UpstreamTime => return keep(&mut hit.upstream_ms, upstream_ms(text)),
@@ -281,11 +338,19 @@ impl<'a> Read<'a> {
                 return true;
             }
             Role::Address => {
-                self.client.see(text);
-                return self.client.name.is_none();
+                if !self.client.see(text, terms) {
+                    self.wrong = self.wrong.or(Some(Reason::BadAddress));
+                }
+                return true;
+            }
+            Role::AddressOrName => {
+                if self.client.address.is_none() {
+                    self.client.see(text, terms);
+                }
+                return true;
             }
             Role::Forwarded => {
-                self.client.forwarded = self.client.forwarded.or_else(|| leaves::first_address(text));
+                self.client.forwarded = self.client.forwarded.or_else(|| forwarded::client_of(text, terms));
                 return true;
             }
             Role::Method => &mut self.target.method,
@@ -315,7 +380,7 @@ fn keep<T>(field: &mut Option<T>, value: Option<T>) -> bool {
 mod tests {
     use super::*;
     use crate::hit::Parsed;
-    use crate::parse::Format;
+    use crate::parse::{Format, Spec};
 
     const LOCAL: &str = "10/Oct/2000:13:55:36 -0700";
     const ID: &str = "000102030405060708090a0b0c0d0e0f";
@@ -331,7 +396,9 @@ mod tests {
         outcome(format, line, |parsed| match parsed {
             Parsed::Hit(hit) => {
                 assert_eq!((hit.event_type, hit.app_key), ("request", ""), "{line}");
-                let empty = format!("{:#?}", Hit { event_type: "request", ..Hit::default() });
+                assert!(hit.is_request, "{line}");
+                let empty =
+                    format!("{:#?}", Hit { event_type: "request", is_request: true, ..Hit::default() });
                 let empty: Vec<_> = empty.lines().collect();
                 let ip = hit.ip.map(|ip| format!("ip {ip} ")).unwrap_or_default();
                 let params = std::mem::take(&mut { hit.params.clone() });
@@ -380,8 +447,8 @@ mod tests {
             r#"203.0.113.9 - - [10/Oct/2000:13:55:36 -0700] "-" 408 - "-" "-""#
         ), @r##"occurred_at: 971211336000000 status: 408 ip 203.0.113.9"##);
         insta::assert_snapshot!(combined(
-            r#"crawler.example.net ident frank [10/Oct/2000:13:55:36 -0700] "GET /a b c HTTP/1.0" 200 1 "-" "say \"hi\" 200 5 \\""#
-        ), @r##"occurred_at: 971211336000000 method: "GET" status: 200 bytes_sent: 1 user_agent: "say \"hi\" 200 5 \\" page_url: "/a b c" user_id: "frank" remote_host="crawler.example.net" remote_ident="ident""##);
+            r#"203.0.113.9 ident frank [10/Oct/2000:13:55:36 -0700] "GET /a b c HTTP/1.0" 200 1 "-" "say \"hi\" 200 5 \\""#
+        ), @r##"occurred_at: 971211336000000 method: "GET" status: 200 bytes_sent: 1 user_agent: "say \"hi\" 200 5 \\" page_url: "/a b c" user_id: "frank" ip 203.0.113.9"##);
         insta::assert_snapshot!(combined(
             r#"unix: - - [10/Oct/2000:13:55:36 -0700] "GET http://other.example/ HTTP/1.1" 000 1 "caf\xC3\xA9 \xff\x00" "a\x22b""#
         ), @r##"occurred_at: 971211336000000 method: "GET" status: 0 bytes_sent: 1 user_agent: "a\"b" page_url: "http://other.example/" referrer: "café �""##);
@@ -394,6 +461,191 @@ mod tests {
         insta::assert_snapshot!(shown("vhost_combined",
             r#"shop.example:443 203.0.113.9 - - [10/Oct/2000:13:55:36 -0700] "CONNECT a.example:443 HTTP/1.1" 405 559 "-" "curl/8""#
         ), @r#"occurred_at: 971211336000000 method: "CONNECT" status: 405 bytes_sent: 559 user_agent: "curl/8" host: "shop.example" site: "shop.example" page_url: "a.example:443" ip 203.0.113.9 server_port="443""#);
+    }
+
+    #[test]
+    fn named_formats_find_the_address_and_keep_it_nowhere_else() {
+        let rest = r#"[10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.1" 200 5 "-" "-""#;
+        let base = r#"occurred_at: 971211336000000 method: "GET" status: 200 bytes_sent: 5"#;
+        let site = r#" host: "shop.example" site: "shop.example""#;
+        for (format, front, fields) in [
+            ("combined", "shop.example 203.0.113.1 - -", format!(r#"{site} page_url: "/" ip 203.0.113.1"#)),
+            ("combined", "198.51.100.3, 203.0.113.77 - -", r#" page_url: "/" ip 203.0.113.77"#.into()),
+            ("combined", "Jan  3 12:00:00 web-1 nginx: 203.0.113.1 - -", r#" page_url: "/" ip 203.0.113.1"#.into()),
+            ("combined", r"203.0.113.1 - a\x5Cb [x", r#" page_url: "/" user_id: "a\\b [x" ip 203.0.113.1"#.into()),
+            ("vhost_combined", "shop.example 203.0.113.1 - -", format!(r#"{site} page_url: "/" ip 203.0.113.1"#)),
+            ("vhost_combined", "[2001:db8::1]:443 203.0.113.1 - -",
+                r#" host: "[2001:db8::1]" site: "[2001:db8::1]" page_url: "/" ip 203.0.113.1 server_port="443""#.into()),
+        ] {
+            assert_eq!(shown(format, &format!("{front} {rest}")), format!("{base}{fields}"), "{format}: {front}");
+        }
+        let common = r#"shop.example:80 10.0.0.1 203.0.113.1, 10.0.0.2 - x [10/Oct/2000:13:55:36 -0700] "GET / HTTP/1.1" 200 5"#;
+        assert_eq!(
+            shown("common", common),
+            format!(r#"{base}{site} page_url: "/" user_id: "x" ip 203.0.113.1 server_port="80""#)
+        );
+        for (front, expect) in [
+            ("crawler.example.net - -", "bad_address time"),
+            ("shop.example - - - -", "bad_address time"),
+            ("203.0.113.1 shop.example - -", "shape time"),
+            ("203.0.113.1 -", "shape time"),
+        ] {
+            assert_eq!(shown("combined", &format!("{front} {rest}")), expect, "{front}");
+        }
+    }
+
+    #[test]
+    fn no_variable_keeps_an_address_or_name_of_a_client() {
+        for (format, line, expect) in [
+            ("$msec $remote_addr", "1.5 crawler.example.net", "bad_address time"),
+            ("$msec $remote_addr", "1.5 -", "occurred_at: 1500000"),
+            ("$msec $remote_addr", "1.5 203.0.113.1, 10.0.0.1", "occurred_at: 1500000 ip 203.0.113.1"),
+            ("$msec $remote_host", "1.5 crawler.example.net", "occurred_at: 1500000"),
+            ("$msec $remote_host", "1.5 203.0.113.1", "occurred_at: 1500000 ip 203.0.113.1"),
+            (
+                "$msec $remote_host $remote_addr",
+                "1.5 a.example 203.0.113.1",
+                "occurred_at: 1500000 ip 203.0.113.1",
+            ),
+            ("$msec $remote_ident", "1.5 frank", "occurred_at: 1500000"),
+            (
+                "$msec $remote_addr $http_x_client_ip",
+                "1.5 203.0.113.1 10.1.2.3",
+                "occurred_at: 1500000 ip 203.0.113.1",
+            ),
+            (
+                "$msec \"$http_forwarded\"",
+                "1.5 \"for=203.0.113.1;proto=https\"",
+                "occurred_at: 1500000 ip 203.0.113.1",
+            ),
+            (
+                "$msec $http_x_forwarded_for $x",
+                "1.5 198.51.100.3, 203.0.113.1 y",
+                "occurred_at: 1500000 ip 203.0.113.1 x=\"y\"",
+            ),
+            (
+                "$msec $the_real_ip \"$http_x_new\"",
+                "1.5 203.0.113.1 \"203.0.113.1:80, [::1]\"",
+                "occurred_at: 1500000",
+            ),
+            (
+                "$msec $server_addr $http_x_new",
+                "1.5 192.0.2.80 1.2",
+                "occurred_at: 1500000 server_addr=\"192.0.2.80\" http_x_new=\"1.2\"",
+            ),
+        ] {
+            assert_eq!(shown(format, line), expect, "{format}: {line}");
+        }
+    }
+
+    #[test]
+    fn a_colon_within_an_address_is_no_end() {
+        let base = "occurred_at: 1500000";
+        for (format, line, expect) in [
+            (
+                "$msec $server_name:$server_port",
+                "1.5 [2001:db8::1]:443",
+                r#"host: "[2001:db8::1]" site: "[2001:db8::1]" server_port="443""#,
+            ),
+            (
+                "$msec $http_host:$server_port x",
+                "1.5 a.example:8443:443 x",
+                r#"host: "a.example:8443" site: "a.example:8443" server_port="443""#,
+            ),
+            (
+                "$msec $remote_addr:$remote_port",
+                "1.5 2001:db8::1:4711",
+                r#"ip 2001:db8::1 remote_port="4711""#,
+            ),
+            (
+                "$msec $server_addr:$server_port $status",
+                "1.5 2001:db8::80:443 200",
+                r#"status: 200 server_addr="2001:db8::80" server_port="443""#,
+            ),
+            ("$msec $server_x:$x", "1.5 [::1]:80", r#"server_x="[::1]" x="80""#),
+        ] {
+            assert_eq!(shown(format, line), format!("{base} {expect}"), "{format}: {line}");
+        }
+    }
+
+    #[test]
+    fn lists_of_upstreams_end_where_they_end() {
+        let format = "$msec $upstream_addr $upstream_response_length $upstream_response_time $upstream_connect_time \
+                      $upstream_status $status $other";
+        for (lists, expect) in [
+            (
+                "10.0.0.1:80 12 0.010 0.001 200 200",
+                r#"status: 200 upstream_ms: 10 upstream_addr="10.0.0.1:80" upstream_response_length="12" upstream_connect_time="0.001" upstream_status="200""#,
+            ),
+            (
+                "10.0.0.1:80, 10.0.0.2:80 : [::1]:80 0, 5 : 7 0.010, 0.300 : 0.200 0.001, 0.002 : - 502, 504 : 200 200",
+                r#"status: 200 upstream_ms: 510 upstream_addr="10.0.0.1:80, 10.0.0.2:80 : [::1]:80" upstream_response_length="12" upstream_connect_time="0.003" upstream_status="200""#,
+            ),
+            ("- - - - - 304", "status: 304"),
+            (
+                "a : b 1 : - 0.5 : - 0.5 : - 502 : - 502",
+                r#"status: 502 upstream_ms: 500 upstream_addr="a : b" upstream_response_length="1" upstream_connect_time="0.500""#,
+            ),
+        ] {
+            let expect = format!("occurred_at: 1500000 {expect} other=\"x\"");
+            assert_eq!(shown(format, &format!("1.5 {lists} x")), expect, "{lists}");
+        }
+        // Whatever follows: a variable that takes any text, a tab, the end of the line.
+        for (format, line, expect) in [
+            (
+                "$msec $upstream_addr $any",
+                "1.5 10.0.0.1:80 : 10.0.0.2:80, 10.0.0.3:80 x : y",
+                r#"upstream_addr="10.0.0.1:80 : 10.0.0.2:80, 10.0.0.3:80" any="x : y""#,
+            ),
+            ("$msec $upstream_status|$any", "1.5 502, 200|x", r#"upstream_status="200" any="x""#),
+            (
+                "$msec $upstream_status, $upstream_addr",
+                "1.5 502, 200, 10.0.0.1:80",
+                r#"upstream_status="502" upstream_addr="200, 10.0.0.1:80""#,
+            ),
+            ("$msec $any $upstream_header_time", "1.5 x 0.1, 0.2", r#"any="x" upstream_header_time="0.300""#),
+        ] {
+            assert_eq!(shown(format, line), format!("occurred_at: 1500000 {expect}"), "{format}: {line}");
+        }
+    }
+
+    #[test]
+    fn a_choice_of_statuses_makes_the_others_non_hits() {
+        let parsed = |status: Option<&str>, line: &str| {
+            let spec = Spec { status: status.map(str::to_owned), ..Spec::new("$msec $status") };
+            let mut buffer = [0; 64];
+            let mut arena = Arena::new(&mut buffer);
+            match Format::of(&spec).unwrap().parse(line.as_bytes(), false, &Terms::default(), &mut arena) {
+                Parsed::Hit(hit) => format!("hit {}", hit.status.unwrap_or_default()),
+                other => format!("{other:?}"),
+            }
+        };
+        assert_eq!(parsed(None, "1.5 404"), "hit 404");
+        assert_eq!(parsed(Some("2xx,404"), "1.5 404"), "hit 404");
+        assert_eq!(parsed(Some("2xx"), "1.5 404"), "NonHit(Status(404))");
+        let alt1 = Spec { status: Some("2xx".into()), ..Spec::new("alt1") };
+        assert!(Format::of(&alt1).unwrap_err().to_string().starts_with("status: lines of alt1"));
+        let wrong = Spec { status: Some("2x".into()), ..Spec::new("combined") };
+        assert!(Format::of(&wrong).unwrap_err().to_string().starts_with("status: `2x` is no status"));
+    }
+
+    #[test]
+    fn a_padded_day_of_syslog_shifts_nothing() {
+        let format = "$month $day $clock $machine $tag: $remote_addr [$time_local] $status";
+        for day in ["3", "13"] {
+            let line = format!("Jan {day:>2} 12:00:00 web-1 nginx: 203.0.113.1 [{LOCAL}] 200");
+            let expect = format!(
+                r#"occurred_at: 971211336000000 status: 200 ip 203.0.113.1 month="Jan" day="{day}" clock="12:00:00" machine="web-1" tag="nginx""#
+            );
+            assert_eq!(shown(format, &line), expect, "{line}");
+            let line = format!("<190>{line}");
+            assert_eq!(
+                shown(&format!("<$pri>{format}"), &line),
+                format!("{}{}", expect.replace(" month", " pri=\"190\" month"), "")
+            );
+        }
+        // An empty value elsewhere is one.
+        assert_eq!(shown("$msec $a $b", "1.5  x"), r#"occurred_at: 1500000 b="x""#);
     }
 
     #[test]
@@ -417,8 +669,8 @@ mod tests {
         ), @r#"occurred_at: 971211336001000 event_id: 5233100606242806050955395731361295 host: "shop.example" site: "shop.example" opted_out: true prefetch: true trace_id: "00-ab-cd-01" server_name="_""#);
         insta::assert_snapshot!(shown(
             "[$time_local] $request_time $upstream_response_time $body_bytes_sent $bytes_sent $remote_user\t$connection",
-            &format!("[{LOCAL}] 99999999.1 0.1,, 5 12345678901234567890 a b\t7\r"),
-        ), @r##"occurred_at: 971211336000000 user_id: "a b" request_time="99999999.1" upstream_response_time="0.1,," body_bytes_sent="5" bytes_sent="12345678901234567890" connection="7""##);
+            &format!("[{LOCAL}] 99999999.1 0.1,,2 5 12345678901234567890 a b\t7\r"),
+        ), @r##"occurred_at: 971211336000000 user_id: "a b" request_time="99999999.1" upstream_response_time="0.1,,2" body_bytes_sent="5" bytes_sent="12345678901234567890" connection="7""##);
     }
 
     #[test]

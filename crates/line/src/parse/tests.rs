@@ -231,6 +231,7 @@ proptest! {
             ip: Some("192.0.2.1".parse().unwrap()),
             user_id: &text(0),
             page_url: &text(1),
+            is_request: true,
             referrer: &text(2),
             user_agent: &text(3),
             ..Hit::default()

@@ -11,7 +11,7 @@ use crate::hit::{Hit, Micros, Value};
 #[derive(Debug)]
 pub(super) struct Event<'e, 'a> {
     pub(super) hit: &'e mut Hit<'a>,
-    params: &'e mut Params,
+    params: &'e mut Params<'a>,
     pub(super) arena: &'e mut Arena<'a>,
     /// How many parameters the log's own variables use; a pixel's parameter with the name of one of them is renamed.
     taken: usize,
@@ -31,7 +31,7 @@ pub(super) struct Event<'e, 'a> {
 impl<'e, 'a> Event<'e, 'a> {
     pub(super) fn new(
         hit: &'e mut Hit<'a>,
-        params: &'e mut Params,
+        params: &'e mut Params<'a>,
         arena: &'e mut Arena<'a>,
         site: &'a str,
         trusted: bool,
@@ -106,6 +106,18 @@ impl<'e, 'a> Event<'e, 'a> {
         }
     }
 
+    /// Keeps a further value of a parameter that the request repeats.
+    pub(super) fn see_again(&mut self, name: &'a str, text: &'a str, meaning: Meaning) {
+        let is_kept = match meaning {
+            Meaning::Nothing | Meaning::Address | Meaning::Agent => false,
+            Meaning::Ours(parameter) => parameter.is_kept_again(),
+            _ => true,
+        };
+        if is_kept && !text.is_empty() {
+            self.keep(name, text);
+        }
+    }
+
     /// Keeps a site that the path names, which has no parameter of its own.
     pub(super) fn keep_site_of_path(&mut self) {
         if self.site_in_path {
@@ -145,7 +157,7 @@ impl<'e, 'a> Event<'e, 'a> {
             [b'{' | b'[', ..] => json::value_of(text, self.arena),
             _ => Value::Text(text),
         };
-        self.params.add(self.hit, name, value, Keep::First);
+        self.params.add(self.hit, name, value, Keep::All);
     }
 
     /// An input of the rule; it is kept in `params` nevertheless.

@@ -2,7 +2,7 @@
 //!
 //! For each product, a table ([`products`]) says what its parameters mean, and a rule what the event is. Invariant: the
 //! first value of every parameter goes into a field, into `params` under its own name, or is on the product's list of
-//! parameters without a meaning. A client address goes only into the hit's own field, and only from a trusted sender.
+//! parameters without a meaning; further values go into `params`. A client address goes only into the hit's own field, and only from a trusted sender.
 
 mod custom;
 mod event;
@@ -137,20 +137,21 @@ impl Pixel {
         Pixel { name, paths, names, slots, rule }
     }
 
-    /// Reads the request into `hit`, which has the other fields of the line already.
+    /// Reads the request into `hit`, which has the other fields of the line already. `refused`: a request for the pixel
+    /// is this non-hit, for its status.
     pub(super) fn read<'a>(
         &self,
         target: &Target<'a>,
+        refused: Option<NonHit>,
         hit: &mut Hit<'a>,
-        params: &mut Params,
+        params: &mut Params<'a>,
         terms: &Terms,
         arena: &mut Arena<'a>,
     ) -> Result<(), NonHit> {
         let (method, path, query) = target.parts();
         let Some(site) = self.site_of(path) else { return Err(NonHit::Other) };
-        match hit.status {
-            None | Some(200..=299 | 304) => {}
-            Some(status) => return Err(NonHit::Status(status)),
+        if let Some(refused) = refused {
+            return Err(refused);
         }
         if !matches!(method, "GET" | "POST" | "") {
             return Err(NonHit::Method);
@@ -168,6 +169,8 @@ impl Pixel {
                     let (word, bit) = (&mut seen[at / 64 % 2], 1 << (at % 64));
                     if *word & bit == 0 {
                         event.see(name, text, self.names[at].1);
+                    } else {
+                        event.see_again(name, text, self.names[at].1);
                     }
                     *word |= bit;
                 }
