@@ -279,6 +279,6 @@ pub struct Hit<'a> {
     pub trace_id: &'a str,
     /// Custom parameters, in their order: `p.NAME` of a query, `custom_params` of a body, and every parameter that
     /// this program does not know, under its own name. Names are distinct. At most 64; `_dropped` after them says how
-    /// many more there were.
+    /// many were left out.
     pub params: Vec<(&'a str, Value<'a>)>,
 }

@@ -166,6 +166,10 @@ pub(super) enum Keep {
     Last,
 }
 
+/// The parameter that says how many others were left out. Only this program adds it: one that a visitor sends under
+/// this name is itself left out and counted.
+const DROPPED: &str = "_dropped";
+
 /// Collects the custom parameters of a hit, up to [`PARAMS_MAX`].
 #[derive(Debug)]
 pub(super) struct Params {
@@ -179,7 +183,9 @@ impl Params {
 
     /// Adds a parameter; `keep` says which of two with one name counts.
     pub(super) fn add<'a>(&mut self, hit: &mut Hit<'a>, name: &'a str, value: Value<'a>, keep: Keep) {
-        if let Some(known) = hit.params.iter_mut().find(|(known, _)| *known == name) {
+        if name == DROPPED {
+            self.dropped += 1;
+        } else if let Some(known) = hit.params.iter_mut().find(|(known, _)| *known == name) {
             if keep == Keep::Last {
                 known.1 = value;
             }
@@ -190,15 +196,14 @@ impl Params {
         }
     }
 
-    /// Adds `_dropped`, if there were too many parameters.
+    /// Adds `_dropped`, if parameters were left out.
     pub(super) fn finish<'a>(self, hit: &mut Hit<'a>, arena: &mut Arena<'a>) {
         if self.dropped > 0 {
             let count = self.dropped.to_string();
-            hit.params.retain(|(name, _)| *name != "_dropped");
             let shown = arena.copy(&count);
             // A full arena cuts, and half a number is another one.
             if shown.len() == count.len() {
-                hit.params.push(("_dropped", Value::Json(shown)));
+                hit.params.push((DROPPED, Value::Json(shown)));
             }
         }
     }
