@@ -108,5 +108,8 @@ retired() {
         if [ -f "$file.kept" ]; then mv -n "$file.kept" "$file"; fi
         rm -f "$file.kept"
     done
+    # What `alt setup` wrote beside the unit.
+    rm -f /etc/systemd/system/alt.service.d/alt-local.conf
+    rmdir /etc/systemd/system/alt.service.d 2>/dev/null || :
     if systemd_runs; then systemctl daemon-reload || :; fi
 }

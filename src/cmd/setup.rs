@@ -4,7 +4,7 @@
 //! can be run again at any time, and `--dry-run` shows the same list without doing anything.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -17,6 +17,7 @@ use nix::unistd::{Group, User, geteuid};
 
 use super::{Out, Outcome};
 use crate::account::NAME;
+use crate::acl::{self, Others};
 use crate::beacon::{self, SCRIPT};
 use crate::cli;
 use crate::place::Folder;
@@ -38,6 +39,7 @@ const SCRIPTS: &str = "/var/www/alt";
 const SITE_TEXT: &str = include_str!("../../nginx/site-http.conf.example");
 const LOGROTATE: &str = "/etc/logrotate.d/alt";
 const LOGROTATE_TEXT: &str = include_str!("../../nginx/logrotate");
+const LOCAL_ONLY_TEXT: &str = include_str!("../../systemd/local.conf");
 const CONFIG_TEXT: &str = include_str!("../../systemd/alt.toml");
 
 /// Goes through all steps.
@@ -67,6 +69,7 @@ pub fn run(path: Option<&Path>, args: &cli::Setup, out: Out<'_>) -> anyhow::Resu
     steps.file(path.unwrap_or(Path::new(DEFAULT_FILE)), CONFIG_TEXT, false)?;
     let log_directory = Path::new(DEFAULT_LOG).parent().unwrap_or(Path::new("/"));
     steps.directory(log_directory, 0o2751)?;
+    steps.closed(log_directory)?;
     steps.directory(&log_directory.join("rotated"), 0o2770)?;
     steps.log(Path::new(DEFAULT_LOG))?;
     let config = match Config::load(path) {
@@ -81,6 +84,7 @@ pub fn run(path: Option<&Path>, args: &cli::Setup, out: Out<'_>) -> anyhow::Resu
         writeln!(steps.out, "leave    role and database: postgres.url does not name the local database alt")?;
     }
     steps.schema(path, args)?;
+    steps.network(&config)?;
     if args.no_nginx {
         writeln!(steps.out, "leave    nginx: --no-nginx")?;
     } else {
@@ -169,6 +173,51 @@ impl Steps<'_> {
             folder_of(path)
                 .and_then(|(folder, name)| Ok(folder.directory(name, group, mode)?))
                 .with_context(|| format!("make {what}"))?;
+        }
+        Ok(())
+    }
+
+    /// Lets nobody make a file in a directory that everybody may read, whatever its umask.
+    fn closed(&mut self, path: &Path) -> anyhow::Result<()> {
+        let what = format!("the default ACL of {} (nothing for others)", path.display());
+        if File::open(path).and_then(acl::others).is_ok_and(|others| others == Others::None) {
+            return self.there(&what);
+        }
+        if self.go(&format!("set {what}"))? {
+            let (folder, name) = folder_of(path).with_context(|| format!("set {what}"))?;
+            match folder.open_directory(name).and_then(acl::close) {
+                Err(e) if e.raw_os_error() == Some(rustix::io::Errno::NOTSUP.raw_os_error()) => {
+                    writeln!(
+                        self.out,
+                        "note     this file system has no ACLs: let logrotate alone rename the log"
+                    )?;
+                }
+                set => set.with_context(|| format!("set {what}"))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the network to the daemon, except this machine, as long as the configuration needs nothing else.
+    fn network(&mut self, config: &Config) -> anyhow::Result<()> {
+        let path = Path::new(super::LOCAL_ONLY);
+        if !Path::new("/run/systemd/system").is_dir() {
+            return Ok(());
+        }
+        let is_there = fs::symlink_metadata(path).is_ok();
+        let changed = match super::beyond_this_machine(config) {
+            None => self.file(path, LOCAL_ONLY_TEXT, self.renew)?,
+            Some(why) if is_there => {
+                let go = self.go(&format!("remove {}: {why}", path.display()))?;
+                if go {
+                    fs::remove_file(path).with_context(|| format!("remove {}", path.display()))?;
+                }
+                go
+            }
+            Some(_) => false,
+        };
+        if changed && !self.dry_run {
+            command("systemctl", &["daemon-reload"])?;
         }
         Ok(())
     }

@@ -110,6 +110,8 @@ fn look(
         nginx::formats(config, site, findings);
     }
     files::logs(config, site.as_ref(), findings);
+    files::spool(config, findings);
+    files::sandbox(config, findings);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start")?;
     runtime.block_on(database::look(config, findings));
     archive::look(config, findings);
