@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 
 use alt_config::{Config, DEFAULT_FILE, DEFAULT_LOG};
 use alt_store::connect;
-use alt_store::server::MADE_BY_SUPERUSER;
+use alt_store::roles::{Made, OWNER, made_by_superuser};
 use anyhow::{Context, bail};
 use nix::unistd::{Group, User, geteuid};
 
@@ -65,6 +65,10 @@ pub fn run(path: Option<&Path>, args: &cli::Setup, out: Out<'_>) -> anyhow::Resu
     }
     let packaged = fs::metadata(PACKAGED).is_ok();
     let mut steps = Steps { dry_run: args.dry_run, renew: !packaged, done: 0, out };
+    if args.only_roles {
+        steps.only_roles(&Config::load(path)?)?;
+        return Ok(Outcome::Done);
+    }
     steps.account()?;
     steps.file(path.unwrap_or(Path::new(DEFAULT_FILE)), CONFIG_TEXT, false)?;
     let log_directory = Path::new(DEFAULT_LOG).parent().unwrap_or(Path::new("/"));
@@ -246,21 +250,53 @@ impl Steps<'_> {
             }
             bail!("PostgreSQL is not installed here: install it, or name another in postgres.url");
         }
-        for (what, exists, create) in MADE_BY_SUPERUSER {
-            match psql(exists) {
-                Ok(found) if found.trim() == "1" => self.there(&format!("the {what} in PostgreSQL"))?,
+        for made in made_by_superuser() {
+            let what = format!("the {} in PostgreSQL", made.what);
+            match psql(made.database, &made.is_there) {
+                Ok(found) if found.trim() == "1" => self.there(&what)?,
                 Err(e) if !self.dry_run => return Err(e),
                 _ => {
-                    if self.go(&format!("create the {what} in PostgreSQL"))? {
-                        psql(create)?;
+                    if self.go(&format!("create {what}"))? {
+                        psql(made.database, &made.create)?;
                     }
                 }
             }
         }
+        self.owner_account()
+    }
+
+    /// The account by which PostgreSQL knows the tables' owner. Only root gets to it. Its group reads the logs, because
+    /// `alt unload FILE` knows a file by its bytes.
+    fn owner_account(&mut self) -> anyhow::Result<()> {
+        if User::from_name(OWNER)?.is_some() {
+            return self.there(&format!("the account {OWNER}"));
+        }
+        if self.go(&format!("add the system account {OWNER}"))? {
+            let home = ["--home-dir", "/nonexistent", "--no-create-home", "--shell", "/usr/sbin/nologin"];
+            command(
+                "useradd",
+                &[&["--system", "--no-user-group", "--gid", NAME], &home[..], &[OWNER]].concat(),
+            )?;
+        }
         Ok(())
     }
 
-    /// Runs our own commands, which continue as the account alt: what they create belongs to the role alt.
+    /// The roles and rights in a database that is there, and nothing else.
+    fn only_roles(&mut self, config: &Config) -> anyhow::Result<()> {
+        let is_here = || Ok::<_, anyhow::Error>(User::from_name("postgres")?.is_some());
+        let is_there =
+            |made: &Made| psql(made.database, &made.is_there).is_ok_and(|found| found.trim() == "1");
+        if connect::by_peer(&config.postgres)?.is_none() || !is_here()? {
+            writeln!(self.out, "leave    roles: postgres.url does not name a database of this machine")?;
+        } else if !made_by_superuser().iter().filter(|made| made.what == "database alt").all(is_there) {
+            bail!("PostgreSQL cannot be asked for its database alt, or has none: run `alt setup`");
+        } else {
+            self.postgres()?;
+        }
+        Ok(())
+    }
+
+    /// Runs our own commands, which continue as the account alt, or as that of the tables' owner.
     fn schema(&mut self, path: Option<&Path>, args: &cli::Setup) -> anyhow::Result<()> {
         let current = myself(path, &["migrate", "--status"], &[]);
         if current.is_ok() {
@@ -372,7 +408,7 @@ fn myself(path: Option<&Path>, arguments: &[&str], more: &[&str]) -> anyhow::Res
 /// Runs SQL as the superuser of the local server, by peer authentication. psql gets only the variables that it needs
 /// from root's environment. It gets its own session, so that no other process of its account can type into root's
 /// terminal through it.
-fn psql(sql: &str) -> anyhow::Result<String> {
+fn psql(database: &str, sql: &str) -> anyhow::Result<String> {
     let needed = |name: &str| {
         ["PATH", "LANG"].contains(&name) || ["PG", "LC_"].iter().any(|start| name.starts_with(start))
     };
@@ -383,7 +419,7 @@ fn psql(sql: &str) -> anyhow::Result<String> {
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(needed)))
             .args(arguments)
-            .args(["psql", "-XqAt", "-d", "postgres", "-v", "ON_ERROR_STOP=1", "-c", sql])
+            .args(["psql", "-XqAt", "-d", database, "-v", "ON_ERROR_STOP=1", "-c", sql])
             .current_dir("/"),
     )
     .context("ask the local PostgreSQL as its superuser; is it running?")

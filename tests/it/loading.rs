@@ -353,14 +353,15 @@ fn a_dead_predecessor_that_holds_our_checkpoint_is_ended() {
 #[test]
 fn a_partition_that_cannot_be_dropped_or_made_does_not_stop_loading() {
     let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
-    let text = fs::read_to_string(&bench.config).unwrap() + "\n[retention]\nrows = \"2 months\"\n";
-    fs::write(&bench.config, text).unwrap();
     const YEAR: u64 = 365 * 86_400;
     bench.append_text("beacon.log", &alt1_aged(YEAR), 1);
     bench.append("beacon.log", 1);
     bench.start();
     bench.settle();
     bench.stop();
+    // Only now: the daemon would drop the month at once.
+    let text = fs::read_to_string(&bench.config).unwrap() + "\n[retention]\nrows = \"2 months\"\n";
+    fs::write(&bench.config, text).unwrap();
     std::thread::scope(|scope| {
         let database = &bench.database;
         // A report that reads the table while the daemon wants to drop a part of it, and to make another.

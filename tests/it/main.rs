@@ -27,6 +27,7 @@ mod publish;
 mod rejects;
 mod replay;
 mod retention;
+mod roles;
 mod scripts;
 mod setup;
 mod store;

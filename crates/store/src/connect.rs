@@ -125,6 +125,26 @@ pub fn is_on_this_machine(config: &alt_config::Postgres) -> anyhow::Result<bool>
     Ok(all_local(&Address::read(&config.url)?.pg))
 }
 
+/// The same database by peer authentication, over a unix socket. `None`: it is on another machine, or its socket is not
+/// known, because the URL names a user and a socket's directory of its own.
+///
+/// # Errors
+/// The URL cannot be parsed.
+pub fn by_peer(config: &alt_config::Postgres) -> anyhow::Result<Option<alt_config::Postgres>> {
+    if is_by_peer(config)? {
+        return Ok(Some(config.clone()));
+    }
+    let target = Address::read(&config.url)?;
+    if !all_local(&target.pg) || all_sockets(&target.pg) {
+        return Ok(None);
+    }
+    let port = target.pg.get_ports().first().copied().unwrap_or(5432);
+    let name = target.pg.get_dbname().or(target.pg.get_user()).unwrap_or("alt");
+    let quoted = name.replace('\\', "\\\\").replace('\'', "\\'");
+    let url = format!("host={DEFAULT_SOCKETS} port={port} dbname='{quoted}'");
+    Ok(Some(alt_config::Postgres { url, password_file: None }))
+}
+
 /// Whether the URL itself contains a password.
 ///
 /// # Errors

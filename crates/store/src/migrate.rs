@@ -9,7 +9,9 @@ use anyhow::{Context, bail};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
+use super::roles;
 use super::statements::statements;
+
 /// One step of the schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Migration {
@@ -30,6 +32,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 6, name: "suspects", sql: include_str!("../../../sql/0006_suspects.sql") },
     Migration { version: 7, name: "retention", sql: include_str!("../../../sql/0007_retention.sql") },
     Migration { version: 8, name: "leases", sql: include_str!("../../../sql/0008_leases.sql") },
+    Migration { version: 9, name: "roles", sql: include_str!("../../../sql/0009_roles.sql") },
 ];
 
 /// The key of the advisory lock that migrations hold ("alt migr").
@@ -144,18 +147,24 @@ pub async fn status(client: &Client) -> anyhow::Result<Vec<Applied>> {
     Ok(all)
 }
 
-/// Applies the missing migrations and returns them.
+/// Applies the missing migrations and returns them. If none is missing, no right to change a table is needed.
 ///
 /// # Errors
-/// A migration failed; the ones before it stay applied.
+/// A migration failed; the ones before it stay applied. Or the tables belong to another role.
 pub async fn apply(client: &mut Client) -> anyhow::Result<Vec<Migration>> {
     let mut applied = Vec::new();
+    if version(client).await? >= Some(newest()) {
+        roles::grant(client).await?;
+        return Ok(applied);
+    }
+    roles::check_owns(client).await?;
     for migration in MIGRATIONS {
         let what = || format!("apply migration {} ({})", migration.version, migration.name);
         if apply_one(client, migration).await.with_context(what)? {
             applied.push(*migration);
         }
     }
+    roles::grant(client).await?;
     Ok(applied)
 }
 
