@@ -31,13 +31,16 @@ upgrade() {
         return 0
     fi
     systemctl --quiet is-active alt.service || systemctl --quiet is-enabled alt.service 2>/dev/null || return 0
+    # The tables get an owner of their own, whom the daemon cannot become. Where PostgreSQL is elsewhere, nothing changes.
+    /usr/bin/alt --quiet setup --only-roles >/dev/null ||
+        echo "alt: the tables keep their owner, see above; do it later: sudo alt setup --only-roles" >&2
     migrate ||
         echo "alt: the schema is not upgraded (journalctl -u alt-migrate says why); do it once PostgreSQL can be" \
             "reached: sudo alt migrate" >&2
     systemctl try-restart alt.service || :
 }
 
-# By systemd, as the account, in the sandbox, with the environment and the credentials of the daemon's unit: its own
+# By systemd, as the account of the tables' owner if there is one, else as the daemon's, in the sandbox, with the environment and the credentials of the daemon's unit: its own
 # text, drop-ins and all, with another command. Nothing is taken from a process of the account, which can put anything
 # into its environment, and root executes nothing here but systemctl.
 migrate() {
@@ -69,6 +72,8 @@ ExecReload=
 ExecStop=
 ExecStopPost=
 END
+        # The directory of the daemon's state stays the daemon's.
+        if getent passwd alt_owner >/dev/null; then printf 'User=alt_owner\nGroup=alt\nStateDirectory=\n'; fi
     } >"$unit"
     status=0
     { systemctl daemon-reload && systemctl start alt-migrate.service 2>/dev/null; } || status=$?
@@ -108,5 +113,8 @@ retired() {
         if [ -f "$file.kept" ]; then mv -n "$file.kept" "$file"; fi
         rm -f "$file.kept"
     done
+    # What `alt setup` wrote beside the unit.
+    rm -f /etc/systemd/system/alt.service.d/alt-local.conf
+    rmdir /etc/systemd/system/alt.service.d 2>/dev/null || :
     if systemd_runs; then systemctl daemon-reload || :; fi
 }

@@ -2,7 +2,7 @@
 SELECT a.app_key, count(*) AS salts, min(s.day)::text AS first_day, max(s.day)::text AS last_day
 FROM visitor_salts s
 LEFT JOIN applications a ON a.id = s.app_id
--- The same condition as in kill_salts.sql.
+-- The same condition as in alt_kill_salts (0010_roles.sql).
 WHERE s.salt IS NOT NULL
   AND CASE WHEN s.day_ends_at > $1 + interval '60 days' AND s.created_at > $1 + interval '2 days' THEN '-infinity'
            WHEN s.day_ends_at > $1 + interval '60 days' THEN s.created_at

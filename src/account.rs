@@ -5,7 +5,7 @@
 
 use std::ffi::CString;
 
-use alt_store::connect;
+use alt_store::{connect, roles};
 use anyhow::Context;
 use nix::sys::prctl::set_no_new_privs;
 use nix::unistd::{Uid, User, geteuid, initgroups, setresgid, setresuid, setuid};
@@ -26,6 +26,26 @@ pub fn become_alt(config: &alt_config::Postgres) -> anyhow::Result<()> {
         enter(&user)?;
     }
     Ok(())
+}
+
+/// Like [`become_alt`], for a command that changes what only the tables' owner may change. Where `alt setup` gave the tables
+/// to a role of their own, root continues as the account of this role, and `config` then names the local server's socket.
+///
+/// # Errors
+/// The URL cannot be understood, or the system refuses.
+pub fn become_owner(config: &mut alt_config::Postgres) -> anyhow::Result<()> {
+    let owner = User::from_name(roles::OWNER).context("look the account of the tables' owner up")?;
+    let may_become = |user: &User| geteuid().is_root() || geteuid() == user.uid;
+    match (owner.filter(may_become), connect::by_peer(config)?) {
+        (Some(user), Some(by_peer)) => {
+            if geteuid().is_root() {
+                enter(&user)?;
+            }
+            *config = by_peer;
+            Ok(())
+        }
+        _ => become_alt(config),
+    }
 }
 
 /// Continues as `user`, with its groups and no others, permanently: no id of root is kept, and no program that is

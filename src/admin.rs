@@ -2,13 +2,15 @@
 //! its counters (`/metrics`).
 //!
 //! It has its own thread, so that it answers whatever the other threads wait for. It only reads, and answers everybody
-//! who can reach it: the address decides who that is. It is bounded: a limited number of connections at once, each for
-//! one request and a short time. If the port cannot be opened, the daemon reports that and tries again; loading
+//! who can reach it: the address decides who that is. Pages in a browser on this machine reach it, too; they cannot read
+//! an answer, unless a name of theirs leads here (DNS rebinding). Therefore a request has to name an address,
+//! `localhost`, or a host of the configuration. It is bounded: a limited number of connections at once, each for one
+//! request and a short time. One more ends the oldest, so that connections that say nothing keep nobody out. If the port cannot be opened, the daemon reports that and tries again; loading
 //! continues without the port.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -17,16 +19,17 @@ use alt_process::metrics::Metrics;
 use anyhow::Context;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde::Serialize;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 
-/// Maximum number of connections that are served at the same time. Others wait until one of them ends.
+/// Maximum number of connections that are served at the same time. One more ends the oldest of them.
 const CONNECTIONS_MAX: usize = 64;
 
 /// Maximum lifetime of a connection, which is for one request.
@@ -64,8 +67,8 @@ pub trait Answers: Send + Sync {
     fn metrics(&self) -> anyhow::Result<String>;
 }
 
-/// The current source of the answers; `None` while the daemon starts or restarts.
-type Present = Arc<Mutex<Option<Arc<dyn Answers>>>>;
+/// The current source of the answers, and the host names that may be asked for; `None` while the daemon starts.
+type Present = Arc<Mutex<Option<(Arc<dyn Answers>, Vec<String>)>>>;
 
 /// The port, open until this value is dropped.
 pub struct Admin {
@@ -107,9 +110,9 @@ impl Admin {
         self.address
     }
 
-    /// Uses `answers` from now on.
-    pub fn answer_by(&self, answers: Arc<dyn Answers>) {
-        *lock(&self.present) = Some(answers);
+    /// Uses `answers` from now on. `hosts`: names under which it is asked, besides addresses and `localhost`.
+    pub fn answer_by(&self, answers: Arc<dyn Answers>, hosts: &[String]) {
+        *lock(&self.present) = Some((answers, hosts.to_vec()));
     }
 }
 
@@ -137,17 +140,22 @@ async fn listen(address: SocketAddr, port: Port) {
     };
     let address = listener.local_addr().unwrap_or(address);
     tracing::info!(%address, "answering /healthz, /readyz and /metrics");
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut open: VecDeque<AbortHandle> = VecDeque::new();
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
         match listener.accept().await {
             Ok((connection, _)) => {
+                open.retain(|connection| !connection.is_finished());
+                if open.len() >= CONNECTIONS_MAX
+                    && let Some(oldest) = open.pop_front()
+                {
+                    oldest.abort();
+                }
                 let port = port.clone();
-                tokio::spawn(async move {
+                let served = tokio::spawn(async move {
                     // A client that leaves, or is too slow, gets no answer.
                     let _ = tokio::time::timeout(CONNECTION_TIME, serve(connection, port)).await;
-                    drop(place);
                 });
+                open.push_back(served.abort_handle());
             }
             // No descriptor is free, or the client has already left.
             Err(_) => tokio::time::sleep(ACCEPT_RETRY).await,
@@ -158,7 +166,7 @@ async fn listen(address: SocketAddr, port: Port) {
 async fn serve(connection: TcpStream, port: Port) -> Result<(), hyper::Error> {
     let service = service_fn(move |request: Request<Incoming>| {
         let port = port.clone();
-        async move { Ok::<_, Infallible>(port.answer(request.method(), request.uri().path())) }
+        async move { Ok::<_, Infallible>(port.answer(&request)) }
     });
     http1::Builder::new()
         .timer(TokioTimer::new())
@@ -169,10 +177,15 @@ async fn serve(connection: TcpStream, port: Port) -> Result<(), hyper::Error> {
 }
 
 impl Port {
-    fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+    fn answer<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
         let started = Instant::now();
+        let (method, path) = (request.method(), request.uri().path());
         let known = ["/healthz", "/readyz", "/metrics"].into_iter().find(|known| *known == path);
         let mut response = match known {
+            _ if !self.is_meant(request) => text(
+                StatusCode::MISDIRECTED_REQUEST,
+                "ask for an address, for localhost, or for a name in [admin] hosts\n",
+            ),
             None => text(StatusCode::NOT_FOUND, "there are /healthz, /readyz and /metrics\n"),
             Some(_) if ![Method::GET, Method::HEAD].contains(method) => {
                 let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD\n");
@@ -186,9 +199,22 @@ impl Port {
         response
     }
 
+    /// Whether a request is for a name that is this machine's for certain. Browsers always send a name.
+    fn is_meant<B>(&self, request: &Request<B>) -> bool {
+        let in_target = request.uri().authority().map(hyper::http::uri::Authority::as_str);
+        let mut names = request
+            .headers()
+            .get_all(HOST)
+            .iter()
+            .map(|value| value.to_str().ok())
+            .chain(in_target.map(Some));
+        let hosts = lock(&self.present).as_ref().map(|present| present.1.clone()).unwrap_or_default();
+        names.all(|name| name.is_some_and(|name| is_ours(name, &hosts)))
+    }
+
     fn page(&self, path: &str) -> Response<Full<Bytes>> {
         let present = lock(&self.present).clone();
-        let Some(answers) = present else {
+        let Some((answers, _)) = present else {
             return text(StatusCode::SERVICE_UNAVAILABLE, "starting\n");
         };
         match path {
@@ -210,6 +236,21 @@ impl Port {
     }
 }
 
+/// Whether `HOST` or `HOST:PORT` is an address, `localhost`, or one of `hosts`: nobody else can make these lead here.
+fn is_ours(name: &str, hosts: &[String]) -> bool {
+    let host = match name.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !host.is_empty() => host,
+        _ => name,
+    };
+    if let Some(address) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        return address.parse::<Ipv6Addr>().is_ok();
+    }
+    let host = host.strip_suffix('.').unwrap_or(host);
+    host.parse::<IpAddr>().is_ok()
+        || host.eq_ignore_ascii_case("localhost")
+        || hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host))
+}
+
 fn text(status: StatusCode, said: &str) -> Response<Full<Bytes>> {
     page(status, "text/plain; charset=utf-8", said.to_owned())
 }
@@ -219,4 +260,42 @@ fn page(status: StatusCode, kind: &'static str, body: String) -> Response<Full<B
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_that_nobody_else_can_give_this_machine_are_answered() {
+        let hosts = ["web-1.example.net".to_owned()];
+        for ours in [
+            "127.0.0.1:9187",
+            "127.0.0.1",
+            "10.0.0.5:9187",
+            "[::1]:9187",
+            "[::1]",
+            "localhost",
+            "LOCALHOST:9187",
+            "localhost.:80",
+            "Web-1.example.net:9187",
+            "web-1.example.net.",
+        ] {
+            assert!(is_ours(ours, &hosts), "{ours}");
+        }
+        for foreign in [
+            "",
+            ":9187",
+            "evil.example",
+            "evil.example:9187",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:9187",
+            "web-1.example.net.evil.example",
+            "[evil.example]",
+            "x@localhost",
+            "localhost:x",
+        ] {
+            assert!(!is_ours(foreign, &hosts), "{foreign}");
+        }
+    }
 }

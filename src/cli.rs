@@ -189,6 +189,9 @@ pub struct Setup {
     /// Leave nginx alone
     #[arg(long)]
     pub no_nginx: bool,
+    /// Only give the database that is there to its own roles, as an upgrade of the package does
+    #[arg(long)]
+    pub only_roles: bool,
 }
 
 /// `alt replay`
@@ -574,6 +577,9 @@ Examples:
   alt check --config-only
   alt check --nginx-conf /etc/nginx/nginx.conf --json")]
 pub struct Check {
+    /// Show what each role of PostgreSQL may do with the tables, and look at nothing else
+    #[arg(long, conflicts_with_all = ["nginx_conf", "config_only"])]
+    pub roles: bool,
     /// Look at nothing but the configuration: whether the daemon would take it
     #[arg(long, conflicts_with = "nginx_conf")]
     pub config_only: bool,

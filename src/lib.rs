@@ -4,6 +4,7 @@
 //! below do the work; `docs/ARCHITECTURE.md` has the map.
 
 pub mod account;
+pub mod acl;
 pub mod admin;
 pub mod beacon;
 pub mod cli;

@@ -49,7 +49,11 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         Command::Tail(args) => return block_on(cmd::tail::run(&config, args, out)),
         _ => {}
     }
-    account::become_alt(&config.postgres)?;
+    let mut config = config;
+    match &cli.command {
+        Command::Migrate(_) | Command::Unload(_) => account::become_owner(&mut config.postgres)?,
+        _ => account::become_alt(&config.postgres)?,
+    }
     match &cli.command {
         Command::Run(args) => cmd::run::run(&config, path, args),
         Command::Replay(args) => cmd::replay::run(&config, args, out),

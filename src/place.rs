@@ -123,6 +123,14 @@ impl Folder {
         made.set_permissions(Permissions::from_mode(mode))
     }
 
+    /// Opens the directory of this name for a change of its attributes.
+    ///
+    /// # Errors
+    /// The system refuses, or something else has this name, such as a link.
+    pub fn open_directory(&self, name: &OsStr) -> io::Result<File> {
+        self.open(name, OFlag::O_RDONLY | OFlag::O_DIRECTORY, 0)
+    }
+
     /// Creates an empty file, or uses the existing one, and sets its mode.
     ///
     /// # Errors

@@ -1,13 +1,16 @@
 //! The verbs, one file each. They take arguments and configuration, write to the output that they are given, and return
 //! the outcome. Nothing here exits the process or prints an error.
 
-use std::io::Write;
+use std::io::{Read, Write};
 
 use alt_config::Config;
 use alt_line::enrich::AgentRules;
 use alt_store::connect::Connection;
 use alt_store::read::Reader;
 use anyhow::Context;
+
+/// The most that is read of a list of crawlers; the built-in one has 60 KB.
+const RULES_BYTES_MAX: u64 = 16 << 20;
 
 pub mod app;
 pub mod archive;
@@ -65,10 +68,38 @@ pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyh
     runtime.context("start the runtime")?.block_on(work)
 }
 
+/// The drop-in that closes the network to the daemon's unit, except this machine.
+pub(crate) const LOCAL_ONLY: &str = "/etc/systemd/system/alt.service.d/alt-local.conf";
+
+/// Why the daemon needs more of the network than this machine. `None`: it does not.
+pub(crate) fn beyond_this_machine(config: &Config) -> Option<&'static str> {
+    let is_local = |url: &str| {
+        url::Url::parse(url).is_ok_and(|url| match url.host() {
+            Some(url::Host::Domain(name)) => name == "localhost",
+            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+            None => url.scheme() == "file",
+        })
+    };
+    if !alt_store::connect::is_on_this_machine(&config.postgres).unwrap_or(false) {
+        return Some("postgres.url names another machine");
+    }
+    let archive = config.archive.as_ref();
+    if archive.is_some_and(|archive| !is_local(archive.endpoint.as_ref().unwrap_or(&archive.url))) {
+        return Some("the archive is on another machine");
+    }
+    if config.admin.listen.is_some_and(|address| !address.ip().is_loopback()) {
+        return Some("[admin] listen is for other machines");
+    }
+    None
+}
+
 /// The configured list of crawlers, or the built-in one.
 pub(crate) fn rules(config: &Config) -> anyhow::Result<AgentRules> {
     let Some(path) = &config.agents.rules else { return Ok(AgentRules::builtin()) };
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("read agents.rules {}", path.display()))?;
+    let mut text = String::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(RULES_BYTES_MAX).read_to_string(&mut text))
+        .with_context(|| format!("read agents.rules {}", path.display()))?;
     AgentRules::from_json(&text).map_err(|e| anyhow::anyhow!("agents.rules {}: {e}", path.display()))
 }

@@ -4,19 +4,20 @@
 //! can be run again at any time, and `--dry-run` shows the same list without doing anything.
 
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use alt_config::{Config, DEFAULT_FILE, DEFAULT_LOG};
 use alt_store::connect;
-use alt_store::server::MADE_BY_SUPERUSER;
+use alt_store::roles::{Made, OWNER, made_by_superuser};
 use anyhow::{Context, bail};
 use nix::unistd::{Group, User, geteuid};
 
 use super::{Out, Outcome};
 use crate::account::NAME;
+use crate::acl::{self, Others};
 use crate::beacon::{self, SCRIPT};
 use crate::cli;
 use crate::place::Folder;
@@ -38,6 +39,7 @@ const SCRIPTS: &str = "/var/www/alt";
 const SITE_TEXT: &str = include_str!("../../nginx/site-http.conf.example");
 const LOGROTATE: &str = "/etc/logrotate.d/alt";
 const LOGROTATE_TEXT: &str = include_str!("../../nginx/logrotate");
+const LOCAL_ONLY_TEXT: &str = include_str!("../../systemd/local.conf");
 const CONFIG_TEXT: &str = include_str!("../../systemd/alt.toml");
 
 /// Goes through all steps.
@@ -63,10 +65,15 @@ pub fn run(path: Option<&Path>, args: &cli::Setup, out: Out<'_>) -> anyhow::Resu
     }
     let packaged = fs::metadata(PACKAGED).is_ok();
     let mut steps = Steps { dry_run: args.dry_run, renew: !packaged, done: 0, out };
+    if args.only_roles {
+        steps.only_roles(&Config::load(path)?)?;
+        return Ok(Outcome::Done);
+    }
     steps.account()?;
     steps.file(path.unwrap_or(Path::new(DEFAULT_FILE)), CONFIG_TEXT, false)?;
     let log_directory = Path::new(DEFAULT_LOG).parent().unwrap_or(Path::new("/"));
     steps.directory(log_directory, 0o2751)?;
+    steps.closed(log_directory)?;
     steps.directory(&log_directory.join("rotated"), 0o2770)?;
     steps.log(Path::new(DEFAULT_LOG))?;
     let config = match Config::load(path) {
@@ -81,6 +88,7 @@ pub fn run(path: Option<&Path>, args: &cli::Setup, out: Out<'_>) -> anyhow::Resu
         writeln!(steps.out, "leave    role and database: postgres.url does not name the local database alt")?;
     }
     steps.schema(path, args)?;
+    steps.network(&config)?;
     if args.no_nginx {
         writeln!(steps.out, "leave    nginx: --no-nginx")?;
     } else {
@@ -173,6 +181,51 @@ impl Steps<'_> {
         Ok(())
     }
 
+    /// Lets nobody make a file in a directory that everybody may read, whatever its umask.
+    fn closed(&mut self, path: &Path) -> anyhow::Result<()> {
+        let what = format!("the default ACL of {} (nothing for others)", path.display());
+        if File::open(path).and_then(acl::others).is_ok_and(|others| others == Others::None) {
+            return self.there(&what);
+        }
+        if self.go(&format!("set {what}"))? {
+            let (folder, name) = folder_of(path).with_context(|| format!("set {what}"))?;
+            match folder.open_directory(name).and_then(acl::close) {
+                Err(e) if e.raw_os_error() == Some(rustix::io::Errno::NOTSUP.raw_os_error()) => {
+                    writeln!(
+                        self.out,
+                        "note     this file system has no ACLs: let logrotate alone rename the log"
+                    )?;
+                }
+                set => set.with_context(|| format!("set {what}"))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the network to the daemon, except this machine, as long as the configuration needs nothing else.
+    fn network(&mut self, config: &Config) -> anyhow::Result<()> {
+        let path = Path::new(super::LOCAL_ONLY);
+        if !Path::new("/run/systemd/system").is_dir() {
+            return Ok(());
+        }
+        let is_there = fs::symlink_metadata(path).is_ok();
+        let changed = match super::beyond_this_machine(config) {
+            None => self.file(path, LOCAL_ONLY_TEXT, self.renew)?,
+            Some(why) if is_there => {
+                let go = self.go(&format!("remove {}: {why}", path.display()))?;
+                if go {
+                    fs::remove_file(path).with_context(|| format!("remove {}", path.display()))?;
+                }
+                go
+            }
+            Some(_) => false,
+        };
+        if changed && !self.dry_run {
+            command("systemctl", &["daemon-reload"])?;
+        }
+        Ok(())
+    }
+
     /// Creates the live log, before nginx would create it readable for everybody.
     fn log(&mut self, path: &Path) -> anyhow::Result<()> {
         let what = format!("{} (640)", path.display());
@@ -197,21 +250,53 @@ impl Steps<'_> {
             }
             bail!("PostgreSQL is not installed here: install it, or name another in postgres.url");
         }
-        for (what, exists, create) in MADE_BY_SUPERUSER {
-            match psql(exists) {
-                Ok(found) if found.trim() == "1" => self.there(&format!("the {what} in PostgreSQL"))?,
+        for made in made_by_superuser() {
+            let what = format!("the {} in PostgreSQL", made.what);
+            match psql(made.database, &made.is_there) {
+                Ok(found) if found.trim() == "1" => self.there(&what)?,
                 Err(e) if !self.dry_run => return Err(e),
                 _ => {
-                    if self.go(&format!("create the {what} in PostgreSQL"))? {
-                        psql(create)?;
+                    if self.go(&format!("create {what}"))? {
+                        psql(made.database, &made.create)?;
                     }
                 }
             }
         }
+        self.owner_account()
+    }
+
+    /// The account by which PostgreSQL knows the tables' owner. Only root gets to it. Its group reads the logs, because
+    /// `alt unload FILE` knows a file by its bytes.
+    fn owner_account(&mut self) -> anyhow::Result<()> {
+        if User::from_name(OWNER)?.is_some() {
+            return self.there(&format!("the account {OWNER}"));
+        }
+        if self.go(&format!("add the system account {OWNER}"))? {
+            let home = ["--home-dir", "/nonexistent", "--no-create-home", "--shell", "/usr/sbin/nologin"];
+            command(
+                "useradd",
+                &[&["--system", "--no-user-group", "--gid", NAME], &home[..], &[OWNER]].concat(),
+            )?;
+        }
         Ok(())
     }
 
-    /// Runs our own commands, which continue as the account alt: what they create belongs to the role alt.
+    /// The roles and rights in a database that is there, and nothing else.
+    fn only_roles(&mut self, config: &Config) -> anyhow::Result<()> {
+        let is_here = || Ok::<_, anyhow::Error>(User::from_name("postgres")?.is_some());
+        let is_there =
+            |made: &Made| psql(made.database, &made.is_there).is_ok_and(|found| found.trim() == "1");
+        if connect::by_peer(&config.postgres)?.is_none() || !is_here()? {
+            writeln!(self.out, "leave    roles: postgres.url does not name a database of this machine")?;
+        } else if !made_by_superuser().iter().filter(|made| made.what == "database alt").all(is_there) {
+            bail!("PostgreSQL cannot be asked for its database alt, or has none: run `alt setup`");
+        } else {
+            self.postgres()?;
+        }
+        Ok(())
+    }
+
+    /// Runs our own commands, which continue as the account alt, or as that of the tables' owner.
     fn schema(&mut self, path: Option<&Path>, args: &cli::Setup) -> anyhow::Result<()> {
         let current = myself(path, &["migrate", "--status"], &[]);
         if current.is_ok() {
@@ -323,7 +408,7 @@ fn myself(path: Option<&Path>, arguments: &[&str], more: &[&str]) -> anyhow::Res
 /// Runs SQL as the superuser of the local server, by peer authentication. psql gets only the variables that it needs
 /// from root's environment. It gets its own session, so that no other process of its account can type into root's
 /// terminal through it.
-fn psql(sql: &str) -> anyhow::Result<String> {
+fn psql(database: &str, sql: &str) -> anyhow::Result<String> {
     let needed = |name: &str| {
         ["PATH", "LANG"].contains(&name) || ["PG", "LC_"].iter().any(|start| name.starts_with(start))
     };
@@ -334,7 +419,7 @@ fn psql(sql: &str) -> anyhow::Result<String> {
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(needed)))
             .args(arguments)
-            .args(["psql", "-XqAt", "-d", "postgres", "-v", "ON_ERROR_STOP=1", "-c", sql])
+            .args(["psql", "-XqAt", "-d", database, "-v", "ON_ERROR_STOP=1", "-c", sql])
             .current_dir("/"),
     )
     .context("ask the local PostgreSQL as its superuser; is it running?")

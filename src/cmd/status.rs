@@ -4,7 +4,7 @@
 //! same proofs that a daemon's reader uses, because a script may delete FILE if `alt status` says so.
 
 use std::collections::HashSet;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use alt_collect::source::logs::Logs;
 use alt_collect::source::reading::Opened;
+use alt_collect::source::stored;
 use alt_config::Config;
 use alt_line::checkpoint::{Checkpoint, Standing};
 use alt_line::lines::LINE_BYTES_MAX;
@@ -153,7 +154,7 @@ pub(super) async fn waiting(
 
 /// Whether a line ends after `from`. A last line without its newline waits for the newline, however long.
 fn has_line(path: &Path, from: u64) -> anyhow::Result<bool> {
-    let (file, mut chunk) = (File::open(path)?, vec![0; LINE_BYTES_MAX]);
+    let (file, mut chunk) = (stored::regular(path)?, vec![0; LINE_BYTES_MAX]);
     let n = file.read_at(&mut chunk, from)?;
     Ok(n == chunk.len() || chunk[..n].contains(&b'\n'))
 }

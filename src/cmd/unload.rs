@@ -67,6 +67,7 @@ pub async fn run(config: &Config, args: &cli::Unload, out: Out<'_>) -> anyhow::R
         }
     } else {
         let mut writer = super::writer(config).await?;
+        alt_store::roles::check_owns(&writer).await?;
         if let Some(rows) = &rows {
             account.add(unload::take_rows(&mut writer, rows).await?);
         }

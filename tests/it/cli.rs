@@ -630,6 +630,7 @@ mod check {
     /// A machine on which nothing is wrong, with the session by which a daemon is known.
     fn well(database: &Database) -> (Place, Session) {
         let place = Place::with(database);
+        fs::set_permissions(&place.dir, fs::Permissions::from_mode(0o750)).unwrap();
         let session = Session::open(database, "alt run web-1");
         place.done(&["app", "add", "shop"]);
         let lines: String = (1..=20).map(|n| line(n, "a=KEY", "203.0.113.7")).collect();
@@ -676,9 +677,9 @@ mod check {
         if nix::unistd::geteuid().is_root() {
             return look();
         }
-        fs::set_permissions(&place.dir, fs::Permissions::from_mode(0o555)).unwrap();
+        fs::set_permissions(&place.dir, fs::Permissions::from_mode(0o550)).unwrap();
         let seen = look();
-        fs::set_permissions(&place.dir, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::set_permissions(&place.dir, fs::Permissions::from_mode(0o750)).unwrap();
         seen
     }
 
@@ -726,10 +727,67 @@ mod check {
         place.write("nginx.conf", format!("set_real_ip_from 10.0.0.0/8;\n{conf}"));
         assert_eq!(check(&place).code, 0);
 
+        // a log that everybody can reach and read
+        fs::set_permissions(&place.dir, fs::Permissions::from_mode(0o751)).unwrap();
+        if nix::unistd::geteuid().is_root() {
+            expect(&place, "every account of this machine may read it, with the addresses of your visitors");
+        }
+        fs::set_permissions(place.path("beacon.log"), fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(check(&place).code, 0);
+        fs::set_permissions(&place.dir, fs::Permissions::from_mode(0o750)).unwrap();
+
         fs::remove_file(place.path("beacon.log")).unwrap();
         expect(&place, "there is no such log\n    nginx is configured to write it: start or reload nginx");
         place.write("beacon.log", whole);
         assert_eq!(check(&place).code, 0);
+    }
+
+    /// What never ends, or never begins, holds up no command.
+    #[test]
+    fn links_to_devices_and_pipes() {
+        let database = Database::create();
+        let (place, _session) = well(&database);
+        let log = place.path("beacon.log");
+        let text = fs::read(&log).unwrap();
+        fs::remove_file(&log).unwrap();
+        let pipe = place.path("pipe");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let in_time = |arguments: &[&str]| {
+            let command = place.command(arguments);
+            let mut timed = Command::new("timeout");
+            timed.arg("20").arg(command.get_program()).args(command.get_args());
+            timed.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+            let run = super::run(timed.current_dir(&place.dir).stdin(Stdio::null()));
+            assert_ne!(run.code, 124, "{arguments:?} hangs");
+            run
+        };
+        for target in [Path::new("/dev/zero"), Path::new("/dev/tty"), &pipe] {
+            std::os::unix::fs::symlink(target, &log).unwrap();
+            let path = log.to_str().unwrap();
+            let run = in_time(&["status", path]);
+            assert!(run.err.contains("beacon.log: not a regular file"), "{target:?}: {run:?}");
+            assert_eq!(in_time(&["status"]).code, 0, "{target:?}");
+            let run = in_time(&["tail", path]);
+            assert!(run.err.contains("not a regular file"), "{target:?}: {run:?}");
+            let run = in_time(&CHECK);
+            assert!(
+                run.out.contains("beacon.log: cannot be read: not a regular file"),
+                "{target:?}: {run:?}"
+            );
+            fs::remove_file(&log).unwrap();
+        }
+        fs::write(&log, text).unwrap();
+        std::os::unix::fs::symlink(&pipe, place.path("logrotate.d/pipe")).unwrap();
+        assert_eq!(in_time(&CHECK).code, 0);
+        let config = fs::read_to_string(place.path("alt.toml")).unwrap();
+        let zero = "[postgres]\npassword_file = \"/dev/zero\"\n";
+        place.write("alt.toml", config.replace("[postgres]\n", zero));
+        let run = in_time(&["status"]);
+        assert!(run.err.contains("it is too long for a password"), "{run:?}");
+        place.write("alt.toml", config + "[agents]\nrules = \"/dev/zero\"\n");
+        assert!(in_time(&CHECK).out.contains("agents.rules /dev/zero"));
+        let run = in_time(&["--config", "/dev/zero", "status"]);
+        assert!(run.err.contains("is larger than 1 MiB"), "{run:?}");
     }
 
     #[test]
@@ -902,6 +960,28 @@ mod check {
         expect(&place, "the disk is nearly full");
         let _ = fs::write(disk.join("more"), vec![0; 1024 * 1024]);
         expect(&place, "the disk is full: nginx loses what it cannot log");
+
+        // The same disk, not for the log, but for what is packed before it goes to the archive.
+        let archive = place.path("archive");
+        fs::create_dir(&archive).unwrap();
+        let config = config + &format!("[archive]\nurl = \"file://{}\"\n", archive.display());
+        place.write("alt.toml", config);
+        place.write("nginx.conf", conf);
+        let spooled = || super::run(place.command(&CHECK).env("TMPDIR", &disk));
+        let run = spooled();
+        let expected = "disk: the disk is full: no log can be packed for the archive";
+        assert!(run.out.contains(expected) && run.out.contains("\n1 problem\n"), "{run:?}");
+        for name in ["filler", "more"] {
+            fs::remove_file(disk.join(name)).unwrap();
+        }
+        assert_eq!(spooled().code, 0);
+        // Without a free inode there is no file, however many bytes are free.
+        let remounted = Command::new("mount").args(["-o", "remount,size=1m,nr_inodes=2"]).arg(&disk).output();
+        assert!(remounted.unwrap().status.success());
+        let run = spooled();
+        assert!(run.out.contains("the file system takes no more files"), "{run:?}");
+        let run = super::run(place.command(&CHECK).env("TMPDIR", place.path("absent")));
+        assert!(run.out.contains("absent: cannot be written by the account"), "{run:?}");
     }
 
     struct Unmount(PathBuf);

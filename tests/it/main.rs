@@ -28,6 +28,7 @@ mod publish;
 mod rejects;
 mod replay;
 mod retention;
+mod roles;
 mod scripts;
 mod servers;
 mod setup;

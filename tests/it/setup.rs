@@ -33,6 +33,11 @@ stat -c '%n %U:%G %a' /var/log/nginx/alt /var/log/nginx/alt/rotated /var/log/ngi
 grep -c 'server_name events.example.com' /etc/nginx/conf.d/alt.conf
 nginx -t -q && echo "nginx accepts it"
 echo "owner $(as_postgres psql -XAtq -d alt -c "SELECT tableowner FROM pg_tables WHERE tablename = 'access_logs'")"
+# as nginx does after a rename
+(umask 022; : >/var/log/nginx/alt/new.log)
+stat -c '%n %G %a' /var/log/nginx/alt/new.log
+rm /var/log/nginx/alt/new.log
+alt check --roles | awk '$2 == "owns" { print $1, $2 }'
 echo "== planted"
 chown www-data /var/www/alt
 echo old >/var/www/alt/m.js
@@ -170,7 +175,9 @@ fn a_machine_is_made_ready_and_a_second_time_changes_nothing() {
             "/var/log/nginx/alt/beacon.log root:alt 640",
             "1",
             "nginx accepts it",
-            "owner alt"
+            "owner alt_owner",
+            "/var/log/nginx/alt/new.log alt 640",
+            "alt_owner owns"
         ]
     );
     // Nothing of this goes through the links that the scripts' owner put there.

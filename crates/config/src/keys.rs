@@ -5,11 +5,11 @@ use std::time::Duration;
 use alt_line::parse::{Format, Pixel, Statuses};
 use toml::de::{DeTable, DeValue};
 
-use super::value::{Given, absolute, archive_url, endpoint, given, log_path, network, storage_class};
+use super::value::{Given, absolute, archive_url, endpoint, given, host, log_path, network, storage_class};
 use super::{Archive, Compression, Config, GpcPolicy, IpPolicy, Place, Problem, Problems, Source, days};
 
 /// A configuration has some hundred bytes; a larger file is something else, given by mistake.
-const BYTES_MAX: usize = 1 << 20;
+pub(super) const BYTES_MAX: usize = 1 << 20;
 
 /// How many syntax errors are named at most.
 const ERRORS_MAX: usize = 20;
@@ -79,6 +79,7 @@ pub(super) const KEYS: &[(&str, &str, Set<Config>)] = &[
     ("track", "trusted", |c, v| v.list_of(network).map(|list| c.track.trusted = list)),
     ("track", "names", |c, v| v.names().map(|names| c.track.names = names)),
     ("admin", "listen", |c, v| v.listen().map(|address| c.admin.listen = address)),
+    ("admin", "hosts", |c, v| v.list_of(host).map(|list| c.admin.hosts = list)),
     ("agents", "rules", |c, v| v.path().map(|path| c.agents.rules = Some(path))),
 ];
 

@@ -12,7 +12,7 @@ mod value;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -223,11 +223,13 @@ pub struct Agents {
 pub struct Admin {
     /// The address to listen on; `None`: there is no admin port.
     pub listen: Option<SocketAddr>,
+    /// Host names under which the port may be asked, besides addresses and `localhost`.
+    pub hosts: Vec<String>,
 }
 
 impl Default for Admin {
     fn default() -> Self {
-        Admin { listen: Some(SocketAddr::from(([127, 0, 0, 1], 9187))) }
+        Admin { listen: Some(SocketAddr::from(([127, 0, 0, 1], 9187))), hosts: Vec::new() }
     }
 }
 
@@ -361,7 +363,7 @@ impl Config {
     /// The file cannot be read (a missing default file is no error), or it is not valid.
     pub fn load(path: Option<&Path>) -> anyhow::Result<Config> {
         let file = path.unwrap_or(Path::new(DEFAULT_FILE));
-        let text = match std::fs::read_to_string(file) {
+        let text = match text_of(file) {
             Ok(text) => text,
             Err(e) if e.kind() == ErrorKind::NotFound && path.is_none() => String::new(),
             Err(e) => return Err(e).with_context(|| format!("read configuration {}", file.display())),
@@ -383,6 +385,13 @@ impl Config {
     pub fn from_str(text: &str, env: impl Fn(&str) -> Option<String>) -> Result<Config, Problems> {
         keys::read(text, &env)
     }
+}
+
+/// The text of a file; of one that is too large, such as a device that never ends, only as much as shows that.
+fn text_of(file: &Path) -> std::io::Result<String> {
+    let mut text = Vec::new();
+    std::fs::File::open(file)?.take(keys::BYTES_MAX as u64 + 1).read_to_end(&mut text)?;
+    String::from_utf8(text).map_err(|_| std::io::Error::new(ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
 const fn days(n: u64) -> Duration {

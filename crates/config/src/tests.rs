@@ -124,6 +124,7 @@ fn values_are_typed() {
             names = { k = "a", q7 = "page_url" }
             [admin]
             listen = "[::1]:9000"
+            hosts = ["web-1.example.net", "web-1"]
             [agents]
             rules = "/etc/alt/agents.json"
             "#,
@@ -254,6 +255,10 @@ fn values_are_typed() {
                 listen: Some(
                     [::1]:9000,
                 ),
+                hosts: [
+                    "web-1.example.net",
+                    "web-1",
+                ],
             },
         }
         "#);

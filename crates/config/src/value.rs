@@ -244,6 +244,18 @@ pub(super) fn network(text: &str) -> Result<(), String> {
         .map_err(|what| format!("is a list of networks: {what}"))
 }
 
+/// A host name, as it stands in a request: without scheme and port.
+pub(super) fn host(name: &str) -> Result<(), String> {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    if name.len() <= 253 && name.split('.').all(is_label) {
+        Ok(())
+    } else {
+        Err(format!("holds host names (\"web-1.example.net\"), which `{name}` is not"))
+    }
+}
+
 fn number_and_unit(text: &str) -> Option<(u32, &str)> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit())?;

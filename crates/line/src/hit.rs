@@ -284,6 +284,6 @@ pub struct Hit<'a> {
     pub trace_id: &'a str,
     /// Custom parameters, in their order: `p.NAME` of a query, `custom_params` of a body, and every parameter that
     /// this program does not know, under its own name. Names are distinct; several values of one name are a JSON array.
-    /// At most 64 values; `_dropped` after them says how many more there were.
+    /// At most 64 values; `_dropped` after them says how many were left out.
     pub params: Vec<(&'a str, Value<'a>)>,
 }

@@ -9,7 +9,7 @@ mod servers;
 mod tls;
 
 use std::fmt::Write;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -35,6 +35,9 @@ const DEFAULT_SOCKETS: &str = "/var/run/postgresql";
 
 /// How long an address may take to connect, unless `connect_timeout` is in the URL.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest password, as of PostgreSQL's own programs. A file that never ends, such as a device, is refused.
+const SECRET_BYTES_MAX: u64 = 64 * 1024;
 
 /// How long the server may take for its last answers after the connection was dropped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -116,6 +119,34 @@ pub fn is_by_peer(config: &alt_config::Postgres) -> anyhow::Result<bool> {
     let target = Address::read(&config.url)?;
     let named = target.pg.get_user().is_some() || target.pg.get_password().is_some();
     Ok(all_sockets(&target.pg) && !named && config.password_file.is_none())
+}
+
+/// Whether every server that may be tried is on this machine.
+///
+/// # Errors
+/// The URL cannot be parsed.
+pub fn is_on_this_machine(config: &alt_config::Postgres) -> anyhow::Result<bool> {
+    Ok(all_local(&Address::read(&config.url)?.pg))
+}
+
+/// The same database by peer authentication, over a unix socket. `None`: it is on another machine, or its socket is not
+/// known, because the URL names a user and a socket's directory of its own.
+///
+/// # Errors
+/// The URL cannot be parsed.
+pub fn by_peer(config: &alt_config::Postgres) -> anyhow::Result<Option<alt_config::Postgres>> {
+    if is_by_peer(config)? {
+        return Ok(Some(config.clone()));
+    }
+    let target = Address::read(&config.url)?;
+    if !all_local(&target.pg) || all_sockets(&target.pg) {
+        return Ok(None);
+    }
+    let port = target.pg.get_ports().first().copied().unwrap_or(5432);
+    let name = target.pg.get_dbname().or(target.pg.get_user()).unwrap_or("alt");
+    let quoted = name.replace('\\', "\\\\").replace('\'', "\\'");
+    let url = format!("host={DEFAULT_SOCKETS} port={port} dbname='{quoted}'");
+    Ok(Some(alt_config::Postgres { url, password_file: None }))
 }
 
 /// Whether the URL itself contains a password.
@@ -297,12 +328,12 @@ impl Address {
                     Some(roots)
                 }
             }
+            // Who names an authority wants its certificate to be verified, also on this machine: behind `localhost` may
+            // be a tunnel, or whoever else listens on the port while PostgreSQL is down.
             None => {
-                if all_local(&pg) {
-                    None
-                } else {
-                    Some(roots)
-                }
+                let may_be_open =
+                    if get("sslrootcert").is_some() { all_sockets(&pg) } else { all_local(&pg) };
+                if may_be_open { None } else { Some(roots) }
             }
             Some(mode @ ("prefer" | "allow")) => bail!(
                 "sslmode={mode} in postgres.url would fall back to an open line; write verify-full or disable"
@@ -519,7 +550,12 @@ fn find_password(
 
 /// Reads a file that holds a secret, without a newline at its end.
 fn secret(path: &Path) -> std::io::Result<String> {
-    Ok(std::fs::read_to_string(path)?.trim_end_matches(['\n', '\r']).to_owned())
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > SECRET_BYTES_MAX {
+        return Err(std::io::Error::new(ErrorKind::InvalidData, "it is too long for a password"));
+    }
+    Ok(text.trim_end_matches(['\n', '\r']).to_owned())
 }
 
 /// The passfile's text. Like libpq, ignores a passfile that others may read.
@@ -633,6 +669,11 @@ mod tests {
             "postgres://alt@db/alt?sslmode=require&application_name=x",
             "postgres://alt@localhost/alt?sslmode=verify-ca",
             "postgres:///alt?host=/run/pg&sslmode=verify-full",
+            "postgres://alt@localhost/alt?sslrootcert=/etc/alt/ca.pem",
+            "postgres://alt@[::1]:6432/alt?sslrootcert=system",
+            "host=db.example.net hostaddr=127.0.0.1 sslrootcert=/etc/alt/ca.pem",
+            "postgres://alt@localhost/alt?sslmode=disable&sslrootcert=/etc/alt/ca.pem",
+            "postgres:///alt?host=/run/pg&sslrootcert=/etc/alt/ca.pem",
             "postgres://a,b:5433/alt",
             "postgres:///alt?host=a,b&port=5432,5433",
             "host=a,/run/pg dbname=alt",
@@ -668,6 +709,16 @@ mod tests {
         postgres://alt@localhost/alt?sslmode=verify-ca
             PostgreSQL, database alt at localhost:5432 as user alt, TLS Some(System)
         postgres:///alt?host=/run/pg&sslmode=verify-full
+            PostgreSQL, database alt at /run/pg, TLS None
+        postgres://alt@localhost/alt?sslrootcert=/etc/alt/ca.pem
+            PostgreSQL, database alt at localhost:5432 as user alt, TLS Some(File("/etc/alt/ca.pem"))
+        postgres://alt@[::1]:6432/alt?sslrootcert=system
+            PostgreSQL, database alt at ::1:6432 as user alt, TLS Some(System)
+        host=db.example.net hostaddr=127.0.0.1 sslrootcert=/etc/alt/ca.pem
+            PostgreSQL at db.example.net:5432, TLS Some(File("/etc/alt/ca.pem"))
+        postgres://alt@localhost/alt?sslmode=disable&sslrootcert=/etc/alt/ca.pem
+            PostgreSQL, database alt at localhost:5432 as user alt, TLS None
+        postgres:///alt?host=/run/pg&sslrootcert=/etc/alt/ca.pem
             PostgreSQL, database alt at /run/pg, TLS None
         postgres://a,b:5433/alt
             PostgreSQL, database alt at a:5432 or b:5433, TLS Some(System)

@@ -16,7 +16,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 const ADD_AGENTS: &str = include_str!("../../../sql/add_agents.sql");
 const ADD_ENVIRONMENTS: &str = include_str!("../../../sql/add_environments.sql");
-const KILL_SALTS: &str = include_str!("../../../sql/kill_salts.sql");
+const KILL_SALTS: &str = "SELECT alt_kill_salts($1, $2)";
 const OVERDUE_SALTS: &str = include_str!("../../../sql/overdue_salts.sql");
 const PURGE_REJECTS: &str = include_str!("../../../sql/purge_rejects.sql");
 

@@ -20,6 +20,7 @@ pub mod read;
 pub mod rehearsal;
 pub mod rejects;
 pub mod retention;
+pub mod roles;
 pub mod server;
 pub mod session;
 pub mod statements;

@@ -14,6 +14,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 
+use super::roles;
 use super::server;
 use super::state;
 use super::statements::statements;
@@ -39,6 +40,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 7, name: "retention", sql: include_str!("../../../sql/0007_retention.sql") },
     Migration { version: 8, name: "leases", sql: include_str!("../../../sql/0008_leases.sql") },
     Migration { version: 9, name: "batches", sql: include_str!("../../../sql/0009_batches.sql") },
+    Migration { version: 10, name: "roles", sql: include_str!("../../../sql/0010_roles.sql") },
 ];
 
 /// The key of the advisory lock that migrations hold ("alt migr").
@@ -200,20 +202,26 @@ pub async fn status(client: &Client) -> anyhow::Result<Vec<Applied>> {
     Ok(all)
 }
 
-/// Applies the missing migrations and returns them.
+/// Applies the missing migrations and returns them. If none is missing, no right to change a table is needed.
 ///
 /// # Errors
 /// A migration failed; the ones before it stay applied. The encoding is not UTF8. Something of another program is in the
-/// way.
+/// way. Or the tables belong to another role.
 pub async fn apply(client: &mut Client) -> anyhow::Result<Vec<Migration>> {
     server::check_encoding(client).await?;
     let mut applied = Vec::new();
+    if version(client).await? >= Some(newest()) {
+        roles::grant(client).await?;
+        return Ok(applied);
+    }
+    roles::check_owns(client).await?;
     for migration in MIGRATIONS {
         let what = || format!("apply migration {} ({})", migration.version, migration.name);
         if apply_one(client, migration).await.map_err(explain).with_context(what)? {
             applied.push(*migration);
         }
     }
+    roles::grant(client).await?;
     Ok(applied)
 }
 

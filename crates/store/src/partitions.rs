@@ -1,7 +1,8 @@
 //! Monthly partitions of `access_logs`, created when first needed.
 //!
-//! Each partition is created in its own transaction. It is created like its parent, with a CHECK that makes the scan of
-//! ATTACH unnecessary, and then attached, which blocks neither reading nor loading. Names are `access_logs_yYYYYmMM`.
+//! Each partition is created in its own transaction, by a function of the tables' owner (`sql/0010_roles.sql`). It is created
+//! like its parent, with a CHECK that makes the scan of ATTACH unnecessary, and then attached, which blocks neither reading
+//! nor loading. Names are `access_logs_yYYYYmMM`.
 
 use std::collections::BTreeSet;
 
@@ -39,10 +40,6 @@ pub fn month(at: Micros) -> Month {
 /// The month of an hour since 1970, as returned by [`hour`](alt_line::batch::hour).
 pub fn month_of_hour(hour: i32) -> Month {
     month(i64::from(hour) * MICROS_PER_HOUR)
-}
-
-fn first_day(month: Month) -> String {
-    format!("{}-01", label(month))
 }
 
 /// Name of the month's partition.
@@ -124,23 +121,8 @@ async fn make_locked(client: &Client, month: Month, name: &str) -> anyhow::Resul
              ATTACH PARTITION …), or rename it if its rows are to stay out"
         );
     }
-    let (from, to) = (first_day(month), first_day(month + 1));
-    let (from, to) = (format!("'{from} 00:00:00+00'"), format!("'{to} 00:00:00+00'"));
-    // Send each as its own message: Citus refuses to change a distributed table in a message with other statements.
-    for statement in [
-        format!(
-            "CREATE TABLE {name} (LIKE access_logs INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING STORAGE)"
-        ),
-        format!(
-            "ALTER TABLE {name} ADD CONSTRAINT {name}_month \
-             CHECK (occurred_at >= {from} AND occurred_at < {to})"
-        ),
-        format!("CREATE INDEX ON {name} (app_id, occurred_at) WITH (deduplicate_items = off)"),
-        format!("ALTER TABLE access_logs ATTACH PARTITION {name} FOR VALUES FROM ({from}) TO ({to})"),
-        format!("ALTER TABLE {name} DROP CONSTRAINT {name}_month"),
-    ] {
-        client.batch_execute(&statement).await?;
-    }
+    // The owner of the tables does it, whoever asks.
+    client.query_typed("SELECT alt_make_month($1)", &[(&month, Type::INT4)]).await?;
     Ok(())
 }
 
@@ -174,17 +156,10 @@ pub async fn drop_month(client: &Client, month: Month, host: &str) -> anyhow::Re
     let name = name(month);
     let context = || format!("drop partition {name}");
     lock(client, month).await.with_context(context)?;
-    let at = |month| clock::system_time(self::begin(month));
-    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
-        (&host, Type::TEXT),
-        (&name, Type::TEXT),
-        (&at(month), Type::TIMESTAMPTZ),
-        (&at(month + 1), Type::TIMESTAMPTZ),
-    ];
-    let noted = client.query_typed_opt(include_str!("../../../sql/drop_noted.sql"), &parameters).await;
-    let Some(noted) = noted.with_context(context)? else { return Ok(Dropped::Absent) };
-    client.batch_execute(&format!("DROP TABLE {name}")).await.with_context(context)?;
-    Ok(Dropped::Gone(noted.get(0)))
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&month, Type::INT4), (&host, Type::TEXT)];
+    let dropped = client.query_typed_opt("SELECT alt_drop_month($1, $2)", &parameters).await;
+    let Some(dropped) = dropped.with_context(context)? else { return Ok(Dropped::Absent) };
+    Ok(Dropped::Gone(dropped.get(0)))
 }
 
 /// The current and following months whose partitions should exist before they are needed.
@@ -210,6 +185,5 @@ mod tests {
         {
             assert_eq!(month_of(other), None, "{other}");
         }
-        assert_eq!(first_day(month(at("2000-01-01T00:00:00Z"))), "2000-01-01");
     }
 }

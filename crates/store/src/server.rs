@@ -1,15 +1,15 @@
-//! The server, what the daemon's role may do there, and what a superuser must create first.
+//! The server, and what the daemon's role may do there.
 
 use anyhow::bail;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
 /// The tables, and the privileges on them that the daemon needs.
-const NEEDED: &[(&str, &[&str])] = &[
+pub(super) const NEEDED: &[(&str, &[&str])] = &[
     ("applications", &["SELECT"]),
     ("user_agents", &["SELECT", "INSERT"]),
     ("environments", &["SELECT", "INSERT"]),
-    ("visitor_salts", &["SELECT", "INSERT", "UPDATE"]),
+    ("visitor_salts", &["SELECT", "INSERT"]),
     ("log_files", &["SELECT", "INSERT", "UPDATE"]),
     ("checkpoints", &["SELECT", "INSERT", "UPDATE"]),
     ("loaded_by_ids", &["SELECT", "INSERT", "UPDATE"]),
@@ -25,16 +25,12 @@ const NEEDED: &[(&str, &[&str])] = &[
     ("followers", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
 ];
 
-/// What a superuser creates for a daemon on the same machine: its description, a query that returns `1` if it exists,
-/// and the statement that creates it. For psql.
-pub const MADE_BY_SUPERUSER: [(&str, &str, &str); 2] = [
-    ("role alt", "SELECT 1 FROM pg_roles WHERE rolname = 'alt'", "CREATE ROLE alt LOGIN"),
-    (
-        "database alt",
-        "SELECT 1 FROM pg_database WHERE datname = 'alt'",
-        "CREATE DATABASE alt OWNER alt ENCODING 'UTF8' TEMPLATE template0",
-    ),
-];
+/// The functions by which the daemon does what only the tables' owner may do (`sql/0010_roles.sql`).
+pub(super) const FUNCTIONS: &[&str] =
+    &["alt_make_month(integer)", "alt_drop_month(integer, text)", "alt_kill_salts(timestamptz, text)"];
+
+/// The sequence from which the daemon draws the keys of files.
+pub(super) const KEYS: &str = "log_files_id_seq";
 
 /// A server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,24 +119,55 @@ pub async fn lacks(client: &Client) -> anyhow::Result<Vec<Lack>> {
     for (table, rights) in NEEDED {
         lacks.extend(lack_of(client, table, rights).await?);
     }
-    // Only an owner may create and attach partitions.
-    let sql = "SELECT pg_has_role(c.relowner, 'USAGE'), has_schema_privilege(c.relnamespace, 'CREATE'), \
-               pg_get_userbyid(c.relowner), current_user::text FROM pg_class c WHERE c.oid = to_regclass('access_logs')";
+    let sql = "SELECT coalesce(has_sequence_privilege(to_regclass($1), 'USAGE'), true)";
+    if !client.query_typed_one(sql, &[(&KEYS, Type::TEXT)]).await?.get::<_, bool>(0) {
+        lacks.push(Lack {
+            what: format!("this role may not draw keys from {KEYS}"),
+            mend: format!(
+                "run `alt setup` as root; or, as its owner: GRANT USAGE ON SEQUENCE {KEYS} TO the role"
+            ),
+        });
+    }
+    lacks.extend(lack_of_owner(client).await?);
+    Ok(lacks)
+}
+
+/// Partitions are made, and salts destroyed, by functions that run with the rights of their owner.
+async fn lack_of_owner(client: &Client) -> anyhow::Result<Vec<Lack>> {
+    let mut lacks = Vec::new();
+    for function in FUNCTIONS {
+        let sql = "SELECT to_regprocedure($1) IS NULL, coalesce(has_function_privilege(to_regprocedure($1), 'EXECUTE'), true)";
+        let row = client.query_typed_one(sql, &[(function, Type::TEXT)]).await?;
+        let (is_missing, may): (bool, bool) = (row.get(0), row.get(1));
+        if is_missing {
+            let mend = "restore it from a backup, or drop the schema and run `alt migrate` anew";
+            lacks.push(Lack { what: format!("the function {function} is missing"), mend: mend.to_owned() });
+        } else if !may {
+            lacks.push(Lack {
+                what: format!("this role may not run {function}"),
+                mend: format!("run `alt setup` as root; or, as its owner: GRANT EXECUTE ON FUNCTION {function} TO the role"),
+            });
+        }
+    }
+    let sql = "SELECT pg_has_role(p.proowner, c.relowner, 'USAGE'), \
+               has_schema_privilege(p.proowner, c.relnamespace, 'CREATE'), pg_get_userbyid(c.relowner)::text, \
+               pg_get_userbyid(p.proowner)::text FROM pg_class c, pg_proc p \
+               WHERE c.oid = to_regclass('access_logs') AND p.oid = to_regprocedure('alt_make_month(integer)')";
     if let Some(row) = client.query_typed_opt(sql, &[]).await? {
         let (owns, creates): (bool, bool) = (row.get(0), row.get(1));
-        let (owner, user): (&str, &str) = (row.get(2), row.get(3));
+        let (owner, maker): (&str, &str) = (row.get(2), row.get(3));
         if !owns {
             lacks.push(Lack {
-                what: format!("access_logs belongs to {owner}, so {user} cannot add partitions"),
+                what: format!("access_logs belongs to {owner}, so {maker} cannot add partitions"),
                 mend: format!(
-                    "as {owner}: ALTER TABLE access_logs OWNER TO {user} (and the other tables alike)"
+                    "as {owner}: ALTER TABLE access_logs OWNER TO {maker} (and the other tables alike)"
                 ),
             });
         }
         if !creates {
             lacks.push(Lack {
-                what: format!("{user} may not create partitions in the schema of access_logs"),
-                mend: format!("as the schema's owner: GRANT CREATE ON SCHEMA public TO {user}"),
+                what: format!("{maker} may not create partitions in the schema of access_logs"),
+                mend: format!("as the schema's owner: GRANT CREATE ON SCHEMA public TO {maker}"),
             });
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use alt_config::Config;
 use alt_store::migrate::{self, Schema};
 use alt_store::read::Reader;
-use alt_store::{apps, dimensions, rejects, server};
+use alt_store::{apps, dimensions, rejects, roles, server};
 
 use super::Findings;
 use crate::cmd::status;
@@ -62,6 +62,13 @@ async fn ask(reader: &mut Reader, config: &Config, findings: &mut Findings) -> a
             }
             if !is_whole {
                 return Ok(());
+            }
+            for (role, what) in reader.read(roles::more_than_granted).await? {
+                findings.add(
+                    "PostgreSQL",
+                    format!("the role {role} {what}, which it does not need"),
+                    "`alt setup --only-roles` as root takes it from alt; from another role, REVOKE it as alt_owner",
+                );
             }
             applications(reader, config, findings).await?;
             poison(reader, config, findings).await?;

@@ -1,14 +1,15 @@
 //! Checks the logs, their directories, the disk, and logrotate.
 
 use std::convert::Infallible;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use alt_collect::source::logs::{self, Logs, is_seen};
-use alt_config::{Config, Source};
+use alt_collect::source::{inputs, stored};
+use alt_config::{Config, DEFAULT_LOG, Source};
 use alt_line::arena::ARENA_BYTES;
 use alt_line::hit::{Parsed, Reason};
 use alt_line::lines::Lines;
@@ -20,9 +21,15 @@ use nix::unistd::{AccessFlags, access, geteuid};
 
 use super::Findings;
 use super::nginx::Site;
+use crate::acl::{self, Others};
+use crate::cmd::{LOCAL_ONLY, beyond_this_machine};
 
 /// How many bytes at the end of a log are checked.
 const SAMPLE_BYTES: u64 = 256 * 1024;
+/// How many bytes of a file of logrotate are read.
+const LOGROTATE_BYTES_MAX: u64 = 1 << 20;
+/// The daemon's own directory.
+const STATE: &str = "/var/lib/alt";
 /// Minimum number of lines in a sample for a finding about the log.
 const SAMPLE_LINES_MIN: usize = 5;
 
@@ -37,6 +44,7 @@ pub(super) fn logs(config: &Config, site: Option<&Site>, findings: &mut Findings
             if let Some(directory) = log.parent() {
                 directory_of(directory, findings);
             }
+            open_to_all(log, findings);
             one(config, source, log, site, findings);
         }
     }
@@ -96,7 +104,77 @@ fn directory_of(directory: &Path, findings: &mut Findings) {
             format!("chown root {0} && chmod g-w,o-w {0}", directory.display()),
         );
     }
-    disk(directory, findings);
+    if directory == Path::new(DEFAULT_LOG).parent().unwrap_or(directory) {
+        closed(directory, findings);
+    }
+    let mend = "`alt status` shows which logs are loaded; then see to retention";
+    room(directory, "nginx loses what it cannot log", mend, findings);
+}
+
+/// nginx makes its log for everybody to read, unless the directory's default list forbids it.
+fn closed(directory: &Path, findings: &mut Findings) {
+    let open = fs::metadata(directory).is_ok_and(|meta| meta.mode() & 0o001 != 0);
+    let others = fs::File::open(directory).and_then(acl::others);
+    if open && others.is_ok_and(|others| others == Others::AsAsked) {
+        findings.add(
+            directory.display().to_string(),
+            "has no default ACL: after a log was renamed by hand, everybody may read the next one that nginx makes",
+            "run `alt setup` as root",
+        );
+    }
+}
+
+/// Finds a log that every account of this machine may read: it holds whole addresses.
+fn open_to_all(log: &Path, findings: &mut Findings) {
+    let Ok(path) = fs::canonicalize(log) else { return };
+    let has = |path: &Path, right: u32| fs::metadata(path).is_ok_and(|meta| meta.mode() & right != 0);
+    if has(&path, 0o004) && path.ancestors().skip(1).all(|above| has(above, 0o001)) {
+        let (log, directory) = (log.display(), path.parent().unwrap_or(Path::new("/")).display());
+        findings.add(
+            log.to_string(),
+            "every account of this machine may read it, with the addresses of your visitors",
+            format!(
+                "chmod o-rwx {log}; so that nginx makes the next one alike: setfacl -d -m u::rwx,g::rx,o::- {directory}"
+            ),
+        );
+    }
+}
+
+/// Checks where the daemon writes by itself: the directory of temporary files, in which a log is packed for the archive,
+/// and its own, in which it notes what it reads.
+pub(super) fn spool(config: &Config, findings: &mut Findings) {
+    if config.archive.is_some() {
+        let directory = inputs::temporary_directory();
+        let mend = "or name another directory: `systemctl edit alt`, Environment=TMPDIR=DIRECTORY and ReadWritePaths=DIRECTORY";
+        if let Err(e) = access(&directory, AccessFlags::W_OK | AccessFlags::X_OK) {
+            let what = format!(
+                "cannot be written by the account {} ({e}): no log can be packed for the archive",
+                account()
+            );
+            findings.add(
+                directory.display().to_string(),
+                what,
+                format!("chmod 1777 {}, {mend}", directory.display()),
+            );
+        }
+        room(&directory, "no log can be packed for the archive, and logs stay on the disk", mend, findings);
+    }
+    let mend = "the daemon needs a few MB there";
+    room(Path::new(STATE), "the daemon cannot note which lines it is reading", mend, findings);
+}
+
+/// Finds a drop-in that keeps the daemon from what its configuration names.
+pub(super) fn sandbox(config: &Config, findings: &mut Findings) {
+    if fs::symlink_metadata(LOCAL_ONLY).is_err() {
+        return;
+    }
+    if let Some(why) = beyond_this_machine(config) {
+        findings.add(
+            LOCAL_ONLY,
+            format!("lets the daemon reach nothing but this machine, and {why}"),
+            format!("rm {LOCAL_ONLY}; systemctl daemon-reload; systemctl restart alt"),
+        );
+    }
 }
 
 fn unreadable(path: &Path, what: &str, findings: &mut Findings) {
@@ -114,24 +192,25 @@ fn account() -> String {
     user.map_or_else(|| geteuid().to_string(), |user| user.name)
 }
 
-/// nginx writes nothing when the disk is full, and these hits are lost.
-fn disk(directory: &Path, findings: &mut Findings) {
+/// Finds a file system without room: for bytes, or for one more file. `lost`: what that causes; `mend`: what to do besides.
+fn room(directory: &Path, lost: &str, mend: &str, findings: &mut Findings) {
     let Ok(stat) = statvfs(directory) else { return };
     let (free, all) = (stat.blocks_available(), stat.blocks());
     let percent = free.saturating_mul(100).checked_div(all).unwrap_or(100);
     let gigabytes = free.saturating_mul(stat.fragment_size()) as f64 / 1e9;
+    let place = directory.display().to_string();
     if all > 0 && free == 0 {
-        let what = "the disk is full: nginx loses what it cannot log";
-        findings.add(
-            directory.display().to_string(),
-            what,
-            "make room now: `alt status` shows which logs are loaded",
-        );
+        findings.add(place, format!("the disk is full: {lost}"), format!("make room now: {mend}"));
+    } else if stat.files() > 0 && stat.files_available() == 0 {
+        let what = format!("the file system takes no more files (no inode is free): {lost}");
+        findings.add(place, what, format!("delete files that nobody needs: {mend}"));
     } else if all > 0 && percent < 5 && gigabytes < 20.0 {
         findings.add(
-            directory.display().to_string(),
-            format!("the disk is nearly full: {percent} % ({gigabytes:.1} GB) are free"),
-            "make room: `alt status` shows which logs are loaded; then see to retention",
+            place,
+            format!(
+                "the disk is nearly full: {percent} % ({gigabytes:.1} GB) are free; when it is full, {lost}"
+            ),
+            format!("make room: {mend}"),
         );
     }
 }
@@ -147,7 +226,7 @@ fn one(config: &Config, source: &Source, log: &Path, site: Option<&Site>, findin
             return findings.add(
                 log.display().to_string(),
                 format!("cannot be read: {e}"),
-                "see to the file",
+                "let `paths` name a file that nginx writes, and see to the disk",
             );
         }
     };
@@ -186,7 +265,7 @@ fn one(config: &Config, source: &Source, log: &Path, site: Option<&Site>, findin
 
 /// The complete lines at the end of a log.
 fn sample(log: &Path) -> std::io::Result<Vec<u8>> {
-    let mut file = File::open(log)?;
+    let mut file = stored::regular(log)?;
     let start = file.metadata()?.len().saturating_sub(SAMPLE_BYTES);
     file.seek(SeekFrom::Start(start))?;
     let mut bytes = Vec::new();
@@ -231,7 +310,12 @@ pub(super) fn logrotate(config: &Config, directory: &Path, findings: &mut Findin
     let mut files = vec![PathBuf::from("/etc/logrotate.conf")];
     files.extend(fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()));
     for file in files {
-        let Ok(text) = fs::read_to_string(&file) else { continue };
+        let mut text = String::new();
+        let read =
+            stored::regular(&file).and_then(|file| file.take(LOGROTATE_BYTES_MAX).read_to_string(&mut text));
+        if read.is_err() {
+            continue;
+        }
         for (patterns, body) in blocks(&text) {
             let copies = body.iter().any(|line| line.split_whitespace().next() == Some("copytruncate"));
             for path in config.sources.iter().flat_map(|source| &source.paths).filter(|_| copies) {

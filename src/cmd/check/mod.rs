@@ -52,6 +52,9 @@ struct Report<'a> {
 /// # Errors
 /// The account cannot be changed, or the output is closed.
 pub fn run(path: Option<&Path>, args: &cli::Check, out: Out<'_>) -> anyhow::Result<Outcome> {
+    if args.roles {
+        return roles(&Config::load(path)?, args.json, out);
+    }
     let mut findings = Findings::default();
     let mut not_checked = Vec::new();
     let file = path.unwrap_or(Path::new(alt_config::DEFAULT_FILE));
@@ -88,6 +91,22 @@ pub fn run(path: Option<&Path>, args: &cli::Check, out: Out<'_>) -> anyhow::Resu
     Ok(Outcome::of(findings.is_empty()))
 }
 
+/// Shows what each role of PostgreSQL may do.
+fn roles(config: &Config, as_json: bool, out: Out<'_>) -> anyhow::Result<Outcome> {
+    account::become_alt(&config.postgres)?;
+    let all = super::block_on(async { super::reader(config).await?.read(alt_store::roles::rights).await })?;
+    if as_json {
+        show::json(out, &all)?;
+        return Ok(Outcome::Done);
+    }
+    let mut rows = show::Rows::new(&["role", "may", "tables, views, functions"]);
+    for one in all {
+        rows.add(&[one.role, one.rights, one.objects]);
+    }
+    rows.print(out)?;
+    Ok(Outcome::Done)
+}
+
 fn look(
     config: &Config,
     args: &cli::Check,
@@ -110,6 +129,8 @@ fn look(
         nginx::formats(config, site, findings);
     }
     files::logs(config, site.as_ref(), findings);
+    files::spool(config, findings);
+    files::sandbox(config, findings);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start")?;
     runtime.block_on(database::look(config, findings));
     archive::look(config, findings);

@@ -112,7 +112,7 @@ async fn serve(
     let mut daemon = Daemon::start(config, is_final, metrics)?;
     tracing::info!(sources = config.sources.len(), host = config.load.host_name(), "following");
     if let Some(admin) = admin {
-        admin.answer_by(Arc::clone(&daemon.state) as Arc<dyn Answers>);
+        admin.answer_by(Arc::clone(&daemon.state) as Arc<dyn Answers>, &config.admin.hosts);
     }
     let next = daemon.watch(path, &mut signals).await?;
     if matches!(next, Next::Stop) {

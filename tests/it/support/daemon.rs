@@ -213,7 +213,7 @@ impl Drop for Daemon {
 }
 
 fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\nHost: alt\r\n\r\n")
+    format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")
 }
 
 /// Sends a request as it is written; all that is answered.

@@ -3,8 +3,9 @@
 //! The first bytes of a file determine its type, not its name. Invariant: a compressed file is read to the end of its
 //! last member, and a file that breaks off inside a member is an error, never a short log.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Cursor, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
@@ -45,6 +46,22 @@ pub fn packing(head: &[u8]) -> io::Result<Packing> {
         [b'B', b'Z', b'h', b'1'..=b'9', ..] => Packing::Bzip2,
         _ => Packing::Plain,
     })
+}
+
+/// Opens a log, which is a regular file. It waits for nobody: neither for the other end of a pipe, nor for a device, which
+/// may also do something when it is opened.
+///
+/// # Errors
+/// The file is not a regular file, or cannot be opened.
+pub fn regular(path: &Path) -> io::Result<File> {
+    let refused = || io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(refused());
+    }
+    // It may be another file by now.
+    let flags = nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_CLOEXEC;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(refused()) }
 }
 
 /// Opens a file for reading the bytes of the log in it, decompressed; `-` is standard input.

@@ -29,6 +29,9 @@ const CANDIDATE_BYTES_MAX: usize = 128;
 const ID_BYTES: usize = 32;
 /// Fields of a line, `alt1` among them.
 const FIELDS: usize = 19;
+/// What nginx writes at most of Sec-GPC and DNT, and of a request's length.
+const FLAG_BYTES_MAX: usize = 8;
+const LENGTH_DIGITS_MAX: usize = 20;
 
 /// Parses a line, or the torn head of one.
 pub(super) fn parse<'a>(
@@ -61,7 +64,7 @@ pub(super) fn parse_whole<'a>(
     let cells = cells(line)?;
     // Every `alt1\t` within the line is the end of a cell.
     let may_be_torn = |cell: &&[u8]| cell.ends_with(NAME);
-    if cells[1..FIELDS - 1].iter().any(may_be_torn) {
+    if cells[1..FIELDS - 1].iter().any(may_be_torn) && !are_of_one_write(&cells) {
         return None;
     }
     Some(read(hit, line, &cells, terms, arena))
@@ -69,8 +72,13 @@ pub(super) fn parse_whole<'a>(
 
 /// Where the next line starts within a torn line: at the first `alt1\t` that is followed by a whole time and id (a
 /// field may end with `alt1` before its tab). A line without the 19 fields of a whole one is torn at the first
-/// `alt1\t`, whatever follows.
+/// `alt1\t`, whatever follows. A line whose own fields are all in their places is not torn: a visitor may send headers
+/// that look like the beginning of a line.
 pub(super) fn next_piece(line: &[u8]) -> Option<usize> {
+    let cells = cells(line);
+    if cells.is_some_and(|cells| are_of_one_write(&cells)) {
+        return None;
+    }
     let mut first = None;
     let ends =
         memchr::memchr_iter(b'\t', line).filter(|&tab| tab > NAME.len() && line[..tab].ends_with(NAME));
@@ -80,7 +88,24 @@ pub(super) fn next_piece(line: &[u8]) -> Option<usize> {
         }
         first = first.or(Some(piece));
     }
-    first.filter(|_| cells(line).is_none())
+    first.filter(|_| cells.is_none())
+}
+
+/// Whether 19 fields are those of one line, by the fields that nginx fills itself or cuts: time, id, status, path,
+/// Sec-GPC, DNT and length. Two pieces of lines may have 19 fields together, but then a time, an id, an address or a text
+/// is in one of these places.
+fn are_of_one_write(cells: &[&[u8]; FIELDS]) -> bool {
+    let digits = |cell: &[u8]| !cell.is_empty() && cell.iter().all(u8::is_ascii_digit);
+    let [_alt1, time, id, _, _, status, _, path, .., gpc, dnt, _trace, length, _body] = *cells;
+    leaves::seconds(time).is_some()
+        && leaves::request_id(id).is_some()
+        && status.len() == 3
+        && digits(status)
+        && (path.is_empty() || path.starts_with(b"/"))
+        && gpc.len() <= FLAG_BYTES_MAX
+        && dnt.len() <= FLAG_BYTES_MAX
+        && length.len() <= LENGTH_DIGITS_MAX
+        && digits(length)
 }
 
 /// Whether the bytes begin with a whole time and id, each with its tab.
@@ -471,6 +496,16 @@ mod tests {
             assert_eq!(hit.params[3], ("k3", Value::Text("3")));
             assert_eq!(hit.params[64], ("_dropped", Value::Json("7")));
         });
+        // Only this program says how many are missing: who sends the name itself gets one more that is.
+        for forged in ["p._dropped=999", "_dropped=999", "p.%5Fdropped=999"] {
+            hit(&[("args", &format!("a=KEY&{forged}&p.x=1"))], |hit| {
+                assert_eq!(hit.params, [("x", Value::Text("1")), ("_dropped", Value::Json("1"))], "{forged}");
+            });
+            hit(&[("args", &format!("a=KEY&{forged}{many}"))], |hit| {
+                assert_eq!(hit.params.len(), 65);
+                assert_eq!(hit.params[64], ("_dropped", Value::Json("7")), "{forged}");
+            });
+        }
     }
 
     #[test]
@@ -553,6 +588,43 @@ mod tests {
         }
         // The last 18 have the fields of one line.
         assert_eq!(pieces, 50_000 - 17);
+    }
+
+    #[test]
+    fn a_visitor_cannot_tear_a_line() {
+        let (time, id) = ("1700000000.5", "ffffffffffffffffffffffffffffffff");
+        // A field that ends with `alt1`, and in the two after it what looks like a time and an id.
+        let forged = [
+            [("args", "a=KEY&t=alt1"), ("referer", time), ("agent", id)],
+            [("referer", "https://x.example/alt1"), ("agent", time), ("language", id)],
+            [("agent", "alt1"), ("language", time), ("origin", id)],
+            [("language", "alt1"), ("origin", time), ("purpose", id)],
+        ];
+        for changes in forged {
+            let line = line(&changes);
+            assert_eq!(Format::Alt1.next_piece(&line), None, "{changes:?}");
+            outcome(&line, |parsed| match parsed {
+                Parsed::Hit(hit) => assert_eq!(hit.event_id, Some(ID_VALUE), "{changes:?}"),
+                other => panic!("{changes:?}: {other:?}"),
+            });
+            let mut buffer = vec![0; 1 << 20];
+            let mut hit = Hit::default();
+            let whole = parse_whole(&mut hit, &line, &Terms::default(), &mut Arena::new(&mut buffer));
+            assert!(matches!(whole, Some(Ok(()))), "{changes:?}");
+        }
+    }
+
+    #[test]
+    fn two_pieces_with_the_fields_of_a_line_are_still_two() {
+        let whole = String::from_utf8(line(&[("origin", "::1"), ("gpc", "1")])).unwrap();
+        let cells: Vec<&str> = whole.split('\t').collect();
+        // The first piece ends in its field n; the second has the rest of the 19 fields, and no newline follows.
+        for n in 2..FIELDS - 2 {
+            let (head, tail) = (cells[..n].join("\t"), cells[..FIELDS - n + 1].join("\t"));
+            let torn = format!("{head}{tail}");
+            assert_eq!(torn.matches('\t').count(), FIELDS - 1);
+            assert_eq!(next_piece(torn.as_bytes()), Some(head.len()), "{n}: {torn}");
+        }
     }
 
     #[test]

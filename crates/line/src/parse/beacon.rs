@@ -173,6 +173,10 @@ pub(super) enum Keep {
     All,
 }
 
+/// The parameter that says how many others were left out. Only this program adds it: one that a visitor sends under
+/// this name is itself left out and counted.
+const DROPPED: &str = "_dropped";
+
 /// Collects the custom parameters of a hit, up to [`PARAMS_MAX`] values.
 #[derive(Debug)]
 pub(super) struct Params<'a> {
@@ -192,7 +196,7 @@ impl<'a> Params<'a> {
         if known.is_some() && keep == Keep::First {
             return;
         }
-        if hit.params.len() + self.more.len() >= PARAMS_MAX {
+        if name == DROPPED || hit.params.len() + self.more.len() >= PARAMS_MAX {
             self.dropped += 1;
             return;
         }
@@ -219,11 +223,10 @@ impl<'a> Params<'a> {
         }
         if self.dropped > 0 {
             let count = self.dropped.to_string();
-            hit.params.retain(|(name, _)| *name != "_dropped");
             let shown = arena.copy(&count);
             // A full arena cuts, and half a number is another one.
             if shown.len() == count.len() {
-                hit.params.push(("_dropped", Value::Json(shown)));
+                hit.params.push((DROPPED, Value::Json(shown)));
             }
         }
     }

@@ -3,9 +3,9 @@
 //! The file is compared with the checkpoints that have the same beginning. It continues at a checkpoint that its own
 //! bytes prove, or starts as a new file. A compressed file is unpacked as far as that requires.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -120,13 +120,7 @@ impl Opened {
     /// Opens a regular file and looks at its first bytes. `progress` counts the bytes of a compressed file that were
     /// read from disk.
     pub fn new(path: &Path, progress: Arc<AtomicU64>) -> io::Result<Opened> {
-        // Never waits for the other end of a pipe.
-        let flags = nix::fcntl::OFlag::O_NONBLOCK | nix::fcntl::OFlag::O_CLOEXEC;
-        let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
-        }
-        Opened::of(path, file, progress)
+        Opened::of(path, stored::regular(path)?, progress)
     }
 
     /// Like [`Opened::new`], for a file that is already open, and may have no name any more.
