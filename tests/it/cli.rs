@@ -145,9 +145,10 @@ fn help_is_a_small_manual() {
       [FILE]  A log, live or rotated, plain or compressed
 
     Options:
-          --all-hosts  Show the files of all hosts
-          --json       Print JSON
-      -h, --help       Print help
+          --forget <NUMBER>  Stop reporting a missing log, by its number (several: repeat) or `all`
+          --all-hosts        Show the files of all hosts
+          --json             Print JSON
+      -h, --help             Print help
 
     Everywhere:
           --config <FILE>        The configuration, else the one that the variable `ALT_CONFIG` names,
@@ -160,10 +161,13 @@ fn help_is_a_small_manual() {
     else 3. The file is known by its content, so a renamed, moved or compressed one is found too.
 
     Without: gone, it is not on this disk any more; elsewhere, it is another host's; taken out, by `alt
-    unload`; overtaken, another source has read on in it.
+    unload`; overtaken, another source has read on in it; missing, it was never loaded to its end, and
+    no file goes on where it was loaded up to: its lines may be lost. A missing log is reported until it
+    is found, loaded by `alt replay`, or forgotten.
 
     Examples:
       alt status
+      alt status --forget 12
       cd /var/log/nginx/alt/rotated && alt status beacon.log-20260101 && mv beacon.log-20260101 /backup/
     ");
     insta::assert_snapshot!(place.done(&["replay", "--help"]), @r"

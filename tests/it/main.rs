@@ -16,6 +16,7 @@ mod kill;
 mod lease;
 mod load;
 mod loading;
+mod missing;
 mod model;
 mod monitoring;
 mod network;

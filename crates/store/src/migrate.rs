@@ -30,6 +30,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 6, name: "suspects", sql: include_str!("../../../sql/0006_suspects.sql") },
     Migration { version: 7, name: "retention", sql: include_str!("../../../sql/0007_retention.sql") },
     Migration { version: 8, name: "leases", sql: include_str!("../../../sql/0008_leases.sql") },
+    Migration { version: 11, name: "missing", sql: include_str!("../../../sql/0011_missing.sql") },
 ];
 
 /// The key of the advisory lock that migrations hold ("alt migr").

@@ -58,6 +58,7 @@ async fn ask(reader: &mut Reader, config: &Config, findings: &mut Findings) -> a
             applications(reader, config, findings).await?;
             poison(reader, config, findings).await?;
             retention(reader, config, findings).await?;
+            missing(reader, config, findings).await?;
             daemon(reader, config, findings).await
         }
         Schema::Missing => {
@@ -146,6 +147,14 @@ async fn retention(reader: &mut Reader, config: &Config, findings: &mut Findings
     let waits = reader.read(async |client| alt_store::retention::waits(client, &host, rows).await).await?;
     if let Some(waits) = waits.filter(|waits| waits.word().is_some()) {
         findings.add("retention", waits.to_string(), waits.mend());
+    }
+    Ok(())
+}
+
+/// Logs that were not loaded to their ends, and are not found any more.
+async fn missing(reader: &mut Reader, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
+    for one in status::missing(reader, config).await? {
+        findings.add(one.path.clone(), one.to_string(), one.mend());
     }
     Ok(())
 }
