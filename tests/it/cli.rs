@@ -772,6 +772,44 @@ mod check {
     }
 
     #[test]
+    fn names_and_places_that_logrotate_gives() {
+        let database = Database::create();
+        let (place, _session) = well(&database);
+        let dir = place.dir.path().display().to_string();
+        let rotate = |lines: &str| {
+            place.write("logrotate.d/nginx", format!("dateext\n{dir}/*.log {{\n{lines}\n}}\n"));
+        };
+        for fits in [
+            "dateformat _%Y%m%d",
+            "dateformat .%s",
+            "extension .log",
+            "nodateext",
+            "olddir rotated",
+            "compress\ncompresscmd /usr/bin/zstd",
+            "compresscmd xz\nnocompress",
+            "postrotate\nolddir of a script\nendscript",
+        ] {
+            rotate(fits);
+            let run = check(&place);
+            assert_eq!(run.code, 0, "{fits}: {}", run.out);
+        }
+        rotate("dateformat -week%V-%Y");
+        expect(
+            &place,
+            "to names like beacon.log-week48-2026, which are not known to be those of its rotated logs",
+        );
+        rotate("addextension .old~");
+        expect(&place, "to names like beacon.log-20261127.old~");
+        rotate("olddir /var/old");
+        expect(
+            &place,
+            "to /var/old, where they are not looked for\n    add it to this [[source]] in alt.toml: rotated",
+        );
+        rotate("compress\ncompresscmd /usr/bin/xz");
+        expect(&place, "with /usr/bin/xz, which is not read");
+    }
+
+    #[test]
     fn the_database() {
         let database = Database::create();
         let (place, _session) = well(&database);
