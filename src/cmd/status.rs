@@ -112,7 +112,8 @@ pub async fn run(config: &Config, args: &cli::Status, out: Out<'_>) -> anyhow::R
         let known = select(&mut reader, None).await?;
         let entry = judge(file, &host, known).with_context(|| format!("read {}", file.display()))?;
         let is_archived = config.archive.is_none() || entry.archived_at.is_some();
-        let is_shipped = entry.lag_bytes == Some(0) && is_archived;
+        // There is nothing of an empty file to load or to archive.
+        let is_shipped = entry.lag_bytes == Some(0) && (is_archived || entry.state == "empty");
         if is_shipped {
             // Scripts that delete the file rely on the exit code.
             reader.make_durable().await.context("wait until it is on the server's disk")?;
@@ -222,8 +223,19 @@ pub(super) async fn waiting(
     Ok(waiting)
 }
 
-/// Whether a line ends after `from`. A last line without its newline waits for the newline, however long.
+/// Whether a file has a byte of a log: a packed file may have none. A file that cannot be read may have one.
+fn has_content(path: &Path, meta: &Metadata) -> bool {
+    let is_empty = |opened: Opened| if opened.is_packed() { opened.is_empty() } else { Ok(false) };
+    meta.len() > 0 && !Opened::new(path, Arc::default()).and_then(is_empty).unwrap_or(false)
+}
+
+/// Whether a line ends after `from`. A last line without its newline waits for the newline, however long; in a packed
+/// file, it is a line.
 fn has_line(path: &Path, from: u64) -> anyhow::Result<bool> {
+    let opened = Opened::new(path, Arc::default())?;
+    if opened.is_packed() {
+        return Ok(!opened.is_empty()?);
+    }
     let (file, mut chunk) = (File::open(path)?, vec![0; LINE_BYTES_MAX]);
     let n = file.read_at(&mut chunk, from)?;
     Ok(n == chunk.len() || chunk[..n].contains(&b'\n'))
@@ -253,7 +265,7 @@ fn compare(logs: &Logs, host: &str, mut known: Vec<LogStatus>, missing: &[Missin
     let mut new = Vec::new();
     for (path, meta) in unmatched {
         let may_be_it = |one: &LogStatus| one.entry.host == host && one.entry.size.is_none();
-        if !fill_all(&mut known, may_be_it, &path, &meta) && meta.len() > 0 {
+        if !fill_all(&mut known, may_be_it, &path, &meta) && has_content(&path, &meta) {
             new.push(unknown(&path, host, Some(meta.len())));
         }
     }

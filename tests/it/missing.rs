@@ -332,3 +332,31 @@ fn a_missing_log_among_ten_thousand_files_does_not_hold_up_others() {
     assert!(!said(&bench, &["status"]).1.contains("missing"));
     println!("alt status: {:?}", start.elapsed());
 }
+
+#[test]
+fn an_empty_log_that_is_packed_is_nothing_to_load() {
+    let mut bench = Bench::new();
+    bench.append("beacon.log", 10);
+    bench.settle();
+    // What gzip writes for an empty file; its time looks like newlines.
+    let gzip = b"\x1f\x8b\x08\0\n\n\n\n\0\x03\x03\0\0\0\0\0\0\0\0\0";
+    fs::write(bench.path("beacon.log.1.gz"), gzip).unwrap();
+    fs::write(bench.path("beacon.log.2.zst"), zstd::encode_all(&b""[..], 1).unwrap()).unwrap();
+    fs::write(bench.path("beacon.log.3"), "").unwrap();
+    let empty = ["beacon.log.1.gz", "beacon.log.2.zst", "beacon.log.3"];
+    for name in empty {
+        bench.stands_still(name);
+    }
+    let check = said(&bench, &["check"]).1;
+    assert!(!check.contains("are not loaded"), "{check}");
+    let status = said(&bench, &["status"]).1;
+    assert!(!status.contains("not begun"), "{status}");
+    for name in empty {
+        let (code, told) = said(&bench, &["status", bench.path(name).to_str().unwrap()]);
+        assert!(code == Some(0) && told.contains("empty"), "{told}");
+    }
+    // One line is one.
+    bench.stop();
+    fs::write(bench.path("beacon.log.2.zst"), zstd::encode_all(many(1).as_bytes(), 1).unwrap()).unwrap();
+    assert!(said(&bench, &["status"]).1.contains("not begun"));
+}
