@@ -601,15 +601,20 @@ With FILE, the exit code is 0 if every line of it is loaded, and with an archive
 renamed, moved or compressed one is found too.
 
 Without: gone, it is not on this disk any more; elsewhere, it is another host's; taken out, by `alt unload`; \
-overtaken, another source has read on in it.
+overtaken, another source has read on in it; missing, it was never loaded to its end, and no file goes on where it was \
+loaded up to: its lines may be lost. A missing log is reported until it is found, loaded by `alt replay`, or forgotten.
 
 Examples:
   alt status
+  alt status --forget 12
   cd /var/log/nginx/alt/rotated && alt status beacon.log-20260101 && mv beacon.log-20260101 /backup/")]
 pub struct Status {
     /// A log, live or rotated, plain or compressed
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
+    /// Stop reporting a missing log, by its number (several: repeat) or `all`
+    #[arg(long, value_name = "NUMBER", conflicts_with_all = ["file", "all_hosts", "json"])]
+    pub forget: Vec<String>,
     /// Show the files of all hosts
     #[arg(long)]
     pub all_hosts: bool,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alt_collect::source::logs::Logs;
+use alt_collect::source::missing::{Limit, Search};
 use alt_collect::source::reading::Opened;
 use alt_collect::source::stored;
 use alt_config::Config;
@@ -18,8 +19,9 @@ use alt_line::checkpoint::{Checkpoint, Standing};
 use alt_line::lines::LINE_BYTES_MAX;
 use alt_store::read::Reader;
 use alt_store::status::{self, FileStatus};
-use alt_store::{migrate, retention};
-use anyhow::Context;
+use alt_store::unfinished::{self, Missing, Unfinished};
+use alt_store::{migrate, retention, server};
+use anyhow::{Context, bail};
 use serde::Serialize;
 
 use super::{Out, Outcome, show};
@@ -28,6 +30,8 @@ use crate::cli;
 /// A file as people see it.
 #[derive(Debug, Clone, Serialize)]
 struct Entry {
+    /// Key of `log_files`; `None`: nothing of the file is loaded.
+    file: Option<i32>,
     host: String,
     path: String,
     format: String,
@@ -36,6 +40,8 @@ struct Entry {
     loaded: u64,
     lag_bytes: Option<u64>,
     lag_seconds: Option<f64>,
+    /// Of a missing log: the bytes that it was seen to have behind the loaded ones.
+    seen_behind: Option<u64>,
     committed_at: Option<String>,
     lines: i64,
     rows: i64,
@@ -64,6 +70,7 @@ impl LogStatus {
     /// The status of a file that was not searched for yet.
     fn of(file: FileStatus) -> LogStatus {
         let entry = Entry {
+            file: Some(file.checkpoint.file_id),
             host: file.host,
             path: file.path,
             format: file.format,
@@ -72,6 +79,7 @@ impl LogStatus {
             loaded: file.checkpoint.loaded_bytes,
             lag_bytes: None,
             lag_seconds: None,
+            seen_behind: None,
             committed_at: file.committed_at,
             lines: file.lines,
             rows: file.rows,
@@ -98,11 +106,15 @@ pub async fn run(config: &Config, args: &cli::Status, out: Out<'_>) -> anyhow::R
     let mut reader = super::reader(config).await?;
     reader.read(migrate::check_compatible).await?;
     let host = config.load.host_name();
+    if !args.forget.is_empty() {
+        return forget(config, &mut reader, &args.forget, out).await;
+    }
     if let Some(file) = &args.file {
         let known = select(&mut reader, None).await?;
         let entry = judge(file, &host, known).with_context(|| format!("read {}", file.display()))?;
         let is_archived = config.archive.is_none() || entry.archived_at.is_some();
-        let is_shipped = entry.lag_bytes == Some(0) && is_archived;
+        // There is nothing of an empty file to load or to archive.
+        let is_shipped = entry.lag_bytes == Some(0) && (is_archived || entry.state == "empty");
         if is_shipped {
             // Scripts that delete the file rely on the exit code.
             reader.make_durable().await.context("wait until it is on the server's disk")?;
@@ -111,14 +123,73 @@ pub async fn run(config: &Config, args: &cli::Status, out: Out<'_>) -> anyhow::R
         return Ok(Outcome::of(is_shipped));
     }
     let known = select(&mut reader, if args.all_hosts { None } else { Some(&host) }).await?;
-    let entries = compare(config, &host, known);
+    let (logs, missing) = search(&mut reader, config).await?;
+    let entries = compare(&logs, &host, known, &missing);
     print(&entries, args.json, false, out)?;
     if !args.json {
+        for one in &missing {
+            writeln!(out, "{}: {}", show::safe(&one.path), show::safe(&one.to_string()))?;
+            writeln!(out, "    {}", show::safe(&one.mend()))?;
+        }
         let rows = config.retention.rows.as_ref();
         let waits = reader.read(async |client| retention::waits(client, &host, rows).await).await?;
         if let Some(waits) = waits {
             writeln!(out, "{waits}\n    {}", waits.mend())?;
         }
+    }
+    Ok(Outcome::Done)
+}
+
+/// The logs of the configuration, with those files that only their content shows to be theirs; and the logs of this host
+/// that are not found any more.
+async fn search(reader: &mut Reader, config: &Config) -> anyhow::Result<(Logs, Vec<Missing>)> {
+    let (logs, host) = (Logs::of(config), config.load.host_name());
+    let unfinished = reader.read(async |client| unfinished::of(client, &host).await).await?;
+    let is_followed = |one: &Unfinished| logs.source_of(Path::new(&one.source)).is_some();
+    let unfinished: Vec<Unfinished> = unfinished.into_iter().filter(is_followed).collect();
+    let outcome = Search::default().run(&logs, &unfinished, Limit::NONE, &|| {});
+    outcome.found.into_iter().for_each(|found| logs.add_found_again(found));
+    // A running daemon may have files open that have no name any more.
+    let name = alt_store::session_name("run", &host);
+    let is_followed_now = reader.read(async |client| server::has_session(client, &name).await).await?;
+    let is_missing = |one: &Missing| {
+        let noted = || unfinished.iter().any(|log| log.is_noted && log.checkpoint.file_id == one.file_id);
+        !is_followed_now || noted()
+    };
+    let missing = outcome.missing.into_iter().filter(is_missing).collect();
+    Ok((logs, missing))
+}
+
+/// The logs of this host that are not found any more.
+///
+/// # Errors
+/// The database cannot be asked.
+pub(super) async fn missing(reader: &mut Reader, config: &Config) -> anyhow::Result<Vec<Missing>> {
+    Ok(search(reader, config).await?.1)
+}
+
+/// Stops looking for missing logs, by their numbers or all of them.
+async fn forget(
+    config: &Config,
+    reader: &mut Reader,
+    which: &[String],
+    out: Out<'_>,
+) -> anyhow::Result<Outcome> {
+    let missing = missing(reader, config).await?;
+    let mut forgotten = Vec::new();
+    for word in which {
+        let of_word = |one: &&Missing| word == "all" || word.parse() == Ok(one.file_id);
+        let chosen: Vec<&Missing> = missing.iter().filter(of_word).collect();
+        if chosen.is_empty() && word != "all" {
+            bail!("no missing log has the number {word}: `alt status` tells which logs are missing");
+        }
+        forgotten.extend(chosen);
+    }
+    let ids: Vec<i32> = forgotten.iter().map(|one| one.file_id).collect();
+    unfinished::forget(&*super::writer(config).await?, &ids).await?;
+    for one in forgotten {
+        let (path, file) = (show::safe(&one.path), one.file_id);
+        writeln!(out, "{path} (file {file}): not looked for any more; loaded up to byte {}", one.offset)?;
     }
     Ok(Outcome::Done)
 }
@@ -132,9 +203,10 @@ pub(super) async fn waiting(
 ) -> anyhow::Result<Vec<(String, u64, f64)>> {
     let host = config.load.host_name();
     let known = select(reader, Some(&host)).await?;
-    let ours: HashSet<PathBuf> = files_of(config).into_iter().collect();
+    let (logs, missing) = search(reader, config).await?;
+    let ours: HashSet<PathBuf> = files_of(&logs).into_iter().collect();
     let mut waiting = Vec::new();
-    for entry in compare(config, &host, known) {
+    for entry in compare(&logs, &host, known, &missing) {
         let path = PathBuf::from(&entry.path);
         let bytes = entry.lag_bytes.unwrap_or(0);
         if bytes == 0 || !ours.contains(&path) || !has_line(&path, entry.loaded).unwrap_or(false) {
@@ -152,9 +224,20 @@ pub(super) async fn waiting(
     Ok(waiting)
 }
 
-/// Whether a line ends after `from`. A last line without its newline waits for the newline, however long.
+/// Whether a file has a byte of a log: a packed file may have none. A file that cannot be read may have one.
+fn has_content(path: &Path, meta: &Metadata) -> bool {
+    let is_empty = |opened: Opened| if opened.is_packed() { opened.is_empty() } else { Ok(false) };
+    meta.len() > 0 && !Opened::new(path, Arc::default()).and_then(is_empty).unwrap_or(false)
+}
+
+/// Whether a line ends after `from`. A last line without its newline waits for the newline, however long; in a packed
+/// file, it is a line.
 fn has_line(path: &Path, from: u64) -> anyhow::Result<bool> {
     let (file, mut chunk) = (stored::regular(path)?, vec![0; LINE_BYTES_MAX]);
+    let opened = Opened::new(path, Arc::default())?;
+    if opened.is_packed() {
+        return Ok(!opened.is_empty()?);
+    }
     let n = file.read_at(&mut chunk, from)?;
     Ok(n == chunk.len() || chunk[..n].contains(&b'\n'))
 }
@@ -165,11 +248,11 @@ async fn select(reader: &mut Reader, host: Option<&str>) -> anyhow::Result<Vec<L
 }
 
 /// Every checkpoint with the current state of its file on disk, and the files that have no checkpoint yet.
-fn compare(config: &Config, host: &str, mut known: Vec<LogStatus>) -> Vec<Entry> {
+fn compare(logs: &Logs, host: &str, mut known: Vec<LogStatus>, missing: &[Missing]) -> Vec<Entry> {
     let mut unmatched: Vec<(PathBuf, Metadata)> = Vec::new();
     let mut met = HashSet::new();
     let paths = known.iter().filter(|one| one.entry.host == host).map(|one| PathBuf::from(&one.entry.path));
-    for path in paths.chain(files_of(config)).collect::<Vec<_>>() {
+    for path in paths.chain(files_of(logs)).collect::<Vec<_>>() {
         let Ok(meta) = fs::metadata(&path) else { continue };
         if !meta.is_file() || !met.insert((meta.dev(), meta.ino())) {
             continue;
@@ -183,7 +266,7 @@ fn compare(config: &Config, host: &str, mut known: Vec<LogStatus>) -> Vec<Entry>
     let mut new = Vec::new();
     for (path, meta) in unmatched {
         let may_be_it = |one: &LogStatus| one.entry.host == host && one.entry.size.is_none();
-        if !fill_all(&mut known, may_be_it, &path, &meta) && meta.len() > 0 {
+        if !fill_all(&mut known, may_be_it, &path, &meta) && has_content(&path, &meta) {
             new.push(unknown(&path, host, Some(meta.len())));
         }
     }
@@ -192,6 +275,14 @@ fn compare(config: &Config, host: &str, mut known: Vec<LogStatus>) -> Vec<Entry>
             () if one.is_out => settle(one),
             () if one.entry.host != host => one.entry.state = "elsewhere",
             () => {}
+        }
+    }
+    for one in &mut known {
+        let file_id = one.checkpoint.file_id;
+        if let Some(missing) = missing.iter().find(|missing| missing.file_id == file_id) {
+            let entry = &mut one.entry;
+            (entry.state, entry.seen_behind) = ("missing", Some(missing.seen_behind));
+            (entry.size, entry.lag_bytes, entry.lag_seconds) = (None, None, None);
         }
     }
     let mut entries: Vec<Entry> = known.into_iter().map(|one| one.entry).collect();
@@ -259,6 +350,7 @@ fn settle(known: &mut LogStatus) {
 
 fn unknown(path: &Path, host: &str, size: Option<u64>) -> Entry {
     Entry {
+        file: None,
         host: host.to_owned(),
         path: path.display().to_string(),
         format: String::new(),
@@ -267,6 +359,7 @@ fn unknown(path: &Path, host: &str, size: Option<u64>) -> Entry {
         loaded: 0,
         lag_bytes: size,
         lag_seconds: None,
+        seen_behind: None,
         committed_at: None,
         lines: 0,
         rows: 0,
@@ -283,9 +376,9 @@ fn unknown(path: &Path, host: &str, size: Option<u64>) -> Entry {
 }
 
 /// The configured logs and their rotated siblings that are on disk.
-fn files_of(config: &Config) -> Vec<PathBuf> {
-    let live = Logs::of(config).look();
-    let files = (0..config.sources.len()).flat_map(|source| live.files(source, &|| {}).files);
+fn files_of(logs: &Logs) -> Vec<PathBuf> {
+    let live = logs.look();
+    let files = (0..logs.count()).flat_map(|source| live.files(source, &|| {}).files);
     let mut all: Vec<PathBuf> = files.map(|file| file.path).collect();
     all.sort();
     all

@@ -145,9 +145,10 @@ fn help_is_a_small_manual() {
       [FILE]  A log, live or rotated, plain or compressed
 
     Options:
-          --all-hosts  Show the files of all hosts
-          --json       Print JSON
-      -h, --help       Print help
+          --forget <NUMBER>  Stop reporting a missing log, by its number (several: repeat) or `all`
+          --all-hosts        Show the files of all hosts
+          --json             Print JSON
+      -h, --help             Print help
 
     Everywhere:
           --config <FILE>        The configuration, else the one that the variable `ALT_CONFIG` names,
@@ -160,10 +161,13 @@ fn help_is_a_small_manual() {
     else 3. The file is known by its content, so a renamed, moved or compressed one is found too.
 
     Without: gone, it is not on this disk any more; elsewhere, it is another host's; taken out, by `alt
-    unload`; overtaken, another source has read on in it.
+    unload`; overtaken, another source has read on in it; missing, it was never loaded to its end, and
+    no file goes on where it was loaded up to: its lines may be lost. A missing log is reported until it
+    is found, loaded by `alt replay`, or forgotten.
 
     Examples:
       alt status
+      alt status --forget 12
       cd /var/log/nginx/alt/rotated && alt status beacon.log-20260101 && mv beacon.log-20260101 /backup/
     ");
     insta::assert_snapshot!(place.done(&["replay", "--help"]), @r"
@@ -849,6 +853,44 @@ mod check {
             shipped.replace("/var/log/nginx/alt/*.log", &log.display().to_string()),
         );
         assert_eq!(check(&place).code, 0);
+    }
+
+    #[test]
+    fn names_and_places_that_logrotate_gives() {
+        let database = Database::create();
+        let (place, _session) = well(&database);
+        let dir = place.dir.path().display().to_string();
+        let rotate = |lines: &str| {
+            place.write("logrotate.d/nginx", format!("dateext\n{dir}/*.log {{\n{lines}\n}}\n"));
+        };
+        for fits in [
+            "dateformat _%Y%m%d",
+            "dateformat .%s",
+            "extension .log",
+            "nodateext",
+            "olddir rotated",
+            "compress\ncompresscmd /usr/bin/zstd",
+            "compresscmd xz\nnocompress",
+            "postrotate\nolddir of a script\nendscript",
+        ] {
+            rotate(fits);
+            let run = check(&place);
+            assert_eq!(run.code, 0, "{fits}: {}", run.out);
+        }
+        rotate("dateformat -week%V-%Y");
+        expect(
+            &place,
+            "to names like beacon.log-week48-2026, which are not known to be those of its rotated logs",
+        );
+        rotate("addextension .old~");
+        expect(&place, "to names like beacon.log-20261127.old~");
+        rotate("olddir /var/old");
+        expect(
+            &place,
+            "to /var/old, where they are not looked for\n    add it to this [[source]] in alt.toml: rotated",
+        );
+        rotate("compress\ncompresscmd /usr/bin/xz");
+        expect(&place, "with /usr/bin/xz, which is not read");
     }
 
     #[test]

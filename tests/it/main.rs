@@ -17,6 +17,7 @@ mod lease;
 mod ledger;
 mod load;
 mod loading;
+mod missing;
 mod model;
 mod monitoring;
 mod network;

@@ -654,8 +654,17 @@ fn alerts_fire_for_partitions_clocks_and_the_daemon() {
     database.psql(&format!("ALTER TABLE access_logs ATTACH PARTITION {last}"));
     watch.ends();
 
-    // Nothing is missing, so the clock alone is wrong.
+    // The log is deleted while nobody reads it.
     drop(visits);
+    assert!(daemon.stop().success());
+    fs::remove_file(&log).unwrap();
+    daemon = Daemon::start(&config);
+    watch.fires(&["AltLogMissing"], &["AltDown"]);
+    let forget = ["status", "--forget", "all", "--config", config.to_str().unwrap()];
+    assert!(alt().args(forget).status().unwrap().success());
+    watch.ends();
+
+    // Nothing is missing, so the clock alone is wrong.
     assert!(daemon.stop().success());
     daemon = Daemon::start_with(&config, |command| {
         let library = glob::glob("/usr/lib/*/faketime/libfaketime.so.1").unwrap().next().unwrap().unwrap();

@@ -6,7 +6,7 @@ use alt_store::server;
 use crate::support::bench::Bench;
 use crate::support::daemon::{alt, wait_for};
 use crate::support::lines::{KEY, alt1_aged, many};
-use crate::support::postgres::{Cluster, Database};
+use crate::support::postgres::{BACK_TO_8, Cluster, Database};
 
 const SOURCE: &str = "[[source]]\npaths = [\"DIR/beacon.log\"]";
 const YEAR: u64 = 365 * 86_400;
@@ -226,10 +226,7 @@ fn migrations_and_unloading_are_the_owners() {
     let cluster = Cluster::start(&["fsync=off"]);
     let mut bench = Bench::not_started(SOURCE, cluster.database());
     // as the version before had it
-    bench.database.psql(
-        "DROP FUNCTION alt_make_month(integer), alt_drop_month(integer, text), alt_kill_salts(timestamptz, text); \
-         DELETE FROM schema_migrations WHERE version >= 9",
-    );
+    bench.database.psql(BACK_TO_8);
     separate(&bench.database);
     let (code, said) = run_as(&bench, "alt", &["migrate"]);
     assert!(
@@ -237,7 +234,7 @@ fn migrations_and_unloading_are_the_owners() {
         "{said}"
     );
     let (code, said) = run_as(&bench, "alt_owner", &["migrate"]);
-    assert!(code == 0 && said.contains("applied 9 (roles)"), "{said}");
+    assert!(code == 0 && said.contains("applied 10 (roles)"), "{said}");
     let (code, said) = run_as(&bench, "alt", &["migrate"]);
     assert!(code == 0 && !said.contains("applied"), "nothing is to be done, so nobody is refused: {said}");
     bench.append("beacon.log", 5);

@@ -6,11 +6,12 @@ use std::process::Command;
 use alt_line::copy::COLUMNS;
 use alt_store::migrate::{self, Schema};
 use alt_store::read::Reader;
+use alt_store::roles::made_by_superuser;
 use alt_store::{Trouble, apps, files, objects, retention, server};
 
 use crate::support::daemon::{alt, configuration};
 use crate::support::lines::{alt1, register};
-use crate::support::postgres::{Cluster, Database};
+use crate::support::postgres::{BACK_TO_8, Cluster, Database};
 
 #[tokio::test]
 async fn migrations_are_applied_once_whoever_comes_first() {
@@ -201,15 +202,15 @@ async fn a_schema_with_the_old_name_is_taken_over_and_continued() {
     let database = Database::create();
     let mut client = database.connect().await;
     let newest = migrate::newest();
-    // As the version before had it, one migration ago.
-    database.psql(&format!(
-        "DROP TABLE leases; ALTER TABLE alt_migrations RENAME TO schema_migrations;
-         DELETE FROM schema_migrations WHERE version >= {newest};
-         UPDATE schema_migrations SET applied_at = '2026-01-02 03:04:05+00'"
-    ));
-    assert_eq!(migrate::schema(&client).await.unwrap(), Schema::Older(newest - 1));
+    // As the version before had it.
+    database.psql(BACK_TO_8);
+    database.psql(
+        "ALTER TABLE alt_migrations RENAME TO schema_migrations; \
+         UPDATE schema_migrations SET applied_at = '2026-01-02 03:04:05+00'",
+    );
+    assert_eq!(migrate::schema(&client).await.unwrap(), Schema::Older(8));
     let applied = migrate::apply(&mut client).await.unwrap();
-    assert_eq!(applied.iter().map(|one| one.version).collect::<Vec<_>>(), [newest]);
+    assert_eq!(applied.iter().map(|one| one.version).collect::<Vec<_>>(), (9..=newest).collect::<Vec<_>>());
     let first = migrate::status(&client).await.unwrap().remove(0);
     assert_eq!(first.applied_at.as_deref(), Some("2026-01-02T03:04:05Z"));
     // A daemon of the version before still runs, and looks there.
@@ -289,12 +290,14 @@ async fn an_encoding_that_lacks_characters_is_refused() {
         assert!(findings.contains(&format!("is {encoding}, and alt needs UTF8")), "{findings}");
     }
     // What `alt setup` creates is UTF8 whatever the server's own databases are.
-    let (_, _, create) = server::MADE_BY_SUPERUSER[1];
+    let made = made_by_superuser();
+    let made = made.iter().find(|made| made.what == "database alt").unwrap();
+    cluster.psql("postgres", "CREATE ROLE alt_owner LOGIN");
     cluster.psql(
         "postgres",
         "UPDATE pg_database SET encoding = pg_char_to_encoding('SQL_ASCII') WHERE datname = 'template1'",
     );
-    cluster.psql("postgres", create);
+    cluster.psql("postgres", &made.create);
     let sql = "SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = 'alt'";
     assert_eq!(cluster.psql("postgres", sql), "UTF8");
 }

@@ -530,7 +530,7 @@ pub fn follow(
             if !loader.is_current() {
                 // Data on its way was discarded, possibly including seals.
                 follow.forget();
-            } else if settled.is_ok() && follow.look().is_empty() {
+            } else if settled.is_ok() && follow.look().is_empty() && matches!(follow.search(), Ok(false)) {
                 break;
             }
             next_look = Instant::now();
@@ -565,6 +565,9 @@ fn turn(follow: &mut Follow, loader: &mut Loader, next_look: &mut Instant) -> Re
         }
         if all {
             follow.tell_all_known();
+        }
+        if all && follow.is_search_due() {
+            all = !follow.search()?;
         }
         all &= !follow.has_more();
         *next_look = Instant::now() + if all { loader.limits.look_interval } else { Duration::ZERO };

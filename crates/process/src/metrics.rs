@@ -23,6 +23,9 @@ use crate::worker;
 /// The number of applications that are counted separately. It bounds the number of time series.
 const APPS_MAX: usize = 100;
 
+/// The number of missing logs that are shown one by one. It bounds the number of time series.
+const MISSING_MAX: usize = 100;
+
 /// Kinds of non-hits that are shown from the start. Only an existing series shows its first increase.
 const NON_HITS: [NonHit; 9] = [
     NonHit::Status(405),
@@ -141,6 +144,21 @@ pub struct Lag {
     pub looks: u64,
 }
 
+/// A log that was not loaded to its end, and is not found any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MissingLog {
+    /// Its source.
+    pub source: String,
+    /// Key of `log_files`.
+    pub file_id: i32,
+    /// Its path, as last seen.
+    pub path: String,
+    /// How far it is loaded, in bytes of (uncompressed) log.
+    pub offset: u64,
+    /// How many bytes it was seen to have behind that.
+    pub seen_behind: u64,
+}
+
 /// Rotated logs that are not in the archive yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Queue {
@@ -168,6 +186,10 @@ pub struct Disk {
 pub struct Present {
     /// The lag by source; `None`: not known yet.
     pub sources: Vec<(String, Option<Lag>)>,
+    /// The number of missing logs by source; `None`: not known yet.
+    pub missing: Vec<(String, Option<u64>)>,
+    /// Missing logs, the newest first. Only the first hundred are shown one by one.
+    pub missing_logs: Vec<MissingLog>,
     /// Whether the database accepts rows.
     pub postgres_up: bool,
     /// Whether the archive accepts logs; `None`: no archive is configured.
@@ -456,6 +478,15 @@ fn present_state(page: &Page, present: &Present) -> prometheus::Result<()> {
         &["source"],
         looks,
     )?;
+    let missing = present.missing.iter().filter_map(|(name, n)| Some((vec![name.clone()], (*n)? as f64)));
+    let help = "Logs that were not loaded to their ends, and are not found any more.";
+    page.gauge("alt_missing_logs", help, &["source"], missing)?;
+    let missing = present.missing_logs.iter().take(MISSING_MAX).map(|log| {
+        let labels = [&log.source, &log.file_id.to_string(), &log.path, &log.offset.to_string()];
+        (labels.map(Clone::clone).to_vec(), log.seen_behind as f64)
+    });
+    let help = "Bytes that a missing log was seen to have behind the byte up to which it is loaded (offset).";
+    page.gauge("alt_missing_log_bytes", help, &["source", "file", "path", "offset"], missing)?;
     page.gauge(
         "alt_postgres_up",
         "Whether PostgreSQL takes rows.",

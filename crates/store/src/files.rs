@@ -30,6 +30,8 @@ pub struct Facts {
     pub source: String,
     /// Its path.
     pub path: String,
+    /// Its path without symbolic links, if it is another one: where to look for the file after a link has changed.
+    pub real_path: Option<String>,
     /// Name of its format.
     pub format: String,
     /// How its lines are read, as JSON of a [`Spec`](alt_line::parse::Spec).
@@ -282,7 +284,8 @@ pub async fn convict(client: &Client, file_id: i32, offset: u64) -> anyhow::Resu
     Ok(row.map(|row| row.get(0)))
 }
 
-/// Stores where a known file was seen last, and its seal if it is now known.
+/// Stores where a known file was seen last, and its seal if it is now known. A file that was forgotten while it was
+/// missing is looked for again. A file that a replay began belongs to the source that follows it.
 pub async fn remember(
     client: &Client,
     file_id: i32,
@@ -292,6 +295,9 @@ pub async fn remember(
     client
         .execute_typed(
             "UPDATE log_files SET path = $2, inode = $3, size_bytes = $4, modified_at = $5, spec = coalesce(spec, $7::text::jsonb), \
+                real_path = $8, missing_at = NULL, forgotten_at = NULL, \
+                source = CASE WHEN source = 'replay' THEN $9 ELSE source END, \
+                host = CASE WHEN source = 'replay' THEN $10 ELSE host END, \
                 sealed_at = CASE WHEN $6 THEN coalesce(sealed_at, now()) WHEN NOT $6 THEN NULL ELSE sealed_at END \
              WHERE id = $1",
             &[
@@ -302,6 +308,9 @@ pub async fn remember(
                 (&clock::system_time(facts.stamp.modified), Type::TIMESTAMPTZ),
                 (&sealed, Type::BOOL),
                 (&facts.spec, Type::TEXT),
+                (&facts.real_path, Type::TEXT),
+                (&facts.source, Type::TEXT),
+                (&facts.host, Type::TEXT),
             ],
         )
         .await?;

@@ -41,6 +41,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 8, name: "leases", sql: include_str!("../../../sql/0008_leases.sql") },
     Migration { version: 9, name: "batches", sql: include_str!("../../../sql/0009_batches.sql") },
     Migration { version: 10, name: "roles", sql: include_str!("../../../sql/0010_roles.sql") },
+    Migration { version: 11, name: "missing", sql: include_str!("../../../sql/0011_missing.sql") },
 ];
 
 /// The key of the advisory lock that migrations hold ("alt migr").

@@ -37,6 +37,7 @@ use super::commit::{Failure, Memory, Patience, Work, commit, rehearse};
 use super::connect::{Connection, connect_counted};
 use super::files::{Candidate, Facts, Which};
 use super::rehearsal::Rehearsal;
+use super::unfinished::{self, Unfinished};
 use super::{Trouble, classify_any, dimensions, files, is_lock_timeout, is_out_of_memory, migrate, told};
 use handle::OnItsWay;
 
@@ -114,6 +115,8 @@ enum Job {
     Commit(Box<Work>, OnItsWay),
     Candidates { head: Head, host: String, source: String, reply: oneshot::Sender<Vec<Candidate>> },
     LoadedUntil { reply: oneshot::Sender<Micros> },
+    Unfinished { host: String, reply: oneshot::Sender<Vec<Unfinished>> },
+    Missing { all: Vec<i32>, missing: Vec<i32>, reply: oneshot::Sender<()> },
     Seen { file_id: i32, facts: Facts, reply: oneshot::Sender<()> },
     CameFrom { uri: String, bytes: u64, sha256: [u8; 32], reply: oneshot::Sender<()> },
     NewFile { reply: oneshot::Sender<i32> },
@@ -260,6 +263,12 @@ impl Writer {
                     .await
             }
             Job::LoadedUntil { reply } => self.answer(reply, files::loaded_until).await,
+            Job::Unfinished { host, reply } => {
+                self.answer(reply, async |client| unfinished::of(client, &host).await).await
+            }
+            Job::Missing { all, missing, reply } => {
+                self.answer(reply, async |client| unfinished::note(client, &all, &missing).await).await
+            }
             // A dry run must not write these, and does not need them.
             Job::Seen { reply, .. } | Job::CameFrom { reply, .. } if is_rehearsal => {
                 let _ = reply.send(());

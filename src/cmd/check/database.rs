@@ -74,6 +74,7 @@ async fn ask(reader: &mut Reader, config: &Config, findings: &mut Findings) -> a
             poison(reader, config, findings).await?;
             retention(reader, config, findings).await?;
             salts(reader, findings).await?;
+            missing(reader, config, findings).await?;
             daemon(reader, config, findings).await
         }
         Schema::Missing => {
@@ -181,6 +182,14 @@ async fn salts(reader: &mut Reader, findings: &mut Findings) -> anyhow::Result<(
             ),
             "the upkeep of `alt run` destroys them: journalctl -u alt says what prevents it",
         );
+    }
+    Ok(())
+}
+
+/// Logs that were not loaded to their ends, and are not found any more.
+async fn missing(reader: &mut Reader, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
+    for one in status::missing(reader, config).await? {
+        findings.add(one.path.clone(), one.to_string(), one.mend());
     }
     Ok(())
 }

@@ -19,8 +19,8 @@ use alt_process::clock;
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access, geteuid};
 
-use super::Findings;
 use super::nginx::Site;
+use super::{Findings, logrotate};
 use crate::acl::{self, Others};
 use crate::cmd::{LOCAL_ONLY, beyond_this_machine};
 
@@ -305,10 +305,11 @@ fn is_private(ip: IpAddr) -> bool {
     }
 }
 
-/// copytruncate loses what is written between copying and truncating.
+/// copytruncate loses what is written between copying and truncating, and names may be unknown.
 pub(super) fn logrotate(config: &Config, directory: &Path, findings: &mut Findings) {
     let mut files = vec![PathBuf::from("/etc/logrotate.conf")];
     files.extend(fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()));
+    let mut globals = Vec::new();
     for file in files {
         let mut text = String::new();
         let read =
@@ -316,7 +317,17 @@ pub(super) fn logrotate(config: &Config, directory: &Path, findings: &mut Findin
         if read.is_err() {
             continue;
         }
+        let here = [globals.clone(), logrotate::globals(&text)].concat();
+        if file == Path::new("/etc/logrotate.conf") {
+            globals.clone_from(&here);
+        }
         for (patterns, body) in blocks(&text) {
+            let named = config.sources.iter().flat_map(|s| s.paths.iter().map(move |path| (s, path)));
+            for (source, path) in named {
+                for path in rotated_paths(&patterns, path) {
+                    logrotate::names((&file, source, &path), (&here, &body), findings);
+                }
+            }
             let copies = body.iter().any(|line| line.split_whitespace().next() == Some("copytruncate"));
             for path in config.sources.iter().flat_map(|source| &source.paths).filter(|_| copies) {
                 if patterns.iter().any(|pattern| pattern == path || names(pattern, path)) {
@@ -329,6 +340,19 @@ pub(super) fn logrotate(config: &Config, directory: &Path, findings: &mut Findin
             }
         }
     }
+}
+
+/// The paths that a block of logrotate with these patterns rotates, among those that a path of the configuration means.
+/// A path that is a pattern in both is represented by the files that exist.
+fn rotated_paths(patterns: &[String], path: &str) -> Vec<String> {
+    let is_rotated = |path: &str| patterns.iter().any(|pattern| pattern == path || names(pattern, path));
+    if is_rotated(path) && !path.contains(['*', '?']) {
+        return vec![path.to_owned()];
+    }
+    let Some(meant) = logs::pattern(path) else { return Vec::new() };
+    let there = patterns.iter().flat_map(|pattern| glob::glob(pattern).into_iter().flatten().flatten());
+    let meant = there.filter(|path| meant.matches_path(path));
+    meant.filter_map(|path| path.to_str().map(str::to_owned)).take(1).collect()
 }
 
 fn names(pattern: &str, path: &str) -> bool {

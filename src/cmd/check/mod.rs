@@ -6,6 +6,7 @@
 mod archive;
 mod database;
 mod files;
+mod logrotate;
 mod nginx;
 
 use std::path::Path;

@@ -12,7 +12,7 @@ use alt_process::beat::Beat;
 use alt_process::clock;
 use alt_process::fault;
 use alt_process::lock::lock;
-use alt_process::metrics::{Disk, Metrics, Present};
+use alt_process::metrics::{Disk, Metrics, MissingLog, Present};
 use alt_process::worker;
 use alt_store::retention::Waits;
 use alt_store::writer::{self, Watcher};
@@ -127,6 +127,11 @@ impl State {
             0 => String::new(),
             _ => format!("; {bytes} bytes, {seconds:.0} s behind"),
         };
+        let missing: u64 = self.sources.iter().filter_map(|source| missing_count(source).1).sum();
+        let behind = match missing {
+            0 => behind,
+            n => format!("{behind}; logs that are not found any more: {n}, see `alt status`"),
+        };
         let behind = self.waits().map_or_else(|| behind.clone(), |waits| format!("{behind}; {waits}"));
         if let Some(trouble) = self.writer.trouble() {
             return format!("waiting for the database: {trouble}{behind}");
@@ -163,6 +168,23 @@ impl State {
     }
 }
 
+/// The number of missing logs of a source; `None`: not known yet.
+fn missing_count(source: &Source) -> (String, Option<u64>) {
+    (source.name.clone(), source.progress.missing().map(|missing| missing.len() as u64))
+}
+
+fn missing_logs(source: &Source) -> Vec<MissingLog> {
+    let all = source.progress.missing().unwrap_or_default().into_iter();
+    let told = all.map(|missing| MissingLog {
+        source: source.name.clone(),
+        file_id: missing.file_id,
+        path: missing.path,
+        offset: missing.offset,
+        seen_behind: missing.seen_behind,
+    });
+    told.collect()
+}
+
 impl Answers for State {
     fn is_alive(&self) -> bool {
         self.moves()
@@ -183,6 +205,8 @@ impl Answers for State {
         let queue = self.archive.as_deref().filter(|_| self.has_archive);
         self.metrics.page(&Present {
             sources: self.sources.iter().map(|s| (s.name.clone(), s.progress.lag(now))).collect(),
+            missing: self.sources.iter().map(missing_count).collect(),
+            missing_logs: self.sources.iter().flat_map(missing_logs).collect(),
             postgres_up: self.readiness().ready,
             archive_up: self.has_archive.then(|| !self.troubles().contains_key(ARCHIVE)),
             archive_queue: queue.and_then(|status| status.queue(self.places.iter())),

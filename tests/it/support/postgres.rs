@@ -27,6 +27,12 @@ fn shared() -> Arc<Cluster> {
     SHARED.get_or_init(|| Cluster::start(&["fsync=off", "full_page_writes=off"])).clone()
 }
 
+/// Makes of the newest schema that of version 8, which an upgrade finds.
+pub(crate) const BACK_TO_8: &str = "DROP INDEX checkpoints_unsealed; \
+    ALTER TABLE log_files DROP COLUMN real_path, DROP COLUMN missing_at, DROP COLUMN forgotten_at; \
+    DROP FUNCTION alt_make_month(integer), alt_drop_month(integer, text), alt_kill_salts(timestamptz, text); \
+    DROP TABLE batches, followers; DELETE FROM alt_migrations WHERE version > 8";
+
 impl Cluster {
     /// Makes and starts a cluster; `settings` are `name=value`.
     pub(crate) fn start(settings: &[&str]) -> Arc<Cluster> {

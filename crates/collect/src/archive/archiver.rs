@@ -308,7 +308,8 @@ impl Archiver {
             Some(archive) => Some(archive.delete_after),
             None => self.delete_loaded,
         };
-        let Some(after) = after else { return Ok(false) };
+        // Only its content says that it is a log: whoever named it otherwise may have meant to keep it.
+        let Some(after) = after.filter(|_| !file.is_found_again) else { return Ok(false) };
         let after = i64::try_from(after.as_micros()).unwrap_or(i64::MAX);
         let is_old = |now: Micros| now.saturating_sub(file.stamp.modified) > after;
         // The database is not asked if the file is too young by the local clock.

@@ -5,7 +5,7 @@
 //! and identified by its own bytes. An open file is known by its inode, so it may be renamed, moved or deleted while it
 //! is read, and until what was read of it is committed. Nothing here moves a checkpoint.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -16,13 +16,15 @@ use std::time::{Duration, Instant};
 use alt_line::hit::Micros;
 use alt_process::clock;
 use alt_store::files::{Reached, Stamp};
+use alt_store::unfinished::{Missing, Unfinished};
 use alt_store::writer::{Interrupted, Store};
 
 use super::lifecycle::{
-    Action, Ahead, Closing, Held, Identity, Location, Moment, Observation, Reader, Sight, State, Terms,
-    may_be_one, need_ids_to_the_end, step,
+    Action, Ahead, Closing, Held, Identity, Location, Moment, Observation, Reader, Rest, Sight, State, Terms,
+    may_be_one, need_ids_to_the_end, rest, step,
 };
 use super::logs::{Files, LogFile, Place, is_absent};
+use super::missing::{Limit, Search};
 use super::progress::{Progress, Stands};
 use super::reading::{Belongs, Choice, Identified, Opened, Reading};
 use super::siblings::Key;
@@ -34,6 +36,12 @@ const ROTATED_OPEN_MAX: usize = 4;
 
 /// Time after which rotated files wait for the next look: unpacking one may take long, and live logs must not wait.
 const OPEN_TIME: Duration = Duration::from_millis(50);
+
+/// The time between two searches for missing logs, if none is missing, and if one is.
+const SEARCH_INTERVAL: Duration = Duration::from_secs(60);
+const SEARCH_AGAIN: Duration = Duration::from_secs(5);
+/// The time after which a search goes on that has not looked at all files.
+const SEARCH_ON: Duration = Duration::from_millis(50);
 
 /// Whether the file exists and is not empty.
 fn has_lines(path: &Path) -> bool {
@@ -95,6 +103,12 @@ pub struct Follow {
     pub files: Vec<Followed>,
     /// The states of the files that are not being read; a file without an entry is new.
     known: HashMap<Key, State>,
+    /// The keys of `log_files` of the files that were identified.
+    file_ids: HashMap<Key, i32>,
+    /// The search for missing logs, when it is due, and the missing logs that were logged.
+    search: Search,
+    next_search: Instant,
+    told_missing: BTreeSet<i32>,
     /// Files whose descriptors are kept, because their names may disappear.
     kept: HashMap<Key, Kept>,
     /// The lengths of live logs at the last look.
@@ -130,6 +144,10 @@ impl Follow {
             store,
             files: Vec::new(),
             known: HashMap::new(),
+            file_ids: HashMap::new(),
+            search: Search::default(),
+            next_search: Instant::now(),
+            told_missing: BTreeSet::new(),
             kept: HashMap::new(),
             lengths: HashMap::new(),
             complained: BTreeMap::new(),
@@ -145,6 +163,8 @@ impl Follow {
         // A file that counted as sealed may not be sealed after all.
         self.kept.values_mut().for_each(|kept| kept.is_sealed = false);
         self.known.clear();
+        self.file_ids.clear();
+        self.next_search = Instant::now();
     }
 
     /// Keeps the descriptor of a file whose reading stops for now.
@@ -224,6 +244,7 @@ impl Follow {
         self.known.retain(|key, _| found.contains_key(key));
         // An open file is not recorded again when it reappears, so its entry is kept.
         let open: HashSet<Key> = self.files.iter().map(|f| f.reading.key).collect();
+        self.file_ids.retain(|key, _| found.contains_key(key) || open.contains(key));
         self.progress.retain(|key| found.contains_key(key) || open.contains(key));
         self.unopened.retain(|path, _| found.values().any(|f| f.path == *path));
         for followed in &mut self.files {
@@ -407,6 +428,66 @@ impl Follow {
         }
     }
 
+    /// Whether it is time to search for missing logs: all files that were found are identified.
+    pub fn is_search_due(&self) -> bool {
+        !self.is_more && Instant::now() >= self.next_search
+    }
+
+    /// Searches for the files of logs that are not loaded to their ends and were not found by their names. Returns
+    /// whether a file was found: then look again at once.
+    ///
+    /// # Errors
+    /// The database's answers are no longer valid.
+    pub fn search(&mut self) -> Result<bool, Interrupted> {
+        let unfinished = self.store.unfinished(&self.belongs.host)?;
+        let known: HashSet<i32> =
+            self.file_ids.values().copied().chain(self.files.iter().map(|f| f.reading.file_id())).collect();
+        let is_ours =
+            |one: &Unfinished| self.place.logs.source_of(Path::new(&one.source)) == Some(self.place.source);
+        let ours: Vec<Unfinished> = unfinished.into_iter().filter(is_ours).collect();
+        let is_known = |one: &&Unfinished| known.contains(&one.checkpoint.file_id);
+        let lost: Vec<Unfinished> =
+            ours.iter().filter(|one| rest(is_known(one), None, true) == Rest::Missing).cloned().collect();
+        let beat = || self.hand.beat.moves();
+        let limit = if self.store.is_final() { Limit::NONE } else { Limit::BRIEF };
+        let outcome = self.search.run(&self.place.logs, &lost, limit, &beat);
+        let wait = match () {
+            () if outcome.is_more => SEARCH_ON,
+            () if lost.is_empty() => SEARCH_INTERVAL,
+            () => SEARCH_AGAIN,
+        };
+        self.next_search = Instant::now() + wait;
+        let is_found = !outcome.found.is_empty();
+        for found in outcome.found {
+            tracing::warn!(
+                path = %found.path.display(), log = %found.live_path.display(),
+                "found a rotated log by its content: its name is none that is followed; `alt check` looks at how logs                  are rotated"
+            );
+            self.place.logs.add_found_again(found);
+        }
+        if !outcome.is_more && !is_found {
+            for one in &outcome.missing {
+                if self.told_missing.insert(one.file_id) {
+                    tracing::error!(path = one.path, mend = one.mend(), "{one}");
+                }
+            }
+            self.note_missing(&ours, outcome.missing)?;
+        }
+        Ok(is_found)
+    }
+
+    /// Records for monitoring and for commands which logs are missing.
+    fn note_missing(&self, ours: &[Unfinished], missing: Vec<Missing>) -> Result<(), Interrupted> {
+        let missing_ids: Vec<i32> = missing.iter().map(|one| one.file_id).collect();
+        self.progress.note_missing(missing);
+        let is_news = |one: &Unfinished| one.is_noted != missing_ids.contains(&one.checkpoint.file_id);
+        if ours.iter().any(is_news) {
+            let all = ours.iter().map(|one| one.checkpoint.file_id).collect();
+            self.store.note_missing(all, missing_ids)?;
+        }
+        Ok(())
+    }
+
     /// Whether all known files were read to their present end.
     pub fn is_at_end(&self) -> bool {
         !self.is_more && self.files.iter().all(|f| f.reading.is_at_end())
@@ -427,7 +508,7 @@ impl Follow {
         let begun = files.iter().filter(|file| file.is_live && file.stamp.size > 0);
         let begun: HashSet<PathBuf> = begun.map(|file| file.live_path.clone()).collect();
         let mut found = HashMap::new();
-        for LogFile { key, path, live_path, is_live, stamp } in files {
+        for LogFile { key, path, live_path, is_live, stamp, .. } in files {
             let has_successor = begun.contains(&live_path);
             let location = if is_live { Location::Live } else { Location::Rotated { has_successor } };
             let sight = Sight { stamp, location };
@@ -554,6 +635,13 @@ impl Follow {
                 None
             }
         };
+        match &identified {
+            Some(Identified::Reading(reading)) => _ = self.file_ids.insert(found.key, reading.file_id()),
+            Some(Identified::Done { file_id } | Identified::Shorter { file_id }) => {
+                _ = self.file_ids.insert(found.key, *file_id)
+            }
+            _ => _ = self.file_ids.remove(&found.key),
+        }
         let (identity, reading) = self.identity(identified, is_packed, found);
         let observation = Observation::Identified(found.sight, *terms, identity);
         let (state, action) = step(self.state(found.key), observation, &self.moment());
@@ -566,7 +654,13 @@ impl Follow {
             self.kept.remove(&found.key);
         }
         match (reading, state, action) {
-            (Some(reading), _, Action::Read) => self.read(*reading, found),
+            (Some(reading), _, Action::Read) => {
+                // If the file is lost before its lines are committed, this is all that is known of them.
+                if !reading.is_new() && !reading.packed && reading.has_unread() {
+                    self.store.seen(reading.file_id(), reading.facts())?;
+                }
+                self.read(*reading, found);
+            }
             (Some(reading), State::Copy { of, has_more, .. }, _) => {
                 if let Some(read) = self.files.iter().find(|f| f.reading.file_id() == of) {
                     self.progress.note(found.key, reading.stands_as_copy(&read.reading, has_more));
@@ -621,7 +715,7 @@ impl Follow {
         self.files.push(Followed { reading, live_path, is_live, ids_until: Micros::MAX });
     }
 
-    /// The files that are not loaded to their end, as of the last look.
+    /// The files that are not loaded to their end, as of the last look and the last search.
     pub fn owed(&mut self) -> Vec<PathBuf> {
         let found = self.find();
         let is_loaded = |found: &Found| self.state(found.key).is_loaded(found.sight.stamp);
@@ -629,7 +723,9 @@ impl Follow {
             found.into_values().filter(|found| !is_loaded(found)).map(|found| found.path).collect();
         // A path that cannot be looked at may hold anything.
         let unseen = self.complained.keys().chain(self.unopened.keys()).cloned();
-        owed.into_iter().chain(unseen).collect()
+        let missing =
+            self.progress.missing().into_iter().flatten().map(|missing| PathBuf::from(missing.path));
+        owed.into_iter().chain(unseen).chain(missing).collect()
     }
 
     /// Logs once that a file cannot be opened.

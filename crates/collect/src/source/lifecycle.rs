@@ -26,7 +26,7 @@
 //! | is a file that is already being read                      | `Copy`; held up: identified again, as another file     |
 //! | is anything else                                          | `Open`                                                 |
 
-use alt_line::checkpoint::Head;
+use alt_line::checkpoint::{Head, Standing};
 use alt_line::hit::Micros;
 use alt_store::files::Stamp;
 
@@ -431,6 +431,45 @@ fn closed(why: Closing, opened: Stamp, read: Stamp) -> State {
 /// have the same beginning; or they belong to the same log, and at least one of them has no id that distinguishes it.
 pub fn may_be_one(one: &Head, other: &Head, is_one_log: bool) -> bool {
     one.proof == other.proof || is_one_log && !(one.has_id && other.has_id)
+}
+
+/// How a file that continues at a checkpoint is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// It is live, or its name is that of a file of a log: a source finds it by itself.
+    Named,
+    /// Nothing but its content says what it is.
+    Nameless,
+}
+
+/// What is known about the rest of a log that is not loaded to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// A file that has it is followed.
+    There,
+    /// A file that has it was found, and must be followed.
+    Found,
+    /// Not all files that may have it were looked at.
+    Sought,
+    /// No file has it.
+    Missing,
+}
+
+/// Whether a file that stands to a checkpoint like this has the rest of its log.
+pub fn claims(standing: Standing) -> bool {
+    matches!(standing, Standing::Continues | Standing::Beyond)
+}
+
+/// Where the rest of a log is. `is_known`: an existing or open file was identified as this log. `claim`: a file that
+/// continues at its checkpoint. `is_over`: all files in its directories were looked at.
+pub fn rest(is_known: bool, claim: Option<Claim>, is_over: bool) -> Rest {
+    match claim {
+        _ if is_known => Rest::There,
+        Some(Claim::Named) => Rest::There,
+        Some(Claim::Nameless) => Rest::Found,
+        None if is_over => Rest::Missing,
+        None => Rest::Sought,
+    }
 }
 
 /// A file that is not being read, but whose descriptor is kept because the file may have no name any more.

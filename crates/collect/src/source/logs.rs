@@ -6,6 +6,7 @@
 //! | is matched by a pattern, and no sibling of another log that the source names  | live                          |
 //! | is a sibling, by name and directory, of a live log, and is not live itself    | a file of that log            |
 //! | is a sibling of several live logs                                             | of the longest-named of them  |
+//! | was found again by its content (the module `missing`)                          | a file of the log that it was |
 //! | anything else                                                                 | not followed                  |
 //!
 //! A live log has one source: the source that names its path, else the first that has a matching pattern. The part of a
@@ -17,10 +18,11 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use alt_config::Config;
+use alt_process::lock::lock;
 use alt_store::files::Stamp;
 
 use super::siblings::{Key, is_sibling, key};
@@ -32,6 +34,8 @@ const MAGIC: [char; 3] = ['*', '?', '['];
 #[derive(Debug, Clone)]
 pub struct Logs {
     sources: Arc<[Named]>,
+    /// Files that belong to a log for their content, whatever their names; the same for all clones.
+    found_again: Arc<Mutex<Vec<FoundAgain>>>,
 }
 
 /// The paths and directories of one source.
@@ -71,6 +75,8 @@ pub struct Live {
     logs: Vec<Log>,
     /// Errors of a source's patterns: source, path and error.
     failed: Vec<(usize, PathBuf, io::Error)>,
+    /// The source of each file that was found again, and the file.
+    found_again: Vec<(usize, FoundAgain)>,
 }
 
 /// A live log; it may not exist now.
@@ -103,6 +109,19 @@ pub struct LogFile {
     pub is_live: bool,
     /// Its size and age.
     pub stamp: Stamp,
+    /// Only its content says which log it belongs to.
+    pub is_found_again: bool,
+}
+
+/// A file that continues at the checkpoint of a log, and that no log claims by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundAgain {
+    /// Device and inode.
+    pub key: Key,
+    /// Its path.
+    pub path: PathBuf,
+    /// The path of the live log that it was.
+    pub live_path: PathBuf,
 }
 
 /// The files of a source.
@@ -126,7 +145,19 @@ impl Logs {
             paths: paths.to_vec(),
             rotated: rotated.iter().map(PathBuf::from).collect(),
         };
-        Logs { sources: sources.map(named).collect() }
+        Logs { sources: sources.map(named).collect(), found_again: Arc::default() }
+    }
+
+    /// Makes a file one of its log, from the next look on, until another file has its path.
+    pub fn add_found_again(&self, found: FoundAgain) {
+        let all = &mut *lock(&self.found_again);
+        all.retain(|other| other.key != found.key && other.path != found.path);
+        all.push(found);
+    }
+
+    /// The number of sources.
+    pub fn count(&self) -> usize {
+        self.sources.len()
     }
 
     /// Determines which logs are live now.
@@ -156,7 +187,9 @@ impl Logs {
         }
         let logs = each_once(paths).into_iter();
         let logs = logs.map(|log| Log::of(log.path, log.source, &self.sources[log.source].rotated)).collect();
-        Live { logs, failed }
+        let found_again = lock(&self.found_again).clone().into_iter();
+        let found_again = found_again.filter_map(|one| Some((self.source_of(&one.live_path)?, one)));
+        Live { logs, failed, found_again: found_again.collect() }
     }
 
     /// The source of a live log, whether the log exists or not: the source that names the path, else the first that has
@@ -203,6 +236,17 @@ impl Live {
     /// Whether an open file is a live log, under whatever name it was opened.
     pub fn is_live(&self, file: Key) -> bool {
         self.logs.iter().any(|log| log.key() == Some(file))
+    }
+
+    /// Whether a file belongs to a log for its content.
+    pub fn is_found_again(&self, file: Key) -> bool {
+        self.found_again.iter().any(|(_, found)| found.key == file)
+    }
+
+    /// Whether a name in this directory is that of a rotated file of any log.
+    pub fn names_in(&self, directory: &Path) -> impl Fn(&OsStr) -> bool {
+        let owners = self.owners(directory);
+        move |name| owner(&owners, name).is_some()
     }
 
     /// The directories that may contain files of a source.
@@ -252,7 +296,30 @@ impl Live {
                 }
             }
         }
+        self.add_found_again(source, &mut found);
         found
+    }
+
+    /// Adds the files that were found again, as long as they are at their paths. Under another name they are found by
+    /// their names, or again by their content.
+    fn add_found_again(&self, source: usize, found: &mut Files) {
+        for (_, again) in self.found_again.iter().filter(|(of, _)| *of == source) {
+            let Ok(metadata) = fs::symlink_metadata(&again.path) else { continue };
+            let key = key(&metadata);
+            let is_it = metadata.is_file() && key == again.key && !self.is_live(key);
+            if is_it && !found.files.iter().any(|file| file.key == key) {
+                let (path, live_path) = (again.path.clone(), again.live_path.clone());
+                let stamp = Stamp::of(&metadata);
+                found.files.push(LogFile {
+                    key,
+                    path,
+                    live_path,
+                    is_live: false,
+                    stamp,
+                    is_found_again: true,
+                });
+            }
+        }
     }
 
     /// The logs whose siblings may be in a directory, and their names there. A file that several logs claim belongs to
@@ -284,6 +351,7 @@ impl Files {
                     live_path: live_path.to_owned(),
                     is_live,
                     stamp: Stamp::of(metadata),
+                    is_found_again: false,
                 });
                 return;
             }

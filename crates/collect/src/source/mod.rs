@@ -4,6 +4,7 @@ pub mod follow;
 pub mod inputs;
 pub mod lifecycle;
 pub mod logs;
+pub mod missing;
 pub mod progress;
 pub mod reading;
 pub mod siblings;

@@ -11,6 +11,7 @@ use alt_line::hit::Micros;
 use alt_process::lock::lock;
 use alt_process::metrics::Lag;
 use alt_store::files::Reached;
+use alt_store::unfinished::Missing;
 
 use super::logs::Place;
 use super::siblings::Key;
@@ -35,6 +36,8 @@ pub enum Stands {
 pub struct Progress {
     place: Place,
     files: Mutex<HashMap<Key, Stands>>,
+    /// The logs of the source that are not found any more; `None`: nothing was searched for yet.
+    missing: Mutex<Option<Vec<Missing>>>,
     /// All files were looked at once: a file that is unknown since then is new.
     is_known: AtomicBool,
     /// The time up to which everything in the files is committed; 0: nothing since the start.
@@ -50,6 +53,7 @@ impl Progress {
         Progress {
             place,
             files: Mutex::default(),
+            missing: Mutex::default(),
             is_known: AtomicBool::new(false),
             caught_up: Arc::default(),
             idle_looks: AtomicU64::new(0),
@@ -70,6 +74,16 @@ impl Progress {
     /// Records that all existing files were looked at: a file that is unknown from now on is new.
     pub fn all_known(&self) {
         self.is_known.store(true, Ordering::Relaxed);
+    }
+
+    /// Records which logs of the source are not found any more.
+    pub fn note_missing(&self, missing: Vec<Missing>) {
+        *lock(&self.missing) = Some(missing);
+    }
+
+    /// The logs of the source that are not found any more; `None`: nothing was searched for yet.
+    pub fn missing(&self) -> Option<Vec<Missing>> {
+        lock(&self.missing).clone()
     }
 
     /// The time up to which everything is committed. The code that commits sets it.

@@ -481,9 +481,11 @@ impl Reading {
         Head::of(&bytes[..n], self.alt1, false)
     }
 
-    fn facts(&self) -> Facts {
+    /// Where the file is, and how large: now.
+    pub fn facts(&self) -> Facts {
         let mut facts = self.facts.clone();
         facts.path = self.path.to_string_lossy().into_owned();
+        facts.real_path = real_path(&self.path, self.key);
         if let Some(Ok(metadata)) = self.metadata() {
             facts.stamp = Stamp::of(&metadata);
         }
@@ -524,6 +526,13 @@ impl Reading {
     pub fn modified(&self) -> Micros {
         self.metadata().and_then(Result::ok).map_or_else(clock::now, |m| Stamp::of(&m).modified)
     }
+}
+
+/// The path without symbolic links, if it is another one and leads to this file.
+fn real_path(path: &Path, file: Key) -> Option<String> {
+    let real = std::fs::canonicalize(path).ok().filter(|real| real != path)?;
+    let is_it = std::fs::metadata(&real).is_ok_and(|metadata| key(&metadata) == file);
+    is_it.then(|| real.to_string_lossy().into_owned())
 }
 
 struct PlainProof(Arc<File>);

@@ -206,8 +206,9 @@ pub(super) async fn note_by_ids(client: &Client, batch: &Batch, added: &[Added])
 async fn add_file(client: &Client, id: i32, facts: &Facts, sealed: bool) -> Result<(), Failure> {
     client
         .execute_typed(
-            "INSERT INTO log_files (id, host, source, path, format, inode, size_bytes, modified_at, sealed_at, spec) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN $9 THEN now() END, $10::text::jsonb) \
+            "INSERT INTO log_files (id, host, source, path, format, inode, size_bytes, modified_at, sealed_at, spec, \
+                real_path) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN $9 THEN now() END, $10::text::jsonb, $11) \
              ON CONFLICT (id) DO NOTHING",
             &[
                 (&id, Type::INT4),
@@ -220,6 +221,7 @@ async fn add_file(client: &Client, id: i32, facts: &Facts, sealed: bool) -> Resu
                 (&system_time(facts.stamp.modified), Type::TIMESTAMPTZ),
                 (&sealed, Type::BOOL),
                 (&facts.spec, Type::TEXT),
+                (&facts.real_path, Type::TEXT),
             ],
         )
         .await?;

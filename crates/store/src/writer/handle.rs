@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Job, Shared};
 use crate::commit::Work;
 use crate::files::{Candidate, Facts, Which};
+use crate::unfinished::Unfinished;
 
 /// The reader must start again: the connection was lost, somebody else moved a checkpoint, or it is time to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -286,6 +287,17 @@ impl Store {
     /// The time of the latest event that was loaded from any file.
     pub fn loaded_until(&self) -> Result<Micros, Interrupted> {
         self.ask(|reply| Job::LoadedUntil { reply })
+    }
+
+    /// The logs of a host that are not loaded to their ends, as far as the database knows.
+    pub fn unfinished(&self, host: &str) -> Result<Vec<Unfinished>, Interrupted> {
+        let host = host.to_owned();
+        self.ask(|reply| Job::Unfinished { host, reply })
+    }
+
+    /// Notes which of `all` unfinished logs are missing.
+    pub fn note_missing(&self, all: Vec<i32>, missing: Vec<i32>) -> Result<(), Interrupted> {
+        self.ask(|reply| Job::Missing { all, missing, reply })
     }
 
     /// Stores where a known file was seen.

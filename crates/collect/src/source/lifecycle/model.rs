@@ -10,7 +10,7 @@ mod disk;
 mod reader;
 
 use super::*;
-use database::{Database, Section};
+use database::{Checkpoint, Database, Section};
 use reader::{Kept, Reading};
 
 /// The number of sequences to play. Each sequence uses its number as its seed, so that a failure can be replayed.
@@ -43,6 +43,10 @@ enum Op {
     /// A rotated file is compressed; `true`: the compressed file is incomplete at first.
     Pack(u8, bool),
     DeleteRotated(u8),
+    /// The log, or a rotated file, gets a name that is not followed.
+    Stray(u8),
+    /// A file with such a name is moved to where nobody looks.
+    Lose(u8),
     /// The log, or a rotated file, is copied to a file next to it.
     Duplicate(u8),
     /// Another file appears that begins with the same line.
@@ -91,7 +95,7 @@ impl Random {
     }
 
     fn op(&mut self) -> Op {
-        match self.below(60) {
+        match self.below(64) {
             0..=8 => Op::Write(1 + self.byte(5)),
             9..=12 => Op::Rotate(self.byte(3)),
             13..=14 => Op::Late(1 + self.byte(3)),
@@ -109,6 +113,8 @@ impl Random {
             47..=51 => Op::Commit(self.fate()),
             52 => Op::Stop,
             53..=54 => Op::Kill(self.fate()),
+            55..=57 => Op::Stray(self.byte(8)),
+            58 => Op::Lose(self.byte(8)),
             _ => Op::Wait,
         }
     }
@@ -121,7 +127,18 @@ type Line = usize;
 enum Name {
     Live,
     Rotated,
+    /// In a directory of the log, under a name that is not followed.
+    Stray,
+    /// Somewhere else.
+    Lost,
     None,
+}
+
+impl Name {
+    /// Whether a source finds the file by its name.
+    fn is_followed(self) -> bool {
+        matches!(self, Name::Live | Name::Rotated)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,6 +179,12 @@ struct World {
     ids: i32,
     reached: Vec<usize>,
     states: Vec<(usize, State)>,
+    /// The checkpoints of the files that were identified, by inode.
+    identified: Vec<(usize, i32)>,
+    /// Files that were found again by their content.
+    found_again: Vec<usize>,
+    /// Checkpoints of missing files, as of the last search.
+    missing: Vec<i32>,
     open: Vec<Reading>,
     kept: Vec<Kept>,
     batch: Vec<Section>,
@@ -230,19 +253,54 @@ impl World {
             let lines = self.some_lines(1);
             self.append(file, &lines);
         }
-        let named = self.files.iter().filter(|file| file.name != Name::None);
+        let named = self.files.iter().filter(|file| file.name.is_followed());
         let mut there: Vec<Line> = named.flat_map(|file| file.lines.iter().copied()).collect();
         there.append(&mut self.owed);
+        let strays = (0..self.files.len()).filter(|at| self.must_be_found(*at));
+        there.extend(strays.collect::<Vec<_>>().into_iter().flat_map(|at| self.files[at].lines.clone()));
         for _ in 0..ROUNDS {
             for op in [Op::Look(Fate::Committed), Op::Turn(u8::MAX), Op::Commit(Fate::Committed), Op::Wait] {
                 self.play(op);
             }
-            if self.in_flight.is_empty() && self.batch.is_empty() && self.database.has(&there) {
+            let is_loaded = self.in_flight.is_empty() && self.batch.is_empty() && self.database.has(&there);
+            if is_loaded && self.untold().is_none() {
                 self.is_edited = false;
                 return self.doubled.map_or(Ok(()), |line| Err(format!("doubled: {line}")));
             }
         }
-        Err(format!("lost: {:?}", there.iter().find(|line| !self.database.has(&[**line]))))
+        match there.iter().find(|line| !self.database.has(&[**line])) {
+            Some(line) => Err(format!("lost: {line}")),
+            None => Err(format!("nobody says that it is missing: {:?}", self.untold())),
+        }
+    }
+
+    /// Whether a file goes on at a checkpoint.
+    fn continues(&self, file: usize, c: &Checkpoint) -> bool {
+        let lines = &self.files[file].lines;
+        let tail = c.loaded.checked_sub(1).and_then(|at| lines.get(at));
+        self.files[file].form != Form::Half && lines.first() == Some(&c.head) && tail == Some(&c.tail)
+    }
+
+    /// Whether a file whose name is not followed must be found: it goes on at a checkpoint at which no other file does.
+    fn must_be_found(&self, file: usize) -> bool {
+        let is_other = |at: &usize| *at != file && self.files[*at].name != Name::Lost;
+        let is_alone = |c: &Checkpoint| {
+            let mut others = (0..self.files.len()).filter(is_other);
+            !c.is_sealed && self.continues(file, c) && !others.any(|at| self.continues(at, c))
+        };
+        self.files[file].name == Name::Stray && self.database.checkpoints.iter().any(is_alone)
+    }
+
+    /// A checkpoint without a seal whose file is neither followed nor reported as missing.
+    fn untold(&self) -> Option<&Checkpoint> {
+        let is_known = |c: &Checkpoint| {
+            let is_followed = |at: usize| self.files[at].name.is_followed() && self.continues(at, c);
+            self.open.iter().any(|reading| reading.id == c.id)
+                || self.identified.iter().any(|(_, id)| *id == c.id)
+                || (0..self.files.len()).any(is_followed)
+        };
+        let mut unsealed = self.database.checkpoints.iter().filter(|c| !c.is_sealed);
+        unsealed.find(|c| !is_known(c) && !self.missing.contains(&c.id))
     }
 }
 

@@ -19,7 +19,7 @@ use alt_line::parse::Spec;
 use alt_store::files::{Candidate, Facts, Reached, Stamp};
 use alt_store::writer::{Interrupted, Store};
 
-use super::{Belongs, Input, Key, Reading, fill, fill_at, key};
+use super::{Belongs, Input, Key, Reading, fill, fill_at, key, real_path};
 use crate::source::stored::{self, Packing};
 use crate::source::trail::{Beating, Hand};
 
@@ -463,6 +463,7 @@ impl Opened {
             host: belongs.host.clone(),
             source: belongs.source.clone(),
             path: self.path.to_string_lossy().into_owned(),
+            real_path: real_path(&self.path, self.key()),
             format: belongs.format.clone(),
             spec: belongs.spec.clone(),
             inode: i64::try_from(self.metadata.ino()).unwrap_or(i64::MAX),

@@ -29,6 +29,20 @@ impl World {
                     self.remove(file);
                 }
             }
+            Op::Stray(n) => {
+                self.end_packing();
+                let of = if n % 2 == 0 { self.rotated(n) } else { self.live() };
+                if let Some(of) = of {
+                    self.leaves(of, Name::Stray);
+                }
+            }
+            Op::Lose(n) => {
+                let all: Vec<usize> =
+                    (0..self.files.len()).filter(|at| self.files[*at].name == Name::Stray).collect();
+                if let Some(at) = usize::from(n).checked_rem(all.len()) {
+                    self.leaves(all[at], Name::Lost);
+                }
+            }
             Op::Duplicate(n) => {
                 self.end_packing();
                 let of = if n % 2 == 0 { self.rotated(n) } else { self.live() };
@@ -137,9 +151,14 @@ impl World {
     }
 
     pub(super) fn remove(&mut self, file: usize) {
+        self.leaves(file, Name::None);
+    }
+
+    /// A file loses the name by which it is followed. What the daemon has open is loaded all the same.
+    pub(super) fn leaves(&mut self, file: usize, name: Name) {
         let is_open = self.open.iter().any(|r| r.file == file) || self.kept.iter().any(|k| k.file == file);
         let gone = &mut self.files[file];
-        gone.name = Name::None;
+        gone.name = name;
         if is_open && !self.is_edited && gone.form == Form::Plain {
             self.owed.extend(&gone.lines);
         }

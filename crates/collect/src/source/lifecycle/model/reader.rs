@@ -1,5 +1,7 @@
 //! The reader of the model: works like `follow` and `pipeline`, with files in memory.
 
+use alt_line::checkpoint::Standing;
+
 use super::super::*;
 use super::database::{Checkpoint, Section};
 use super::{Fate, Form, Interrupted, Line, Name, ROTATED_OPEN_MAX, World};
@@ -58,20 +60,23 @@ impl World {
     }
 
     pub(super) fn find(&mut self) -> Vec<Found> {
-        let named: Vec<usize> =
-            (0..self.files.len()).filter(|at| self.files[*at].name != Name::None).collect();
+        let is_named = |world: &World, at: usize| {
+            let name = world.files[at].name;
+            name.is_followed() || name == Name::Stray && world.found_again.contains(&at)
+        };
+        let named: Vec<usize> = (0..self.files.len()).filter(|at| is_named(self, *at)).collect();
         let mut kept = std::mem::take(&mut self.kept);
         kept.retain(|kept| {
             let file = &self.files[kept.file];
             let held = Held {
                 state: self.state(file.inode),
-                has_name: file.name != Name::None,
+                has_name: is_named(self, kept.file),
                 is_committed: kept.reached.is_none_or(|at| self.reached[at] >= file.lines.len()),
                 is_sealed: kept.is_sealed,
             };
             held.is_kept()
         });
-        let nameless = kept.iter().map(|kept| kept.file).filter(|at| self.files[*at].name == Name::None);
+        let nameless = kept.iter().map(|kept| kept.file).filter(|at| !is_named(self, *at));
         let all: Vec<usize> = named.into_iter().chain(nameless).collect();
         self.kept = kept;
         let found = |file: usize| {
@@ -117,6 +122,9 @@ impl World {
     pub(super) fn look(&mut self, fate: Fate) -> Result<(), Interrupted> {
         let mut found = self.find();
         self.states.retain(|(inode, _)| found.iter().any(|found| found.inode == *inode));
+        let open: Vec<usize> = self.open.iter().map(|reading| self.files[reading.file].inode).collect();
+        self.identified
+            .retain(|(inode, _)| open.contains(inode) || found.iter().any(|found| found.inode == *inode));
         for reading in &mut self.open {
             let at = found.iter().position(|found| found.file == reading.file);
             reading.is_live = at.is_some_and(|at| found.swap_remove(at).sight.is_live());
@@ -139,7 +147,8 @@ impl World {
         new.sort_by_key(|(found, _)| (!found.sight.is_live(), found.sight.stamp.modified));
         let rotated = new.iter().filter(|(found, _)| !found.sight.is_live()).count();
         let room = self.make_room(rotated.min(ROTATED_OPEN_MAX));
-        let mut is_all = rotated <= room;
+        let has_room = rotated <= room;
+        let mut is_all = has_room;
         new.truncate(new.len() - rotated + rotated.min(room));
         if !new.is_empty() {
             self.settle(fate)?;
@@ -157,7 +166,40 @@ impl World {
                 self.open[at].ids_until = self.database.loaded_until();
             }
         }
+        if is_all {
+            self.search();
+        }
         Ok(())
+    }
+
+    /// Searches for the files of checkpoints without a seal that were not found by their names.
+    fn search(&mut self) {
+        let is_known = |c: &Checkpoint| {
+            self.open.iter().any(|reading| reading.id == c.id)
+                || self.identified.iter().any(|(_, id)| *id == c.id)
+        };
+        let (mut missing, mut found) = (Vec::new(), Vec::new());
+        for c in self.database.checkpoints.iter().filter(|c| !c.is_sealed) {
+            let goes_on = |at: &usize| {
+                let standing = if self.continues(*at, c) { Standing::Continues } else { Standing::Other };
+                claims(standing)
+            };
+            let all = || (0..self.files.len()).filter(goes_on);
+            let is_named = |at: usize| self.files[at].name.is_followed() || self.found_again.contains(&at);
+            let strays: Vec<usize> =
+                all().filter(|at| self.files[*at].name == Name::Stray && !is_named(*at)).collect();
+            let claim = match () {
+                () if all().any(|at| self.files[at].name.is_followed()) => Some(Claim::Named),
+                () if !strays.is_empty() => Some(Claim::Nameless),
+                () => None,
+            };
+            match rest(is_known(c), claim, true) {
+                Rest::There | Rest::Sought => {}
+                Rest::Found => found.extend(strays),
+                Rest::Missing => missing.push(c.id),
+            }
+        }
+        (self.missing, _) = (missing, self.found_again.extend(found));
     }
 
     pub(super) fn make_room(&mut self, wanted: usize) -> usize {
@@ -213,6 +255,7 @@ impl World {
         terms: Terms,
         others: &[i32],
     ) -> (Identity, Option<Reading>) {
+        self.identified.retain(|(inode, _)| *inode != found.inode);
         let file = &self.files[found.file];
         let is_packed = file.form != Form::Plain;
         if file.form == Form::Half {
@@ -229,6 +272,7 @@ impl World {
             if file.lines.len() < c.loaded {
                 shorter = shorter.or(Some(c.id));
             } else if file.lines[c.loaded - 1] == c.tail {
+                self.identified.push((found.inode, c.id));
                 if c.is_sealed && file.lines.len() == c.loaded {
                     return (Identity::Done, None);
                 }
@@ -237,6 +281,7 @@ impl World {
             }
         }
         if let Some(of) = shorter.filter(|_| continued.is_none() && !terms.is_own_if_short) {
+            self.identified.push((found.inode, of));
             return (Identity::Shorter(of), None);
         }
         let is_new = continued.is_none();
@@ -337,6 +382,9 @@ impl World {
     /// Ends the daemon; another one starts.
     pub(super) fn end(&mut self) {
         self.states.clear();
+        self.identified.clear();
+        self.found_again.clear();
+        self.missing.clear();
         self.open.clear();
         self.kept.clear();
         self.batch.clear();
@@ -352,6 +400,7 @@ impl World {
         }
         self.kept.iter_mut().for_each(|kept| kept.is_sealed = false);
         self.states.clear();
+        self.identified.clear();
     }
 
     pub(super) fn keep(&mut self, reading: &Reading) {
