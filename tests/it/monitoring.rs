@@ -273,7 +273,7 @@ fn visit(port: u16, n: u64) {
 
 /// Names of metrics in a text, without what begins alike in it.
 fn metrics_in(text: &str) -> BTreeSet<String> {
-    let name = Regex::new(r"\b(?:alt_(?:lines|rows|lag|files|idle|commit|batch|retries|postgres|partition|partitions|retention|clock|database|archive|local|log|build|bytes|application|worker|rejects|agents)|process|http|tracking_events|database_connections)[a-z_]*").unwrap();
+    let name = Regex::new(r"\b(?:alt_(?:lines|rows|lag|files|idle|missing|commit|batch|retries|postgres|partition|partitions|retention|clock|database|archive|local|log|build|bytes|application|worker|rejects|agents)|process|http|tracking_events|database_connections)[a-z_]*").unwrap();
     name.find_iter(text).map(|found| found.as_str().to_owned()).collect()
 }
 

@@ -638,7 +638,7 @@ impl Follow {
         match &identified {
             Some(Identified::Reading(reading)) => _ = self.file_ids.insert(found.key, reading.file_id()),
             Some(Identified::Done { file_id } | Identified::Shorter { file_id }) => {
-                _ = self.file_ids.insert(found.key, *file_id)
+                _ = self.file_ids.insert(found.key, *file_id);
             }
             _ => _ = self.file_ids.remove(&found.key),
         }
