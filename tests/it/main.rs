@@ -27,6 +27,7 @@ mod postgres;
 mod publish;
 mod rejects;
 mod replay;
+mod restored;
 mod retention;
 mod scripts;
 mod setup;
