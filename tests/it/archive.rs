@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::support::bench::Bench;
 use crate::support::daemon::{Daemon, alt, wait_for};
+use crate::support::faketime::Clock;
 use crate::support::lines::many;
 use crate::support::postgres::Database;
 use crate::support::s3::{ACCESS, Fault, Server};
@@ -189,6 +190,127 @@ fn a_bucket_keeps_the_contract() {
     // Without a prefix, and where the store says nothing of what it received.
     let server = Server::without_checksums();
     contract(configured(&server.configuration(""), &Arc::default()).as_ref(), false);
+}
+
+#[test]
+fn a_store_that_refuses_checksums_gets_none_from_then_on() {
+    if !with_credentials("a_store_that_refuses_checksums_gets_none_from_then_on") {
+        return;
+    }
+    let server = Server::refusing_checksums();
+    let target = configured(&server.configuration("p"), &Arc::default());
+    contract(target.as_ref(), false);
+    assert_eq!(server.unfinished(), 0);
+    // It is asked with a checksum once, and then no more.
+    let puts = |target: &dyn Target| {
+        server.requests();
+        let log = many(2).into_bytes();
+        let object = packed(&log, Compression::Zstd(3));
+        let stored = store(target, name_of(&object, &log), &object.packed, &Arc::default()).unwrap();
+        assert_eq!(stored.sha256, object.packed.sha256);
+        server.requests().iter().filter(|request| request.starts_with("PUT")).count()
+    };
+    assert_eq!(puts(target.as_ref()), 1);
+    let new = configured(&server.configuration("p"), &Arc::default());
+    assert_eq!((puts(new.as_ref()), puts(new.as_ref())), (2, 1));
+    // A refusal for another reason stays one.
+    let server = Server::start();
+    let target = configured(&server.configuration("p"), &Arc::default());
+    let object = packed(b"x\n", Compression::Zstd(3));
+    for code in ["BadDigest", "InvalidArgument", "InvalidRequest"] {
+        server.next(&[Some(Fault::Answer(400, code))]);
+        let error = target.put("dt=x", &object.packed).unwrap_err().to_string();
+        assert!(error.contains(code), "{error}");
+    }
+    assert_eq!(target.put("dt=x", &object.packed).unwrap(), Put::Proven);
+}
+
+#[test]
+fn a_log_is_archived_in_a_store_that_refuses_checksums() {
+    let server = Server::refusing_checksums();
+    let mut station = Station::new(&server.configuration("logs"), Some(server));
+    station.rotate("beacon.log.1", 100);
+    station.rotate("beacon.log.2", 100);
+    station.bench.append("beacon.log", 1);
+    station.start();
+    station.wait(2);
+    station.check();
+    let log = station.bench.daemon.as_ref().unwrap().log();
+    assert_eq!(log.matches("the store refuses checksums").count(), 1, "{log}");
+}
+
+#[test]
+fn a_check_stores_an_object_reads_it_back_and_removes_it() {
+    let mut station = Station::in_bucket("");
+    let server = station.server.take().unwrap();
+    let check = || ask(&station.bench.config, &["check"]).1;
+    server.requests();
+    let said = check();
+    assert!(!said.contains("the archive"), "{said}");
+    let requests = server.requests();
+    let of =
+        |verb: &str| requests.iter().filter(|r| r.starts_with(verb) && r.contains("/alt-check-")).count();
+    assert_eq!((of("PUT"), of("GET"), of("DELETE")), (1, 1, 1), "{requests:?}");
+    assert!(server.objects().is_empty());
+    // Listing is allowed, storing is not; storing is, reading is not.
+    for allowed in [&[None][..], &[None, None]] {
+        server.next(&[allowed, &[Some(Fault::Answer(403, "AccessDenied"))]].concat());
+        let said = check();
+        assert!(said.contains("the archive cannot be used") && said.contains("403 AccessDenied"), "{said}");
+        assert!(said.contains("/alt-check-"), "{said}");
+    }
+    // Removing is not allowed, as in docs/ARCHIVE.md: the object stays, is found the next time, and is no log.
+    for _ in 0..2 {
+        server.next(&[None, None, None, Some(Fault::Answer(403, "AccessDenied"))]);
+        let said = check();
+        assert!(!said.contains("the archive"), "{said}");
+        assert_eq!(server.objects().len(), 1);
+    }
+    let url = format!("s3://{}/logs/", crate::support::s3::BUCKET);
+    let (well, _, error) = ask(&station.bench.config, &["replay", &url]);
+    assert!(!well && error.contains("there is nothing at"), "{error}");
+    let (_, said, _) = ask(&station.bench.config, &["archive", "list"]);
+    assert_eq!(said, "no objects\n");
+    // A directory is tried, too.
+    let station = Station::in_directory("");
+    let (_, said, _) = ask(&station.bench.config, &["check"]);
+    assert!(!said.contains("the archive"), "{said}");
+    assert_eq!(fs::read_dir(station.bench.path("archive")).unwrap().count(), 0);
+    fs::remove_dir(station.bench.path("archive")).unwrap();
+    fs::write(station.bench.path("archive"), "no directory").unwrap();
+    let (_, said, _) = ask(&station.bench.config, &["check"]);
+    assert!(said.contains("the archive cannot be used"), "{said}");
+}
+
+#[test]
+fn a_wrong_clock_is_not_told_as_missing_permissions() {
+    let mut station = Station::in_bucket("");
+    let server = station.server.take().unwrap();
+    server.always(Some(Fault::Answer(403, "RequestTimeTooSkewed")));
+    let said = ask(&station.bench.config, &["check"]).1;
+    assert!(
+        said.contains("this machine's clock is wrong, and") && !said.contains("credentials do"),
+        "{said}"
+    );
+    // The answer to a HEAD has no code, but the store's time.
+    server.always(None);
+    station.rotate("beacon.log.1", 10);
+    station.bench.append("beacon.log", 1);
+    station.start();
+    station.wait(1);
+    station.bench.stop();
+    server.always(Some(Fault::Answer(403, "RequestTimeTooSkewed")));
+    let Some(clock) = Clock::new("a clock that a store refuses") else { return };
+    for (offset, direction) in [("+7200s", "ahead of"), ("-7200s", "behind")] {
+        clock.set(offset);
+        let mut command = alt();
+        clock.show(credentials(&mut command));
+        command.args(["archive", "verify", "--config"]).arg(&station.bench.config);
+        let output = command.output().unwrap();
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        let mend = said.split("this machine's clock is wrong (").nth(1).unwrap_or_default();
+        assert!(mend.contains(&format!(" s {direction} the store's)")), "{said}");
+    }
 }
 
 #[test]

@@ -3,10 +3,12 @@
 //! Invariant: for every section, `lines` = rows + non-hits + rejects + already loaded + filtered, whichever rows are
 //! cut out. All that belongs to a row is in its [`BatchRow`], so that the row can be cut out with all of it.
 
+mod there;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
-use foldhash::{HashSet, HashSetExt};
+pub use there::{HasAlso, Stored, There};
 
 use super::aside::{Among, Aside, OldSpan};
 use super::checkpoint::{Head, Proof};
@@ -136,6 +138,8 @@ pub struct BatchRow {
     pub section: u32,
     /// Its line was a reject before.
     pub was_reject: bool,
+    /// Its id was made from its line ([`super::line_id`]).
+    pub is_made: bool,
     /// Its bytes in [`Batch::data`].
     pub encoded: Range<u32>,
 }
@@ -144,7 +148,7 @@ impl BatchRow {
     /// What is known of `row`, which `line` became.
     fn new(
         row: &Row<'_>,
-        event_id: u128,
+        (event_id, is_made): (u128, bool),
         line: &Line<'_>,
         section: usize,
         was_reject: bool,
@@ -158,6 +162,7 @@ impl BatchRow {
             span: u32::try_from(line.span).unwrap_or(u32::MAX),
             section: narrow(section),
             was_reject,
+            is_made,
             encoded: narrow(encoded.start)..narrow(encoded.end),
         }
     }
@@ -359,14 +364,14 @@ impl Batch {
         self.section().lines += 1;
         let line = processed.line;
         match processed.outcome {
-            Outcome::Row { row, event_id } => self.add_row(row, event_id, line),
+            Outcome::Row { row, event_id, is_made } => self.add_row(row, (event_id, is_made), line),
             Outcome::NonHit(kind) => self.add_non_hit(kind, line),
             Outcome::Reject { reject, detail } => self.add_reject(reject, detail, line),
             Outcome::Filtered => self.add_filtered(line),
         }
     }
 
-    fn add_row(&mut self, row: &Row<'_>, event_id: u128, line: &Line<'_>) {
+    fn add_row(&mut self, row: &Row<'_>, id: (u128, bool), line: &Line<'_>) {
         let section = self.section();
         let file_id = section.file.id();
         let was_reject = section.aside.as_mut().is_some_and(|aside| aside.meet(line.offset, line.span));
@@ -377,14 +382,14 @@ impl Batch {
         let start = self.data.len();
         make_room(&mut self.data, ROW_BYTES);
         make_room(&mut self.rows, 1);
-        copy::row(&mut self.data, row, Origin { event_id, file_id, file_offset: line.offset });
+        copy::row(&mut self.data, row, Origin { event_id: id.0, file_id, file_offset: line.offset });
         // Lines are in order, so the hour is nearly always that of the row before.
         let of_row = hour(row.occurred_at);
         if self.rows.last().is_none_or(|last| hour(last.key.occurred_at) != of_row) {
             self.hours.insert(of_row);
         }
         let encoded = start..self.data.len();
-        self.rows.push(BatchRow::new(row, event_id, line, self.current, was_reject, encoded));
+        self.rows.push(BatchRow::new(row, id, line, self.current, was_reject, encoded));
     }
 
     fn add_non_hit(&mut self, kind: NonHit, line: &Line<'_>) {
@@ -498,44 +503,20 @@ impl Batch {
         self.all_by_ids = true;
     }
 
+    /// Whether the ids of a section's rows are looked up.
+    pub fn asks_for(&self, section: usize) -> bool {
+        self.all_by_ids || self.sections[section].by_ids
+    }
+
     /// The rows whose ids are looked up.
     pub fn asked_for(&self) -> impl Iterator<Item = &BatchRow> {
-        self.rows.iter().filter(|row| self.all_by_ids || self.sections[row.section as usize].by_ids)
+        self.rows.iter().filter(|row| self.asks_for(row.section as usize))
     }
 
     /// First and last time of its rows.
     pub fn times(&self) -> Option<(Micros, Micros)> {
         let times = || self.rows.iter().map(|row| row.key.occurred_at);
         times().min().zip(times().max())
-    }
-
-    /// Cuts out the rows whose ids are looked up and whose events are `there` already, or twice in this batch; they count
-    /// as already loaded.
-    pub fn cut_loaded(&mut self, there: &HashSet<EventKey>) {
-        if there.is_empty() && self.ids_differ() {
-            return;
-        }
-        let (sections, all) = (&mut self.sections, self.all_by_ids);
-        // Rows that checkpoints prove to be new stay, wherever in the batch they are.
-        let proven = self.rows.iter().filter(|row| !all && !sections[row.section as usize].by_ids);
-        let mut met: HashSet<EventKey> = proven.map(|row| row.key).collect();
-        self.rows.retain(|row| {
-            let section = &mut sections[row.section as usize];
-            if (all || section.by_ids) && (there.contains(&row.key) || !met.insert(row.key)) {
-                section.already_loaded += 1;
-                if let Some(aside) = &mut section.aside {
-                    aside.ledger.already_loaded += u64::from(row.was_reject);
-                }
-                return false;
-            }
-            true
-        });
-    }
-
-    /// Whether all rows have different ids, which is usual.
-    fn ids_differ(&self) -> bool {
-        let mut met = HashSet::with_capacity(self.rows.len());
-        self.rows.iter().all(|row| met.insert(row.key.event_id))
     }
 
     /// Turns rows that PostgreSQL refused (indices into `rows`, ascending, with its message) into rejects.
@@ -658,7 +639,7 @@ mod tests {
 
     fn add_row(batch: &mut Batch, at: Micros, event_id: u128, offset: u64, span: u64) {
         let row = Row { occurred_at: at, app_id: 1, event_type: "pageview", ..Row::default() };
-        add(batch, Outcome::Row { row: &row, event_id }, offset, b"", span);
+        add(batch, Outcome::Row { row: &row, event_id, is_made: false }, offset, b"", span);
     }
 
     fn reject(reason: Reason) -> Outcome<'static> {
@@ -681,6 +662,14 @@ mod tests {
         batch
     }
 
+    /// Cuts out the rows of which these are in the database.
+    fn cut(batch: &mut Batch, keys: &[EventKey]) {
+        let mut there = There::default();
+        batch.asked_for().for_each(|row| there.ask(row, 9, true));
+        keys.iter().for_each(|key| there.meet(*key, 1, 0));
+        batch.cut_loaded(&there, &|_, _, _| None);
+    }
+
     fn holds(batch: &Batch) {
         let s = &batch.sections[0];
         assert_eq!(s.lines, batch.added()[0].0 + s.non_hits + s.rejects + s.already_loaded);
@@ -698,13 +687,13 @@ mod tests {
 
     #[test]
     fn loaded_rows_are_cut_only_where_ids_are_read() {
-        let there = HashSet::from_iter([EventKey { app_id: 1, occurred_at: 1_000_000, event_id: 8 }]);
+        let key = EventKey { app_id: 1, occurred_at: 1_000_000, event_id: 8 };
         let mut proven = batch(false);
-        proven.cut_loaded(&there);
+        cut(&mut proven, &[key]);
         assert_eq!(proven.rows.len(), 4);
         holds(&proven);
         let mut unproven = batch(true);
-        unproven.cut_loaded(&there);
+        cut(&mut unproven, &[key]);
         assert_eq!(unproven.rows.iter().map(|row| row.key.event_id).collect::<Vec<_>>(), [7, 9]);
         assert_eq!(unproven.sections[0].already_loaded, 2);
         holds(&unproven);
@@ -718,7 +707,7 @@ mod tests {
         let head = batch.sections[0].file.head();
         assert!(batch.open(FileRef::Known { id: 10, head }, 0, head.proof, false));
         add_row(&mut batch, 0, 7, 500, 10);
-        batch.cut_loaded(&HashSet::default());
+        cut(&mut batch, &[]);
         let kept: Vec<_> = batch.rows.iter().map(|row| (row.section, row.key.event_id)).collect();
         assert_eq!(kept, [(0, 8), (0, 9), (1, 7)]);
         assert_eq!(batch.sections[0].already_loaded, 2);
@@ -740,12 +729,10 @@ mod tests {
         for (at, event_type) in (70..).step_by(10).zip(super::super::hit::EVENT_TYPES) {
             let row = Row { occurred_at: 0, app_id: 2, event_type, ..Row::default() };
             let event_id = u128::from(event_type_index(event_type)) << 64 | 1;
-            add(&mut batch, Outcome::Row { row: &row, event_id }, at, b"", 10);
+            add(&mut batch, Outcome::Row { row: &row, event_id, is_made: false }, at, b"", 10);
         }
-        let there = |types: &[u128]| {
-            types.iter().map(|t| EventKey { app_id: 2, occurred_at: 0, event_id: t << 64 | 1 }).collect()
-        };
-        batch.cut_loaded(&there(&[0, 3, 4]));
+        let there = [0, 3, 4].map(|t| EventKey { app_id: 2, occurred_at: 0, event_id: t << 64 | 1 });
+        cut(&mut batch, &there);
         batch.refuse(&[(3, "no".into()), (7, "no".into())]);
         let left: Vec<_> = batch.rows.iter().filter(|row| row.key.app_id == 2).collect();
         assert_eq!(left.iter().map(|row| row.event_type).collect::<Vec<_>>(), [2, 5, 6, 8, 9]);

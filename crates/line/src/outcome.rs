@@ -22,6 +22,8 @@ pub enum Outcome<'a> {
         row: &'a Row<'a>,
         /// The id of the event: from the line, or made from it; 0 where there is neither.
         event_id: u128,
+        /// The id was made from the line ([`super::line_id`]).
+        is_made: bool,
     },
     /// No event: counted, not kept.
     NonHit(NonHit),

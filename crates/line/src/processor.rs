@@ -170,10 +170,10 @@ impl Processor {
         let mut hit = Hit::default();
         let Some(parsed) = self.source.parse(&mut hit, line, piece, &mut arena) else { return Ok(false) };
         // Comes before any filter: the number of equal lines must not depend on what they became.
-        let event_id = match (parsed, hit.event_id, ids) {
-            (Ok(()), Some(id), _) => id,
-            (Ok(()), None, Some(ids)) => ids.id(&self.source.label, line.bytes, line.offset),
-            _ => 0,
+        let (event_id, is_made) = match (parsed, hit.event_id, ids) {
+            (Ok(()), Some(id), _) => (id, false),
+            (Ok(()), None, Some(ids)) => (ids.id(&self.source.label, line.bytes, line.offset), true),
+            _ => (0, false),
         };
         let app = match parsed {
             Ok(()) => self.source.app(&hit, event_id, line, now, known)?,
@@ -205,7 +205,7 @@ impl Processor {
             Enriched::Row(row) => {
                 batch.new.extend(self.enricher.take_new());
                 batch.left_out += self.enricher.take_left_out();
-                Outcome::Row { row, event_id }
+                Outcome::Row { row, event_id, is_made }
             }
         };
         let before = batch.data.len();

@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use alt_line::batch::{Batch, RejectSpan};
+use alt_line::batch::{Batch, RejectSpan, There};
 use alt_line::checkpoint::Proof;
 use alt_line::hit::Micros;
 use alt_process::clock::system_time;
@@ -37,7 +37,7 @@ use super::files::{Facts, Reached};
 use super::partitions::{self, Month};
 use super::{NOTICE_THAT_WE_ARE_GONE, Trouble, classify, classify_any, dimensions, ledger};
 use advance::{advance, enter_files, note_by_ids};
-use ids::{ids_there, loaded_times, may_be_there};
+use ids::{Strays, ids_there, loaded_times, may_be_there};
 use rows::{copy_rows, find_refused, prepare_copy};
 
 const REJECT: &str = include_str!("../../../sql/reject.sql");
@@ -49,6 +49,9 @@ const LOCK_HOURS: i32 = 0x616c_7401;
 pub trait Proves: Send + Sync {
     /// Whether the file's bytes that end at `at` still hash to `proof`.
     fn holds(&self, proof: &Proof, at: u64) -> bool;
+
+    /// Whether the file has the same bytes from the offset `a` and from `b`.
+    fn repeats(&self, a: u64, b: u64, bytes: u32) -> bool;
 }
 
 /// A batch, and what its transaction needs to know about its files.
@@ -143,6 +146,7 @@ impl From<anyhow::Error> for Failure {
 #[derive(Debug, Default)]
 pub struct Memory {
     partitions: BTreeSet<Month>,
+    strays: Strays,
 }
 
 impl Memory {
@@ -174,7 +178,7 @@ pub async fn commit(
 
     let data = Bytes::from(std::mem::take(&mut work.batch.data));
     loop {
-        let outcome = transaction(client, work, &data).await;
+        let outcome = transaction(client, work, &mut memory.strays, &data).await;
         match outcome {
             Ok(()) => {
                 patience.refill(work.batch.rows.len());
@@ -213,16 +217,31 @@ pub async fn commit(
 }
 
 /// Determines what [`commit`] would do, and writes nothing. Removes rows that exist already from the batch.
-pub async fn rehearse(client: &Client, work: &mut Work) -> Result<(), Failure> {
+pub async fn rehearse(client: &Client, work: &mut Work, memory: &mut Memory) -> Result<(), Failure> {
     client.batch_execute("BEGIN READ ONLY; SET LOCAL statement_timeout = '5min'").await?;
     let loaded = loaded_times(client, &work.batch).await?;
-    let there = ids_there(client, &work.batch, &loaded).await?;
+    memory.strays.look(client, &work.batch, &loaded).await?;
+    let there = ids_there(client, &work.batch, &loaded, &memory.strays).await?;
     client.batch_execute("ROLLBACK").await?;
-    work.batch.cut_loaded(&there);
+    cut_loaded(work, &there);
     Ok(())
 }
 
-async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(), Failure> {
+/// Cuts out the rows that are there.
+fn cut_loaded(work: &mut Work, there: &There) {
+    let proofs = &work.proofs;
+    work.batch.cut_loaded(there, &|section, row, at| {
+        let proof = proofs.get(section)?.as_ref()?;
+        Some(proof.repeats(row.offset, at, row.span))
+    });
+}
+
+async fn transaction(
+    client: &Client,
+    work: &mut Work,
+    strays: &mut Strays,
+    data: &Bytes,
+) -> Result<(), Failure> {
     // Only once: when the batch is retried without refused rows, these entries exist.
     let mut new = std::mem::take(&mut work.batch.new);
     let (referred_to, begun, is_doubtful, mut loaded) = join4(
@@ -252,9 +271,10 @@ async fn transaction(client: &Client, work: &mut Work, data: &Bytes) -> Result<(
     let loaded = loaded?;
     fault::at(Step::Begun);
     if work.batch.reads_ids() {
-        let there = ids_there(client, &work.batch, &loaded).await?;
+        strays.look(client, &work.batch, &loaded).await?;
+        let there = ids_there(client, &work.batch, &loaded, strays).await?;
         fault::at(Step::IdsRead);
-        work.batch.cut_loaded(&there);
+        cut_loaded(work, &there);
     }
     let added = work.batch.added();
     enter_files(client, work, &added).await?;

@@ -12,6 +12,7 @@ use alt_line::hit::{Micros, Reason};
 use alt_process::clock;
 use alt_process::fault::{self, Step};
 use anyhow::Context;
+use futures_util::future::try_join_all;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
@@ -254,13 +255,21 @@ pub async fn new_file_id(client: &Client) -> anyhow::Result<i32> {
     Ok(row.get(0))
 }
 
-/// The time of the latest event that was loaded from any file; the minimum if there is none.
+/// The time of the latest event in the database; the minimum if there is none. Usually files' records have it; rows that
+/// were restored without these may be later.
 pub async fn loaded_until(client: &Client) -> anyhow::Result<Micros> {
-    let row = client
-        .query_typed_one("SELECT max(last_at) FROM (SELECT last_at FROM checkpoints UNION ALL SELECT last_at FROM loaded_by_ids) l", &[])
-        .await
-        .context("ask for the latest event")?;
-    Ok(row.get::<_, Option<SystemTime>>(0).map_or(Micros::MIN, clock::micros))
+    let recorded = "SELECT max(last_at), ARRAY(SELECT id FROM applications) \
+                    FROM (SELECT last_at FROM checkpoints UNION ALL SELECT last_at FROM loaded_by_ids) l";
+    let row = client.query_typed_one(recorded, &[]).await.context("ask for the latest event")?;
+    let until = row.get::<_, Option<SystemTime>>(0).map_or(Micros::MIN, clock::micros);
+    let later = "SELECT max(occurred_at) FROM access_logs WHERE app_id = $1 AND ($2::timestamptz IS NULL OR occurred_at > $2)";
+    let later = row.get::<_, Vec<i32>>(1).into_iter().map(async |app_id| {
+        let after = row.get::<_, Option<SystemTime>>(0);
+        client.query_typed_one(later, &[(&app_id, Type::INT4), (&after, Type::TIMESTAMPTZ)]).await
+    });
+    let later = try_join_all(later).await.context("ask for the latest row")?;
+    let of_rows = later.iter().filter_map(|row| row.get::<_, Option<SystemTime>>(0)).map(clock::micros);
+    Ok(of_rows.fold(until, Micros::max))
 }
 
 /// Records a line that may end the daemon, before it is processed. `deaths` is how often the line is assumed to have

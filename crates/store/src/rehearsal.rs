@@ -1,19 +1,23 @@
 //! The rows that a dry run would load. Used to count rows that occur more than once.
 //!
-//! Every row's name (16 bytes) is kept in a temporary file, partitioned by its first byte. At the end, each partition
-//! is examined alone. So memory is bounded, however much is rehearsed.
+//! Every row's name (16 bytes) is kept in a temporary file with its file's key, partitioned by its first byte. At the
+//! end, each partition is examined alone. So memory is bounded, however much is rehearsed.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use alt_line::batch::BatchRow;
+use alt_line::batch::Batch;
 
 /// The number of names of one partition that are written at once.
 const BLOCK_NAMES: usize = 256;
 
-const NAME_BYTES: usize = 16;
+/// Bytes of the hash of what rows share that may be one event.
+const HASH_BYTES: usize = 16;
 
+const NAME_BYTES: usize = HASH_BYTES + size_of::<i32>();
+
+/// The hash, then the key of the row's file; 0 for a row whose id the line carries, which is one event in any file.
 type Name = [u8; NAME_BYTES];
 
 /// What was rehearsed so far.
@@ -41,19 +45,24 @@ impl Rehearsal {
         Ok(Rehearsal { file: tempfile::tempfile_in(directory)?, end: 0, parts })
     }
 
-    /// Adds rows that are not in the database.
+    /// Adds the rows of a batch, which are not in the database.
     ///
     /// # Errors
     /// The temporary file cannot be written.
-    pub fn add(&mut self, rows: &[BatchRow]) -> io::Result<()> {
-        for key in rows.iter().map(|row| row.key) {
+    pub fn add(&mut self, batch: &Batch) -> io::Result<()> {
+        for row in &batch.rows {
+            let key = row.name();
             let digest = blake3::Hasher::new()
                 .update(&key.event_id.to_be_bytes())
                 .update(&key.occurred_at.to_be_bytes())
                 .update(&key.app_id.to_be_bytes())
                 .finalize();
             let mut name = Name::default();
-            name.copy_from_slice(&digest.as_bytes()[..NAME_BYTES]);
+            name[..HASH_BYTES].copy_from_slice(&digest.as_bytes()[..HASH_BYTES]);
+            if row.is_made {
+                let file_id = batch.sections[row.section as usize].file.id();
+                name[HASH_BYTES..].copy_from_slice(&file_id.to_be_bytes());
+            }
             let part = &mut self.parts[usize::from(name[0])];
             part.names.push(name);
             if part.names.len() == BLOCK_NAMES {
@@ -66,7 +75,8 @@ impl Rehearsal {
         Ok(())
     }
 
-    /// How many rows are repetitions. The first occurrence of a row does not count.
+    /// How many rows are repetitions. The first occurrence of a row does not count, and neither do equal lines of one
+    /// file.
     ///
     /// # Errors
     /// The temporary file cannot be read.
@@ -79,20 +89,38 @@ impl Rehearsal {
                 names.resize(from + BLOCK_NAMES, Name::default());
                 self.file.read_exact_at(names[from..].as_flattened_mut(), *at)?;
             }
-            let all = names.len();
             names.sort_unstable();
-            names.dedup();
-            repeated += (all - names.len()) as u64;
+            for rows in names.chunk_by(|a, b| a[..HASH_BYTES] == b[..HASH_BYTES]) {
+                repeated += (rows.len() - events(rows)) as u64;
+            }
         }
         Ok(repeated)
     }
 }
 
+/// How many events rows with one hash are, sorted: as many as the file has that has the most.
+fn events(rows: &[Name]) -> usize {
+    let of_one_file = rows.chunk_by(|a, b| a == b);
+    let most = of_one_file.map(|rows| if rows[0][HASH_BYTES..] == [0; 4] { 1 } else { rows.len() }).max();
+    most.unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
-    use alt_line::batch::EventKey;
+    use alt_line::batch::{BatchRow, EventKey, FileRef};
+    use alt_line::checkpoint::{Head, Proof};
 
     use super::*;
+
+    /// A batch of rows from the file with the key `file`.
+    fn batch(file: i32, rows: &[BatchRow]) -> Batch {
+        let proof = Proof::of(b"");
+        let mut batch = Batch::default();
+        let head = Head { proof, has_id: false };
+        assert!(batch.open(FileRef::Known { id: file, head }, 0, proof, true));
+        batch.rows = rows.to_vec();
+        batch
+    }
 
     #[test]
     fn what_comes_twice_is_counted() {
@@ -104,16 +132,25 @@ mod tests {
             span: 1,
             section: 0,
             was_reject: false,
+            is_made: false,
             encoded: 0..0,
         };
         let rows: Vec<BatchRow> = (0..200_000).map(row).collect();
-        rehearsal.add(&rows).unwrap();
-        rehearsal.add(&rows[..1234]).unwrap();
-        rehearsal.add(&rows[..1000]).unwrap();
+        rehearsal.add(&batch(1, &rows)).unwrap();
+        rehearsal.add(&batch(1, &rows[..1234])).unwrap();
+        rehearsal.add(&batch(2, &rows[..1000])).unwrap();
         // another event, although its id is known
         let mut other = row(0);
         other.key.occurred_at = 2;
-        rehearsal.add(&[other]).unwrap();
+        rehearsal.add(&batch(1, &[other])).unwrap();
         assert_eq!(rehearsal.repeated().unwrap(), 2234);
+        // Three lines with one name in one file are three events, wherever in the file they are; two in another file
+        // are two of these.
+        let made = |at: u128| BatchRow { is_made: true, ..row(1 << 100 | at) };
+        let mut rehearsal = Rehearsal::new(&std::env::temp_dir()).unwrap();
+        rehearsal.add(&batch(3, &[made(1), made(2)])).unwrap();
+        rehearsal.add(&batch(-4, &[made(7), made(8)])).unwrap();
+        rehearsal.add(&batch(3, &[made(3)])).unwrap();
+        assert_eq!(rehearsal.repeated().unwrap(), 2);
     }
 }

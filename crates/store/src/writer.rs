@@ -368,8 +368,8 @@ impl Writer {
             match rehearsal {
                 None => commit(client, &mut work, &mut self.memory, &mut self.patience).await,
                 Some(rehearsal) => {
-                    rehearse(client, &mut work).await?;
-                    let noted = lock(rehearsal).add(&work.batch.rows);
+                    rehearse(client, &mut work, &mut self.memory).await?;
+                    let noted = lock(rehearsal).add(&work.batch);
                     noted.map_err(|e| anyhow::Error::new(e).context("note what would be loaded").into())
                 }
             }

@@ -1,26 +1,37 @@
-//! Checks the archive: whether it can be reached, and whether its objects can be listed.
+//! Checks the archive: whether its objects can be listed, and whether an object can be stored and read back.
 
 use std::sync::Arc;
 
-use alt_collect::archive::open;
+use alt_collect::archive::target::Target;
+use alt_collect::archive::{open, try_out};
 use alt_config::Config;
 use alt_process::stop::{Stop, Stopped};
 
 use super::Findings;
 
-/// Checks the configured archive. Writes nothing to it.
+/// Checks the configured archive: stores a small object in it, and removes the object if that is allowed.
 pub(super) fn look(config: &Config, findings: &mut Findings) {
     let Some(archive) = &config.archive else { return };
-    // Listing the first object is enough.
-    let looked = open(archive, &Arc::new(Stop::default()))
-        .and_then(|target| target.list("dt=", &mut |_| Err(Stopped.into())));
-    if let Err(error) = looked
-        && !error.is::<Stopped>()
-    {
-        findings.add(
+    let looked = open(archive, &Arc::new(Stop::default())).and_then(|target| {
+        list(target.as_ref())?;
+        try_out(target.as_ref(), &config.load.host_name())
+    });
+    match looked {
+        Ok(None) => {}
+        // The daemon needs no permission to remove objects (docs/ARCHIVE.md).
+        Ok(Some(error)) => tracing::debug!(error = format!("{error:#}"), "the object of the trial stays"),
+        Err(error) => findings.add(
             archive.url.clone(),
             format!("the archive cannot be used: {error:#}"),
             "mend [archive], the credentials or the bucket; logs wait on the disk until then",
-        );
+        ),
+    }
+}
+
+/// Listing the first object is enough.
+fn list(target: &dyn Target) -> anyhow::Result<()> {
+    match target.list("dt=", &mut |_| Err(Stopped.into())) {
+        Err(error) if !error.is::<Stopped>() => Err(error),
+        _ => Ok(()),
     }
 }

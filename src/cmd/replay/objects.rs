@@ -10,7 +10,7 @@ use std::time::Duration;
 use alt_collect::archive::ledger::known;
 use alt_collect::archive::name::Name;
 use alt_collect::archive::target::Target;
-use alt_collect::archive::{at, fetch};
+use alt_collect::archive::{at, fetch, is_trial};
 use alt_collect::source::inputs::Order;
 use alt_config::Config;
 use alt_line::filter::Filter;
@@ -90,6 +90,9 @@ pub(super) fn listing(
         let target: Arc<dyn Target> = target.into();
         let below = format!("{last}/");
         target.list(&last, &mut |listed| {
+            if is_trial(&listed.key) {
+                return Ok(());
+            }
             if last.is_empty() || listed.key == last || listed.key.starts_with(&below) {
                 let name = Name::parse(&target.uri(&listed.key));
                 if name.as_ref().is_some_and(|name| !name.may_hold(filter.since, filter.until)) {

@@ -108,6 +108,11 @@ impl Server {
         Server::with(&["no-checksums"])
     }
 
+    /// One that refuses requests with checksums, as some stores.
+    pub(crate) fn refusing_checksums() -> Server {
+        Server::with(&["refuses-checksums"])
+    }
+
     fn with(more: &[&str]) -> Server {
         let directory = tempfile::tempdir().unwrap();
         std::fs::create_dir(directory.path().join(BUCKET)).unwrap();

@@ -1,7 +1,8 @@
 //! An S3 server: the protocol and its signatures by `s3s`, over a directory; with faults on the way to it.
 //!
-//!     s3-server DIRECTORY ACCESS-KEY SECRET [no-checksums]
+//!     s3-server DIRECTORY ACCESS-KEY SECRET [no-checksums | refuses-checksums]
 //!
+//! With `no-checksums` it says nothing of checksums; with `refuses-checksums` it refuses requests that have one.
 //! The first line that it writes is its address. Then it takes commands, one a line of its standard input, and answers
 //! each with a line: those of [`plan::Plan::take`] (`ok`), `requests` (their number, and behind it a line each),
 //! `begin KEY` (`ok`), which begins an upload as somebody who then is gone, and `unfinished`, the number of uploads that
@@ -41,11 +42,14 @@ const OPTIONS: [&str; 6] = [
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (directory, key, secret, checksums) = match arguments.as_slice() {
-        [directory, key, secret] => (directory, key, secret, true),
-        [directory, key, secret, last] if last == "no-checksums" => (directory, key, secret, false),
+    let (directory, key, secret, checksums, refuses) = match arguments.as_slice() {
+        [directory, key, secret] => (directory, key, secret, true, false),
+        [directory, key, secret, last] if last == "no-checksums" => (directory, key, secret, false, false),
+        [directory, key, secret, last] if last == "refuses-checksums" => {
+            (directory, key, secret, false, true)
+        }
         _ => {
-            eprintln!("s3-server DIRECTORY ACCESS-KEY SECRET [no-checksums]");
+            eprintln!("s3-server DIRECTORY ACCESS-KEY SECRET [no-checksums | refuses-checksums]");
             return ExitCode::FAILURE;
         }
     };
@@ -59,7 +63,7 @@ fn main() -> ExitCode {
     let runtime = runtime.expect("a runtime");
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
     let address = listener.local_addr().expect("an address");
-    runtime.spawn(serve(listener, service, Arc::clone(&plan)));
+    runtime.spawn(serve(listener, service, Arc::clone(&plan), refuses));
     tell(&[address.to_string()]);
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
         tell(&command(&line, &plan, &uploads));
@@ -94,12 +98,19 @@ fn command(line: &str, plan: &Mutex<Plan>, uploads: &Uploads) -> Vec<String> {
 type Answer = Response<UnsyncBoxBody<Bytes, Error>>;
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-async fn serve(listener: tokio::net::TcpListener, service: S3Service, plan: Arc<Mutex<Plan>>) {
+async fn serve(
+    listener: tokio::net::TcpListener,
+    service: S3Service,
+    plan: Arc<Mutex<Plan>>,
+    refuses_checksums: bool,
+) {
     loop {
         let Ok((socket, _)) = listener.accept().await else { continue };
         let (service, plan) = (service.clone(), Arc::clone(&plan));
         tokio::spawn(async move {
-            let answer = service_fn(move |request| answer(request, service.clone(), Arc::clone(&plan)));
+            let answer = service_fn(move |request| {
+                answer(request, service.clone(), Arc::clone(&plan), refuses_checksums)
+            });
             // An error closes the connection: that is what some faults are.
             let _ = hyper::server::conn::http1::Builder::new()
                 .serve_connection(TokioIo::new(socket), answer)
@@ -108,11 +119,31 @@ async fn serve(listener: tokio::net::TcpListener, service: S3Service, plan: Arc<
     }
 }
 
+/// An answer that something is refused.
+async fn refusal(
+    request: Request<Incoming>,
+    status: u16,
+    code: &str,
+    message: &str,
+) -> Result<Answer, Error> {
+    // A client that still sends sees the connection end otherwise.
+    let _ = request.into_body().collect().await;
+    let text =
+        format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>{message}</Message></Error>");
+    let body = Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync();
+    Ok(Response::builder().status(status).body(body)?)
+}
+
 async fn answer(
     request: Request<Incoming>,
     service: S3Service,
     plan: Arc<Mutex<Plan>>,
+    refuses_checksums: bool,
 ) -> Result<Answer, Error> {
+    let checksum = request.headers().keys().find(|name| {
+        ["x-amz-checksum-", "x-amz-sdk-checksum-"].iter().any(|of| name.as_str().starts_with(of))
+    });
+    let refused = checksum.filter(|_| refuses_checksums).map(ToString::to_string);
     let fault = {
         let said = OPTIONS.iter().filter_map(|name| Some((name, request.headers().get(*name)?)));
         let said: String =
@@ -120,16 +151,12 @@ async fn answer(
         let request = format!("{} {}{said}", request.method(), request.uri());
         plan.lock().expect("nobody panics").meet(request)
     };
+    if let Some(header) = refused {
+        let message = format!("Unsupported header '{header}' received for this API call.");
+        return refusal(request, 400, "InvalidArgument", &message).await;
+    }
     match fault {
-        Some(Fault::Answer(status, code)) => {
-            // A client that still sends sees the connection end otherwise.
-            let _ = request.into_body().collect().await;
-            let text = format!(
-                "<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>so it is</Message></Error>"
-            );
-            let body = Full::new(Bytes::from(text)).map_err(|never| match never {}).boxed_unsync();
-            return Ok(Response::builder().status(status).body(body)?);
-        }
+        Some(Fault::Answer(status, code)) => return refusal(request, status, &code, "so it is").await,
         Some(Fault::Reset) => return Err("reset".into()),
         Some(Fault::Slow(time)) => tokio::time::sleep(Duration::from_millis(time)).await,
         _ => {}

@@ -1,14 +1,17 @@
 //! An archive in S3, or in a store with the same protocol.
 //!
 //! Every object, and every part of a large object, is sent with its SHA-256, which the store checks and returns: the
-//! copy is then proven. One request never sends more than a part, so memory use does not grow with the object. The
+//! copy is then proven. A store that refuses requests with checksums gets them without, from then on, and the copy has to
+//! be read back. One request never sends more than a part, so memory use does not grow with the object. The
 //! client itself makes three attempts; further retries are up to the caller.
 
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use alt_process::clock;
 use alt_process::fault;
 use alt_process::stop::{Stop, Stopped};
 use anyhow::{Context, bail};
@@ -23,6 +26,7 @@ use aws_sdk_s3::types::{
 };
 use aws_smithy_http_client::tls;
 use aws_smithy_types::base64;
+use aws_smithy_types::date_time::{DateTime, Format};
 use sha2::Digest;
 use tokio::runtime::Runtime;
 
@@ -47,6 +51,9 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// The maximum time for discarding the parts of a failed upload; it may be time to stop.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The difference of clocks with which stores accept signatures, by the protocol: 15 minutes.
+const SKEW_MAX_SECONDS: i64 = 900;
+
 /// The metadata key for the SHA-256 of an object's log.
 const RAW_SHA256: &str = "raw-sha256";
 
@@ -65,6 +72,8 @@ pub(super) struct S3 {
     encryption: Option<ServerSideEncryption>,
     storage_class: Option<StorageClass>,
     tags: Option<String>,
+    /// The store refuses requests with checksums.
+    refuses_checksums: AtomicBool,
     stop: Arc<Stop>,
 }
 
@@ -132,6 +141,7 @@ impl S3 {
             kms_key: archive.kms_key.clone(),
             storage_class: archive.storage_class.as_deref().map(StorageClass::from),
             tags: (!archive.tags.is_empty()).then(|| query(&archive.tags)),
+            refuses_checksums: AtomicBool::new(false),
             stop,
         })
     }
@@ -150,7 +160,16 @@ impl S3 {
         })
     }
 
-    async fn put_whole(&self, key: &str, object: &Packed) -> anyhow::Result<Put> {
+    fn put_with(&self, key: &str, object: &Packed, with_checksum: bool) -> anyhow::Result<Put> {
+        if object.bytes <= PART_BYTES {
+            self.block_on(self.put_whole(key, object, with_checksum))
+        } else {
+            // This call checks for the stop itself, because an upload must then be removed.
+            self.runtime.block_on(self.put_parts(key, object, with_checksum))
+        }
+    }
+
+    async fn put_whole(&self, key: &str, object: &Packed, with_checksum: bool) -> anyhow::Result<Put> {
         let sent = base64::encode(object.sha256);
         let request = |body: Vec<u8>, only_if_new: bool| {
             let request = self
@@ -159,7 +178,7 @@ impl S3 {
                 .bucket(&self.bucket)
                 .key(self.key(key))
                 .body(ByteStream::from(body))
-                .checksum_sha256(&sent)
+                .set_checksum_sha256(with_checksum.then(|| sent.clone()))
                 .metadata(RAW_SHA256, hex(&object.raw_sha256))
                 .set_server_side_encryption(self.encryption.clone())
                 .set_ssekms_key_id(self.kms_key.clone())
@@ -224,13 +243,13 @@ impl S3 {
         })
     }
 
-    async fn put_parts(&self, key: &str, object: &Packed) -> anyhow::Result<Put> {
+    async fn put_parts(&self, key: &str, object: &Packed, with_checksum: bool) -> anyhow::Result<Put> {
         let begin = self
             .client
             .create_multipart_upload()
             .bucket(&self.bucket)
             .key(self.key(key))
-            .checksum_algorithm(ChecksumAlgorithm::Sha256)
+            .set_checksum_algorithm(with_checksum.then_some(ChecksumAlgorithm::Sha256))
             .metadata(RAW_SHA256, hex(&object.raw_sha256))
             .set_server_side_encryption(self.encryption.clone())
             .set_ssekms_key_id(self.kms_key.clone())
@@ -244,7 +263,7 @@ impl S3 {
         };
         let upload = begun.upload_id().context("the store began an upload without saying its id")?;
         let done = tokio::select! {
-            done = self.parts(key, object, upload) => done,
+            done = self.parts(key, object, upload, with_checksum) => done,
             () = self.stop.wait() => Err(Stopped.into()),
         };
         if !matches!(done, Ok(Put::Proven | Put::Unproven)) {
@@ -255,7 +274,13 @@ impl S3 {
         done
     }
 
-    async fn parts(&self, key: &str, object: &Packed, upload: &str) -> anyhow::Result<Put> {
+    async fn parts(
+        &self,
+        key: &str,
+        object: &Packed,
+        upload: &str,
+        with_checksum: bool,
+    ) -> anyhow::Result<Put> {
         let part_bytes = PART_BYTES.max(object.bytes.div_ceil(PARTS_MAX));
         let (mut parts, mut of_all) = (Vec::new(), sha2::Sha256::new());
         let mut at = 0;
@@ -272,7 +297,7 @@ impl S3 {
                 .key(self.key(key))
                 .upload_id(upload)
                 .part_number(number)
-                .checksum_sha256(&sent)
+                .set_checksum_sha256(with_checksum.then(|| sent.clone()))
                 .body(ByteStream::from(bytes))
                 .send()
                 .await
@@ -368,15 +393,71 @@ where
                 + &cause(other)
         }
     };
+    let ahead = clock_error(error);
     let mend = match (code(error), status(error)) {
-        (Some("NoSuchBucket"), _) => "; make the bucket, or mend url in [archive]",
-        (Some("AccessDenied" | "InvalidAccessKeyId" | "SignatureDoesNotMatch"), _) | (_, Some(403)) => {
-            "; the credentials do not allow it (docs/ARCHIVE.md has the policy)"
+        (Some("NoSuchBucket"), _) => "; make the bucket, or mend url in [archive]".to_owned(),
+        (Some("RequestTimeTooSkewed" | "RequestExpired"), _) => wrong_clock(ahead),
+        // The answer to a HEAD has no code.
+        (None, Some(403)) if ahead.is_some_and(|seconds| seconds.abs() > SKEW_MAX_SECONDS) => {
+            wrong_clock(ahead)
         }
-        (_, Some(301)) => "; the bucket is in another region: set region in [archive]",
-        _ => "",
+        (Some("AccessDenied" | "InvalidAccessKeyId" | "SignatureDoesNotMatch"), _) | (_, Some(403)) => {
+            "; the credentials do not allow it (docs/ARCHIVE.md has the policy)".to_owned()
+        }
+        (_, Some(301)) => "; the bucket is in another region: set region in [archive]".to_owned(),
+        _ => String::new(),
     };
-    anyhow::anyhow!("{verb} {uri}: {said}{mend}")
+    let said = format!("{verb} {uri}: {said}{mend}");
+    if refuses_checksum(error) { RefusesChecksum(said).into() } else { anyhow::Error::msg(said) }
+}
+
+/// The store refused a request because it had a checksum, as far as the answer shows.
+#[derive(Debug)]
+struct RefusesChecksum(String);
+
+impl std::fmt::Display for RefusesChecksum {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for RefusesChecksum {}
+
+/// Whether a request may succeed without its checksum. Stores name the header that they refuse, or only say that they do
+/// not implement something. A checksum that differs from that of the received bytes is no such refusal.
+fn refuses_checksum<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    if code(error) == Some("NotImplemented") {
+        return true;
+    }
+    let differs = matches!(
+        code(error),
+        Some("BadDigest" | "InvalidDigest" | "XAmzContentChecksumMismatch" | "XAmzContentSHA256Mismatch")
+    );
+    let message = error.as_service_error().and_then(ProvideErrorMetadata::message).unwrap_or_default();
+    let message = message.to_ascii_lowercase();
+    let names_it = ["x-amz-checksum-", "x-amz-sdk-checksum-"].iter().any(|header| message.contains(header));
+    status(error) == Some(400) && names_it && !differs
+}
+
+/// By how many seconds this machine's clock is ahead of the clock of the store, by the date of its answer.
+fn clock_error<E>(error: &SdkError<E>) -> Option<i64> {
+    let date = error.raw_response()?.headers().get("date")?;
+    let date = DateTime::from_str(date, Format::HttpDate).ok()?;
+    Some(clock::now() / 1_000_000 - date.secs())
+}
+
+fn wrong_clock(ahead: Option<i64>) -> String {
+    let by = match ahead {
+        Some(seconds) if seconds.abs() > 1 => {
+            let direction = if seconds > 0 { "ahead of" } else { "behind" };
+            format!(" ({} s {direction} the store's)", seconds.abs())
+        }
+        _ => String::new(),
+    };
+    format!(
+        "; this machine's clock is wrong{by}, and the store refuses signatures of another time: set the clock \
+             (`timedatectl` shows whether it is synchronized)"
+    )
 }
 
 /// The innermost cause of an error that is not an answer from the store.
@@ -424,11 +505,20 @@ impl Target for S3 {
     }
 
     fn put(&self, key: &str, object: &Packed) -> anyhow::Result<Put> {
-        if object.bytes <= PART_BYTES {
-            self.block_on(self.put_whole(key, object))
-        } else {
-            // This call checks for the stop itself, because an upload must then be removed.
-            self.runtime.block_on(self.put_parts(key, object))
+        if self.refuses_checksums.load(Ordering::Relaxed) {
+            return self.put_with(key, object, false);
+        }
+        match self.put_with(key, object, true) {
+            Err(error) if error.is::<RefusesChecksum>() => {
+                let put = self.put_with(key, object, false)?;
+                self.refuses_checksums.store(true, Ordering::Relaxed);
+                tracing::info!(
+                    said = format!("{error:#}"),
+                    "the store refuses checksums: each copy is read back to be proven"
+                );
+                Ok(put)
+            }
+            put => put,
         }
     }
 

@@ -541,6 +541,14 @@ impl Proves for PlainProof {
     fn holds(&self, proof: &Proof, at: u64) -> bool {
         tail_holds(&self.0, at, proof)
     }
+
+    fn repeats(&self, a: u64, b: u64, bytes: u32) -> bool {
+        let read = |at| {
+            let mut bytes = vec![0; bytes as usize];
+            self.0.read_exact_at(&mut bytes, at).ok().map(|()| bytes)
+        };
+        read(a).is_some_and(|line| read(b) == Some(line))
+    }
 }
 
 /// Whether the bytes that end at `to` hash to `tail`.

@@ -302,7 +302,7 @@ impl Opened {
                     let is_beyond = stood.standing == Standing::Beyond;
                     let ids = by_ids || is_beyond || !choice.other_than.is_empty();
                     return self
-                        .continued(&checkpoint, head, stood, (ids, set_aside), belongs)
+                        .continued(&checkpoint, head, stood, (ids, set_aside), &beginning, belongs)
                         .map(|r| Ok(Identified::Reading(r)));
                 }
             }
@@ -315,7 +315,7 @@ impl Opened {
             Err(interrupted) => return Ok(Err(interrupted)),
         };
         let file = FileRef::New { id, head, disproved: all };
-        self.begun(file, belongs).map(|r| Ok(Identified::Reading(r)))
+        self.begun(file, &beginning, belongs).map(|r| Ok(Identified::Reading(r)))
     }
 
     /// The key and the loaded bytes of the file of `log_files` that is sealed and contains exactly this file's content.
@@ -387,7 +387,7 @@ impl Opened {
             },
         };
         let (loaded_bytes, set_aside) = known.map(|(known, lines)| (known.loaded_bytes, lines)).unzip();
-        self.begun(file, belongs).map(|mut reading| {
+        self.begun(file, &beginning, belongs).map(|mut reading| {
             reading.until = loaded_bytes.unwrap_or(u64::MAX);
             reading.set_aside = set_aside.unwrap_or_default();
             Ok(Beside::Reading { reading, loaded_bytes })
@@ -477,14 +477,21 @@ impl Opened {
         head: Head,
         stood: Stood,
         (unknown, set_aside): (bool, Vec<u64>),
+        beginning: &[u8],
         belongs: &Belongs,
     ) -> io::Result<Box<Reading>> {
         let better = (checkpoint.head.is_provisional() && head.proof.bytes > checkpoint.head.proof.bytes)
             .then_some(head);
         let file = FileRef::Known { id: checkpoint.file_id, head: checkpoint.head };
         let Stood { before, stream, .. } = stood;
-        let mut reading =
-            self.reading(file, stream, before, (checkpoint.loaded_bytes, checkpoint.tail), belongs)?;
+        let mut reading = self.reading(
+            file,
+            stream,
+            before,
+            (checkpoint.loaded_bytes, checkpoint.tail),
+            beginning,
+            belongs,
+        )?;
         reading.by_ids = unknown;
         reading.set_aside = set_aside;
         reading.better_head = better;
@@ -493,7 +500,7 @@ impl Opened {
 
     /// Reads the file from its start. A compressed file must begin as it did when it was identified; otherwise it was
     /// rewritten in the meantime. (A plain file is proven when its lines are committed.)
-    fn begun(self, file: FileRef, belongs: &Belongs) -> io::Result<Box<Reading>> {
+    fn begun(self, file: FileRef, beginning: &[u8], belongs: &Belongs) -> io::Result<Box<Reading>> {
         let mut stream = None;
         if self.is_packed() {
             let (mut unpacked, proof) = (self.stream()?, file.head().proof);
@@ -504,7 +511,7 @@ impl Opened {
             }
             stream = Some(Box::new(io::Cursor::new(beginning).chain(unpacked)) as Box<dyn Read + Send>);
         }
-        let mut reading = self.reading(file, stream, Vec::new(), (0, Proof::of(b"")), belongs)?;
+        let mut reading = self.reading(file, stream, Vec::new(), (0, Proof::of(b"")), beginning, belongs)?;
         reading.by_ids = true;
         Ok(reading)
     }
@@ -515,6 +522,7 @@ impl Opened {
         stream: Option<Box<dyn Read + Send>>,
         before: Vec<u8>,
         (from, from_tail): (u64, Proof),
+        beginning: &[u8],
         belongs: &Belongs,
     ) -> io::Result<Box<Reading>> {
         // `LineIds` depend on the preceding lines, so a compressed file is read from its start to compute them.
@@ -539,7 +547,7 @@ impl Opened {
             lines: Lines::after(if warm { Vec::new() } else { before }, start),
             at_end: false,
             warm_until: from,
-            twins: belongs.twins.then(LineIds::default),
+            twins: belongs.twins.then(|| LineIds::of(beginning)),
             lines_have_ids: belongs.lines_have_ids,
             alt1: belongs.alt1,
             file,
