@@ -108,10 +108,7 @@ async fn whoever_takes_the_daemon_over_changes_no_table_and_deletes_no_row_that_
         ("UPDATE visitor_salts SET salt = ''", "permission denied for table visitor_salts"),
         ("DELETE FROM applications", "permission denied for table applications"),
         ("DELETE FROM checkpoints", "permission denied for table checkpoints"),
-        (
-            "INSERT INTO alt_migrations VALUES (99, 'mine')",
-            "permission denied for table alt_migrations",
-        ),
+        ("INSERT INTO alt_migrations VALUES (99, 'mine')", "permission denied for table alt_migrations"),
         (
             "CREATE TRIGGER mine BEFORE INSERT ON applications EXECUTE FUNCTION suppress_redundant_updates_trigger()",
             "permission denied for table applications",

@@ -21,8 +21,7 @@ pub const OWNER: &str = "alt_owner";
 pub const LOADER: &str = "alt";
 
 /// What the daemon's role is granted besides [`NEEDED`]: for commands that continue as the daemon's account.
-const MORE: &[(&str, &[&str])] =
-    &[("applications", &["INSERT", "UPDATE"]), ("alt_migrations", &["SELECT"])];
+const MORE: &[(&str, &[&str])] = &[("applications", &["INSERT", "UPDATE"]), ("alt_migrations", &["SELECT"])];
 
 /// The applied migrations as earlier versions recorded them. Another program may have a table of this name, so only
 /// `sql/take_over.sql`, which looks at it, changes its owner and rights.

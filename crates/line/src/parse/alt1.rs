@@ -258,21 +258,27 @@ fn read_query<'a>(
         let text = pair.value(arena);
         // Nearly all names are known, and need not become text.
         let mut parameter = pair.plain_name().and_then(Parameter::named);
-        let mut name = "";
+        let (mut name, mut is_json) = ("", false);
         if parameter.is_none() {
             name = pair.name(arena);
+            (name, is_json) = name.strip_prefix("j.").map_or((name, false), |name| (name, true));
             parameter = Parameter::named(name.as_bytes()).or_else(|| terms.named(name));
         }
-        if let Some(parameter) = parameter {
-            let bit = 1 << parameter as u32;
-            let is_kept = match seen & bit {
-                0 => !parameter.set(hit, text),
-                _ => parameter.is_kept_again() && !text.is_empty(),
-            };
-            if is_kept {
-                params.add(hit, parameter.long(), Value::Text(text), Keep::All);
-            }
+        if let Some(known) = parameter {
+            let bit = 1 << known as u32;
+            let is_again = seen & bit != 0;
             seen |= bit;
+            match (is_again, is_json) {
+                (true, _) if !known.is_kept_again() || text.is_empty() => {}
+                (true, true) => json::read_typed(hit, params, None, known.long(), text, arena),
+                (false, true) => json::read_typed(hit, params, parameter, name, text, arena),
+                (false, false) if known.set(hit, text) => {}
+                (_, false) => params.add(hit, known.long(), Value::Text(text), Keep::All),
+            }
+        } else if is_json {
+            if !beacon::is_of_the_visitor(name.as_bytes()) {
+                json::read_typed(hit, params, None, name, text, arena);
+            }
         } else if !beacon::is_of_the_visitor(name.as_bytes()) {
             let name = name.strip_prefix("p.").unwrap_or(name);
             params.add(hit, name, Value::Text(text), Keep::All);
@@ -506,6 +512,41 @@ mod tests {
                 assert_eq!(hit.params[64], ("_dropped", Value::Json("7")), "{forged}");
             });
         }
+    }
+
+    #[test]
+    fn what_is_marked_as_json_keeps_its_type() {
+        let args = "a=KEY&j.ts=1700000000123&j.wd=true&j.x=12&j.total=59.9&j.gift=false&j.none=null&p.code=007\
+                    &j.items=%5B%7B%22id%22%3A1%7D%5D&j.at=%222026-01-31%22&j.i=42&j.t=%7B%22de%22%3A%22T%22%7D\
+                    &j.sd=999&j.y=-5&j.cut=%7B%22a%22%3A&j.big=1e400&j.total=1&j.ip_address=1&j.n=null&j.=7&j.x=13";
+        hit(&[("args", args)], |hit| {
+            assert_eq!((hit.client_at, hit.automated), (Some(1_700_000_000_123_000), true));
+            assert_eq!((hit.click_x, hit.click_y, hit.scroll_depth), (Some(12), None, None));
+            assert_eq!((hit.user_id, hit.title, hit.result_count), ("42", "", None));
+            let expect = [
+                ("total", Value::Json("[59.9,1]")),
+                ("gift", Value::Json("false")),
+                ("none", Value::Json("null")),
+                ("code", Value::Text("007")),
+                ("items", Value::Json(r#"[{"id":1}]"#)),
+                ("at", Value::Text("2026-01-31")),
+                ("title", Value::Json(r#"{"de":"T"}"#)),
+                ("scroll_depth", Value::Json("999")),
+                ("click_y", Value::Json("-5")),
+                ("cut", Value::Text("{\"a\":")),
+                ("big", Value::Json("1e400")),
+                ("", Value::Json("7")),
+                ("click_x", Value::Json("13")),
+            ];
+            assert_eq!(hit.params, expect);
+        });
+        let names = [("k".to_owned(), "a".to_owned()), ("z1".to_owned(), "sd".to_owned())].into();
+        let terms = Terms::parse(&[], &names).unwrap();
+        let raw = line(&[("args", "k=KEY&j.z1=80")]);
+        let mut buffer = vec![0; 4 << 20];
+        let parsed = Format::Alt1.parse(&raw, false, &terms, &mut Arena::new(&mut buffer));
+        let Parsed::Hit(hit) = parsed else { panic!("{parsed:?}") };
+        assert_eq!((hit.scroll_depth, hit.params.len()), (Some(80), 0));
     }
 
     #[test]

@@ -126,17 +126,24 @@ impl Parameter {
             Parameter::User => &mut hit.user_id,
             Parameter::ClientSub => &mut hit.client_sub_id,
             Parameter::Module => &mut hit.module_id,
-            Parameter::Element => &mut hit.element,
-            Parameter::Text => &mut hit.text,
             Parameter::EntityType => &mut hit.entity_type,
             Parameter::EntityId => &mut hit.entity_id,
             Parameter::SearchTerm => &mut hit.search_term,
             Parameter::TimeZone => &mut hit.time_zone,
             Parameter::BeaconVersion => &mut hit.beacon_version,
+            // The beacon writes NAME#ID also of an element that has no id, and cuts a text by its length alone.
+            Parameter::Element => {
+                hit.element = text.strip_suffix('#').unwrap_or(text);
+                return true;
+            }
+            Parameter::Text => {
+                hit.text = text.trim_end();
+                return true;
+            }
             Parameter::Dwell => return number(&mut hit.dwell_ms, text, |ms| *ms >= 0),
-            Parameter::ScrollDepth => return number(&mut hit.scroll_depth, text, |_| true),
-            Parameter::ClickX => return number(&mut hit.click_x, text, |_| true),
-            Parameter::ClickY => return number(&mut hit.click_y, text, |_| true),
+            Parameter::ScrollDepth => return number(&mut hit.scroll_depth, text, is_percent),
+            Parameter::ClickX => return number(&mut hit.click_x, text, is_percent),
+            Parameter::ClickY => return number(&mut hit.click_y, text, is_percent),
             Parameter::ResultCount => return number(&mut hit.result_count, text, |_| true),
             Parameter::ScreenWidth => return number(&mut hit.screen_width, text, |_| true),
             Parameter::ScreenHeight => return number(&mut hit.screen_height, text, |_| true),
@@ -159,6 +166,11 @@ impl Parameter {
 fn number<T: TryFrom<i64>>(field: &mut Option<T>, text: &str, fits: impl FnOnce(&T) -> bool) -> bool {
     *field = leaves::integer(text).and_then(|number| T::try_from(number).ok()).filter(fits);
     field.is_some() || text.is_empty()
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // a filter passes it
+fn is_percent(number: &i16) -> bool {
+    (0..=100).contains(number)
 }
 
 fn flag(field: &mut bool, text: &str) -> bool {
@@ -268,10 +280,27 @@ mod tests {
     }
 
     #[test]
+    fn elements_and_texts_are_stored_without_what_the_beacon_leaves_behind_them() {
+        for (sent, element, text) in [
+            ("button#buy", "button#buy", "button#buy"),
+            ("button#", "button", "button#"),
+            ("#", "", "#"),
+            ("a#b# \u{a0}\n", "a#b# \u{a0}\n", "a#b#"),
+            ("", "", ""),
+        ] {
+            let mut hit = Hit::default();
+            assert!(Parameter::Element.set(&mut hit, sent) && Parameter::Text.set(&mut hit, sent));
+            assert_eq!((hit.element, hit.text), (element, text), "{sent:?}");
+        }
+    }
+
+    #[test]
     fn texts_that_a_field_cannot_hold_are_refused() {
         for (name, good, bad) in [
             ("d", &["0", "2147483647", "12.9", ""][..], &["-1", "2147483648", "1e3", "x", " 1"][..]),
-            ("sd", &["0", "100", "-1", "101", "32767"], &["32768", "50%"]),
+            ("sd", &["0", "100", "99.9"], &["-1", "101", "999", "32768", "50%"]),
+            ("x", &["0", "100", "12.5"], &["-5", "101", "left"]),
+            ("y", &["0", "100"], &["-1", "200", "1e1"]),
             ("n", &["0", "-1"], &["many"]),
             ("sw", &["1920"], &["1920px"]),
             ("ts", &["1700000000123", "1700000000123.5", "2023-11-14T22:13:20Z", ""], &["soon", "-1"]),

@@ -73,21 +73,7 @@ pub(super) fn read_body<'a>(
 
     for &parameter in Parameter::ALL {
         let Some(value) = known[parameter as usize].filter(|value| *value != "null") else { continue };
-        let text = match value.as_bytes() {
-            [b'{' | b'[', ..] => None,
-            _ => Some(string(value, arena).unwrap_or(value)),
-        };
-        let held = match text {
-            Some(text) => parameter.set(hit, text),
-            None => {
-                parameter.set(hit, "");
-                false
-            }
-        };
-        if !held {
-            let value = custom_value(value, arena);
-            params.add(hit, parameter.long(), value, Keep::All);
-        }
+        set_known(hit, params, parameter, value, arena);
     }
     for custom in custom.into_iter().filter(|custom| *custom != "null") {
         match members_of_object(custom) {
@@ -108,6 +94,56 @@ pub(super) fn read_body<'a>(
         read_visitor(hit, ip_address, user_agent, arena);
     }
     Ok(())
+}
+
+/// Sets the field of a parameter to a JSON value; if the field cannot hold the value, `params` has it.
+fn set_known<'a>(
+    hit: &mut Hit<'a>,
+    params: &mut Params<'a>,
+    parameter: Parameter,
+    value: &'a str,
+    arena: &mut Arena<'a>,
+) {
+    let text = match value.as_bytes() {
+        [b'{' | b'[', ..] => None,
+        _ => Some(string(value, arena).unwrap_or(value)),
+    };
+    let held = match text {
+        Some(text) => parameter.set(hit, text),
+        None => {
+            parameter.set(hit, "");
+            false
+        }
+    };
+    if !held {
+        let value = custom_value(value, arena);
+        params.add(hit, parameter.long(), value, Keep::All);
+    }
+}
+
+/// Reads a parameter of a query whose text is JSON. A text that is no JSON, such as one that was cut, counts as it is.
+pub(super) fn read_typed<'a>(
+    hit: &mut Hit<'a>,
+    params: &mut Params<'a>,
+    parameter: Option<Parameter>,
+    name: &'a str,
+    text: &'a str,
+    arena: &mut Arena<'a>,
+) {
+    let json = serde_json::from_str::<&RawValue>(text).ok().map(RawValue::get);
+    match (parameter, json) {
+        (Some(_), Some("null")) => {}
+        (Some(parameter), Some(value)) => set_known(hit, params, parameter, value, arena),
+        (Some(parameter), None) => {
+            if !parameter.set(hit, text) {
+                params.add(hit, parameter.long(), Value::Text(text), Keep::All);
+            }
+        }
+        (None, json) => {
+            let value = json.map_or(Value::Text(text), |value| custom_value(value, arena));
+            params.add(hit, name, value, Keep::All);
+        }
+    }
 }
 
 /// Sets the visitor that a trusted server names. If the named address is not valid, the hit has none, because the

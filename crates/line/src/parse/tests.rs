@@ -251,6 +251,7 @@ proptest! {
         let text = |at: usize| texts[at].as_str();
         let or = |at: usize, other| if texts[at].is_empty() { other } else { text(at) };
         let number = |at: usize| numbers[at].map(i32::from);
+        let percent = |at: usize| numbers[at].map(|number| number.rem_euclid(101));
         let hit = Hit {
             occurred_at: time * 1000,
             client_at: numbers[0].map(|_| time),
@@ -273,11 +274,11 @@ proptest! {
             client_sub_id: text(11),
             module_id: text(12),
             dwell_ms: number(0).filter(|ms| *ms >= 0),
-            scroll_depth: numbers[1],
-            click_x: numbers[2],
-            click_y: numbers[3],
-            element: text(13),
-            text: text(14),
+            scroll_depth: percent(1),
+            click_x: percent(2),
+            click_y: percent(3),
+            element: text(13).trim_end_matches('#'),
+            text: text(14).trim_end(),
             entity_type: text(15),
             entity_id: text(16),
             search_term: text(17),
