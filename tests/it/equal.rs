@@ -32,14 +32,16 @@ fn log() -> String {
     [&HEALTH.repeat(3), &others(1), &HEALTH.repeat(2), &others(2), HEALTH].concat()
 }
 
-const LINES: u64 = 606;
+const LINES: usize = 606;
 
-fn load(bench: &Bench, args: &[&str]) -> (u64, u64, u64) {
-    counts(&replay(bench, &[&OPTIONS[..], args].concat()).unwrap())
+fn load(bench: &Bench, args: &[&str]) -> (usize, usize, usize) {
+    let (lines, rows, loaded) = counts(&replay(bench, &[&OPTIONS[..], args].concat()).unwrap());
+    let narrow = |n: u64| usize::try_from(n).unwrap();
+    (narrow(lines), narrow(rows), narrow(loaded))
 }
 
 /// Number of rows and of different ids.
-fn rows(bench: &Bench) -> (u64, u64) {
+fn rows(bench: &Bench) -> (usize, usize) {
     let sql = "SELECT count(*) || ' ' || count(DISTINCT event_id) FROM access_logs";
     let said = bench.database.psql(sql);
     let (rows, ids) = said.split_once(' ').unwrap();
@@ -59,7 +61,7 @@ fn lose_the_records(bench: &Bench) {
 #[test]
 fn lines_far_apart_are_events_of_their_own_however_the_file_is_read_again() {
     let mut bench = bench();
-    write(&mut bench, "access.log", &log(), LINES as usize);
+    write(&mut bench, "access.log", &log(), LINES);
     fs::write(bench.path("access.log.gz"), gzip(log().as_bytes(), 1)).unwrap();
     let rehearsed = load(&bench, &["access.log", "--dry-run"]);
     assert_eq!(rehearsed, (LINES, LINES, 0), "a dry run counts otherwise");
@@ -87,7 +89,7 @@ fn lines_far_apart_are_events_of_their_own_however_the_file_is_read_again() {
 #[test]
 fn a_row_that_was_deleted_is_loaded_again_and_no_other() {
     let mut bench = bench();
-    write(&mut bench, "access.log", &log(), LINES as usize);
+    write(&mut bench, "access.log", &log(), LINES);
     fs::write(bench.path("access.log.gz"), gzip(log().as_bytes(), 1)).unwrap();
     assert_eq!(load(&bench, &["access.log"]), (LINES, LINES, 0));
     let whole = ids(&bench);
@@ -115,7 +117,7 @@ fn a_row_that_was_deleted_is_loaded_again_and_no_other() {
 fn copies_that_have_the_lines_elsewhere_add_nothing() {
     let mut bench = bench();
     let log = log();
-    write(&mut bench, "access.log", &log, LINES as usize);
+    write(&mut bench, "access.log", &log, LINES);
     assert_eq!(load(&bench, &["access.log"]), (LINES, LINES, 0));
     let start = HEALTH.len() * 3 + others(1).len();
     let kept: String = log.split_inclusive('\n').filter(|line| !line.contains("/1/7?")).collect();
@@ -133,7 +135,7 @@ fn copies_that_have_the_lines_elsewhere_add_nothing() {
     ];
     for (what, text, lines) in cases {
         let new = if what.starts_with("with a") { 1 } else { 0 };
-        bench.written += new as usize;
+        bench.written += new;
         for name in ["plain", "packed.gz"] {
             let name = format!("{what} {name}");
             let bytes = if name.ends_with("gz") { gzip(text.as_bytes(), 1) } else { text.clone().into() };
@@ -185,7 +187,7 @@ fn grow_old(bench: &Bench) {
 fn what_an_earlier_version_loaded_is_found_and_what_it_took_for_loaded_is_added() {
     let mut bench = bench();
     let log = log();
-    write(&mut bench, "access.log", &log, LINES as usize);
+    write(&mut bench, "access.log", &log, LINES);
     fs::write(bench.path("packed.gz"), gzip(log.as_bytes(), 1)).unwrap();
     fs::write(bench.path("begun later"), &log[HEALTH.len()..]).unwrap();
     // As `alt run` loaded them: every line.
@@ -223,7 +225,7 @@ fn a_daemon_that_is_restarted_in_the_middle_makes_the_ids_that_a_replay_makes() 
     let log = log();
     let middle = HEALTH.len() * 4 + others(1).len();
     write(&mut bench, "access.log", &log[..middle], 0);
-    let has = |bench: &Bench, n: u64| wait_for(60, || rows(bench).0 == n, || bench.state());
+    let has = |bench: &Bench, n: usize| wait_for(60, || rows(bench).0 == n, || bench.state());
     bench.start();
     has(&bench, 304);
     bench.stop();
@@ -231,7 +233,7 @@ fn a_daemon_that_is_restarted_in_the_middle_makes_the_ids_that_a_replay_makes() 
     bench.start();
     has(&bench, LINES);
     bench.stop();
-    bench.written += LINES as usize;
+    bench.written += LINES;
     let followed = ids(&bench);
     assert_eq!(rows(&bench), (LINES, LINES));
     assert_eq!(load(&bench, &["access.log", "--again"]), (LINES, 0, LINES));

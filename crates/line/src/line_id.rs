@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn what_is_read_from_the_middle_has_the_ids_of_the_whole_file() {
-        let line = |n: u64| (if n % 7 == 0 { "y" } else { "x" }, n * 1000);
+        let line = |n: u64| (if n.is_multiple_of(7) { "y" } else { "x" }, n * 1000);
         let whole: Vec<_> = (0..5000).map(line).collect();
         let all = ids(&whole, "site");
         for from in [1, 1048, 1049, 1050, 3000, 4999] {

@@ -1,6 +1,6 @@
 //! Which rows of a batch are in the database already.
 //!
-//! An event that carries its id is there if its id is. An event whose id was made from its line ([`line_id`](crate::line_id)) is there
+//! An event that carries its id is there if its id is. An event whose id was made from its line ([`line_id`]) is there
 //! if its id is, or if a row has the same name and is no other line of the same file. Invariant: what is kept is bounded
 //! by the batch, however many rows the database has at the times of the batch.
 
@@ -133,9 +133,9 @@ impl BatchRow {
 
     /// Whether `stored`, which has the same name, is another line of the same file, and so another event.
     ///
-    /// Lines within the window of each other have the same name only in different files, or if the row is the file's
-    /// own. Beyond that, a file whose bytes can be looked at says so itself. Of a compressed file, only its own rows are
-    /// known: those before the place from which it is read.
+    /// Lines within the window of each other have the same name only in different files, unless both are of this file.
+    /// Beyond the window, a file whose bytes can be looked at says so itself. Of a compressed file, only its own rows
+    /// are known: those before the place from which it is read.
     fn is_beside(&self, stored: &Stored, file: &File, is_recorded: bool, has_also: HasAlso<'_>) -> bool {
         let is_own = stored.file_id == file.id;
         let (a, b) = ((self.key.event_id, self.offset), (stored.event_id, stored.offset));
