@@ -1,5 +1,8 @@
 // Types for pages that call the beacon: `/// <reference path="alt.d.ts" />`, or copy it into the project.
 
+/** A custom value; it keeps its type. `null` and `undefined` are left out. */
+type AltValue = string | number | boolean | null | undefined | Date | AltValue[] | { [name: string]: AltValue };
+
 /** What an event says: columns by their long names, and anything else as a custom parameter. */
 interface AltEvent {
   page_url?: string;
@@ -13,7 +16,9 @@ interface AltEvent {
   entity_id?: string;
   search_term?: string;
   result_count?: number;
-  [custom: string]: string | number | boolean | null | undefined;
+  /** The application's key, if neither the tag's `data-a` nor the script's address names it. */
+  a?: string;
+  [custom: string]: AltValue;
 }
 
 interface Alt {

@@ -1,69 +1,84 @@
+
 // The beacon: says what the visitor of a page does, by requests to the collector.
 //
 // Made small by build.mjs, once without and once with what stands under FULL. Names between dollars are filled in by
 // `alt beacon build` (src/cmd/beacon): $E$ the endpoint, $G$ the global name, $F$ what of an address is no page ("#.*"),
-// $M$ the parameters whose values are masked, $X$ the endings of downloads, $W$ whether it waits for consent, $T$ whether it
-// may run here, and the parameters of a request, each under the name that it has there ($pv$, $u$, …).
+// $M$ which parameters are masked (a look ahead, at a parameter's name), $X$ the endings of downloads, $W$ whether it
+// waits for consent, $T$ whether it may run here, and the parameters of a request, each under the name that it has there
+// ($pv$, $u$, …).
 //
 // Rules: nothing is sent twice; nothing is thrown into the page, whatever it does; nothing is stored, but for an
-// opt-out. A block and not a function, so that nothing but the one name becomes global.
+// opt-out; every text is cut before anything else is done with it, so that no page can make the script slow. A block and
+// not a function, so that nothing but the one name becomes global.
 {
-  let script = document.currentScript,
-    // What every event says: the data- attributes of the script's tag, and what the page sets.
-    common = { ...script?.dataset },
-    url, // the page, as it was told
-    view, // its id
+  let looked, // the page was looked at since `mark`
     depth, // the greatest that was seen of it, percent
-    total, // the time that it was looked at and was not told yet, ms
     mark, // up to then time was counted
+    view, // the id of the page view
+    url, // the page, as it was told
+    total, // the time that it was looked at and was not told yet, ms
     act, // the visitor's last action
-    on, // the page was looked at since `mark`
+    seen, // the address when it was last looked at
+    { src, dataset } = document.currentScript || {},
+    // What every event says: the application that the script's address names, the data- attributes of the script's tag,
+    // and what the page sets.
+    common = { $a$: /[?&]$a$=([^&]*)/.exec(src)?.[1], ...dataset },
     off = FULL && $W$, // nothing is sent
-    clean = (text) => text.replace(/$F$/, "").replace(/([?&]$M$=)[^&]*/gi, "$1***"),
-    transmit = (to, leaving) =>
-      navigator.onLine
-        ? // A request that failed may have arrived: it is not repeated.
-          (leaving && navigator.sendBeacon?.(to)) ||
-          fetch(to, { keepalive: true, mode: "no-cors", credentials: "omit" }).catch(tick)
-        : addEventListener("online", () => transmit(to), { once: true }),
+    // Not by `document.documentElement` later on, nor by an element's own methods: a form's controls, and forms of a
+    // document, hide properties whose name they have.
+    root = document.documentElement,
+    within = (number, most) => Math.max(0, Math.min(number, most)),
+    clean = (text) => text.slice(0, 7400).replace(/$F$/, "").replace(/([?&]$M$[^=&?]*=)[^&]*/gi, "$1***"),
+    transmit = (to, online = navigator.onLine) =>
+      fetch(to, { mode: "no-cors", keepalive: true }).catch(
+        // A request that failed may have arrived: it is repeated only if there was no network when it was sent. What
+        // `onLine` says may be wrong, so the request is sent in any case.
+        () => online || addEventListener("online", () => transmit(to), { once: true }),
+      ),
     // Sends an event; what stands later gives way first where it is too long.
-    send = (type, own, more, leaving) => {
+    send = (type, own, leaving) => {
       try {
-        let to = new URL("$E$", script.src) + "",
+        let to = new URL("$E$", src) + "",
           cut = "",
-          part,
           all = {
-            $e$: type,
             $pv$: view,
-            $ts$: Date.now(),
             $wd$: navigator.webdriver || "",
+            $ts$: Date.now(),
+            $e$: type,
             ...common,
-            ...own,
             $u$: url,
-            ...more,
+            ...own,
           };
-        for (let name in all) {
-          let text;
-          // By characters, so that none is cut in two.
-          for (
-            text = [...(all[name] ?? "") + ""];
-            text[0] && (part = to + "&" + new URLSearchParams([[name, text.join("")]])).length > 7400;
-            cut = "&$tr$=1"
-          )
-            text.splice(-99);
-          if (text[0]) to = part;
+        for (let name in all)
+          // What JSON cannot express is left out.
+          try {
+            let text = all[name] ?? "",
+              room = 7400 - to.length,
+              part;
+            text.big || ((text = JSON.stringify(text)), (name = "j." + name));
+            for (
+              // By characters, so that none is cut in two.
+              text = [...text.slice(0, room)];
+              text[0] && (part = "&" + new URLSearchParams([[name.slice(0, 99), text.join("")]]))[room];
+              cut = "&$tr$=1"
+            )
+              text.splice(text.length / 2);
+            if (text[0]) to += part;
+          } catch {}
+        if (!FULL || !off) {
+          // Counted off at the last moment: Firefox may stop a page's script anywhere as its tab is closed, and goes on
+          // with the next event.
+          if (leaving) total = 0;
+          transmit(to + cut);
         }
-        // Counted off at the last moment: Firefox may stop a page's script anywhere as its tab is closed, and goes on with
-        // the next event.
-        if (!FULL || !off) transmit(to + cut, leaving && !(total = 0));
       } catch {}
     },
     // Counts the time since `mark`: of somebody who does nothing 30 s, and none where the machine slept.
     tick = () => {
       let now = performance.now();
-      if (on && now - mark < 9e3) total += Math.max(0, Math.min(now, act + 3e4) - mark);
+      if (looked && now - mark < 9e3) total += within(now - mark, act + 3e4 - mark);
       mark = now;
-      on = !document.hidden && document.hasFocus();
+      looked = document.hasFocus();
     },
     active = () => {
       tick();
@@ -71,59 +86,63 @@
     },
     look = () => {
       active();
-      depth = Math.max(depth, Math.min(100, ((scrollY + innerHeight) / document.documentElement.scrollHeight) * 100 | 0));
+      depth = Math.max(depth, within(((scrollY + innerHeight) / root.scrollHeight) * 100 | 0, 100));
     },
     flush = () => {
       look();
-      if (total >= 1) send("engagement", { $d$: total | 0, $sd$: depth }, 0, 1);
+      if (total > 1) send("engagement", { $d$: total | 0, $sd$: depth }, 1);
     },
-    // Tells the page, where it is another one than before, or the same `again`.
-    start = (again) => {
+    // Tells the page, where it is another one than before. Whatever changed the address is found by looking at it: the
+    // History API, the Navigation API, a router that wraps either. An address counts when it is met for the second time,
+    // so that the page has set its title; who cannot wait looks twice.
+    start = () => {
+      tick();
       let next = clean(location.href);
-      if (next != url || again) {
-        // `Again`, what was before is told, or was not to be. At the first time nothing is looked at: it would make the
-        // browser lay the page out.
-        again ? active() : flush();
+      if (next != url && next == seen) {
+        // At the first time nothing is looked at: it would make the browser lay the page out.
+        url ? flush() : active();
         total = depth = 0;
-        view = Math.random().toString(16).slice(2);
-        common = { $s$: view, ...common };
-        send(
-          "pageview",
-          FULL ? { $sw$: screen.width, $sh$: screen.height, $tz$: Intl.DateTimeFormat().resolvedOptions().timeZone } : 0,
-          { $t$: document.title, $r$: clean(again ? document.referrer : url, (url = next)) },
-        );
+        view = (Math.random() + "").slice(2);
+        common.$s$ = common.$s$ || view;
+        send("pageview", {
+          ...(FULL ? { $sw$: screen.width, $sh$: screen.height, $tz$: Intl.DateTimeFormat().resolvedOptions().timeZone } : {}),
+          $t$: document.title,
+          $r$: clean(url || document.referrer, (url = next)),
+        });
       }
+      seen = next;
     },
-    // Once the page has set its title.
-    later = () => setTimeout(start),
-    click = ({ target, button, pageX, pageY }) => {
-      // Text of links and buttons only: there is nothing that somebody typed.
-      let shown = target.closest?.("a,button,[role=button]"),
-        element = shown || target,
-        host = element.host;
-      active();
-      if (button < 2 && !target.closest?.("[data-alt-ignore]"))
-        send(
-          host && host != location.host ? "outbound" : /\.($X$)$/i.test(element.pathname) ? "download" : "click",
-          {
-            $x$: (pageX / document.documentElement.scrollWidth) * 100 | 0,
-            $y$: (pageY / document.documentElement.scrollHeight) * 100 | 0,
-            $el$: element.localName + "#" + element.id,
-            $tx$: shown && /\S(?:.{0,78}\S)?/su.exec(shown.textContent),
-          },
-          { href: host && clean(element.href) },
-        );
+    click = (event) => {
+      try {
+        let closest = (selector) => root.closest.call(event.target, selector),
+          // Text and addresses of links and buttons only: there is nothing that somebody typed.
+          shown = closest("a,area,button,[role=button]"),
+          element = shown || event.target,
+          host = shown?.host;
+        active();
+        event.button > 1 ||
+          closest("[data-alt-ignore]") ||
+          send(host && host != location.host ? "outbound" : /\.($X$)$/i.test(shown?.pathname) ? "download" : "click", {
+            // The keyboard clicks nowhere.
+            ...(event.detail && {
+              $x$: within((event.pageX / root.scrollWidth) * 100 | 0, 100),
+              $y$: within((event.pageY / root.scrollHeight) * 100 | 0, 100),
+            }),
+            $el$: [element.localName, element.attributes.id?.value].join("#"),
+            $tx$: shown && /\S.{0,79}/su.exec(shown.textContent)?.[0],
+            href: host && clean(shown.href),
+          });
+      } catch {}
     },
     // $G$("name", {what it says}), or $G$({what all events say from now on}).
     api = (name, own) => {
       if (FULL && (name == "off" || name == "on"))
         try {
-          name == "off" ? (localStorage.$G$_off = off = 1) : off && ((off = 0), start(1), delete localStorage.$G$_off);
+          name == "off"
+            ? (localStorage.$G$_off = off = 1)
+            : off && ((off = 0), start((url = 0)), delete localStorage.$G$_off);
         } catch {}
-      else name?.big ? send(name, start(), own) : (common = { ...common, ...name });
-    },
-    listen = (on) => {
-      for (let name in on) addEventListener(name, on[name], { passive: true, capture: true });
+      else name?.big ? (start(), start(), send(name, own)) : (common = { ...common, ...name });
     },
     begin = () => {
       if (FULL) {
@@ -133,30 +152,30 @@
         api.search = (search_term, result_count) => api("search", { search_term, result_count });
         api.cart = (what, entity_id, more) => api("cart_" + what, { entity_type: "product", entity_id, ...more });
       }
-      start(1);
+      // What waits counts from the first page view on, which the first event among it, or else `start`, sends.
       self.$G$?.q?.map((call) => api(...call));
-      self.$G$ = api;
-      ["pushState", "replaceState"].map((name, old) => {
-        old = history[name];
-        history[name] = (...given) => (later(), old.apply(history, given));
-      });
-      listen({
+      start();
+      start();
+      $G$ = api;
+      setInterval(start, 50);
+      let on = {
         // in the order that is smallest when it is compressed
+        auxclick: click,
         timeupdate: active, // media plays
-        popstate: later,
-        keydown: active,
         pointermove: active,
-        pointerdown: active,
+        // What is no number stays below any: nothing counts before the next page view.
+        pagehide: () => (flush(), (total = {})),
+        click,
+        visibilitychange: flush,
+        keydown: active,
+        pageshow: (event) => event.persisted && start((url = 0)),
         blur: tick,
         focus: active,
         scroll: look,
-        click,
-        pagehide: () => (flush(), (on = 0)),
-        auxclick: click,
-        pageshow: ({ persisted }) => persisted && start(1),
-        visibilitychange: flush,
-      });
-      setInterval(tick, 5e3);
+      };
+      for (let name in on) addEventListener(name, on[name], true);
     };
-  if ($T$) document.prerendering ? listen({ prerenderingchange: begin }) : begin();
+  // Whatever brings the script in again, it runs once in a window.
+  if ($T$ && !history.$G$)
+    (history.$G$ = 1), document.prerendering ? addEventListener("prerenderingchange", begin, true) : begin();
 }

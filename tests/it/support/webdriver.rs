@@ -222,10 +222,22 @@ user_pref(\"toolkit.telemetry.server\", \"\");
 
     /// Clicks the element with this id, as a mouse does.
     pub(crate) fn click(&mut self, id: &str) {
+        let element = self.find(id);
+        self.call("POST", &format!("/element/{element}/click"), "ElementClick", &json!({ "id": element }));
+    }
+
+    /// The driver's own name of the element with this id.
+    fn find(&mut self, id: &str) -> String {
         let by = json!({ "using": "css selector", "value": format!("#{id}") });
         let element = self.call("POST", "/element", "FindElement", &by);
-        let element = element.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned();
-        self.call("POST", &format!("/element/{element}/click"), "ElementClick", &json!({ "id": element }));
+        element.as_object().unwrap().values().next().unwrap().as_str().unwrap().to_owned()
+    }
+
+    /// Types a text into the element with this id, as a keyboard does; U+E007 is the Enter key.
+    pub(crate) fn press(&mut self, id: &str, text: &str) {
+        let element = self.find(id);
+        let path = format!("/element/{element}/value");
+        self.call("POST", &path, "ElementSendKeys", &json!({ "id": element, "text": text }));
     }
 
     /// Presses the mouse so often in one place.
