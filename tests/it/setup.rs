@@ -63,6 +63,52 @@ alt setup --host events.example.com 2>&1 || echo "exit $?"
 ls /etc/nginx/conf.d
 "#;
 
+/// An installation whose daemon owned everything, as the version before made it, and what the package does at an upgrade:
+/// by peer authentication, and with a daemon that uses a password. Every line it prints is looked at below.
+const ONE_ROLE: &str = r#"
+set -eu
+install -m 755 "$ALT" /usr/bin/alt
+install -d -o postgres -g postgres -m 2775 /run/postgresql
+bin=${ALT_TEST_POSTGRES:-$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)}
+cd /
+install -d -o postgres -g postgres -m 700 /tmp/data
+as_postgres() { setpriv --reuid=postgres --regid=postgres --init-groups -- "$@"; }
+as_postgres "$bin/initdb" -D /tmp/data --auth-local=peer --auth-host=scram-sha-256 --no-sync >/dev/null
+as_postgres "$bin/pg_ctl" -D /tmp/data -w -s -l /tmp/data/log \
+    -o "-c listen_addresses=127.0.0.1 -c unix_socket_directories=/run/postgresql -c shared_memory_type=mmap -c dynamic_shared_memory_type=mmap" start
+trap 'as_postgres "$bin/pg_ctl" -D /tmp/data -m immediate -s stop' EXIT
+rm -rf /etc/alt /var/log/nginx/alt /etc/nginx/alt /etc/nginx/conf.d/alt.conf /etc/logrotate.d/alt
+getent passwd alt >/dev/null && userdel alt
+alt setup --no-nginx >/dev/null
+sql() { as_postgres psql -XAtq -d alt -c "$1"; }
+owner() { sql "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"; }
+older() {
+    sql "DROP FUNCTION alt_make_month(integer), alt_drop_month(integer, text), alt_kill_salts(timestamptz, text);
+        DROP INDEX checkpoints_unsealed; ALTER TABLE log_files DROP COLUMN real_path, DROP COLUMN missing_at, DROP COLUMN forgotten_at;
+        DROP TABLE batches, followers; DELETE FROM alt_migrations WHERE version > 8"
+}
+older
+sql "REASSIGN OWNED BY alt_owner TO alt; DROP OWNED BY alt_owner; DROP ROLE alt_owner, alt_web, alt_rules, alt_audit;
+    GRANT CREATE ON SCHEMA public TO alt; ALTER ROLE alt PASSWORD 'wonderful'"
+userdel alt_owner
+echo "== before"
+owner
+echo "== upgrade"
+alt setup --only-roles | sed 's/ in PostgreSQL//'
+alt migrate
+owner
+echo "== again"
+alt setup --only-roles | grep '^do ' || echo "nothing is done"
+as_alt() { setpriv --reuid=alt --regid=alt --init-groups -- psql -XAtq -d alt "$@" 2>&1 || :; }
+as_alt -c 'SELECT count(*) FROM access_logs'
+as_alt -c 'DELETE FROM access_logs'
+as_alt -U alt_owner -c 'SELECT 1' | grep -o 'Peer authentication failed.*'
+echo "== password"
+older
+PGPASSWORD=wonderful ALT_POSTGRES_URL='postgres://alt@localhost/alt?sslmode=disable' alt migrate
+owner
+"#;
+
 /// Somebody else may write into nginx's log directory and into that of the scripts, and puts links there before root
 /// comes; into the scripts' directory all the time, too. Every line it prints is looked at below.
 const PLANTED: &str = r#"
@@ -188,6 +234,37 @@ fn a_machine_is_made_ready_and_a_second_time_changes_nothing() {
     assert_eq!(check[3..], ["1 problem", "exit 3", "nothing is wrong"]);
     assert!(broken.contains("nginx does not accept its new configuration"), "{broken}");
     assert!(broken.contains("exit 1\nbroken.conf\n") && !broken.contains("\nalt.conf"), "{broken}");
+}
+
+#[test]
+fn an_installation_of_one_role_is_given_to_its_own_roles() {
+    let Some((parts, err)) = on_a_copy(ONE_ROLE) else { return };
+    let [_, before, upgrade, again, password] = parts.as_slice() else { panic!("{parts:?}\n{err}") };
+    assert_eq!(before, "before\nalt\n");
+    assert_eq!(
+        upgrade.lines().skip(1).collect::<Vec<_>>(),
+        [
+            "there    the role alt",
+            "do       create the role alt_owner",
+            "do       create the roles alt_web, alt_rules and alt_audit",
+            "there    the database alt",
+            "do       create the rights of the roles",
+            "do       add the system account alt_owner",
+            "applied 9 (roles)",
+            "the schema is at version 9",
+            "alt_owner"
+        ]
+    );
+    assert_eq!(
+        again.lines().skip(1).collect::<Vec<_>>(),
+        [
+            "nothing is done",
+            "0",
+            "ERROR:  permission denied for table access_logs",
+            "Peer authentication failed for user \"alt_owner\""
+        ]
+    );
+    assert_eq!(password, "password\napplied 9 (roles)\nthe schema is at version 9\nalt_owner\n", "{err}");
 }
 
 #[test]
