@@ -250,8 +250,10 @@ fn an_installation_of_one_role_is_given_to_its_own_roles() {
             "there    the database alt",
             "do       create the rights of the roles",
             "do       add the system account alt_owner",
-            "applied 9 (roles)",
-            "the schema is at version 9",
+            "applied 9 (batches)",
+            "applied 10 (roles)",
+            "applied 11 (missing)",
+            "the schema is at version 11",
             "alt_owner"
         ]
     );
@@ -264,7 +266,11 @@ fn an_installation_of_one_role_is_given_to_its_own_roles() {
             "Peer authentication failed for user \"alt_owner\""
         ]
     );
-    assert_eq!(password, "password\napplied 9 (roles)\nthe schema is at version 9\nalt_owner\n", "{err}");
+    assert_eq!(
+        password,
+        "password\napplied 9 (batches)\napplied 10 (roles)\napplied 11 (missing)\nthe schema is at version 11\nalt_owner\n",
+        "{err}"
+    );
 }
 
 #[test]

@@ -337,7 +337,8 @@ impl Loader {
 
     /// Turns a line that crashed the daemon into a reject that records only the position.
     fn set_aside(&mut self, line: &Line<'_>) {
-        let outcome = Outcome::Reject { reject: Reject::new(Reason::Poison), detail: None };
+        let private = self.way.is_private(line);
+        let outcome = Outcome::Reject { reject: Reject::new(Reason::Poison), detail: None, private };
         self.work.batch.add(&Processed { line, outcome });
     }
 

@@ -187,7 +187,8 @@ pub struct RejectSpan {
     pub occurred_at: Option<Micros>,
     /// Id of the first line, if it is valid.
     pub event_id: Option<u128>,
-    /// Bytes of the first line, at most 2 KiB; `None` once the batch's budget is spent.
+    /// Bytes of the first line, at most 2 KiB; `None` once the batch's budget is spent, and if the visitor asked not to be
+    /// tracked.
     pub raw: Option<Vec<u8>>,
     /// It is inserted into `rejected_lines`; else it is only counted.
     pub is_new: bool,
@@ -195,6 +196,14 @@ pub struct RejectSpan {
     pub is_only_copy: bool,
     /// A filter left the lines out: they were rejects and stay so, and are counted as filtered.
     pub filtered: bool,
+}
+
+/// How a line enters the quarantine: the first and the last as [`RejectSpan`] has them, `private` as [`Outcome`].
+#[derive(Debug, Clone, Copy)]
+struct Quarantined {
+    is_new: bool,
+    private: bool,
+    filtered: bool,
 }
 
 /// How many rows a section adds, and the first and the last of their times.
@@ -366,7 +375,7 @@ impl Batch {
         match processed.outcome {
             Outcome::Row { row, event_id, is_made } => self.add_row(row, (event_id, is_made), line),
             Outcome::NonHit(kind) => self.add_non_hit(kind, line),
-            Outcome::Reject { reject, detail } => self.add_reject(reject, detail, line),
+            Outcome::Reject { reject, detail, private } => self.add_reject(reject, detail, private, line),
             Outcome::Filtered => self.add_filtered(line),
         }
     }
@@ -416,11 +425,12 @@ impl Batch {
             && !aside.leaves(reason, detail.as_deref())
         {
             aside.ledger.rejects += 1;
-            self.quarantine(Reject::new(reason), detail.as_deref(), line, true, true);
+            let kind = Quarantined { is_new: true, private: false, filtered: true };
+            self.quarantine(Reject::new(reason), detail.as_deref(), line, kind);
         }
     }
 
-    fn add_reject(&mut self, reject: Reject, detail: Option<&str>, line: &Line<'_>) {
+    fn add_reject(&mut self, reject: Reject, detail: Option<&str>, private: bool, line: &Line<'_>) {
         let section = self.section();
         let mut is_new = true;
         if let Some(aside) = &mut section.aside {
@@ -433,19 +443,14 @@ impl Batch {
             aside.ledger.rejects += u64::from(is_new);
         }
         section.rejects += 1;
-        self.quarantine(reject, detail, line, is_new, false);
+        let kind = Quarantined { is_new, private, filtered: false };
+        self.quarantine(reject, detail, line, kind);
     }
 
-    /// Adds a line to the span of rejects before it, or begins one. `is_new` and `filtered`: as [`RejectSpan`] has
-    /// them.
-    fn quarantine(
-        &mut self,
-        reject: Reject,
-        detail: Option<&str>,
-        line: &Line<'_>,
-        is_new: bool,
-        filtered: bool,
-    ) {
+    /// Adds a line to the span of rejects before it, or begins one. Bytes of a private line are kept only if they come
+    /// from `rejected_lines` and may be the only copy.
+    fn quarantine(&mut self, reject: Reject, detail: Option<&str>, line: &Line<'_>, kind: Quarantined) {
+        let Quarantined { is_new, private, filtered } = kind;
         let file_id = self.section().file.id();
         let is_only_copy = is_new && self.section().aside.as_ref().is_some_and(Aside::keeps_bytes);
         if let Some(last) = self.rejects.last_mut()
@@ -462,7 +467,7 @@ impl Batch {
             return;
         }
         let raw = &line.bytes[..line.bytes.len().min(RAW_BYTES_MAX)];
-        let keep = is_only_copy || is_new && self.raw_bytes + raw.len() <= RAW_BYTES_PER_BATCH;
+        let keep = is_only_copy || is_new && !private && self.raw_bytes + raw.len() <= RAW_BYTES_PER_BATCH;
         if keep {
             self.raw_bytes += raw.len();
         }
@@ -643,7 +648,7 @@ mod tests {
     }
 
     fn reject(reason: Reason) -> Outcome<'static> {
-        Outcome::Reject { reject: Reject::new(reason), detail: None }
+        Outcome::Reject { reject: Reject::new(reason), detail: None, private: false }
     }
 
     fn batch(by_ids: bool) -> Batch {

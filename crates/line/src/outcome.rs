@@ -33,6 +33,8 @@ pub enum Outcome<'a> {
         reject: Reject,
         /// More of why: the unknown key, the site without an application.
         detail: Option<&'a str>,
+        /// The visitor asked not to be tracked: nothing of the line is kept but its place.
+        private: bool,
     },
     /// A line that is not to be loaded: counted, and left as it was.
     Filtered,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::arena::{ARENA_BYTES, Arena};
 use super::batch::{Batch, MICROS_PER_HOUR, hour};
-use super::enrich::{App, Enriched, Enricher};
+use super::enrich::{App, Enriched, Enricher, mask};
 use super::filter::Filter;
 use super::flood::Bytes;
 use super::hit::{Hit, Micros, NoHit, Parsed, Reason, Reject};
@@ -182,7 +182,8 @@ impl Processor {
         let app = match app {
             Ok(app) => app,
             Err(outcome) => {
-                leave(line, outcome, batch);
+                let private = !self.enricher.tracks_all() && self.source.format.opted_out(&hit, line.bytes);
+                leave_early(line, outcome, private, batch);
                 return Ok(true);
             }
         };
@@ -214,6 +215,11 @@ impl Processor {
             flood.spend(app.id, hit.ip, hour(hit.occurred_at), batch.data.len() - before);
         }
         Ok(true)
+    }
+
+    /// Whether a line that is set aside unread says that the visitor asked not to be tracked.
+    pub fn is_private(&self, line: &Line<'_>) -> bool {
+        !self.enricher.tracks_all() && self.source.format.opted_out(&Hit::default(), line.bytes)
     }
 
     /// Shows `ids` a line that is loaded already, so that the lines after it get the same ids as before.
@@ -268,7 +274,7 @@ impl Source {
     /// What a line becomes that is a reject, unless it is filtered.
     fn reject<'o>(&self, reject: Reject, detail: Option<&'o str>, line: &Line<'_>) -> Outcome<'o> {
         if self.filter.wants(line.bytes, reject.occurred_at, None) {
-            Outcome::Reject { reject, detail }
+            Outcome::Reject { reject, detail, private: false }
         } else {
             Outcome::Filtered
         }
@@ -288,7 +294,6 @@ impl Source {
         }
         let because = |reason, detail: Option<&'o str>| {
             let reject = Reject { reason, occurred_at: Some(hit.occurred_at), event_id: Some(event_id) };
-            let detail = detail.map(|text| &text[..text.floor_char_boundary(UNKNOWN_KEY_BYTES)]);
             Ok(Err(self.reject(reject, detail, line)))
         };
         let key = if hit.app_key.is_empty() { self.sites.of(hit.site) } else { Some(hit.app_key) };
@@ -301,6 +306,15 @@ impl Source {
         }
         Ok(Ok(app))
     }
+}
+
+/// The exit of a line that did not become a hit of an application; of a reject, the detail is masked.
+fn leave_early(line: &Line<'_>, outcome: Outcome<'_>, private: bool, batch: &mut Batch) {
+    let Outcome::Reject { reject, detail, .. } = outcome else { return leave(line, outcome, batch) };
+    let mut masked = String::new();
+    let detail = detail.map(|text| if mask::value(text, &mut masked) { masked.as_str() } else { text });
+    let detail = detail.map(|text| &text[..text.floor_char_boundary(UNKNOWN_KEY_BYTES)]);
+    leave(line, Outcome::Reject { reject, detail, private }, batch);
 }
 
 /// The only exit: every line, or piece of one, leaves here, whatever it became.
@@ -494,6 +508,80 @@ mod tests {
         let none =
             vec![unknown, ("no_app", some("c.test")), ("no_app", None), ("no_app", some(&"é".repeat(32)))];
         assert_eq!(rejects(None), (2, none));
+    }
+
+    /// The bytes and details of the rejects of a file.
+    fn kept(processor: &mut Processor, file: &str) -> Vec<(Option<String>, Option<String>)> {
+        let batch = load(processor, file.as_bytes());
+        let text = |raw: &Vec<u8>| String::from_utf8_lossy(raw).into_owned();
+        batch.rejects.iter().map(|reject| (reject.raw.as_ref().map(text), reject.detail.clone())).collect()
+    }
+
+    #[test]
+    fn a_reject_of_who_asks_not_to_be_tracked_keeps_only_its_place() {
+        const ALT1: [&str; 6] = [
+            "alt1\tnever\t0123456789abcdef0123456789abcdef\t192.0.2.1\tGET\t204\tc\t/b\ta=shop\t\tM\t\t\t\tGPC\tDNT\t\t9\t",
+            "alt1\t1700000000.123\tno id\t192.0.2.1\tGET\t204\tc\t/b\ta=shop\t\tM\t\t\t\tGPC\tDNT\t\t9\t",
+            "alt1\t1700000000.123\t0123456789abcdef0123456789abcdef\t192.0.2.1\tGET\t204\tc\t/b\ta=gone\t\tM\t\t\t\tGPC\tDNT\t\t9\t",
+            "alt1\t1700000000.123\t0123456789abcdef0123456789abcdef\t192.0.2.1\tGET\t204\tc\t/b\t\t\tM\t\t\t\tGPC\tDNT\t\t9\t",
+            "alt1\t1700000000.123\t0123456789abcdef0123456789abcdef\t192.0.2.1\tPOST\t204\tc\t/api/v1/track\t\t\tM\t\t\t\tGPC\tDNT\t\t9\t{x",
+            "alt1\t1700000000.123\t0123456789abcdef0123456789abcdef\t192.0.2.1\tGET\t204\tc\t/b\ta=shop\t\tM\t\t\t\tGPC\tDNT\t\t9\t\ttoo many",
+        ];
+        let combined = "$host $remote_addr [$time_local] \"$request\" $status $http_sec_gpc $http_dnt";
+        let lines = [
+            "a.test 192.0.2.1 [never] \"GET / HTTP/1.1\" 200 GPC DNT",
+            "a.test 192.0.2.1 [10/Oct/2023:13:55:36 -0700] \"GET / HTTP/1.1\" 200 GPC DNT",
+        ];
+        let none = Sites::new(None, &std::collections::BTreeMap::default());
+        for (format, line) in
+            ALT1.map(|line| ("alt1", line)).into_iter().chain(lines.map(|line| (combined, line)))
+        {
+            for (gpc, dnt, is_kept) in
+                [("1", "-", false), ("-", "1", false), ("0", "-", true), ("-", "-", true)]
+            {
+                let line = line.replace("GPC", gpc).replace("DNT", dnt);
+                let rejects = kept(&mut processor_of(format, none.clone()), &format!("{line}\n"));
+                let raw: Vec<Option<String>> = rejects.into_iter().map(|(raw, _)| raw).collect();
+                assert_eq!(raw, [is_kept.then_some(line)]);
+            }
+        }
+        // An operator who ignores the wish keeps the bytes.
+        let mut ignoring = processor("alt1");
+        ignoring.enricher = Enricher::new(
+            Arc::new(AgentRules::builtin()),
+            Privacy { gpc: crate::enrich::GpcPolicy::Ignore, ..Privacy::default() },
+        );
+        let line = ALT1[0].replace("GPC", "1");
+        assert_eq!(kept(&mut ignoring, &line), [(Some(line), None)]);
+    }
+
+    #[test]
+    fn a_line_that_is_set_aside_unread_is_private_if_its_fields_say_so() {
+        let is_private = |bytes: &[u8]| {
+            let line = Line { bytes, offset: 0, span: bytes.len() as u64, too_long: false };
+            processor("alt1").is_private(&line)
+        };
+        assert!(is_private(b"alt1\t\t\t\t\t\t\t\t\t\t\t\t\t\t1\t\t\t"));
+        assert!(is_private(b"alt1\t\t\t\t\t\t\t\t\t\t\t\t\t\t\t1\t\t"));
+        assert!(!is_private(b"alt1\t1\t1\t1\t1\t1\t1\t1\t1\t1\t1\t1\t1\t1\t\t\t1\t1"));
+        assert!(!is_private(b"1"));
+    }
+
+    #[test]
+    fn details_of_rejects_are_masked() {
+        let line = |key: &str| {
+            format!(
+                "alt1\t1700000000.123\t0123456789abcdef0123456789abcdef\t192.0.2.1\tGET\t204\tc\t/b\ta={key}\t\tM\t\t\t\t\t\t\t9\t\n"
+            )
+        };
+        let detail = |key: &str| kept(&mut processor("alt1"), &line(key))[0].1.clone().unwrap();
+        assert_eq!(detail("bob@example.com"), "***");
+        assert_eq!(detail("shop-bob%40example.com"), "***");
+        assert_eq!(
+            detail(&format!("{}%20bob@example.com", "x".repeat(60))),
+            format!("{} ***", "x".repeat(60))
+        );
+        assert_eq!(detail("4711"), "4711");
     }
 
     #[test]

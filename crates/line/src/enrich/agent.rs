@@ -5,10 +5,13 @@
 //! to be harmless (a CUBOT phone) are blanked first. A classification takes a few microseconds, so every caller keeps a
 //! cache.
 
+use std::borrow::Cow;
+
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::bytes::{RegexSet, RegexSetBuilder};
 use serde::Deserialize;
 
+use super::mask;
 use crate::row::TrafficClass;
 
 /// At most this many bytes of a user agent are kept, and hashed for its key.
@@ -26,9 +29,16 @@ pub fn kept(user_agent: &str) -> &str {
     &user_agent[..end]
 }
 
-/// The key of a user agent in `user_agents`: the first 8 bytes of the BLAKE3 hash of its kept part.
+/// What is stored of the kept part of a user agent: without what is masked by its form, such as the e-mail address of a
+/// crawler's operator.
+fn masked(kept: &str) -> Cow<'_, str> {
+    let mut masked = String::new();
+    if mask::id_value(kept, &mut masked) { Cow::Owned(masked) } else { Cow::Borrowed(kept) }
+}
+
+/// The key of a user agent in `user_agents`: the first 8 bytes of the BLAKE3 hash of what is stored of it.
 pub fn id_of(user_agent: &str) -> i64 {
-    let hash = blake3::hash(kept(user_agent).as_bytes());
+    let hash = blake3::hash(masked(kept(user_agent)).as_bytes());
     let mut id = [0; 8];
     id.copy_from_slice(&hash.as_bytes()[..8]);
     i64::from_le_bytes(id)
@@ -269,7 +279,7 @@ impl AgentRules {
         let machine = Machine::of(user_agent, blanked.as_deref().unwrap_or(user_agent));
         NewAgent {
             id: id_of(user_agent),
-            user_agent: user_agent.to_owned(),
+            user_agent: masked(user_agent).into_owned(),
             browser: machine.browser,
             browser_version: machine.browser_version,
             os: machine.os,

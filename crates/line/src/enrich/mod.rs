@@ -1,11 +1,11 @@
 //! Hits to rows: adds the visitor, user agent, environment and traffic class, and masks what is secret or personal.
 //!
 //! The caller passes in applications, salts and rules, and takes the user agents and environments that are new.
-//! Invariants: every hit has an outcome, whatever its texts contain; the row of an opted-out hit has no visitor, user,
-//! session and address; every text is masked as this list says.
+//! Invariants: every hit has an outcome, whatever its texts contain; the row of an opted-out hit has no address and no
+//! identifier that another page's row could have, too; every text is masked as this list says.
 //!
 //! Masked by name and value: the page's URL, the referrer, custom parameters (also within JSON). Masked by value:
-//! title, text, search term, element, UTM values, the path; other identifiers, but not for card numbers. `user_id`,
+//! title, text, search term, element, UTM values, the path; other identifiers and user agents, but not for numbers. `user_id`,
 //! `session_id` and `client_sub_id` are left out if they contain an e-mail address or a token (a `***` would make one
 //! person of many). Texts that are longer than `length` allows are cut after they were masked.
 
@@ -79,7 +79,9 @@ impl Default for AppSettings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GpcPolicy {
-    /// The row is kept without visitor, user, session and address.
+    /// The row is kept without address and without anything that identifies the browser or the person on another page:
+    /// visitor, user, session, sub-account, trace, custom parameters that the application does not list, identifiers in
+    /// addresses. The page view's number is one of the page and the day. Of a reject, only its place is kept.
     #[default]
     Anonymous,
     /// The row is like any other.
@@ -201,8 +203,10 @@ impl Enricher {
             Some((agent, _)) => (agent.class, agent.rule),
             None => self.rules.judge(hit.user_agent),
         };
+        let anonymous = hit.opted_out && self.privacy.gpc == GpcPolicy::Anonymous;
         let names = match &app.settings.query_allow {
-            Some(list) => Names::Allow(list),
+            Some(list) => Names::Allow { list, untracked: anonymous },
+            None if anonymous => Names::Untracked,
             None => Names::Secret,
         };
         let page = self.urls.page(hit, names);
@@ -211,7 +215,6 @@ impl Enricher {
             return Enriched::NonHit(NonHit::Crawler);
         }
         let came_from = self.urls.referrer(hit, names);
-        let anonymous = hit.opted_out && self.privacy.gpc == GpcPolicy::Anonymous;
         let ip = hit.ip.filter(|_| !anonymous);
         let said = Said::of(hit);
         let environment_id = self.environment(&said, hit.ip);
@@ -235,13 +238,14 @@ impl Enricher {
         let mut person =
             |id, is_left_out| length::cut(person(id, is_left_out), length::NAME, &mut buffers.was_cut);
         let (session_id, user_id) = (person(hit.session_id, anonymous), person(hit.user_id, anonymous));
-        let client_sub_id = person(hit.client_sub_id, false);
+        let client_sub_id = person(hit.client_sub_id, anonymous);
         let method = length::cut(hit.method, length::METHOD, &mut buffers.was_cut);
-        let trace_id = length::cut(hit.trace_id, length::NAME, &mut buffers.was_cut);
+        let trace_id = if anonymous { "" } else { hit.trace_id };
+        let trace_id = buffers.keep(trace_id, length::NAME, arena, mask::id_value);
         // Comes last, because it contains whether anything was cut.
         let params = {
             let said = Some(&said).filter(|_| environment_id.is_none());
-            params::write(hit, said, &page, names, buffers, arena)
+            params::write(hit, said, &page, (names, anonymous), buffers, arena)
         };
         if buffers.masked.capacity() + buffers.decoded.capacity() + buffers.params.capacity()
             > BUFFER_BYTES_MAX
@@ -258,7 +262,10 @@ impl Enricher {
                 }
                 _ => None,
             },
-            page_view_id: hit.page_view_id,
+            page_view_id: match hit.page_view_id {
+                Some(view) if anonymous => visitor::page_view_id(salt, app.id, view, page.host, page.path),
+                view => view,
+            },
             user_agent_id: agent.filter(|(_, is_stored)| *is_stored).map(|(agent, _)| agent.id),
             environment_id,
             traffic_class,
@@ -288,6 +295,11 @@ impl Enricher {
             trace_id,
             params,
         })
+    }
+
+    /// Whether what a visitor sends who asks not to be tracked is kept as it was sent.
+    pub fn tracks_all(&self) -> bool {
+        self.privacy.gpc == GpcPolicy::Ignore
     }
 
     /// What rows since the last call are the first to refer to; the loader stores it.
@@ -491,16 +503,19 @@ fn path<'a>(
 }
 
 fn push_route(route: &str, names: Names<'_>, look: bool, out: &mut String) {
-    let (front, query) = route.split_once('?').unwrap_or((route, ""));
-    if front.contains('=') && !front.starts_with("#/") && !front.starts_with("#!") {
-        // A response of OAuth: `#access_token=x&state=y`.
+    // A response of OAuth: `#access_token=x&state=y`.
+    let is_response = !route.starts_with("#/")
+        && !route.starts_with("#!")
+        && route.split('?').next().is_some_and(|front| front.contains('='));
+    let sign = if is_response { route.find('?') } else { route.find(['?', '&']) }.unwrap_or(route.len());
+    if is_response {
         out.push('#');
-        masked_or_not(&front[1..], out, |text, out| mask::query(text, names, look, out));
+        masked_or_not(&route[1..sign], out, |text, out| mask::query(text, names, look, out));
     } else {
-        masked_or_not(front, out, |text, out| mask::path(text, look, out));
+        masked_or_not(&route[..sign], out, |text, out| mask::path(text, look, out));
     }
-    if !query.is_empty() {
-        out.push('?');
+    if let Some(query) = route.get(sign + 1..).filter(|query| !query.is_empty()) {
+        out.push_str(&route[sign..=sign]);
         masked_or_not(query, out, |text, out| mask::query(text, names, look, out));
     }
 }
@@ -556,7 +571,7 @@ pub struct Explanation {
     pub agent: NewAgent,
     /// Why the hit would not become a row.
     pub dropped: Option<NonHit>,
-    /// Whether it would be kept without visitor, user, session and address.
+    /// Whether it would be kept without address and identifiers.
     pub anonymous: bool,
 }
 

@@ -100,12 +100,12 @@ pub(super) fn has_campaign(query: &str) -> bool {
 }
 
 /// The `params` of a hit; `""` if there is nothing to write. `said` is the environment, if `environments` does not have
-/// it.
+/// it. Of an `anonymous` hit, only those custom parameters are written that the application's list names.
 pub(super) fn write<'a>(
     hit: &Hit<'a>,
     said: Option<&Said<'_>>,
     page: &Page<'_>,
-    names: Names<'_>,
+    (names, anonymous): (Names<'_>, bool),
     buffers: &mut Buffers,
     arena: &mut Arena<'a>,
 ) -> &'a str {
@@ -140,15 +140,17 @@ pub(super) fn write<'a>(
     }
     if !page.sent_query.is_empty() {
         for (name, raw) in CAMPAIGN.iter().zip(campaign(page.sent_query)) {
-            let listed = matches!(names, Names::Secret) || !names.masks(name);
-            if !raw.is_empty() && listed {
+            let is_kept = matches!(names, Names::Secret) || !names.masks(name, raw);
+            if !raw.is_empty() && is_kept {
                 decode(raw, decoded);
                 text(&mut object, name, decoded);
             }
         }
     }
-    if !hit.params.is_empty() {
-        custom(&hit.params, names, masked, was_cut, object.key("custom"));
+    let is_kept = |name| !anonymous || (matches!(names, Names::Allow { .. }) && !names.masks(name, ""));
+    if hit.params.iter().any(|(name, _)| is_kept(name)) {
+        let kept = hit.params.iter().filter(|(name, _)| is_kept(name));
+        custom(kept, names, masked, was_cut, object.key("custom"));
     }
     // The texts above may have been cut, so this is known only now.
     object.flag("cut", *was_cut && !hit.cut);
@@ -157,8 +159,8 @@ pub(super) fn write<'a>(
 }
 
 /// The custom parameters, as an object of their own.
-fn custom(
-    from: &[(&str, Value<'_>)],
+fn custom<'h>(
+    from: impl Iterator<Item = &'h (&'h str, Value<'h>)>,
     names: Names<'_>,
     masked: &mut String,
     was_cut: &mut bool,
@@ -172,7 +174,8 @@ fn custom(
         masked.clear();
         match value {
             Value::Text("") => out.push_str("\"\""),
-            _ if names.masks(name) => quote(mask::MASK, out),
+            Value::Text(text) if names.masks(name, text) => quote(mask::MASK, out),
+            Value::Json(_) if names.masks(name, "") => quote(mask::MASK, out),
             Value::Text(text) => {
                 let shown = if mask::text_value(text, masked) { masked.as_str() } else { text };
                 quote(length::cut(shown, length::CUSTOM_VALUE, was_cut), out);

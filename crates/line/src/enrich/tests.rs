@@ -145,8 +145,9 @@ fn params() {
         ],
         ..beacon()
     };
+    let as_sent = Privacy { gpc: GpcPolicy::Ignore, ..Privacy::default() };
     let (params, environment) =
-        with_row(Privacy::default(), &hit, &app(), |row| (row.params.to_owned(), row.environment_id));
+        with_row(as_sent, &hit, &app(), |row| (row.params.to_owned(), row.environment_id));
     assert!(environment.is_some(), "what the browser says of itself does not stand in each row");
     assert!(serde_json::from_str::<serde_json::Value>(&params).is_ok());
     assert_snapshot!(params.replace(",\"", ",\n\""), @r##"
@@ -180,7 +181,7 @@ fn params() {
     listed.settings.query_allow = Some(vec!["color".to_owned()]);
     hit.page_url = "https://shop.example/?utm_source=a&gclid=G1&color=red&size=9";
     hit.params.truncate(2);
-    with_row(Privacy::default(), &hit, &listed, |row| {
+    with_row(as_sent, &hit, &listed, |row| {
         assert_eq!(row.url_query, "utm_source=a&gclid=***&color=red&size=***");
         assert!(
             row.params.contains(r#""utm_source":"a","custom":{"color":"red","text":"***"}"#),
@@ -215,7 +216,7 @@ fn who_it_was() {
         })
     };
     let whole = (true, "192.0.2.0/24".to_owned(), ["u1", "s1", "c1"].map(str::to_owned));
-    let nobody = (false, String::new(), ["", "", "c1"].map(str::to_owned));
+    let nobody = (false, String::new(), ["", "", ""].map(str::to_owned));
     assert_eq!(of(privacy(GpcPolicy::Anonymous), &hit), whole);
     let opted_out = Hit { opted_out: true, ..hit.clone() };
     assert_eq!(of(privacy(GpcPolicy::Anonymous), &opted_out), nobody);
@@ -238,6 +239,82 @@ fn who_it_was() {
         panic!()
     };
     assert_eq!(dead.visitor_id, None, "the day is dead");
+}
+
+/// A hit with an identifier of a person or a browser, `ID…ID`, wherever one can be.
+fn identified<'a>() -> Hit<'a> {
+    Hit {
+        opted_out: true,
+        page_url: "https://shop.example/a?uid=ID1ID&gclid=ID2ID&page=3&utm_source=news&mc_eid=ID3ID&client_id=ID4ID",
+        referrer: "https://other.example/b?visitor_id=ID5ID&fbclid=ID6ID&q=shoes#/r?_ga=ID7ID&z=1",
+        session_id: "ID8ID",
+        user_id: "ID9ID",
+        client_sub_id: "ID10ID", // Matomo's `_id` and `cid`
+        trace_id: "ID11ID",
+        page_view_id: Some(17),
+        params: vec![
+            ("plan", Value::Text("ID12ID")),
+            ("_id", Value::Text("ID13ID")),
+            ("cart", Value::Json(r#"{"device":"ID14ID"}"#)),
+        ],
+        ..beacon()
+    }
+}
+
+#[test]
+fn who_asks_not_to_be_tracked_leaves_nothing_that_another_page_has_too() {
+    let row = |privacy, app: &App, hit: &Hit<'_>| with_row(privacy, hit, app, |row| format!("{row:?}"));
+    let anonymous = row(Privacy::default(), &app(), &identified());
+    let left: Vec<&str> = anonymous.split("ID").skip(1).step_by(2).collect();
+    assert_eq!(left, Vec::<&str>::new(), "{anonymous}");
+    for kept in ["page=3", "utm_source", "q=shoes", "z=1", "/a", "news"] {
+        assert!(anonymous.contains(kept), "{kept} says nothing of a person: {anonymous}");
+    }
+    // The same hit of somebody who asked for nothing, and where the operator ignores it: all are there.
+    let tracked = Hit { opted_out: false, ..identified() };
+    let ignored = Privacy { gpc: GpcPolicy::Ignore, ..Privacy::default() };
+    for whole in [row(Privacy::default(), &app(), &tracked), row(ignored, &app(), &identified())] {
+        for n in 1..=14 {
+            assert!(whole.contains(&format!("ID{n}ID")), "ID{n} is not in {whole}");
+        }
+    }
+    // What the application lists is kept, unless its name says that it identifies.
+    let mut listing = app();
+    listing.settings.query_allow = Some(["plan", "_id", "uid", "page"].map(str::to_owned).into());
+    let listed = row(Privacy::default(), &listing, &identified());
+    let left: Vec<&str> = listed.split("ID").skip(1).step_by(2).collect();
+    assert_eq!(left, ["12"], "{listed}");
+}
+
+#[test]
+fn a_page_view_of_who_asks_not_to_be_tracked_is_one_of_the_page_and_the_day() {
+    let view = |page_url, salt: Option<&[u8; 32]>| {
+        let hit = Hit { page_url, ..identified() };
+        let mut memory = vec![0; 1 << 16];
+        match enricher(Privacy::default()).enrich(&hit, &app(), salt, &mut Arena::new(&mut memory)) {
+            Enriched::Row(row) => row.page_view_id,
+            Enriched::NonHit(_) => panic!(),
+        }
+    };
+    let first = view("https://shop.example/a", Some(&SALT));
+    assert!(first.is_some_and(|id| id != 17), "its parts still belong together");
+    assert_eq!(view("https://shop.example/a?x=1", Some(&SALT)), first, "the same page");
+    assert_ne!(view("https://shop.example/b", Some(&SALT)), first, "another page");
+    assert_ne!(view("https://shop.example/a", Some(&[8; 32])), first, "another day");
+    assert_eq!(view("https://shop.example/a", None), None, "a day without salt");
+}
+
+#[test]
+fn a_user_agent_is_stored_without_what_is_personal_in_it() {
+    let (one, two) = ("Crawler/1.0 (+mailto:bob@example.com)", "Crawler/1.0 (+mailto:amy@example.com)");
+    let rules = AgentRules::builtin();
+    let agent = rules.describe(one);
+    assert_eq!(agent.user_agent, "Crawler/1.0 (+mailto:***)");
+    assert_eq!(agent.id, id_of(&agent.user_agent), "the key is that of what is stored");
+    assert_eq!(rules.describe(two), agent);
+    assert_eq!(rules.describe(FIREFOX).user_agent, FIREFOX);
+    let token = format!("App/1.0 gh{}{}", "p_", "0123456789abcdefghijABCDEFGHIJ012345");
+    assert_eq!(rules.describe(&token).user_agent, "App/1.0 ***");
 }
 
 #[test]

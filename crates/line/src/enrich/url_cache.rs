@@ -71,8 +71,10 @@ impl UrlCache {
     /// Splits a URL into its parts.
     fn of<'a>(&mut self, url: &'a str, names: Names<'_>) -> CachedUrl<'a> {
         // With a list of allowed names, what is masked depends on the application.
-        let is_usual = matches!(names, Names::Secret) && (1..=BYTES_MAX).contains(&url.len());
-        match is_usual.then(|| *self.0.of(url, |_| plain(url))).flatten() {
+        let is_usual = !matches!(names, Names::Allow { .. }) && (1..=BYTES_MAX).contains(&url.len());
+        // A query that is plain may have identifiers.
+        let is_kept = |plain: &Plain| matches!(names, Names::Secret) || plain.query == plain.path;
+        match is_usual.then(|| *self.0.of(url, |_| plain(url))).flatten().filter(is_kept) {
             Some(plain) => CachedUrl { parts: plain.parts(url), is_plain: true },
             None => CachedUrl { parts: Parts::of(url), is_plain: false },
         }

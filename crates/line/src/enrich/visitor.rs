@@ -39,6 +39,22 @@ pub fn stored(ip: IpAddr, policy: IpPolicy) -> Option<(IpAddr, u8)> {
     }
 }
 
+/// The page view of a visitor who asked not to be tracked: keyed with the day's salt, of application, page view and page,
+/// so that a number that a site gives to more than one page, or for more than a day, does not connect them. `None`
+/// without a salt.
+pub fn page_view_id(salt: Option<&[u8; 32]>, app_id: i32, view: i64, host: &str, path: &str) -> Option<i64> {
+    let mut hasher = blake3::Hasher::new_keyed(salt?);
+    hasher.update(b"page view");
+    hasher.update(&app_id.to_le_bytes());
+    hasher.update(&view.to_le_bytes());
+    hasher.update(host.as_bytes());
+    hasher.update(b"\0");
+    hasher.update(path.as_bytes());
+    let mut id = [0; 8];
+    id.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    Some(i64::from_le_bytes(id))
+}
+
 /// The visitor of a day: the first 8 bytes of BLAKE3, keyed with the day's salt, of application (little endian), whole
 /// address (16 bytes, IPv4 mapped) and, if there is a user agent, its key in `user_agents` (little endian). These fit
 /// into one block of the hash; a user agent itself would take two or three.

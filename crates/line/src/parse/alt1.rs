@@ -234,6 +234,12 @@ fn read<'a>(
     Ok(())
 }
 
+/// Whether the fields of `Sec-GPC` or `DNT`, or what stands in their places, have a 1; also if others are missing.
+pub(super) fn opted_out(line: &[u8]) -> bool {
+    const SEC_GPC: usize = 14;
+    line.split(|b| *b == b'\t').skip(SEC_GPC).take(2).any(|field| field == b"1")
+}
+
 /// Whether `Sec-Purpose` says that nobody is viewing the page yet.
 pub(super) fn is_prefetch(purpose: &[u8]) -> bool {
     let mut tokens = purpose.split(|b| !b.is_ascii_alphanumeric());

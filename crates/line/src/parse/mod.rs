@@ -154,6 +154,12 @@ impl Format {
         }
     }
 
+    /// Whether a line that is no hit says that the visitor asked not to be tracked. `hit` is what could be read of it.
+    /// Of a line that is too broken to have fields, this is unknown.
+    pub fn opted_out(&self, hit: &Hit<'_>, line: &[u8]) -> bool {
+        hit.opted_out || (matches!(self, Format::Alt1) && alt1::opted_out(line))
+    }
+
     /// As [`Format::parse_into`], for a line that is surely not torn. `None`: call [`Format::next_piece`] first.
     pub fn parse_whole<'a>(
         &self,

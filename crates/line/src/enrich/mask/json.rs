@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{MASK, secret_name, text_value, value::holds_any};
+use super::name::{Meaning, meaning};
+use super::{MASK, text_value, token, value, value::holds_any};
 
 /// Appends a text as JSON. Control characters are escaped; NUL, which `jsonb` refuses, is left out.
 pub(in crate::enrich) fn quote(text: &str, out: &mut String) {
@@ -35,8 +36,8 @@ pub(in crate::enrich) fn quote(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// Masks JSON text as [`crate::hit::Value::Json`] has it: every value with a secret name, and in every text and number
-/// what looks personal or secret. `false`: there is nothing to mask, and `out` is unchanged.
+/// Masks JSON text as [`crate::hit::Value::Json`] has it: every value with a secret name, and in every text, number
+/// and name what looks personal or secret. `false`: there is nothing to mask, and `out` is unchanged.
 pub fn json(text: &str, out: &mut String) -> bool {
     let start = out.len();
     let mut walk = Walk { text, at: 0, out, written: 0, passing: false, scratch: String::new() };
@@ -159,19 +160,33 @@ impl Walk<'_, '_> {
 
     fn member(&mut self, depth: u32) {
         let (from, end, escaped) = self.string();
-        let secret = match escaped {
-            true => secret_name(&self.scratch),
-            false => self.text.get(from..end).is_some_and(secret_name),
+        let text = self.text;
+        let scratch = std::mem::take(&mut self.scratch);
+        let name = if escaped { scratch.as_str() } else { text.get(from..end).unwrap_or("") };
+        let mut masked = String::new();
+        let meaning = match !self.passing && value(name, &mut masked) {
+            true => {
+                self.replace(from - 1, &masked);
+                meaning(&masked)
+            }
+            false => meaning(name),
         };
         if self.peek() != Some(b':') {
             self.at = self.text.len();
             return;
         }
         self.at += 1;
+        let begin = self.peek();
+        let secret = match meaning {
+            Meaning::Plain => false,
+            Meaning::ByForm => {
+                begin == Some(b'"') && token::has_form(self.text.get(self.at + 1..).unwrap_or(""))
+            }
+            Meaning::Secret => true,
+        };
         if !secret || self.passing {
             return self.value(depth + 1);
         }
-        self.peek();
         let start = self.at;
         self.passing = true;
         self.value(depth + 1); // to find its end

@@ -1,17 +1,25 @@
 //! Replaces secret and personal values by `***`: by the name of a parameter, or by the form of a value.
 //!
-//! By value: e-mail addresses (also percent-encoded), JSON web tokens, card numbers whose check digit is right. By
-//! name: see [`secret_name`]. Most texts contain nothing of the kind, which one quick check shows. Masking is
-//! idempotent: masking a masked text changes nothing.
+//! By value: e-mail addresses (also percent-encoded, in base64, in hexadecimal digits), JSON web tokens, PASETO, tokens
+//! and keys whose vendors publish their form, numbers of cards and accounts whose check digits are right, telephone
+//! numbers with their country. By name: see [`secret_name`]. By both: what has the form of a token behind a name such
+//! as `state` or a path such as `/reset/`. Most texts contain nothing of the kind, which one quick check shows. Masking
+//! is idempotent: masking a masked text changes nothing.
 
 pub(super) mod json;
 mod name;
+mod number;
+mod path;
+mod token;
 mod value;
+mod words;
 
 pub use json::json;
-pub use name::secret_name;
+pub use name::{secret_name, tracking_name};
+pub use path::path;
 pub use value::{id_value, personal_id, suspicious, value};
 
+use name::{Meaning, meaning, opens_token};
 use value::decoded;
 
 /// What replaces a masked value.
@@ -22,20 +30,43 @@ pub const MASK: &str = "***";
 pub enum Names<'s> {
     /// All except those whose name shows that the value is secret or personal.
     Secret,
-    /// Only these, and `utm_…`.
-    Allow(&'s [String]),
+    /// The same, but for identifiers that follow a browser or a person, too.
+    Untracked,
+    /// Only these, and `utm_…`. With `untracked`, of these only those that [`Names::Untracked`] keeps.
+    Allow {
+        /// The names.
+        list: &'s [String],
+        /// Whether identifiers lose their values although they are listed.
+        untracked: bool,
+    },
 }
 
 impl Names<'_> {
-    /// Whether a parameter of this name loses its value.
-    pub fn masks(self, name: &str) -> bool {
+    /// Whether a parameter of this name loses its value, which is `value`.
+    pub fn masks(self, name: &str, value: &str) -> bool {
         match self {
-            Names::Secret => secret_name(name),
-            Names::Allow(list) => {
-                !list.iter().any(|allowed| allowed == name)
-                    && !name.get(..4).is_some_and(|utm| utm.eq_ignore_ascii_case("utm_"))
+            Names::Secret => is_secret(name, value),
+            Names::Untracked => is_secret(name, value) || tracking_name(name),
+            Names::Allow { list, untracked } => {
+                (untracked && tracking_name(name))
+                    || (!list.iter().any(|allowed| allowed == name)
+                        && !name.get(..4).is_some_and(|utm| utm.eq_ignore_ascii_case("utm_")))
             }
         }
+    }
+
+    /// Whether only listed parameters keep their values.
+    fn are_listed(self) -> bool {
+        matches!(self, Names::Allow { .. })
+    }
+}
+
+/// Whether the name alone shows that the value is secret or personal, or the name and the value's form together.
+pub(super) fn is_secret(name: &str, value: &str) -> bool {
+    match meaning(name) {
+        Meaning::Plain => false,
+        Meaning::ByForm => token::has_form(value),
+        Meaning::Secret => true,
     }
 }
 
@@ -78,37 +109,109 @@ fn parameter(before: &str, pair: &str, names: Names<'_>, look: bool, out: &mut S
 fn kept_by_name(pair: &str, names: Names<'_>) -> Option<usize> {
     let Some(equals) = memchr::memchr(b'=', pair.as_bytes()) else {
         // A word without `=`, which may be a name or a value.
-        let is_masked =
-            matches!(names, Names::Allow(_)) && !pair.is_empty() && pair != MASK && names.masks(pair);
+        let is_masked = names.are_listed() && !pair.is_empty() && pair != MASK && names.masks(pair, "");
         return is_masked.then_some(0);
     };
     let from = equals + 1;
     let rest = &pair[from..];
-    if names.masks(&pair[..equals]) {
+    if names.masks(&pair[..equals], rest) {
         return (!rest.is_empty() && rest != MASK).then_some(from);
     }
     nested(rest).map(|at| from + at)
 }
 
-/// Where the value of a secret parameter begins within a value: `/login?token=x`, `%2Flogin%3Ftoken%3Dx`.
+/// Where a secret begins within a value: that of a parameter (`/login?token=x`, `%2Flogin%3Ftoken%3Dx`), of a member of
+/// a JSON object (`{"token":"x"}`), or a token in a path (`/reset/9f8a…`).
 fn nested(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    // An encoded `=` is %3D, so a text without `=` and `%` has no parameter.
-    memchr::memchr2(b'=', b'%', bytes)?;
-    let mut name = 0; // where the name begins
-    let mut at = 0;
-    while let Some((c, taken)) = decoded(bytes, at) {
-        match c {
-            b'=' if text.is_char_boundary(name) && secret_name(&text[name..at]) => {
-                let secret = at + taken;
-                return (secret < text.len() && &text[secret..] != MASK).then_some(secret);
-            }
-            b'=' | b'&' | b';' | b'?' | b'#' | b'/' | b' ' => name = at + taken,
-            _ => {}
-        }
-        at += taken;
+    // An encoded `=` is %3D, so a text without these three has nothing of the kind.
+    if memchr::memchr3(b'=', b'%', b'/', bytes).is_none() && memchr::memchr(b'"', bytes).is_none() {
+        return None;
     }
-    None
+    let mut walk = Walk { text, ..Walk::default() };
+    while let Some((c, taken)) = decoded(bytes, walk.at) {
+        if let Some(secret) = walk.sign(c, taken) {
+            return Some(secret);
+        }
+        walk.at += taken;
+    }
+    walk.segment_ends()
+}
+
+/// A walk through a value, character by character.
+#[derive(Default)]
+struct Walk<'t> {
+    text: &'t str,
+    at: usize,
+    /// Where the name of a parameter, or the segment of a path, begins.
+    name: usize,
+    /// Where the last text in quotes begins, and where it ended; 0 while it goes on.
+    quoted: usize,
+    unquoted: usize,
+    /// A segment of the path opens a token.
+    opened: bool,
+    /// The segment is the host of a URL, which opens none: `//login.example.com/`.
+    host: bool,
+    /// The last sign.
+    before: u8,
+}
+
+impl Walk<'_> {
+    /// What begins behind the character at `self.at`, if that is a secret.
+    fn sign(&mut self, c: u8, taken: usize) -> Option<usize> {
+        let behind = self.at + taken;
+        match c {
+            b'=' | b':' => {
+                let name = if c == b'=' { Some(self.piece(self.name, self.at)) } else { self.quoted_name() };
+                let rest = self.piece(behind, self.text.len());
+                if let Some(name) = name
+                    && !rest.is_empty()
+                    && rest != MASK
+                    && is_secret(name, rest)
+                {
+                    return Some(behind);
+                }
+            }
+            b'/' | b'?' | b'#' | b'&' | b';' => {
+                let secret = self.segment_ends();
+                let opens = c == b'/' && !self.host && opens_token(self.piece(self.name, self.at));
+                self.opened = c == b'/' && (self.opened || opens);
+                self.host = c == b'/' && self.before == b'/' && self.name == self.at;
+                if secret.is_some() {
+                    return secret;
+                }
+            }
+            b'"' => {
+                let begins = self.unquoted > 0 || self.quoted == 0;
+                (self.quoted, self.unquoted) = if begins { (behind, 0) } else { (self.quoted, self.at) };
+            }
+            b' ' => {}
+            _ => return None,
+        }
+        if !matches!(c, b':' | b'"') {
+            (self.name, self.before) = (behind, c);
+        }
+        None
+    }
+
+    fn piece(&self, from: usize, to: usize) -> &str {
+        self.text.get(from..to).unwrap_or_default()
+    }
+
+    /// The name of a member, if the text in quotes is right before `self.at`, except for spaces.
+    fn quoted_name(&self) -> Option<&str> {
+        const SPACES_MAX: usize = 4;
+        let behind =
+            self.unquoted + decoded(self.text.as_bytes(), self.unquoted).filter(|_| self.unquoted > 0)?.1;
+        let is_near = self.at.checked_sub(behind).is_some_and(|bytes| bytes <= SPACES_MAX);
+        is_near.then(|| self.piece(self.quoted, self.unquoted))
+    }
+
+    /// Where the segment that ends here begins, if it is a token.
+    fn segment_ends(&self) -> Option<usize> {
+        let segment = self.piece(self.name, self.at.min(self.text.len()));
+        (self.opened && segment != MASK && token::segment_has_form(segment)).then_some(self.name)
+    }
 }
 
 /// Masks a parameter's value that stands alone: by its form, and the parameters within it by name.
@@ -124,34 +227,6 @@ pub fn text_value(text: &str, out: &mut String) -> bool {
     }
     out.push_str(MASK);
     true
-}
-
-/// Masks a path: by its form, and matrix parameters by name (`/cart;jsessionid=x/1`).
-pub fn path(text: &str, look: bool, out: &mut String) -> bool {
-    let start = out.len();
-    let seen = look && value(text, out);
-    if memchr::memchr(b';', text.as_bytes()).is_none() {
-        return seen;
-    }
-    let plain = if seen { out.split_off(start) } else { text.to_owned() };
-    let mut changed = seen;
-    for (i, piece) in plain.split_inclusive([';', '/']).enumerate() {
-        let body = piece.trim_end_matches([';', '/']);
-        match body.split_once('=') {
-            Some((name, rest)) if i > 0 && !rest.is_empty() && rest != MASK && secret_name(name) => {
-                changed = true;
-                out.push_str(name);
-                out.push('=');
-                out.push_str(MASK);
-                out.push_str(&piece[body.len()..]);
-            }
-            _ => out.push_str(piece),
-        }
-    }
-    if !changed {
-        out.truncate(start);
-    }
-    changed
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use super::value::holds_any;
 use super::*;
 use proptest::prelude::*;
 
+mod table;
+
 /// The text as `write` masks it.
 fn after(text: &str, write: impl Fn(&str, &mut String) -> bool) -> String {
     let mut out = String::from("before ");
@@ -129,17 +131,17 @@ fn values_that_must_not_be_masked() {
         "", "***", "@", "@@", "a@", "@bob", "https://social.example/@bob", "a@b", "bob@localhost", "bob at example.com",
         "/img/logo@2x.png", "icon@3x.webp", "/npm/vue@3.4.21/dist/vue.global.js", "react@18.js", "jquery@3.6.0.min.js", "a@b.", "a@.com", "pkg@1.2.3", "a@1.2.3.4",
         "/maps/@52.52,13.40,15z", "50%40", "%40", "%2540", "100%", "100% 40", "%4", "é@é",
-        "eyJ", "eyJhbGciOiJIUzI1NiJ9", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0", "eyJ.a.b", "heyJude.and.so.on?", "J", "eJ",
+        "eyJ", "eyJhbGciOiJIUzI1NiJ9", "eyJ.a.b", "heyJude.and.so.on?", "J", "eJ",
         "4111111111111112", // wrong check digit
         "1234567890123456", "0000000000000000", "9999999999999995", // no card number begins like this
         "1700000000000", "1700000000000000", "17000000000000", // milliseconds, microseconds
         "20240131123456", "4006381333931", "4012888888881", // a time; product numbers (EAN)
         "a4111111111111111", "4111111111111111b", "order4111111111111111", // part of a word
         "41111111111111111111", "411111111111111111", // too long
-        "4111 1111 1111", "4111 11 11 1111 1111", "4111-1111 1111-1111", "4111  1111  1111  1111", "1 4111 1111",
+        "4111 1111 1111", "4111 11 11 1111 1111", "1 4111 1111",
         "%4111111111111111", // `%41` and fewer digits
         "550e8400-e29b-41d4-a716-446655440000", "00000000-4111-1111-1111-111111111111",
-        "+49 30 901820", "192.168.100.200", "52.5200066,13.4049540", "7102345678901234567", "ISBN 978-3-16-148410-0",
+        "192.168.100.200", "52.5200066,13.4049540", "7102345678901234567", "ISBN 978-3-16-148410-0",
     ];
     for text in plain {
         assert_eq!(masked_value(text), text, "must not be masked");
@@ -190,8 +192,11 @@ fn queries() {
 #[test]
 fn queries_with_a_list() {
     let list = ["category".to_owned(), "key".to_owned()];
-    let masked =
-        |text| after(text, |text, out| query(text, Names::Allow(&list), suspicious(text, true), out));
+    let masked = |text| {
+        after(text, |text, out| {
+            query(text, Names::Allow { list: &list, untracked: false }, suspicious(text, true), out)
+        })
+    };
     #[rustfmt::skip]
     let table = [
         ("category=2&x=3", "category=2&x=***"),
@@ -281,8 +286,8 @@ fn tokens_are_found_whatever_begins_like_one_before_them() {
     for (text, expect) in [
         // Too few parts, which contain the beginnings of others.
         (format!("eyJeyJ.eyJ {long}.a.b"), "eyJeyJ.eyJ ***".to_owned()),
-        (format!("{long}.{long} {long}"), format!("{long}.{long} {long}")),
-        (format!("{long}.{long}/{long}..x"), format!("{long}.{long}/***")),
+        (format!("{long}.{long} {long}"), format!("*** {long}")),
+        (format!("{long}.x{long}/{long}..x"), format!("{long}.x{long}/***")),
         // Too short, but long enough from the second part on.
         (format!("eyJ.eyJ.a.b.{}", "x".repeat(30)), "***".to_owned()),
         (format!("eyJ.eyJ.a.b.c.{}", "x".repeat(30)), "eyJ.***".to_owned()),
@@ -299,7 +304,10 @@ fn telling() -> impl Strategy<Value = String> {
             "@", "%40", "%2540", ".", "bob", "example.com", "eyJ", "eyJhbGciOiJIUzI1NiJ9", "4111111111111111",
             "4111 1111 1111 1111", "4111", "-", "+", "%20", "=", "%3D", "%253D", "&", "%26", ";", "?", "%3F", "#", "/",
             "token", "key", "email", "***", "*", "%", "%2", "é", "%C3%A9", "\"", "\\", "{", "}", "[", "]", ":", ",", "x--",
-            "1", "a", "_", "'", " ",
+            "1", "a", "_", "'", " ", "%252540", "%2E", "(212) 555-0123", "+49 30", "DE89370400440532013000", "DE89 3704 0044 ",
+            "0532 0130 00", "ghp_", "abcdefghij0123456789abcdefghij", "v4.local.", "Ym9iQGV4YW1wbGUuY29t", "626f6240612e6363",
+            "/reset/", "state", "9f8a7b6c5d4e", "%3B", "[192.0.2.1]", "!", "|", "550e8400-e29b-41d4-a716-446655440000", "AKIA",
+            "0", "00", "2", "123456789:AA", "tel:",
         ]).prop_map(str::to_owned),
         1 => any::<char>().prop_map(String::from),
     ];
@@ -322,7 +330,7 @@ proptest! {
         let once = masked(&text);
         prop_assert_eq!(masked(&once), once);
         let list = ["key".to_owned()];
-        let masked = |text: &str| after(text, |text, out| query(text, Names::Allow(&list), suspicious(text, true), out));
+        let masked = |text: &str| after(text, |text, out| query(text, Names::Allow { list: &list, untracked: false }, suspicious(text, true), out));
         let once = masked(&text);
         prop_assert_eq!(masked(&once), once);
     }
