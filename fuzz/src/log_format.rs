@@ -57,7 +57,12 @@ fn look(format: &Format, parsed: &Parsed<'_>) -> String {
         Parsed::Reject(reject) => {
             let has = matches!(
                 reject.reason,
-                Reason::Empty | Reason::Shape | Reason::BadTime | Reason::BadId | Reason::BadStatus
+                Reason::Empty
+                    | Reason::Shape
+                    | Reason::BadTime
+                    | Reason::BadId
+                    | Reason::BadStatus
+                    | Reason::BadAddress
             );
             assert!(has || matches!(format, Format::Alt1), "{reject:?}");
         }

@@ -1,9 +1,11 @@
 //! Checks the archive: whether its objects can be listed, and whether an object can be stored and read back.
 
+use std::io::Write;
 use std::sync::Arc;
 
 use alt_collect::archive::target::Target;
 use alt_collect::archive::{open, try_out};
+use alt_collect::source::inputs;
 use alt_config::Config;
 use alt_process::stop::{Stop, Stopped};
 
@@ -14,6 +16,10 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
     let Some(archive) = &config.archive else { return };
     let looked = open(archive, &Arc::new(Stop::default())).and_then(|target| {
         list(target.as_ref())?;
+        // What is wrong with the directory of temporary files is a finding of its own, and not the archive's fault.
+        if !has_temporary_files() {
+            return Ok(None);
+        }
         try_out(target.as_ref(), &config.load.host_name())
     });
     match looked {
@@ -26,6 +32,11 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
             "mend [archive], the credentials or the bucket; logs wait on the disk until then",
         ),
     }
+}
+
+/// Whether a temporary file can be written.
+fn has_temporary_files() -> bool {
+    tempfile::tempfile_in(inputs::temporary_directory()).is_ok_and(|mut file| file.write_all(b"x").is_ok())
 }
 
 /// Listing the first object is enough.
