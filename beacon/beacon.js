@@ -78,7 +78,7 @@
       let now = performance.now();
       if (looked && now - mark < 9e3) total += within(now - mark, act + 3e4 - mark);
       mark = now;
-      looked = document.hasFocus();
+      looked = !document.hidden && document.hasFocus();
     },
     active = () => {
       tick();
@@ -102,7 +102,7 @@
         // At the first time nothing is looked at: it would make the browser lay the page out.
         url ? flush() : active();
         total = depth = 0;
-        view = (Math.random() + "").slice(2);
+        view = Math.random() + "";
         common.$s$ = common.$s$ || view;
         send("pageview", {
           ...(FULL ? { $sw$: screen.width, $sh$: screen.height, $tz$: Intl.DateTimeFormat().resolvedOptions().timeZone } : {}),
@@ -157,7 +157,7 @@
       start();
       start();
       $G$ = api;
-      setInterval(start, 50);
+      setInterval(start, 40);
       let on = {
         // in the order that is smallest when it is compressed
         auxclick: click,

@@ -679,9 +679,9 @@ const SCENARIOS: &[Scenario] = &[
     }),
     ("a page that throws", |stage| {
         stage.go("hostile", "hostile.html");
-        pause(100);
+        pause(200);
         stage.driver.js("mark('view'); try { history.pushState({}, '', 'two.html') } catch ({ message }) { window.said = message }");
-        pause(100);
+        pause(200);
         assert_eq!(stage.driver.js("return window.said"), "pushed");
         stage.driver.click("words");
         for what in ["thrown", "late", "click"] {
@@ -701,9 +701,9 @@ const SCENARIOS: &[Scenario] = &[
         stage.go("huge", "page.html");
         stage.driver.js("alt('big', { said: '😀'.repeat(20000), last: 'x' })");
         stage.driver.js("document.title = 'ü😀'.repeat(9000); history.pushState({}, '', 'two.html')");
-        pause(50);
+        pause(200);
         stage.driver.js("history.pushState({}, '', '?q=' + '😀'.repeat(3000))");
-        pause(100);
+        pause(200);
         stage.leave("huge");
         stage.expect_rows("huge", "").also = Some((
             "SELECT event_type, params->>'cut', title ~ '^(ü😀)+ü?$', length(title) > 50, \
@@ -783,9 +783,9 @@ const SCENARIOS: &[Scenario] = &[
     }),
     ("parts behind # that are pages", |stage| {
         stage.go("hash", "hash.html#one");
-        pause(100);
+        pause(200);
         stage.driver.js("mark('view'); location.hash = 'two'");
-        pause(100);
+        pause(200);
         stage.expect(
             "hash",
             "hash.html",
@@ -807,7 +807,7 @@ const SCENARIOS: &[Scenario] = &[
     ("somebody who does nothing", |stage| {
         stage.go("idle", "clock.html");
         stage.driver.js("for (let n = 0; n < 15; n++) { window.shift += 4000; rings[0][0](); }");
-        assert_eq!(stage.driver.js("return [rings.length, rings[0][1]]"), json!([1, 50]));
+        assert_eq!(stage.driver.js("return [rings.length, rings[0][1]]"), json!([1, 40]));
         let key = "dispatchEvent(new Event('keydown'));";
         // The machine sleeps as soon as it is used, and for 8 hours.
         stage.driver.js(&format!("{key} window.shift += 8 * 3600e3; rings[0][0](); {key} mark('used')"));

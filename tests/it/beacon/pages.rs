@@ -151,11 +151,11 @@ pub(super) const SCENARIOS: &[Scenario] = &[
              if (event.canIntercept && !event.destination.url.includes('blank')) event.intercept({ handler() { document.title = 'At ' + event.destination.url.split('/').pop(); } }) }); \
              navigation.navigate('two.html?token=abc')",
         );
-        pause(150);
+        pause(250);
         stage.driver.js("navigation.navigate('three.html', { history: 'replace' })");
-        pause(150);
+        pause(250);
         stage.driver.js("navigation.back()");
-        pause(150);
+        pause(250);
         stage.expect_left(
             "navigation",
             "1 pageview page.html title:Shoes & more
