@@ -17,6 +17,8 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
+use super::partitions;
+
 const CAME_FROM: &str = include_str!("../../../sql/came_from.sql");
 const CANDIDATES: &str = include_str!("../../../sql/candidates.sql");
 const SUSPECT: &str = include_str!("../../../sql/suspect.sql");
@@ -257,19 +259,43 @@ pub async fn new_file_id(client: &Client) -> anyhow::Result<i32> {
 
 /// The time of the latest event in the database; the minimum if there is none. Usually files' records have it; rows that
 /// were restored without these may be later.
+///
+/// Each statement looks at one month: a server with few locks (`max_locks_per_transaction`) could not look at all at once.
 pub async fn loaded_until(client: &Client) -> anyhow::Result<Micros> {
     let recorded = "SELECT max(last_at), ARRAY(SELECT id FROM applications) \
                     FROM (SELECT last_at FROM checkpoints UNION ALL SELECT last_at FROM loaded_by_ids) l";
     let row = client.query_typed_one(recorded, &[]).await.context("ask for the latest event")?;
-    let until = row.get::<_, Option<SystemTime>>(0).map_or(Micros::MIN, clock::micros);
-    let later = "SELECT max(occurred_at) FROM access_logs WHERE app_id = $1 AND ($2::timestamptz IS NULL OR occurred_at > $2)";
-    let later = row.get::<_, Vec<i32>>(1).into_iter().map(async |app_id| {
-        let after = row.get::<_, Option<SystemTime>>(0);
-        client.query_typed_one(later, &[(&app_id, Type::INT4), (&after, Type::TIMESTAMPTZ)]).await
-    });
-    let later = try_join_all(later).await.context("ask for the latest row")?;
-    let of_rows = later.iter().filter_map(|row| row.get::<_, Option<SystemTime>>(0)).map(clock::micros);
-    Ok(of_rows.fold(until, Micros::max))
+    let recorded = row.get::<_, Option<SystemTime>>(0).map_or(Micros::MIN, clock::micros);
+    let apps: Vec<i32> = row.get(1);
+    for month in partitions::attached(client).await?.into_iter().rev() {
+        let (begin, end) = (partitions::begin(month), partitions::begin(month + 1));
+        if end <= recorded {
+            break;
+        }
+        let times = [begin.max(recorded.saturating_add(1)), end].map(clock::system_time);
+        // Of a whole month, any row will do. Of the rest of one, this would read the month.
+        if begin > recorded {
+            let any = "SELECT EXISTS (SELECT FROM access_logs WHERE occurred_at >= $1 AND occurred_at < $2)";
+            let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+                [(&times[0], Type::TIMESTAMPTZ), (&times[1], Type::TIMESTAMPTZ)];
+            let any = client.query_typed_one(any, &parameters).await.context("look for later rows")?;
+            if !any.get::<_, bool>(0) {
+                continue;
+            }
+        }
+        let later = "SELECT max(occurred_at) FROM access_logs WHERE app_id = $1 AND occurred_at >= $2 AND occurred_at < $3";
+        let later = apps.iter().map(async |app_id| {
+            let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+                [(app_id, Type::INT4), (&times[0], Type::TIMESTAMPTZ), (&times[1], Type::TIMESTAMPTZ)];
+            client.query_typed_one(later, &parameters).await
+        });
+        let later = try_join_all(later).await.context("ask for the latest row")?;
+        let times = later.iter().filter_map(|row| row.get::<_, Option<SystemTime>>(0)).map(clock::micros);
+        if let Some(latest) = times.max() {
+            return Ok(latest);
+        }
+    }
+    Ok(recorded)
 }
 
 /// Records a line that may end the daemon, before it is processed. `deaths` is how often the line is assumed to have
