@@ -6,6 +6,8 @@
 //! as `state` or a path such as `/reset/`. Most texts contain nothing of the kind, which one quick check shows. Masking
 //! is idempotent: masking a masked text changes nothing.
 
+mod decode;
+mod email;
 pub(super) mod json;
 mod name;
 mod number;
@@ -19,8 +21,8 @@ pub use name::{secret_name, tracking_name};
 pub use path::path;
 pub use value::{id_value, personal_id, suspicious, value};
 
+use decode::decoded;
 use name::{Meaning, meaning, opens_token};
-use value::decoded;
 
 /// What replaces a masked value.
 pub const MASK: &str = "***";

@@ -3,7 +3,7 @@
 //! The lists (`words.rs`) contain whole words, so that `keyword`, `monkey` and `promo_code` are not masked. Nothing is
 //! allocated.
 
-use super::value::decoded;
+use super::decode::decoded;
 use super::words::{
     ABOUT, BY_FORM, NUMBERED, OPENING, OPENING_CODES, PASS_OF, PERSONS_NAMES, PLAIN_KEYS, SECRET,
     SECRET_ENDS, TRACKING, WITHOUT_BORDERS,

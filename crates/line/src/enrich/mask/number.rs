@@ -3,7 +3,7 @@
 //!
 //! Every number is looked at from its beginning only, and has a limited length.
 
-use super::value::decoded;
+use super::decode::decoded;
 
 /// The least digits of a number that is masked: a telephone number with its country.
 pub(super) const DIGITS_MIN: usize = 9;

@@ -1,6 +1,7 @@
 //! Masking within paths.
 
-use super::value::{decoded, value};
+use super::decode::decoded;
+use super::value::value;
 use super::{MASK, is_secret, opens_token, token};
 
 /// Masks a path, or the route of a single-page application: by its form (if `look`), parameters within it by name

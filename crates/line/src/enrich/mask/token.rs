@@ -3,7 +3,8 @@
 //! A vendor's token has a prefix that no word has. The quick check [`has_word`] looks for what all of them have: a long
 //! word with a capital letter or a digit. Whatever [`at_word`] finds contains such a word.
 
-use super::value::{decoded, decoded_before, email, hex_digit};
+use super::decode::{decoded, decoded_before, hex_digit};
+use super::email::email;
 
 /// The least bytes of a word that may be a token.
 pub(super) const WORD_MIN: usize = 12;
