@@ -8,38 +8,51 @@ use super::{Scenario, Stage, pause};
 /// What pages are made of: their name, and their text.
 type Write<'w> = &'w dyn Fn(&str, &str);
 
-/// Libraries that swap a page's body: the name of the scenario, what loads and starts the library, its files, and the
-/// attribute of a link that it follows.
-const LIBRARIES: [(&str, &str, &[(&str, &str)], &str); 4] = [
-    (
-        "turbo",
-        "<script src=\"turbo.js\"></script>",
-        &[("turbo.js", "@hotwired/turbo/dist/turbo.es2017-umd.js")],
-        "",
-    ),
-    (
-        "htmx",
-        "<script src=\"htmx.js\"></script>",
-        &[("htmx.js", "htmx.org/dist/htmx.js")],
-        "hx-boost=\"true\"",
-    ),
-    (
-        "htmxtwo",
-        "<script src=\"htmxtwo.js\"></script>",
-        &[("htmxtwo.js", "htmx2/dist/htmx.js")],
-        "hx-boost=\"true\"",
-    ),
-    (
-        "swup",
-        "<script src=\"swup.js\"></script><script src=\"swupscripts.js\"></script>\
-         <script>addEventListener('DOMContentLoaded', () => { window.swup = new Swup({ animationSelector: false, \
-         plugins: [new SwupScriptsPlugin({ head: false })] }) })</script>",
-        &[("swup.js", "swup/dist/Swup.umd.js"), ("swupscripts.js", "@swup/scripts-plugin/dist/index.umd.js")],
-        "",
-    ),
+/// A library that swaps a page's body.
+struct Library {
+    /// Also the name of its scenario.
+    name: &'static str,
+    /// What loads and starts it.
+    head: &'static str,
+    /// Its files, and where npm has them.
+    files: &'static [(&'static str, &'static str)],
+    /// The attribute of a link that it follows.
+    link: &'static str,
+}
+
+const LIBRARIES: [Library; 4] = [
+    Library {
+        name: "turbo",
+        head: "<script src=\"turbo.js\"></script>",
+        files: &[("turbo.js", "@hotwired/turbo/dist/turbo.es2017-umd.js")],
+        link: "",
+    },
+    Library {
+        name: "htmx",
+        head: "<script src=\"htmx.js\"></script>",
+        files: &[("htmx.js", "htmx.org/dist/htmx.js")],
+        link: "hx-boost=\"true\"",
+    },
+    Library {
+        name: "htmxtwo",
+        head: "<script src=\"htmxtwo.js\"></script>",
+        files: &[("htmxtwo.js", "htmx2/dist/htmx.js")],
+        link: "hx-boost=\"true\"",
+    },
+    Library {
+        name: "swup",
+        head: "<script src=\"swup.js\"></script><script src=\"swupscripts.js\"></script>\
+               <script>addEventListener('DOMContentLoaded', () => { window.swup = new Swup({ animationSelector: false, \
+               plugins: [new SwupScriptsPlugin({ head: false })] }) })</script>",
+        files: &[
+            ("swup.js", "swup/dist/Swup.umd.js"),
+            ("swupscripts.js", "@swup/scripts-plugin/dist/index.umd.js"),
+        ],
+        link: "",
+    },
 ];
 
-/// Writes the pages; `tag` is the line that loads the script.
+/// Writes the pages; `snippet` is what a page pastes.
 pub(super) fn write_pages(write: Write<'_>, snippet: &str) {
     let tag = snippet.lines().find(|line| line.contains(" src=")).unwrap();
     let tag = tag.replace(" onload=\"mark('loaded')\"", "");
@@ -50,14 +63,11 @@ pub(super) fn write_pages(write: Write<'_>, snippet: &str) {
              <script src=\"record.js\"></script>\n{head}\n</head>\n<body style=\"margin: 0\">\n{body}\n</body>\n</html>\n"
         )
     };
-    for (name, head, files, link) in LIBRARIES {
+    for Library { name, head, files, link } in LIBRARIES {
         for (file, path) in files {
             let text = std::fs::read_to_string(modules.join(path));
-            write(
-                file,
-                &text
-                    .unwrap_or_else(|e| panic!("{path}: {e} (`npm ci` in beacon/, which scripts/test does)")),
-            );
+            let why = "(`npm ci` in beacon/, which scripts/test does)";
+            write(file, &text.unwrap_or_else(|e| panic!("{path}: {e} {why}")));
         }
         for (this, other) in [("one", "two"), ("two", "one")] {
             let body = format!(
