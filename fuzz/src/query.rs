@@ -121,7 +121,10 @@ fn ours(query: &[u8]) {
             let is_whole = own.map(|(_, value)| value).eq(&values);
             // Further values of a field's parameter, and what its field cannot hold, stand under the long name; of too
             // many values, some are left out.
-            let is_partly = FIELDS.contains(name) || hit.params.iter().any(|(name, _)| *name == "_dropped");
+            // A short name may also be a field's, which takes the values that were sent without `p.`.
+            let is_partly = name.len() <= 2
+                || FIELDS.contains(name)
+                || hit.params.iter().any(|(name, _)| *name == "_dropped");
             let was_sent = |value: &String| pairs.iter().any(|(_, sent)| sent == value);
             assert!(is_whole || is_partly && values.iter().all(was_sent), "{name}: {values:?}");
         }
