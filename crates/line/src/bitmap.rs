@@ -32,6 +32,56 @@ pub(crate) fn bitmaps<const N: usize>(wanted: [u8; N], bytes: &[u8], at: usize, 
     }
 }
 
+/// Bitmaps of the bytes of words and of those that only tokens have many of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Words {
+    /// Letters and digits of ASCII, `-` and `_`.
+    pub(crate) all: u64,
+    /// Capital letters and digits.
+    pub(crate) strong: u64,
+}
+
+/// As [`bitmaps`], and the bitmaps of words. Texts are often shorter than a block, so only as many bytes are compared as
+/// there are.
+#[inline]
+pub(crate) fn bitmaps_and_words<const N: usize>(
+    wanted: [u8; N],
+    bytes: &[u8],
+    at: usize,
+) -> ([u64; N], Words) {
+    let (mut bitmap, mut words) = ([0; N], Words::default());
+    let mut add = |place: usize, lanes: &[u8; LANES]| {
+        let lanes = u8x16::new(*lanes);
+        for (bitmap, byte) in bitmap.iter_mut().zip(wanted) {
+            *bitmap |= u64::from(lanes.simd_eq(u8x16::splat(byte)).to_bitmask()) << place;
+        }
+        let within = |value: u8x16, from: u8, most: u8| {
+            let value = value - u8x16::splat(from);
+            value.min(u8x16::splat(most)).simd_eq(value)
+        };
+        let strong = within(lanes, b'0', 9) | within(lanes, b'A', 25);
+        let others =
+            within(lanes, b'a', 25) | lanes.simd_eq(u8x16::splat(b'-')) | lanes.simd_eq(u8x16::splat(b'_'));
+        words.strong |= u64::from(strong.to_bitmask()) << place;
+        words.all |= u64::from((strong | others).to_bitmask()) << place;
+    };
+    let rest = bytes.get(at..).unwrap_or_default();
+    let block = &rest[..rest.len().min(BLOCK)];
+    let (lanes, last) = block.as_chunks();
+    lanes.iter().enumerate().for_each(|(n, lanes)| add(n * LANES, lanes));
+    match block.last_chunk() {
+        _ if last.is_empty() => {}
+        // Some of these bytes were compared already, with the same result.
+        Some(lanes) => add(block.len() - LANES, lanes),
+        None => {
+            let mut filled = [0; LANES];
+            filled[..last.len()].copy_from_slice(last);
+            add(0, &filled);
+        }
+    }
+    (bitmap, words)
+}
+
 /// The last bytes, filled up with `beyond`.
 #[inline(never)]
 fn padded(rest: &[u8], beyond: u8) -> [u8; BLOCK] {
@@ -88,8 +138,22 @@ mod tests {
             prop_assert_eq!(found, expect);
             let expect = bytes.iter().skip(at).take(BLOCK).filter(|&&byte| byte == b'a').count();
             prop_assert_eq!(letters.count_ones() as usize, expect);
+            let ([ends, letters], words) = bitmaps_and_words([b'&', b'a'], &bytes, at);
+            prop_assert_eq!([ends, letters], bitmaps([b'&', b'a'], &bytes, at, 0));
+            prop_assert_eq!(words.all, letters | bitmaps([b'b'], &bytes, at, 0)[0]);
             let [beyond] = bitmaps([b'x'], &bytes, at, b'x');
             prop_assert_eq!(beyond.count_ones() as usize, BLOCK - bytes.len().saturating_sub(at).min(BLOCK));
+        }
+
+        #[test]
+        fn bytes_of_words_are_found(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            let (_, words) = bitmaps_and_words([], &bytes, 0);
+            for (at, byte) in bytes.iter().enumerate().take(BLOCK) {
+                let is_word = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+                prop_assert_eq!(words.all & (1 << at) != 0, is_word, "{} at {}", byte, at);
+                let is_strong = byte.is_ascii_uppercase() || byte.is_ascii_digit();
+                prop_assert_eq!(words.strong & (1 << at) != 0, is_strong, "{} at {}", byte, at);
+            }
         }
 
         #[test]

@@ -32,7 +32,7 @@ pub use visitor::IpPolicy;
 
 use super::arena::Arena;
 use super::flood::Limits;
-use super::hit::{Hit, NonHit};
+use super::hit::{EVENT_TYPES, Hit, NonHit};
 use super::row::{Row, TrafficClass};
 use agent::AgentRule;
 use cache::Dimension;
@@ -232,7 +232,9 @@ impl Enricher {
             other => host(other, buffers, arena),
         };
         let mut id = |text: &'a str| buffers.keep(text, length::NAME, arena, mask::id_value);
-        let (event_type, module_id) = (id(hit.event_type), id(hit.module_id));
+        let is_known = EVENT_TYPES.contains(&hit.event_type);
+        let event_type = if is_known { hit.event_type } else { id(hit.event_type) };
+        let module_id = id(hit.module_id);
         let (entity_type, entity_id) = (id(hit.entity_type), id(hit.entity_id));
         let title = buffers.keep(hit.title, length::TEXT, arena, mask::value);
         let mut person =

@@ -140,8 +140,8 @@ pub(super) fn write<'a>(
     }
     if !page.sent_query.is_empty() {
         for (name, raw) in CAMPAIGN.iter().zip(campaign(page.sent_query)) {
-            let is_kept = matches!(names, Names::Secret) || !names.masks(name, raw);
-            if !raw.is_empty() && is_kept {
+            let is_kept = || matches!(names, Names::Secret) || !names.masks(name, raw);
+            if !raw.is_empty() && is_kept() {
                 decode(raw, decoded);
                 text(&mut object, name, decoded);
             }

@@ -131,7 +131,12 @@ fn nested(text: &str) -> Option<usize> {
         return None;
     }
     let mut walk = Walk { text, ..Walk::default() };
-    while let Some((c, taken)) = decoded(bytes, walk.at) {
+    while let Some(b) = bytes.get(walk.at) {
+        if !IS_SIGN[usize::from(*b)] {
+            walk.at += 1;
+            continue;
+        }
+        let (c, taken) = decoded(bytes, walk.at)?;
         if let Some(secret) = walk.sign(c, taken) {
             return Some(secret);
         }
@@ -140,7 +145,17 @@ fn nested(text: &str) -> Option<usize> {
     walk.segment_ends()
 }
 
-/// A walk through a value, character by character.
+/// The signs that [`Walk::sign`] knows, and `%`.
+static IS_SIGN: [bool; 256] = {
+    let (mut is, signs, mut i) = ([false; 256], b"%=:/?#&;\" ", 0);
+    while i < signs.len() {
+        is[signs[i] as usize] = true;
+        i += 1;
+    }
+    is
+};
+
+/// A walk through a value, from sign to sign.
 #[derive(Default)]
 struct Walk<'t> {
     text: &'t str,

@@ -140,7 +140,7 @@ impl<const N: usize> Table<N> {
         firsts & (1 << (first & 31)) != 0
             && self.words[self.starts[word.len()]..self.starts[word.len() + 1]]
                 .iter()
-                .any(|w| w.as_bytes().eq_ignore_ascii_case(word))
+                .any(|w| (w.as_bytes()[0] ^ first) & 31 == 0 && w.as_bytes().eq_ignore_ascii_case(word))
     }
 }
 

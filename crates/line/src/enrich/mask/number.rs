@@ -8,6 +8,50 @@ use super::decode::decoded;
 /// The least digits of a number that is masked: a telephone number with its country.
 pub(super) const DIGITS_MIN: usize = 9;
 
+/// The quick check: whether [`DIGITS_MIN`] digits stand near each other, separators between them.
+pub(super) fn may_hold(bytes: &[u8]) -> bool {
+    let (mut count, mut at) = (0, 0);
+    while let Some(b) = bytes.get(at) {
+        at += 1;
+        match NEAR[usize::from(*b)] {
+            Near::Digit => count += 1,
+            Near::Separator => {}
+            Near::Encoded => at += 2,
+            Near::Other => count = 0,
+        }
+        if count >= DIGITS_MIN {
+            return true;
+        }
+    }
+    false
+}
+
+/// What a byte is between the digits of a number.
+#[derive(Clone, Copy)]
+enum Near {
+    Digit,
+    Separator,
+    Encoded,
+    Other,
+}
+
+static NEAR: [Near; 256] = {
+    let mut near = [Near::Other; 256];
+    let mut b = 0_u8;
+    loop {
+        near[b as usize] = match b {
+            b'0'..=b'9' => Near::Digit,
+            b'%' => Near::Encoded,
+            b' ' | b'+' | b'\t' | b'-' | b'.' | b'_' | b'/' | b'(' | b')' | 0x80.. => Near::Separator,
+            _ => Near::Other,
+        };
+        if b == u8::MAX {
+            break near;
+        }
+        b += 1;
+    }
+};
+
 /// The end of the number that begins at the first letter or digit of a word of `length` letters and digits. Nothing
 /// before `floor` counts.
 pub(super) fn at_word(bytes: &[u8], floor: usize, at: usize, length: usize) -> Option<usize> {
@@ -260,8 +304,7 @@ fn iban(bytes: &[u8], at: usize) -> Option<usize> {
         count += 1;
         end += 1;
     }
-    let digits = all.iter().filter(|b| b.is_ascii_digit()).count();
-    if digits < DIGITS_MIN || bytes.get(end).is_some_and(u8::is_ascii_alphanumeric) {
+    if !may_hold(&all[..length]) || bytes.get(end).is_some_and(u8::is_ascii_alphanumeric) {
         return None;
     }
     all[..length].rotate_left(4);

@@ -10,7 +10,7 @@ use super::{MASK, is_secret, opens_token, token};
 pub fn path(text: &str, look: bool, out: &mut String) -> bool {
     let start = out.len();
     let seen = look && value(text, out);
-    if !may_hold(text.as_bytes()) {
+    if !may_hold(text) {
         return seen;
     }
     let plain = if seen { out.split_off(start) } else { String::new() };
@@ -22,25 +22,24 @@ pub fn path(text: &str, look: bool, out: &mut String) -> bool {
         written = until;
     };
     let (mut opened, mut before) = (false, Pieces { text, at: 0 });
-    for (from, until, _) in (Pieces { text, at: 0 }) {
-        let piece = &text[from..until];
-        let (name, value) = match equals(piece) {
-            Some((at, taken)) => (&piece[..at], at + taken),
-            None => ("", 0),
+    for Piece { from, until, equals, may_be_token, .. } in (Pieces { text, at: 0 }) {
+        let (name, value) = match equals {
+            Some((at, taken)) => (&text[from..at], at + taken),
+            None => ("", from),
         };
-        let body = &piece[value..];
+        let body = &text[value..until];
         if body.is_empty() || body == MASK {
             continue;
         }
-        if value > 0 && is_secret(name, body) {
-            mask(from + value, until);
-        } else if may_be_token(piece) && token::segment_has_form(piece) {
+        if equals.is_some() && is_secret(name, body) {
+            mask(value, until);
+        } else if may_be_token {
             // Only now the segments before it matter, each once.
             while !opened && before.at < from {
-                let Some((from, until, sign)) = before.next() else { break };
-                opened = sign == b'/' && opens_token(&text[from..until]);
+                let Some(piece) = before.next() else { break };
+                opened = piece.sign == b'/' && opens_token(&text[piece.from..piece.until]);
             }
-            if opened {
+            if opened && token::segment_has_form(&text[from..until]) {
                 mask(from, until);
             }
         }
@@ -53,55 +52,94 @@ pub fn path(text: &str, look: bool, out: &mut String) -> bool {
     seen || written > 0
 }
 
-/// The quick check: whether there is a parameter, or a digit or a word long enough for a token.
-fn may_hold(bytes: &[u8]) -> bool {
-    bytes.len() > "/otp/".len() && bytes.iter().any(|b| matches!(b, b'=' | b'%' | b'0'..=b'9'))
-        || bytes.len() > 30
+/// What a byte of a path is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Other,
+    /// A digit or a capital letter, of which every token has some.
+    Strong,
+    /// Ends a piece.
+    Sign,
+    Equals,
+    Percent,
 }
 
-/// The quick check of a segment: whether it has a digit and is no shorter than a code, or is longer than words are.
-fn may_be_token(piece: &str) -> bool {
-    piece.len() >= 6 && (piece.len() >= 24 || piece.bytes().any(|b| b.is_ascii_digit()))
-        || piece.len() >= 8 && piece.bytes().any(|b| b.is_ascii_uppercase())
-}
-
-/// Where the first `=` of a piece is, and how many bytes it takes.
-fn equals(piece: &str) -> Option<(usize, usize)> {
-    let bytes = piece.as_bytes();
-    memchr::memchr2(b'=', b'%', bytes)?;
-    let mut at = 0;
-    while let Some((c, taken)) = decoded(bytes, at) {
-        if c == b'=' {
-            return Some((at, taken));
+static KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Other; 256];
+    let mut b = 0_u8;
+    loop {
+        kinds[b as usize] = match b {
+            b'0'..=b'9' | b'A'..=b'Z' => Kind::Strong,
+            b'/' | b';' | b'&' | b'?' | b'#' | b'!' | b',' => Kind::Sign,
+            b'=' => Kind::Equals,
+            b'%' => Kind::Percent,
+            _ => Kind::Other,
+        };
+        if b == u8::MAX {
+            break kinds;
         }
-        at += taken;
+        b += 1;
     }
-    None
+};
+
+/// The quick check: whether there is a parameter, or what may be a token.
+fn may_hold(text: &str) -> bool {
+    text.len() >= 24 || text.bytes().any(|b| !matches!(KINDS[usize::from(b)], Kind::Other | Kind::Sign))
 }
 
-/// The pieces of a path between its signs: where each begins and ends, and the sign after it (0 at the end).
+/// The pieces of a path between its signs.
 struct Pieces<'t> {
     text: &'t str,
     at: usize,
 }
 
-impl Iterator for Pieces<'_> {
-    type Item = (usize, usize, u8);
+/// A piece of a path.
+struct Piece {
+    from: usize,
+    until: usize,
+    /// The sign after it; 0 at the end.
+    sign: u8,
+    /// Where the first `=` is, and how many bytes it takes.
+    equals: Option<(usize, usize)>,
+    /// It has a digit, a capital letter, or more letters than words have.
+    may_be_token: bool,
+}
 
-    fn next(&mut self) -> Option<Self::Item> {
+impl Iterator for Pieces<'_> {
+    type Item = Piece;
+
+    fn next(&mut self) -> Option<Piece> {
         let bytes = self.text.as_bytes();
         let from = self.at;
-        if from >= bytes.len() {
-            return None;
-        }
+        let (mut equals, mut strong) = (None, false);
+        let end = |until, sign, equals, strong| {
+            let length: usize = until - from;
+            let may_be_token = length >= 24 || (length >= 6 && strong);
+            Some(Piece { from, until, sign, equals, may_be_token })
+        };
         while let Some(b) = bytes.get(self.at) {
-            let (c, taken) = if *b == b'%' { decoded(bytes, self.at)? } else { (*b, 1) };
-            let end = self.at;
-            self.at += taken;
-            if matches!(c, b'/' | b';' | b'&' | b'?' | b'#' | b'!' | b',') {
-                return Some((from, end, c));
+            let at = self.at;
+            self.at += 1;
+            let kind = match KINDS[usize::from(*b)] {
+                Kind::Other => continue,
+                // The signs are %2x and %3x, also encoded again.
+                Kind::Percent if matches!(bytes.get(at + 1), Some(b'2' | b'3')) => {
+                    let (c, taken) = decoded(bytes, at)?;
+                    self.at = at + taken;
+                    KINDS[usize::from(c)]
+                }
+                kind => kind,
+            };
+            match kind {
+                Kind::Sign => {
+                    let (sign, _) = decoded(bytes, at)?;
+                    return end(at, sign, equals, strong);
+                }
+                Kind::Equals => equals = equals.or(Some((at, self.at - at))),
+                Kind::Strong => strong = true,
+                Kind::Percent | Kind::Other => {}
             }
         }
-        Some((from, bytes.len(), 0))
+        if from == bytes.len() { None } else { end(bytes.len(), 0, equals, strong) }
     }
 }

@@ -1,13 +1,16 @@
 //! Tokens and keys by their published forms, addresses that were encoded, and what has the form of a token at all.
 //!
-//! A vendor's token has a prefix that no word has. The quick check [`has_word`] looks for what all of them have: a long
-//! word with a capital letter or a digit. Whatever [`at_word`] finds contains such a word.
+//! A vendor's token has a prefix that no word has. The quick check looks for what all of them have: a long word with a
+//! capital letter or a digit. Whatever [`at_word`] finds contains such a word.
 
 use super::decode::{decoded, decoded_before, hex_digit};
 use super::email::email;
 
 /// The least bytes of a word that may be a token.
 pub(super) const WORD_MIN: usize = 12;
+
+/// The least bytes of a token: a prefix of four, and twelve more.
+pub(super) const BYTES_MIN: usize = 16;
 
 /// What follows a prefix. The number is the least count of characters.
 #[derive(Debug, Clone, Copy)]
@@ -100,6 +103,7 @@ static BY_LETTER: [(u8, u8); 128] = {
     let mut places = [(0, 0); 128];
     let mut i = 0;
     while i < PREFIXES.len() {
+        assert!(PREFIXES[i].0.len() + PREFIXES[i].1.least() >= BYTES_MIN, "the quick check would miss it");
         let letter = PREFIXES[i].0.as_bytes()[0] as usize;
         #[allow(clippy::cast_possible_truncation)] // there are fewer than 256
         let at = i as u8;
@@ -136,7 +140,7 @@ static IS_WORD: [bool; 256] = {
     is
 };
 
-fn is_word(b: u8) -> bool {
+pub(super) fn is_word(b: u8) -> bool {
     IS_WORD[usize::from(b)]
 }
 
@@ -145,24 +149,53 @@ fn run(bytes: &[u8], at: usize, is: impl Fn(u8) -> bool) -> usize {
     bytes[at..].iter().take_while(|b| is(**b)).count()
 }
 
-/// Whether there is a word of [`WORD_MIN`] bytes with a capital letter or a digit. It looks at every twelfth byte, and
-/// at those before it only while they are of a word.
-pub(super) fn has_word(bytes: &[u8]) -> bool {
-    let mut end = WORD_MIN;
-    while end <= bytes.len() {
-        let start = end - WORD_MIN;
-        match bytes[start..end].iter().rposition(|b| !is_word(*b)) {
-            Some(at) => end = start + at + 1 + WORD_MIN,
-            None => {
-                let length = run(bytes, start, is_word);
-                if bytes[start..start + length].iter().any(|b| b.is_ascii_uppercase() || b.is_ascii_digit()) {
-                    return true;
-                }
-                end = start + length + 1 + WORD_MIN;
-            }
+/// Whether there is a word of [`WORD_MIN`] bytes with a capital letter or a digit.
+fn has_word(bytes: &[u8]) -> bool {
+    bytes.split(|b| !is_word(*b)).any(|word| {
+        word.len() >= WORD_MIN && word.iter().any(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+    })
+}
+
+/// The end of the word in which `at` is.
+pub(super) fn end_of_word(bytes: &[u8], at: usize) -> usize {
+    at + run(bytes, at, is_word)
+}
+
+/// Whether a token may begin in the word, or before it and reach into it.
+pub(super) fn word_may_hold(bytes: &[u8], start: usize, until: usize) -> bool {
+    let before = start.checked_sub(1).map(|at| bytes[at]);
+    // Prefixes with a dot, `1//0`, `12345678:AA`; the digits of `%3D` are no part of the word.
+    if matches!(before, Some(b'.' | b':' | b'%')) || bytes[..start].ends_with(b"1//") {
+        return true;
+    }
+    let mut at = start;
+    while at < until {
+        let length = run(bytes, at, |b| b.is_ascii_alphanumeric());
+        if length > 0 && (prefixed(bytes, at) || (length >= WORD_MIN && is_encoded(&bytes[at..at + 4]))) {
+            return true;
         }
+        at += length + 1;
     }
     false
+}
+
+/// Whether a prefix begins here.
+fn prefixed(bytes: &[u8], at: usize) -> bool {
+    prefixes(bytes, at).iter().any(|(prefix, _)| bytes[at..].starts_with(prefix.as_bytes()))
+}
+
+/// The quick check of a text that is too short for a token, but not for an address that was encoded.
+pub(super) fn short_may_hold(bytes: &[u8]) -> bool {
+    let starts = (bytes.len() + 1).saturating_sub(WORD_MIN);
+    (0..starts).any(|start| is_encoded(&bytes[start..start + 4]))
+}
+
+/// Whether the first four characters of a word may be the base64, or hexadecimal digits, of text.
+fn is_encoded(four: &[u8]) -> bool {
+    let mut plain = [0; 3];
+    let hex = |i: usize| Some(hex_digit(four[i])? << 4 | hex_digit(four[i + 1])?);
+    (hex(0).is_some_and(is_text) && hex(2).is_some_and(is_text))
+        || base64(four, &mut plain).is_some_and(|_| plain.iter().all(|b| is_text(*b)))
 }
 
 /// The end of the token or encoded address that begins at the first letter or digit of a word of `length` letters and
@@ -171,18 +204,30 @@ pub(super) fn at_word(bytes: &[u8], at: usize, length: usize) -> Option<usize> {
     vendors(bytes, at).or_else(|| telegram(bytes, at, length)).or_else(|| encoded_email(bytes, at, length))
 }
 
-fn vendors(bytes: &[u8], at: usize) -> Option<usize> {
-    let (first, second) = (usize::from(bytes[at]), *bytes.get(at + 1)?);
-    if SECOND.get(first)? & (1 << (second & 63)) == 0 {
-        return None;
+/// The prefixes with the first letter of the word at `at`, if one of them has its second letter, too.
+fn prefixes(bytes: &[u8], at: usize) -> &'static [(&'static str, Body)] {
+    let (first, second) = (usize::from(bytes[at]), bytes.get(at + 1).copied().unwrap_or_default());
+    match (SECOND.get(first), BY_LETTER.get(first)) {
+        (Some(letters), Some((from, until))) if letters & (1 << (second & 63)) != 0 => {
+            &PREFIXES[usize::from(*from)..usize::from(*until)]
+        }
+        _ => &[],
     }
-    let (from, until) = *BY_LETTER.get(first)?;
-    PREFIXES[usize::from(from)..usize::from(until)].iter().find_map(|(prefix, body)| {
+}
+
+fn vendors(bytes: &[u8], at: usize) -> Option<usize> {
+    prefixes(bytes, at).iter().find_map(|(prefix, body)| {
         bytes[at..].starts_with(prefix.as_bytes()).then(|| body.end(bytes, at + prefix.len())).flatten()
     })
 }
 
 impl Body {
+    const fn least(self) -> usize {
+        match self {
+            Alnum(least) | Mixed(least) | Word(least) | Dotted(least) | Hex(least) | Upper(least) => least,
+        }
+    }
+
     /// The end of a token whose body begins at `from`.
     fn end(self, bytes: &[u8], from: usize) -> Option<usize> {
         let (least, length) = match self {

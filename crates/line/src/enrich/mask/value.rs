@@ -8,7 +8,7 @@ use super::decode::decoded;
 use super::email::email;
 use super::number;
 use super::token;
-use crate::bitmap::{BLOCK, bitmaps, digits, next_place};
+use crate::bitmap::{BLOCK, Words, bitmaps_and_words, digits, next_place};
 
 /// Masks what looks personal or secret in `text` and appends the result to `out`. `false`: there is nothing to mask,
 /// and `out` is unchanged.
@@ -54,8 +54,13 @@ pub fn suspicious(text: &str, numbers: bool) -> bool {
     if bytes.len() < "a@b.cc".len() {
         return false;
     }
+    let number = || numbers && digits(bytes) >= number::DIGITS_MIN && number::may_hold(bytes);
+    if bytes.len() < token::BYTES_MIN {
+        return holds_sign(bytes) || token::short_may_hold(bytes) || number();
+    }
+    let (mut runs, mut strong) = (Runs::default(), 0);
     for block in (0..bytes.len()).step_by(BLOCK) {
-        let [ats, percents, letters] = bitmaps([b'@', b'%', b'J'], bytes, block, 0);
+        let ([ats, percents, letters], words) = bitmaps_and_words([b'@', b'%', b'J'], bytes, block);
         if ats != 0 {
             return true;
         }
@@ -69,9 +74,69 @@ pub fn suspicious(text: &str, numbers: bool) -> bool {
                 return true;
             }
         }
+        strong += words.strong.count_ones() as usize;
+        if runs.may_hold_token(bytes, block, words) {
+            return true;
+        }
     }
-    token::has_word(bytes)
-        || (numbers && bytes.len() >= number::DIGITS_MIN && digits(bytes) >= number::DIGITS_MIN)
+    strong >= number::DIGITS_MIN && number()
+}
+
+/// Whether a short text has an `@`.
+fn holds_sign(bytes: &[u8]) -> bool {
+    bytes.iter().enumerate().any(|(at, b)| match b {
+        b'@' => true,
+        b'%' => matches!(decoded(bytes, at), Some((b'@', _))),
+        _ => false,
+    })
+}
+
+/// The words of a text that are long enough for a token, found in its bitmaps.
+#[derive(Default)]
+struct Runs {
+    /// Those of the block before.
+    before: Words,
+    /// The end of the last word that was looked at.
+    done: usize,
+}
+
+impl Runs {
+    /// Whether a token may begin in one of the words that reach into the block at `block`.
+    fn may_hold_token(&mut self, bytes: &[u8], block: usize, words: Words) -> bool {
+        // A word of WORD_MIN bytes that ends here begins at most so many bytes before the block.
+        const OVERLAP: u32 = 11;
+        const { assert!(token::WORD_MIN == OVERLAP as usize + 1, "the steps below are for 12") };
+        let join = |before: u64, now: u64| u128::from(now) << OVERLAP | u128::from(before >> (64 - OVERLAP));
+        let (all, strong) = (join(self.before.all, words.all), join(self.before.strong, words.strong));
+        self.before = words;
+        // Each bit becomes that of a run which begins there: of 2, 4, 8 and 12.
+        let mut starts = all;
+        for more in [1, 2, 4, 4] {
+            starts &= starts >> more;
+        }
+        while starts != 0 {
+            let from = starts.trailing_zeros();
+            let length = (all >> from).trailing_ones();
+            let run = (u128::MAX >> (128 - length)) << from;
+            starts &= !run;
+            if strong & run == 0 {
+                continue;
+            }
+            // The whole word, each only once.
+            let mut start = (block + from as usize).saturating_sub(OVERLAP as usize);
+            if start < self.done {
+                continue;
+            }
+            while start > self.done && token::is_word(bytes[start - 1]) {
+                start -= 1;
+            }
+            self.done = token::end_of_word(bytes, start);
+            if token::word_may_hold(bytes, start, self.done) {
+                return true;
+            }
+        }
+        false
+    }
 }
 
 /// The spans of a text that are to be masked, from left to right. They are not empty, do not overlap, and end at
