@@ -537,6 +537,8 @@ fn find_password(
         match secret(&path) {
             Ok(password) => return Ok(Some(password)),
             Err(e) if e.kind() == ErrorKind::NotFound => {}
+            // The credential is the daemon's, and this is another account, which its socket tells the server.
+            Err(e) if e.kind() == ErrorKind::PermissionDenied && is_by_peer(config)? => {}
             Err(e) => return Err(e).with_context(|| format!("read the credential {}", path.display())),
         }
     }
