@@ -116,6 +116,24 @@ async fn every_row_that_comes_or_goes_is_entered() {
     assert_eq!(entries(&client).await.len(), before);
 }
 
+/// Rejects whose bytes are in the database, of a file that is gone: no byte of the section is read.
+#[tokio::test]
+async fn rejects_of_a_file_that_is_gone_are_entered() {
+    let mut bench = bench();
+    let text = many(1).replace(&format!("a={KEY}"), "a=later");
+    write(&mut bench, "a.log", &text, 1);
+    assert_eq!(counts(&replay(&bench, &["a.log"]).unwrap()).1, 0);
+    bench.database.psql("INSERT INTO applications (app_key, name) VALUES ('later', 'Later')");
+    fs::remove_file(bench.path("a.log")).unwrap();
+    run(&bench, &["rejects", "retry"]);
+    assert_eq!(bench.rows(), 1);
+    assert_eq!(bench.database.psql(NOT_IN_LEDGER), "");
+    let client = bench.database.connect().await;
+    let all = entries(&client).await;
+    let [entry] = all.as_slice() else { panic!("{all:?}") };
+    assert_eq!(ids_of(&client, entry).await.len(), 1);
+}
+
 /// What retention drops is entered, and is no change for whoever reads the ledger as a set.
 #[tokio::test]
 async fn a_dropped_month_is_entered_and_changes_nothing() {

@@ -91,29 +91,34 @@ pub(crate) async fn enter(
 ) -> Result<(), tokio_postgres::Error> {
     let narrow = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let mut pairs_of: Vec<Vec<AppHour>> = vec![Vec::new(); added.len()];
-    let mut offsets_of: Vec<Vec<i64>> = vec![Vec::new(); added.len()];
     for row in &batch.rows {
-        let section = row.section as usize;
+        let pairs = &mut pairs_of[row.section as usize];
         let at = (row.key.app_id, hour(row.key.occurred_at));
-        if pairs_of[section].last() != Some(&at) {
-            pairs_of[section].push(at);
+        if pairs.last() != Some(&at) {
+            pairs.push(at);
         }
-        offsets_of[section].push(narrow(row.offset));
     }
     let (mut files, mut froms, mut tos, mut offsets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut firsts, mut lasts, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     let (mut apps, mut hours) = (Vec::new(), Vec::new());
-    let each = pairs_of.into_iter().zip(offsets_of);
-    for ((section, (rows, times)), (mut pairs, at)) in batch.sections.iter().zip(added).zip(each) {
+    for (n, (section, (rows, times))) in batch.sections.iter().zip(added).enumerate() {
         let Some((first, last)) = times else { continue };
+        let pairs = &mut pairs_of[n];
         pairs.sort_unstable();
         pairs.dedup();
         files.push(section.file.id());
-        froms.push(narrow(section.from));
-        tos.push(narrow(section.to));
-        // Otherwise, earlier rows of the same bytes would be taken for rows of this batch.
-        let has_others = section.aside.is_some() || section.already_loaded > 0;
-        offsets.push(has_others.then(|| array(at)));
+        // Otherwise, earlier rows of the same bytes would be taken for rows of this batch. Beside the checkpoint, the
+        // bytes of the section say nothing of its rows.
+        if section.aside.is_some() || section.already_loaded > 0 {
+            let rows = || batch.rows.iter().filter(|row| row.section as usize == n);
+            froms.push(rows().map(|row| row.offset).min().map_or(0, narrow));
+            tos.push(rows().map(|row| row.offset + u64::from(row.span)).max().map_or(0, narrow));
+            offsets.push(Some(array(rows().map(|row| row.offset))));
+        } else {
+            froms.push(narrow(section.from));
+            tos.push(narrow(section.to));
+            offsets.push(None);
+        }
         firsts.push(system_time(*first));
         lasts.push(system_time(*last));
         counts.push(narrow(*rows));
