@@ -176,6 +176,8 @@ places! {
     "a list of upstreams" 5 AsItIs "1700000000.123 ", "", "", "10.0.0.1:80 200 a h:80 - 200";
     "a list of statuses" 5 AsItIs "1700000000.123 10.0.0.1:80 ", "", "", "200 a h:80 - 200";
     "a list of addresses" 5 AsItIs "1700000000.123 - - a h:80 ", "", "", "203.0.113.9 200";
+    "behind the beginning of a token" 0 AsItIs query!("t=ghp_AAAAAAAAAAAA1-"), "", "", AFTER_QUERY;
+    "before a digit" 0 AsItIs query!("t="), "", "", "2\t\tM\t\t\t\t\t\t\t9\t";
 }
 
 /// A line that was put together, and how many bytes are read of it: its own, and those that its body unpacks to.

@@ -30,6 +30,9 @@ enum Body {
     Upper(usize),
 }
 
+/// The bytes of a body that decide whether there is a token, if its least count is not larger.
+const BODY_BYTES: usize = 64;
+
 use Body::{Alnum, Dotted, Hex, Mixed, Upper, Word};
 
 /// Prefixes of tokens, keys and secrets, sorted by their first letters; from the vendors' documentation. Keys that are
@@ -228,20 +231,27 @@ impl Body {
         }
     }
 
+    /// How many bytes from `from` on may be of the body.
+    fn run(self, bytes: &[u8], from: usize) -> usize {
+        match self {
+            Alnum(_) => run(bytes, from, |b| b.is_ascii_alphanumeric()),
+            Hex(_) => run(bytes, from, |b| b.is_ascii_hexdigit()),
+            Upper(_) => run(bytes, from, |b| b.is_ascii_uppercase() || b.is_ascii_digit()),
+            Word(_) | Mixed(_) => run(bytes, from, is_word),
+            Dotted(_) => run(bytes, from, |b| is_word(b) || b == b'.'),
+        }
+    }
+
     /// The end of a token whose body begins at `from`.
     fn end(self, bytes: &[u8], from: usize) -> Option<usize> {
-        let (least, length) = match self {
-            Alnum(least) => (least, run(bytes, from, |b| b.is_ascii_alphanumeric())),
-            Hex(least) => (least, run(bytes, from, |b| b.is_ascii_hexdigit())),
-            Upper(exactly) => {
-                let length = run(bytes, from, |b| b.is_ascii_uppercase() || b.is_ascii_digit());
-                let ends = !bytes.get(from + length).is_some_and(u8::is_ascii_alphanumeric);
-                return (length == exactly && ends).then_some(from + length);
-            }
-            Word(least) | Mixed(least) => (least, run(bytes, from, is_word)),
-            Dotted(least) => (least, run(bytes, from, |b| is_word(b) || b == b'.')),
-        };
-        let body = &bytes[from..from + length];
+        if let Upper(exactly) = self {
+            let length = self.run(bytes, from);
+            let ends = !bytes.get(from + length).is_some_and(u8::is_ascii_alphanumeric);
+            return (length == exactly && ends).then_some(from + length);
+        }
+        // A word may have prefixes everywhere, so each of them decides by few bytes.
+        let near = &bytes[..bytes.len().min(from + self.least().max(BODY_BYTES))];
+        let body = &bytes[from..from + self.run(near, from)];
         let mixed = |word: &[u8]| {
             word.len() >= WORD_MIN
                 && word.iter().any(u8::is_ascii_lowercase)
@@ -253,9 +263,11 @@ impl Body {
             Dotted(_) => has_word(body) && body.contains(&b'.'),
             _ => has_word(body),
         };
+        if body.len() < self.least() || !fits {
+            return None;
+        }
         // What goes on after the characters of the body belongs to it.
-        let rest = run(bytes, from + length, is_word);
-        (length >= least && fits).then_some(from + length + rest)
+        Some(end_of_word(bytes, from + self.run(bytes, from)))
     }
 }
 
