@@ -8,9 +8,11 @@
 use std::process::Command;
 
 use crate::support::not_looked_at;
+use crate::support::postgres::BACK_TO_8;
 
-/// Run inside the copy. Every line it prints is looked at below.
-const INSIDE: &str = r#"
+/// Begins what is run inside the copy: with `alt` installed, nothing set up, and a PostgreSQL that listens on TCP at
+/// `LISTEN`, if anywhere.
+const BEGIN: &str = r#"
 set -eu
 install -m 755 "$ALT" /usr/bin/alt
 install -d -o postgres -g postgres -m 2775 /run/postgresql
@@ -18,13 +20,16 @@ bin=${ALT_TEST_POSTGRES:-$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1
 cd /
 install -d -o postgres -g postgres -m 700 /tmp/data
 as_postgres() { setpriv --reuid=postgres --regid=postgres --init-groups -- "$@"; }
-as_postgres "$bin/initdb" -D /tmp/data --auth=peer --no-sync >/dev/null
+as_postgres "$bin/initdb" -D /tmp/data --auth-local=peer --auth-host=scram-sha-256 --no-sync >/dev/null
 as_postgres "$bin/pg_ctl" -D /tmp/data -w -s -l /tmp/data/log \
-    -o "-c listen_addresses='' -c unix_socket_directories=/run/postgresql -c shared_memory_type=mmap -c dynamic_shared_memory_type=mmap" start
+    -o "-c listen_addresses='$LISTEN' -c unix_socket_directories=/run/postgresql -c shared_memory_type=mmap -c dynamic_shared_memory_type=mmap" start
 trap 'as_postgres "$bin/pg_ctl" -D /tmp/data -m immediate -s stop' EXIT
 rm -rf /etc/alt /var/log/nginx/alt /etc/nginx/alt /etc/nginx/conf.d/alt.conf /etc/logrotate.d/alt
 getent passwd alt >/dev/null && userdel alt
-echo "== first"
+"#;
+
+/// Run inside the copy, after [`BEGIN`]. Every line it prints is looked at below.
+const INSIDE: &str = r#"echo "== first"
 alt setup --host events.example.com --app 'My shop' --domain example.com
 echo "== again"
 alt setup --host events.example.com --app 'My shop'
@@ -65,27 +70,11 @@ ls /etc/nginx/conf.d
 
 /// An installation whose daemon owned everything, as the version before made it, and what the package does at an upgrade:
 /// by peer authentication, and with a daemon that uses a password. Every line it prints is looked at below.
-const ONE_ROLE: &str = r#"
-set -eu
-install -m 755 "$ALT" /usr/bin/alt
-install -d -o postgres -g postgres -m 2775 /run/postgresql
-bin=${ALT_TEST_POSTGRES:-$(ls -d /usr/lib/postgresql/*/bin | sort -V | tail -n 1)}
-cd /
-install -d -o postgres -g postgres -m 700 /tmp/data
-as_postgres() { setpriv --reuid=postgres --regid=postgres --init-groups -- "$@"; }
-as_postgres "$bin/initdb" -D /tmp/data --auth-local=peer --auth-host=scram-sha-256 --no-sync >/dev/null
-as_postgres "$bin/pg_ctl" -D /tmp/data -w -s -l /tmp/data/log \
-    -o "-c listen_addresses=127.0.0.1 -c unix_socket_directories=/run/postgresql -c shared_memory_type=mmap -c dynamic_shared_memory_type=mmap" start
-trap 'as_postgres "$bin/pg_ctl" -D /tmp/data -m immediate -s stop' EXIT
-rm -rf /etc/alt /var/log/nginx/alt /etc/nginx/alt /etc/nginx/conf.d/alt.conf /etc/logrotate.d/alt
-getent passwd alt >/dev/null && userdel alt
-alt setup --no-nginx >/dev/null
+const ONE_ROLE: &str = r#"alt setup --no-nginx >/dev/null
 sql() { as_postgres psql -XAtq -d alt -c "$1"; }
 owner() { sql "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"; }
 older() {
-    sql "DROP FUNCTION alt_make_month(integer), alt_drop_month(integer, text), alt_kill_salts(timestamptz, text);
-        DROP INDEX checkpoints_unsealed; ALTER TABLE log_files DROP COLUMN real_path, DROP COLUMN missing_at, DROP COLUMN forgotten_at;
-        DROP TABLE batches, followers; DELETE FROM alt_migrations WHERE version > 8"
+    sql "BACK_TO_8"
 }
 older
 sql "REASSIGN OWNED BY alt_owner TO alt; DROP OWNED BY alt_owner; DROP ROLE alt_owner, alt_web, alt_rules, alt_audit;
@@ -199,7 +188,7 @@ fn on_a_copy(script: &str) -> Option<(Vec<String>, String)> {
 
 #[test]
 fn a_machine_is_made_ready_and_a_second_time_changes_nothing() {
-    let Some((parts, err)) = on_a_copy(INSIDE) else { return };
+    let Some((parts, err)) = on_a_copy(&["LISTEN=", BEGIN, INSIDE].concat()) else { return };
     let [_, first, again, left, planted, check, broken] = parts.as_slice() else {
         panic!("{parts:?}\n{err}")
     };
@@ -238,7 +227,11 @@ fn a_machine_is_made_ready_and_a_second_time_changes_nothing() {
 
 #[test]
 fn an_installation_of_one_role_is_given_to_its_own_roles() {
-    let Some((parts, err)) = on_a_copy(ONE_ROLE) else { return };
+    let Some((parts, err)) =
+        on_a_copy(&["LISTEN=127.0.0.1", BEGIN, &ONE_ROLE.replace("BACK_TO_8", BACK_TO_8)].concat())
+    else {
+        return;
+    };
     let [_, before, upgrade, again, password] = parts.as_slice() else { panic!("{parts:?}\n{err}") };
     assert_eq!(before, "before\nalt\n");
     assert_eq!(

@@ -4,8 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use alt_collect::archive::target::Target;
-use alt_collect::archive::{open, try_out};
-use alt_collect::source::inputs;
+use alt_collect::archive::{open, spool, try_out};
 use alt_config::Config;
 use alt_process::stop::{Stop, Stopped};
 
@@ -36,7 +35,7 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
 
 /// Whether a temporary file can be written.
 fn has_temporary_files() -> bool {
-    tempfile::tempfile_in(inputs::temporary_directory()).is_ok_and(|mut file| file.write_all(b"x").is_ok())
+    spool().is_ok_and(|mut file| file.write_all(b"x").is_ok())
 }
 
 /// Listing the first object is enough.

@@ -461,7 +461,8 @@ impl Follow {
         for found in outcome.found {
             tracing::warn!(
                 path = %found.path.display(), log = %found.live_path.display(),
-                "found a rotated log by its content: its name is none that is followed; `alt check` looks at how logs                  are rotated"
+                "found a rotated log by its content: its name is none that is followed; `alt check` looks at how \
+                 logs are rotated"
             );
             self.place.logs.add_found_again(found);
         }

@@ -270,6 +270,10 @@ fn who_asks_not_to_be_tracked_leaves_nothing_that_another_page_has_too() {
     for kept in ["page=3", "utm_source", "q=shoes", "z=1", "/a", "news"] {
         assert!(anonymous.contains(kept), "{kept} says nothing of a person: {anonymous}");
     }
+    // The parameters of a route may follow it without a question mark.
+    let routed = Hit { referrer: "https://other.example/b#/r&_ga=ID7ID&z=1", ..identified() };
+    let routed = row(Privacy::default(), &app(), &routed);
+    assert!(!routed.contains("ID7ID") && routed.contains("z=1"), "{routed}");
     // The same hit of somebody who asked for nothing, and where the operator ignores it: all are there.
     let tracked = Hit { opted_out: false, ..identified() };
     let ignored = Privacy { gpc: GpcPolicy::Ignore, ..Privacy::default() };
