@@ -103,7 +103,8 @@ fn cut_off(begun: bool, passes: usize, place: Place, fault: Fault) {
     let what = format!("{fault:?} at {place:?}, {begun}, {passes}");
     wait_for(30, || !proxy.met().is_empty(), || format!("{what}\n{}", bench.state()));
     let since = Instant::now();
-    let said = || bench.daemon.as_ref().unwrap().log().contains("trying again until it does");
+    // The loader's connection is cut off, or that of a worker which begins beside it.
+    let said = || bench.daemon.as_ref().unwrap().log().contains("trying again until it ");
     wait_for(60, said, || format!("{what}: is not noticed\n{}", bench.state()));
     let noticed = since.elapsed();
     // What the server still holds for the connection that it believes to be there is in the way, for a time.

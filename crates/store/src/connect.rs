@@ -61,6 +61,8 @@ impl Connection {
         drop(client);
         if tokio::time::timeout(CLOSE_WAIT, &mut carrier).await.is_err() {
             carrier.abort();
+            // The socket is closed once the runtime has dropped the task.
+            let _ = carrier.await;
         }
     }
 }

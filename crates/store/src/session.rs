@@ -110,6 +110,12 @@ async fn open(
 ) -> anyhow::Result<Connection> {
     let client = connect_counted(postgres, name, connections).await?;
     let answer = tokio::time::timeout(fault::wait(ANSWER_TIMEOUT), migrate::check_compatible(&client)).await;
-    answer.context("the database does not answer")??;
-    Ok(client)
+    match answer.context("the database does not answer").flatten() {
+        Ok(()) => Ok(client),
+        Err(error) => {
+            // Nothing else drives the runtime until the next call.
+            client.close().await;
+            Err(error)
+        }
+    }
 }
