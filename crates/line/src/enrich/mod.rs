@@ -214,13 +214,21 @@ impl Enricher {
         if !app.settings.store_crawlers && is_crawler(traffic_class) {
             return Enriched::NonHit(NonHit::Crawler);
         }
+        let visit = Visit { hit, app, salt, agent, traffic_class, names, anonymous };
+        Enriched::Row(self.row(&visit, &page, arena))
+    }
+
+    /// The row of a hit that is stored.
+    #[inline]
+    fn row<'a>(&mut self, visit: &Visit<'_, 'a>, page: &CachedUrl<'a>, arena: &mut Arena<'a>) -> Row<'a> {
+        let Visit { hit, app, salt, agent, traffic_class, names, anonymous } = *visit;
         let came_from = self.urls.referrer(hit, names);
         let ip = hit.ip.filter(|_| !anonymous);
         let said = Said::of(hit);
         let environment_id = self.environment(&said, hit.ip);
         let buffers = &mut self.buffers;
         buffers.was_cut = false;
-        let page = Page::of(hit, &page, names, buffers, arena);
+        let page = Page::of(hit, page, names, buffers, arena);
         let referrer = if came_from.is_plain {
             came_from.plain(hit.referrer)
         } else {
@@ -254,7 +262,7 @@ impl Enricher {
         {
             self.buffers = Buffers::default();
         }
-        Enriched::Row(Row {
+        Row {
             occurred_at: hit.occurred_at,
             client_at: hit.client_at,
             app_id: app.id,
@@ -296,7 +304,7 @@ impl Enricher {
             upstream_ms: hit.upstream_ms,
             trace_id,
             params,
-        })
+        }
     }
 
     /// Whether what a visitor sends who asks not to be tracked is kept as it was sent.
@@ -356,6 +364,19 @@ impl Enricher {
         self.left_out += u64::from(!known.is_stored);
         known.what.filter(|_| known.is_stored)
     }
+}
+
+/// A hit that becomes a row, and what was found out before.
+struct Visit<'v, 'a> {
+    hit: &'v Hit<'a>,
+    app: &'v App,
+    salt: Option<&'v [u8; 32]>,
+    /// The user agent, and whether the database has it.
+    agent: Option<(Agent, bool)>,
+    traffic_class: TrafficClass,
+    names: Names<'v>,
+    /// The visitor asks not to be tracked, and nothing may identify the row.
+    anonymous: bool,
 }
 
 /// What is kept of a page's URL.
