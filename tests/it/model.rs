@@ -788,5 +788,5 @@ fn check(case: &Case, ground: &Ground) -> Result<(), Wrong> {
 
 #[test]
 fn whatever_happens_to_a_log_every_line_is_one_row() {
-    cases::hold(&case, &|| Ground::new(cluster(), &[KEY]), &check, 300, 3);
+    cases::hold(&case, &|| Ground::new(cluster(), &[KEY]), &check, 150, 3);
 }
