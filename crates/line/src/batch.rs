@@ -144,11 +144,18 @@ pub struct BatchRow {
     pub encoded: Range<u32>,
 }
 
+/// The id of an event, and whether it was made from its line.
+#[derive(Debug, Clone, Copy)]
+struct Id {
+    event_id: u128,
+    is_made: bool,
+}
+
 impl BatchRow {
     /// What is known of `row`, which `line` became.
     fn new(
         row: &Row<'_>,
-        (event_id, is_made): (u128, bool),
+        id: Id,
         line: &Line<'_>,
         section: usize,
         was_reject: bool,
@@ -156,13 +163,13 @@ impl BatchRow {
     ) -> Self {
         let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         BatchRow {
-            key: EventKey { app_id: row.app_id, occurred_at: row.occurred_at, event_id },
+            key: EventKey { app_id: row.app_id, occurred_at: row.occurred_at, event_id: id.event_id },
             event_type: event_type_index(row.event_type),
             offset: line.offset,
             span: u32::try_from(line.span).unwrap_or(u32::MAX),
             section: narrow(section),
             was_reject,
-            is_made,
+            is_made: id.is_made,
             encoded: narrow(encoded.start)..narrow(encoded.end),
         }
     }
@@ -373,14 +380,14 @@ impl Batch {
         self.section().lines += 1;
         let line = processed.line;
         match processed.outcome {
-            Outcome::Row { row, event_id, is_made } => self.add_row(row, (event_id, is_made), line),
+            Outcome::Row { row, event_id, is_made } => self.add_row(row, Id { event_id, is_made }, line),
             Outcome::NonHit(kind) => self.add_non_hit(kind, line),
             Outcome::Reject { reject, detail, private } => self.add_reject(reject, detail, private, line),
             Outcome::Filtered => self.add_filtered(line),
         }
     }
 
-    fn add_row(&mut self, row: &Row<'_>, id: (u128, bool), line: &Line<'_>) {
+    fn add_row(&mut self, row: &Row<'_>, id: Id, line: &Line<'_>) {
         let section = self.section();
         let file_id = section.file.id();
         let was_reject = section.aside.as_mut().is_some_and(|aside| aside.meet(line.offset, line.span));
@@ -391,7 +398,7 @@ impl Batch {
         let start = self.data.len();
         make_room(&mut self.data, ROW_BYTES);
         make_room(&mut self.rows, 1);
-        copy::row(&mut self.data, row, Origin { event_id: id.0, file_id, file_offset: line.offset });
+        copy::row(&mut self.data, row, Origin { event_id: id.event_id, file_id, file_offset: line.offset });
         // Lines are in order, so the hour is nearly always that of the row before.
         let of_row = hour(row.occurred_at);
         if self.rows.last().is_none_or(|last| hour(last.key.occurred_at) != of_row) {

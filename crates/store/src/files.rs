@@ -403,7 +403,8 @@ pub async fn whereabouts(client: &Client, file_id: i32) -> anyhow::Result<Option
 pub async fn line_of_event(
     client: &Client,
     event_id: &Uuid,
-    (first, last): (Micros, Micros),
+    first: Micros,
+    last: Micros,
 ) -> anyhow::Result<Option<(i32, u64)>> {
     let sql = "SELECT file_id, file_offset FROM access_logs \
                WHERE event_id = $1 AND occurred_at >= $2 AND occurred_at <= $3 LIMIT 1";

@@ -26,12 +26,12 @@ pub(super) fn run(config: &Config, args: &cli::ArchiveGet, out: Out<'_>) -> anyh
         whole(config, object, out)?;
         return Ok(Outcome::Done);
     }
-    let place = match (&args.event, args.file, args.offset) {
+    let (file, offset) = match (&args.event, args.file, args.offset) {
         (Some(event), _, _) => of_event(config, event, args.around.as_deref().unwrap_or_default())?,
         (None, Some(file), Some(offset)) => (file, offset),
         _ => bail!("say which: an object, --event with --around, or --file with --offset"),
     };
-    let line = line(config, place)?;
+    let line = line(config, file, offset)?;
     out.write_all(&line)?;
     if !line.ends_with(b"\n") {
         writeln!(out)?;
@@ -54,16 +54,16 @@ fn whole(config: &Config, object: &str, out: Out<'_>) -> anyhow::Result<()> {
 /// The file and the offset of the line of an event.
 fn of_event(config: &Config, event: &uuid::Uuid, around: &str) -> anyhow::Result<(i32, u64)> {
     let at = when(around, clock::now()).map_err(|e| anyhow::anyhow!("--around: {e}"))?;
-    let around = (at - AROUND_MICROS, at + AROUND_MICROS);
+    let (first, last) = (at - AROUND_MICROS, at + AROUND_MICROS);
     let found = block_on(async {
         let mut reader = reader(config).await?;
-        reader.read(async |client| files::line_of_event(client, event, around).await).await
+        reader.read(async |client| files::line_of_event(client, event, first, last).await).await
     })?;
     found.with_context(|| format!("there is no event {event} within an hour of that time"))
 }
 
 /// The line at an offset of a file: from the archive, or from the file itself if it is here.
-fn line(config: &Config, (file, offset): (i32, u64)) -> anyhow::Result<Vec<u8>> {
+fn line(config: &Config, file: i32, offset: u64) -> anyhow::Result<Vec<u8>> {
     let found = block_on(async {
         let mut reader = reader(config).await?;
         reader.read(async |client| files::whereabouts(client, file).await).await

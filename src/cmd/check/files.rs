@@ -322,10 +322,11 @@ pub(super) fn logrotate(config: &Config, directory: &Path, findings: &mut Findin
             globals.clone_from(&here);
         }
         for (patterns, body) in blocks(&text) {
+            let block = logrotate::Block { file: &file, globals: &here, body: &body };
             let named = config.sources.iter().flat_map(|s| s.paths.iter().map(move |path| (s, path)));
             for (source, path) in named {
                 for path in rotated_paths(&patterns, path) {
-                    logrotate::names((&file, source, &path), (&here, &body), findings);
+                    logrotate::names(&block, source, &path, findings);
                 }
             }
             let copies = body.iter().any(|line| line.split_whitespace().next() == Some("copytruncate"));

@@ -82,12 +82,17 @@ impl Naming {
     }
 }
 
-/// Checks the block of a logrotate file that rotates `path`: `globals` are the lines before it that apply to all blocks.
-pub(super) fn names(
-    (file, source, path): (&Path, &Source, &str),
-    (globals, body): (&[String], &[String]),
-    findings: &mut Findings,
-) {
+/// A block of a logrotate file.
+pub(super) struct Block<'b> {
+    pub(super) file: &'b Path,
+    /// The lines before it that apply to all blocks.
+    pub(super) globals: &'b [String],
+    pub(super) body: &'b [String],
+}
+
+/// Checks the block of a logrotate file that rotates `path`, a log of `source`.
+pub(super) fn names(block: &Block<'_>, source: &Source, path: &str, findings: &mut Findings) {
+    let Block { file, globals, body } = *block;
     let mut naming = Naming::default();
     // What scripts say are no directives.
     let mut is_script = false;

@@ -168,7 +168,7 @@ fn given(config: &Config, args: &cli::Replay, filter: &Filter, stop: &Arc<Stop>)
         Some(io::ErrorKind::PermissionDenied) => anyhow::anyhow!("{error:#}: {}", may_not_read()),
         _ => error,
     })?;
-    let listing = objects::listing(config, &urls, filter, (args.again, args.order), stop)?;
+    let listing = objects::listing(config, &urls, filter, args.again, args.order, stop)?;
     Ok(Given { items, listing })
 }
 

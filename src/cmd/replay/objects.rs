@@ -79,7 +79,8 @@ pub(super) fn listing(
     config: &Config,
     urls: &[String],
     filter: &Filter,
-    (again, order): (bool, Order),
+    again: bool,
+    order: Order,
     stop: &Arc<Stop>,
 ) -> anyhow::Result<Listing> {
     let mut listing = Listing::default();

@@ -255,7 +255,7 @@ impl Enricher {
         // Comes last, because it contains whether anything was cut.
         let params = {
             let said = Some(&said).filter(|_| environment_id.is_none());
-            params::write(hit, said, &page, (names, anonymous), buffers, arena)
+            params::write(hit, said, &page, names, anonymous, buffers, arena)
         };
         if buffers.masked.capacity() + buffers.decoded.capacity() + buffers.params.capacity()
             > BUFFER_BYTES_MAX

@@ -105,7 +105,8 @@ pub(super) fn write<'a>(
     hit: &Hit<'a>,
     said: Option<&Said<'_>>,
     page: &Page<'_>,
-    (names, anonymous): (Names<'_>, bool),
+    names: Names<'_>,
+    anonymous: bool,
     buffers: &mut Buffers,
     arena: &mut Arena<'a>,
 ) -> &'a str {

@@ -136,7 +136,7 @@ impl Strays {
         new.retain(|key| !self.0.contains_key(key));
         let gaps: Vec<_> =
             new.iter().flat_map(|&key| loaded.gaps(key.1).into_iter().map(move |gap| (key, gap))).collect();
-        let looks = gaps.iter().map(|(key, gap)| has_rows(client, key.0, *gap));
+        let looks = gaps.iter().map(|(key, gap)| has_rows(client, key.0, gap.0, gap.1));
         let found = try_join_all(looks).await?;
         self.0.extend(new.into_iter().map(|key| (key, false)));
         for ((key, _), found) in gaps.iter().zip(found) {
@@ -154,7 +154,7 @@ fn stray_key(row: &BatchRow) -> (i32, i32) {
     (row.key.app_id, hour(row.key.occurred_at))
 }
 
-async fn has_rows(client: &Client, app_id: i32, (from, to): (Micros, Micros)) -> Result<bool, Failure> {
+async fn has_rows(client: &Client, app_id: i32, from: Micros, to: Micros) -> Result<bool, Failure> {
     let sql = "SELECT EXISTS (SELECT FROM access_logs WHERE app_id = $1 AND occurred_at >= $2 AND occurred_at < $3)";
     let params: [(&(dyn ToSql + Sync), Type); 3] = [
         (&app_id, Type::INT4),

@@ -9,11 +9,11 @@ use alt_line::batch::RejectSpan;
 use alt_line::hit::Reason;
 
 /// Raw bytes of rejects that are kept in a burst, and how many more per second.
-const RAW: (f64, f64) = (8.0 * 1024.0 * 1024.0, 1024.0);
+const RAW: Bucket = Bucket::full(8.0 * 1024.0 * 1024.0, 1024.0);
 
 /// Spans of rejects that are kept in a burst, and how many more per second: with some 150 bytes each, 15 MB, and 26 MB a
 /// day.
-const SPANS: (f64, f64) = (100_000.0, 2.0);
+const SPANS: Bucket = Bucket::full(100_000.0, 2.0);
 
 /// A budget that refills up to its burst.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +24,7 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn full((burst, per_second): (f64, f64)) -> Bucket {
+    const fn full(burst: f64, per_second: f64) -> Bucket {
         Bucket { left: burst, burst, per_second }
     }
 
@@ -55,8 +55,7 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) fn new(limits_spans: bool, now: Instant) -> Budget {
-        let (raw, spans) = (Bucket::full(RAW), Bucket::full(SPANS));
-        Budget { raw, spans, limits_spans, is_short: false, since: now }
+        Budget { raw: RAW, spans: SPANS, limits_spans, is_short: false, since: now }
     }
 
     /// Leaves out what the budgets have no room for, and returns what is left of them once the rejects are committed.
