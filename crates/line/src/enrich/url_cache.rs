@@ -99,23 +99,24 @@ impl Plain {
 
 fn plain(url: &str) -> Option<Plain> {
     let parts = Parts::of(url);
-    let mut masked = String::new();
     // What costs little comes first: a URL that is not plain is masked again when it is written.
-    let is_plain = !parts.scheme.is_empty()
-        && !parts.authority.is_empty()
-        && parts.authority == parts.host_and_port()
-        && !parts.authority.bytes().any(|b| b.is_ascii_uppercase())
-        && !parts.has_userinfo
-        && parts.route.is_empty()
-        && !params::has_campaign(parts.query)
-        && {
-            // The quick check also says yes to addresses with a number, which are plain, and occur again and again.
-            let look = mask::suspicious(url, true);
-            !(look && mask::value(parts.authority, &mut masked))
-                && !mask::path(parts.path, look, &mut masked)
-                && !mask::query(parts.query, Names::Secret, look, &mut masked)
-        };
-    if !is_plain {
+    if parts.scheme.is_empty()
+        || parts.authority.is_empty()
+        || parts.authority != parts.host_and_port()
+        || parts.authority.bytes().any(|b| b.is_ascii_uppercase())
+        || parts.has_userinfo
+        || !parts.route.is_empty()
+        || params::has_campaign(parts.query)
+    {
+        return None;
+    }
+    let mut masked = String::new();
+    // The quick check also says yes to addresses with a number, which are plain, and occur again and again.
+    let look = mask::suspicious(url, true);
+    if (look && mask::value(parts.authority, &mut masked))
+        || mask::path(parts.path, look, &mut masked)
+        || mask::query(parts.query, Names::Secret, look, &mut masked)
+    {
         return None;
     }
     let end = |length: usize| u16::try_from(length).ok();
