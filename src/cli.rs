@@ -570,7 +570,7 @@ pub struct RetentionConfirm {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Looks at the configuration, the logs, nginx, logrotate, the disk, PostgreSQL and the daemon, and stores a small object \
-in the archive, which it removes where it may. Exit code 3 if something is wrong. Run by root it sees nginx's configuration, and looks at the rest as user alt.
+in the archive, which it removes where it may. Exit code 3 if something is wrong; with --config-only, 78. Run by root it sees nginx's configuration, and looks at the rest as user alt.
 
 Examples:
   sudo alt check

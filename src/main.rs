@@ -1,20 +1,20 @@
 //! `alt`: parses the arguments, starts logging, dispatches, prints an error once, and sets the exit code.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
-use access_log_tracker::cli::{Cli, Command, Global, LogFormat};
+use access_log_tracker::cli::{Cli, Command};
 use access_log_tracker::cmd::{self, Outcome};
-use access_log_tracker::{account, cmd::show};
+use access_log_tracker::{account, logging};
 use alt_config::Config;
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::field::MakeExt;
-use tracing_subscriber::fmt::format;
+
+/// `EX_CONFIG` of sysexits.h; systemd shows it as `78/CONFIG`.
+const EX_CONFIG: u8 = 78;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_logging(&cli);
+    logging::start(&cli);
     let mut out = Stdout { inner: io::BufWriter::new(io::stdout()), reader_gone: false };
     let result = dispatch(&cli, &mut out).and_then(|outcome| {
         out.flush()?;
@@ -23,10 +23,11 @@ fn main() -> ExitCode {
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Problems) => ExitCode::from(3),
+        Ok(Outcome::BadConfiguration) => ExitCode::from(EX_CONFIG),
         Err(_) if out.reader_gone => ExitCode::SUCCESS, // `alt … | head` has seen enough
         Err(error) => {
             let _ = out.flush();
-            report(&cli.global, &error);
+            logging::report(&cli.global, &error);
             ExitCode::FAILURE
         }
     }
@@ -79,75 +80,6 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
 
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
-}
-
-fn start_logging(cli: &Cli) {
-    let global = &cli.global;
-    let daemon = matches!(cli.command, Command::Run(_));
-    let filter = match (global.quiet, global.verbose) {
-        (true, _) => "error",
-        // The errors of the AWS client repeat its messages about credentials, and are shorter. A directive covers all
-        // targets that begin with its name: `alt` covers every crate of the workspace.
-        (_, 0) if daemon => "warn,aws_config=error,access_log_tracker=info,alt=info",
-        (_, 0) => "warn,aws_config=error",
-        (_, 1) => "info,access_log_tracker=debug,alt=debug",
-        _ => "trace",
-    };
-    let color = io::stderr().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty())
-        && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-    // The value of a field may come from outside: the path of a file, a server's message.
-    let fields = format::debug_fn(|to, field, value| {
-        let value = format!("{value:?}");
-        match field.name() {
-            "message" => write!(to, "{}", show::safe(&value)),
-            name => write!(to, "{name}={}", show::safe(&value)),
-        }
-    });
-    let logging = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
-        .with_writer(io::stderr)
-        .with_target(global.verbose > 1)
-        .fmt_fields(fields.delimited(" "));
-    // journald adds the time to every line
-    let journald = std::env::var_os("JOURNAL_STREAM").is_some() && !io::stderr().is_terminal();
-    match (global.log_format, journald) {
-        (LogFormat::Json, _) => logging.json().flatten_event(true).with_writer(|| JsonErr).init(),
-        (LogFormat::Human, true) => logging.with_ansi(false).without_time().init(),
-        (LogFormat::Human, false) => logging.with_ansi(color).init(),
-    }
-}
-
-/// Prints the error, once, with its causes.
-fn report(global: &Global, error: &anyhow::Error) {
-    match global.log_format {
-        LogFormat::Json => tracing::error!(error = format!("{error:#}"), "failed"),
-        LogFormat::Human => {
-            // line by line: a list of problems keeps its line breaks, and no other control character reaches the
-            // terminal
-            let text = format!("{error:#}").replace(": \n", ":\n");
-            let lines: Vec<_> = text.split('\n').map(show::safe).collect();
-            let _ = writeln!(io::stderr(), "alt: {}", lines.join("\n"));
-        }
-    }
-}
-
-/// Standard error for JSON lines, which also have to be safe for a terminal.
-struct JsonErr;
-
-impl Write for JsonErr {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // each call writes one whole line
-        let text = String::from_utf8_lossy(bytes);
-        let end = if text.ends_with('\n') { "\n" } else { "" };
-        let line = text.trim_end_matches('\n');
-        io::stderr().write_all(format!("{}{end}", show::safe_json(line)).as_bytes())?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
-    }
 }
 
 /// Standard output that remembers whether its reader has gone.

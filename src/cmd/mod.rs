@@ -40,6 +40,8 @@ pub enum Outcome {
     Done,
     /// A check found problems; exit code 3.
     Problems,
+    /// The daemon would not take the configuration; exit code 78 (`EX_CONFIG` of sysexits.h).
+    BadConfiguration,
 }
 
 impl Outcome {

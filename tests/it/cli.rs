@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use alt_line::checkpoint::Proof;
 
+use crate::support::daemon::wait_for;
 use crate::support::postgres::Database;
 
 /// A directory with a configuration in it, and `alt` run on that.
@@ -315,10 +316,39 @@ fn a_configuration_is_checked_alone() {
     assert_eq!(place.done(&["check", "--config-only"]), "nothing is wrong\n");
     place.write("alt.toml", "[load]\ncommit_interval = \"soon\"\n");
     let run = place.alt(&["check", "--config-only"]);
-    assert_eq!((run.code, run.out.contains("line 2: `commit_interval`")), (3, true), "{run:?}");
+    assert_eq!((run.code, run.out.contains("line 2: `commit_interval`")), (78, true), "{run:?}");
     place.write("alt.toml", "[agents]\nrules = \"/nonexistent\"\n");
     let run = place.alt(&["check", "--config-only"]);
-    assert_eq!((run.code, run.out.contains("read agents.rules /nonexistent")), (3, true), "{run:?}");
+    assert_eq!((run.code, run.out.contains("read agents.rules /nonexistent")), (78, true), "{run:?}");
+}
+
+/// To the journal, each line begins with its priority, so that `journalctl -p warning` shows what is wrong; to anything
+/// else, none does.
+#[test]
+fn the_journal_knows_the_priority_of_each_line() {
+    let place = Place::new("[postgres]\nurl = \"postgres:///alt?host=/nonexistent\"");
+    let to_file = |name: &str, is_journal: bool, arguments: &[&str]| {
+        let file = fs::File::create(place.path(name)).unwrap();
+        let stat = file.metadata().unwrap();
+        let stream = format!("{}:{}", stat.dev(), stat.ino() + u64::from(!is_journal));
+        place.command(arguments).env("JOURNAL_STREAM", stream).stderr(file).spawn().unwrap()
+    };
+    let said = |name: &str| fs::read_to_string(place.path(name)).unwrap();
+    for arguments in [&["run"][..], &["--log-format", "json", "run"]] {
+        let mut daemon = to_file("daemon", true, arguments);
+        wait_for(30, || said("daemon").contains("\n<4>"), || said("daemon"));
+        daemon.kill().unwrap();
+        daemon.wait().unwrap();
+        let text = said("daemon");
+        let whole = text.rsplit_once('\n').unwrap().0;
+        assert!(whole.lines().all(|line| line.starts_with("<6>") || line.starts_with("<4>")), "{text}");
+    }
+    place.write("alt.toml", "[load]\nbatch_row = 1\nhost = 2\n");
+    to_file("failed", true, &["status"]).wait().unwrap();
+    let text = said("failed");
+    assert!(text.lines().count() > 1 && text.lines().all(|line| line.starts_with("<3>")), "{text}");
+    to_file("elsewhere", false, &["status"]).wait().unwrap();
+    assert_eq!(said("elsewhere"), text.replace("<3>", ""));
 }
 
 #[test]

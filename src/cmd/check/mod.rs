@@ -89,7 +89,11 @@ pub fn run(path: Option<&Path>, args: &cli::Check, out: Out<'_>) -> anyhow::Resu
             n => writeln!(out, "{n} problems")?,
         }
     }
-    Ok(Outcome::of(findings.is_empty()))
+    Ok(match findings.is_empty() {
+        true => Outcome::Done,
+        false if args.config_only => Outcome::BadConfiguration,
+        false => Outcome::Problems,
+    })
 }
 
 /// Shows what each role of PostgreSQL may do.
