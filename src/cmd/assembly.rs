@@ -10,7 +10,7 @@ use alt_collect::source::reading::Belongs;
 use alt_config::{Config, Flood};
 use alt_line::enrich::{AgentRules, Enricher, Privacy};
 use alt_line::parse::{Format, Spec, Terms};
-use alt_line::processor::Processor;
+use alt_line::processor::{Own, Processor};
 use alt_line::sites::Sites;
 use alt_store::writer::{Interrupted, Store};
 use anyhow::Context;
@@ -47,6 +47,14 @@ impl Assembly {
         let enricher = Enricher::new(Arc::clone(&self.rules), self.privacy).limited(self.flood);
         let (format, terms) = (Arc::clone(format), Arc::clone(&self.terms));
         Processor::new(format, terms, sites, spec.id_label().to_owned(), enricher)
+    }
+
+    /// What a daemon's reader needs of one source with lines of this kind, besides what [`Assembly::way`] makes for all
+    /// its sources. The rows of a network are limited.
+    pub(crate) fn own(&self, spec: &Spec, format: &Arc<Format>) -> Own {
+        let sites = Sites::new(spec.app.clone(), &spec.sites);
+        let (format, terms) = (Arc::clone(format), Arc::clone(&self.terms));
+        Own::new(format, terms, sites, spec.id_label().to_owned(), self.flood)
     }
 
     /// How a file of such lines is identified. The name of its source is left empty.

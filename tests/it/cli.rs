@@ -776,6 +776,20 @@ mod check {
         assert_eq!(check(&place).code, 0);
     }
 
+    #[test]
+    fn batches_and_logs_that_do_not_fit_into_the_memory() {
+        let database = Database::create();
+        let (place, _session) = well(&database);
+        let config = fs::read_to_string(place.path("alt.toml")).unwrap();
+        place.write("alt.toml", config.replace("[load]\n", "[load]\nbatch_bytes = \"64 MiB\"\n"));
+        expect(
+            &place,
+            "MemoryMax allows 256: the kernel would kill it\n    lower [load] batch_bytes and batch_rows",
+        );
+        place.write("alt.toml", config);
+        assert_eq!(check(&place).code, 0);
+    }
+
     /// What never ends, or never begins, holds up no command.
     #[test]
     fn links_to_devices_and_pipes() {

@@ -1,11 +1,11 @@
-//! The direct path from files to the database: one thread for each source, which reads, parses, enriches and encodes,
-//! and hands batches to the writer. This is the only file that knows both ends.
+//! The direct path from files to the database: a reader thread reads, parses, enriches and encodes, and hands batches
+//! to the writer. This is the only module that knows both ends. `rounds` has what a thread does with several sources.
 
 mod aside;
+mod rounds;
 pub mod suspicion;
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -16,18 +16,17 @@ use alt_line::enrich::day::{LocalDay, local_day};
 use alt_line::hit::{Micros, Reason, Reject};
 use alt_line::lines::Line;
 use alt_line::outcome::{Outcome, Processed};
-use alt_line::processor::{Known, Processor};
+use alt_line::processor::{Known, Own, Processor};
 use alt_process::clock;
 use alt_process::fault;
 use alt_store::commit::Work;
-use alt_store::writer::{Interrupted, Store, Wake};
+use alt_store::writer::{Interrupted, Store};
 use foldhash::{HashMap, HashMapExt};
 use jiff::tz::TimeZone;
 
 pub use aside::Aside;
+pub use rounds::{Sourced, follow};
 
-use crate::source::follow::Follow;
-use crate::source::lifecycle::Action;
 use crate::source::reading::{Next, Reading, Step, WrittenOver};
 use suspicion::{Stretch, Suspicion};
 
@@ -42,14 +41,11 @@ const SALTS_FRESH: Duration = Duration::from_secs(1800);
 /// The maximum number of salts in the cache.
 const SALTS_MAX: usize = 20_000;
 
-/// The maximum number of bytes read from one file before the next file has its turn.
-const TURN_BYTES: u64 = 8 * 1024 * 1024;
-
-/// The maximum time for which an idle reader sleeps at once: its heartbeat must advance.
-const SLEEP_MAX: Duration = Duration::from_secs(5);
+/// The maximum number of bytes of one file before the next file has its turn, and as much more as was read already.
+const TURN_BYTES: u64 = 1024 * 1024;
 
 /// The maximum number of lines that are loaded one by one before the next file has its turn.
-const TURN_LINES: usize = 64;
+const TURN_LINES: usize = 16;
 
 /// The limits of batches.
 #[derive(Debug, Clone, Copy)]
@@ -243,6 +239,18 @@ impl Loader {
         self.catalog.forget();
         self.way.forget();
         false
+    }
+
+    /// Takes the part of a source whose turn begins, and gives that of the one before; or the reverse, when it ends.
+    pub fn exchange(&mut self, own: &mut Own) {
+        self.way.exchange(own);
+    }
+
+    /// Discards the batch, which has only what one source read: its files must be identified again, and no others.
+    fn start_over(&mut self) {
+        self.work = Work::new(self.epoch);
+        self.interrupted = false;
+        self.way.forget();
     }
 
     /// Whether the batch has nothing to commit.
@@ -442,7 +450,8 @@ impl Loader {
         let mut outcome = Ok(());
         let mut seal = false;
         self.open(reading)?;
-        while reading.offset() - start < TURN_BYTES && reading.offset() < to {
+        // A turn ends where nothing is left of what was read, so that the file needs no memory until its next turn.
+        while (reading.offset() - start < TURN_BYTES || reading.has_line()) && reading.offset() < to {
             match self.take(reading, now) {
                 Ok(true) => {}
                 Ok(false) => {
@@ -470,7 +479,11 @@ impl Loader {
     }
 
     fn open(&mut self, reading: &Reading) -> Result<(), Interrupted> {
-        // Bytes that do not fit this batch are read again after the batch is committed or discarded.
+        if reading.open_section(&mut self.work.batch) {
+            return Ok(());
+        }
+        // A file of another source is the same, or may be. The writer decides which of the two goes on.
+        self.hand_over()?;
         if reading.open_section(&mut self.work.batch) { Ok(()) } else { Err(Interrupted) }
     }
 
@@ -487,123 +500,4 @@ impl Loader {
         self.work.note(facts, reading.proof());
         self.work.reaches(&reading.reached, if seal && reading.packed { u64::MAX } else { reading.offset() });
     }
-}
-
-/// Follows the files of one source until the store stops or, if no log is written to any more, until the files are
-/// loaded to their ends. Returns the files that are not. This is the body of a reader thread.
-pub fn follow(
-    mut follow: Follow,
-    mut loader: Loader,
-    store: &Store,
-    wake: &Wake,
-    on_progress: &dyn Fn(),
-) -> Vec<PathBuf> {
-    let mut next_look = Instant::now();
-    while !store.is_closed() {
-        on_progress();
-        if !loader.is_current() {
-            follow.forget();
-            next_look = Instant::now();
-        }
-        let turned_at = clock::now();
-        let turn = turn(&mut follow, &mut loader, &mut next_look);
-        if store.is_stopping() {
-            // Hands over what was read. The rest is read the next time.
-            let _ = loader.hand_over();
-            break;
-        }
-        let Ok(progress) = turn else { continue };
-        if !progress && follow.is_at_end() {
-            loader.catch_up(follow.caught_up(), turned_at);
-            if loader.is_empty() && store.is_idle() {
-                follow.tell_idle();
-            }
-        }
-        if loader.may_hand_over() && loader.hand_over().is_err() {
-            continue;
-        }
-        if progress {
-            continue;
-        }
-        if store.is_final() && follow.files.is_empty() {
-            // This result decides whether the machine can be discarded.
-            let settled = loader.hand_over().and_then(|()| store.settled()).and_then(|()| store.durable());
-            if !loader.is_current() {
-                // Data on its way was discarded, possibly including seals.
-                follow.forget();
-            } else if settled.is_ok() && follow.look().is_empty() && matches!(follow.search(), Ok(false)) {
-                break;
-            }
-            next_look = Instant::now();
-            continue;
-        }
-        if loader.is_empty() || !store.is_idle() {
-            // The thread is woken when something is written, or when the writer is done.
-            let until_look = next_look.saturating_duration_since(Instant::now());
-            wake.wait(until_look.clamp(Duration::from_millis(1), SLEEP_MAX));
-        } else {
-            // The batch waits for its time, and for more lines: waking up earlier is useless.
-            std::thread::sleep(loader.until_next().min(Duration::from_millis(50)));
-        }
-    }
-    follow.owed()
-}
-
-/// Looks at the directories if it is time, and gives each file a turn. Returns whether there may be more to read at
-/// once.
-fn turn(follow: &mut Follow, loader: &mut Loader, next_look: &mut Instant) -> Result<bool, Interrupted> {
-    if Instant::now() >= *next_look || follow.names_changed() {
-        let new = follow.look();
-        let mut all = true;
-        if !new.is_empty() {
-            // The database's answer about a file must cover everything that was read of it.
-            loader.hand_over()?;
-            all = follow.open(new)?;
-        }
-        if all && follow.asks_on_in_vain() {
-            loader.hand_over()?;
-            follow.ask_no_longer_than_loaded()?;
-        }
-        if all {
-            follow.tell_all_known();
-        }
-        if all && follow.is_search_due() {
-            all = !follow.search()?;
-        }
-        all &= !follow.has_more();
-        *next_look = Instant::now() + if all { loader.limits.look_interval } else { Duration::ZERO };
-    }
-    let mut progress = false;
-    let mut index = 0;
-    while index < follow.files.len() {
-        let action = follow.next(index);
-        if action == Action::Close {
-            follow.close(index, None);
-            continue;
-        }
-        let file = &mut follow.files[index];
-        match loader.read(&mut file.reading, file.ids_until, action == Action::Seal) {
-            Ok(moved) => {
-                file.reading.tell_rest();
-                progress |= moved && !file.reading.is_at_end();
-            }
-            Err(Halt::Interrupted(interrupted)) => return Err(interrupted),
-            Err(Halt::File(error)) => {
-                follow.close(index, Some(&error));
-                continue;
-            }
-        }
-        let file = &mut follow.files[index];
-        if file.reading.sealed {
-            // The last section is on its way. If it fails, all files are identified again.
-            follow.close(index, None);
-            *next_look = Instant::now();
-        } else {
-            if file.reading.is_at_end() && follow.files.len() > 8 {
-                follow.files[index].reading.rest();
-            }
-            index += 1;
-        }
-    }
-    Ok(progress)
 }

@@ -290,7 +290,7 @@ impl Batch {
 
     /// Opens a section of `file` at `from`; lines go to the section opened last. A batch has one section for each file:
     /// if the batch has a section that ends at `from`, that one is continued. `false`, and nothing is done, if it has
-    /// other bytes of the file: the two would overlap or leave a gap.
+    /// other bytes of the file: the two would overlap or leave a gap; or if it has another new file that may be the same.
     #[must_use]
     pub fn open(&mut self, file: FileRef, from: u64, from_tail: Proof, by_ids: bool) -> bool {
         if let Some(at) = self.sections.iter().position(|s| s.file.id() == file.id()) {
@@ -300,6 +300,9 @@ impl Batch {
             self.sections[at].by_ids |= by_ids;
             self.current = at;
             return true;
+        }
+        if self.sections.iter().any(|s| may_be_one(&s.file, &file)) {
+            return false;
         }
         self.add_section(file, from, from_tail, by_ids, None);
         true
@@ -606,6 +609,12 @@ impl Batch {
         }
         added
     }
+}
+
+/// Whether both files are new and begin with the same id: only one of them can have a checkpoint with that head.
+fn may_be_one(one: &FileRef, other: &FileRef) -> bool {
+    let is_new = |file: &FileRef| matches!(file, FileRef::New { .. });
+    is_new(one) && is_new(other) && one.head().has_id && one.head() == other.head()
 }
 
 /// Makes room for `more`, and for a quarter of what is there: a vector would make room for as much again, and a batch

@@ -82,8 +82,9 @@ struct Sketch {
 }
 
 impl Sketch {
+    /// An empty one, which takes memory only when something is added.
     fn new() -> Self {
-        Sketch { cells: vec![0; 2 * CELLS].into(), hashes: secret_state() }
+        Sketch { cells: Box::default(), hashes: secret_state() }
     }
 
     /// The two cells of a key.
@@ -94,6 +95,9 @@ impl Sketch {
     }
 
     fn count(&self, key: &impl Hash) -> u64 {
+        if self.cells.is_empty() {
+            return 0;
+        }
         let [a, b] = self.places(key);
         self.cells[a].min(self.cells[b])
     }
@@ -101,13 +105,16 @@ impl Sketch {
     /// Raises only the cells that would be too low otherwise.
     fn add(&mut self, key: &impl Hash, amount: u64) {
         let raised = self.count(key).saturating_add(amount);
+        if self.cells.is_empty() {
+            self.cells = vec![0; 2 * CELLS].into();
+        }
         for at in self.places(key) {
             self.cells[at] = self.cells[at].max(raised);
         }
     }
 
     fn clear(&mut self) {
-        self.cells.fill(0);
+        self.cells = Box::default();
         // With other hashes, nobody shares the cells of a flood for longer than an hour.
         self.hashes = secret_state();
     }

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use super::arena::{ARENA_BYTES, Arena};
 use super::batch::{Batch, MICROS_PER_HOUR, hour};
-use super::enrich::{App, Enriched, Enricher, mask};
+use super::enrich::{App, Budgets, Enriched, Enricher, mask};
 use super::filter::Filter;
-use super::flood::Bytes;
+use super::flood::{Bytes, Limits};
 use super::hit::{Hit, Micros, NoHit, Parsed, Reason, Reject};
 use super::line_id::LineIds;
 use super::lines::Line;
@@ -79,6 +79,41 @@ impl Hours {
     }
 }
 
+/// What a [`Processor`] needs of one source: what its lines are, and what is left of its budgets.
+pub struct Own {
+    source: Source,
+    hours: Hours,
+    flood: Option<Bytes>,
+    budgets: Budgets,
+}
+
+impl Own {
+    /// Of a source, with full budgets: `limits` of each application and network in an hour. The rest is as for
+    /// [`Processor::new`].
+    pub fn new(format: Arc<Format>, terms: Arc<Terms>, sites: Sites, label: String, limits: Limits) -> Self {
+        Own {
+            source: Source { format, terms, sites, label, filter: Filter::default() },
+            hours: Hours::default(),
+            flood: Some(Bytes::new(limits.bytes_per_hour)),
+            budgets: Budgets::new(limits),
+        }
+    }
+
+    /// Forgets which rows were spent: they were not committed.
+    pub fn forget(&mut self) {
+        if let Some(flood) = &mut self.flood {
+            flood.forget();
+        }
+    }
+}
+
+impl std::fmt::Debug for Own {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Source { format, label, .. } = &self.source;
+        f.debug_struct("Own").field("format", &format.name()).field("label", label).finish()
+    }
+}
+
 /// What is fixed for a source: what its lines are, whose they are, and which of them are wanted.
 struct Source {
     format: Arc<Format>,
@@ -117,10 +152,12 @@ impl Processor {
         Processor { source: Source { filter, ..self.source }, ..self }
     }
 
-    /// With a limit on the bytes of rows of each application and network in an hour: lines beyond it are rejects.
-    #[must_use]
-    pub fn limited(self, bytes_per_hour: u64) -> Self {
-        Processor { flood: Some(Bytes::new(bytes_per_hour)), ..self }
+    /// Takes another source's part, and gives the present one. The caches are for all sources together.
+    pub fn exchange(&mut self, own: &mut Own) {
+        std::mem::swap(&mut self.source, &mut own.source);
+        std::mem::swap(&mut self.hours, &mut own.hours);
+        std::mem::swap(&mut self.flood, &mut own.flood);
+        self.enricher.exchange(&mut own.budgets);
     }
 
     /// Whether [`Processor::line`] wants [`LineIds`].

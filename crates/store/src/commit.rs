@@ -66,7 +66,7 @@ pub struct Work {
     pub epoch: u64,
     /// What to publish for monitoring after the commit: how far the files are committed, and up to when everything is.
     reached: Vec<(Arc<Reached>, u64, Option<Micros>)>,
-    caught_up: Option<(Arc<AtomicI64>, Micros)>,
+    caught_up: Vec<(Arc<AtomicI64>, Micros)>,
 }
 
 impl Work {
@@ -78,7 +78,7 @@ impl Work {
             facts: Vec::new(),
             epoch,
             reached: Vec::new(),
-            caught_up: None,
+            caught_up: Vec::new(),
         }
     }
 
@@ -91,7 +91,10 @@ impl Work {
 
     /// Records that this commit completes everything that was in the source's files at time `at`.
     pub fn catches_up(&mut self, caught_up: &Arc<AtomicI64>, at: Micros) {
-        self.caught_up = Some((Arc::clone(caught_up), at));
+        match self.caught_up.iter_mut().find(|(one, _)| Arc::ptr_eq(one, caught_up)) {
+            Some(one) => one.1 = at,
+            None => self.caught_up.push((Arc::clone(caught_up), at)),
+        }
     }
 
     /// Publishes the progress after the commit.
@@ -99,7 +102,7 @@ impl Work {
         for (file, bytes, until) in &self.reached {
             file.advance(*bytes, *until);
         }
-        if let Some((caught_up, at)) = &self.caught_up {
+        for (caught_up, at) in &self.caught_up {
             caught_up.store(*at, Ordering::Relaxed);
         }
     }

@@ -6,6 +6,7 @@
 mod archive;
 mod database;
 mod files;
+mod fits;
 mod logrotate;
 mod nginx;
 
@@ -136,6 +137,7 @@ fn look(
     files::logs(config, site.as_ref(), findings);
     files::spool(config, findings);
     files::sandbox(config, findings);
+    fits::room(config, findings);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start")?;
     runtime.block_on(database::look(config, findings));
     archive::look(config, findings);

@@ -1,6 +1,7 @@
-//! `alt run`: the daemon. It has one reader thread per source, one writer task, one archiving thread, and this thread,
-//! which waits for signals and reports the state to systemd.
+//! `alt run`: the daemon. It has a few reader threads for any number of sources, one writer task, one archiving thread,
+//! and this thread, which waits for signals and reports the state to systemd.
 
+mod readers;
 mod state;
 
 use std::collections::BTreeSet;
@@ -12,15 +13,12 @@ use std::time::Duration;
 
 use alt_collect::archive::archiver::{self, Archiver, Watched};
 use alt_collect::pipeline::suspicion::{End, Suspicion};
-use alt_collect::pipeline::{self, Loader};
-use alt_collect::source::follow::Follow;
 use alt_collect::source::logs::{Logs, Place};
 use alt_collect::source::progress::Progress;
-use alt_collect::source::trail::{Hand, Slot};
-use alt_collect::source::watch::Watch;
+use alt_collect::source::trail::Slot;
+use alt_collect::source::watch::Watches;
 use alt_config::{Config, Source};
 use alt_line::parse::Format;
-use alt_process::beat::Beat;
 use alt_process::clock;
 use alt_process::metrics::Metrics;
 use alt_process::stop::Stop;
@@ -32,9 +30,11 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+pub(crate) use self::readers::READERS_MAX;
+use self::readers::{Reader, Starting};
 use self::state::{Pulse, State, Systemd};
 use super::Outcome;
-use super::assembly::{Assembly, limits};
+use super::assembly::Assembly;
 use crate::admin::{Admin, Answers};
 use crate::cli;
 
@@ -80,22 +80,6 @@ fn admin_port(
 enum Next {
     Stop,
     Reload(Box<Config>),
-}
-
-/// A reader thread: its source, a count that moves as long as the thread does, and what was unfinished when it ended.
-struct Reader {
-    name: String,
-    progress: Arc<Progress>,
-    beat: Arc<Beat>,
-    owed: Owed,
-}
-
-impl Reader {
-    /// The part of the reader that the state watches.
-    fn watched(&self) -> state::Source {
-        let (progress, beat) = (Arc::clone(&self.progress), Arc::clone(&self.beat));
-        state::Source { name: self.name.clone(), progress, beat }
-    }
 }
 
 /// What a thread left unfinished; set when the thread ends.
@@ -147,6 +131,8 @@ struct Daemon {
     store: Store,
     writing: JoinHandle<()>,
     readers: Vec<Reader>,
+    /// The names of the sources.
+    names: Vec<String>,
     /// What is not archived at the end of a final run. `None`: nothing is archived.
     archiving: Option<Owed>,
     /// Ends the workers.
@@ -173,18 +159,25 @@ impl Daemon {
             store.set_final();
         }
         // A thread that ends, for whatever reason, drops its sender of this channel.
-        let (ended, end) = mpsc::channel::<Ended>(config.sources.len() + 3);
+        let (ended, end) = mpsc::channel::<Ended>(READERS_MAX + 3);
         let writing = writer.start(Ending(ended.clone(), Ended::Writer)).context("start the writer")?;
         let state_directory = state_directory();
         let (suspicion, slots) = suspicion(state_directory.as_deref(), config.sources.len());
         let assembly = Assembly::of(config)?;
         let places = places(config);
-        let mut readers = Vec::new();
-        for (index, place) in places.iter().enumerate() {
-            let hand = Hand { beat: Arc::default(), slot: slots.get(index).cloned() };
-            let ending = Ending(ended.clone(), Ended::Reader(index));
-            readers.push(start(config, &assembly, place, &store, (hand, suspicion.clone()), ending)?);
-        }
+        let progress: Vec<Arc<Progress>> =
+            places.iter().map(|_| Arc::new(Progress::new(clock::now()))).collect();
+        let starting = Starting {
+            config,
+            assembly: &assembly,
+            places: &places,
+            progress: &progress,
+            store: &store,
+            suspicion,
+            slots,
+            watches: Watches::new(),
+        };
+        let readers = starting.all(|index| Ending(ended.clone(), Ended::Reader(index)))?;
         let stop = Arc::new(Stop::default());
         let mut workers = Workers { is_final, stop: Arc::clone(&stop), ended, started: Vec::new() };
         let upkeep = Upkeep::new(config, store.watcher(), metrics, &stop)?;
@@ -208,7 +201,8 @@ impl Daemon {
             waits,
             archive,
             has_archive: config.archive.is_some(),
-            sources: readers.iter().map(Reader::watched).collect(),
+            sources: config.sources.iter().map(name).zip(progress).map(state::Source::of).collect(),
+            readers: readers.iter().map(|reader| Arc::clone(&reader.turn)).collect(),
         };
         Ok(Daemon {
             is_final,
@@ -218,6 +212,7 @@ impl Daemon {
             store,
             writing,
             readers,
+            names: config.sources.iter().map(name).collect(),
             archiving,
             stop,
             end,
@@ -248,11 +243,11 @@ impl Daemon {
                 },
                 _ = report.tick() => {
                     systemd.report(&self.state);
-                    if let Some(index) = systemd.gives_up(&self.state) {
-                        self.note_end(&End::Still(index));
+                    if let Some(source) = systemd.gives_up(&self.state) {
+                        self.note_end(&End::Still(source));
                         bail!(
                             "the reader of {} stands still: this is a defect, please report it with the lines above",
-                            self.readers[index].name
+                            self.names[source]
                         );
                     }
                 }
@@ -277,8 +272,9 @@ impl Daemon {
                 return Ok(());
             }
             Some(Ended::Reader(index)) => {
-                self.note_end(&End::Panic(index));
-                format!("the reader of {}", self.readers[index].name)
+                let source = self.readers[index].turn.source();
+                self.note_end(&End::Panic(source));
+                format!("the reader of {}", self.names[source])
             }
             Some(Ended::Worker(name)) => format!("the worker {name}"),
             _ => {
@@ -485,45 +481,12 @@ async fn reload_asked(hangup: &mut Signal) {
     }
 }
 
-/// The place of an error in the configuration.
-fn of_source(source: &Source) -> String {
-    format!("source {}", source.paths.join(", "))
+/// The name of a source.
+fn name(source: &Source) -> String {
+    source.paths.join(", ")
 }
 
-fn start(
-    config: &Config,
-    assembly: &Assembly,
-    place: &Place,
-    store: &Store,
-    (hand, suspicion): (Hand, Option<Arc<Suspicion>>),
-    ended: Ending,
-) -> anyhow::Result<Reader> {
-    let source = &config.sources[place.source];
-    let name = source.paths.join(", ");
-    let spec = source.spec();
-    let format = Arc::new(Format::of(&spec).with_context(|| of_source(source))?);
-    let way = assembly.way(&spec, &format).limited(config.flood.bytes_per_hour);
-    let belongs = assembly.belongs(&spec, &format)?;
-    let place = place.clone();
-    let progress = Arc::new(Progress::new(place.clone(), clock::now()));
-    let told = Arc::clone(&progress);
-    let beat = Arc::clone(&hand.beat);
-    let (store, limits) = (store.with_beat(&beat), limits(config));
-    let beats = Arc::clone(&beat);
-    let owed = Owed::default();
-    let left = Arc::clone(&owed);
-    std::thread::Builder::new()
-        .name("alt-reader".to_owned())
-        .spawn(move || {
-            // Dropped last, after the store is released.
-            let _ended = ended;
-            let wake = store.wake();
-            let follow =
-                Follow::new(place, belongs, store.clone(), Watch::new(Arc::clone(&wake)), told, hand);
-            let loader = Loader::new(store.clone(), way, limits).suspecting(suspicion);
-            let files = pipeline::follow(follow, loader, &store, &wake, &|| beats.moves());
-            let _ = left.set(files);
-        })
-        .context("start a reader thread")?;
-    Ok(Reader { name, progress, beat, owed })
+/// The place of an error in the configuration.
+fn of_source(source: &Source) -> String {
+    format!("source {}", name(source))
 }

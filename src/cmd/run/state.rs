@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 use alt_collect::archive::archiver::Status;
 use alt_collect::source::logs::{Live, Place};
 use alt_collect::source::progress::Progress;
-use alt_process::beat::Beat;
 use alt_process::clock;
 use alt_process::fault;
 use alt_process::lock::lock;
-use alt_process::metrics::{Disk, Metrics, MissingLog, Present};
+use alt_process::metrics::{Disk, Lag, Metrics, MissingLog, Present};
 use alt_process::worker;
 use alt_store::retention::Waits;
 use alt_store::writer::{self, Watcher};
 use nix::sys::statvfs::statvfs;
 use sd_notify::NotifyState;
 
+use super::readers::Turn;
 use crate::admin::{Answers, Readiness};
 
 /// The longest interval between two reports to systemd.
@@ -34,17 +34,25 @@ const STILL_LOOKS: u32 = 5;
 /// The worker that archives.
 const ARCHIVE: &str = "archive";
 
-/// A source: its name, its files, and a count that moves as long as its reader does.
+/// A source: its name, and its files.
 pub(super) struct Source {
     pub(super) name: String,
     pub(super) progress: Arc<Progress>,
-    pub(super) beat: Arc<Beat>,
+}
+
+impl Source {
+    /// Of a name and the state of the files.
+    pub(super) fn of((name, progress): (String, Arc<Progress>)) -> Source {
+        Source { name, progress }
+    }
 }
 
 /// The state of the daemon. It holds no state of its own: it asks the parts.
 pub(super) struct State {
     pub(super) metrics: Arc<Metrics>,
     pub(super) sources: Vec<Source>,
+    /// The reader threads.
+    pub(super) readers: Vec<Arc<Turn>>,
     pub(super) places: Vec<Place>,
     pub(super) writer: Watcher,
     /// The workers that run beside loading.
@@ -77,7 +85,7 @@ impl State {
         reader.is_none() && writer_moves
     }
 
-    /// The first reader that stands still, and whether the writer moves. A reader may stand still while it waits for
+    /// The source of the first reader that stands still, and whether the writer moves. A reader may stand still while it waits for
     /// the writer, whose commits have their own time limit.
     fn still(&self) -> (Option<usize>, bool) {
         let pulse = &mut *lock(&self.pulse);
@@ -90,11 +98,11 @@ impl State {
         };
         let is_idle = self.writer.is_idle();
         let mut still = None;
-        for (index, (last, source)) in pulse.beats.iter_mut().zip(&self.sources).enumerate() {
-            let is_still = moved(last, source.beat.count()) > fault::still(STILL_MAX);
-            let is_excused = source.beat.is_waiting() && !is_idle;
+        for (last, reader) in pulse.beats.iter_mut().zip(&self.readers) {
+            let is_still = moved(last, reader.beat.count()) > fault::still(STILL_MAX);
+            let is_excused = reader.beat.is_waiting() && !is_idle;
             if is_still && !is_excused {
-                still = still.or(Some(index));
+                still = still.or(Some(reader.source()));
             }
         }
         let writer_still = moved(&mut pulse.writer, self.writer.beat());
@@ -114,9 +122,15 @@ impl State {
 
     /// Bytes behind of all sources together, and seconds behind of the source that is farthest behind.
     fn lag(&self) -> (u64, f64) {
-        let now = clock::now();
-        let lags = self.sources.iter().filter_map(|source| source.progress.lag(now));
+        let lags = self.lags().into_iter().flatten();
         lags.fold((0, 0.0), |(bytes, seconds), lag| (bytes + lag.bytes, lag.seconds.max(seconds)))
+    }
+
+    /// How far each source is behind, by one look at all files.
+    fn lags(&self) -> Vec<Option<Lag>> {
+        let now = clock::now();
+        let files = Place::files_of_all(&self.places);
+        self.sources.iter().zip(files).map(|(source, files)| source.progress.lag(files, now)).collect()
     }
 
     /// The state in one line, for people.
@@ -201,15 +215,14 @@ impl Answers for State {
     }
 
     fn metrics(&self) -> anyhow::Result<String> {
-        let now = clock::now();
         let queue = self.archive.as_deref().filter(|_| self.has_archive);
         self.metrics.page(&Present {
-            sources: self.sources.iter().map(|s| (s.name.clone(), s.progress.lag(now))).collect(),
+            sources: self.sources.iter().map(|s| s.name.clone()).zip(self.lags()).collect(),
             missing: self.sources.iter().map(missing_count).collect(),
             missing_logs: self.sources.iter().flat_map(missing_logs).collect(),
             postgres_up: self.readiness().ready,
             archive_up: self.has_archive.then(|| !self.troubles().contains_key(ARCHIVE)),
-            archive_queue: queue.and_then(|status| status.queue(self.places.iter())),
+            archive_queue: queue.and_then(|status| status.queue(&self.places)),
             workers: self.workers.clone(),
             retention_waits: lock(&self.waits).as_ref().and_then(Waits::word),
             disks: self.disks(),
@@ -255,7 +268,7 @@ impl Systemd {
         }
     }
 
-    /// The reader that stands still, if no watchdog would end the daemon for it. Several consecutive checks have to
+    /// The source whose reader stands still, if no watchdog would end the daemon for it. Several consecutive checks have to
     /// agree: after the whole process was stopped for a while, all parts seem to have stood still.
     pub(super) fn gives_up(&mut self, state: &State) -> Option<usize> {
         let still = if self.watchdog.is_some() { None } else { state.still().0 };

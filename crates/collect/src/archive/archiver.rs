@@ -42,7 +42,7 @@ use super::name::name;
 use super::target::Target;
 use super::writers::{self, Writers};
 use super::{PackedLog, hash, open, pack, spool, store};
-use crate::source::logs::{LogFile, Place};
+use crate::source::logs::{Files, LogFile, Place};
 use crate::source::reading::{Belongs, Opened};
 use crate::source::siblings::{Key, may_be_another};
 
@@ -84,12 +84,12 @@ pub struct Status {
 }
 
 impl Status {
-    /// The rotated logs at some places that are not archived yet, by what is on disk now. `None`: there was no pass
-    /// yet.
-    pub fn queue<'a>(&self, places: impl Iterator<Item = &'a Place>) -> Option<Queue> {
+    /// The rotated logs at some places, all of the same configuration, that are not archived yet, by what is on disk
+    /// now. `None`: there was no pass yet.
+    pub fn queue(&self, places: &[Place]) -> Option<Queue> {
         let settled = lock(&self.settled).clone()?;
         let mut queue = Queue::default();
-        for file in places.flat_map(|place| files(place, false)) {
+        for file in Place::files_of_all(places).into_iter().flat_map(|found| sorted(found, false)) {
             if file.stamp.size == 0 || settled.get(&file.key) == Some(&file.stamp) {
                 continue;
             }
@@ -622,8 +622,12 @@ pub fn finish(worker: &mut Worker<Archiver>, not_loaded: &BTreeSet<PathBuf>) -> 
 
 /// The rotated logs at a place, oldest first; `all`: including live logs.
 fn files(place: &Place, all: bool) -> Vec<LogFile> {
-    let mut files: Vec<LogFile> =
-        place.files().files.into_iter().filter(|file| all || !file.is_live).collect();
+    sorted(place.files(), all)
+}
+
+/// The rotated logs among these files, oldest first; `all`: including live logs.
+fn sorted(found: Files, all: bool) -> Vec<LogFile> {
+    let mut files: Vec<LogFile> = found.files.into_iter().filter(|file| all || !file.is_live).collect();
     for live in files.iter_mut().filter(|file| file.is_live) {
         // The log itself, if its path is a link.
         live.path = std::fs::canonicalize(&live.path).unwrap_or_else(|_| live.path.clone());

@@ -23,7 +23,7 @@ use super::lifecycle::{
     Action, Ahead, Closing, Held, Identity, Location, Moment, Observation, Reader, Rest, Sight, State, Terms,
     may_be_one, need_ids_to_the_end, rest, step,
 };
-use super::logs::{Files, LogFile, Place, is_absent};
+use super::logs::{Files, Live, LogFile, Place, is_absent};
 use super::missing::{Limit, Search};
 use super::progress::{Progress, Stands};
 use super::reading::{Belongs, Choice, Identified, Opened, Reading};
@@ -31,8 +31,10 @@ use super::siblings::Key;
 use super::trail::Hand;
 use super::watch::Watch;
 
-/// The maximum number of rotated files that are open at the same time: each holds a buffer.
+/// The maximum number of rotated files of a source that are open at the same time: each holds a buffer.
 const ROTATED_OPEN_MAX: usize = 4;
+/// The maximum number of rotated files of all sources of a reader, but for one of each source.
+const ROTATED_OPEN_OF_ALL_MAX: usize = 32;
 
 /// Time after which rotated files wait for the next look: unpacking one may take long, and live logs must not wait.
 const OPEN_TIME: Duration = Duration::from_millis(50);
@@ -97,6 +99,11 @@ pub struct Follow {
     hand: Hand,
     /// The last look deferred files for which there was no room.
     is_more: bool,
+    /// The maximum number of rotated files that are open at the same time, and of those that are compressed.
+    rotated_max: usize,
+    packed_max: usize,
+    /// A compressed file waits for room.
+    packed_wait: bool,
     /// There was a look since the last idle report.
     looked: bool,
     /// The files that are being read: rotated files, oldest first, then live files.
@@ -136,6 +143,9 @@ impl Follow {
             progress,
             hand,
             is_more: false,
+            rotated_max: ROTATED_OPEN_MAX,
+            packed_max: ROTATED_OPEN_MAX,
+            packed_wait: false,
             looked: false,
             unseen: place.paths().to_vec(),
             said_unseen: false,
@@ -153,6 +163,23 @@ impl Follow {
             complained: BTreeMap::new(),
             unopened: BTreeMap::new(),
         }
+    }
+
+    /// One of this many sources that one reader reads.
+    #[must_use]
+    pub fn among(self, sources: usize) -> Follow {
+        let rotated_max = (ROTATED_OPEN_OF_ALL_MAX / sources.max(1)).clamp(1, ROTATED_OPEN_MAX);
+        Follow { rotated_max, ..self }
+    }
+
+    /// The index of the source.
+    pub fn source(&self) -> usize {
+        self.place.source
+    }
+
+    /// The live logs of all sources now.
+    pub fn live(&self) -> Live {
+        self.place.logs.look()
     }
 
     /// Forgets every file: the next look identifies all files again.
@@ -235,10 +262,18 @@ impl Follow {
         self.watch.names_changed()
     }
 
-    /// Looks at the directories: records moves, and returns the files that are due for [`Follow::open`].
+    /// Looks at the directories by itself, as [`Follow::see`] does.
     pub fn look(&mut self) -> Vec<Due> {
+        let live = self.live();
+        let files = live.files(self.place.source, &|| self.hand.beat.moves());
+        self.see(&live, files)
+    }
+
+    /// Takes what a look found: records moves, and returns the files that are due for [`Follow::open`]. Nothing of the
+    /// source may be read between the look and this.
+    pub fn see(&mut self, live: &Live, files: Files) -> Vec<Due> {
         self.looked = true;
-        let mut found = self.find();
+        let mut found = self.find(live, files);
         self.say_unseen();
         self.say_cut(&found);
         self.known.retain(|key, _| found.contains_key(key));
@@ -279,7 +314,7 @@ impl Follow {
             (!sight.is_live(), failed(due), sight.stamp.modified, path.as_os_str().len())
         });
         let rotated = new.iter().filter(|due| !due.found.sight.is_live()).count();
-        let room = self.make_room(rotated.min(ROTATED_OPEN_MAX));
+        let room = self.make_room(rotated.min(self.rotated_max));
         let later = new.split_off(new.len() - rotated + rotated.min(room));
         self.is_more = later.iter().any(|due| !self.unopened.contains_key(&due.found.path));
         new
@@ -348,7 +383,7 @@ impl Follow {
     /// sealed. Returns the number of free places.
     fn make_room(&mut self, wanted: usize) -> usize {
         let open = self.files.iter().filter(|f| !f.is_live).count();
-        let mut room = ROTATED_OPEN_MAX.saturating_sub(open);
+        let mut room = self.rotated_max.saturating_sub(open);
         let mut index = 0;
         while room < wanted && index < self.files.len() {
             if self.reader_at(index) != Reader::AtRotatedEnd {
@@ -362,14 +397,17 @@ impl Follow {
     }
 
     /// Opens the files that [`Follow::look`] found, live files first. The database's answers must cover every batch
-    /// that was filled. Returns `false` if some files were not opened, because time ran out or because one file must
-    /// wait for another; then look again at once.
+    /// that was filled. At most `packed_room` compressed files are opened; the others wait, as those do for which
+    /// [`Follow::see`] had no room. Returns `false` if some files were not opened, because time ran out or because one
+    /// file must wait for another; then look again at once.
     ///
     /// # Errors
     /// The database's answers are no longer valid.
-    pub fn open(&mut self, new: Vec<Due>) -> Result<bool, Interrupted> {
+    pub fn open(&mut self, new: Vec<Due>, packed_room: usize) -> Result<bool, Interrupted> {
         let start = Instant::now();
         let mut all = true;
+        self.packed_max = self.packed() + packed_room;
+        self.packed_wait = false;
         for due in new {
             if due.found.sight.is_live() || start.elapsed() < OPEN_TIME {
                 all &= self.open_one(&due)?;
@@ -411,7 +449,14 @@ impl Follow {
 
     /// Whether files wait for their first look, and there is room for one of them.
     pub fn has_more(&self) -> bool {
-        self.is_more && self.files.iter().filter(|f| !f.is_live).count() < ROTATED_OPEN_MAX
+        self.is_more
+            && self.files.iter().filter(|f| !f.is_live).count() < self.rotated_max
+            && (!self.packed_wait || self.packed() < self.packed_max)
+    }
+
+    /// The number of compressed files that are open.
+    pub fn packed(&self) -> usize {
+        self.files.iter().filter(|f| f.reading.packed).count()
     }
 
     /// Reports to monitoring that every existing file was looked at.
@@ -500,9 +545,8 @@ impl Follow {
     }
 
     /// All existing files of the source, by inode.
-    fn find(&mut self) -> HashMap<Key, Found> {
-        let live = self.place.logs.look();
-        let Files { files, problems } = live.files(self.place.source, &|| self.hand.beat.moves());
+    fn find(&mut self, live: &Live, files: Files) -> HashMap<Key, Found> {
+        let Files { files, problems } = files;
         for directory in live.directories(self.place.source) {
             self.watch.cover(directory);
         }
@@ -570,6 +614,10 @@ impl Follow {
     fn open_one(&mut self, due: &Due) -> Result<bool, Interrupted> {
         let found = &due.found;
         let Some(opened) = self.open_file(found) else { return Ok(true) };
+        if opened.is_packed() && self.packed() >= self.packed_max {
+            (self.packed_wait, self.is_more) = (true, true);
+            return Ok(true);
+        }
         let file = opened.plain();
         let action = self.identify(&[], opened, due);
         let is_done = action.map(|action| action != Action::LookAgain);
@@ -718,7 +766,9 @@ impl Follow {
 
     /// The files that are not loaded to their end, as of the last look and the last search.
     pub fn owed(&mut self) -> Vec<PathBuf> {
-        let found = self.find();
+        let live = self.live();
+        let files = live.files(self.place.source, &|| self.hand.beat.moves());
+        let found = self.find(&live, files);
         let is_loaded = |found: &Found| self.state(found.key).is_loaded(found.sight.stamp);
         let owed: Vec<PathBuf> =
             found.into_values().filter(|found| !is_loaded(found)).map(|found| found.path).collect();

@@ -63,6 +63,14 @@ impl Place {
         self.logs.look().files(self.source, &|| {})
     }
 
+    /// The existing files of all these places, in their order, by one look. All places have the same logs.
+    pub fn files_of_all(places: &[Place]) -> Vec<Files> {
+        let Some(first) = places.first() else { return Vec::new() };
+        let sources: Vec<usize> = places.iter().map(|place| place.source).collect();
+        let mut found = first.logs.look().files_of(&sources, &|| {});
+        sources.iter().map(|source| found.remove(source).unwrap_or_default()).collect()
+    }
+
     /// The paths that the source names.
     pub fn paths(&self) -> &[String] {
         &self.logs.sources[self.source].paths
@@ -264,39 +272,59 @@ impl Live {
     /// Directories that do not exist contain no files. Links in a directory are skipped, because their targets are
     /// found at their own paths.
     pub fn files(&self, source: usize, each: &dyn Fn()) -> Files {
-        let mut found = Files::default();
-        let failed = self.failed.iter().filter(|failed| failed.0 == source);
-        found.problems.extend(failed.map(|(_, path, error)| (path.clone(), error.to_string())));
-        for log in self.logs.iter().filter(|log| log.source == source) {
-            each();
-            found.add(&log.path, &log.path, true, log.seen.as_ref());
+        self.files_of(&[source], each).remove(&source).unwrap_or_default()
+    }
+
+    /// The existing files of several sources, as [`Live::files`] has them. Each directory is listed once, however many
+    /// of the sources may have files in it.
+    pub fn files_of(&self, sources: &[usize], each: &dyn Fn()) -> HashMap<usize, Files> {
+        let mut found: HashMap<usize, Files> = sources.iter().map(|n| (*n, Files::default())).collect();
+        for (source, path, error) in &self.failed {
+            if let Some(of) = found.get_mut(source) {
+                of.problems.push((path.clone(), error.to_string()));
+            }
+        }
+        for log in &self.logs {
+            if let Some(of) = found.get_mut(&log.source) {
+                each();
+                of.add(&log.path, &log.path, true, log.seen.as_ref());
+            }
         }
         let paths: HashSet<&Path> = self.paths().collect();
-        for directory in self.directories(source) {
+        let live: HashSet<Key> = self.logs.iter().filter_map(Log::key).collect();
+        for (directory, owners) in self.homes() {
+            let is_wanted =
+                |found: &HashMap<usize, Files>| owners.iter().any(|(_, log)| found.contains_key(&log.source));
+            if !is_wanted(&found) {
+                continue;
+            }
             let entries = match fs::read_dir(directory) {
                 Ok(entries) => entries,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 Err(error) => {
-                    found.problems.push((directory.to_owned(), error.to_string()));
+                    let of: HashSet<usize> = owners.iter().map(|(_, log)| log.source).collect();
+                    for (_, of) in found.iter_mut().filter(|(source, _)| of.contains(source)) {
+                        of.problems.push((directory.to_owned(), error.to_string()));
+                    }
                     continue;
                 }
             };
-            let owners = self.owners(directory);
             for entry in entries.flatten() {
                 let Some(log) = owner(&owners, &entry.file_name()) else { continue };
+                let Some(of) = found.get_mut(&log.source) else { continue };
                 let path = entry.path();
                 let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-                if log.source != source || !is_file || paths.contains(path.as_path()) {
+                if !is_file || paths.contains(path.as_path()) {
                     continue;
                 }
                 each();
                 let seen = entry.metadata();
-                if !seen.as_ref().is_ok_and(|metadata| self.is_live(key(metadata))) {
-                    found.add(&path, &log.path, false, seen.as_ref());
+                if !seen.as_ref().is_ok_and(|metadata| live.contains(&key(metadata))) {
+                    of.add(&path, &log.path, false, seen.as_ref());
                 }
             }
         }
-        self.add_found_again(source, &mut found);
+        found.iter_mut().for_each(|(source, of)| self.add_found_again(*source, of));
         found
     }
 
@@ -325,14 +353,30 @@ impl Live {
     /// The logs whose siblings may be in a directory, and their names there. A file that several logs claim belongs to
     /// the first of them.
     fn owners(&self, directory: &Path) -> Vec<(&OsStr, &Log)> {
-        let mut owners = Vec::new();
+        let mut homes = self.homes();
+        let at = homes.iter().position(|(home, _)| *home == directory);
+        at.map(|at| homes.swap_remove(at).1).unwrap_or_default()
+    }
+
+    /// The directories that may contain files of any source, in the order of the logs, each with its
+    /// [`Live::owners`].
+    fn homes(&self) -> Vec<(&Path, Vec<(&OsStr, &Log)>)> {
+        let mut homes: Vec<(&Path, Vec<_>)> = Vec::new();
+        let mut places: HashMap<&Path, usize> = HashMap::new();
         for log in &self.logs {
-            for (nearness, home) in log.homes.iter().enumerate().filter(|(_, h)| h.directory == directory) {
-                owners.push((Reverse(home.name.len()), nearness, home.name.as_os_str(), log));
+            for (nearness, home) in log.homes.iter().enumerate() {
+                let place = *places.entry(&home.directory).or_insert(homes.len());
+                if place == homes.len() {
+                    homes.push((&home.directory, Vec::new()));
+                }
+                homes[place].1.push((Reverse(home.name.len()), nearness, home.name.as_os_str(), log));
             }
         }
-        owners.sort_by_key(|(length, nearness, ..)| (*length, *nearness));
-        owners.into_iter().map(|(.., name, log)| (name, log)).collect()
+        let sorted = |mut owners: Vec<(Reverse<usize>, usize, _, _)>| {
+            owners.sort_by_key(|(length, nearness, ..)| (*length, *nearness));
+            owners.into_iter().map(|(.., name, log)| (name, log)).collect()
+        };
+        homes.into_iter().map(|(directory, owners)| (directory, sorted(owners))).collect()
     }
 }
 

@@ -13,7 +13,7 @@ use alt_process::metrics::Lag;
 use alt_store::files::Reached;
 use alt_store::unfinished::Missing;
 
-use super::logs::Place;
+use super::logs::Files;
 use super::siblings::Key;
 
 /// The loading state of a file.
@@ -34,7 +34,6 @@ pub enum Stands {
 /// What is known about a source's files.
 #[derive(Debug)]
 pub struct Progress {
-    place: Place,
     files: Mutex<HashMap<Key, Stands>>,
     /// The logs of the source that are not found any more; `None`: nothing was searched for yet.
     missing: Mutex<Option<Vec<Missing>>>,
@@ -48,10 +47,9 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The progress of the files at a place, at the start.
-    pub fn new(place: Place, now: Micros) -> Progress {
+    /// The progress of a source's files, at the start.
+    pub fn new(now: Micros) -> Progress {
         Progress {
-            place,
             files: Mutex::default(),
             missing: Mutex::default(),
             is_known: AtomicBool::new(false),
@@ -100,14 +98,14 @@ impl Progress {
         lock(&self.files)
     }
 
-    /// How far the source is behind, by what is on disk. `None`: not all files were looked at yet.
-    pub fn lag(&self, now: Micros) -> Option<Lag> {
+    /// How far the source is behind, by its `files` on the disk. `None`: not all files were looked at yet.
+    pub fn lag(&self, files: Files, now: Micros) -> Option<Lag> {
         if !self.is_known.load(Ordering::Relaxed) {
             return None;
         }
         let caught_up = self.caught_up.load(Ordering::Relaxed);
         let mut lag = Lag { looks: self.idle_looks.load(Ordering::Relaxed), ..Lag::default() };
-        let on_disk = self.on_disk();
+        let on_disk = each_once(files);
         for &(key, bytes, modified) in &on_disk {
             let stands = self.files().get(&key).cloned();
             let (missing, until) = match &stands {
@@ -138,20 +136,20 @@ impl Progress {
         }
         Some(lag)
     }
+}
 
-    /// The existing files, each once, with its size and the time of its last write.
-    fn on_disk(&self) -> Vec<(Key, u64, Micros)> {
-        let mut met = HashSet::new();
-        let files = self.place.files().files.into_iter().filter(|file| met.insert(file.key));
-        let bytes = |size: i64| u64::try_from(size).unwrap_or_default();
-        files.map(|file| (file.key, bytes(file.stamp.size), file.stamp.modified)).collect()
-    }
+/// The existing files, each once, with its size and the time of its last write.
+fn each_once(files: Files) -> Vec<(Key, u64, Micros)> {
+    let mut met = HashSet::new();
+    let files = files.files.into_iter().filter(|file| met.insert(file.key));
+    let bytes = |size: i64| u64::try_from(size).unwrap_or_default();
+    files.map(|file| (file.key, bytes(file.stamp.size), file.stamp.modified)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::logs::Logs;
+    use crate::source::logs::{Logs, Place};
     use crate::source::siblings::key;
 
     fn stat(path: &std::path::Path) -> Key {
@@ -168,29 +166,37 @@ mod tests {
         let logs = Logs::named([(&paths[..], &[][..])].into_iter());
         let place = Place { logs, source: 0, seal_after: std::time::Duration::ZERO };
         let now = alt_process::clock::now();
-        let progress = Progress::new(place, now - 9_000_000);
-        assert_eq!(progress.lag(now), None, "nothing was looked at yet");
+        let progress = Progress::new(now - 9_000_000);
+        assert_eq!(progress.lag(place.files(), now), None, "nothing was looked at yet");
 
         let (reached, rest) = (Reached::at(60), Arc::new(AtomicU64::new(0)));
         progress.note(stat(&live), Stands::Read(Arc::clone(&reached), Arc::clone(&rest)));
         progress.note(stat(&old), Stands::Settled(50));
         progress.all_known();
         let lag = |seconds| Some(Lag { bytes: 40, seconds, files: 1, looks: 0 });
-        assert_eq!(progress.lag(now), lag(9.0), "since the start");
+        assert_eq!(progress.lag(place.files(), now), lag(9.0), "since the start");
         reached.advance(60, Some(now - 5_000_000));
-        assert_eq!(progress.lag(now), lag(5.0), "since the last event");
+        assert_eq!(progress.lag(place.files(), now), lag(5.0), "since the last event");
         progress.caught_up().store(now - 2_000_000, Ordering::Relaxed);
-        assert_eq!(progress.lag(now), lag(2.0), "since all was there");
+        assert_eq!(progress.lag(place.files(), now), lag(2.0), "since all was there");
 
         rest.store(40, Ordering::Relaxed);
-        assert_eq!(progress.lag(now), Some(Lag::default()), "half a line is nothing to load");
+        assert_eq!(progress.lag(place.files(), now), Some(Lag::default()), "half a line is nothing to load");
         std::fs::write(dir.path().join("a.log.2"), [b'x'; 7]).unwrap();
-        assert_eq!(progress.lag(now).map(|lag| (lag.bytes, lag.files)), Some((7, 1)), "a file nobody knows");
+        assert_eq!(
+            progress.lag(place.files(), now).map(|lag| (lag.bytes, lag.files)),
+            Some((7, 1)),
+            "a file nobody knows"
+        );
         std::fs::write(&old, [b'x'; 53]).unwrap();
-        assert_eq!(progress.lag(now).map(|lag| (lag.bytes, lag.files)), Some((10, 2)), "grown since");
+        assert_eq!(
+            progress.lag(place.files(), now).map(|lag| (lag.bytes, lag.files)),
+            Some((10, 2)),
+            "grown since"
+        );
 
         progress.note(stat(&old), Stands::Copy(stat(&live), Arc::clone(&reached), Arc::clone(&rest)));
-        let lag = || progress.lag(now).map(|lag| (lag.bytes, lag.files));
+        let lag = || progress.lag(place.files(), now).map(|lag| (lag.bytes, lag.files));
         std::fs::write(&old, [b'x'; 100]).unwrap();
         assert_eq!(lag(), Some((7, 1)), "a copy has nothing that its log has not");
         std::fs::write(&old, [b'x'; 120]).unwrap();

@@ -188,6 +188,11 @@ impl Reading {
         self.at_end
     }
 
+    /// Whether a whole line was read that was not handed out.
+    pub fn has_line(&mut self) -> bool {
+        self.lines.has_line()
+    }
+
     /// Whether bytes without a newline are left.
     pub fn has_rest(&self) -> bool {
         self.lines.read_offset() > self.lines.offset()

@@ -74,8 +74,21 @@ impl<T> Cache<T> {
 pub(super) struct Dimension<T> {
     cache: Cache<Member<T>>,
     stored: Stored,
+    budget: Budget,
+}
+
+/// How many new texts are still stored in the present hour, of all networks together and of each.
+#[derive(Debug)]
+pub(super) struct Budget {
     left: usize,
     names: Names,
+}
+
+impl Budget {
+    /// A full one. `per_hour`: how many texts of one small network are stored in an hour.
+    pub(super) fn new(per_hour: u64) -> Self {
+        Budget { left: STORED_PER_HOUR, names: Names::new(per_hour) }
+    }
 }
 
 /// Such a text, as far as rows need it.
@@ -117,7 +130,12 @@ impl<T> Dimension<T> {
     /// With an empty cache. `per_hour`: how many texts of one small network are stored in an hour.
     pub(super) fn new(per_hour: u64) -> Self {
         let (cache, stored) = (Cache::new(), Stored::default());
-        Dimension { cache, stored, left: STORED_PER_HOUR, names: Names::new(per_hour) }
+        Dimension { cache, stored, budget: Budget::new(per_hour) }
+    }
+
+    /// Takes another source's budget, and gives the present one. What is stored stays known.
+    pub(super) fn exchange(&mut self, budget: &mut Budget) {
+        std::mem::swap(&mut self.budget, budget);
     }
 
     /// As [`Cache::of`], for a text from an address; calls `tell` if the loader has to store the text.
@@ -131,8 +149,8 @@ impl<T> Dimension<T> {
         let stored = &mut self.stored;
         let found = |hash| Member { what: look(), is_stored: stored.has(hash), is_told: false, hash };
         let member = self.cache.of(text, found);
-        if !member.is_stored && self.left > 0 && self.names.take(from) {
-            self.left -= 1;
+        if !member.is_stored && self.budget.left > 0 && self.budget.names.take(from) {
+            self.budget.left -= 1;
             member.is_stored = true;
             self.stored.add(member.hash);
         }
@@ -145,8 +163,8 @@ impl<T> Dimension<T> {
 
     /// Begins another hour, in which the full number may be stored.
     pub(super) fn begin_hour(&mut self) {
-        self.left = STORED_PER_HOUR;
-        self.names.begin_hour();
+        self.budget.left = STORED_PER_HOUR;
+        self.budget.names.begin_hour();
         // Those that are in use are of the younger generation.
         let in_use = self.cache.places.iter().flatten().filter(|known| known.what.is_stored);
         in_use.for_each(|known| self.stored.add(known.hash));

@@ -35,7 +35,7 @@ use super::flood::Limits;
 use super::hit::{EVENT_TYPES, Hit, NonHit};
 use super::row::{Row, TrafficClass};
 use agent::AgentRule;
-use cache::Dimension;
+use cache::{Budget, Dimension};
 use environment::Said;
 use mask::Names;
 use url::Parts;
@@ -108,6 +108,21 @@ pub enum Enriched<'a> {
     Row(Row<'a>),
     /// Counted, not kept.
     NonHit(NonHit),
+}
+
+/// How many new user agents and environments of one source are still stored in the present hour.
+#[derive(Debug)]
+pub struct Budgets {
+    agents: Budget,
+    environments: Budget,
+}
+
+impl Budgets {
+    /// Full ones.
+    pub fn new(limits: Limits) -> Self {
+        let full = || Budget::new(limits.agents_per_hour);
+        Budgets { agents: full(), environments: full() }
+    }
 }
 
 /// Makes rows of hits. Each reader thread has its own, with a cache of what rows refer to and with buffers.
@@ -184,6 +199,12 @@ impl Enricher {
         let (agents, environments) =
             (Dimension::new(limits.agents_per_hour), Dimension::new(limits.agents_per_hour));
         Enricher { agents, environments, ..self }
+    }
+
+    /// Takes another source's budgets, and gives the present ones.
+    pub fn exchange(&mut self, budgets: &mut Budgets) {
+        self.agents.exchange(&mut budgets.agents);
+        self.environments.exchange(&mut budgets.environments);
     }
 
     /// Makes a row of a hit. `salt` is that of the application's local day in which the hit happened; `None`: the day's
