@@ -7,6 +7,7 @@ mod beacon;
 mod browser;
 mod citus;
 mod cli;
+mod detect;
 mod equal;
 mod flood;
 mod follow;
