@@ -6,6 +6,7 @@ mod archive;
 mod beacon;
 mod browser;
 mod citus;
+mod classes;
 mod cli;
 mod detect;
 mod equal;
