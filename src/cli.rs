@@ -204,6 +204,9 @@ is accounted for.
 With --since, --until, --only-app or --match, no file counts as loaded afterwards, and what is rejected is only \
 counted: a replay without them goes over all of it.
 
+Where no --format is named, the first lines of the logs decide, and the summary says what was found. A log of which \
+nearly all of the first lines are not of the format is not loaded, and the exit code is 1.
+
 Give a file of the same format the label that its source has in the configuration: without event ids, the label is \
 part of what tells lines apart.
 
@@ -231,8 +234,9 @@ pub struct Replay {
     /// Which files come first, by the time they were last written: oldest or newest
     #[arg(long, value_name = "WHICH", default_value = "oldest", hide_possible_values = true)]
     pub order: Order,
-    /// Format of the lines: alt1, combined, common, or an nginx log_format string
-    #[arg(long, value_name = "FORMAT", allow_hyphen_values = true, default_value = "alt1")]
+    /// Format of the lines: alt1, combined, common, vhost_combined, an nginx log_format string, or auto, by which the first
+    /// lines decide
+    #[arg(long, value_name = "FORMAT", allow_hyphen_values = true, default_value = "auto")]
     pub format: String,
     /// What the log is of: the pixel of matomo, goatcounter, plausible or umami, or of your own (/px.gif?url=u&ref=r)
     #[arg(long, value_name = "PIXEL")]
@@ -264,6 +268,9 @@ pub struct Replay {
     /// Read what is loaded already again: rows that are missing are loaded, and rejects looked at again
     #[arg(long)]
     pub again: bool,
+    /// Load a log although nearly all of its first lines are not of the format, and will be rejects
+    #[arg(long)]
+    pub accept_rejects: bool,
     /// Write nothing, and tell what would be loaded
     #[arg(long)]
     pub dry_run: bool,
@@ -322,8 +329,9 @@ pub struct Parse {
     /// Files (plain, .gz, .zst, .bz2), or - for standard input
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Format of the lines: alt1, combined, common, or an nginx log_format string
-    #[arg(long, value_name = "FORMAT", allow_hyphen_values = true, default_value = "alt1")]
+    /// Format of the lines: alt1, combined, common, vhost_combined, an nginx log_format string, or auto, by which the first
+    /// lines decide
+    #[arg(long, value_name = "FORMAT", allow_hyphen_values = true, default_value = "auto")]
     pub format: String,
     /// What the log is of: the pixel of matomo, goatcounter, plausible or umami, or of your own (/px.gif?url=u&ref=r)
     #[arg(long, value_name = "PIXEL")]
@@ -635,7 +643,7 @@ pub struct Tail {
     /// Logs to watch [default: those of the configuration]
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Format of the lines of FILE: alt1, combined, common, or an nginx log_format string
+    /// Format of the lines of FILE: alt1, combined, common, vhost_combined, or an nginx log_format string
     #[arg(
         long,
         value_name = "FORMAT",
@@ -672,8 +680,9 @@ pub struct Explain {
     /// The line; else the first line of standard input
     #[arg(allow_hyphen_values = true, value_parser = line)]
     pub line: Option<String>,
-    /// Format of the line: alt1, combined, common, or an nginx log_format string
-    #[arg(long, value_name = "FORMAT", allow_hyphen_values = true, default_value = "alt1")]
+    /// Format of the line: alt1, combined, common, vhost_combined, an nginx log_format string, or auto, by which the line
+    /// decides
+    #[arg(long, value_name = "FORMAT", allow_hyphen_values = true, default_value = "auto")]
     pub format: String,
     /// What the log is of: the pixel of matomo, goatcounter, plausible or umami, or of your own (/px.gif?url=u&ref=r)
     #[arg(long, value_name = "PIXEL")]

@@ -40,6 +40,11 @@ impl Assembly {
         })
     }
 
+    /// The agreements of `[track]`.
+    pub(crate) fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
     /// What turns lines of this kind into rows; `format` is the compiled format of `spec`. The rows of a network are not
     /// limited: what a person loads is no flood.
     pub(crate) fn way(&self, spec: &Spec, format: &Arc<Format>) -> Processor {

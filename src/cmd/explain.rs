@@ -34,8 +34,9 @@ pub fn run(config: &Config, args: &cli::Explain, out: Out<'_>) -> anyhow::Result
     if line.is_empty() {
         bail!("there is no line; give one as argument or on standard input");
     }
-    let format = parse::compile(&args.format, args.pixel.as_deref(), args.status.as_deref())?;
     let terms = config.track.terms()?;
+    let format = parse::named(&args.format, line, &terms);
+    let format = parse::compile(format, args.pixel.as_deref(), args.status.as_deref())?;
     let rules = Arc::new(super::rules(config)?);
     let app = App { allowed_domains: args.domains.clone(), time_zone: "UTC".to_owned(), ..App::default() };
     let mut scratch = vec![0; ARENA_BYTES];

@@ -1,11 +1,12 @@
 //! `alt parse`: converts lines to JSON, one object per line, without a database.
 
-use std::io::Read;
+use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use alt_collect::source::stored;
 use alt_config::Config;
 use alt_line::arena::ARENA_BYTES;
+use alt_line::detect::{self, Guess, HEAD_BYTES};
 use alt_line::hit::{Hit, Micros, NonHit, Parsed, Value};
 use alt_line::lines::{Line, Lines};
 use alt_line::parse::{Format, Spec, Terms};
@@ -14,6 +15,7 @@ use alt_process::clock;
 use anyhow::Context;
 use serde_json::{Map, Value as Json};
 
+use super::replay::format::{AUTO, DEFAULT};
 use super::{Out, Outcome, show};
 use crate::cli;
 
@@ -22,15 +24,26 @@ use crate::cli;
 /// # Errors
 /// A file cannot be read, or the format cannot be compiled.
 pub fn run(config: &Config, args: &cli::Parse, out: Out<'_>) -> anyhow::Result<Outcome> {
-    let format = compile(&args.format, args.pixel.as_deref(), args.status.as_deref())?;
     let terms = config.track.terms()?;
     for path in &args.paths {
         let file = (args.paths.len() > 1).then(|| path.display().to_string());
-        each_line(path, &format, &terms, &mut |line, parsed| {
+        each_line(path, args, &terms, &mut |line, parsed| {
             show::json(out, &object(file.as_deref(), line, parsed))
         })?;
     }
     Ok(Outcome::Done)
+}
+
+/// The named format or, if it is `auto`, the one that the first bytes of a log have. If that is not clear, `alt1`: each
+/// line then says that it is a reject.
+pub(super) fn named<'n>(format: &'n str, head: &[u8], terms: &Terms) -> &'n str {
+    match format {
+        AUTO => match detect::guess(head, terms) {
+            Guess::Named(name) => name,
+            _ => DEFAULT,
+        },
+        named => named,
+    }
 }
 
 /// Compiles `--format`, `--pixel` and `--status`.
@@ -40,14 +53,45 @@ pub(super) fn compile(format: &str, pixel: Option<&str>, status: Option<&str>) -
     Format::of(&spec).map_err(|e| anyhow::anyhow!("--{} cannot be compiled: {}", e.part, e.what))
 }
 
+/// Reads the first bytes of a log; of standard input, which may be typed, only its first lines.
+fn look(stream: &mut dyn Read, path: &Path, head: &mut Vec<u8>) -> io::Result<()> {
+    let typed = path.as_os_str() == "-";
+    let mut buffer = [0; 8192];
+    while head.len() < HEAD_BYTES && !(typed && head.contains(&b'\n')) {
+        let room = buffer.len().min(HEAD_BYTES - head.len());
+        match stream.read(&mut buffer[..room]) {
+            Ok(0) => break,
+            Ok(n) => head.extend_from_slice(&buffer[..n]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// An error that a stream had, as a stream.
+struct Broken(Option<io::Error>);
+
+impl Read for Broken {
+    fn read(&mut self, _buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
 /// Calls `each` with every line of a file, or piece of a torn line, and its kind.
 fn each_line(
     path: &Path,
-    format: &Format,
+    args: &cli::Parse,
     terms: &Terms,
     each: &mut dyn FnMut(&Line<'_>, &Parsed<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut stream = stored::open(path).with_context(|| format!("open {}", path.display()))?;
+    let mut head = Vec::new();
+    let looked = if args.format == AUTO { look(&mut stream, path, &mut head) } else { Ok(()) };
+    let format = named(&args.format, &head, terms);
+    let format = &compile(format, args.pixel.as_deref(), args.status.as_deref())?;
+    // An error is met again behind the bytes before it.
+    let mut stream = Cursor::new(head).chain(Broken(looked.err())).chain(stream);
     let mut lines = Lines::default();
     let mut scratch = vec![0; ARENA_BYTES];
     loop {

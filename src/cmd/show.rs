@@ -106,6 +106,31 @@ impl Rows {
     }
 }
 
+/// The number of characters of a line for people.
+pub const WIDTH: usize = 100;
+
+/// Writes parts with `between` after each but the last, in lines of at most [`WIDTH`] characters that begin with
+/// `indent`; a part that is longer stands alone. Lines after the first are indented by two more.
+///
+/// # Errors
+/// The output is closed.
+pub fn wrapped(indent: &str, parts: &[String], between: &str, out: Out<'_>) -> anyhow::Result<()> {
+    let mut line = indent.to_owned();
+    let mut is_begun = false;
+    for (i, part) in parts.iter().enumerate() {
+        let end = if i + 1 < parts.len() { between } else { "" };
+        let part = format!("{}{end}", safe(part));
+        if is_begun && line.chars().count() + part.trim_end().chars().count() > WIDTH {
+            writeln!(out, "{}", line.trim_end())?;
+            line = format!("{indent}  ");
+        }
+        line.push_str(&part);
+        is_begun = true;
+    }
+    writeln!(out, "{}", line.trim_end())?;
+    Ok(())
+}
+
 /// A number with thousands separators: `1,234,567`.
 pub fn number(n: i64) -> String {
     let digits = n.unsigned_abs().to_string();

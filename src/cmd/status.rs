@@ -459,45 +459,44 @@ fn print(entries: &[Entry], as_json: bool, one: bool, out: Out<'_>) -> anyhow::R
     }
     let here = entries.first().map(|entry| &entry.host);
     let hosts = entries.iter().any(|entry| Some(&entry.host) != here);
-    let mut rows = show::Rows::new(&[
-        "file",
-        "state",
-        ">size",
-        ">loaded",
-        ">lag (bytes)",
-        ">lag (s)",
-        ">lines",
-        ">rows",
-        ">non-hits",
-        ">rejects",
-        ">already loaded",
-        ">taken out",
-        "last commit (UTC)",
-        "archive",
-        "",
-    ]);
-    let count = |n: u64| show::number(i64::try_from(n).unwrap_or(i64::MAX));
     for entry in entries {
-        let file = if hosts { format!("{}:{}", entry.host, entry.path) } else { entry.path.clone() };
-        rows.add(&[
-            file,
-            entry.state.to_owned(),
-            entry.size.map(count).unwrap_or_default(),
-            count(entry.loaded),
-            entry.lag_bytes.map(count).unwrap_or_default(),
-            entry.lag_seconds.map(|s| format!("{s:.1}")).unwrap_or_default(),
-            show::number(entry.lines),
-            show::number(entry.rows),
-            show::number(entry.non_hits),
-            show::number(entry.rejects),
-            show::number(entry.already_loaded),
-            show::number(entry.unloaded),
-            entry.committed_at.clone().unwrap_or_default(),
-            archived(entry),
-            if entry.sealed { "sealed".to_owned() } else { String::new() },
-        ]);
+        print_entry(entry, hosts, out)?;
     }
-    rows.print(out)
+    Ok(())
+}
+
+/// A file in lines of at most [`show::WIDTH`] characters, except for its path and that of its copy.
+fn print_entry(entry: &Entry, with_host: bool, out: Out<'_>) -> anyhow::Result<()> {
+    let count = |n: u64| show::number(i64::try_from(n).unwrap_or(i64::MAX));
+    let host = if with_host { format!("{}:", entry.host) } else { String::new() };
+    writeln!(out, "{}{}", show::safe(&host), show::safe(&entry.path))?;
+    let mut parts = vec![format!("{}{}", entry.state, if entry.sealed { ", sealed" } else { "" })];
+    parts.push(match entry.size {
+        Some(size) => format!("{} bytes loaded, {} on disk", count(entry.loaded), count(size)),
+        None => format!("{} bytes loaded", count(entry.loaded)),
+    });
+    if let Some(lag @ 1..) = entry.lag_bytes {
+        let since = entry.lag_seconds.map(|s| format!(" and {s:.1} s")).unwrap_or_default();
+        parts.push(format!("{} bytes{since} behind", count(lag)));
+    }
+    parts.extend(entry.committed_at.as_ref().map(|at| format!("last commit {at} UTC")));
+    show::wrapped("  ", &parts, "; ", out)?;
+    if entry.file.is_some() {
+        let of = |n: i64, what: &str| (n != 0).then(|| format!("{} {what}", show::number(n)));
+        let mut parts = vec![
+            format!("{} lines: {} rows", show::number(entry.lines), show::number(entry.rows)),
+            format!("{} rejects", show::number(entry.rejects)),
+        ];
+        parts.extend(of(entry.non_hits, "non-hits"));
+        parts.extend(of(entry.already_loaded, "already loaded"));
+        parts.extend(of(entry.unloaded, "taken out"));
+        show::wrapped("  ", &parts, ", ", out)?;
+    }
+    match archived(entry) {
+        copy if copy.is_empty() => {}
+        copy => writeln!(out, "  archive: {}", show::safe(&copy))?,
+    }
+    Ok(())
 }
 
 /// The location of a file's copy, or why there is no copy yet.
@@ -554,5 +553,31 @@ mod tests {
         assert_eq!(judged(b"", Vec::new()), ("empty", Some(0)));
         let out = LogStatus { is_out: true, ..known(all, true) };
         assert_eq!(judged(TEXT, vec![out]), ("taken out", None));
+    }
+
+    #[test]
+    fn a_file_fits_a_terminal() {
+        let mut large = known(34, true).entry;
+        large.file = Some(1);
+        let most = 999_999_999_999_999;
+        (large.size, large.loaded, large.lag_bytes) = (Some(most), most, Some(most));
+        (large.lag_seconds, large.committed_at) = (Some(9_999_999.9), Some("2026-11-28 12:00:00".to_owned()));
+        let most = i64::try_from(most).unwrap();
+        (large.lines, large.rows, large.non_hits, large.rejects) = (most, most, most, most);
+        (large.already_loaded, large.unloaded) = (most, most);
+        let small = unknown(Path::new("/new"), "web-1", Some(7));
+        let mut told = Vec::new();
+        print(&[large, small], false, false, &mut told).unwrap();
+        let told = String::from_utf8(told).unwrap();
+        assert!(told.split('\n').all(|line| line.len() <= 100), "{told}");
+        insta::assert_snapshot!(told, @r"
+        /old
+          not begun; 999,999,999,999,999 bytes loaded, 999,999,999,999,999 on disk;
+            999,999,999,999,999 bytes and 9999999.9 s behind; last commit 2026-11-28 12:00:00 UTC
+          999,999,999,999,999 lines: 999,999,999,999,999 rows, 999,999,999,999,999 rejects,
+            999,999,999,999,999 non-hits, 999,999,999,999,999 already loaded, 999,999,999,999,999 taken out
+        /new
+          not begun; 0 bytes loaded, 7 on disk; 7 bytes behind
+        ");
     }
 }

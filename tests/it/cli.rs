@@ -187,8 +187,9 @@ fn help_is_a_small_manual() {
                                (- for standard input)
           --order <WHICH>      Which files come first, by the time they were last written: oldest or
                                newest [default: oldest]
-          --format <FORMAT>    Format of the lines: alt1, combined, common, or an nginx log_format
-                               string [default: alt1]
+          --format <FORMAT>    Format of the lines: alt1, combined, common, vhost_combined, an nginx
+                               log_format string, or auto, by which the first lines decide [default:
+                               auto]
           --pixel <PIXEL>      What the log is of: the pixel of matomo, goatcounter, plausible or umami,
                                or of your own (/px.gif?url=u&ref=r)
           --status <LIST>      Which requests are events, by status: 2xx,304,500-599 or all [default:
@@ -201,6 +202,8 @@ fn help_is_a_small_manual() {
                                the log was written
           --again              Read what is loaded already again: rows that are missing are loaded, and
                                rejects looked at again
+          --accept-rejects     Load a log although nearly all of its first lines are not of the format,
+                               and will be rejects
           --dry-run            Write nothing, and tell what would be loaded
           --jobs <N>           Files to load at the same time, by a connection each [default: 1]
           --json               Print the summary as JSON
@@ -226,6 +229,10 @@ fn help_is_a_small_manual() {
 
     With --since, --until, --only-app or --match, no file counts as loaded afterwards, and what is
     rejected is only counted: a replay without them goes over all of it.
+
+    Where no --format is named, the first lines of the logs decide, and the summary says what was found.
+    A log of which nearly all of the first lines are not of the format is not loaded, and the exit code
+    is 1.
 
     Give a file of the same format the label that its source has in the configuration: without event
     ids, the label is part of what tells lines apart.
@@ -550,6 +557,19 @@ fn checkpoint(database: &Database, path: &Path, text: &str, loaded: usize) {
         hex(Proof::of(&text.as_bytes()[tail..loaded])),
         loaded - tail,
     ));
+}
+
+#[test]
+fn an_archive_that_is_not_there_is_not_verified() {
+    let database = Database::create();
+    let place = Place::with(&database);
+    for args in
+        [&["archive", "verify"][..], &["archive", "verify", "--deep"], &["archive", "verify", "--json"]]
+    {
+        let run = place.alt(args);
+        assert_eq!((run.code, run.out.as_str()), (1, ""), "{run:?}");
+        assert!(run.err.contains("there is no archive: the configuration has no [archive]"), "{run:?}");
+    }
 }
 
 #[test]

@@ -533,8 +533,8 @@ fn a_file_that_was_loaded_with_other_options_is_named() {
         String::from_utf8(output.stdout).unwrap()
     };
     let right = ["access.log", "--format", "combined", "--app", "shop", "--label", "web"];
-    // Who forgets the format is told so, and again when the file counts as loaded.
-    let wrong = said(&["access.log", "beacon.log"]);
+    // Who names a wrong format is told so, and again when the file counts as loaded.
+    let wrong = said(&["access.log", "beacon.log", "--format", "alt1"]);
     assert!(wrong.contains("\nMost lines are not of the format alt1."), "{wrong}");
     let known = said(&right);
     assert!(
@@ -546,7 +546,7 @@ fn a_file_that_was_loaded_with_other_options_is_named() {
     bench.check();
     // Of lines with ids, a label changes nothing.
     let known = said(&["beacon.log", "--label", "other"]);
-    assert!(known.contains("1 loaded before\n") && !known.contains("another"), "{known}");
+    assert!(known.contains("1 loaded before\n") && !known.contains("with another"), "{known}");
     let some = said(&["beacon.log", "--since", "1d ago"]);
     assert!(some.contains("files           1 read, none counts as loaded by that\n"), "{some}");
 }

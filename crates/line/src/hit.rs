@@ -172,6 +172,14 @@ reasons! {
     Flood = "flood",
 }
 
+impl Reason {
+    /// Whether the line is not written in the configured format. Other reasons are about its content.
+    pub fn is_of_the_form(self) -> bool {
+        use Reason::{BadAddress, BadId, BadStatus, BadTime, Empty, Shape, TooLong};
+        matches!(self, Empty | TooLong | Shape | BadTime | BadId | BadStatus | BadAddress)
+    }
+}
+
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
@@ -232,6 +240,8 @@ pub struct Hit<'a> {
     /// `page_url` and `referrer` are as a client sent them, which may be anything: target and Referer of a request in a
     /// site's own log. A target of `//x/y` is a path, and a fragment is kept.
     pub is_request: bool,
+    /// The event came by `POST /api/v1/track`.
+    pub is_track: bool,
     /// Where the visitor came from: the beacon's `r`; in a site's own log, the Referer.
     pub referrer: &'a str,
     /// The page's title (`t`).

@@ -22,6 +22,7 @@ pub mod checkpoint;
 pub mod copy;
 pub mod outcome;
 
+pub mod detect;
 pub mod filter;
 pub mod line_id;
 pub mod processor;

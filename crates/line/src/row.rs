@@ -22,6 +22,8 @@ pub enum TrafficClass {
     Monitor,
     /// A hit from a page that is not on the application's domains.
     Suspect,
+    /// A program of the site's own, such as its backend, that posted the event.
+    Server,
 }
 
 impl TrafficClass {
@@ -33,6 +35,7 @@ impl TrafficClass {
         TrafficClass::Headless,
         TrafficClass::Monitor,
         TrafficClass::Suspect,
+        TrafficClass::Server,
     ];
 
     /// The name that is stored and shown.
@@ -44,6 +47,7 @@ impl TrafficClass {
             TrafficClass::Headless => "headless",
             TrafficClass::Monitor => "monitor",
             TrafficClass::Suspect => "suspect",
+            TrafficClass::Server => "server",
         }
     }
 }

@@ -5,6 +5,7 @@ use alt_collect::archive::{fetch, hash};
 use alt_collect::source::stored;
 use alt_config::Config;
 use alt_store::objects::{self, KnownObject};
+use anyhow::bail;
 use serde::Serialize;
 
 use crate::cli;
@@ -25,6 +26,12 @@ struct Problem {
 
 pub(super) fn run(config: &Config, args: &cli::ArchiveVerify, out: Out<'_>) -> anyhow::Result<Outcome> {
     let known = block_on(async { reader(config).await?.read(objects::all).await })?;
+    if known.is_empty() && config.archive.is_none() {
+        bail!(
+            "there is no archive: the configuration has no [archive], and the database knows of no object; nothing was \
+             verified"
+        );
+    }
     let configured = config.archive.as_ref().map(|_| super::configured(config)).transpose()?;
     let mut problems = Vec::new();
     for object in &known {

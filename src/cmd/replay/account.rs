@@ -4,13 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use alt_line::hit::{NonHit, Reason};
+use alt_line::parse::Spec;
 use alt_process::metrics::Totals;
 use anyhow::bail;
 use serde::Serialize;
 
+use super::format::AUTO;
 use super::rate;
 use crate::cli;
 use crate::cmd::{Out, Outcome, show};
+
+/// Of fewer lines, it is not said that they are of another format.
+const LINES_MIN: u64 = 100;
 
 /// How many files that were loaded with other options are named.
 const OTHERWISE_NAMED: usize = 20;
@@ -78,6 +83,9 @@ impl Results {
 #[derive(Serialize)]
 pub(super) struct Replayed {
     dry_run: bool,
+    format: String,
+    /// The first lines decided on the format.
+    format_detected: bool,
     files: usize,
     files_loaded: usize,
     files_loaded_before: usize,
@@ -108,7 +116,8 @@ fn non_hit(kind: NonHit) -> String {
 impl Replayed {
     /// The account of a replay, from its number of files and its duration.
     pub(super) fn of(
-        dry_run: bool,
+        spec: &Spec,
+        args: &cli::Replay,
         files: usize,
         results: &Results,
         otherwise: BTreeMap<String, Vec<&'static str>>,
@@ -116,7 +125,9 @@ impl Replayed {
         time: Duration,
     ) -> Replayed {
         Replayed {
-            dry_run,
+            dry_run: args.dry_run,
+            format: spec.format.clone(),
+            format_detected: args.format == AUTO,
             files,
             files_loaded: results.loaded,
             files_loaded_before: results.known.len() + results.skipped,
@@ -136,6 +147,17 @@ impl Replayed {
             seconds: (time.as_secs_f64() * 1000.0).round() / 1000.0,
             rows_per_second: rate(totals.rows, time),
         }
+    }
+
+    /// Lines that are not written in the format.
+    fn shapeless(&self) -> u64 {
+        let of_the_form = Reason::ALL.iter().filter(|reason| reason.is_of_the_form());
+        of_the_form.filter_map(|reason| self.rejects.get(reason.as_str())).sum()
+    }
+
+    /// Nearly all of many lines are not written in the format.
+    pub(super) fn is_of_another_format(&self) -> bool {
+        self.lines >= LINES_MIN && self.shapeless() >= self.lines / 100 * 99
     }
 
     /// The number of files for each outcome. `some`: only some lines are wanted.
@@ -208,14 +230,12 @@ impl Replayed {
 
     /// What may have been a mistake.
     fn print_hints(&self, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<()> {
-        let rejects = |reason: Reason| self.rejects.get(reason.as_str()).copied().unwrap_or(0);
-        let shapeless = rejects(Reason::Shape) + rejects(Reason::BadAddress);
-        if shapeless > self.lines / 2 {
+        if self.shapeless() > self.lines / 2 {
             writeln!(
                 out,
                 "\nMost lines are not of the format {}. Where it is the wrong one: `alt unload` these files, and say the \
                  right one (--format).",
-                show::safe(&args.format)
+                show::safe(&self.format)
             )?;
         }
         if args.pixel.is_some() && args.status.is_none() && self.rows > 0 {
@@ -246,6 +266,9 @@ pub(super) fn summary(account: &Replayed, args: &cli::Replay, out: Out<'_>) -> a
     }
     let some =
         args.since.is_some() || args.until.is_some() || args.pattern.is_some() || !args.only_app.is_empty();
+    if account.format_detected {
+        writeln!(out, "format          {} (by the first lines, as --format names none)", account.format)?;
+    }
     account.print_counts(some, out)?;
     account.print_files(out)?;
     account.print_lines(out)?;

@@ -20,6 +20,7 @@ use alt_process::stop::Stop;
 use alt_store::writer::{self, Store};
 
 use super::account::{Loaded, Results};
+use super::format::Expected;
 use super::objects::Fetchable;
 use crate::account;
 use crate::cmd::assembly::settle;
@@ -112,6 +113,7 @@ pub(super) struct Job<'a> {
     pub(super) loader: Loader,
     pub(super) store: Store,
     pub(super) belongs: Belongs,
+    pub(super) expected: Expected<'a>,
     /// Some lines are left out, so no checkpoint may move.
     pub(super) filtered: bool,
     /// Lines that are already loaded are read again.
@@ -270,6 +272,7 @@ impl Job<'_> {
         let _alone = head.map(|head| self.beginnings.take(head.proof.hash));
         let mut again = false;
         if self.filtered || self.again {
+            self.expected.check(item)?;
             let done = self.beside(opened, complete, &raw, progress)?;
             match done {
                 // Without a checkpoint, or beyond it, `--again` is a normal replay.
@@ -292,6 +295,7 @@ impl Job<'_> {
             Identified::Shorter { .. } => return Ok(Loaded::Shorter),
             Identified::Reading(reading) => reading,
         };
+        self.expected.check(item)?;
         reading.by_ids = true;
         if let Some(name) = &item.name {
             reading.moved_to(Path::new(name));

@@ -2,6 +2,7 @@
 //! that no checkpoint proves to be new are checked against the ids in the database.
 
 mod account;
+pub(super) mod format;
 mod job;
 mod objects;
 
@@ -27,6 +28,7 @@ use alt_store::{apps, files, migrate};
 use anyhow::{Context, bail};
 
 use self::account::{Replayed, Results, summary};
+use self::format::{AUTO, Expected};
 use self::job::{Beginnings, Job};
 use self::objects::Listing;
 use super::assembly::{Assembly, limits};
@@ -71,7 +73,7 @@ impl Given {
 /// A replay in progress.
 struct Replay<'a> {
     config: &'a Config,
-    again: bool,
+    args: &'a cli::Replay,
     kind: &'a Kind,
     given: &'a Given,
     /// One writer per connection.
@@ -85,24 +87,26 @@ struct Replay<'a> {
 /// # Errors
 /// Something cannot be read or loaded, or the replay was interrupted.
 pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<Outcome> {
-    let kind = kind(config, args)?;
+    let mut spec = spec(args)?;
     let stop = Arc::new(Stop::default());
-    let given = given(config, args, &kind.filter, &stop)?;
+    // A named format is checked before standard input is read.
+    let found = match spec.format.as_str() {
+        AUTO => {
+            let found = found(args)?;
+            format::detect(&found, &config.track.terms()?)?.clone_into(&mut spec.format);
+            Some(found)
+        }
+        _ => None,
+    };
+    let kind = kind(config, args, spec)?;
+    let given = given(config, args, found, &kind.filter, &stop)?;
     let started = Instant::now();
     let rehearsal = if args.dry_run { Some(rehearsal()?) } else { None };
     let connections = usize::from(args.jobs).min(given.count()).max(1);
     let stores = writers(config, connections, rehearsal.as_ref())?;
     let interrupted = Arc::new(AtomicBool::new(false));
     stop_on_signal(&stores, &stop, &interrupted)?;
-    let replay = Replay {
-        config,
-        again: args.again,
-        kind: &kind,
-        given: &given,
-        stores: &stores,
-        stop: &stop,
-        started,
-    };
+    let replay = Replay { config, args, kind: &kind, given: &given, stores: &stores, stop: &stop, started };
     let (results, broke) = replay.load()?;
     let durable: Vec<_> = stores.iter().filter(|_| !args.dry_run).map(Store::durable).collect();
     let totals = totals(&stores, rehearsal.as_deref())?;
@@ -112,7 +116,7 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     }
     let files = given.count() + results.skipped + results.members - results.archives;
     let otherwise = otherwise(config, &kind.spec, kind.format.carries_id(), &results.known)?;
-    let replayed = Replayed::of(args.dry_run, files, &results, otherwise, &totals, started.elapsed());
+    let replayed = Replayed::of(&kind.spec, args, files, &results, otherwise, &totals, started.elapsed());
     summary(&replayed, args, out)?;
     if let Some(error) = fatal {
         return Err(error.context(match args.dry_run {
@@ -133,28 +137,50 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
              may be lost with it: run again to be sure"
         );
     }
+    if replayed.is_of_another_format() && !args.accept_rejects {
+        bail!(
+            "nearly all lines are not of the format {}: `alt unload` the files, and name the right format (--format)",
+            show::safe(&kind.spec.format)
+        );
+    }
     results.outcome(files)
 }
 
 /// The kind of the lines, from the arguments and the registered applications.
-fn kind(config: &Config, args: &cli::Replay) -> anyhow::Result<Kind> {
-    let spec = spec(args)?;
+fn kind(config: &Config, args: &cli::Replay, spec: Spec) -> anyhow::Result<Kind> {
     let assembly = Assembly::of(config)?;
     let format = Arc::new(Format::of(&spec)?);
     if !spec.names_app() && format.name() != "alt1" {
         bail!(
-            "lines of this format name no application: say whose hits they are with --app KEY (see `alt app list`), \
-             or by the names of their sites, with --site NAME=KEY"
+            "lines of the format {} name no application: say whose hits they are with --app KEY (see `alt app list`), \
+             or by the names of their sites, with --site NAME=KEY",
+            format.name()
         );
     }
     let (spec, filter) = with_keys(config, spec, filter(args)?)?;
     Ok(Kind { assembly, spec, format, filter })
 }
 
-/// Finds the files and objects that the arguments name.
-fn given(config: &Config, args: &cli::Replay, filter: &Filter, stop: &Arc<Stop>) -> anyhow::Result<Given> {
-    let (mut urls, paths): (Vec<String>, Vec<String>) =
-        args.paths.iter().cloned().partition(|path| ArchiveUrl::is_meant(path));
+/// Finds the files that the arguments name.
+fn found(args: &cli::Replay) -> anyhow::Result<Vec<Item>> {
+    let paths: Vec<String> = args.paths.iter().filter(|path| !ArchiveUrl::is_meant(path)).cloned().collect();
+    let items = inputs::items(&paths, args.files_from.as_deref(), args.order);
+    items.map_err(|error| match error.downcast_ref::<io::Error>().map(io::Error::kind) {
+        Some(io::ErrorKind::PermissionDenied) => anyhow::anyhow!("{error:#}: {}", may_not_read()),
+        _ => error,
+    })
+}
+
+/// Finds the objects that the arguments name and, if that is not done, the files.
+fn given(
+    config: &Config,
+    args: &cli::Replay,
+    found_before: Option<Vec<Item>>,
+    filter: &Filter,
+    stop: &Arc<Stop>,
+) -> anyhow::Result<Given> {
+    let mut urls: Vec<String> =
+        args.paths.iter().filter(|path| ArchiveUrl::is_meant(path)).cloned().collect();
     if args.missing {
         let Some(archive) = &config.archive else {
             bail!(
@@ -163,11 +189,7 @@ fn given(config: &Config, args: &cli::Replay, filter: &Filter, stop: &Arc<Stop>)
         };
         urls.push(format!("{}/", archive.url.trim_end_matches('/')));
     }
-    let items = inputs::items(&paths, args.files_from.as_deref(), args.order);
-    let items = items.map_err(|error| match error.downcast_ref::<io::Error>().map(io::Error::kind) {
-        Some(io::ErrorKind::PermissionDenied) => anyhow::anyhow!("{error:#}: {}", may_not_read()),
-        _ => error,
-    })?;
+    let items = found_before.map_or_else(|| found(args), Ok)?;
     let listing = objects::listing(config, &urls, filter, args.again, args.order, stop)?;
     Ok(Given { items, listing })
 }
@@ -240,7 +262,8 @@ impl Replay<'_> {
             store,
             belongs: Belongs { source: SOURCE.to_owned(), ..belongs },
             filtered: !filter.is_open(),
-            again: self.again,
+            expected: Expected { format, terms: assembly.terms(), any: self.args.accept_rejects },
+            again: self.args.again,
             config: self.config,
             bytes_done,
             beginnings,

@@ -20,7 +20,7 @@ use alt_store::files::Stamp;
 use anyhow::{Context, bail};
 
 use super::reading::Opened;
-use super::tar;
+use super::{stored, tar};
 
 /// The maximum length of a list of paths.
 const LIST_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -98,6 +98,29 @@ impl Item {
         }
     }
 
+    /// The first bytes of the log, unpacked, at most `most`; of an archive, those of the first log in it that has any.
+    ///
+    /// # Errors
+    /// The beginning cannot be read.
+    pub fn head(&self, most: usize) -> io::Result<Vec<u8>> {
+        let mut stream = self.open(Arc::default())?.stream()?;
+        let head = first_bytes(&mut stream, most)?;
+        if !tar::begins(&head) {
+            return Ok(head);
+        }
+        let mut archive = tar::Archive::new(Cursor::new(head).chain(stream));
+        while archive.advance()?.is_some() {
+            let packed = first_bytes(&mut archive, most)?;
+            let head = stored::unpack(Cursor::new(packed)).and_then(|mut log| first_bytes(&mut log, most));
+            match head {
+                Ok(head) if !head.is_empty() => return Ok(head),
+                // Loading reports a log that cannot be read.
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(Vec::new())
+    }
+
     /// The logs in the item, if it is a tar archive, compressed or not. Its bytes decide that, not its name.
     ///
     /// # Errors
@@ -114,6 +137,16 @@ impl Item {
             tar::Archive::new(Stoppable { stream: Box::new(Cursor::new(head).chain(stream)), stops });
         Ok(Some(Members { archive, name: self.shown(), from_disk }))
     }
+}
+
+/// Reads at most `most` bytes. Of a stream that breaks off, the whole lines before that: loading reports the error.
+fn first_bytes(stream: &mut dyn Read, most: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Err(error) = stream.take(most as u64).read_to_end(&mut bytes) {
+        let Some(end) = bytes.iter().rposition(|&byte| byte == b'\n') else { return Err(error) };
+        bytes.truncate(end + 1);
+    }
+    Ok(bytes)
 }
 
 /// The total number of bytes on disk.

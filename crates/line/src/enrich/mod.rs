@@ -460,7 +460,7 @@ impl Buffers {
 }
 
 /// Whether an application that does not store crawlers leaves out this class. It keeps `suspect`, which may be a
-/// person.
+/// person, and `server`, which is the application's own.
 fn is_crawler(class: TrafficClass) -> bool {
     matches!(class, TrafficClass::Bot | TrafficClass::AiBot | TrafficClass::Headless | TrafficClass::Monitor)
 }
@@ -471,10 +471,11 @@ enum Decided {
     Automation,
     Agent(AgentRule),
     Host,
+    Posted,
 }
 
-/// The class of a hit: first by the browser's statement that it is automated, then by the user agent, then by the
-/// page's host. A hit without a page (an app, a server) is not suspect. A page with a scheme is suspect unless its host
+/// The class of a hit: first by the browser's statement that it is automated, then by the user agent and the way that
+/// the event came, then by the page's host. A hit without a page (an app, a server) is not suspect. A page with a scheme is suspect unless its host
 /// is allowed; this includes `localhost` and saved pages.
 fn classify(
     hit: &Hit<'_>,
@@ -486,16 +487,34 @@ fn classify(
     if hit.automated {
         return (TrafficClass::Headless, Decided::Automation);
     }
+    let (class, decided) = match class {
+        TrafficClass::Bot if is_posted_by_a_server(hit) => (TrafficClass::Server, Decided::Posted),
+        class => (class, Decided::Agent(rule)),
+    };
     let host = page_host(hit, page);
     let on_a_page = !host.is_empty() || !page.scheme.is_empty();
-    if class == TrafficClass::Human
+    if matches!(class, TrafficClass::Human | TrafficClass::Server)
         && on_a_page
         && !app.allowed_domains.is_empty()
         && !url::host_allowed(host, &app.allowed_domains)
     {
         return (TrafficClass::Suspect, Decided::Host);
     }
-    (class, Decided::Agent(rule))
+    (class, decided)
+}
+
+/// Whether a hit with the user agent of a program is an event that the site's own program posted, and no visit of a
+/// crawler. Crawlers do not call the API themselves: they run the page's script, as browsers that send an `Origin` with
+/// each POST, or their user agent is passed on by a server that they visit, and names a browser or the crawler.
+fn is_posted_by_a_server(hit: &Hit<'_>) -> bool {
+    let named = |sign: &str| {
+        let agent = hit.user_agent.as_bytes();
+        agent.windows(sign.len()).any(|part| part.eq_ignore_ascii_case(sign.as_bytes()))
+    };
+    hit.is_track
+        && hit.origin.is_empty()
+        && !hit.user_agent.starts_with("Mozilla/")
+        && !["bot", "crawl", "spider", "+http"].into_iter().any(named)
 }
 
 /// The page's host and port. If the page is only a path, then in a site's own log (which names no application) its host
@@ -609,7 +628,7 @@ pub struct Explanation {
     /// Who sent it.
     pub traffic_class: TrafficClass,
     /// The rule that decided: `crawler:GPTBot`, `monitor:UptimeRobot`, `headless:HeadlessChrome`,
-    /// `automation flag`, `host not allowed: HOST`, `empty user agent` or `default`.
+    /// `automation flag`, `host not allowed: HOST`, `posted by a server`, `empty user agent` or `default`.
     pub rule: String,
     /// What the user agent states about itself.
     pub agent: NewAgent,
@@ -627,6 +646,7 @@ pub fn explain(rules: &AgentRules, privacy: Privacy, hit: &Hit<'_>, app: &App) -
     let rule = match decided {
         Decided::Automation => "automation flag".to_owned(),
         Decided::Agent(rule) => rules.rule_text(rule),
+        Decided::Posted => "posted by a server".to_owned(),
         Decided::Host => {
             let mut text = "host not allowed: ".to_owned();
             if !mask::value(page_host(hit, &page), &mut text) {

@@ -331,6 +331,7 @@ fn traffic_classes_and_their_rules() {
     let googlebot =
         "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html) HeadlessChrome/120.0";
     let hit = beacon;
+    let posted = || Hit { is_track: true, method: "POST", page_url: "", ..beacon() };
     #[rustfmt::skip]
     let table = [
         (hit(), TrafficClass::Human, "default"),
@@ -353,6 +354,22 @@ fn traffic_classes_and_their_rules() {
         (Hit { user_agent: "-", ..hit() }, TrafficClass::Bot, "empty user agent"),
         (Hit { user_agent: "curl/8.5.0", ..hit() }, TrafficClass::Bot, "crawler:^curl"),
         (Hit { user_agent: "made-up-crawler", ..hit() }, TrafficClass::Bot, "crawler:crawl"),
+        // What the site's own programs post.
+        (Hit { user_agent: "python-requests/2.31", ..posted() }, TrafficClass::Server, "posted by a server"),
+        (Hit { user_agent: "node", ..posted() }, TrafficClass::Server, "posted by a server"),
+        (Hit { user_agent: "WordPress/6.5; https://shop.example", ..posted() }, TrafficClass::Server, "posted by a server"),
+        (Hit { user_agent: "", ..posted() }, TrafficClass::Server, "posted by a server"),
+        (Hit { user_agent: "curl/8.5.0", page_url: "https://evil.test/", ..posted() }, TrafficClass::Suspect, "host not allowed: evil.test"),
+        (Hit { user_agent: "curl/8.5.0", automated: true, ..posted() }, TrafficClass::Headless, "automation flag"),
+        // What they pass on of a visitor, and what a browser posts.
+        (posted(), TrafficClass::Human, "default"),
+        (Hit { user_agent: GPTBOT, ..posted() }, TrafficClass::AiBot, "crawler:GPTBot"),
+        (Hit { user_agent: googlebot, ..posted() }, TrafficClass::Bot, "crawler:Googlebot/"),
+        (Hit { user_agent: "Twitterbot/1.0", ..posted() }, TrafficClass::Bot, "crawler:Twitterbot"),
+        (Hit { user_agent: "made-up-CRAWLER", ..posted() }, TrafficClass::Bot, "crawler:crawl"),
+        (Hit { user_agent: "reads (+https://reads.test)", ..posted() }, TrafficClass::Bot, "crawler:http"),
+        (Hit { user_agent: lighthouse, ..posted() }, TrafficClass::Monitor, "monitor:Chrome-Lighthouse"),
+        (Hit { user_agent: "curl/8.5.0", origin: "https://shop.example", ..posted() }, TrafficClass::Bot, "crawler:^curl"),
     ];
     for (hit, class, rule) in table {
         let got = explain(&rules, Privacy::default(), &hit, &shop);
@@ -378,6 +395,7 @@ fn an_application_may_do_without_crawlers() {
     assert!(kept(Hit { page_url: "https://evil.test/", ..beacon() }), "a person may be behind it");
     assert!(!kept(Hit { user_agent: GPTBOT, ..beacon() }));
     assert!(!kept(Hit { user_agent: "", ..beacon() }));
+    assert!(kept(Hit { user_agent: "", is_track: true, ..beacon() }), "the application's own server");
     assert!(!kept(Hit { automated: true, ..beacon() }));
 
     assert_eq!(serde_json::from_str::<AppSettings>("{}").unwrap(), AppSettings::default());

@@ -217,6 +217,7 @@ fn read<'a>(
     let mut params = Params::new();
     read_query(hit, &mut params, &source, args, terms, arena);
     if uri.ends_with(b"/track") {
+        hit.is_track = hit.method == "POST";
         let trusted = hit.ip.is_some_and(|ip| terms.trusts(ip));
         json::read_body(hit, &mut params, body, trusted, arena).map_err(because)?;
     }
