@@ -2,8 +2,10 @@
 //!
 //! The rules are data (`data/crawlers.json`, made by `scripts/refresh-crawlers`; an operator can use another list
 //! instead). Names of crawlers are matched with their case, words and patterns of words without. Phrases that are known
-//! to be harmless (a CUBOT phone) are blanked first. A classification takes a few microseconds, so every caller keeps a
-//! cache.
+//! to be harmless (a CUBOT phone) are blanked first, and so are the parts of a browser's user agent in which no program
+//! names itself ([`shape`]). A classification takes a few microseconds, so every caller keeps a cache.
+
+mod shape;
 
 use std::borrow::Cow;
 
@@ -11,6 +13,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use regex::bytes::{RegexSet, RegexSetBuilder};
 use serde::Deserialize;
 
+use self::shape::{Shape, Signs};
 use super::mask;
 use crate::row::TrafficClass;
 
@@ -74,6 +77,8 @@ pub enum AgentRule {
     Empty,
     /// An entry of the lists, by its index.
     Listed(u16),
+    /// No entry matches, but the user agent is neither that of a browser nor that of an app.
+    NoBrowser,
     /// No entry matches.
     Default,
 }
@@ -81,13 +86,18 @@ pub enum AgentRule {
 /// The compiled rules that classify user agents. All reader threads share them.
 #[derive(Debug)]
 pub struct AgentRules {
-    /// Every entry, in the order of the four matchers: names, name patterns, words, word patterns.
+    /// Every entry, in the order of the matchers: names, name patterns, words, word patterns, weak words, weak
+    /// patterns, bare patterns.
     entries: Vec<Entry>,
     harmless: AhoCorasick,
+    shape: Shape,
     names: AhoCorasick,
     words: AhoCorasick,
+    weak_words: AhoCorasick,
     name_patterns: Patterns,
     word_patterns: Patterns,
+    weak_patterns: Patterns,
+    bare_patterns: Patterns,
 }
 
 /// Patterns. Most are `^text`, which needs no automaton; one for the others is small enough to be fast.
@@ -105,7 +115,7 @@ struct Patterns {
 #[derive(Debug)]
 struct Entry {
     text: Box<str>,
-    class: TrafficClass,
+    kind: Kind,
     /// Where several entries match, the lowest rank decides.
     rank: u8,
 }
@@ -115,18 +125,66 @@ struct Entry {
 struct File {
     #[serde(default)]
     harmless: Vec<String>,
+    #[serde(default)]
+    people: Signs,
     classes: Classes,
+}
+
+/// What an entry names. Two kinds may be of one class; the rule tells them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Fetches a page for a person who asked a language model about it.
+    AiUser,
+    /// Crawls for a language model.
+    AiBot,
+    Monitor,
+    Headless,
+    /// An office or mail program that fetches a page, often before a person sees it.
+    Prefetch,
+    Bot,
+}
+
+impl Kind {
+    fn class(self) -> TrafficClass {
+        match self {
+            Kind::AiUser | Kind::AiBot => TrafficClass::AiBot,
+            Kind::Monitor => TrafficClass::Monitor,
+            Kind::Headless => TrafficClass::Headless,
+            Kind::Prefetch | Kind::Bot => TrafficClass::Bot,
+        }
+    }
+
+    /// How the list names the kind.
+    fn as_str(self) -> &'static str {
+        match self {
+            Kind::AiUser => "ai_user",
+            Kind::Prefetch => "prefetch",
+            kind => kind.class().as_str(),
+        }
+    }
+
+    /// How a rule of the kind begins.
+    fn prefix(self) -> &'static str {
+        match self {
+            Kind::AiBot | Kind::Bot => "crawler",
+            kind => kind.as_str(),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Classes {
     #[serde(default)]
+    ai_user: Lists,
+    #[serde(default)]
     ai_bot: Lists,
     #[serde(default)]
     monitor: Lists,
     #[serde(default)]
     headless: Lists,
+    #[serde(default)]
+    prefetch: Lists,
     #[serde(default)]
     bot: Lists,
 }
@@ -138,6 +196,11 @@ struct Lists {
     name_patterns: Vec<String>,
     words: Vec<String>,
     word_patterns: Vec<String>,
+    /// Words and patterns of words that do not count in the platform of a browser.
+    weak_words: Vec<String>,
+    weak_patterns: Vec<String>,
+    /// Patterns of words that count only where no engine is named.
+    bare_patterns: Vec<String>,
 }
 
 /// Why a list cannot be used.
@@ -165,28 +228,37 @@ impl AgentRules {
     pub fn from_json(text: &str) -> Result<Self, BadRules> {
         let file: File =
             serde_json::from_str(text).map_err(|e| BadRules(format!("not a list of crawlers: {e}")))?;
-        let classes = [
-            (TrafficClass::AiBot, &file.classes.ai_bot),
-            (TrafficClass::Monitor, &file.classes.monitor),
-            (TrafficClass::Bot, &file.classes.bot),
-            (TrafficClass::Headless, &file.classes.headless),
+        let kinds = [
+            (Kind::AiUser, &file.classes.ai_user),
+            (Kind::AiBot, &file.classes.ai_bot),
+            (Kind::Monitor, &file.classes.monitor),
+            (Kind::Prefetch, &file.classes.prefetch),
+            (Kind::Bot, &file.classes.bot),
+            (Kind::Headless, &file.classes.headless),
         ];
         let mut entries = Vec::new();
-        let mut parts: [Vec<&str>; 4] = Default::default();
-        let of: [fn(&Lists) -> &[String]; 4] =
-            [|l| &l.names, |l| &l.name_patterns, |l| &l.words, |l| &l.word_patterns];
+        let mut parts: [Vec<&str>; 7] = Default::default();
+        let of: [fn(&Lists) -> &[String]; 7] = [
+            |l| &l.names,
+            |l| &l.name_patterns,
+            |l| &l.words,
+            |l| &l.word_patterns,
+            |l| &l.weak_words,
+            |l| &l.weak_patterns,
+            |l| &l.bare_patterns,
+        ];
         for (i, (part, list)) in parts.iter_mut().zip(of).enumerate() {
-            let (generic, pattern) = (i >= 2, i % 2 == 1);
-            for (class, lists) in classes {
+            let (generic, pattern) = (i >= 2, ![0, 2, 4].contains(&i));
+            for (kind, lists) in kinds {
                 for text in list(lists) {
                     if text.is_empty() {
-                        return Err(BadRules(format!("an entry of {} is empty", class.as_str())));
+                        return Err(BadRules(format!("an entry of {} is empty", kind.as_str())));
                     }
                     part.push(text);
                     entries.push(Entry {
                         text: text.as_str().into(),
-                        class,
-                        rank: rank(class, generic) * 2 + u8::from(pattern),
+                        kind,
+                        rank: rank(kind, generic) * 2 + u8::from(pattern),
                     });
                 }
             }
@@ -199,10 +271,14 @@ impl AgentRules {
         }
         Ok(AgentRules {
             harmless: texts(&file.harmless, true)?,
+            shape: Shape::new(&file.people)?,
             names: texts(&parts[0], false)?,
             words: texts(&parts[2], true)?,
+            weak_words: texts(&parts[4], true)?,
             name_patterns: patterns(&parts[1], false)?,
             word_patterns: patterns(&parts[3], true)?,
+            weak_patterns: patterns(&parts[5], true)?,
+            bare_patterns: patterns(&parts[6], true)?,
             entries,
         })
     }
@@ -223,8 +299,10 @@ impl AgentRules {
         if user_agent.trim_matches([' ', '-', '"']).is_empty() {
             return (TrafficClass::Bot, AgentRule::Empty);
         }
-        let blanked = self.blank_harmless(user_agent);
-        let agent = blanked.as_deref().unwrap_or(user_agent.as_bytes());
+        let blanked = self.blank_harmless(user_agent).unwrap_or_else(|| user_agent.as_bytes().to_vec());
+        let seen = self.shape.see(blanked);
+        let agent = &seen.agent[..];
+        let outside = seen.outside.as_deref().unwrap_or(agent);
         let mut best: Option<usize> = None;
         let mut consider = |at: usize| {
             let key = |i: usize| (self.entries[i].rank, usize::MAX - self.entries[i].text.len(), i);
@@ -233,16 +311,28 @@ impl AgentRules {
             }
         };
         let mut first = 0;
-        for (texts, patterns) in [(&self.names, &self.name_patterns), (&self.words, &self.word_patterns)] {
-            for found in texts.find_overlapping_iter(agent) {
-                consider(first + found.pattern().as_usize());
+        for (agent, texts, patterns) in [
+            (agent, Some(&self.names), &self.name_patterns),
+            (agent, Some(&self.words), &self.word_patterns),
+            (outside, Some(&self.weak_words), &self.weak_patterns),
+            (if seen.bare { agent } else { b"" }, None, &self.bare_patterns),
+        ] {
+            if let Some(texts) = texts {
+                for found in texts.find_overlapping_iter(agent) {
+                    consider(first + found.pattern().as_usize());
+                }
+                first += texts.patterns_len();
             }
-            first += texts.patterns_len();
-            patterns.each(agent, |found| consider(first + found));
+            if !agent.is_empty() {
+                patterns.each(agent, |found| consider(first + found));
+            }
             first += patterns.len;
         }
         match best {
-            Some(at) => (self.entries[at].class, AgentRule::Listed(u16::try_from(at).unwrap_or(u16::MAX))),
+            Some(at) => {
+                (self.entries[at].kind.class(), AgentRule::Listed(u16::try_from(at).unwrap_or(u16::MAX)))
+            }
+            None if seen.program => (TrafficClass::Bot, AgentRule::NoBrowser),
             None => (TrafficClass::Human, AgentRule::Default),
         }
     }
@@ -251,11 +341,10 @@ impl AgentRules {
     pub fn rule_text(&self, rule: AgentRule) -> String {
         match rule {
             AgentRule::Empty => "empty user agent".to_owned(),
+            AgentRule::NoBrowser => "no browser".to_owned(),
             AgentRule::Default => "default".to_owned(),
             AgentRule::Listed(at) => match self.entries.get(usize::from(at)) {
-                Some(Entry { text, class: TrafficClass::Headless, .. }) => format!("headless:{text}"),
-                Some(Entry { text, class: TrafficClass::Monitor, .. }) => format!("monitor:{text}"),
-                Some(Entry { text, .. }) => format!("crawler:{text}"),
+                Some(Entry { text, kind, .. }) => format!("{}:{text}", kind.prefix()),
                 None => "default".to_owned(),
             },
         }
@@ -304,16 +393,18 @@ impl AgentRules {
 /// The order of precedence. Names come before words, and plain texts before patterns, which tell the reader less. Among
 /// names, a crawler's own comes before that of the automated browser that it uses; among words, those of automation
 /// come before a mere `http`.
-fn rank(class: TrafficClass, generic: bool) -> u8 {
-    match (class, generic) {
-        (TrafficClass::AiBot, false) => 0,
-        (TrafficClass::Monitor, false) => 1,
-        (TrafficClass::Bot, false) => 2,
-        (TrafficClass::Headless, false) => 3,
-        (TrafficClass::AiBot, true) => 4,
-        (TrafficClass::Monitor, true) => 5,
-        (TrafficClass::Headless, true) => 6,
-        _ => 7,
+fn rank(kind: Kind, generic: bool) -> u8 {
+    match (kind, generic) {
+        (Kind::AiUser | Kind::AiBot, false) => 0,
+        (Kind::Monitor, false) => 1,
+        (Kind::Prefetch, false) => 2,
+        (Kind::Bot, false) => 3,
+        (Kind::Headless, false) => 4,
+        (Kind::AiUser | Kind::AiBot, true) => 5,
+        (Kind::Monitor, true) => 6,
+        (Kind::Headless, true) => 7,
+        (Kind::Prefetch, true) => 8,
+        (Kind::Bot, true) => 9,
     }
 }
 

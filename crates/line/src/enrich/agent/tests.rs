@@ -5,9 +5,10 @@ use super::*;
 const CRAWLERS: &str = include_str!("../../../../../tests/it/data/agents/crawlers.txt");
 const BROWSERS: &str = include_str!("../../../../../tests/it/data/agents/browsers.txt");
 const HARD: &str = include_str!("../../../../../tests/it/data/agents/hard.txt");
+const AI_AGENTS: &str = include_str!("../data/ai-agents.json");
 
 /// The user agents of a list that are classified wrongly.
-fn wrong(rules: &AgentRules, list: &'static str, human: bool) -> Vec<(&'static str, String)> {
+fn wrong<'a>(rules: &AgentRules, list: &'a str, human: bool) -> Vec<(&'a str, String)> {
     list.lines()
         .filter_map(|agent| {
             let (class, rule) = rules.judge(agent);
@@ -17,20 +18,150 @@ fn wrong(rules: &AgentRules, list: &'static str, human: bool) -> Vec<(&'static s
 }
 
 #[test]
-fn at_least_99_of_100_crawlers_are_recognised() {
+fn at_least_995_of_1000_crawlers_are_recognised() {
     let rules = AgentRules::builtin();
     let missed = wrong(&rules, CRAWLERS, false);
     assert!(CRAWLERS.lines().count() >= 2_000);
-    assert!(missed.len() * 100 <= CRAWLERS.lines().count(), "{} missed: {missed:#?}", missed.len());
+    assert!(missed.len() * 200 <= CRAWLERS.lines().count(), "{} missed: {missed:#?}", missed.len());
 }
 
 #[test]
-fn at_most_2_of_1000_browsers_are_misjudged() {
+fn at_most_1_of_1000_browsers_is_misjudged() {
     let rules = AgentRules::builtin();
     let misjudged = wrong(&rules, BROWSERS, true);
     assert!(BROWSERS.lines().count() >= 1_000);
-    assert!(misjudged.len() * 500 <= BROWSERS.lines().count(), "{misjudged:#?}");
+    assert!(misjudged.len() * 1_000 <= BROWSERS.lines().count(), "{misjudged:#?}");
     assert_eq!(wrong(&rules, HARD, true), []);
+}
+
+#[test]
+fn a_word_in_a_model_a_build_or_a_plug_in_is_no_crawler() {
+    const PEOPLE: &str = "\
+Mozilla/5.0 (Linux; Android 14; Pixel 8 Build/AP3A.240617.008; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/124.0.6367.82 Mobile Safari/537.36
+Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8 Build/AP3A.240617.008)
+Mozilla/5.0 (Linux; Android 13; Catcher) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Mobile Safari/537.36
+Mozilla/5.0 (Linux; Android 4.4.2; GM Discovery II Build/KOT49H) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/58.0.3029.83 Mobile Safari/537.36
+Mozilla/5.0 (Linux; Android 12; 4K Google TV Stick) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/119.0.0.0 Safari/537.36
+Mozilla/5.0 (Linux; Android 6.0.1; M BOT TAB 101) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/70.0.3538.80 Safari/537.36
+Mozilla/5.0 (Linux; Android 10; NEWS 5 Build/QP1A) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/99.0.4844.88 Mobile Safari/537.36
+Mozilla/5.0 (Linux; Android 9; HIGHSCREEN Fever) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/99.0.4844.88 Mobile Safari/537.36
+Mozilla/5.0 (Linux; Android 10; Fever (2022) capture) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/99.0.4844.88 Mobile Safari/537.36
+Mozilla/5.0 (compatible; MSIE 9.0; Windows Phone OS 7.5; Trident/5.0; IEMobile/9.0; HTC; Radar C110e)
+Mozilla/5.0 (Linux armv7l) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/84.0.4147.140 Safari/537.36 OPR/46.0.2207.0 OMI/4.21.4.112.Catcher4.66 Model/TV
+Mozilla/5.0 (Linux; Android 13; SM-A536B) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Mobile Safari/537.36 [FBAN/FB4A;FBDV/Fever;FBCR/Google Fi;FBLC/en_US]
+Mozilla/4.0 (compatible; MSIE 7.0; Windows NT 6.1; Trident/7.0; GWX:DOWNLOADED; .NET4.0C)
+Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 5.1; Trident/4.0; chromeframe/31.0.1650.63; msn OptimizedIE8;ENGB)
+Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1; Avant Browser [avantbrowser.com]; Sgrunt|V109|1|S-66843412|dial)
+Mozilla/4.0 (compatible; MSIE 6.0; Windows NT 5.1; FeedTools; JavaPlugin; GoogleToolbar 5)
+SonyEricssonT68/R201A
+MyShop/3.1 (iPhone; iOS 18.5)
+MyShop/3.1 (Linux; Android 15; Discovery)
+GA4 export (Windows; desktop)";
+    let rules = AgentRules::builtin();
+    assert_eq!(wrong(&rules, PEOPLE, true), []);
+}
+
+#[test]
+fn a_program_is_one_where_it_names_itself() {
+    #[rustfmt::skip]
+    const PROGRAMS: &[(&str, TrafficClass, &str)] = &[
+        ("Dart/3.5 (dart:io)", TrafficClass::Bot, "no browser"),
+        ("kubectl/v1.12.0 (linux/amd64) kubernetes/0ed3388", TrafficClass::Bot, "no browser"),
+        ("docker/19.03.8 go/go1.12.17 git-commit/afacb8b7f0 kernel/4.19.123 os/linux arch/amd64", TrafficClass::Bot, "no browser"),
+        ("twine/3.4.2 importlib_metadata/4.8.1 pkginfo/1.7.1 requests/2.26.0 CPython/3.8.12", TrafficClass::Bot, "no browser"),
+        ("Gradle/7.1 (Linux;4.15.0-162-generic;amd64) (Oracle Corporation;11.0.10;11.0.10+9)", TrafficClass::Bot, "no browser"),
+        ("ureq/2.0.0-rc1", TrafficClass::Bot, "no browser"),
+        ("ReactorNetty/0.7.10.RELEASE", TrafficClass::Bot, "no browser"),
+        ("GitLab/17.11.5-ee", TrafficClass::Bot, "no browser"),
+        ("Mikrotik/6.x Fetch", TrafficClass::Bot, "no browser"),
+        ("Mozilla/5.0 (pc-x86_64-linux-gnu) Siege/4.0.4", TrafficClass::Bot, "no browser"),
+        ("Mozilla/4.0 (compatible; Arachmo)", TrafficClass::Bot, "no browser"),
+        ("Mozilla/5.0 (compatible; um-ANS/1.0; Windows NT 6.1) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/70.0.3528.4 Safari/537.36", TrafficClass::Bot, "no browser"),
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/534.34 (KHTML, like Gecko) wkhtmltopdf Safari/534.34", TrafficClass::Bot, "crawler:wkhtmltopdf"),
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/534.34 (KHTML, like Gecko) wkhtmltoimage Safari/534.34", TrafficClass::Bot, "crawler:wkhtmltoimage"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/133.0.0.0 Safari/537.36 DebugBear", TrafficClass::Monitor, "monitor:debugbear"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:82.0) Gecko/20100101 Firefox/82.0 Observatory/82.0", TrafficClass::Monitor, "monitor:observatory/"),
+        ("008/0.83; (http://www.80legs.com/webcrawler.html) Gecko/2008032620", TrafficClass::Bot, "crawler:(?:^|[ (;])008/"),
+        ("Mozilla/5.0 (Linux; Android 8.0; Pixel 2 Build/OPD3.170816.012; DuplexWeb-Google/1.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/74.0.3729.131 Mobile Safari/537.36", TrafficClass::Bot, "crawler:DuplexWeb-Google"),
+        ("Mozilla/5.0 (Linux; Android 6.0; Somebot/1.0) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/74.0.3729.131 Mobile Safari/537.36", TrafficClass::Bot, "crawler:bots?(?:\\b|_)"),
+        ("Mozilla/5.0 (Linux; Android 6.0; Nexus 5; compatible; Googlebot/2.1) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/74.0.3729.131 Mobile Safari/537.36", TrafficClass::Bot, "crawler:Googlebot/"),
+        ("Mozilla/4.0 (compatible; ms-office; MSOffice 16)", TrafficClass::Bot, "prefetch:MSOffice"),
+        ("Microsoft Office/16.0 (Windows NT 10.0; Microsoft Outlook 16.0.8431; Pro)", TrafficClass::Bot, "prefetch:Microsoft Outlook"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X) Word/14.64.0", TrafficClass::Bot, "prefetch:Mac OS X\\) (?:Word|Excel|PowerPoint|Outlook|OneNote)/"),
+        ("Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)", TrafficClass::Bot, "prefetch:GoogleImageProxy"),
+    ];
+    let rules = AgentRules::builtin();
+    for (agent, class, rule) in PROGRAMS {
+        let (got, why) = rules.judge(agent);
+        assert_eq!((got, rules.rule_text(why).as_str()), (*class, *rule), "{agent}");
+    }
+}
+
+#[test]
+fn published_agents_of_language_models_are_known_and_told_apart() {
+    let list: serde_json::Value = serde_json::from_str(AI_AGENTS).unwrap();
+    let names = |list: &serde_json::Value| -> Vec<String> {
+        list.as_array().unwrap().iter().map(|n| n.as_str().unwrap().to_owned()).collect()
+    };
+    let rules = AgentRules::builtin();
+    let mut known = 0;
+    for kind in ["users", "crawlers"] {
+        for name in names(&list[kind]).into_iter().chain(names(&list["plain"][kind])) {
+            for agent in [
+                name.clone(),
+                format!("{name}/1.0"),
+                format!("Mozilla/5.0 (compatible; {name}/1.0; +https://crawler.example/)"),
+                format!(
+                    "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; {name}/1.0) Chrome/120.0.0.0 Safari/537.36"
+                ),
+            ] {
+                let (class, rule) = rules.judge(&agent);
+                let rule = rules.rule_text(rule);
+                assert_eq!(class, TrafficClass::AiBot, "{agent}: {rule}");
+                assert_eq!(rule.starts_with("ai_user:"), kind == "users", "{agent}: {rule}");
+            }
+            known += 1;
+        }
+    }
+    let others: Vec<&String> = list["not"].as_object().unwrap().keys().collect();
+    assert!(known >= 160 && others.len() == 2, "{known}, {others:?}");
+    for name in others {
+        assert_eq!(rules.judge(&format!("{name}/1.1")).0, TrafficClass::Bot, "{name}");
+    }
+    // A person's editor.
+    let editor = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Code/1.97.2 Chrome/132.0.6834.196 Electron/34.2.0 Safari/537.36";
+    assert_eq!(rules.judge(editor).0, TrafficClass::Human);
+}
+
+/// Prints the rates for lists that are not in the repository: every file of the folder `ALT_AGENT_LISTS` whose name
+/// begins with `people` or `programs`, one user agent a line. The wrong ones go to `ALT_AGENT_WRONG`, a folder.
+#[test]
+#[ignore = "needs lists from elsewhere"]
+fn rates_of_other_lists() {
+    let rules = AgentRules::builtin();
+    let folder = std::env::var("ALT_AGENT_LISTS").expect("ALT_AGENT_LISTS names a folder");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort();
+    for path in files {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        if !name.starts_with("people") && !name.starts_with("programs") {
+            continue;
+        }
+        let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+        let begun = std::time::Instant::now();
+        let wrong = wrong(&rules, &text, name.starts_with("people"));
+        let (all, took) = (text.lines().count(), begun.elapsed());
+        println!(
+            "{name}: {} of {all} wrong, {:.3} %, {:.2} us each",
+            wrong.len(),
+            wrong.len() as f64 * 100.0 / all as f64,
+            took.as_secs_f64() * 1e6 / all as f64
+        );
+        if let Ok(to) = std::env::var("ALT_AGENT_WRONG") {
+            let lines: Vec<String> = wrong.iter().map(|(agent, rule)| format!("{rule}\t{agent}")).collect();
+            std::fs::write(std::path::Path::new(&to).join(name), lines.join("\n") + "\n").unwrap();
+        }
+    }
 }
 
 #[test]
@@ -155,6 +286,12 @@ fn lists_that_cannot_be_used_say_why() {
         (r#"{"classes": {"bots": {}}}"#, "unknown field `bots`"),
         (r#"{"classes": {"bot": {"name": ["x"]}}}"#, "unknown field `name`"),
         (r#"{"classes": {"bot": {"names": [""]}}}"#, "an entry of bot is empty"),
+        (
+            r#"{"people": {"engines": [""]}, "classes": {"bot": {"names": ["x"]}}}"#,
+            "a sign of people is empty",
+        ),
+        (r#"{"people": {"engine": []}, "classes": {}}"#, "unknown field `engine`"),
+        (r#"{"classes": {"prefetch": {"names": [""]}}}"#, "an entry of prefetch is empty"),
         (r#"{"classes": {"bot": {"word_patterns": ["a", "("]}}}"#, "pattern \"(\""),
         (r#"{"classes": {"monitor": {"name_patterns": ["a(?=b)"]}}}"#, "pattern \"a(?=b)\""),
         (r#"{"classes": {"bot": {"name_patterns": ["(a{1000}){1000}"]}}}"#, "pattern \"(a{1000}){1000}\""),
