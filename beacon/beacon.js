@@ -103,7 +103,6 @@
         url ? flush() : active();
         total = depth = 0;
         view = Math.random() + "";
-        common.$s$ = common.$s$ || view;
         send("pageview", {
           ...(FULL ? { $sw$: screen.width, $sh$: screen.height, $tz$: Intl.DateTimeFormat().resolvedOptions().timeZone } : {}),
           $t$: document.title,

@@ -29,8 +29,8 @@ pub const DOWNLOADS_LONG: &str =
 const SECRETS: &str = "(?=[^=&?]*(sess|sig|key|pass|code|auth|tok|mail))";
 
 /// The names of a request's parameters, between dollars in the templates.
-const PARAMETERS: [&str; 19] =
-    ["a", "d", "e", "el", "pv", "r", "s", "sd", "sh", "sw", "t", "tr", "ts", "tx", "tz", "u", "wd", "x", "y"];
+const PARAMETERS: [&str; 18] =
+    ["a", "d", "e", "el", "pv", "r", "sd", "sh", "sw", "t", "tr", "ts", "tx", "tz", "u", "wd", "x", "y"];
 
 /// The options of a script.
 #[derive(Debug, Clone, PartialEq, Eq)]
