@@ -59,6 +59,22 @@ install_missing() {
         die "${packages[*]} could not be installed; see above"
 }
 
+# temporary: the directory for throwaway files: TMPDIR, else /tmp. In it stand sockets, whose paths have 107 bytes at most.
+temporary() {
+    local directory=${TMPDIR:-/tmp}
+    directory=${directory%/}
+    [ "${#directory}" -le 64 ] || die "TMPDIR=$directory: the path of a socket in it would be too long; name a directory with 64 bytes at most"
+    printf '%s\n' "$directory"
+}
+
+# need_room MEGABYTES DIRECTORY: that much is free there.
+need_room() {
+    local free
+    free=$(df -Pm "$2" | awk 'NR == 2 { print $4 }') || die "$2 is no directory"
+    [ "$free" -ge "$1" ] ||
+        die "$2 has $free MB left, and $1 MB are needed: free some, or name another directory with TMPDIR"
+}
+
 # need_cargo: Rust as new as Cargo.toml wants it; from rustup's package, if the distribution has one.
 need_cargo() {
     local wanted have

@@ -20,7 +20,7 @@ use alt_process::stop::Stop;
 use sha2::{Digest, Sha256};
 
 use crate::support::bench::Bench;
-use crate::support::daemon::{Daemon, alt, wait_for};
+use crate::support::daemon::{Daemon, alt, patience, wait_for};
 use crate::support::faketime::Clock;
 use crate::support::lines::many;
 use crate::support::postgres::Database;
@@ -721,7 +721,7 @@ fn the_daemon_stops_while_a_store_does_not_answer() {
     wait_for(30, || !station.server.as_ref().unwrap().requests().is_empty(), || station.bench.state());
     let started = std::time::Instant::now();
     station.bench.stop();
-    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    assert!(started.elapsed() < patience(10), "{:?}", started.elapsed());
 }
 
 /// Faults of the store and kills of the daemon, at random.

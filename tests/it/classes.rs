@@ -127,7 +127,14 @@ fn the_query_of_the_documentation_counts_visits() {
     assert_eq!(counts(&replay(&bench, &["log"]).unwrap()), (5, 5, 0));
     let docs = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/BEACON.md")).unwrap();
     let query = docs.split("\n## Visits\n").nth(1).unwrap();
-    let query = &query[query.find("    SELECT").unwrap()..=query.find(';').unwrap()];
+    let query = &query[query.find("    SELECT").unwrap()..];
+    let query = &query[..=query.find(';').unwrap()];
     let told = bench.database.psql(&query.replace("Europe/Berlin", "UTC"));
+    // That of the README: the hours of that day.
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let query = &readme[readme.find("    SELECT date_trunc").unwrap()..];
+    let hours = bench.database.psql(&query[..=query.find(';').unwrap()].replace("My shop", "Shop"));
+    let hours: Vec<&str> = hours.split('\n').map(|hour| hour.split_once('|').unwrap().1).collect();
+    assert_eq!(hours, ["3|2", "1|1"]);
     assert_eq!(told.split_once('|').unwrap().1, "3|2|4", "{told}");
 }

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::support::bench::Bench;
-use crate::support::daemon::{alt, wait_for};
+use crate::support::daemon::{alt, patience, wait_for};
 use crate::support::lines::{alt1, many};
 use crate::support::pack::{Pack, bzip2, gzip, zstandard};
 use crate::support::postgres::Database;
@@ -154,7 +154,7 @@ fn hold(target: &str, count: u64) {
         let outcome = catch_unwind(AssertUnwindSafe(|| body(bytes)));
         let took = started.elapsed();
         let shown = bytes[..bytes.len().min(5000)].escape_ascii();
-        assert!(outcome.is_ok() && took < Duration::from_secs(10), "{what}, {took:?}: {shown}");
+        assert!(outcome.is_ok() && took < patience(10), "{what}, {took:?}: {shown}");
     };
     let corpus = corpus(target);
     for (path, bytes) in &corpus {

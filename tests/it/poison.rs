@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 use crate::kill::{full, random};
 use crate::replay::pack;
 use crate::support::bench::{Bench, UNBALANCED};
-use crate::support::daemon::{Daemon, alt, wait_for};
+use crate::support::daemon::{Daemon, alt, patience, wait_for};
 use crate::support::each;
 use crate::support::lines::many;
 use crate::support::postgres::Database;
@@ -338,7 +338,7 @@ fn the_watchdog_hears_of_long_work_and_not_of_a_line_without_an_end() {
         || it.bench.state(),
     );
     assert!(beats > 3, "{beats} words of it");
-    assert!(longest.max(last.elapsed()) < Duration::from_secs(3), "{longest:?} without a word");
+    assert!(longest.max(last.elapsed()) < patience(3), "{longest:?} without a word");
     assert!(it.bench.daemon.as_mut().unwrap().ended().is_none());
     // A line without an end: it falls silent, and is ended as systemd does it.
     let line = marked("EVIL");

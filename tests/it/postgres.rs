@@ -132,7 +132,7 @@ fn a_full_disk_of_the_server_is_waited_for() {
 
 #[test]
 fn a_full_disk_of_the_servers_wal_is_waited_for() {
-    let directory = tempfile::Builder::new().prefix("alt-wal-").tempdir_in("/tmp").unwrap();
+    let directory = crate::support::place::place("alt-wal-");
     let Some(disk) = Disk::mount(&directory.path().join("small"), 48) else { return };
     fs::set_permissions(directory.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let wal = format!("--waldir={}", disk.0.join("wal").display());

@@ -22,7 +22,7 @@ impl Clock {
             not_looked_at(&format!("{what}: libfaketime is not installed"));
             return None;
         };
-        let directory = tempfile::Builder::new().prefix("alt-clock-").tempdir_in("/tmp").unwrap();
+        let directory = super::place::place("alt-clock-");
         // The server's account reads it, too.
         fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let clock = Clock { directory, library };

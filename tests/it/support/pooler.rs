@@ -22,7 +22,7 @@ impl Pooler {
             not_looked_at("pgbouncer: it is not installed");
             return None;
         }
-        let directory = tempfile::Builder::new().prefix("alt-bouncer-").tempdir_in("/tmp").unwrap();
+        let directory = super::place::place("alt-bouncer-");
         let owner = fs::metadata(cluster.dir())
             .map(|m| (std::os::unix::fs::MetadataExt::uid(&m), std::os::unix::fs::MetadataExt::gid(&m)))
             .unwrap();

@@ -49,7 +49,7 @@ impl Cluster {
         let cluster = Cluster { dir, by, _watchdog: watchdog, template: OnceLock::new() };
         let mut conf = format!(
             "listen_addresses = ''\nunix_socket_directories = '{}'\nshared_buffers = '32MB'\n\
-             max_connections = 100\ntimezone = 'UTC'\n",
+             min_wal_size = '32MB'\nmax_wal_size = '256MB'\nmax_connections = 100\ntimezone = 'UTC'\n",
             cluster.dir.display()
         );
         for setting in settings {
@@ -186,7 +186,7 @@ impl Cluster {
         static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         let name = format!("t{}", COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
         self.psql("postgres", &format!("CREATE DATABASE {name} OWNER alt {how}"));
-        Database { url: self.url(&name), name, cluster: self.clone() }
+        Database { url: self.url(&name), name, cluster: self.clone(), goes: false }
     }
 
     fn url(&self, database: &str) -> String {
@@ -196,7 +196,7 @@ impl Cluster {
 
 /// A directory of the server's account, and who takes it away when this process has ended.
 fn place() -> (PathBuf, Child) {
-    let dir = tempfile::Builder::new().prefix("alt-pg-").tempdir_in("/tmp").unwrap().keep();
+    let dir = super::place::place("alt-pg-").keep();
     if let Some(postgres) = server_account() {
         std::os::unix::fs::chown(&dir, Some(postgres.uid.as_raw()), Some(postgres.gid.as_raw())).unwrap();
     }
@@ -214,22 +214,29 @@ pub(crate) struct Database {
     pub(crate) name: String,
     /// Where it is.
     pub(crate) cluster: Arc<Cluster>,
+    /// Whether it goes with this handle: it is in the cluster that all tests of this process share.
+    goes: bool,
 }
 
 impl Database {
     /// A migrated database in the shared cluster.
     pub(crate) fn create() -> Database {
-        shared().database()
+        let mut database = shared().database();
+        database.goes = true;
+        database
     }
 
     /// A database without a schema in the shared cluster.
     pub(crate) fn empty() -> Database {
-        shared().empty_database()
+        let mut database = shared().empty_database();
+        database.goes = true;
+        database
     }
 
     /// The same database in a copy of its cluster, reached by the same URL.
     pub(crate) fn moved_to(&self, cluster: &Arc<Cluster>) -> Database {
-        Database { url: self.url.clone(), name: self.name.clone(), cluster: Arc::clone(cluster) }
+        let (url, name, cluster) = (self.url.clone(), self.name.clone(), Arc::clone(cluster));
+        Database { url, name, cluster, goes: false }
     }
 
     /// What `store::connect` takes.
@@ -277,6 +284,21 @@ impl Held<'_> {
             "SELECT EXISTS (SELECT 1 FROM pg_locks WHERE relation = 'access_logs'::regclass AND {which})"
         );
         wait_for(60, || self.database.psql(&sql) == "t", || format!("no lock on access_logs is {which}"));
+    }
+}
+
+/// A process that runs many tests, as `cargo test` does, keeps one cluster: each database goes with its test. Where each
+/// test is a process, the cluster goes.
+impl Drop for Database {
+    fn drop(&mut self) {
+        if !self.goes || std::env::var_os("NEXTEST").is_some() || !self.cluster.is_up() {
+            return;
+        }
+        let mut psql = tool("psql");
+        psql.args(["-XqAt", "-U", "postgres", "-d", "postgres", "-h"]).arg(&self.cluster.dir);
+        psql.args(["-c", &format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name)]);
+        // The server may refuse.
+        let _ = psql.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 }
 

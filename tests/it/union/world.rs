@@ -62,7 +62,7 @@ impl<'a> World<'a> {
     pub(super) fn new(case: &Case, ground: &'a Ground) -> World<'a> {
         ground.clear();
         ground.rows(&format!("DELETE FROM applications WHERE app_key = '{}'", APPS[3]));
-        let directory = tempfile::Builder::new().prefix("alt-union-").tempdir_in("/tmp").unwrap();
+        let directory = crate::support::place::place("alt-union-");
         let (format, owner) = match case.lines {
             Lines::Alt1 => ("alt1", String::new()),
             _ => ("combined", format!("app = \"{}\"\nlabel = \"{}\"", OWNER.0, OWNER.1)),
