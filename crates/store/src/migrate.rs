@@ -42,6 +42,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 9, name: "batches", sql: include_str!("../../../sql/0009_batches.sql") },
     Migration { version: 10, name: "roles", sql: include_str!("../../../sql/0010_roles.sql") },
     Migration { version: 11, name: "missing", sql: include_str!("../../../sql/0011_missing.sql") },
+    Migration { version: 13, name: "statistics", sql: include_str!("../../../sql/0013_statistics.sql") },
 ];
 
 /// The key of the advisory lock that migrations hold ("alt migr").
