@@ -17,6 +17,8 @@ CREATE TABLE stat_days (
     PRIMARY KEY (app_id, day)
 );
 
+CREATE INDEX stat_days_beside ON stat_days (app_id) WHERE frozen_rows > 0;
+
 -- Days whose rows have changed. Rows are added and deleted, never updated: whoever computes a day deletes the ids that it
 -- read before it read the rows.
 CREATE TABLE stat_dirty (

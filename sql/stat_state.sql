@@ -6,4 +6,4 @@ SELECT EXISTS (SELECT FROM followers WHERE name = $1),
         FROM stat_dirty WHERE $2::integer IS NULL OR app_id = $2),
        (SELECT count(*) FROM stat_backlog WHERE $2::integer IS NULL OR app_id IS NULL OR app_id = $2),
        (SELECT coalesce(sum(frozen_rows), 0)::bigint FROM stat_days
-        WHERE frozen_at IS NOT NULL AND ($2::integer IS NULL OR app_id = $2))
+        WHERE frozen_rows > 0 AND ($2::integer IS NULL OR app_id = $2))

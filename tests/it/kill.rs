@@ -18,19 +18,20 @@ use crate::support::postgres::Database;
 fn is_of_a_replay(step: Step) -> bool {
     use Step::{Deleted, Deleting, HalfStored, Migrated, Named, Noted, Packed, Proven};
     use Step::{FenceChecked, LeaseTaken};
-    !matches!(
-        step,
-        Packed
-            | HalfStored
-            | Named
-            | Proven
-            | Noted
-            | Deleting
-            | Deleted
-            | Migrated
-            | LeaseTaken
-            | FenceChecked
-    )
+    !is_of_statistics(step)
+        && !matches!(
+            step,
+            Packed
+                | HalfStored
+                | Named
+                | Proven
+                | Noted
+                | Deleting
+                | Deleted
+                | Migrated
+                | LeaseTaken
+                | FenceChecked
+        )
 }
 
 /// Follows a log, and archives and deletes what is rotated away.

@@ -7,6 +7,7 @@ use std::process::Command;
 use alt_process::fault::Step;
 use nix::sys::signal::Signal;
 
+use crate::kill::full;
 use crate::replay::{replay, write};
 use crate::support::bench::Bench;
 use crate::support::daemon::{Daemon, alt, wait_for};
@@ -174,7 +175,7 @@ fn wherever_the_daemon_dies_the_statistics_become_right() {
         // The second time that a step is reached, there are statistics of another day already.
         wait_for(30, || bench.rows() == 7, || bench.state());
         bench.append("beacon.log", 3);
-        wait_for(60, || daemon.ended().is_some(), || format!("{step:?}: {}", daemon.log()));
+        wait_for(60, || daemon.ended().is_some(), || format!("{step:?}: {}", bench.state()));
         assert!(daemon.log().contains(&format!("dies at {step:?}")), "{}", daemon.log());
         bench.append("beacon.log", 4);
         start(&mut bench);
@@ -251,7 +252,8 @@ fn a_month_is_dropped_once_its_days_are_computed_and_frozen() {
     };
     assert_eq!(code, Some(0), "{said}");
     start(&mut bench);
-    let log = || bench.daemon.as_ref().unwrap().log();
+    let stderr = bench.config.with_extension("stderr");
+    let log = || fs::read_to_string(&stderr).unwrap();
     wait_for(60, || log().contains("dropped a partition"), &log);
     let (waits, dropped) = (log().find("stay until"), log().find("dropped a partition"));
     assert!(waits.is_some() && waits < dropped, "{}", log());
@@ -404,4 +406,29 @@ fn people_see_the_numbers_and_what_is_missing() {
     assert!(code == 0 && said.contains("statistics are off"), "{said}");
     let (code, said) = run(&bench, &["stats", "rebuild"]);
     assert!(code == 1 && said.contains("enabled = true"), "{said}");
+}
+
+/// The memory of the daemon over a large day: with `ALT_TEST_FULL`, one of two million rows.
+#[test]
+fn a_day_of_many_rows_needs_little_memory() {
+    let rows = if full() { 2_000_000 } else { 200_000 };
+    let mut bench = with_stats(Database::create());
+    write(&mut bench, "first.log", &alt1_aged(24 * HOUR), 1);
+    replay(&bench, &["first.log"]).unwrap();
+    bench.database.psql(&format!(
+        "INSERT INTO access_logs (occurred_at, event_id, visitor_id, page_view_id, file_offset, app_id, file_id, user_agent_id, \
+             environment_id, traffic_class, event_type, url_host, url_path, referrer_host, params) \
+         SELECT d.from_at + n * ((d.until_at - d.from_at) / {rows}), gen_random_uuid(), hashint8extended(n % 50000, 7), n, n, \
+             l.app_id, l.file_id, l.user_agent_id, l.environment_id, l.traffic_class, 'pageview', 'shop.example', \
+             '/products/' || n % 5000, 'www.search.example', jsonb_build_object('utm_source', 'newsletter') \
+         FROM generate_series(1, {rows} - 1) n, access_logs l, stat_days d WHERE d.generation > 0; \
+         INSERT INTO stat_dirty (app_id, day) SELECT app_id, day FROM stat_days WHERE generation > 0"
+    ));
+    let began = std::time::Instant::now();
+    start(&mut bench);
+    wait_for(300, || open(&bench) == "0|0|0|1", || bench.state());
+    let peak = bench.daemon.as_ref().unwrap().peak_rss_kib();
+    println!("{rows} rows: {:?}, at most {peak} KiB", began.elapsed());
+    assert_eq!(events(&bench), rows);
+    assert!(peak < 64 << 10, "{peak} KiB");
 }

@@ -14,6 +14,7 @@ use anyhow::{Context, bail};
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::ask::{self, State};
 use super::days::AppDay;
 use super::replace::{self, Begun};
 use super::rows::{self, Slicer};
@@ -301,6 +302,14 @@ impl Folder {
             }
         }
         Ok(count)
+    }
+
+    /// What is still to be computed.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub fn state(&mut self) -> anyhow::Result<State> {
+        self.session.ask(async |client| ask::state(client, None).await)
     }
 
     /// Closes the connection.

@@ -13,9 +13,8 @@ use alt_process::worker::{self, Work};
 use anyhow::Context;
 
 use super::NAME;
-use super::ask::{self, State};
+use super::ask::State;
 use super::fold::{Done, Due, Folder};
-use crate::session::Session;
 use crate::told;
 
 /// How often the worker looks whether anything changed.
@@ -27,7 +26,6 @@ const TURN: Duration = Duration::from_secs(10);
 /// The worker.
 pub struct Statistics {
     folder: Folder,
-    session: Session,
     state: Arc<Mutex<Option<State>>>,
 }
 
@@ -42,12 +40,7 @@ impl Statistics {
         metrics: &Metrics,
         stop: &Arc<Stop>,
     ) -> anyhow::Result<Statistics> {
-        let host = config.load.host_name();
-        Ok(Statistics {
-            folder: Folder::new(config, NAME, directory, metrics, stop)?,
-            session: Session::new(&config.postgres, NAME, &host, metrics, stop)?,
-            state: Arc::default(),
-        })
+        Ok(Statistics { folder: Folder::new(config, NAME, directory, metrics, stop)?, state: Arc::default() })
     }
 
     /// What is still to be computed, as last seen.
@@ -57,7 +50,7 @@ impl Statistics {
 
     fn look(&mut self, due: Due) -> anyhow::Result<Done> {
         let done = self.folder.work(due, TURN);
-        let state = self.session.ask(async |client| ask::state(client, None).await)?;
+        let state = self.folder.state()?;
         *lock(&self.state) = Some(state);
         done.context("compute statistics")
     }
@@ -90,6 +83,5 @@ impl Work for Statistics {
 
     fn recover(&mut self) {
         self.folder.close();
-        self.session.close();
     }
 }
