@@ -254,7 +254,7 @@ fn a_month_is_dropped_once_its_days_are_computed_and_frozen() {
     start(&mut bench);
     let stderr = bench.config.with_extension("stderr");
     let log = || fs::read_to_string(&stderr).unwrap();
-    wait_for(60, || log().contains("dropped a partition"), &log);
+    wait_for(60, || log().contains("dropped a partition"), log);
     let (waits, dropped) = (log().find("stay until"), log().find("dropped a partition"));
     assert!(waits.is_some() && waits < dropped, "{}", log());
     let frozen = "SELECT (SELECT count(*) FROM access_logs), (SELECT sum(events) FROM stat_daily WHERE dimension = 'total'), \

@@ -39,8 +39,8 @@ const DAYS_AT_ONCE: i64 = 500;
 /// The most time for a lock within a transaction that writes.
 const LOCK_TIMEOUT: &str = "2s";
 
-/// The largest slices in which a day, and the backlog, are read.
-const SLICE: Duration = Duration::from_secs(3600);
+/// The largest slices in which a day, and the backlog, are read: most days are read in one statement.
+const SLICE: Duration = Duration::from_secs(26 * 3600);
 const BACKLOG_SLICE: Duration = Duration::from_secs(24 * 3600);
 
 /// Which days are computed.
@@ -221,10 +221,11 @@ impl Folder {
         loop {
             let from = part.until.saturating_sub(self.backlog_slicer.size()).max(part.from);
             let most = self.backlog_slicer.most();
+            let began = Instant::now();
             let read = self.session.ask(async |client| backlog::hours(client, part, from, most).await);
             match read {
                 Ok(hours) => {
-                    self.backlog_slicer.worked();
+                    self.backlog_slicer.worked(began.elapsed());
                     return self.write(async |client| backlog::pass(client, part, from, &hours).await);
                 }
                 Err(error) if rows::is_too_long(&error) && !self.backlog_slicer.is_least() => {
@@ -263,13 +264,14 @@ impl Folder {
             self.fence()?;
             let until = at.saturating_add(self.slicer.size()).min(begun.until);
             let most = self.slicer.most();
+            let began = Instant::now();
             let read = self
                 .session
                 .ask(async |client| rows::read_into(client, (app, at, until), most, &mut sorter).await);
             match read {
                 Ok(rows) => {
                     sorter.keep();
-                    self.slicer.worked();
+                    self.slicer.worked(began.elapsed());
                     (at, count) = (until, count + rows);
                 }
                 Err(error) if rows::is_too_long(&error) && !self.slicer.is_least() => {
@@ -291,10 +293,11 @@ impl Folder {
             self.fence()?;
             let until = at.saturating_add(self.slicer.size()).min(begun.until);
             let most = self.slicer.most();
+            let began = Instant::now();
             let counted = self.session.ask(async |client| rows::count(client, (app, at, until), most).await);
             match counted {
                 Ok(rows) => {
-                    self.slicer.worked();
+                    self.slicer.worked(began.elapsed());
                     (at, count) = (until, count + rows);
                 }
                 Err(error) if rows::is_too_long(&error) && !self.slicer.is_least() => self.slicer.failed(),

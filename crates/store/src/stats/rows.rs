@@ -21,6 +21,9 @@ pub const STATEMENT_MAX: u64 = 2000;
 /// The most time of a statement whose slice cannot be made shorter, milliseconds.
 const STATEMENT_LAST: u64 = 50_000;
 
+/// Slices become larger while they are read in less than this.
+const GROWS_BELOW: Duration = Duration::from_millis(500);
+
 /// The shortest slice.
 const SLICE_MIN: Micros = 1_000_000;
 
@@ -53,9 +56,11 @@ impl Slicer {
         self.size <= SLICE_MIN
     }
 
-    /// A slice was read: the next may be larger.
-    pub fn worked(&mut self) {
-        self.size = self.size.saturating_mul(2).min(self.most);
+    /// A slice was read in so short a time: the next may be larger.
+    pub fn worked(&mut self, took: Duration) {
+        if took < GROWS_BELOW {
+            self.size = self.size.saturating_mul(2).min(self.most);
+        }
     }
 
     /// A slice took too long. The next is a quarter of it.
