@@ -234,6 +234,34 @@ fn of_two_daemons_one_computes_a_day() {
     bench.stop();
 }
 
+/// Stopped for so long that the other has taken the work over, and has computed the day.
+#[test]
+fn a_daemon_that_is_stopped_over_a_day_replaces_nothing_later() {
+    let mut bench = with_stats(Database::create());
+    let other = bench.path("other.toml");
+    let text = fs::read_to_string(&bench.config).unwrap();
+    fs::write(&other, text.replace("beacon.log", "other.log").replace("[load]", "[load]\nhost = \"other\""))
+        .unwrap();
+    bench.append_text("beacon.log", &alt1_aged(24 * HOUR), 1);
+    bench.daemon = Some(start_with(&bench, |command| {
+        command.env("ALT_FAULT_STOP_AT", "FoldRead");
+    }));
+    let first = bench.config.with_extension("stderr");
+    let stops = || fs::read_to_string(&first).unwrap().contains("stops at FoldRead");
+    wait_for(30, stops, || bench.state());
+    let second = Daemon::start_with(&other, |command| {
+        command.env("ALT_FAULT_WAIT", "1500");
+    });
+    let replaced = "SELECT sum(generation) FROM stat_days";
+    wait_for(30, || bench.database.psql(replaced) == "1", || second.log());
+    bench.daemon.as_ref().unwrap().signal(Signal::SIGCONT);
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    assert_eq!(bench.database.psql(replaced), "1", "{}\n{}", bench.state(), second.log());
+    settle(&bench);
+    assert!(second.stop().success());
+    bench.stop();
+}
+
 #[test]
 fn a_month_is_dropped_once_its_days_are_computed_and_frozen() {
     let mut bench = with_stats(Database::create());
@@ -318,6 +346,11 @@ fn days_are_those_of_the_place_however_long_they_are() {
             lines += 1;
         }
     }
+    // The only row of a day that begins within an hour of UTC.
+    let alone: jiff::Timestamp = "2025-07-01T13:45:00Z".parse().unwrap();
+    let alone = alt1_at(u128::try_from(alone.as_millisecond()).unwrap());
+    text += &alone.replace(&format!("a={KEY}"), "a=howe");
+    lines += 1;
     write(&mut bench, "old.log", &text, lines);
     replay(&bench, &["old.log"]).unwrap();
     assert_eq!(open(&bench), "0|0|0|1");
