@@ -36,7 +36,7 @@ macro_rules! columns {
             $($field.put(to);)*
         }
 
-        /// Reads what [`write`] wrote. `None`: it is cut off.
+        /// Reads what [`write()`] wrote. `None`: it is cut off.
         pub(super) fn read<'r>(event: &mut Event<'r>, from: &mut &'r [u8]) -> Option<()> {
             $(event.$field = Stored::take(from)?;)*
             Some(())
