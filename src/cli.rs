@@ -122,6 +122,8 @@ Examples:
     Check(Check),
     /// Show how far every log is loaded
     Status(Status),
+    /// Visitors, sessions, page views of an application by its days
+    Stats(Stats),
     /// Watch hits as they come
     Tail(Tail),
     /// Show how a line is parsed, enriched and classified, and by which rule
@@ -152,6 +154,91 @@ Examples:
     /// Note how the daemon ended, by what the service manager says in the environment
     #[command(hide = true, after_help = "Example:\n  alt ended")]
     Ended,
+}
+
+/// `alt stats`
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Statistics are computed by `alt run` where `enabled = true` stands below [stats] in the configuration.
+
+Examples:
+  alt stats --app 'My shop' --period 30d
+  alt stats --app 'My shop' --period 2026-01-01..2026-01-31 --csv
+  alt stats rebuild"
+)]
+pub struct Stats {
+    /// What to show.
+    #[command(flatten)]
+    pub show: StatsShow,
+    /// What else to do.
+    #[command(subcommand)]
+    pub verb: Option<StatsVerb>,
+}
+
+/// `alt stats` without a verb.
+#[derive(Debug, Args)]
+pub struct StatsShow {
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Which days, by the application's time zone: today, 7d, 30d, month, or 2026-01-01..2026-01-31
+    #[arg(long, value_name = "PERIOD", default_value = "7d")]
+    pub period: String,
+    /// The class of traffic
+    #[arg(long, value_name = "CLASS", default_value = "human")]
+    pub class: String,
+    /// Print JSON
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print CSV: a line for each day, and for each value of the lists
+    #[arg(long)]
+    pub csv: bool,
+}
+
+/// Verbs of `alt stats`.
+#[derive(Debug, Subcommand)]
+pub enum StatsVerb {
+    /// Compute all days again whose rows are there
+    #[command(after_help = "\
+It may be interrupted: `--resume` goes on, and so does `alt run`. Days whose rows were deleted for their age stay as they \
+are. Exit code 3: another process computes them.
+
+Examples:
+  alt stats rebuild
+  alt stats rebuild --app 'My shop'")]
+    Rebuild(StatsRebuild),
+    /// Let days be computed again, after rows were changed by hand
+    #[command(after_help = "\
+Examples:
+  alt stats mark --app 'My shop' --from 2026-01-31 --until 2026-02-02")]
+    Mark(StatsMark),
+}
+
+/// `alt stats rebuild`
+#[derive(Debug, Args)]
+pub struct StatsRebuild {
+    /// Only those of this application, by name or key
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Compute what is still to be computed, and nothing else again
+    #[arg(long, conflicts_with = "app")]
+    pub resume: bool,
+}
+
+/// `alt stats mark`
+#[derive(Debug, Args)]
+pub struct StatsMark {
+    /// The application, by name or key
+    #[arg(long, value_name = "APP")]
+    pub app: String,
+    /// The first time: 2026-01-31, 2026-01-31T12:00:00Z, or 7d ago
+    #[arg(long, value_name = "TIME")]
+    pub from: String,
+    /// The time behind the last one
+    #[arg(long, value_name = "TIME")]
+    pub until: String,
 }
 
 /// `alt pages`

@@ -20,7 +20,7 @@ use alt_line::lines::LINE_BYTES_MAX;
 use alt_store::read::Reader;
 use alt_store::status::{self, FileStatus};
 use alt_store::unfinished::{self, Missing, Unfinished};
-use alt_store::{migrate, retention, server};
+use alt_store::{migrate, retention, server, stats};
 use anyhow::{Context, bail};
 use serde::Serialize;
 
@@ -135,6 +135,12 @@ pub async fn run(config: &Config, args: &cli::Status, out: Out<'_>) -> anyhow::R
         let waits = reader.read(async |client| retention::waits(client, &host, rows).await).await?;
         if let Some(waits) = waits {
             writeln!(out, "{waits}\n    {}", waits.mend())?;
+        }
+        if config.stats.enabled {
+            let state = reader.read(async |client| stats::ask::state(client, None).await).await?;
+            if !state.is_done() {
+                writeln!(out, "statistics: {state}")?;
+            }
         }
     }
     Ok(Outcome::Done)

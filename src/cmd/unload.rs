@@ -13,6 +13,7 @@ use alt_store::{apps, migrate};
 use anyhow::{Context, bail};
 use serde::Serialize;
 
+use super::drain::drain_after;
 use super::{Out, Outcome, show, status, when};
 use crate::cli;
 
@@ -75,7 +76,11 @@ pub async fn run(config: &Config, args: &cli::Unload, out: Out<'_>) -> anyhow::R
             account.add(unload::take_file(&mut writer, id).await?);
         }
     }
-    tell(&account, args, out)
+    let outcome = tell(&account, args, out)?;
+    if !args.dry_run {
+        drain_after(config, args.json, out)?;
+    }
+    Ok(outcome)
 }
 
 fn tell(account: &Unloaded, args: &cli::Unload, out: Out<'_>) -> anyhow::Result<Outcome> {

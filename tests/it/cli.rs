@@ -116,6 +116,7 @@ fn help_is_a_small_manual() {
       beacon     The script that pages bring in, and the lines to paste
       check      Find what is wrong, and say how to mend it
       status     Show how far every log is loaded
+      stats      Visitors, sessions, page views of an application by its days
       tail       Watch hits as they come
       explain    Show how a line is parsed, enriched and classified, and by which rule
       rejects    Lines that could not become rows

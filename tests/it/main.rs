@@ -38,6 +38,7 @@ mod scripts;
 mod servers;
 mod setup;
 mod sources;
+mod stats;
 mod store;
 mod support;
 mod tidy;

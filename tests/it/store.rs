@@ -210,14 +210,17 @@ async fn a_schema_with_the_old_name_is_taken_over_and_continued() {
     );
     assert_eq!(migrate::schema(&client).await.unwrap(), Schema::Older(8));
     let applied = migrate::apply(&mut client).await.unwrap();
-    assert_eq!(applied.iter().map(|one| one.version).collect::<Vec<_>>(), (9..=newest).collect::<Vec<_>>());
+    assert_eq!(
+        applied.iter().map(|one| one.version).collect::<Vec<_>>(),
+        migrate::MIGRATIONS.iter().map(|one| one.version).filter(|version| *version > 8).collect::<Vec<_>>()
+    );
     let first = migrate::status(&client).await.unwrap().remove(0);
     assert_eq!(first.applied_at.as_deref(), Some("2026-01-02T03:04:05Z"));
     // A daemon of the version before still runs, and looks there.
     for table in ["schema_migrations", "alt_migrations"] {
         assert_eq!(
             database.psql(&format!("SELECT count(*), max(version) FROM {table}")),
-            format!("{newest}|{newest}")
+            format!("{}|{newest}", migrate::MIGRATIONS.len())
         );
     }
     // Nothing reads the old table any more.

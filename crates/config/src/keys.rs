@@ -61,6 +61,10 @@ pub(super) const KEYS: &[(&str, &str, Set<Config>)] = &[
     ("retention", "logs", |c, v| {
         v.time_in(Duration::ZERO, days(36_500)).map(|time| c.retention.logs = Some(time))
     }),
+    ("retention", "statistics", |c, v| v.keep().map(|keep| c.retention.statistics = Some(keep))),
+    ("stats", "enabled", |c, v| {
+        v.one_of(&[("true", true), ("false", false)]).map(|yes| c.stats.enabled = yes)
+    }),
     ("privacy", "ip", |c, v| {
         let words = [("truncate", IpPolicy::Truncate), ("full", IpPolicy::Full), ("drop", IpPolicy::Drop)];
         v.one_of(&words).map(|policy| c.privacy.ip = policy)

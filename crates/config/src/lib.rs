@@ -44,6 +44,8 @@ pub struct Config {
     pub archive: Option<Archive>,
     /// How long things are kept.
     pub retention: Retention,
+    /// Statistics by day.
+    pub stats: Stats,
     /// What is stored about a visitor.
     pub privacy: Privacy,
     /// What is stored of one network in an hour.
@@ -166,6 +168,15 @@ pub struct Retention {
     pub rejects: Duration,
     /// Rotated logs that are loaded to their end, if there is no archive; `None`: for ever.
     pub logs: Option<Duration>,
+    /// Statistics of days; `None`: for ever.
+    pub statistics: Option<Keep>,
+}
+
+/// Statistics by application and local day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Whether they are computed.
+    pub enabled: bool,
 }
 
 /// How long to keep something.
@@ -283,7 +294,7 @@ impl Default for Load {
 
 impl Default for Retention {
     fn default() -> Self {
-        Retention { rows: None, rejects: days(30), logs: None }
+        Retention { rows: None, rejects: days(30), logs: None, statistics: None }
     }
 }
 
@@ -295,6 +306,7 @@ impl Default for Config {
             load: Load::default(),
             archive: None,
             retention: Retention::default(),
+            stats: Stats::default(),
             privacy: Privacy::default(),
             track: Track::default(),
             flood: Flood::default(),

@@ -109,7 +109,10 @@ fn values_are_typed() {
             kms_key = "alias/logs"
             storage_class = "STANDARD_IA"
             tags = { "team" = "web", cost = "1" }
+            [stats]
+            enabled = true
             [retention]
+            statistics = "5 years"
             rows = "13 months"
             rejects = "2 weeks"
             logs = "30d"
@@ -227,6 +230,14 @@ fn values_are_typed() {
                 logs: Some(
                     2592000s,
                 ),
+                statistics: Some(
+                    Months(
+                        60,
+                    ),
+                ),
+            },
+            stats: Stats {
+                enabled: true,
             },
             privacy: Privacy {
                 ip: Drop,

@@ -63,6 +63,16 @@ steps! {
     LeaseTaken,
     /// The worker has checked its fence within a transaction, but has not written.
     FenceChecked,
+    /// The days of what changed are marked, but not committed.
+    FoldMarked,
+    /// The marks of a day are read, and its rows are not.
+    FoldBegun,
+    /// The rows of the day are read.
+    FoldRead,
+    /// The day's statistics are replaced, but not committed.
+    FoldReplaced,
+    /// The day's statistics are committed.
+    FoldCommitted,
 }
 
 /// Kills the process, as `kill -9` does, if `ALT_FAULT_AT` names this step; with `STEP:N`, the N-th time that it is

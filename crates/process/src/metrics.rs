@@ -170,6 +170,19 @@ pub struct Queue {
     pub oldest_seconds: f64,
 }
 
+/// What is still to be computed of statistics.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Backlog {
+    /// Days of applications.
+    pub days: u64,
+    /// Since when the first of them waits.
+    pub oldest_seconds: f64,
+    /// Months of rows of which the days are not known yet.
+    pub months: u64,
+    /// Rows that came after their month was dropped, and are in no statistics.
+    pub frozen_rows: u64,
+}
+
 /// Space on a file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disk {
@@ -198,6 +211,8 @@ pub struct Present {
     pub archive_queue: Option<Queue>,
     /// The workers.
     pub workers: Vec<Arc<worker::State>>,
+    /// What is still to be computed of statistics; `None`: they are off, or it is not known yet.
+    pub statistics: Option<Backlog>,
     /// What deletion by age waits for: `clock` or `months`.
     pub retention_waits: Option<&'static str>,
     /// The file systems of the followed logs.
@@ -462,6 +477,18 @@ fn lines(page: &Page, totals: &Totals) -> prometheus::Result<()> {
     page.counter("alt_bytes_read_total", "Bytes of log in committed transactions.", &[], bytes)
 }
 
+fn statistics(page: &Page, backlog: Backlog) -> prometheus::Result<()> {
+    let one = |value: f64| [(vec![], value)];
+    let help = "Days of applications whose statistics are to be computed.";
+    page.gauge("alt_stats_dirty_days", help, &[], one(backlog.days as f64))?;
+    let help = "Since when the first of these days waits.";
+    page.gauge("alt_stats_oldest_seconds", help, &[], one(backlog.oldest_seconds))?;
+    let help = "Months of rows of which it is not known yet which days they are of.";
+    page.gauge("alt_stats_backlog_months", help, &[], one(backlog.months as f64))?;
+    let help = "Rows of months that were dropped before they came: they are in no statistics.";
+    page.gauge("alt_stats_frozen_rows", help, &[], one(backlog.frozen_rows as f64))
+}
+
 fn present_state(page: &Page, present: &Present) -> prometheus::Result<()> {
     let one = |value: f64| [(vec![], value)];
     let lags = || present.sources.iter().filter_map(|(name, lag)| lag.map(|lag| (vec![name.clone()], lag)));
@@ -506,6 +533,9 @@ fn present_state(page: &Page, present: &Present) -> prometheus::Result<()> {
     let waits = |what: &str| (vec![what.to_owned()], f64::from(present.retention_waits == Some(what)));
     let help = "Whether deleting what is old enough waits for somebody: for the clock, or for a word about many months.";
     page.gauge("alt_retention_waits", help, &["for"], ["clock", "months"].map(waits))?;
+    if let Some(backlog) = present.statistics {
+        statistics(page, backlog)?;
+    }
     let disks =
         |of: fn(&Disk) -> u64| present.disks.iter().map(move |d| (vec![d.path.clone()], of(d) as f64));
     page.gauge("alt_log_disk_free_bytes", "Room for logs.", &["path"], disks(|disk| disk.free))?;

@@ -24,6 +24,7 @@ pub mod roles;
 pub mod server;
 pub mod session;
 pub mod statements;
+pub mod stats;
 pub mod status;
 pub mod unfinished;
 pub mod unload;

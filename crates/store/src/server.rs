@@ -23,6 +23,10 @@ pub(super) const NEEDED: &[(&str, &[&str])] = &[
     ("leases", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("batches", &["SELECT", "INSERT", "DELETE"]),
     ("followers", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("stat_days", &["SELECT", "INSERT", "UPDATE"]),
+    ("stat_dirty", &["SELECT", "INSERT", "DELETE"]),
+    ("stat_backlog", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("stat_daily", &["SELECT", "INSERT", "DELETE"]),
 ];
 
 /// The functions by which the daemon does what only the tables' owner may do (`sql/0010_roles.sql`).

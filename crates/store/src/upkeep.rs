@@ -22,7 +22,7 @@ use super::retention::clock::Trusted;
 use super::retention::{self, Plan, Waits};
 use super::session::Session;
 use super::writer::{COMMIT_TIMEOUT, Watcher};
-use super::{dimensions, in_transaction, is_lock_timeout, ledger, partitions, told};
+use super::{dimensions, in_transaction, is_lock_timeout, ledger, partitions, stats, told};
 
 /// How often upkeep runs.
 const INTERVAL: Duration = Duration::from_secs(3600);
@@ -39,6 +39,7 @@ const PRUNINGS_MAX: u64 = 100;
 /// The worker.
 pub struct Upkeep {
     retention: alt_config::Retention,
+    has_stats: bool,
     host: String,
     session: Session,
     lease: Lease,
@@ -67,6 +68,7 @@ impl Upkeep {
             writer,
             waits: Arc::default(),
             retention,
+            has_stats: config.stats.enabled,
             host,
         })
     }
@@ -158,10 +160,12 @@ impl Upkeep {
     /// Returns whether nothing is left that is old enough.
     fn clear_away(&mut self, now: Micros, plan: Option<&Plan>) -> anyhow::Result<bool> {
         let (salts, rejects) = (self.kill_salts(now), self.purge_rejects(now));
-        let months = plan.map_or(Ok(()), |plan| self.drop_months(plan));
+        let months = plan.map_or(Ok(true), |plan| self.drop_months(plan));
+        let statistics = self.expire_statistics(now);
         let (ledger, rest) = (self.prune_ledger(), self.forget());
         let is_done = salts.and(rejects)?;
-        months.and(ledger).and(rest).map(|()| is_done)
+        let is_dropped = months?;
+        statistics.and(ledger).and(rest).map(|()| is_done && is_dropped)
     }
 
     fn kill_salts(&mut self, now: Micros) -> anyhow::Result<()> {
@@ -202,11 +206,30 @@ impl Upkeep {
         Ok(is_done)
     }
 
-    /// Drops the months of the plan. A month that cannot be dropped does not affect the others.
-    fn drop_months(&mut self, plan: &Plan) -> anyhow::Result<()> {
-        let mut first = Ok(());
+    /// Drops the months of the plan. A month that cannot be dropped does not affect the others. Returns whether no month
+    /// waits for its statistics.
+    fn drop_months(&mut self, plan: &Plan) -> anyhow::Result<bool> {
+        let (mut first, mut is_all) = (Ok(()), true);
         for &month in &plan.months {
             let (partition, host) = (partitions::name(month), self.host.clone());
+            let has_stats = self.has_stats;
+            // Before the drop, whose locks loading waits for.
+            let frozen = self.write(async |client| {
+                if has_stats {
+                    stats::freeze::check(client, month).await?;
+                }
+                stats::freeze::freeze(client, month).await
+            });
+            if let Err(error) = frozen {
+                match error.downcast_ref::<stats::freeze::Unfolded>() {
+                    Some(unfolded) => {
+                        tracing::info!(partition, "{unfolded}");
+                        is_all = false;
+                    }
+                    None => first = first.and(Err(error)),
+                }
+                continue;
+            }
             match self.write(async |client| partitions::drop_month(client, month, &host).await) {
                 Ok(Dropped::Gone(rows)) => {
                     self.writer.partitions_changed();
@@ -223,7 +246,25 @@ impl Upkeep {
                 Err(error) => first = first.and(Err(error)),
             }
         }
-        first
+        first.map(|()| is_all)
+    }
+
+    /// Deletes statistics that are older than `[retention] statistics`.
+    fn expire_statistics(&mut self, now: Micros) -> anyhow::Result<()> {
+        let Some(keep) = self.retention.statistics else { return Ok(()) };
+        let (host, before) = (self.host.clone(), keep.before(now));
+        let mut expired = 0;
+        loop {
+            let days = self.write(async |client| stats::freeze::expire(client, before, &host).await)?;
+            expired += days;
+            if days < stats::freeze::EXPIRED_AT_ONCE {
+                break;
+            }
+        }
+        if expired > 0 {
+            tracing::info!(days = expired, "deleted statistics that are older than [retention] statistics");
+        }
+        Ok(())
     }
 
     fn prune_ledger(&mut self) -> anyhow::Result<()> {
@@ -237,7 +278,11 @@ impl Upkeep {
     }
 
     fn forget(&mut self) -> anyhow::Result<()> {
+        let has_stats = self.has_stats;
         self.write(async |client| {
+            if !has_stats {
+                stats::follow::end(client).await?;
+            }
             retention::trim_drops(client).await?;
             lease::forget_old(client).await
         })

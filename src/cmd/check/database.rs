@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use alt_config::Config;
 use alt_store::migrate::{self, Schema};
 use alt_store::read::Reader;
-use alt_store::{apps, dimensions, rejects, roles, server};
+use alt_store::{apps, dimensions, rejects, roles, server, stats};
 
 use super::Findings;
 use crate::cmd::status;
@@ -18,6 +18,9 @@ const DAEMON_LAG_MAX: Duration = Duration::from_secs(15);
 
 /// Lines that are not loaded at the first check have to be missing at a second check, too.
 const SECOND_LOOK: Duration = Duration::from_secs(2);
+
+/// How long a day may wait for its statistics, seconds.
+const STATISTICS_LATE: f64 = 600.0;
 
 /// How many lines that ended the daemon are named.
 const SET_ASIDE_NAMED: i64 = 10;
@@ -75,6 +78,7 @@ async fn ask(reader: &mut Reader, config: &Config, findings: &mut Findings) -> a
             retention(reader, config, findings).await?;
             salts(reader, findings).await?;
             missing(reader, config, findings).await?;
+            statistics(reader, config, findings).await?;
             daemon(reader, config, findings).await
         }
         Schema::Missing => {
@@ -181,6 +185,22 @@ async fn salts(reader: &mut Reader, findings: &mut Findings) -> anyhow::Result<(
                 overdue.salts
             ),
             "the upkeep of `alt run` destroys them: journalctl -u alt says what prevents it",
+        );
+    }
+    Ok(())
+}
+
+/// Statistics that are not computed in time.
+async fn statistics(reader: &mut Reader, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
+    if !config.stats.enabled {
+        return Ok(());
+    }
+    let state = reader.read(async |client| stats::ask::state(client, None).await).await?;
+    if state.oldest_seconds > STATISTICS_LATE {
+        findings.add(
+            "statistics",
+            format!("{state}, the first for {:.0} minutes", state.oldest_seconds / 60.0),
+            "journalctl -u alt says what prevents it; after a rebuild or a large replay it takes its time",
         );
     }
     Ok(())

@@ -10,6 +10,7 @@ use alt_line::hit::{Micros, Reason};
 use alt_store::files::Which;
 use anyhow::bail;
 
+use super::drain::drain_after;
 use super::{Out, Outcome, when};
 use crate::cli;
 
@@ -32,6 +33,9 @@ pub fn run(config: &Config, verb: &cli::Rejects, out: Out<'_>) -> anyhow::Result
             };
             let account = retry(config, &wanted)?;
             account.print(args.json, out)?;
+            if account.rows > 0 {
+                drain_after(config, args.json, out)?;
+            }
             match account.left {
                 0 => Ok(Outcome::Done),
                 left => bail!("{left} rejects could not be looked at again"),

@@ -32,6 +32,7 @@ use self::format::{AUTO, Expected};
 use self::job::{Beginnings, Job};
 use self::objects::Listing;
 use super::assembly::{Assembly, limits};
+use super::drain::drain_after;
 use super::{Out, Outcome, show, when};
 use crate::account::may_not_read;
 use crate::cli;
@@ -118,6 +119,9 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     let otherwise = otherwise(config, &kind.spec, kind.format.carries_id(), &results.known)?;
     let replayed = Replayed::of(&kind.spec, args, files, &results, otherwise, &totals, started.elapsed());
     summary(&replayed, args, out)?;
+    if !args.dry_run {
+        drain_after(config, args.json, out)?;
+    }
     if let Some(error) = fatal {
         return Err(error.context(match args.dry_run {
             true => "count what would be loaded; run again",

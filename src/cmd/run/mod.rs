@@ -23,6 +23,7 @@ use alt_process::clock;
 use alt_process::metrics::Metrics;
 use alt_process::stop::Stop;
 use alt_process::worker::{self, Work, Worker};
+use alt_store::stats::{self, worker::Statistics};
 use alt_store::upkeep::Upkeep;
 use alt_store::writer::{self, Options, Store};
 use anyhow::{Context, bail};
@@ -159,7 +160,7 @@ impl Daemon {
             store.set_final();
         }
         // A thread that ends, for whatever reason, drops its sender of this channel.
-        let (ended, end) = mpsc::channel::<Ended>(READERS_MAX + 3);
+        let (ended, end) = mpsc::channel::<Ended>(READERS_MAX + 4);
         let writing = writer.start(Ending(ended.clone(), Ended::Writer)).context("start the writer")?;
         let state_directory = state_directory();
         let (suspicion, slots) = suspicion(state_directory.as_deref(), config.sources.len());
@@ -185,6 +186,7 @@ impl Daemon {
         workers.start(upkeep, |worker| {
             worker.turn();
         })?;
+        let statistics = compute_statistics(config, metrics, &stop, &mut workers, &readers)?;
         let watched = watched(config, &assembly, &places)?;
         let archiver = Archiver::new(config, watched, store.clone(), Arc::clone(metrics), Arc::clone(&stop))?;
         let archive = archiver.as_ref().map(Archiver::status);
@@ -199,6 +201,7 @@ impl Daemon {
             writer: store.watcher(),
             workers: workers.started,
             waits,
+            statistics,
             archive,
             has_archive: config.archive.is_some(),
             sources: config.sources.iter().map(name).zip(progress).map(state::Source::of).collect(),
@@ -438,6 +441,34 @@ fn archive_on_a_thread(
         }
     })?;
     Ok(owed)
+}
+
+/// Starts the worker that computes statistics, if they are on. In a final run, it computes them after everything is
+/// loaded. Returns what is still to be computed.
+fn compute_statistics(
+    config: &Config,
+    metrics: &Metrics,
+    stop: &Arc<Stop>,
+    workers: &mut Workers,
+    readers: &[Reader],
+) -> anyhow::Result<Option<Arc<Mutex<Option<stats::ask::State>>>>> {
+    if !config.stats.enabled {
+        return Ok(None);
+    }
+    let statistics = Statistics::new(config, state_directory(), metrics, stop)?;
+    let state = statistics.state();
+    let loaded: Vec<Owed> = readers.iter().map(|r| Arc::clone(&r.owed)).collect();
+    let stop = Arc::clone(stop);
+    workers.start(statistics, move |worker| {
+        while !stop.is_stopped() && loaded.iter().any(|owed| owed.get().is_none()) {
+            std::thread::sleep(FINISH_INTERVAL);
+        }
+        if let Err(error) = worker.work.finish() {
+            let error = alt_store::told(&error);
+            tracing::warn!(error, "not all statistics are computed: the next run computes them");
+        }
+    })?;
+    Ok(Some(state))
 }
 
 /// Where the logs of each source are.

@@ -11,9 +11,10 @@ use alt_collect::source::progress::Progress;
 use alt_process::clock;
 use alt_process::fault;
 use alt_process::lock::lock;
-use alt_process::metrics::{Disk, Lag, Metrics, MissingLog, Present};
+use alt_process::metrics::{Backlog, Disk, Lag, Metrics, MissingLog, Present};
 use alt_process::worker;
 use alt_store::retention::Waits;
+use alt_store::stats;
 use alt_store::writer::{self, Watcher};
 use nix::sys::statvfs::statvfs;
 use sd_notify::NotifyState;
@@ -59,6 +60,8 @@ pub(super) struct State {
     pub(super) workers: Vec<Arc<worker::State>>,
     /// What keeps data from being deleted that is old enough.
     pub(super) waits: Arc<Mutex<Option<Waits>>>,
+    /// What is still to be computed of statistics; `None`: they are off.
+    pub(super) statistics: Option<Arc<Mutex<Option<stats::ask::State>>>>,
     /// `None`: nothing is archived, and nothing is deleted.
     pub(super) archive: Option<Arc<Status>>,
     pub(super) has_archive: bool,
@@ -182,6 +185,16 @@ impl State {
     }
 }
 
+fn backlog_of(state: stats::ask::State) -> Backlog {
+    let count = |n: i64| u64::try_from(n).unwrap_or(0);
+    Backlog {
+        days: count(state.days),
+        oldest_seconds: state.oldest_seconds,
+        months: count(state.months),
+        frozen_rows: count(state.frozen_rows),
+    }
+}
+
 /// The number of missing logs of a source; `None`: not known yet.
 fn missing_count(source: &Source) -> (String, Option<u64>) {
     (source.name.clone(), source.progress.missing().map(|missing| missing.len() as u64))
@@ -224,6 +237,7 @@ impl Answers for State {
             archive_up: self.has_archive.then(|| !self.troubles().contains_key(ARCHIVE)),
             archive_queue: queue.and_then(|status| status.queue(&self.places)),
             workers: self.workers.clone(),
+            statistics: self.statistics.as_ref().and_then(|state| *lock(state)).map(backlog_of),
             retention_waits: lock(&self.waits).as_ref().and_then(Waits::word),
             disks: self.disks(),
         })

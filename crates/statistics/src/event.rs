@@ -1,0 +1,59 @@
+//! What statistics read of a row of `access_logs`.
+
+/// A row of `access_logs`, with the names of its user agent and its environment. Texts are `""` where the column is
+/// NULL.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Event<'r> {
+    /// The event's time, microseconds since 1970, UTC.
+    pub occurred_at: i64,
+    /// The event's id; with the time it gives events an order.
+    pub event_id: u128,
+    /// `access_logs.visitor_id`.
+    pub visitor_id: Option<i64>,
+    /// `access_logs.page_view_id`.
+    pub page_view_id: Option<i64>,
+    /// `access_logs.traffic_class`.
+    pub traffic_class: &'r str,
+    /// `access_logs.event_type`.
+    pub event_type: &'r str,
+    /// `access_logs.user_id`.
+    pub user_id: &'r str,
+    /// `access_logs.url_host`.
+    pub url_host: &'r str,
+    /// `access_logs.url_path`.
+    pub url_path: &'r str,
+    /// `access_logs.referrer_host`.
+    pub referrer_host: &'r str,
+    /// `params ->> 'utm_source'` and its siblings, as `access_logs.params` has them.
+    pub utm_source: &'r str,
+    /// See [`Event::utm_source`].
+    pub utm_medium: &'r str,
+    /// See [`Event::utm_source`].
+    pub utm_campaign: &'r str,
+    /// See [`Event::utm_source`].
+    pub utm_term: &'r str,
+    /// See [`Event::utm_source`].
+    pub utm_content: &'r str,
+    /// The name of the first click identifier in `params`, such as `gclid` or `fbclid`.
+    pub click_id: &'r str,
+    /// `user_agents.browser`.
+    pub browser: &'r str,
+    /// `user_agents.os`.
+    pub os: &'r str,
+    /// `user_agents.device`.
+    pub device: &'r str,
+    /// `environments.language`, or that in `params`.
+    pub language: &'r str,
+    /// `environments.time_zone`, or that in `params`.
+    pub time_zone: &'r str,
+    /// Width of the screen, pixels; 0 where it is not known.
+    pub screen_width: i32,
+    /// `access_logs.dwell_ms`.
+    pub dwell_ms: Option<i32>,
+    /// `access_logs.scroll_depth`, percent.
+    pub scroll_depth: Option<i16>,
+    /// `access_logs.status`.
+    pub status: Option<i16>,
+    /// `access_logs.request_ms`.
+    pub request_ms: Option<i32>,
+}

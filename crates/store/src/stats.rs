@@ -1,0 +1,31 @@
+//! Statistics by application and local day: what follows the ledger, marks days, and computes them again.
+//!
+//! A day is computed of the rows that are there, and its rows of `stat_daily` are replaced. So neither the order in which
+//! rows came nor a failure at any step matters:
+//!
+//! 1. [`follow`] takes what changed from the [ledger](crate::ledger), as a set, and marks the days in `stat_dirty`, in one
+//!    transaction. What the ledger does not tell of ([`backlog`]) is marked by reading the rows.
+//! 2. [`fold`] reads the marks of a day and its generation; *then* its rows ([`rows`], sorted by [`sort`]), without a
+//!    transaction that lasts; then it replaces the statistics, deletes *those* marks and increments the generation in one
+//!    transaction ([`replace`]). Rows that come meanwhile have marks that stay.
+//!
+//! A row that is committed after the marks were read is marked later than that, so the day is computed once more. Were the
+//! rows read before the marks, the mark of such a row would be deleted, and the row never counted.
+//!
+//! Once rows of a day may be gone, the day is frozen ([`freeze`]): its statistics stay.
+
+pub mod ask;
+pub mod backlog;
+pub mod counts;
+pub mod days;
+pub mod fold;
+pub mod follow;
+pub mod freeze;
+mod record;
+pub mod replace;
+pub mod rows;
+pub mod sort;
+pub mod worker;
+
+/// The name of the follower of the ledger, and of the lease.
+pub const NAME: &str = "statistics";

@@ -1,0 +1,175 @@
+//! Reads statistics, and what of them is still to be computed.
+
+use std::fmt;
+
+use alt_statistics::day::Counts;
+use anyhow::Context;
+use jiff::civil::Date;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row};
+
+use super::NAME;
+use super::counts::{COUNTS, columns};
+
+/// What is still to be computed.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct State {
+    /// Whether the ledger is followed: somebody has computed statistics, and has not been switched off.
+    pub is_followed: bool,
+    /// Days that are marked.
+    pub days: i64,
+    /// Since when the first of them waits, seconds.
+    pub oldest_seconds: f64,
+    /// Parts of the backlog, of a month each, of which the days are not known yet.
+    pub months: i64,
+    /// Rows of frozen days that are not in their statistics.
+    pub frozen_rows: i64,
+}
+
+impl State {
+    /// Whether everything is computed.
+    pub fn is_done(&self) -> bool {
+        self.days == 0 && self.months == 0
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let days = |n: i64| if n == 1 { "1 day is".to_owned() } else { format!("{n} days are") };
+        write!(f, "{} being computed", days(self.days))?;
+        match self.months {
+            0 => Ok(()),
+            1 => write!(f, ", and the rows of 1 month are being read"),
+            n => write!(f, ", and the rows of {n} months are being read"),
+        }
+    }
+}
+
+/// What is still to be computed, of an application or of all.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn state(client: &Client, app_id: Option<i32>) -> anyhow::Result<State> {
+    let sql = include_str!("../../../../sql/stat_state.sql");
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&NAME, Type::TEXT), (&app_id, Type::INT4)];
+    let row = client.query_typed_one(sql, &parameters).await.context("ask what is to be computed")?;
+    Ok(State {
+        is_followed: row.get(0),
+        days: row.get(1),
+        oldest_seconds: row.get::<_, Option<f64>>(2).unwrap_or(0.0).max(0.0),
+        months: row.get(3),
+        frozen_rows: row.get(4),
+    })
+}
+
+/// Which statistics are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// The application, its key in `applications`.
+    pub app_id: i32,
+    /// The class of traffic.
+    pub class: &'a str,
+    /// The first day.
+    pub from: Date,
+    /// The last day.
+    pub until: Date,
+}
+
+/// The counts of a day or of a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted {
+    /// The day (`2026-01-31`) or the value.
+    pub name: String,
+    /// Its counts.
+    pub counts: Counts,
+}
+
+/// The statistics of each day that has any.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn by_day(client: &Client, asked: &Asked<'_>) -> anyhow::Result<Vec<Counted>> {
+    let sql = format!(
+        "SELECT day::text, {} FROM stat_daily WHERE app_id = $1 AND traffic_class = $2 \
+         AND day BETWEEN $3::text::date AND $4::text::date AND dimension = 'total' ORDER BY day",
+        columns("")
+    );
+    select(client, &sql, asked, &[]).await
+}
+
+/// The values of a dimension with the most visitors, at most `most`: sums over the days.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn top(
+    client: &Client,
+    asked: &Asked<'_>,
+    dimension: &str,
+    most: i64,
+) -> anyhow::Result<Vec<Counted>> {
+    let sums: Vec<String> =
+        COUNTS.iter().map(|count| format!("least(sum({0}), 9e18)::bigint", count.name)).collect();
+    let sql = format!(
+        "SELECT min(value), {} FROM stat_daily WHERE app_id = $1 AND traffic_class = $2 \
+         AND day BETWEEN $3::text::date AND $4::text::date AND dimension = $5 GROUP BY value_hash \
+         ORDER BY sum(visitors) DESC, sum(page_views) DESC, sum(events) DESC, 1 LIMIT $6",
+        sums.join(", ")
+    );
+    select(client, &sql, asked, &[(&dimension, Type::TEXT), (&most, Type::INT8)]).await
+}
+
+/// The events of each other class, those with the most first.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn left_out(client: &Client, asked: &Asked<'_>) -> anyhow::Result<Vec<Counted>> {
+    let sums: Vec<String> =
+        COUNTS.iter().map(|count| format!("least(sum({0}), 9e18)::bigint", count.name)).collect();
+    let sql = format!(
+        "SELECT traffic_class, {} FROM stat_daily WHERE app_id = $1 AND traffic_class <> $2 \
+         AND day BETWEEN $3::text::date AND $4::text::date AND dimension = 'total' GROUP BY traffic_class \
+         ORDER BY sum(events) DESC, 1",
+        sums.join(", ")
+    );
+    select(client, &sql, asked, &[]).await
+}
+
+/// The dimensions that have values, without the total.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn dimensions(client: &Client, asked: &Asked<'_>) -> anyhow::Result<Vec<String>> {
+    let sql = "SELECT DISTINCT dimension FROM stat_daily WHERE app_id = $1 AND traffic_class = $2 \
+               AND day BETWEEN $3::text::date AND $4::text::date AND dimension <> 'total' ORDER BY 1";
+    let (from, until) = (asked.from.to_string(), asked.until.to_string());
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] =
+        [(&asked.app_id, Type::INT4), (&asked.class, Type::TEXT), (&from, Type::TEXT), (&until, Type::TEXT)];
+    let rows = client.query_typed(sql, &parameters).await.context("read which dimensions there are")?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+async fn select(
+    client: &Client,
+    sql: &str,
+    asked: &Asked<'_>,
+    more: &[(&(dyn ToSql + Sync), Type)],
+) -> anyhow::Result<Vec<Counted>> {
+    let (from, until) = (asked.from.to_string(), asked.until.to_string());
+    let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![
+        (&asked.app_id, Type::INT4),
+        (&asked.class, Type::TEXT),
+        (&from, Type::TEXT),
+        (&until, Type::TEXT),
+    ];
+    parameters.extend(more.iter().map(|(value, kind)| (*value, kind.clone())));
+    let rows = client.query_typed(sql, &parameters).await.context("read statistics")?;
+    Ok(rows.iter().map(counted).collect())
+}
+
+fn counted(row: &Row) -> Counted {
+    let mut counts = Counts::default();
+    for (n, count) in COUNTS.iter().enumerate() {
+        *(count.get_mut)(&mut counts) = u64::try_from(row.get::<_, i64>(n + 1)).unwrap_or(0);
+    }
+    Counted { name: row.get(0), counts }
+}

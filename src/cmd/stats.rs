@@ -1,0 +1,414 @@
+//! `alt stats`: an overview of an application's statistics; and marking days, so that they are computed again.
+
+use std::fmt::Write as _;
+
+use alt_config::Config;
+use alt_store::apps::{self, Application};
+use alt_store::read::Reader;
+use alt_store::stats::ask::{self, Asked, Counted, State};
+use alt_store::stats::backlog;
+use alt_store::stats::counts::{self, COUNTS};
+use alt_store::{in_transaction, migrate};
+use anyhow::{Context, bail};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
+use serde_json::{Map, Value, json};
+
+use super::drain::drain;
+use super::{Out, Outcome, show, when};
+use crate::cli;
+
+/// How many values of a dimension are listed.
+const TOP: i64 = 10;
+
+/// The heights of a day in the row of all days.
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// Shows statistics, or lets days be computed again. Call it where blocking is allowed.
+///
+/// # Errors
+/// The database cannot be asked, or the arguments are not correct.
+pub fn run(config: &Config, args: &cli::Stats, out: Out<'_>) -> anyhow::Result<Outcome> {
+    match &args.verb {
+        None => super::block_on(async { overview(config, &args.show, out).await }),
+        Some(cli::StatsVerb::Mark(args)) => {
+            super::block_on(async { mark(config, args).await })?;
+            writeln!(out, "marked; `alt run` computes these days, or `alt stats rebuild --resume` does now")?;
+            Ok(Outcome::Done)
+        }
+        Some(cli::StatsVerb::Rebuild(args)) => rebuild(config, args, out),
+    }
+}
+
+async fn mark(config: &Config, args: &cli::StatsMark) -> anyhow::Result<()> {
+    let mut reader = super::reader(config).await?;
+    reader.read(migrate::check_compatible).await?;
+    is_on(config)?;
+    let app = reader.read(async |client| apps::find(client, &args.app).await).await?;
+    let from = when::option("--from", Some(&args.from))?.unwrap_or(i64::MIN);
+    let until = when::option("--until", Some(&args.until))?.unwrap_or(i64::MAX);
+    if from >= until {
+        bail!("--from is not before --until: no time lies between them");
+    }
+    add(config, Some(app.id), (from, until)).await
+}
+
+fn is_on(config: &Config) -> anyhow::Result<()> {
+    if !config.stats.enabled {
+        bail!("statistics are off: write `enabled = true` below [stats] in the configuration");
+    }
+    Ok(())
+}
+
+async fn add(config: &Config, app_id: Option<i32>, (from, until): (i64, i64)) -> anyhow::Result<()> {
+    let writer = super::writer(config).await?;
+    in_transaction(&writer, "10s", async |client| match app_id {
+        None => backlog::add_all(client).await,
+        Some(_) => backlog::add(client, app_id, from, until).await,
+    })
+    .await
+}
+
+fn rebuild(config: &Config, args: &cli::StatsRebuild, out: Out<'_>) -> anyhow::Result<Outcome> {
+    is_on(config)?;
+    super::block_on(async {
+        let mut reader = super::reader(config).await?;
+        reader.read(migrate::check_compatible).await?;
+        if args.resume {
+            return Ok(());
+        }
+        let app = match &args.app {
+            Some(app) => Some(reader.read(async |client| apps::find(client, app).await).await?.id),
+            None => None,
+        };
+        add(config, app, (i64::MIN, i64::MAX)).await
+    })?;
+    let is_done = drain(config, out)?;
+    Ok(Outcome::of(is_done))
+}
+
+/// The days that are asked for, the days before them to compare with, and whether the last one is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Period {
+    from: Date,
+    until: Date,
+    before: (Date, Date),
+    is_over: bool,
+}
+
+impl Period {
+    /// `today`, `7d` (so many days, of which the last is today), `month` (this one), or `2026-01-01..2026-01-31`.
+    fn of(text: &str, today: Date) -> anyhow::Result<Period> {
+        let bad = || format!("{text} is no period: write today, 7d, 30d, month or 2026-01-01..2026-01-31");
+        let back = |day: Date, days: i64| day.checked_sub(Span::new().try_days(days)?);
+        let (from, until) = match text {
+            "today" => (today, today),
+            "month" => (today.first_of_month(), today),
+            _ => match (text.split_once(".."), text.strip_suffix('d').map(str::parse::<u32>)) {
+                (Some((from, until)), _) => {
+                    (from.parse().with_context(bad)?, until.parse().with_context(bad)?)
+                }
+                (None, Some(Ok(days @ 1..=36_500))) => (back(today, i64::from(days) - 1)?, today),
+                _ => bail!(bad()),
+            },
+        };
+        if from > until {
+            bail!("{text}: the first day is behind the last");
+        }
+        let days = i64::from(from.until(until)?.get_days()) + 1;
+        let before = (back(from, days).with_context(bad)?, back(from, 1).with_context(bad)?);
+        Ok(Period { from, until, before, is_over: until < today })
+    }
+}
+
+/// What is shown of an application.
+struct Shown {
+    app: Application,
+    class: String,
+    period: Period,
+    days: Vec<Counted>,
+    now: Counted,
+    before: Counted,
+    lists: Vec<(String, Vec<Counted>)>,
+    left_out: Vec<Counted>,
+    state: State,
+}
+
+async fn overview(config: &Config, args: &cli::StatsShow, out: Out<'_>) -> anyhow::Result<Outcome> {
+    let mut reader = super::reader(config).await?;
+    reader.read(migrate::check_compatible).await?;
+    let app = application(&mut reader, args.app.as_deref()).await?;
+    let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
+    let period = Period::of(&args.period, Timestamp::now().to_zoned(zone).date())?;
+    let shown = shown(&mut reader, app, &args.class, period).await?;
+    let note = note(config, &shown);
+    match (args.json, args.csv) {
+        (true, _) => show::json(out, &as_json(config, &shown))?,
+        (false, true) => csv(&shown, out)?,
+        (false, false) => {
+            if !shown.days.is_empty() {
+                print(&shown, out)?;
+            }
+            if let Some(note) = &note {
+                writeln!(out, "{note}")?;
+            }
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// The application that is named, or the only one.
+async fn application(reader: &mut Reader, named: Option<&str>) -> anyhow::Result<Application> {
+    if let Some(app) = named {
+        return reader.read(async |client| apps::find(client, app).await).await;
+    }
+    let mut all = reader.read(apps::enabled).await?;
+    match (all.pop(), all.len()) {
+        (Some(app), 0) => Ok(app),
+        (None, _) => bail!("no application is registered; `alt app add NAME` registers one"),
+        _ => bail!("there are several applications: name one with --app; `alt app list` shows them"),
+    }
+}
+
+async fn shown(reader: &mut Reader, app: Application, class: &str, period: Period) -> anyhow::Result<Shown> {
+    let asked = Asked { app_id: app.id, class, from: period.from, until: period.until };
+    let earlier = Asked { from: period.before.0, until: period.before.1, ..asked };
+    // One transaction, so that all of it is of one state.
+    let (days, before, lists, left_out, state) = reader
+        .read(async |client| {
+            let mut lists = Vec::new();
+            for dimension in ask::dimensions(client, &asked).await? {
+                let top = ask::top(client, &asked, &dimension, TOP).await?;
+                lists.push((dimension, top));
+            }
+            let (days, before) = (ask::by_day(client, &asked).await?, ask::by_day(client, &earlier).await?);
+            let (left_out, state) =
+                (ask::left_out(client, &asked).await?, ask::state(client, Some(app.id)).await?);
+            Ok((days, before, lists, left_out, state))
+        })
+        .await?;
+    let (now, before) = (sum(&days), sum(&before));
+    Ok(Shown { app, class: class.to_owned(), period, days, now, before, lists, left_out, state })
+}
+
+fn sum(days: &[Counted]) -> Counted {
+    let mut total = Counted { name: String::new(), counts: Default::default() };
+    for day in days {
+        counts::add(&mut total.counts, &day.counts);
+    }
+    total
+}
+
+/// What a reader has to know of the numbers.
+fn note(config: &Config, shown: &Shown) -> Option<String> {
+    let mut notes = Vec::new();
+    if !config.stats.enabled {
+        notes.push("statistics are off on this machine ([stats] enabled)".to_owned());
+    }
+    let state = &shown.state;
+    match (state.days, state.months) {
+        (0, 0) if !state.is_followed && config.stats.enabled => {
+            notes.push("nothing is computed yet: `alt run` computes statistics".to_owned());
+        }
+        (0, 0) if shown.days.is_empty() => {
+            notes.push(format!("nothing of the class {} in this time", shown.class));
+        }
+        (0, 0) => {}
+        _ => notes.push(state.to_string()),
+    }
+    if state.frozen_rows > 0 {
+        notes.push(format!(
+            "{} rows came after the rows of their days were deleted: they are in no statistics",
+            show::number(state.frozen_rows)
+        ));
+    }
+    (!notes.is_empty()).then(|| notes.join("; "))
+}
+
+/// The six numbers of a sum: name, value, and how it is shown.
+fn six(of: &Counted) -> [(&'static str, f64, String); 6] {
+    let counts = &of.counts;
+    let whole = |n: u64| (n as f64, show::number(i64::try_from(n).unwrap_or(i64::MAX)));
+    let share = |part: u64, of: u64| if of == 0 { 0.0 } else { part as f64 / of as f64 };
+    let (visitors, sessions, views) =
+        (whole(counts.visitors), whole(counts.sessions), whole(counts.page_views));
+    let per_session = share(counts.page_views, counts.sessions);
+    let bounces = share(counts.bounces, counts.sessions);
+    let seconds = share(counts.duration_ms, counts.sessions) / 1000.0;
+    [
+        ("visitors", visitors.0, visitors.1),
+        ("sessions", sessions.0, sessions.1),
+        ("page views", views.0, views.1),
+        ("views per session", per_session, format!("{per_session:.2}")),
+        ("bounce rate", bounces, format!("{:.1} %", bounces * 100.0)),
+        ("duration", seconds, format!("{:.0}m {:02.0}s", (seconds / 60.0).floor(), (seconds % 60.0).floor())),
+    ]
+}
+
+/// By how much a number has changed.
+fn change(now: f64, before: f64) -> Option<String> {
+    (before > 0.0).then(|| format!("{:+.1} %", (now / before - 1.0) * 100.0))
+}
+
+fn print(shown: &Shown, out: Out<'_>) -> anyhow::Result<()> {
+    let period = &shown.period;
+    writeln!(
+        out,
+        "{}, {} to {} ({})",
+        show::safe(&shown.app.name),
+        period.from,
+        period.until,
+        show::safe(&shown.app.time_zone)
+    )?;
+    let mut rows = show::Rows::new(&["", ">", ">change"]);
+    for ((name, now, text), (_, before, _)) in six(&shown.now).into_iter().zip(six(&shown.before)) {
+        // A day that goes on is no match for a whole one.
+        let change = change(now, before).filter(|_| period.is_over).unwrap_or_default();
+        rows.add(&[name.to_owned(), text, change]);
+    }
+    rows.print(out)?;
+    if period.from < period.until {
+        writeln!(out, "page views by day  {}", sparkline(shown))?;
+    }
+    for (dimension, values) in &shown.lists {
+        let mut rows = show::Rows::new(&[dimension, ">visitors", ">sessions", ">page views"]);
+        for value in values {
+            let number = |n: u64| show::number(i64::try_from(n).unwrap_or(i64::MAX));
+            let counts = &value.counts;
+            let name = if value.name.is_empty() { "(none)" } else { &value.name };
+            rows.add(&[
+                name.to_owned(),
+                number(counts.visitors),
+                number(counts.sessions),
+                number(counts.page_views),
+            ]);
+        }
+        writeln!(out)?;
+        rows.print(out)?;
+    }
+    if !shown.left_out.is_empty() {
+        let all: Vec<String> = shown
+            .left_out
+            .iter()
+            .map(|class| {
+                let events = show::number(i64::try_from(class.counts.events).unwrap_or(i64::MAX));
+                format!("{events} of {}", show::safe(&class.name))
+            })
+            .collect();
+        writeln!(out, "\nevents left out: {}", all.join(", "))?;
+    }
+    if !period.is_over {
+        writeln!(out, "no change is shown, because the last day is not over")?;
+    }
+    Ok(())
+}
+
+/// A bar for each day of the period.
+fn sparkline(shown: &Shown) -> String {
+    let views = |day: &Counted| {
+        day.counts.page_views.max(if day.counts.page_views == 0 { day.counts.events } else { 0 })
+    };
+    let most = shown.days.iter().map(views).max().unwrap_or(0);
+    let mut line = String::new();
+    let mut day = shown.period.from;
+    while day <= shown.period.until {
+        let name = day.to_string();
+        let n = shown.days.iter().find(|one| one.name == name).map_or(0, views);
+        let height = if most == 0 { 0 } else { n.saturating_mul(7).div_ceil(most) };
+        line.push(BARS[usize::try_from(height).unwrap_or(0).min(7)]);
+        let Ok(next) = day.tomorrow() else { break };
+        day = next;
+    }
+    line
+}
+
+fn counts_of(counted: &Counted) -> Map<String, Value> {
+    COUNTS.iter().map(|count| (count.name.to_owned(), json!((count.get)(&counted.counts)))).collect()
+}
+
+fn as_json(config: &Config, shown: &Shown) -> Value {
+    let named = |key: &str, all: &[Counted]| -> Vec<Value> {
+        let one = |counted: &Counted| {
+            let mut object = counts_of(counted);
+            object.insert(key.to_owned(), json!(counted.name));
+            Value::Object(object)
+        };
+        all.iter().map(one).collect()
+    };
+    let lists: Map<String, Value> =
+        shown.lists.iter().map(|(name, values)| (name.clone(), json!(named("value", values)))).collect();
+    json!({
+        "application": shown.app.name,
+        "key": shown.app.key,
+        "time_zone": shown.app.time_zone,
+        "class": shown.class,
+        "from": shown.period.from.to_string(),
+        "until": shown.period.until.to_string(),
+        "enabled": config.stats.enabled,
+        "days_being_computed": shown.state.days,
+        "months_being_read": shown.state.months,
+        "frozen_rows": shown.state.frozen_rows,
+        "total": counts_of(&shown.now),
+        "before": counts_of(&shown.before),
+        "days": named("day", &shown.days),
+        "dimensions": lists,
+        "left_out": named("class", &shown.left_out),
+    })
+}
+
+/// One line for each day and for each value of a list.
+fn csv(shown: &Shown, out: Out<'_>) -> anyhow::Result<()> {
+    let names: Vec<&str> = COUNTS.iter().map(|count| count.name).collect();
+    writeln!(out, "dimension,value,{}", names.join(","))?;
+    let days = std::iter::once(("day", shown.days.as_slice()));
+    for (dimension, values) in
+        days.chain(shown.lists.iter().map(|(name, all)| (name.as_str(), all.as_slice())))
+    {
+        for value in values {
+            let mut line = format!("{},{}", field(dimension), field(&value.name));
+            for count in COUNTS {
+                let _ = write!(line, ",{}", (count.get)(&value.counts));
+            }
+            writeln!(out, "{line}")?;
+        }
+    }
+    Ok(())
+}
+
+/// A field of CSV (RFC 4180) that no program for tables takes for a formula.
+fn field(text: &str) -> String {
+    let text = show::safe(text);
+    let is_formula = text.starts_with(['=', '+', '-', '@']);
+    let text = if is_formula { format!("'{text}") } else { text.into_owned() };
+    if text.contains(['"', ',', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_period_is_days_and_those_before_it() {
+        let today: Date = "2026-03-02".parse().unwrap();
+        let check = |text: &str| {
+            let p = Period::of(text, today).unwrap();
+            format!("{}..{} {}..{} {}", p.from, p.until, p.before.0, p.before.1, p.is_over)
+        };
+        assert_eq!(check("today"), "2026-03-02..2026-03-02 2026-03-01..2026-03-01 false");
+        assert_eq!(check("7d"), "2026-02-24..2026-03-02 2026-02-17..2026-02-23 false");
+        assert_eq!(check("month"), "2026-03-01..2026-03-02 2026-02-27..2026-02-28 false");
+        assert_eq!(check("2026-02-01..2026-02-28"), "2026-02-01..2026-02-28 2026-01-04..2026-01-31 true");
+        for text in ["", "0d", "week", "2026-02-30..2026-03-01", "2026-03-02..2026-03-01", "99999999d", "-7d"]
+        {
+            assert!(Period::of(text, today).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_field_of_csv_is_one_and_no_formula() {
+        assert_eq!(field("/a,\"b\""), "\"/a,\"\"b\"\"\"");
+        assert_eq!(field("=1+1"), "'=1+1");
+        assert_eq!(field("a\nb"), "a\\nb");
+    }
+}
