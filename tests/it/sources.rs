@@ -1,6 +1,6 @@
 //! Many sources: what they take, and that none of them holds up another.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::process::Command;
 
 use crate::support::bench::Bench;
@@ -83,5 +83,60 @@ fn one_log_in_two_sources_of_a_reader_is_loaded_once() {
     bench.append("4.log", 7);
     bench.append("2.log", 1);
     bench.settle();
+    bench.stop();
+}
+
+/// Waits for the rows, and checks that one line beside them is a reject, for its length.
+fn settle_beside_one_too_long(bench: &Bench) {
+    wait_for(30, || bench.rows() >= bench.written, || bench.state());
+    let counts = "SELECT sum(lines), sum(rows), sum(rejects) FROM checkpoints";
+    let want = format!("{}|{}|1", bench.written + 1, bench.written);
+    wait_for(30, || bench.database.psql(counts) == want, || bench.state());
+    let rejects = bench.database.psql("SELECT reason, lines FROM rejected_lines");
+    assert_eq!(rejects, "too_long|1", "{}", bench.state());
+}
+
+#[test]
+fn a_hole_of_terabytes_in_a_log_is_passed_at_once() {
+    let mut bench = Bench::new();
+    bench.append("beacon.log", 10);
+    bench.settle();
+    let log = OpenOptions::new().append(true).open(bench.path("beacon.log")).unwrap();
+    log.set_len(2 << 40).unwrap();
+    bench.append_text("beacon.log", &format!("\n{}", many(10)), 10);
+    settle_beside_one_too_long(&bench);
+    // It is one log as before, also after a restart and under another name.
+    bench.stop();
+    bench.append("beacon.log", 5);
+    bench.start();
+    settle_beside_one_too_long(&bench);
+    fs::rename(bench.path("beacon.log"), bench.path("beacon.log.1")).unwrap();
+    bench.append("beacon.log", 5);
+    settle_beside_one_too_long(&bench);
+    bench.sealed(1);
+    bench.stop();
+}
+
+#[test]
+fn an_enormous_line_is_read_once_also_over_a_restart() {
+    let mut bench = Bench::new();
+    bench.append("beacon.log", 10);
+    bench.settle();
+    let megabyte = "x".repeat(1 << 20);
+    for _ in 0..200 {
+        bench.append_text("beacon.log", &megabyte, 0);
+    }
+    let size = fs::metadata(bench.path("beacon.log")).unwrap().len().to_string();
+    let loaded = "SELECT loaded_bytes FROM checkpoints";
+    wait_for(60, || bench.database.psql(loaded) == size, || bench.state());
+    bench.stop();
+    // The line ends only now.
+    bench.append_text("beacon.log", &format!("{megabyte}\n{}", many(10)), 10);
+    bench.start();
+    settle_beside_one_too_long(&bench);
+    let io = fs::read_to_string(format!("/proc/{}/io", bench.daemon.as_ref().unwrap().pid())).unwrap();
+    let read: u64 = io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap();
+    println!("{read} bytes were read after the restart");
+    assert!(read < 50 << 20, "{read}");
     bench.stop();
 }

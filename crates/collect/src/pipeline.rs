@@ -323,6 +323,7 @@ impl Loader {
                 fault::line(line.bytes);
                 self.way.warm(&line, twins);
             }
+            Step::Passed => {}
             Step::End => return Ok(false),
         }
         Ok(true)
@@ -338,7 +339,7 @@ impl Loader {
                 fault::line(line.bytes);
                 self.way.line(&line, twins, now, &mut self.work.batch, &mut self.catalog)?;
             }
-            Step::Warm(..) | Step::End => {}
+            Step::Warm(..) | Step::Passed | Step::End => {}
         }
         Ok(())
     }

@@ -20,6 +20,10 @@ const LARGE: u64 = 8;
 /// Counters in one of the two rows of a sketch.
 const CELLS: usize = 4096;
 
+/// Rows are counted in units of so many bytes, rounded up, so that a counter takes 4 bytes: it reaches to 32 GiB, and a
+/// limit beyond that does not limit.
+const UNIT_BYTES: u64 = 8;
+
 /// The hours whose counts are kept at once: lines of several files may alternate.
 const HOURS: usize = 4;
 
@@ -77,7 +81,7 @@ fn is_shared(bits: u32) -> bool {
 /// Counts of keys, in fixed memory.
 #[derive(Debug)]
 struct Sketch {
-    cells: Box<[u64]>,
+    cells: Box<[u32]>,
     hashes: SeedableRandomState,
 }
 
@@ -99,7 +103,7 @@ impl Sketch {
             return 0;
         }
         let [a, b] = self.places(key);
-        self.cells[a].min(self.cells[b])
+        u64::from(self.cells[a].min(self.cells[b]))
     }
 
     /// Raises only the cells that would be too low otherwise.
@@ -109,7 +113,7 @@ impl Sketch {
             self.cells = vec![0; 2 * CELLS].into();
         }
         for at in self.places(key) {
-            self.cells[at] = self.cells[at].max(raised);
+            self.cells[at] = self.cells[at].max(u32::try_from(raised).unwrap_or(u32::MAX));
         }
     }
 
@@ -171,14 +175,15 @@ impl Bytes {
         let (sketch, per_hour) = self.of(hour);
         networks
             .iter()
-            .any(|(network, times)| sketch.count(&(app_id, network)) >= per_hour.saturating_mul(*times))
+            .any(|(network, times)| bytes_of(sketch, &(app_id, network)) >= per_hour.saturating_mul(*times))
     }
 
     /// Takes the bytes of a row.
     pub(crate) fn spend(&mut self, app_id: i32, ip: Option<IpAddr>, hour: i32, bytes: usize) {
         let Some(networks) = networks(ip) else { return };
         let (sketch, _) = self.of(hour);
-        networks.iter().for_each(|(network, _)| sketch.add(&(app_id, network), bytes as u64));
+        let units = (bytes as u64).div_ceil(UNIT_BYTES);
+        networks.iter().for_each(|(network, _)| sketch.add(&(app_id, network), units));
     }
 
     /// Forgets what was spent: the rows were not committed.
@@ -203,6 +208,11 @@ impl Bytes {
         let last = self.hours.len() - 1;
         (&mut self.hours[last].1, self.per_hour)
     }
+}
+
+/// The bytes that are counted for a key.
+fn bytes_of(sketch: &Sketch, key: &impl Hash) -> u64 {
+    sketch.count(key) * UNIT_BYTES
 }
 
 #[cfg(test)]
@@ -285,7 +295,7 @@ mod tests {
 
     fn bytes_spent(bytes: &Bytes, address: &str) -> bool {
         let networks = networks(ip(address)).unwrap();
-        networks.iter().any(|(network, times)| bytes.hours[0].1.count(&(1, network)) >= 1000 * times)
+        networks.iter().any(|(network, times)| bytes_of(&bytes.hours[0].1, &(1, network)) >= 1000 * times)
     }
 
     #[test]

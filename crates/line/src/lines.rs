@@ -13,6 +13,10 @@ const READ_BYTES: usize = 256 * 1024;
 /// Bytes of an over-long line that are kept, for `rejected_lines`.
 const TOO_LONG_HEAD_BYTES: usize = 2048;
 
+/// An over-long line is handed out as soon as this much of it was read, where that is asked for. The rest of it then
+/// belongs to no line.
+const HANDED_OUT_BYTES: u64 = 64 * 1024 * 1024;
+
 /// Bytes before the next line that are kept at least, for the proof of a checkpoint.
 pub const KEPT_BYTES: usize = 4096;
 
@@ -47,6 +51,10 @@ pub struct Lines {
     contiguous: usize,
     /// Bytes of the last line that was handed out, newline included.
     last_span: u64,
+    /// Over-long lines are handed out before their ends.
+    is_stepwise: bool,
+    /// `offset` lies within an over-long line that was handed out.
+    is_within: bool,
 }
 
 impl Lines {
@@ -65,6 +73,58 @@ impl Lines {
     /// Offset at which the next read has to begin.
     pub fn read_offset(&self) -> u64 {
         self.offset + (self.end - self.start) as u64 + self.thrown_away
+    }
+
+    /// Hands out an over-long line before its end, so that reading one takes bounded steps. The caller then has to ask
+    /// [`Lines::is_within`] before each line.
+    #[must_use]
+    pub fn stepwise(self) -> Lines {
+        Lines { is_stepwise: true, ..self }
+    }
+
+    /// Whether the next bytes are the rest of an over-long line that was handed out: [`Lines::pass_rest`] comes next.
+    pub fn is_within(&self) -> bool {
+        self.is_within
+    }
+
+    /// Declares that the next bytes are the rest of such a line.
+    pub fn begin_within(&mut self) {
+        self.is_within = true;
+    }
+
+    /// Passes over the rest of an over-long line, as far as it was read. Returns whether there was any.
+    pub fn pass_rest(&mut self) -> bool {
+        let newline = memchr::memchr(b'\n', &self.buffer[self.start..self.end]);
+        self.is_within = newline.is_none();
+        let to = newline.map_or(self.end, |at| self.start + at + 1);
+        let passed = (to - self.start) as u64;
+        (self.start, self.searched) = (to, to);
+        self.offset += passed;
+        passed > 0
+    }
+
+    /// Whether the bytes that were read belong to an over-long line, so that [`Lines::pass_zeros`] may follow.
+    pub fn is_over_long(&self) -> bool {
+        self.is_within || self.thrown_away > 0 || self.end - self.start > LINE_BYTES_MAX
+    }
+
+    /// Takes so many zeros as read, at least [`KEPT_BYTES`], within an over-long line.
+    pub fn pass_zeros(&mut self, bytes: u64) {
+        self.room();
+        self.buffer[self.end..self.end + KEPT_BYTES].fill(0);
+        if self.is_within {
+            // The rest of a line: nothing of it is kept but the last bytes, for the proof.
+            self.buffer.copy_within(self.end..self.end + KEPT_BYTES, 0);
+            self.offset += (self.end - self.start) as u64 + bytes;
+            (self.start, self.searched, self.end) = (KEPT_BYTES, KEPT_BYTES, KEPT_BYTES);
+            self.contiguous = 0;
+        } else {
+            let kept = self.start + TOO_LONG_HEAD_BYTES;
+            self.thrown_away += (self.end - kept) as u64 + bytes - KEPT_BYTES as u64;
+            self.buffer.copy_within(self.end..self.end + KEPT_BYTES, kept);
+            self.end = kept + KEPT_BYTES;
+            self.searched = self.end;
+        }
     }
 
     /// Room for the next read, at least one byte. The caller must have taken all whole lines before.
@@ -107,7 +167,10 @@ impl Lines {
             Some(at) => Some(self.take(self.searched + at, 1)),
             None => {
                 self.searched = self.end;
-                None
+                self.begins_far_back().then(|| {
+                    self.is_within = true;
+                    self.take(self.end, 0)
+                })
             }
         }
     }
@@ -121,9 +184,14 @@ impl Lines {
             }
             None => {
                 self.searched = self.end;
-                false
+                self.begins_far_back()
             }
         }
+    }
+
+    /// Whether the present line is handed out before its end.
+    fn begins_far_back(&self) -> bool {
+        self.is_stepwise && self.thrown_away >= HANDED_OUT_BYTES
     }
 
     /// Frees the buffer, except the bytes that were not handed out and those that [`Lines::tail`] needs.
@@ -272,6 +340,73 @@ mod tests {
                 assert_eq!(lines[0].2.len(), if too_long { TOO_LONG_HEAD_BYTES } else { length });
                 assert_eq!(lines[1], (7 + length as u64 + 1, 5, b"next".to_vec(), false));
             }
+        }
+    }
+
+    #[test]
+    fn an_enormous_line_is_handed_out_before_its_end_and_once() {
+        let length = usize::try_from(HANDED_OUT_BYTES).unwrap() + 3_000_000;
+        let text = [b"first\n".to_vec(), vec![b'x'; length], b"\nnext\n".to_vec()].concat();
+        let mut lines = Lines::default().stepwise();
+        let (mut at, mut got, mut passed) = (0, Vec::new(), 0);
+        while at < text.len() {
+            let n = lines.room().len().min(text.len() - at);
+            lines.room()[..n].copy_from_slice(&text[at..at + n]);
+            lines.filled(n);
+            at += n;
+            loop {
+                if lines.is_within() {
+                    let from = lines.offset();
+                    if !lines.pass_rest() {
+                        break;
+                    }
+                    passed += lines.offset() - from;
+                    continue;
+                }
+                let Some(line) = lines.next_line() else { break };
+                got.push((line.offset, line.span, line.too_long));
+            }
+            let next = usize::try_from(lines.offset()).unwrap();
+            assert_eq!(lines.tail(KEPT_BYTES), &text[next - KEPT_BYTES.min(next)..next]);
+            assert_eq!(lines.read_offset(), at as u64);
+        }
+        let span = got[1].1;
+        assert!((HANDED_OUT_BYTES..HANDED_OUT_BYTES + 1_000_000).contains(&span), "{span}");
+        assert_eq!(passed, length as u64 + 1 - span);
+        assert_eq!(got, [(0, 6, false), (6, span, true), (7 + length as u64, 5, false)]);
+    }
+
+    #[test]
+    fn zeros_that_are_passed_count_as_read() {
+        for hole in [KEPT_BYTES as u64, 1 << 20, 1 << 41] {
+            let mut lines = Lines::default().stepwise();
+            while !lines.is_over_long() {
+                let room = lines.room();
+                room.fill(0);
+                let n = room.len();
+                lines.filled(n);
+                assert!(!lines.has_line());
+            }
+            for _ in 0..2 {
+                let before = lines.read_offset();
+                lines.pass_zeros(hole);
+                assert_eq!(lines.read_offset(), before + hole);
+                assert_eq!(lines.read_last(KEPT_BYTES), [0; KEPT_BYTES]);
+                // Once the line was handed out, what is passed belongs to none.
+                if lines.has_line() && !lines.is_within() {
+                    assert!(lines.next_line().unwrap().too_long);
+                }
+            }
+            let read = lines.read_offset();
+            lines.room()[..6].copy_from_slice(b"end\nok");
+            lines.filled(6);
+            if lines.is_within() {
+                assert!(lines.pass_rest());
+            } else {
+                assert_eq!(lines.next_line().map(|line| (line.offset, line.span)), Some((0, read + 4)));
+            }
+            assert_eq!(lines.offset(), read + 4);
+            assert_eq!(lines.tail(9), b"\0\0\0\0\0end\n");
         }
     }
 

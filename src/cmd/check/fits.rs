@@ -32,7 +32,7 @@ const ROW_BYTES: u64 = 112;
 const MORE_BATCHES: u64 = 3;
 
 /// Memory of a live log that is open: its budgets, its proofs and the rest of what was read.
-const LOG_BYTES: u64 = 160 << 10;
+const LOG_BYTES: u64 = 256 << 10;
 
 /// Memory of each byte of the window in which equal lines are counted, in formats without ids: 48 bytes for a line of
 /// 200.

@@ -180,6 +180,7 @@ impl Loader {
                     }
                 }
                 Step::Warm(line, twins) => self.way.warm(&line, twins),
+                Step::Passed => {}
                 Step::End => {
                     if finish
                         && !is_set_aside

@@ -22,6 +22,8 @@ use alt_line::lines::{KEPT_BYTES, Line, Lines};
 use alt_process::clock;
 use alt_store::commit::Proves;
 use alt_store::files::{Facts, Reached, Stamp};
+use nix::errno::Errno;
+use nix::unistd::{Whence, lseek};
 
 pub use opened::{Beside, Choice, Identified, Opened};
 
@@ -105,6 +107,8 @@ pub struct Reading {
     pub reached: Arc<Reached>,
     rest: Arc<AtomicU64>,
     hand: Hand,
+    /// The offset at which the file continues within an over-long line, of which the beginning is loaded.
+    within_at: Option<u64>,
     /// The trail records that what was read is in hand.
     is_held: bool,
     /// Offsets of lines that must not be processed, because they crashed the daemon; ascending.
@@ -113,6 +117,8 @@ pub struct Reading {
 
 /// What to do with a line of a file.
 pub enum Step<'a> {
+    /// A part of an over-long line that was handed out before: there is nothing to process.
+    Passed,
     /// To be processed completely.
     New(Line<'a>, Option<&'a mut LineIds>),
     /// Already loaded; only counted as a twin.
@@ -295,6 +301,12 @@ impl Reading {
             self.at_end = true;
             return Ok(Next::Nothing);
         }
+        self.begin_within();
+        while self.lines.is_within() {
+            if !self.lines.pass_rest() && self.read()? == 0 {
+                return Ok(Next::Nothing);
+            }
+        }
         while !self.lines.has_line() {
             if self.read()? == 0 {
                 return Ok(if finish && self.has_rest() { Next::Last } else { Next::Nothing });
@@ -316,6 +328,14 @@ impl Reading {
             // This is cheaper than making room to read nothing.
             self.at_end = true;
             return Ok(0);
+        }
+        if at >= self.warm_until && self.lines.is_over_long() {
+            let hole = self.hole(at)?;
+            if hole > 0 {
+                self.lines.pass_zeros(hole);
+                self.at_end = false;
+                return Ok(KEPT_BYTES);
+            }
         }
         let room = self.lines.room();
         // While warming up, reading stops at the end of the loaded part: a sealed file may end within a line there.
@@ -344,6 +364,33 @@ impl Reading {
         Ok(n)
     }
 
+    /// The number of zeros from `at` on that the disk does not have, because nothing was ever written there; 0 if it is
+    /// less than [`KEPT_BYTES`]. To read them would take as long as to read anything else.
+    fn hole(&self, at: u64) -> io::Result<u64> {
+        let Input::Plain(file) = &self.input else { return Ok(0) };
+        let Ok(from) = i64::try_from(at) else { return Ok(0) };
+        let to = match lseek(file, from, Whence::SeekData) {
+            Ok(data) => u64::try_from(data).unwrap_or(at),
+            // The hole reaches to the end of the file.
+            Err(Errno::ENXIO) => file.metadata()?.size(),
+            // Not every file system knows its holes.
+            Err(_) => at,
+        };
+        let hole = to.saturating_sub(at);
+        if hole < KEPT_BYTES as u64 {
+            return Ok(0);
+        }
+        if self.joins(at)? { Ok(hole) } else { Err(io::Error::other(WrittenOver)) }
+    }
+
+    /// Takes notice that reading has come to the rest of an over-long line.
+    fn begin_within(&mut self) {
+        if self.within_at.is_some_and(|at| at <= self.lines.offset()) {
+            self.within_at = None;
+            self.lines.begin_within();
+        }
+    }
+
     /// Whether the bytes read last are still directly before `at`.
     fn joins(&self, at: u64) -> io::Result<bool> {
         let Input::Plain(file) = &self.input else { return Ok(true) };
@@ -359,6 +406,16 @@ impl Reading {
         if self.lines.offset() >= self.until {
             self.at_end = true;
             return Ok(Step::End);
+        }
+        self.begin_within();
+        if self.lines.is_within() {
+            if !self.lines.pass_rest() {
+                if self.read()? == 0 {
+                    return Ok(Step::End);
+                }
+                self.lines.pass_rest();
+            }
+            return Ok(Step::Passed);
         }
         // The buffer is checked first and taken from later, because a line that is handed out borrows it.
         while !self.lines.has_line() {
@@ -395,6 +452,10 @@ impl Reading {
     /// The last line, if the file ended without a newline. Call this at the end.
     pub fn last(&mut self) -> Step<'_> {
         if self.lines.offset() >= self.until {
+            return Step::End;
+        }
+        if self.lines.is_within() {
+            self.lines.pass_rest();
             return Step::End;
         }
         if !self.is_held {
@@ -454,7 +515,8 @@ impl Reading {
             let mut before = vec![0; usize::try_from(kept).unwrap_or(KEPT_BYTES)];
             let n = fill_at(file, &mut before, offset - kept)?;
             before.truncate(n);
-            self.lines = Lines::after(before, offset);
+            self.lines = Lines::after(before, offset).stepwise();
+            self.within_at = None;
         }
         Ok(())
     }

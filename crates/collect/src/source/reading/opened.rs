@@ -484,6 +484,8 @@ impl Opened {
             .then_some(head);
         let file = FileRef::Known { id: checkpoint.file_id, head: checkpoint.head };
         let Stood { before, stream, .. } = stood;
+        // Only an over-long line is loaded in parts, the file of a seal apart.
+        let is_within = !checkpoint.sealed && before.last().is_some_and(|byte| *byte != b'\n');
         let mut reading = self.reading(
             file,
             stream,
@@ -493,6 +495,7 @@ impl Opened {
             belongs,
         )?;
         reading.by_ids = unknown;
+        reading.within_at = is_within.then_some(checkpoint.loaded_bytes);
         reading.set_aside = set_aside;
         reading.better_head = better;
         Ok(reading)
@@ -544,7 +547,7 @@ impl Opened {
             path: self.path,
             packed: self.packing != Packing::Plain,
             input,
-            lines: Lines::after(if warm { Vec::new() } else { before }, start),
+            lines: Lines::after(if warm { Vec::new() } else { before }, start).stepwise(),
             at_end: false,
             warm_until: from,
             twins: belongs.twins.then(|| LineIds::of(beginning)),
@@ -563,6 +566,7 @@ impl Opened {
             reached: Reached::at(from),
             rest: Arc::default(),
             hand: self.hand,
+            within_at: None,
             is_held: false,
             set_aside: Vec::new(),
         });
