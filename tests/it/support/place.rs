@@ -19,7 +19,7 @@ pub(crate) fn place(prefix: &str) -> TempDir {
         "TMPDIR={shown}: the path of a socket in it would be too long; name a directory with {BYTES_MAX} bytes at most"
     );
     let room = nix::sys::statvfs::statvfs(&within).unwrap_or_else(|error| panic!("TMPDIR={shown}: {error}"));
-    let free = u64::from(room.blocks_available()) * u64::from(room.fragment_size());
+    let free = room.blocks_available() * room.fragment_size();
     assert!(
         free >= ROOM_BYTES,
         "{shown} has {} MB left, and a server takes {}: free some, or name another directory with TMPDIR",
