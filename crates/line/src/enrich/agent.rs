@@ -3,7 +3,7 @@
 //! The rules are data (`data/crawlers.json`, made by `scripts/refresh-crawlers`; an operator can use another list
 //! instead). Names of crawlers are matched with their case, words and patterns of words without. Phrases that are known
 //! to be harmless (a CUBOT phone) are blanked first, and so are the parts of a browser's user agent in which no program
-//! names itself ([`shape`]). A classification takes a few microseconds, so every caller keeps a cache.
+//! names itself (`shape`). A classification takes a few microseconds, so every caller keeps a cache.
 
 mod shape;
 
