@@ -9,7 +9,7 @@
 use aho_corasick::AhoCorasick;
 use serde::Deserialize;
 
-use super::{BadRules, texts};
+use super::{BadRules, few_texts};
 
 /// What shows that a person's browser or app sent a user agent. Without engines the shape says nothing.
 #[derive(Debug, Default, Deserialize)]
@@ -58,7 +58,7 @@ impl Shape {
         }
         let found = &all[..all.len() - signs.makers.len()];
         Ok(Shape {
-            signs: texts(found, true)?,
+            signs: few_texts(found, true)?,
             engines: signs.engines.len(),
             apps: signs.engines.len() + signs.apps.len(),
             makers: signs.makers.iter().map(|m| m.as_bytes().into()).collect(),
