@@ -39,6 +39,7 @@ mod servers;
 mod setup;
 mod sources;
 mod stats;
+mod statistics;
 mod store;
 mod support;
 mod tidy;

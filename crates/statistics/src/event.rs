@@ -22,6 +22,8 @@ pub struct Event<'r> {
     pub url_host: &'r str,
     /// `access_logs.url_path`.
     pub url_path: &'r str,
+    /// `access_logs.url_query`: `source` and `ref` are read from it.
+    pub url_query: &'r str,
     /// `access_logs.referrer_host`.
     pub referrer_host: &'r str,
     /// `params ->> 'utm_source'` and its siblings, as `access_logs.params` has them.

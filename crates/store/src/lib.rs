@@ -14,6 +14,7 @@ pub mod files;
 pub mod lease;
 pub mod ledger;
 pub mod migrate;
+pub mod naive;
 pub mod objects;
 pub mod partitions;
 pub mod read;

@@ -73,6 +73,11 @@ impl Ground {
         );
     }
 
+    /// Waits for what is done with the connection.
+    pub(crate) fn wait<T>(&self, what: impl AsyncFnOnce(&tokio_postgres::Client) -> T) -> T {
+        self.runtime.block_on(what(&self.client))
+    }
+
     /// Runs SQL; fields as text, `""` for NULL.
     pub(crate) fn rows(&self, sql: &str) -> Vec<Vec<String>> {
         let messages = self.runtime.block_on(self.client.simple_query(sql)).unwrap();

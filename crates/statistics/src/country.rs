@@ -1,0 +1,49 @@
+//! Countries of time zones.
+
+use std::sync::LazyLock;
+
+use foldhash::{HashMap, HashMapExt};
+
+/// A line each: the country and the zone.
+const ZONES: &str = include_str!("../data/zones.txt");
+
+/// The country (ISO 3166-1, two letters) of an IANA time zone, and `""` of one that belongs to none, such as `UTC`. Older
+/// names of a zone (`Asia/Calcutta`) are known, too. Letter case counts, as browsers write it.
+pub fn of_zone(zone: &str) -> &'static str {
+    static COUNTRIES: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
+        let mut countries = HashMap::new();
+        let lines = ZONES.lines().filter(|line| !line.starts_with('#'));
+        countries
+            .extend(lines.filter_map(|line| line.split_once(' ')).map(|(country, zone)| (zone, country)));
+        countries
+    });
+    COUNTRIES.get(zone).copied().unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zone_has_its_country_by_its_older_names_too() {
+        for (zone, country) in [
+            ("Europe/Berlin", "DE"),
+            ("Europe/Busingen", "DE"),
+            ("Asia/Kolkata", "IN"),
+            ("Asia/Calcutta", "IN"),
+            ("Europe/Kiev", "UA"),
+            ("Australia/Lord_Howe", "AU"),
+            ("America/Argentina/Buenos_Aires", "AR"),
+            ("America/Buenos_Aires", "AR"),
+            ("Japan", "JP"),
+            ("UTC", ""),
+            ("Etc/GMT+3", ""),
+            ("", ""),
+            ("europe/berlin", ""),
+            ("# The", ""),
+            ("Mars/Olympus", ""),
+        ] {
+            assert_eq!(of_zone(zone), country, "{zone}");
+        }
+    }
+}

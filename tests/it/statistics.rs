@@ -1,0 +1,200 @@
+//! The engine of statistics against plain SQL: random days of an application in a real PostgreSQL, read back, folded, and
+//! compared in every count of every value with what sql/naive_*.sql says.
+
+mod history;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, UNIX_EPOCH};
+
+use alt_statistics::day::{Counts, Fold, Settings};
+use alt_statistics::event::Event;
+use tokio_postgres::{Client, Row};
+use uuid::Uuid;
+
+use crate::support::cases::{self, Ground, Wrong};
+use crate::support::postgres::Cluster;
+use history::{DAYS, DOMAINS, History, Line, history};
+
+fn cluster() -> &'static Arc<Cluster> {
+    static SHARED: OnceLock<Arc<Cluster>> = OnceLock::new();
+    SHARED.get_or_init(|| Cluster::start(&["fsync=off", "full_page_writes=off", "jit=off"]))
+}
+
+/// How often each kind of thing occurred, so that nobody tests what is never there.
+static SEEN: [(&str, AtomicU64); 16] = [
+    ("histories", AtomicU64::new(0)),
+    ("rows", AtomicU64::new(0)),
+    ("rows without a visitor", AtomicU64::new(0)),
+    ("copies of page views", AtomicU64::new(0)),
+    ("engagement", AtomicU64::new(0)),
+    ("stray engagement, ms", AtomicU64::new(0)),
+    ("requests", AtomicU64::new(0)),
+    ("rows of other days", AtomicU64::new(0)),
+    ("sessions", AtomicU64::new(0)),
+    ("second sessions of a visitor", AtomicU64::new(0)),
+    ("bounces", AtomicU64::new(0)),
+    ("gaps of 30 minutes exactly", AtomicU64::new(0)),
+    ("equal times", AtomicU64::new(0)),
+    ("paths of 8 kB", AtomicU64::new(0)),
+    ("authenticated", AtomicU64::new(0)),
+    ("scrolled views", AtomicU64::new(0)),
+];
+
+fn saw(what: &str, count: u64) {
+    let seen = SEEN.iter().find(|seen| seen.0 == what).expect("it is in the list");
+    seen.1.fetch_add(count, Ordering::Relaxed);
+}
+
+/// A database with what the lists of the engine and the rows refer to.
+fn ground() -> Ground {
+    let ground = Ground::new(cluster(), &[]);
+    ground.rows(&history::schema());
+    let zones = include_str!("../../crates/statistics/data/zones.txt");
+    let zones: Vec<(&str, &str)> = zones.lines().skip(1).map(|line| (&line[3..], &line[..2])).collect();
+    let list = include_str!("../../crates/statistics/data/sources.txt");
+    let mut sources = Vec::new();
+    for line in list.lines().filter(|line| !line.starts_with('#')) {
+        let parts: Vec<&str> = line.split('\t').collect();
+        sources.extend(parts[2].split(' ').map(|host| (host, parts[0], parts[1])));
+    }
+    ground.wait(async |client| alt_store::naive::begin(client, &zones, &sources).await.unwrap());
+    ground
+}
+
+const SELECT: &str = "SELECT l.occurred_at, l.event_id, l.visitor_id, l.page_view_id, l.traffic_class, l.event_type,
+    l.user_id, l.url_host, l.url_path, l.url_query, l.referrer_host, l.params ->> 'utm_source', l.params ->> 'utm_medium',
+    l.params ->> 'utm_campaign', l.params ->> 'utm_term', l.params ->> 'utm_content',
+    (SELECT name FROM unnest('{gclid,gbraid,wbraid,dclid,msclkid,fbclid,ttclid,twclid,li_fat_id,yclid}'::text[])
+     WITH ORDINALITY click (name, rank) WHERE l.params ? name ORDER BY rank LIMIT 1),
+    u.browser, u.os, u.device, coalesce(e.language, l.params ->> 'language'),
+    coalesce(e.time_zone, l.params ->> 'time_zone'), coalesce(e.screen_width, 0), l.dwell_ms, l.scroll_depth
+    FROM access_logs l LEFT JOIN user_agents u ON u.id = l.user_agent_id
+    LEFT JOIN environments e ON e.id = l.environment_id
+    WHERE l.app_id = $1 AND l.occurred_at >= $2 AND l.occurred_at < $3
+    ORDER BY l.traffic_class, l.visitor_id NULLS LAST, l.occurred_at, l.event_id";
+
+fn event(row: &Row) -> Event<'_> {
+    let text = |at: usize| row.get::<_, Option<&str>>(at).unwrap_or("");
+    let at: std::time::SystemTime = row.get(0);
+    Event {
+        occurred_at: i64::try_from(at.duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap(),
+        event_id: row.get::<_, Uuid>(1).as_u128(),
+        visitor_id: row.get(2),
+        page_view_id: row.get(3),
+        traffic_class: text(4),
+        event_type: text(5),
+        user_id: text(6),
+        url_host: text(7),
+        url_path: text(8),
+        url_query: text(9),
+        referrer_host: text(10),
+        utm_source: text(11),
+        utm_medium: text(12),
+        utm_campaign: text(13),
+        utm_term: text(14),
+        utm_content: text(15),
+        click_id: text(16),
+        browser: text(17),
+        os: text(18),
+        device: text(19),
+        language: text(20),
+        time_zone: text(21),
+        screen_width: row.get(22),
+        dwell_ms: row.get(23),
+        scroll_depth: row.get(24),
+        ..Event::default()
+    }
+}
+
+/// By class, dimension and value: what the engine says, and what plain SQL says.
+type Both = BTreeMap<(String, String, String), (Option<Counts>, Option<Counts>)>;
+
+/// Folds a day as it is in the database; the values by class, dimension and value.
+async fn folded(client: &Client, app: i32, day: &history::Day) -> BTreeMap<(String, String, String), Counts> {
+    let (from, until) = (time(day.from), time(day.until));
+    let rows = client.query(SELECT, &[&app, &from, &until]).await.unwrap();
+    let domains = DOMAINS.iter().map(|domain| (*domain).to_owned()).collect();
+    let mut fold = Fold::new(Settings { from: day.from, domains, ..Settings::default() });
+    rows.iter().for_each(|row| fold.add(&event(row)));
+    let values = fold.finish().values.into_iter();
+    values.map(|((class, dimension, value), counts)| ((class, dimension.to_owned(), value), counts)).collect()
+}
+
+fn time(micros: i64) -> std::time::SystemTime {
+    UNIX_EPOCH + Duration::from_micros(u64::try_from(micros).unwrap())
+}
+
+fn check(history: &History, ground: &Ground) -> Result<(), Wrong> {
+    static APP: AtomicI32 = AtomicI32::new(1);
+    let app = APP.fetch_add(1, Ordering::Relaxed);
+    ground.rows(&history.insert(app));
+    let day = &DAYS[history.day];
+    let (got, wanted) = ground.wait(async |client| {
+        let naive = alt_store::naive::values(client, app, (time(day.from), time(day.until)), DOMAINS).await;
+        (folded(client, app, day).await, naive.unwrap())
+    });
+    let mut both = Both::new();
+    for (class, dimension, value, counts) in wanted {
+        both.entry((class, dimension, value)).or_default().1 = Some(counts);
+    }
+    for (key, counts) in got {
+        both.entry(key).or_default().0 = Some(counts);
+    }
+    count(history, &both);
+    for ((class, dimension, value), (got, wanted)) in both {
+        if got != wanted {
+            let value: String = value.chars().take(80).collect();
+            return Err(format!(
+                "{class} {dimension} {value:?}:\n the engine says {got:?}\n plain SQL says {wanted:?}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Counts what occurred.
+fn count(history: &History, both: &Both) {
+    let lines = history.lines();
+    let of = |what: fn(&Line) -> bool| lines.iter().filter(|line| what(line)).count() as u64;
+    saw("histories", 1);
+    saw("rows", lines.len() as u64);
+    saw("rows without a visitor", of(|line| line.visitor.is_none()));
+    saw("engagement", of(|line| line.kind == "engagement"));
+    saw("requests", of(|line| line.kind == "request"));
+    saw("paths of 8 kB", of(|line| line.path.is_some_and(|path| path.len() > 8_000)));
+    let day = &DAYS[history.day];
+    saw("rows of other days", lines.iter().filter(|l| !(day.from..day.until).contains(&l.at)).count() as u64);
+    saw("gaps of 30 minutes exactly", history.pairs(30 * 60 * 1_000_000));
+    saw("equal times", history.pairs(0));
+    for ((_, dimension, _), counts) in both {
+        let Some(counts) = counts.1.filter(|_| dimension == "total") else { continue };
+        saw("stray engagement, ms", counts.stray_ms);
+        saw("sessions", counts.sessions);
+        saw("second sessions of a visitor", counts.sessions - counts.visitors);
+        saw("bounces", counts.bounces);
+        saw("authenticated", counts.authenticated);
+        saw("scrolled views", counts.scrolled_views);
+    }
+    let views = both.iter().filter(|(key, _)| key.1 == "event" && key.2 == "pageview");
+    saw(
+        "copies of page views",
+        views.filter_map(|(_, counts)| counts.1).map(|c| c.events - c.page_views).sum(),
+    );
+}
+
+/// 300 days by default, 10,000 with `ALT_TEST_FULL=1`.
+#[test]
+fn random_days_are_as_plain_sql_says() {
+    let full = std::env::var_os("ALT_TEST_FULL").is_some();
+    cases::hold(&history, &ground, &check, if full { 500 } else { 300 }, 1);
+    for (what, count) in &SEEN {
+        println!("{what}: {}", count.load(Ordering::Relaxed));
+    }
+    if std::env::var_os("ALT_TEST_SEED").is_none() {
+        let never: Vec<_> =
+            SEEN.iter().filter(|seen| seen.1.load(Ordering::Relaxed) < 50).map(|s| s.0).collect();
+        assert!(never.is_empty(), "hardly ever there: {never:?}");
+    }
+}

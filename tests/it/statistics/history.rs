@@ -1,0 +1,282 @@
+//! Random rows of an application around one of its days.
+
+use std::fmt::Write as _;
+use std::fmt::{self, Display, Formatter};
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// A local day, microseconds since 1970: the first moment, and the first behind it.
+#[derive(Debug)]
+pub(super) struct Day {
+    pub(super) from: i64,
+    pub(super) until: i64,
+}
+
+const fn day(from: i64, until: i64) -> Day {
+    Day { from: from * 1_000_000, until: until * 1_000_000 }
+}
+
+/// 10 March 2026 in UTC; days of 23 and 25 hours in Berlin; of 24.5 on Lord Howe; New Year in Kolkata.
+pub(super) const DAYS: [Day; 5] = [
+    day(1_773_100_800, 1_773_187_200),
+    day(1_774_738_800, 1_774_821_600),
+    day(1_792_879_200, 1_792_969_200),
+    day(1_775_307_600, 1_775_395_800),
+    day(1_767_205_800, 1_767_292_200),
+];
+
+/// The application's domains.
+pub(super) const DOMAINS: &[&str] = &["shop.example", "App.Test"];
+
+const MINUTE: i64 = 60_000_000;
+
+/// Between a row of a visitor and the one before it.
+const GAPS: [i64; 10] =
+    [0, 0, 1, 1_000, 7_000_123, 4 * MINUTE, 30 * MINUTE - 1, 30 * MINUTE, 30 * MINUTE + 1, 170 * MINUTE];
+
+/// What a client may send as any text.
+const HOSTILE: [&str; 12] = [
+    "",
+    "é\u{202e}\u{10ffff}",
+    "';--",
+    "%_\\",
+    "(other)",
+    "a\nb\t",
+    "A&b=C",
+    "İß",
+    "  ",
+    "a..b.",
+    "\u{1}",
+    "(none)",
+];
+
+static PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let long = ["x", "é", "y"].map(|text| &*format!("/{}", text.repeat(8_190 / text.len())).leak());
+    ["/", "/a", "/a", "/b", "/c?"].into_iter().chain(long).chain(HOSTILE).collect()
+});
+
+const HOSTS: [&str; 14] = [
+    "shop.example",
+    "www.Google.co.uk:443",
+    "mail.google.com",
+    "google.evil.com",
+    "t.co",
+    "a.shop.example",
+    "app.test",
+    "Blog.Example",
+    "www.www.b.example",
+    "chatgpt.com",
+    "my.email",
+    "com.google.android.gm",
+    "newsletter",
+    "::1",
+];
+
+const QUERIES: [&str; 9] = [
+    "",
+    "a=1",
+    "ref=Hacker",
+    "xref=a&ref=&ref=b",
+    "source=reddit&ref=q",
+    "ref=a%20b",
+    "source",
+    "source=",
+    "&source=\n&",
+];
+
+const PARAMS: [&str; 14] = [
+    "{}",
+    r#"{"utm_source":"Google","utm_medium":"CPC"}"#,
+    r#"{"utm_source":"spring","utm_medium":"Email","utm_campaign":"may"}"#,
+    r#"{"utm_source":"www.facebook.com"}"#,
+    r#"{"utm_source":"x","utm_term":"shoes","utm_content":"top"}"#,
+    r#"{"utm_campaign":"may","utm_term":""}"#,
+    r#"{"utm_medium":"organic"}"#,
+    r#"{"utm_medium":"social","utm_source":"İß '"}"#,
+    r#"{"gclid":"1"}"#,
+    r#"{"fbclid":"1","language":"tlh","time_zone":"Asia/Calcutta"}"#,
+    r#"{"gbraid":"1","li_fat_id":"2"}"#,
+    r#"{"yclid":"1","fbclid":"1"}"#,
+    r#"{"utm_source":null,"utm_medium":7,"utm_campaign":["a"]}"#,
+    r#"{"utm_source":"(other)","utm_campaign":"","time_zone":"Mars"}"#,
+];
+
+/// What the rows refer to, and the partitions for them.
+pub(super) fn schema() -> String {
+    "SELECT alt_make_month(year * 12 + month - 1) FROM (VALUES (2025, 12), (2026, 1), (2026, 3), (2026, 4), (2026, 10))
+         months (year, month);
+     INSERT INTO user_agents (id, user_agent, browser, os, device, traffic_class, rule) VALUES
+         (1, 'a', 'Firefox', 'Linux', 'desktop', 'human', ''), (2, 'b', 'Safari', NULL, 'phone', 'human', ''),
+         (3, 'c', '', '(other)', NULL, 'bot', '');
+     INSERT INTO environments (id, language, time_zone, screen_width) VALUES
+         (1, 'de-DE', 'Europe/Berlin', 1920), (2, 'en', 'America/Buenos_Aires', 575), (3, NULL, 'UTC', 576),
+         (4, 'ja', NULL, -1), (5, '', 'Asia/Tokyo', 1439)"
+        .to_owned()
+}
+
+/// A row. Numbers are places in the tables above, or ids of [`schema`].
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    /// Microseconds since 1970.
+    pub(super) at: i64,
+    pub(super) visitor: Option<i64>,
+    pub(super) class: &'static str,
+    pub(super) kind: &'static str,
+    pub(super) path: Option<&'static str>,
+    order: u64,
+    view: Option<i64>,
+    hosts: (Option<&'static str>, Option<&'static str>),
+    query: Option<&'static str>,
+    params: Option<&'static str>,
+    agent: Option<i64>,
+    environment: Option<i64>,
+    dwell: Option<i32>,
+    depth: Option<i16>,
+    user: Option<&'static str>,
+}
+
+/// Rows of an application around a day.
+#[derive(Debug, Clone)]
+pub(super) struct History {
+    /// The day's place in [`DAYS`].
+    pub(super) day: usize,
+    lines: Vec<Line>,
+}
+
+/// Any history. A visitor's rows come in the order of time, those of all visitors do not.
+pub(super) fn history() -> impl Strategy<Value = History> {
+    let who = (
+        // Two of six have no visitor id.
+        0..6_usize,
+        select(&GAPS[..]),
+        select(vec!["human", "human", "human", "human", "bot", "suspect"]),
+        select(vec![
+            "pageview",
+            "pageview",
+            "pageview",
+            "pageview",
+            "engagement",
+            "engagement",
+            "engagement",
+            "click",
+            "request",
+            "",
+        ]),
+        proptest::option::weighted(0.8, 1..8_i64),
+        any::<u64>(),
+    );
+    let where_from = (
+        proptest::option::weighted(0.9, select(&PATHS[..])),
+        proptest::option::weighted(0.8, select(&HOSTS[..])),
+        proptest::option::weighted(0.4, select(&HOSTS[..])),
+        proptest::option::weighted(0.3, select(&QUERIES[..])),
+        proptest::option::weighted(0.4, select(&PARAMS[..])),
+    );
+    let what = (
+        proptest::option::weighted(0.8, 1..5_i64),
+        proptest::option::weighted(0.8, 1..7_i64),
+        proptest::option::weighted(0.5, select(vec![0, 1, 5_000, 60_000, i32::MAX, -1])),
+        proptest::option::weighted(0.4, select(vec![0_i16, 1, 50, 99, 100, 101, -1, i16::MAX])),
+        proptest::option::weighted(0.1, select(vec!["", "bob", "eve"])),
+    );
+    let begins = proptest::collection::vec(-90..1_440_i64, 6);
+    let lines = proptest::collection::vec((who, where_from, what), 1..60);
+    (0..DAYS.len(), begins, lines).prop_map(|(day, begins, lines)| {
+        let mut clocks: Vec<i64> = begins.iter().map(|minute| DAYS[day].from + minute * MINUTE).collect();
+        let lines = lines.into_iter().map(|(who, from, what)| {
+            let (visitor, gap, class, kind, view, order) = who;
+            clocks[visitor] = (clocks[visitor] + gap).min(DAYS[day].until + 180 * MINUTE);
+            let id = i64::try_from(visitor).unwrap() - 2;
+            Line {
+                at: clocks[visitor],
+                // -2, -1, 0 and 1: zero is a visitor as any other.
+                visitor: (id < 2).then_some(id),
+                class,
+                kind,
+                path: from.0,
+                order,
+                view,
+                hosts: (from.1, from.2),
+                query: from.3,
+                params: from.4,
+                agent: what.0,
+                environment: what.1,
+                dwell: what.2,
+                depth: what.3,
+                user: what.4,
+            }
+        });
+        History { day, lines: lines.collect() }
+    })
+}
+
+fn sql_of(text: Option<&str>) -> String {
+    text.map_or_else(|| "NULL".to_owned(), |text| format!("'{}'", text.replace('\'', "''")))
+}
+
+fn sql_of_number(number: Option<impl Display>) -> String {
+    number.map_or_else(|| "NULL".to_owned(), |number| number.to_string())
+}
+
+impl History {
+    /// Its rows.
+    pub(super) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// How often a visit row of a visitor follows another in this time, microseconds.
+    pub(super) fn pairs(&self, gap: i64) -> u64 {
+        let mut visits: Vec<_> = self.lines.iter().filter(|l| l.visitor.is_some()).collect();
+        visits.retain(|line| !["request", "engagement"].contains(&line.kind));
+        visits.sort_by_key(|line| (line.class, line.visitor, line.at));
+        let is_pair = |pair: &&[&Line]| {
+            (pair[0].class, pair[0].visitor) == (pair[1].class, pair[1].visitor)
+                && pair[1].at - pair[0].at == gap
+        };
+        visits.windows(2).filter(is_pair).count() as u64
+    }
+
+    /// The statement that inserts it.
+    pub(super) fn insert(&self, app: i32) -> String {
+        let mut sql = "INSERT INTO access_logs (app_id, file_id, file_offset, occurred_at, event_id, visitor_id, \
+                       page_view_id, user_agent_id, environment_id, dwell_ms, scroll_depth, traffic_class, event_type, \
+                       url_host, url_path, url_query, referrer_host, user_id, params) VALUES "
+            .to_owned();
+        for (place, line) in self.lines.iter().enumerate() {
+            let comma = if place == 0 { "" } else { ", " };
+            let numbers =
+                [line.visitor, line.view, line.agent, line.environment].map(sql_of_number).join(", ");
+            let texts = [line.hosts.0, line.path, line.query, line.hosts.1, line.user, line.params];
+            write!(
+                sql,
+                "{comma}({app}, 1, {place}, to_timestamp({}) + interval '{} microseconds', \
+                 '{:016x}{place:016x}', {numbers}, {}, {}, '{}', '{}', {})",
+                line.at / 1_000_000,
+                line.at % 1_000_000,
+                line.order,
+                sql_of_number(line.dwell),
+                sql_of_number(line.depth),
+                line.class,
+                line.kind,
+                texts.map(sql_of).join(", "),
+            )
+            .unwrap();
+        }
+        sql
+    }
+}
+
+impl Display for History {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "day {:?}", DAYS[self.day])?;
+        for line in &self.lines {
+            let mut line = line.clone();
+            line.path =
+                line.path.map(|path| path.char_indices().nth(20).map_or(path, |(end, _)| &path[..end]));
+            writeln!(f, "{} s of the day: {line:?}", (line.at - DAYS[self.day].from) / 1_000_000)?;
+        }
+        Ok(())
+    }
+}
