@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // clippy knows tests by #[test] and not the functions that they share
 
 mod admin;
+mod agents;
 mod archive;
 mod beacon;
 mod browser;

@@ -8,7 +8,7 @@ const HARD: &str = include_str!("../../../../../tests/it/data/agents/hard.txt");
 const AI_AGENTS: &str = include_str!("../data/ai-agents.json");
 
 /// The user agents of a list that are classified wrongly.
-fn wrong<'a>(rules: &AgentRules, list: &'a str, human: bool) -> Vec<(&'a str, String)> {
+fn wrong(rules: &AgentRules, list: &'static str, human: bool) -> Vec<(&'static str, String)> {
     list.lines()
         .filter_map(|agent| {
             let (class, rule) = rules.judge(agent);
@@ -131,37 +131,6 @@ fn published_agents_of_language_models_are_known_and_told_apart() {
     // A person's editor.
     let editor = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Code/1.97.2 Chrome/132.0.6834.196 Electron/34.2.0 Safari/537.36";
     assert_eq!(rules.judge(editor).0, TrafficClass::Human);
-}
-
-/// Prints the rates for lists that are not in the repository: every file of the folder `ALT_AGENT_LISTS` whose name
-/// begins with `people` or `programs`, one user agent a line. The wrong ones go to `ALT_AGENT_WRONG`, a folder.
-#[test]
-#[ignore = "needs lists from elsewhere"]
-fn rates_of_other_lists() {
-    let rules = AgentRules::builtin();
-    let folder = std::env::var("ALT_AGENT_LISTS").expect("ALT_AGENT_LISTS names a folder");
-    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
-    files.sort();
-    for path in files {
-        let name = path.file_name().unwrap().to_str().unwrap();
-        if !name.starts_with("people") && !name.starts_with("programs") {
-            continue;
-        }
-        let text = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
-        let begun = std::time::Instant::now();
-        let wrong = wrong(&rules, &text, name.starts_with("people"));
-        let (all, took) = (text.lines().count(), begun.elapsed());
-        println!(
-            "{name}: {} of {all} wrong, {:.3} %, {:.2} us each",
-            wrong.len(),
-            wrong.len() as f64 * 100.0 / all as f64,
-            took.as_secs_f64() * 1e6 / all as f64
-        );
-        if let Ok(to) = std::env::var("ALT_AGENT_WRONG") {
-            let lines: Vec<String> = wrong.iter().map(|(agent, rule)| format!("{rule}\t{agent}")).collect();
-            std::fs::write(std::path::Path::new(&to).join(name), lines.join("\n") + "\n").unwrap();
-        }
-    }
 }
 
 #[test]
