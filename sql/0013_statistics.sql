@@ -46,9 +46,14 @@ CREATE TABLE stat_daily (
     page_views    bigint NOT NULL,
     visitors      bigint NOT NULL,
     sessions      bigint NOT NULL,
+    authenticated bigint NOT NULL,
     bounces       bigint NOT NULL,
     duration_ms   bigint NOT NULL,
     engaged_ms    bigint NOT NULL,
+    timed_views    bigint NOT NULL,
+    scrolled_views bigint NOT NULL,
+    scroll_percent bigint NOT NULL,
+    stray_ms      bigint NOT NULL,
     traffic_class text NOT NULL,
     dimension     text NOT NULL,
     value         text NOT NULL,                        -- at most 512 bytes
@@ -85,9 +90,14 @@ COMMENT ON COLUMN stat_daily.events IS 'Rows except those of the types request a
 COMMENT ON COLUMN stat_daily.page_views IS 'Page views';
 COMMENT ON COLUMN stat_daily.visitors IS 'Visitors';
 COMMENT ON COLUMN stat_daily.sessions IS 'Sessions';
+COMMENT ON COLUMN stat_daily.authenticated IS 'Sessions with a user_id in one of their rows';
 COMMENT ON COLUMN stat_daily.bounces IS 'Sessions with one page view and no other event';
 COMMENT ON COLUMN stat_daily.duration_ms IS 'Durations of the sessions, milliseconds';
 COMMENT ON COLUMN stat_daily.engaged_ms IS 'Time in which pages were visible, milliseconds';
+COMMENT ON COLUMN stat_daily.timed_views IS 'Page views that report how long their page was visible';
+COMMENT ON COLUMN stat_daily.scrolled_views IS 'Page views that report how far their page was scrolled';
+COMMENT ON COLUMN stat_daily.scroll_percent IS 'Greatest depth of each of scrolled_views, percent, summed';
+COMMENT ON COLUMN stat_daily.stray_ms IS 'Time that engagement without a page view reports, milliseconds; it is in no other count';
 COMMENT ON COLUMN stat_daily.traffic_class IS 'Who sent it';
 COMMENT ON COLUMN stat_daily.dimension IS 'What is counted by';
 COMMENT ON COLUMN stat_daily.value IS 'Value of the dimension, at most 512 bytes';

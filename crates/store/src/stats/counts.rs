@@ -34,9 +34,14 @@ counts! {
     page_views,
     visitors,
     sessions,
+    authenticated,
     bounces,
     duration_ms,
     engaged_ms,
+    timed_views,
+    scrolled_views,
+    scroll_percent,
+    stray_ms,
 }
 
 /// Adds the counts of one value to those of another.

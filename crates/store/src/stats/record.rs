@@ -50,6 +50,7 @@ columns! {
     user_id = "l.user_id",
     url_host = "l.url_host",
     url_path = "l.url_path",
+    url_query = "l.url_query",
     referrer_host = "l.referrer_host",
     utm_source = "l.params ->> 'utm_source'",
     utm_medium = "l.params ->> 'utm_medium'",
