@@ -10,6 +10,7 @@ use alt_process::fault::{self, Step};
 use alt_process::metrics::Metrics;
 use alt_process::stop::Stop;
 use alt_statistics::day::{Day, Fold};
+use alt_statistics::settings::{Limits, Settings};
 use anyhow::{Context, bail};
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
@@ -281,7 +282,11 @@ impl Folder {
                 Err(error) => return Err(error),
             }
         }
-        let mut fold = Fold::default();
+        let mut fold = Fold::new(Settings {
+            from: begun.from,
+            domains: begun.domains.clone(),
+            limits: Limits::default(),
+        });
         sorter.finish(|event| fold.add(event))?;
         Ok((fold.finish(), i64::try_from(count)?))
     }

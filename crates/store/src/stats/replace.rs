@@ -33,6 +33,8 @@ pub struct Begun {
     pub is_frozen: bool,
     /// The marks that it has.
     pub ids: Vec<i64>,
+    /// The domains of its application: a referrer on one of them is the site itself.
+    pub domains: Vec<String>,
 }
 
 /// Reads where a day lies, and its marks. Only what is read *after* this may be stored with it.
@@ -50,6 +52,7 @@ pub async fn begin(client: &Client, (app, day): AppDay) -> anyhow::Result<Option
         generation: row.get(2),
         is_frozen: row.get(3),
         ids: row.get(4),
+        domains: row.get(5),
     }))
 }
 
