@@ -310,7 +310,7 @@ fn what_cannot_be_is_said_before_anything_is_loaded() {
         (&["--format", "combined", "--pixel", "/px?a=b", "--app", "shop"], 1, "`a=b`: a beacon has no `b`"),
         (&matomo, 1, "--site NAME=KEY"),
         (&[&matomo[..], &["--status", "ok", "--app", "shop"]].concat(), 1, "status: `ok` is no status"),
-        (&["--status", "2xx"], 1, "status: lines of alt1 are events if"),
+        (&["--format", "alt1", "--status", "2xx"], 1, "status: lines of alt1 are events if"),
         (&[&matomo[..], &["--site", "1"]].concat(), 2, "`1` is no NAME=APP"),
         (&[&matomo[..], &["--site", "1=shop", "--site", "1=blog"]].concat(), 1, "--site 1 is there twice"),
         (&[&matomo[..], &["--site", "1=nobody"]].concat(), 1, "nobody"),

@@ -337,7 +337,8 @@ fn the_watchdog_hears_of_long_work_and_not_of_a_line_without_an_end() {
         },
         || it.bench.state(),
     );
-    assert!(beats > 3, "{beats} words of it");
+    // The hole is passed over at once; the packed log takes some seconds.
+    assert!(beats > 0, "{beats} words of it");
     assert!(longest.max(last.elapsed()) < patience(3), "{longest:?} without a word");
     assert!(it.bench.daemon.as_mut().unwrap().ended().is_none());
     // A line without an end: it falls silent, and is ended as systemd does it.

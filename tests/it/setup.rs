@@ -246,7 +246,9 @@ fn an_installation_of_one_role_is_given_to_its_own_roles() {
             "applied 9 (batches)",
             "applied 10 (roles)",
             "applied 11 (missing)",
-            "the schema is at version 11",
+            "applied 12 (comments)",
+            "applied 13 (statistics)",
+            "the schema is at version 13",
             "alt_owner"
         ]
     );
