@@ -544,11 +544,9 @@ fn nothing_in_a_log_reaches_a_terminal_as_it_is() {
     harmless(&["explain", "--format", "common", "--", combined.trim_end()]);
     harmless(&["explain", "--format", HOSTILE, "--", "x"]);
 
-    // Its format is not clear by itself, and that is said with its name.
-    assert_eq!(harmless(&["replay", &name]).code, Some(1));
-    let ran = harmless(&["replay", "--format", "alt1", &name]);
+    let ran = harmless(&["replay", &name]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
-    harmless(&["replay", "--format", "alt1", "--json", &name, "other.log"]);
+    harmless(&["replay", "--json", &name, "other.log"]);
     harmless(&["replay", &format!("absent {name}")]);
     harmless(&["replay", "--format", "common", "--app", HOSTILE, "combined.log"]);
     assert!(bench.rows() > 100, "{}", bench.state());

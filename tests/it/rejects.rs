@@ -230,7 +230,7 @@ fn the_pieces_of_a_torn_line_are_rejects_each_for_itself() {
     let text = format!("{}{half}{}{}", many(2), late(1), many(2));
     write(&mut bench, "plain.log", &text, 6);
     pack("gzip", &write(&mut bench, "packed.log", &text, 0));
-    replay(&bench, &["plain.log", "--format", "alt1"]).unwrap();
+    replay(&bench, &["plain.log"]).unwrap();
     check(&bench, "6|4|2|0", &[&text]);
     register_late(&bench);
     // Its other piece is a row by now, but nobody asked for that.

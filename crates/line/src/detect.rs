@@ -23,7 +23,7 @@ const NAMES: [&str; 4] = ["alt1", "combined", "common", "vhost_combined"];
 pub enum Guess {
     /// There is no line.
     Empty,
-    /// At least nine of ten lines are of this format.
+    /// At least nine of ten lines are of this format; or it is `alt1`, whose lines say so, and no line is of another.
     Named(&'static str),
     /// Some lines are of these formats (number of lines), and none has nine of ten of this many lines.
     Mixed(Vec<(&'static str, usize)>, usize),
@@ -79,6 +79,11 @@ pub fn fit(head: &[u8], format: &Format, terms: &Terms) -> Fit {
     fit
 }
 
+/// Whether a line begins as those of `alt1` do.
+fn begins_alt1(head: &[u8]) -> bool {
+    head.starts_with(b"alt1\t") || memchr::memmem::find(head, b"\nalt1\t").is_some()
+}
+
 /// The format of a log. `head` as for [`fit`].
 pub fn guess(head: &[u8], terms: &Terms) -> Guess {
     let fits: Vec<(&'static str, Fit)> = NAMES
@@ -98,6 +103,10 @@ pub fn guess(head: &[u8], terms: &Terms) -> Guess {
             Guess::Named(if is_of_hosts { "vhost_combined" } else { name })
         }
         _ if lines == 0 => Guess::Empty,
+        // However many of them are torn: no other log has such lines.
+        _ if begins_alt1(head) && fits.iter().all(|(name, fit)| *name == "alt1" || fit.fitting == 0) => {
+            Guess::Named("alt1")
+        }
         _ => {
             let some: Vec<_> = fits
                 .iter()
@@ -146,6 +155,8 @@ mod tests {
             (COMBINED.trim_end().to_owned(), "combined"),
             (many("\n \r\n", 50) + COMBINED, "combined"),
             ("x 1.2".to_owned() + &many(BEACON, 20), "alt1"),
+            (BEACON[..30].to_owned() + BEACON, "alt1"),
+            (ERROR.repeat(5) + BEACON, "alt1"),
             (many(COMMON, 2 * HEAD_BYTES / COMMON.len()) + &many(BEACON, 5000), "common"),
         ] {
             assert_eq!(said(&head[..head.len().min(HEAD_BYTES)]), Guess::Named(name), "{head:.90}");

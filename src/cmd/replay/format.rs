@@ -17,6 +17,9 @@ pub(in crate::cmd) const AUTO: &str = "auto";
 /// The format where there is nothing to look at, such as objects that have to be fetched first.
 pub(in crate::cmd) const DEFAULT: &str = "alt1";
 
+/// So few lines, of no format that has a name, are loaded as [`DEFAULT`]: each is a reject, and is counted.
+const LINES_FEW: usize = 10;
+
 /// What to do if no format is found.
 const NAME_IT: &str =
     "name it: --format alt1, combined, common, vhost_combined, or the nginx log_format of the log";
@@ -33,6 +36,8 @@ pub(super) fn detect(items: &[Item], terms: &Terms) -> anyhow::Result<&'static s
         let Ok(head) = item.head(HEAD_BYTES) else { continue };
         match detect::guess(&head, terms) {
             Guess::Empty => {}
+            // A piece of a log, such as a single line that is torn.
+            Guess::Unknown(lines) if lines < LINES_FEW => {}
             Guess::Named(name) => {
                 found.entry(name).or_insert_with(|| item.shown());
             }
