@@ -300,8 +300,12 @@ fn what_cannot_be_is_said_before_anything_is_loaded() {
     fs::write(bench.path("log"), matomo_log()).unwrap();
     let matomo = ["--format", "combined", "--pixel", "matomo"];
     for (args, code, part) in [
-        (&["--pixel", "matomo", "--app", "shop"][..], 1, "pixel: alt1 is what our own pixel logs"),
-        (&["--site", "1=shop"], 1, "sites: lines of alt1 name their applications"),
+        (
+            &["--format", "alt1", "--pixel", "matomo", "--app", "shop"][..],
+            1,
+            "pixel: alt1 is what our own pixel logs",
+        ),
+        (&["--format", "alt1", "--site", "1=shop"], 1, "sites: lines of alt1 name their applications"),
         (
             &["--format", "combined", "--pixel", "mattomo", "--app", "shop"],
             1,

@@ -263,7 +263,8 @@ fn an_installation_of_one_role_is_given_to_its_own_roles() {
     );
     assert_eq!(
         password,
-        "password\napplied 9 (batches)\napplied 10 (roles)\napplied 11 (missing)\nthe schema is at version 11\nalt_owner\n",
+        "password\napplied 9 (batches)\napplied 10 (roles)\napplied 11 (missing)\napplied 12 (comments)\n\
+         applied 13 (statistics)\nthe schema is at version 13\nalt_owner\n",
         "{err}"
     );
 }
