@@ -69,9 +69,9 @@ impl Slicer {
     }
 }
 
-/// Whether a statement took too long.
+/// Whether a statement took too long: the server ended it, or nobody waited for it any longer.
 pub fn is_too_long(error: &anyhow::Error) -> bool {
-    crate::state(error) == Some(&SqlState::QUERY_CANCELED)
+    crate::state(error) == Some(&SqlState::QUERY_CANCELED) || error.is::<tokio::time::error::Elapsed>()
 }
 
 /// A time as a constant of SQL.
