@@ -12,8 +12,8 @@ use super::parse::{Format, Terms};
 pub const HEAD_BYTES: usize = 64 * 1024;
 const HEAD_LINES: usize = 1000;
 
-/// A log with fewer lines in its head is never said to have another format than the given one.
-const LINES_MIN: usize = 100;
+/// Of fewer lines, it is never said that they are of another format.
+const LINES_MIN: u64 = 100;
 
 /// The formats that are tried. Of two that read the same lines, the first is the answer.
 const NAMES: [&str; 4] = ["alt1", "combined", "common", "vhost_combined"];
@@ -43,10 +43,15 @@ pub struct Fit {
 }
 
 impl Fit {
-    /// Whether there are enough lines to say that nearly all (99 of 100) are not of the format.
+    /// As [`is_another`].
     pub fn is_another(self) -> bool {
-        self.lines >= LINES_MIN && self.fitting * 100 <= self.lines
+        is_another(self.lines as u64, self.fitting as u64)
     }
+}
+
+/// Whether lines, of which `fitting` are of a format, are enough to say that nearly all (99 of 100) are of another.
+pub fn is_another(lines: u64, fitting: u64) -> bool {
+    lines >= LINES_MIN && fitting <= lines / 100
 }
 
 /// How many of the first lines are of a format. `head` has the first [`HEAD_BYTES`] of the log; if it is shorter, it is
@@ -192,6 +197,11 @@ mod tests {
         ] {
             let fit = fit(head.as_bytes(), &alt1, &Terms::default());
             assert_eq!(fit.is_another(), another, "{fit:?} {head:.90}");
+        }
+        for (lines, fitting, another) in
+            [(199, 1, true), (199, 2, false), (199, 100, false), (u64::MAX, u64::MAX, false)]
+        {
+            assert_eq!(is_another(lines, fitting), another, "{fitting} of {lines}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use alt_line::detect;
 use alt_line::hit::{NonHit, Reason};
 use alt_line::parse::Spec;
 use alt_process::metrics::Totals;
@@ -13,9 +14,6 @@ use super::format::AUTO;
 use super::rate;
 use crate::cli;
 use crate::cmd::{Out, Outcome, show};
-
-/// Of fewer lines, it is not said that they are of another format.
-const LINES_MIN: u64 = 100;
 
 /// How many files that were loaded with other options are named.
 const OTHERWISE_NAMED: usize = 20;
@@ -157,7 +155,7 @@ impl Replayed {
 
     /// Nearly all of many lines are not written in the format.
     pub(super) fn is_of_another_format(&self) -> bool {
-        self.lines >= LINES_MIN && self.shapeless() >= self.lines / 100 * 99
+        detect::is_another(self.lines, self.lines.saturating_sub(self.shapeless()))
     }
 
     /// The number of files for each outcome. `some`: only some lines are wanted.
