@@ -20,10 +20,6 @@ const LARGE: u64 = 8;
 /// Counters in one of the two rows of a sketch.
 const CELLS: usize = 4096;
 
-/// Rows are counted in units of so many bytes, rounded up, so that a counter takes 4 bytes: it reaches to 32 GiB, and a
-/// limit beyond that does not limit.
-const UNIT_BYTES: u64 = 8;
-
 /// The hours whose counts are kept at once: lines of several files may alternate.
 const HOURS: usize = 4;
 
@@ -160,29 +156,38 @@ impl Names {
 #[derive(Debug)]
 pub(crate) struct Bytes {
     per_hour: u64,
+    /// What a counter counts, so that the limit of a large network is within its range.
+    unit: u64,
+    /// What the rows so far have beyond whole units.
+    rest: u64,
     /// At most [`HOURS`], that used last at the end.
     hours: Vec<(i32, Sketch)>,
 }
 
 impl Bytes {
     pub(crate) fn new(per_hour: u64) -> Self {
-        Bytes { per_hour, hours: Vec::new() }
+        let unit = (per_hour.saturating_mul(LARGE) >> 31).max(1);
+        Bytes { per_hour, unit, rest: 0, hours: Vec::new() }
     }
 
     /// Whether the budget of an application and an address's networks is spent.
     pub(crate) fn is_spent(&mut self, app_id: i32, ip: Option<IpAddr>, hour: i32) -> bool {
         let Some(networks) = networks(ip) else { return false };
-        let (sketch, per_hour) = self.of(hour);
-        networks
-            .iter()
-            .any(|(network, times)| bytes_of(sketch, &(app_id, network)) >= per_hour.saturating_mul(*times))
+        let (per_hour, unit) = (self.per_hour, self.unit);
+        let sketch = self.of(hour);
+        networks.iter().any(|(network, times)| {
+            let bytes = sketch.count(&(app_id, network)).saturating_mul(unit);
+            bytes >= per_hour.saturating_mul(*times)
+        })
     }
 
     /// Takes the bytes of a row.
     pub(crate) fn spend(&mut self, app_id: i32, ip: Option<IpAddr>, hour: i32, bytes: usize) {
         let Some(networks) = networks(ip) else { return };
-        let (sketch, _) = self.of(hour);
-        let units = (bytes as u64).div_ceil(UNIT_BYTES);
+        let bytes = self.rest + bytes as u64;
+        self.rest = bytes % self.unit;
+        let units = bytes / self.unit;
+        let sketch = self.of(hour);
         networks.iter().for_each(|(network, _)| sketch.add(&(app_id, network), units));
     }
 
@@ -191,8 +196,8 @@ impl Bytes {
         self.hours.iter_mut().for_each(|(_, sketch)| sketch.clear());
     }
 
-    /// The counts of an hour, and the limit.
-    fn of(&mut self, hour: i32) -> (&mut Sketch, u64) {
+    /// The counts of an hour.
+    fn of(&mut self, hour: i32) -> &mut Sketch {
         if self.hours.last().is_none_or(|last| last.0 != hour) {
             let used = match self.hours.iter().position(|of| of.0 == hour) {
                 Some(place) => self.hours.remove(place),
@@ -206,13 +211,8 @@ impl Bytes {
             self.hours.push(used);
         }
         let last = self.hours.len() - 1;
-        (&mut self.hours[last].1, self.per_hour)
+        &mut self.hours[last].1
     }
-}
-
-/// The bytes that are counted for a key.
-fn bytes_of(sketch: &Sketch, key: &impl Hash) -> u64 {
-    sketch.count(key) * UNIT_BYTES
 }
 
 #[cfg(test)]
@@ -293,9 +293,34 @@ mod tests {
         assert_eq!(bytes.hours[0].1.cells.len(), 2 * CELLS);
     }
 
+    #[test]
+    fn a_limit_of_many_gibibytes_limits_the_large_network_too() {
+        const GIB: usize = 1 << 30;
+        let mut bytes = Bytes::new(16 << 30);
+        let spend = |bytes: &mut Bytes, address: &str| {
+            let address = ip(address);
+            (0..1000)
+                .take_while(|_| {
+                    let is_left = !bytes.is_spent(1, address, 0);
+                    if is_left {
+                        bytes.spend(1, address, 0, GIB);
+                    }
+                    is_left
+                })
+                .count()
+        };
+        let spent: Vec<usize> = (0..9).map(|n| spend(&mut bytes, &format!("192.0.{n}.1"))).collect();
+        assert_eq!(spent, [16, 16, 16, 16, 16, 16, 16, 16, 0]);
+        // Rows that are smaller than a unit are counted, too.
+        let mut bytes = Bytes::new(16 << 30);
+        (0..1000).for_each(|_| bytes.spend(1, ip("192.0.2.1"), 0, 10));
+        let units = bytes.hours[0].1.count(&(1, networks(ip("192.0.2.1")).unwrap()[0].0));
+        assert_eq!((units, bytes.unit), (10_000 / 64, 64));
+    }
+
     fn bytes_spent(bytes: &Bytes, address: &str) -> bool {
         let networks = networks(ip(address)).unwrap();
-        networks.iter().any(|(network, times)| bytes_of(&bytes.hours[0].1, &(1, network)) >= 1000 * times)
+        networks.iter().any(|(network, times)| bytes.hours[0].1.count(&(1, network)) >= 1000 * times)
     }
 
     #[test]
