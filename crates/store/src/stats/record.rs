@@ -153,3 +153,18 @@ impl<'r, T: Stored<'r>> Stored<'r> for Option<T> {
         if *is_some == 0 { Some(None) } else { T::take(from).map(Some) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_click_identifier_is_read() {
+        let sql = SELECTED.iter().find(|sql| sql.contains("'gclid'")).unwrap();
+        let read: BTreeSet<&str> =
+            sql.split("THEN '").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
+        assert_eq!(read, alt_statistics::source::click_ids().collect());
+    }
+}
