@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use alt_config::Config;
+use alt_statistics::day::COUNTS;
 use alt_store::apps::{self, Application};
 use alt_store::read::Reader;
 use alt_store::stats::ask::{self, Asked, Counted, State};
 use alt_store::stats::backlog;
-use alt_store::stats::counts::{self, COUNTS};
 use alt_store::{in_transaction, migrate};
 use anyhow::{Context, bail};
 use jiff::civil::Date;
@@ -195,7 +195,7 @@ async fn shown(reader: &mut Reader, app: Application, class: &str, period: Perio
 fn sum(days: &[Counted]) -> Counted {
     let mut total = Counted { name: String::new(), counts: Default::default() };
     for day in days {
-        counts::add(&mut total.counts, &day.counts);
+        total.counts += &day.counts;
     }
     total
 }

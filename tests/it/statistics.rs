@@ -9,9 +9,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, UNIX_EPOCH};
 
 use alt_statistics::day::{Counts, Fold, Settings};
-use alt_statistics::event::Event;
-use tokio_postgres::{Client, Row};
-use uuid::Uuid;
+use alt_store::stats::rows;
+use alt_store::stats::sort::{BUFFER, Sorter};
+use tokio_postgres::Client;
 
 use crate::support::cases::{self, Ground, Wrong};
 use crate::support::postgres::Cluster;
@@ -63,61 +63,23 @@ fn ground() -> Ground {
     ground
 }
 
-const SELECT: &str = "SELECT l.occurred_at, l.event_id, l.visitor_id, l.page_view_id, l.traffic_class, l.event_type,
-    l.user_id, l.url_host, l.url_path, l.url_query, l.referrer_host, l.params ->> 'utm_source', l.params ->> 'utm_medium',
-    l.params ->> 'utm_campaign', l.params ->> 'utm_term', l.params ->> 'utm_content',
-    (SELECT name FROM unnest('{gclid,gbraid,wbraid,dclid,msclkid,fbclid,ttclid,twclid,li_fat_id,yclid}'::text[])
-     WITH ORDINALITY click (name, rank) WHERE l.params ? name ORDER BY rank LIMIT 1),
-    u.browser, u.os, u.device, coalesce(e.language, l.params ->> 'language'),
-    coalesce(e.time_zone, l.params ->> 'time_zone'), coalesce(e.screen_width, 0), l.dwell_ms, l.scroll_depth
-    FROM access_logs l LEFT JOIN user_agents u ON u.id = l.user_agent_id
-    LEFT JOIN environments e ON e.id = l.environment_id
-    WHERE l.app_id = $1 AND l.occurred_at >= $2 AND l.occurred_at < $3
-    ORDER BY l.traffic_class, l.visitor_id NULLS LAST, l.occurred_at, l.event_id";
-
-fn event(row: &Row) -> Event<'_> {
-    let text = |at: usize| row.get::<_, Option<&str>>(at).unwrap_or("");
-    let at: std::time::SystemTime = row.get(0);
-    Event {
-        occurred_at: i64::try_from(at.duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap(),
-        event_id: row.get::<_, Uuid>(1).as_u128(),
-        visitor_id: row.get(2),
-        page_view_id: row.get(3),
-        traffic_class: text(4),
-        event_type: text(5),
-        user_id: text(6),
-        url_host: text(7),
-        url_path: text(8),
-        url_query: text(9),
-        referrer_host: text(10),
-        utm_source: text(11),
-        utm_medium: text(12),
-        utm_campaign: text(13),
-        utm_term: text(14),
-        utm_content: text(15),
-        click_id: text(16),
-        browser: text(17),
-        os: text(18),
-        device: text(19),
-        language: text(20),
-        time_zone: text(21),
-        screen_width: row.get(22),
-        dwell_ms: row.get(23),
-        scroll_depth: row.get(24),
-        ..Event::default()
-    }
-}
-
 /// By class, dimension and value: what the engine says, and what plain SQL says.
 type Both = BTreeMap<(String, String, String), (Option<Counts>, Option<Counts>)>;
 
-/// Folds a day as it is in the database; the values by class, dimension and value.
-async fn folded(client: &Client, app: i32, day: &history::Day) -> BTreeMap<(String, String, String), Counts> {
-    let (from, until) = (time(day.from), time(day.until));
-    let rows = client.query(SELECT, &[&app, &from, &until]).await.unwrap();
+/// Folds a day as the daemon does; the values by class, dimension and value. `buffer`: bytes of rows that are sorted in
+/// memory.
+async fn folded(
+    client: &Client,
+    app: i32,
+    day: &history::Day,
+    buffer: usize,
+) -> BTreeMap<(String, String, String), Counts> {
+    let mut sorter = Sorter::new(None, buffer);
+    rows::read_into(client, (app, day.from, day.until), 60_000, &mut sorter).await.unwrap();
+    sorter.keep();
     let domains = DOMAINS.iter().map(|domain| (*domain).to_owned()).collect();
     let mut fold = Fold::new(Settings { from: day.from, domains, ..Settings::default() });
-    rows.iter().for_each(|row| fold.add(&event(row)));
+    sorter.finish(|event| fold.add(event)).unwrap();
     let values = fold.finish().values.into_iter();
     values.map(|((class, dimension, value), counts)| ((class, dimension.to_owned(), value), counts)).collect()
 }
@@ -133,7 +95,9 @@ fn check(history: &History, ground: &Ground) -> Result<(), Wrong> {
     let day = &DAYS[history.day];
     let (got, wanted) = ground.wait(async |client| {
         let naive = alt_store::naive::values(client, app, (time(day.from), time(day.until)), DOMAINS).await;
-        (folded(client, app, day).await, naive.unwrap())
+        // Every other day is sorted on the disk.
+        let buffer = if app % 2 == 0 { BUFFER } else { 4096 };
+        (folded(client, app, day, buffer).await, naive.unwrap())
     });
     let mut both = Both::new();
     for (class, dimension, value, counts) in wanted {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::class::Class;
-pub use crate::counts::Counts;
+pub use crate::counts::{COUNTS, Count, Counts};
 use crate::event::Event;
 pub use crate::settings::{OTHER, Settings};
 use crate::visitor::Visitor;

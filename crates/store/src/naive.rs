@@ -3,9 +3,11 @@
 
 use std::time::SystemTime;
 
-use alt_statistics::day::Counts;
+use alt_statistics::day::{COUNTS, Counts};
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
+
+use crate::stats::counts::columns;
 
 /// The rows of the day by all definitions; what each of [`GROUPS`] selects from.
 const ROWS: &str = include_str!("../../../sql/naive_rows.sql");
@@ -60,21 +62,10 @@ pub async fn values(
     let rows = client.query(&statement, &[&app, &from, &until, &domains]).await?;
     rows.iter()
         .map(|row| {
-            let count = |at: usize| row.try_get::<_, i64>(at).map(i64::cast_unsigned);
-            let counts = Counts {
-                events: count(3)?,
-                page_views: count(4)?,
-                visitors: count(5)?,
-                sessions: count(6)?,
-                authenticated: count(7)?,
-                bounces: count(8)?,
-                duration_ms: count(9)?,
-                engaged_ms: count(10)?,
-                timed_views: count(11)?,
-                scrolled_views: count(12)?,
-                scroll_percent: count(13)?,
-                stray_ms: count(14)?,
-            };
+            let mut counts = Counts::default();
+            for (n, count) in COUNTS.iter().enumerate() {
+                *(count.get_mut)(&mut counts) = row.try_get::<_, i64>(n + 3)?.cast_unsigned();
+            }
             Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, counts))
         })
         .collect()
@@ -84,9 +75,8 @@ pub async fn values(
 fn statement() -> String {
     let groups = GROUPS.map(|group| format!("({group})"));
     format!(
-        "{ROWS} SELECT class, dimension, value, events::bigint, page_views::bigint, visitors::bigint, sessions::bigint, \
-         authenticated::bigint, bounces::bigint, duration_ms::bigint, engaged_ms::bigint, timed_views::bigint, \
-         scrolled_views::bigint, scroll_percent::bigint, stray_ms::bigint FROM ({}) every",
+        "{ROWS} SELECT class, dimension, value, {} FROM ({}) every",
+        columns(|name| format!("{name}::bigint")),
         groups.join(" UNION ALL ")
     )
 }

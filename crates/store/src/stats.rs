@@ -16,7 +16,7 @@
 
 pub mod ask;
 pub mod backlog;
-pub mod counts;
+pub(crate) mod counts;
 pub mod days;
 pub mod fold;
 pub mod follow;

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use alt_statistics::day::Counts;
+use alt_statistics::day::{COUNTS, Counts};
 use anyhow::Context;
 use jiff::civil::Date;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
 use super::NAME;
-use super::counts::{COUNTS, columns};
+use super::counts::{names, sums};
 
 /// What is still to be computed.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -92,7 +92,7 @@ pub async fn by_day(client: &Client, asked: &Asked<'_>) -> anyhow::Result<Vec<Co
     let sql = format!(
         "SELECT day::text, {} FROM stat_daily WHERE app_id = $1 AND traffic_class = $2 \
          AND day BETWEEN $3::text::date AND $4::text::date AND dimension = 'total' ORDER BY day",
-        columns("")
+        names()
     );
     select(client, &sql, asked, &[]).await
 }
@@ -107,13 +107,11 @@ pub async fn top(
     dimension: &str,
     most: i64,
 ) -> anyhow::Result<Vec<Counted>> {
-    let sums: Vec<String> =
-        COUNTS.iter().map(|count| format!("least(sum({0}), 9e18)::bigint", count.name)).collect();
     let sql = format!(
         "SELECT min(value), {} FROM stat_daily WHERE app_id = $1 AND traffic_class = $2 \
          AND day BETWEEN $3::text::date AND $4::text::date AND dimension = $5 GROUP BY value_hash \
          ORDER BY sum(visitors) DESC, sum(page_views) DESC, sum(events) DESC, 1 LIMIT $6",
-        sums.join(", ")
+        sums()
     );
     select(client, &sql, asked, &[(&dimension, Type::TEXT), (&most, Type::INT8)]).await
 }
@@ -123,13 +121,11 @@ pub async fn top(
 /// # Errors
 /// The database cannot be asked.
 pub async fn left_out(client: &Client, asked: &Asked<'_>) -> anyhow::Result<Vec<Counted>> {
-    let sums: Vec<String> =
-        COUNTS.iter().map(|count| format!("least(sum({0}), 9e18)::bigint", count.name)).collect();
     let sql = format!(
         "SELECT traffic_class, {} FROM stat_daily WHERE app_id = $1 AND traffic_class <> $2 \
          AND day BETWEEN $3::text::date AND $4::text::date AND dimension = 'total' GROUP BY traffic_class \
          ORDER BY sum(events) DESC, 1",
-        sums.join(", ")
+        sums()
     );
     select(client, &sql, asked, &[]).await
 }

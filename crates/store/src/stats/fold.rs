@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use alt_line::hit::Micros;
 use alt_process::fault::{self, Step};
 use alt_process::metrics::Metrics;
 use alt_process::stop::Stop;
@@ -259,48 +260,47 @@ impl Folder {
     /// Reads the rows of a day, and computes its statistics. Returns also the number of rows.
     fn read(&mut self, app: i32, begun: &Begun) -> anyhow::Result<(Day, i64)> {
         let mut sorter = Sorter::new(self.directory.as_deref(), BUFFER);
-        let (mut at, mut count) = (begun.from, 0);
-        while at < begun.until {
-            // The lease is renewed, however long the day is.
-            self.fence()?;
-            let until = at.saturating_add(self.slicer.size()).min(begun.until);
-            let most = self.slicer.most();
-            let began = Instant::now();
-            let read = self
-                .session
-                .ask(async |client| rows::read_into(client, (app, at, until), most, &mut sorter).await);
-            match read {
-                Ok(rows) => {
-                    sorter.keep();
-                    self.slicer.worked(began.elapsed());
-                    (at, count) = (until, count + rows);
-                }
-                Err(error) if rows::is_too_long(&error) && !self.slicer.is_least() => {
-                    sorter.forget();
-                    self.slicer.failed();
-                }
-                Err(error) => return Err(error),
+        let count = self.slices(begun, |session, from, until, most| {
+            let read = session
+                .ask(async |client| rows::read_into(client, (app, from, until), most, &mut sorter).await);
+            // Also where nobody waits for the answer any longer, and a part of the rows was read.
+            if read.is_ok() {
+                sorter.keep();
+            } else {
+                sorter.forget();
             }
-        }
+            read
+        })?;
         let mut fold = Fold::new(Settings {
             from: begun.from,
             domains: begun.domains.clone(),
             limits: Limits::default(),
         });
         sorter.finish(|event| fold.add(event))?;
-        Ok((fold.finish(), i64::try_from(count)?))
+        Ok((fold.finish(), count))
     }
 
     /// Counts the rows of a day.
     fn count(&mut self, app: i32, begun: &Begun) -> anyhow::Result<i64> {
+        self.slices(begun, |session, from, until, most| {
+            session.ask(async |client| rows::count(client, (app, from, until), most).await)
+        })
+    }
+
+    /// Reads a day in slices: `read` the rows between two times, in so many milliseconds at most. Returns the sum of what
+    /// it returns.
+    fn slices(
+        &mut self,
+        begun: &Begun,
+        mut read: impl FnMut(&mut Session, Micros, Micros, u64) -> anyhow::Result<i64>,
+    ) -> anyhow::Result<i64> {
         let (mut at, mut count) = (begun.from, 0);
         while at < begun.until {
+            // The lease is renewed, however long the day is.
             self.fence()?;
             let until = at.saturating_add(self.slicer.size()).min(begun.until);
-            let most = self.slicer.most();
-            let began = Instant::now();
-            let counted = self.session.ask(async |client| rows::count(client, (app, at, until), most).await);
-            match counted {
+            let (most, began) = (self.slicer.most(), Instant::now());
+            match read(&mut self.session, at, until, most) {
                 Ok(rows) => {
                     self.slicer.worked(began.elapsed());
                     (at, count) = (until, count + rows);

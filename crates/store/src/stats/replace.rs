@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use alt_process::fault::{self, Step};
-use alt_statistics::day::{Counts, Day};
+use alt_statistics::day::{COUNTS, Counts, Day};
 use anyhow::Context;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::counts::{COUNTS, add, columns};
+use super::counts::names;
 use super::days::AppDay;
 
 /// First key of the advisory lock under which a day is replaced. The second key is made of application and day.
@@ -136,7 +136,7 @@ async fn insert(client: &Client, (app, date): (i32, &str), statistics: &Day) -> 
     let sql = format!(
         "INSERT INTO stat_daily (app_id, day, traffic_class, dimension, value_hash, value, {}) \
          SELECT $1, $2::text::date, * FROM unnest($3::text[], $4::text[], $5::bigint[], $6::text[], {})",
-        columns(""),
+        names(),
         arrays.join(", ")
     );
     let values: Vec<(Key<'_>, (&str, Counts))> = hashed(statistics).into_iter().collect();
@@ -172,7 +172,7 @@ fn hashed(statistics: &Day) -> BTreeMap<Key<'_>, (&str, Counts)> {
     let mut values: BTreeMap<Key<'_>, (&str, Counts)> = BTreeMap::new();
     for ((class, dimension, value), counts) in &statistics.values {
         let known = values.entry((class, dimension, hash(value))).or_insert((value, Counts::default()));
-        add(&mut known.1, counts);
+        known.1 += counts;
     }
     values
 }

@@ -124,7 +124,7 @@ pub async fn read_into(
     (app_id, from, until): (i32, Micros, Micros),
     most: u64,
     sorter: &mut Sorter,
-) -> anyhow::Result<u64> {
+) -> anyhow::Result<i64> {
     let sql = statement(app_id, from, until);
     short(client, most, async |client| {
         let none: [(i32, tokio_postgres::types::Type); 0] = [];
