@@ -2,7 +2,7 @@
 
 use std::io::{self, Cursor, Read};
 
-use alt_collect::source::stored::{Packing, packing, unpack};
+use alt_collect::source::unpack::{self, Packing, packing};
 
 /// Bytes that are unpacked at the most: a few packed ones may stand for very many.
 const UNPACKED_BYTES_MAX: u64 = 256 << 10;
@@ -30,7 +30,7 @@ pub fn packed(data: &[u8]) {
 }
 
 fn unpacked(data: &[u8], size: usize) -> io::Result<Vec<u8>> {
-    let mut stream = unpack(Cursor::new(data.to_vec()))?.take(UNPACKED_BYTES_MAX);
+    let mut stream = unpack::unpacked(Cursor::new(data.to_vec()))?.take(UNPACKED_BYTES_MAX);
     let (mut all, mut buffer) = (Vec::new(), vec![0; size]);
     loop {
         match stream.read(&mut buffer)? {

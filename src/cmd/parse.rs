@@ -3,7 +3,7 @@
 use std::io::{self, Cursor, Read};
 use std::path::Path;
 
-use alt_collect::source::stored;
+use alt_collect::source::unpack;
 use alt_config::Config;
 use alt_line::arena::ARENA_BYTES;
 use alt_line::detect::{self, Guess, HEAD_BYTES};
@@ -85,7 +85,7 @@ fn each_line(
     terms: &Terms,
     each: &mut dyn FnMut(&Line<'_>, &Parsed<'_>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut stream = stored::open(path).with_context(|| format!("open {}", path.display()))?;
+    let mut stream = unpack::open(path).with_context(|| format!("open {}", path.display()))?;
     let mut head = Vec::new();
     let looked = if args.format == AUTO { look(&mut stream, path, &mut head) } else { Ok(()) };
     let format = named(&args.format, &head, terms);

@@ -2,7 +2,7 @@
 //! months.
 
 use alt_config::Config;
-use alt_store::drops::{self, Deletion};
+use alt_store::deletions::{self, Deletion};
 use alt_store::read::Reader;
 use alt_store::retention::clock::{self, shown};
 use alt_store::retention::{self, Waits};
@@ -65,7 +65,7 @@ async fn print(
         last_right_at: shown(noted.last),
     });
     let clocks = clocks.collect();
-    let drops = reader.read(async |client| drops::newest(client, args.limit).await).await?;
+    let drops = reader.read(async |client| deletions::newest(client, args.limit).await).await?;
     let shown = Shown { waits: waits.map(told), clocks, drops };
     if args.json {
         show::json(out, &shown)?;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use alt_collect::source::logs::Logs;
 use alt_collect::source::missing::{Limit, Search};
 use alt_collect::source::reading::Opened;
-use alt_collect::source::stored;
+use alt_collect::source::unpack;
 use alt_config::Config;
 use alt_line::checkpoint::{Checkpoint, Standing};
 use alt_line::lines::LINE_BYTES_MAX;
@@ -239,7 +239,7 @@ fn has_content(path: &Path, meta: &Metadata) -> bool {
 /// Whether a line ends after `from`. A last line without its newline waits for the newline, however long; in a packed
 /// file, it is a line.
 fn has_line(path: &Path, from: u64) -> anyhow::Result<bool> {
-    let (file, mut chunk) = (stored::regular(path)?, vec![0; LINE_BYTES_MAX]);
+    let (file, mut chunk) = (unpack::regular(path)?, vec![0; LINE_BYTES_MAX]);
     let opened = Opened::new(path, Arc::default())?;
     if opened.is_packed() {
         return Ok(!opened.is_empty()?);

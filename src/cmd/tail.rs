@@ -96,7 +96,7 @@ fn logs(config: &Config, args: &cli::Tail) -> anyhow::Result<Vec<(PathBuf, Arc<F
 }
 
 fn readable_or_absent(path: &Path) -> anyhow::Result<()> {
-    match alt_collect::source::stored::regular(path) {
+    match alt_collect::source::unpack::regular(path) {
         Ok(_) => Ok(()),
         Err(e) if e.kind() == ErrorKind::NotFound => {
             tracing::warn!(path = %path.display(), "there is no such log yet: waiting for it");

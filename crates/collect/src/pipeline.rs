@@ -1,7 +1,7 @@
 //! The direct path from files to the database: a reader thread reads, parses, enriches and encodes, and hands batches
 //! to the writer. This is the only module that knows both ends. `rounds` has what a thread does with several sources.
 
-mod aside;
+mod reread;
 mod rounds;
 pub mod suspicion;
 
@@ -24,7 +24,7 @@ use alt_store::writer::{Interrupted, Store};
 use foldhash::{HashMap, HashMapExt};
 use jiff::tz::TimeZone;
 
-pub use aside::Aside;
+pub use reread::Reread;
 pub use rounds::{Sourced, follow};
 
 use crate::source::reading::{Next, Reading, Step, WrittenOver};

@@ -10,13 +10,13 @@ use std::ops::Range;
 
 pub use there::{HasAlso, Stored, There};
 
-use super::aside::{Among, Aside, OldSpan};
 use super::checkpoint::{Head, Proof};
 use super::copy::{self, Origin};
 use super::enrich::New;
 use super::hit::{Micros, NonHit, Reason, Reject, event_type_index};
 use super::lines::Line;
 use super::outcome::{Outcome, Processed};
+use super::reread::{Among, OldSpan, Reread};
 use super::row::Row;
 
 /// The most UTC hours of a batch's rows, because each needs an advisory lock.
@@ -103,10 +103,10 @@ pub struct Section {
     pub rejects: u64,
     /// How many lines whose events are in the database already, or are twice in this batch.
     pub already_loaded: u64,
-    /// How many lines were left out, by the filter or because only rejects are processed; only aside.
+    /// How many lines were left out, by the filter or because only rejects are processed; only where a file is read again.
     pub filtered: u64,
     /// For a section that is read beside the checkpoint, which then does not advance.
-    pub aside: Option<Aside>,
+    pub reread: Option<Reread>,
 }
 
 /// The identity of an event: two rows with the same key are one event.
@@ -294,7 +294,7 @@ impl Batch {
     #[must_use]
     pub fn open(&mut self, file: FileRef, from: u64, from_tail: Proof, by_ids: bool) -> bool {
         if let Some(at) = self.sections.iter().position(|s| s.file.id() == file.id()) {
-            if self.sections[at].to != from || self.sections[at].aside.is_some() {
+            if self.sections[at].to != from || self.sections[at].reread.is_some() {
                 return false;
             }
             self.sections[at].by_ids |= by_ids;
@@ -310,7 +310,7 @@ impl Batch {
 
     /// Opens a section beside the checkpoint of `file`; the batch must have no section of the file. `spans` are rejects
     /// of the file ahead of `from`, ascending.
-    pub fn open_aside(
+    pub fn open_reread(
         &mut self,
         file: FileRef,
         from: u64,
@@ -318,7 +318,7 @@ impl Batch {
         among: Among,
         spans: VecDeque<OldSpan>,
     ) {
-        self.add_section(file, from, from_tail, true, Some(Aside::new(among, spans)));
+        self.add_section(file, from, from_tail, true, Some(Reread::new(among, spans)));
     }
 
     fn add_section(
@@ -327,7 +327,7 @@ impl Batch {
         from: u64,
         from_tail: Proof,
         by_ids: bool,
-        aside: Option<Aside>,
+        reread: Option<Reread>,
     ) {
         self.current = self.sections.len();
         self.sections.push(Section {
@@ -345,7 +345,7 @@ impl Batch {
             rejects: 0,
             already_loaded: 0,
             filtered: 0,
-            aside,
+            reread,
         });
     }
 
@@ -357,11 +357,11 @@ impl Batch {
         section.better_head = better_head.or(section.better_head);
     }
 
-    /// Closes the section opened last, which is aside, and returns the rejects ahead.
-    pub fn close_aside(&mut self, to: u64, to_tail: Proof) -> VecDeque<OldSpan> {
+    /// Closes the section opened last, which reads a file again, and returns the rejects ahead.
+    pub fn close_reread(&mut self, to: u64, to_tail: Proof) -> VecDeque<OldSpan> {
         let section = self.section();
         (section.to, section.to_tail) = (to, to_tail);
-        section.aside.as_mut().map(Aside::close).unwrap_or_default()
+        section.reread.as_mut().map(Reread::close).unwrap_or_default()
     }
 
     /// Removes the section opened last, if it is empty.
@@ -393,8 +393,8 @@ impl Batch {
     fn add_row(&mut self, row: &Row<'_>, id: Id, line: &Line<'_>) {
         let section = self.section();
         let file_id = section.file.id();
-        let was_reject = section.aside.as_mut().is_some_and(|aside| aside.meet(line.offset, line.span));
-        if section.aside.as_ref().is_some_and(|aside| aside.passes_over(was_reject)) {
+        let was_reject = section.reread.as_mut().is_some_and(|reread| reread.meet(line.offset, line.span));
+        if section.reread.as_ref().is_some_and(|reread| reread.passes_over(was_reject)) {
             section.filtered += 1;
             return;
         }
@@ -413,13 +413,13 @@ impl Batch {
 
     fn add_non_hit(&mut self, kind: NonHit, line: &Line<'_>) {
         let section = self.section();
-        if let Some(aside) = &mut section.aside {
-            let was_reject = aside.meet(line.offset, line.span);
-            if aside.passes_over(was_reject) {
+        if let Some(reread) = &mut section.reread {
+            let was_reject = reread.meet(line.offset, line.span);
+            if reread.passes_over(was_reject) {
                 section.filtered += 1;
                 return;
             }
-            aside.ledger.non_hits += u64::from(was_reject);
+            reread.ledger.non_hits += u64::from(was_reject);
         }
         section.non_hits += 1;
         *self.non_hits.entry(kind).or_default() += 1;
@@ -429,12 +429,12 @@ impl Batch {
     fn add_filtered(&mut self, line: &Line<'_>) {
         let section = self.section();
         section.filtered += 1;
-        let Some(aside) = &mut section.aside else { return };
-        if aside.meet(line.offset, line.span)
-            && let Some((reason, detail)) = aside.met()
-            && !aside.leaves(reason, detail.as_deref())
+        let Some(reread) = &mut section.reread else { return };
+        if reread.meet(line.offset, line.span)
+            && let Some((reason, detail)) = reread.met()
+            && !reread.leaves(reason, detail.as_deref())
         {
-            aside.ledger.rejects += 1;
+            reread.ledger.rejects += 1;
             let kind = Quarantined { is_new: true, private: false, filtered: true };
             self.quarantine(Reject::new(reason), detail.as_deref(), line, kind);
         }
@@ -443,14 +443,14 @@ impl Batch {
     fn add_reject(&mut self, reject: Reject, detail: Option<&str>, private: bool, line: &Line<'_>) {
         let section = self.section();
         let mut is_new = true;
-        if let Some(aside) = &mut section.aside {
-            is_new = aside.meet(line.offset, line.span);
-            if aside.passes_over(is_new) {
+        if let Some(reread) = &mut section.reread {
+            is_new = reread.meet(line.offset, line.span);
+            if reread.passes_over(is_new) {
                 section.filtered += 1;
                 return;
             }
-            is_new = is_new && !aside.leaves(reject.reason, detail);
-            aside.ledger.rejects += u64::from(is_new);
+            is_new = is_new && !reread.leaves(reject.reason, detail);
+            reread.ledger.rejects += u64::from(is_new);
         }
         section.rejects += 1;
         let kind = Quarantined { is_new, private, filtered: false };
@@ -462,7 +462,7 @@ impl Batch {
     fn quarantine(&mut self, reject: Reject, detail: Option<&str>, line: &Line<'_>, kind: Quarantined) {
         let Quarantined { is_new, private, filtered } = kind;
         let file_id = self.section().file.id();
-        let is_only_copy = is_new && self.section().aside.as_ref().is_some_and(Aside::keeps_bytes);
+        let is_only_copy = is_new && self.section().reread.as_ref().is_some_and(Reread::keeps_bytes);
         if let Some(last) = self.rejects.last_mut()
             && last.lines < u32::MAX
             && !is_only_copy
@@ -540,8 +540,8 @@ impl Batch {
             let row = &self.rows[*index];
             let section = &mut self.sections[row.section as usize];
             section.rejects += 1;
-            let is_new = section.aside.as_mut().is_none_or(|aside| {
-                aside.ledger.rejects += u64::from(row.was_reject);
+            let is_new = section.reread.as_mut().is_none_or(|reread| {
+                reread.ledger.rejects += u64::from(row.was_reject);
                 row.was_reject
             });
             self.rejects.push(RejectSpan {
@@ -594,7 +594,7 @@ impl Batch {
 
     /// Offset of the first span of rejects that ends after `offset`, in the section opened last.
     pub fn next_ahead(&self, offset: u64) -> Option<u64> {
-        self.sections.get(self.current)?.aside.as_ref()?.next(offset)
+        self.sections.get(self.current)?.reread.as_ref()?.next(offset)
     }
 
     /// What each section adds.

@@ -16,11 +16,11 @@ pub mod flood;
 pub mod row;
 pub mod sites;
 
-pub mod aside;
 pub mod batch;
 pub mod checkpoint;
 pub mod copy;
 pub mod outcome;
+pub mod reread;
 
 pub mod detect;
 pub mod filter;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use alt_line::aside::OldSpan;
 use alt_line::checkpoint::{Checkpoint, Hash, Head, Proof};
 use alt_line::hit::{Micros, Reason};
+use alt_line::reread::OldSpan;
 use alt_process::clock;
 use alt_process::fault::{self, Step};
 use anyhow::Context;

@@ -109,7 +109,7 @@ pub(crate) async fn enter(
         files.push(section.file.id());
         // Otherwise, earlier rows of the same bytes would be taken for rows of this batch. Beside the checkpoint, the
         // bytes of the section say nothing of its rows.
-        if section.aside.is_some() || section.already_loaded > 0 {
+        if section.reread.is_some() || section.already_loaded > 0 {
             let rows = || batch.rows.iter().filter(|row| row.section as usize == n);
             froms.push(rows().map(|row| row.offset).min().map_or(0, narrow));
             tos.push(rows().map(|row| row.offset + u64::from(row.span)).max().map_or(0, narrow));

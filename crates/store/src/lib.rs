@@ -8,8 +8,8 @@
 pub mod apps;
 pub mod commit;
 pub mod connect;
+pub mod deletions;
 pub mod dimensions;
-pub mod drops;
 pub mod files;
 pub mod lease;
 pub mod ledger;

@@ -1,8 +1,8 @@
 //! The quarantine: what it contains, and which of it can be retried.
 
-use alt_line::aside::OldSpan;
 use alt_line::checkpoint::Head;
 use alt_line::hit::{Micros, Reason};
+use alt_line::reread::OldSpan;
 use alt_process::clock;
 use anyhow::Context;
 use serde::Serialize;

@@ -15,12 +15,12 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use alt_line::aside::OldSpan;
 use alt_line::batch::{HOURS_MAX, Room};
 use alt_line::checkpoint::Head;
 use alt_line::enrich::App;
 use alt_line::enrich::day::LocalDay;
 use alt_line::hit::Micros;
+use alt_line::reread::OldSpan;
 use alt_process::fault;
 use alt_process::lock::lock;
 use alt_process::metrics::Metrics;

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use alt_collect::archive::frames::{Table, locate};
 use alt_collect::archive::target::{Bytes, Target};
-use alt_collect::source::stored;
+use alt_collect::source::unpack;
 use alt_config::Config;
 use alt_line::lines::LINE_BYTES_MAX;
 use alt_process::clock;
@@ -46,7 +46,7 @@ fn whole(config: &Config, object: &str, out: Out<'_>) -> anyhow::Result<()> {
     } else {
         (super::configured(config)?, object.to_owned())
     };
-    let mut log = stored::unpack(target.read(&key, Bytes::All)?)?;
+    let mut log = unpack::unpacked(target.read(&key, Bytes::All)?)?;
     io::copy(&mut log, out).with_context(|| format!("read {}", target.uri(&key)))?;
     Ok(())
 }
@@ -73,7 +73,7 @@ fn line(config: &Config, file: i32, offset: u64) -> anyhow::Result<Vec<u8>> {
         let (target, key) = super::of_uri(config, &uri)?;
         return in_object(target.as_ref(), &key, bytes, offset).with_context(|| format!("read {uri}"));
     }
-    let log = stored::open(std::path::Path::new(&path))
+    let log = unpack::open(std::path::Path::new(&path))
         .with_context(|| format!("the file is not in the archive; read {host}:{path}"))?;
     first_line(log, offset).with_context(|| format!("read {path}"))
 }
@@ -87,17 +87,17 @@ fn in_object(target: &dyn Target, key: &str, bytes: u64, offset: u64) -> anyhow:
         match locate(&end, offset) {
             Table::Frame(place) => {
                 let frame = target.read(key, Bytes::From(place.at, place.bytes))?;
-                let line = first_line(stored::unpack(frame)?, offset - place.raw_at)?;
+                let line = first_line(unpack::unpacked(frame)?, offset - place.raw_at)?;
                 // Our frames end with a line. A line in other frames may continue in the next frame.
                 if line.ends_with(b"\n") || locate(&end, place.raw_at + place.raw_bytes) == Table::Beyond {
                     return Ok(line);
                 }
-                return first_line(stored::unpack(target.read(key, Bytes::All)?)?, offset);
+                return first_line(unpack::unpacked(target.read(key, Bytes::All)?)?, offset);
             }
             Table::Beyond => bail!("the log ends before offset {offset}"),
             Table::More(more) if more > wanted && more <= bytes => wanted = more,
             Table::More(_) | Table::None => {
-                return first_line(stored::unpack(target.read(key, Bytes::All)?)?, offset);
+                return first_line(unpack::unpacked(target.read(key, Bytes::All)?)?, offset);
             }
         }
     }

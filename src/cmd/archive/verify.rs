@@ -2,7 +2,7 @@
 
 use alt_collect::archive::target::Target;
 use alt_collect::archive::{fetch, hash};
-use alt_collect::source::stored;
+use alt_collect::source::unpack;
 use alt_config::Config;
 use alt_store::objects::{self, KnownObject};
 use anyhow::bail;
@@ -90,7 +90,7 @@ fn read_back(target: &dyn Target, key: &str, object: &KnownObject) -> anyhow::Re
         return Ok(Some("its bytes are not those that were stored".to_owned()));
     }
     let Some(raw) = &object.raw_sha256 else { return Ok(None) };
-    Ok(match stored::unpack(file).and_then(hash) {
+    Ok(match unpack::unpacked(file).and_then(hash) {
         Err(error) => Some(format!("it cannot be unpacked: {error}")),
         Ok((_, sha256)) if sha256[..] != raw[..] => Some("the log in it is not what was archived".to_owned()),
         Ok(_) => None,

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use alt_collect::source::logs::{self, Logs, is_seen};
-use alt_collect::source::{inputs, stored};
+use alt_collect::source::{inputs, unpack};
 use alt_config::{Config, DEFAULT_LOG, Source};
 use alt_line::arena::ARENA_BYTES;
 use alt_line::hit::{Parsed, Reason};
@@ -265,7 +265,7 @@ fn one(config: &Config, source: &Source, log: &Path, site: Option<&Site>, findin
 
 /// The complete lines at the end of a log.
 fn sample(log: &Path) -> std::io::Result<Vec<u8>> {
-    let mut file = stored::regular(log)?;
+    let mut file = unpack::regular(log)?;
     let start = file.metadata()?.len().saturating_sub(SAMPLE_BYTES);
     file.seek(SeekFrom::Start(start))?;
     let mut bytes = Vec::new();
@@ -313,7 +313,7 @@ pub(super) fn logrotate(config: &Config, directory: &Path, findings: &mut Findin
     for file in files {
         let mut text = String::new();
         let read =
-            stored::regular(&file).and_then(|file| file.take(LOGROTATE_BYTES_MAX).read_to_string(&mut text));
+            unpack::regular(&file).and_then(|file| file.take(LOGROTATE_BYTES_MAX).read_to_string(&mut text));
         if read.is_err() {
             continue;
         }

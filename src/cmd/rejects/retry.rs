@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use alt_collect::pipeline::{Aside, Halt, Loader};
+use alt_collect::pipeline::{Halt, Loader, Reread};
 use alt_collect::source::logs::Logs;
 use alt_collect::source::reading::{Belongs, Beside, Opened, Reading};
 use alt_config::Config;
@@ -254,8 +254,8 @@ fn from_file(
     reading: Box<Reading>,
     wanted: &Wanted,
 ) -> Result<Option<Left>, Halt> {
-    let mut aside = Aside::rejects(reading, wanted.which.clone());
-    loader.read_aside(&mut aside, true, &mut |_| !store.is_stopping())?;
+    let mut reread = Reread::rejects(reading, wanted.which.clone());
+    loader.reread_file(&mut reread, true, &mut |_| !store.is_stopping())?;
     settle(loader, store)?;
     Ok(None)
 }
@@ -287,7 +287,7 @@ fn from_quarantine(
         })?;
         let Some((last, _)) = lines.last() else { return Ok(Ok(Some(Left { why, but_whole: true }))) };
         from = last.end();
-        if let Err(interrupted) = loader.reread(&head, &lines).and_then(|()| settle(loader, store)) {
+        if let Err(interrupted) = loader.reread_lines(&head, &lines).and_then(|()| settle(loader, store)) {
             return Ok(Err(interrupted.into()));
         }
     }

@@ -3,7 +3,7 @@
 
 mod account;
 pub(super) mod format;
-mod job;
+mod loader;
 mod objects;
 
 use std::collections::BTreeMap;
@@ -29,7 +29,7 @@ use anyhow::{Context, bail};
 
 use self::account::{Replayed, Results, summary};
 use self::format::{AUTO, Expected};
-use self::job::{Beginnings, Job};
+use self::loader::{Beginnings, FileLoader};
 use self::objects::Listing;
 use super::assembly::{Assembly, limits};
 use super::drain::drain_after;
@@ -237,11 +237,11 @@ impl Replay<'_> {
             // Nothing is sent: the channel closes when the last loader ends.
             let (alive, ended) = mpsc::sync_channel::<()>(0);
             for store in self.stores.iter().cycle().take(loaders) {
-                let mut job = self.job(store, &bytes_done, &beginnings)?;
+                let mut loader = self.loader(store, &bytes_done, &beginnings)?;
                 let (given, next, results, alive) = (self.given, &next, &results, alive.clone());
                 threads.push(scope.spawn(move || {
                     let _alive = alive;
-                    take_all(&mut job, given, next, results);
+                    take_all(&mut loader, given, next, results);
                 }));
             }
             drop(alive);
@@ -252,16 +252,16 @@ impl Replay<'_> {
     }
 
     /// A loader with its own handle of a writer.
-    fn job<'j>(
+    fn loader<'j>(
         &'j self,
         store: &Store,
         bytes_done: &'j AtomicU64,
         beginnings: &'j Beginnings,
-    ) -> anyhow::Result<Job<'j>> {
+    ) -> anyhow::Result<FileLoader<'j>> {
         let Kind { assembly, spec, format, filter } = self.kind;
         let (way, belongs) = (assembly.way(spec, format), assembly.belongs(spec, format)?);
         let store = store.another_end();
-        Ok(Job {
+        Ok(FileLoader {
             loader: Loader::new(store.clone(), way.filtered(filter.clone()), limits(self.config)),
             store,
             belongs: Belongs { source: SOURCE.to_owned(), ..belongs },
@@ -294,15 +294,15 @@ impl Replay<'_> {
 }
 
 /// Loads what no other loader has taken, until nothing is left or the replay has to stop.
-fn take_all(job: &mut Job<'_>, given: &Given, next: &AtomicUsize, results: &Mutex<Results>) {
-    while !job.store.is_stopping() && !job.store.is_closed() {
+fn take_all(loader: &mut FileLoader<'_>, given: &Given, next: &AtomicUsize, results: &Mutex<Results>) {
+    while !loader.store.is_stopping() && !loader.store.is_closed() {
         let n = next.fetch_add(1, Ordering::Relaxed);
-        job.number = n;
-        let _at = job.beginnings.at(n);
+        loader.number = n;
+        let _at = loader.beginnings.at(n);
         let object = n.checked_sub(given.items.len()).and_then(|n| given.listing.objects.get(n));
         match (given.items.get(n), object) {
-            (Some(item), _) => job.file(item, results),
-            (None, Some(object)) => job.object(object, results),
+            (Some(item), _) => loader.file(item, results),
+            (None, Some(object)) => loader.object(object, results),
             (None, None) => return,
         }
     }

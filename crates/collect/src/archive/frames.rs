@@ -275,7 +275,7 @@ mod tests {
     use std::io::Read;
 
     use super::*;
-    use crate::source::stored::unpack;
+    use crate::source::unpack;
 
     /// A range of bytes, by offset and length of the types that files use.
     fn cut(bytes: &[u8], at: u64, length: u64) -> &[u8] {
@@ -294,7 +294,7 @@ mod tests {
 
     fn unpacked(object: &[u8]) -> Vec<u8> {
         let mut raw = Vec::new();
-        unpack(io::Cursor::new(object.to_vec())).unwrap().read_to_end(&mut raw).unwrap();
+        unpack::unpacked(io::Cursor::new(object.to_vec())).unwrap().read_to_end(&mut raw).unwrap();
         raw
     }
 

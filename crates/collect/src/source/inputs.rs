@@ -20,7 +20,7 @@ use alt_store::files::Stamp;
 use anyhow::{Context, bail};
 
 use super::reading::Opened;
-use super::{stored, tar};
+use super::{tar, unpack};
 
 /// The maximum length of a list of paths.
 const LIST_BYTES_MAX: u64 = 64 * 1024 * 1024;
@@ -111,7 +111,7 @@ impl Item {
         let mut archive = tar::Archive::new(Cursor::new(head).chain(stream));
         while archive.advance()?.is_some() {
             let packed = first_bytes(&mut archive, most)?;
-            let head = stored::unpack(Cursor::new(packed)).and_then(|mut log| first_bytes(&mut log, most));
+            let head = unpack::unpacked(Cursor::new(packed)).and_then(|mut log| first_bytes(&mut log, most));
             match head {
                 Ok(head) if !head.is_empty() => return Ok(head),
                 // Loading reports a log that cannot be read.

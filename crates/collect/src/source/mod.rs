@@ -8,7 +8,7 @@ pub mod missing;
 pub mod progress;
 pub mod reading;
 pub mod siblings;
-pub mod stored;
 pub mod tar;
 pub mod trail;
+pub mod unpack;
 pub mod watch;

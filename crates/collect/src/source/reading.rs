@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use alt_line::aside::{Among, OldSpan};
 use alt_line::batch::{Batch, FileRef};
 use alt_line::checkpoint::{HEAD_BYTES, HEAD_SEARCH_BYTES, Head, Proof, hash, tail_bytes};
 use alt_line::hit::Micros;
 use alt_line::line_id::LineIds;
 use alt_line::lines::{KEPT_BYTES, Line, Lines};
+use alt_line::reread::{Among, OldSpan};
 use alt_process::clock;
 use alt_store::commit::Proves;
 use alt_store::files::{Facts, Reached, Stamp};
@@ -522,17 +522,17 @@ impl Reading {
     }
 
     /// Opens the file's section independently of its checkpoint; `spans` are the rejects ahead.
-    pub fn open_aside(&mut self, batch: &mut Batch, among: Among, spans: VecDeque<OldSpan>) {
+    pub fn open_reread(&mut self, batch: &mut Batch, among: Among, spans: VecDeque<OldSpan>) {
         self.from = self.lines.offset();
-        batch.open_aside(self.file.clone(), self.from, self.from_tail, among, spans);
+        batch.open_reread(self.file.clone(), self.from, self.from_tail, among, spans);
     }
 
     /// Closes the section that is independent of the checkpoint. Returns the rejects ahead, and the file's facts.
-    pub fn close_aside(&mut self, batch: &mut Batch) -> (VecDeque<OldSpan>, Facts) {
+    pub fn close_reread(&mut self, batch: &mut Batch) -> (VecDeque<OldSpan>, Facts) {
         let to = self.lines.offset();
         let want = tail_bytes(self.lines_have_ids, self.lines.last_span(), to);
         self.from_tail = Proof::of(self.lines.tail(want as usize));
-        (batch.close_aside(to, self.from_tail), self.facts())
+        (batch.close_reread(to, self.from_tail), self.facts())
     }
 
     /// The head over more of the file, for a head that was short when it was stored.

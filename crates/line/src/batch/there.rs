@@ -165,7 +165,8 @@ impl Batch {
         if there.is_empty() && self.names_differ() {
             return;
         }
-        let file = |s: &Section| File { id: s.file.id(), advances_from: s.aside.is_none().then_some(s.from) };
+        let file =
+            |s: &Section| File { id: s.file.id(), advances_from: s.reread.is_none().then_some(s.from) };
         let files: Vec<File> = self.sections.iter().map(file).collect();
         let file_of = |row: &BatchRow| &files[row.section as usize];
         // Rows that checkpoints prove to be new stay, wherever in the batch they are.
@@ -182,8 +183,8 @@ impl Batch {
             }
             if row.is_there(file_of(row), there, &kept, has_also) {
                 section.already_loaded += 1;
-                if let Some(aside) = &mut section.aside {
-                    aside.ledger.already_loaded += u64::from(row.was_reject);
+                if let Some(reread) = &mut section.reread {
+                    reread.ledger.already_loaded += u64::from(row.was_reject);
                 }
                 return false;
             }

@@ -23,14 +23,12 @@ mod source;
 mod spec;
 mod statuses;
 mod syslog;
-mod template;
 mod terms;
 
-pub use log_format::FormatError;
+pub use log_format::{FormatError, LogFormat};
 pub use pixel::Pixel;
 pub use spec::{Spec, SpecError};
 pub use statuses::Statuses;
-pub use template::Template;
 pub use terms::Terms;
 
 use super::arena::Arena;
@@ -42,7 +40,7 @@ pub enum Format {
     /// The collector's own format.
     Alt1,
     /// A site's own access log, or the log of another product's pixel.
-    Template(Box<Template>),
+    LogFormat(Box<LogFormat>),
 }
 
 impl Format {
@@ -54,7 +52,7 @@ impl Format {
     pub fn compile(text: &str) -> Result<Format, FormatError> {
         match text.trim() {
             "alt1" => Ok(Format::Alt1),
-            _ => Template::compile(text).map(|template| Format::Template(Box::new(template))),
+            _ => LogFormat::compile(text).map(|format| Format::LogFormat(Box::new(format))),
         }
     }
 
@@ -83,9 +81,9 @@ impl Format {
                 Err(error("status", what.to_owned()))
             }
             (Format::Alt1, None) => Ok(Format::Alt1),
-            (Format::Template(template), pixel) => {
-                let template = template.with(pixel, statuses).map_err(|what| error("pixel", what))?;
-                Ok(Format::Template(Box::new(template)))
+            (Format::LogFormat(format), pixel) => {
+                let format = format.with(pixel, statuses).map_err(|what| error("pixel", what))?;
+                Ok(Format::LogFormat(Box::new(format)))
             }
         }
     }
@@ -94,7 +92,7 @@ impl Format {
     pub fn pixel(&self) -> Option<&'static str> {
         match self {
             Format::Alt1 => None,
-            Format::Template(template) => template.pixel().map(Pixel::name),
+            Format::LogFormat(format) => format.pixel().map(Pixel::name),
         }
     }
 
@@ -102,7 +100,7 @@ impl Format {
     pub fn name(&self) -> &str {
         match self {
             Format::Alt1 => "alt1",
-            Format::Template(template) => template.name(),
+            Format::LogFormat(format) => format.name(),
         }
     }
 
@@ -110,7 +108,7 @@ impl Format {
     pub fn carries_id(&self) -> bool {
         match self {
             Format::Alt1 => true,
-            Format::Template(template) => template.carries_id(),
+            Format::LogFormat(format) => format.carries_id(),
         }
     }
 
@@ -123,7 +121,7 @@ impl Format {
     pub fn next_piece(&self, line: &[u8]) -> Option<usize> {
         match self {
             Format::Alt1 => alt1::next_piece(line),
-            Format::Template(_) => None,
+            Format::LogFormat(_) => None,
         }
     }
 
@@ -150,7 +148,7 @@ impl Format {
     ) -> Result<(), NoHit> {
         match self {
             Format::Alt1 => alt1::parse(hit, line, torn, terms, arena),
-            Format::Template(template) => template.parse(hit, line, torn, terms, arena),
+            Format::LogFormat(format) => format.parse(hit, line, torn, terms, arena),
         }
     }
 
@@ -170,7 +168,7 @@ impl Format {
     ) -> Option<Result<(), NoHit>> {
         match self {
             Format::Alt1 => alt1::parse_whole(hit, line, terms, arena),
-            Format::Template(template) => Some(template.parse(hit, line, false, terms, arena)),
+            Format::LogFormat(format) => Some(format.parse(hit, line, false, terms, arena)),
         }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::SystemTime;
 
-use alt_line::aside::{Aside, UsedSpan};
 use alt_line::batch::{Added, Batch, FileRef, Section};
 use alt_line::checkpoint::Head;
+use alt_line::reread::{Reread, UsedSpan};
 use alt_process::clock::system_time;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
@@ -15,14 +15,14 @@ use crate::files::{self, Facts};
 const ADVANCE: &str = include_str!("../../../../sql/advance.sql");
 const LENGTHEN_HEAD: &str = include_str!("../../../../sql/lengthen_head.sql");
 const TAKE_REJECTS: &str = include_str!("../../../../sql/take_rejects.sql");
-const ENTER_ASIDE: &str = include_str!("../../../../sql/enter_aside.sql");
+const RECORD_REREAD: &str = include_str!("../../../../sql/record_reread.sql");
 const NOTE_BY_IDS: &str = include_str!("../../../../sql/note_by_ids.sql");
 
-/// Records the new files, what was read aside, where files were seen, and their heads.
+/// Records the new files, what was read again, where files were seen, and their heads.
 pub(super) async fn enter_files(client: &Client, work: &Work, added: &[Added]) -> Result<(), Failure> {
     for ((section, facts), added) in work.batch.sections.iter().zip(&work.facts).zip(added) {
-        if let Some(aside) = &section.aside {
-            enter_aside(client, &work.batch, section, aside, facts.as_ref(), added.0).await?;
+        if let Some(reread) = &section.reread {
+            record_reread(client, &work.batch, section, reread, facts.as_ref(), added.0).await?;
         } else if let FileRef::New { id, disproved, .. } = &section.file {
             let facts = facts.as_ref().ok_or(Failure::Stale("a new file came without its facts"))?;
             create(client, *id, section, facts, disproved, *added).await?;
@@ -44,7 +44,7 @@ pub(super) async fn advance(client: &Client, batch: &Batch, added: &[Added]) -> 
     let known: Vec<usize> = (0..batch.sections.len())
         .filter(|&i| {
             let section = &batch.sections[i];
-            section.aside.is_none() && matches!(section.file, FileRef::Known { .. })
+            section.reread.is_none() && matches!(section.file, FileRef::Known { .. })
         })
         .collect();
     if known.is_empty() {
@@ -113,20 +113,20 @@ async fn lengthen_head(client: &Client, file_id: i32, head: Head, better: Head) 
 }
 
 /// Records what was read beside a file's checkpoint, such as rejects that are no longer rejects.
-async fn enter_aside(
+async fn record_reread(
     client: &Client,
     batch: &Batch,
     section: &Section,
-    aside: &Aside,
+    reread: &Reread,
     facts: Option<&Facts>,
     rows: u64,
 ) -> Result<(), Failure> {
     let id = section.file.id();
     let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    if !aside.used.is_empty() {
-        let of = |f: fn(&UsedSpan) -> u64| aside.used.iter().map(|u| signed(f(u))).collect::<Vec<_>>();
+    if !reread.used.is_empty() {
+        let of = |f: fn(&UsedSpan) -> u64| reread.used.iter().map(|u| signed(f(u))).collect::<Vec<_>>();
         let left: Vec<i32> =
-            aside.used.iter().map(|u| i32::try_from(u.lines_left).unwrap_or(i32::MAX)).collect();
+            reread.used.iter().map(|u| i32::try_from(u.lines_left).unwrap_or(i32::MAX)).collect();
         let taken: i64 = client
             .query_typed_one(
                 TAKE_REJECTS,
@@ -140,16 +140,16 @@ async fn enter_aside(
             )
             .await?
             .get(0);
-        if usize::try_from(taken).ok() != Some(aside.used.len()) {
+        if usize::try_from(taken).ok() != Some(reread.used.len()) {
             return Err(Failure::Stale("rejects were taken up by another process"));
         }
     }
-    let ledger = aside.ledger;
+    let ledger = reread.ledger;
     let were_rejects = batch.rows_that_were_rejects(id);
     if let FileRef::Known { .. } = section.file {
         let entered = client
             .execute_typed(
-                ENTER_ASIDE,
+                RECORD_REREAD,
                 &[
                     (&id, Type::INT4),
                     (&signed(ledger.gone), Type::INT8),

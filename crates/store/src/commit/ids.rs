@@ -55,7 +55,7 @@ impl Loaded {
             merged
         };
         let files: HashSet<i32> = periods.iter().map(|period| period.2).collect();
-        let advances = batch.sections.iter().filter(|section| section.aside.is_none());
+        let advances = batch.sections.iter().filter(|section| section.reread.is_none());
         let of_others = advances
             .map(|section| section.file.id())
             .filter(|file_id| files.contains(file_id))

@@ -7,12 +7,12 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use alt_line::aside::OldSpan;
 use alt_line::batch::Room;
 use alt_line::checkpoint::Head;
 use alt_line::enrich::App;
 use alt_line::enrich::day::LocalDay;
 use alt_line::hit::Micros;
+use alt_line::reread::OldSpan;
 use alt_process::beat::Beat;
 use alt_process::lock::lock;
 use alt_process::metrics::Totals;

@@ -20,8 +20,8 @@ use alt_store::files::{Candidate, Facts, Reached, Stamp};
 use alt_store::writer::{Interrupted, Store};
 
 use super::{Belongs, Input, Key, Reading, fill, fill_at, key, real_path};
-use crate::source::stored::{self, Packing};
 use crate::source::trail::{Beating, Hand};
+use crate::source::unpack::{self, Packing};
 
 /// A file that is open, but not yet identified.
 pub struct Opened {
@@ -120,7 +120,7 @@ impl Opened {
     /// Opens a regular file and looks at its first bytes. `progress` counts the bytes of a compressed file that were
     /// read from disk.
     pub fn new(path: &Path, progress: Arc<AtomicU64>) -> io::Result<Opened> {
-        Opened::of(path, stored::regular(path)?, progress)
+        Opened::of(path, unpack::regular(path)?, progress)
     }
 
     /// Like [`Opened::new`], for a file that is already open, and may have no name any more.
@@ -128,7 +128,7 @@ impl Opened {
         let metadata = file.metadata()?;
         let mut first = [0; 4];
         let n = file.read_at(&mut first, 0)?;
-        let (path, packing) = (path.to_owned(), stored::packing(&first[..n])?);
+        let (path, packing) = (path.to_owned(), unpack::packing(&first[..n])?);
         Ok(Opened { path, file, metadata, packing, progress, hand: Hand::default() })
     }
 
@@ -171,7 +171,7 @@ impl Opened {
     pub fn stream(&self) -> io::Result<Box<dyn Read + Send>> {
         self.progress.store(0, Ordering::Relaxed);
         let counted = Counted { file: self.file.try_clone()?, at: 0, count: Arc::clone(&self.progress) };
-        let unpacked = stored::unpack(io::BufReader::with_capacity(128 * 1024, counted))?;
+        let unpacked = unpack::unpacked(io::BufReader::with_capacity(128 * 1024, counted))?;
         // A few bytes on disk may unpack to many.
         Ok(Box::new(Beating::new(unpacked, &self.hand.beat)))
     }
@@ -403,7 +403,7 @@ impl Opened {
         store: &Store,
     ) -> io::Result<Result<Option<Begins>, Interrupted>> {
         let (beginning, head) = self.beginning_and_head(belongs, complete)?;
-        if !self.is_packed() && stored::packing(&beginning)? != Packing::Plain {
+        if !self.is_packed() && unpack::packing(&beginning)? != Packing::Plain {
             // A compressor has written its first bytes since the file was opened. The next look identifies the file.
             return Ok(Ok(None));
         }

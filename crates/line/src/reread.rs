@@ -1,4 +1,4 @@
-//! Reading a file beside its checkpoint: for rows that are missing, and to process rejects again.
+//! Reading a file again, beside its checkpoint: for rows that are missing, and to process rejects again.
 //!
 //! The rejects of a file are in `rejected_lines` as spans of adjacent lines. A line of a span that is read again leaves
 //! the span, and the file's counts change by what the line becomes; those of all other lines stay. Invariant: `ledger`
@@ -68,9 +68,9 @@ pub struct Ledger {
     pub already_loaded: u64,
 }
 
-/// What a section that is read aside needs.
+/// What a section needs that reads a file again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Aside {
+pub struct Reread {
     among: Among,
     /// Spans that do not end before the present line, ascending.
     ahead: VecDeque<OldSpan>,
@@ -82,10 +82,10 @@ pub struct Aside {
     pub ledger: Ledger,
 }
 
-impl Aside {
+impl Reread {
     /// Begins with these spans ahead, ascending.
-    pub fn new(among: Among, ahead: VecDeque<OldSpan>) -> Aside {
-        Aside { among, ahead, ..Aside::default() }
+    pub fn new(among: Among, ahead: VecDeque<OldSpan>) -> Reread {
+        Reread { among, ahead, ..Reread::default() }
     }
 
     /// Whether a line is passed over.
@@ -180,11 +180,11 @@ mod tests {
         used: &[(u64, u64, u32)],
         ahead: &[(u64, u64, u32)],
     ) {
-        let mut aside = Aside::new(Among::Lines, spans.iter().cloned().collect());
-        let met: Vec<u64> = lines.iter().copied().filter(|&at| aside.meet(at, 10)).collect();
+        let mut reread = Reread::new(Among::Lines, spans.iter().cloned().collect());
+        let met: Vec<u64> = lines.iter().copied().filter(|&at| reread.meet(at, 10)).collect();
         assert_eq!(met, rejects);
-        let left = aside.close();
-        let shown: Vec<_> = aside.used.iter().map(|u| (u.offset, u.bytes_read, u.lines_left)).collect();
+        let left = reread.close();
+        let shown: Vec<_> = reread.used.iter().map(|u| (u.offset, u.bytes_read, u.lines_left)).collect();
         assert_eq!(shown, used);
         assert_eq!(left.iter().map(|s| (s.offset, s.bytes, s.lines)).collect::<Vec<_>>(), ahead);
         let lines = |spans: &mut dyn Iterator<Item = u32>| spans.map(u64::from).sum::<u64>();
@@ -192,7 +192,7 @@ mod tests {
         let untouched = lines(&mut left.iter().map(|s| s.lines));
         let passed = spans.iter().filter(|s| !used.iter().any(|u| u.0 == s.offset));
         let passed = lines(&mut passed.filter(|s| !left.contains(s)).map(|s| s.lines));
-        assert_eq!(aside.ledger.gone, before - untouched - passed);
+        assert_eq!(reread.ledger.gone, before - untouched - passed);
     }
 
     #[test]
@@ -207,31 +207,33 @@ mod tests {
 
     #[test]
     fn a_span_that_stays_what_it_was_is_not_used() {
-        let mut aside = Aside::new(Among::Rejects, [old(0, 10, 1), old(10, 20, 2), old(40, 10, 1)].into());
+        let mut reread = Reread::new(Among::Rejects, [old(0, 10, 1), old(10, 20, 2), old(40, 10, 1)].into());
         assert!(
-            aside.meet(0, 10) && !aside.leaves(Reason::Torn, None) && aside.leaves(Reason::UnknownApp, None)
+            reread.meet(0, 10)
+                && !reread.leaves(Reason::Torn, None)
+                && reread.leaves(Reason::UnknownApp, None)
         );
         // One of several lines: what the others become is not known yet.
-        assert!(aside.meet(10, 10) && !aside.leaves(Reason::UnknownApp, None));
-        assert!(aside.meet(20, 10) && !aside.leaves(Reason::UnknownApp, None));
-        assert!(aside.meet(40, 10) && aside.leaves(Reason::UnknownApp, None));
-        aside.close();
-        assert_eq!(aside.used.iter().map(|u| u.offset).collect::<Vec<_>>(), [10]);
-        assert_eq!(aside.ledger.gone, 2);
+        assert!(reread.meet(10, 10) && !reread.leaves(Reason::UnknownApp, None));
+        assert!(reread.meet(20, 10) && !reread.leaves(Reason::UnknownApp, None));
+        assert!(reread.meet(40, 10) && reread.leaves(Reason::UnknownApp, None));
+        reread.close();
+        assert_eq!(reread.used.iter().map(|u| u.offset).collect::<Vec<_>>(), [10]);
+        assert_eq!(reread.ledger.gone, 2);
     }
 
     #[test]
     fn a_line_that_counts_as_several_now_leaves_nothing_behind_or_something_for_what_is_left() {
         // Three pieces where one line was rejected.
-        let mut aside = Aside::new(Among::Lines, [old(0, 30, 1)].into());
-        assert!(aside.meet(0, 10) && aside.meet(10, 10));
-        let ahead = aside.close();
+        let mut reread = Reread::new(Among::Lines, [old(0, 30, 1)].into());
+        assert!(reread.meet(0, 10) && reread.meet(10, 10));
+        let ahead = reread.close();
         assert_eq!((ahead[0].offset, ahead[0].bytes, ahead[0].lines), (20, 10, 1));
-        assert_eq!(aside.ledger.gone, 0);
-        let mut aside = Aside::new(Among::Lines, ahead);
-        assert!(aside.meet(20, 50));
-        assert!(aside.close().is_empty());
-        assert_eq!(aside.ledger.gone, 1);
-        assert_eq!(aside.used, [UsedSpan { offset: 20, bytes: 10, bytes_read: 10, lines_left: 0 }]);
+        assert_eq!(reread.ledger.gone, 0);
+        let mut reread = Reread::new(Among::Lines, ahead);
+        assert!(reread.meet(20, 50));
+        assert!(reread.close().is_empty());
+        assert_eq!(reread.ledger.gone, 1);
+        assert_eq!(reread.used, [UsedSpan { offset: 20, bytes: 10, bytes_read: 10, lines_left: 0 }]);
     }
 }

@@ -70,20 +70,20 @@ pub fn regular(path: &Path) -> io::Result<File> {
 /// The file cannot be opened or read.
 pub fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
     if path.as_os_str() == "-" {
-        return unpack(io::stdin());
+        return unpacked(io::stdin());
     }
     let file = File::open(path)?;
     if file.metadata()?.is_dir() {
         return Err(io::Error::from(io::ErrorKind::IsADirectory));
     }
-    unpack(file)
+    unpacked(file)
 }
 
 /// Decompresses a stream if its first bytes mark it as compressed.
 ///
 /// # Errors
 /// The stream cannot be read.
-pub fn unpack(mut stream: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
+pub fn unpacked(mut stream: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
     let mut head = Vec::with_capacity(4);
     stream.by_ref().take(4).read_to_end(&mut head)?;
     let packing = packing(&head)?;
@@ -120,7 +120,7 @@ mod tests {
 
     fn unpacked(bytes: Vec<u8>) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
-        unpack(Cursor::new(bytes))?.read_to_end(&mut out).map(|_| out)
+        super::unpacked(Cursor::new(bytes))?.read_to_end(&mut out).map(|_| out)
     }
 
     type Pack = fn(&[u8]) -> Vec<u8>;

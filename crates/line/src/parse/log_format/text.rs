@@ -3,7 +3,7 @@
 //! The text may be the string alone (`$remote_addr [$time_local] …`), the strings of a directive as they stand
 //! in nginx.conf (`escape=json '…' '…'`), and the whole directive (`log_format name '…' '…';`).
 
-use super::escape::Escape;
+use crate::parse::escape::Escape;
 
 /// What is wrong with a format, and how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use alt_collect::pipeline::{Aside, Halt, Loader};
+use alt_collect::pipeline::{Halt, Loader, Reread};
 use alt_collect::source::inputs::{Item, Members, Progress};
 use alt_collect::source::logs::Logs;
 use alt_collect::source::reading::{Belongs, Beside, Choice, Identified, Opened};
@@ -109,7 +109,7 @@ impl Drop for Beginning<'_> {
 }
 
 /// One of the parallel loaders.
-pub(super) struct Job<'a> {
+pub(super) struct FileLoader<'a> {
     pub(super) loader: Loader,
     pub(super) store: Store,
     pub(super) belongs: Belongs,
@@ -128,7 +128,7 @@ pub(super) struct Job<'a> {
     pub(super) stop: Arc<Stop>,
 }
 
-impl Job<'_> {
+impl FileLoader<'_> {
     /// Loads a file, or the logs in an archive.
     pub(super) fn file(&mut self, item: &Item, results: &Mutex<Results>) {
         let mut progress = Progress::default();
@@ -245,7 +245,7 @@ impl Job<'_> {
         self.bytes_done.fetch_add(progress.reach(now), Ordering::Relaxed);
     }
 
-    /// As [`Job::try_file`]. A line that causes a panic is an error of this file and does not end the others.
+    /// As [`FileLoader::try_file`]. A line that causes a panic is an error of this file and does not end the others.
     fn guarded(&mut self, item: &Item, progress: &mut Progress) -> Result<Loaded, Halt> {
         let tried = std::panic::catch_unwind(AssertUnwindSafe(|| self.try_file(item, progress)));
         tried.unwrap_or_else(|_| {
@@ -357,9 +357,9 @@ impl Job<'_> {
         if !self.filtered && loaded_bytes.is_none() {
             return Ok(Loaded::Nothing);
         }
-        let mut aside = Aside::all(reading, loaded_bytes.is_some());
+        let mut reread = Reread::all(reading, loaded_bytes.is_some());
         let (bytes_done, store) = (self.bytes_done, &self.store);
-        let done = self.loader.read_aside(&mut aside, complete, &mut |reading| {
+        let done = self.loader.reread_file(&mut reread, complete, &mut |reading| {
             let now = if reading.packed { raw.load(Ordering::Relaxed) } else { reading.offset() };
             bytes_done.fetch_add(progress.reach(now), Ordering::Relaxed);
             !store.is_stopping()
@@ -368,7 +368,7 @@ impl Job<'_> {
             settle(&mut self.loader, &self.store)?;
         }
         done?;
-        let reading = aside.reading;
+        let reading = reread.reading;
         let ends = reading.metadata().and_then(Result::ok).map_or(0, |metadata| metadata.len());
         Ok(if self.filtered && !complete && reading.offset() < ends { Loaded::Growing } else { Loaded::All })
     }

@@ -1,16 +1,16 @@
-//! Reading a file independently of its checkpoint: for missing rows, and for rejects that are examined again.
+//! Reading a file again, independently of its checkpoint: for missing rows, and for rejects that are examined again.
 //!
 //! Every line is checked by id, so it may be read any number of times. The checkpoint does not move. Of its counts,
 //! only those of rejects that were read again change.
 
 use std::collections::VecDeque;
 
-use alt_line::aside::{Among, OldSpan};
 use alt_line::batch::FileRef;
 use alt_line::checkpoint::Proof;
 use alt_line::hit::Reason;
 use alt_line::lines::Line;
 use alt_line::outcome::{Outcome, Processed};
+use alt_line::reread::{Among, OldSpan};
 use alt_process::clock;
 use alt_process::fault;
 use alt_store::files::Which;
@@ -26,7 +26,7 @@ const SPANS_AHEAD: usize = 2000;
 const LINES_AT_ONCE: u32 = 4096;
 
 /// A file that is read independently of its checkpoint, and its rejects.
-pub struct Aside {
+pub struct Reread {
     /// The file.
     pub reading: Box<Reading>,
     /// Which of the file's rejects are examined again; `None`: the file has no checkpoint.
@@ -38,16 +38,16 @@ pub struct Aside {
     asked_to: Option<u64>,
 }
 
-impl Aside {
+impl Reread {
     /// Reads all lines of a file; if the file has a checkpoint, including its rejects.
-    pub fn all(reading: Box<Reading>, has_checkpoint: bool) -> Aside {
+    pub fn all(reading: Box<Reading>, has_checkpoint: bool) -> Reread {
         let which = has_checkpoint.then(Which::default);
-        Aside { reading, which, among: Among::Lines, spans: VecDeque::new(), asked_to: Some(0) }
+        Reread { reading, which, among: Among::Lines, spans: VecDeque::new(), asked_to: Some(0) }
     }
 
     /// Reads only some rejects of a file.
-    pub fn rejects(reading: Box<Reading>, which: Which) -> Aside {
-        Aside {
+    pub fn rejects(reading: Box<Reading>, which: Which) -> Reread {
+        Reread {
             reading,
             which: Some(which),
             among: Among::Rejects,
@@ -94,36 +94,36 @@ impl Loader {
     ///
     /// # Errors
     /// The file cannot be read further, the database's answers are no longer valid, or `go_on` returned false.
-    pub fn read_aside(
+    pub fn reread_file(
         &mut self,
-        aside: &mut Aside,
+        reread: &mut Reread,
         finish: bool,
         go_on: &mut dyn FnMut(&Reading) -> bool,
     ) -> Result<(), Halt> {
-        let done = self.batches_aside(aside, finish, go_on);
+        let done = self.batches_of_reread(reread, finish, go_on);
         if let Err(Halt::Interrupted(_)) = done {
             self.abandon();
         }
         done
     }
 
-    fn batches_aside(
+    fn batches_of_reread(
         &mut self,
-        aside: &mut Aside,
+        reread: &mut Reread,
         finish: bool,
         go_on: &mut dyn FnMut(&Reading) -> bool,
     ) -> Result<(), Halt> {
         loop {
-            aside.look_ahead(&self.store)?;
-            let spans = std::mem::take(&mut aside.spans);
-            aside.reading.open_aside(&mut self.work.batch, aside.among, spans);
-            let end = self.fill_aside(aside, finish, go_on);
+            reread.look_ahead(&self.store)?;
+            let spans = std::mem::take(&mut reread.spans);
+            reread.reading.open_reread(&mut self.work.batch, reread.among, spans);
+            let end = self.fill_reread(reread, finish, go_on);
             if let Err(Halt::Interrupted(interrupted)) = end {
                 return Err(interrupted.into());
             }
-            let (ahead, facts) = aside.reading.close_aside(&mut self.work.batch);
-            aside.spans = ahead;
-            self.work.note(Some(facts), aside.reading.proof());
+            let (ahead, facts) = reread.reading.close_reread(&mut self.work.batch);
+            reread.spans = ahead;
+            self.work.note(Some(facts), reread.reading.proof());
             self.hand_over()?;
             if self.store.epoch() != self.epoch {
                 // A batch was discarded, so all following batches would be discarded, too.
@@ -137,37 +137,37 @@ impl Loader {
         }
     }
 
-    fn fill_aside(
+    fn fill_reread(
         &mut self,
-        aside: &mut Aside,
+        reread: &mut Reread,
         finish: bool,
         go_on: &mut dyn FnMut(&Reading) -> bool,
     ) -> Result<End, Halt> {
         let now = clock::now();
         let mut lines = 0;
         loop {
-            if aside.is_blind(self.work.batch.next_ahead(aside.reading.offset()).is_none())
+            if reread.is_blind(self.work.batch.next_ahead(reread.reading.offset()).is_none())
                 || self.work.batch.is_full(self.limits.rows, self.limits.bytes, self.store.hours_max())
             {
                 return Ok(End::Full);
             }
             lines += 1;
-            if lines % LINES_AT_ONCE == 0 && !go_on(&aside.reading) {
+            if lines % LINES_AT_ONCE == 0 && !go_on(&reread.reading) {
                 return Ok(End::Stopped);
             }
             let mut wanted = 0;
-            if aside.among != Among::Lines {
-                let Some(at) = self.work.batch.next_ahead(aside.reading.offset()) else {
+            if reread.among != Among::Lines {
+                let Some(at) = self.work.batch.next_ahead(reread.reading.offset()) else {
                     return Ok(End::File);
                 };
-                aside.reading.skip_to(at)?;
+                reread.reading.skip_to(at)?;
                 wanted = at;
             }
             // A line that crashed a daemon is examined again only on request.
             let is_set_aside =
-                aside.among == Among::Lines && aside.reading.is_set_aside(aside.reading.offset());
-            self.at = aside.reading.offset();
-            match aside.reading.step()? {
+                reread.among == Among::Lines && reread.reading.is_set_aside(reread.reading.offset());
+            self.at = reread.reading.offset();
+            match reread.reading.step()? {
                 Step::New(line, _) if is_set_aside => {
                     self.work.batch.add(&Processed { line: &line, outcome: Outcome::Filtered });
                 }
@@ -184,7 +184,7 @@ impl Loader {
                 Step::End => {
                     if finish
                         && !is_set_aside
-                        && let Step::New(line, twins) = aside.reading.last()
+                        && let Step::New(line, twins) = reread.reading.last()
                     {
                         self.way.line(&line, twins, now, &mut self.work.batch, &mut self.catalog)?;
                     }
@@ -198,12 +198,12 @@ impl Loader {
     ///
     /// # Errors
     /// The database's answers are no longer valid.
-    pub fn reread(&mut self, file: &FileRef, lines: &[(OldSpan, Vec<u8>)]) -> Result<(), Interrupted> {
+    pub fn reread_lines(&mut self, file: &FileRef, lines: &[(OldSpan, Vec<u8>)]) -> Result<(), Interrupted> {
         let now = clock::now();
         let nothing = Proof::of(b"");
         for chunk in lines.chunks(SPANS_AHEAD) {
             let spans = chunk.iter().map(|(span, _)| span.clone()).collect();
-            self.work.batch.open_aside(file.clone(), 0, nothing, Among::Copies, spans);
+            self.work.batch.open_reread(file.clone(), 0, nothing, Among::Copies, spans);
             for (span, raw) in chunk {
                 fault::line(raw);
                 let line = Line { offset: span.offset, span: span.bytes, bytes: raw, too_long: false };
@@ -213,7 +213,7 @@ impl Loader {
                     return Err(interrupted);
                 }
             }
-            self.work.batch.close_aside(0, nothing);
+            self.work.batch.close_reread(0, nothing);
             self.work.note(None, None);
             self.hand_over()?;
         }

@@ -9,22 +9,22 @@
 
 use memchr::memmem::Finder;
 
-use super::alt1::is_prefetch;
-use super::beacon::{Keep, Params};
-use super::escape::Escape;
-use super::forwarded;
-use super::front;
-use super::leaves;
-use super::log_format::{self, FormatError, Part};
-use super::matcher::{End, Step, find_values};
-use super::pixel::Pixel;
-use super::request::{Client, Target, split_request, upstream_ms};
-use super::role::{self, Role, Span};
-use super::source::Source;
-use super::statuses::Statuses;
-use super::terms::Terms;
+use super::text::{self, FormatError, Part};
 use crate::arena::Arena;
 use crate::hit::{Hit, Micros, NoHit, NonHit, Reason, Reject, Value};
+use crate::parse::alt1::is_prefetch;
+use crate::parse::beacon::{Keep, Params};
+use crate::parse::escape::Escape;
+use crate::parse::forwarded;
+use crate::parse::front;
+use crate::parse::leaves;
+use crate::parse::matcher::{End, Step, find_values};
+use crate::parse::pixel::Pixel;
+use crate::parse::request::{Client, Target, split_request, upstream_ms};
+use crate::parse::role::{self, Role, Span};
+use crate::parse::source::Source;
+use crate::parse::statuses::Statuses;
+use crate::parse::terms::Terms;
 
 /// The most variables of one format.
 const VARIABLES_MAX: usize = 64;
@@ -35,7 +35,7 @@ const HEADERS: &str = r#" "$http_referer" "$http_user_agent""#;
 
 /// A compiled `log_format`.
 #[derive(Debug)]
-pub struct Template {
+pub struct LogFormat {
     name: &'static str,
     escape: Escape,
     /// The literal that every line begins with.
@@ -46,27 +46,27 @@ pub struct Template {
     statuses: Option<Statuses>,
 }
 
-impl Template {
+impl LogFormat {
     /// Compiles the name of a format or a `log_format`.
-    pub(super) fn compile(text: &str) -> Result<Template, FormatError> {
+    pub(in crate::parse) fn compile(text: &str) -> Result<LogFormat, FormatError> {
         match text.trim() {
-            "combined" => Template::build("combined", &format!("${}{COMMON}{HEADERS}", role::FRONT)),
-            "common" => Template::build("common", &format!("${}{COMMON}", role::FRONT)),
+            "combined" => LogFormat::build("combined", &format!("${}{COMMON}{HEADERS}", role::FRONT)),
+            "common" => LogFormat::build("common", &format!("${}{COMMON}", role::FRONT)),
             "vhost_combined" => {
-                Template::build("vhost_combined", &format!("${}{COMMON}{HEADERS}", role::FRONT_WITH_HOST))
+                LogFormat::build("vhost_combined", &format!("${}{COMMON}{HEADERS}", role::FRONT_WITH_HOST))
             }
-            _ => Template::build("custom", text),
+            _ => LogFormat::build("custom", text),
         }
     }
 
-    fn build(name: &'static str, text: &str) -> Result<Template, FormatError> {
-        let format = log_format::read(text)?;
-        let (escape, lead, steps) = (format.escape, Vec::new(), Vec::new());
-        let mut template = Template { name, escape, lead, steps, pixel: None, statuses: None };
-        let mut parts = format.parts.as_slice();
+    fn build(name: &'static str, text: &str) -> Result<LogFormat, FormatError> {
+        let read = text::read(text)?;
+        let (escape, lead, steps) = (read.escape, Vec::new(), Vec::new());
+        let mut format = LogFormat { name, escape, lead, steps, pixel: None, statuses: None };
+        let mut parts = read.parts.as_slice();
         let mut quoted = false;
         if let Some((Part::Literal(lead), rest)) = parts.split_first() {
-            template.lead.clone_from(lead);
+            format.lead.clone_from(lead);
             quoted = lead.ends_with(b"\"");
             parts = rest;
         }
@@ -99,20 +99,20 @@ impl Template {
                     }
                 },
             };
-            if template.steps.len() == VARIABLES_MAX {
+            if format.steps.len() == VARIABLES_MAX {
                 return Err(FormatError::new(*at, format!("more than {VARIABLES_MAX} variables")));
             }
             let next_quoted = matches!(&end, End::Literal(literal) if literal.needle().ends_with(b"\""));
-            template.steps.push(Step { variable: name.as_str().into(), role, quoted, end });
+            format.steps.push(Step { variable: name.as_str().into(), role, quoted, end });
             quoted = next_quoted;
             parts = rest;
         }
-        template.settle();
-        if !template.steps.iter().any(|step| matches!(step.role, Role::Time(_))) {
+        format.settle();
+        if !format.steps.iter().any(|step| matches!(step.role, Role::Time(_))) {
             let what = "the time of the event is missing: add $time_iso8601, $time_local or, best, $msec";
             return Err(FormatError::new(text.len(), what));
         }
-        Ok(template)
+        Ok(format)
     }
 
     /// Leaves one variable for each role that only one can have: the one with the best rank, of equal ranks the first.
@@ -133,11 +133,11 @@ impl Template {
     ///
     /// # Errors
     /// The log is a pixel's, and the lines contain no query string.
-    pub(super) fn with(
+    pub(in crate::parse) fn with(
         mut self,
         pixel: Option<Pixel>,
         statuses: Option<Statuses>,
-    ) -> Result<Template, String> {
+    ) -> Result<LogFormat, String> {
         self.statuses = statuses;
         let Some(pixel) = pixel else { return Ok(self) };
         let has = |role| self.steps.iter().any(|step| step.role == role);
@@ -151,20 +151,20 @@ impl Template {
         Ok(self)
     }
 
-    pub(super) fn pixel(&self) -> Option<&Pixel> {
+    pub(in crate::parse) fn pixel(&self) -> Option<&Pixel> {
         self.pixel.as_ref()
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(in crate::parse) fn name(&self) -> &str {
         self.name
     }
 
-    pub(super) fn carries_id(&self) -> bool {
+    pub(in crate::parse) fn carries_id(&self) -> bool {
         self.steps.iter().any(|step| step.role == Role::Id)
     }
 
     /// Parses a line.
-    pub(super) fn parse<'a>(
+    pub(in crate::parse) fn parse<'a>(
         &self,
         hit: &mut Hit<'a>,
         line: &'a [u8],
@@ -724,22 +724,22 @@ mod tests {
             ("$msec $uri$request_uri", 10, "between"),
             ("$time_foo", 9, "$msec"),
         ] {
-            let error = Template::compile(format).unwrap_err();
+            let error = LogFormat::compile(format).unwrap_err();
             assert_eq!(error.at, at, "{format}: {error}");
             assert!(error.to_string().contains(part), "{format}: {error}");
         }
         let many = "$a ".repeat(65) + "$msec";
-        assert!(Template::compile(&many).unwrap_err().what.contains("64 variables"));
+        assert!(LogFormat::compile(&many).unwrap_err().what.contains("64 variables"));
     }
 
     #[test]
     fn formats_say_what_they_carry() {
-        assert!(!Template::compile("combined").unwrap().carries_id());
-        assert!(Template::compile("$msec $request_id").unwrap().carries_id());
+        assert!(!LogFormat::compile("combined").unwrap().carries_id());
+        assert!(LogFormat::compile("$msec $request_id").unwrap().carries_id());
         for name in ["combined", "common", "vhost_combined"] {
-            assert_eq!(Template::compile(name).unwrap().name(), name);
+            assert_eq!(LogFormat::compile(name).unwrap().name(), name);
         }
-        assert_eq!(Template::compile("$msec").unwrap().name(), "custom");
+        assert_eq!(LogFormat::compile("$msec").unwrap().name(), "custom");
     }
 
     #[test]
