@@ -1,6 +1,6 @@
--- The definitions of docs/STATISTICS.md in plain SQL, slow and independent of the engine: what all of naive_*.sql read. The
--- temporary tables naive_zones (zone, country) and naive_sources (host, channel, name) hold what the engine's lists hold.
--- $1 application, $2 and $3 the first moment of its local day and the first behind it, $4 its domains.
+-- The definitions of docs/STATISTICS.md in plain SQL, slow and independent of the engine: what all of naive_*.sql read. $1
+-- application, $2 and $3 the first moment of its local day and the first behind it, $4 its domains, $5 and $6 zones and their
+-- countries, $7 to $9 hosts, channels and names of the known sources.
 WITH day AS (
     SELECT l.traffic_class AS class, l.occurred_at, l.event_id, l.visitor_id, l.page_view_id, l.event_type,
            coalesce(l.user_id, '') AS user_id, coalesce(l.url_path, '') AS path, l.dwell_ms, l.scroll_depth,
@@ -47,14 +47,19 @@ numbered AS (
 ),
 -- What page views say of themselves, and what engagement, and copies of them, say of them: each with its view.
 reports AS (
-    SELECT d.class, d.visitor_id, d.event_type, d.occurred_at, v.event_id AS view_id, v.path, v.hour,
+    SELECT d.class, d.visitor_id, d.event_type, d.occurred_at, d.view_id, d.path, d.hour, n.session,
            greatest(d.dwell_ms, 0) AS dwell_ms, d.dwell_ms >= 0 AS is_timed,
-           CASE WHEN d.scroll_depth >= 0 THEN least(d.scroll_depth, 100) END AS depth,
-           (SELECT n.session FROM numbered n WHERE n.event_id = v.event_id) AS session
-    FROM day d
-    JOIN views v ON v.class = d.class AND v.visitor_id IS NOT DISTINCT FROM d.visitor_id
-        AND (v.event_id = d.event_id OR v.page_view_id = d.page_view_id)
-    WHERE d.event_type IN ('pageview', 'engagement')
+           CASE WHEN d.scroll_depth >= 0 THEN least(d.scroll_depth, 100) END AS depth
+    FROM (
+        SELECT class, visitor_id, event_type, occurred_at, event_id AS view_id, path, hour, dwell_ms, scroll_depth
+        FROM views
+        UNION ALL
+        SELECT d.class, d.visitor_id, d.event_type, d.occurred_at, v.event_id, v.path, v.hour, d.dwell_ms, d.scroll_depth
+        FROM day d
+        JOIN views v ON v.class = d.class AND v.page_view_id = d.page_view_id
+            AND v.visitor_id IS NOT DISTINCT FROM d.visitor_id AND v.event_id <> d.event_id
+        WHERE d.event_type IN ('pageview', 'engagement')) d
+    LEFT JOIN numbered n ON n.event_id = d.view_id
 ),
 -- Page views by what was reported of them.
 reported AS (
@@ -95,12 +100,13 @@ external AS (
                THEN referrer END AS site
     FROM raw
 ),
-come AS (
-    SELECT x.*, coalesce(named, click, site) AS origin, k.channel AS known_channel, k.name AS known_name
-    FROM external x
-    LEFT JOIN LATERAL (
+-- The known source of each origin.
+known AS (
+    SELECT came, k.channel, k.name
+    FROM (SELECT DISTINCT coalesce(named, click, site) AS came FROM external) origins
+    JOIN LATERAL (
         SELECT s.channel, s.name
-        FROM naive_sources s, coalesce(named, click, site) AS came,
+        FROM unnest($7::text[], $8::text[], $9::text[]) s (host, channel, name),
              LATERAL (SELECT CASE
                  WHEN s.host LIKE '%.*'
                      THEN substring(came FROM '(?:^|\.)(' || left(s.host, -2) || '\.(?:(?:co|com)\.)?[a-z]+)$')
@@ -110,9 +116,14 @@ come AS (
         ORDER BY length(matched) DESC, s.host LIKE '%.*'
         LIMIT 1) k ON true
 ),
+come AS (
+    SELECT x.*, coalesce(named, click, site) AS origin, k.channel AS known_channel, k.name AS known_name
+    FROM external x
+    LEFT JOIN known k ON k.came = coalesce(named, click, site)
+),
 -- Visit rows with the attributes that a session may take from them.
 attributed AS (
-    SELECT *, coalesce(known_name, origin, 'direct') AS source,
+    SELECT come.*, coalesce(known_name, origin, 'direct') AS source,
            CASE WHEN is_paid_click OR medium IN ('cpc', 'ppc', 'cpm', 'cpv', 'cpa', 'cpp', 'paid', 'paidsearch',
                     'paid_search', 'paid-search', 'paidsocial', 'paid_social', 'paid-social', 'display', 'banner',
                     'retargeting') THEN 'paid'
@@ -123,11 +134,12 @@ attributed AS (
                 WHEN named IS NOT NULL OR medium <> '' OR campaign <> '' THEN 'campaign'
                 WHEN site IS NOT NULL THEN 'referral'
                 ELSE 'direct' END AS channel,
-           coalesce((SELECT z.country FROM naive_zones z WHERE z.zone = time_zone), '') AS country,
+           coalesce(z.country, '') AS country,
            CASE WHEN screen_width >= 1920 THEN '1920+' WHEN screen_width >= 1440 THEN '1440-1919'
                 WHEN screen_width >= 992 THEN '992-1439' WHEN screen_width >= 576 THEN '576-991'
                 WHEN screen_width >= 1 THEN '1-575' ELSE '' END AS screen
     FROM come
+    LEFT JOIN unnest($5::text[], $6::text[]) z (zone, country) ON z.zone = time_zone
 ),
 -- A session's first page view, or else its first row, comes first.
 sessions AS (
@@ -142,19 +154,23 @@ sessions AS (
     FROM numbered n
     GROUP BY n.class, n.visitor_id, n.session
 ),
+-- Until when engagement makes a session longer.
+engaged AS (
+    SELECT e.class, e.visitor_id, e.session, max(e.occurred_at) AS until
+    FROM sessions s
+    JOIN reports e ON e.class = s.class AND e.visitor_id = s.visitor_id AND e.session = s.session
+    WHERE e.event_type = 'engagement' AND e.occurred_at <= s.last_at + interval '30 minutes'
+    GROUP BY e.class, e.visitor_id, e.session
+),
 timed AS (
-    SELECT s.*, floor(extract(epoch FROM greatest(s.last_at, engaged.until) - s.first_at) * 1000)::bigint AS duration_ms,
+    SELECT s.*, floor(extract(epoch FROM greatest(s.last_at, e.until) - s.first_at) * 1000)::bigint AS duration_ms,
            coalesce(r.engaged_ms, 0) AS engaged_ms, coalesce(r.timed_views, 0) AS timed_views,
            coalesce(r.scrolled_views, 0) AS scrolled_views, coalesce(r.scroll_percent, 0) AS scroll_percent
     FROM sessions s
-    LEFT JOIN LATERAL (
-        SELECT max(e.occurred_at) AS until
-        FROM reports e
-        WHERE e.class = s.class AND e.visitor_id = s.visitor_id AND e.session = s.session
-          AND e.event_type = 'engagement' AND e.occurred_at <= s.last_at + interval '30 minutes') engaged ON true
-    LEFT JOIN LATERAL (
-        SELECT sum(engaged_ms) AS engaged_ms, count(*) FILTER (WHERE is_timed) AS timed_views,
+    LEFT JOIN engaged e ON e.class = s.class AND e.visitor_id = s.visitor_id AND e.session = s.session
+    LEFT JOIN (
+        SELECT class, visitor_id, session, sum(engaged_ms) AS engaged_ms, count(*) FILTER (WHERE is_timed) AS timed_views,
                count(depth) AS scrolled_views, sum(depth) AS scroll_percent
-        FROM reported e
-        WHERE e.class = s.class AND e.visitor_id = s.visitor_id AND e.session = s.session) r ON true
+        FROM reported
+        GROUP BY class, visitor_id, session) r ON r.class = s.class AND r.visitor_id = s.visitor_id AND r.session = s.session
 )

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use alt_collect::source::inputs::Order;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::civil::Date;
 
 /// Turns nginx into a tracking collector that loses nothing: requests that nginx logged become rows in
 /// PostgreSQL, exactly once.
@@ -214,6 +215,16 @@ Examples:
 Examples:
   alt stats mark --app 'My shop' --from 2026-01-31 --until 2026-02-02")]
     Mark(StatsMark),
+    /// Compare the statistics with what plain SQL counts of the rows
+    #[command(after_help = "\
+Each day is counted again by SQL alone, without the code that computes statistics. Days that are being computed, and days \
+whose rows may be gone, are not compared. It takes long where days have many rows, and may be interrupted. Exit code 3: \
+something is different; `alt stats mark` lets such days be computed again.
+
+Examples:
+  alt stats verify
+  alt stats verify --app 'My shop' --from 2026-01-31 --until 2026-02-02")]
+    Verify(StatsVerify),
 }
 
 /// `alt stats rebuild`
@@ -225,6 +236,23 @@ pub struct StatsRebuild {
     /// Compute what is still to be computed, and nothing else again
     #[arg(long, conflicts_with = "app")]
     pub resume: bool,
+}
+
+/// `alt stats verify`
+#[derive(Debug, Args)]
+pub struct StatsVerify {
+    /// Only days of this application, by name or key
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// The first day, as 2026-01-31
+    #[arg(long, value_name = "DAY")]
+    pub from: Option<Date>,
+    /// The last day
+    #[arg(long, value_name = "DAY")]
+    pub until: Option<Date>,
+    /// JSON, an object for each day
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `alt stats mark`

@@ -1,5 +1,7 @@
 //! `alt stats`: an overview of an application's statistics; and marking days, so that they are computed again.
 
+mod verify;
+
 use std::fmt::Write as _;
 
 use alt_config::Config;
@@ -38,6 +40,7 @@ pub fn run(config: &Config, args: &cli::Stats, out: Out<'_>) -> anyhow::Result<O
             Ok(Outcome::Done)
         }
         Some(cli::StatsVerb::Rebuild(args)) => rebuild(config, args, out),
+        Some(cli::StatsVerb::Verify(args)) => super::block_on(async { verify::run(config, args, out).await }),
     }
 }
 

@@ -6,9 +6,9 @@ mod history;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, UNIX_EPOCH};
 
 use alt_statistics::day::{Counts, Fold, Settings};
+use alt_store::naive::Value;
 use alt_store::stats::rows;
 use alt_store::stats::sort::{BUFFER, Sorter};
 use tokio_postgres::Client;
@@ -51,15 +51,6 @@ fn saw(what: &str, count: u64) {
 fn ground() -> Ground {
     let ground = Ground::new(cluster(), &[]);
     ground.rows(&history::schema());
-    let zones = include_str!("../../crates/statistics/data/zones.txt");
-    let zones: Vec<(&str, &str)> = zones.lines().skip(1).map(|line| (&line[3..], &line[..2])).collect();
-    let list = include_str!("../../crates/statistics/data/sources.txt");
-    let mut sources = Vec::new();
-    for line in list.lines().filter(|line| !line.starts_with('#')) {
-        let parts: Vec<&str> = line.split('\t').collect();
-        sources.extend(parts[2].split(' ').map(|host| (host, parts[0], parts[1])));
-    }
-    ground.wait(async |client| alt_store::naive::begin(client, &zones, &sources).await.unwrap());
     ground
 }
 
@@ -84,23 +75,25 @@ async fn folded(
     values.map(|((class, dimension, value), counts)| ((class, dimension.to_owned(), value), counts)).collect()
 }
 
-fn time(micros: i64) -> std::time::SystemTime {
-    UNIX_EPOCH + Duration::from_micros(u64::try_from(micros).unwrap())
-}
-
 fn check(history: &History, ground: &Ground) -> Result<(), Wrong> {
     static APP: AtomicI32 = AtomicI32::new(1);
     let app = APP.fetch_add(1, Ordering::Relaxed);
     ground.rows(&history.insert(app));
     let day = &DAYS[history.day];
     let (got, wanted) = ground.wait(async |client| {
-        let naive = alt_store::naive::values(client, app, (time(day.from), time(day.until)), DOMAINS).await;
+        let domains: Vec<String> = DOMAINS.iter().map(|domain| (*domain).to_owned()).collect();
+        let mut naive = Vec::new();
+        let each = |value| {
+            naive.push(value);
+            Ok(())
+        };
+        alt_store::naive::values(client, app, (day.from, day.until), &domains, each).await.unwrap();
         // Every other day is sorted on the disk.
         let buffer = if app % 2 == 0 { BUFFER } else { 4096 };
-        (folded(client, app, day, buffer).await, naive.unwrap())
+        (folded(client, app, day, buffer).await, naive)
     });
     let mut both = Both::new();
-    for (class, dimension, value, counts) in wanted {
+    for Value { class, dimension, value, counts } in wanted {
         both.entry((class, dimension, value)).or_default().1 = Some(counts);
     }
     for (key, counts) in got {

@@ -68,6 +68,8 @@ fn open(bench: &Bench) -> String {
 fn settle(bench: &Bench) {
     wait_for(60, || open(bench) == "0|0|0|1", || format!("{}\n{}", open(bench), bench.state()));
     assert_eq!(bench.database.psql(WRONG), "", "{}", bench.state());
+    let (code, said) = run(bench, &["stats", "verify"]);
+    assert_eq!(code, 0, "{said}");
 }
 
 fn events(bench: &Bench) -> i64 {
@@ -439,6 +441,42 @@ fn people_see_the_numbers_and_what_is_missing() {
     assert!(code == 0 && said.contains("statistics are off"), "{said}");
     let (code, said) = run(&bench, &["stats", "rebuild"]);
     assert!(code == 1 && said.contains("enabled = true"), "{said}");
+}
+
+#[test]
+fn a_number_that_is_not_what_the_rows_say_is_found() {
+    let mut bench = with_stats(Database::create());
+    let text = many(7) + &[24 * HOUR, 25 * HOUR, 26 * HOUR].map(alt1_aged).concat();
+    write(&mut bench, "old.log", &text, 10);
+    replay(&bench, &["old.log"]).unwrap();
+    let (code, said) = run(&bench, &["stats", "verify"]);
+    assert!(code == 0 && said.contains(" 0 are different; 0 were not compared"), "{said}");
+    for (wrong, shown) in [
+        ("UPDATE stat_daily SET page_views = page_views + 1 WHERE dimension = 'total'", "page_views"),
+        ("UPDATE stat_daily SET visitors = 0 WHERE dimension = 'browser'", "visitors"),
+        ("DELETE FROM stat_daily WHERE dimension = 'page'", "events"),
+        ("UPDATE stat_daily SET value_hash = value_hash + 1 WHERE dimension = 'channel'", "direct"),
+        ("DELETE FROM access_logs WHERE event_id IN (SELECT event_id FROM access_logs LIMIT 1)", "events"),
+    ] {
+        bench.database.psql(wrong);
+        let (code, said) = run(&bench, &["stats", "verify"]);
+        assert!(code == 3 && said.contains("different") && said.contains(shown), "{wrong}: {said}");
+        let (_, said) = run(&bench, &["stats", "verify", "--json", "--until", "2020-01-01"]);
+        assert_eq!(said, "", "{wrong}");
+        let (_, said) = run(&bench, &["stats", "verify", "--json", "--app", KEY]);
+        assert!(said.lines().any(|day| day.contains("\"stored\":")), "{wrong}: {said}");
+        assert_eq!(run(&bench, &["stats", "mark", "--app", KEY, "--from", "3d", "--until", "0h"]).0, 0);
+        let (code, said) = run(&bench, &["stats", "rebuild", "--resume"]);
+        assert_eq!(code, 0, "{said}");
+        let (code, said) = run(&bench, &["stats", "verify"]);
+        assert_eq!(code, 0, "{wrong}: {said}");
+    }
+    bench.database.psql("INSERT INTO stat_dirty (app_id, day) SELECT app_id, day FROM stat_days");
+    let (code, said) = run(&bench, &["stats", "verify"]);
+    assert!(code == 0 && said.contains("not compared: it is being computed"), "{said}");
+    bench.database.psql("DELETE FROM stat_dirty; UPDATE stat_days SET frozen_at = now()");
+    let (code, said) = run(&bench, &["stats", "verify"]);
+    assert!(code == 0 && said.contains("not compared: rows of it may be gone"), "{said}");
 }
 
 /// The memory of the daemon over a large day: with `ALT_TEST_FULL`, one of two million rows.

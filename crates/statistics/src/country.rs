@@ -7,14 +7,17 @@ use foldhash::{HashMap, HashMapExt};
 /// A line each: the country and the zone.
 const ZONES: &str = include_str!("../data/zones.txt");
 
+/// The list of zones: country and zone.
+pub fn list() -> impl Iterator<Item = (&'static str, &'static str)> {
+    ZONES.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once(' '))
+}
+
 /// The country (ISO 3166-1, two letters) of an IANA time zone, and `""` of one that belongs to none, such as `UTC`. Older
 /// names of a zone (`Asia/Calcutta`) are known, too. Letter case counts, as browsers write it.
 pub fn of_zone(zone: &str) -> &'static str {
     static COUNTRIES: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
         let mut countries = HashMap::new();
-        let lines = ZONES.lines().filter(|line| !line.starts_with('#'));
-        countries
-            .extend(lines.filter_map(|line| line.split_once(' ')).map(|(country, zone)| (zone, country)));
+        countries.extend(list().map(|(country, zone)| (zone, country)));
         countries
     });
     COUNTRIES.get(zone).copied().unwrap_or("")

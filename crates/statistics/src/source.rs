@@ -60,6 +60,15 @@ struct Known {
     name: &'static str,
 }
 
+/// The list of known sources: host or other name, channel, name.
+pub fn list() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    SOURCES.lines().filter(|line| !line.starts_with('#')).flat_map(|line| {
+        let mut parts = line.splitn(3, '\t');
+        let (channel, name) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+        parts.next().unwrap_or("").split_whitespace().map(move |host| (host, channel, name))
+    })
+}
+
 /// The source and the channel of an event. `domains` are the application's own.
 ///
 /// The source is the first that is there of: `utm_source`; `source` and `ref` in the page's query; a click identifier's;
@@ -146,12 +155,7 @@ fn referrer<'r>(event: &Event<'r>, domains: &[String]) -> Option<Cow<'r, str>> {
 fn known(name: &str) -> Option<Known> {
     static KNOWN: LazyLock<HashMap<&'static str, Known>> = LazyLock::new(|| {
         let mut all = HashMap::new();
-        for line in SOURCES.lines().filter(|line| !line.starts_with('#')) {
-            let mut parts = line.splitn(3, '\t');
-            if let (Some(channel), Some(name), Some(hosts)) = (parts.next(), parts.next(), parts.next()) {
-                all.extend(hosts.split_whitespace().map(|host| (host, Known { channel, name })));
-            }
-        }
+        all.extend(list().map(|(host, channel, name)| (host, Known { channel, name })));
         all
     });
     // No entry is longer, and a host of a kilobyte is not worth the time.

@@ -1,11 +1,16 @@
 //! The statistics of a day by plain SQL over `access_logs`: slow, and independent of the engine, which it is compared
 //! with. The definitions stand in docs/STATISTICS.md.
 
-use std::time::SystemTime;
+use std::pin::pin;
 
+use alt_line::hit::Micros;
+use alt_process::clock::system_time;
 use alt_statistics::day::{COUNTS, Counts};
+use alt_statistics::{country, source};
+use anyhow::Context;
+use futures_util::TryStreamExt;
 use tokio_postgres::Client;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 use crate::stats::counts::columns;
 
@@ -13,69 +18,76 @@ use crate::stats::counts::columns;
 const ROWS: &str = include_str!("../../../sql/naive_rows.sql");
 
 /// Each group of dimensions. They select the same columns.
-const GROUPS: [&str; 5] = [
-    include_str!("../../../sql/naive_total.sql"),
+const GROUPS: [&str; 4] = [
     include_str!("../../../sql/naive_hour.sql"),
     include_str!("../../../sql/naive_page.sql"),
     include_str!("../../../sql/naive_event.sql"),
     include_str!("../../../sql/naive_session.sql"),
 ];
 
-/// What the engine's lists hold, for this session.
-const LISTS: &str = "CREATE TEMPORARY TABLE naive_zones (zone text, country text);
-    CREATE TEMPORARY TABLE naive_sources (host text, channel text, name text)";
-
-/// Makes what [`values`] needs in this session: the countries of zones, and the known sources (host, channel, name).
-///
-/// # Errors
-/// PostgreSQL's.
-pub async fn begin(
-    client: &Client,
-    zones: &[(&str, &str)],
-    sources: &[(&str, &str, &str)],
-) -> Result<(), tokio_postgres::Error> {
-    client.batch_execute(LISTS).await?;
-    let (zone, country): (Vec<&str>, Vec<&str>) = zones.iter().copied().unzip();
-    let sql = "INSERT INTO naive_zones SELECT * FROM unnest($1::text[], $2::text[])";
-    client.execute(sql, &[&zone, &country]).await?;
-    let host: Vec<&str> = sources.iter().map(|source| source.0).collect();
-    let channel: Vec<&str> = sources.iter().map(|source| source.1).collect();
-    let name: Vec<&str> = sources.iter().map(|source| source.2).collect();
-    let sql = "INSERT INTO naive_sources SELECT * FROM unnest($1::text[], $2::text[], $3::text[])";
-    client.execute(sql, &[&host, &channel, &name]).await?;
-    Ok(())
+/// The counts of a value of a dimension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Value {
+    /// `access_logs.traffic_class`.
+    pub class: String,
+    /// The dimension.
+    pub dimension: String,
+    /// The value, whole.
+    pub value: String,
+    /// Its counts.
+    pub counts: Counts,
 }
 
-/// The counts of every value of a local day of an application: class, dimension, value, counts. Nothing is left out for
-/// being one of many values.
+/// Passes the counts of every value of a local day of an application on. Nothing is left out for being one of many
+/// values. They come by class and dimension, those with the most page views first, then the most events, then by value
+/// (byte by byte). Memory is that of one value.
 ///
 /// # Errors
-/// PostgreSQL's.
+/// The database cannot be asked, or `each` fails.
 pub async fn values(
     client: &Client,
     app: i32,
-    (from, until): (SystemTime, SystemTime),
-    domains: &[&str],
-) -> Result<Vec<(String, String, String, Counts)>, tokio_postgres::Error> {
-    let types = [Type::INT4, Type::TIMESTAMPTZ, Type::TIMESTAMPTZ, Type::TEXT_ARRAY];
-    let statement = client.prepare_typed(&statement(), &types).await?;
-    let rows = client.query(&statement, &[&app, &from, &until, &domains]).await?;
-    rows.iter()
-        .map(|row| {
-            let mut counts = Counts::default();
-            for (n, count) in COUNTS.iter().enumerate() {
-                *(count.get_mut)(&mut counts) = row.try_get::<_, i64>(n + 3)?.cast_unsigned();
-            }
-            Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, counts))
-        })
-        .collect()
+    (from, until): (Micros, Micros),
+    domains: &[String],
+    mut each: impl FnMut(Value) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let (from, until) = (system_time(from), system_time(until));
+    let (countries, zones): (Vec<&str>, Vec<&str>) = country::list().unzip();
+    let mut sources: [Vec<&str>; 3] = Default::default();
+    for (host, channel, name) in source::list() {
+        for (list, text) in sources.iter_mut().zip([host, channel, name]) {
+            list.push(text);
+        }
+    }
+    let parameters: [(&(dyn ToSql + Sync), Type); 9] = [
+        (&app, Type::INT4),
+        (&from, Type::TIMESTAMPTZ),
+        (&until, Type::TIMESTAMPTZ),
+        (&domains, Type::TEXT_ARRAY),
+        (&zones, Type::TEXT_ARRAY),
+        (&countries, Type::TEXT_ARRAY),
+        (&sources[0], Type::TEXT_ARRAY),
+        (&sources[1], Type::TEXT_ARRAY),
+        (&sources[2], Type::TEXT_ARRAY),
+    ];
+    let rows = client.query_typed_raw(&statement(), parameters).await;
+    let mut rows = pin!(rows.context("count by plain SQL")?);
+    while let Some(row) = rows.try_next().await.context("count by plain SQL")? {
+        let mut counts = Counts::default();
+        for (n, count) in COUNTS.iter().enumerate() {
+            *(count.get_mut)(&mut counts) = row.try_get::<_, i64>(n + 3)?.cast_unsigned();
+        }
+        each(Value { class: row.try_get(0)?, dimension: row.try_get(1)?, value: row.try_get(2)?, counts })?;
+    }
+    Ok(())
 }
 
-/// One statement of all groups, so that they see the same rows.
+/// Selects class, dimension, value, and each count of [`COUNTS`].
 fn statement() -> String {
     let groups = GROUPS.map(|group| format!("({group})"));
     format!(
-        "{ROWS} SELECT class, dimension, value, {} FROM ({}) every",
+        "{ROWS} SELECT class, dimension, value, {} FROM ({}) every \
+         ORDER BY class, dimension, page_views DESC, events DESC, value COLLATE \"C\"",
         columns(|name| format!("{name}::bigint")),
         groups.join(" UNION ALL ")
     )

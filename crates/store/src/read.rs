@@ -4,7 +4,7 @@
 //! transaction pooler chooses will do. The transaction ends with the query. No lock is held between two queries.
 
 use anyhow::Context;
-use tokio_postgres::Client;
+use tokio_postgres::{Client, IsolationLevel};
 
 use super::connect::{Connection, connect};
 use super::make_durable;
@@ -22,7 +22,8 @@ impl Reader {
         connect(config, application_name).await.map(Reader)
     }
 
-    /// Runs one or several statements in a transaction that is `READ ONLY`.
+    /// Runs one or several statements in a transaction that is `READ ONLY` and `REPEATABLE READ`: all of them see the same
+    /// state.
     ///
     /// # Errors
     /// The errors of `question`: PostgreSQL's `25006` if it tries to change something. Or the transaction cannot be
@@ -31,7 +32,13 @@ impl Reader {
         &mut self,
         question: impl AsyncFnOnce(&Client) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        let begun = self.0.build_transaction().read_only(true).start().await;
+        let begun = self
+            .0
+            .build_transaction()
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .read_only(true)
+            .start()
+            .await;
         let transaction = begun.context("begin to read")?;
         let answer = question(transaction.client()).await;
         let ended = transaction.rollback().await;

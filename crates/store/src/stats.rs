@@ -25,6 +25,7 @@ mod record;
 pub mod replace;
 pub mod rows;
 pub mod sort;
+pub mod verify;
 pub mod worker;
 
 /// The name of the follower of the ledger, and of the lease.

@@ -178,13 +178,13 @@ fn hashed(statistics: &Day) -> BTreeMap<Key<'_>, (&str, Counts)> {
 }
 
 /// The first 8 bytes of BLAKE3 of a value.
-fn hash(value: &str) -> i64 {
+pub(super) fn hash(value: &str) -> i64 {
     let hash = blake3::hash(value.as_bytes());
     hash.as_bytes().first_chunk::<8>().map_or(0, |bytes| i64::from_be_bytes(*bytes))
 }
 
 /// What is stored of a value.
-fn cut(value: &str) -> &str {
+pub(super) fn cut(value: &str) -> &str {
     &value[..value.floor_char_boundary(VALUE_MAX)]
 }
 
