@@ -125,6 +125,14 @@ Examples:
     Status(Status),
     /// Visitors, sessions, page views of an application by its days
     Stats(Stats),
+    /// Load the made traffic of a shop, to see what `alt` shows
+    #[command(after_help = "\
+The traffic belongs to an application of its own, and is taken out again by `alt unload --app alt-demo`.
+
+Examples:
+  alt demo
+  alt demo --days 7 --visitors 200")]
+    Demo(Demo),
     /// Watch hits as they come
     Tail(Tail),
     /// Show how a line is parsed, enriched and classified, and by which rule
@@ -155,6 +163,20 @@ Examples:
     /// Note how the daemon ended, by what the service manager says in the environment
     #[command(hide = true, after_help = "Example:\n  alt ended")]
     Ended,
+}
+
+/// `alt demo`
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// Days of traffic, up to now
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=400))]
+    pub days: u32,
+    /// People a day, on average
+    #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub visitors: u32,
+    /// Other traffic for another number
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
 }
 
 /// `alt stats`
@@ -395,6 +417,33 @@ pub struct Replay {
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+impl Replay {
+    /// Loads a file of the format `alt1`.
+    pub fn of(path: String) -> Replay {
+        Replay {
+            paths: vec![path],
+            missing: false,
+            files_from: None,
+            order: Order::Oldest,
+            format: "alt1".to_owned(),
+            pixel: None,
+            status: None,
+            app: None,
+            sites: Vec::new(),
+            label: None,
+            since: None,
+            until: None,
+            only_app: Vec::new(),
+            pattern: None,
+            again: false,
+            accept_rejects: false,
+            dry_run: false,
+            jobs: 1,
+            json: false,
+        }
+    }
 }
 
 /// `alt unload`

@@ -9,5 +9,6 @@ pub mod admin;
 pub mod beacon;
 pub mod cli;
 pub mod cmd;
+pub mod demo;
 pub mod logging;
 pub mod place;

@@ -62,6 +62,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         Command::Migrate(args) => block_on(cmd::migrate::run(&config, args, out)),
         Command::Beacon(verb) => cmd::beacon::run(&config, verb, out),
         Command::App(verb) => cmd::app::run(&config, verb, out),
+        Command::Demo(args) => cmd::demo::run(&config, args, out),
         Command::Stats(args) => cmd::stats::run(&config, args, out),
         Command::Status(args) => block_on(cmd::status::run(&config, args, out)),
         Command::Archive(verb) => cmd::archive::run(&config, verb, out),

@@ -24,6 +24,25 @@ use crate::cli;
 /// How many values of a dimension are listed.
 const TOP: i64 = 10;
 
+/// The dimensions that are listed for people, in this order, and then all others but hours.
+const FIRST: [&str; 15] = [
+    "channel",
+    "source",
+    "campaign",
+    "utm_medium",
+    "utm_term",
+    "utm_content",
+    "page",
+    "entry_page",
+    "exit_page",
+    "event",
+    "country",
+    "language",
+    "device",
+    "browser",
+    "os",
+];
+
 /// The heights of a day in the row of all days.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
@@ -274,7 +293,10 @@ fn print(shown: &Shown, out: Out<'_>) -> anyhow::Result<()> {
     if period.from < period.until {
         writeln!(out, "page views by day  {}", sparkline(shown))?;
     }
-    for (dimension, values) in &shown.lists {
+    let mut lists: Vec<_> =
+        shown.lists.iter().filter(|(name, values)| name != "hour" && is_used(values)).collect();
+    lists.sort_by_key(|(name, _)| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len()));
+    for (dimension, values) in lists {
         let mut rows = show::Rows::new(&[dimension, ">visitors", ">sessions", ">page views"]);
         for value in values {
             let number = |n: u64| show::number(i64::try_from(n).unwrap_or(i64::MAX));
@@ -305,6 +327,11 @@ fn print(shown: &Shown, out: Out<'_>) -> anyhow::Result<()> {
         writeln!(out, "no change is shown, because the last day is not over")?;
     }
     Ok(())
+}
+
+/// Whether anything has a value of the dimension.
+fn is_used(values: &[Counted]) -> bool {
+    values.iter().any(|value| !value.name.is_empty())
 }
 
 /// A bar for each day of the period.

@@ -444,6 +444,32 @@ fn people_see_the_numbers_and_what_is_missing() {
 }
 
 #[test]
+fn a_demo_is_loaded_once_and_can_be_taken_out() {
+    let bench = with_stats(Database::create());
+    let demo = ["demo", "--days", "4", "--visitors", "150"];
+    let (code, said) = run(&bench, &demo);
+    assert!(code == 0 && said.contains("alt stats --app Demo --period 4d"), "{said}");
+    assert_eq!(bench.database.psql("SELECT count(*) FROM rejected_lines"), "0", "{said}");
+    let (code, said) = run(&bench, &["stats", "verify", "--app", "Demo"]);
+    assert!(code == 0 && said.contains("0 were not compared"), "{said}");
+    let (_, said) = run(&bench, &["stats", "--app", "Demo", "--period", "4d"]);
+    for shown in
+        ["Google", "ChatGPT", "Email", "spring-garden", "US", "DE", "order", "cart_add", "Firefox", "ai_bot"]
+    {
+        assert!(said.contains(shown), "{shown}: {said}");
+    }
+    // What nobody uses is not listed.
+    assert!(!said.contains("utm_term"), "{said}");
+    let (code, said) = run(&bench, &demo);
+    assert!(code == 1 && said.contains("the demo is there already"), "{said}");
+    assert_eq!(run(&bench, &["unload", "--app", "alt-demo"]).0, 0);
+    assert_eq!(run(&bench, &["app", "disable", "alt-demo"]).0, 0);
+    assert_eq!(bench.database.psql("SELECT count(*) FROM access_logs"), "0");
+    let (code, said) = run(&bench, &demo);
+    assert_eq!(code, 0, "{said}");
+}
+
+#[test]
 fn a_number_that_is_not_what_the_rows_say_is_found() {
     let mut bench = with_stats(Database::create());
     let text = many(7) + &[24 * HOUR, 25 * HOUR, 26 * HOUR].map(alt1_aged).concat();
