@@ -25,6 +25,7 @@ pub mod server;
 pub mod session;
 pub mod statements;
 pub mod status;
+pub mod trace;
 pub mod unfinished;
 pub mod unload;
 pub mod upkeep;
