@@ -9,4 +9,5 @@ pub mod admin;
 pub mod beacon;
 pub mod cli;
 pub mod cmd;
+pub mod journal;
 pub mod place;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use access_log_tracker::cli::{Cli, Command, Global, LogFormat};
 use access_log_tracker::cmd::{self, Outcome};
+use access_log_tracker::journal::{ERROR, Prioritized, is_journal};
 use access_log_tracker::{account, cmd::show};
 use alt_config::Config;
 use clap::Parser;
@@ -110,10 +111,16 @@ fn start_logging(cli: &Cli) {
         .with_target(global.verbose > 1)
         .fmt_fields(fields.delimited(" "));
     // journald adds the time to every line
-    let journald = std::env::var_os("JOURNAL_STREAM").is_some() && !io::stderr().is_terminal();
+    let journald = is_journal(io::stderr());
     match (global.log_format, journald) {
-        (LogFormat::Json, _) => logging.json().flatten_event(true).with_writer(|| JsonErr).init(),
-        (LogFormat::Human, true) => logging.with_ansi(false).without_time().init(),
+        (LogFormat::Json, false) => logging.json().flatten_event(true).with_writer(|| JsonErr).init(),
+        (LogFormat::Json, true) => {
+            let logging = logging.json().flatten_event(true).with_writer(|| JsonErr);
+            logging.map_event_format(Prioritized).init();
+        }
+        (LogFormat::Human, true) => {
+            logging.with_ansi(false).without_time().map_event_format(Prioritized).init();
+        }
         (LogFormat::Human, false) => logging.with_ansi(color).init(),
     }
 }
@@ -127,7 +134,9 @@ fn report(global: &Global, error: &anyhow::Error) {
             // terminal
             let text = format!("{error:#}").replace(": \n", ":\n");
             let lines: Vec<_> = text.split('\n').map(show::safe).collect();
-            let _ = writeln!(io::stderr(), "alt: {}", lines.join("\n"));
+            let priority = if is_journal(io::stderr()) { ERROR } else { "" };
+            let lines = lines.join(&format!("\n{priority}"));
+            let _ = writeln!(io::stderr(), "{priority}alt: {lines}");
         }
     }
 }
