@@ -570,7 +570,15 @@ pub struct RetentionConfirm {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Looks at the configuration, the logs, nginx, logrotate, the disk, PostgreSQL and the daemon, and stores a small object \
-in the archive, which it removes where it may. Exit code 3 if something is wrong. Run by root it sees nginx's configuration, and looks at the rest as user alt.
+in the archive, which it removes where it may. Run by root it sees nginx's configuration, and looks at the rest as user alt. \
+An account that is neither is told what it cannot see.
+
+It sends a hit of its own through each public name, and follows it to its row, or to where it is lost: DNS, TLS, the \
+answer, the log, a reject. The row is of the traffic class monitor and of the type alt_check, and no visitor's. Names are \
+those of nginx's sites that take events, or [check] hosts.
+
+A finding is an error (hits are lost), a warning or a note, and has its kind in brackets. Exit code 3 if there is an error or a \
+warning that [check] accepted does not name.
 
 Examples:
   sudo alt check
@@ -614,6 +622,9 @@ pub struct Status {
     pub file: Option<PathBuf>,
     /// Stop reporting a missing log, by its number (several: repeat) or `all`
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["file", "all_hosts", "json"])]
+    /// Send no hit through the public name
+    #[arg(long)]
+    pub no_request: bool,
     pub forget: Vec<String>,
     /// Show the files of all hosts
     #[arg(long)]
