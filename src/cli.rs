@@ -441,6 +441,13 @@ pub struct BeaconPublish {
     #[command(flatten)]
     pub made: BeaconMade,
 }
+impl Beacon {
+    /// Whether it writes into a directory of this machine.
+    pub fn writes_here(&self) -> bool {
+        matches!(self, Beacon::Build(BeaconBuild { out: Some(_), .. }))
+    }
+}
+
 
 /// The options of a script.
 #[derive(Debug, Args)]
