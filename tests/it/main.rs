@@ -35,6 +35,7 @@ mod roles;
 mod scripts;
 mod servers;
 mod setup;
+mod setup_nginx;
 mod store;
 mod support;
 mod tidy;
