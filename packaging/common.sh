@@ -104,7 +104,14 @@ retire() {
         if [ -s /run/nginx.pid ] && nginx -t -q; then nginx -s reload || :; fi
         echo "alt: nginx takes no events any more; its site is in $site.removed" >&2
     fi
-    if systemd_runs; then systemctl --quiet --no-reload disable --now alt.service || :; fi
+    if ! systemd_runs; then return 0; fi
+    if [ -e /usr/lib/systemd/system/alt.service ] || [ -e /lib/systemd/system/alt.service ]; then
+        systemctl --quiet --no-reload disable --now alt.service || :
+        return 0
+    fi
+    # The unit's file went before, and systemctl would say that there is none.
+    if systemctl --quiet is-active alt.service; then systemctl stop alt.service || :; fi
+    rm -f /etc/systemd/system/multi-user.target.wants/alt.service
 }
 
 # After the snippets went.

@@ -302,27 +302,48 @@ pub struct Pages {
 /// `alt setup`
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Says every step before it is taken; steps that are done already are left out, so it can be run again.
+Says every step before it is taken; steps that are done already are left out, so it can be run again: with another \
+--host or --app, too. The site that it wrote is written anew as long as nobody changed it by hand.
+
+Pages load the script over https, so the site needs a certificate. Setup takes the first of these: --tls-cert; the \
+one of certbot for this name; for a private name (shop.lan, 192.0.2.7) one that it signs itself; one that it gets by \
+certbot, where certbot is installed and has an account or --email. Behind a load balancer that ends TLS, write \
+--no-tls. Without any of these, setup writes the site for plain HTTP, says what is missing, and ends with exit code 3.
 
 Examples:
   alt setup --dry-run
-  alt setup --host events.example.com --app 'My shop' --domain example.com")]
+  alt setup --host events.example.com --app 'My shop' --domain example.com --email admin@example.com
+  alt setup --host events.example.com --tls-cert /etc/ssl/events.pem --tls-key /etc/ssl/private/events.key
+  alt setup --host events.example.com --no-tls
+  alt setup --app 'My blog' --domain blog.example.com")]
 pub struct Setup {
     /// Only say what would be done
     #[arg(long)]
     pub dry_run: bool,
-    /// The host name that beacons are sent to; without it the site answers to any
-    #[arg(long, value_name = "HOST", default_value = "_", hide_default_value = true)]
-    pub host: String,
-    /// Name of the first application
-    #[arg(long, value_name = "NAME", default_value = "default")]
-    pub app: String,
-    /// A domain whose pages the first application tracks (several: repeat; none: all)
+    /// The host name that beacons are sent to; without it the site answers to any, if no other site does
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Name of an application to register; without it one that is called default, unless there is one
+    #[arg(long, value_name = "NAME")]
+    pub app: Option<String>,
+    /// A domain whose pages this application tracks (several: repeat; none: all)
     #[arg(long = "domain", value_name = "DOMAIN")]
     pub domains: Vec<String>,
-    /// Time zone of the first application
-    #[arg(long, value_name = "ZONE", default_value = "UTC")]
-    pub time_zone: String,
+    /// Time zone of this application (without it UTC)
+    #[arg(long, value_name = "ZONE")]
+    pub time_zone: Option<String>,
+    /// The site's certificate, with those of the authorities between (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key", requires = "host")]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of this certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Let certbot get a certificate for this mail address: that accepts the terms of Let's Encrypt
+    #[arg(long, value_name = "ADDRESS", requires = "host")]
+    pub email: Option<String>,
+    /// TLS ends before this machine, at a load balancer: a site for plain HTTP is right
+    #[arg(long, conflicts_with_all = ["tls_cert", "email"])]
+    pub no_tls: bool,
     /// Leave nginx alone
     #[arg(long)]
     pub no_nginx: bool,
@@ -592,6 +613,13 @@ Example:
     Publish(BeaconPublish),
 }
 
+impl Beacon {
+    /// Whether it writes into a directory of this machine.
+    pub fn writes_here(&self) -> bool {
+        matches!(self, Beacon::Build(BeaconBuild { out: Some(_), .. }))
+    }
+}
+
 /// `alt beacon build`
 #[derive(Debug, Args)]
 pub struct BeaconBuild {
@@ -742,7 +770,15 @@ pub struct RetentionConfirm {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Looks at the configuration, the logs, nginx, logrotate, the disk, PostgreSQL and the daemon, and stores a small object \
-in the archive, which it removes where it may. Exit code 3 if something is wrong; with --config-only, 78. Run by root it sees nginx's configuration, and looks at the rest as user alt.
+in the archive, which it removes where it may. Run by root it sees nginx's configuration, and looks at the rest as user alt. \
+An account that is neither is told what it cannot see.
+
+It sends a hit of its own through each public name, and follows it to its row, or to where it is lost: DNS, TLS, the \
+answer, the log, a reject. The row is of the traffic class monitor and of the type alt_check, and no visitor's. Names are \
+those of nginx's sites that take events, or [check] hosts.
+
+A finding is an error (hits are lost), a warning or a note, and has its kind in brackets. Exit code 3 if there is an error or a \
+warning that [check] accepted does not name; with --config-only, 78.
 
 Examples:
   sudo alt check
@@ -758,6 +794,9 @@ pub struct Check {
     /// Read nginx's configuration from this file (as `nginx -T` prints it, or nginx.conf) and not by `nginx -T`
     #[arg(long, value_name = "FILE")]
     pub nginx_conf: Option<PathBuf>,
+    /// Send no hit through the public name
+    #[arg(long)]
+    pub no_request: bool,
     /// Where logrotate's configuration is
     #[arg(long, value_name = "DIR", default_value = "/etc/logrotate.d", hide = true)]
     pub logrotate_dir: PathBuf,

@@ -44,7 +44,7 @@ pub fn start(cli: &Cli) {
         .with_writer(io::stderr)
         .with_target(global.verbose > 1)
         .fmt_fields(fields.delimited(" "));
-    let is_journal = is_journal();
+    let is_journal = is_journal(io::stderr());
     let prefixed = |inner| Prefixed { inner, is_journal };
     match global.log_format {
         LogFormat::Json => {
@@ -67,7 +67,7 @@ pub fn report(global: &Global, error: &anyhow::Error) {
             // Line by line: a list of problems keeps its line breaks, and no other control character reaches the
             // terminal.
             let text = format!("alt: {error:#}").replace(": \n", ":\n");
-            let priority = if is_journal() { priority(Level::ERROR) } else { "" };
+            let priority = prefix(io::stderr(), Level::ERROR);
             let lines: String =
                 text.split('\n').map(|line| format!("{priority}{}\n", show::safe(line))).collect();
             let _ = io::stderr().write_all(lines.as_bytes());
@@ -75,12 +75,18 @@ pub fn report(global: &Global, error: &anyhow::Error) {
     }
 }
 
-/// Whether standard error is a stream to the journal of systemd: `JOURNAL_STREAM` has the device and the inode of that
-/// stream (systemd.exec(5)). A command whose standard error was redirected inherits the variable all the same.
-fn is_journal() -> bool {
+/// What a line begins with that a command writes to `output` itself: its priority if the reader is the journal of
+/// systemd, else nothing.
+pub fn prefix(output: impl AsFd, level: Level) -> &'static str {
+    if is_journal(output) { priority(level) } else { "" }
+}
+
+/// Whether `output` is a stream to the journal of systemd: `JOURNAL_STREAM` has the device and the inode of that stream
+/// (systemd.exec(5)). A command whose output was redirected inherits the variable all the same.
+fn is_journal(output: impl AsFd) -> bool {
     let Some(stream) = std::env::var("JOURNAL_STREAM").ok() else { return false };
-    let Ok(stderr) = fstat(io::stderr().as_fd()) else { return false };
-    stream == format!("{}:{}", stderr.st_dev, stderr.st_ino)
+    let Ok(output) = fstat(output) else { return false };
+    stream == format!("{}:{}", output.st_dev, output.st_ino)
 }
 
 /// The prefix by which the journal knows the priority of a line (sd-daemon(3)).

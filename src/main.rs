@@ -53,6 +53,8 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
     let mut config = config;
     match &cli.command {
         Command::Migrate(_) | Command::Unload(_) => account::become_owner(&mut config.postgres)?,
+        // Root writes where the daemon's account may not.
+        Command::Beacon(verb) if verb.writes_here() => {}
         _ => account::become_alt(&config.postgres)?,
     }
     match &cli.command {
@@ -60,7 +62,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         Command::Replay(args) => cmd::replay::run(&config, args, out),
         Command::Unload(args) => block_on(cmd::unload::run(&config, args, out)),
         Command::Migrate(args) => block_on(cmd::migrate::run(&config, args, out)),
-        Command::Beacon(verb) => cmd::beacon::run(&config, verb, out),
+        Command::Beacon(verb) => cmd::beacon::run(&config, path, verb, out),
         Command::App(verb) => cmd::app::run(&config, verb, out),
         Command::Demo(args) => cmd::demo::run(&config, args, out),
         Command::Stats(args) => cmd::stats::run(&config, args, out),

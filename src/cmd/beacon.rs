@@ -7,8 +7,10 @@ use alt_collect::archive::{self, Published};
 use alt_config::Config;
 use alt_store::apps;
 use anyhow::{Context, bail};
+use nix::unistd::geteuid;
 use serde::Serialize;
 
+use super::child::myself;
 use super::{Out, Outcome, app, show};
 use crate::beacon::{DOWNLOADS_LONG, Options, Page, Script, hashed, script, snippets};
 use crate::cli;
@@ -18,9 +20,14 @@ use crate::place::Folder;
 ///
 /// # Errors
 /// An option is wrong, a file cannot be written, or the database cannot be asked for the applications.
-pub fn run(config: &Config, verb: &cli::Beacon, out: Out<'_>) -> anyhow::Result<Outcome> {
+pub fn run(
+    config: &Config,
+    path: Option<&Path>,
+    verb: &cli::Beacon,
+    out: Out<'_>,
+) -> anyhow::Result<Outcome> {
     match verb {
-        cli::Beacon::Build(args) => build(config, args, out),
+        cli::Beacon::Build(args) => build(config, path, args, out),
         cli::Beacon::Publish(args) => publish(config, args, out),
     }
 }
@@ -53,7 +60,7 @@ struct Made {
 }
 
 impl Made {
-    fn new(config: &Config, args: &cli::BeaconMade) -> anyhow::Result<Made> {
+    fn new(config: &Config, args: &cli::BeaconMade, keys: Keys) -> anyhow::Result<Made> {
         let host = app::checked_host(args.host.as_deref().unwrap_or("YOUR-HOST"))?;
         let name = checked_script(&args.script)?;
         let options = Options {
@@ -79,7 +86,7 @@ impl Made {
             None => format!("https://{host}/s/"),
         };
         let mut applications = Vec::new();
-        for (key, title) in keys(config, args)? {
+        for (key, title) in keys {
             let page = Page { host, scripts: &scripts, name, key: &key };
             let (html, html_with_integrity) = snippets(&page, &script, &options);
             applications.push(Snippet { key, name: title, html, html_with_integrity });
@@ -121,8 +128,18 @@ impl Made {
     }
 }
 
-fn build(config: &Config, args: &cli::BeaconBuild, out: Out<'_>) -> anyhow::Result<Outcome> {
-    let made = Made::new(config, &args.made)?;
+fn build(
+    config: &Config,
+    path: Option<&Path>,
+    args: &cli::BeaconBuild,
+    out: Out<'_>,
+) -> anyhow::Result<Outcome> {
+    // Root stays root, to write the files; a child asks the database as the daemon's account.
+    let keys = match (geteuid().is_root() && args.out.is_some(), args.made.app.is_empty()) {
+        (true, true) => told_keys(path)?,
+        _ => keys(config, &args.made)?,
+    };
+    let made = Made::new(config, &args.made, keys)?;
     let first = match &args.out {
         None => "nothing is written without --out DIR (nginx serves /var/www/alt as /s/)".to_owned(),
         Some(directory) => {
@@ -134,7 +151,7 @@ fn build(config: &Config, args: &cli::BeaconBuild, out: Out<'_>) -> anyhow::Resu
 }
 
 fn publish(config: &Config, args: &cli::BeaconPublish, out: Out<'_>) -> anyhow::Result<Outcome> {
-    let made = Made::new(config, &args.made)?;
+    let made = Made::new(config, &args.made, keys(config, &args.made)?)?;
     let fixed = hashed(&made.name, &made.script);
     let file = |name, is_fixed| Published { name, text: made.script.text.as_str(), is_fixed };
     // The file that pages name by its hash has to exist before anything that may lead to it.
@@ -150,8 +167,27 @@ fn is_folder(url: &str) -> bool {
     url.starts_with("https://") && url.ends_with('/') && url.chars().all(fits)
 }
 
+/// Applications by their keys, with their names if known.
+type Keys = Vec<(String, Option<String>)>;
+
+/// All applications, as `alt app list` says them.
+fn told_keys(path: Option<&Path>) -> anyhow::Result<Keys> {
+    #[derive(serde::Deserialize)]
+    struct Told {
+        key: String,
+        name: String,
+        disabled_at: Option<String>,
+    }
+    let json = myself(path, &["app", "list", "--json"], &[])
+        .context("ask which applications there are (--app KEY names one)")?;
+    let told: Vec<Told> = serde_json::from_str(&json).context("read the list of applications")?;
+    let enabled = told.into_iter().filter(|app| app.disabled_at.is_none());
+    // A key becomes a part of a file's name.
+    enabled.map(|app| Ok((app::checked_key(&app.key)?.to_owned(), Some(app.name)))).collect()
+}
+
 /// The named applications, or all applications.
-fn keys(config: &Config, args: &cli::BeaconMade) -> anyhow::Result<Vec<(String, Option<String>)>> {
+fn keys(config: &Config, args: &cli::BeaconMade) -> anyhow::Result<Keys> {
     if !args.app.is_empty() {
         let key = |key: &String| app::checked_key(key).map(|key| (key.to_owned(), None)).context("--app");
         return args.app.iter().map(key).collect();

@@ -17,6 +17,7 @@ pub mod archive;
 mod assembly;
 pub mod beacon;
 pub mod check;
+mod child;
 pub mod demo;
 mod drain;
 pub mod ended;

@@ -86,7 +86,12 @@ fn run(command: &mut Command) -> Run {
 
 /// A line as nginx writes it, with the query string of a beacon.
 fn line(n: u32, args: &str, ip: &str) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    line_at(n, args, ip, 0)
+}
+
+/// A line of so many seconds ago.
+fn line_at(n: u32, args: &str, ip: &str, seconds: u128) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() - 1000 * seconds;
     format!(
         "alt1\t{}.{:03}\t{n:032x}\t{ip}\tGET\t204\tevents.example.com\t/b\t{args}\thttps://example.com/page\t\
          Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0\ten\t\t\t\t\t\t500\t\n",
@@ -664,6 +669,7 @@ fn setup_says_what_it_would_do_and_does_nothing() {
         assert!(said.contains(step), "{step} is missing in\n{said}");
     }
     assert!(said.contains("steps would be taken; nothing was changed"), "{said}");
+    assert!(said.contains("MISSING  TLS: there is no certificate for events.example.com"), "{said}");
     assert!(fs::symlink_metadata(place.path("alt.toml")).is_err());
     for (option, value, says) in [
         ("--host", "a b", "write the host name"),
@@ -674,6 +680,43 @@ fn setup_says_what_it_would_do_and_does_nothing() {
         let wrong = place.alt(&["setup", "--dry-run", option, value]);
         assert_eq!((wrong.code, wrong.err.contains(says), wrong.out.as_str()), (1, true, ""), "{wrong:?}");
     }
+}
+
+/// What goes to the journal says its priority: `<3>`, `<4>`.
+#[test]
+fn lines_for_the_journal_have_a_priority() {
+    use std::os::unix::fs::MetadataExt;
+    let place = Place::new("[postgres]\nurl = \"postgres://alt@127.0.0.1:1/alt?sslmode=disable\"\n");
+    let said = |arguments: &[&str], stream: &dyn Fn(&fs::Metadata) -> String| {
+        let file = fs::File::create(place.path("journal")).unwrap();
+        let mut command = place.command(arguments);
+        command
+            .env("JOURNAL_STREAM", stream(&file.metadata().unwrap()))
+            .env("STATE_DIRECTORY", place.dir.path());
+        let both = (file.try_clone().unwrap(), file);
+        let mut child = command.stdout(both.0).stderr(both.1).stdin(Stdio::null()).spawn().unwrap();
+        let written = || fs::read_to_string(place.path("journal")).unwrap();
+        crate::support::daemon::wait_for(10, || written().contains("127.0.0.1:1"), written);
+        let _ = nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(child.id() as i32),
+            nix::sys::signal::Signal::SIGTERM,
+        );
+        child.wait().unwrap();
+        written()
+    };
+    let journal = |meta: &fs::Metadata| format!("{}:{}", meta.dev(), meta.ino());
+    let daemon = said(&["run"], &journal);
+    assert!(daemon.lines().all(|line| line.starts_with('<') && line[2..].starts_with('>')), "{daemon}");
+    assert!(daemon.lines().any(|line| line.starts_with("<4>") && line.contains("127.0.0.1:1")), "{daemon}");
+    let json = said(&["--log-format", "json", "run"], &journal);
+    assert!(json.lines().any(|line| line.starts_with("<4>{") && line.ends_with('}')), "{json}");
+    let failed = said(&["app", "list"], &journal);
+    assert!(failed.starts_with("<3>alt: "), "{failed}");
+    let check = said(&["check", "--no-request"], &journal);
+    assert!(check.lines().any(|line| line.starts_with("<3>error: PostgreSQL: ")), "{check}");
+    // A stream that was redirected is not the journal's.
+    let elsewhere = said(&["app", "list"], &|meta| format!("{}:{}", meta.dev(), meta.ino() + 1));
+    assert!(elsewhere.starts_with("alt: "), "{elsewhere}");
 }
 
 mod check {
@@ -688,6 +731,7 @@ mod check {
         fs::set_permissions(&place.dir, fs::Permissions::from_mode(0o750)).unwrap();
         let session = Session::open(database, "alt run web-1");
         place.done(&["app", "add", "shop"]);
+        database.psql("UPDATE applications SET app_key = 'KEY'");
         let lines: String = (1..=20).map(|n| line(n, "a=KEY", "203.0.113.7")).collect();
         place.write("beacon.log", lines);
         let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("nginx/alt-http.conf");
@@ -707,7 +751,9 @@ mod check {
 
     impl Session {
         fn open(database: &Database, name: &str) -> Session {
+            // Debian's own psql goes by the port of the cluster that is installed.
             let mut command = Command::new("psql");
+            command.env("PGPORT", "5432");
             command.args(["-XqAt", "-d", &database.url]).env("PGAPPNAME", name);
             let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
             child.stdin.as_mut().unwrap().write_all(b"SELECT 'there';\n").unwrap();
@@ -777,10 +823,23 @@ mod check {
 
         let private: String = (1..=20).map(|n| line(n, "a=KEY", "10.0.0.7")).collect();
         place.write("beacon.log", private);
-        expect(&place, "20 of the last 20 hits come from private addresses: a proxy stands before nginx");
+        expect(
+            &place,
+            "20 of the last 20 hits come from private addresses (10.0.0.7): a proxy stands before nginx, and real_ip is missing",
+        );
         let conf = fs::read_to_string(place.path("nginx.conf")).unwrap();
         place.write("nginx.conf", format!("set_real_ip_from 10.0.0.0/8;\n{conf}"));
-        assert_eq!(check(&place).code, 0);
+        expect(&place, "a proxy stands before nginx, and set_real_ip_from does not help");
+        place.write("nginx.conf", conf);
+        // Those who try it out: a few hits from this machine, or hits of yesterday; and an intranet.
+        let few: String = (1..=19).map(|n| line(n, "a=KEY", "127.0.0.1")).collect();
+        let intranet: String = (1..=20).map(|n| line(n, "a=KEY", &format!("10.0.0.{n}"))).collect();
+        let old: String = (1..=20).map(|n| line_at(n, "a=KEY", "10.0.0.7", 4000)).collect();
+        for (fits, text) in [("few", few), ("intranet", intranet), ("old", old)] {
+            place.write("beacon.log", text);
+            let run = check(&place);
+            assert_eq!(run.code, 0, "{fits}: {run:?}");
+        }
 
         // a log that everybody can reach and read
         fs::set_permissions(&place.dir, fs::Permissions::from_mode(0o751)).unwrap();
@@ -792,7 +851,10 @@ mod check {
         fs::set_permissions(&place.dir, fs::Permissions::from_mode(0o750)).unwrap();
 
         fs::remove_file(place.path("beacon.log")).unwrap();
-        expect(&place, "there is no such log\n    nginx is configured to write it: start or reload nginx");
+        expect(
+            &place,
+            "there is no such log [no-log]\n    nginx is configured to write it: start or reload nginx",
+        );
         place.write("beacon.log", whole);
         assert_eq!(check(&place).code, 0);
     }
@@ -805,10 +867,65 @@ mod check {
         place.write("alt.toml", config.replace("[load]\n", "[load]\nbatch_bytes = \"64 MiB\"\n"));
         expect(
             &place,
-            "MemoryMax allows 256: the kernel would kill it\n    lower [load] batch_bytes and batch_rows",
+            "MemoryMax allows 256: the kernel would kill it [memory]\n    lower [load] batch_bytes and batch_rows",
         );
         place.write("alt.toml", config);
         assert_eq!(check(&place).code, 0);
+    }
+
+    #[test]
+    fn rejects_of_the_last_hour() {
+        let database = Database::create();
+        let (place, _session) = well(&database);
+        let key = database.psql("SELECT app_key FROM applications");
+        let hits = |wrong: u32, age: u128| -> String {
+            let one = |n| if n <= wrong { "a=mistyped".to_owned() } else { format!("a={key}") };
+            (1..=31).map(|n| line_at(n, &one(n), "203.0.113.7", age)).collect()
+        };
+        place.write("beacon.log", hits(30, 0));
+        expect(
+            &place,
+            "30 of the last 31 lines become no rows; 30 name a key that is not registered, or disabled: mistyped (30)",
+        );
+        for (wrong, age) in [(3, 0), (30, 4000)] {
+            place.write("beacon.log", hits(wrong, age));
+            assert_eq!(check(&place).code, 0, "{wrong} of 31, {age} s ago");
+        }
+        place.write("beacon.log", hits(30, 0));
+        let config = fs::read_to_string(place.path("alt.toml")).unwrap();
+        place.write("alt.toml", config + "[check]\naccepted = [\"rejects\"]\n");
+        let run = check(&place);
+        let is_accepted = run.out.contains("accepted: ") && run.out.ends_with("nothing is wrong\n");
+        assert!(run.code == 0 && is_accepted, "{run:?}");
+        let json = closed(&place, || place.json(&[&CHECK[..], &["--json"]].concat()));
+        assert_eq!(
+            (&json["findings"][0]["kind"], &json["findings"][0]["accepted"]),
+            (&"rejects".into(), &true.into())
+        );
+    }
+
+    /// What nginx itself says of a disk that was full, and what the log shows of it afterwards.
+    #[test]
+    fn a_disk_that_was_full() {
+        let database = Database::create();
+        let (place, _session) = well(&database);
+        let log = place.path("beacon.log").display().to_string();
+        let conf = fs::read_to_string(place.path("nginx.conf")).unwrap();
+        place.write("nginx.conf", format!("error_log {} warn;\n{conf}", place.path("error.log").display()));
+        let said = |at: jiff::Zoned| {
+            format!(
+                "{} [alert] 7#7: *1 write() to \"{log}\" failed (28: No space left on device) while logging request, client: 192.0.2.1\n",
+                at.strftime("%Y/%m/%d %H:%M:%S")
+            )
+        };
+        let now = jiff::Zoned::now();
+        place.write("error.log", said(now.clone()));
+        expect(&place, "error.log: nginx could not write to the log, because the disk was full");
+        place.write("error.log", said(now - jiff::Span::new().hours(25)));
+        assert_eq!(check(&place).code, 0);
+        let whole = line(1, "a=KEY", "203.0.113.7");
+        place.write("beacon.log", format!("{}{whole}", &whole[..60]));
+        expect(&place, "lines are cut off: the disk was full when nginx wrote them");
     }
 
     /// What never ends, or never begins, holds up no command.
@@ -872,7 +989,10 @@ mod check {
             "has no if=$alt_loggable: one address can fill the disk with requests that are refused",
         );
         place.write("nginx.conf", "http { }");
-        expect(&place, "nginx: has no log_format alt1\n    include alt/alt-http.conf inside http { }");
+        expect(
+            &place,
+            "nginx: has no log_format alt1 [format]\n    include alt/alt-http.conf inside http { }",
+        );
         place.write("nginx.conf", "http { log_format alt1 'alt1\\t$msec'; }");
         expect(&place, "nginx, log_format alt1: differs from the one that alt reads");
         fs::remove_file(place.path("nginx.conf")).unwrap();
@@ -952,7 +1072,7 @@ mod check {
         rotate("olddir /var/old");
         expect(
             &place,
-            "to /var/old, where they are not looked for\n    add it to this [[source]] in alt.toml: rotated",
+            "to /var/old, where they are not looked for [logrotate]\n    add it to this [[source]] in alt.toml: rotated",
         );
         rotate("compress\ncompresscmd /usr/bin/xz");
         expect(&place, "with /usr/bin/xz, which is not read");

@@ -38,6 +38,7 @@ mod roles;
 mod scripts;
 mod servers;
 mod setup;
+mod setup_nginx;
 mod sources;
 mod statistics;
 mod stats;

@@ -720,6 +720,7 @@ fn lock(cluster: &Cluster, database: &Database) -> Child {
         cluster.dir().display()
     );
     let session = Command::new("psql")
+        .env("PGPORT", "5432")
         .args(["-XqAt", "-d", &url, "-c", "BEGIN; LOCK TABLE checkpoints; SELECT pg_sleep(60)"])
         .stdout(Stdio::null())
         .stderr(Stdio::null())

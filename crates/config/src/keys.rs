@@ -5,7 +5,9 @@ use std::time::Duration;
 use alt_line::parse::{Format, Pixel, Statuses};
 use toml::de::{DeTable, DeValue};
 
-use super::value::{Given, absolute, archive_url, endpoint, given, host, log_path, network, storage_class};
+use super::value::{
+    Given, absolute, archive_url, endpoint, finding, given, host, log_path, network, storage_class,
+};
 use super::{Archive, Compression, Config, GpcPolicy, IpPolicy, Place, Problem, Problems, Source, days};
 
 /// A configuration has some hundred bytes; a larger file is something else, given by mistake.
@@ -84,6 +86,8 @@ pub(super) const KEYS: &[(&str, &str, Set<Config>)] = &[
     ("track", "names", |c, v| v.names().map(|names| c.track.names = names)),
     ("admin", "listen", |c, v| v.listen().map(|address| c.admin.listen = address)),
     ("admin", "hosts", |c, v| v.list_of(host).map(|list| c.admin.hosts = list)),
+    ("check", "accepted", |c, v| v.list_of(finding).map(|list| c.check.accepted = list)),
+    ("check", "hosts", |c, v| v.list_of(host).map(|list| c.check.hosts = list)),
     ("agents", "rules", |c, v| v.path().map(|path| c.agents.rules = Some(path))),
 ];
 

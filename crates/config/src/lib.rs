@@ -56,6 +56,8 @@ pub struct Config {
     pub agents: Agents,
     /// The admin port.
     pub admin: Admin,
+    /// What `alt check` needs to know.
+    pub check: Check,
 }
 
 /// A log, or several of one format, to follow.
@@ -229,6 +231,15 @@ pub struct Agents {
     pub rules: Option<PathBuf>,
 }
 
+/// What `alt check` needs to know.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Check {
+    /// Findings that are known and stay: the name of the kind, or `KIND PLACE`.
+    pub accepted: Vec<String>,
+    /// The names that pages send beacons to, each with a port, if need be; empty: those of nginx's sites.
+    pub hosts: Vec<String>,
+}
+
 /// The admin port: `/healthz`, `/readyz`, `/metrics`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admin {
@@ -312,6 +323,7 @@ impl Default for Config {
             flood: Flood::default(),
             agents: Agents::default(),
             admin: Admin::default(),
+            check: Check::default(),
         }
     }
 }

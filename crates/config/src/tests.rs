@@ -271,6 +271,10 @@ fn values_are_typed() {
                     "web-1",
                 ],
             },
+            check: Check {
+                accepted: [],
+                hosts: [],
+            },
         }
         "#);
 }

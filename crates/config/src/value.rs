@@ -256,6 +256,16 @@ pub(super) fn host(name: &str) -> Result<(), String> {
     }
 }
 
+/// A finding of `alt check` that is accepted: the name of its kind, and the place behind a space, if only one is meant.
+pub(super) fn finding(text: &str) -> Result<(), String> {
+    let id = text.split(' ').next().unwrap_or_default();
+    if !id.is_empty() && id.bytes().all(|b| b.is_ascii_lowercase() || b == b'-') {
+        Ok(())
+    } else {
+        Err(format!("holds kinds of findings as alt check writes them (\"real-ip\"), which `{text}` is not"))
+    }
+}
+
 fn number_and_unit(text: &str) -> Option<(u32, &str)> {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit())?;

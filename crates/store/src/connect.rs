@@ -123,6 +123,19 @@ pub fn is_by_peer(config: &alt_config::Postgres) -> anyhow::Result<bool> {
     Ok(all_sockets(&target.pg) && !named && config.password_file.is_none())
 }
 
+/// The directory and the port of the unix socket by which the database is reached. `None`: it is reached by TCP.
+///
+/// # Errors
+/// The URL cannot be parsed.
+pub fn socket(config: &alt_config::Postgres) -> anyhow::Result<Option<(PathBuf, u16)>> {
+    let target = Address::read(&config.url)?;
+    let port = target.pg.get_ports().first().copied().unwrap_or(5432);
+    Ok(match target.pg.get_hosts().first() {
+        Some(Host::Unix(directory)) => Some((directory.clone(), port)),
+        _ => None,
+    })
+}
+
 /// Whether every server that may be tried is on this machine.
 ///
 /// # Errors
@@ -406,6 +419,20 @@ fn all_local(pg: &tokio_postgres::Config) -> bool {
     }
 }
 
+/// The certificates of the public authorities: those of the system, else those of Mozilla, which are built in.
+pub fn system_roots() -> rustls::RootCertStore {
+    let mut store = rustls::RootCertStore::empty();
+    for path in SYSTEM_ROOTS {
+        let Ok(certificates) = CertificateDer::pem_file_iter(path) else { continue };
+        store.add_parsable_certificates(certificates.filter_map(Result::ok));
+        break;
+    }
+    if store.is_empty() {
+        store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    store
+}
+
 fn tls_config(roots: &Roots) -> anyhow::Result<rustls::ClientConfig> {
     let mut store = rustls::RootCertStore::empty();
     match roots {
@@ -418,16 +445,7 @@ fn tls_config(roots: &Roots) -> anyhow::Result<rustls::ClientConfig> {
                 bail!("sslrootcert={} holds no certificate (PEM)", path.display());
             }
         }
-        Roots::System => {
-            for path in SYSTEM_ROOTS {
-                let Ok(certificates) = CertificateDer::pem_file_iter(path) else { continue };
-                store.add_parsable_certificates(certificates.filter_map(Result::ok));
-                break;
-            }
-            if store.is_empty() {
-                store.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-            }
-        }
+        Roots::System => store = system_roots(),
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     Ok(rustls::ClientConfig::builder_with_provider(provider)

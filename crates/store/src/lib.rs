@@ -27,6 +27,7 @@ pub mod session;
 pub mod statements;
 pub mod stats;
 pub mod status;
+pub mod trace;
 pub mod unfinished;
 pub mod unload;
 pub mod upkeep;

@@ -8,11 +8,15 @@ use alt_collect::archive::{open, spool, try_out};
 use alt_config::Config;
 use alt_process::stop::{Stop, Stopped};
 
-use super::Findings;
+use super::finding::{Findings, Kind, is_ordinary};
 
 /// Checks the configured archive: stores a small object in it, and removes the object if that is allowed.
 pub(super) fn look(config: &Config, findings: &mut Findings) {
     let Some(archive) = &config.archive else { return };
+    if is_ordinary() {
+        return findings
+            .not_checked(format!("the archive {}, which the daemon's account writes", archive.url));
+    }
     let looked = open(archive, &Arc::new(Stop::default())).and_then(|target| {
         list(target.as_ref())?;
         // What is wrong with the directory of temporary files is a finding of its own, and not the archive's fault.
@@ -26,9 +30,10 @@ pub(super) fn look(config: &Config, findings: &mut Findings) {
         // The daemon needs no permission to remove objects (docs/ARCHIVE.md).
         Ok(Some(error)) => tracing::debug!(error = format!("{error:#}"), "the object of the trial stays"),
         Err(error) => findings.add(
+            Kind::Archive,
             archive.url.clone(),
             format!("the archive cannot be used: {error:#}"),
-            "mend [archive], the credentials or the bucket; logs wait on the disk until then",
+            "mend [archive], the credentials or the bucket, then: sudo alt check; logs wait on the disk until then",
         ),
     }
 }

@@ -7,7 +7,8 @@ use alt_store::migrate::{self, Schema};
 use alt_store::read::Reader;
 use alt_store::{apps, dimensions, rejects, roles, server, stats};
 
-use super::Findings;
+use super::finding::{Findings, Kind, is_ordinary};
+use super::recent::Recent;
 use crate::cmd::status;
 
 /// Maximum difference between the clocks in seconds: the days of salts and the ranges of times depend on the clocks.
@@ -28,78 +29,110 @@ const SET_ASIDE_NAMED: i64 = 10;
 /// How many applications with overdue salts are named.
 const APPS_NAMED: i64 = 10;
 
-/// Checks the database.
-pub(super) async fn look(config: &Config, findings: &mut Findings) {
+/// Checks the database. Returns the connection, if the database can be asked for rows.
+pub(super) async fn look(config: &Config, recent: &[Recent], findings: &mut Findings) -> Option<Reader> {
     let mut reader = match Reader::connect(&config.postgres, "alt check").await {
         Ok(reader) => reader,
+        Err(e) if is_ordinary() && alt_store::connect::is_by_peer(&config.postgres).unwrap_or(false) => {
+            findings.not_checked(format!("the database, which knows this account by another name ({e:#})"));
+            return None;
+        }
         Err(e) => {
-            let mend = "start PostgreSQL, or correct [postgres] in the configuration";
-            return findings.add("PostgreSQL", format!("cannot be used: {e:#}"), mend);
+            let mend =
+                "start PostgreSQL (systemctl start postgresql), or correct [postgres] in the configuration";
+            findings.add(Kind::Database, "PostgreSQL", format!("cannot be used: {e:#}"), mend);
+            return None;
         }
     };
-    if let Err(e) = ask(&mut reader, config, findings).await {
-        findings.add("PostgreSQL", format!("cannot be asked: {e:#}"), "see PostgreSQL's log");
+    match ask(&mut reader, config, recent, findings).await {
+        Ok(true) => Some(reader),
+        Ok(false) => None,
+        Err(e) => {
+            let mend = "see PostgreSQL's log: journalctl -u 'postgresql*', or /var/log/postgresql";
+            findings.add(Kind::Database, "PostgreSQL", format!("cannot be asked: {e:#}"), mend);
+            None
+        }
     }
 }
 
-async fn ask(reader: &mut Reader, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
+/// Returns whether rows can be looked for.
+async fn ask(
+    reader: &mut Reader,
+    config: &Config,
+    recent: &[Recent],
+    findings: &mut Findings,
+) -> anyhow::Result<bool> {
     clock(reader, findings).await?;
     let found = reader.read(server::server).await?;
     if found.version < 140_000 {
-        findings.add("PostgreSQL", format!("is version {}", found.version), "upgrade it to 14 or later");
+        findings.add(
+            Kind::Database,
+            "PostgreSQL",
+            format!("is version {}", found.version),
+            "upgrade it to 14 or later",
+        );
     }
     if found.is_standby {
-        findings.add("PostgreSQL", "is a standby, which takes no rows", "name the primary in postgres.url");
+        findings.add(
+            Kind::Database,
+            "PostgreSQL",
+            "is a standby, which takes no rows",
+            "name the primary in postgres.url",
+        );
     }
     if let Err(e) = reader.read(server::check_encoding).await {
         let mend = "after that: alt migrate, and alt replay of the logs that are kept";
-        findings.add("PostgreSQL", format!("{e:#}"), mend);
-        return Ok(());
+        findings.add(Kind::Database, "PostgreSQL", format!("{e:#}"), mend);
+        return Ok(false);
     }
     match reader.read(migrate::schema).await? {
         Schema::Compatible(_) => {
             let lacks = reader.read(server::lacks).await?;
             let is_whole = lacks.is_empty();
             for lack in lacks {
-                findings.add("PostgreSQL", lack.what, lack.mend);
+                findings.add(Kind::Rights, "PostgreSQL", lack.what, lack.mend);
             }
             if !is_whole {
-                return Ok(());
+                return Ok(false);
             }
             for (role, what) in reader.read(roles::more_than_granted).await? {
                 findings.add(
+                    Kind::Roles,
                     "PostgreSQL",
                     format!("the role {role} {what}, which it does not need"),
                     "`alt setup --only-roles` as root takes it from alt; from another role, REVOKE it as alt_owner",
                 );
             }
-            applications(reader, config, findings).await?;
+            applications(reader, config, recent, findings).await?;
             poison(reader, config, findings).await?;
             retention(reader, config, findings).await?;
             salts(reader, findings).await?;
             missing(reader, config, findings).await?;
             statistics(reader, config, findings).await?;
-            daemon(reader, config, findings).await
+            daemon(reader, config, findings).await?;
+            Ok(true)
         }
         Schema::Missing => {
-            findings.add("PostgreSQL", "the database has no schema", "run `alt migrate`");
-            Ok(())
+            findings.add(Kind::Database, "PostgreSQL", "the database has no schema", "run `alt migrate`");
+            Ok(false)
         }
         Schema::Older(version) => {
             findings.add(
+                Kind::Database,
                 "PostgreSQL",
                 format!("the schema is version {version}, older than {}", migrate::newest()),
                 "run `alt migrate`",
             );
-            Ok(())
+            Ok(false)
         }
         Schema::TooNew(version) => {
             findings.add(
+                Kind::Database,
                 "PostgreSQL",
                 format!("the schema is version {version}, too new for this alt ({})", migrate::newest()),
                 "upgrade alt",
             );
-            Ok(())
+            Ok(false)
         }
     }
 }
@@ -115,18 +148,25 @@ async fn clock(reader: &mut Reader, findings: &mut Findings) -> anyhow::Result<(
     if skew.abs() > SKEW_SECONDS_MAX {
         let direction = if skew > 0.0 { "ahead of" } else { "behind" };
         findings.add(
+            Kind::Clock,
             "PostgreSQL",
             format!("its clock is {:.0} s {direction} this machine's", skew.abs()),
-            "synchronize both clocks (systemd-timesyncd, chrony)",
+            "synchronize both clocks, on each machine: timedatectl set-ntp true (or chrony)",
         );
     }
     Ok(())
 }
 
-async fn applications(reader: &mut Reader, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
+async fn applications(
+    reader: &mut Reader,
+    config: &Config,
+    recent: &[Recent],
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
     let apps = reader.read(apps::enabled).await?;
     if apps.is_empty() {
         findings.add(
+            Kind::Applications,
             "PostgreSQL",
             "no application is registered, so every hit is a reject",
             "run `alt app add NAME`, and paste the line that it prints",
@@ -134,9 +174,11 @@ async fn applications(reader: &mut Reader, config: &Config, findings: &mut Findi
         return Ok(());
     }
     let is_known = |key: &str| apps.iter().any(|app| app.key == key);
+    recent.iter().for_each(|recent| recent.rejected(&is_known, findings));
     for source in &config.sources {
         for app in source.app.iter().chain(source.sites.values()).filter(|app| !is_known(app)) {
             findings.add(
+                Kind::Applications,
                 source.paths.join(", "),
                 format!("its hits are those of the application with the key {app}, which is not registered, or disabled"),
                 "correct `app` and `sites` of this [[source]]: `alt app list` shows the keys",
@@ -152,6 +194,7 @@ async fn poison(reader: &mut Reader, config: &Config, findings: &mut Findings) -
     let lines = reader.read(async |client| rejects::set_aside(client, &host, SET_ASIDE_NAMED).await).await?;
     for (path, offset) in lines {
         findings.add(
+            Kind::Poison,
             path,
             format!("the line at offset {offset} ended the daemon twice and was set aside"),
             "report it (`alt rejects list --reason poison` shows it); with a version that can read it, \
@@ -166,7 +209,7 @@ async fn retention(reader: &mut Reader, config: &Config, findings: &mut Findings
     let (host, rows) = (config.load.host_name(), config.retention.rows.as_ref());
     let waits = reader.read(async |client| alt_store::retention::waits(client, &host, rows).await).await?;
     if let Some(waits) = waits.filter(|waits| waits.word().is_some()) {
-        findings.add("retention", waits.to_string(), waits.mend());
+        findings.add(Kind::Retention, "retention", waits.to_string(), waits.mend());
     }
     Ok(())
 }
@@ -179,6 +222,7 @@ async fn salts(reader: &mut Reader, findings: &mut Findings) -> anyhow::Result<(
         let app =
             overdue.app_key.map_or_else(String::new, |key| format!(" of the application with the key {key}"));
         findings.add(
+            Kind::Retention,
             "retention",
             format!(
                 "visitor salts{app} are overdue: {} of {days}. With the logs, they identify visitors",
@@ -198,6 +242,7 @@ async fn statistics(reader: &mut Reader, config: &Config, findings: &mut Finding
     let state = reader.read(async |client| stats::ask::state(client, None).await).await?;
     if state.oldest_seconds > STATISTICS_LATE {
         findings.add(
+            Kind::Statistics,
             "statistics",
             format!("{state}, the first for {:.0} minutes", state.oldest_seconds / 60.0),
             "journalctl -u alt says what prevents it; after a rebuild or a large replay it takes its time",
@@ -209,7 +254,7 @@ async fn statistics(reader: &mut Reader, config: &Config, findings: &mut Finding
 /// Logs that were not loaded to their ends, and are not found any more.
 async fn missing(reader: &mut Reader, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
     for one in status::missing(reader, config).await? {
-        findings.add(one.path.clone(), one.to_string(), one.mend());
+        findings.add(Kind::MissingLog, one.path.clone(), one.to_string(), one.mend());
     }
     Ok(())
 }
@@ -219,6 +264,7 @@ async fn daemon(reader: &mut Reader, config: &Config, findings: &mut Findings) -
     let name = alt_store::session_name("run", &config.load.host_name());
     if !reader.read(async |client| server::has_session(client, &name).await).await? {
         findings.add(
+            Kind::Daemon,
             "alt run",
             format!("the daemon of this host has no session `{name}` in the database: it is not running"),
             "systemctl start alt (or `alt run`); if it is running, journalctl -u alt says what keeps it",
@@ -234,6 +280,7 @@ async fn daemon(reader: &mut Reader, config: &Config, findings: &mut Findings) -
     }
     for (path, bytes, seconds) in waiting {
         findings.add(
+            Kind::Lag,
             path,
             format!("{bytes} bytes of it are not loaded, the oldest for {seconds:.0} s or more"),
             "journalctl -u alt says what keeps the daemon; after a long pause it is catching up, so look again",

@@ -1,40 +1,33 @@
 //! Checks the logs, their directories, the disk, and logrotate.
 
-use std::convert::Infallible;
 use std::fs;
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
-use std::net::IpAddr;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use alt_collect::source::logs::{self, Logs, is_seen};
 use alt_collect::source::{inputs, unpack};
 use alt_config::{Config, DEFAULT_LOG, Source};
-use alt_line::arena::ARENA_BYTES;
-use alt_line::hit::{Parsed, Reason};
-use alt_line::lines::Lines;
-use alt_line::parse::{Format, Terms};
-use alt_line::processor::pieces;
-use alt_process::clock;
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access, geteuid};
 
+use super::finding::{Findings, Kind, is_ordinary};
+use super::logrotate;
 use super::nginx::Site;
-use super::{Findings, logrotate};
+use super::recent::{self, Recent};
 use crate::acl::{self, Others};
 use crate::cmd::{LOCAL_ONLY, beyond_this_machine};
 
-/// How many bytes at the end of a log are checked.
-const SAMPLE_BYTES: u64 = 256 * 1024;
 /// How many bytes of a file of logrotate are read.
 const LOGROTATE_BYTES_MAX: u64 = 1 << 20;
 /// The daemon's own directory.
 const STATE: &str = "/var/lib/alt";
-/// Minimum number of lines in a sample for a finding about the log.
-const SAMPLE_LINES_MIN: usize = 5;
 
 /// Checks every configured log.
-pub(super) fn logs(config: &Config, site: Option<&Site>, findings: &mut Findings) {
+///
+/// Returns what their last lines are.
+pub(super) fn logs(config: &Config, site: Option<&Site>, findings: &mut Findings) -> Vec<Recent> {
+    let mut all = Vec::new();
     let live = Logs::of(config).look();
     for (n, source) in config.sources.iter().enumerate() {
         for path in source.paths.iter().filter(|path| !is_seen(path)) {
@@ -45,9 +38,10 @@ pub(super) fn logs(config: &Config, site: Option<&Site>, findings: &mut Findings
                 directory_of(directory, findings);
             }
             open_to_all(log, findings);
-            one(config, source, log, site, findings);
+            all.extend(one(config, source, log, site, findings));
         }
     }
+    all
 }
 
 /// Finds files that hold the password and that everybody on this machine can read.
@@ -58,6 +52,7 @@ pub(super) fn secrets(config: &Config, path: &Path, findings: &mut Findings) {
     for path in holding.chain(config.postgres.password_file.clone()) {
         if fs::metadata(&path).is_ok_and(|meta| meta.mode() & 0o007 != 0) {
             findings.add(
+                Kind::Secrets,
                 path.display().to_string(),
                 "holds the password of PostgreSQL, and everybody on this machine may read it",
                 format!("chgrp alt {0} && chmod 640 {0}", path.display()),
@@ -83,7 +78,7 @@ fn absent(pattern: &str, site: Option<&Site>, findings: &mut Findings) {
         }
         None => "let nginx write it, or correct [[source]] paths",
     };
-    findings.add(pattern, "there is no such log", mend);
+    findings.add(Kind::NoLog, pattern, "there is no such log", mend);
 }
 
 fn directory_of(directory: &Path, findings: &mut Findings) {
@@ -97,8 +92,9 @@ fn directory_of(directory: &Path, findings: &mut Findings) {
         }
         _ => {}
     }
-    if !geteuid().is_root() && access(directory, AccessFlags::W_OK).is_ok() {
+    if !geteuid().is_root() && !is_ordinary() && access(directory, AccessFlags::W_OK).is_ok() {
         findings.add(
+            Kind::LogDirectory,
             directory.display().to_string(),
             "can be written by this account: nginx opens the log there as root, and would follow a planted link",
             format!("chown root {0} && chmod g-w,o-w {0}", directory.display()),
@@ -117,6 +113,7 @@ fn closed(directory: &Path, findings: &mut Findings) {
     let others = fs::File::open(directory).and_then(acl::others);
     if open && others.is_ok_and(|others| others == Others::AsAsked) {
         findings.add(
+            Kind::OpenLog,
             directory.display().to_string(),
             "has no default ACL: after a log was renamed by hand, everybody may read the next one that nginx makes",
             "run `alt setup` as root",
@@ -131,6 +128,7 @@ fn open_to_all(log: &Path, findings: &mut Findings) {
     if has(&path, 0o004) && path.ancestors().skip(1).all(|above| has(above, 0o001)) {
         let (log, directory) = (log.display(), path.parent().unwrap_or(Path::new("/")).display());
         findings.add(
+            Kind::OpenLog,
             log.to_string(),
             "every account of this machine may read it, with the addresses of your visitors",
             format!(
@@ -143,7 +141,7 @@ fn open_to_all(log: &Path, findings: &mut Findings) {
 /// Checks where the daemon writes by itself: the directory of temporary files, in which a log is packed for the archive,
 /// and its own, in which it notes what it reads.
 pub(super) fn spool(config: &Config, findings: &mut Findings) {
-    if config.archive.is_some() {
+    if config.archive.is_some() && !is_ordinary() {
         let directory = inputs::temporary_directory();
         let mend = "or name another directory: `systemctl edit alt`, Environment=TMPDIR=DIRECTORY and ReadWritePaths=DIRECTORY";
         if let Err(e) = access(&directory, AccessFlags::W_OK | AccessFlags::X_OK) {
@@ -152,6 +150,7 @@ pub(super) fn spool(config: &Config, findings: &mut Findings) {
                 account()
             );
             findings.add(
+                Kind::Temporary,
                 directory.display().to_string(),
                 what,
                 format!("chmod 1777 {}, {mend}", directory.display()),
@@ -170,6 +169,7 @@ pub(super) fn sandbox(config: &Config, findings: &mut Findings) {
     }
     if let Some(why) = beyond_this_machine(config) {
         findings.add(
+            Kind::Sandbox,
             LOCAL_ONLY,
             format!("lets the daemon reach nothing but this machine, and {why}"),
             format!("rm {LOCAL_ONLY}; systemctl daemon-reload; systemctl restart alt"),
@@ -178,9 +178,17 @@ pub(super) fn sandbox(config: &Config, findings: &mut Findings) {
 }
 
 fn unreadable(path: &Path, what: &str, findings: &mut Findings) {
+    if is_ordinary() {
+        return findings.not_checked(format!(
+            "{}, which {what} by the account {}",
+            path.display(),
+            account()
+        ));
+    }
     let mode =
         fs::metadata(path).map(|meta| format!(" (mode {:o})", meta.mode() & 0o7777)).unwrap_or_default();
     findings.add(
+        Kind::Unreadable,
         path.display().to_string(),
         format!("{what} by the account {}{mode}", account()),
         format!("chgrp alt {0} && chmod g+rX {0}", path.display()),
@@ -200,12 +208,18 @@ fn room(directory: &Path, lost: &str, mend: &str, findings: &mut Findings) {
     let gigabytes = free.saturating_mul(stat.fragment_size()) as f64 / 1e9;
     let place = directory.display().to_string();
     if all > 0 && free == 0 {
-        findings.add(place, format!("the disk is full: {lost}"), format!("make room now: {mend}"));
+        findings.add(
+            Kind::DiskFull,
+            place,
+            format!("the disk is full: {lost}"),
+            format!("make room now: {mend}"),
+        );
     } else if stat.files() > 0 && stat.files_available() == 0 {
         let what = format!("the file system takes no more files (no inode is free): {lost}");
-        findings.add(place, what, format!("delete files that nobody needs: {mend}"));
+        findings.add(Kind::DiskFull, place, what, format!("delete files that nobody needs: {mend}"));
     } else if all > 0 && percent < 5 && gigabytes < 20.0 {
         findings.add(
+            Kind::DiskNearlyFull,
             place,
             format!(
                 "the disk is nearly full: {percent} % ({gigabytes:.1} GB) are free; when it is full, {lost}"
@@ -216,92 +230,31 @@ fn room(directory: &Path, lost: &str, mend: &str, findings: &mut Findings) {
 }
 
 /// Checks one log: whether it can be read, and whether its last lines have the expected format.
-fn one(config: &Config, source: &Source, log: &Path, site: Option<&Site>, findings: &mut Findings) {
-    let sample = match sample(log) {
-        Ok(sample) => sample,
+fn one(
+    config: &Config,
+    source: &Source,
+    log: &Path,
+    site: Option<&Site>,
+    findings: &mut Findings,
+) -> Option<Recent> {
+    match recent::read(config, source, log) {
+        Ok(recent) => {
+            recent.looks(source, site, findings);
+            Some(recent)
+        }
         Err(e) if e.kind() == ErrorKind::PermissionDenied => {
-            return unreadable(log, "cannot be read", findings);
+            unreadable(log, "cannot be read", findings);
+            None
         }
         Err(e) => {
-            return findings.add(
+            findings.add(
+                Kind::NoLog,
                 log.display().to_string(),
                 format!("cannot be read: {e}"),
-                "let `paths` name a file that nginx writes, and see to the disk",
+                "let `paths` in alt.toml name a file that nginx writes, and see to the disk (dmesg)",
             );
+            None
         }
-    };
-    let (Ok(format), Ok(terms)) = (Format::of(&source.spec()), config.track.terms()) else {
-        return; // a configuration that was loaded has been through both
-    };
-    let (mut all, mut strange, mut private, mut public) = (0usize, 0usize, 0usize, 0usize);
-    each_parsed(&sample, &format, &terms, &mut |parsed| {
-        all += 1;
-        match parsed {
-            Parsed::Reject(reject) if reject.reason == Reason::Shape => strange += 1,
-            Parsed::Hit(hit) => match hit.ip {
-                Some(ip) if is_private(ip) => private += 1,
-                Some(_) => public += 1,
-                None => {}
-            },
-            _ => {}
-        }
-    });
-    if all >= SAMPLE_LINES_MIN && strange * 2 > all {
-        findings.add(
-            log.display().to_string(),
-            format!("{strange} of the last {all} lines are not in the format {}", source.format),
-            "make nginx's log_format and [[source]] format the same; `alt parse` shows what becomes of each line",
-        );
-    }
-    let proxied = private >= SAMPLE_LINES_MIN && private > 9 * public;
-    if proxied && site.is_none_or(|site| !site.has_real_ip()) {
-        findings.add(
-            log.display().to_string(),
-            format!("{private} of the last {} hits come from private addresses: a proxy stands before nginx, and real_ip is missing; or they are your own", private + public),
-            "behind a proxy, include realip-alb.conf.example or realip-cloudfront.conf.example in the server { }, with its networks",
-        );
-    }
-}
-
-/// The complete lines at the end of a log.
-fn sample(log: &Path) -> std::io::Result<Vec<u8>> {
-    let mut file = unpack::regular(log)?;
-    let start = file.metadata()?.len().saturating_sub(SAMPLE_BYTES);
-    file.seek(SeekFrom::Start(start))?;
-    let mut bytes = Vec::new();
-    file.take(SAMPLE_BYTES).read_to_end(&mut bytes)?;
-    if start > 0 {
-        let first = memchr::memchr(b'\n', &bytes).map_or(bytes.len(), |at| at + 1);
-        bytes.drain(..first);
-    }
-    Ok(bytes)
-}
-
-fn each_parsed(mut bytes: &[u8], format: &Format, terms: &Terms, each: &mut dyn FnMut(&Parsed<'_>)) {
-    let (mut lines, mut scratch) = (Lines::default(), vec![0; ARENA_BYTES]);
-    loop {
-        while let Some(line) = lines.next_line() {
-            let now = clock::now();
-            let Ok(()) = pieces::<Infallible>(&line, format, terms, &mut scratch, now, &mut |_, parsed| {
-                each(parsed);
-                Ok(())
-            });
-        }
-        match bytes.read(lines.room()) {
-            Ok(n) if n > 0 => lines.filled(n),
-            _ => return,
-        }
-    }
-}
-
-/// Private in the sense of the shipped rate limit: an address that no visitor on the internet has.
-fn is_private(ip: IpAddr) -> bool {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => {
-            let shared = ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64;
-            ip.is_private() || ip.is_loopback() || ip.is_link_local() || shared
-        }
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
     }
 }
 
@@ -333,6 +286,7 @@ pub(super) fn logrotate(config: &Config, directory: &Path, findings: &mut Findin
             for path in config.sources.iter().flat_map(|source| &source.paths).filter(|_| copies) {
                 if patterns.iter().any(|pattern| pattern == path || names(pattern, path)) {
                     findings.add(
+                        Kind::Logrotate,
                         file.display().to_string(),
                         format!("rotates {path} with copytruncate, which loses lines"),
                         "replace it by create and a postrotate that sends nginx USR1, as the shipped logrotate file does",
@@ -401,24 +355,5 @@ mod tests {
         assert!(!blocks[0].1.iter().any(|line| line.contains("copytruncate")));
         assert_eq!(blocks[1].0, ["/var/log/d.log"]);
         assert_eq!(blocks[1].1, [" copytruncate"]);
-    }
-
-    #[test]
-    fn private_addresses_are_those_of_the_shipped_rate_limit() {
-        let private = [
-            "10.1.2.3",
-            "172.31.0.1",
-            "192.168.0.1",
-            "127.0.0.1",
-            "169.254.1.1",
-            "100.64.0.1",
-            "::1",
-            "fd00::1",
-            "fe80::1",
-            "::ffff:10.0.0.1",
-        ];
-        let public = ["203.0.113.7", "172.32.0.1", "100.128.0.1", "2001:db8::1", "8.8.8.8"];
-        assert!(private.iter().all(|ip| is_private(ip.parse().unwrap())));
-        assert!(!public.iter().any(|ip| is_private(ip.parse().unwrap())));
     }
 }

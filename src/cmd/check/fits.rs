@@ -9,7 +9,7 @@ use alt_config::Config;
 use alt_line::line_id::WINDOW_BYTES;
 use alt_line::parse::Format;
 
-use super::Findings;
+use super::finding::{Findings, Kind};
 use crate::cmd::run::READERS_MAX;
 
 /// The limits of the shipped unit, where systemd does not say which hold.
@@ -72,10 +72,11 @@ pub(super) fn room(config: &Config, findings: &mut Findings) {
             true => "lower [load] batch_bytes and batch_rows, or raise MemoryMax (`systemctl edit alt`)",
             false => "follow fewer logs, or raise MemoryMax (`systemctl edit alt`)",
         };
-        findings.add("alt.service", what, mend);
+        findings.add(Kind::Memory, "alt.service", what, mend);
     }
     if logs + OTHER_FILES > FILES_MAX {
         findings.add(
+            Kind::OpenFiles,
             "alt.service",
             format!(
                 "{logs} logs are followed, and LimitNOFILE allows {FILES_MAX} open files: some stay unread"

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use alt_collect::source::siblings::is_sibling;
 use alt_config::Source;
 
-use super::Findings;
+use super::finding::{Findings, Kind};
 
 /// An instant in logrotate's notation: what each specifier of `dateformat` becomes.
 const DATE: [(&str, &str); 8] = [
@@ -111,6 +111,7 @@ pub(super) fn names(block: &Block<'_>, source: &Source, path: &str, findings: &m
     let place = file.display().to_string();
     if !is_sibling(live, OsStr::new(&example)) {
         findings.add(
+            Kind::Logrotate,
             &place,
             format!("rotates {path} to names like {example}, which are not known to be those of its rotated logs"),
             "let names begin with the log's name and go on with a number or a date, as `dateformat -%Y%m%d-%H%M%S` does; a \
@@ -121,6 +122,7 @@ pub(super) fn names(block: &Block<'_>, source: &Source, path: &str, findings: &m
         && !is_known(&old, directory, source)
     {
         findings.add(
+            Kind::Logrotate,
             &place,
             format!("moves the rotated logs of {path} to {}, where they are not looked for", old.display()),
             format!("add it to this [[source]] in alt.toml: rotated = [\"{}\"]", old.display()),
@@ -128,6 +130,7 @@ pub(super) fn names(block: &Block<'_>, source: &Source, path: &str, findings: &m
     }
     if let Some(packer) = unread(&naming) {
         findings.add(
+            Kind::Logrotate,
             &place,
             format!("compresses the rotated logs of {path} with {packer}, which is not read"),
             "let compresscmd be gzip, zstd or bzip2 (with uncompresscmd and compressext), or do not compress",

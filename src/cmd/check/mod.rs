@@ -5,43 +5,27 @@
 
 mod archive;
 mod database;
+mod errors;
 mod files;
+mod finding;
 mod fits;
 mod logrotate;
-mod nginx;
+pub(crate) mod nginx;
+mod public;
+mod recent;
+mod request;
+mod unit;
 
 use std::path::Path;
 
 use alt_config::Config;
 use anyhow::Context;
 use serde::Serialize;
+use tracing::Level;
 
+use self::finding::{Finding, Findings, Kind, is_ordinary};
 use super::{Out, Outcome, show};
-use crate::{account, cli};
-
-/// A problem.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Finding {
-    /// The problem.
-    what: String,
-    /// The place: a file, a directive, a server.
-    place: String,
-    /// What to do.
-    mend: String,
-}
-
-/// The findings so far.
-#[derive(Debug, Default)]
-struct Findings(Vec<Finding>);
-
-impl Findings {
-    fn add(&mut self, place: impl Into<String>, what: impl Into<String>, mend: impl Into<String>) {
-        let finding = Finding { what: what.into(), place: place.into(), mend: mend.into() };
-        if !self.0.contains(&finding) {
-            self.0.push(finding);
-        }
-    }
-}
+use crate::{account, cli, logging};
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -58,43 +42,62 @@ pub fn run(path: Option<&Path>, args: &cli::Check, out: Out<'_>) -> anyhow::Resu
         return roles(&Config::load(path)?, args.json, out);
     }
     let mut findings = Findings::default();
-    let mut not_checked = Vec::new();
     let file = path.unwrap_or(Path::new(alt_config::DEFAULT_FILE));
     // the same as the daemon does at SIGHUP
     match crate::cmd::run::reloaded(path) {
         Ok(_) if args.config_only => {}
         Ok(config) => {
             files::secrets(&config, file, &mut findings);
-            look(&config, args, &mut findings, &mut not_checked)?;
+            look(&config, args, &mut findings)?;
+            findings.accept(&config);
         }
         Err(e) => {
             let place = file.display().to_string();
-            findings.add(place, format!("{e:#}"), "correct it; nothing else was looked at");
+            let mend = "correct it, and see `alt check --config-only`; nothing else was looked at";
+            findings.add(Kind::Configuration, place, format!("{e:#}"), mend);
         }
     }
-    let findings = findings.0;
+    let Findings { all, not_checked } = findings;
     if args.json {
-        show::json(out, &Report { findings: &findings, not_checked: &not_checked })?;
+        show::json(out, &Report { findings: &all, not_checked: &not_checked })?;
     } else {
-        for finding in &findings {
-            let what: Vec<_> = finding.what.split('\n').map(show::safe).collect();
-            writeln!(out, "{}: {}", show::safe(&finding.place), what.join("\n"))?;
-            writeln!(out, "    {}", show::safe(&finding.mend))?;
-        }
-        for area in &not_checked {
-            writeln!(out, "not looked at: {area}")?;
-        }
-        match findings.len() {
-            0 => writeln!(out, "nothing is wrong")?,
-            1 => writeln!(out, "1 problem")?,
-            n => writeln!(out, "{n} problems")?,
-        }
+        print(&all, &not_checked, out)?;
     }
-    Ok(match findings.is_empty() {
-        true => Outcome::Done,
-        false if args.config_only => Outcome::BadConfiguration,
-        false => Outcome::Problems,
+    Ok(match all.iter().any(Finding::counts) {
+        false => Outcome::Done,
+        true if args.config_only => Outcome::BadConfiguration,
+        true => Outcome::Problems,
     })
+}
+
+fn print(all: &[Finding], not_checked: &[String], out: Out<'_>) -> anyhow::Result<()> {
+    // systemctl reload says no more than that it failed; the journal has to say why.
+    let error = logging::prefix(std::io::stdout(), Level::ERROR);
+    for finding in all {
+        let priority = if finding.counts() { error } else { "" };
+        let what: Vec<_> = finding.what.split('\n').map(show::safe).collect();
+        let (place, what, id) =
+            (show::safe(&finding.place), what.join(&format!("\n{priority}")), finding.kind.id());
+        write!(out, "{priority}")?;
+        if finding.accepted {
+            writeln!(out, "accepted: {place}: {what} [{id}]")?;
+            continue;
+        }
+        writeln!(out, "{}: {place}: {what} [{id}]", finding.severity.as_str())?;
+        writeln!(out, "    {}", show::safe(&finding.mend))?;
+    }
+    for area in not_checked {
+        writeln!(out, "not looked at: {}", show::safe(area))?;
+    }
+    match all.iter().filter(|finding| finding.counts()).count() {
+        0 if is_ordinary() => {
+            writeln!(out, "nothing is wrong with what this account may see; run it as root: sudo alt check")?;
+        }
+        0 => writeln!(out, "nothing is wrong")?,
+        1 => writeln!(out, "1 problem")?,
+        n => writeln!(out, "{n} problems")?,
+    }
+    Ok(())
 }
 
 /// Shows what each role of PostgreSQL may do.
@@ -113,20 +116,17 @@ fn roles(config: &Config, as_json: bool, out: Out<'_>) -> anyhow::Result<Outcome
     Ok(Outcome::Done)
 }
 
-fn look(
-    config: &Config,
-    args: &cli::Check,
-    findings: &mut Findings,
-    not_checked: &mut Vec<String>,
-) -> anyhow::Result<()> {
+fn look(config: &Config, args: &cli::Check, findings: &mut Findings) -> anyhow::Result<()> {
     let site = match nginx::Site::read(args.nginx_conf.as_deref()) {
         Ok(site) => Some(site),
         Err(e) => {
-            not_checked.push(format!("nginx's configuration ({e:#})"));
+            findings.not_checked(format!("nginx's configuration ({e:#})"));
             None
         }
     };
     files::logrotate(config, &args.logrotate_dir, findings);
+    // nginx's error log is root's alone
+    errors::look(config, site.as_ref(), findings);
     // the database check below reports a URL that cannot be understood
     if alt_store::connect::is_by_peer(&config.postgres).is_ok() {
         account::become_alt(&config.postgres)?;
@@ -134,12 +134,18 @@ fn look(
     if let Some(site) = &site {
         nginx::formats(config, site, findings);
     }
-    files::logs(config, site.as_ref(), findings);
+    let recent = files::logs(config, site.as_ref(), findings);
     files::spool(config, findings);
     files::sandbox(config, findings);
     fits::room(config, findings);
+    unit::look(config, findings);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start")?;
-    runtime.block_on(database::look(config, findings));
+    runtime.block_on(async {
+        let reader = database::look(config, &recent, findings).await;
+        if !args.no_request {
+            public::look(config, site.as_ref(), reader, findings).await;
+        }
+    });
     archive::look(config, findings);
     Ok(())
 }

@@ -3,44 +3,38 @@
 //! A list of steps. Each step says what it would do, checks whether that is already done, and does it if not. So setup
 //! can be run again at any time, and `--dry-run` shows the same list without doing anything.
 
+mod certificate;
+mod cluster;
+mod nginx;
+mod site;
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use alt_config::{Config, DEFAULT_FILE, DEFAULT_LOG};
+use alt_config::{Config, DEFAULT_FILE, DEFAULT_LOG, DEFAULT_URL};
 use alt_store::connect;
 use alt_store::roles::{Made, OWNER, made_by_superuser};
 use anyhow::{Context, bail};
 use nix::unistd::{Group, User, geteuid};
 
+use self::nginx::Plan;
+use super::child::{command, myself, output};
 use super::{Out, Outcome};
 use crate::account::NAME;
 use crate::acl::{self, Others};
-use crate::beacon::{self, SCRIPT};
 use crate::cli;
 use crate::place::Folder;
 
-/// The shipped files that nginx includes.
-const SNIPPETS: [(&str, &str); 3] = [
-    ("/etc/nginx/alt/alt-http.conf", include_str!("../../nginx/alt-http.conf")),
-    ("/etc/nginx/alt/alt-endpoint.conf", include_str!("../../nginx/alt-endpoint.conf")),
-    ("/etc/nginx/alt/alt-locations.conf", include_str!("../../nginx/alt-locations.conf")),
-];
-const SITE: &str = "/etc/nginx/conf.d/alt.conf";
-/// Where the site is moved when the package is removed, so that nginx can still start.
-const SITE_ASIDE: &str = "/etc/nginx/conf.d/alt.conf.removed";
 /// Exists if a package is installed. The package manager then updates the files below /etc, and asks about changed
 /// ones. Without a package, setup updates them.
 const PACKAGED: &str = "/usr/share/alt";
-/// The directory that nginx serves as /s/.
-const SCRIPTS: &str = "/var/www/alt";
-const SITE_TEXT: &str = include_str!("../../nginx/site-http.conf.example");
 const LOGROTATE: &str = "/etc/logrotate.d/alt";
-const LOGROTATE_TEXT: &str = include_str!("../../nginx/logrotate");
-const LOCAL_ONLY_TEXT: &str = include_str!("../../systemd/local.conf");
-const CONFIG_TEXT: &str = include_str!("../../systemd/alt.toml");
+const LOGROTATE_TEXT: &str = include_str!("../../../nginx/logrotate");
+const LOCAL_ONLY_TEXT: &str = include_str!("../../../systemd/local.conf");
+const CONFIG_TEXT: &str = include_str!("../../../systemd/alt.toml");
 
 /// Goes through all steps.
 ///
@@ -50,25 +44,26 @@ pub fn run(path: Option<&Path>, args: &cli::Setup, out: Out<'_>) -> anyhow::Resu
     if !geteuid().is_root() && !args.dry_run {
         bail!("setup changes the system and has to be run by root: sudo alt setup (or look with --dry-run)");
     }
-    let host_well = args.host == "_" || url::Host::parse(&args.host).is_ok();
-    if !host_well {
-        bail!(
-            "--host {}: write the host name that beacons are sent to, such as events.example.com",
-            args.host
-        );
+    if let Some(host) = args.host.as_deref().filter(|host| url::Host::parse(host).is_err()) {
+        bail!("--host {host}: write the host name that beacons are sent to, such as events.example.com");
     }
     // check first what a later step would refuse
-    super::app::checked_name(&args.app).context("--app")?;
-    super::app::checked_time_zone(&args.time_zone).context("--time-zone")?;
+    if let Some(app) = &args.app {
+        super::app::checked_name(app).context("--app")?;
+    }
+    if let Some(zone) = &args.time_zone {
+        super::app::checked_time_zone(zone).context("--time-zone")?;
+    }
     for domain in &args.domains {
         super::app::checked_domain(domain).context("--domain")?;
     }
     let packaged = fs::metadata(PACKAGED).is_ok();
-    let mut steps = Steps { dry_run: args.dry_run, renew: !packaged, done: 0, out };
+    let mut steps = Steps { dry_run: args.dry_run, renew: !packaged, done: 0, missing: Vec::new(), out };
     if args.only_roles {
         steps.only_roles(&Config::load(path)?)?;
         return Ok(Outcome::Done);
     }
+    let plan = if args.no_nginx { Plan::NoNginx } else { nginx::plan(args)? };
     steps.account()?;
     steps.file(path.unwrap_or(Path::new(DEFAULT_FILE)), CONFIG_TEXT, false)?;
     let log_directory = Path::new(DEFAULT_LOG).parent().unwrap_or(Path::new("/"));
@@ -76,23 +71,28 @@ pub fn run(path: Option<&Path>, args: &cli::Setup, out: Out<'_>) -> anyhow::Resu
     steps.closed(log_directory)?;
     steps.directory(&log_directory.join("rotated"), 0o2770)?;
     steps.log(Path::new(DEFAULT_LOG))?;
-    let config = match Config::load(path) {
-        Ok(config) => config,
+    let load = || match Config::load(path) {
         // the file does not exist before the first real run
-        Err(_) if args.dry_run => Config::default(),
-        Err(e) => return Err(e),
+        Err(_) if args.dry_run => Ok(Config::default()),
+        loaded => loaded,
     };
+    let mut config = load()?;
+    if steps.port(path.unwrap_or(Path::new(DEFAULT_FILE)), &config)? {
+        config = load()?;
+    }
     if connect::is_by_peer(&config.postgres)? {
-        steps.postgres()?;
+        steps.postgres(&config)?;
     } else {
         writeln!(steps.out, "leave    role and database: postgres.url does not name the local database alt")?;
     }
-    steps.schema(path, args)?;
+    let host = args.host.as_deref().or_else(|| plan.host());
+    steps.schema(path)?;
+    let app = steps.application(path, args, host)?;
     steps.network(&config)?;
     if args.no_nginx {
         writeln!(steps.out, "leave    nginx: --no-nginx")?;
-    } else {
-        steps.nginx(&args.host)?;
+    } else if steps.nginx(args, &plan)? {
+        steps.lines(path, app.as_deref(), host)?;
     }
     if Path::new("/etc/logrotate.d").is_dir() {
         steps.file(Path::new(LOGROTATE), LOGROTATE_TEXT, steps.renew)?;
@@ -104,6 +104,8 @@ struct Steps<'a> {
     dry_run: bool,
     renew: bool,
     done: u32,
+    /// What is not as it has to be, and what to do.
+    missing: Vec<String>,
     out: Out<'a>,
 }
 
@@ -119,6 +121,11 @@ impl Steps<'_> {
     fn there(&mut self, what: &str) -> anyhow::Result<()> {
         writeln!(self.out, "there    {what}")?;
         Ok(())
+    }
+
+    /// Notes what has to be done by a person; setup ends with it.
+    fn missing(&mut self, what: &str) {
+        self.missing.push(what.to_owned());
     }
 
     fn account(&mut self) -> anyhow::Result<()> {
@@ -242,7 +249,27 @@ impl Steps<'_> {
         Ok(())
     }
 
-    fn postgres(&mut self) -> anyhow::Result<()> {
+    /// Writes the port of the local PostgreSQL into the configuration, if it is not the usual one.
+    fn port(&mut self, path: &Path, config: &Config) -> anyhow::Result<bool> {
+        let is_default = config.postgres.url == DEFAULT_URL && std::env::var_os("ALT_POSTGRES_URL").is_none();
+        let Some((directory, _)) = connect::socket(&config.postgres)?.filter(|_| is_default) else {
+            return Ok(false);
+        };
+        let Some(port) = cluster::other_port(&directory)? else { return Ok(false) };
+        let url = cluster::url(&directory, port);
+        if !self.go(&format!("write the port of PostgreSQL, {port}, into {}", path.display()))? {
+            return Ok(false);
+        }
+        let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+        let mode = fs::metadata(path).map_or(0o644, |meta| meta.mode() & 0o7777);
+        let (folder, name) = folder_of(path)?;
+        folder
+            .write(name, &cluster::with_url(&text, &url)?, mode)
+            .with_context(|| format!("write {}", path.display()))?;
+        Ok(true)
+    }
+
+    fn postgres(&mut self, config: &Config) -> anyhow::Result<()> {
         if User::from_name("postgres")?.is_none() {
             if self.dry_run {
                 self.go("create the role and the database alt, once PostgreSQL is installed")?;
@@ -250,14 +277,17 @@ impl Steps<'_> {
             }
             bail!("PostgreSQL is not installed here: install it, or name another in postgres.url");
         }
+        let socket =
+            connect::by_peer(&config.postgres)?.map(|by_peer| connect::socket(&by_peer)).transpose()?;
+        let socket = socket.flatten().context("postgres.url names no unix socket of this machine")?;
         for made in made_by_superuser() {
             let what = format!("the {} in PostgreSQL", made.what);
-            match psql(made.database, &made.is_there) {
+            match psql(&socket, made.database, &made.is_there) {
                 Ok(found) if found.trim() == "1" => self.there(&what)?,
                 Err(e) if !self.dry_run => return Err(e),
                 _ => {
                     if self.go(&format!("create {what}"))? {
-                        psql(made.database, &made.create)?;
+                        psql(&socket, made.database, &made.create)?;
                     }
                 }
             }
@@ -284,105 +314,138 @@ impl Steps<'_> {
     /// The roles and rights in a database that is there, and nothing else.
     fn only_roles(&mut self, config: &Config) -> anyhow::Result<()> {
         let is_here = || Ok::<_, anyhow::Error>(User::from_name("postgres")?.is_some());
-        let is_there =
-            |made: &Made| psql(made.database, &made.is_there).is_ok_and(|found| found.trim() == "1");
-        if connect::by_peer(&config.postgres)?.is_none() || !is_here()? {
+        let by_peer = connect::by_peer(&config.postgres)?;
+        let socket = by_peer.map(|by_peer| connect::socket(&by_peer)).transpose()?.flatten();
+        let Some(socket) = socket.filter(|_| is_here().unwrap_or(false)) else {
             writeln!(self.out, "leave    roles: postgres.url does not name a database of this machine")?;
-        } else if !made_by_superuser().iter().filter(|made| made.what == "database alt").all(is_there) {
+            return Ok(());
+        };
+        let is_there =
+            |made: &Made| psql(&socket, made.database, &made.is_there).is_ok_and(|found| found.trim() == "1");
+        if !made_by_superuser().iter().filter(|made| made.what == "database alt").all(is_there) {
             bail!("PostgreSQL cannot be asked for its database alt, or has none: run `alt setup`");
-        } else {
-            self.postgres()?;
+        }
+        self.postgres(config)
+    }
+
+    /// Runs our own commands, which continue as the account alt, or as that of the tables' owner.
+    fn schema(&mut self, path: Option<&Path>) -> anyhow::Result<()> {
+        let current = myself(path, &["migrate", "--status"], &[]);
+        if current.is_ok() {
+            return self.there("the schema");
+        }
+        if self.go("create the tables (alt migrate)")? {
+            myself(path, &["migrate"], &[])?;
         }
         Ok(())
     }
 
-    /// Runs our own commands, which continue as the account alt, or as that of the tables' owner.
-    fn schema(&mut self, path: Option<&Path>, args: &cli::Setup) -> anyhow::Result<()> {
-        let current = myself(path, &["migrate", "--status"], &[]);
-        if current.is_ok() {
-            self.there("the schema")?;
-        } else if self.go("create the tables (alt migrate)")? {
-            myself(path, &["migrate"], &[])?;
+    /// Registers the application. Returns the key of the one that was asked for, or is the only one.
+    fn application(
+        &mut self,
+        path: Option<&Path>,
+        args: &cli::Setup,
+        host: Option<&str>,
+    ) -> anyhow::Result<Option<String>> {
+        let apps: Vec<Registered> = match myself(path, &["app", "list", "--json"], &[]) {
+            Ok(json) => serde_json::from_str(&json).context("read the list of applications")?,
+            // the database does not exist before the first real run
+            Err(_) if args.dry_run => Vec::new(),
+            Err(e) => return Err(e),
+        };
+        let found = match (&args.app, apps.as_slice()) {
+            (Some(name), apps) => apps.iter().find(|app| app.name == name.trim()),
+            (None, [app]) => Some(app),
+            (None, apps) => apps.first(),
+        };
+        if let Some(app) = found {
+            app.compare(args, apps.len())?;
+            self.there(&format!("the application {}", super::show::safe(&app.name)))?;
+            return Ok(Some(app.key.clone()));
         }
-        let apps = myself(path, &["app", "list", "--json"], &[]);
-        if apps.is_ok_and(|apps| apps.trim() != "[]") {
-            return self.there("an application");
-        }
-        if self.go(&format!("register the application {} (alt app add)", super::show::safe(&args.app)))? {
-            let mut more = vec![args.app.as_str(), "--time-zone", &args.time_zone];
+        let name = args.app.as_deref().unwrap_or("default");
+        if self.go(&format!("register the application {} (alt app add)", super::show::safe(name)))? {
+            let mut more = vec![name, "--time-zone", args.time_zone.as_deref().unwrap_or("UTC")];
             for domain in &args.domains {
                 more.extend(["--domain", domain]);
             }
-            if args.host != "_" {
-                more.extend(["--host", &args.host]);
+            if let Some(host) = host {
+                more.extend(["--host", host]);
             }
             let told = myself(path, &["app", "add"], &more)?;
+            writeln!(self.out, "\n{told}")?;
+        }
+        Ok(None)
+    }
+
+    /// Shows the lines to paste once more, for another host name.
+    fn lines(&mut self, path: Option<&Path>, app: Option<&str>, host: Option<&str>) -> anyhow::Result<()> {
+        if let (Some(app), Some(host), false) = (app, host, self.dry_run) {
+            let told = myself(path, &["app", "show", app, "--host", host], &[])?;
             writeln!(self.out, "\n{told}")?;
         }
         Ok(())
     }
 
-    fn nginx(&mut self, host: &str) -> anyhow::Result<()> {
-        if !Path::new("/etc/nginx/conf.d").is_dir() {
-            if self.dry_run {
-                self.go("write nginx's files, once nginx is installed")?;
-                return Ok(());
-            }
-            bail!("nginx is not installed here (no /etc/nginx/conf.d): install it, or run with --no-nginx");
-        }
-        let mut changed = false;
-        for (path, text) in SNIPPETS {
-            changed |= self.file(Path::new(path), text, self.renew)?;
-        }
-        let site = SITE_TEXT.replace("events.example.com", host);
-        let site =
-            format!("# Written by `alt setup`; yours to change.\ninclude alt/alt-http.conf;\n\n{site}");
-        let had_site = fs::symlink_metadata(SITE).is_ok();
-        let is_aside = !had_site && fs::symlink_metadata(SITE_ASIDE).is_ok();
-        if is_aside {
-            changed = true;
-            if self.go(&format!("put {SITE_ASIDE} back"))? {
-                fs::rename(SITE_ASIDE, SITE).with_context(|| format!("put {SITE_ASIDE} back"))?;
-            }
-        } else {
-            changed |= self.file(Path::new(SITE), &site, false)?;
-        }
-        let script = beacon::script(&beacon::Options::default())?;
-        for name in [SCRIPT.to_owned(), beacon::hashed(SCRIPT, &script)] {
-            self.file(&Path::new(SCRIPTS).join(name), &script.text, true)?;
-        }
-        if !changed || !self.go("test nginx's configuration and reload nginx")? {
-            return Ok(());
-        }
-        if let Err(e) = command("nginx", &["-t", "-q"]) {
-            if !had_site {
-                // restore the previous state: a broken site must not keep nginx from starting later
-                let _ = if is_aside { fs::rename(SITE, SITE_ASIDE) } else { fs::remove_file(SITE) };
-            }
-            return Err(
-                e.context("nginx does not accept its new configuration; the site was taken out again")
-            );
-        }
-        let running = fs::read_to_string("/run/nginx.pid").is_ok_and(|pid| !pid.trim().is_empty());
-        if running {
-            command("nginx", &["-s", "reload"])?;
-        } else {
-            writeln!(self.out, "note     nginx is not running; start it: systemctl start nginx")?;
-        }
-        Ok(())
-    }
-
     fn end(self, path: Option<&Path>) -> anyhow::Result<Outcome> {
+        let is_whole = self.missing.is_empty();
         let out = self.out;
         match (self.dry_run, self.done) {
             (true, 0) => writeln!(out, "\nnothing is to be done")?,
             (true, n) => writeln!(out, "\n{n} steps would be taken; nothing was changed")?,
-            (false, 0) => writeln!(out, "\neverything was there already")?,
-            (false, _) => writeln!(out, "\nready")?,
+            (false, 0) if is_whole => writeln!(out, "\neverything was there already")?,
+            (false, _) if is_whole => writeln!(out, "\nready")?,
+            (false, _) => writeln!(out)?,
+        }
+        for what in &self.missing {
+            writeln!(out, "MISSING  {what}")?;
         }
         let option = path.map(|path| format!(" --config {}", path.display())).unwrap_or_default();
         writeln!(out, "next: systemctl enable --now alt (or: alt{option} run), then alt{option} check")?;
-        Ok(Outcome::Done)
+        Ok(Outcome::of(is_whole || self.dry_run))
+    }
+}
+
+/// An application that is there, as `alt app list --json` says it.
+#[derive(serde::Deserialize)]
+struct Registered {
+    key: String,
+    name: String,
+    domains: Vec<String>,
+    time_zone: String,
+}
+
+impl Registered {
+    /// Refuses what was asked for of an application that is there with something else: setup changes none.
+    fn compare(&self, args: &cli::Setup, all: usize) -> anyhow::Result<()> {
+        let asked = !args.domains.is_empty() || args.time_zone.is_some();
+        if asked && args.app.is_none() && all > 1 {
+            bail!(
+                "--domain, --time-zone: there are {all} applications; name the one that is meant: --app NAME"
+            );
+        }
+        let name = super::show::safe(&self.name);
+        let domains: Vec<String> =
+            args.domains.iter().map(|domain| super::app::checked_domain(domain)).collect::<Result<_, _>>()?;
+        let has_all = |a: &[String], b: &[String]| a.iter().all(|one| b.contains(one));
+        let is_same = has_all(&domains, &self.domains) && has_all(&self.domains, &domains);
+        if !domains.is_empty() && !is_same {
+            let has = if self.domains.is_empty() { "any".to_owned() } else { self.domains.join(" ") };
+            bail!(
+                "--domain: the application {name} is there already, for the domains: {has}. Setup changes no application; \
+                 register another one: --app NAME"
+            );
+        }
+        if let Some(zone) = &args.time_zone
+            && super::app::checked_time_zone(zone)? != self.time_zone
+        {
+            bail!(
+                "--time-zone: the application {name} is there already, with the time zone {}, which stays; register another \
+                 one: --app NAME",
+                self.time_zone
+            );
+        }
+        Ok(())
     }
 }
 
@@ -394,21 +457,10 @@ fn folder_of(path: &Path) -> anyhow::Result<(Folder, &OsStr)> {
     Ok((folder, name))
 }
 
-/// Runs `alt` itself as a command.
-fn myself(path: Option<&Path>, arguments: &[&str], more: &[&str]) -> anyhow::Result<String> {
-    let exe = std::env::current_exe().context("find this program")?;
-    let mut command = Command::new(exe);
-    if let Some(path) = path {
-        command.arg("--config").arg(path);
-    }
-    command.args(arguments).args(more);
-    output(&mut command)
-}
-
 /// Runs SQL as the superuser of the local server, by peer authentication. psql gets only the variables that it needs
 /// from root's environment. It gets its own session, so that no other process of its account can type into root's
 /// terminal through it.
-fn psql(database: &str, sql: &str) -> anyhow::Result<String> {
+fn psql((directory, port): &(PathBuf, u16), database: &str, sql: &str) -> anyhow::Result<String> {
     let needed = |name: &str| {
         ["PATH", "LANG"].contains(&name) || ["PG", "LC_"].iter().any(|start| name.starts_with(start))
     };
@@ -419,23 +471,10 @@ fn psql(database: &str, sql: &str) -> anyhow::Result<String> {
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(needed)))
             .args(arguments)
-            .args(["psql", "-XqAt", "-d", database, "-v", "ON_ERROR_STOP=1", "-c", sql])
+            .args(["psql", "-XqAt", "-p", &port.to_string(), "-h"])
+            .arg(directory)
+            .args(["-d", database, "-v", "ON_ERROR_STOP=1", "-c", sql])
             .current_dir("/"),
     )
     .context("ask the local PostgreSQL as its superuser; is it running?")
-}
-
-fn command(program: &str, arguments: &[&str]) -> anyhow::Result<String> {
-    output(Command::new(program).args(arguments))
-}
-
-fn output(command: &mut Command) -> anyhow::Result<String> {
-    let what = command.get_program().to_string_lossy().into_owned();
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("run {what}"))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let said: Vec<&str> = said.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect();
-        bail!("{what} failed: {}", said.join(" "));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
