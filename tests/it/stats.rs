@@ -497,6 +497,17 @@ fn a_number_that_is_not_what_the_rows_say_is_found() {
         let (code, said) = run(&bench, &["stats", "verify"]);
         assert_eq!(code, 0, "{wrong}: {said}");
     }
+    // Rows that nobody has marked a day for are no difference.
+    switch(&bench, false);
+    write(&mut bench, "more.log", &many(3), 3);
+    replay(&bench, &["more.log"]).unwrap();
+    let (code, said) = run(&bench, &["stats", "verify"]);
+    assert!(code == 0 && said.contains("1 were not compared"), "{said}");
+    switch(&bench, true);
+    let (code, said) = run(&bench, &["stats", "rebuild", "--resume"]);
+    assert_eq!(code, 0, "{said}");
+    let (code, said) = run(&bench, &["stats", "verify"]);
+    assert!(code == 0 && said.contains(" 0 were not compared"), "{said}");
     bench.database.psql("INSERT INTO stat_dirty (app_id, day) SELECT app_id, day FROM stat_days");
     let (code, said) = run(&bench, &["stats", "verify"]);
     assert!(code == 0 && said.contains("not compared: it is being computed"), "{said}");

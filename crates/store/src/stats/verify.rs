@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use alt_process::clock::system_time;
 use alt_statistics::day::{COUNTS, Counts, OTHER};
 use alt_statistics::settings::Limits;
 use anyhow::Context;
@@ -9,9 +10,10 @@ use serde::Serialize;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::NAME;
 use super::counts::names;
 use super::days::AppDay;
-use super::replace::{self, hash};
+use super::replace::{self, Begun, hash};
 use crate::naive::{self, Value};
 
 /// What a comparison found.
@@ -62,7 +64,7 @@ pub async fn day(client: &Client, (app, day): AppDay) -> anyhow::Result<Verified
     if begun.is_frozen {
         return Ok(Verified::Skipped("rows of it may be gone: its statistics stay as they are"));
     }
-    if !begun.ids.is_empty() {
+    if !begun.ids.is_empty() || is_behind(client, app, &begun).await? {
         return Ok(Verified::Skipped("it is being computed"));
     }
     let mut counted = Counted::default();
@@ -75,6 +77,15 @@ pub async fn day(client: &Client, (app, day): AppDay) -> anyhow::Result<Verified
     counted.end_list();
     let stored = stored(client, (app, &day.to_string())).await?;
     Ok(compare(&stored, &counted))
+}
+
+/// Whether a change of the day's rows is known to the ledger, and does not mark the day yet.
+async fn is_behind(client: &Client, app: i32, begun: &Begun) -> anyhow::Result<bool> {
+    let (from, until) = (system_time(begun.from), system_time(begun.until));
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] =
+        [(&NAME, Type::TEXT), (&app, Type::INT4), (&from, Type::TIMESTAMPTZ), (&until, Type::TIMESTAMPTZ)];
+    let sql = include_str!("../../../../sql/is_behind_rows.sql");
+    Ok(client.query_typed_one(sql, &parameters).await.context("ask what changed in a day")?.get(0))
 }
 
 /// What plain SQL counts, cut as the engine cuts it: values beyond the limits of a list are one value, [`OTHER`].
