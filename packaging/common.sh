@@ -38,6 +38,7 @@ upgrade() {
         echo "alt: the schema is not upgraded (journalctl -u alt-migrate says why); do it once PostgreSQL can be" \
             "reached: sudo alt migrate" >&2
     systemctl try-restart alt.service || :
+    systemctl try-restart alt-web.service || :
 }
 
 # By systemd, as the account of the tables' owner if there is one, else as the daemon's, in the sandbox, with the environment and the credentials of the daemon's unit: its own
@@ -104,7 +105,10 @@ retire() {
         if [ -s /run/nginx.pid ] && nginx -t -q; then nginx -s reload || :; fi
         echo "alt: nginx takes no events any more; its site is in $site.removed" >&2
     fi
-    if systemd_runs; then systemctl --quiet --no-reload disable --now alt.service || :; fi
+    if systemd_runs; then
+        systemctl --quiet --no-reload disable --now alt-web.service || :
+        systemctl --quiet --no-reload disable --now alt.service || :
+    fi
 }
 
 # After the snippets went.

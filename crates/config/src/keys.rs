@@ -5,7 +5,9 @@ use std::time::Duration;
 use alt_line::parse::{Format, Pixel, Statuses};
 use toml::de::{DeTable, DeValue};
 
-use super::value::{Given, absolute, archive_url, endpoint, given, host, log_path, network, storage_class};
+use super::value::{
+    Given, absolute, archive_url, endpoint, given, host, log_path, network, public_url, storage_class,
+};
 use super::{Archive, Compression, Config, GpcPolicy, IpPolicy, Place, Problem, Problems, Source, days};
 
 /// A configuration has some hundred bytes; a larger file is something else, given by mistake.
@@ -84,6 +86,16 @@ pub(super) const KEYS: &[(&str, &str, Set<Config>)] = &[
     ("track", "names", |c, v| v.names().map(|names| c.track.names = names)),
     ("admin", "listen", |c, v| v.listen().map(|address| c.admin.listen = address)),
     ("admin", "hosts", |c, v| v.list_of(host).map(|list| c.admin.hosts = list)),
+    ("web", "listen", |c, v| v.listen_or_socket().map(|listen| c.web.listen = listen)),
+    ("web", "admin", |c, v| v.listen().map(|address| c.web.admin = address)),
+    ("web", "public_url", |c, v| {
+        v.checked(public_url).map(|url| c.web.public_url = Some(url.trim_end_matches('/').to_owned()))
+    }),
+    ("web", "connections", |c, v| v.count_in(1, 100).map(|most| c.web.connections = most)),
+    ("web", "clients", |c, v| v.count_in(1, 100_000).map(|most| c.web.clients = most)),
+    ("web", "requests_per_minute", |c, v| {
+        v.count_in(1, 1_000_000).map(|most| c.web.requests_per_minute = most)
+    }),
     ("agents", "rules", |c, v| v.path().map(|path| c.agents.rules = Some(path))),
 ];
 

@@ -30,6 +30,7 @@ pub mod status;
 pub mod unfinished;
 pub mod unload;
 pub mod upkeep;
+pub mod web;
 pub mod writer;
 
 use tokio_postgres::Client;
