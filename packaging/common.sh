@@ -38,6 +38,7 @@ upgrade() {
         echo "alt: the schema is not upgraded (journalctl -u alt-migrate says why); do it once PostgreSQL can be" \
             "reached: sudo alt migrate" >&2
     systemctl try-restart alt.service || :
+    systemctl try-restart alt-web.service || :
 }
 
 # By systemd, as the account of the tables' owner if there is one, else as the daemon's, in the sandbox, with the environment and the credentials of the daemon's unit: its own
@@ -105,13 +106,15 @@ retire() {
         echo "alt: nginx takes no events any more; its site is in $site.removed" >&2
     fi
     if ! systemd_runs; then return 0; fi
-    if [ -e /usr/lib/systemd/system/alt.service ] || [ -e /lib/systemd/system/alt.service ]; then
-        systemctl --quiet --no-reload disable --now alt.service || :
-        return 0
-    fi
-    # The unit's file went before, and systemctl would say that there is none.
-    if systemctl --quiet is-active alt.service; then systemctl stop alt.service || :; fi
-    rm -f /etc/systemd/system/multi-user.target.wants/alt.service
+    for unit in alt-web.service alt.service; do
+        if [ -e "/usr/lib/systemd/system/$unit" ] || [ -e "/lib/systemd/system/$unit" ]; then
+            systemctl --quiet --no-reload disable --now "$unit" || :
+            continue
+        fi
+        # The unit's file went before, and systemctl would say that there is none.
+        if systemctl --quiet is-active "$unit"; then systemctl stop "$unit" || :; fi
+        rm -f "/etc/systemd/system/multi-user.target.wants/$unit"
+    done
 }
 
 # After the snippets went.

@@ -1,5 +1,5 @@
--- Grants the daemon's role exactly what it needs of the tables, functions and the sequence that there are. In one statement, so
--- that a running daemon is never without them.
+-- Grants the daemon's role, and that of the API, exactly what they need of the tables, functions and the sequence that there
+-- are. In one statement, so that a running process is never without them.
 DO $grants$
 DECLARE
     name text;
@@ -11,6 +11,14 @@ BEGIN
             EXECUTE format('GRANT %s ON %s TO alt', rights, to_regclass(name));
         END IF;
     END LOOP;
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'alt_web') THEN
+        FOR name, rights IN VALUES WEB LOOP
+            IF to_regclass(name) IS NOT NULL THEN
+                EXECUTE format('REVOKE ALL ON %s FROM alt_web', to_regclass(name));
+                EXECUTE format('GRANT %s ON %s TO alt_web', rights, to_regclass(name));
+            END IF;
+        END LOOP;
+    END IF;
     IF to_regclass('KEYS') IS NOT NULL THEN
         REVOKE ALL ON SEQUENCE KEYS FROM alt;
         GRANT USAGE ON SEQUENCE KEYS TO alt;

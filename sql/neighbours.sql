@@ -1,4 +1,4 @@
--- Makes the roles of what will work beside the daemon. They may do nothing yet, not even log in.
+-- Makes the roles of what works beside the daemon. Only that of the API may log in: the others may do nothing yet.
 DO $$
 DECLARE
     role text;
@@ -8,5 +8,6 @@ BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', role);
         END IF;
     END LOOP;
+    ALTER ROLE alt_web LOGIN;
 END
 $$

@@ -12,6 +12,8 @@ use nix::unistd::{Uid, User, geteuid, initgroups, setresgid, setresuid, setuid};
 
 /// The account that the daemon runs as.
 pub const NAME: &str = "alt";
+/// The account that the API runs as.
+pub const WEB: &str = "alt_web";
 
 /// Gives up root's rights for those of `alt`, permanently, if the database is reached by peer authentication. Call it
 /// before any thread is started.
@@ -19,9 +21,21 @@ pub const NAME: &str = "alt";
 /// # Errors
 /// The URL cannot be understood, or the system refuses.
 pub fn become_alt(config: &alt_config::Postgres) -> anyhow::Result<()> {
+    become_one(config, NAME)
+}
+
+/// As [`become_alt`], for the API's account.
+///
+/// # Errors
+/// As [`become_alt`].
+pub fn become_web(config: &alt_config::Postgres) -> anyhow::Result<()> {
+    become_one(config, WEB)
+}
+
+fn become_one(config: &alt_config::Postgres, name: &str) -> anyhow::Result<()> {
     if geteuid().is_root()
         && connect::is_by_peer(config)?
-        && let Some(user) = User::from_name(NAME).context("look the account alt up")?
+        && let Some(user) = User::from_name(name).with_context(|| format!("look the account {name} up"))?
     {
         enter(&user)?;
     }

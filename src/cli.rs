@@ -133,6 +133,34 @@ Examples:
   alt demo
   alt demo --days 7 --visitors 200")]
     Demo(Demo),
+    /// Answer the API: statistics and events over HTTP
+    #[command(after_help = "\
+Runs until SIGTERM or Ctrl-C. It listens where [web] listen says (127.0.0.1:8600); nginx is in front of it, with TLS.
+
+Examples:
+  systemctl start alt-web
+  alt serve --config ./alt.toml -v")]
+    Serve,
+    /// Tokens, by which programs use the API
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  alt token add 'Nightly report' --app 'My shop' --days 365
+  alt token list
+  alt token revoke 7"
+    )]
+    Token(Token),
+    /// People, and what they may do with applications
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  alt user add jane@example.com
+  alt user grant jane@example.com --app 'My shop' --role editor
+  alt token add 'Laptop of Jane' --user jane@example.com --role owner"
+    )]
+    User(User),
     /// Watch hits as they come
     Tail(Tail),
     /// Show how a line is parsed, enriched and classified, and by which rule
@@ -177,6 +205,131 @@ pub struct Demo {
     /// Other traffic for another number
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+}
+
+/// A role with an application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RoleName {
+    /// Sees statistics.
+    Viewer,
+    /// Sees events, too, and changes the application and its shares.
+    Editor,
+    /// Does everything.
+    Owner,
+}
+
+/// Verbs of `alt token`.
+#[derive(Debug, Subcommand)]
+pub enum Token {
+    /// Make a token; its secret is shown this once
+    #[command(after_help = "\
+A token with --user may do what both it and the person may do, and ends when the person is removed.
+
+Examples:
+  alt token add 'Nightly report' --app 'My shop'
+  alt token add backup --role owner --days 90 --json")]
+    Add(TokenAdd),
+    /// List the tokens, without their secrets
+    #[command(after_help = "Example:\n  alt token list --json")]
+    List(AsJson),
+    /// End a token at once
+    #[command(after_help = "Example:\n  alt token revoke 7")]
+    Revoke(TokenRevoke),
+}
+
+/// `alt token add`
+#[derive(Debug, Args)]
+pub struct TokenAdd {
+    /// What it is for
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// An application that it is for, by name or key (several: repeat; none: all)
+    #[arg(long = "app", value_name = "APP")]
+    pub apps: Vec<String>,
+    /// The most that it may do
+    #[arg(long, value_enum, default_value = "viewer")]
+    pub role: RoleName,
+    /// The person to whom it belongs
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// For how many days it is valid; without it, until it is revoked
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i32).range(1..=36_500))]
+    pub days: Option<i32>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt token revoke`
+#[derive(Debug, Args)]
+pub struct TokenRevoke {
+    /// The token's number, as `alt token list` shows it
+    #[arg(value_name = "ID")]
+    pub id: i32,
+}
+
+/// A verb whose only option is the form of its output.
+#[derive(Debug, Args)]
+pub struct AsJson {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Verbs of `alt user`.
+#[derive(Debug, Subcommand)]
+pub enum User {
+    /// Add a person
+    #[command(after_help = "Example:\n  alt user add jane@example.com")]
+    Add(UserAdd),
+    /// List the people, and what they may do
+    #[command(after_help = "Example:\n  alt user list --json")]
+    List(AsJson),
+    /// Remove a person, with all tokens of this person
+    #[command(after_help = "Example:\n  alt user remove jane@example.com")]
+    Remove(UserRemove),
+    /// Give a person a role with an application, or take it
+    #[command(after_help = "\
+Examples:
+  alt user grant jane@example.com --app 'My shop' --role viewer
+  alt user grant jane@example.com --app 'My shop' --none")]
+    Grant(UserGrant),
+}
+
+/// `alt user add`
+#[derive(Debug, Args)]
+pub struct UserAdd {
+    /// Name or mail address
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Owner of everything: all applications, people, tokens, and the record of changes
+    #[arg(long)]
+    pub owner: bool,
+}
+
+/// `alt user remove`
+#[derive(Debug, Args)]
+pub struct UserRemove {
+    /// Name of the person
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+/// `alt user grant`
+#[derive(Debug, Args)]
+pub struct UserGrant {
+    /// Name of the person
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The application, by name or key
+    #[arg(long, value_name = "APP")]
+    pub app: String,
+    /// The role
+    #[arg(long, value_enum, required_unless_present = "none", conflicts_with = "none")]
+    pub role: Option<RoleName>,
+    /// Take the role
+    #[arg(long)]
+    pub none: bool,
 }
 
 /// `alt stats`

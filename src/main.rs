@@ -52,13 +52,19 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
     }
     let mut config = config;
     match &cli.command {
-        Command::Migrate(_) | Command::Unload(_) => account::become_owner(&mut config.postgres)?,
+        Command::Migrate(_) | Command::Unload(_) | Command::Token(_) | Command::User(_) => {
+            account::become_owner(&mut config.postgres)?;
+        }
+        Command::Serve => account::become_web(&config.postgres)?,
         // Root writes where the daemon's account may not.
         Command::Beacon(verb) if verb.writes_here() => {}
         _ => account::become_alt(&config.postgres)?,
     }
     match &cli.command {
         Command::Run(args) => cmd::run::run(&config, path, args),
+        Command::Serve => cmd::serve::run(&config),
+        Command::Token(verb) => block_on(cmd::access::token(&config, verb, out)),
+        Command::User(verb) => block_on(cmd::access::user(&config, verb, out)),
         Command::Replay(args) => cmd::replay::run(&config, args, out),
         Command::Unload(args) => block_on(cmd::unload::run(&config, args, out)),
         Command::Migrate(args) => block_on(cmd::migrate::run(&config, args, out)),

@@ -12,6 +12,7 @@ use anyhow::Context;
 /// The most that is read of a list of crawlers; the built-in one has 60 KB.
 const RULES_BYTES_MAX: u64 = 16 << 20;
 
+pub mod access;
 pub mod app;
 pub mod archive;
 mod assembly;
@@ -29,6 +30,7 @@ pub mod rejects;
 pub mod replay;
 pub mod retention;
 pub mod run;
+pub mod serve;
 pub mod setup;
 pub mod show;
 pub mod stats;

@@ -122,6 +122,9 @@ fn help_is_a_small_manual() {
       check      Find what is wrong, and say how to mend it
       status     Show how far every log is loaded
       stats      Visitors, sessions, page views of an application by its days
+      serve      Answer the API: statistics and events over HTTP
+      token      Tokens, by which programs use the API
+      user       People, and what they may do with applications
       tail       Watch hits as they come
       explain    Show how a line is parsed, enriched and classified, and by which rule
       rejects    Lines that could not become rows

@@ -36,6 +36,7 @@ mod restored;
 mod retention;
 mod roles;
 mod scripts;
+mod serve;
 mod servers;
 mod setup;
 mod setup_nginx;

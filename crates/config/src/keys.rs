@@ -6,7 +6,8 @@ use alt_line::parse::{Format, Pixel, Statuses};
 use toml::de::{DeTable, DeValue};
 
 use super::value::{
-    Given, absolute, archive_url, endpoint, finding, given, host, log_path, network, storage_class,
+    Given, absolute, archive_url, endpoint, finding, given, host, log_path, network, public_url,
+    storage_class,
 };
 use super::{Archive, Compression, Config, GpcPolicy, IpPolicy, Place, Problem, Problems, Source, days};
 
@@ -88,6 +89,16 @@ pub(super) const KEYS: &[(&str, &str, Set<Config>)] = &[
     ("admin", "hosts", |c, v| v.list_of(host).map(|list| c.admin.hosts = list)),
     ("check", "accepted", |c, v| v.list_of(finding).map(|list| c.check.accepted = list)),
     ("check", "hosts", |c, v| v.list_of(host).map(|list| c.check.hosts = list)),
+    ("web", "listen", |c, v| v.listen_or_socket().map(|listen| c.web.listen = listen)),
+    ("web", "admin", |c, v| v.listen().map(|address| c.web.admin = address)),
+    ("web", "public_url", |c, v| {
+        v.checked(public_url).map(|url| c.web.public_url = Some(url.trim_end_matches('/').to_owned()))
+    }),
+    ("web", "connections", |c, v| v.count_in(1, 100).map(|most| c.web.connections = most)),
+    ("web", "clients", |c, v| v.count_in(1, 100_000).map(|most| c.web.clients = most)),
+    ("web", "requests_per_minute", |c, v| {
+        v.count_in(1, 1_000_000).map(|most| c.web.requests_per_minute = most)
+    }),
     ("agents", "rules", |c, v| v.path().map(|path| c.agents.rules = Some(path))),
 ];
 

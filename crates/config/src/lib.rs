@@ -58,6 +58,8 @@ pub struct Config {
     pub admin: Admin,
     /// What `alt check` needs to know.
     pub check: Check,
+    /// The API (`alt serve`).
+    pub web: Web,
 }
 
 /// A log, or several of one format, to follow.
@@ -255,6 +257,45 @@ impl Default for Admin {
     }
 }
 
+/// Where the API listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// An address of TCP.
+    Address(SocketAddr),
+    /// The absolute path of a Unix socket.
+    Socket(PathBuf),
+}
+
+/// The API: `alt serve`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Web {
+    /// Where it listens.
+    pub listen: Listen,
+    /// Its own admin port (`/healthz`, `/readyz`, `/metrics`); `None`: there is none.
+    pub admin: Option<SocketAddr>,
+    /// The address under which people reach it, without a slash at its end; `None`: not known.
+    pub public_url: Option<String>,
+    /// The most connections to the database.
+    pub connections: usize,
+    /// The most connections of clients at once.
+    pub clients: usize,
+    /// The most requests of one token or share in a minute.
+    pub requests_per_minute: usize,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Web {
+            listen: Listen::Address(SocketAddr::from(([127, 0, 0, 1], 8600))),
+            admin: Some(SocketAddr::from(([127, 0, 0, 1], 9188))),
+            public_url: None,
+            connections: 8,
+            clients: 1024,
+            requests_per_minute: 600,
+        }
+    }
+}
+
 impl Default for Source {
     fn default() -> Self {
         Source {
@@ -324,6 +365,7 @@ impl Default for Config {
             agents: Agents::default(),
             admin: Admin::default(),
             check: Check::default(),
+            web: Web::default(),
         }
     }
 }

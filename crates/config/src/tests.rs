@@ -496,3 +496,26 @@ fn times_have_units() {
         assert_eq!(parse_time(text), ms.map(Duration::from_millis), "{text}");
     }
 }
+
+#[test]
+fn the_api_listens_on_an_address_or_a_socket_and_is_reached_by_https() {
+    let of = |keys: &str| Config::from_str(&format!("[web]\n{keys}"), |_| None).map(|config| config.web);
+    assert_eq!(of("listen = \"unix:/run/a.sock\"").unwrap().listen, Listen::Socket("/run/a.sock".into()));
+    assert_eq!(of("listen = \"[::1]:80\"").unwrap().listen, Listen::Address("[::1]:80".parse().unwrap()));
+    let url = of("public_url = \"https://a.example:8443/\"").unwrap().public_url;
+    assert_eq!(url.as_deref(), Some("https://a.example:8443"));
+    assert!(of("public_url = \"http://localhost:8600\"").is_ok());
+    for wrong in [
+        "listen = \"unix:a.sock\"",
+        "listen = \"8600\"",
+        "public_url = \"http://a.example\"",
+        "public_url = \"https://\"",
+        "public_url = \"https://a.example/path\"",
+        "public_url = \"http://localhost.a.example\"",
+        "connections = 0",
+        "clients = 0",
+        "requests_per_minute = 0",
+    ] {
+        assert!(of(wrong).is_err(), "{wrong}");
+    }
+}

@@ -9,7 +9,7 @@ use alt_line::parse::Terms;
 use alt_line::sites;
 use toml::de::DeValue;
 
-use super::{Keep, days};
+use super::{Keep, Listen, days};
 
 /// A value as it was given, before it is checked.
 pub(super) enum Given {
@@ -145,6 +145,19 @@ impl Given {
         address.ok_or_else(|| format!("is ADDRESS:PORT (\"127.0.0.1:9187\") or \"off\", not `{text}`"))
     }
 
+    /// An address to listen on, or the path of a Unix socket.
+    pub(super) fn listen_or_socket(&self) -> Result<Listen, String> {
+        let text = self.text()?;
+        let socket = text.strip_prefix("unix:").filter(|path| absolute(path).is_ok());
+        let listen = match socket {
+            Some(path) => Some(Listen::Socket(PathBuf::from(path))),
+            None => text.parse().ok().map(Listen::Address),
+        };
+        listen.ok_or_else(|| {
+            format!("is ADDRESS:PORT (\"127.0.0.1:8600\") or unix:/PATH (\"unix:/run/alt-web/web.sock\"), not `{text}`")
+        })
+    }
+
     pub(super) fn keep(&self) -> Result<Keep, String> {
         let text = self.text()?;
         let (number, unit) = number_and_unit(&text).unwrap_or((0, ""));
@@ -213,6 +226,21 @@ pub(super) fn archive_url(text: &str) -> Result<(), String> {
     match ArchiveUrl::parse(text) {
         Some(_) => Ok(()),
         None => Err(format!("is s3://BUCKET/PREFIX or file:///PATH, not `{text}`")),
+    }
+}
+
+/// The address of a site: no path, no query, and `http` only on this machine.
+pub(super) fn public_url(text: &str) -> Result<(), String> {
+    let rest = text.trim_end_matches('/');
+    let host = rest.strip_prefix("https://").or_else(|| {
+        let host = rest.strip_prefix("http://")?;
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        ["localhost", "127.0.0.1", "[::1]"].contains(&name).then_some(host)
+    });
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-.:[]".contains(c);
+    match host {
+        Some(host) if !host.is_empty() && host.chars().all(fits) => Ok(()),
+        _ => Err(format!("is like https://stats.example.com (http only for localhost), not `{text}`")),
     }
 }
 

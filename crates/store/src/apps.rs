@@ -2,8 +2,11 @@
 
 use anyhow::{Context, bail};
 use serde::Serialize;
+use serde_json::json;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row, Transaction};
+
+use super::web::audit::Change;
 
 /// Held while an application is named, so that no two applications get the same name ("alt apps").
 const LOCK: i64 = 0x616c_7420_6170_7073;
@@ -84,6 +87,17 @@ pub async fn find(client: &Client, app: &str) -> anyhow::Result<Application> {
     }
 }
 
+/// The application with this key; `None`: there is none.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn by_key(client: &Client, key: &str) -> anyhow::Result<Option<Application>> {
+    let sql = format!("SELECT {COLUMNS} FROM applications WHERE app_key = $1");
+    let row =
+        client.query_typed_opt(&sql, &[(&key, Type::TEXT)]).await.context("look for the application")?;
+    Ok(row.as_ref().map(Application::of))
+}
+
 /// Registers an application.
 ///
 /// # Errors
@@ -127,6 +141,33 @@ pub async fn rename(client: &mut Client, app: &str, name: &str) -> anyhow::Resul
         tx.commit().await?;
     }
     Ok(app)
+}
+
+/// Renames an application within the caller's transaction; returns it and what to record. `None`: the name is taken.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn rename_in(
+    client: &Client,
+    app: &Application,
+    name: &str,
+) -> anyhow::Result<Option<(Application, Change)>> {
+    client.execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)]).await?;
+    let sql = format!(
+        "UPDATE applications SET name = $2 WHERE app_key = $1 \
+         AND NOT EXISTS (SELECT FROM applications WHERE name = $2 AND app_key <> $1) RETURNING {COLUMNS}"
+    );
+    let row = client.query_typed_opt(&sql, &[(&app.key, Type::TEXT), (&name, Type::TEXT)]).await;
+    Ok(row.context("rename the application")?.map(|row| {
+        let now = Application::of(&row);
+        let change = Change {
+            action: "application.rename",
+            object: format!("application {}", app.key),
+            before: Some(json!({ "name": app.name })),
+            after: Some(json!({ "name": now.name })),
+        };
+        (now, change)
+    }))
 }
 
 /// Rejects the hits of an application, given by key or name, from now on. Returns the application as it was before.

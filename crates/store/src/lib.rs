@@ -31,6 +31,7 @@ pub mod trace;
 pub mod unfinished;
 pub mod unload;
 pub mod upkeep;
+pub mod web;
 pub mod writer;
 
 use tokio_postgres::Client;

@@ -44,6 +44,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 11, name: "missing", sql: include_str!("../../../sql/0011_missing.sql") },
     Migration { version: 12, name: "comments", sql: include_str!("../../../sql/0012_comments.sql") },
     Migration { version: 13, name: "statistics", sql: include_str!("../../../sql/0013_statistics.sql") },
+    Migration { version: 14, name: "access", sql: include_str!("../../../sql/0014_access.sql") },
 ];
 
 /// The key of the advisory lock that migrations hold ("alt migr").

@@ -2,7 +2,8 @@
 //!
 //! `alt_owner` owns the tables and applies migrations. `alt`, the daemon's role, reads and writes rows. It makes and drops
 //! partitions and destroys salts by functions of the owner only (`sql/0010_roles.sql`), so whoever takes the daemon over
-//! changes no table and deletes no row that is not old. `alt_web`, `alt_rules` and `alt_audit` may do nothing yet.
+//! changes no table and deletes no row that is not old. `alt_web`,
+//! the role of the API, reads rows and statistics and changes tokens and shares. `alt_rules` and `alt_audit` may do nothing yet.
 //!
 //! Where one role owns the tables and loads, as on a server of somebody else, everything works as well: the functions
 //! then run with the rights of that role.
@@ -13,12 +14,14 @@ use anyhow::{Context, bail};
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::server::{FUNCTIONS, KEYS, NEEDED};
+use super::server::{FUNCTIONS, KEYS, NEEDED, WEB};
 
 /// The role that owns the tables.
 pub const OWNER: &str = "alt_owner";
 /// The daemon's role.
 pub const LOADER: &str = "alt";
+/// The role of the API.
+pub const API: &str = "alt_web";
 
 /// What the daemon's role is granted besides [`NEEDED`]: for commands that continue as the daemon's account.
 const MORE: &[(&str, &[&str])] = &[("applications", &["INSERT", "UPDATE"]), ("alt_migrations", &["SELECT"])];
@@ -60,7 +63,8 @@ pub fn made_by_superuser() -> Vec<Made> {
         made(
             "roles alt_web, alt_rules and alt_audit",
             "postgres",
-            "SELECT 1 FROM pg_roles WHERE rolname IN ('alt_web', 'alt_rules', 'alt_audit') HAVING count(*) = 3",
+            "SELECT 1 FROM pg_roles WHERE rolname IN ('alt_web', 'alt_rules', 'alt_audit') \
+             HAVING count(*) = 3 AND bool_or(rolname = 'alt_web' AND rolcanlogin)",
             include_str!("../../../sql/neighbours.sql"),
         ),
         made(
@@ -95,16 +99,30 @@ fn granted() -> Vec<(&'static str, Vec<&'static str>)> {
     all
 }
 
-/// The tables, and what the daemon's role may do on each without being more than it is for: the rights with commas
-/// between them.
-fn permitted() -> (Vec<String>, Vec<String>) {
-    let old = std::iter::once((OLD_MIGRATIONS.0, OLD_MIGRATIONS.1.to_vec()));
-    granted().into_iter().chain(old).map(|(table, rights)| (table.to_owned(), rights.join(","))).unzip()
+/// The tables, what a role may do on each without being more than it is for (the rights with commas between them), and
+/// which role: three lists of the same length.
+fn permitted() -> [Vec<String>; 3] {
+    let old = (OLD_MIGRATIONS.0, OLD_MIGRATIONS.1.to_vec());
+    let loader = granted().into_iter().chain([old]).map(|(table, rights)| (table, rights, LOADER));
+    let api = WEB.iter().map(|&(table, rights)| (table, rights.to_vec(), API));
+    let mut lists = [Vec::new(), Vec::new(), Vec::new()];
+    for (table, rights, role) in loader.chain(api) {
+        lists[0].push(table.to_owned());
+        lists[1].push(rights.join(","));
+        lists[2].push(role.to_owned());
+    }
+    lists
 }
 
 /// The tables, as an array of SQL.
 fn tables() -> String {
-    let quoted: Vec<String> = granted().iter().map(|(table, _)| format!("'{table}'")).collect();
+    let mut names: Vec<&str> = granted().iter().map(|(table, _)| *table).collect();
+    names.extend(
+        WEB.iter()
+            .map(|(table, _)| *table)
+            .filter(|table| !granted().iter().any(|(known, _)| known == table)),
+    );
+    let quoted: Vec<String> = names.iter().map(|table| format!("'{table}'")).collect();
     format!("ARRAY[{}]", quoted.join(", "))
 }
 
@@ -119,12 +137,22 @@ fn is_separate() -> String {
         tables()
     );
     let array = |texts: Vec<String>| format!("ARRAY['{}']", texts.join("', '"));
-    let (names, rights) = permitted();
+    let [names, rights, roles] = permitted();
     let more = include_str!("../../../sql/more_than_granted.sql")
         .replace("$1", &array(names))
-        .replace("$2", &array(rights));
+        .replace("$2", &array(rights))
+        .replace("$3", &array(roles));
     let _ =
         write!(query, " AND NOT EXISTS (SELECT FROM ({more}) AS more (role, what) WHERE role = '{LOADER}')");
+    for (table, rights) in WEB {
+        for right in *rights {
+            let _ = write!(
+                query,
+                " AND (SELECT coalesce(bool_and(has_table_privilege(oid, to_regclass('{table}'), '{right}')), true) \
+                 FROM pg_roles WHERE rolname = '{API}')"
+            );
+        }
+    }
     let _ = write!(
         query,
         " AND coalesce(has_sequence_privilege('{LOADER}', to_regclass('{KEYS}'), 'USAGE'), true)"
@@ -146,20 +174,18 @@ fn take_over() -> String {
     include_str!("../../../sql/take_over.sql").replace("TABLES", &tables())
 }
 
-/// Grants the daemon's role what it needs, and nothing else, of the tables and functions that there are.
+/// Grants the daemon's role and that of the API what they need, and nothing else, of the tables and functions that there are.
 fn grants() -> String {
-    let mut rights = String::new();
-    for (table, granted) in granted() {
-        let _ = write!(
-            rights,
-            "{}('{table}', '{}')",
-            if rights.is_empty() { "" } else { ", " },
-            granted.join(", ")
-        );
-    }
+    let list = |all: &[(&str, Vec<&str>)]| {
+        let all: Vec<String> =
+            all.iter().map(|(table, rights)| format!("('{table}', '{}')", rights.join(", "))).collect();
+        all.join(", ")
+    };
+    let web: Vec<(&str, Vec<&str>)> = WEB.iter().map(|&(table, rights)| (table, rights.to_vec())).collect();
     let functions: Vec<String> = FUNCTIONS.iter().map(|function| format!("('{function}')")).collect();
     include_str!("../../../sql/grants.sql")
-        .replace("RIGHTS", &rights)
+        .replace("RIGHTS", &list(&granted()))
+        .replace("WEB", &list(&web))
         .replace("FUNCTIONS", &functions.join(", "))
         .replace("KEYS", KEYS)
 }
@@ -222,9 +248,9 @@ pub async fn rights(client: &Client) -> anyhow::Result<Vec<Rights>> {
 /// # Errors
 /// The database cannot be asked.
 pub async fn more_than_granted(client: &Client) -> anyhow::Result<Vec<(String, String)>> {
-    let (tables, rights) = permitted();
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
-        [(&tables, Type::TEXT_ARRAY), (&rights, Type::TEXT_ARRAY)];
+    let [tables, rights, roles] = permitted();
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&tables, Type::TEXT_ARRAY), (&rights, Type::TEXT_ARRAY), (&roles, Type::TEXT_ARRAY)];
     let sql = include_str!("../../../sql/more_than_granted.sql");
     let rows = client.query_typed(sql, &parameters).await.context("compare the rights")?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())

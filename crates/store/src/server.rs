@@ -29,6 +29,28 @@ pub(super) const NEEDED: &[(&str, &[&str])] = &[
     ("stat_daily", &["SELECT", "INSERT", "DELETE"]),
 ];
 
+/// The tables, and the privileges on them that the API (`alt serve`) needs. It may not change what loading owns, and cannot
+/// change the record of what was changed.
+pub(super) const WEB: &[(&str, &[&str])] = &[
+    ("applications", &["SELECT", "UPDATE"]),
+    ("access_logs", &["SELECT"]),
+    ("user_agents", &["SELECT"]),
+    ("environments", &["SELECT"]),
+    ("checkpoints", &["SELECT"]),
+    ("batches", &["SELECT"]),
+    ("followers", &["SELECT"]),
+    ("stat_days", &["SELECT"]),
+    ("stat_dirty", &["SELECT"]),
+    ("stat_backlog", &["SELECT"]),
+    ("stat_daily", &["SELECT"]),
+    ("alt_migrations", &["SELECT"]),
+    ("users", &["SELECT"]),
+    ("grants", &["SELECT"]),
+    ("tokens", &["SELECT", "INSERT", "UPDATE"]),
+    ("shares", &["SELECT", "INSERT", "UPDATE"]),
+    ("audit_log", &["SELECT", "INSERT"]),
+];
+
 /// The functions by which the daemon does what only the tables' owner may do (`sql/0010_roles.sql`).
 pub(super) const FUNCTIONS: &[&str] =
     &["alt_make_month(integer)", "alt_drop_month(integer, text)", "alt_kill_salts(timestamptz, text)"];
@@ -79,7 +101,7 @@ pub async fn check_encoding(client: &Client) -> anyhow::Result<()> {
 /// # Errors
 /// The database cannot be asked.
 pub(super) async fn in_the_way(client: &Client) -> anyhow::Result<Vec<String>> {
-    let names: Vec<&str> = NEEDED.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = NEEDED.iter().chain(WEB).map(|(name, _)| *name).collect();
     let sql = "SELECT format('%s (of %s)', relname, pg_get_userbyid(relowner)) FROM pg_class \
                WHERE relnamespace = to_regnamespace(quote_ident(current_schema())) AND relname = ANY ($1) ORDER BY 1";
     let rows = client.query_typed(sql, &[(&names, Type::TEXT_ARRAY)]).await?;

@@ -1,0 +1,16 @@
+//! What the API asks and changes: a bounded number of connections (`pool`), who is asking (`caller`), people (`people`),
+//! tokens and shares (`keys`), the record of changes (`audit`), and rows (`rows`).
+//!
+//! Whoever changes something passes an [`audit::Actor`]: the change and its row in `audit_log` are one transaction.
+
+pub mod audit;
+pub mod caller;
+pub mod keys;
+pub mod people;
+pub mod pool;
+pub mod rows;
+
+/// A time as the API writes it: RFC 3339, UTC, to the second.
+fn time(column: &str) -> String {
+    format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")
+}

@@ -1,0 +1,394 @@
+//! What happens to each request before and after its handler: what it asks for, who asks, whether this caller may, how often;
+//! then the commit, with its row in `audit_log`.
+//!
+//! A request that is too slow takes neither a connection of the database nor a place among those that are answered: its body
+//! is read before either.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use alt_store::web::audit::{self, Actor};
+use alt_store::web::caller::{self, Caller};
+use alt_store::web::keys;
+use alt_store::web::pool::{TRANSACTION_TIME, Transaction};
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
+use axum::response::Response;
+use http_body_util::{BodyExt, Limited};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::Web;
+use crate::ask::{Answer, Asked, Content};
+use crate::limiter::Left;
+use crate::problem::Problem;
+use crate::routes::{Access, Route};
+
+/// The most bytes of a body.
+const BODY_MAX: usize = 64 * 1024;
+
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(5);
+
+/// How many wrong tokens one address may send in a minute.
+pub(crate) const REFUSED_PER_MINUTE: u32 = 60;
+
+/// The longest secret.
+const SECRET_MAX: usize = 200;
+
+/// The connection that a request came by.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    /// `None`: a Unix socket.
+    pub(crate) address: Option<IpAddr>,
+    /// Set while a request is answered: such a connection is not ended for another one.
+    pub(crate) is_busy: Arc<AtomicBool>,
+}
+
+/// Sets [`Peer::is_busy`] until it is dropped.
+struct Busy(Arc<AtomicBool>);
+
+impl Busy {
+    fn set(peer: &Peer) -> Busy {
+        peer.is_busy.store(true, Ordering::Relaxed);
+        Busy(Arc::clone(&peer.is_busy))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
+/// Answers a request for a route.
+pub(crate) async fn serve(
+    web: Arc<Web>,
+    route: &'static Route,
+    path: Vec<(String, String)>,
+    peer: Peer,
+    request: Request,
+) -> Response {
+    let started = Instant::now();
+    let (parts, body) = request.into_parts();
+    let mut left = None;
+    let answered = async {
+        if path.iter().any(|(_, value)| value.contains('\0')) {
+            return Err(Problem::not_found("nothing has a name with the character U+0000"));
+        }
+        let parameters = query(route, query_of(&parts.uri))?;
+        let body = if route.changes() { body_of(route, &parts.headers, body).await? } else { Value::Null };
+        let _busy = Busy::set(&peer);
+        let is_csv = route.path.ends_with(".csv") || wants_csv(&parts.headers);
+        let asked = Asked { caller: None, app: None, db: None, path, parameters, body, is_csv };
+        let address = address(&peer, &parts.headers);
+        answer(&web, route, asked, &parts.headers, address, &mut left).await
+    };
+    let mut response = match answered.await {
+        Ok(answer) => response(answer, &parts.headers, route),
+        Err(problem) => problem.response(),
+    };
+    finish(&mut response, route, left);
+    web.telemetry.answered(route.method, route.path, response.status().as_u16(), started.elapsed());
+    response
+}
+
+/// Answers a request for a path, or a method, that is not there.
+pub(crate) fn refuse(web: &Web, problem: &Problem) -> Response {
+    let mut response = problem.response();
+    headers(response.headers_mut(), "default-src 'none'; frame-ancestors 'none'");
+    web.telemetry.answered("other", "other", response.status().as_u16(), Duration::ZERO);
+    response
+}
+
+/// What is behind the `?` of a request's target.
+fn query_of(target: &Uri) -> &str {
+    let whole = target.path_and_query().map_or("", PathAndQuery::as_str);
+    whole.split_once('?').map_or("", |(_, query)| query)
+}
+
+/// Parameters of the query. One that is misspelt would change the meaning of an answer unnoticed, so it is refused.
+fn query(route: &Route, text: &str) -> Result<Vec<(String, String)>, Problem> {
+    let mut all: Vec<(String, String)> = Vec::new();
+    for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
+        if !route.takes(&name) {
+            let known: Vec<&str> = route.parameters.iter().map(|parameter| parameter.name).collect();
+            return Err(Problem::bad(match known.is_empty() {
+                true => "this path has no parameters".to_owned(),
+                false => format!("a parameter is not known; known are {}", known.join(", ")),
+            }));
+        }
+        if all.iter().any(|(before, _)| *before == name) {
+            return Err(Problem::bad(format!("{name} is given twice")));
+        }
+        // PostgreSQL has no U+0000.
+        if value.contains('\0') {
+            return Err(Problem::bad(format!("{name} contains the character U+0000")));
+        }
+        all.push((name.into_owned(), value.into_owned()));
+    }
+    match route.parameters.iter().find(|one| one.is_required && !all.iter().any(|(name, _)| name == one.name))
+    {
+        Some(missing) => Err(Problem::bad(format!("the parameter {} is missing", missing.name))),
+        None => Ok(all),
+    }
+}
+
+async fn body_of(route: &Route, headers: &HeaderMap, body: Body) -> Result<Value, Problem> {
+    let collected = tokio::time::timeout(BODY_TIME, Limited::new(body, BODY_MAX).collect()).await;
+    let bytes = match collected.map_err(|_| Problem::slow())? {
+        Ok(collected) => collected.to_bytes(),
+        Err(error) if error.is::<http_body_util::LengthLimitError>() => {
+            return Err(Problem::too_large(BODY_MAX));
+        }
+        Err(_) => return Err(Problem::bad("the body is not complete")),
+    };
+    if route.body.is_empty() {
+        return Ok(Value::Null);
+    }
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("");
+    if !kind.split(';').next().unwrap_or("").trim().eq_ignore_ascii_case("application/json") {
+        return Err(Problem::bad("the body is JSON: send `Content-Type: application/json`"));
+    }
+    let value: Value = serde_json::from_slice(&bytes)
+        .map_err(|error| Problem::bad(format!("the body is no JSON: {error}")))?;
+    let Value::Object(members) = &value else { return Err(Problem::bad("the body is a JSON object")) };
+    if members.keys().any(|name| !route.body.iter().any(|known| known.name == name)) {
+        let known: Vec<&str> = route.body.iter().map(|member| member.name).collect();
+        return Err(Problem::bad(format!(
+            "a member of the body is not known; known are {}",
+            known.join(", ")
+        )));
+    }
+    Ok(value)
+}
+
+fn wants_csv(headers: &HeaderMap) -> bool {
+    headers
+        .get(ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|accept| accept.split(',').any(|kind| kind.trim().starts_with("text/csv")))
+}
+
+/// The client's address: what the proxy on this machine says, or that of the connection.
+fn address(peer: &Peer, headers: &HeaderMap) -> Option<IpAddr> {
+    match peer.address {
+        Some(address) if !address.is_loopback() => Some(address),
+        other => {
+            let told = headers.get("x-real-ip").and_then(|value| value.to_str().ok()?.parse().ok());
+            told.or(other)
+        }
+    }
+}
+
+async fn answer(
+    web: &Arc<Web>,
+    route: &Route,
+    mut asked: Asked,
+    headers: &HeaderMap,
+    address: Option<IpAddr>,
+    left: &mut Option<Left>,
+) -> Result<Answer, Problem> {
+    if route.access == Access::Open {
+        return within((route.handler)(web, &asked)).await;
+    }
+    let origin = address.map_or_else(|| "unix".to_owned(), |address| address.to_string());
+    let (secret, is_in_query) = secret(headers, &asked)?;
+    if let Err(left) = web.refused.look(&origin, Instant::now()) {
+        return Err(Problem::too_many(left.wait));
+    }
+    let db = if route.changes() { web.pool.change().await? } else { web.pool.read().await? };
+    let Some(caller) = within(async { Ok(known(&db, &secret, is_in_query, route.access).await?) }).await?
+    else {
+        let _ = web.refused.take(&origin, Instant::now());
+        db.end().await?;
+        return Err(Problem::unknown_caller());
+    };
+    let key = format!("{}{}", if caller.is_share { "share " } else { "token " }, caller.id);
+    match web.limiter.take(&key, Instant::now()) {
+        Ok(now) => *left = Some(now),
+        Err(now) => {
+            *left = Some(now);
+            db.end().await?;
+            return Err(Problem::too_many(now.wait));
+        }
+    }
+    if caller.is_stale {
+        record_use(web, caller.id);
+    }
+    let actor = Actor {
+        kind: "token",
+        id: Some(caller.id),
+        name: caller.name.clone(),
+        address: address.map(|address| address.to_string()),
+    };
+    asked.caller = Some(caller);
+    asked.db = Some(db);
+    let answered = within(async {
+        allow(route, &mut asked).await?;
+        let answer = (route.handler)(web, &asked).await?;
+        if route.changes() {
+            // Without its row in the record, nothing is changed.
+            let change = answer.change.as_ref().ok_or_else(Problem::defect)?;
+            audit::record(asked.db()?, &actor, change).await?;
+        }
+        Ok(answer)
+    })
+    .await;
+    let db = asked.db.take().ok_or_else(Problem::defect)?;
+    match &answered {
+        Ok(_) if route.changes() => db.commit().await?,
+        // A transaction that is broken, or in which a statement still runs, is not used again.
+        Err(problem) if problem.status.is_server_error() => drop(db),
+        _ => db.end().await?,
+    }
+    answered
+}
+
+/// Gives up after the time that a transaction has.
+async fn within<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    match tokio::time::timeout(TRANSACTION_TIME, work).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Problem::unavailable("the answer takes too long; ask for a shorter period")),
+    }
+}
+
+/// The secret of a request, and whether it is in the query.
+fn secret(headers: &HeaderMap, asked: &Asked) -> Result<(String, bool), Problem> {
+    let mut given = headers.get_all(AUTHORIZATION).iter();
+    let share = asked.parameter("share");
+    let secret = match (given.next(), given.next(), share) {
+        (Some(one), None, None) => {
+            let text = one.to_str().map_err(|_| Problem::unknown_caller())?;
+            let (scheme, secret) = text.split_once(' ').unwrap_or_default();
+            if !scheme.eq_ignore_ascii_case("bearer") {
+                return Err(Problem::unknown_caller());
+            }
+            secret.trim()
+        }
+        (None, None, Some(share)) => share,
+        _ => return Err(Problem::unknown_caller()),
+    };
+    if secret.len() > SECRET_MAX || !secret.starts_with("alt_") {
+        return Err(Problem::unknown_caller());
+    }
+    Ok((secret.to_owned(), share.is_some()))
+}
+
+/// Whose secret it is. A share is known only where shares are allowed; a token only in the header, because addresses are
+/// recorded in many places.
+async fn known(
+    db: &Transaction,
+    secret: &str,
+    is_in_query: bool,
+    access: Access,
+) -> anyhow::Result<Option<Caller>> {
+    let caller = caller::find(db, secret).await?;
+    Ok(caller.filter(|caller| match caller.is_share {
+        true => matches!(access, Access::Shared(_)),
+        false => !is_in_query,
+    }))
+}
+
+/// Whether the caller may, by the table of routes. Looks up the application.
+async fn allow(route: &Route, asked: &mut Asked) -> Result<(), Problem> {
+    let caller = asked.caller()?;
+    match route.access {
+        Access::Open | Access::Token => Ok(()),
+        Access::Everything if caller.owns_all() => Ok(()),
+        Access::Everything => Err(Problem::forbidden(&route.access.needs())),
+        Access::App(needed) | Access::Shared(needed) => {
+            let in_path = Some(asked.part("application_id")).filter(|id| !id.is_empty());
+            let id = in_path.or(asked.parameter("application_id")).unwrap_or("");
+            let app = alt_store::apps::by_key(asked.db()?, id).await?;
+            let app = app.ok_or_else(Problem::no_application)?;
+            match caller.role(app.id) {
+                None => Err(Problem::no_application()),
+                Some(role) if role < needed => Err(Problem::forbidden(&route.access.needs())),
+                Some(_) => {
+                    asked.app = Some(app);
+                    Ok(())
+                }
+            }
+        }
+    }
+}
+
+/// Records that a token was used. Nobody waits for it.
+fn record_use(web: &Arc<Web>, id: i32) {
+    let pool = Arc::clone(&web.pool);
+    tokio::spawn(async move {
+        let recorded = async {
+            let db = pool.change().await?;
+            keys::used(&db, id).await?;
+            db.commit().await
+        };
+        if let Err(error) = recorded.await {
+            tracing::debug!(error = format!("{error:#}"), "the use of a token is not recorded");
+        }
+    });
+}
+
+fn response(answer: Answer, headers: &HeaderMap, route: &Route) -> Response {
+    let (kind, body) = match answer.content {
+        Content::Json(value) => ("application/json", value.to_string() + "\n"),
+        Content::Csv(text) => ("text/csv; charset=utf-8; header=present", text),
+        Content::Html(text) => ("text/html; charset=utf-8", text),
+        Content::Css(text) => ("text/css; charset=utf-8", text.to_owned()),
+    };
+    let tag = (!route.changes()).then(|| {
+        let hash: String = Sha256::digest(body.as_bytes())[..16].iter().map(|b| format!("{b:02x}")).collect();
+        format!("\"{hash}\"")
+    });
+    let is_same = tag.as_ref().is_some_and(|tag| {
+        let known = headers.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or("");
+        known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag)
+    });
+    let mut response = Response::new(if is_same { Body::empty() } else { Body::from(body) });
+    *response.status_mut() = if is_same { StatusCode::NOT_MODIFIED } else { answer.status };
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    if let Some(tag) = tag.and_then(|tag| HeaderValue::from_str(&tag).ok()) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// The headers of every answer.
+fn finish(response: &mut Response, route: &Route, left: Option<Left>) {
+    let policy = match route.path {
+        "/docs" => {
+            "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        }
+        _ => "default-src 'none'; frame-ancestors 'none'",
+    };
+    headers(response.headers_mut(), policy);
+    if let Some(left) = left {
+        let policy = format!("\"requests\";q={};w=60", left.limit);
+        let now = format!("\"requests\";r={};t={}", left.remaining, left.wait);
+        for (name, value) in [("ratelimit-policy", policy), ("ratelimit", now)] {
+            if let Ok(value) = HeaderValue::from_str(&value) {
+                response.headers_mut().insert(HeaderName::from_static(name), value);
+            }
+        }
+    }
+}
+
+fn headers(headers: &mut HeaderMap, policy: &'static str) {
+    for (name, value) in [
+        (CONTENT_SECURITY_POLICY, policy),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (REFERRER_POLICY, "no-referrer"),
+        (CACHE_CONTROL, "private, no-cache"),
+        (VARY, "Accept, Authorization"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}

@@ -1,0 +1,168 @@
+//! Applications, tokens, shares, people, and the record of changes.
+
+use alt_store::apps;
+use alt_store::web::caller::Role;
+use alt_store::web::keys::{self, NewToken};
+use alt_store::web::{audit, people};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::Web;
+use crate::ask::{Answer, Asked};
+use crate::problem::Problem;
+
+/// The most entries of the record in an answer.
+pub(crate) const ENTRIES_MAX: i64 = 500;
+
+/// `GET /api/v1/applications`: those that the caller may see.
+pub(crate) async fn applications(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let caller = asked.caller()?;
+    let all = apps::all(asked.db()?).await?;
+    let seen = all.iter().filter_map(|app| caller.role(app.id).map(|role| shown(app, role)));
+    Ok(Answer::json(json!({ "applications": seen.collect::<Vec<_>>() })))
+}
+
+/// `GET /api/v1/applications/{application_id}`.
+pub(crate) async fn application(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let app = asked.app()?;
+    let role = asked.caller()?.role(app.id).ok_or_else(Problem::no_application)?;
+    Ok(Answer::json(shown(app, role)))
+}
+
+fn shown(app: &apps::Application, role: Role) -> Value {
+    json!({
+        "id": app.key, "name": app.name, "domains": app.domains, "time_zone": app.time_zone,
+        "created_at": app.created_at, "disabled_at": app.disabled_at, "role": role,
+    })
+}
+
+/// `PATCH /api/v1/applications/{application_id}`: another name.
+pub(crate) async fn change_application(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let app = asked.app()?;
+    let name = asked.text("name")?.ok_or_else(|| Problem::bad("name, the new name, is missing"))?;
+    let name = checked(name)?;
+    let Some((now, change)) = apps::rename_in(asked.db()?, app, name).await? else {
+        return Err(Problem::bad("another application has this name"));
+    };
+    let role = asked.caller()?.role(app.id).ok_or_else(Problem::no_application)?;
+    Ok(Answer::changed(StatusCode::OK, shown(&now, role), change))
+}
+
+fn checked(name: &str) -> Result<&str, Problem> {
+    keys::checked_name(name).map_err(|error| Problem::bad(format!("name: {error}")))
+}
+
+/// `cursor` of a list that goes by keys.
+fn above(asked: &Asked) -> Result<i32, Problem> {
+    asked.parameter("cursor").map_or(Ok(0), |cursor| {
+        cursor.parse().map_err(|_| Problem::bad("cursor is `next` of an answer; leave it out to begin"))
+    })
+}
+
+/// The cursor behind a list, if it is as long as lists are.
+fn next<T>(list: &[T], most: i64, key: impl Fn(&T) -> i64) -> Option<String> {
+    let is_full = i64::try_from(list.len()).is_ok_and(|len| len >= most);
+    list.last().filter(|_| is_full).map(|last| key(last).to_string())
+}
+
+/// `GET /api/v1/tokens`.
+pub(crate) async fn tokens(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let list = keys::list(asked.db()?, above(asked)?).await?;
+    let next = next(&list, keys::LIST_MAX, |token| token.id.into());
+    Ok(Answer::json(json!({ "tokens": list, "next": next })))
+}
+
+/// `POST /api/v1/tokens`.
+pub(crate) async fn add_token(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let db = asked.db()?;
+    let name = checked(asked.text("name")?.ok_or_else(|| Problem::bad("name is missing"))?)?;
+    let role = asked.text("role")?.unwrap_or("viewer");
+    let role = Role::of(role).ok_or_else(|| Problem::bad("role is viewer, editor or owner"))?;
+    let apps = match asked.body.get("applications") {
+        None | Some(Value::Null) => None,
+        Some(Value::Array(all)) if !all.is_empty() => Some(ids(asked, all).await?),
+        Some(_) => {
+            return Err(Problem::bad("applications is a list of ids; leave it out for all applications"));
+        }
+    };
+    let user = asked.text("user")?;
+    if let Some(user) = user
+        && !people::list(db).await?.iter().any(|person| person.name == user)
+    {
+        return Err(Problem::bad("user: nobody has this name; GET /api/v1/users lists the names"));
+    }
+    let new = NewToken { name, user, apps, role, days: asked.days()? };
+    let (token, secret, change) = keys::add(db, &new).await?;
+    let mut shown = json!(token);
+    shown["token"] = json!(secret);
+    Ok(Answer::changed(StatusCode::CREATED, shown, change))
+}
+
+async fn ids(asked: &Asked, all: &[Value]) -> Result<Vec<i32>, Problem> {
+    let known = apps::all(asked.db()?).await?;
+    let id = |key: &Value| known.iter().find(|app| key.as_str() == Some(&app.key)).map(|app| app.id);
+    let ids: Option<Vec<i32>> = all.iter().map(id).collect();
+    ids.ok_or_else(|| Problem::bad("applications: one is not known; GET /api/v1/applications lists the ids"))
+}
+
+/// `DELETE /api/v1/tokens/{id}`.
+pub(crate) async fn revoke_token(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    match keys::revoke(asked.db()?, asked.key()?).await? {
+        Some(change) => Ok(Answer::changed(StatusCode::OK, json!({ "revoked": true }), change)),
+        None => Err(Problem::not_found("there is no such token, or it was revoked before")),
+    }
+}
+
+/// `GET /api/v1/shares`.
+pub(crate) async fn shares(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let list = keys::list_shares(asked.db()?, asked.app()?.id, above(asked)?).await?;
+    let next = next(&list, keys::LIST_MAX, |share| share.id.into());
+    Ok(Answer::json(json!({ "shares": list, "next": next })))
+}
+
+/// `POST /api/v1/shares`.
+pub(crate) async fn add_share(web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let app = asked.app()?;
+    let name = checked(asked.text("name")?.ok_or_else(|| Problem::bad("name is missing"))?)?;
+    let (share, secret, change) = keys::add_share(asked.db()?, app.id, name, asked.days()?).await?;
+    let mut shown = json!(share);
+    shown["share"] = json!(secret);
+    if let Some(url) = &web.public_url {
+        shown["url"] = json!(format!("{url}/api/v1/statistics?application_id={}&share={secret}", app.key));
+    }
+    Ok(Answer::changed(StatusCode::CREATED, shown, change))
+}
+
+/// `DELETE /api/v1/shares/{id}`.
+pub(crate) async fn revoke_share(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    match keys::revoke_share(asked.db()?, asked.app()?.id, asked.key()?).await? {
+        Some(change) => Ok(Answer::changed(StatusCode::OK, json!({ "revoked": true }), change)),
+        None => Err(Problem::not_found("there is no such share, or it was revoked before")),
+    }
+}
+
+/// `GET /api/v1/users`.
+pub(crate) async fn users(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let list = people::list(asked.db()?).await?;
+    let shown = list.iter().map(|person| {
+        let grants = person.grants.iter().map(|(app, role)| json!({ "application": app, "role": role }));
+        json!({
+            "id": person.id, "name": person.name, "is_owner": person.is_owner,
+            "created_at": person.created_at, "grants": grants.collect::<Vec<_>>(),
+        })
+    });
+    Ok(Answer::json(json!({ "users": shown.collect::<Vec<_>>() })))
+}
+
+/// `GET /api/v1/audit`.
+pub(crate) async fn audit_log(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let below = match asked.parameter("cursor").map(str::parse::<i64>) {
+        None => i64::MAX,
+        Some(Ok(below)) => below,
+        Some(Err(_)) => return Err(Problem::bad("cursor is `next` of an answer; leave it out to begin")),
+    };
+    let limit = asked.limit(100, ENTRIES_MAX)?;
+    let list = audit::list(asked.db()?, below, limit).await?;
+    let next = next(&list, limit, |entry| entry.id);
+    Ok(Answer::json(json!({ "entries": list, "next": next })))
+}

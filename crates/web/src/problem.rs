@@ -1,0 +1,121 @@
+//! Errors as RFC 9457 problem documents: what happened, and what to do.
+
+use axum::body::Body;
+use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::Response;
+use serde_json::json;
+
+/// Why a request is not answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    title: &'static str,
+    detail: String,
+    /// Seconds after which to ask again.
+    retry_after: Option<u64>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Problem {
+        Problem { status, title, detail: detail.into(), retry_after: None }
+    }
+
+    /// The request is wrong; `detail` says how, and how to write it.
+    pub(crate) fn bad(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, "The request is not understood", detail)
+    }
+
+    /// Nobody, or nobody who is known. It does not tell a token that never was from one that has ended.
+    pub(crate) fn unknown_caller() -> Problem {
+        let detail = "send a valid token: `Authorization: Bearer alt_…`; `alt token add` makes one";
+        Problem::new(StatusCode::UNAUTHORIZED, "A token is needed", detail)
+    }
+
+    /// The caller is known and may not do this.
+    pub(crate) fn forbidden(needs: &str) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, "Not allowed", format!("this needs {needs}"))
+    }
+
+    /// There is nothing of this name, or nothing that the caller may know of.
+    pub(crate) fn not_found(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, "Not found", detail)
+    }
+
+    /// The application is not there, or is somebody else's: the answer is the same.
+    pub(crate) fn no_application() -> Problem {
+        Problem::not_found("there is no such application; GET /api/v1/applications lists those of this token")
+    }
+
+    /// The path is there, for other methods.
+    pub(crate) fn method(allowed: &str) -> Problem {
+        let detail = format!("this path answers {allowed}");
+        Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Another method is needed", detail)
+    }
+
+    /// The body is too large.
+    pub(crate) fn too_large(most: usize) -> Problem {
+        let detail = format!("a body has at most {most} bytes");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large", detail)
+    }
+
+    /// The body did not arrive in time.
+    pub(crate) fn slow() -> Problem {
+        let detail = "the request did not arrive in time; send it again";
+        Problem::new(StatusCode::REQUEST_TIMEOUT, "The request is too slow", detail)
+    }
+
+    /// Asked too often.
+    pub(crate) fn too_many(seconds: u64) -> Problem {
+        let detail = format!("ask again in {seconds} s; [web] requests_per_minute is the limit of a token");
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests", detail);
+        Problem { retry_after: Some(seconds.max(1)), ..problem }
+    }
+
+    /// It cannot be answered now.
+    pub(crate) fn unavailable(detail: &str) -> Problem {
+        let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Not available now", detail);
+        Problem { retry_after: Some(2), ..problem }
+    }
+
+    /// A defect. The log says which.
+    pub(crate) fn defect() -> Problem {
+        let detail = "the log of alt-web says what went wrong; please report it";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "A defect", detail)
+    }
+
+    /// As an answer.
+    pub(crate) fn response(&self) -> Response {
+        let document = json!({
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        let mut response = Response::new(Body::from(document.to_string()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"alt\""));
+        }
+        if self.status == StatusCode::METHOD_NOT_ALLOWED
+            && let Some(allowed) = self.detail.strip_prefix("this path answers ")
+            && let Ok(allowed) = HeaderValue::from_str(allowed)
+        {
+            headers.insert(ALLOW, allowed);
+        }
+        response
+    }
+}
+
+impl From<anyhow::Error> for Problem {
+    /// The database cannot be asked. What it says is for the log: it may name roles, hosts and values.
+    fn from(error: anyhow::Error) -> Problem {
+        tracing::warn!(error = format!("{error:#}"), "a request is not answered");
+        Problem::unavailable("the database does not answer in time; ask again, or for a shorter period")
+    }
+}

@@ -1,0 +1,353 @@
+//! The one table of what can be asked, and by whom. The server, the OpenAPI document, the page `/docs` and the test of every
+//! route with every kind of caller are made of it.
+
+use std::pin::Pin;
+
+use alt_store::web::caller::Role;
+
+use crate::ask::{Answer, Asked};
+use crate::problem::Problem;
+use crate::{Web, health, manage, search, statistics};
+
+/// Who may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody.
+    Open,
+    /// Every token. No share.
+    Token,
+    /// A token with at least this role with the application of the request. No share.
+    App(Role),
+    /// As [`Access::App`], and shares of the application.
+    Shared(Role),
+    /// A token that may do everything with everything. No share.
+    Everything,
+}
+
+impl Access {
+    /// As people read it.
+    pub fn needs(self) -> String {
+        match self {
+            Access::Open => "nothing".to_owned(),
+            Access::Token => "a token".to_owned(),
+            Access::App(role) => format!("a token with the role {} of the application", role.as_str()),
+            Access::Shared(role) => {
+                format!("a token with the role {} of the application, or a share of it", role.as_str())
+            }
+            Access::Everything => "a token with the role owner of all applications".to_owned(),
+        }
+    }
+
+    /// Whether the request is about an application.
+    pub fn has_app(self) -> bool {
+        matches!(self, Access::App(_) | Access::Shared(_))
+    }
+}
+
+/// A parameter of the query, or a member of the body.
+#[derive(Debug, Clone, Copy)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub about: &'static str,
+    /// Its schema (JSON Schema).
+    pub schema: &'static str,
+    /// A request without it is refused.
+    pub is_required: bool,
+}
+
+/// Answers an allowed request.
+pub(crate) type Handler =
+    for<'a> fn(&'a Web, &'a Asked) -> Pin<Box<dyn Future<Output = Result<Answer, Problem>> + Send + 'a>>;
+
+/// What can be asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// The method.
+    pub method: &'static str,
+    /// The path, with `{name}` for its variable parts.
+    pub path: &'static str,
+    /// Who may ask.
+    pub access: Access,
+    /// What it answers.
+    pub about: &'static str,
+    /// Parameters of the query.
+    pub parameters: &'static [Parameter],
+    /// Members of the body.
+    pub body: &'static [Parameter],
+    pub(crate) handler: Handler,
+}
+
+impl Route {
+    /// Whether it changes something.
+    pub fn changes(&self) -> bool {
+        self.method != "GET"
+    }
+
+    /// Whether a parameter of its query has this name.
+    pub(crate) fn takes(&self, name: &str) -> bool {
+        self.parameters.iter().any(|parameter| parameter.name == name)
+    }
+}
+
+const fn optional(name: &'static str, about: &'static str, schema: &'static str) -> Parameter {
+    Parameter { name, about, schema, is_required: false }
+}
+
+const fn required(name: &'static str, about: &'static str, schema: &'static str) -> Parameter {
+    Parameter { name, about, schema, is_required: true }
+}
+
+const TEXT: &str = r#"{"type":"string"}"#;
+const NAME: &str = r#"{"type":"string","minLength":1,"maxLength":200}"#;
+const TIME: &str = r#"{"type":"string","format":"date-time"}"#;
+const DAYS: &str = r#"{"type":"integer","minimum":1,"maximum":36500}"#;
+const APP: Parameter = required("application_id", "The id (public key) of the application.", TEXT);
+const SHARE: Parameter = optional("share", "The secret of a share, in place of a token.", TEXT);
+const CURSOR: Parameter = optional("cursor", "`next` of the answer before.", TEXT);
+const FROM: Parameter = optional("from", "The first time.", TIME);
+const UNTIL: Parameter = optional("until", "The last time.", TIME);
+const ROWS: Parameter =
+    optional("limit", "The most rows.", r#"{"type":"integer","minimum":1,"maximum":200,"default":100}"#);
+
+const STATISTICS: &[Parameter] = &[
+    APP,
+    SHARE,
+    optional(
+        "period",
+        "Days by the application's time zone: `today`, `7d` (so many days, up to today), `month` (this one) or `2026-01-01..2026-01-31`.",
+        r#"{"type":"string","default":"7d"}"#,
+    ),
+    optional(
+        "dimension",
+        "Also the values of this dimension with the most visitors, such as `page`, `source`, `country`, `browser`.",
+        TEXT,
+    ),
+    optional("class", "The class of traffic.", r#"{"type":"string","default":"human"}"#),
+    optional(
+        "limit",
+        "The most values of the dimension.",
+        r#"{"type":"integer","minimum":1,"maximum":1000,"default":100}"#,
+    ),
+    optional(
+        "compare",
+        "Also the total of as many whole days right before.",
+        r#"{"type":"string","enum":["previous"]}"#,
+    ),
+];
+
+const EVENTS: &[Parameter] = &[
+    APP,
+    FROM,
+    UNTIL,
+    optional("type", "The event type, such as `pageview`.", TEXT),
+    optional("path", "How the path begins.", TEXT),
+    optional("text", "A text in path, query, title or referrer; upper and lower case are the same.", TEXT),
+    optional("trace_id", "The trace id.", TEXT),
+    optional("user_id", "The user id.", TEXT),
+    optional("session_id", "The session id.", TEXT),
+    ROWS,
+    CURSOR,
+];
+
+macro_rules! route {
+    ($method:literal, $path:literal, $access:expr, $handler:path, $about:literal, $query:expr, $body:expr) => {
+        Route {
+            method: $method,
+            path: $path,
+            access: $access,
+            about: $about,
+            parameters: $query,
+            body: $body,
+            handler: |web, asked| Box::pin($handler(web, asked)),
+        }
+    };
+}
+
+const VIEWER: Role = Role::Viewer;
+const EDITOR: Role = Role::Editor;
+
+/// Every route.
+pub const ROUTES: &[Route] = &[
+    route!("GET", "/health", Access::Open, health::health, "Whether the database answers.", &[], &[]),
+    route!("GET", "/api/health", Access::Open, health::health, "Whether the database answers.", &[], &[]),
+    route!("GET", "/api/openapi.json", Access::Open, health::openapi, "This document.", &[], &[]),
+    route!("GET", "/docs", Access::Open, health::docs, "A page that describes the API.", &[], &[]),
+    route!("GET", "/docs.css", Access::Open, health::style, "The style of that page.", &[], &[]),
+    route!(
+        "GET",
+        "/api/v1/statistics",
+        Access::Shared(VIEWER),
+        statistics::statistics,
+        "Statistics by day. With `Accept: text/csv`, a table of the values of the dimension, or else of the days.",
+        STATISTICS,
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/statistics.csv",
+        Access::Shared(VIEWER),
+        statistics::statistics,
+        "The same as CSV.",
+        STATISTICS,
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/live",
+        Access::Shared(VIEWER),
+        statistics::live,
+        "Current visitors: distinct people of the last five minutes.",
+        &[APP, SHARE],
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/events",
+        Access::App(EDITOR),
+        search::events,
+        "Events, the newest first. An answer says how far it searched; `next` goes on from there.",
+        EVENTS,
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/logs",
+        Access::App(EDITOR),
+        search::events,
+        "The same as `/api/v1/events`.",
+        EVENTS,
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/logs/trace/{id}",
+        Access::App(EDITOR),
+        search::trace,
+        "The events of a trace.",
+        &[APP, FROM, UNTIL, ROWS, CURSOR],
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/applications",
+        Access::Token,
+        manage::applications,
+        "The applications that the token may see.",
+        &[],
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/applications/{application_id}",
+        Access::App(VIEWER),
+        manage::application,
+        "An application.",
+        &[],
+        &[]
+    ),
+    route!(
+        "PATCH",
+        "/api/v1/applications/{application_id}",
+        Access::App(EDITOR),
+        manage::change_application,
+        "Rename an application.",
+        &[],
+        &[required("name", "The new name.", NAME)]
+    ),
+    route!(
+        "GET",
+        "/api/v1/shares",
+        Access::App(EDITOR),
+        manage::shares,
+        "The shares of an application, without their secrets.",
+        &[APP, CURSOR],
+        &[]
+    ),
+    route!(
+        "POST",
+        "/api/v1/shares",
+        Access::App(EDITOR),
+        manage::add_share,
+        "Make a share: whoever has it sees the statistics of the application. The secret is in this answer only.",
+        &[APP],
+        &[required("name", "What it is for.", NAME), optional("days", "How long it is valid.", DAYS)]
+    ),
+    route!(
+        "DELETE",
+        "/api/v1/shares/{id}",
+        Access::App(EDITOR),
+        manage::revoke_share,
+        "Revoke a share.",
+        &[APP],
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/tokens",
+        Access::Everything,
+        manage::tokens,
+        "Tokens, without their secrets.",
+        &[CURSOR],
+        &[]
+    ),
+    route!(
+        "POST",
+        "/api/v1/tokens",
+        Access::Everything,
+        manage::add_token,
+        "Make a token. The secret is in this answer only.",
+        &[],
+        &[
+            required("name", "What it is for.", NAME),
+            optional(
+                "role",
+                "The most that it may do.",
+                r#"{"type":"string","enum":["viewer","editor","owner"],"default":"viewer"}"#
+            ),
+            optional(
+                "applications",
+                "The ids of its applications; all if left out.",
+                r#"{"type":"array","items":{"type":"string"},"minItems":1}"#
+            ),
+            optional("user", "The name of the person to whom it belongs.", TEXT),
+            optional("days", "How long it is valid.", DAYS),
+        ]
+    ),
+    route!(
+        "DELETE",
+        "/api/v1/tokens/{id}",
+        Access::Everything,
+        manage::revoke_token,
+        "Revoke a token.",
+        &[],
+        &[]
+    ),
+    route!("GET", "/api/v1/users", Access::Everything, manage::users, "People and their roles.", &[], &[]),
+    route!(
+        "GET",
+        "/api/v1/audit",
+        Access::Everything,
+        manage::audit_log,
+        "What was changed, by whom and when, the newest first.",
+        &[
+            optional(
+                "limit",
+                "The most entries.",
+                r#"{"type":"integer","minimum":1,"maximum":500,"default":100}"#
+            ),
+            CURSOR
+        ],
+        &[]
+    ),
+];
+
+/// The methods of a path, with commas between them.
+pub(crate) fn methods(path: &str) -> String {
+    let of_path = ROUTES.iter().filter(|route| route.path == path);
+    of_path
+        .map(|route| if route.method == "GET" { "GET, HEAD" } else { route.method })
+        .collect::<Vec<_>>()
+        .join(", ")
+}

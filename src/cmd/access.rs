@@ -1,0 +1,185 @@
+//! `alt token` and `alt user`: who may use the API. Each change is recorded in `audit_log`, in its own transaction.
+
+use alt_config::Config;
+use alt_store::apps;
+use alt_store::in_transaction;
+use alt_store::migrate;
+use alt_store::read::Reader;
+use alt_store::web::audit::{self, Actor};
+use alt_store::web::caller::Role;
+use alt_store::web::keys::{self, NewToken, Token, checked_name};
+use alt_store::web::people;
+use anyhow::bail;
+use nix::unistd::{User, geteuid};
+use serde_json::json;
+
+use super::{Out, Outcome, show};
+use crate::cli::{self, RoleName};
+
+/// How long a change waits for a lock.
+const LOCK_TIME: &str = "10s";
+
+fn role(name: RoleName) -> Role {
+    match name {
+        RoleName::Viewer => Role::Viewer,
+        RoleName::Editor => Role::Editor,
+        RoleName::Owner => Role::Owner,
+    }
+}
+
+/// Who runs this command: by sudo, the person behind it.
+fn actor() -> Actor {
+    let account = || User::from_uid(geteuid()).ok().flatten().map(|user| user.name);
+    let name = std::env::var("SUDO_USER").ok().or_else(account).unwrap_or_else(|| geteuid().to_string());
+    Actor { kind: "command", id: None, name, address: None }
+}
+
+async fn reader(config: &Config) -> anyhow::Result<Reader> {
+    let mut reader = super::reader(config).await?;
+    reader.read(migrate::check_compatible).await?;
+    Ok(reader)
+}
+
+/// Dispatches the verbs of `alt token`.
+///
+/// # Errors
+/// The database cannot be reached, or an application, a person or a token does not exist.
+pub async fn token(config: &Config, verb: &cli::Token, out: Out<'_>) -> anyhow::Result<Outcome> {
+    let mut reader = reader(config).await?;
+    match verb {
+        cli::Token::Add(args) => {
+            let mut ids = Vec::new();
+            for app in &args.apps {
+                ids.push(reader.read(async |client| apps::find(client, app).await).await?.id);
+            }
+            let new = NewToken {
+                name: checked_name(&args.name)?,
+                user: args.user.as_deref(),
+                apps: (!ids.is_empty()).then_some(ids),
+                role: role(args.role),
+                days: args.days,
+            };
+            let (token, secret) = in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
+                let (token, secret, change) = keys::add(client, &new).await?;
+                audit::record(client, &actor(), &change).await?;
+                Ok((token, secret))
+            })
+            .await?;
+            if args.json {
+                let mut shown = json!(token);
+                shown["token"] = json!(secret);
+                show::json(out, &shown)?;
+            } else {
+                writeln!(out, "{secret}")?;
+                writeln!(out, "\nThis is token {}. Keep it: it is not shown again.", token.id)?;
+            }
+        }
+        cli::Token::List(args) => {
+            let mut all: Vec<Token> = Vec::new();
+            loop {
+                let above = all.last().map_or(0, |token| token.id);
+                let more = reader.read(async |client| keys::list(client, above).await).await?;
+                if more.is_empty() {
+                    break;
+                }
+                all.extend(more);
+            }
+            list(&all, args.json, out)?;
+        }
+        cli::Token::Revoke(args) => {
+            in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
+                let Some(change) = keys::revoke(client, args.id).await? else {
+                    bail!(
+                        "there is no token {}, or it was revoked before; `alt token list` shows them",
+                        args.id
+                    )
+                };
+                audit::record(client, &actor(), &change).await
+            })
+            .await?;
+            writeln!(out, "revoked token {}", args.id)?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn list(all: &[Token], as_json: bool, out: Out<'_>) -> anyhow::Result<()> {
+    if as_json {
+        return show::json(out, &all);
+    }
+    if all.is_empty() {
+        writeln!(out, "there is no token; `alt token add NAME` makes one")?;
+        return Ok(());
+    }
+    let names = ["id", "name", "role", "applications", "person", "last used (UTC)", "ends (UTC)", "state"];
+    let mut rows = show::Rows::new(&names);
+    for token in all {
+        let apps = token.applications.as_ref().map_or_else(|| "all".to_owned(), |apps| apps.join(" "));
+        let state = if token.revoked_at.is_some() { "revoked" } else { "" };
+        rows.add(&[
+            token.id.to_string(),
+            token.name.clone(),
+            token.role.clone(),
+            apps,
+            token.user.clone().unwrap_or_default(),
+            token.last_used_at.clone().unwrap_or_else(|| "never".to_owned()),
+            token.expires_at.clone().unwrap_or_else(|| "never".to_owned()),
+            state.to_owned(),
+        ]);
+    }
+    rows.print(out)
+}
+
+/// Dispatches the verbs of `alt user`.
+///
+/// # Errors
+/// The database cannot be reached, a person or an application does not exist, or a name is taken.
+pub async fn user(config: &Config, verb: &cli::User, out: Out<'_>) -> anyhow::Result<Outcome> {
+    let mut reader = reader(config).await?;
+    match verb {
+        cli::User::Add(args) => {
+            let name = checked_name(&args.name)?;
+            in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
+                audit::record(client, &actor(), &people::add(client, name, args.owner).await?).await
+            })
+            .await?;
+            writeln!(out, "added {}", show::safe(name))?;
+        }
+        cli::User::List(args) => {
+            let all = reader.read(people::list).await?;
+            if args.json {
+                show::json(out, &all)?;
+            } else if all.is_empty() {
+                writeln!(out, "there is nobody; `alt user add NAME` adds somebody")?;
+            } else {
+                let mut rows = show::Rows::new(&["name", "added (UTC)", "may"]);
+                for person in &all {
+                    let grants: Vec<String> =
+                        person.grants.iter().map(|(app, role)| format!("{role} of {app}")).collect();
+                    let may = if person.is_owner { "everything".to_owned() } else { grants.join(", ") };
+                    rows.add(&[person.name.clone(), person.created_at.clone(), may]);
+                }
+                rows.print(out)?;
+            }
+        }
+        cli::User::Remove(args) => {
+            in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
+                audit::record(client, &actor(), &people::remove(client, &args.name).await?).await
+            })
+            .await?;
+            writeln!(out, "removed {}, with all tokens", show::safe(&args.name))?;
+        }
+        cli::User::Grant(args) => {
+            let app = reader.read(async |client| apps::find(client, &args.app).await).await?;
+            let new = args.role.map(role);
+            in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
+                let change = people::grant(client, &args.name, &app, new).await?;
+                audit::record(client, &actor(), &change).await
+            })
+            .await?;
+            let what = new.map_or("nothing", Role::as_str);
+            writeln!(out, "{} is now {what} of {}", show::safe(&args.name), show::safe(&app.name))?;
+        }
+    }
+    Ok(Outcome::Done)
+}

@@ -1,0 +1,105 @@
+//! `alt serve`: the API, a process of its own. Loading does not depend on it.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use alt_config::Config;
+use alt_process::lock::lock;
+use alt_process::metrics::Metrics;
+use alt_web::Web;
+use alt_web::server::{self, Listener};
+use anyhow::Context;
+use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::Outcome;
+use crate::admin::{Admin, Answers, Readiness};
+
+/// How often the database is asked whether it answers.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Threads that answer: most of the time they wait for the database.
+const THREADS: usize = 2;
+
+/// What the admin port answers.
+struct State {
+    web: Arc<Web>,
+    /// Why the database does not answer.
+    trouble: Mutex<Option<String>>,
+}
+
+impl Answers for State {
+    fn is_alive(&self) -> bool {
+        true
+    }
+
+    fn readiness(&self) -> Readiness {
+        let postgres = lock(&self.trouble).clone();
+        Readiness { ready: postgres.is_none(), postgres, ..Readiness::default() }
+    }
+
+    fn metrics(&self) -> anyhow::Result<String> {
+        self.web.telemetry.page(self.web.pool.open())
+    }
+}
+
+/// Answers until it is told to stop.
+///
+/// # Errors
+/// It cannot listen.
+pub fn run(config: &Config) -> anyhow::Result<Outcome> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
+    runtime.context("start the runtime")?.block_on(serve(config))
+}
+
+async fn serve(config: &Config) -> anyhow::Result<Outcome> {
+    let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
+    let web = Web::new(config, &config.load.host_name())?;
+    let listener = Listener::open(&config.web.listen).await?;
+    let state =
+        Arc::new(State { web: Arc::clone(&web), trouble: Mutex::new(Some("not connected yet".to_owned())) });
+    let admin = match config.web.admin {
+        Some(address) => Some(Admin::start(address, Arc::new(Metrics::default()))?),
+        None => None,
+    };
+    if let Some(admin) = &admin {
+        admin.answer_by(Arc::clone(&state) as Arc<dyn Answers>, &config.admin.hosts);
+    }
+    tracing::info!(place = listener.place(), "answering the API");
+    let (stop, stopping) = watch::channel(false);
+    let serving = tokio::spawn(server::serve(web, listener, config.web.clients, stopping));
+    let _ = sd_notify::notify(false, &[NotifyState::Ready]);
+    let mut looks = tokio::time::interval(LOOK);
+    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = looks.tick() => {
+                let _ = sd_notify::notify(false, &[NotifyState::Watchdog]);
+                look(&state).await;
+            }
+        }
+    }
+    let _ = sd_notify::notify(false, &[NotifyState::Stopping]);
+    let _ = stop.send(true);
+    serving.await.context("the server ended by a defect; please report it")?;
+    tracing::info!("stopped");
+    Ok(Outcome::Done)
+}
+
+/// Asks the database whether it answers, and tells what changed.
+async fn look(state: &State) {
+    let asked = async { state.web.pool.read().await?.end().await };
+    let trouble = asked.await.err().map(|error| format!("{error:#}"));
+    let before = std::mem::replace(&mut *lock(&state.trouble), trouble.clone());
+    match (&before, &trouble) {
+        (before, Some(error)) if before.as_ref() != Some(error) => {
+            tracing::warn!(error, "the database does not answer");
+        }
+        (Some(_), None) => tracing::info!("connected to the database"),
+        _ => {}
+    }
+}
