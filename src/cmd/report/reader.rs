@@ -1,6 +1,5 @@
 //! Lines of a log to counts and events.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use alt_line::processor::pieces_with;
 use alt_line::row::{Row, TrafficClass};
 use alt_statistics::event::Event;
 use alt_statistics::source::click_ids;
+use foldhash::HashMap;
 
 use super::calendar::Calendar;
 use super::tally::{Tally, is_page_view};

@@ -1,7 +1,8 @@
 //! Counts of texts from outside, of which there may be any number, in bounded memory.
 
-use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::cmp::{Ordering, Reverse};
+
+use foldhash::{HashMap, HashMapExt};
 
 /// What is counted of a text.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,6 +23,11 @@ impl Seen {
         self.took_ms += more.took_ms;
         self.timed += more.timed;
     }
+}
+
+/// The order of texts: by requests, then by the text.
+fn rank(a: &(Box<str>, Seen), b: &(Box<str>, Seen)) -> Ordering {
+    (Reverse(a.1.requests), &a.0).cmp(&(Reverse(b.1.requests), &b.0))
 }
 
 /// Texts and their counts. Where there are too many, the rarer half is summed up: a text that comes often stays, however
@@ -57,7 +63,15 @@ impl Top {
     /// Sums the rarer texts up, until both bounds are half free.
     fn forget(&mut self) {
         let mut ranked: Vec<(Box<str>, Seen)> = self.all.drain().collect();
-        ranked.sort_unstable_by(|a, b| (Reverse(a.1.requests), &a.0).cmp(&(Reverse(b.1.requests), &b.0)));
+        // Most of them came once: only those that stay are put in order.
+        let stay = (self.most.0 / 2).min(ranked.len());
+        if stay < ranked.len() {
+            ranked.select_nth_unstable_by(stay, rank);
+            for (_, seen) in ranked.drain(stay..) {
+                self.rest.add(seen);
+            }
+        }
+        ranked.sort_unstable_by(rank);
         self.bytes = 0;
         for (text, seen) in ranked {
             if self.all.len() < self.most.0 / 2 && self.bytes + text.len() <= self.most.1 / 2 {

@@ -3,7 +3,7 @@
 //! A visitor's number is made with the salt of a day, so a visitor lives for one day here as in the database, and what
 //! the engine computes of all days is the sum of theirs.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use alt_statistics::day::{Day, Fold};
@@ -11,6 +11,7 @@ use alt_statistics::event::Event;
 use alt_statistics::settings::Settings;
 use alt_store::stats::sort::Sorter;
 use anyhow::Context;
+use foldhash::HashSet;
 
 use super::calendar::{Calendar, Hour};
 
