@@ -117,6 +117,8 @@ impl Tally {
 
     fn program(&mut self, class: TrafficClass, rule: &str, seen: Seen) {
         let name = rule.split_once(':').map_or(rule, |(_, name)| name);
+        // The list has `Googlebot/`, so that no other name begins like it.
+        let name = name.trim_end_matches('/');
         match class {
             TrafficClass::Human | TrafficClass::Suspect | TrafficClass::Server => {}
             TrafficClass::AiBot => self.ai_crawlers.add(name, seen),
