@@ -1,6 +1,6 @@
 //! `alt report`: what logs say of a site, as a page or for a terminal, without a database.
 //!
-//! One pass over the lines counts what is bounded ([`tally`]) and sorts the events of people on the disk ([`visits`]); then
+//! One pass over the lines counts what is bounded (`tally`) and sorts the events of people on the disk (`visits`); then
 //! the engine of the statistics folds these. Nothing is kept.
 
 mod calendar;
