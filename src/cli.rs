@@ -99,6 +99,8 @@ Examples:
     Unload(Unload),
     /// Show what lines mean, as JSON, one object a line; needs no database
     Parse(Parse),
+    /// A page or a summary of what any logs say, for people; needs no database
+    Report(Report),
     /// Create or upgrade the schema
     Migrate(Migrate),
     /// Applications: whose hits are whose
@@ -677,6 +679,55 @@ pub struct Parse {
     /// Which requests are events, by status: 2xx,304,500-599 or all [default: all, of a pixel all but redirects]
     #[arg(long, value_name = "LIST")]
     pub status: Option<String>,
+}
+
+/// `alt report`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Without --output, --html or --json, a summary for the terminal. The page is one file without a script. Nothing is kept, and no \
+database is asked. What does not fit into memory is sorted in TMPDIR (/var/tmp): some 100 bytes for each page view of a person.
+
+In an access log, page views are GETs of people that were answered 2xx or 304 and name no static file; visitors are told apart by \
+address and browser, for one local day each. Logs of beacons have more: events, countries by time zone, screens.
+
+Examples:
+  alt report /var/log/nginx/access.log
+  alt report --output report.html /var/log/nginx/access.log*
+  alt report --from 7d --json access.log | jq .people
+  ssh web-1 cat /var/log/nginx/access.log | alt report -")]
+pub struct Report {
+    /// Files (plain, .gz, .zst, .bz2; tar archives of them, packed or not), directories, patterns, or - for standard input
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<String>,
+    /// Write the page into this file
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Print the page
+    #[arg(long, conflicts_with_all = ["json", "output"])]
+    pub html: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Format of the lines: alt1, combined, common, vhost_combined, an nginx log_format string, or auto, by which the first
+    /// lines decide
+    #[arg(long, value_name = "FORMAT", allow_hyphen_values = true, default_value = "auto")]
+    pub format: String,
+    /// What the log is of: the pixel of matomo, goatcounter, plausible or umami, or of your own (/px.gif?url=u&ref=r)
+    #[arg(long, value_name = "PIXEL")]
+    pub pixel: Option<String>,
+    /// Only hits of this time or later: 2026-01-31, 2026-01-31T12:00:00Z (local time where it says no zone), or 7d ago
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Only hits before this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// The zone of days and hours, such as Europe/Berlin [default: this machine's]
+    #[arg(long, value_name = "ZONE")]
+    pub time_zone: Option<String>,
+    /// A domain of the site, subdomains included: it is no source (several: repeat) [default: the one whose pages request most
+    /// static files]
+    #[arg(long = "domain", value_name = "DOMAIN")]
+    pub domains: Vec<String>,
 }
 
 /// `alt migrate`

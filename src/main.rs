@@ -46,6 +46,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
     let config = Config::load(path)?;
     match &cli.command {
         Command::Parse(args) => return cmd::parse::run(&config, args, out),
+        Command::Report(args) => return cmd::report::run(&config, args, out),
         Command::Explain(args) => return cmd::explain::run(&config, args, out),
         Command::Tail(args) => return block_on(cmd::tail::run(&config, args, out)),
         _ => {}
@@ -81,6 +82,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         | Command::Pages(_)
         | Command::Ended
         | Command::Parse(_)
+        | Command::Report(_)
         | Command::Explain(_)
         | Command::Tail(_) => {
             unreachable!("dispatched above")

@@ -28,6 +28,7 @@ pub mod pages;
 pub mod parse;
 pub mod rejects;
 pub mod replay;
+pub mod report;
 pub mod retention;
 pub mod run;
 pub mod serve;

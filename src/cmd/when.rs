@@ -10,14 +10,19 @@ use jiff::tz::TimeZone;
 /// Parses a time: `2026-01-31`, `2026-01-31T12:00:00`, with a zone (`Z`, `+01:00`), or without one in UTC; or a
 /// duration before `now`: `90m`, `7d`, `7d ago`.
 pub(super) fn when(text: &str, now: Micros) -> Result<Micros, String> {
+    when_in(text, now, &TimeZone::UTC)
+}
+
+/// As [`when`], but a time without a zone is one in `zone`.
+fn when_in(text: &str, now: Micros, zone: &TimeZone) -> Result<Micros, String> {
     let text = text.trim();
     if let Some(ago) = parse_time(text.strip_suffix(" ago").unwrap_or(text)) {
         let ago = Micros::try_from(ago.as_micros()).unwrap_or(Micros::MAX);
         return Ok(now.saturating_sub(ago));
     }
-    let utc = |time: DateTime| time.to_zoned(TimeZone::UTC).map(|time| time.timestamp());
+    let here = |time: DateTime| time.to_zoned(zone.clone()).map(|time| time.timestamp());
     text.parse::<Timestamp>()
-        .or_else(|_| text.parse::<DateTime>().and_then(utc))
+        .or_else(|_| text.parse::<DateTime>().and_then(here))
         .map(Timestamp::as_microsecond)
         .map_err(|_| {
             format!("{text} is no time: write 2026-01-31, 2026-01-31T12:00:00Z, or 7d for seven days ago")
@@ -26,7 +31,12 @@ pub(super) fn when(text: &str, now: Micros) -> Result<Micros, String> {
 
 /// The time that an option gives, if the option is present. The error names the option.
 pub(super) fn option(name: &str, text: Option<&str>) -> anyhow::Result<Option<Micros>> {
-    let time = text.map(|text| when(text, clock::now())).transpose();
+    option_in(name, text, &TimeZone::UTC)
+}
+
+/// As [`option`], but a time without a zone is one in `zone`.
+pub(super) fn option_in(name: &str, text: Option<&str>, zone: &TimeZone) -> anyhow::Result<Option<Micros>> {
+    let time = text.map(|text| when_in(text, clock::now(), zone)).transpose();
     time.map_err(|e| anyhow::anyhow!("{name}: {e}"))
 }
 

@@ -116,6 +116,7 @@ fn help_is_a_small_manual() {
       replay     Load archived or foreign logs; what is there already is not loaded twice
       unload     Take rows out again: those of a file, or of an application in a range of time
       parse      Show what lines mean, as JSON, one object a line; needs no database
+      report     A page or a summary of what any logs say, for people; needs no database
       migrate    Create or upgrade the schema
       app        Applications: whose hits are whose
       beacon     The script that pages bring in, and the lines to paste

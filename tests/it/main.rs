@@ -32,6 +32,7 @@ mod postgres;
 mod publish;
 mod rejects;
 mod replay;
+mod report;
 mod restored;
 mod retention;
 mod roles;

@@ -2,6 +2,8 @@
 //!
 //! The authority is Pebble, which speaks the protocol of Let's Encrypt, and certbot is the distribution's.
 
+use std::fs;
+
 use crate::setup::{BEGIN, on_a_copy};
 use crate::support::not_looked_at;
 
@@ -280,7 +282,7 @@ fn setup_does_what_is_asked_for_or_refuses_it() {
 
 #[test]
 fn setup_gets_a_certificate_or_says_what_is_missing() {
-    if !["/usr/bin/certbot", "/usr/bin/pebble"].iter().all(|program| std::fs::metadata(program).is_ok()) {
+    if !["/usr/bin/certbot", "/usr/bin/pebble"].iter().all(|program| fs::metadata(program).is_ok()) {
         return not_looked_at("certificates by certbot (certbot and pebble are not installed)");
     }
     let Some((parts, err)) = on_a_copy(&["LISTEN=", BEGIN, NAMES, PUBLIC].concat()) else { return };

@@ -371,8 +371,27 @@ pub fn pieces<E>(
     now: Micros,
     each: &mut dyn FnMut(&Line<'_>, &Parsed<'_>) -> Result<(), E>,
 ) -> Result<(), E> {
+    pieces_with(line, format, terms, scratch, now, &mut |piece, parsed, _| each(piece, parsed))
+}
+
+/// What is done with a piece of a line: the piece, what it is, and what is left of the scratch memory.
+pub type Each<'e, E> = dyn for<'a> FnMut(&Line<'a>, &Parsed<'a>, &mut Arena<'a>) -> Result<(), E> + 'e;
+
+/// As [`pieces`], for who makes more of a piece.
+///
+/// # Errors
+/// Those of `each`.
+pub fn pieces_with<E>(
+    line: &Line<'_>,
+    format: &Format,
+    terms: &Terms,
+    scratch: &mut [u8],
+    now: Micros,
+    each: &mut Each<'_, E>,
+) -> Result<(), E> {
     if line.too_long {
-        return each(line, &Parsed::Reject(Reject::new(Reason::TooLong)));
+        let reject = Parsed::Reject(Reject::new(Reason::TooLong));
+        return each(line, &reject, &mut Arena::new(scratch));
     }
     let mut rest = *line;
     loop {
@@ -381,7 +400,7 @@ pub fn pieces<E>(
         let piece = Line { bytes: &rest.bytes[..at], span: cut.map_or(rest.span, |at| at as u64), ..rest };
         let mut arena = Arena::new(scratch);
         let parsed = format.parse(piece.bytes, cut.is_some(), terms, &mut arena);
-        each(&piece, &timed(parsed, now))?;
+        each(&piece, &timed(parsed, now), &mut arena)?;
         if cut.is_none() {
             return Ok(());
         }

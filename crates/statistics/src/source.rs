@@ -48,7 +48,7 @@ const CLICKS: [(&str, &str, bool); 10] = [
     ("li_fat_id", "linkedin", false),
 ];
 
-/// The names of all click identifiers.
+/// The names of the click identifiers, the first that counts first.
 pub fn click_ids() -> impl Iterator<Item = &'static str> {
     CLICKS.iter().map(|click| click.0)
 }

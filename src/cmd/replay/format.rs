@@ -28,7 +28,7 @@ const NAME_IT: &str =
 ///
 /// # Errors
 /// The logs are of several formats, or no log is of one that has a name.
-pub(super) fn detect(items: &[Item], terms: &Terms) -> anyhow::Result<&'static str> {
+pub(in crate::cmd) fn detect(items: &[Item], terms: &Terms) -> anyhow::Result<&'static str> {
     let mut found: BTreeMap<&'static str, String> = BTreeMap::new();
     let mut unclear = None;
     for item in items {
@@ -74,11 +74,11 @@ pub(super) fn detect(items: &[Item], terms: &Terms) -> anyhow::Result<&'static s
 }
 
 /// The format that every log should have.
-pub(super) struct Expected<'a> {
-    pub(super) format: &'a Format,
-    pub(super) terms: &'a Terms,
+pub(in crate::cmd) struct Expected<'a> {
+    pub(in crate::cmd) format: &'a Format,
+    pub(in crate::cmd) terms: &'a Terms,
     /// Load logs of another format, too: their lines are rejects.
-    pub(super) any: bool,
+    pub(in crate::cmd) any: bool,
 }
 
 impl Expected<'_> {
@@ -87,7 +87,7 @@ impl Expected<'_> {
     ///
     /// # Errors
     /// They are; nothing of the log should be loaded. Or the log cannot be read.
-    pub(super) fn check(&self, item: &Item) -> io::Result<()> {
+    pub(in crate::cmd) fn check(&self, item: &Item) -> io::Result<()> {
         if self.any {
             return Ok(());
         }

@@ -8,13 +8,14 @@ mod objects;
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use alt_collect::pipeline::Loader;
-use alt_collect::source::inputs::{self, Item};
+use alt_collect::source::inputs::{self, Item, Order};
 use alt_collect::source::reading::Belongs;
 use alt_config::{ArchiveUrl, Config};
 use alt_line::filter::Filter;
@@ -168,7 +169,16 @@ fn kind(config: &Config, args: &cli::Replay, spec: Spec) -> anyhow::Result<Kind>
 /// Finds the files that the arguments name.
 fn found(args: &cli::Replay) -> anyhow::Result<Vec<Item>> {
     let paths: Vec<String> = args.paths.iter().filter(|path| !ArchiveUrl::is_meant(path)).cloned().collect();
-    let items = inputs::items(&paths, args.files_from.as_deref(), args.order);
+    found_in(&paths, args.files_from.as_deref(), args.order)
+}
+
+/// Finds the files of these paths and of a list of paths.
+pub(super) fn found_in(
+    paths: &[String],
+    files_from: Option<&Path>,
+    order: Order,
+) -> anyhow::Result<Vec<Item>> {
+    let items = inputs::items(paths, files_from, order);
     items.map_err(|error| match error.downcast_ref::<io::Error>().map(io::Error::kind) {
         Some(io::ErrorKind::PermissionDenied) => anyhow::anyhow!("{error:#}: {}", may_not_read()),
         _ => error,
@@ -430,7 +440,8 @@ fn stop_on_signal(stores: &[Store], stop: &Arc<Stop>, interrupted: &Arc<AtomicBo
     Ok(())
 }
 
-fn bar(bytes: u64) -> indicatif::ProgressBar {
+/// A bar for so many bytes, hidden if nobody sees it.
+pub(super) fn bar(bytes: u64) -> indicatif::ProgressBar {
     if !io::stderr().is_terminal() {
         return indicatif::ProgressBar::hidden();
     }
@@ -442,7 +453,8 @@ fn bar(bytes: u64) -> indicatif::ProgressBar {
     bar
 }
 
-fn rate(count: u64, time: Duration) -> i64 {
+/// How many a second.
+pub(super) fn rate(count: u64, time: Duration) -> i64 {
     #[allow(clippy::cast_possible_truncation)] // a rate for people to read
     let rate = (count as f64 / time.as_secs_f64().max(0.001)) as i64;
     rate

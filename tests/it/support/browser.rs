@@ -108,6 +108,28 @@ impl Browser {
     }
 }
 
+/// The document that a browser makes of a file, and what it complained about.
+pub(crate) fn dom(file: &std::path::Path) -> (String, String) {
+    let profile = tempfile::tempdir().unwrap();
+    let output = Command::new(program().unwrap())
+        .args([
+            "--headless=new",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--no-first-run",
+        ])
+        .args(["--host-resolver-rules=MAP * ^NOTFOUND", "--enable-logging=stderr", "--dump-dom"])
+        .arg(format!("--user-data-dir={}", profile.path().display()))
+        .arg(format!("file://{}", file.display()))
+        .env("HOME", profile.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
 impl Drop for Browser {
     fn drop(&mut self) {
         let group = Pid::from_raw(i32::try_from(self.child.id()).unwrap());

@@ -100,7 +100,7 @@ impl<'a> Said<'a> {
 }
 
 /// The first language tag of an Accept-Language header; `""` if it is no valid tag.
-fn language(header: &str) -> &str {
+pub fn language(header: &str) -> &str {
     let end = header.bytes().position(|b| matches!(b, b',' | b';')).unwrap_or(header.len());
     let tag = header[..end].trim();
     let is_tag = tag.len() <= 35 && tag.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');

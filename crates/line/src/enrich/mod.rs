@@ -27,7 +27,7 @@ use serde::Deserialize;
 
 pub use agent::{AgentRules, NewAgent, id_of};
 pub use day::{LocalDay, local_day};
-pub use environment::Environment;
+pub use environment::{Environment, language};
 pub use visitor::IpPolicy;
 
 use super::arena::Arena;
