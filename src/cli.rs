@@ -685,7 +685,7 @@ pub struct Parse {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Without --output, --html or --json, a summary for the terminal. The page is one file without a script. Nothing is kept, and no \
-database is asked. What does not fit into memory is sorted in TMPDIR (/var/tmp): some 100 bytes for each page view of a person.
+database is asked. What does not fit into memory is sorted in TMPDIR (/var/tmp): some 300 bytes for each page view of a person.
 
 In an access log, page views are GETs of people that were answered 2xx or 304 and name no static file; visitors are told apart by \
 address and browser, for one local day each. Logs of beacons have more: events, countries by time zone, screens.
