@@ -87,7 +87,7 @@ async fn answer(asked: &Asked, wanted: Wanted) -> Result<Answer, Problem> {
 
 fn time(asked: &Asked, name: &str) -> Result<Option<i64>, Problem> {
     let Some(text) = asked.parameter(name) else { return Ok(None) };
-    let at = text.parse::<Timestamp>().map(|at| at.as_microsecond());
+    let at = text.parse::<Timestamp>().map(Timestamp::as_microsecond);
     match at {
         Ok(at) if (FIRST..=LAST).contains(&at) => Ok(Some(at)),
         _ => Err(Problem::bad(format!("{name} is a time with a zone, such as 2026-01-31T12:00:00Z"))),
