@@ -275,6 +275,18 @@ fn values_are_typed() {
                 accepted: [],
                 hosts: [],
             },
+            web: Web {
+                listen: Address(
+                    127.0.0.1:8600,
+                ),
+                admin: Some(
+                    127.0.0.1:9188,
+                ),
+                public_url: None,
+                connections: 8,
+                clients: 1024,
+                requests_per_minute: 600,
+            },
         }
         "#);
 }
