@@ -13,6 +13,7 @@ mod log_format;
 mod names;
 mod packed;
 mod query;
+mod segment;
 pub mod slow;
 mod tar;
 
@@ -24,6 +25,7 @@ pub use log_format::log_format;
 pub use names::names;
 pub use packed::packed;
 pub use query::query;
+pub use segment::segment;
 pub use slow::slow;
 pub use tar::tar;
 
@@ -31,7 +33,7 @@ pub use tar::tar;
 pub type Target = fn(&[u8]);
 
 /// Every target by the name of its corpus.
-pub const ALL: [(&str, Target); 9] = [
+pub const ALL: [(&str, Target); 10] = [
     ("line", line),
     ("log_format", log_format),
     ("query", query),
@@ -41,4 +43,5 @@ pub const ALL: [(&str, Target); 9] = [
     ("config", config),
     ("names", names),
     ("slow", slow),
+    ("segment", segment),
 ];

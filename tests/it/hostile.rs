@@ -216,6 +216,11 @@ fn fragments_again_and_again() {
 }
 
 #[test]
+fn segments_are_whole_or_refused() {
+    hold("segment", 300);
+}
+
+#[test]
 fn every_target_is_built_and_has_a_small_corpus() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     let manifest = fs::read_to_string(fuzz.join("Cargo.toml")).unwrap();

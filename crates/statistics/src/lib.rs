@@ -12,6 +12,8 @@ pub mod country;
 mod counts;
 pub mod day;
 pub mod event;
+pub mod query;
+pub mod segment;
 pub mod settings;
 pub mod source;
 #[cfg(test)]

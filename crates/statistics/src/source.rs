@@ -113,7 +113,7 @@ pub fn of<'r>(event: &Event<'r>, domains: &[String]) -> (Cow<'r, str>, &'static 
 }
 
 /// The first value of a parameter that is not empty, as it stands in a query.
-fn parameter<'r>(query: &'r str, name: &str) -> &'r str {
+pub(crate) fn parameter<'r>(query: &'r str, name: &str) -> &'r str {
     let values = query.split('&').filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     values.into_iter().find(|value| !value.is_empty()).unwrap_or("")
 }

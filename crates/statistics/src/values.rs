@@ -40,6 +40,18 @@ impl Texts {
         self.ids.insert(text.into(), id);
         id
     }
+
+    /// The texts in the order of their numbers, of which the first is 1.
+    pub(crate) fn in_order(&self) -> Vec<&str> {
+        let mut texts: Vec<(Id, &str)> = self.ids.iter().map(|(text, id)| (*id, &**text)).collect();
+        texts.sort_unstable_by_key(|(id, _)| *id);
+        texts.into_iter().map(|(_, text)| text).collect()
+    }
+
+    /// Bytes of all texts.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 /// A value's counts, and who was counted last.

@@ -71,6 +71,11 @@ impl Views {
         if self.waiting_count > most { self.take_waiting() } else { Vec::new() }
     }
 
+    /// The reports that wait.
+    pub(crate) fn waiting_mut(&mut self) -> impl Iterator<Item = &mut Report> {
+        self.waiting.values_mut().flatten()
+    }
+
     fn take_waiting(&mut self) -> Vec<Report> {
         self.waiting_count = 0;
         self.waiting.drain().flat_map(|(_, reports)| reports).collect()

@@ -1,0 +1,221 @@
+//! Segments of a made application: bytes and CPU an event, and how long questions take. `cargo run --release -p
+//! alt-statistics --example segments [-- DAYS [ROWS_A_DAY]]`; without numbers 30 days of 667,000 rows.
+//!
+//! Cold: no column is unpacked. Warm: the columns that the question needs are. Two threads.
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss)] // a measurement, which may end anywhere
+
+use std::time::{Duration, Instant};
+
+use alt_statistics::day::Settings;
+use alt_statistics::event::Event;
+use alt_statistics::query::{Dimension, Filter, Means, Part, Query, Test, run};
+use alt_statistics::segment::{Bounds, Segment, Writer};
+use nix::time::{ClockId, clock_gettime};
+
+/// Rows of a visitor: five page views with four reports of engagement, and a click.
+const A_VISITOR: u64 = 10;
+
+/// A number of 64 bits that looks random (SplitMix64).
+fn mix(number: u64) -> u64 {
+    let mut mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed ^ (mixed >> 27)
+}
+
+/// One of so many, small ones more often.
+fn some(number: u64, of: usize) -> usize {
+    let of = of as u64;
+    usize::try_from((mix(number) % of) * (mix(number ^ 77) % of) / of).unwrap()
+}
+
+struct Names {
+    paths: Vec<String>,
+    hosts: Vec<String>,
+}
+
+const BROWSERS: [&str; 8] =
+    ["Chrome", "Safari", "Firefox", "Edge", "Samsung Internet", "Opera", "Vivaldi", "Brave"];
+const SYSTEMS: [&str; 6] = ["Windows", "iOS", "Android", "macOS", "Linux", "ChromeOS"];
+const LANGUAGES: [&str; 8] = ["de-DE", "en-US", "en-GB", "fr-FR", "ja-JP", "ko-KR", "es-ES", "de-AT"];
+const ZONES: [&str; 6] =
+    ["Europe/Berlin", "America/New_York", "Asia/Tokyo", "Europe/London", "Europe/Paris", "Asia/Seoul"];
+
+fn event(names: &Names, day: u64, n: u64, rows: u64) -> Event<'_> {
+    let (visitor, nth) = (n / A_VISITOR, n % A_VISITOR);
+    let person = day * rows + visitor;
+    let event_type = match nth {
+        9 => "click",
+        nth if nth % 2 == 1 => "engagement",
+        _ => "pageview",
+    };
+    let is_first = nth == 0;
+    let is_report = event_type == "engagement";
+    Event {
+        occurred_at: i64::try_from(
+            (mix(person) % 80_000 + nth * (20 + mix(person) % 90)) * 1_000_000 + mix(n) % 1_000_000,
+        )
+        .unwrap(),
+        event_id: u128::from(mix(n)),
+        // The last tenth has none.
+        visitor_id: (n < rows / 10 * 9).then(|| i64::try_from(visitor).unwrap()),
+        page_view_id: Some(i64::try_from(n / 2).unwrap()),
+        traffic_class: "human",
+        event_type,
+        user_id: if person.is_multiple_of(20) { "somebody" } else { "" },
+        url_host: "shop.example",
+        url_path: &names.paths[some(day * rows + n / 2, names.paths.len())],
+        referrer_host: if is_first { &names.hosts[some(person, names.hosts.len())] } else { "" },
+        utm_source: if is_first && person.is_multiple_of(5) { "newsletter" } else { "" },
+        utm_medium: if is_first && person.is_multiple_of(5) { "email" } else { "" },
+        utm_campaign: if is_first && person.is_multiple_of(5) {
+            ["spring", "summer", "sale"][some(person, 3)]
+        } else {
+            ""
+        },
+        browser: BROWSERS[some(person, 8)],
+        os: SYSTEMS[some(person ^ 3, 6)],
+        device: ["desktop", "mobile", "tablet"][some(person ^ 5, 3)],
+        language: LANGUAGES[some(person ^ 7, 8)],
+        time_zone: ZONES[some(person ^ 9, 6)],
+        screen_width: [390, 1920, 1440, 412, 1280, 2560, 768, 360][some(person ^ 11, 8)],
+        dwell_ms: is_report.then(|| i32::try_from(mix(n) % 60_000).unwrap()),
+        scroll_depth: is_report.then(|| i16::try_from(mix(n ^ 1) % 101).unwrap()),
+        ..Event::default()
+    }
+}
+
+/// Segments of all days, as bytes; and CPU of making them, nanoseconds an event.
+fn write(days: u64, rows: u64) -> (Vec<Vec<Vec<u8>>>, u64) {
+    let paths = (0..20_000).map(|n| format!("/products/category-{}/item-{n}", n % 40)).collect();
+    let known = ["", "", "www.google.com", "t.co", "www.bing.com", "news.ycombinator.com"];
+    let hosts = known.iter().map(ToString::to_string).chain((0..60).map(|n| format!("blog-{n}.example")));
+    let names = Names { paths, hosts: hosts.collect() };
+    let mut spent = 0;
+    let mut all = Vec::new();
+    for day in 0..days {
+        let mut writer = Writer::new(Settings::default(), Bounds::default(), Some([1; 32]));
+        // Made in pieces of whole visitors, so that the memory is the writer's.
+        for from in (0..rows).step_by(10_000) {
+            let mut events: Vec<Event<'_>> =
+                (from..rows.min(from + 10_000)).map(|n| event(&names, day, n, rows)).collect();
+            events.sort_by_key(|e| (e.visitor_id.is_none(), e.visitor_id, e.occurred_at, e.event_id));
+            let begun = now();
+            events.iter().for_each(|event| writer.add(event));
+            spent += now() - begun;
+        }
+        let begun = now();
+        all.push(writer.finish());
+        spent += now() - begun;
+    }
+    (all, spent / (days * rows))
+}
+
+fn open(days: &[Vec<Vec<u8>>]) -> Vec<(String, Segment)> {
+    let segments = days.iter().enumerate().flat_map(|(day, segments)| {
+        segments
+            .iter()
+            .map(move |bytes| (format!("2026-03-{:02}", day + 1), Segment::open(bytes.clone()).unwrap()))
+    });
+    segments.collect()
+}
+
+fn is(dimension: Dimension, value: &str) -> Filter {
+    Filter::On(dimension, Test::Is(vec![value.to_owned()]))
+}
+
+fn questions() -> Vec<(&'static str, Query)> {
+    let three = |dimension, page: bool| {
+        let mut all = vec![
+            is(Dimension::Country, "DE"),
+            is(Dimension::Device, "desktop"),
+            if page {
+                Filter::On(Dimension::Page, Test::Contains(vec!["category-7/".to_owned()]))
+            } else {
+                Filter::Not(Box::new(is(Dimension::Channel, "email")))
+            },
+        ];
+        all.rotate_left(1);
+        Query { dimension, filter: Some(Filter::All(all)), ..Query::default() }
+    };
+    let plain = |dimension| Query { dimension, ..Query::default() };
+    vec![
+        ("overview, by day", plain(Dimension::Day)),
+        ("top sources", plain(Dimension::Source)),
+        ("top pages", plain(Dimension::Page)),
+        ("three filters of sessions, by day", three(Dimension::Day, false)),
+        ("three filters of sessions, top sources", three(Dimension::Source, false)),
+        ("three filters of sessions, top pages", three(Dimension::Page, false)),
+        ("three filters with pages, by day", three(Dimension::Day, true)),
+    ]
+}
+
+fn main() {
+    let mut numbers = std::env::args().skip(1).map(|n| n.parse::<u64>().unwrap());
+    let (days, rows) = (numbers.next().unwrap_or(30), numbers.next().unwrap_or(667_000));
+    let (bytes, spent) = write(days, rows);
+    let sum: usize = bytes.iter().flatten().map(Vec::len).sum();
+    let segments = open(&bytes);
+    let events: u64 = segments.iter().map(|(_, segment)| segment.events()).sum();
+    println!(
+        "{days} days of {rows} rows: {spent} ns of CPU a row; {:.1} MB, {:.2} bytes a row, {:.2} an event; {} kB of memory at most",
+        sum as f64 / 1e6,
+        sum as f64 / (days * rows) as f64,
+        sum as f64 / events as f64,
+        peak()
+    );
+    // What an unfiltered overview by day, source and page reads: docs/STATISTICS.md.
+    let overview: usize = segments
+        .iter()
+        .flat_map(|(_, segment)| segment.column_bytes())
+        .filter(|(id, _)| [1, 2, 3, 4, 5, 6, 20, 22, 23].contains(id))
+        .map(|(_, bytes)| bytes)
+        .sum();
+    println!("columns of the overview: {:.2} bytes an event", overview as f64 / events as f64);
+    let mut columns: Vec<(u16, usize)> = Vec::new();
+    for (id, bytes) in segments.iter().flat_map(|(_, segment)| segment.column_bytes()) {
+        match columns.iter_mut().find(|column| column.0 == id) {
+            Some(column) => column.1 += bytes,
+            None => columns.push((id, bytes)),
+        }
+    }
+    columns.retain(|(_, bytes)| *bytes as f64 > 0.02 * events as f64);
+    let each: Vec<String> =
+        columns.iter().map(|(id, bytes)| format!("{id}: {:.2}", *bytes as f64 / events as f64)).collect();
+    println!("bytes an event of columns: {}", each.join(", "));
+    drop(segments);
+    let means = Means { threads: 2, ..Means::default() };
+    let ask = |query: &Query, segments: &[(String, Segment)]| -> Duration {
+        let parts: Vec<Part<'_>> = segments.iter().map(|(day, segment)| Part { day, segment }).collect();
+        let begun = Instant::now();
+        std::hint::black_box(run(query, &parts, &means).unwrap());
+        begun.elapsed()
+    };
+    for (name, query) in questions() {
+        let cold: Vec<Duration> = (0..5).map(|_| ask(&query, &open(&bytes))).collect();
+        let segments = open(&bytes);
+        ask(&query, &segments);
+        let warm: Vec<Duration> = (0..20).map(|_| ask(&query, &segments)).collect();
+        let memory: usize = segments.iter().map(|(_, segment)| segment.memory()).sum();
+        println!("{name}: cold {}, warm {}, {} MB", shown(cold), shown(warm), memory >> 20);
+    }
+}
+
+/// Half of all, and 95 of 100.
+fn shown(mut times: Vec<Duration>) -> String {
+    times.sort_unstable();
+    let at = |share: usize| times[(times.len() * share).div_ceil(100) - 1].as_secs_f64() * 1e3;
+    format!("p50 {:.0} ms p95 {:.0} ms", at(50), at(95))
+}
+
+/// CPU of the process, nanoseconds.
+fn now() -> u64 {
+    let spent = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).unwrap();
+    u64::try_from(spent.tv_sec() * 1_000_000_000 + spent.tv_nsec()).unwrap()
+}
+
+/// The most memory that the process has had, kB.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}

@@ -1,0 +1,383 @@
+//! Questions to segments: counts by a dimension, of what a filter keeps.
+//!
+//! | of a filter | |
+//! |---|---|
+//! | what it keeps | events for which it is true. A condition on an attribute of sessions is true of all events of the session, or of none; one on `page`, `event`, `hour` of each event alone |
+//! | visitors, sessions | those with an event that is kept |
+//! | engaged time, scroll depth | of page views that are kept |
+//! | `authenticated` | of sessions with an event that is kept |
+//! | `bounces`, `duration_ms` | the same; with a condition on `page`, only of those whose entry page is the page of an event that is kept: they entered there. How many these are is [`Tally::entered`] |
+//! | stray time | counts if all conditions are on `page` |
+//!
+//! Without a filter, the counts are those of [`crate::day::Fold`], in each of its dimensions, except that none of the values
+//! is summed under `(other)` unless a segment had no room for it.
+
+mod cache;
+mod filter;
+mod groups;
+#[cfg(test)]
+mod naive;
+mod scan;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::cmp::Ordering as Order;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+pub use cache::Cache;
+use foldhash::HashMap;
+
+use crate::counts::Counts;
+pub use crate::query::filter::{Filter, Test};
+pub use crate::query::groups::Dimension;
+use crate::segment::{Broken, Segment};
+use crate::settings::OTHER;
+
+/// Counts, and what rates are computed with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// The counts.
+    pub counts: Counts,
+    /// The sessions of which `bounces` and `duration_ms` are.
+    pub entered: u64,
+}
+
+impl Tally {
+    /// Adds another.
+    pub fn add(&mut self, more: &Tally) {
+        self.counts += &more.counts;
+        self.entered = self.entered.saturating_add(more.entered);
+    }
+}
+
+/// A number of a tally.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Metric {
+    /// A count, by its place in [`crate::day::COUNTS`].
+    Count(usize),
+    /// Bounces of a session.
+    BounceRate,
+    /// Page views of a session.
+    ViewsPerSession,
+    /// Mean duration of a session, milliseconds.
+    MeanDuration,
+    /// Mean engaged time of a page view that reports one, milliseconds.
+    TimeOnPage,
+    /// Mean of the greatest depths of page views that report one, percent.
+    ScrollDepth,
+}
+
+/// Rates by their names.
+const RATES: [(&str, Metric); 5] = [
+    ("bounce_rate", Metric::BounceRate),
+    ("views_per_session", Metric::ViewsPerSession),
+    ("mean_duration_ms", Metric::MeanDuration),
+    ("time_on_page_ms", Metric::TimeOnPage),
+    ("scroll_depth", Metric::ScrollDepth),
+];
+
+impl Metric {
+    /// The metric of a name: that of a count, or `bounce_rate`, `views_per_session`, `mean_duration_ms`,
+    /// `time_on_page_ms`, `scroll_depth`.
+    pub fn named(name: &str) -> Option<Metric> {
+        let count = crate::day::COUNTS.iter().position(|count| count.name == name);
+        let rate = || RATES.iter().find(|rate| rate.0 == name).map(|rate| rate.1);
+        count.map(Metric::Count).or_else(rate)
+    }
+
+    /// The metric of a tally; `None` where there is nothing to divide by.
+    #[allow(clippy::cast_precision_loss)] // shown, and sorted by
+    pub fn of(self, tally: &Tally) -> Option<f64> {
+        let c = &tally.counts;
+        let share = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64);
+        match self {
+            Metric::Count(at) => crate::day::COUNTS.get(at).map(|count| (count.get)(c) as f64),
+            Metric::BounceRate => share(c.bounces, tally.entered),
+            Metric::ViewsPerSession => share(c.page_views, c.sessions),
+            Metric::MeanDuration => share(c.duration_ms, tally.entered),
+            Metric::TimeOnPage => share(c.engaged_ms, c.timed_views),
+            Metric::ScrollDepth => share(c.scroll_percent, c.scrolled_views),
+        }
+    }
+}
+
+/// A question.
+#[derive(Debug, Clone)]
+pub struct Query {
+    /// What is counted by.
+    pub dimension: Dimension,
+    /// What is kept; `None`: all.
+    pub filter: Option<Filter>,
+    /// The classes of traffic. What is counted of several is the sum: a visitor of two classes counts twice.
+    pub classes: Vec<String>,
+    /// By what rows are ordered, the greatest first; then by their names. `None`: by their names alone.
+    pub order: Option<Metric>,
+    /// The most rows.
+    pub limit: usize,
+    /// Rows that were shown before: the cursor of the answer before this one.
+    pub after: usize,
+    /// `applications.allowed_domains`, by which a referrer is the site itself.
+    pub domains: Vec<String>,
+}
+
+impl Default for Query {
+    fn default() -> Query {
+        Query {
+            dimension: Dimension::Total,
+            filter: None,
+            classes: vec!["human".to_owned()],
+            order: Some(Metric::Count(2)),
+            limit: 100,
+            after: 0,
+            domains: Vec::new(),
+        }
+    }
+}
+
+/// A segment and the day that it is of.
+#[derive(Debug, Clone, Copy)]
+pub struct Part<'s> {
+    /// The day, as it is shown: `2026-01-31`.
+    pub day: &'s str,
+    /// A segment of it.
+    pub segment: &'s Segment,
+}
+
+/// How an answer is computed.
+#[derive(Debug, Clone, Copy)]
+pub struct Means<'c> {
+    /// Threads; at least one works.
+    pub threads: usize,
+    /// The most values at once, over all segments.
+    pub values: usize,
+    /// Set by somebody who no longer waits.
+    pub is_cancelled: Option<&'c AtomicBool>,
+}
+
+impl Default for Means<'_> {
+    fn default() -> Self {
+        Means { threads: 1, values: 2_000_000, is_cancelled: None }
+    }
+}
+
+/// What has to be known of an answer's numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Note {
+    /// Bounces and durations are of sessions that entered on a page of the filter.
+    Entered,
+    /// Some values had no room in their segment: they are `(other)`, and no condition but a negated one is true of them.
+    Other,
+    /// Segments were made by different definitions.
+    Definitions,
+}
+
+/// A value and its counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The value.
+    pub value: String,
+    /// Its counts.
+    pub tally: Tally,
+    /// Those of the time that is compared with; [`compare`] sets it.
+    pub before: Option<Tally>,
+}
+
+/// An answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// The counts of all that is kept.
+    pub total: Tally,
+    /// That of the time that is compared with.
+    pub total_before: Option<Tally>,
+    /// The rows that were asked for.
+    pub rows: Vec<Row>,
+    /// All rows there are.
+    pub count: usize,
+    /// The cursor of the rows behind these.
+    pub next: Option<usize>,
+    /// Events of each class that was not asked for, whatever the filter.
+    pub left_out: BTreeMap<String, u64>,
+    /// What has to be known.
+    pub notes: Vec<Note>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failed {
+    /// A segment is broken.
+    Broken(Broken),
+    /// Nobody waits.
+    Cancelled,
+    /// There are more values than [`Means::values`].
+    Values,
+    /// The filter is deeper than 20 levels, or has more than 200 conditions.
+    Filter,
+    /// A worker ended early.
+    Ended,
+}
+
+impl From<Broken> for Failed {
+    fn from(broken: Broken) -> Failed {
+        Failed::Broken(broken)
+    }
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failed::Broken(broken) => broken.fmt(f),
+            Failed::Cancelled => write!(f, "cancelled"),
+            Failed::Values => write!(f, "too many values: ask for fewer days, or filter"),
+            Failed::Filter => write!(f, "the filter has more than 200 conditions, or 20 levels"),
+            Failed::Ended => write!(f, "a thread of the query ended early"),
+        }
+    }
+}
+
+impl std::error::Error for Failed {}
+
+/// What is known of some of the segments. Values are found by 64 bits of their hash; two with the same hash stay apart.
+#[derive(Debug, Default)]
+struct Sum {
+    total: Tally,
+    values: HashMap<u64, (Box<str>, Tally)>,
+    left_out: BTreeMap<String, u64>,
+    has_other: bool,
+}
+
+impl Sum {
+    /// Adds a value's counts.
+    fn add(&mut self, mut hash: u64, value: &str, tally: &Tally) {
+        loop {
+            match self.values.get_mut(&hash) {
+                None => {
+                    self.values.insert(hash, (value.into(), *tally));
+                    return;
+                }
+                Some((known, sum)) if **known == *value => {
+                    sum.add(tally);
+                    return;
+                }
+                Some(_) => hash = hash.wrapping_add(1),
+            }
+        }
+    }
+
+    fn merge(&mut self, more: Sum) {
+        self.total.add(&more.total);
+        self.has_other |= more.has_other;
+        for (class, events) in more.left_out {
+            *self.left_out.entry(class).or_default() += events;
+        }
+        if self.values.is_empty() {
+            self.values = more.values;
+        } else {
+            for (value, tally) in more.values.into_values() {
+                self.add(groups::hash(&value), &value, &tally);
+            }
+        }
+    }
+}
+
+/// Answers a question of segments, each of one day, in any order.
+///
+/// # Errors
+/// See [`Failed`].
+pub fn run(query: &Query, parts: &[Part<'_>], means: &Means<'_>) -> Result<Answer, Failed> {
+    if query.filter.as_ref().is_some_and(|filter| !filter.is_small()) {
+        return Err(Failed::Filter);
+    }
+    let next = AtomicUsize::new(0);
+    let sum = Mutex::new(Ok(Sum::default()));
+    let work = || {
+        let mut own = Sum::default();
+        let worked = loop {
+            let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) else { break Ok(()) };
+            if let Err(failed) = scan::scan(query, part, means, &mut own) {
+                break Err(failed);
+            }
+        };
+        if let Ok(mut sum) = sum.lock() {
+            match (&mut *sum, worked) {
+                (Ok(sum), Ok(())) => sum.merge(own),
+                (Ok(_), Err(failed)) => *sum = Err(failed),
+                (Err(_), _) => {}
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..means.threads.clamp(1, parts.len().max(1)) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let sum = sum.into_inner().map_err(|_| Failed::Ended)??;
+    Ok(answer(query, parts, sum))
+}
+
+fn answer(query: &Query, parts: &[Part<'_>], sum: Sum) -> Answer {
+    let mut notes = Vec::new();
+    if query.filter.as_ref().is_some_and(Filter::has_page) {
+        notes.push(Note::Entered);
+    }
+    if sum.has_other || sum.values.values().any(|(value, _)| &**value == OTHER) {
+        notes.push(Note::Other);
+    }
+    if parts.windows(2).any(|two| two[0].segment.definition() != two[1].segment.definition()) {
+        notes.push(Note::Definitions);
+    }
+    let mut rows: Vec<(f64, Box<str>, Tally)> = sum
+        .values
+        .into_values()
+        .map(|(value, tally)| {
+            (query.order.and_then(|metric| metric.of(&tally)).unwrap_or(-1.0), value, tally)
+        })
+        .collect();
+    let count = rows.len();
+    let until = query.after.saturating_add(query.limit);
+    let order = |a: &(f64, Box<str>, Tally), b: &(f64, Box<str>, Tally)| -> Order {
+        b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1))
+    };
+    if until < rows.len() {
+        rows.select_nth_unstable_by(until, order);
+        rows.truncate(until);
+    }
+    rows.sort_unstable_by(order);
+    let rows = rows.into_iter().skip(query.after);
+    Answer {
+        total: sum.total,
+        total_before: None,
+        rows: rows.map(|(_, value, tally)| Row { value: value.into(), tally, before: None }).collect(),
+        count,
+        next: (until < count).then_some(until),
+        left_out: sum.left_out,
+        notes,
+    }
+}
+
+/// Answers a question, and compares each row with the same value at an earlier time.
+///
+/// # Errors
+/// See [`Failed`].
+pub fn compare(
+    query: &Query,
+    parts: &[Part<'_>],
+    before: &[Part<'_>],
+    means: &Means<'_>,
+) -> Result<Answer, Failed> {
+    let mut answer = run(query, parts, means)?;
+    let all = Query { limit: usize::MAX, after: 0, ..query.clone() };
+    let earlier = run(&all, before, means)?;
+    answer.total_before = Some(earlier.total);
+    let values: HashMap<String, Tally> = earlier.rows.into_iter().map(|row| (row.value, row.tally)).collect();
+    for row in &mut answer.rows {
+        row.before = Some(values.get(&row.value).copied().unwrap_or_default());
+    }
+    answer.notes.extend(earlier.notes);
+    answer.notes.sort_unstable();
+    answer.notes.dedup();
+    Ok(answer)
+}

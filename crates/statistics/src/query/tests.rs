@@ -1,0 +1,340 @@
+//! Random days and random questions against the naive definitions and against the fold.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use regex::Regex;
+
+use super::naive::Naive;
+use super::*;
+use crate::day::{Fold, Settings};
+use crate::event::Event;
+use crate::segment::{Bounds, Writer};
+use crate::settings::Limits;
+
+const MINUTE: i64 = 60_000_000;
+const CLASSES: [&str; 2] = ["bot", "human"];
+
+/// Random numbers (SplitMix64).
+#[derive(Debug, Clone)]
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    /// A number below another.
+    pub(crate) fn below(&mut self, most: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % most
+    }
+
+    fn of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[usize::try_from(self.below(all.len() as u64)).unwrap()]
+    }
+}
+
+/// Rows of a day in the order of the fold. Few values, so that they meet.
+pub(crate) fn day(dice: &mut Dice, from: i64, rows: u64) -> Vec<Event<'static>> {
+    let mut events: Vec<Event<'static>> = (0..rows).map(|n| event(dice, from, n)).collect();
+    events
+        .sort_by_key(|e| (e.traffic_class, e.visitor_id.is_none(), e.visitor_id, e.occurred_at, e.event_id));
+    events
+}
+
+fn event(dice: &mut Dice, from: i64, n: u64) -> Event<'static> {
+    let number = |n: u64| i64::try_from(n).unwrap();
+    let minute = dice.of(&[0, 10, 29, 30, 31, 60, 61, 90, 180, 600]);
+    let jitter = dice.of(&[0, 0, 0, 1, 999_999, 30_000_001]);
+    Event {
+        occurred_at: from + minute * MINUTE + jitter + number(dice.below(2)) * MINUTE * 30,
+        event_id: u128::from(n),
+        visitor_id: dice.of(&[Some(0), Some(1), Some(-7), Some(i64::MAX), None]),
+        page_view_id: dice.of(&[None, Some(1), Some(2), Some(3), Some(4), Some(5)]),
+        traffic_class: dice.of(&["human", "human", "human", "bot"]),
+        event_type: dice.of(&[
+            "pageview",
+            "pageview",
+            "pageview",
+            "engagement",
+            "engagement",
+            "click",
+            "request",
+        ]),
+        user_id: dice.of(&["", "", "", "bob"]),
+        url_host: dice.of(&["shop.example", "blog.example"]),
+        url_path: dice.of(&["/", "/a", "/b", "/blog/a", ""]),
+        url_query: dice.of(&["", "", "", "ref=partner", "a=1&source=Spring&ref=x", "source=&ref="]),
+        referrer_host: dice.of(&["", "", "www.google.com", "shop.example", "blog.example", "other.example"]),
+        utm_source: dice.of(&["", "", "", "newsletter", "google"]),
+        utm_medium: dice.of(&["", "", "email", "cpc"]),
+        utm_campaign: dice.of(&["", "", "spring"]),
+        utm_term: dice.of(&["", "shoes"]),
+        utm_content: dice.of(&["", "top"]),
+        click_id: dice.of(&["", "", "gclid", "fbclid"]),
+        browser: dice.of(&["Chrome", "Firefox"]),
+        os: dice.of(&["Linux", "Windows", ""]),
+        device: dice.of(&["desktop", "mobile"]),
+        language: dice.of(&["de", "en", ""]),
+        time_zone: dice.of(&["Europe/Berlin", "Europe/Busingen", "Asia/Tokyo", "UTC", ""]),
+        screen_width: dice.of(&[-1, 0, 390, 1920, 1919]),
+        dwell_ms: dice.of(&[None, Some(0), Some(5_000), Some(-1), Some(i32::MAX)]),
+        scroll_depth: dice.of(&[None, Some(0), Some(40), Some(300), Some(-1)]),
+        status: dice.of(&[None, Some(200), Some(500)]),
+        request_ms: dice.of(&[None, Some(0), Some(120)]),
+    }
+}
+
+pub(crate) fn segments(settings: &Settings, bounds: Bounds, events: &[Event<'_>]) -> Vec<Segment> {
+    let mut writer = Writer::new(settings.clone(), bounds, Some([7; 32]));
+    events.iter().for_each(|event| writer.add(event));
+    writer.finish().into_iter().map(|bytes| Segment::open(bytes).unwrap()).collect()
+}
+
+fn parts<'s>(day: &'s str, segments: &'s [Segment]) -> impl Iterator<Item = Part<'s>> {
+    segments.iter().map(move |segment| Part { day, segment })
+}
+
+fn rows(answer: &Answer) -> BTreeMap<String, Tally> {
+    answer.rows.iter().map(|row| (row.value.clone(), row.tally)).collect()
+}
+
+fn settings(from: i64) -> Settings {
+    Settings { from, domains: vec!["*.blog.example".to_owned()], limits: Limits::default() }
+}
+
+fn all(dimension: Dimension, class: &str, settings: &Settings) -> Query {
+    Query {
+        dimension,
+        classes: vec![class.to_owned()],
+        limit: usize::MAX,
+        domains: settings.domains.clone(),
+        ..Query::default()
+    }
+}
+
+/// A random filter.
+fn filter(dice: &mut Dice, level: u64) -> Filter {
+    match dice.below(if level > 2 { 2 } else { 6 }) {
+        3 => Filter::Not(Box::new(filter(dice, level + 1))),
+        4 => Filter::All((0..dice.below(4)).map(|_| filter(dice, level + 1)).collect()),
+        5 => Filter::Any((0..dice.below(4)).map(|_| filter(dice, level + 1)).collect()),
+        _ => {
+            let (_, dimension) = dice.of(Dimension::ALL);
+            let value = dice.of(&[
+                "/",
+                "/a",
+                "/blog/a",
+                "click",
+                "pageview",
+                "0",
+                "1",
+                "10",
+                "google",
+                "newsletter",
+                "partner",
+                "direct",
+                "email",
+                "paid",
+                "spring",
+                "DE",
+                "JP",
+                "de",
+                "",
+                "Chrome",
+                "Linux",
+                "mobile",
+                "1920+",
+                "2026-03-01",
+            ]);
+            let test = match dice.below(4) {
+                0 => Test::Contains(vec![value.get(1..).unwrap_or("").to_owned()]),
+                1 => Test::Matches(
+                    Regex::new(dice.of(&["^/b", "o", "^$", "(?i)CHROME|LINUX", "[0-9]"])).unwrap(),
+                ),
+                _ => Test::Is(vec![value.to_owned(), dice.of(&["/b", "1", "en", "Firefox"]).to_owned()]),
+            };
+            Filter::On(dimension, test)
+        }
+    }
+}
+
+#[test]
+fn random_days_without_a_filter_are_as_the_fold_says() {
+    let mut dice = Dice(1);
+    for case in 0..400 {
+        let settings = settings(dice.of(&[0, 1_700_000_000_000_123]));
+        let rows_of_day = dice.below(60);
+        let events = day(&mut dice, settings.from, rows_of_day);
+        let mut fold = Fold::new(settings.clone());
+        events.iter().for_each(|event| fold.add(event));
+        let fold = fold.finish();
+        // A row without a visitor may report of a page view two segments before: see the limits.
+        let bounds = Bounds { rows: dice.of(&[40, 1_000]), ..Bounds::default() };
+        let segments = segments(&settings, bounds, &events);
+        let parts: Vec<Part<'_>> = parts("2026-03-01", &segments).collect();
+        for class in CLASSES {
+            for (name, dimension) in Dimension::ALL {
+                let got = run(&all(*dimension, class, &settings), &parts, &Means::default()).unwrap();
+                let of = fold.values.iter().filter(|((of, dimension, _), counts)| {
+                    of == class && dimension == name && **counts != Counts::default()
+                });
+                let want: BTreeMap<String, Counts> =
+                    of.map(|(key, counts)| (key.2.clone(), *counts)).collect();
+                let got: BTreeMap<String, Counts> =
+                    rows(&got).into_iter().map(|(value, tally)| (value, tally.counts)).collect();
+                if !["day", "day_hour", "day_minute"].contains(name) {
+                    assert_eq!(got, want, "case {case}, {class}, {name}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn random_questions_are_answered_as_the_naive_definitions_say() {
+    let mut dice = Dice(2);
+    for case in 0..3_000 {
+        let settings = settings(dice.of(&[0, 1_700_000_000_000_123]));
+        let mut want: BTreeMap<String, Tally> = BTreeMap::new();
+        let mut total = Tally::default();
+        let (_, dimension) = dice.of(Dimension::ALL);
+        let filter = (dice.below(10) > 0).then(|| filter(&mut dice, 0));
+        let classes: Vec<&str> = CLASSES.into_iter().filter(|_| dice.below(4) > 0).collect();
+        let mut left_out: BTreeMap<String, u64> = BTreeMap::new();
+        let mut days = Vec::new();
+        for name in ["2026-03-01", "2026-03-02"] {
+            let rows = dice.below(40);
+            let events = day(&mut dice, settings.from, rows);
+            let bounds = Bounds { rows: dice.of(&[40, 1_000]), ..Bounds::default() };
+            days.push((name, segments(&settings, bounds, &events)));
+            for class in CLASSES {
+                let naive = Naive::new(&events, class, name, settings.from, &settings.domains);
+                if !classes.contains(&class) {
+                    let events =
+                        naive.count(Dimension::Total, None).get("").map_or(0, |tally| tally.counts.events);
+                    if events > 0 {
+                        *left_out.entry(class.to_owned()).or_default() += events;
+                    }
+                    continue;
+                }
+                for (value, tally) in naive.count(dimension, filter.as_ref()) {
+                    want.entry(value).or_default().add(&tally);
+                }
+                for tally in naive.count(Dimension::Total, filter.as_ref()).values() {
+                    total.add(tally);
+                }
+            }
+        }
+        let parts: Vec<Part<'_>> = days.iter().flat_map(|(day, segments)| parts(day, segments)).collect();
+        let classes: Vec<String> = classes.into_iter().map(str::to_owned).collect();
+        let query = Query { filter, classes, ..all(dimension, "", &settings) };
+        let means = Means { threads: usize::try_from(1 + dice.below(3)).unwrap(), ..Means::default() };
+        let got = run(&query, &parts, &means).unwrap();
+        assert_eq!(rows(&got), want, "case {case}, {query:?}");
+        assert_eq!(got.total, total, "case {case}, {query:?}");
+        assert_eq!(got.left_out, left_out, "case {case}");
+        assert_eq!(got.count, want.len());
+    }
+}
+
+/// A day of 200 rows as segments.
+fn some() -> Vec<Segment> {
+    let mut dice = Dice(5);
+    let events = day(&mut dice, 0, 200);
+    segments(&settings(0), Bounds { rows: 50, ..Bounds::default() }, &events)
+}
+
+#[test]
+fn rows_are_ordered_and_go_on_behind_a_cursor() {
+    let segments = some();
+    let parts: Vec<Part<'_>> = parts("d", &segments).collect();
+    for order in [None, Metric::named("page_views"), Metric::named("bounce_rate"), Metric::named("events")] {
+        let query = Query { order, ..all(Dimension::Page, "human", &settings(0)) };
+        let whole = run(&query, &parts, &Means::default()).unwrap();
+        assert_eq!((whole.rows.len(), whole.next), (5, None));
+        let key = |row: &Row| order.and_then(|order| order.of(&row.tally)).unwrap_or(-1.0);
+        let is_ordered = |two: &[Row]| {
+            key(&two[0]) > key(&two[1]) || key(&two[0]) >= key(&two[1]) && two[0].value < two[1].value
+        };
+        assert!(whole.rows.windows(2).all(is_ordered), "{order:?}");
+        let (mut pages, mut after) = (Vec::new(), Some(0));
+        while let Some(from) = after {
+            let page =
+                run(&Query { after: from, limit: 2, ..query.clone() }, &parts, &Means::default()).unwrap();
+            assert_eq!(page.count, 5);
+            after = page.next;
+            pages.extend(page.rows);
+        }
+        assert_eq!(pages, whole.rows);
+    }
+}
+
+#[test]
+fn a_comparison_has_the_same_values_of_the_earlier_time() {
+    let (segments, earlier) =
+        (some(), self::segments(&settings(0), Bounds::default(), &day(&mut Dice(6), 0, 90)));
+    let [parts, before]: [Vec<Part<'_>>; 2] = [&segments, &earlier].map(|all| parts("d", all).collect());
+    let query = Query { limit: 3, ..all(Dimension::Source, "human", &settings(0)) };
+    let got = compare(&query, &parts, &before, &Means::default()).unwrap();
+    let alone = rows(&run(&Query { limit: 99, ..query }, &before, &Means::default()).unwrap());
+    assert_eq!(got.rows.len(), 3);
+    for row in &got.rows {
+        assert_eq!(row.before, Some(alone.get(&row.value).copied().unwrap_or_default()));
+    }
+}
+
+#[test]
+fn a_question_ends_when_nobody_waits_or_it_is_too_large() {
+    let segments = some();
+    let parts: Vec<Part<'_>> = parts("d", &segments).collect();
+    let query = all(Dimension::Page, "human", &settings(0));
+    let is_cancelled = AtomicBool::new(true);
+    let means = Means { is_cancelled: Some(&is_cancelled), threads: 2, ..Means::default() };
+    assert_eq!(run(&query, &parts, &means), Err(Failed::Cancelled));
+    is_cancelled.store(false, Ordering::Relaxed);
+    assert!(run(&query, &parts, &means).is_ok());
+    assert_eq!(run(&query, &parts, &Means { values: 4, ..means }), Err(Failed::Values));
+    let deep = (0..30).fold(Filter::All(Vec::new()), |filter, _| Filter::Not(Box::new(filter)));
+    assert_eq!(run(&Query { filter: Some(deep), ..query }, &parts, &means), Err(Failed::Filter));
+}
+
+#[test]
+fn the_cache_forgets_what_was_asked_for_longest_ago() {
+    let mut writer = Writer::new(settings(0), Bounds::default(), None);
+    day(&mut Dice(5), 0, 200).iter().for_each(|event| writer.add(event));
+    let bytes = writer.finish().remove(0);
+    let mut cache: Cache<u32> = Cache::new(bytes.len() * 5 / 2);
+    for key in 0..2 {
+        cache.open(&key, bytes.clone()).unwrap();
+    }
+    assert!(cache.get(&0).is_some());
+    cache.open(&2, bytes.clone()).unwrap();
+    assert!(cache.get(&1).is_none() && cache.get(&0).is_some() && cache.get(&2).is_some());
+    // Columns that are unpacked count.
+    cache.get(&0).unwrap().check().unwrap();
+    cache.trim(None);
+    assert!(cache.memory() <= bytes.len() * 5 / 2);
+    assert_eq!(cache.open(&3, vec![1; 9]).unwrap_err(), Broken::Cut);
+}
+
+#[test]
+fn a_page_filter_takes_bounces_and_durations_of_sessions_that_entered_there() {
+    let view = |visitor, minute: i64, url_path| Event {
+        occurred_at: minute * MINUTE,
+        visitor_id: Some(visitor),
+        traffic_class: "human",
+        event_type: "pageview",
+        url_path,
+        ..Event::default()
+    };
+    let events = [view(1, 0, "/a"), view(2, 0, "/"), view(2, 4, "/a"), view(3, 0, "/a"), view(3, 6, "/b")];
+    let segments = segments(&settings(0), Bounds::default(), &events);
+    let parts: Vec<Part<'_>> = parts("d", &segments).collect();
+    let filter = Some(Filter::On(Dimension::Page, Test::Is(vec!["/a".to_owned()])));
+    let got = run(&Query { filter, ..Query::default() }, &parts, &Means::default()).unwrap();
+    let (total, counts) = (got.total, got.total.counts);
+    assert_eq!((counts.page_views, counts.visitors, counts.sessions), (3, 3, 3));
+    assert_eq!((total.entered, counts.bounces, counts.duration_ms), (2, 1, 360_000));
+    assert_eq!(Metric::BounceRate.of(&total), Some(0.5));
+    assert_eq!(got.notes, [Note::Entered]);
+}

@@ -1,0 +1,173 @@
+//! Bytes of segments: those of each version, hostile ones, and their bounds.
+
+use super::*;
+use crate::event::Event;
+use crate::query::tests::{Dice, day, segments};
+use crate::query::{Dimension, Means, Part, Query, run};
+use crate::settings::Settings;
+
+/// A segment that version 1 wrote of `day(Dice(9), 0, 40)`. It stays readable for ever.
+const VERSION_1: &[u8] = include_bytes!("../../data/segment-1.bin");
+
+fn bytes(rows: u64) -> Vec<u8> {
+    let mut writer = Writer::new(Settings::default(), Bounds::default(), Some([7; 32]));
+    day(&mut Dice(9), 0, rows).iter().for_each(|event| writer.add(event));
+    writer.finish().remove(0)
+}
+
+/// Asks everything that reads columns. Errors are allowed, panics are not.
+fn ask_all(segment: &Segment) {
+    let _ = segment.check();
+    for (_, dimension) in Dimension::ALL {
+        let query = Query { dimension: *dimension, classes: vec!["human".to_owned()], ..Query::default() };
+        let _ = run(&query, &[Part { day: "d", segment }], &Means::default());
+    }
+}
+
+fn seal(bytes: &mut [u8]) {
+    let at = bytes.len() - codec::SUM;
+    let sum = codec::sum(&bytes[..at]);
+    bytes[at..].copy_from_slice(&sum);
+}
+
+#[test]
+fn every_version_is_readable_and_says_the_same() {
+    let golden = Segment::open(VERSION_1.to_vec()).unwrap();
+    golden.check().unwrap();
+    let now = Segment::open(bytes(40)).unwrap();
+    for (_, dimension) in Dimension::ALL {
+        let query = Query { dimension: *dimension, ..Query::default() };
+        let [golden, now] = [&golden, &now]
+            .map(|segment| run(&query, &[Part { day: "d", segment }], &Means::default()).unwrap());
+        assert_eq!(golden, now);
+        assert!(golden.total.counts.events > 5);
+    }
+}
+
+#[test]
+fn hostile_bytes_are_an_error_and_never_a_panic() {
+    let good = bytes(60);
+    Segment::open(good.clone()).unwrap().check().unwrap();
+    for length in 0..good.len() {
+        assert!(Segment::open(good[..length].to_vec()).is_err(), "{length}");
+    }
+    let mut dice = Dice(3);
+    let (mut opened, mut broken) = (0, 0);
+    for _ in 0..4_000 {
+        let mut bad = good.clone();
+        // Most often in what the segment declares, which stands before its columns.
+        let most = if dice.below(4) > 0 { 1_100 } else { bad.len() as u64 - 8 };
+        for _ in 0..=dice.below(3) {
+            let at = usize::try_from(dice.below(most)).unwrap();
+            bad[at] = u8::try_from(dice.below(256)).unwrap();
+        }
+        assert!(bad == good || Segment::open(bad.clone()).is_err(), "the check sum sees it");
+        seal(&mut bad);
+        if let Ok(segment) = Segment::open(bad) {
+            opened += 1;
+            broken += u32::from(segment.check().is_err());
+            ask_all(&segment);
+        }
+    }
+    assert!(opened > 200 && broken > 100, "{opened} {broken}");
+}
+
+#[test]
+fn what_is_declared_too_large_is_refused_before_memory_is_taken() {
+    let mut bad = bytes(5);
+    // Sessions: 2^32 − 1.
+    bad[24..28].copy_from_slice(&[0xff; 4]);
+    seal(&mut bad);
+    assert_eq!(Segment::open(bad).unwrap_err(), Broken::Large);
+    let mut later = bytes(5);
+    later[4] = 2;
+    assert_eq!(Segment::open(later).unwrap_err(), Broken::Version(2));
+    assert!(!codec::is_possible(1 << 26, 100));
+    assert!(!codec::is_possible(u32::MAX, u32::MAX));
+    // Bytes that unpack to more than they declare.
+    let packed = codec::pack([0_u64; 1_000].into_iter());
+    assert!(codec::unpack(&packed.bytes, 999).is_none());
+    assert!(codec::unpack(&packed.bytes, 1_001).is_none());
+    assert_eq!(codec::unpack(&packed.bytes, 1_000).unwrap().len(), 1_000);
+}
+
+#[test]
+fn no_address_no_visitor_and_no_user_id_stands_in_a_segment() {
+    let event = Event {
+        visitor_id: Some(0x0123_4567_89ab_cdef),
+        traffic_class: "human",
+        event_type: "pageview",
+        user_id: "bob@example.com",
+        ..Event::default()
+    };
+    let with = |key| {
+        let mut writer = Writer::new(Settings::default(), Bounds::default(), key);
+        writer.add(&event);
+        let segment = Segment::open(writer.finish().remove(0)).unwrap();
+        let user = segment.longs(columns::USER).unwrap().get(0);
+        let has = |value: u64| {
+            columns::COLUMNS.iter().any(|column| {
+                (0..segment.rows(column.table)).any(|row| segment.longs(*column).unwrap().get(row) == value)
+            })
+        };
+        assert!(!has(0x0123_4567_89ab_cdef));
+        let texts = (columns::PATHS..=columns::QUERIES).flat_map(|id| segment.texts(id).unwrap().iter());
+        assert!(texts.into_iter().all(|text| !text.contains("bob")));
+        user
+    };
+    assert_eq!(with(None), 0);
+    assert_ne!(with(Some([1; 32])), with(Some([2; 32])));
+}
+
+#[test]
+fn what_has_no_room_is_other_and_is_said() {
+    let paths: Vec<String> = (0..9).map(|n| format!("/{n}")).collect();
+    let events: Vec<Event<'_>> = paths
+        .iter()
+        .enumerate()
+        .map(|(n, path)| Event {
+            occurred_at: i64::try_from(n).unwrap(),
+            visitor_id: Some(1),
+            traffic_class: "human",
+            event_type: "pageview",
+            url_path: path,
+            ..Event::default()
+        })
+        .collect();
+    let views = |bounds| {
+        let segments = segments(&Settings::default(), bounds, &events);
+        let query = Query { dimension: Dimension::Page, ..Query::default() };
+        let parts = [Part { day: "d", segment: &segments[0] }];
+        let answer = run(&query, &parts, &Means::default()).unwrap();
+        let rows: Vec<(String, u64)> =
+            answer.rows.iter().map(|row| (row.value.clone(), row.tally.counts.page_views)).collect();
+        (rows, answer.notes.len(), answer.total.counts.page_views)
+    };
+    let some = |names: [&str; 3], other| {
+        let mut all = vec![("(other)".to_owned(), other)];
+        all.extend(names.map(|name| (name.to_owned(), 1)));
+        all
+    };
+    assert_eq!(views(Bounds { values: 3, ..Bounds::default() }), (some(["/0", "/1", "/2"], 6), 1, 9));
+    assert_eq!(views(Bounds { path_bytes: 7, ..Bounds::default() }), (some(["/0", "/1", "/2"], 6), 1, 9));
+    assert_eq!(views(Bounds::default()).1, 0);
+}
+
+#[test]
+fn a_visitor_without_end_and_rows_without_a_visitor_end_a_segment_all_the_same() {
+    let view = |n: u64, visitor_id| Event {
+        occurred_at: i64::try_from(n).unwrap(),
+        event_id: u128::from(n),
+        visitor_id,
+        traffic_class: "human",
+        event_type: "pageview",
+        ..Event::default()
+    };
+    let bounds = Bounds { rows: 10, rows_of_one: 40, ..Bounds::default() };
+    for (visitor, count) in [(Some(1), 3), (None, 10)] {
+        let events: Vec<Event<'_>> = (0..100).map(|n| view(n, visitor)).collect();
+        let segments = segments(&Settings::default(), bounds, &events);
+        assert_eq!(segments.len(), count);
+        assert_eq!(segments.iter().map(Segment::events).sum::<u64>(), 100);
+    }
+}
