@@ -7,6 +7,8 @@ WITH old AS (
     LIMIT $2
 ), gone AS (
     DELETE FROM stat_daily s USING old o WHERE s.app_id = o.app_id AND s.day = o.day
+), gone_segments AS (
+    DELETE FROM stat_segments s USING old o WHERE s.app_id = o.app_id AND s.day = o.day
 ), noted AS (
     INSERT INTO retention_drops (host, what, from_at, until_at, count)
     SELECT $3, 'statistics', min(from_at), max(until_at), count(*) FROM old

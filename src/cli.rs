@@ -344,6 +344,7 @@ Statistics are computed by `alt run` where `enabled = true` stands below [stats]
 Examples:
   alt stats --app 'My shop' --period 30d
   alt stats --app 'My shop' --period 2026-01-01..2026-01-31 --csv
+  alt stats --app 'My shop' --dimension page --filter 'country is DE' --filter 'source is google' --compare
   alt stats rebuild"
 )]
 pub struct Stats {
@@ -367,12 +368,39 @@ pub struct StatsShow {
     /// The class of traffic
     #[arg(long, value_name = "CLASS", default_value = "human")]
     pub class: String,
+    /// Count only what this is true of: 'country is DE', 'page is not /', 'source contains google', 'page matches ^/blog/';
+    /// several times: all of them
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Vec<String>,
+    /// Count by this: page, source, country, browser …
+    #[arg(long, value_name = "DIMENSION")]
+    pub dimension: Option<String>,
+    /// Count by time
+    #[arg(long, value_enum, value_name = "INTERVAL", conflicts_with = "dimension")]
+    pub interval: Option<Interval>,
+    /// Compare with as many days before
+    #[arg(long)]
+    pub compare: bool,
+    /// The most values, with --dimension or --interval
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    pub limit: usize,
     /// Print JSON
     #[arg(long, conflicts_with = "csv")]
     pub json: bool,
     /// Print CSV: a line for each day, and for each value of the lists
     #[arg(long)]
     pub csv: bool,
+}
+
+/// What `alt stats --interval` counts by.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Interval {
+    /// Days of the application.
+    Day,
+    /// Hours since the beginning of each day.
+    Hour,
+    /// Minutes since the beginning of each day.
+    Minute,
 }
 
 /// Verbs of `alt stats`.

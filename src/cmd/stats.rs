@@ -1,5 +1,6 @@
 //! `alt stats`: an overview of an application's statistics; and marking days, so that they are computed again.
 
+mod filtered;
 mod verify;
 
 use std::fmt::Write as _;
@@ -163,6 +164,11 @@ async fn overview(config: &Config, args: &cli::StatsShow, out: Out<'_>) -> anyho
     let app = application(&mut reader, args.app.as_deref()).await?;
     let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
     let period = Period::of(&args.period, Timestamp::now().to_zoned(zone).date())?;
+    if filtered::is_asked(args) {
+        let days = ((period.from, period.until), period.before);
+        filtered::answer(&mut reader, &app, args, days, out).await?;
+        return Ok(Outcome::Done);
+    }
     let shown = shown(&mut reader, app, &args.class, period).await?;
     let note = note(config, &shown);
     match (args.json, args.csv) {
@@ -407,7 +413,7 @@ fn csv(shown: &Shown, out: Out<'_>) -> anyhow::Result<()> {
 }
 
 /// A field of CSV (RFC 4180) that no program for tables takes for a formula.
-fn field(text: &str) -> String {
+pub(super) fn field(text: &str) -> String {
     let text = show::safe(text);
     let is_formula = text.starts_with(['=', '+', '-', '@']);
     let text = if is_formula { format!("'{text}") } else { text.into_owned() };

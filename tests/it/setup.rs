@@ -257,7 +257,8 @@ fn an_installation_of_one_role_is_given_to_its_own_roles() {
             "applied 12 (comments)",
             "applied 13 (statistics)",
             "applied 14 (access)",
-            "the schema is at version 14",
+            "applied 15 (segments)",
+            "the schema is at version 15",
             "alt_owner"
         ]
     );
@@ -273,7 +274,7 @@ fn an_installation_of_one_role_is_given_to_its_own_roles() {
     assert_eq!(
         password,
         "password\napplied 9 (batches)\napplied 10 (roles)\napplied 11 (missing)\napplied 12 (comments)\n\
-         applied 13 (statistics)\napplied 14 (access)\nthe schema is at version 14\nalt_owner\n",
+         applied 13 (statistics)\napplied 14 (access)\napplied 15 (segments)\nthe schema is at version 15\nalt_owner\n",
         "{err}"
     );
 }

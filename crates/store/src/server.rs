@@ -27,6 +27,7 @@ pub(super) const NEEDED: &[(&str, &[&str])] = &[
     ("stat_dirty", &["SELECT", "INSERT", "DELETE"]),
     ("stat_backlog", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("stat_daily", &["SELECT", "INSERT", "DELETE"]),
+    ("stat_segments", &["SELECT", "INSERT", "DELETE"]),
 ];
 
 /// The tables, and the privileges on them that the API (`alt serve`) needs. It may not change what loading owns, and cannot

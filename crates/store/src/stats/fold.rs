@@ -10,7 +10,8 @@ use alt_line::hit::Micros;
 use alt_process::fault::{self, Step};
 use alt_process::metrics::Metrics;
 use alt_process::stop::Stop;
-use alt_statistics::day::{Day, Fold};
+use alt_statistics::day::Fold;
+use alt_statistics::segment::{Bounds, Writer};
 use alt_statistics::settings::{Limits, Settings};
 use anyhow::{Context, bail};
 use tokio_postgres::Client;
@@ -18,7 +19,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::ask::{self, State};
 use super::days::AppDay;
-use super::replace::{self, Begun};
+use super::replace::{self, Begun, Computed};
 use super::rows::{self, Slicer};
 use super::sort::{BUFFER, Sorter};
 use super::{NAME, backlog, follow};
@@ -34,6 +35,9 @@ const QUIET: Duration = Duration::from_secs(10);
 
 /// … or has waited for so long.
 const WAITS_MAX: Duration = Duration::from_secs(300);
+
+/// The segments of a day that is not over are written again after this time at the earliest.
+const SEGMENTS: Duration = Duration::from_secs(600);
 
 /// The most days that are asked for at once.
 const DAYS_AT_ONCE: i64 = 500;
@@ -241,24 +245,25 @@ impl Folder {
     /// Computes a day and replaces its statistics.
     fn day(&mut self, day: AppDay) -> anyhow::Result<()> {
         self.fence()?;
-        let begun = self.session.ask(async |client| replace::begin(client, day).await)?;
-        let Some(begun) = begun.filter(|begun| !begun.ids.is_empty()) else { return Ok(()) };
+        let every = fault::wait(SEGMENTS);
+        let begun = self.session.ask(async |client| replace::begin(client, day, every).await)?;
+        let Some(begun) = begun.filter(Begun::is_wanted) else { return Ok(()) };
         fault::at(Step::FoldBegun);
         if begun.is_frozen {
             let there = self.count(day.0, &begun)?;
             return self.write(async |client| replace::count_beside(client, day, &begun, there).await);
         }
-        let (statistics, rows) = self.read(day.0, &begun)?;
+        let computed = self.read(day.0, &begun)?;
         fault::at(Step::FoldRead);
         let is_replaced =
-            self.write(async |client| replace::replace(client, day, &begun, rows, &statistics).await)?;
+            self.write(async |client| replace::replace(client, day, &begun, &computed).await)?;
         fault::at(Step::FoldCommitted);
         self.folded += u64::from(is_replaced);
         Ok(())
     }
 
-    /// Reads the rows of a day, and computes its statistics. Returns also the number of rows.
-    fn read(&mut self, app: i32, begun: &Begun) -> anyhow::Result<(Day, i64)> {
+    /// Reads the rows of a day, and computes its statistics and its segments.
+    fn read(&mut self, app: i32, begun: &Begun) -> anyhow::Result<Computed> {
         let mut sorter = Sorter::new(self.directory.as_deref(), BUFFER);
         let count = self.slices(begun, |session, from, until, most| {
             let read = session
@@ -271,13 +276,18 @@ impl Folder {
             }
             read
         })?;
-        let mut fold = Fold::new(Settings {
-            from: begun.from,
-            domains: begun.domains.clone(),
-            limits: Limits::default(),
-        });
-        sorter.finish(|event| fold.add(event))?;
-        Ok((fold.finish(), count))
+        let settings =
+            Settings { from: begun.from, domains: begun.domains.clone(), limits: Limits::default() };
+        let is_written = begun.writes_segments(count);
+        let mut writer = is_written.then(|| Writer::new(settings.clone(), Bounds::default(), None));
+        let mut fold = Fold::new(settings);
+        sorter.finish(|event| {
+            fold.add(event);
+            if let Some(writer) = &mut writer {
+                writer.add(event);
+            }
+        })?;
+        Ok(Computed { statistics: fold.finish(), rows: count, segments: writer.map(Writer::finish) })
     }
 
     /// Counts the rows of a day.

@@ -1,6 +1,7 @@
 //! Replaces the statistics of a day, in one short transaction.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use alt_process::fault::{self, Step};
 use alt_statistics::day::{COUNTS, Counts, Day};
@@ -10,9 +11,13 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::counts::names;
 use super::days::AppDay;
+use super::segments;
 
 /// First key of the advisory lock under which a day is replaced. The second key is made of application and day.
 const LOCK_CLASS: i32 = 0x616c_7403;
+
+/// Segments of so many rows are written whenever they may be: they take some 100 kB.
+const SMALL: i64 = 20_000;
 
 /// The bytes of a value that are stored.
 const VALUE_MAX: usize = 512;
@@ -35,15 +40,53 @@ pub struct Begun {
     pub ids: Vec<i64>,
     /// The domains of its application: a referrer on one of them is the site itself.
     pub domains: Vec<String>,
+    /// Whether the day is over and its segments are older than its statistics.
+    pub is_stale: bool,
+    /// Whether its segments may be written again, …
+    pub may_write: bool,
+    /// … and of how many rows they are; 0 of a day that is over.
+    pub segment_rows: i64,
 }
 
-/// Reads where a day lies, and its marks. Only what is read *after* this may be stored with it.
+impl Begun {
+    /// Whether anything is to be done.
+    pub fn is_wanted(&self) -> bool {
+        !self.ids.is_empty() || (self.is_stale && !self.is_frozen)
+    }
+
+    /// Whether the segments are written of so many rows. Large ones of a day that goes on are written when a quarter of
+    /// their rows came since, so that all that is written in a day is five times what it has at its end, at most.
+    pub fn writes_segments(&self, rows: i64) -> bool {
+        let has_grown = rows < self.segment_rows || rows >= self.segment_rows + self.segment_rows / 4;
+        self.may_write && (rows <= SMALL || has_grown)
+    }
+}
+
+/// What was computed of a day.
+#[derive(Debug, Default)]
+pub struct Computed {
+    /// The statistics.
+    pub statistics: Day,
+    /// The rows that they were computed of.
+    pub rows: i64,
+    /// The segments; `None`: those that are there stay.
+    pub segments: Option<Vec<Vec<u8>>>,
+}
+
+/// Reads where a day lies, and its marks. Only what is read *after* this may be stored with it. The segments of a day that
+/// goes on are written again after `segments_every`.
 ///
 /// # Errors
 /// The database cannot be asked.
-pub async fn begin(client: &Client, (app, day): AppDay) -> anyhow::Result<Option<Begun>> {
+pub async fn begin(
+    client: &Client,
+    (app, day): AppDay,
+    segments_every: Duration,
+) -> anyhow::Result<Option<Begun>> {
     let day = day.to_string();
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&app, Type::INT4), (&day, Type::TEXT)];
+    let every = i64::try_from(segments_every.as_micros()).unwrap_or(i64::MAX);
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&app, Type::INT4), (&day, Type::TEXT), (&every, Type::INT8)];
     let sql = include_str!("../../../../sql/dirty_day.sql");
     let row = client.query_typed_opt(sql, &parameters).await.context("read what marks a day")?;
     Ok(row.map(|row| Begun {
@@ -53,11 +96,14 @@ pub async fn begin(client: &Client, (app, day): AppDay) -> anyhow::Result<Option
         is_frozen: row.get(3),
         ids: row.get(4),
         domains: row.get(5),
+        is_stale: row.get(6),
+        may_write: row.get(7),
+        segment_rows: row.get(8),
     }))
 }
 
-/// Replaces the statistics of a day by those of so many rows, and deletes the marks that were read before these. Runs
-/// within a transaction. Returns whether it did: it does nothing if somebody else computes the day now, has computed it
+/// Replaces the statistics of a day, and its segments if there are new ones, and deletes the marks that were read before
+/// its rows. Runs within a transaction. Returns whether it did: it does nothing if somebody else computes the day now, has computed it
 /// since, or has frozen it.
 ///
 /// # Errors
@@ -66,8 +112,7 @@ pub async fn replace(
     client: &Client,
     (app, day): AppDay,
     begun: &Begun,
-    rows: i64,
-    statistics: &Day,
+    computed: &Computed,
 ) -> anyhow::Result<bool> {
     let date = day.to_string();
     let key: [(&(dyn ToSql + Sync), Type); 2] = [(&app, Type::INT4), (&date, Type::TEXT)];
@@ -77,12 +122,15 @@ pub async fn replace(
     unmark(client, (app, &date), &begun.ids).await?;
     let sql = "DELETE FROM stat_daily WHERE app_id = $1 AND day = $2::text::date";
     client.execute_typed(sql, &key).await.context("delete the statistics of a day")?;
-    insert(client, (app, &date), statistics).await?;
+    insert(client, (app, &date), &computed.statistics).await?;
     let sql = "UPDATE stat_days SET generation = generation + 1, folded_at = clock_timestamp(), rows = $3 \
                WHERE app_id = $1 AND day = $2::text::date";
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&app, Type::INT4), (&date, Type::TEXT), (&rows, Type::INT8)];
+        [(&app, Type::INT4), (&date, Type::TEXT), (&computed.rows, Type::INT8)];
     client.execute_typed(sql, &parameters).await.context("record that a day is computed")?;
+    if let Some(segments) = &computed.segments {
+        segments::replace(client, (app, &date), segments).await?;
+    }
     fault::at(Step::FoldReplaced);
     Ok(true)
 }

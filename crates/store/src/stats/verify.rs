@@ -1,6 +1,7 @@
 //! Compares the statistics of a day with what plain SQL counts of its rows.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use alt_process::clock::system_time;
 use alt_statistics::day::{COUNTS, Counts, OTHER};
@@ -58,7 +59,7 @@ type Values = BTreeMap<(List, i64), (String, Counts)>;
 /// # Errors
 /// The database cannot be asked.
 pub async fn day(client: &Client, (app, day): AppDay) -> anyhow::Result<Verified> {
-    let Some(begun) = replace::begin(client, (app, day)).await? else {
+    let Some(begun) = replace::begin(client, (app, day), Duration::ZERO).await? else {
         return Ok(Verified::Skipped("it has no statistics"));
     };
     if begun.is_frozen {

@@ -1,0 +1,94 @@
+//! Writes and reads the segments of days.
+
+use std::pin::pin;
+
+use alt_statistics::segment::{DEFINITION, Segment};
+use anyhow::Context;
+use futures_util::TryStreamExt;
+use jiff::civil::Date;
+use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
+
+/// Replaces the segments of a day, whose generation has been increased. Runs within its transaction.
+pub(super) async fn replace(
+    client: &Client,
+    (app, date): (i32, &str),
+    segments: &[Vec<u8>],
+) -> anyhow::Result<()> {
+    let key: [(&(dyn ToSql + Sync), Type); 2] = [(&app, Type::INT4), (&date, Type::TEXT)];
+    let sql = "DELETE FROM stat_segments WHERE app_id = $1 AND day = $2::text::date";
+    client.execute_typed(sql, &key).await.context("delete the segments of a day")?;
+    for (part, data) in (0_i32..).zip(segments) {
+        let sql = include_str!("../../../../sql/add_segment.sql");
+        let definition = i16::from(DEFINITION);
+        let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+            (&app, Type::INT4),
+            (&date, Type::TEXT),
+            (&part, Type::INT4),
+            (&definition, Type::INT2),
+            (data, Type::BYTEA),
+        ];
+        client.execute_typed(sql, &parameters).await.context("store a segment")?;
+    }
+    let sql = "UPDATE stat_days SET segments_at = clock_timestamp(), segments_generation = generation, \
+               segments_rows = rows WHERE app_id = $1 AND day = $2::text::date";
+    client.execute_typed(sql, &key).await.context("record that segments are stored")?;
+    Ok(())
+}
+
+/// A segment of a day.
+#[derive(Debug)]
+pub struct Stored {
+    /// The day: `2026-01-31`.
+    pub day: String,
+    /// Its number within the day, from 0.
+    pub part: i32,
+    /// The generation of the day's statistics that it is of. With application, day and part it names bytes that stay.
+    pub generation: i64,
+    /// The segment.
+    pub segment: Segment,
+}
+
+/// The segments of an application's days from `from` to `until`, both included, in their order.
+///
+/// # Errors
+/// The database cannot be asked, or a segment is broken, which names its day.
+pub async fn load(client: &Client, app: i32, from: Date, until: Date) -> anyhow::Result<Vec<Stored>> {
+    let (from, until) = (from.to_string(), until.to_string());
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&app, Type::INT4), (&from, Type::TEXT), (&until, Type::TEXT)];
+    let sql = "SELECT day::text, part, generation, data FROM stat_segments \
+               WHERE app_id = $1 AND day BETWEEN $2::text::date AND $3::text::date ORDER BY day, part";
+    let rows = client.query_typed_raw(sql, parameters).await.context("read segments")?;
+    let mut rows = pin!(rows);
+    let mut segments = Vec::new();
+    // One by one, so that only the segments themselves are in memory.
+    while let Some(row) = rows.try_next().await.context("read segments")? {
+        let day: String = row.get(0);
+        let segment = Segment::open(row.get(3)).with_context(|| format!("read the day {day}"))?;
+        segments.push(Stored { day, part: row.get(1), generation: row.get(2), segment });
+    }
+    Ok(segments)
+}
+
+/// What is not in the segments of an application's days.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behind {
+    /// Days with statistics and without a segment.
+    pub without: i64,
+    /// The time of the segments, UTC, of the day whose segments are older than its statistics.
+    pub as_of: Option<String>,
+}
+
+/// What is not in the segments that [`load`] returns.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn behind(client: &Client, app: i32, from: Date, until: Date) -> anyhow::Result<Behind> {
+    let (from, until) = (from.to_string(), until.to_string());
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&app, Type::INT4), (&from, Type::TEXT), (&until, Type::TEXT)];
+    let sql = include_str!("../../../../sql/segments_behind.sql");
+    let row = client.query_typed_one(sql, &parameters).await.context("look which days have segments")?;
+    Ok(Behind { without: row.get(0), as_of: row.get(1) })
+}

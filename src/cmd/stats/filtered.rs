@@ -1,0 +1,282 @@
+//! `alt stats --filter`, `--dimension`, `--interval`, `--compare`: questions to the segments of days.
+
+use std::fmt::Write as _;
+
+use alt_statistics::day::COUNTS;
+use alt_statistics::query::{
+    self, Answer, Dimension, Filter, Means, Metric, Note, Part, Query, Row, Tally, Test,
+};
+use alt_store::apps::Application;
+use alt_store::read::Reader;
+use alt_store::stats::segments::{self, Behind, Stored};
+use anyhow::{Context, bail};
+use jiff::civil::Date;
+use regex::Regex;
+use serde_json::{Value, json};
+
+use super::field;
+use crate::cli;
+use crate::cmd::{Out, show};
+
+/// Conditions by what stands between dimension and value, the longer ones first: how, and whether it is negated.
+const OPERATORS: [(&str, How, bool); 6] = [
+    (" is not ", How::Is, true),
+    (" is ", How::Is, false),
+    (" does not contain ", How::Contains, true),
+    (" contains ", How::Contains, false),
+    (" does not match ", How::Matches, true),
+    (" matches ", How::Matches, false),
+];
+
+#[derive(Debug, Clone, Copy)]
+enum How {
+    Is,
+    Contains,
+    Matches,
+}
+
+/// Whether a question to the segments is asked.
+pub(super) fn is_asked(args: &cli::StatsShow) -> bool {
+    !args.filter.is_empty() || args.dimension.is_some() || args.interval.is_some() || args.compare
+}
+
+/// The condition of a text such as `country is DE`.
+fn condition(text: &str) -> anyhow::Result<Filter> {
+    let bad = || {
+        let names: Vec<&str> = Dimension::ALL.iter().map(|(name, _)| *name).collect();
+        format!(
+            "{text:?} is no filter: write DIMENSION, then is, is not, contains, does not contain, matches or does not \
+             match, then a value; dimensions are {}",
+            names.join(", ")
+        )
+    };
+    // A value that is empty may have lost the space before it.
+    let padded = format!("{text} ");
+    let found = OPERATORS
+        .iter()
+        .filter_map(|operator| Some((padded.find(operator.0)?, operator)))
+        .min_by_key(|(at, operator)| (*at, std::cmp::Reverse(operator.0.len())));
+    let (at, (operator, how, is_negated)) = found.with_context(bad)?;
+    let dimension = Dimension::named(text[..at].trim()).with_context(bad)?;
+    let value = text.get(at + operator.len()..).unwrap_or("").to_owned();
+    let test = match how {
+        How::Is => Test::Is(vec![value]),
+        How::Contains => Test::Contains(vec![value]),
+        How::Matches => {
+            Test::Matches(Regex::new(&value).with_context(|| format!("the pattern of the filter {text:?}"))?)
+        }
+    };
+    let filter = Filter::On(dimension, test);
+    Ok(if *is_negated { Filter::Not(Box::new(filter)) } else { filter })
+}
+
+/// What the arguments ask for.
+fn question(args: &cli::StatsShow, app: &Application) -> anyhow::Result<Query> {
+    let dimension = match (&args.interval, &args.dimension) {
+        (Some(cli::Interval::Day), _) => Dimension::Day,
+        (Some(cli::Interval::Hour), _) => Dimension::HourOfDay,
+        (Some(cli::Interval::Minute), _) => Dimension::MinuteOfDay,
+        (None, Some(name)) => Dimension::named(name).with_context(|| {
+            let names: Vec<&str> = Dimension::ALL.iter().map(|(name, _)| *name).collect();
+            format!("{name:?} is no dimension: write one of {}", names.join(", "))
+        })?,
+        (None, None) => Dimension::Total,
+    };
+    let filters: Vec<Filter> =
+        args.filter.iter().map(|text| condition(text)).collect::<anyhow::Result<_>>()?;
+    Ok(Query {
+        dimension,
+        filter: (!filters.is_empty()).then_some(Filter::All(filters)),
+        classes: vec![args.class.clone()],
+        order: if args.interval.is_some() { None } else { Metric::named("visitors") },
+        limit: args.limit,
+        after: 0,
+        domains: app.domains.clone(),
+    })
+}
+
+/// Answers a question of the days `days`, compared with `before`, and shows it.
+pub(super) async fn answer(
+    reader: &mut Reader,
+    app: &Application,
+    args: &cli::StatsShow,
+    (days, before): ((Date, Date), (Date, Date)),
+    out: Out<'_>,
+) -> anyhow::Result<()> {
+    let question = question(args, app)?;
+    if args.compare && args.interval.is_some() {
+        bail!("--compare compares values, and no two times have the same days: leave out --interval");
+    }
+    let (now, earlier, behind) = reader
+        .read(async |client| {
+            let now = segments::load(client, app.id, days.0, days.1).await?;
+            let behind = segments::behind(client, app.id, days.0, days.1).await?;
+            let earlier = if args.compare {
+                segments::load(client, app.id, before.0, before.1).await?
+            } else {
+                Vec::new()
+            };
+            Ok((now, earlier, behind))
+        })
+        .await?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+    let means = Means { threads, ..Means::default() };
+    let answer = if args.compare {
+        query::compare(&question, &parts(&now), &parts(&earlier), &means)?
+    } else {
+        query::run(&question, &parts(&now), &means)?
+    };
+    let notes = notes(&answer, &behind);
+    match (args.json, args.csv) {
+        (true, _) => show::json(out, &as_json(app, args, days, &answer, &notes)),
+        (false, true) => csv(&answer, out),
+        (false, false) => print(args, &answer, &notes, out),
+    }
+}
+
+fn parts(stored: &[Stored]) -> Vec<Part<'_>> {
+    stored.iter().map(|stored| Part { day: &stored.day, segment: &stored.segment }).collect()
+}
+
+/// What a reader has to know of the numbers.
+fn notes(answer: &Answer, behind: &Behind) -> Vec<String> {
+    let mut notes: Vec<String> = answer
+        .notes
+        .iter()
+        .map(|note| match note {
+            Note::Entered => "bounces and durations are of sessions that entered on these pages".to_owned(),
+            Note::Other => "some values had no room of their own: they are (other)".to_owned(),
+            Note::Definitions => "the days were computed by different definitions".to_owned(),
+        })
+        .collect();
+    if behind.without > 0 {
+        notes.push(format!(
+            "{} days have no segments and are not counted: `alt stats rebuild` makes them",
+            behind.without
+        ));
+    }
+    if let Some(at) = &behind.as_of {
+        notes.push(format!("the day that goes on is as of {at}"));
+    }
+    if !answer.left_out.is_empty() {
+        let all: Vec<String> = answer
+            .left_out
+            .iter()
+            .map(|(class, events)| format!("{} of {}", number(*events), show::safe(class)))
+            .collect();
+        notes.push(format!("events left out, whatever the filter: {}", all.join(", ")));
+    }
+    notes
+}
+
+fn number(n: u64) -> String {
+    show::number(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
+fn print(args: &cli::StatsShow, answer: &Answer, notes: &[String], out: Out<'_>) -> anyhow::Result<()> {
+    let mut heads = vec!["", ">visitors", ">sessions", ">page views", ">events", ">bounce rate", ">duration"];
+    heads.extend(args.compare.then_some(">visitors before"));
+    let mut rows = show::Rows::new(&heads);
+    let mut add = |name: &str, tally: &Tally, before: Option<&Tally>| {
+        let counts = &tally.counts;
+        let rate = Metric::BounceRate.of(tally).map(|rate| format!("{:.1} %", rate * 100.0));
+        let seconds = Metric::MeanDuration.of(tally).map(|ms| format!("{:.0} s", ms / 1000.0));
+        let mut row = vec![
+            name.to_owned(),
+            number(counts.visitors),
+            number(counts.sessions),
+            number(counts.page_views),
+            number(counts.events),
+            rate.unwrap_or_default(),
+            seconds.unwrap_or_default(),
+        ];
+        row.extend(before.map(|before| number(before.counts.visitors)));
+        rows.add(&row);
+    };
+    add("total", &answer.total, answer.total_before.as_ref());
+    let has_rows = args.dimension.is_some() || args.interval.is_some();
+    for row in answer.rows.iter().filter(|_| has_rows) {
+        add(if row.value.is_empty() { "(none)" } else { &row.value }, &row.tally, row.before.as_ref());
+    }
+    rows.print(out)?;
+    if let Some(shown) = answer.next {
+        writeln!(out, "{shown} of {} values: --limit shows more", answer.count)?;
+    }
+    for note in notes {
+        writeln!(out, "{note}")?;
+    }
+    Ok(())
+}
+
+fn tally(tally: &Tally) -> Value {
+    let mut object: serde_json::Map<String, Value> =
+        COUNTS.iter().map(|count| (count.name.to_owned(), json!((count.get)(&tally.counts)))).collect();
+    object.insert("entered".to_owned(), json!(tally.entered));
+    Value::Object(object)
+}
+
+fn as_json(
+    app: &Application,
+    args: &cli::StatsShow,
+    (from, until): (Date, Date),
+    answer: &Answer,
+    notes: &[String],
+) -> Value {
+    let row = |row: &Row| {
+        let mut object = tally(&row.tally);
+        object["value"] = json!(row.value);
+        if let Some(before) = &row.before {
+            object["before"] = tally(before);
+        }
+        object
+    };
+    json!({
+        "application": app.name,
+        "key": app.key,
+        "time_zone": app.time_zone,
+        "class": args.class,
+        "from": from.to_string(),
+        "until": until.to_string(),
+        "total": tally(&answer.total),
+        "before": answer.total_before.as_ref().map(tally),
+        "rows": answer.rows.iter().map(row).collect::<Vec<Value>>(),
+        "values": answer.count,
+        "left_out": answer.left_out,
+        "notes": notes,
+    })
+}
+
+/// One line for each value.
+fn csv(answer: &Answer, out: Out<'_>) -> anyhow::Result<()> {
+    let names: Vec<&str> = COUNTS.iter().map(|count| count.name).collect();
+    writeln!(out, "value,{},entered", names.join(","))?;
+    for row in &answer.rows {
+        let mut line = field(&row.value);
+        for count in COUNTS {
+            let _ = write!(line, ",{}", (count.get)(&row.tally.counts));
+        }
+        writeln!(out, "{line},{}", row.tally.entered)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_is_a_dimension_an_operator_and_a_value() {
+        let shown = |text: &str| format!("{:?}", condition(text).unwrap());
+        assert_eq!(shown("country is DE"), "On(Country, Is([\"DE\"]))");
+        assert_eq!(shown("page is not /what is it"), "Not(On(Page, Is([\"/what is it\"])))");
+        assert_eq!(shown("page contains  x"), "On(Page, Contains([\" x\"]))");
+        assert_eq!(shown("source does not contain a is b"), "Not(On(Source, Contains([\"a is b\"])))");
+        assert_eq!(shown("page matches ^/a$"), "On(Page, Matches(Regex(\"^/a$\")))");
+        assert_eq!(shown("campaign is "), "On(Campaign, Is([\"\"]))");
+        assert_eq!(shown("campaign is"), "On(Campaign, Is([\"\"]))");
+        for text in ["", "country", "country = DE", "planet is Mars", "is DE", "page matches ("] {
+            assert!(condition(text).is_err(), "{text}");
+        }
+        assert!(condition("planet is Mars").unwrap_err().to_string().contains("dimensions are total"));
+    }
+}
