@@ -287,10 +287,9 @@ fn a_mask_begins_where_what_stays_before_it_would_be_a_secret() {
 
 #[test]
 fn a_mask_behind_many_values_that_might_be_tokens_is_found_in_time() {
+    // In time that grows with the square of the text, this would take many minutes.
     let doubtful = "state=9f8a7b6c/x?".repeat(100_000);
-    let started = std::time::Instant::now();
     assert_eq!(after(&format!("{doubtful}token=a b"), text_value), format!("{doubtful}token=***"));
-    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
 }
 
 #[test]
@@ -358,11 +357,14 @@ fn nested() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
 }
 
-/// The cases of a random test: 10,000, and 1,000,000 with `ALT_TEST_FULL=1`.
+/// At least 10,000 cases of a random test; more with `PROPTEST_CASES`.
 fn cases() -> ProptestConfig {
-    let is_full = std::env::var_os("ALT_TEST_FULL").is_some();
-    ProptestConfig::with_cases(if is_full { 1_000_000 } else { 10_000 })
+    let config = ProptestConfig::default();
+    ProptestConfig { cases: config.cases.max(10_000), ..config }
 }
+
+/// What masks a text.
+type Write<'w> = &'w dyn Fn(&str, &mut String) -> bool;
 
 proptest! {
     #![proptest_config(cases())]
@@ -375,7 +377,7 @@ proptest! {
         let masked_path = |text: &str, out: &mut String| path(text, suspicious(text, true), out);
         let secret = |text: &str, out: &mut String| query(text, Names::Secret, suspicious(text, true), out);
         let allowed = |text: &str, out: &mut String| query(text, listed, suspicious(text, true), out);
-        let writers: [(&str, &dyn Fn(&str, &mut String) -> bool); 6] = [
+        let writers: [(&str, Write<'_>); 6] = [
             ("value", &value), ("id_value", &id_value), ("text_value", &text_value), ("path", &masked_path),
             ("query", &secret), ("listed", &allowed),
         ];
