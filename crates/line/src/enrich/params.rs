@@ -178,7 +178,12 @@ fn custom<'h>(
             Value::Text(text) if names.masks(name, text) => quote(mask::MASK, out),
             Value::Json(_) if names.masks(name, "") => quote(mask::MASK, out),
             Value::Text(text) => {
-                let shown = if mask::text_value(text, masked) { masked.as_str() } else { text };
+                let shown = match mask::text_value(text, masked) {
+                    // What is masked now may be what gave the value another form.
+                    true if names.masks(name, masked) => mask::MASK,
+                    true => masked.as_str(),
+                    false => text,
+                };
                 quote(length::cut(shown, length::CUSTOM_VALUE, was_cut), out);
             }
             Value::Json(json) => {

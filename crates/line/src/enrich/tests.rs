@@ -262,6 +262,15 @@ fn identified<'a>() -> Hit<'a> {
 }
 
 #[test]
+fn a_custom_parameter_that_has_the_form_of_a_token_when_a_number_in_it_is_masked_is_masked_whole() {
+    let params =
+        vec![("state", Value::Text("9f8a7b6c5d4e-4111 1111 1111 1111")), ("state_x", Value::Text("x 1"))];
+    let hit = Hit { params, ..beacon() };
+    let params = with_row(Privacy::default(), &hit, &app(), |row| row.params.to_owned());
+    assert_eq!(params, r#"{"custom":{"state":"***","state_x":"x 1"}}"#);
+}
+
+#[test]
 fn who_asks_not_to_be_tracked_leaves_nothing_that_another_page_has_too() {
     let row = |privacy, app: &App, hit: &Hit<'_>| with_row(privacy, hit, app, |row| format!("{row:?}"));
     let anonymous = row(Privacy::default(), &app(), &identified());

@@ -158,6 +158,17 @@ impl Walk<'_, '_> {
         }
     }
 
+    /// Whether the string that begins here has the form of a token, as it is or as it would be masked.
+    fn next_has_form(&mut self) -> bool {
+        let at = self.at;
+        let (start, end, escaped) = self.string();
+        self.at = at;
+        let text = self.text;
+        let content = if escaped { self.scratch.as_str() } else { text.get(start..end).unwrap_or("") };
+        let mut masked = String::new();
+        token::has_form(content) || (text_value(content, &mut masked) && token::has_form(&masked))
+    }
+
     fn member(&mut self, depth: u32) {
         let (from, end, escaped) = self.string();
         let text = self.text;
@@ -179,9 +190,7 @@ impl Walk<'_, '_> {
         let begin = self.peek();
         let secret = match meaning {
             Meaning::Plain => false,
-            Meaning::ByForm => {
-                begin == Some(b'"') && token::has_form(self.text.get(self.at + 1..).unwrap_or(""))
-            }
+            Meaning::ByForm => begin == Some(b'"') && self.next_has_form(),
             Meaning::Secret => true,
         };
         if !secret || self.passing {

@@ -119,7 +119,15 @@ fn kept_by_name(pair: &str, names: Names<'_>) -> Option<usize> {
     if names.masks(&pair[..equals], rest) {
         return (!rest.is_empty() && rest != MASK).then_some(from);
     }
-    nested(rest).map(|at| from + at)
+    let at = nested(rest)?;
+    // What is masked now may be what made the whole value none to be masked.
+    let is_whole = may_be_token(at) && names.masks(&pair[..equals], &[&rest[..at], MASK].concat());
+    Some(if is_whole { from } else { from + at })
+}
+
+/// Whether a mask behind so many bytes of a value decides on the value's form.
+fn may_be_token(bytes: usize) -> bool {
+    bytes < token::FORM_BYTES_MAX
 }
 
 /// Where a secret begins within a value: that of a parameter (`/login?token=x`, `%2Flogin%3Ftoken%3Dx`), of a member of
@@ -130,19 +138,32 @@ fn nested(text: &str) -> Option<usize> {
     if memchr::memchr3(b'=', b'%', b'/', bytes).is_none() && memchr::memchr(b'"', bytes).is_none() {
         return None;
     }
-    let mut walk = Walk { text, ..Walk::default() };
-    while let Some(b) = bytes.get(walk.at) {
-        if !IS_SIGN[usize::from(*b)] {
-            walk.at += 1;
-            continue;
+    let secret = Walk { text, ..Walk::default() }.secret()?;
+    Some(earliest(text, secret))
+}
+
+/// Where the mask begins, if it has to reach from `secret` to the text's end. It may begin earlier: a sign that is
+/// masked now may have been what made a value before it no token.
+fn earliest(text: &str, secret: usize) -> usize {
+    let mut walk = Walk { text, doubtful: Some(Vec::new()), ..Walk::default() };
+    walk.secret();
+    let mut doubtful = walk.doubtful.unwrap_or_default();
+    doubtful.sort_unstable_by_key(|one| std::cmp::Reverse(one.from));
+    let mut begin = secret;
+    for Doubtful { from, until, has_form } in doubtful {
+        let is_cut = from < begin && begin < until && may_be_token(begin - from);
+        if is_cut && text.get(from..begin).is_some_and(|kept| has_form(&[kept, MASK].concat())) {
+            begin = from;
         }
-        let (c, taken) = decoded(bytes, walk.at)?;
-        if let Some(secret) = walk.sign(c, taken) {
-            return Some(secret);
-        }
-        walk.at += taken;
     }
-    walk.segment_ends()
+    begin
+}
+
+/// What would be masked if it had the form of a token.
+struct Doubtful {
+    from: usize,
+    until: usize,
+    has_form: fn(&str) -> bool,
 }
 
 /// The signs that [`Walk::sign`] knows, and `%`.
@@ -171,22 +192,53 @@ struct Walk<'t> {
     host: bool,
     /// The last sign.
     before: u8,
+    /// What was found to be no token; `None`: nobody asks.
+    doubtful: Option<Vec<Doubtful>>,
 }
 
 impl Walk<'_> {
+    /// Where the first secret begins that is found.
+    fn secret(&mut self) -> Option<usize> {
+        let bytes = self.text.as_bytes();
+        while let Some(b) = bytes.get(self.at) {
+            if !IS_SIGN[usize::from(*b)] {
+                self.at += 1;
+                continue;
+            }
+            let (c, taken) = decoded(bytes, self.at)?;
+            if let Some(secret) = self.sign(c, taken) {
+                self.doubt(self.opened, self.name, self.text.len(), token::segment_has_form);
+                return Some(secret);
+            }
+            self.at += taken;
+        }
+        self.segment_ends()
+    }
+
+    fn doubt(&mut self, if_so: bool, from: usize, until: usize, has_form: fn(&str) -> bool) {
+        if if_so && let Some(doubtful) = &mut self.doubtful {
+            doubtful.push(Doubtful { from, until, has_form });
+        }
+    }
+
     /// What begins behind the character at `self.at`, if that is a secret.
     fn sign(&mut self, c: u8, taken: usize) -> Option<usize> {
         let behind = self.at + taken;
         match c {
             b'=' | b':' => {
+                if c == b'='
+                    && let secret @ Some(_) = self.segment_ends()
+                {
+                    return secret;
+                }
                 let name = if c == b'=' { Some(self.piece(self.name, self.at)) } else { self.quoted_name() };
                 let rest = self.piece(behind, self.text.len());
-                if let Some(name) = name
-                    && !rest.is_empty()
-                    && rest != MASK
-                    && is_secret(name, rest)
-                {
-                    return Some(behind);
+                if let Some(name) = name.filter(|_| !rest.is_empty() && rest != MASK) {
+                    if is_secret(name, rest) {
+                        return Some(behind);
+                    }
+                    let by_form = self.doubtful.is_some() && meaning(name) == Meaning::ByForm;
+                    self.doubt(by_form, behind, self.text.len(), token::has_form);
                 }
             }
             b'/' | b'?' | b'#' | b'&' | b';' => {
@@ -225,9 +277,12 @@ impl Walk<'_> {
     }
 
     /// Where the segment that ends here begins, if it is a token.
-    fn segment_ends(&self) -> Option<usize> {
-        let segment = self.piece(self.name, self.at.min(self.text.len()));
-        (self.opened && segment != MASK && token::segment_has_form(segment)).then_some(self.name)
+    fn segment_ends(&mut self) -> Option<usize> {
+        let until = self.at.min(self.text.len());
+        let segment = self.piece(self.name, until);
+        let is_token = self.opened && segment != MASK && token::segment_has_form(segment);
+        self.doubt(self.opened && !is_token, self.name, until, token::segment_has_form);
+        is_token.then_some(self.name)
     }
 }
 

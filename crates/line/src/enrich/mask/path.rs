@@ -31,9 +31,7 @@ pub fn path(text: &str, look: bool, out: &mut String) -> bool {
         if body.is_empty() || body == MASK {
             continue;
         }
-        if equals.is_some() && is_secret(name, body) {
-            mask(value, until);
-        } else if may_be_token {
+        if may_be_token {
             // Only now the segments before it matter, each once.
             while !opened && before.at < from {
                 let Some(piece) = before.next() else { break };
@@ -41,7 +39,11 @@ pub fn path(text: &str, look: bool, out: &mut String) -> bool {
             }
             if opened && token::segment_has_form(&text[from..until]) {
                 mask(from, until);
+                continue;
             }
+        }
+        if equals.is_some() && is_secret(name, body) {
+            mask(value, until);
         }
     }
     if written > 0 {

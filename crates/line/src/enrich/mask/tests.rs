@@ -268,6 +268,30 @@ fn json_texts() {
     }
 }
 
+/// A mask that reaches to a value's end takes signs away that had made what is before it no token.
+#[test]
+fn a_mask_begins_where_what_stays_before_it_would_be_a_secret() {
+    let text = |text: &str| after(text, text_value);
+    assert_eq!(text(r#"/reset/"Ym9iQGV4YW1wbGUuY29ttoken":4111"#), "/reset/***");
+    assert_eq!(text(r#"{"state":9f8a7b6c5d4e/reset/af0ifj0sl3dkj?x"#), r#"{"state":***"#);
+    assert_eq!(text("a?state=9f8a7b6c5d4e/reset/af0ifj0sl3dkj?a b"), "a?state=***");
+    assert_eq!(text("/reset/9f8a7b6c5d4e=x"), "/reset/***");
+    assert_eq!(masked_query("state=9f8a7b6c5d4e/reset/af0ifj0sl3dkj?a b"), "state=***");
+    assert_eq!(masked_query("next=9f8a7b6c5d4e?token=a b"), "next=9f8a7b6c5d4e?token=***");
+    let path = |text: &str| after(text, |text, out| path(text, suspicious(text, true), out));
+    assert_eq!(path("/reset/9f8a7b6c5d4e_token=x"), "/reset/***");
+    let json = |text: &str| after(text, json);
+    assert_eq!(json(r#"{"state":"9f8a7b6c5d4e-4111 1111 1111 1111"}"#), r#"{"state":"***"}"#);
+    assert_eq!(json(r#"{"state":"af0ifj0sl3dkj\/x"}"#), r#"{"state":"***"}"#);
+}
+
+#[test]
+fn a_mask_behind_many_values_that_might_be_tokens_is_found_in_time() {
+    // In time that grows with the square of the text, this would take many minutes.
+    let doubtful = "state=9f8a7b6c/x?".repeat(100_000);
+    assert_eq!(after(&format!("{doubtful}token=a b"), text_value), format!("{doubtful}token=***"));
+}
+
 #[test]
 fn identifiers_that_are_persons() {
     for id in ["bob@example.com", "user:bob@example.com", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln"] {
@@ -314,25 +338,55 @@ fn telling() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat().replace('\0', "")) // a hit contains no NUL
 }
 
+/// Short text of the pieces that give a value its parts: parameters, members of JSON objects, and segments of paths.
+fn nested() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        4 => prop::sample::select(vec!["/", "?", "#", "&", ";", "=", ":", "\"", " ", ",", "!"]),
+        2 => prop::sample::select(vec![
+            "%2F", "%3F", "%23", "%26", "%3B", "%3D", "%3A", "%22", "%20", "%2C", "%21", "%253D", "%252F", "%2522", "%",
+            "%2", "%2E", "%25",
+        ]),
+        2 => prop::sample::select(vec!["\":", "=\"", "/\"", "?a=", "\":\"", "{\"", "%22:", "%22%3A", "/?"]),
+        4 => prop::sample::select(vec![
+            "9f8a7b6c5d4e_token", "af0ifj0sl3dkjToken", "4111111111111111_key", "/reset", "/login/", "_token", "Key",
+            "/reset/", "//", "token", "state", "key", "login", "9f8a7b6c5d4e", "af0ifj0sl3dkj", "Ym9iQGV4YW1wbGUuY29t",
+            "4111111111111111", "483920", "a", "***", "*", "bob@example.com", "eyJhbGciOiJIUzI1NiJ9.", "{", "é", "1",
+            "550e8400-e29b-41d4-a716-446655440000", "http", "-", "_", ".", "abcdefghijklmnopqrstuvwxyz",
+        ]),
+    ];
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+}
+
+/// At least 10,000 cases of a random test; more with `PROPTEST_CASES`.
+fn cases() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig { cases: config.cases.max(10_000), ..config }
+}
+
+/// What masks a text.
+type Write<'w> = &'w dyn Fn(&str, &mut String) -> bool;
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(10_000))]
+    #![proptest_config(cases())]
 
     #[test]
-    fn masking_is_idempotent(text in telling()) {
+    fn masking_is_idempotent(text in prop_oneof![telling(), nested()]) {
         after(&text, json); // any text, JSON or not
-        for write in [value, id_value, text_value] as [fn(&str, &mut String) -> bool; 3] {
-            let once = after(&text, write);
-            prop_assert_eq!(after(&once, write), once);
-        }
-        let once = masked_query(&text);
-        prop_assert_eq!(masked_query(&once), once);
-        let masked = |text: &str| after(text, |text, out| path(text, suspicious(text, true), out));
-        let once = masked(&text);
-        prop_assert_eq!(masked(&once), once);
         let list = ["key".to_owned()];
-        let masked = |text: &str| after(text, |text, out| query(text, Names::Allow { list: &list, untracked: false }, suspicious(text, true), out));
-        let once = masked(&text);
-        prop_assert_eq!(masked(&once), once);
+        let listed = Names::Allow { list: &list, untracked: false };
+        let masked_path = |text: &str, out: &mut String| path(text, suspicious(text, true), out);
+        let secret = |text: &str, out: &mut String| query(text, Names::Secret, suspicious(text, true), out);
+        let allowed = |text: &str, out: &mut String| query(text, listed, suspicious(text, true), out);
+        let writers: [(&str, Write<'_>); 6] = [
+            ("value", &value), ("id_value", &id_value), ("text_value", &text_value), ("path", &masked_path),
+            ("query", &secret), ("listed", &allowed),
+        ];
+        for (name, write) in writers {
+            let once = after(&text, write);
+            prop_assert_eq!(after(&once, write), once, "{}", name);
+        }
+        let once = after(&serde_json::json!({"state": text}).to_string(), json);
+        prop_assert_eq!(after(&once, json), once, "json");
     }
 
     #[test]

@@ -395,7 +395,7 @@ fn base64(quad: &[u8], plain: &mut [u8; 3]) -> Option<usize> {
 }
 
 /// The most bytes of a value that are looked at.
-const FORM_BYTES_MAX: usize = 128;
+pub(super) const FORM_BYTES_MAX: usize = 128;
 
 /// Whether the value at the beginning of a text, up to the next sign that ends one, has the form of a token, where its
 /// name or the path before it says that it may be one: a UUID; a word of eight letters and digits that go back and forth between lower case, upper case and digits; several such
