@@ -81,7 +81,7 @@ older() {
     sql "BACK_TO_8"
 }
 older
-sql "REASSIGN OWNED BY alt_owner TO alt; DROP OWNED BY alt_owner; DROP ROLE alt_owner, alt_web, alt_rules, alt_audit;
+sql "REASSIGN OWNED BY alt_owner TO alt; DROP OWNED BY alt_owner, alt_web; DROP ROLE alt_owner, alt_web, alt_rules, alt_audit;
     GRANT CREATE ON SCHEMA public TO alt; ALTER ROLE alt PASSWORD 'wonderful'"
 userdel alt_owner
 echo "== before"

@@ -469,6 +469,80 @@ fn a_demo_is_loaded_once_and_can_be_taken_out() {
     assert_eq!(code, 0, "{said}");
 }
 
+/// What `alt stats --json` says with these arguments.
+fn asked(bench: &Bench, args: &[&str]) -> serde_json::Value {
+    let (code, said) = run(bench, &[&["stats", "--json"], args].concat());
+    assert_eq!(code, 0, "{said}");
+    serde_json::from_str(&said).unwrap()
+}
+
+#[test]
+fn segments_are_of_the_same_rows_as_the_statistics_and_answer_with_filters() {
+    let bench = with_stats(Database::create());
+    let (code, said) = run(&bench, &["demo", "--days", "4", "--visitors", "150"]);
+    assert_eq!(code, 0, "{said}");
+    // Four times 24 hours lie in five days.
+    let demo = ["--app", "Demo", "--period", "5d"];
+    let all = asked(&bench, &demo);
+    let answer = |more: &[&str]| asked(&bench, &[&demo, more].concat());
+    // Without a filter, every count of every value is that of the table.
+    for dimension in ["page", "source", "channel", "country", "browser", "event", "entry_page", "screen"] {
+        let answer = answer(&["--dimension", dimension, "--limit", "1000"]);
+        for (name, count) in all["total"].as_object().unwrap() {
+            assert_eq!(&answer["total"][name], count, "{dimension} {name}");
+        }
+        let by_value = |rows: &serde_json::Value, name: &str| {
+            let rows = rows.as_array().unwrap().iter();
+            rows.map(|row| (row["value"].to_string(), row[name].to_string()))
+                .collect::<std::collections::BTreeMap<_, _>>()
+        };
+        let listed = &all["dimensions"][dimension];
+        for name in ["events", "page_views", "visitors", "sessions", "bounces", "duration_ms", "engaged_ms"] {
+            let (listed, answered) = (by_value(listed, name), by_value(&answer["rows"], name));
+            assert!(!listed.is_empty());
+            for (value, count) in listed {
+                assert_eq!(answered.get(&value), Some(&count), "{dimension} {value} {name}");
+            }
+        }
+    }
+    // What plain SQL says of a filter of sessions and one of events.
+    let shop = "SELECT count(*) FROM access_logs l JOIN applications a ON a.id = l.app_id WHERE app_key = 'alt-demo' \
+                AND traffic_class = 'human' AND event_type = 'pageview' AND url_path = '/shop'";
+    let answered = answer(&["--filter", "page is /shop"]);
+    assert_eq!(answered["total"]["page_views"].to_string(), bench.database.psql(shop));
+    let (one, other) = (answer(&["--filter", "country is DE"]), answer(&["--filter", "country is not DE"]));
+    let visitors = |answer: &serde_json::Value| answer["total"]["visitors"].as_u64().unwrap();
+    assert!(visitors(&one) > 0 && visitors(&other) > 0);
+    assert_eq!(visitors(&one) + visitors(&other), all["total"]["visitors"].as_u64().unwrap());
+    let (code, said) = run(&bench, &["stats", "--app", "Demo", "--filter", "planet is Mars"]);
+    assert!(code == 1 && said.contains("dimensions are total"), "{said}");
+    let (_, said) = run(&bench, &["stats", "--app", "Demo", "--dimension", "source", "--compare"]);
+    assert!(said.contains("Google") && said.contains("visitors before"), "{said}");
+    // Rows that go take their segments with them.
+    assert_eq!(run(&bench, &["unload", "--app", "alt-demo"]).0, 0);
+    assert_eq!(answer(&["--dimension", "page"])["total"]["events"], 0);
+}
+
+#[test]
+fn the_segments_of_a_day_that_is_over_are_never_older_than_its_statistics() {
+    let mut bench = with_stats(Database::create());
+    write(&mut bench, "one.log", &many(5), 5);
+    replay(&bench, &["one.log"]).unwrap();
+    let newest = "SELECT segments_rows, segments_generation = generation FROM stat_days";
+    assert_eq!(bench.database.psql(newest), "5|t");
+    // Within ten minutes, the segments of today stay, and it is said of when they are.
+    write(&mut bench, "two.log", &many(3), 3);
+    replay(&bench, &["two.log"]).unwrap();
+    assert_eq!(bench.database.psql(newest), "5|f");
+    let (_, said) = run(&bench, &["stats", "--dimension", "page"]);
+    assert!(said.contains("is as of"), "{said}");
+    assert_eq!(events(&bench), 8);
+    // The day is over: they are written again, although no row came.
+    bench.database.psql("UPDATE stat_days SET until_at = now()");
+    assert_eq!(run(&bench, &["stats", "rebuild", "--resume"]).0, 0);
+    assert_eq!(bench.database.psql(newest), "8|t");
+}
+
 #[test]
 fn a_number_that_is_not_what_the_rows_say_is_found() {
     let mut bench = with_stats(Database::create());

@@ -55,10 +55,11 @@ impl Begun {
     }
 
     /// Whether the segments are written of so many rows. Large ones of a day that goes on are written when a quarter of
-    /// their rows came since, so that all that is written in a day is five times what it has at its end, at most.
+    /// their rows came since, so that all that is written in a day is five times what it has at its end, at most. Where
+    /// rows went, segments are written at once.
     pub fn writes_segments(&self, rows: i64) -> bool {
-        let has_grown = rows < self.segment_rows || rows >= self.segment_rows + self.segment_rows / 4;
-        self.may_write && (rows <= SMALL || has_grown)
+        let has_grown = rows >= self.segment_rows + self.segment_rows / 4;
+        rows < self.segment_rows || (self.may_write && (rows <= SMALL || has_grown))
     }
 }
 
