@@ -2,7 +2,7 @@
 //!
 //! A day is one segment or several: a segment ends where a visitor ends. What is counted of a day is the sum over its
 //! segments. Texts stand as they came: source, channel and country are mapped when they are asked for. There is no address
-//! and no `visitor_id` in a segment. The layout stands in [`columns`], the bytes in [`codec`].
+//! and no `visitor_id` in a segment. The layout stands in `columns`, the bytes in `codec`.
 
 pub(crate) mod codec;
 pub(crate) mod columns;

@@ -12,7 +12,7 @@
 //! A row that is committed after the marks were read is marked later than that, so the day is computed once more. Were the
 //! rows read before the marks, the mark of such a row would be deleted, and the row never counted.
 //!
-//! The [segments](segments) of a day are made of the same reading of its rows and replaced in the same transaction.
+//! The [`segments`] of a day are made of the same reading of its rows and replaced in the same transaction.
 //!
 //! Once rows of a day may be gone, the day is frozen ([`freeze`]): its statistics stay.
 

@@ -1,4 +1,4 @@
-//! An nginx `log_format`: its [text](text), and the parser [compiled](compiled) from it.
+//! An nginx `log_format`: its text, and the parser that is compiled from it.
 
 mod compiled;
 mod text;
