@@ -68,6 +68,8 @@ pub async fn day(client: &Client, (app, day): AppDay) -> anyhow::Result<Verified
     if !begun.ids.is_empty() || is_behind(client, app, &begun).await? {
         return Ok(Verified::Skipped("it is being computed"));
     }
+    // Compiling a plan of this size takes longer than most days do.
+    client.batch_execute("SET LOCAL jit = off").await.context("prepare to count by plain SQL")?;
     let mut counted = Counted::default();
     let times = (begun.from, begun.until);
     naive::values(client, app, times, &begun.domains, |value| {
