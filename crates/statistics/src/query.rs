@@ -19,7 +19,9 @@ mod groups;
 mod naive;
 mod scan;
 #[cfg(test)]
-pub(crate) mod tests;
+mod segment_tests;
+#[cfg(test)]
+mod tests;
 
 use std::cmp::Ordering as Order;
 use std::collections::BTreeMap;

@@ -8,8 +8,6 @@ pub(crate) mod codec;
 pub(crate) mod columns;
 mod part;
 mod reader;
-#[cfg(test)]
-mod tests;
 mod writer;
 
 use std::fmt;

@@ -39,6 +39,16 @@ const WAITS_MAX: Duration = Duration::from_secs(300);
 /// The segments of a day that is not over are written again after this time at the earliest.
 const SEGMENTS: Duration = Duration::from_secs(600);
 
+/// Segments take less memory in the daemon than by default.
+const BOUNDS: Bounds = Bounds {
+    rows: 200_000,
+    rows_of_one: 1_000_000,
+    values: 1_000_000,
+    path_bytes: 8 << 20,
+    other_bytes: 512 << 10,
+    text_bytes: 32 << 20,
+};
+
 /// The most days that are asked for at once.
 const DAYS_AT_ONCE: i64 = 500;
 
@@ -279,7 +289,7 @@ impl Folder {
         let settings =
             Settings { from: begun.from, domains: begun.domains.clone(), limits: Limits::default() };
         let is_written = begun.writes_segments(count);
-        let mut writer = is_written.then(|| Writer::new(settings.clone(), Bounds::default(), None));
+        let mut writer = is_written.then(|| Writer::new(settings.clone(), BOUNDS, None));
         let mut fold = Fold::new(settings);
         sorter.finish(|event| {
             fold.add(event);

@@ -1,9 +1,9 @@
-//! Bytes of segments: those of each version, hostile ones, and their bounds.
+//! Bytes of segments, asked all questions: those of each version, hostile ones, and their bounds.
 
-use super::*;
+use super::tests::{Dice, day, segments};
+use super::{Dimension, Means, Part, Query, run};
 use crate::event::Event;
-use crate::query::tests::{Dice, day, segments};
-use crate::query::{Dimension, Means, Part, Query, run};
+use crate::segment::{Bounds, Broken, Segment, Writer, codec, columns};
 use crate::settings::Settings;
 
 /// A segment that version 1 wrote of `day(Dice(9), 0, 40)`. It stays readable for ever.
