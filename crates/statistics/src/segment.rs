@@ -12,9 +12,10 @@ mod writer;
 
 use std::fmt;
 
+pub use part::Bounds;
 pub use reader::Segment;
 pub(crate) use reader::{Longs, Texts};
-pub use writer::{Bounds, Writer};
+pub use writer::Writer;
 
 /// The version of the definitions by which rows become segments (docs/STATISTICS.md). It changes when the same rows would
 /// give other segments.

@@ -1,7 +1,7 @@
 //! Makes the segments of a day of its events.
 
 use super::columns as c;
-use super::part::{Attributes, Over, Part};
+use super::part::{Attributes, Bounds, Over, Part};
 use crate::event::Event;
 use crate::settings::Settings;
 use crate::values::Id;
@@ -10,36 +10,6 @@ use crate::visitor::GAP;
 
 /// A second, microseconds.
 const SECOND: i64 = 1_000_000;
-
-/// Bounds of segments and of the memory in which they are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// Rows after which a segment ends with its visitor. Rows without a visitor end it at once.
-    pub rows: usize,
-    /// Rows of one visitor after which a segment ends all the same; what comes is as another visitor's.
-    pub rows_of_one: usize,
-    /// Values of a dictionary.
-    pub values: usize,
-    /// Bytes of the paths of a segment.
-    pub path_bytes: usize,
-    /// Bytes of each other dictionary of a segment.
-    pub other_bytes: usize,
-    /// Bytes of the texts of all segments of a day.
-    pub text_bytes: usize,
-}
-
-impl Default for Bounds {
-    fn default() -> Bounds {
-        Bounds {
-            rows: 500_000,
-            rows_of_one: 2_000_000,
-            values: 1_000_000,
-            path_bytes: 32 << 20,
-            other_bytes: 2 << 20,
-            text_bytes: 64 << 20,
-        }
-    }
-}
 
 /// The session, or the run of rows without a visitor, to which rows are added.
 #[derive(Debug, Clone, Copy)]
