@@ -297,7 +297,9 @@ fn a_month_is_dropped_once_its_days_are_computed_and_frozen() {
     let counted = "SELECT frozen_rows FROM stat_days WHERE frozen_at IS NOT NULL AND generation = 1";
     wait_for(30, || bench.database.psql(counted) == "1", || format!("{}\n{}", open(&bench), log()));
     assert_eq!(bench.database.psql(frozen), "1|1|1");
-    assert_eq!(bench.daemon.as_ref().unwrap().metric("alt_stats_dirty_days"), 0.0);
+    // The daemon asks now and then, and the replay may have counted the row.
+    let dirty = || bench.daemon.as_ref().unwrap().metric("alt_stats_dirty_days");
+    wait_for(60, || dirty() == 0.0, log);
     bench.stop();
 }
 
