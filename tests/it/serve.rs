@@ -377,8 +377,13 @@ fn a_change_and_its_record_are_one() {
     assert_eq!(bench.database.psql("SELECT count(*) FROM shares"), before);
     assert_eq!(bench.database.psql("SELECT name FROM applications WHERE app_key = 'shop'"), "New");
     // Commands record themselves, too.
-    let recorded = bench.database.psql("SELECT DISTINCT actor_kind FROM audit_log ORDER BY 1");
-    assert_eq!(recorded, "command\ntoken");
+    run(&bench, &["user", "add", "jane"]);
+    run(&bench, &["user", "grant", "jane", "--app", KEY, "--role", "viewer"]);
+    run(&bench, &["token", "revoke", "1"]);
+    run(&bench, &["user", "remove", "jane"]);
+    let recorded =
+        bench.database.psql("SELECT action FROM audit_log WHERE actor_kind = 'command' ORDER BY id");
+    assert_eq!(recorded, "token.add\nuser.add\nuser.grant\ntoken.revoke\nuser.remove");
 }
 
 #[test]
@@ -394,6 +399,24 @@ fn statistics_are_those_of_the_command() {
     wait_for(60, || bench.database.psql(counted) == "5", || bench.state());
     let api = Api::start(&bench, "");
     let secret = token(&bench, &["--app", KEY]);
+    // Another application has the same, of another class too, and more in the days before; its rows are of this moment.
+    for (table, changed) in [
+        ("stat_daily", "'app_id', o.id"),
+        ("stat_daily", "'app_id', o.id, 'day', x.day - 7"),
+        ("stat_daily", "'app_id', o.id, 'traffic_class', 'bot'"),
+        ("access_logs", "'app_id', o.id"),
+    ] {
+        bench.database.psql(&format!(
+            "INSERT INTO {table} SELECT (jsonb_populate_record(x, jsonb_build_object({changed}))).* \
+             FROM {table} x, applications o, applications a \
+             WHERE o.app_key = 'other' AND a.app_key = 'shop' AND x.app_id = a.id AND to_jsonb(x) ->> 'traffic_class' = 'human'"
+        ));
+    }
+    bench.database.psql(
+        "INSERT INTO stat_daily SELECT (jsonb_populate_record(x, '{\"traffic_class\": \"bot\", \"events\": 3}')).* \
+         FROM stat_daily x JOIN applications a ON a.id = x.app_id \
+         WHERE a.app_key = 'shop' AND dimension = 'total' AND day = (SELECT max(day) FROM stat_daily)",
+    );
     let by_command: Value =
         serde_json::from_str(&run(&bench, &["stats", "--app", KEY, "--period", "7d", "--json"])).unwrap();
     let target = "/api/v1/statistics?application_id=shop&period=7d&dimension=page&compare=previous";
@@ -409,6 +432,7 @@ fn statistics_are_those_of_the_command() {
     assert_eq!(by_api["total"]["page_views"], 5);
     assert_eq!(by_api["values"].as_array().unwrap().len(), 5);
     assert_eq!(by_api["compared_with"]["total"]["events"], 0);
+    assert_eq!(by_api["left_out"], serde_json::json!([{ "class": "bot", "events": 3 }]));
     // The same answer has the same tag.
     let tag = said.header("etag").unwrap();
     let again = api.ask("GET", target, &(bearer(&secret) + &format!("If-None-Match: {tag}\r\n")), "");
@@ -443,26 +467,37 @@ fn a_search_finds_every_row_once_and_says_how_far_it_came() {
     bench.stop();
     // All at one moment: only the event id tells where a page ends.
     bench.database.psql("UPDATE access_logs SET occurred_at = date_trunc('month', now()) + interval '1 second' WHERE status = 204 AND file_offset % 2 = 0");
+    // Another application has rows of the same times.
+    bench.database.psql(
+        "INSERT INTO access_logs SELECT (jsonb_populate_record(l, jsonb_build_object('app_id', o.id))).* \
+         FROM access_logs l, applications o WHERE o.app_key = 'other'",
+    );
     let api = Api::start(&bench, "");
     let secret = token(&bench, &["--app", KEY, "--role", "editor"]);
-    let (mut ids, mut times, mut cursor) = (Vec::new(), Vec::new(), String::new());
-    loop {
-        let page = api.get(&format!("/api/v1/events?application_id=shop&limit=70{cursor}"), &secret);
-        assert_eq!(page.status, 200, "{}", page.body);
-        let page = page.json();
-        for row in page["events"].as_array().unwrap() {
-            ids.push(row["event_id"].as_str().unwrap().to_owned());
-            times.push(row["occurred_at"].as_str().unwrap().to_owned());
+    // Follows the cursors; returns the ids.
+    let search = |asked: &str| {
+        let (mut ids, mut times, mut cursor) = (Vec::new(), Vec::new(), String::new());
+        loop {
+            let page =
+                api.get(&format!("/api/v1/events?application_id=shop&limit=70{asked}{cursor}"), &secret);
+            assert_eq!(page.status, 200, "{}", page.body);
+            let page = page.json();
+            for row in page["events"].as_array().unwrap() {
+                ids.push(row["event_id"].as_str().unwrap().to_owned());
+                times.push(row["occurred_at"].as_str().unwrap().to_owned());
+            }
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break assert_eq!(page["is_complete"], true),
+            }
         }
-        match page["next"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => break assert_eq!(page["is_complete"], true),
-        }
-    }
-    assert!(times.is_sorted_by(|a, b| a >= b));
-    ids.sort_unstable();
-    let all = bench.database.psql("SELECT event_id FROM access_logs ORDER BY event_id::text");
-    assert_eq!(ids.join("\n"), all);
+        assert!(times.is_sorted_by(|a, b| a >= b));
+        ids.sort_unstable();
+        ids.join("\n")
+    };
+    let shop = "FROM access_logs l JOIN applications a ON a.id = l.app_id WHERE a.app_key = 'shop' AND event_type = 'pageview'";
+    let all = bench.database.psql(&format!("SELECT event_id {shop} ORDER BY event_id::text"));
+    assert_eq!(search(""), all);
     let one = bench
         .database
         .psql("SELECT url_path FROM access_logs ORDER BY length(url_path) DESC, url_path DESC LIMIT 1");
@@ -476,9 +511,17 @@ fn a_search_finds_every_row_once_and_says_how_far_it_came() {
     assert_eq!(found("type=click"), 0);
     assert_eq!(found("from=2020-01-01T00:00:00Z&until=2020-01-02T00:00:00%2B09:00"), 0);
     bench.database.psql("UPDATE access_logs SET trace_id = 'f00d' WHERE url_path LIKE '%7'");
-    let traced = bench.database.psql("SELECT count(*) FROM access_logs WHERE trace_id = 'f00d'");
+    let traced = bench.database.psql(&format!("SELECT count(*) {shop} AND trace_id = 'f00d'"));
     let said = api.get("/api/logs/trace/f00d?application_id=shop", &secret).json();
     assert_eq!(said["events"].as_array().unwrap().len().to_string(), traced);
+    // More rows than one step reads lie before most of those that are wanted.
+    bench.database.psql(&format!(
+        "INSERT INTO access_logs SELECT (jsonb_populate_record(l, jsonb_build_object('event_id', gen_random_uuid(), \
+             'event_type', 'filler', 'occurred_at', now() - n * interval '1 millisecond'))).* \
+         FROM access_logs l CROSS JOIN generate_series(1, 25000) n \
+         WHERE l.event_id = (SELECT l.event_id {shop} LIMIT 1) AND l.app_id = (SELECT a.id {shop} LIMIT 1)"
+    ));
+    assert_eq!(search("&type=pageview"), all);
     for wrong in ["from=yesterday", "from=2026-01-01", "cursor=x", "limit=201", "until=0001-01-01T00:00:00Z"]
     {
         assert_eq!(
@@ -497,6 +540,7 @@ fn a_search_finds_every_row_once_and_says_how_far_it_came() {
 fn slow_and_silent_clients_keep_nobody_out() {
     let bench = bench();
     let mut api = Api::start(&bench, "clients = 50\nconnections = 2");
+    let admin = api.admin();
     let secret = token(&bench, &["--role", "owner"]);
     let head = "POST /api/v1/tokens HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 60000\r\n";
     // Silent ones, ones that do not end their header, and ones that do not end their body.
@@ -512,6 +556,11 @@ fn slow_and_silent_clients_keep_nobody_out() {
             let asked = Instant::now();
             assert_eq!(api.get("/api/v1/applications", &secret).status, 200);
             assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+            let metrics =
+                Api::raw(&admin, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                    .body;
+            let held = metrics.lines().find_map(|line| line.strip_prefix("alt_web_clients ")).unwrap();
+            assert!(held.parse::<f64>().unwrap() <= 50.0, "{held}");
         }
     }
     // None of them holds a connection of the database.

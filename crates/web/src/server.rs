@@ -136,6 +136,7 @@ fn router(web: &Arc<Web>) -> Router {
 fn add(methods: MethodRouter, web: &Arc<Web>, route: &'static Route) -> MethodRouter {
     let filter = match route.method {
         "POST" => MethodFilter::POST,
+        "PUT" => MethodFilter::PUT,
         "PATCH" => MethodFilter::PATCH,
         "DELETE" => MethodFilter::DELETE,
         _ => MethodFilter::GET,
