@@ -91,6 +91,19 @@ pub fn publish<'p>(
     Ok(sent)
 }
 
+/// Says that this build has no S3.
+///
+/// # Errors
+/// Always.
+#[cfg(not(feature = "s3"))]
+pub fn publish<'p>(
+    _: Option<&alt_config::Archive>,
+    _: &str,
+    _: &[Published<'p>],
+) -> anyhow::Result<Vec<&'p str>> {
+    bail!("this build has no S3: use `alt beacon build --out`, or build with the feature `s3`")
+}
+
 /// The archive of a configuration.
 ///
 /// # Errors
