@@ -170,7 +170,8 @@ impl Default for Means<'_> {
 pub enum Note {
     /// Bounces and durations are of sessions that entered on a page of the filter.
     Entered,
-    /// Some values had no room in their segment: they are `(other)`, and no condition but a negated one is true of them.
+    /// Some values, of the dimension or of a condition, had no room in their segment: they are `(other)`, and no condition but
+    /// a negated one is true of them.
     Other,
     /// Segments were made by different definitions.
     Definitions,
@@ -377,6 +378,11 @@ pub fn compare(
     let values: HashMap<String, Tally> = earlier.rows.into_iter().map(|row| (row.value, row.tally)).collect();
     for row in &mut answer.rows {
         row.before = Some(values.get(&row.value).copied().unwrap_or_default());
+    }
+    let is_other =
+        |(now, then): (&Part<'_>, &Part<'_>)| now.segment.definition() != then.segment.definition();
+    if parts.first().zip(before.first()).is_some_and(is_other) {
+        answer.notes.push(Note::Definitions);
     }
     answer.notes.extend(earlier.notes);
     answer.notes.sort_unstable();

@@ -96,8 +96,12 @@ pub(super) enum Node {
     All(Vec<Node>),
     Any(Vec<Node>),
     Not(Box<Node>),
-    /// Of sessions: a number for each.
-    Sessions(Vec<u32>, Vec<bool>),
+    /// Of sessions: a number for each, and whether it is true of each number.
+    Sessions {
+        ids: Vec<u32>,
+        pass: Vec<bool>,
+        has_no_other: bool,
+    },
     /// Of paths.
     Pages(Vec<bool>),
     /// Of types of events; and whether it is true of `pageview`.
@@ -138,12 +142,34 @@ impl Node {
                 let passes =
                     names.map(|(n, name)| (n > 0 || groups.has_no_other) && test.is_true(name)).collect();
                 match groups.level {
-                    Level::Sessions(ids) => Node::Sessions(ids, passes),
+                    Level::Sessions(ids) => {
+                        Node::Sessions { ids, pass: passes, has_no_other: groups.has_no_other }
+                    }
                     Level::Pages => Node::Pages(passes),
                     Level::Types { .. } => Node::Types(passes, test.is_true("pageview")),
                     Level::Times { .. } => Node::Times(groups, passes),
                 }
             }
+        })
+    }
+
+    /// Whether a value that it looks at had no room in the segment: what it keeps may lack rows.
+    pub(super) fn has_other(&self, segment: &Segment) -> Result<bool, Failed> {
+        let has = |column| -> Result<bool, Failed> { Ok(segment.ints(column)?.contains(&0)) };
+        Ok(match self {
+            Node::All(nodes) | Node::Any(nodes) => {
+                for node in nodes {
+                    if node.has_other(segment)? {
+                        return Ok(true);
+                    }
+                }
+                false
+            }
+            Node::Not(node) => node.has_other(segment)?,
+            Node::Sessions { ids, has_no_other, .. } => !has_no_other && ids.contains(&0),
+            Node::Pages(_) => has(c::VIEW_PATH)? || has(c::OTHER_PATH)? || has(c::STRAY_PATH)?,
+            Node::Types(..) => has(c::OTHER_TYPE)?,
+            Node::Times(..) => false,
         })
     }
 
@@ -171,7 +197,7 @@ impl Node {
                 mask.iter_mut().for_each(|one| *one = !*one);
                 mask
             }
-            Node::Sessions(ids, pass) => {
+            Node::Sessions { ids, pass, .. } => {
                 let sessions: Vec<bool> = ids.iter().map(|id| passes(pass, *id)).collect();
                 match of {
                     Of::Sessions | Of::Strays => sessions,

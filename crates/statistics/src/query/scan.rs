@@ -103,6 +103,9 @@ pub(super) fn scan(
     }
     let has_page = filter.is_some_and(Filter::has_page);
     let node = filter.map(|filter| Node::new(filter, segment, part.day, &query.domains)).transpose()?;
+    if let Some(node) = &node {
+        sum.has_other = sum.has_other || node.has_other(segment)?;
+    }
     let kept = match (&node, filter) {
         (Some(node), Some(filter)) if filter.is_of_events() => {
             Kept::Events { views: node.mask(segment, Of::Views)?, others: node.mask(segment, Of::Others)? }
