@@ -195,7 +195,7 @@ async fn an_installation_whose_daemon_owned_everything_is_taken_over_while_it_lo
     let writes: Vec<_> = writes.iter().map(|one| (one.rights.as_str(), one.objects.as_str())).collect();
     let expected = [
         ("INSERT, SELECT", "audit_log"),
-        ("INSERT, SELECT, UPDATE", "shares, tokens"),
+        ("INSERT, SELECT, UPDATE", "web_shares, web_tokens"),
         ("SELECT, UPDATE", "applications"),
     ];
     assert_eq!(writes, expected);

@@ -200,12 +200,12 @@ fn askers(bench: &Bench, api: &Api) -> Vec<Asker> {
     add("of a removed person", token(bench, &["--user", "gone", "--role", "owner"]), nobody, false, false);
     run(bench, &["user", "remove", "gone"]);
     add("expired", token(bench, &["--role", "owner", "--days", "1"]), nobody, false, false);
-    let last = "(SELECT max(id) FROM tokens)";
+    let last = "(SELECT max(id) FROM web_tokens)";
     bench
         .database
-        .psql(&format!("UPDATE tokens SET expires_at = now() - interval '1 second' WHERE id = {last}"));
+        .psql(&format!("UPDATE web_tokens SET expires_at = now() - interval '1 second' WHERE id = {last}"));
     add("revoked", token(bench, &["--role", "owner"]), nobody, false, false);
-    let id = bench.database.psql("SELECT max(id) FROM tokens");
+    let id = bench.database.psql("SELECT max(id) FROM web_tokens");
     run(bench, &["token", "revoke", &id]);
     add("unknown", format!("alt_{}", "A".repeat(43)), nobody, false, false);
     add("none", String::new(), nobody, false, false);
@@ -221,7 +221,7 @@ fn askers(bench: &Bench, api: &Api) -> Vec<Asker> {
         assert_eq!(said.status, 201, "{}", said.body);
         let made = said.json();
         if !end.is_empty() {
-            bench.database.psql(&format!("UPDATE shares SET {end} WHERE id = {}", made["id"]));
+            bench.database.psql(&format!("UPDATE web_shares SET {end} WHERE id = {}", made["id"]));
         }
         let secret = made["share"].as_str().unwrap().to_owned();
         all.push(Asker { name, secret, roles, is_share: true, owns_all: false });
@@ -361,7 +361,7 @@ fn a_change_and_its_record_are_one() {
     // No secret is recorded, or kept.
     let secrets = [secret.as_str(), &made, share["share"].as_str().unwrap()];
     let kept = bench.database.psql("SELECT row_to_json(a) FROM audit_log a")
-        + &bench.database.psql("SELECT row_to_json(t) FROM tokens t")
+        + &bench.database.psql("SELECT row_to_json(t) FROM web_tokens t")
         + &api.get("/api/v1/audit", &secret).body
         + &api.get("/api/v1/tokens", &secret).body;
     assert!(kept.contains("token.revoke") && secrets.iter().all(|secret| !kept.contains(secret)));
@@ -369,12 +369,12 @@ fn a_change_and_its_record_are_one() {
     bench
         .database
         .psql("ALTER TABLE audit_log ADD CHECK (action <> 'share.add' AND action <> 'application.rename') NOT VALID");
-    let before = bench.database.psql("SELECT count(*) FROM shares");
+    let before = bench.database.psql("SELECT count(*) FROM web_shares");
     let said = api.ask("POST", "/api/v1/shares?application_id=shop", &header, r#"{"name": "s"}"#);
     assert_eq!(said.status, 503, "{}", said.body);
     assert!(!said.body.contains("audit_log"), "what the database says is for the log");
     assert_eq!(api.ask("PATCH", "/api/v1/applications/shop", &header, r#"{"name": "Newer"}"#).status, 503);
-    assert_eq!(bench.database.psql("SELECT count(*) FROM shares"), before);
+    assert_eq!(bench.database.psql("SELECT count(*) FROM web_shares"), before);
     assert_eq!(bench.database.psql("SELECT name FROM applications WHERE app_key = 'shop'"), "New");
     // Commands record themselves, too.
     run(&bench, &["user", "add", "jane"]);

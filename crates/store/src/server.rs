@@ -45,10 +45,10 @@ pub(super) const WEB: &[(&str, &[&str])] = &[
     ("stat_backlog", &["SELECT"]),
     ("stat_daily", &["SELECT"]),
     ("alt_migrations", &["SELECT"]),
-    ("users", &["SELECT"]),
-    ("grants", &["SELECT"]),
-    ("tokens", &["SELECT", "INSERT", "UPDATE"]),
-    ("shares", &["SELECT", "INSERT", "UPDATE"]),
+    ("web_users", &["SELECT"]),
+    ("web_grants", &["SELECT"]),
+    ("web_tokens", &["SELECT", "INSERT", "UPDATE"]),
+    ("web_shares", &["SELECT", "INSERT", "UPDATE"]),
     ("audit_log", &["SELECT", "INSERT"]),
 ];
 

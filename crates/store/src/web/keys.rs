@@ -64,7 +64,7 @@ pub struct NewToken<'a> {
 
 fn columns() -> String {
     format!(
-        "t.id, t.name, (SELECT u.name FROM users u WHERE u.id = t.user_id), \
+        "t.id, t.name, (SELECT u.name FROM web_users u WHERE u.id = t.user_id), \
          CASE WHEN t.apps IS NOT NULL THEN ARRAY(SELECT a.app_key FROM applications a WHERE a.id = ANY (t.apps) \
          ORDER BY 1) END, t.role, {}, {}, {}, {}",
         super::time("t.created_at"),
@@ -99,7 +99,7 @@ pub async fn add(client: &Client, new: &NewToken<'_>) -> anyhow::Result<(Token, 
     };
     let secret = new_secret()?;
     let sql = format!(
-        "INSERT INTO tokens AS t (secret, name, user_id, apps, role, expires_at) \
+        "INSERT INTO web_tokens AS t (secret, name, user_id, apps, role, expires_at) \
          VALUES ($1, $2, $3, $4, $5, now() + $6 * interval '1 day') RETURNING {}",
         columns()
     );
@@ -123,7 +123,7 @@ pub async fn add(client: &Client, new: &NewToken<'_>) -> anyhow::Result<(Token, 
 /// # Errors
 /// The database cannot be asked.
 pub async fn list(client: &Client, above: i32) -> anyhow::Result<Vec<Token>> {
-    let sql = format!("SELECT {} FROM tokens t WHERE t.id > $1 ORDER BY t.id LIMIT $2", columns());
+    let sql = format!("SELECT {} FROM web_tokens t WHERE t.id > $1 ORDER BY t.id LIMIT $2", columns());
     let rows = client.query_typed(&sql, &[(&above, Type::INT4), (&LIST_MAX, Type::INT8)]).await;
     Ok(rows.context("read the tokens")?.iter().map(token).collect())
 }
@@ -134,7 +134,7 @@ pub async fn list(client: &Client, above: i32) -> anyhow::Result<Vec<Token>> {
 /// The database does not do it.
 pub async fn revoke(client: &Client, id: i32) -> anyhow::Result<Option<Change>> {
     let sql = format!(
-        "UPDATE tokens t SET revoked_at = now() WHERE t.id = $1 AND t.revoked_at IS NULL RETURNING {}",
+        "UPDATE web_tokens t SET revoked_at = now() WHERE t.id = $1 AND t.revoked_at IS NULL RETURNING {}",
         columns()
     );
     let row = client.query_typed_opt(&sql, &[(&id, Type::INT4)]).await.context("revoke the token")?;
@@ -151,7 +151,7 @@ pub async fn revoke(client: &Client, id: i32) -> anyhow::Result<Option<Change>> 
 /// # Errors
 /// The database does not do it.
 pub async fn used(client: &Client, id: i32) -> anyhow::Result<()> {
-    let sql = "UPDATE tokens SET last_used_at = now() \
+    let sql = "UPDATE web_tokens SET last_used_at = now() \
                WHERE id = $1 AND coalesce(last_used_at < now() - interval '1 minute', true)";
     client.execute_typed(sql, &[(&id, Type::INT4)]).await.context("record the use of a token")?;
     Ok(())
@@ -203,7 +203,7 @@ pub async fn add_share(
 ) -> anyhow::Result<(Share, String, Change)> {
     let secret = new_secret()?;
     let sql = format!(
-        "INSERT INTO shares (secret, name, app_id, expires_at) \
+        "INSERT INTO web_shares (secret, name, app_id, expires_at) \
          VALUES ($1, $2, $3, now() + $4 * interval '1 day') RETURNING {}",
         share_columns()
     );
@@ -221,8 +221,10 @@ pub async fn add_share(
 /// # Errors
 /// The database cannot be asked.
 pub async fn list_shares(client: &Client, app_id: i32, above: i32) -> anyhow::Result<Vec<Share>> {
-    let sql =
-        format!("SELECT {} FROM shares WHERE app_id = $1 AND id > $2 ORDER BY id LIMIT $3", share_columns());
+    let sql = format!(
+        "SELECT {} FROM web_shares WHERE app_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+        share_columns()
+    );
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =
         [(&app_id, Type::INT4), (&above, Type::INT4), (&LIST_MAX, Type::INT8)];
     let rows = client.query_typed(&sql, &parameters).await.context("read the shares")?;
@@ -235,7 +237,7 @@ pub async fn list_shares(client: &Client, app_id: i32, above: i32) -> anyhow::Re
 /// The database does not do it.
 pub async fn revoke_share(client: &Client, app_id: i32, id: i32) -> anyhow::Result<Option<Change>> {
     let sql = format!(
-        "UPDATE shares SET revoked_at = now() WHERE app_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING {}",
+        "UPDATE web_shares SET revoked_at = now() WHERE app_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING {}",
         share_columns()
     );
     let row = client.query_typed_opt(&sql, &[(&app_id, Type::INT4), (&id, Type::INT4)]).await;

@@ -29,7 +29,8 @@ pub struct Person {
 /// # Errors
 /// There is none, or the database cannot be asked.
 pub async fn id_of(client: &Client, name: &str) -> anyhow::Result<i32> {
-    let row = client.query_typed_opt("SELECT id FROM users WHERE name = $1", &[(&name, Type::TEXT)]).await?;
+    let row =
+        client.query_typed_opt("SELECT id FROM web_users WHERE name = $1", &[(&name, Type::TEXT)]).await?;
     match row {
         Some(row) => Ok(row.get(0)),
         None => bail!("nobody is named {name}; `alt user list` shows the names"),
@@ -43,9 +44,9 @@ pub async fn id_of(client: &Client, name: &str) -> anyhow::Result<i32> {
 pub async fn list(client: &Client) -> anyhow::Result<Vec<Person>> {
     let sql = format!(
         "SELECT u.id, u.name, u.is_owner, {}, \
-         ARRAY(SELECT a.app_key FROM grants g JOIN applications a ON a.id = g.app_id WHERE g.user_id = u.id ORDER BY 1), \
-         ARRAY(SELECT g.role FROM grants g JOIN applications a ON a.id = g.app_id WHERE g.user_id = u.id ORDER BY a.app_key) \
-         FROM users u ORDER BY u.name",
+         ARRAY(SELECT a.app_key FROM web_grants g JOIN applications a ON a.id = g.app_id WHERE g.user_id = u.id ORDER BY 1), \
+         ARRAY(SELECT g.role FROM web_grants g JOIN applications a ON a.id = g.app_id WHERE g.user_id = u.id ORDER BY a.app_key) \
+         FROM web_users u ORDER BY u.name",
         super::time("u.created_at")
     );
     let rows = client.query_typed(&sql, &[]).await.context("read the people")?;
@@ -64,7 +65,7 @@ pub async fn list(client: &Client) -> anyhow::Result<Vec<Person>> {
 /// # Errors
 /// The name is taken, or the database does not do it.
 pub async fn add(client: &Client, name: &str, is_owner: bool) -> anyhow::Result<Change> {
-    let sql = "INSERT INTO users (name, is_owner) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING id";
+    let sql = "INSERT INTO web_users (name, is_owner) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING id";
     let row = client.query_typed_opt(sql, &[(&name, Type::TEXT), (&is_owner, Type::BOOL)]).await;
     let Some(_) = row.context("add the person")? else { bail!("somebody is named {name} already") };
     let after = Some(json!({ "name": name, "is_owner": is_owner }));
@@ -78,7 +79,7 @@ pub async fn add(client: &Client, name: &str, is_owner: bool) -> anyhow::Result<
 pub async fn remove(client: &Client, name: &str) -> anyhow::Result<Change> {
     let id = id_of(client, name).await?;
     let before = list(client).await?.into_iter().find(|person| person.id == id);
-    client.execute_typed("DELETE FROM users WHERE id = $1", &[(&id, Type::INT4)]).await?;
+    client.execute_typed("DELETE FROM web_users WHERE id = $1", &[(&id, Type::INT4)]).await?;
     Ok(Change {
         action: "user.remove",
         object: format!("user {name}"),
@@ -100,11 +101,11 @@ pub async fn grant(
     let id = id_of(client, name).await?;
     let key: [(&(dyn ToSql + Sync), Type); 2] = [(&id, Type::INT4), (&app.id, Type::INT4)];
     let taken = client
-        .query_typed_opt("DELETE FROM grants WHERE user_id = $1 AND app_id = $2 RETURNING role", &key)
+        .query_typed_opt("DELETE FROM web_grants WHERE user_id = $1 AND app_id = $2 RETURNING role", &key)
         .await?;
     if let Some(role) = role {
         let role = role.as_str();
-        let sql = "INSERT INTO grants (user_id, app_id, role) VALUES ($1, $2, $3)";
+        let sql = "INSERT INTO web_grants (user_id, app_id, role) VALUES ($1, $2, $3)";
         client.execute_typed(sql, &[(&id, Type::INT4), (&app.id, Type::INT4), (&role, Type::TEXT)]).await?;
     }
     Ok(Change {
