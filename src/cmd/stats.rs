@@ -11,11 +11,11 @@ use alt_store::apps::{self, Application};
 use alt_store::read::Reader;
 use alt_store::stats::ask::{self, Asked, Counted, State};
 use alt_store::stats::backlog;
+use alt_store::stats::period::Period;
 use alt_store::{in_transaction, migrate};
-use anyhow::{Context, bail};
-use jiff::civil::Date;
+use anyhow::bail;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::drain::drain;
@@ -109,40 +109,6 @@ fn rebuild(config: &Config, args: &cli::StatsRebuild, out: Out<'_>) -> anyhow::R
     })?;
     let is_done = drain(config, out)?;
     Ok(Outcome::of(is_done))
-}
-
-/// The days that are asked for, the days before them to compare with, and whether the last one is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Period {
-    from: Date,
-    until: Date,
-    before: (Date, Date),
-    is_over: bool,
-}
-
-impl Period {
-    /// `today`, `7d` (so many days, of which the last is today), `month` (this one), or `2026-01-01..2026-01-31`.
-    fn of(text: &str, today: Date) -> anyhow::Result<Period> {
-        let bad = || format!("{text} is no period: write today, 7d, 30d, month or 2026-01-01..2026-01-31");
-        let back = |day: Date, days: i64| day.checked_sub(Span::new().try_days(days)?);
-        let (from, until) = match text {
-            "today" => (today, today),
-            "month" => (today.first_of_month(), today),
-            _ => match (text.split_once(".."), text.strip_suffix('d').map(str::parse::<u32>)) {
-                (Some((from, until)), _) => {
-                    (from.parse().with_context(bad)?, until.parse().with_context(bad)?)
-                }
-                (None, Some(Ok(days @ 1..=36_500))) => (back(today, i64::from(days) - 1)?, today),
-                _ => bail!(bad()),
-            },
-        };
-        if from > until {
-            bail!("{text}: the first day is behind the last");
-        }
-        let days = i64::from(from.until(until)?.get_days()) + 1;
-        let before = (back(from, days).with_context(bad)?, back(from, 1).with_context(bad)?);
-        Ok(Period { from, until, before, is_over: until < today })
-    }
 }
 
 /// What is shown of an application.
@@ -412,34 +378,14 @@ fn csv(shown: &Shown, out: Out<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A field of CSV (RFC 4180) that no program for tables takes for a formula.
+/// A field of CSV, safe for a terminal, too.
 pub(super) fn field(text: &str) -> String {
-    let text = show::safe(text);
-    let is_formula = text.starts_with(['=', '+', '-', '@']);
-    let text = if is_formula { format!("'{text}") } else { text.into_owned() };
-    if text.contains(['"', ',', '\n']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    alt_web::csv::field(&show::safe(text))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_period_is_days_and_those_before_it() {
-        let today: Date = "2026-03-02".parse().unwrap();
-        let check = |text: &str| {
-            let p = Period::of(text, today).unwrap();
-            format!("{}..{} {}..{} {}", p.from, p.until, p.before.0, p.before.1, p.is_over)
-        };
-        assert_eq!(check("today"), "2026-03-02..2026-03-02 2026-03-01..2026-03-01 false");
-        assert_eq!(check("7d"), "2026-02-24..2026-03-02 2026-02-17..2026-02-23 false");
-        assert_eq!(check("month"), "2026-03-01..2026-03-02 2026-02-27..2026-02-28 false");
-        assert_eq!(check("2026-02-01..2026-02-28"), "2026-02-01..2026-02-28 2026-01-04..2026-01-31 true");
-        for text in ["", "0d", "week", "2026-02-30..2026-03-01", "2026-03-02..2026-03-01", "99999999d", "-7d"]
-        {
-            assert!(Period::of(text, today).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn a_field_of_csv_is_one_and_no_formula() {

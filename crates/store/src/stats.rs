@@ -23,6 +23,7 @@ pub mod days;
 pub mod fold;
 pub mod follow;
 pub mod freeze;
+pub mod period;
 mod record;
 pub mod replace;
 pub mod rows;

@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 
 use crate::Web;
 use crate::ask::{Answer, Asked, Content, number};
-use crate::period::Period;
+use crate::csv::field;
+use crate::period;
 use crate::problem::Problem;
 
 /// The most values of a dimension in an answer.
@@ -24,7 +25,7 @@ pub(crate) async fn statistics(_web: &Web, asked: &Asked) -> Result<Answer, Prob
     let (db, app) = (asked.db()?, asked.app()?);
     let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
     let today = Timestamp::now().to_zoned(zone).date();
-    let period = Period::of(asked.parameter("period").unwrap_or("7d"), today).map_err(Problem::bad)?;
+    let period = period::of(asked.parameter("period").unwrap_or("7d"), today).map_err(Problem::bad)?;
     let class = asked.parameter("class").unwrap_or("human");
     let limit = asked.limit(100, VALUES_MAX)?;
     let compares = match asked.parameter("compare") {
@@ -128,16 +129,6 @@ fn csv(key: &str, all: &[Counted]) -> String {
     table
 }
 
-/// A field of CSV that no program for tables takes for a formula: values come from outside. The days of a table begin with a
-/// digit.
-fn field(text: &str) -> String {
-    let text = match text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        true => format!("'{text}"),
-        false => text.to_owned(),
-    };
-    if text.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-}
-
 /// `GET /api/v1/live`: current visitors.
 pub(crate) async fn live(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     let app = asked.app()?;
@@ -151,17 +142,4 @@ pub(crate) async fn live(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
         "visitors": count(visitors),
         "events": count(events),
     })))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_field_is_one_field_and_no_formula() {
-        assert_eq!(field("/a"), "/a");
-        assert_eq!(field("a,\"b\"\n"), "\"a,\"\"b\"\"\n\"");
-        assert_eq!(field("=1+1"), "'=1+1");
-        assert_eq!(field("@a,b"), "\"'@a,b\"");
-    }
 }
