@@ -28,6 +28,10 @@ const NAMES_MAX: usize = 5;
 const ROW_WAIT: Duration = Duration::from_secs(6);
 /// How often the database is asked meanwhile.
 const ROW_LOOK: Duration = Duration::from_millis(100);
+/// How long a hit may take from nginx's answer to its line.
+const LINE_WAIT: Duration = Duration::from_secs(2);
+/// How often the logs are read meanwhile.
+const LINE_LOOK: Duration = Duration::from_millis(20);
 /// The clocks of nginx and the database agree so far, at least (one minute).
 const SKEW: Micros = 60_000_000;
 const SCRIPT: &str = "/s/m.js";
@@ -310,7 +314,7 @@ async fn follow(config: &Config, reader: &mut Reader, sent: &Sent<'_>, findings:
             format!("a hit was answered 204 and became a reject, {reason} {}", detail.unwrap_or_default()),
             format!("alt rejects list --reason {reason}"),
         ),
-        Ok(None) => match in_a_log(config, mark) {
+        Ok(None) => match in_a_log(config, mark).await {
             Some(log) if runs => findings.add(
                 Kind::LostHit,
                 host,
@@ -330,16 +334,22 @@ async fn follow(config: &Config, reader: &mut Reader, sent: &Sent<'_>, findings:
     }
 }
 
-/// The log that has this mark in its last lines.
-fn in_a_log(config: &Config, mark: &str) -> Option<String> {
+/// The log that has this mark in its last lines. nginx writes a line after its answer, so that the line is waited for.
+async fn in_a_log(config: &Config, mark: &str) -> Option<String> {
+    let end = Instant::now() + LINE_WAIT;
+    loop {
+        let log = log_with(config, mark);
+        if log.is_some() || Instant::now() >= end {
+            return log;
+        }
+        tokio::time::sleep(LINE_LOOK).await;
+    }
+}
+
+fn log_with(config: &Config, mark: &str) -> Option<String> {
     let live = Logs::of(config).look();
     let finder = memchr::memmem::Finder::new(mark.as_bytes());
-    for n in 0..config.sources.len() {
-        for log in live.paths_of(n) {
-            if sample(log).is_ok_and(|bytes| finder.find(&bytes).is_some()) {
-                return Some(log.display().to_string());
-            }
-        }
-    }
-    None
+    let has_it = |log: &&Path| sample(log).is_ok_and(|bytes| finder.find(&bytes).is_some());
+    let log = (0..config.sources.len()).flat_map(|n| live.paths_of(n)).find(|log| has_it(log))?;
+    Some(log.display().to_string())
 }
