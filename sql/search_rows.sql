@@ -1,6 +1,6 @@
 -- Reads the $5 rows of application $1 that are next before ($3, $4), back to $2 (microseconds since 1970), and returns at
 -- most $6 of those that are wanted, the newest first: as a JSON object, with its position. The last row of the answer has
--- no object: it has the position of the last row that was read, and how many were.
+-- no object: it has the position of the last row that was read, how many were, and the time of the newest.
 WITH read AS MATERIALIZED (
     SELECT occurred_at, event_id,
            ($7::text IS NULL OR event_type = $7)
@@ -9,7 +9,9 @@ WITH read AS MATERIALIZED (
                 OR position(lower($9) IN lower(concat_ws(E'\n', url_path, url_query, title, referrer))) > 0)
            AND ($10::text IS NULL OR trace_id = $10)
            AND ($11::text IS NULL OR user_id = $11)
-           AND ($12::text IS NULL OR session_id = $12) AS is_wanted
+           AND ($12::text IS NULL OR session_id = $12)
+           AND ($13::text IS NULL OR traffic_class = $13)
+           AND ($14::smallint IS NULL OR status BETWEEN $14 AND $15) AS is_wanted
     FROM access_logs
     WHERE app_id = $1
       AND occurred_at >= 'epoch'::timestamptz + $2 * interval '1 microsecond'
@@ -48,12 +50,13 @@ SELECT * FROM (
                'os', u.os,
                'device', u.device,
                'params', l.params))::text AS object,
-           (extract(epoch FROM l.occurred_at) * 1000000)::bigint AS at, l.event_id::text AS id, 0::bigint AS count
+           (extract(epoch FROM l.occurred_at) * 1000000)::bigint AS at, l.event_id::text AS id, 0::bigint AS count, NULL::bigint AS newest
     FROM wanted w
     JOIN access_logs l ON l.app_id = $1 AND l.occurred_at = w.occurred_at AND l.event_id = w.event_id
     LEFT JOIN user_agents u ON u.id = l.user_agent_id
     ORDER BY l.occurred_at DESC, l.event_id DESC
 ) found
 UNION ALL
-(SELECT NULL, (extract(epoch FROM occurred_at) * 1000000)::bigint, event_id::text, count(*) OVER ()
+(SELECT NULL, (extract(epoch FROM occurred_at) * 1000000)::bigint, event_id::text, count(*) OVER (),
+        (extract(epoch FROM max(occurred_at) OVER ()) * 1000000)::bigint
  FROM read ORDER BY occurred_at, event_id LIMIT 1)

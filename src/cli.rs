@@ -127,6 +127,16 @@ Examples:
     Status(Status),
     /// Visitors, sessions, page views of an application by its days
     Stats(Stats),
+    /// Search events in the database, the newest first
+    #[command(after_help = "\
+Exit code 3: nothing was found.
+
+Examples:
+  alt search checkout --app 'My shop'
+  alt search --path /blog/ --status 404 --from 7d
+  alt search --trace 4bf92f3577b34da6a3ce929d0e0e4736 --json
+  alt search --user jane --follow")]
+    Search(Search),
     /// Load the made traffic of a shop, to see what `alt` shows
     #[command(after_help = "\
 The traffic belongs to an application of its own, and is taken out again by `alt unload --app alt-demo`.
@@ -354,6 +364,55 @@ pub struct Stats {
     /// What else to do.
     #[command(subcommand)]
     pub verb: Option<StatsVerb>,
+}
+
+/// `alt search`.
+#[derive(Debug, Args)]
+pub struct Search {
+    /// A text in path, query, title or referrer; upper and lower case are the same
+    pub text: Option<String>,
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// The first time: 2026-01-31, 2026-01-31T12:00:00Z, 90m or 7d (ago)
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// The time before which they are
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// The type: pageview, click, request …
+    #[arg(long = "type", value_name = "TYPE")]
+    pub event_type: Option<String>,
+    /// How the path begins
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<String>,
+    /// The status of the answer: 404, or 5xx
+    #[arg(long, value_name = "STATUS")]
+    pub status: Option<String>,
+    /// The class of traffic: human, bot …; all if left out
+    #[arg(long, value_name = "CLASS")]
+    pub class: Option<String>,
+    /// The trace id
+    #[arg(long, value_name = "ID")]
+    pub trace: Option<String>,
+    /// The user id
+    #[arg(long, value_name = "ID")]
+    pub user: Option<String>,
+    /// The session id that the page sent
+    #[arg(long, value_name = "ID")]
+    pub session: Option<String>,
+    /// The most events
+    #[arg(long, value_name = "COUNT", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
+    /// Go on where a search ended
+    #[arg(long, value_name = "CURSOR", conflicts_with = "follow")]
+    pub cursor: Option<String>,
+    /// Then show events as they are loaded, until Ctrl-C
+    #[arg(long, short, conflicts_with = "until")]
+    pub follow: bool,
+    /// Print a line of JSON for each event
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `alt stats` without a verb.

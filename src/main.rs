@@ -73,6 +73,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         Command::App(verb) => cmd::app::run(&config, verb, out),
         Command::Demo(args) => cmd::demo::run(&config, args, out),
         Command::Stats(args) => cmd::stats::run(&config, args, out),
+        Command::Search(args) => block_on(cmd::search::run(&config, args, out)),
         Command::Status(args) => block_on(cmd::status::run(&config, args, out)),
         Command::Archive(verb) => cmd::archive::run(&config, verb, out),
         Command::Rejects(verb) => cmd::rejects::run(&config, verb, out),

@@ -5,9 +5,10 @@ use std::io::{Read, Write};
 
 use alt_config::Config;
 use alt_line::enrich::AgentRules;
+use alt_store::apps::{self, Application};
 use alt_store::connect::Connection;
 use alt_store::read::Reader;
-use anyhow::Context;
+use anyhow::{Context, bail};
 
 /// The most that is read of a list of crawlers; the built-in one has 60 KB.
 const RULES_BYTES_MAX: u64 = 16 << 20;
@@ -31,6 +32,7 @@ pub mod replay;
 pub mod report;
 pub mod retention;
 pub mod run;
+pub mod search;
 pub mod serve;
 pub mod setup;
 pub mod show;
@@ -69,6 +71,19 @@ pub(crate) async fn reader(config: &Config) -> anyhow::Result<Reader> {
 /// Connects for a command that makes changes.
 pub(crate) async fn writer(config: &Config) -> anyhow::Result<Connection> {
     alt_store::connect(&config.postgres, "alt").await
+}
+
+/// The application that is named, or the only one.
+pub(crate) async fn application(reader: &mut Reader, named: Option<&str>) -> anyhow::Result<Application> {
+    if let Some(app) = named {
+        return reader.read(async |client| apps::find(client, app).await).await;
+    }
+    let mut all = reader.read(apps::enabled).await?;
+    match (all.pop(), all.len()) {
+        (Some(app), 0) => Ok(app),
+        (None, _) => bail!("no application is registered; `alt app add NAME` registers one"),
+        _ => bail!("there are several applications: name one with --app; `alt app list` shows them"),
+    }
 }
 
 /// Runs a future that waits for the database. Call it where blocking is allowed.

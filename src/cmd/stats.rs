@@ -127,7 +127,7 @@ struct Shown {
 async fn overview(config: &Config, args: &cli::StatsShow, out: Out<'_>) -> anyhow::Result<Outcome> {
     let mut reader = super::reader(config).await?;
     reader.read(migrate::check_compatible).await?;
-    let app = application(&mut reader, args.app.as_deref()).await?;
+    let app = super::application(&mut reader, args.app.as_deref()).await?;
     let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
     let period = Period::of(&args.period, Timestamp::now().to_zoned(zone).date())?;
     if filtered::is_asked(args) {
@@ -150,19 +150,6 @@ async fn overview(config: &Config, args: &cli::StatsShow, out: Out<'_>) -> anyho
         }
     }
     Ok(Outcome::Done)
-}
-
-/// The application that is named, or the only one.
-async fn application(reader: &mut Reader, named: Option<&str>) -> anyhow::Result<Application> {
-    if let Some(app) = named {
-        return reader.read(async |client| apps::find(client, app).await).await;
-    }
-    let mut all = reader.read(apps::enabled).await?;
-    match (all.pop(), all.len()) {
-        (Some(app), 0) => Ok(app),
-        (None, _) => bail!("no application is registered; `alt app add NAME` registers one"),
-        _ => bail!("there are several applications: name one with --app; `alt app list` shows them"),
-    }
 }
 
 async fn shown(reader: &mut Reader, app: Application, class: &str, period: Period) -> anyhow::Result<Shown> {

@@ -123,6 +123,7 @@ fn help_is_a_small_manual() {
       check      Find what is wrong, and say how to mend it
       status     Show how far every log is loaded
       stats      Visitors, sessions, page views of an application by its days
+      search     Search events in the database, the newest first
       demo       Load the made traffic of a shop, to see what `alt` shows
       serve      Answer the API: statistics and events over HTTP
       token      Tokens, by which programs use the API

@@ -37,6 +37,7 @@ mod restored;
 mod retention;
 mod roles;
 mod scripts;
+mod search;
 mod serve;
 mod servers;
 mod setup;

@@ -22,6 +22,7 @@ pub mod rehearsal;
 pub mod rejects;
 pub mod retention;
 pub mod roles;
+pub mod search;
 pub mod server;
 pub mod session;
 pub mod statements;

@@ -147,6 +147,8 @@ const EVENTS: &[Parameter] = &[
     optional("trace_id", "The trace id.", TEXT),
     optional("user_id", "The user id.", TEXT),
     optional("session_id", "The session id.", TEXT),
+    optional("class", "The class of traffic, such as `human`; all if left out.", TEXT),
+    optional("status", "The status of the answer, such as `404` or `5xx`.", TEXT),
     ROWS,
     CURSOR,
 ];

@@ -1,0 +1,264 @@
+//! `alt search`: events in the database, the newest first, and then as they are loaded.
+//!
+//! A search reads the rows of an application from the newest back, in steps of a fixed number. Each step is a short
+//! transaction of its own, so that a long search holds up neither VACUUM nor retention.
+
+use std::collections::{HashSet, VecDeque};
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use alt_config::Config;
+use alt_line::hit::Micros;
+use alt_process::clock;
+use alt_store::migrate;
+use alt_store::read::Reader;
+use alt_store::search::{self, FIRST, LAST, Position, Wanted};
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use super::{Out, Outcome, show, when};
+use crate::cli;
+
+/// How many events are asked for at once.
+const AT_ONCE: i64 = 200;
+
+/// How often new events are asked for.
+const POLL: Duration = Duration::from_secs(1);
+
+/// How much earlier than the newest event an event may be that is loaded after it, and still be shown.
+const LATE: Micros = 60_000_000;
+
+/// The most events of [`LATE`] of which it is known that they were shown.
+const SHOWN_MAX: usize = 100_000;
+
+/// Searches, and follows until Ctrl-C where that is asked.
+///
+/// # Errors
+/// The arguments are not correct, or the database cannot be asked.
+pub async fn run(config: &Config, args: &cli::Search, out: Out<'_>) -> anyhow::Result<Outcome> {
+    let wanted = wanted(args)?;
+    let start = match &args.cursor {
+        Some(cursor) => match cursor.parse() {
+            Ok(position) => position,
+            Err(()) => bail!(
+                "--cursor is what a search printed at its end; leave it out to begin with the newest event"
+            ),
+        },
+        None => Position::before(when::option("--until", args.until.as_deref())?.unwrap_or(LAST)),
+    };
+    if start.at < wanted.from {
+        bail!("--from is not before --until: no time lies between them");
+    }
+    let mut reader = super::reader(config).await?;
+    reader.read(migrate::check_compatible).await?;
+    let app = super::application(&mut reader, args.app.as_deref()).await?;
+    let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
+    let mut search = Search { reader, app_id: app.id, wanted, zone, json: args.json };
+    if args.follow {
+        return search.follow(args.limit, out).await;
+    }
+    let (found, next) = search.all(start, args.limit, out).await?;
+    match next {
+        Some(next) if args.json => tracing::info!(cursor = %next, "there are more events"),
+        Some(next) => writeln!(out, "there are more: --cursor {next}")?,
+        None => {}
+    }
+    if found == 0 && !args.json {
+        writeln!(out, "no such event")?;
+    }
+    Ok(Outcome::of(found > 0))
+}
+
+fn wanted(args: &cli::Search) -> anyhow::Result<Wanted> {
+    let status = match args.status.as_deref() {
+        Some(text) => {
+            Some(search::status(text).context("--status is a number such as 404, or a class such as 5xx")?)
+        }
+        None => None,
+    };
+    Ok(Wanted {
+        from: when::option("--from", args.from.as_deref())?.unwrap_or(FIRST),
+        class: args.class.clone(),
+        status,
+        event_type: args.event_type.clone(),
+        path_prefix: args.path.clone(),
+        text: args.text.clone(),
+        trace_id: args.trace.clone(),
+        user_id: args.user.clone(),
+        session_id: args.session.clone(),
+    })
+}
+
+struct Search {
+    reader: Reader,
+    app_id: i32,
+    wanted: Wanted,
+    zone: TimeZone,
+    json: bool,
+}
+
+impl Search {
+    /// Prints what is found, the newest first; how many, and where to go on.
+    async fn all(
+        &mut self,
+        start: Position,
+        limit: u32,
+        out: Out<'_>,
+    ) -> anyhow::Result<(u32, Option<Position>)> {
+        let bar = bar();
+        let (mut found, mut position) = (0, start);
+        loop {
+            let most = i64::from(limit - found).min(AT_ONCE);
+            let step = self.step(&position, most).await?;
+            for row in &step.found {
+                bar.suspend(|| self.print(row, out))?;
+                found += 1;
+            }
+            let Some(next) = step.next else { return Ok((found, None)) };
+            if found >= limit {
+                return Ok((found, Some(next)));
+            }
+            bar.set_message(time(next.at, &self.zone));
+            bar.tick();
+            position = next;
+        }
+    }
+
+    async fn step(&mut self, position: &Position, most: i64) -> anyhow::Result<search::Step> {
+        let (app_id, wanted) = (self.app_id, &self.wanted);
+        self.reader.read(async |client| search::step(client, app_id, wanted, position, most).await).await
+    }
+
+    /// Prints the newest events, then those that are loaded, the oldest first.
+    async fn follow(&mut self, limit: u32, out: Out<'_>) -> anyhow::Result<Outcome> {
+        let from = self.wanted.from;
+        let mut shown = Shown::default();
+        let mut newest = from;
+        let mut limit = usize::try_from(limit)?;
+        loop {
+            let mut new = Vec::new();
+            let mut position = Position::before(LAST);
+            loop {
+                let step = self.step(&position, AT_ONCE).await?;
+                newest = newest.max(step.newest.unwrap_or(newest));
+                new.extend(step.found.into_iter().filter(|row| shown.is_new(row)));
+                if new.len() >= limit {
+                    break;
+                }
+                match step.next {
+                    Some(next) => position = next,
+                    None => break,
+                }
+            }
+            new.truncate(limit);
+            for row in new.iter().rev() {
+                self.print(row, out)?;
+            }
+            out.flush()?;
+            // The first time, the limit that was asked for; then everything that is new.
+            limit = usize::MAX;
+            // A clock that is ahead hides nothing.
+            self.wanted.from = from.max(newest.min(clock::now()) - LATE);
+            tokio::select! {
+                () = tokio::time::sleep(POLL) => {}
+                _ = tokio::signal::ctrl_c() => return Ok(Outcome::Done),
+            }
+        }
+    }
+
+    fn print(&self, row: &str, out: Out<'_>) -> anyhow::Result<()> {
+        if self.json {
+            writeln!(out, "{}", show::safe_json(row))?;
+        } else {
+            let row: Value = serde_json::from_str(row).context("read an event")?;
+            writeln!(out, "{}", show::safe(&line(&row, &self.zone)))?;
+        }
+        Ok(())
+    }
+}
+
+/// Events that were shown.
+#[derive(Debug, Default)]
+struct Shown {
+    ids: HashSet<String>,
+    order: VecDeque<String>,
+}
+
+impl Shown {
+    /// Whether the event was not shown yet; it is known from now on.
+    fn is_new(&mut self, row: &str) -> bool {
+        let id = serde_json::from_str::<Value>(row)
+            .ok()
+            .and_then(|row| row["event_id"].as_str().map(str::to_owned));
+        let Some(id) = id else { return false };
+        if !self.ids.insert(id.clone()) {
+            return false;
+        }
+        self.order.push_back(id);
+        if self.order.len() > SHOWN_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.ids.remove(&oldest);
+        }
+        true
+    }
+}
+
+fn time(at: Micros, zone: &TimeZone) -> String {
+    let at = Timestamp::from_microsecond(at).unwrap_or_default().to_zoned(zone.clone());
+    at.strftime("%Y-%m-%d %H:%M:%S").to_string()
+}
+
+/// An event in a line for people; times are those of the application's zone.
+fn line(row: &Value, zone: &TimeZone) -> String {
+    let text = |name: &str| match &row[name] {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let at = row["occurred_at"].as_str().and_then(|at| at.parse::<Timestamp>().ok()).unwrap_or_default();
+    let mut page = text("url_path");
+    if !text("url_query").is_empty() {
+        page = format!("{page}?{}", text("url_query"));
+    }
+    let kind = match text("event_type").as_str() {
+        "request" => format!("{} {}", text("method"), text("status")),
+        other => other.to_owned(),
+    };
+    let mut line = format!("{}  {:<15} {kind:<11} {page}", time(at.as_microsecond(), zone), text("ip"));
+    if text("traffic_class") != "human" {
+        line += &format!("  class={}", text("traffic_class"));
+    }
+    let named = [
+        ("title", "title"),
+        ("ref", "referrer"),
+        ("user", "user_id"),
+        ("session", "session_id"),
+        ("trace", "trace_id"),
+        ("browser", "browser"),
+        ("ms", "request_ms"),
+        ("dwell_ms", "dwell_ms"),
+    ];
+    for (name, column) in named {
+        let value = text(column);
+        if !value.is_empty() {
+            line += &format!("  {name}={value}");
+        }
+    }
+    line
+}
+
+/// Shows on a terminal how far a search came, once it takes a second.
+fn bar() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{elapsed_precise}  searched back to {msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
