@@ -13,6 +13,7 @@ mod detect;
 mod equal;
 mod flood;
 mod follow;
+mod histories;
 mod host;
 mod hostile;
 mod inputs;
