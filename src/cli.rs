@@ -474,6 +474,17 @@ Examples:
   alt stats rebuild
   alt stats rebuild --app 'My shop'")]
     Rebuild(StatsRebuild),
+    /// Import statistics of the time before from the exports of Plausible, Google Analytics or Matomo
+    #[command(after_help = "\
+A file is a CSV table with a line for each day, or for each day and value, or a ZIP archive of such tables. Days that have \
+events of their own stay as they are. What is imported is replaced when it is imported again. Exit code 3: nothing was imported.
+
+Examples:
+  alt stats import plausible-export.zip --app 'My shop' --dry-run
+  alt stats import visits.csv --app 'My shop' --until 2026-01-31
+  alt stats import pages.csv visits.csv --app 'My shop' --dimension page
+  alt stats import --remove --app 'My shop'")]
+    Import(StatsImport),
     /// Let days be computed again, after rows were changed by hand
     #[command(after_help = "\
 Examples:
@@ -515,6 +526,35 @@ pub struct StatsVerify {
     #[arg(long, value_name = "DAY")]
     pub until: Option<Date>,
     /// JSON, an object for each day
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt stats import`
+#[derive(Debug, Args)]
+pub struct StatsImport {
+    /// Tables (CSV), or ZIP archives of them
+    #[arg(value_name = "FILE", required_unless_present = "remove", conflicts_with = "remove")]
+    pub files: Vec<PathBuf>,
+    /// The application, by name or key
+    #[arg(long, value_name = "APP")]
+    pub app: String,
+    /// The first day, as 2026-01-31
+    #[arg(long, value_name = "DAY")]
+    pub from: Option<Date>,
+    /// The last day
+    #[arg(long, value_name = "DAY")]
+    pub until: Option<Date>,
+    /// What a column with the name label is, as in Matomo's reports: page, source, country …
+    #[arg(long, value_name = "DIMENSION")]
+    pub dimension: Option<String>,
+    /// Read the files, and store nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Remove the statistics that were imported for the application
+    #[arg(long, conflicts_with = "dry_run")]
+    pub remove: bool,
+    /// Print JSON
     #[arg(long)]
     pub json: bool,
 }

@@ -1,6 +1,7 @@
 //! `alt stats`: an overview of an application's statistics; and marking days, so that they are computed again.
 
 mod filtered;
+mod import;
 mod verify;
 
 use std::fmt::Write as _;
@@ -60,6 +61,7 @@ pub fn run(config: &Config, args: &cli::Stats, out: Out<'_>) -> anyhow::Result<O
             Ok(Outcome::Done)
         }
         Some(cli::StatsVerb::Rebuild(args)) => rebuild(config, args, out),
+        Some(cli::StatsVerb::Import(args)) => super::block_on(async { import::run(config, args, out).await }),
         Some(cli::StatsVerb::Verify(args)) => super::block_on(async { verify::run(config, args, out).await }),
     }
 }
@@ -122,6 +124,8 @@ struct Shown {
     lists: Vec<(String, Vec<Counted>)>,
     left_out: Vec<Counted>,
     state: State,
+    /// Days of the period whose statistics come from another product.
+    imported: i64,
 }
 
 async fn overview(config: &Config, args: &cli::StatsShow, out: Out<'_>) -> anyhow::Result<Outcome> {
@@ -156,7 +160,7 @@ async fn shown(reader: &mut Reader, app: Application, class: &str, period: Perio
     let asked = Asked { app_id: app.id, class, from: period.from, until: period.until };
     let earlier = Asked { from: period.before.0, until: period.before.1, ..asked };
     // One transaction, so that all of it is of one state.
-    let (days, before, lists, left_out, state) = reader
+    let (days, before, lists, left_out, state, imported) = reader
         .read(async |client| {
             let mut lists = Vec::new();
             for dimension in ask::dimensions(client, &asked).await? {
@@ -166,11 +170,12 @@ async fn shown(reader: &mut Reader, app: Application, class: &str, period: Perio
             let (days, before) = (ask::by_day(client, &asked).await?, ask::by_day(client, &earlier).await?);
             let (left_out, state) =
                 (ask::left_out(client, &asked).await?, ask::state(client, Some(app.id)).await?);
-            Ok((days, before, lists, left_out, state))
+            let imported = ask::imported(client, &asked).await?;
+            Ok((days, before, lists, left_out, state, imported))
         })
         .await?;
     let (now, before) = (sum(&days), sum(&before));
-    Ok(Shown { app, class: class.to_owned(), period, days, now, before, lists, left_out, state })
+    Ok(Shown { app, class: class.to_owned(), period, days, now, before, lists, left_out, state, imported })
 }
 
 fn sum(days: &[Counted]) -> Counted {
@@ -197,6 +202,11 @@ fn note(config: &Config, shown: &Shown) -> Option<String> {
         }
         (0, 0) => {}
         _ => notes.push(state.to_string()),
+    }
+    if shown.imported > 0 {
+        let days =
+            if shown.imported == 1 { "1 day is".to_owned() } else { format!("{} days are", shown.imported) };
+        notes.push(format!("{days} imported from another product"));
     }
     if state.frozen_rows > 0 {
         notes.push(format!(
@@ -338,6 +348,7 @@ fn as_json(config: &Config, shown: &Shown) -> Value {
         "days_being_computed": shown.state.days,
         "months_being_read": shown.state.months,
         "frozen_rows": shown.state.frozen_rows,
+        "imported_days": shown.imported,
         "total": counts_of(&shown.now),
         "before": counts_of(&shown.before),
         "days": named("day", &shown.days),

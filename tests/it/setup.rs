@@ -258,7 +258,8 @@ fn an_installation_of_one_role_is_given_to_its_own_roles() {
             "applied 13 (statistics)",
             "applied 14 (access)",
             "applied 15 (segments)",
-            "the schema is at version 15",
+            "applied 16 (imports)",
+            "the schema is at version 16",
             "alt_owner"
         ]
     );
@@ -274,7 +275,7 @@ fn an_installation_of_one_role_is_given_to_its_own_roles() {
     assert_eq!(
         password,
         "password\napplied 9 (batches)\napplied 10 (roles)\napplied 11 (missing)\napplied 12 (comments)\n\
-         applied 13 (statistics)\napplied 14 (access)\napplied 15 (segments)\nthe schema is at version 15\nalt_owner\n",
+         applied 13 (statistics)\napplied 14 (access)\napplied 15 (segments)\napplied 16 (imports)\nthe schema is at version 16\nalt_owner\n",
         "{err}"
     );
 }

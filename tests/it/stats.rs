@@ -592,6 +592,94 @@ fn a_number_that_is_not_what_the_rows_say_is_found() {
     assert!(code == 0 && said.contains("not compared: rows of it may be gone"), "{said}");
 }
 
+/// The export of Plausible, as it comes: a ZIP archive of tables. A day of the site's own stays.
+#[test]
+fn days_of_another_product_are_imported_once_and_can_be_taken_out() {
+    let mut bench = with_stats(Database::create());
+    bench.database.psql("UPDATE applications SET time_zone = 'Europe/Berlin'");
+    let own: jiff::Timestamp = "2024-03-31T12:00:00Z".parse().unwrap();
+    write(&mut bench, "own.log", &alt1_at(u128::try_from(own.as_millisecond()).unwrap()), 1);
+    replay(&bench, &["own.log"]).unwrap();
+    let tables = [
+        (
+            "imported_visitors_20240329_20240401.csv",
+            "date,visitors,pageviews,bounces,visits,visit_duration\n\
+             2024-03-29,10,30,4,12,600\n2024-03-30,20,40,5,22,700\n2024-03-31,9,9,9,9,9\n2024-04-01,1,1,1,1,0\n",
+        ),
+        (
+            "imported_sources_20240329_20240401.csv",
+            "date,source,referrer,utm_source,utm_medium,utm_campaign,utm_content,utm_term,pageviews,visitors,visits,visit_duration,bounces\n\
+             2024-03-29,Google,google.com,,,,,,30,10,12,600,4\n",
+        ),
+    ];
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, text) in tables {
+        archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut archive, text.as_bytes()).unwrap();
+    }
+    fs::write(bench.path("export.zip"), archive.finish().unwrap().into_inner()).unwrap();
+    let import = |args: &[&str]| run(&bench, &[&["stats", "import", "--app", KEY], args].concat());
+    let imported = "SELECT string_agg(day || ' ' || events || ' ' || visitors, ', ' ORDER BY day) FROM stat_daily WHERE dimension = 'total'";
+
+    let (code, said) = import(&["export.zip", "--dry-run"]);
+    assert!(code == 0 && said.contains("4 days, 2024-03-29 to 2024-04-01, would be imported"), "{said}");
+    assert_eq!(bench.database.psql(imported), "2024-03-31 1 1");
+    for _ in 0..2 {
+        let (code, said) = import(&["export.zip"]);
+        assert!(code == 0 && said.contains("3 of 4 days, 2024-03-29 to 2024-04-01, are imported"), "{said}");
+        assert!(said.contains("stay as they are: 2024-03-31"), "{said}");
+        let all = "2024-03-29 30 10, 2024-03-30 40 20, 2024-03-31 1 1, 2024-04-01 1 1";
+        assert_eq!(bench.database.psql(imported), all);
+    }
+    // The day of 23 hours is one, and borders meet.
+    let gaps = "SELECT count(*) FROM (SELECT until_at <> lead(from_at) OVER (ORDER BY day) AS gap FROM stat_days) d WHERE gap";
+    assert_eq!(bench.database.psql(gaps), "0");
+    let (code, said) = run(&bench, &["stats", "--period", "2024-03-29..2024-04-01", "--json"]);
+    let shown: serde_json::Value = serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}"));
+    assert_eq!(
+        (code, &shown["total"]["visitors"], &shown["imported_days"]),
+        (0, &32.into(), &3.into()),
+        "{said}"
+    );
+    assert_eq!(shown["dimensions"]["channel"][0]["value"], "search", "{said}");
+    let (_, said) = run(&bench, &["stats", "--period", "2024-03-29..2024-04-01", "--filter", "page is /"]);
+    assert!(said.contains("3 days were imported as sums and are not counted"), "{said}");
+
+    // A row that comes later is in no statistics, and said to be none. Computing everything again changes nothing.
+    let late: jiff::Timestamp = "2024-03-30T12:00:00Z".parse().unwrap();
+    write(&mut bench, "late.log", &alt1_at(u128::try_from(late.as_millisecond()).unwrap()), 1);
+    replay(&bench, &["late.log"]).unwrap();
+    let (code, said) = run(&bench, &["stats", "rebuild"]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(bench.database.psql("SELECT frozen_rows FROM stat_days WHERE day = '2024-03-30'"), "1");
+    assert_eq!(
+        bench.database.psql("SELECT events FROM stat_daily WHERE day = '2024-03-30' AND dimension = 'total'"),
+        "40"
+    );
+    let (code, said) = run(&bench, &["stats", "verify"]);
+    assert!(code == 0 && said.contains("1 days are as plain SQL counts them"), "{said}");
+
+    // Taken out, the days are those of the rows.
+    let (code, said) = run(&bench, &["stats", "import", "--app", KEY, "--remove"]);
+    assert!(code == 0 && said.contains("3 imported days are removed"), "{said}");
+    let (code, said) = run(&bench, &["stats", "rebuild", "--resume"]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(bench.database.psql(imported), "2024-03-30 1 1, 2024-03-31 1 1");
+
+    fs::write(bench.path("pages.csv"), "date,page,pageviews\n2024-03-29,/,1\n").unwrap();
+    fs::write(bench.path("broken.csv"), "date,visitors\n2024-03-29,1\n2024-13-29,1\n").unwrap();
+    fs::write(bench.path("broken.zip"), b"PK\x03\x04nothing").unwrap();
+    for (file, wanted) in [
+        ("pages.csv", "no file has the totals of 1 of 1 days, from 2024-03-29 on"),
+        ("broken.csv", "broken.csv: line 3: \"2024-13-29\" is no day"),
+        ("broken.zip", "broken.zip as a ZIP archive"),
+        ("none.csv", "open none.csv"),
+    ] {
+        let (code, said) = run(&bench, &["stats", "import", "--app", KEY, file]);
+        assert!(code == 1 && said.contains(wanted), "{file}: {said}");
+    }
+}
+
 /// The memory of the daemon over a large day: with `ALT_TEST_FULL`, one of two million rows.
 #[test]
 fn a_day_of_many_rows_needs_little_memory() {

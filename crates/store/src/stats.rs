@@ -14,7 +14,8 @@
 //!
 //! The [`segments`] of a day are made of the same reading of its rows and replaced in the same transaction.
 //!
-//! Once rows of a day may be gone, the day is frozen ([`freeze`]): its statistics stay.
+//! Once rows of a day may be gone, the day is frozen ([`freeze`]): its statistics stay. Days of the time before, whose
+//! statistics another product counted, are frozen from the beginning ([`import`]).
 
 pub mod ask;
 pub mod backlog;
@@ -23,6 +24,7 @@ pub mod days;
 pub mod fold;
 pub mod follow;
 pub mod freeze;
+pub mod import;
 pub mod period;
 mod record;
 pub mod replace;

@@ -155,6 +155,9 @@ fn notes(answer: &Answer, behind: &Behind) -> Vec<String> {
             behind.without
         ));
     }
+    if behind.imported > 0 {
+        notes.push(format!("{} days were imported as sums and are not counted", behind.imported));
+    }
     if let Some(at) = &behind.as_of {
         notes.push(format!("the day that goes on is as of {at}"));
     }

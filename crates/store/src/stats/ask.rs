@@ -130,6 +130,19 @@ pub async fn left_out(client: &Client, asked: &Asked<'_>) -> anyhow::Result<Vec<
     select(client, &sql, asked, &[]).await
 }
 
+/// How many of the days were imported from another product.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn imported(client: &Client, asked: &Asked<'_>) -> anyhow::Result<i64> {
+    let sql = "SELECT count(*) FROM stat_days WHERE app_id = $1 AND imported_at IS NOT NULL AND NOT expired \
+               AND day BETWEEN $2::text::date AND $3::text::date";
+    let (from, until) = (asked.from.to_string(), asked.until.to_string());
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&asked.app_id, Type::INT4), (&from, Type::TEXT), (&until, Type::TEXT)];
+    Ok(client.query_typed_one(sql, &parameters).await.context("read which days are imported")?.get(0))
+}
+
 /// The dimensions that have values, without the total.
 ///
 /// # Errors

@@ -116,14 +116,11 @@ pub async fn replace(
     computed: &Computed,
 ) -> anyhow::Result<bool> {
     let date = day.to_string();
-    let key: [(&(dyn ToSql + Sync), Type); 2] = [(&app, Type::INT4), (&date, Type::TEXT)];
     if !lock(client, (app, &date)).await? || !is_unchanged(client, (app, &date), begun).await? {
         return Ok(false);
     }
     unmark(client, (app, &date), &begun.ids).await?;
-    let sql = "DELETE FROM stat_daily WHERE app_id = $1 AND day = $2::text::date";
-    client.execute_typed(sql, &key).await.context("delete the statistics of a day")?;
-    insert(client, (app, &date), &computed.statistics).await?;
+    values(client, (app, &date), &computed.statistics).await?;
     let sql = "UPDATE stat_days SET generation = generation + 1, folded_at = clock_timestamp(), rows = $3 \
                WHERE app_id = $1 AND day = $2::text::date";
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =
@@ -156,7 +153,7 @@ pub async fn count_beside(
     Ok(())
 }
 
-async fn lock(client: &Client, (app, date): (i32, &str)) -> anyhow::Result<bool> {
+pub(super) async fn lock(client: &Client, (app, date): (i32, &str)) -> anyhow::Result<bool> {
     // Two days with one key only wait for each other.
     let sql = "SELECT pg_try_advisory_xact_lock($1, hashtext($2))";
     let name = format!("{app} {date}");
@@ -178,6 +175,18 @@ async fn unmark(client: &Client, (app, date): (i32, &str), ids: &[i64]) -> anyho
     let sql = include_str!("../../../../sql/unmark_day.sql");
     client.execute_typed(sql, &parameters).await.context("delete the marks of a day")?;
     Ok(())
+}
+
+/// Replaces the values of a day.
+pub(super) async fn values(
+    client: &Client,
+    (app, date): (i32, &str),
+    statistics: &Day,
+) -> anyhow::Result<()> {
+    let key: [(&(dyn ToSql + Sync), Type); 2] = [(&app, Type::INT4), (&date, Type::TEXT)];
+    let sql = "DELETE FROM stat_daily WHERE app_id = $1 AND day = $2::text::date";
+    client.execute_typed(sql, &key).await.context("delete the statistics of a day")?;
+    insert(client, (app, date), statistics).await
 }
 
 async fn insert(client: &Client, (app, date): (i32, &str), statistics: &Day) -> anyhow::Result<()> {

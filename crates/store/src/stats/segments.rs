@@ -74,8 +74,10 @@ pub async fn load(client: &Client, app: i32, from: Date, until: Date) -> anyhow:
 /// What is not in the segments of an application's days.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Behind {
-    /// Days with statistics and without a segment.
+    /// Days with statistics that were computed, and without a segment.
     pub without: i64,
+    /// Days that were imported, of which there are sums only.
+    pub imported: i64,
     /// The time of the segments, UTC, of the day whose segments are older than its statistics.
     pub as_of: Option<String>,
 }
@@ -90,5 +92,5 @@ pub async fn behind(client: &Client, app: i32, from: Date, until: Date) -> anyho
         [(&app, Type::INT4), (&from, Type::TEXT), (&until, Type::TEXT)];
     let sql = include_str!("../../../../sql/segments_behind.sql");
     let row = client.query_typed_one(sql, &parameters).await.context("look which days have segments")?;
-    Ok(Behind { without: row.get(0), as_of: row.get(1) })
+    Ok(Behind { without: row.get(0), imported: row.get(1), as_of: row.get(2) })
 }

@@ -1,0 +1,60 @@
+//! Days whose statistics come from another product. They are frozen: nothing computes them. A row that comes later for such
+//! a day is counted as one that is in no statistics.
+
+use alt_line::enrich::day::local_day;
+use alt_process::clock::system_time;
+use alt_statistics::day::Day;
+use anyhow::Context;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::{backlog, replace};
+
+/// Stores the statistics of a day, in place of those that were imported before. Returns whether it did: a day that has
+/// statistics or rows of its own stays as it is. Runs within a transaction.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn store(
+    client: &Client,
+    (app, zone): (i32, &TimeZone),
+    date: Date,
+    statistics: &Day,
+) -> anyhow::Result<bool> {
+    let day = date.to_string();
+    let noon = date.at(12, 0, 0, 0).to_zoned(zone.clone()).context("find the day")?;
+    let times = local_day(zone, noon.timestamp().as_microsecond());
+    // A day that a zone left out.
+    if times.date != date || !replace::lock(client, (app, &day)).await? {
+        return Ok(false);
+    }
+    let (from, until) = (system_time(times.from), system_time(times.until));
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] =
+        [(&app, Type::INT4), (&day, Type::TEXT), (&from, Type::TIMESTAMPTZ), (&until, Type::TIMESTAMPTZ)];
+    let sql = include_str!("../../../../sql/import_day.sql");
+    if client.query_typed_opt(sql, &parameters).await.context("take a day")?.is_none() {
+        return Ok(false);
+    }
+    replace::values(client, (app, &day), statistics).await?;
+    Ok(true)
+}
+
+/// Deletes the statistics that were imported for an application, and lets rows of these days be computed. Returns how many
+/// days. Runs within a transaction.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn remove(client: &Client, app: i32) -> anyhow::Result<u64> {
+    let key: [(&(dyn ToSql + Sync), Type); 1] = [(&app, Type::INT4)];
+    let sql = "DELETE FROM stat_daily s USING stat_days d WHERE d.app_id = $1 AND d.imported_at IS NOT NULL \
+               AND s.app_id = d.app_id AND s.day = d.day";
+    client.execute_typed(sql, &key).await.context("delete imported statistics")?;
+    let sql = "DELETE FROM stat_days WHERE app_id = $1 AND imported_at IS NOT NULL";
+    let days = client.execute_typed(sql, &key).await.context("delete imported days")?;
+    if days > 0 {
+        backlog::add(client, Some(app), i64::MIN, i64::MAX).await?;
+    }
+    Ok(days)
+}
