@@ -1,6 +1,6 @@
 // Takes pictures of the pages of a running `alt serve`, in Chromium: light and dark, of a telephone and of a desk.
 //
-//   node shots.mjs URL DIRECTORY [--cookie NAME=VALUE] [PATH…]
+//   node shots.mjs URL DIRECTORY [--token TOKEN] [--widths 390,1440] [--themes light,dark] [--keys KEYS] [--language TAG] PATH…
 //
 // Each picture is NAME-WIDTH-THEME.png, and NAME comes of the path. scripts/screenshots starts a server and calls this.
 import { spawn } from "node:child_process";
@@ -12,7 +12,7 @@ const option = (name) => {
   const at = rest.indexOf(name);
   return at < 0 ? undefined : rest.splice(at, 2)[1];
 };
-const cookie = option("--cookie");
+const token = option("--token");
 const widths = (option("--widths") ?? "390,1440").split(",").map(Number);
 const themes = (option("--themes") ?? "light,dark").split(",");
 const keys = option("--keys") ?? "";
@@ -24,12 +24,12 @@ args.push("--remote-debugging-pipe", `--user-data-dir=${profile}`, "--host-resol
 const browser = spawn("chromium", args, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"], env: { ...process.env, HOME: profile } });
 const [to, from] = [browser.stdio[3], browser.stdio[4]];
 let next = 1;
-let rest_ = "";
+let unread = "";
 const open = new Map();
 from.on("data", (bytes) => {
-  rest_ += bytes;
-  for (let end; (end = rest_.indexOf("\0")) >= 0; rest_ = rest_.slice(end + 1)) {
-    const message = JSON.parse(rest_.slice(0, end));
+  unread += bytes;
+  for (let end; (end = unread.indexOf("\0")) >= 0; unread = unread.slice(end + 1)) {
+    const message = JSON.parse(unread.slice(0, end));
     const answer = open.get(message.id);
     if (answer) {
       open.delete(message.id);
@@ -51,9 +51,9 @@ try {
   const js = async (expression) => (await page("Runtime.evaluate", { expression, awaitPromise: true, returnByValue: true })).result.value;
   await page("Page.enable");
   if (language) await page("Page.addScriptToEvaluateOnNewDocument", { source: `localStorage.setItem("alt.language", "${language}")` });
-  if (cookie) {
-    const [name, value] = cookie.split(/=(.*)/);
-    await page("Network.setCookie", { name, value, url });
+  if (token) {
+    await page("Network.enable");
+    await page("Network.setExtraHTTPHeaders", { headers: { Authorization: `Bearer ${token}` } });
   }
   for (const path of rest) {
     for (const width of widths) {
@@ -63,7 +63,7 @@ try {
         await page("Page.navigate", { url: url + path });
         for (let look = 0; look < 60; look += 1) {
           await pause(100);
-          if (await js('document.readyState === "complete" && !!document.querySelector("main") && !document.querySelector("[aria-busy=true], i.wait")')) break;
+          if (await js('document.readyState === "complete" && !!document.querySelector("main") && !document.querySelector("[aria-busy=true], i.wait, .waits")')) break;
         }
         await pause(300);
         for (const key of keys) {
@@ -76,7 +76,7 @@ try {
         await page("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });
         await pause(250);
         const { data } = await page("Page.captureScreenshot", { format: "png" });
-        const name = (path.replace(/[?].*alt_[^&]*/, "").replace(/[^a-z0-9]+/gi, "-").replace(/^-|-$/g, "") || "all") + (keys ? `-key-${keys.replace("?", "help")}` : "");
+        const name = (path.replace(/alt_[^&]*/, "").replace(/[^a-z0-9]+/gi, "-").replace(/^-|-$/g, "") || "all") + (keys ? `-key-${keys.replace("?", "help")}` : "");
         writeFileSync(`${directory}/${name}-${width}-${theme}.png`, Buffer.from(data, "base64"));
       }
     }

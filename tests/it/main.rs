@@ -9,6 +9,7 @@ mod browser;
 mod citus;
 mod classes;
 mod cli;
+mod dashboard;
 mod detect;
 mod equal;
 mod flood;

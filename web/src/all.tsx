@@ -87,7 +87,7 @@ function Site({ app }: { app: Application }) {
   const box = useRef<HTMLElement>(null);
   const of = { ...view, page: "statistics" as const, app: app.id };
   const load = () =>
-    void inTurn(() => dashboard({ view: { ...of, compare: true }, zone: app.zone, dimensions: [], limit: 1, interval: intervalOf(of) })).then(
+    void inTurn(() => dashboard({ view: of, zone: app.zone, dimensions: [], limit: 1, interval: intervalOf(of) })).then(
       (found) => {
         setAnswer(found);
         setFailed("");
@@ -108,12 +108,12 @@ function Site({ app }: { app: Application }) {
     <section class="card site" ref={box} aria-busy={!answer && !failed}>
       <h2>
         <Link to={of}>{app.name}</Link>
-        {answer && answer.current > 0 && (
+        {answer?.current ? (
           <span class="current on">
             <i />
             {number(answer.current)} {say("now")}
           </span>
-        )}
+        ) : null}
       </h2>
       <p class="note">{app.domains?.slice(0, 2).join(", ") || app.id}</p>
       {failed ? (

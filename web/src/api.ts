@@ -26,9 +26,11 @@ export interface Answer {
   isOver: boolean;
   total: Counts;
   points: Row[];
-  before?: { from: string; until: string; total: Counts; points: Row[] };
+  /** `time`: the last day is compared up to this moment only. */
+  before?: undefined | { from: string; until: string; time?: string; total: Counts; points: Row[] };
   lists: Record<string, Values>;
-  current: number;
+  /** `undefined`: a reader who is bound to a filter may not know. */
+  current: number | undefined;
   leftOut: { name: string; events: number }[];
   asOf?: string;
   isComplete: boolean;
@@ -96,9 +98,8 @@ export interface Question {
 
 export async function dashboard(question: Question, signal?: AbortSignal): Promise<Answer> {
   const { view } = question;
-  const body: Said = { application_id: view.app, period: asked(view.period, question.zone), filters: view.filters.map(write), dimensions: question.dimensions, limit: question.limit };
+  const body: Said = { application_id: view.app, period: asked(view.period, question.zone), filters: view.filters.map(write), compare: "previous", dimensions: question.dimensions, limit: question.limit };
   if (question.interval) body.interval = question.interval;
-  if (view.compare) body.compare = "previous";
   const said = await ask<Said>("POST", `/api/v1/dashboard${view.share ? `?share=${encodeURIComponent(view.share)}` : ""}`, body, signal);
   const compared = said.compared_with;
   return {
@@ -108,9 +109,11 @@ export async function dashboard(question: Question, signal?: AbortSignal): Promi
     isOver: said.period.is_over,
     total: countsOf(said.total),
     points: rows(said.series, "at"),
-    ...(compared && { before: { from: compared.from, until: compared.until, total: countsOf(compared.total), points: rows(compared.series, "at") } }),
-    lists: Object.fromEntries(Object.entries<Said>(said.lists ?? {}).map(([name, list]) => [name, { rows: rows(list.values, "value"), isCut: !!list.values_are_cut }])),
-    current: count(said.current_visitors),
+    ...(compared && {
+      before: { from: compared.from, until: compared.until, time: compared.until_time ?? undefined, total: countsOf(said.total_before), points: rows(said.series_before, "at") },
+    }),
+    lists: Object.fromEntries(Object.entries<Said>(said.lists ?? {}).map(([name, list]) => [name, { rows: rows(list.values, "value"), isCut: list.is_cut }])),
+    current: said.current_visitors === null ? undefined : count(said.current_visitors),
     leftOut: (said.left_out ?? []).map((one: Said) => ({ name: one.class, events: count(one.events) })),
     asOf: said.as_of ?? undefined,
     isComplete: said.is_complete,
@@ -138,14 +141,15 @@ export async function events(app: string, from: string): Promise<Said[]> {
 
 /** What a metric is of counts; `undefined`: nothing to divide by. */
 export function value(metric: Metric, counts: Counts): number | undefined {
-  const per = (name: string) => (counts.sessions ? (counts[name] ?? 0) / counts.sessions : undefined);
+  const per = (name: string, of: string) => (counts[of] ? (counts[name] ?? 0) / counts[of]! : undefined);
+  // With a filter on pages, only sessions that entered there have a bounce or a duration.
   switch (metric) {
     case "views_per_visit":
-      return per("page_views");
+      return per("page_views", "sessions");
     case "bounce_rate":
-      return per("bounces");
+      return per("bounces", "entered");
     case "duration":
-      return per("duration_ms");
+      return per("duration_ms", "entered");
     default:
       return counts[metric] ?? 0;
   }

@@ -67,7 +67,7 @@ export function FilterDialog({ question, close }: { question: Question; close: (
   useEffect(() => {
     setKnown([]);
     let isOver = false;
-    dashboard({ ...question, dimensions: [dimension], limit: 200 }).then(
+    dashboard({ ...question, dimensions: [dimension], limit: 100 }).then(
       (answer) => !isOver && setKnown(answer.lists[dimension]?.rows ?? []),
       () => {}, // Suggestions are not needed.
     );

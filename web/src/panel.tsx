@@ -17,7 +17,7 @@ const LOW = 6;
 /** How many are asked for: all hours of a day are among them. */
 export const ASKED = 30;
 /** How many the dialog has. */
-const ALL = 500;
+const ALL = 100;
 
 /** Which counts are the bars of a list. */
 const barOf = (row: Row) => row.counts.visitors ?? 0;

@@ -30,7 +30,7 @@ const guess = (period: string) => {
 export const intervalOf = (view: View) => view.interval || intervals(guess(view.period))[0]!;
 
 /** What is asked, apart from its lists. */
-const keyOf = (view: View) => JSON.stringify([view.app, view.share, view.period, view.filters.map(write), view.compare, intervalOf(view)]);
+const keyOf = (view: View) => JSON.stringify([view.app, view.share, view.period, view.filters.map(write), intervalOf(view)]);
 
 function useAnswer(view: View) {
   const [state, setState] = useState<{ key: string; answer?: Answer; at?: Date; error?: Refused }>({ key: "" });
@@ -86,7 +86,7 @@ export function Statistics() {
   const interval = intervalOf(view);
   const name = answer?.app.name ?? view.app;
   useEffect(() => {
-    document.title = answer ? `${answer.current > 0 ? `(${number(answer.current)}) ` : ""}${name} · alt` : "alt";
+    document.title = answer ? `${answer.current ? `(${number(answer.current)}) ` : ""}${name} · alt` : "alt";
   }, [name, answer?.current]);
 
   const shift = (by: number) => {
@@ -116,11 +116,13 @@ export function Statistics() {
     if (interval === "month") go({ ...view, period: `${point.slice(0, 7)}-01..${endOfMonth(point)}`, interval: "" });
   };
 
+  // The six numbers always have their change; the graph and the lists only if asked.
+  const shown = answer && (view.compare ? answer : { ...answer, before: undefined });
   const isEmpty = answer && !isOld && !answer.total.events && !view.filters.length && answer.leftOut.length === 0;
   return (
     <>
       <Bar name={name} help={() => setDialog("help")}>
-        {answer && !isOld && <Current count={answer.current} />}
+        {answer?.current !== undefined && !isOld && <Current count={answer.current} />}
         {view.share && <span class="note wide-only">{say("shared")}</span>}
         <span class="grow" />
         <button type="button" class="pill" onClick={() => setDialog("filter")} title={`${say("add_filter")} (F)`}>
@@ -152,7 +154,7 @@ export function Statistics() {
               <div class="under">
                 <p class="note legend">
                   {answer && <span><i class="key" />{range(answer.from, answer.until)}</span>}
-                  {answer?.before && <span><i class="key past" />{say("compared_with", range(answer.before.from, answer.before.until))}</span>}
+                  {answer?.before && <span><i class={view.compare ? "key past" : ""} />{say("compared_with", range(answer.before.from, answer.before.until))}{answer.before.time && `, ${clock(answer.before.time, zone)}`}</span>}
                 </p>
                 <div class="switch" role="group" aria-label={say("interval")}>
                   {possible.length > 1 &&
@@ -166,12 +168,12 @@ export function Statistics() {
                   </button>
                 </div>
               </div>
-              {answer ? <Chart answer={answer} metric={view.metric} table={view.table} open={open} /> : <div class="graph" />}
+              {shown ? <Chart answer={shown} metric={view.metric} table={view.table} open={open} /> : <div class="graph" />}
               <Notes answer={answer} />
             </section>
             <div class="grid">
               {(Object.keys(PANELS) as (keyof typeof PANELS)[]).map((one) => (
-                <Panel key={one} name={one} answer={answer} question={question} />
+                <Panel key={one} name={one} answer={shown} question={question} />
               ))}
             </div>
             <p class="hint">{say("filter_hint")}</p>

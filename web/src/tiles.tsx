@@ -9,7 +9,7 @@ import { change, say } from "./words";
 export function Change({ metric, now, before }: { metric: Metric; now: number | undefined; before: number | undefined }) {
   if (now === undefined || before === undefined) return <span class="change" />;
   const by = change(now, before);
-  if (by === undefined) return <span class="change">{now > 0 ? "+" : ""}</span>;
+  if (by === undefined) return <span class="change" />;
   const isSame = Math.abs(now / before - 1) < 0.005;
   const way = isSame ? "same" : now > before === isGoodUp(metric) ? "good" : "bad";
   return (

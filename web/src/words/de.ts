@@ -88,7 +88,7 @@ export const de: Words = {
   entered: "Absprungrate und Dauer gelten für Besuche, die auf diesen Seiten begannen",
   other: "Einige Werte hatten keinen eigenen Platz: sie stehen in (andere)",
   definitions: "Einige dieser Tage wurden nach älteren Definitionen berechnet",
-  without: "{0} Tag hat keine Einzelheiten für Filter und fehlt hier|{0} Tage haben keine Einzelheiten für Filter und fehlen hier",
+  days_without_segments: "Einige Tage haben keine Einzelheiten für Filter und fehlen hier",
   filter: "Filter",
   add_filter: "Filter hinzufügen",
   filters: "Filter",

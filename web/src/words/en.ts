@@ -86,7 +86,7 @@ export const en = {
   entered: "Bounce rate and duration are of visits that began on these pages",
   other: "Some values had no room of their own: they are in (other)",
   definitions: "Some of these days were computed by older definitions",
-  without: "{0} day has no detail for filters and is missing here|{0} days have no detail for filters and are missing here",
+  days_without_segments: "Some days have no detail for filters and are missing here",
   filter: "Filter",
   add_filter: "Add a filter",
   filters: "Filters",

@@ -88,7 +88,7 @@ export const ko: Words = {
   entered: "이탈률과 방문 시간은 이 페이지에서 시작한 방문의 값입니다",
   other: "일부 값은 (기타)에 포함되었습니다",
   definitions: "일부 날짜는 이전 정의로 집계되었습니다",
-  without: "{0}일은 필터용 상세가 없어 빠져 있습니다|{0}일은 필터용 상세가 없어 빠져 있습니다",
+  days_without_segments: "일부 날짜는 필터용 상세가 없어 빠져 있습니다",
   filter: "필터",
   add_filter: "필터 추가",
   filters: "필터",
