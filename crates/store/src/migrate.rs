@@ -46,6 +46,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 13, name: "statistics", sql: include_str!("../../../sql/0013_statistics.sql") },
     Migration { version: 14, name: "access", sql: include_str!("../../../sql/0014_access.sql") },
     Migration { version: 15, name: "segments", sql: include_str!("../../../sql/0015_segments.sql") },
+    Migration { version: 18, name: "sign_in", sql: include_str!("../../../sql/0018_sign_in.sql") },
 ];
 
 /// The key of the advisory lock that migrations hold ("alt migr").

@@ -24,6 +24,11 @@ pub(crate) fn document(public_url: Option<&str>) -> Value {
         "components": {
             "securitySchemes": {
                 "token": { "type": "http", "scheme": "bearer", "description": "alt_… of `alt token add`." },
+                "session": {
+                    "type": "apiKey", "in": "cookie", "name": "alt_session",
+                    "description": "Of POST /api/v1/session. What changes something has to come from a page of this server, or with the \
+                                    header X-Alt-Request: 1.",
+                },
                 "share": { "type": "apiKey", "in": "query", "name": "share" },
             },
             "schemas": {
@@ -48,12 +53,16 @@ fn operation(route: &Route) -> Value {
         .collect();
     let visible = route.parameters.iter().filter(|parameter| parameter.name != "share");
     parameters.extend(visible.map(|parameter| {
+        let schema = match parameter.is_repeatable {
+            true => json!({ "type": "array", "items": schema(parameter), "maxItems": 50 }),
+            false => schema(parameter),
+        };
         json!({
             "name": parameter.name, "in": "query", "required": parameter.is_required,
-            "description": parameter.about, "schema": schema(parameter),
+            "description": parameter.about, "schema": schema,
         })
     }));
-    let success = if route.method == "POST" { "201" } else { "200" };
+    let success = if route.method == "POST" && route.changes() { "201" } else { "200" };
     let mut operation = json!({
         "summary": route.about,
         "description": format!("Needs {}.", route.access.needs()),
@@ -68,8 +77,9 @@ fn operation(route: &Route) -> Value {
     });
     operation["security"] = match route.access {
         Access::Open => json!([]),
-        Access::Shared(_) => json!([{ "token": [] }, { "share": [] }]),
-        Access::Token | Access::App(_) | Access::Everything => json!([{ "token": [] }]),
+        Access::Person => json!([{ "session": [] }]),
+        Access::Shared(_) => json!([{ "token": [] }, { "session": [] }, { "share": [] }]),
+        Access::Token | Access::App(_) | Access::Everything => json!([{ "token": [] }, { "session": [] }]),
     };
     if !route.body.is_empty() {
         let properties: Map<String, Value> = route
@@ -167,9 +177,13 @@ mod tests {
             for parameter in route.parameters.iter().chain(route.body) {
                 assert!(schema(parameter).is_object(), "{parameter:?}");
             }
-            // An application is named in the path or in the query.
+            // An application is named in the path, in the query or in the body.
             let named = names_in(route.path).any(|name| name == "application_id")
-                || route.parameters.iter().any(|p| p.name == "application_id" && p.is_required);
+                || route
+                    .parameters
+                    .iter()
+                    .chain(route.body)
+                    .any(|p| p.name == "application_id" && p.is_required);
             assert_eq!(named, route.access.has_app(), "{route:?}");
             let takes_share = route.parameters.iter().any(|parameter| parameter.name == "share");
             assert_eq!(takes_share, matches!(route.access, Access::Shared(_)), "{route:?}");
