@@ -242,12 +242,12 @@ fn rows_are_filters_keys_reach_them_and_back_restores() {
     assert_eq!((address(&mut page), shown(&mut page)), (plain.0.clone(), plain.1));
     page.driver.keys(&["f"]);
     page.driver.until("document.querySelector('dialog[open] select')");
-    page.driver.keys(&[TAB, "Browser", TAB, TAB, "Chrome", ENTER]);
+    page.driver.keys(&["Browser", TAB, TAB, "Chrome", ENTER]);
     page.driver.until("location.search.includes('filter=browser+is+Chrome')");
     page.settle();
     page.driver.keys(&["f"]);
     page.driver.until("document.querySelector('dialog[open] select')");
-    page.driver.keys(&[TAB, TAB, DOWN, TAB, "/pricing", ENTER]);
+    page.driver.keys(&[TAB, DOWN, TAB, "/pricing", ENTER]);
     page.driver.until("location.search.includes('filter=page+is+not+/pricing')");
     page.settle();
     assert_eq!(page.text(".chips").replace('\n', " "), "Browser is Chrome × Page is not /pricing × Remove all");
@@ -378,6 +378,47 @@ fn an_empty_application_comes_alive_with_its_first_hit() {
     page.driver.until("document.querySelector('[role=alert]')");
     assert_eq!(shown(&mut page), before);
     wait_for(5, || page.text("[role=alert]").contains("does not answer"), || "no warning".to_owned());
+}
+
+#[test]
+fn somebody_signs_in_by_a_link_and_by_a_password() {
+    if !Engine::Blink.is_here() {
+        return;
+    }
+    let (bench, server, _token) = demo();
+    let said = run(&bench, &["user", "add", "jane@example.com", "--owner"]);
+    let link = said.split("#link=").nth(1).unwrap().split_whitespace().next().unwrap();
+    let mut page = Page::new(&server.url, None);
+    page.go(&format!("/sign-in#link={link}"));
+    page.check_access();
+    let password = "a sentence of some length";
+    page.driver.keys(&[password, ENTER]);
+    page.driver.until("location.pathname === '/' && document.querySelectorAll('.site').length === 2");
+    assert_eq!(page.value("document.cookie"), json!(""), "scripts see no cookie");
+    page.check();
+    // Signed out, nothing is shown; a wrong password is refused; the right one leads to where one wanted to go.
+    page.driver.js("document.querySelector('.more .pill').click()");
+    page.driver.js("[...document.querySelectorAll('.drop button')].at(-1).click()");
+    page.driver.until("location.pathname === '/sign-in' && document.querySelector('form')");
+    page.driver.go(&format!("{}/applications/{DEMO}?period=7d", server.url));
+    page.driver.until("location.pathname === '/sign-in' && document.querySelector('form')");
+    page.driver.keys(&["jane@example.com", TAB, "not the right one", ENTER]);
+    page.driver.until("document.querySelector('[role=alert]')");
+    assert_eq!(page.text("[role=alert]"), "E-mail address, password or code are wrong.");
+    page.driver.js("document.querySelector('[name=password]').select()");
+    page.driver.keys(&[password, ENTER]);
+    page.driver.until("location.pathname.startsWith('/applications/')");
+    page.settle();
+    assert_eq!(shown(&mut page), counted(&bench, (6, 0), "true"));
+    page.check();
+    // A link from elsewhere leads nowhere else; one that was used leads nowhere.
+    page.go("/sign-in?next=//elsewhere.example/");
+    page.driver.keys(&["jane@example.com", TAB, password, ENTER]);
+    page.driver.until("location.pathname === '/' && document.querySelector('.site')");
+    page.driver.go("about:blank");
+    page.go(&format!("/sign-in#link={link}"));
+    page.driver.keys(&["another sentence of some length", ENTER]);
+    page.driver.until("document.querySelector('[role=alert]')?.innerText.startsWith('This link was used before')");
 }
 
 #[test]

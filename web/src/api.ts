@@ -43,6 +43,8 @@ export class Refused extends Error {
   constructor(
     readonly status: number,
     message: string,
+    /** `code`, `link` or `password`: what is needed beside. */
+    readonly needs = "",
   ) {
     super(message);
   }
@@ -63,7 +65,10 @@ export async function ask<T>(method: string, path: string, body?: unknown, signa
     throw new Refused(0, "");
   }
   const said = await answer.json().catch(() => undefined);
-  if (!answer.ok || said === undefined) throw new Refused(answer.status, said?.detail ?? "");
+  if (!answer.ok || said === undefined) {
+    const needs = ["code", "link", "password"].find((one) => said?.[`${one}_needed`]);
+    throw new Refused(answer.status, said?.detail ?? "", needs);
+  }
   return said as T;
 }
 
@@ -124,6 +129,12 @@ export async function dashboard(question: Question, signal?: AbortSignal): Promi
 
 export async function applications(): Promise<Application[]> {
   return (await ask<Said>("GET", "/api/v1/applications")).applications.map(application);
+}
+
+/** The line to paste into pages, while no event has come. */
+export async function waitsWith(app: string): Promise<string | undefined> {
+  const said = await ask<Said>("GET", `/api/v1/applications/${encodeURIComponent(app)}`);
+  return said.is_waiting ? (said.snippet ?? "") : undefined;
 }
 
 /** Current visitors, and events of the last minutes. */

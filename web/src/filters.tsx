@@ -90,7 +90,7 @@ export function FilterDialog({ question, close }: { question: Question; close: (
       <form class="form" onSubmit={add}>
         <label>
           {say("dimension")}
-          <select value={dimension} onChange={(event) => setDimension(event.currentTarget.value)} name="dimension">
+          <select value={dimension} onChange={(event) => setDimension(event.currentTarget.value)} name="dimension" autofocus>
             {DIMENSIONS.map((one) => (
               <option key={one} value={one}>
                 {say(`one_${one}` as Key)}

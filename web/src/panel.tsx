@@ -3,11 +3,12 @@ import { useState } from "preact/hooks";
 import type { Answer, Question, Row, Values } from "./api";
 import { dashboard, value } from "./api";
 import { Hours } from "./chart";
+import { asked } from "./days";
 import { Modal } from "./dialog";
 import { exact, written } from "./metric";
 import { Change } from "./tiles";
 import { useStage } from "./use";
-import { type Filter, PANELS, address, seen, toggled, withList } from "./view";
+import { type Filter, PANELS, address, seen, toggled, withList, write } from "./view";
 import { type Key, compact, nameOf, number, percent, say } from "./words";
 
 /** How many rows a panel has. */
@@ -155,27 +156,42 @@ const Waiting = ({ rows }: { rows: number }) => (
   </div>
 );
 
+/** Where the same list is as CSV. */
+function table({ view, zone }: Question, dimension: string): string {
+  const query = new URLSearchParams({ application_id: view.app, period: asked(view.period, zone), dimension, limit: "1000" });
+  for (const filter of view.filters) query.append("filter", write(filter));
+  if (view.share) query.set("share", view.share);
+  return `/api/v1/statistics.csv?${query}`;
+}
+
 /** All values of a dimension with all their numbers. */
 function All({ dimension, question, close }: { dimension: string; question: Question; close: () => void }) {
   const [values, setValues] = useState<Values>();
+  const [total, setTotal] = useState(1);
   const [isAsked, setAsked] = useState(false);
   const [failed, setFailed] = useState("");
   const [text, setText] = useState("");
   if (!isAsked) {
     setAsked(true);
     dashboard({ ...question, dimensions: [dimension], limit: ALL }).then(
-      (answer) => setValues(answer.lists[dimension]),
+      (answer) => {
+        setValues(answer.lists[dimension]);
+        setTotal(answer.total.visitors || 1);
+      },
       (error) => setFailed(error.message || say("offline")),
     );
   }
   const rows = values?.rows.filter((row) => `${nameOf(dimension, row.name)}\n${row.name}`.toLowerCase().includes(text.toLowerCase()));
-  const total = values?.rows.reduce((sum, row) => sum + barOf(row), 0) || 1;
   const columns = (["visitors", "sessions", "page_views", "bounce_rate", "duration"] as const).filter((one) => one !== "bounce_rate" && one !== "duration" ? true : !["page", "event", "exit_page"].includes(dimension));
   return (
     <Modal title={say(dimension as Key)} close={close} wide>
       <p class="bar-line">
-        <input type="search" placeholder={say("search")} aria-label={say("search")} value={text} onInput={(event) => setText(event.currentTarget.value)} />
+        <input type="search" autofocus placeholder={say("search")} aria-label={say("search")} value={text} onInput={(event) => setText(event.currentTarget.value)} />
         {values?.isCut && <span class="note">{say("cut", values.rows.length)}</span>}
+        <span class="grow" />
+        <a class="quiet" download href={table(question, dimension)}>
+          {say("csv")}
+        </a>
       </p>
       {failed && <p class="nothing">{failed}</p>}
       <div class="scroll" tabIndex={0} role="region" aria-label={say(dimension as Key)} onClick={(event) => (event.target as Element).closest("a") && close()}>

@@ -22,15 +22,17 @@ export function SignIn() {
   const submit = (event: Event) => {
     event.preventDefault();
     setBusy(true);
-    const body = link ? { link, password } : { name: email, password, ...(code && { code }) };
+    const body = { ...(link ? { link } : { email }), password, ...(code && { code }) };
     ask("POST", "/api/v1/session", body).then(
       () => location.replace(next()),
       (error: Refused) => {
         setBusy(false);
-        if (!link && error.status === 401 && !wantsCode && /code/i.test(error.message)) {
+        if (error.needs === "code" && !wantsCode) {
           setWantsCode(true);
           setSaid("");
-        } else setSaid(error.status === 0 ? say("offline") : error.status === 401 ? say(link ? "link_old" : "wrong_password") : error.message);
+        } else if (error.status === 0) setSaid(say("offline"));
+        else if (error.status === 401) setSaid(say(error.needs === "link" ? "link_old" : "wrong_password"));
+        else setSaid(error.message);
       },
     );
   };
@@ -58,6 +60,7 @@ export function SignIn() {
             autocomplete={link ? "new-password" : "current-password"}
             required
             minLength={link ? 12 : 1}
+            autofocus={!!link}
             maxLength={200}
             value={password}
             onInput={(event) => setPassword(event.currentTarget.value)}

@@ -1,7 +1,7 @@
 // What stands in place of numbers: nobody answers, nobody may, nothing is there yet.
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { Refused, live } from "./api";
+import { Refused, ask, live } from "./api";
 import { useEvery, useStage } from "./use";
 import { number, say } from "./words";
 
@@ -40,6 +40,7 @@ export function Failed({ error, retry }: { error: Refused; retry: () => void }) 
       {say("retry")}
     </button>
   );
+  if (view.share && error.needs === "password") return <Locked share={view.share} unlocked={retry} />;
   if (view.share && [401, 404].includes(error.status)) return <Notice picture="gone" title={say("share_ended")}><Said text={say("share_ended_about")} /></Notice>;
   if (error.status === 403) return <Notice picture="lock" title={say("forbidden")}><Said text={say("forbidden_about")} /></Notice>;
   if (error.status === 404) return <Notice picture="gone" title={say("missing")}><Said text={say("missing_about")} /></Notice>;
@@ -48,6 +49,36 @@ export function Failed({ error, retry }: { error: Refused; retry: () => void }) 
     <Notice picture="off" title={say("error")}>
       <p class="said">{error.message}</p>
       {again}
+    </Notice>
+  );
+}
+
+/** A share that has a password. */
+function Locked({ share, unlocked }: { share: string; unlocked: () => void }) {
+  const [password, setPassword] = useState("");
+  const [said, setSaid] = useState("");
+  const submit = (event: Event) => {
+    event.preventDefault();
+    ask("POST", "/api/v1/session", { share, password }).then(unlocked, (error: Refused) =>
+      setSaid(error.status === 401 ? say("wrong_share") : error.message || say("offline")),
+    );
+  };
+  return (
+    <Notice picture="lock" title={say("share_locked")}>
+      <form class="form" onSubmit={submit}>
+        {said && (
+          <p class="warn" role="alert">
+            {said}
+          </p>
+        )}
+        <label>
+          {say("password")}
+          <input type="password" name="password" required maxLength={200} value={password} onInput={(event) => setPassword(event.currentTarget.value)} />
+        </label>
+        <button type="submit" class="main">
+          {say("apply")}
+        </button>
+      </form>
     </Notice>
   );
 }
@@ -74,12 +105,8 @@ export function Empty({ snippet, arrived }: { snippet: string; arrived: () => vo
       () => {},
     );
   useEffect(look, []);
-  useEvery(seen ? 0 : 3, look);
-  useEffect(() => {
-    if (!seen) return;
-    const timer = setTimeout(arrived, 1600);
-    return () => clearTimeout(timer);
-  }, [seen]);
+  // The event is there; its statistics are a moment later.
+  useEvery(seen ? 2 : 3, seen ? arrived : look);
   if (seen) return <Notice picture="wait" title={say("first_hit")}><p class="count">{number(seen)}</p></Notice>;
   return (
     <Notice picture="wait" title={say("waiting")}>

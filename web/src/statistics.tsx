@@ -1,6 +1,6 @@
 // The statistics of one application.
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { type Answer, type Question, Refused, dashboard } from "./api";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { type Answer, type Question, Refused, dashboard, waitsWith } from "./api";
 import { Bar, Link } from "./bar";
 import { Chart } from "./chart";
 import { asked, between, endOfMonth, intervals, moved } from "./days";
@@ -133,7 +133,7 @@ export function Statistics() {
         </button>
         <Periods zone={zone} openCustom={() => setDialog("days")} />
       </Bar>
-      <main>
+      <main id="numbers">
         <Chips />
         {error && !answer ? (
           <Failed error={error} retry={reload} />
@@ -154,7 +154,7 @@ export function Statistics() {
               <div class="under">
                 <p class="note legend">
                   {answer && <span><i class="key" />{range(answer.from, answer.until)}</span>}
-                  {answer?.before && <span><i class={view.compare ? "key past" : ""} />{say("compared_with", range(answer.before.from, answer.before.until))}{answer.before.time && `, ${clock(answer.before.time, zone)}`}</span>}
+                  {answer?.before && <span><i class={view.compare ? "key past" : ""} />{say("compared_with", range(answer.before.from, answer.before.until))}{answer.before.time && `, ${say("up_to", clock(answer.before.time, zone))}`}</span>}
                 </p>
                 <div class="switch" role="group" aria-label={say("interval")}>
                   {possible.length > 1 &&
@@ -214,7 +214,7 @@ function Notes({ answer }: { answer: Answer | undefined }) {
       {answer.asOf && <li>{say("as_of", clock(answer.asOf, answer.app.zone))}</li>}
       {!answer.isComplete && <li class="part">{answer.daysBeingComputed > 0 ? say("computing_days", answer.daysBeingComputed) : say("computing")}</li>}
       {answer.notes.map((note) => (
-        <li key={note} class="part">
+        <li key={note} class={note === "days_without_segments" ? "part" : undefined}>
           {has(note) ? say(note) : note}
         </li>
       ))}
@@ -226,22 +226,21 @@ function Notes({ answer }: { answer: Answer | undefined }) {
 /** No event in the period: either none yet, or another period has some. */
 function Nothing({ answer, arrived }: { answer: Answer; arrived: () => void }) {
   const { view, go } = useStage();
-  const [has, setHas] = useState<boolean>();
-  const long = useMemo(() => ({ ...view, period: "3650d", compare: false, filters: [] }), [view.app]);
+  const [snippet, setSnippet] = useState<string | false>();
   useEffect(() => {
-    dashboard({ view: long, zone: answer.app.zone, dimensions: [], limit: 1, interval: "month" }).then(
-      (all) => setHas(all.total.events! > 0 || all.leftOut.length > 0),
-      () => setHas(false),
-    );
+    if (view.share) setSnippet(false);
+    else waitsWith(view.app).then((line) => setSnippet(line ?? false), () => setSnippet(false));
   }, [view.app]);
-  if (has === undefined) return <div class="card notice" aria-busy="true" />;
-  if (!has) return <Empty snippet={`<script async src="https://events.example.com/s/m.js" data-a="${view.app}"></script>`} arrived={arrived} />;
+  if (snippet === undefined) return <div class="card notice" aria-busy="true" />;
+  if (snippet !== false) return <Empty snippet={snippet} arrived={arrived} />;
   return (
     <Notice picture="none" title={say("no_traffic")}>
       <p class="note">{range(answer.from, answer.until)}</p>
-      <button type="button" class="main" onClick={() => go({ ...view, period: "12months", interval: "" })}>
-        {say("months12")}
-      </button>
+      {view.period !== "12months" && (
+        <button type="button" class="main" onClick={() => go({ ...view, period: "12months", interval: "" })}>
+          {say("months12")}
+        </button>
+      )}
     </Notice>
   );
 }

@@ -23,7 +23,7 @@ export function Change({ metric, now, before }: { metric: Metric; now: number | 
 export function Tiles({ answer }: { answer: Answer | undefined }) {
   const { view, go } = useStage();
   return (
-    <div class="tiles" id="numbers" role="group" aria-label={say("statistics")}>
+    <div class="tiles" role="group" aria-label={say("statistics")}>
       {METRICS.map((metric) => {
         const to = { ...view, metric };
         const now = answer && value(metric, answer.total);

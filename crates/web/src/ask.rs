@@ -164,6 +164,8 @@ pub(crate) enum Content {
     Csv(String),
     Html(String),
     Css(&'static str),
+    /// A file of the dashboard: its kind and its text.
+    File(&'static str, &'static str),
 }
 
 /// An answer.

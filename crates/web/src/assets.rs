@@ -4,31 +4,26 @@
 use crate::Web;
 use crate::ask::{Answer, Asked, Content};
 use crate::problem::Problem;
-use crate::routes::Route;
 
 /// Nothing but the dashboard's own files may run, and it asks nobody but this server. What a script sets by the CSSOM, such
 /// as the width of a bar, needs no `unsafe-inline`.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-impl Route {
-    /// Whether it is a page of the dashboard. Its parameters are its script's business: a link that came by mail may have
-    /// more of them.
-    pub(crate) fn is_page(&self) -> bool {
-        !self.path.starts_with("/api/")
-            && !self.path.contains('.')
-            && !["/health", "/docs"].contains(&self.path)
-    }
-
-    /// Whether it is the dashboard, and not the API: the API's document leaves it out.
-    pub(crate) fn is_of_dashboard(&self) -> bool {
-        self.is_page() || self.path.starts_with("/assets/")
-    }
+/// Whether a path is a page of the dashboard. Its parameters are its script's business: a link that came by mail may have more of
+/// them.
+pub(crate) fn is_page(path: &str) -> bool {
+    path == "/" || path == "/sign-in" || path == "/share" || path.starts_with("/applications/")
 }
 
-/// The `Content-Security-Policy` of a path of the dashboard.
-pub(crate) fn policy(route: &Route) -> Option<&'static str> {
-    route.is_page().then_some(POLICY)
+/// Whether a path is the dashboard's, and not the API's, whose document leaves it out.
+pub(crate) fn is_of_dashboard(path: &str) -> bool {
+    is_page(path) || path.starts_with("/assets/")
+}
+
+/// The `Content-Security-Policy` of a page.
+pub(crate) fn policy(path: &str) -> Option<&'static str> {
+    is_page(path).then_some(POLICY)
 }
 
 /// A page.

@@ -30,7 +30,7 @@ use crate::ask::{Answer, Asked, Content};
 use crate::limiter::Left;
 use crate::problem::Problem;
 use crate::routes::{Access, Route};
-use crate::{Web, session};
+use crate::{Web, assets, session};
 
 /// The most bytes of a body.
 const BODY_MAX: usize = 64 * 1024;
@@ -84,7 +84,10 @@ pub(crate) async fn serve(
         if path.iter().any(|(_, value)| value.contains('\0')) {
             return Err(Problem::not_found("nothing has a name with the character U+0000"));
         }
-        let parameters = query(route, query_of(&parts.uri))?;
+        let parameters = match assets::is_page(route.path) {
+            true => Vec::new(),
+            false => query(route, query_of(&parts.uri))?,
+        };
         let body =
             if route.method != "GET" { body_of(route, &parts.headers, body).await? } else { Value::Null };
         let _busy = Busy::set(&peer);
@@ -417,6 +420,7 @@ fn response(answer: Answer, headers: &HeaderMap, route: &Route) -> Response {
         Content::Csv(text) => ("text/csv; charset=utf-8; header=present", text),
         Content::Html(text) => ("text/html; charset=utf-8", text),
         Content::Css(text) => ("text/css; charset=utf-8", text.to_owned()),
+        Content::File(kind, text) => (kind, text.to_owned()),
     };
     let tag = (route.method == "GET").then(|| {
         let hash: String = Sha256::digest(body.as_bytes())[..16].iter().map(|b| format!("{b:02x}")).collect();
@@ -444,7 +448,7 @@ fn finish(response: &mut Response, route: &Route, left: Option<Left>) {
         "/docs" => {
             "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         }
-        _ => "default-src 'none'; frame-ancestors 'none'",
+        _ => assets::policy(route.path).unwrap_or("default-src 'none'; frame-ancestors 'none'"),
     };
     headers(response.headers_mut(), policy);
     if let Some(left) = left {

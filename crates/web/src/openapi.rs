@@ -2,12 +2,18 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::assets;
 use crate::routes::{Access, Parameter, ROUTES, Route};
+
+/// The routes of the API. Pages of the dashboard are none of it.
+fn routes() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().filter(|route| !assets::is_of_dashboard(route.path))
+}
 
 /// The document.
 pub(crate) fn document(public_url: Option<&str>) -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for route in ROUTES {
+    for route in routes() {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method.to_ascii_lowercase()] = operation(route);
     }
@@ -131,7 +137,7 @@ pub(crate) fn page() -> String {
         <pre>curl -H \"Authorization: Bearer $TOKEN\" \
         'https://HOST/api/v1/statistics.csv?application_id=KEY&amp;period=7d&amp;dimension=page'</pre>"
         .to_owned();
-    for route in ROUTES {
+    for route in routes() {
         page += &format!(
             "<h2><span class=\"method\">{}</span> <code>{}</code></h2><p>{} <span class=\"needs\">Needs {}.</span></p>",
             route.method,
@@ -169,7 +175,7 @@ mod tests {
     #[test]
     fn every_route_is_in_the_document_and_on_the_page() {
         let (document, page) = (document(None), page());
-        for route in ROUTES {
+        for route in routes() {
             let operation = &document["paths"][route.path][route.method.to_ascii_lowercase()];
             assert!(operation["responses"].is_object(), "{route:?}");
             assert_eq!(operation["security"] == json!([]), route.access == Access::Open, "{route:?}");

@@ -7,7 +7,7 @@ use alt_store::web::caller::Role;
 
 use crate::ask::{Answer, Asked};
 use crate::problem::Problem;
-use crate::{Web, health, manage, search, session, statistics};
+use crate::{Web, assets, health, manage, search, session, statistics};
 
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -224,6 +224,30 @@ pub const ROUTES: &[Route] = &[
     route!("GET", "/api/openapi.json", Access::Open, health::openapi, "This document.", &[], &[]),
     route!("GET", "/docs", Access::Open, health::docs, "A page that describes the API.", &[], &[]),
     route!("GET", "/docs.css", Access::Open, health::style, "The style of that page.", &[], &[]),
+    route!("GET", "/", Access::Open, assets::page, "The dashboard: all applications.", &[], &[]),
+    route!("GET", "/sign-in", Access::Open, assets::page, "The dashboard: signing in.", &[], &[]),
+    route!("GET", "/share", Access::Open, assets::page, "The dashboard: what a share shows.", &[], &[]),
+    route!(
+        "GET",
+        "/applications/{application_id}",
+        Access::Open,
+        assets::page,
+        "The dashboard: the statistics of an application.",
+        &[],
+        &[]
+    ),
+    route!(
+        "GET",
+        "/applications/{application_id}/live",
+        Access::Open,
+        assets::page,
+        "The dashboard: what arrives.",
+        &[],
+        &[]
+    ),
+    route!("GET", "/assets/app.js", Access::Open, assets::script, "The dashboard's script.", &[], &[]),
+    route!("GET", "/assets/style.css", Access::Open, assets::style, "The dashboard's style.", &[], &[]),
+    route!("GET", "/assets/icon.svg", Access::Open, assets::icon, "The dashboard's icon.", &[], &[]),
     route!(
         "GET",
         "/api/v1/statistics",
