@@ -261,6 +261,9 @@ pub struct TokenAdd {
     /// The most that it may do
     #[arg(long, value_enum, default_value = "viewer")]
     pub role: RoleName,
+    /// Only what this condition is true of, such as 'country is DE', in statistics (several: repeat; all hold)
+    #[arg(long = "filter", value_name = "FILTER")]
+    pub filters: Vec<String>,
     /// The person to whom it belongs
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
@@ -297,6 +300,9 @@ pub enum User {
     /// List the people, and what they may do
     #[command(after_help = "Example:\n  alt user list --json")]
     List(AsJson),
+    /// Print a link by which a person signs in once, within 15 minutes, and sets a password
+    #[command(after_help = "Example:\n  sudo alt user link jane@example.com")]
+    Link(UserLink),
     /// Remove a person, with all tokens of this person
     #[command(after_help = "Example:\n  alt user remove jane@example.com")]
     Remove(UserRemove),
@@ -317,6 +323,20 @@ pub struct UserAdd {
     /// Owner of everything: all applications, people, tokens, and the record of changes
     #[arg(long)]
     pub owner: bool,
+}
+
+/// `alt user link`
+#[derive(Debug, Args)]
+pub struct UserLink {
+    /// Name of the person
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// Remove the second factor: for a person who has lost the device
+    #[arg(long)]
+    pub without_code: bool,
+    /// Print the link alone
+    #[arg(long)]
+    pub quiet: bool,
 }
 
 /// `alt user remove`

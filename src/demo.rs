@@ -300,7 +300,15 @@ impl Demo {
             } else {
                 at / DAY * DAY + 11 * HOUR + rng.u64(..10 * HOUR)
             };
-            Visit::new(self, rng).go(at.clamp(begin, begin + DAY - 1), lines, rng);
+            // The day begins at any hour: what is outside of it is moved by a day, and keeps its hour.
+            let at = if at < begin {
+                at + DAY
+            } else if at >= begin + DAY {
+                at - DAY
+            } else {
+                at
+            };
+            Visit::new(self, rng).go(at, lines, rng);
         }
         for _ in 0..visitors / 4 {
             let agent = draw(&CRAWLERS, rng);

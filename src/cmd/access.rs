@@ -1,6 +1,7 @@
 //! `alt token` and `alt user`: who may use the API. Each change is recorded in `audit_log`, in its own transaction.
 
-use alt_config::Config;
+use alt_config::{Config, Listen};
+use alt_statistics::query::condition;
 use alt_store::apps;
 use alt_store::in_transaction;
 use alt_store::migrate;
@@ -9,6 +10,7 @@ use alt_store::web::audit::{self, Actor};
 use alt_store::web::caller::Role;
 use alt_store::web::keys::{self, NewToken, Token, checked_name};
 use alt_store::web::people;
+use alt_store::web::sessions::{self, LINK_MINUTES, Of};
 use anyhow::bail;
 use nix::unistd::{User, geteuid};
 use serde_json::json;
@@ -52,11 +54,18 @@ pub async fn token(config: &Config, verb: &cli::Token, out: Out<'_>) -> anyhow::
             for app in &args.apps {
                 ids.push(reader.read(async |client| apps::find(client, app).await).await?.id);
             }
+            for filter in &args.filters {
+                condition(filter)?;
+            }
+            if !args.filters.is_empty() && args.role != RoleName::Viewer {
+                bail!("only a viewer's token can have a --filter, because only statistics are filtered");
+            }
             let new = NewToken {
                 name: checked_name(&args.name)?,
                 user: args.user.as_deref(),
                 apps: (!ids.is_empty()).then_some(ids),
                 role: role(args.role),
+                filters: args.filters.clone(),
                 days: args.days,
             };
             let (token, secret) = in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
@@ -111,7 +120,8 @@ fn list(all: &[Token], as_json: bool, out: Out<'_>) -> anyhow::Result<()> {
         writeln!(out, "there is no token; `alt token add NAME` makes one")?;
         return Ok(());
     }
-    let names = ["id", "name", "role", "applications", "person", "last used (UTC)", "ends (UTC)", "state"];
+    let names =
+        ["id", "name", "role", "applications", "filters", "person", "last used (UTC)", "ends (UTC)", "state"];
     let mut rows = show::Rows::new(&names);
     for token in all {
         let apps = token.applications.as_ref().map_or_else(|| "all".to_owned(), |apps| apps.join(" "));
@@ -121,6 +131,7 @@ fn list(all: &[Token], as_json: bool, out: Out<'_>) -> anyhow::Result<()> {
             token.name.clone(),
             token.role.clone(),
             apps,
+            token.filters.as_ref().map_or_else(String::new, |filters| filters.join(", ")),
             token.user.clone().unwrap_or_default(),
             token.last_used_at.clone().unwrap_or_else(|| "never".to_owned()),
             token.expires_at.clone().unwrap_or_else(|| "never".to_owned()),
@@ -128,6 +139,28 @@ fn list(all: &[Token], as_json: bool, out: Out<'_>) -> anyhow::Result<()> {
         ]);
     }
     rows.print(out)
+}
+
+/// Where a one-time link leads. Its secret is behind the `#`, which no browser sends and no server logs.
+fn link_url(config: &Config, secret: &str) -> String {
+    let listen = match &config.web.listen {
+        Listen::Address(address) => format!("http://{address}"),
+        Listen::Socket(_) => "http://localhost".to_owned(),
+    };
+    format!("{}/sign-in#link={secret}", config.web.public_url.as_ref().unwrap_or(&listen))
+}
+
+fn show_link(config: &Config, name: &str, secret: &str, out: Out<'_>) -> anyhow::Result<()> {
+    writeln!(out, "{}", link_url(config, secret))?;
+    writeln!(
+        out,
+        "\nBy this link {} signs in once, within {LINK_MINUTES} minutes, and sets a password. It is not shown again.",
+        show::safe(name)
+    )?;
+    if config.web.public_url.is_none() {
+        writeln!(out, "It is for this machine: set public_url in [web] for links that others can open.")?;
+    }
+    Ok(())
 }
 
 /// Dispatches the verbs of `alt user`.
@@ -139,11 +172,36 @@ pub async fn user(config: &Config, verb: &cli::User, out: Out<'_>) -> anyhow::Re
     match verb {
         cli::User::Add(args) => {
             let name = checked_name(&args.name)?;
-            in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
-                audit::record(client, &actor(), &people::add(client, name, args.owner).await?).await
+            let is_first = reader.read(people::list).await?.is_empty();
+            let link = in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
+                audit::record(client, &actor(), &people::add(client, name, args.owner).await?).await?;
+                if is_first {
+                    Ok(Some(sessions::add_recorded_link(client, name, &actor()).await?))
+                } else {
+                    Ok(None)
+                }
             })
             .await?;
             writeln!(out, "added {}", show::safe(name))?;
+            match link {
+                Some(secret) => show_link(config, name, &secret, out)?,
+                None => writeln!(out, "`alt user link` prints a link by which the person signs in")?,
+            }
+        }
+        cli::User::Link(args) => {
+            let link = in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
+                let account = sessions::account(client, Of::Name(&args.name)).await?;
+                if let Some(account) = account.filter(|account| args.without_code && account.totp.is_some()) {
+                    audit::record(client, &actor(), &sessions::switch_totp(client, &account, false).await?)
+                        .await?;
+                }
+                sessions::add_recorded_link(client, &args.name, &actor()).await
+            })
+            .await?;
+            match args.quiet {
+                true => writeln!(out, "{}", link_url(config, &link))?,
+                false => show_link(config, &args.name, &link, out)?,
+            }
         }
         cli::User::List(args) => {
             let all = reader.read(people::list).await?;

@@ -56,7 +56,7 @@ pub fn run(config: &Config) -> anyhow::Result<Outcome> {
 async fn serve(config: &Config) -> anyhow::Result<Outcome> {
     let mut terminate = signal(SignalKind::terminate()).context("wait for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("wait for SIGINT")?;
-    let web = Web::new(config, &config.load.host_name())?;
+    let web = Web::new(config, &config.load.host_name(), crate::beacon::default_snippet)?;
     let listener = Listener::open(&config.web.listen).await?;
     let state =
         Arc::new(State { web: Arc::clone(&web), trouble: Mutex::new(Some("not connected yet".to_owned())) });

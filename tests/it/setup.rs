@@ -259,7 +259,8 @@ fn an_installation_of_one_role_is_given_to_its_own_roles() {
             "applied 14 (access)",
             "applied 15 (segments)",
             "applied 16 (imports)",
-            "the schema is at version 16",
+            "applied 17 (sign_in)",
+            "the schema is at version 17",
             "alt_owner"
         ]
     );
@@ -275,7 +276,7 @@ fn an_installation_of_one_role_is_given_to_its_own_roles() {
     assert_eq!(
         password,
         "password\napplied 9 (batches)\napplied 10 (roles)\napplied 11 (missing)\napplied 12 (comments)\n\
-         applied 13 (statistics)\napplied 14 (access)\napplied 15 (segments)\napplied 16 (imports)\nthe schema is at version 16\nalt_owner\n",
+         applied 13 (statistics)\napplied 14 (access)\napplied 15 (segments)\napplied 16 (imports)\napplied 17 (sign_in)\nthe schema is at version 17\nalt_owner\n",
         "{err}"
     );
 }

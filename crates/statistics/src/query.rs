@@ -13,6 +13,7 @@
 //! is summed under `(other)` unless a segment had no room for it.
 
 mod cache;
+mod condition;
 mod filter;
 mod groups;
 #[cfg(test)]
@@ -24,12 +25,13 @@ mod segment_tests;
 mod tests;
 
 use std::cmp::Ordering as Order;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 pub use cache::Cache;
+pub use condition::{Unread, condition};
 use foldhash::HashMap;
 
 use crate::counts::Counts;
@@ -123,6 +125,9 @@ pub struct Query {
     pub after: usize,
     /// `applications.allowed_domains`, by which a referrer is the site itself.
     pub domains: Vec<String>,
+    /// What whoever asks may know of at all; `None`: everything. It is ANDed with the filter, and unlike the filter it
+    /// holds for [`Answer::left_out`], too.
+    pub bound: Option<Filter>,
 }
 
 impl Default for Query {
@@ -135,6 +140,7 @@ impl Default for Query {
             limit: 100,
             after: 0,
             domains: Vec::new(),
+            bound: None,
         }
     }
 }
@@ -201,7 +207,7 @@ pub struct Answer {
     pub count: usize,
     /// The cursor of the rows behind these.
     pub next: Option<usize>,
-    /// Events of each class that was not asked for, whatever the filter.
+    /// Events of each class that was not asked for, whatever the filter, within [`Query::bound`].
     pub left_out: BTreeMap<String, u64>,
     /// What has to be known.
     pub notes: Vec<Note>,
@@ -249,6 +255,7 @@ struct Sum {
     values: HashMap<u64, (Box<str>, Tally)>,
     left_out: BTreeMap<String, u64>,
     has_other: bool,
+    definitions: BTreeSet<u8>,
 }
 
 impl Sum {
@@ -272,6 +279,7 @@ impl Sum {
     fn merge(&mut self, more: Sum) {
         self.total.add(&more.total);
         self.has_other |= more.has_other;
+        self.definitions.extend(more.definitions);
         for (class, events) in more.left_out {
             *self.left_out.entry(class).or_default() += events;
         }
@@ -285,21 +293,52 @@ impl Sum {
     }
 }
 
+/// A question to segments that come one after the other, so that not all of them are in memory.
+#[derive(Debug, Default)]
+pub struct Running(Sum);
+
+impl Running {
+    /// Counts a segment.
+    ///
+    /// # Errors
+    /// See [`Failed`].
+    pub fn add(&mut self, query: &Query, part: &Part<'_>, means: &Means<'_>) -> Result<(), Failed> {
+        let filters = [&query.filter, &query.bound];
+        if filters.into_iter().flatten().any(|filter| !filter.is_small()) {
+            return Err(Failed::Filter);
+        }
+        self.0.definitions.insert(part.segment.definition());
+        scan::scan(query, part, means, &mut self.0)
+    }
+
+    /// Adds what was counted of other segments.
+    pub fn merge(&mut self, more: Running) {
+        self.0.merge(more.0);
+    }
+
+    /// How many values it holds.
+    pub fn values(&self) -> usize {
+        self.0.values.len()
+    }
+
+    /// The answer.
+    pub fn answer(self, query: &Query) -> Answer {
+        answer(query, self.0)
+    }
+}
+
 /// Answers a question of segments, each of one day, in any order.
 ///
 /// # Errors
 /// See [`Failed`].
 pub fn run(query: &Query, parts: &[Part<'_>], means: &Means<'_>) -> Result<Answer, Failed> {
-    if query.filter.as_ref().is_some_and(|filter| !filter.is_small()) {
-        return Err(Failed::Filter);
-    }
     let next = AtomicUsize::new(0);
-    let sum = Mutex::new(Ok(Sum::default()));
+    let sum = Mutex::new(Ok(Running::default()));
     let work = || {
-        let mut own = Sum::default();
+        let mut own = Running::default();
         let worked = loop {
             let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) else { break Ok(()) };
-            if let Err(failed) = scan::scan(query, part, means, &mut own) {
+            if let Err(failed) = own.add(query, part, means) {
                 break Err(failed);
             }
         };
@@ -318,10 +357,10 @@ pub fn run(query: &Query, parts: &[Part<'_>], means: &Means<'_>) -> Result<Answe
         work();
     });
     let sum = sum.into_inner().map_err(|_| Failed::Ended)??;
-    Ok(answer(query, parts, sum))
+    Ok(sum.answer(query))
 }
 
-fn answer(query: &Query, parts: &[Part<'_>], sum: Sum) -> Answer {
+fn answer(query: &Query, sum: Sum) -> Answer {
     let mut notes = Vec::new();
     if query.filter.as_ref().is_some_and(Filter::has_page) {
         notes.push(Note::Entered);
@@ -329,7 +368,7 @@ fn answer(query: &Query, parts: &[Part<'_>], sum: Sum) -> Answer {
     if sum.has_other || sum.values.values().any(|(value, _)| &**value == OTHER) {
         notes.push(Note::Other);
     }
-    if parts.windows(2).any(|two| two[0].segment.definition() != two[1].segment.definition()) {
+    if sum.definitions.len() > 1 {
         notes.push(Note::Definitions);
     }
     let mut rows: Vec<(f64, Box<str>, Tally)> = sum

@@ -47,6 +47,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 14, name: "access", sql: include_str!("../../../sql/0014_access.sql") },
     Migration { version: 15, name: "segments", sql: include_str!("../../../sql/0015_segments.sql") },
     Migration { version: 16, name: "imports", sql: include_str!("../../../sql/0016_imports.sql") },
+    Migration { version: 17, name: "sign_in", sql: include_str!("../../../sql/0017_sign_in.sql") },
 ];
 
 /// The key of the advisory lock that migrations hold ("alt migr").

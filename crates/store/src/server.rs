@@ -44,11 +44,14 @@ pub(super) const WEB: &[(&str, &[&str])] = &[
     ("stat_dirty", &["SELECT"]),
     ("stat_backlog", &["SELECT"]),
     ("stat_daily", &["SELECT"]),
+    ("stat_segments", &["SELECT"]),
     ("alt_migrations", &["SELECT"]),
-    ("web_users", &["SELECT"]),
-    ("web_grants", &["SELECT"]),
+    ("web_users", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("web_grants", &["SELECT", "INSERT", "DELETE"]),
     ("web_tokens", &["SELECT", "INSERT", "UPDATE"]),
     ("web_shares", &["SELECT", "INSERT", "UPDATE"]),
+    ("web_sessions", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("web_links", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("audit_log", &["SELECT", "INSERT"]),
 ];
 

@@ -1,5 +1,5 @@
 //! What the API asks and changes: a bounded number of connections (`pool`), who is asking (`caller`), people (`people`),
-//! tokens and shares (`keys`), the record of changes (`audit`), and rows (`rows`).
+//! tokens and shares (`keys`), signing in (`sessions`), the record of changes (`audit`), and rows (`rows`).
 //!
 //! Whoever changes something passes an [`audit::Actor`]: the change and its row in `audit_log` are one transaction.
 
@@ -9,6 +9,7 @@ pub mod keys;
 pub mod people;
 pub mod pool;
 pub mod rows;
+pub mod sessions;
 
 /// A time as the API writes it: RFC 3339, UTC, to the second.
 fn time(column: &str) -> String {

@@ -1,5 +1,6 @@
 //! A request that is allowed, and the answer to it.
 
+use alt_statistics::query::{Filter, condition};
 use alt_store::apps::Application;
 use alt_store::web::audit::Change;
 use alt_store::web::caller::Caller;
@@ -8,6 +9,9 @@ use axum::http::StatusCode;
 use serde_json::Value;
 
 use crate::problem::Problem;
+
+/// The most texts of a list in a body.
+const TEXTS_MAX: usize = 200;
 
 /// A request that is allowed.
 #[derive(Debug)]
@@ -26,6 +30,10 @@ pub(crate) struct Asked {
     pub(crate) body: Value,
     /// CSV is wanted.
     pub(crate) is_csv: bool,
+    /// Address of the client; `None`: it is not known.
+    pub(crate) address: Option<String>,
+    /// It came by TLS.
+    pub(crate) is_secure: bool,
 }
 
 impl Asked {
@@ -71,6 +79,25 @@ impl Asked {
         self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// All values of a parameter that may be given several times.
+    pub(crate) fn all(&self, name: &'static str) -> impl Iterator<Item = &str> {
+        self.parameters.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// What the caller may know of at all; `None`: everything.
+    ///
+    /// # Errors
+    /// The filter that is stored is none: nothing is answered then.
+    pub(crate) fn bound(&self) -> Result<Option<Filter>, Problem> {
+        let Some(texts) = &self.caller()?.filter else { return Ok(None) };
+        let all = texts.iter().map(|text| condition(text)).collect::<Result<Vec<Filter>, _>>();
+        let all = all.map_err(|error| {
+            tracing::error!(%error, "the filter of a token or share is not understood: revoke it");
+            Problem::defect()
+        })?;
+        Ok(Some(Filter::All(all)))
+    }
+
     /// The parameter `limit`.
     ///
     /// # Errors
@@ -96,6 +123,25 @@ impl Asked {
         }
     }
 
+    /// A list of texts of the body.
+    ///
+    /// # Errors
+    /// It is no list of texts, or a long one.
+    pub(crate) fn texts(&self, name: &str) -> Result<Option<Vec<&str>>, Problem> {
+        let bad = || Problem::bad(format!("{name} is a list of at most {TEXTS_MAX} texts"));
+        match self.body.get(name) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Array(all)) if all.len() <= TEXTS_MAX => {
+                let text = |one: &'_ Value| one.as_str().is_some_and(|text| !text.contains('\0'));
+                if !all.iter().all(text) {
+                    return Err(bad());
+                }
+                Ok(Some(all.iter().filter_map(Value::as_str).collect()))
+            }
+            Some(_) => Err(bad()),
+        }
+    }
+
     /// `days` of the body: how long something is valid.
     ///
     /// # Errors
@@ -118,6 +164,8 @@ pub(crate) enum Content {
     Csv(String),
     Html(String),
     Css(&'static str),
+    /// A file of the dashboard: its kind and its text.
+    File(&'static str, &'static str),
 }
 
 /// An answer.
@@ -127,15 +175,22 @@ pub(crate) struct Answer {
     pub(crate) content: Content,
     /// What was changed. A request that changes something has one, or is undone.
     pub(crate) change: Option<Change>,
+    /// The header `Set-Cookie`.
+    pub(crate) cookie: Option<String>,
 }
 
 impl Answer {
+    /// An answer to a question.
+    pub(crate) fn of(content: Content) -> Answer {
+        Answer { status: StatusCode::OK, content, change: None, cookie: None }
+    }
+
     pub(crate) fn json(value: Value) -> Answer {
-        Answer { status: StatusCode::OK, content: Content::Json(value), change: None }
+        Answer::of(Content::Json(value))
     }
 
     pub(crate) fn changed(status: StatusCode, value: Value, change: Change) -> Answer {
-        Answer { status, content: Content::Json(value), change: Some(change) }
+        Answer { status, change: Some(change), ..Answer::json(value) }
     }
 }
 

@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use alt_store::web::audit::{self, Actor};
-use alt_store::web::caller::{self, Caller};
-use alt_store::web::keys;
+use alt_store::web::caller::{self, Caller, Kind};
 use alt_store::web::pool::{TRANSACTION_TIME, Transaction};
+use alt_store::web::{keys, sessions};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
-    REFERRER_POLICY, VARY, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, ETAG, HOST,
+    IF_NONE_MATCH, ORIGIN, REFERRER_POLICY, SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
@@ -26,11 +26,11 @@ use http_body_util::{BodyExt, Limited};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::Web;
 use crate::ask::{Answer, Asked, Content};
 use crate::limiter::Left;
 use crate::problem::Problem;
 use crate::routes::{Access, Route};
+use crate::{Web, assets, session};
 
 /// The most bytes of a body.
 const BODY_MAX: usize = 64 * 1024;
@@ -84,13 +84,19 @@ pub(crate) async fn serve(
         if path.iter().any(|(_, value)| value.contains('\0')) {
             return Err(Problem::not_found("nothing has a name with the character U+0000"));
         }
-        let parameters = query(route, query_of(&parts.uri))?;
-        let body = if route.changes() { body_of(route, &parts.headers, body).await? } else { Value::Null };
+        let parameters = match assets::is_page(route.path) {
+            true => Vec::new(),
+            false => query(route, query_of(&parts.uri))?,
+        };
+        let body =
+            if route.method != "GET" { body_of(route, &parts.headers, body).await? } else { Value::Null };
         let _busy = Busy::set(&peer);
         let is_csv = route.path.ends_with(".csv") || wants_csv(&parts.headers);
-        let asked = Asked { caller: None, app: None, db: None, path, parameters, body, is_csv };
-        let address = address(&peer, &parts.headers);
-        answer(&web, route, asked, &parts.headers, address, &mut left).await
+        let address = address(&peer, &parts.headers).map(|address| address.to_string());
+        let is_secure = is_secure(&web, &peer, &parts.headers);
+        let asked =
+            Asked { caller: None, app: None, db: None, path, parameters, body, is_csv, address, is_secure };
+        answer(&web, route, asked, &parts.headers, &mut left).await
     };
     let mut response = match answered.await {
         Ok(answer) => response(answer, &parts.headers, route),
@@ -119,14 +125,14 @@ fn query_of(target: &Uri) -> &str {
 fn query(route: &Route, text: &str) -> Result<Vec<(String, String)>, Problem> {
     let mut all: Vec<(String, String)> = Vec::new();
     for (name, value) in url::form_urlencoded::parse(text.as_bytes()) {
-        if !route.takes(&name) {
+        let Some(parameter) = route.parameter(&name) else {
             let known: Vec<&str> = route.parameters.iter().map(|parameter| parameter.name).collect();
             return Err(Problem::bad(match known.is_empty() {
                 true => "this path has no parameters".to_owned(),
                 false => format!("a parameter is not known; known are {}", known.join(", ")),
             }));
-        }
-        if all.iter().any(|(before, _)| *before == name) {
+        };
+        if !parameter.is_repeatable && all.iter().any(|(before, _)| *before == name) {
             return Err(Problem::bad(format!("{name} is given twice")));
         }
         // PostgreSQL has no U+0000.
@@ -189,30 +195,62 @@ fn address(peer: &Peer, headers: &HeaderMap) -> Option<IpAddr> {
     }
 }
 
+/// Whether a client came by TLS: the proxy on this machine says so, or people reach it by TLS alone.
+fn is_secure(web: &Web, peer: &Peer, headers: &HeaderMap) -> bool {
+    let is_proxy = peer.address.is_none_or(|address| address.is_loopback());
+    let told = headers.get("x-forwarded-proto").is_some_and(|scheme| scheme.as_bytes() == b"https");
+    (is_proxy && told) || web.public_url.as_ref().is_some_and(|url| url.starts_with("https://"))
+}
+
+/// Whether a page of another site may have sent a request that changes something. A browser sends cookies by itself, but says
+/// from which site a request comes, and lets no page of another site set a header of its own.
+fn is_cross_site(web: &Web, headers: &HeaderMap, is_cookie: bool) -> bool {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return !matches!(site.as_bytes(), b"same-origin" | b"none");
+    }
+    match text(ORIGIN) {
+        Some(origin) => {
+            let host = origin.split_once("://").map_or("", |(_, host)| host);
+            let is_public = web.public_url.as_deref() == Some(origin);
+            !is_public && (host.is_empty() || text(HOST) != Some(host))
+        }
+        None => is_cookie && !headers.contains_key("x-alt-request"),
+    }
+}
+
 async fn answer(
     web: &Arc<Web>,
     route: &Route,
     mut asked: Asked,
     headers: &HeaderMap,
-    address: Option<IpAddr>,
     left: &mut Option<Left>,
 ) -> Result<Answer, Problem> {
     if route.access == Access::Open {
+        if route.method != "GET" && is_cross_site(web, headers, false) {
+            return Err(Problem::cross_site());
+        }
         return within((route.handler)(web, &asked)).await;
     }
-    let origin = address.map_or_else(|| "unix".to_owned(), |address| address.to_string());
-    let (secret, is_in_query) = secret(headers, &asked)?;
+    let origin = asked.address.clone().unwrap_or_else(|| "unix".to_owned());
+    let given = given(headers, &asked)?;
+    if matches!(given, Given::Cookie(_)) && route.method != "GET" && is_cross_site(web, headers, true) {
+        return Err(Problem::cross_site());
+    }
     if let Err(left) = web.refused.look(&origin, Instant::now()) {
         return Err(Problem::too_many(left.wait));
     }
     let db = if route.changes() { web.pool.change().await? } else { web.pool.read().await? };
-    let Some(caller) = within(async { Ok(known(&db, &secret, is_in_query, route.access).await?) }).await?
-    else {
+    let Some(caller) = within(async { Ok(known(&db, &given, route.access).await?) }).await? else {
         let _ = web.refused.take(&origin, Instant::now());
         db.end().await?;
         return Err(Problem::unknown_caller());
     };
-    let key = format!("{}{}", if caller.is_share { "share " } else { "token " }, caller.id);
+    if caller.is_locked && !is_unlocked(&db, headers, &caller).await? {
+        db.end().await?;
+        return Err(Problem::password_needed());
+    }
+    let key = format!("{} {}", caller.kind.as_str(), caller.id);
     match web.limiter.take(&key, Instant::now()) {
         Ok(now) => *left = Some(now),
         Err(now) => {
@@ -222,13 +260,13 @@ async fn answer(
         }
     }
     if caller.is_stale {
-        record_use(web, caller.id);
+        record_use(web, &caller);
     }
     let actor = Actor {
-        kind: "token",
-        id: Some(caller.id),
+        kind: caller.kind.as_str(),
+        id: if caller.kind == Kind::Session { caller.owner } else { Some(caller.id) },
         name: caller.name.clone(),
-        address: address.map(|address| address.to_string()),
+        address: asked.address.clone(),
     };
     asked.caller = Some(caller);
     asked.db = Some(db);
@@ -261,41 +299,73 @@ async fn within<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, 
     }
 }
 
-/// The secret of a request, and whether it is in the query.
-fn secret(headers: &HeaderMap, asked: &Asked) -> Result<(String, bool), Problem> {
+/// The secret of a request, and where it is.
+enum Given {
+    /// In the header `Authorization`.
+    Header(String),
+    /// In the query.
+    Query(String),
+    /// In the cookie of a person.
+    Cookie(String),
+}
+
+fn given(headers: &HeaderMap, asked: &Asked) -> Result<Given, Problem> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     let share = asked.parameter("share");
-    let secret = match (given.next(), given.next(), share) {
+    let (secret, place): (&str, fn(String) -> Given) = match (given.next(), given.next(), share) {
         (Some(one), None, None) => {
             let text = one.to_str().map_err(|_| Problem::unknown_caller())?;
             let (scheme, secret) = text.split_once(' ').unwrap_or_default();
             if !scheme.eq_ignore_ascii_case("bearer") {
                 return Err(Problem::unknown_caller());
             }
-            secret.trim()
+            (secret.trim(), Given::Header)
         }
-        (None, None, Some(share)) => share,
+        (None, None, Some(share)) => (share, Given::Query),
+        (None, None, None) => {
+            (cookie(headers, session::COOKIE).ok_or_else(Problem::unknown_caller)?, Given::Cookie)
+        }
         _ => return Err(Problem::unknown_caller()),
     };
     if secret.len() > SECRET_MAX || !secret.starts_with("alt_") {
         return Err(Problem::unknown_caller());
     }
-    Ok((secret.to_owned(), share.is_some()))
+    Ok(place(secret.to_owned()))
+}
+
+/// The value of a cookie, if it is there once.
+fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let all = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut found = all
+        .flat_map(|text| text.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(known, _)| *known == name);
+    let (_, value) = found.next()?;
+    found.next().is_none().then_some(value)
 }
 
 /// Whose secret it is. A share is known only where shares are allowed; a token only in the header, because addresses are
-/// recorded in many places.
-async fn known(
-    db: &Transaction,
-    secret: &str,
-    is_in_query: bool,
-    access: Access,
-) -> anyhow::Result<Option<Caller>> {
+/// recorded in many places; a session only in its cookie.
+async fn known(db: &Transaction, given: &Given, access: Access) -> anyhow::Result<Option<Caller>> {
+    let secret = match given {
+        Given::Header(secret) | Given::Query(secret) | Given::Cookie(secret) => secret,
+    };
     let caller = caller::find(db, secret).await?;
-    Ok(caller.filter(|caller| match caller.is_share {
-        true => matches!(access, Access::Shared(_)),
-        false => !is_in_query,
+    Ok(caller.filter(|caller| match (caller.kind, given) {
+        (Kind::Share, Given::Header(_) | Given::Query(_)) => matches!(access, Access::Shared(_)),
+        (Kind::Token, Given::Header(_)) | (Kind::Session, Given::Cookie(_)) => true,
+        _ => false,
     }))
+}
+
+/// Whether the password of a share was given by this browser.
+async fn is_unlocked(db: &Transaction, headers: &HeaderMap, share: &Caller) -> Result<bool, Problem> {
+    let Some(secret) = cookie(headers, session::SHARE_COOKIE).filter(|secret| secret.len() <= SECRET_MAX)
+    else {
+        return Ok(false);
+    };
+    let found = within(async { Ok(caller::find(db, secret).await?) }).await?;
+    Ok(found.is_some_and(|found| found.kind == Kind::Unlocked && found.owner == share.owner))
 }
 
 /// Whether the caller may, by the table of routes. Looks up the application.
@@ -303,11 +373,14 @@ async fn allow(route: &Route, asked: &mut Asked) -> Result<(), Problem> {
     let caller = asked.caller()?;
     match route.access {
         Access::Open | Access::Token => Ok(()),
+        Access::Person if caller.kind == Kind::Session => Ok(()),
+        Access::Person => Err(Problem::forbidden(&route.access.needs())),
         Access::Everything if caller.owns_all() => Ok(()),
         Access::Everything => Err(Problem::forbidden(&route.access.needs())),
         Access::App(needed) | Access::Shared(needed) => {
             let in_path = Some(asked.part("application_id")).filter(|id| !id.is_empty());
-            let id = in_path.or(asked.parameter("application_id")).unwrap_or("");
+            let in_body = asked.text("application_id")?;
+            let id = in_path.or(asked.parameter("application_id")).or(in_body).unwrap_or("");
             let app = alt_store::apps::by_key(asked.db()?, id).await?;
             let app = app.ok_or_else(Problem::no_application)?;
             match caller.role(app.id) {
@@ -322,13 +395,17 @@ async fn allow(route: &Route, asked: &mut Asked) -> Result<(), Problem> {
     }
 }
 
-/// Records that a token was used. Nobody waits for it.
-fn record_use(web: &Arc<Web>, id: i32) {
+/// Records that a token or a session was used. Nobody waits for it.
+fn record_use(web: &Arc<Web>, caller: &Caller) {
+    let (kind, id) = (caller.kind, caller.id);
     let pool = Arc::clone(&web.pool);
     tokio::spawn(async move {
         let recorded = async {
             let db = pool.change().await?;
-            keys::used(&db, id).await?;
+            match kind {
+                Kind::Session | Kind::Unlocked => sessions::used(&db, id).await?,
+                Kind::Token | Kind::Share => keys::used(&db, id).await?,
+            }
             db.commit().await
         };
         if let Err(error) = recorded.await {
@@ -343,8 +420,9 @@ fn response(answer: Answer, headers: &HeaderMap, route: &Route) -> Response {
         Content::Csv(text) => ("text/csv; charset=utf-8; header=present", text),
         Content::Html(text) => ("text/html; charset=utf-8", text),
         Content::Css(text) => ("text/css; charset=utf-8", text.to_owned()),
+        Content::File(kind, text) => (kind, text.to_owned()),
     };
-    let tag = (!route.changes()).then(|| {
+    let tag = (route.method == "GET").then(|| {
         let hash: String = Sha256::digest(body.as_bytes())[..16].iter().map(|b| format!("{b:02x}")).collect();
         format!("\"{hash}\"")
     });
@@ -355,6 +433,9 @@ fn response(answer: Answer, headers: &HeaderMap, route: &Route) -> Response {
     let mut response = Response::new(if is_same { Body::empty() } else { Body::from(body) });
     *response.status_mut() = if is_same { StatusCode::NOT_MODIFIED } else { answer.status };
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    if let Some(cookie) = answer.cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()) {
+        response.headers_mut().insert(SET_COOKIE, cookie);
+    }
     if let Some(tag) = tag.and_then(|tag| HeaderValue::from_str(&tag).ok()) {
         response.headers_mut().insert(ETAG, tag);
     }
@@ -367,7 +448,7 @@ fn finish(response: &mut Response, route: &Route, left: Option<Left>) {
         "/docs" => {
             "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         }
-        _ => "default-src 'none'; frame-ancestors 'none'",
+        _ => assets::policy(route.path).unwrap_or("default-src 'none'; frame-ancestors 'none'"),
     };
     headers(response.headers_mut(), policy);
     if let Some(left) = left {
@@ -387,7 +468,7 @@ fn headers(headers: &mut HeaderMap, policy: &'static str) {
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
         (CACHE_CONTROL, "private, no-cache"),
-        (VARY, "Accept, Authorization"),
+        (VARY, "Accept, Authorization, Cookie"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }

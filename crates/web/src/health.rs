@@ -1,6 +1,5 @@
 //! Whether the API can answer, and the pages that describe it.
 
-use axum::http::StatusCode;
 use serde_json::json;
 
 use crate::Web;
@@ -20,10 +19,10 @@ pub(crate) async fn openapi(web: &Web, _asked: &Asked) -> Result<Answer, Problem
 
 /// `GET /docs`.
 pub(crate) async fn docs(web: &Web, _asked: &Asked) -> Result<Answer, Problem> {
-    Ok(Answer { status: StatusCode::OK, content: Content::Html(web.page.clone()), change: None })
+    Ok(Answer::of(Content::Html(web.page.clone())))
 }
 
 /// `GET /docs.css`.
 pub(crate) async fn style(_web: &Web, _asked: &Asked) -> Result<Answer, Problem> {
-    Ok(Answer { status: StatusCode::OK, content: Content::Css(include_str!("docs.css")), change: None })
+    Ok(Answer::of(Content::Css(include_str!("docs.css"))))
 }

@@ -6,25 +6,34 @@
 //! committed by `guard`, with its row in `audit_log`; without one it is not committed.
 
 mod ask;
+mod assets;
 pub mod csv;
 mod guard;
 mod health;
 mod limiter;
 mod manage;
+mod numbers;
 mod openapi;
+mod password;
 mod period;
 mod problem;
 pub mod routes;
 mod search;
+mod segments;
 pub mod server;
+mod session;
 mod statistics;
 pub mod telemetry;
+mod times;
+mod totp;
 
 use std::sync::Arc;
 
 use alt_store::web::pool::Pool;
 
 use self::limiter::Limiter;
+use self::password::Passwords;
+use self::segments::Segments;
 use self::telemetry::Telemetry;
 
 /// What all requests share.
@@ -34,33 +43,57 @@ pub struct Web {
     pub pool: Arc<Pool>,
     /// What is counted.
     pub telemetry: Arc<Telemetry>,
+    /// Segments, and who asks them.
+    segments: Segments,
     /// Requests of each token and share.
     limiter: Limiter,
     /// Wrong tokens of each address.
     refused: Limiter,
+    /// Attempts to sign in, by address.
+    attempts: Limiter,
+    /// Attempts to sign in, by account and address.
+    accounts: Limiter,
+    /// Passwords.
+    passwords: Passwords,
     /// The address under which people reach it.
     public_url: Option<String>,
+    /// The line to paste into the pages of an application: of the host that collects, and of the key.
+    snippet: (String, Snippet),
     /// The OpenAPI document.
     document: serde_json::Value,
     /// The page `/docs`.
     page: String,
 }
 
+/// Makes the line to paste into the pages of an application, of a host that collects and of the application's key.
+pub type Snippet = fn(&str, &str) -> anyhow::Result<String>;
+
 impl Web {
     /// For a configuration; `host` is this machine's name.
     ///
     /// # Errors
-    /// The metrics cannot be registered.
-    pub fn new(config: &alt_config::Config, host: &str) -> anyhow::Result<Arc<Web>> {
+    /// The metrics cannot be registered, or the system gives no random bytes.
+    pub fn new(config: &alt_config::Config, host: &str, snippet: Snippet) -> anyhow::Result<Arc<Web>> {
         let per_minute = u32::try_from(config.web.requests_per_minute).unwrap_or(u32::MAX);
         Ok(Arc::new(Web {
             pool: Pool::new(&config.postgres, host, config.web.connections),
             telemetry: Arc::new(Telemetry::new()?),
+            segments: Segments::new(),
             limiter: Limiter::new(per_minute),
             refused: Limiter::new(guard::REFUSED_PER_MINUTE),
+            attempts: Limiter::new(session::ADDRESS_PER_MINUTE),
+            accounts: Limiter::new(session::ACCOUNT_PER_MINUTE),
+            passwords: Passwords::new()?,
+            snippet: (config.check.hosts.first().map_or("YOUR-HOST", String::as_str).to_owned(), snippet),
             document: openapi::document(config.web.public_url.as_deref()),
             page: openapi::page(),
             public_url: config.web.public_url.clone(),
         }))
+    }
+
+    /// The line to paste into the pages of an application, of the first of `[check] hosts`.
+    pub(crate) fn snippet(&self, key: &str) -> Option<String> {
+        let (host, snippet) = &self.snippet;
+        snippet(host, key).ok()
     }
 }

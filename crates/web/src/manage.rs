@@ -1,9 +1,11 @@
 //! Applications, tokens, shares, people, and the record of changes.
 
+use alt_statistics::query::condition;
 use alt_store::apps;
+use alt_store::stats::ask;
 use alt_store::web::caller::Role;
-use alt_store::web::keys::{self, NewToken};
-use alt_store::web::{audit, people};
+use alt_store::web::keys::{self, NewShare, NewToken};
+use alt_store::web::{audit, people, rows, sessions};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
@@ -22,11 +24,19 @@ pub(crate) async fn applications(_web: &Web, asked: &Asked) -> Result<Answer, Pr
     Ok(Answer::json(json!({ "applications": seen.collect::<Vec<_>>() })))
 }
 
-/// `GET /api/v1/applications/{application_id}`.
-pub(crate) async fn application(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
-    let app = asked.app()?;
-    let role = asked.caller()?.role(app.id).ok_or_else(Problem::no_application)?;
-    Ok(Answer::json(shown(app, role)))
+/// `GET /api/v1/applications/{application_id}`: also the line to paste into its pages, and when its last event was.
+pub(crate) async fn application(web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let (app, caller) = (asked.app()?, asked.caller()?);
+    let role = caller.role(app.id).ok_or_else(Problem::no_application)?;
+    let mut shown = shown(app, role);
+    shown["snippet"] = json!(web.snippet(&app.key));
+    // Of a caller with a filter, events that it keeps out would show in the time.
+    if caller.filter.is_none() {
+        let last = rows::last_event(asked.db()?, app.id).await?;
+        shown["is_waiting"] = json!(last.is_none());
+        shown["last_event_at"] = json!(last);
+    }
+    Ok(Answer::json(shown))
 }
 
 fn shown(app: &apps::Application, role: Role) -> Value {
@@ -91,11 +101,26 @@ pub(crate) async fn add_token(_web: &Web, asked: &Asked) -> Result<Answer, Probl
     {
         return Err(Problem::bad("user: nobody has this name; GET /api/v1/users lists the names"));
     }
-    let new = NewToken { name, user, apps, role, days: asked.days()? };
+    let filters = filters(asked)?;
+    if !filters.is_empty() && role != Role::Viewer {
+        return Err(Problem::bad(
+            "filters: only a viewer's token can have them, because only statistics are filtered",
+        ));
+    }
+    let new = NewToken { name, user, apps, role, filters, days: asked.days()? };
     let (token, secret, change) = keys::add(db, &new).await?;
     let mut shown = json!(token);
     shown["token"] = json!(secret);
     Ok(Answer::changed(StatusCode::CREATED, shown, change))
+}
+
+/// The conditions that bind a token or a share.
+fn filters(asked: &Asked) -> Result<Vec<String>, Problem> {
+    let texts = asked.texts("filters")?.unwrap_or_default();
+    for text in &texts {
+        condition(text).map_err(|error| Problem::bad(error.to_string()))?;
+    }
+    Ok(texts.into_iter().map(str::to_owned).collect())
 }
 
 async fn ids(asked: &Asked, all: &[Value]) -> Result<Vec<i32>, Problem> {
@@ -124,7 +149,9 @@ pub(crate) async fn shares(_web: &Web, asked: &Asked) -> Result<Answer, Problem>
 pub(crate) async fn add_share(web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     let app = asked.app()?;
     let name = checked(asked.text("name")?.ok_or_else(|| Problem::bad("name is missing"))?)?;
-    let (share, secret, change) = keys::add_share(asked.db()?, app.id, name, asked.days()?).await?;
+    let new =
+        NewShare { name, app_id: app.id, filters: filters(asked)?, password: None, days: asked.days()? };
+    let (share, secret, change) = keys::add_share(asked.db()?, &new).await?;
     let mut shown = json!(share);
     shown["share"] = json!(secret);
     if let Some(url) = &web.public_url {
@@ -152,6 +179,93 @@ pub(crate) async fn users(_web: &Web, asked: &Asked) -> Result<Answer, Problem> 
         })
     });
     Ok(Answer::json(json!({ "users": shown.collect::<Vec<_>>() })))
+}
+
+/// The key of the person in the path, and the name.
+async fn person(asked: &Asked) -> Result<(i32, String), Problem> {
+    let id = asked.key()?;
+    let name = people::name_of(asked.db()?, id).await?;
+    Ok((id, name.ok_or_else(|| Problem::not_found("there is no such person; GET /api/v1/users lists them"))?))
+}
+
+/// `POST /api/v1/users`.
+pub(crate) async fn add_user(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let db = asked.db()?;
+    let name = checked(asked.text("name")?.ok_or_else(|| Problem::bad("name is missing"))?)?;
+    let is_owner = match asked.body.get("is_owner") {
+        None | Some(Value::Null) => false,
+        Some(Value::Bool(is_owner)) => *is_owner,
+        Some(_) => return Err(Problem::bad("is_owner is true or false")),
+    };
+    if people::list(db).await?.iter().any(|person| person.name == name) {
+        return Err(Problem::bad("somebody has this name"));
+    }
+    let change = people::add(db, name, is_owner).await?;
+    let id = people::id_of(db, name).await?;
+    let shown = json!({ "id": id, "name": name, "is_owner": is_owner });
+    Ok(Answer::changed(StatusCode::CREATED, shown, change))
+}
+
+/// `DELETE /api/v1/users/{id}`.
+pub(crate) async fn remove_user(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let (id, name) = person(asked).await?;
+    if people::is_last_owner(asked.db()?, id).await? {
+        return Err(Problem::bad(
+            "nobody else is an owner of everything; `sudo alt user remove` removes the last one",
+        ));
+    }
+    let change = people::remove(asked.db()?, &name).await?;
+    Ok(Answer::changed(StatusCode::OK, json!({ "removed": true }), change))
+}
+
+/// `PUT /api/v1/users/{id}/grants`: a role with an application, or none.
+pub(crate) async fn grant(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let (_, name) = person(asked).await?;
+    let key = asked.text("application")?.unwrap_or("");
+    let app = apps::by_key(asked.db()?, key).await?;
+    let app = app.ok_or_else(|| Problem::bad("application: GET /api/v1/applications lists the ids"))?;
+    let role = match asked.text("role")? {
+        Some("none") => None,
+        Some(role) => {
+            Some(Role::of(role).ok_or_else(|| Problem::bad("role is viewer, editor, owner or none"))?)
+        }
+        None => return Err(Problem::bad("role is missing")),
+    };
+    let change = people::grant(asked.db()?, &name, &app, role).await?;
+    let shown = json!({ "user": name, "application": app.key, "role": role });
+    Ok(Answer::changed(StatusCode::OK, shown, change))
+}
+
+/// `POST /api/v1/users/{id}/links`: a one-time link.
+pub(crate) async fn add_link(web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let (_, name) = person(asked).await?;
+    let (secret, change) = sessions::add_link(asked.db()?, &name).await?;
+    let mut shown = json!({ "link": secret, "minutes": sessions::LINK_MINUTES });
+    if let Some(url) = &web.public_url {
+        shown["url"] = json!(format!("{url}/sign-in#link={secret}"));
+    }
+    Ok(Answer::changed(StatusCode::CREATED, shown, change))
+}
+
+/// `GET /api/metrics`: how the installation is.
+pub(crate) async fn metrics(web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let db = asked.db()?;
+    let (loaded, state) = (rows::loaded(db).await?, ask::state(db, None).await?);
+    Ok(Answer::json(json!({
+        "requests": web.telemetry.numbers(web.pool.open()),
+        "loading": {
+            "rows_last_minute": loaded.rows_minute,
+            "rows_last_hour": loaded.rows_hour,
+            "last_batch_at": loaded.last_batch_at,
+            "lag_seconds": loaded.lag_seconds,
+        },
+        "statistics": {
+            "is_followed": state.is_followed,
+            "days_being_computed": state.days,
+            "waiting_seconds": state.oldest_seconds.round(),
+            "rows_not_counted": state.frozen_rows,
+        },
+    })))
 }
 
 /// `GET /api/v1/audit`.

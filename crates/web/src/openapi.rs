@@ -2,12 +2,18 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::assets;
 use crate::routes::{Access, Parameter, ROUTES, Route};
+
+/// The routes of the API. Pages of the dashboard are none of it.
+fn routes() -> impl Iterator<Item = &'static Route> {
+    ROUTES.iter().filter(|route| !assets::is_of_dashboard(route.path))
+}
 
 /// The document.
 pub(crate) fn document(public_url: Option<&str>) -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for route in ROUTES {
+    for route in routes() {
         let path = paths.entry(route.path).or_insert_with(|| json!({}));
         path[route.method.to_ascii_lowercase()] = operation(route);
     }
@@ -24,6 +30,11 @@ pub(crate) fn document(public_url: Option<&str>) -> Value {
         "components": {
             "securitySchemes": {
                 "token": { "type": "http", "scheme": "bearer", "description": "alt_… of `alt token add`." },
+                "session": {
+                    "type": "apiKey", "in": "cookie", "name": "alt_session",
+                    "description": "Of POST /api/v1/session. What changes something has to come from a page of this server, or with the \
+                                    header X-Alt-Request: 1.",
+                },
                 "share": { "type": "apiKey", "in": "query", "name": "share" },
             },
             "schemas": {
@@ -48,12 +59,16 @@ fn operation(route: &Route) -> Value {
         .collect();
     let visible = route.parameters.iter().filter(|parameter| parameter.name != "share");
     parameters.extend(visible.map(|parameter| {
+        let schema = match parameter.is_repeatable {
+            true => json!({ "type": "array", "items": schema(parameter), "maxItems": 50 }),
+            false => schema(parameter),
+        };
         json!({
             "name": parameter.name, "in": "query", "required": parameter.is_required,
-            "description": parameter.about, "schema": schema(parameter),
+            "description": parameter.about, "schema": schema,
         })
     }));
-    let success = if route.method == "POST" { "201" } else { "200" };
+    let success = if route.method == "POST" && route.changes() { "201" } else { "200" };
     let mut operation = json!({
         "summary": route.about,
         "description": format!("Needs {}.", route.access.needs()),
@@ -68,8 +83,9 @@ fn operation(route: &Route) -> Value {
     });
     operation["security"] = match route.access {
         Access::Open => json!([]),
-        Access::Shared(_) => json!([{ "token": [] }, { "share": [] }]),
-        Access::Token | Access::App(_) | Access::Everything => json!([{ "token": [] }]),
+        Access::Person => json!([{ "session": [] }]),
+        Access::Shared(_) => json!([{ "token": [] }, { "session": [] }, { "share": [] }]),
+        Access::Token | Access::App(_) | Access::Everything => json!([{ "token": [] }, { "session": [] }]),
     };
     if !route.body.is_empty() {
         let properties: Map<String, Value> = route
@@ -121,7 +137,7 @@ pub(crate) fn page() -> String {
         <pre>curl -H \"Authorization: Bearer $TOKEN\" \
         'https://HOST/api/v1/statistics.csv?application_id=KEY&amp;period=7d&amp;dimension=page'</pre>"
         .to_owned();
-    for route in ROUTES {
+    for route in routes() {
         page += &format!(
             "<h2><span class=\"method\">{}</span> <code>{}</code></h2><p>{} <span class=\"needs\">Needs {}.</span></p>",
             route.method,
@@ -159,7 +175,7 @@ mod tests {
     #[test]
     fn every_route_is_in_the_document_and_on_the_page() {
         let (document, page) = (document(None), page());
-        for route in ROUTES {
+        for route in routes() {
             let operation = &document["paths"][route.path][route.method.to_ascii_lowercase()];
             assert!(operation["responses"].is_object(), "{route:?}");
             assert_eq!(operation["security"] == json!([]), route.access == Access::Open, "{route:?}");
@@ -167,9 +183,13 @@ mod tests {
             for parameter in route.parameters.iter().chain(route.body) {
                 assert!(schema(parameter).is_object(), "{parameter:?}");
             }
-            // An application is named in the path or in the query.
+            // An application is named in the path, in the query or in the body.
             let named = names_in(route.path).any(|name| name == "application_id")
-                || route.parameters.iter().any(|p| p.name == "application_id" && p.is_required);
+                || route
+                    .parameters
+                    .iter()
+                    .chain(route.body)
+                    .any(|p| p.name == "application_id" && p.is_required);
             assert_eq!(named, route.access.has_app(), "{route:?}");
             let takes_share = route.parameters.iter().any(|parameter| parameter.name == "share");
             assert_eq!(takes_share, matches!(route.access, Access::Shared(_)), "{route:?}");

@@ -14,11 +14,13 @@ pub(crate) struct Problem {
     detail: String,
     /// Seconds after which to ask again.
     retry_after: Option<u64>,
+    /// What is needed, for programs: a member of the document, which is true.
+    needs: Option<&'static str>,
 }
 
 impl Problem {
     fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Problem {
-        Problem { status, title, detail: detail.into(), retry_after: None }
+        Problem { status, title, detail: detail.into(), retry_after: None, needs: None }
     }
 
     /// The request is wrong; `detail` says how, and how to write it.
@@ -28,8 +30,54 @@ impl Problem {
 
     /// Nobody, or nobody who is known. It does not tell a token that never was from one that has ended.
     pub(crate) fn unknown_caller() -> Problem {
-        let detail = "send a valid token: `Authorization: Bearer alt_…`; `alt token add` makes one";
+        let detail =
+            "sign in, or send a valid token: `Authorization: Bearer alt_…`; `alt token add` makes one";
         Problem::new(StatusCode::UNAUTHORIZED, "A token is needed", detail)
+    }
+
+    /// Nobody signed in: it does not tell an account that is not there from a password that is wrong.
+    pub(crate) fn not_signed_in() -> Problem {
+        let detail =
+            "this is no account with this password; `sudo alt user link NAME` makes a link to set a new one";
+        Problem::new(StatusCode::UNAUTHORIZED, "Not signed in", detail)
+    }
+
+    /// A link that never was, has ended, or was used.
+    pub(crate) fn no_link() -> Problem {
+        let detail = "a link is valid once, and for 15 minutes; `sudo alt user link NAME` makes another one";
+        Problem {
+            needs: Some("link_needed"),
+            ..Problem::new(StatusCode::UNAUTHORIZED, "Not signed in", detail)
+        }
+    }
+
+    /// The account has a second factor.
+    pub(crate) fn code_needed() -> Problem {
+        let detail = "write in code the six digits that your authenticator app shows now; each is taken once";
+        Problem {
+            needs: Some("code_needed"),
+            ..Problem::new(StatusCode::UNAUTHORIZED, "A code is needed", detail)
+        }
+    }
+
+    /// The share has a password.
+    pub(crate) fn password_needed() -> Problem {
+        let detail = "this share has a password: POST /api/v1/session with share and password";
+        let problem = Problem::new(StatusCode::UNAUTHORIZED, "A password is needed", detail);
+        Problem { needs: Some("password_needed"), ..problem }
+    }
+
+    /// Tried too often.
+    pub(crate) fn too_many_attempts(seconds: u64) -> Problem {
+        let detail = format!("too many attempts; try again in {} s", seconds.max(1));
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "Too many attempts", detail);
+        Problem { retry_after: Some(seconds.max(1)), ..problem }
+    }
+
+    /// A page of another site sent it.
+    pub(crate) fn cross_site() -> Problem {
+        let detail = "this does not come from a page of this server; programs send a token, or the header X-Alt-Request: 1";
+        Problem::new(StatusCode::FORBIDDEN, "Not allowed", detail)
     }
 
     /// The caller is known and may not do this.
@@ -78,6 +126,11 @@ impl Problem {
         Problem { retry_after: Some(2), ..problem }
     }
 
+    /// Too many questions are answered now.
+    pub(crate) fn busy() -> Problem {
+        Problem::unavailable("too many questions with filters are being answered; ask again")
+    }
+
     /// A defect. The log says which.
     pub(crate) fn defect() -> Problem {
         let detail = "the log of alt-web says what went wrong; please report it";
@@ -86,12 +139,15 @@ impl Problem {
 
     /// As an answer.
     pub(crate) fn response(&self) -> Response {
-        let document = json!({
+        let mut document = json!({
             "type": "about:blank",
             "title": self.title,
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
+        if let Some(needs) = self.needs {
+            document[needs] = json!(true);
+        }
         let mut response = Response::new(Body::from(document.to_string()));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();

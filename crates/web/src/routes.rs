@@ -7,20 +7,22 @@ use alt_store::web::caller::Role;
 
 use crate::ask::{Answer, Asked};
 use crate::problem::Problem;
-use crate::{Web, health, manage, search, statistics};
+use crate::{Web, assets, health, manage, search, session, statistics};
 
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Everybody.
     Open,
-    /// Every token. No share.
+    /// Every token, and every person who is signed in. No share.
     Token,
-    /// A token with at least this role with the application of the request. No share.
+    /// A person who is signed in. No token, no share.
+    Person,
+    /// A token, or a person, with at least this role with the application of the request. No share.
     App(Role),
     /// As [`Access::App`], and shares of the application.
     Shared(Role),
-    /// A token that may do everything with everything. No share.
+    /// A token, or a person, that may do everything with everything. No share.
     Everything,
 }
 
@@ -30,6 +32,7 @@ impl Access {
         match self {
             Access::Open => "nothing".to_owned(),
             Access::Token => "a token".to_owned(),
+            Access::Person => "a person who is signed in".to_owned(),
             Access::App(role) => format!("a token with the role {} of the application", role.as_str()),
             Access::Shared(role) => {
                 format!("a token with the role {} of the application, or a share of it", role.as_str())
@@ -55,6 +58,8 @@ pub struct Parameter {
     pub schema: &'static str,
     /// A request without it is refused.
     pub is_required: bool,
+    /// It may be given several times.
+    pub is_repeatable: bool,
 }
 
 /// Answers an allowed request.
@@ -76,33 +81,36 @@ pub struct Route {
     pub parameters: &'static [Parameter],
     /// Members of the body.
     pub body: &'static [Parameter],
+    /// It changes nothing, although it has a body.
+    pub is_question: bool,
     pub(crate) handler: Handler,
 }
 
 impl Route {
     /// Whether it changes something.
     pub fn changes(&self) -> bool {
-        self.method != "GET"
+        self.method != "GET" && !self.is_question
     }
 
-    /// Whether a parameter of its query has this name.
-    pub(crate) fn takes(&self, name: &str) -> bool {
-        self.parameters.iter().any(|parameter| parameter.name == name)
+    /// The parameter of its query with this name.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&Parameter> {
+        self.parameters.iter().find(|parameter| parameter.name == name)
     }
 }
 
 const fn optional(name: &'static str, about: &'static str, schema: &'static str) -> Parameter {
-    Parameter { name, about, schema, is_required: false }
+    Parameter { name, about, schema, is_required: false, is_repeatable: false }
 }
 
 const fn required(name: &'static str, about: &'static str, schema: &'static str) -> Parameter {
-    Parameter { name, about, schema, is_required: true }
+    Parameter { name, about, schema, is_required: true, is_repeatable: false }
 }
 
 const TEXT: &str = r#"{"type":"string"}"#;
 const NAME: &str = r#"{"type":"string","minLength":1,"maxLength":200}"#;
 const TIME: &str = r#"{"type":"string","format":"date-time"}"#;
 const DAYS: &str = r#"{"type":"integer","minimum":1,"maximum":36500}"#;
+const CURRENT: Parameter = optional("current", "The password until now, if there is one.", TEXT);
 const APP: Parameter = required("application_id", "The id (public key) of the application.", TEXT);
 const SHARE: Parameter = optional("share", "The secret of a share, in place of a token.", TEXT);
 const CURSOR: Parameter = optional("cursor", "`next` of the answer before.", TEXT);
@@ -111,29 +119,69 @@ const UNTIL: Parameter = optional("until", "The last time.", TIME);
 const ROWS: Parameter =
     optional("limit", "The most rows.", r#"{"type":"integer","minimum":1,"maximum":200,"default":100}"#);
 
+const PERIOD: Parameter = optional(
+    "period",
+    "Days by the application's time zone: `today`, `7d` (so many days, up to today), `month` (this one) or `2026-01-01..2026-01-31`.",
+    r#"{"type":"string","default":"7d"}"#,
+);
+const CLASS: Parameter = optional("class", "The class of traffic.", r#"{"type":"string","default":"human"}"#);
+const INTERVAL: Parameter = optional(
+    "interval",
+    "A series of numbers by hours (of at most 31 days), days or months.",
+    r#"{"type":"string","enum":["hour","day","month"]}"#,
+);
+const COMPARE: Parameter = optional(
+    "compare",
+    "Also the numbers of as many days right before; of a day that goes on, up to the same time of day.",
+    r#"{"type":"string","enum":["previous"]}"#,
+);
+const FILTER: Parameter = Parameter {
+    is_repeatable: true,
+    ..optional(
+        "filter",
+        "A condition, such as `country is DE` or `page does not contain /admin`. Several may be given: all of them hold.",
+        TEXT,
+    )
+};
+
 const STATISTICS: &[Parameter] = &[
     APP,
     SHARE,
-    optional(
-        "period",
-        "Days by the application's time zone: `today`, `7d` (so many days, up to today), `month` (this one) or `2026-01-01..2026-01-31`.",
-        r#"{"type":"string","default":"7d"}"#,
-    ),
+    PERIOD,
+    FILTER,
+    INTERVAL,
     optional(
         "dimension",
         "Also the values of this dimension with the most visitors, such as `page`, `source`, `country`, `browser`.",
         TEXT,
     ),
-    optional("class", "The class of traffic.", r#"{"type":"string","default":"human"}"#),
+    CLASS,
     optional(
         "limit",
         "The most values of the dimension.",
         r#"{"type":"integer","minimum":1,"maximum":1000,"default":100}"#,
     ),
+    COMPARE,
+];
+
+const TEXTS: &str = r#"{"type":"array","items":{"type":"string"},"maxItems":50}"#;
+
+const DASHBOARD: &[Parameter] = &[
+    APP,
+    PERIOD,
+    optional("filters", "Conditions, such as `country is DE`: all of them hold.", TEXTS),
     optional(
-        "compare",
-        "Also the total of as many whole days right before.",
-        r#"{"type":"string","enum":["previous"]}"#,
+        "interval",
+        "The series is by hours (of at most 31 days), days or months.",
+        r#"{"type":"string","enum":["hour","day","month"],"default":"day"}"#,
+    ),
+    COMPARE,
+    CLASS,
+    optional("dimensions", "Dimensions whose values with the most visitors are listed.", TEXTS),
+    optional(
+        "limit",
+        "The most values of each dimension.",
+        r#"{"type":"integer","minimum":1,"maximum":100,"default":10}"#,
     ),
 ];
 
@@ -162,6 +210,7 @@ macro_rules! route {
             about: $about,
             parameters: $query,
             body: $body,
+            is_question: false,
             handler: |web, asked| Box::pin($handler(web, asked)),
         }
     };
@@ -177,6 +226,30 @@ pub const ROUTES: &[Route] = &[
     route!("GET", "/api/openapi.json", Access::Open, health::openapi, "This document.", &[], &[]),
     route!("GET", "/docs", Access::Open, health::docs, "A page that describes the API.", &[], &[]),
     route!("GET", "/docs.css", Access::Open, health::style, "The style of that page.", &[], &[]),
+    route!("GET", "/", Access::Open, assets::page, "The dashboard: all applications.", &[], &[]),
+    route!("GET", "/sign-in", Access::Open, assets::page, "The dashboard: signing in.", &[], &[]),
+    route!("GET", "/share", Access::Open, assets::page, "The dashboard: what a share shows.", &[], &[]),
+    route!(
+        "GET",
+        "/applications/{application_id}",
+        Access::Open,
+        assets::page,
+        "The dashboard: the statistics of an application.",
+        &[],
+        &[]
+    ),
+    route!(
+        "GET",
+        "/applications/{application_id}/live",
+        Access::Open,
+        assets::page,
+        "The dashboard: what arrives.",
+        &[],
+        &[]
+    ),
+    route!("GET", "/assets/app.js", Access::Open, assets::script, "The dashboard's script.", &[], &[]),
+    route!("GET", "/assets/style.css", Access::Open, assets::style, "The dashboard's style.", &[], &[]),
+    route!("GET", "/assets/icon.svg", Access::Open, assets::icon, "The dashboard's icon.", &[], &[]),
     route!(
         "GET",
         "/api/v1/statistics",
@@ -195,6 +268,18 @@ pub const ROUTES: &[Route] = &[
         STATISTICS,
         &[]
     ),
+    Route {
+        is_question: true,
+        ..route!(
+            "POST",
+            "/api/v1/dashboard",
+            Access::Shared(VIEWER),
+            statistics::dashboard,
+            "All that a page shows of an application, of one moment: total, series, the values of several dimensions, current visitors.",
+            &[SHARE],
+            DASHBOARD
+        )
+    },
     route!(
         "GET",
         "/api/v1/live",
@@ -232,6 +317,68 @@ pub const ROUTES: &[Route] = &[
         &[]
     ),
     route!(
+        "POST",
+        "/api/v1/session",
+        Access::Open,
+        session::begin,
+        "Sign in: with email and password, and a code if there is a second factor; with the secret of a one-time link, which may set a \
+         password; or, to a share that has a password, with share and password. Sets a cookie.",
+        &[],
+        &[
+            optional("email", "The name of the account.", TEXT),
+            optional("password", "Its password, that of the share, or, with link, a new one.", TEXT),
+            optional("code", "Six digits of the authenticator app.", TEXT),
+            optional("link", "The secret of a one-time link.", TEXT),
+            optional("share", "The secret of a share.", TEXT),
+        ]
+    ),
+    route!(
+        "GET",
+        "/api/v1/session",
+        Access::Token,
+        session::session,
+        "Who is signed in, and the applications and roles.",
+        &[],
+        &[]
+    ),
+    route!("DELETE", "/api/v1/session", Access::Token, session::end, "Sign out.", &[], &[]),
+    route!(
+        "PUT",
+        "/api/v1/session/password",
+        Access::Person,
+        session::change_password,
+        "Set another password. All other sessions of the person end.",
+        &[],
+        &[required("password", "The new password.", TEXT), CURRENT]
+    ),
+    route!(
+        "POST",
+        "/api/v1/session/totp",
+        Access::Person,
+        session::propose_totp,
+        "Make a second factor, which is asked for as soon as it is confirmed.",
+        &[],
+        &[CURRENT]
+    ),
+    route!(
+        "PUT",
+        "/api/v1/session/totp",
+        Access::Person,
+        session::confirm_totp,
+        "Confirm the second factor.",
+        &[],
+        &[required("code", "Six digits of the authenticator app.", TEXT)]
+    ),
+    route!(
+        "POST",
+        "/api/v1/session/totp/remove",
+        Access::Person,
+        session::remove_totp,
+        "Remove the second factor.",
+        &[],
+        &[CURRENT]
+    ),
+    route!(
         "GET",
         "/api/v1/applications",
         Access::Token,
@@ -245,7 +392,7 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/applications/{application_id}",
         Access::App(VIEWER),
         manage::application,
-        "An application.",
+        "An application, the line to paste into its pages, and when its last event was.",
         &[],
         &[]
     ),
@@ -274,7 +421,11 @@ pub const ROUTES: &[Route] = &[
         manage::add_share,
         "Make a share: whoever has it sees the statistics of the application. The secret is in this answer only.",
         &[APP],
-        &[required("name", "What it is for.", NAME), optional("days", "How long it is valid.", DAYS)]
+        &[
+            required("name", "What it is for.", NAME),
+            optional("filters", "Conditions, all of which hold for what it shows.", TEXTS),
+            optional("days", "How long it is valid.", DAYS),
+        ]
     ),
     route!(
         "DELETE",
@@ -313,6 +464,7 @@ pub const ROUTES: &[Route] = &[
                 "The ids of its applications; all if left out.",
                 r#"{"type":"array","items":{"type":"string"},"minItems":1}"#
             ),
+            optional("filters", "Conditions, all of which hold for what a viewer's token sees.", TEXTS),
             optional("user", "The name of the person to whom it belongs.", TEXT),
             optional("days", "How long it is valid.", DAYS),
         ]
@@ -327,6 +479,57 @@ pub const ROUTES: &[Route] = &[
         &[]
     ),
     route!("GET", "/api/v1/users", Access::Everything, manage::users, "People and their roles.", &[], &[]),
+    route!(
+        "POST",
+        "/api/v1/users",
+        Access::Everything,
+        manage::add_user,
+        "Add a person.",
+        &[],
+        &[
+            required("name", "The name, such as a mail address.", NAME),
+            optional("is_owner", "Owner of everything.", r#"{"type":"boolean","default":false}"#),
+        ]
+    ),
+    route!(
+        "DELETE",
+        "/api/v1/users/{id}",
+        Access::Everything,
+        manage::remove_user,
+        "Remove a person, with all grants, tokens and sessions.",
+        &[],
+        &[]
+    ),
+    route!(
+        "PUT",
+        "/api/v1/users/{id}/grants",
+        Access::Everything,
+        manage::grant,
+        "Give a person a role with an application, or take it.",
+        &[],
+        &[
+            required("application", "The id of the application.", TEXT),
+            required("role", "The role.", r#"{"type":"string","enum":["viewer","editor","owner","none"]}"#),
+        ]
+    ),
+    route!(
+        "POST",
+        "/api/v1/users/{id}/links",
+        Access::Everything,
+        manage::add_link,
+        "Make a link by which the person signs in once. The secret is in this answer only.",
+        &[],
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/metrics",
+        Access::Everything,
+        manage::metrics,
+        "How the installation is: requests, errors and latency of this process, what was loaded, and the statistics that wait.",
+        &[],
+        &[]
+    ),
     route!(
         "GET",
         "/api/v1/audit",

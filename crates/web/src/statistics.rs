@@ -1,9 +1,10 @@
-//! Statistics by day, of the table `stat_daily`.
+//! Statistics of an application: by day, by value, and all that a page shows in one answer.
 
 use alt_statistics::day::COUNTS;
-use alt_store::stats::ask::{self, Asked as Days, Counted};
+use alt_statistics::query::{Dimension, Filter, Note, Tally, condition};
+use alt_store::stats::ask;
+use alt_store::stats::period::Period;
 use alt_store::web::rows;
-use axum::http::StatusCode;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
@@ -11,126 +12,310 @@ use serde_json::{Map, Value, json};
 use crate::Web;
 use crate::ask::{Answer, Asked, Content, number};
 use crate::csv::field;
+use crate::numbers::{Found, Question, time_of};
 use crate::period;
 use crate::problem::Problem;
+use crate::times::{self, HOURS_DAYS_MAX, Interval};
 
 /// The most values of a dimension in an answer.
 pub(crate) const VALUES_MAX: i64 = 1000;
 
+/// The most values of each dimension of a dashboard.
+const LIST_MAX: i64 = 100;
+
+/// The most filters of a question.
+const FILTERS_MAX: usize = 50;
+
 /// How many minutes a visitor is a current one.
 const LIVE_MINUTES: i32 = 5;
 
-/// `GET /api/v1/statistics`, as JSON or CSV.
-pub(crate) async fn statistics(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+/// How a question is written, in a query or a body.
+struct Wanted<'a> {
+    period: Option<&'a str>,
+    filters: Vec<&'a str>,
+    interval: Option<&'a str>,
+    compare: Option<&'a str>,
+    class: Option<&'a str>,
+    dimensions: Vec<&'a str>,
+    limit: i64,
+}
+
+/// What is answered: now, and before.
+struct Answered<'a> {
+    question: Question<'a>,
+    period: Period,
+    zone: TimeZone,
+    now: Found,
+    /// The numbers of earlier days, the last of them, and the time of it up to which they are.
+    before: Option<(Found, jiff::civil::Date, Option<String>)>,
+}
+
+async fn answered<'a>(web: &Web, asked: &'a Asked, wanted: &Wanted<'a>) -> Result<Answered<'a>, Problem> {
     let (db, app) = (asked.db()?, asked.app()?);
     let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
-    let today = Timestamp::now().to_zoned(zone).date();
-    let period = period::of(asked.parameter("period").unwrap_or("7d"), today).map_err(Problem::bad)?;
-    let class = asked.parameter("class").unwrap_or("human");
-    let limit = asked.limit(100, VALUES_MAX)?;
-    let compares = match asked.parameter("compare") {
+    let today = Timestamp::now().to_zoned(zone.clone()).date();
+    let period = period::of(wanted.period.unwrap_or("7d"), today).map_err(Problem::bad)?;
+    let interval = wanted.interval.map_or(Some(Interval::Day), Interval::named);
+    let interval = interval.ok_or_else(|| Problem::bad("interval is hour, day or month"))?;
+    let days = period.from.until(period.until).map_or(i32::MAX, |span| span.get_days());
+    if interval == Interval::Hour && days >= HOURS_DAYS_MAX {
+        return Err(Problem::bad(format!("interval=hour is for at most {HOURS_DAYS_MAX} days")));
+    }
+    let compares = match wanted.compare {
         None => false,
         Some("previous") => true,
         Some(_) => return Err(Problem::bad("compare is previous")),
     };
-    let days = Days { app_id: app.id, class, from: period.from, until: period.until };
-    let by_day = ask::by_day(db, &days).await?;
-    let values = match asked.parameter("dimension") {
-        None => None,
-        Some(dimension) => Some(top(asked, &days, dimension, limit).await?),
+    let lists = wanted.dimensions.iter().map(|name| list(name)).collect::<Result<_, _>>()?;
+    let question = Question {
+        app,
+        class: wanted.class.unwrap_or("human"),
+        filter: filter(&wanted.filters)?,
+        bound: asked.bound()?,
+        interval,
+        lists,
+        limit: usize::try_from(wanted.limit).unwrap_or(1),
     };
-    if asked.is_csv {
-        let table = match &values {
-            Some((values, _)) => csv("value", values),
-            None => csv("day", &by_day),
+    let now = question.now(web, db, (period.from, period.until)).await?;
+    let before = if compares {
+        // A day that goes on is compared up to the same minute of its day.
+        let same = period.from.until(today).ok().filter(|_| !period.is_over && period.from <= today);
+        let (last, minute) = match same.and_then(|same| period.before.0.checked_add(same).ok()) {
+            Some(last) => {
+                let begun = times::begin(today, &zone).map_or(0, |begin| begin.timestamp().as_second());
+                (last, Some((time_of(&now).as_second() - begun).max(0) / 60))
+            }
+            None => (period.before.1, None),
         };
-        return Ok(Answer { status: StatusCode::OK, content: Content::Csv(table), change: None });
+        let found = question.before(web, db, (period.before.0, last), minute, &now).await?;
+        let until = minute.and_then(|minute| {
+            let at = times::begin(last, &zone)?.checked_add(jiff::Span::new().minutes(minute + 1)).ok()?;
+            Some(times::rfc3339(&at))
+        });
+        Some((found, last, until))
+    } else {
+        None
+    };
+    Ok(Answered { question, period, zone, now, before })
+}
+
+/// The dimension of a list.
+fn list(name: &str) -> Result<(&'static str, Dimension), Problem> {
+    let is_listed = |dimension: &Dimension| {
+        use Dimension::{Day, HourOfDay, MinuteOfDay, Total};
+        !matches!(dimension, Total | Day | HourOfDay | MinuteOfDay)
+    };
+    let mut all = Dimension::ALL.iter().filter(|(_, dimension)| is_listed(dimension));
+    all.clone().find(|(known, _)| *known == name).copied().ok_or_else(|| {
+        let names: Vec<&str> = all.by_ref().map(|(name, _)| *name).collect();
+        Problem::bad(format!("a dimension is one of {}", names.join(", ")))
+    })
+}
+
+/// All of these conditions. `None`: there is none.
+fn filter(texts: &[&str]) -> Result<Option<Filter>, Problem> {
+    if texts.len() > FILTERS_MAX {
+        return Err(Problem::bad(format!("a question has at most {FILTERS_MAX} filters")));
     }
-    let state = ask::state(db, Some(app.id)).await?;
-    let left_out = ask::left_out(db, &days).await?;
-    let mut answer = json!({
-        "application": { "id": app.key, "name": app.name, "time_zone": app.time_zone },
-        "period": { "from": period.from.to_string(), "until": period.until.to_string(), "is_over": period.is_over },
-        "class": class,
-        "is_complete": state.is_followed && state.is_done(),
-        "days_being_computed": state.days,
-        "rows_not_counted": state.frozen_rows,
-        "total": sum(&by_day),
-        "days": named("day", &by_day),
-        "left_out": left_out.iter().map(|c| json!({ "class": c.name, "events": number(c.counts.events) })).collect::<Vec<_>>(),
-    });
-    if let Some((values, is_cut)) = &values {
-        answer["dimension"] = json!(asked.parameter("dimension"));
-        answer["values"] = json!(named("value", values));
-        answer["values_are_cut"] = json!(is_cut);
+    let all = texts.iter().map(|text| condition(text)).collect::<Result<Vec<Filter>, _>>();
+    let all = all.map_err(|error| Problem::bad(error.to_string()))?;
+    Ok((!all.is_empty()).then_some(Filter::All(all)))
+}
+
+impl Answered<'_> {
+    /// What both answers have.
+    async fn shown(&self, asked: &Asked) -> Result<Value, Problem> {
+        let (app, period) = (self.question.app, &self.period);
+        let state = ask::state(asked.db()?, Some(app.id)).await?;
+        // How much is not counted of the whole application is nothing that a caller with a filter may know.
+        let of_all = |n: i64| if self.question.bound.is_some() { Value::Null } else { json!(n) };
+        let is_complete = state.is_followed && state.is_done() && self.now.without == 0;
+        let left_out = self.now.left_out.iter();
+        let mut left_out: Vec<(&String, &u64)> = left_out.filter(|(_, events)| **events > 0).collect();
+        left_out.sort_by_key(|(_, events)| std::cmp::Reverse(**events));
+        let left_out = left_out
+            .iter()
+            .map(|(class, events)| json!({ "class": class, "events": number(**events) }))
+            .collect::<Vec<_>>();
+        Ok(json!({
+            "application": { "id": app.key, "name": app.name, "time_zone": app.time_zone },
+            "period": { "from": period.from.to_string(), "until": period.until.to_string(), "is_over": period.is_over },
+            "class": self.question.class,
+            "is_complete": is_complete,
+            "as_of": self.now.as_of,
+            "notes": self.notes(),
+            "days_being_computed": of_all(state.days),
+            "rows_not_counted": of_all(state.frozen_rows),
+            "total": object(&self.now.total),
+            "left_out": left_out,
+        }))
     }
-    if compares {
-        let before = Days { from: period.before.0, until: period.before.1, ..days };
-        let (from, until) = (before.from.to_string(), before.until.to_string());
-        let total = sum(&ask::by_day(db, &before).await?);
-        answer["compared_with"] = json!({ "from": from, "until": until, "total": total });
+
+    /// What has to be known of the numbers, by short names.
+    fn notes(&self) -> Vec<&'static str> {
+        let before = self.before.iter().flat_map(|(found, ..)| &found.notes);
+        let mut notes: Vec<&str> = self
+            .now
+            .notes
+            .iter()
+            .chain(before)
+            .map(|note| match note {
+                Note::Entered => "entered",
+                Note::Other => "other",
+                Note::Definitions => "definitions",
+            })
+            .collect();
+        let without = self.now.without + self.before.as_ref().map_or(0, |(found, ..)| found.without);
+        notes.extend((without > 0).then_some("days_without_segments"));
+        notes.sort_unstable();
+        notes.dedup();
+        notes
+    }
+
+    /// What is compared with.
+    fn compared(&self) -> Option<Value> {
+        let (_, until, time) = self.before.as_ref()?;
+        let from = self.period.before.0.to_string();
+        Some(json!({ "from": from, "until": until.to_string(), "until_time": time }))
+    }
+
+    fn series(&self) -> Vec<(String, Tally)> {
+        let days = (self.period.from, self.period.until);
+        self.question.interval.series(days, &self.zone, Timestamp::now(), &self.now.series)
+    }
+
+    fn series_before(&self) -> Option<Vec<(String, Tally)>> {
+        let (found, until, time) = self.before.as_ref()?;
+        let end = time.as_ref().and_then(|time| time.parse().ok()).unwrap_or_else(Timestamp::now);
+        let days = (self.period.before.0, *until);
+        Some(self.question.interval.series(days, &self.zone, end, &found.series))
+    }
+}
+
+/// `GET /api/v1/statistics`, as JSON or CSV.
+pub(crate) async fn statistics(web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let wanted = Wanted {
+        period: asked.parameter("period"),
+        filters: asked.all("filter").collect(),
+        interval: asked.parameter("interval"),
+        compare: asked.parameter("compare"),
+        class: asked.parameter("class"),
+        dimensions: asked.parameter("dimension").into_iter().collect(),
+        limit: asked.limit(100, VALUES_MAX)?,
+    };
+    let answered = answered(web, asked, &wanted).await?;
+    let (found, values) = (&answered.now, answered.now.lists.first());
+    let days = || found.series.iter().map(|(day, tally)| (day.clone(), *tally)).collect::<Vec<_>>();
+    if asked.is_csv {
+        let table = match (values, wanted.interval) {
+            (Some(list), _) => csv("value", &list.values),
+            (None, Some(_)) => csv("at", &answered.series()),
+            (None, None) => csv("day", &days()),
+        };
+        return Ok(Answer::of(Content::Csv(table)));
+    }
+    let mut answer = answered.shown(asked).await?;
+    match wanted.interval {
+        Some(_) => answer["series"] = json!(named("at", &answered.series())),
+        None => answer["days"] = json!(named("day", &days())),
+    }
+    if let Some(list) = values {
+        answer["dimension"] = json!(wanted.dimensions.first());
+        answer["values"] = json!(named("value", &list.values));
+        answer["values_are_cut"] = json!(list.is_cut);
+    }
+    if let (Some(mut compared), Some((before, ..))) = (answered.compared(), &answered.before) {
+        compared["total"] = object(&before.total);
+        answer["compared_with"] = compared;
     }
     Ok(Answer::json(answer))
 }
 
-/// The values of a dimension, and whether there are more.
-async fn top(
-    asked: &Asked,
-    days: &Days<'_>,
-    dimension: &str,
-    limit: i64,
-) -> Result<(Vec<Counted>, bool), Problem> {
-    let db = asked.db()?;
-    let mut values = ask::top(db, days, dimension, limit + 1).await?;
-    if values.is_empty() || dimension == "total" {
-        let known = ask::dimensions(db, days).await?;
-        if !known.is_empty() && !known.iter().any(|name| name == dimension) {
-            return Err(Problem::bad(format!("dimension is one of {}", known.join(", "))));
+/// `POST /api/v1/dashboard`: all that a page shows, of one moment.
+pub(crate) async fn dashboard(web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let limit = match asked.body.get("limit") {
+        None | Some(Value::Null) => 10,
+        Some(limit) => match limit.as_i64() {
+            Some(limit) if (1..=LIST_MAX).contains(&limit) => limit,
+            _ => return Err(Problem::bad(format!("limit is a number from 1 to {LIST_MAX}"))),
+        },
+    };
+    let mut dimensions = asked.texts("dimensions")?.unwrap_or_default();
+    dimensions.sort_unstable();
+    dimensions.dedup();
+    let wanted = Wanted {
+        period: asked.text("period")?,
+        filters: asked.texts("filters")?.unwrap_or_default(),
+        interval: asked.text("interval")?,
+        compare: asked.text("compare")?,
+        class: asked.text("class")?,
+        dimensions,
+        limit,
+    };
+    let answered = answered(web, asked, &wanted).await?;
+    let mut answer = answered.shown(asked).await?;
+    let app = asked.app()?;
+    // Of rows, so it cannot be filtered.
+    answer["current_visitors"] = match answered.question.bound {
+        Some(_) => Value::Null,
+        None => json!(rows::live(asked.db()?, app.id, LIVE_MINUTES).await?.0),
+    };
+    answer["interval"] = json!(answered.question.interval.as_str());
+    answer["filters"] = json!(wanted.filters);
+    answer["compared_with"] = json!(answered.compared());
+    answer["total_before"] = json!(answered.before.as_ref().map(|(found, ..)| object(&found.total)));
+    answer["series"] = json!(named("at", &answered.series()));
+    answer["series_before"] = json!(answered.series_before().map(|series| named("at", &series)));
+    let mut lists = Map::new();
+    for (n, ((name, _), list)) in answered.question.lists.iter().zip(&answered.now.lists).enumerate() {
+        let mut values = named("value", &list.values);
+        if let Some((before, ..)) = &answered.before {
+            let before = before.lists.get(n).map_or(&[][..], |list| &list.values);
+            values.iter_mut().zip(before).for_each(|(value, before)| value["before"] = object(&before.1));
         }
+        lists.insert((*name).to_owned(), json!({ "values": values, "is_cut": list.is_cut }));
     }
-    let most = usize::try_from(limit).unwrap_or(usize::MAX);
-    let is_cut = values.len() > most;
-    values.truncate(most);
-    Ok((values, is_cut))
+    answer["lists"] = Value::Object(lists);
+    Ok(Answer::json(answer))
 }
 
-fn counts_of(counted: &Counted) -> Map<String, Value> {
-    COUNTS.iter().map(|count| (count.name.to_owned(), number((count.get)(&counted.counts)))).collect()
+fn members(tally: &Tally) -> impl Iterator<Item = (String, Value)> {
+    let counts = COUNTS.iter().map(|count| (count.name.to_owned(), number((count.get)(&tally.counts))));
+    counts.chain([("entered".to_owned(), number(tally.entered))])
 }
 
-fn named(key: &str, all: &[Counted]) -> Vec<Value> {
-    let one = |counted: &Counted| {
-        let mut object = Map::from_iter([(key.to_owned(), json!(counted.name))]);
-        object.extend(counts_of(counted));
-        Value::Object(object)
+fn object(tally: &Tally) -> Value {
+    Value::Object(members(tally).collect())
+}
+
+fn named(key: &str, all: &[(String, Tally)]) -> Vec<Value> {
+    let one = |(name, tally): &(String, Tally)| {
+        Value::Object([(key.to_owned(), json!(name))].into_iter().chain(members(tally)).collect())
     };
     all.iter().map(one).collect()
 }
 
-fn sum(days: &[Counted]) -> Value {
-    let mut total = Counted { name: String::new(), counts: Default::default() };
-    for day in days {
-        total.counts += &day.counts;
-    }
-    Value::Object(counts_of(&total))
-}
-
 /// RFC 4180, with a line of names.
-fn csv(key: &str, all: &[Counted]) -> String {
+fn csv(key: &str, all: &[(String, Tally)]) -> String {
     let names: Vec<&str> = COUNTS.iter().map(|count| count.name).collect();
-    let mut table = format!("{key},{}\r\n", names.join(","));
-    for counted in all {
-        table += &field(&counted.name);
+    let mut table = format!("{key},{},entered\r\n", names.join(","));
+    for (name, tally) in all {
+        table += &field(name);
         for count in COUNTS {
-            table += &format!(",{}", (count.get)(&counted.counts));
+            table += &format!(",{}", (count.get)(&tally.counts));
         }
-        table += "\r\n";
+        table += &format!(",{}\r\n", tally.entered);
     }
     table
 }
 
 /// `GET /api/v1/live`: current visitors.
 pub(crate) async fn live(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    if asked.bound()?.is_some() {
+        return Err(Problem::forbidden(
+            "a token or share without a filter: current visitors are not filtered",
+        ));
+    }
     let app = asked.app()?;
     let (visitors, events) = rows::live(asked.db()?, app.id, LIVE_MINUTES).await?;
     let count = |n: i64| number(u64::try_from(n).unwrap_or(0));

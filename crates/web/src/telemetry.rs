@@ -56,6 +56,40 @@ impl Telemetry {
         self.clients.set(i64::try_from(open).unwrap_or(i64::MAX));
     }
 
+    /// A summary since the start, as JSON. `connections`: how many are open to the database.
+    pub(crate) fn numbers(&self, connections: u64) -> serde_json::Value {
+        let (mut answered, mut refused, mut failed) = (0.0, 0.0, 0.0);
+        let (mut seconds, mut count) = (0.0, 0);
+        for family in self.registry.gather() {
+            for metric in family.get_metric() {
+                match family.name() {
+                    "http_requests_total" => {
+                        let n = metric.get_counter().get_value();
+                        answered += n;
+                        let status = metric.get_label().iter().find(|label| label.name() == "status");
+                        match status.and_then(|label| label.value().chars().next()) {
+                            Some('5') => failed += n,
+                            Some('4') => refused += n,
+                            _ => {}
+                        }
+                    }
+                    "http_request_duration_seconds" => {
+                        seconds += metric.get_histogram().get_sample_sum();
+                        count += metric.get_histogram().get_sample_count();
+                    }
+                    _ => {}
+                }
+            }
+        }
+        #[allow(clippy::cast_precision_loss)] // shown
+        let mean = if count == 0 { 0.0 } else { seconds / count as f64 * 1000.0 };
+        serde_json::json!({
+            "answered": answered, "client_errors": refused, "server_errors": failed,
+            "mean_ms": (mean * 1000.0).round() / 1000.0,
+            "clients": self.clients.get(), "database_connections": connections,
+        })
+    }
+
     /// All of them, in the text format of Prometheus. `connections`: how many are open to the database.
     ///
     /// # Errors

@@ -4,70 +4,22 @@ use std::fmt::Write as _;
 
 use alt_statistics::day::COUNTS;
 use alt_statistics::query::{
-    self, Answer, Dimension, Filter, Means, Metric, Note, Part, Query, Row, Tally, Test,
+    self, Answer, Dimension, Filter, Means, Metric, Note, Part, Query, Row, Tally, condition,
 };
 use alt_store::apps::Application;
 use alt_store::read::Reader;
 use alt_store::stats::segments::{self, Behind, Stored};
 use anyhow::{Context, bail};
 use jiff::civil::Date;
-use regex::Regex;
 use serde_json::{Value, json};
 
 use super::field;
 use crate::cli;
 use crate::cmd::{Out, show};
 
-/// Conditions by what stands between dimension and value, the longer ones first: how, and whether it is negated.
-const OPERATORS: [(&str, How, bool); 6] = [
-    (" is not ", How::Is, true),
-    (" is ", How::Is, false),
-    (" does not contain ", How::Contains, true),
-    (" contains ", How::Contains, false),
-    (" does not match ", How::Matches, true),
-    (" matches ", How::Matches, false),
-];
-
-#[derive(Debug, Clone, Copy)]
-enum How {
-    Is,
-    Contains,
-    Matches,
-}
-
 /// Whether a question to the segments is asked.
 pub(super) fn is_asked(args: &cli::StatsShow) -> bool {
     !args.filter.is_empty() || args.dimension.is_some() || args.interval.is_some() || args.compare
-}
-
-/// The condition of a text such as `country is DE`.
-fn condition(text: &str) -> anyhow::Result<Filter> {
-    let bad = || {
-        let names: Vec<&str> = Dimension::ALL.iter().map(|(name, _)| *name).collect();
-        format!(
-            "{text:?} is no filter: write DIMENSION, then is, is not, contains, does not contain, matches or does not \
-             match, then a value; dimensions are {}",
-            names.join(", ")
-        )
-    };
-    // A value that is empty may have lost the space before it.
-    let padded = format!("{text} ");
-    let found = OPERATORS
-        .iter()
-        .filter_map(|operator| Some((padded.find(operator.0)?, operator)))
-        .min_by_key(|(at, operator)| (*at, std::cmp::Reverse(operator.0.len())));
-    let (at, (operator, how, is_negated)) = found.with_context(bad)?;
-    let dimension = Dimension::named(text[..at].trim()).with_context(bad)?;
-    let value = text.get(at + operator.len()..).unwrap_or("").to_owned();
-    let test = match how {
-        How::Is => Test::Is(vec![value]),
-        How::Contains => Test::Contains(vec![value]),
-        How::Matches => {
-            Test::Matches(Regex::new(&value).with_context(|| format!("the pattern of the filter {text:?}"))?)
-        }
-    };
-    let filter = Filter::On(dimension, test);
-    Ok(if *is_negated { Filter::Not(Box::new(filter)) } else { filter })
 }
 
 /// What the arguments ask for.
@@ -76,14 +28,11 @@ fn question(args: &cli::StatsShow, app: &Application) -> anyhow::Result<Query> {
         (Some(cli::Interval::Day), _) => Dimension::Day,
         (Some(cli::Interval::Hour), _) => Dimension::HourOfDay,
         (Some(cli::Interval::Minute), _) => Dimension::MinuteOfDay,
-        (None, Some(name)) => Dimension::named(name).with_context(|| {
-            let names: Vec<&str> = Dimension::ALL.iter().map(|(name, _)| *name).collect();
-            format!("{name:?} is no dimension: write one of {}", names.join(", "))
-        })?,
+        (None, Some(name)) => Dimension::named(name)
+            .with_context(|| format!("{name:?} is no dimension: write one of {}", Dimension::names()))?,
         (None, None) => Dimension::Total,
     };
-    let filters: Vec<Filter> =
-        args.filter.iter().map(|text| condition(text)).collect::<anyhow::Result<_>>()?;
+    let filters: Vec<Filter> = args.filter.iter().map(|text| condition(text)).collect::<Result<_, _>>()?;
     Ok(Query {
         dimension,
         filter: (!filters.is_empty()).then_some(Filter::All(filters)),
@@ -92,6 +41,7 @@ fn question(args: &cli::StatsShow, app: &Application) -> anyhow::Result<Query> {
         limit: args.limit,
         after: 0,
         domains: app.domains.clone(),
+        bound: None,
     })
 }
 
@@ -261,25 +211,4 @@ fn csv(answer: &Answer, out: Out<'_>) -> anyhow::Result<()> {
         writeln!(out, "{line},{}", row.tally.entered)?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_condition_is_a_dimension_an_operator_and_a_value() {
-        let shown = |text: &str| format!("{:?}", condition(text).unwrap());
-        assert_eq!(shown("country is DE"), "On(Country, Is([\"DE\"]))");
-        assert_eq!(shown("page is not /what is it"), "Not(On(Page, Is([\"/what is it\"])))");
-        assert_eq!(shown("page contains  x"), "On(Page, Contains([\" x\"]))");
-        assert_eq!(shown("source does not contain a is b"), "Not(On(Source, Contains([\"a is b\"])))");
-        assert_eq!(shown("page matches ^/a$"), "On(Page, Matches(Regex(\"^/a$\")))");
-        assert_eq!(shown("campaign is "), "On(Campaign, Is([\"\"]))");
-        assert_eq!(shown("campaign is"), "On(Campaign, Is([\"\"]))");
-        for text in ["", "country", "country = DE", "planet is Mars", "is DE", "page matches ("] {
-            assert!(condition(text).is_err(), "{text}");
-        }
-        assert!(condition("planet is Mars").unwrap_err().to_string().contains("dimensions are total"));
-    }
 }

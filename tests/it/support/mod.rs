@@ -13,6 +13,7 @@ pub(crate) mod memory;
 pub(crate) mod nginx;
 pub(crate) mod pace;
 pub(crate) mod pack;
+pub(crate) mod page;
 pub(crate) mod place;
 pub(crate) mod pooler;
 pub(crate) mod postgres;

@@ -240,6 +240,23 @@ user_pref(\"toolkit.telemetry.server\", \"\");
         self.call("POST", &path, "ElementSendKeys", &json!({ "id": element, "text": text }));
     }
 
+    /// Presses keys one after the other, wherever the focus is. Before a key, U+E008 (Shift) is held for it.
+    pub(crate) fn keys(&mut self, keys: &[&str]) {
+        let mut actions = Vec::new();
+        for key in keys {
+            let (held, key) = key.strip_prefix('\u{E008}').map_or((None, *key), |key| (Some("\u{E008}"), key));
+            actions.extend(held.map(|held| json!({ "type": "keyDown", "value": held })));
+            for key in key.chars() {
+                actions.push(json!({ "type": "keyDown", "value": key }));
+                actions.push(json!({ "type": "keyUp", "value": key }));
+            }
+            actions.extend(held.map(|held| json!({ "type": "keyUp", "value": held })));
+        }
+        let board = json!({ "type": "key", "id": "keys", "actions": actions });
+        self.call("POST", "/actions", "PerformActions", &json!({ "actions": [board] }));
+        self.call("DELETE", "/actions", "ReleaseActions", &json!({}));
+    }
+
     /// Presses the mouse so often in one place.
     pub(crate) fn click_often(&mut self, x: u32, y: u32, times: usize) {
         let mut actions = vec![json!({ "type": "pointerMove", "duration": 0, "x": x, "y": y })];

@@ -19,6 +19,8 @@ pub enum Test {
     Contains(Vec<String>),
     /// The pattern matches somewhere in it, in time linear in its length.
     Matches(Regex),
+    /// It is this, or comes before it, byte by byte: of times.
+    UpTo(String),
 }
 
 impl Test {
@@ -28,6 +30,7 @@ impl Test {
             Test::Is(values) => values.iter().any(|one| one == value),
             Test::Contains(parts) => parts.iter().any(|part| value.contains(part.as_str())),
             Test::Matches(pattern) => pattern.is_match(value),
+            Test::UpTo(last) => value <= last.as_str(),
         }
     }
 }

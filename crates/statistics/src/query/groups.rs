@@ -86,6 +86,11 @@ impl Dimension {
         Dimension::ALL.iter().find(|(known, _)| *known == name).map(|(_, dimension)| *dimension)
     }
 
+    /// The names of all, with commas between them.
+    pub fn names() -> String {
+        Dimension::ALL.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    }
+
     /// Whether a condition on it is of single events, and not of whole sessions.
     pub fn is_of_events(self) -> bool {
         use Dimension::{Event, Hour, HourOfDay, MinuteOfDay, Page};

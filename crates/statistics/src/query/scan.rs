@@ -78,6 +78,34 @@ enum Kept {
     Events { views: Vec<bool>, others: Vec<bool> },
 }
 
+/// The rows that whoever asks may know of. Of nobody who is bound: all.
+struct Bound {
+    is_bound: bool,
+    views: Vec<bool>,
+    others: Vec<bool>,
+}
+
+impl Bound {
+    fn new(query: &Query, part: &Part<'_>) -> Result<Bound, Failed> {
+        let Some(filter) = &query.bound else {
+            return Ok(Bound { is_bound: false, views: Vec::new(), others: Vec::new() });
+        };
+        let node = Node::new(filter, part.segment, part.day, &query.domains)?;
+        let (views, others) = (node.mask(part.segment, Of::Views)?, node.mask(part.segment, Of::Others)?);
+        Ok(Bound { is_bound: true, views, others })
+    }
+
+    /// The rows of sessions, of which `starts` are where each begins, and where the last one ends.
+    fn count(&self, starts: &[u32], mask: &[bool]) -> u64 {
+        let (Some(from), Some(until)) = (starts.first(), starts.last()) else { return 0 };
+        if !self.is_bound {
+            return u64::from(*until) - u64::from(*from);
+        }
+        let rows = mask.get(*from as usize..*until as usize).unwrap_or(&[]);
+        u64::try_from(rows.iter().filter(|is_kept| **is_kept).count()).unwrap_or(0)
+    }
+}
+
 struct Scan<'s> {
     groups: Groups,
     columns: Columns<'s>,
@@ -96,7 +124,9 @@ pub(super) fn scan(
     sum: &mut Sum,
 ) -> Result<(), Failed> {
     let segment = part.segment;
-    let filter = query.filter.as_ref();
+    let filters = [&query.bound, &query.filter].into_iter().flatten().cloned().collect::<Vec<Filter>>();
+    let filter = (!filters.is_empty()).then_some(Filter::All(filters));
+    let filter = filter.as_ref();
     let groups = Groups::new(query.dimension, segment, part.day, &query.domains)?;
     if groups.names.len() > means.values {
         return Err(Failed::Values);
@@ -116,12 +146,12 @@ pub(super) fn scan(
     let columns = Columns::new(segment, &groups.level, has_page)?;
     let entries = vec![Entry::default(); groups.names.len()];
     let mut scan = Scan { groups, columns, kept, has_page, entries, total: Entry::default(), visitor: 0 };
+    let bound = Bound::new(query, part)?;
     let has_strays = filter.is_none_or(Filter::is_of_pages) && segment.rows(c::Table::Strays) > 0;
     for class in segment.classes() {
         if !query.classes.contains(&class.name) {
-            let (from, until) = class.sessions;
-            let count = |starts: &[u32]| u64::from(starts[until]) - u64::from(starts[from]);
-            let events = count(scan.columns.views) + count(scan.columns.others);
+            let events = bound.count(&scan.columns.views[class.sessions.0..=class.sessions.1], &bound.views)
+                + bound.count(&scan.columns.others[class.sessions.0..=class.sessions.1], &bound.others);
             if events > 0 {
                 *sum.left_out.entry(class.name.clone()).or_default() += events;
             }

@@ -97,6 +97,37 @@ pub async fn by_day(client: &Client, asked: &Asked<'_>) -> anyhow::Result<Vec<Co
     select(client, &sql, asked, &[]).await
 }
 
+/// The statistics of each hour that has any: `2026-01-31 05`, hours since the day's beginning.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn by_hour(client: &Client, asked: &Asked<'_>) -> anyhow::Result<Vec<Counted>> {
+    let sql = format!(
+        "SELECT day::text || ' ' || lpad(value, 2, '0'), {} FROM stat_daily WHERE app_id = $1 AND traffic_class = $2 \
+         AND day BETWEEN $3::text::date AND $4::text::date AND dimension = 'hour' AND value ~ '^[0-9]{{1,2}}$' ORDER BY 1",
+        names()
+    );
+    select(client, &sql, asked, &[]).await
+}
+
+/// These values of a dimension: sums over the days.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn of_values(
+    client: &Client,
+    asked: &Asked<'_>,
+    dimension: &str,
+    values: &[&str],
+) -> anyhow::Result<Vec<Counted>> {
+    let sql = format!(
+        "SELECT min(value), {} FROM stat_daily WHERE app_id = $1 AND traffic_class = $2 \
+         AND day BETWEEN $3::text::date AND $4::text::date AND dimension = $5 AND value = ANY ($6) GROUP BY value_hash",
+        sums()
+    );
+    select(client, &sql, asked, &[(&dimension, Type::TEXT), (&values, Type::TEXT_ARRAY)]).await
+}
+
 /// The values of a dimension with the most visitors, at most `most`: sums over the days.
 ///
 /// # Errors

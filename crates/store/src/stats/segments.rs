@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use alt_statistics::segment::{DEFINITION, Segment};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use futures_util::TryStreamExt;
 use jiff::civil::Date;
 use tokio_postgres::Client;
@@ -69,6 +69,63 @@ pub async fn load(client: &Client, app: i32, from: Date, until: Date) -> anyhow:
         segments.push(Stored { day, part: row.get(1), generation: row.get(2), segment });
     }
     Ok(segments)
+}
+
+/// Where the bytes of a segment are, which stay the same under these.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The application.
+    pub app: i32,
+    /// The day: `2026-01-31`.
+    pub day: String,
+    /// Its number within the day.
+    pub part: i32,
+    /// The generation of the day's statistics that it is of.
+    pub generation: i64,
+    /// The transaction that wrote it: a database that was restored to an earlier time may have a generation twice.
+    pub written_by: String,
+    /// Bytes.
+    pub bytes: i32,
+}
+
+/// Where the segments of an application's days from `from` to `until`, both included, are, in their order.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn places(client: &Client, app: i32, from: Date, until: Date) -> anyhow::Result<Vec<Place>> {
+    let (from, until) = (from.to_string(), until.to_string());
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&app, Type::INT4), (&from, Type::TEXT), (&until, Type::TEXT)];
+    let sql = "SELECT day::text, part, generation, xmin::text, octet_length(data) FROM stat_segments \
+               WHERE app_id = $1 AND day BETWEEN $2::text::date AND $3::text::date ORDER BY day, part";
+    let rows = client.query_typed(sql, &parameters).await.context("look for segments")?;
+    let place = |row: &tokio_postgres::Row| Place {
+        app,
+        day: row.get(0),
+        part: row.get(1),
+        generation: row.get(2),
+        written_by: row.get(3),
+        bytes: row.get(4),
+    };
+    Ok(rows.iter().map(place).collect())
+}
+
+/// The bytes of segments of an application, in the order of `places`. In the transaction of [`places`].
+///
+/// # Errors
+/// The database cannot be asked, or a segment is not there.
+pub async fn bytes(client: &Client, app: i32, places: &[&Place]) -> anyhow::Result<Vec<Vec<u8>>> {
+    let days: Vec<&str> = places.iter().map(|place| place.day.as_str()).collect();
+    let parts: Vec<i32> = places.iter().map(|place| place.part).collect();
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&app, Type::INT4), (&days, Type::TEXT_ARRAY), (&parts, Type::INT4_ARRAY)];
+    let sql = "SELECT s.data FROM unnest($2::text[], $3::integer[]) WITH ORDINALITY w (day, part, n) \
+               JOIN stat_segments s ON s.app_id = $1 AND s.day = w.day::date AND s.part = w.part ORDER BY w.n";
+    let rows = client.query_typed(sql, &parameters).await.context("read segments")?;
+    if rows.len() != places.len() {
+        bail!("a segment is not there");
+    }
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// What is not in the segments of an application's days.

@@ -4,7 +4,7 @@ use anyhow::Context;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use tokio_postgres::Client;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
 
 /// What somebody may do with an application; each includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -42,15 +42,52 @@ pub fn hash(secret: &str) -> Vec<u8> {
     Sha256::digest(secret.as_bytes()).to_vec()
 }
 
-/// Somebody with a valid token or share.
+/// After how many minutes without a request a session ends.
+pub const IDLE_MINUTES: i32 = 7 * 24 * 60;
+
+/// By what somebody is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A token.
+    Token,
+    /// A share: a link to the statistics of one application.
+    Share,
+    /// The cookie of a person who is signed in.
+    Session,
+    /// The cookie of somebody who has given a share's password.
+    Unlocked,
+}
+
+impl Kind {
+    /// As it is recorded.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Token => "token",
+            Kind::Share | Kind::Unlocked => "share",
+            Kind::Session => "person",
+        }
+    }
+
+    fn of(name: &str) -> Option<Kind> {
+        Some(match name {
+            "token" => Kind::Token,
+            "share" => Kind::Share,
+            "session" => Kind::Session,
+            "unlocked" => Kind::Unlocked,
+            _ => return None,
+        })
+    }
+}
+
+/// Somebody with a valid token, share or session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
-    /// Key of the token or the share.
+    /// Key of the token, the share or the session.
     pub id: i32,
-    /// Its name.
+    /// Name of the token, the share or the person.
     pub name: String,
-    /// It is a share: a link to the statistics of one application.
-    pub is_share: bool,
+    /// By what it is known.
+    pub kind: Kind,
     /// The most that it may do.
     pub most: Role,
     /// The applications that it is for; `None`: all.
@@ -59,6 +96,12 @@ pub struct Caller {
     pub grants: Option<Vec<(i32, Role)>>,
     /// Its last use was not recorded within the last minute.
     pub is_stale: bool,
+    /// Conditions, all of which hold for what it may know of; `None`: it may know of everything.
+    pub filter: Option<Vec<String>>,
+    /// A share that is nothing without its password.
+    pub is_locked: bool,
+    /// Key of the person to whom the token or session belongs, or of the share.
+    pub owner: Option<i32>,
 }
 
 impl Caller {
@@ -67,17 +110,26 @@ impl Caller {
         if self.apps.as_ref().is_some_and(|apps| !apps.contains(&app_id)) {
             return None;
         }
+        // Only statistics can be filtered.
+        let most = if self.filter.is_some() { Role::Viewer } else { self.most };
         match &self.grants {
-            None => Some(self.most),
-            Some(grants) => {
-                grants.iter().find(|(app, _)| *app == app_id).map(|(_, role)| self.most.min(*role))
-            }
+            None => Some(most),
+            Some(grants) => grants.iter().find(|(app, _)| *app == app_id).map(|(_, role)| most.min(*role)),
         }
     }
 
     /// Whether it may do everything with everything: people, tokens, the record of changes.
     pub fn owns_all(&self) -> bool {
-        !self.is_share && self.most == Role::Owner && self.apps.is_none() && self.grants.is_none()
+        !self.is_share()
+            && self.most == Role::Owner
+            && self.apps.is_none()
+            && self.grants.is_none()
+            && self.filter.is_none()
+    }
+
+    /// Whether it is a share.
+    pub fn is_share(&self) -> bool {
+        matches!(self.kind, Kind::Share | Kind::Unlocked)
     }
 }
 
@@ -87,7 +139,9 @@ impl Caller {
 /// The database cannot be asked.
 pub async fn find(client: &Client, secret: &str) -> anyhow::Result<Option<Caller>> {
     let sql = include_str!("../../../../sql/caller.sql");
-    let row = client.query_typed_opt(sql, &[(&hash(secret), Type::BYTEA)]).await;
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&hash(secret), Type::BYTEA), (&IDLE_MINUTES, Type::INT4)];
+    let row = client.query_typed_opt(sql, &parameters).await;
     let Some(row) = row.context("look the token up")? else { return Ok(None) };
     let granted: Option<(Vec<i32>, Vec<String>)> = match row.get::<_, bool>(5) {
         true => Some((row.get(6), row.get(7))),
@@ -104,11 +158,14 @@ pub async fn find(client: &Client, secret: &str) -> anyhow::Result<Option<Caller
     Ok(Some(Caller {
         id: row.get(0),
         name: row.get(1),
-        is_share: row.get(2),
+        kind: Kind::of(row.get(2)).context("a kind of caller that is not known")?,
         most: role(row.get(3))?,
         apps: row.get(4),
         grants,
         is_stale: row.get(8),
+        filter: row.get(9),
+        is_locked: row.get(10),
+        owner: row.get(11),
     }))
 }
 
@@ -117,7 +174,18 @@ mod tests {
     use super::*;
 
     fn caller(most: Role, apps: Option<Vec<i32>>, grants: Option<Vec<(i32, Role)>>) -> Caller {
-        Caller { id: 1, name: String::new(), is_share: false, most, apps, grants, is_stale: false }
+        Caller {
+            id: 1,
+            name: String::new(),
+            kind: Kind::Token,
+            most,
+            apps,
+            grants,
+            is_stale: false,
+            filter: None,
+            is_locked: false,
+            owner: None,
+        }
     }
 
     #[test]
@@ -134,6 +202,8 @@ mod tests {
         let narrow = caller(Role::Viewer, Some(vec![2]), Some(vec![(1, Role::Owner), (2, Role::Owner)]));
         assert_eq!((narrow.role(1), narrow.role(2)), (None, Some(Role::Viewer)));
         assert!(!caller(Role::Viewer, None, None).owns_all());
-        assert!(!Caller { is_share: true, ..of_all }.owns_all());
+        let bound = Caller { filter: Some(Vec::new()), ..of_all.clone() };
+        assert!(!bound.owns_all() && bound.role(1) == Some(Role::Viewer));
+        assert!(!Caller { kind: Kind::Share, ..of_all }.owns_all());
     }
 }

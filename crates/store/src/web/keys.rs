@@ -37,6 +37,8 @@ pub struct Token {
     pub applications: Option<Vec<String>>,
     /// The most that it may do.
     pub role: String,
+    /// Conditions, all of which hold for what it sees; `None`: it sees everything.
+    pub filters: Option<Vec<String>>,
     /// UTC, RFC 3339.
     pub created_at: String,
     /// When it ends.
@@ -58,6 +60,8 @@ pub struct NewToken<'a> {
     pub apps: Option<Vec<i32>>,
     /// The most that it may do.
     pub role: Role,
+    /// Conditions, all of which hold for what it sees; of none: it sees everything.
+    pub filters: Vec<String>,
     /// For how many days; `None`: for ever.
     pub days: Option<i32>,
 }
@@ -66,7 +70,7 @@ fn columns() -> String {
     format!(
         "t.id, t.name, (SELECT u.name FROM web_users u WHERE u.id = t.user_id), \
          CASE WHEN t.apps IS NOT NULL THEN ARRAY(SELECT a.app_key FROM applications a WHERE a.id = ANY (t.apps) \
-         ORDER BY 1) END, t.role, {}, {}, {}, {}",
+         ORDER BY 1) END, t.role, t.filter, {}, {}, {}, {}",
         super::time("t.created_at"),
         super::time("t.expires_at"),
         super::time("t.last_used_at"),
@@ -81,10 +85,11 @@ fn token(row: &Row) -> Token {
         user: row.get(2),
         applications: row.get(3),
         role: row.get(4),
-        created_at: row.get(5),
-        expires_at: row.get(6),
-        last_used_at: row.get(7),
-        revoked_at: row.get(8),
+        filters: row.get(5),
+        created_at: row.get(6),
+        expires_at: row.get(7),
+        last_used_at: row.get(8),
+        revoked_at: row.get(9),
     }
 }
 
@@ -99,18 +104,20 @@ pub async fn add(client: &Client, new: &NewToken<'_>) -> anyhow::Result<(Token, 
     };
     let secret = new_secret()?;
     let sql = format!(
-        "INSERT INTO web_tokens AS t (secret, name, user_id, apps, role, expires_at) \
-         VALUES ($1, $2, $3, $4, $5, now() + $6 * interval '1 day') RETURNING {}",
+        "INSERT INTO web_tokens AS t (secret, name, user_id, apps, role, expires_at, filter) \
+         VALUES ($1, $2, $3, $4, $5, now() + $6 * interval '1 day', $7) RETURNING {}",
         columns()
     );
     let (hash, role) = (hash(&secret), new.role.as_str());
-    let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
+    let filters = (!new.filters.is_empty()).then_some(&new.filters);
+    let parameters: [(&(dyn ToSql + Sync), Type); 7] = [
         (&hash, Type::BYTEA),
         (&new.name, Type::TEXT),
         (&user_id, Type::INT4),
         (&new.apps, Type::INT4_ARRAY),
         (&role, Type::TEXT),
         (&new.days, Type::INT4),
+        (&filters, Type::TEXT_ARRAY),
     ];
     let token = token(&client.query_typed_one(&sql, &parameters).await.context("make the token")?);
     let after = Some(json!(token));
@@ -164,6 +171,10 @@ pub struct Share {
     pub id: i32,
     /// What it is for.
     pub name: String,
+    /// Conditions, all of which hold for what it shows; `None`: it shows everything.
+    pub filters: Option<Vec<String>>,
+    /// It is nothing without its password.
+    pub has_password: bool,
     /// UTC, RFC 3339.
     pub created_at: String,
     /// When it ends.
@@ -174,7 +185,7 @@ pub struct Share {
 
 fn share_columns() -> String {
     format!(
-        "id, name, {}, {}, {}",
+        "id, name, filter, password IS NOT NULL, {}, {}, {}",
         super::time("created_at"),
         super::time("expires_at"),
         super::time("revoked_at")
@@ -185,31 +196,50 @@ fn share(row: &Row) -> Share {
     Share {
         id: row.get(0),
         name: row.get(1),
-        created_at: row.get(2),
-        expires_at: row.get(3),
-        revoked_at: row.get(4),
+        filters: row.get(2),
+        has_password: row.get(3),
+        created_at: row.get(4),
+        expires_at: row.get(5),
+        revoked_at: row.get(6),
     }
+}
+
+/// A share to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewShare<'a> {
+    /// What it is for.
+    pub name: &'a str,
+    /// Its application.
+    pub app_id: i32,
+    /// Conditions, all of which hold for what it shows; of none: it shows everything.
+    pub filters: Vec<String>,
+    /// The hash of its password; `None`: it needs none.
+    pub password: Option<String>,
+    /// For how many days; `None`: for ever.
+    pub days: Option<i32>,
 }
 
 /// Makes a share of an application; returns it, its secret and what to record.
 ///
 /// # Errors
 /// The database does not do it.
-pub async fn add_share(
-    client: &Client,
-    app_id: i32,
-    name: &str,
-    days: Option<i32>,
-) -> anyhow::Result<(Share, String, Change)> {
+pub async fn add_share(client: &Client, new: &NewShare<'_>) -> anyhow::Result<(Share, String, Change)> {
     let secret = new_secret()?;
     let sql = format!(
-        "INSERT INTO web_shares (secret, name, app_id, expires_at) \
-         VALUES ($1, $2, $3, now() + $4 * interval '1 day') RETURNING {}",
+        "INSERT INTO web_shares (secret, name, app_id, expires_at, filter, password) \
+         VALUES ($1, $2, $3, now() + $4 * interval '1 day', $5, $6) RETURNING {}",
         share_columns()
     );
     let hash = hash(&secret);
-    let parameters: [(&(dyn ToSql + Sync), Type); 4] =
-        [(&hash, Type::BYTEA), (&name, Type::TEXT), (&app_id, Type::INT4), (&days, Type::INT4)];
+    let filters = (!new.filters.is_empty()).then_some(&new.filters);
+    let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
+        (&hash, Type::BYTEA),
+        (&new.name, Type::TEXT),
+        (&new.app_id, Type::INT4),
+        (&new.days, Type::INT4),
+        (&filters, Type::TEXT_ARRAY),
+        (&new.password, Type::TEXT),
+    ];
     let share = share(&client.query_typed_one(&sql, &parameters).await.context("make the share")?);
     let after = Some(json!(share));
     let change = Change { action: "share.add", object: format!("share {}", share.id), before: None, after };

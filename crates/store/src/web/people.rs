@@ -37,6 +37,27 @@ pub async fn id_of(client: &Client, name: &str) -> anyhow::Result<i32> {
     }
 }
 
+/// The name of the person with this key; `None`: there is none.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn name_of(client: &Client, id: i32) -> anyhow::Result<Option<String>> {
+    let row =
+        client.query_typed_opt("SELECT name FROM web_users WHERE id = $1", &[(&id, Type::INT4)]).await?;
+    Ok(row.map(|row| row.get(0)))
+}
+
+/// Whether nobody but this person is an owner of everything.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn is_last_owner(client: &Client, id: i32) -> anyhow::Result<bool> {
+    // Locked, so that two owners cannot remove each other at once.
+    let sql = "SELECT id FROM web_users WHERE is_owner ORDER BY id FOR UPDATE";
+    let owners = client.query_typed(sql, &[]).await.context("look for the owners")?;
+    Ok(owners.len() == 1 && owners.iter().any(|row| row.get::<_, i32>(0) == id))
+}
+
 /// Everybody, by name.
 ///
 /// # Errors

@@ -1,0 +1,117 @@
+//! Conditions as people write them: `country is DE`.
+
+use std::fmt;
+
+use regex::RegexBuilder;
+
+use super::filter::{Filter, Test};
+use super::groups::Dimension;
+
+/// The longest text of a condition, bytes.
+const TEXT_MAX: usize = 4_000;
+
+/// What a pattern may take once it is compiled, and while it is matched, bytes.
+const PATTERN_BYTES: usize = 1 << 18;
+
+/// Conditions by what stands between dimension and value, the longer ones first: how, and whether it is negated.
+const OPERATORS: [(&str, How, bool); 6] = [
+    (" is not ", How::Is, true),
+    (" is ", How::Is, false),
+    (" does not contain ", How::Contains, true),
+    (" contains ", How::Contains, false),
+    (" does not match ", How::Matches, true),
+    (" matches ", How::Matches, false),
+];
+
+#[derive(Debug, Clone, Copy)]
+enum How {
+    Is,
+    Contains,
+    Matches,
+}
+
+/// Why a text is no condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unread {
+    /// It has no dimension or no operator that is known.
+    Form(String),
+    /// It has more than 4,000 bytes.
+    Long,
+    /// Its pattern is not correct, or too large: why.
+    Pattern(String),
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unread::Form(text) => write!(
+                f,
+                "{text:?} is no filter: write DIMENSION, then is, is not, contains, does not contain, matches or does \
+                 not match, then a value; dimensions are {}",
+                Dimension::names()
+            ),
+            Unread::Long => write!(f, "a filter has at most {TEXT_MAX} bytes"),
+            Unread::Pattern(why) => write!(f, "the pattern of the filter: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for Unread {}
+
+/// The condition of a text such as `country is DE`, in one of [`Dimension::ALL`].
+///
+/// # Errors
+/// See [`Unread`].
+pub fn condition(text: &str) -> Result<Filter, Unread> {
+    if text.len() > TEXT_MAX {
+        return Err(Unread::Long);
+    }
+    let bad = || Unread::Form(text.to_owned());
+    // A value that is empty may have lost the space before it.
+    let padded = format!("{text} ");
+    let found = OPERATORS
+        .iter()
+        .filter_map(|operator| Some((padded.find(operator.0)?, operator)))
+        .min_by_key(|(at, operator)| (*at, std::cmp::Reverse(operator.0.len())));
+    let (at, (operator, how, is_negated)) = found.ok_or_else(bad)?;
+    let dimension = Dimension::named(text[..at].trim()).ok_or_else(bad)?;
+    let value = text.get(at + operator.len()..).unwrap_or("").to_owned();
+    let test = match how {
+        How::Is => Test::Is(vec![value]),
+        How::Contains => Test::Contains(vec![value]),
+        How::Matches => {
+            let pattern =
+                RegexBuilder::new(&value).size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES).build();
+            Test::Matches(pattern.map_err(|error| Unread::Pattern(error.to_string()))?)
+        }
+    };
+    let filter = Filter::On(dimension, test);
+    Ok(if *is_negated { Filter::Not(Box::new(filter)) } else { filter })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_condition_is_a_dimension_an_operator_and_a_value() {
+        let shown = |text: &str| format!("{:?}", condition(text).unwrap());
+        assert_eq!(shown("country is DE"), "On(Country, Is([\"DE\"]))");
+        assert_eq!(shown("page is not /what is it"), "Not(On(Page, Is([\"/what is it\"])))");
+        assert_eq!(shown("page contains  x"), "On(Page, Contains([\" x\"]))");
+        assert_eq!(shown("source does not contain a is b"), "Not(On(Source, Contains([\"a is b\"])))");
+        assert_eq!(shown("page matches ^/a$"), "On(Page, Matches(Regex(\"^/a$\")))");
+        assert_eq!(shown("campaign is "), "On(Campaign, Is([\"\"]))");
+        assert_eq!(shown("campaign is"), "On(Campaign, Is([\"\"]))");
+        for text in ["", "country", "country = DE", "planet is Mars", "is DE", "page matches ("] {
+            assert!(condition(text).is_err(), "{text}");
+        }
+        assert!(condition("planet is Mars").unwrap_err().to_string().contains("dimensions are total"));
+    }
+
+    #[test]
+    fn a_pattern_takes_a_bounded_amount_of_memory() {
+        assert!(matches!(condition(r"page matches (\w{1,500}){1,500}"), Err(Unread::Pattern(_))));
+        assert_eq!(condition(&format!("page is /{}", "a".repeat(5_000))).unwrap_err(), Unread::Long);
+    }
+}

@@ -1,0 +1,239 @@
+//! The numbers of a question: from `stat_daily` where nothing is filtered, from the segments of days where something is.
+
+use std::collections::BTreeMap;
+
+use alt_statistics::query::{self, Dimension, Filter, Metric, Note, Query, Tally, Test};
+use alt_store::apps::Application;
+use alt_store::stats::ask::{self, Asked as Days, Counted};
+use alt_store::stats::segments;
+use alt_store::web::pool::Transaction;
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::Web;
+use crate::problem::Problem;
+use crate::segments::Cut;
+use crate::times::Interval;
+
+/// What is asked for.
+#[derive(Debug)]
+pub(crate) struct Question<'a> {
+    pub(crate) app: &'a Application,
+    /// The class of traffic.
+    pub(crate) class: &'a str,
+    /// What is kept.
+    pub(crate) filter: Option<Filter>,
+    /// What the caller may know of at all.
+    pub(crate) bound: Option<Filter>,
+    pub(crate) interval: Interval,
+    /// Dimensions whose values are listed, and their names.
+    pub(crate) lists: Vec<(&'static str, Dimension)>,
+    /// The most values of each.
+    pub(crate) limit: usize,
+}
+
+/// The values of a dimension.
+#[derive(Debug, Default)]
+pub(crate) struct List {
+    pub(crate) values: Vec<(String, Tally)>,
+    /// There are more.
+    pub(crate) is_cut: bool,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) total: Tally,
+    /// By days or hours that have any: `2026-01-31`, `2026-01-31 05`. Months are made of days by [`Interval::series`].
+    pub(crate) series: BTreeMap<String, Tally>,
+    /// In the order of [`Question::lists`].
+    pub(crate) lists: Vec<List>,
+    /// Events of each other class.
+    pub(crate) left_out: BTreeMap<String, u64>,
+    pub(crate) notes: Vec<Note>,
+    /// Rows that came after this time may not be counted; `None`: there are none.
+    pub(crate) as_of: Option<String>,
+    /// Days that are not counted, because they have no segments.
+    pub(crate) without: i64,
+}
+
+impl Question<'_> {
+    /// Whether segments have to be asked.
+    pub(crate) fn is_filtered(&self) -> bool {
+        self.filter.is_some() || self.bound.is_some()
+    }
+
+    fn days(&self, (from, until): (Date, Date)) -> Days<'_> {
+        Days { app_id: self.app.id, class: self.class, from, until }
+    }
+
+    /// The numbers of days, both included.
+    pub(crate) async fn now(
+        &self,
+        web: &Web,
+        db: &Transaction,
+        days: (Date, Date),
+    ) -> Result<Found, Problem> {
+        if self.is_filtered() {
+            return self.segments(web, db, days, None, false).await;
+        }
+        let days = self.days(days);
+        let mut found = self.sums(db, &days).await?;
+        let most = i64::try_from(self.limit).unwrap_or(i64::MAX);
+        for (name, _) in &self.lists {
+            let mut values = ask::top(db, &days, name, most.saturating_add(1)).await?;
+            let is_cut = values.len() > self.limit;
+            values.truncate(self.limit);
+            found.lists.push(List { values: values.into_iter().map(named).collect(), is_cut });
+        }
+        for class in ask::left_out(db, &days).await? {
+            found.left_out.insert(class.name, class.counts.events);
+        }
+        Ok(found)
+    }
+
+    /// The numbers of earlier days, of the values that were found. Of the last day up to its minute `minute`, if there is one.
+    pub(crate) async fn before(
+        &self,
+        web: &Web,
+        db: &Transaction,
+        days: (Date, Date),
+        minute: Option<i64>,
+        now: &Found,
+    ) -> Result<Found, Problem> {
+        let cut = minute.map(|minute| {
+            let last = format!("{} {minute:04}", days.1);
+            Cut { day: days.1.to_string(), filter: Filter::On(Dimension::MinuteOfDay, Test::UpTo(last)) }
+        });
+        if self.is_filtered() {
+            let mut found = self.segments(web, db, days, cut.as_ref(), true).await?;
+            keep(&mut found, now);
+            return Ok(found);
+        }
+        // Sums have no minutes: those of the last day are of its segments.
+        let whole = match &cut {
+            None => Some(days),
+            Some(_) => days.1.yesterday().ok().filter(|last| *last >= days.0).map(|last| (days.0, last)),
+        };
+        let mut found = Found::default();
+        if let Some(whole) = whole {
+            let days = self.days(whole);
+            found = self.sums(db, &days).await?;
+            for ((name, _), list) in self.lists.iter().zip(&now.lists) {
+                let names: Vec<&str> = list.values.iter().map(|(name, _)| name.as_str()).collect();
+                let values = ask::of_values(db, &days, name, &names).await?;
+                found.lists.push(List { values: values.into_iter().map(named).collect(), is_cut: false });
+            }
+        }
+        if let Some(cut) = &cut {
+            add(&mut found, self.segments(web, db, (days.1, days.1), Some(cut), true).await?);
+        }
+        keep(&mut found, now);
+        Ok(found)
+    }
+
+    /// Total and series.
+    async fn sums(&self, db: &Transaction, days: &Days<'_>) -> Result<Found, Problem> {
+        let by_day = ask::by_day(db, days).await?;
+        let mut found = Found::default();
+        by_day.iter().for_each(|day| found.total.add(&tally(day)));
+        let series = match self.interval {
+            Interval::Hour => ask::by_hour(db, days).await?,
+            Interval::Day | Interval::Month => by_day,
+        };
+        found.series = series.into_iter().map(named).collect();
+        Ok(found)
+    }
+
+    async fn segments(
+        &self,
+        web: &Web,
+        db: &Transaction,
+        days: (Date, Date),
+        cut: Option<&Cut>,
+        has_all: bool,
+    ) -> Result<Found, Problem> {
+        let query = |dimension, order: Option<Metric>, limit| Query {
+            dimension,
+            filter: self.filter.clone(),
+            classes: vec![self.class.to_owned()],
+            order,
+            limit,
+            after: 0,
+            domains: self.app.domains.clone(),
+            bound: self.bound.clone(),
+        };
+        let by = if self.interval == Interval::Hour { Dimension::HourOfDay } else { Dimension::Day };
+        let mut queries = vec![query(by, None, usize::MAX)];
+        queries.extend(self.lists.iter().map(|(_, dimension)| match has_all {
+            true => query(*dimension, None, usize::MAX),
+            false => query(*dimension, Metric::named("visitors"), self.limit),
+        }));
+        let mut answers = web.segments.ask(db, self.app.id, days, queries, cut).await?.into_iter();
+        let series = answers.next().ok_or_else(Problem::defect)?;
+        let behind = segments::behind(db, self.app.id, days.0, days.1).await?;
+        let mut notes = series.notes;
+        let mut lists = Vec::new();
+        for answer in answers {
+            notes.extend(answer.notes.iter().copied());
+            lists.push(List { is_cut: answer.next.is_some(), values: values(answer.rows) });
+        }
+        notes.sort_unstable();
+        notes.dedup();
+        Ok(Found {
+            total: series.total,
+            series: values(series.rows).into_iter().collect(),
+            lists,
+            left_out: series.left_out,
+            notes,
+            as_of: behind.as_of,
+            without: behind.without,
+        })
+    }
+}
+
+/// Keeps of each list the values that `now` has, in its order.
+fn keep(found: &mut Found, now: &Found) {
+    found.lists.resize_with(now.lists.len(), List::default);
+    for (list, now) in found.lists.iter_mut().zip(&now.lists) {
+        let known: BTreeMap<String, Tally> = std::mem::take(&mut list.values).into_iter().collect();
+        let of = |name: &String| known.get(name).copied().unwrap_or_default();
+        list.values = now.values.iter().map(|(name, _)| (name.clone(), of(name))).collect();
+    }
+}
+
+/// Adds the numbers of other days.
+fn add(found: &mut Found, more: Found) {
+    found.total.add(&more.total);
+    for (at, tally) in more.series {
+        found.series.entry(at).or_default().add(&tally);
+    }
+    found.lists.resize_with(more.lists.len(), List::default);
+    for (list, more) in found.lists.iter_mut().zip(more.lists) {
+        let mut sum: BTreeMap<String, Tally> = std::mem::take(&mut list.values).into_iter().collect();
+        for (name, tally) in more.values {
+            sum.entry(name).or_default().add(&tally);
+        }
+        list.values = sum.into_iter().collect();
+    }
+    found.without += more.without;
+    found.notes.extend(more.notes);
+}
+
+fn values(rows: Vec<query::Row>) -> Vec<(String, Tally)> {
+    rows.into_iter().map(|row| (row.value, row.tally)).collect()
+}
+
+fn tally(counted: &Counted) -> Tally {
+    Tally { counts: counted.counts, entered: counted.counts.sessions }
+}
+
+fn named(counted: Counted) -> (String, Tally) {
+    let tally = tally(&counted);
+    (counted.name, tally)
+}
+
+/// The time of which numbers are: `as_of`, or now.
+pub(crate) fn time_of(found: &Found) -> Timestamp {
+    found.as_of.as_deref().and_then(|at| at.parse().ok()).unwrap_or_else(Timestamp::now)
+}

@@ -1,0 +1,219 @@
+//! Questions to the segments of days, within bounds: of time, of memory, and of how many are answered at once.
+//!
+//! Segments are read in slices, so that those of a year are never in memory together. Opened ones are kept for the next
+//! question, in a cache of [`CACHE_BYTES`].
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use alt_process::lock::lock;
+use alt_statistics::query::{Answer, Cache, Failed, Filter, Means, Part, Query, Running};
+use alt_statistics::segment::Segment;
+use alt_store::stats::segments::{self, Place};
+use alt_store::web::pool::Transaction;
+use jiff::civil::Date;
+use tokio::sync::Semaphore;
+
+use crate::problem::Problem;
+
+/// Memory of the segments that are kept.
+const CACHE_BYTES: usize = 64 << 20;
+
+/// Packed bytes that are read at once. Unpacked, the columns of a question take some five times as much.
+const SLICE_BYTES: usize = 8 << 20;
+
+/// Segments that are read at once.
+const SLICE_SEGMENTS: usize = 64;
+
+/// The most values of all dimensions of a question: some 80 MB.
+const VALUES_MAX: usize = 500_000;
+
+/// How long a question waits for its turn.
+const TURN_TIME: Duration = Duration::from_secs(1);
+
+/// What answers questions to segments.
+#[derive(Debug)]
+pub(crate) struct Segments {
+    cache: Mutex<Cache<Place>>,
+    turns: Semaphore,
+    threads: usize,
+}
+
+/// A day of which only the beginning is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Cut {
+    /// The day: `2026-01-31`.
+    pub(crate) day: String,
+    /// What is true of its beginning.
+    pub(crate) filter: Filter,
+}
+
+/// Tells the threads of a question that nobody waits any more.
+struct Cancel(Arc<AtomicBool>);
+
+impl Drop for Cancel {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A segment, its day, and whether of the beginning of the day only.
+type Opened = (String, Arc<Segment>);
+
+impl Segments {
+    pub(crate) fn new() -> Segments {
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
+        Segments { cache: Mutex::new(Cache::new(CACHE_BYTES)), turns: Semaphore::new(threads), threads }
+    }
+
+    /// Answers questions to the segments of an application's days, both included, each segment being read once.
+    pub(crate) async fn ask(
+        &self,
+        db: &Transaction,
+        app: i32,
+        (from, until): (Date, Date),
+        queries: Vec<Query>,
+        cut: Option<&Cut>,
+    ) -> Result<Vec<Answer>, Problem> {
+        let turn = tokio::time::timeout(TURN_TIME, self.turns.acquire()).await;
+        let _turn = turn.map_err(|_| Problem::busy())?.map_err(|_| Problem::defect())?;
+        let places = segments::places(db, app, from, until).await?;
+        let cancel = Cancel(Arc::default());
+        let work = Arc::new(Work {
+            late: cut.map(|cut| (cut.day.clone(), queries.iter().map(|query| within(query, cut)).collect())),
+            queries,
+            is_cancelled: Arc::clone(&cancel.0),
+            threads: self.threads,
+        });
+        let mut running: Vec<Running> = work.queries.iter().map(|_| Running::default()).collect();
+        let mut rest = places.as_slice();
+        while !rest.is_empty() {
+            let (opened, more) = self.slice(db, app, rest).await?;
+            rest = more;
+            let work = Arc::clone(&work);
+            let counted = tokio::task::spawn_blocking(move || work.count(running, &opened)).await;
+            running = counted.map_err(|_| Problem::defect())??;
+            lock(&self.cache).trim(None);
+        }
+        Ok(running.into_iter().zip(&work.queries).map(|(running, query)| running.answer(query)).collect())
+    }
+
+    /// Opens the next segments; returns them and the places behind them.
+    async fn slice<'p>(
+        &self,
+        db: &Transaction,
+        app: i32,
+        places: &'p [Place],
+    ) -> Result<(Vec<Opened>, &'p [Place]), Problem> {
+        let mut slice: Vec<(&Place, Option<Arc<Segment>>)> = Vec::new();
+        let mut bytes = 0;
+        {
+            let mut cache = lock(&self.cache);
+            for place in places.iter().take(SLICE_SEGMENTS) {
+                let kept = cache.get(place);
+                if kept.is_none() {
+                    let more = usize::try_from(place.bytes).unwrap_or(0);
+                    if bytes > 0 && bytes + more > SLICE_BYTES {
+                        break;
+                    }
+                    bytes += more;
+                }
+                slice.push((place, kept));
+            }
+        }
+        let missing: Vec<&Place> =
+            slice.iter().filter(|(_, kept)| kept.is_none()).map(|(place, _)| *place).collect();
+        let mut read = match missing.is_empty() {
+            true => Vec::new(),
+            false => segments::bytes(db, app, &missing).await?,
+        }
+        .into_iter();
+        let mut opened = Vec::with_capacity(slice.len());
+        let count = slice.len();
+        for (place, kept) in slice {
+            let segment = match kept {
+                Some(segment) => segment,
+                None => {
+                    let bytes = read.next().ok_or_else(Problem::defect)?;
+                    lock(&self.cache).open(place, bytes).map_err(|broken| failed(Failed::Broken(broken)))?
+                }
+            };
+            opened.push((place.day.clone(), segment));
+        }
+        Ok((opened, places.get(count..).unwrap_or(&[])))
+    }
+}
+
+/// Questions, and how they are answered.
+struct Work {
+    queries: Vec<Query>,
+    /// The same of the beginning of a day.
+    late: Option<(String, Vec<Query>)>,
+    is_cancelled: Arc<AtomicBool>,
+    threads: usize,
+}
+
+impl Work {
+    /// Counts segments, on several threads.
+    fn count(&self, running: Vec<Running>, opened: &[Opened]) -> Result<Vec<Running>, Problem> {
+        let threads = self.threads.min(opened.len()).max(1);
+        let mut shares: Vec<Vec<&Opened>> = vec![Vec::new(); threads];
+        for (n, one) in opened.iter().enumerate() {
+            shares[n % threads].push(one);
+        }
+        let first = shares.pop().unwrap_or_default();
+        let mut sum = running;
+        std::thread::scope(|scope| {
+            let others: Vec<_> = shares
+                .iter()
+                .map(|share| {
+                    scope
+                        .spawn(|| self.part(self.queries.iter().map(|_| Running::default()).collect(), share))
+                })
+                .collect();
+            sum = self.part(std::mem::take(&mut sum), &first)?;
+            for other in others {
+                let more = other.join().map_err(|_| Failed::Ended)??;
+                sum.iter_mut().zip(more).for_each(|(sum, more)| sum.merge(more));
+            }
+            Ok(())
+        })
+        .map_err(failed)?;
+        match sum.iter().map(Running::values).sum::<usize>() > VALUES_MAX {
+            true => Err(failed(Failed::Values)),
+            false => Ok(sum),
+        }
+    }
+
+    fn part(&self, mut running: Vec<Running>, share: &[&Opened]) -> Result<Vec<Running>, Failed> {
+        let means = Means { threads: 1, values: VALUES_MAX, is_cancelled: Some(self.is_cancelled.as_ref()) };
+        for (day, segment) in share {
+            let part = Part { day, segment };
+            let queries = match &self.late {
+                Some((late, queries)) if late == day => queries,
+                _ => &self.queries,
+            };
+            for (running, query) in running.iter_mut().zip(queries) {
+                running.add(query, &part, &means)?;
+            }
+        }
+        Ok(running)
+    }
+}
+
+fn within(query: &Query, cut: &Cut) -> Query {
+    let filters = query.filter.iter().chain([&cut.filter]).cloned().collect();
+    Query { filter: Some(Filter::All(filters)), ..query.clone() }
+}
+
+fn failed(failed: Failed) -> Problem {
+    match failed {
+        Failed::Values | Failed::Filter => Problem::bad(failed.to_string()),
+        Failed::Cancelled => Problem::unavailable("the answer takes too long; ask for a shorter period"),
+        Failed::Broken(_) | Failed::Ended => {
+            tracing::warn!(error = %failed, "a question to segments is not answered: `alt stats rebuild` makes them anew");
+            Problem::defect()
+        }
+    }
+}

@@ -1,0 +1,382 @@
+//! Questions with filters over HTTP: they are answered as the command answers them, and a caller that is bound to a filter
+//! learns nothing of what it leaves out.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::serve::{Api, bearer, run, token};
+use crate::support::bench::Bench;
+use crate::support::postgres::Database;
+
+/// A bench with made traffic of four days, and the first and the last whole day of it.
+fn demo() -> (Bench, String) {
+    let bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
+    let text = fs::read_to_string(&bench.config).unwrap();
+    fs::write(&bench.config, format!("{text}\n[stats]\nenabled = true\n")).unwrap();
+    run(&bench, &["demo", "--days", "4", "--visitors", "150"]);
+    let days = bench
+        .database
+        .psql("SELECT (now() AT TIME ZONE 'UTC')::date - 2 || '..' || (now() AT TIME ZONE 'UTC')::date - 1");
+    (bench, days)
+}
+
+/// A text in a query.
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { (b as char).to_string() } else { format!("%{b:02X}") })
+        .collect()
+}
+
+fn ask(api: &Api, secret: &str, query: &[(&str, &str)]) -> Value {
+    let query: Vec<String> =
+        query.iter().map(|(name, value)| format!("&{name}={}", encoded(value))).collect();
+    let said = api.get(&format!("/api/v1/statistics?application_id=alt-demo{}", query.concat()), secret);
+    assert_eq!(said.status, 200, "{}", said.body);
+    said.json()
+}
+
+fn dashboard(api: &Api, secret: &str, body: &Value) -> Value {
+    let mut body = body.clone();
+    body["application_id"] = json!("alt-demo");
+    let said = api.ask("POST", "/api/v1/dashboard", &bearer(secret), &body.to_string());
+    assert_eq!(said.status, 200, "{}", said.body);
+    said.json()
+}
+
+fn by_value(rows: &Value) -> BTreeMap<String, String> {
+    let row = |row: &Value| (row["value"].to_string(), format!("{:?}", counts(row)));
+    rows.as_array().unwrap().iter().map(row).collect()
+}
+
+/// The counts of an object, without what only one of two answers has.
+fn counts(object: &Value) -> BTreeMap<String, u64> {
+    let all = object.as_object().unwrap().iter().filter(|(name, _)| *name != "entered");
+    all.filter_map(|(name, count)| Some((name.clone(), count.as_u64()?))).collect()
+}
+
+#[test]
+fn filters_intervals_and_comparisons_are_those_of_the_command_and_of_sql() {
+    let (bench, days) = demo();
+    let api = Api::start(&bench, "");
+    let secret = token(&bench, &["--app", "alt-demo"]);
+    let command = |more: &[&str]| -> Value {
+        let of = ["stats", "--app", "Demo", "--period", &days, "--json"];
+        serde_json::from_str(&run(&bench, &[&of, more].concat())).unwrap()
+    };
+    for filters in [
+        &["country is DE"][..],
+        &["page contains /journal", "source is not Google"],
+        &["device matches ^[mt]"],
+    ] {
+        let args: Vec<&str> = filters.iter().flat_map(|filter| ["--filter", filter]).collect();
+        let told =
+            command(&[&["--dimension", "page", "--limit", "1000", "--compare"], args.as_slice()].concat());
+        let mut query = vec![
+            ("period", days.as_str()),
+            ("dimension", "page"),
+            ("limit", "1000"),
+            ("compare", "previous"),
+        ];
+        query.extend(filters.iter().map(|filter| ("filter", *filter)));
+        let said = ask(&api, &secret, &query);
+        assert!(said["total"]["visitors"].as_u64().unwrap() > 0, "{filters:?}");
+        assert_eq!(said["total"], told["total"], "{filters:?}");
+        assert_eq!(said["compared_with"]["total"], told["before"], "{filters:?}");
+        assert_eq!(by_value(&said["values"]), by_value(&told["rows"]), "{filters:?}");
+        let shown = dashboard(
+            &api,
+            &secret,
+            &json!({ "period": days, "filters": filters, "compare": "previous", "dimensions": ["page", "country"], "limit": 100 }),
+        );
+        assert_eq!((&shown["total"], &shown["total_before"]), (&told["total"], &told["before"]));
+        assert_eq!(by_value(&shown["lists"]["page"]["values"]), by_value(&told["rows"]));
+        let before = |rows: &Value| -> Vec<Value> {
+            rows.as_array().unwrap().iter().map(|row| row["before"].clone()).collect()
+        };
+        assert_eq!(before(&shown["lists"]["page"]["values"]), before(&told["rows"]));
+    }
+    // Without a filter, an answer is of the table; all of a dashboard agrees with it.
+    let plain = ask(
+        &api,
+        &secret,
+        &[("period", &days), ("dimension", "source"), ("limit", "10"), ("compare", "previous")],
+    );
+    let all = json!({ "period": days, "compare": "previous", "interval": "hour", "dimensions": ["source", "event", "exit_page"] });
+    let shown = dashboard(&api, &secret, &all);
+    assert_eq!(plain["values"].as_array().unwrap().len(), 10);
+    assert_eq!(by_value(&shown["lists"]["source"]["values"]), by_value(&plain["values"]));
+    assert_eq!(shown["lists"]["source"]["is_cut"], plain["values_are_cut"]);
+    for name in ["total", "left_out", "is_complete"] {
+        assert_eq!(shown[name], plain[name], "{name}");
+    }
+    assert_eq!(shown["total_before"], plain["compared_with"]["total"]);
+    assert_eq!(shown["current_visitors"].to_string(), bench.database.psql(
+        "SELECT count(DISTINCT visitor_id) FROM access_logs WHERE occurred_at > now() - interval '5 minutes' \
+         AND traffic_class = 'human' AND event_type NOT IN ('request', 'engagement')"));
+    let hours = shown["series"].as_array().unwrap();
+    assert_eq!(
+        (hours.len(), hours[5]["at"].as_str().unwrap().ends_with("T05:00:00Z")),
+        (48, true),
+        "{hours:?}"
+    );
+    // An hour has what plain SQL says, by the table and by segments.
+    let sql = "SELECT count(*), count(DISTINCT visitor_id) FROM access_logs WHERE traffic_class = 'human' \
+               AND event_type NOT IN ('request', 'engagement') AND date_trunc('hour', occurred_at AT TIME ZONE 'UTC') = ";
+    for filters in [&[][..], &["country matches "]] {
+        let shown =
+            dashboard(&api, &secret, &json!({ "period": days, "interval": "hour", "filters": filters }));
+        for hour in [&shown["series"][13], &shown["series"][40]] {
+            let at = hour["at"].as_str().unwrap();
+            let counted = bench.database.psql(&format!("{sql} timestamp '{}'", at.trim_end_matches('Z')));
+            assert_eq!(format!("{}|{}", hour["events"], hour["visitors"]), counted, "{at} {filters:?}");
+        }
+    }
+    let csv = |more: &str| {
+        api.get(&format!("/api/v1/statistics.csv?application_id=alt-demo&period={days}&{more}"), &secret).body
+    };
+    let lines = csv("interval=hour&filter=country+is+DE");
+    assert_eq!(lines.lines().count(), 49, "{lines}");
+    let month = dashboard(&api, &secret, &json!({ "period": days, "interval": "month" }));
+    let sum: u64 =
+        month["series"].as_array().unwrap().iter().map(|m| m["page_views"].as_u64().unwrap()).sum();
+    assert_eq!(sum, month["total"]["page_views"].as_u64().unwrap());
+    for wrong in [
+        "filter=planet+is+Mars",
+        "filter=page+matches+(",
+        "interval=week",
+        "dimension=day_hour",
+        "interval=hour&period=40d",
+    ] {
+        let said = api.get(&format!("/api/v1/statistics?application_id=alt-demo&{wrong}"), &secret);
+        assert_eq!(said.status, 400, "{wrong}: {}", said.body);
+    }
+    for wrong in [
+        json!({ "filters": "country is DE" }),
+        json!({ "limit": 101 }),
+        json!({ "dimensions": ["total"] }),
+        json!({ "filters": vec!["page is /"; 51] }),
+    ] {
+        let mut body = wrong.clone();
+        body["application_id"] = json!("alt-demo");
+        let said = api.ask("POST", "/api/v1/dashboard", &bearer(&secret), &body.to_string());
+        assert_eq!(said.status, 400, "{wrong}: {}", said.body);
+    }
+}
+
+#[test]
+fn a_day_that_goes_on_is_compared_up_to_the_same_minute() {
+    let (bench, _) = demo();
+    // The same rows today as yesterday, of each minute: so the change is none, whatever the time is.
+    bench.database.psql("DELETE FROM access_logs WHERE occurred_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'");
+    bench.database.psql(
+        "INSERT INTO access_logs SELECT (jsonb_populate_record(l, jsonb_build_object('event_id', gen_random_uuid(), \
+             'occurred_at', l.occurred_at + interval '1 day'))).* FROM access_logs l \
+         WHERE l.occurred_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - interval '1 day' \
+           AND l.occurred_at < now() - interval '1 day' - interval '2 minutes'",
+    );
+    // Nothing happened in the minutes that pass while the test looks.
+    bench.database.psql(
+        "DELETE FROM access_logs WHERE occurred_at >= now() - interval '1 day' - interval '2 minutes' \
+         AND occurred_at < now() - interval '1 day' + interval '5 minutes'",
+    );
+    run(&bench, &["stats", "rebuild"]);
+    let api = Api::start(&bench, "");
+    let secret = token(&bench, &["--app", "alt-demo"]);
+    for filters in [&[][..], &["country is DE"]] {
+        let shown = dashboard(
+            &api,
+            &secret,
+            &json!({ "period": "today", "compare": "previous", "interval": "hour", "filters": filters, "dimensions": ["browser"] }),
+        );
+        for name in ["events", "page_views", "visitors", "sessions"] {
+            assert_eq!(
+                shown["total"][name], shown["total_before"][name],
+                "{name} {filters:?} {}",
+                shown["compared_with"]
+            );
+        }
+        assert_eq!(
+            shown["series"].as_array().unwrap().len(),
+            shown["series_before"].as_array().unwrap().len()
+        );
+        for value in shown["lists"]["browser"]["values"].as_array().unwrap() {
+            assert_eq!(value["visitors"], value["before"]["visitors"], "{value} {filters:?}");
+        }
+        // With days before it, these are whole.
+        let two =
+            dashboard(&api, &secret, &json!({ "period": "2d", "compare": "previous", "filters": filters }));
+        let day = |n: i64| {
+            let is_german = if filters.is_empty() { "" } else { "AND time_zone = 'Europe/Berlin'" };
+            bench.database.psql(&format!(
+                "SELECT count(*) FROM access_logs LEFT JOIN environments e ON e.id = environment_id WHERE traffic_class = 'human' {is_german} \
+                 AND event_type NOT IN ('request', 'engagement') AND (occurred_at AT TIME ZONE 'UTC')::date = (now() AT TIME ZONE 'UTC')::date - {n} \
+                 AND occurred_at < date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - interval '2 days' + CASE WHEN {n} = 2 \
+                     THEN now() - date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' ELSE interval '1 day' END")).parse::<i64>().unwrap()
+        };
+        let expected = day(3) + day(2);
+        assert!(
+            (two["total_before"]["events"].as_i64().unwrap() - expected).abs() <= 3,
+            "{expected} {}",
+            two["total_before"]
+        );
+    }
+}
+
+/// All that a caller can learn of these days.
+fn learnt(api: &Api, headers: &str, days: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    let dimensions = [
+        "page",
+        "event",
+        "source",
+        "channel",
+        "country",
+        "browser",
+        "screen",
+        "campaign",
+        "entry_page",
+        "hour",
+    ];
+    for filter in ["", "&filter=country+is+not+DE", "&filter=page+contains+%2Fshop"] {
+        for path in ["statistics", "statistics.csv"] {
+            for dimension in dimensions {
+                let target = format!(
+                    "/api/v1/{path}?application_id=alt-demo&period={days}&dimension={dimension}&compare=previous{filter}"
+                );
+                all.push(api.ask("GET", &target, headers, ""));
+            }
+            for interval in ["", "&interval=hour", "&interval=month"] {
+                let target =
+                    format!("/api/v1/{path}?application_id=alt-demo&period={days}{interval}{filter}");
+                all.push(api.ask("GET", &target, headers, ""));
+            }
+        }
+    }
+    for class in ["human", "crawler"] {
+        let body = json!({ "application_id": "alt-demo", "period": days, "compare": "previous", "class": class, "dimensions": dimensions });
+        all.push(api.ask("POST", "/api/v1/dashboard", headers, &body.to_string()));
+    }
+    for path in ["live", "events", "shares"] {
+        all.push(api.ask("GET", &format!("/api/v1/{path}?application_id=alt-demo"), headers, ""));
+    }
+    all.push(api.ask("GET", "/api/v1/applications/alt-demo", headers, ""));
+    all.push(api.ask("GET", "/api/v1/applications", headers, ""));
+    all.into_iter().map(|said| format!("{} {}", said.status, said.body)).collect()
+}
+
+#[test]
+fn who_is_bound_to_a_filter_learns_nothing_of_the_rest() {
+    let (bench, days) = demo();
+    // Crawlers come from there as well.
+    let german = "(SELECT id FROM environments WHERE time_zone = 'Europe/Berlin')";
+    bench.database.psql(&format!(
+        "UPDATE access_logs SET environment_id = (SELECT max(id) FROM {german} e) WHERE traffic_class <> 'human' AND file_offset % 2 = 0"
+    ));
+    run(&bench, &["stats", "rebuild"]);
+    let api = Api::start(&bench, "requests_per_minute = 100000");
+    let owner = token(&bench, &["--role", "owner"]);
+    let bound = bearer(&token(&bench, &["--app", "alt-demo", "--filter", "country is DE"]));
+    let share = api.ask(
+        "POST",
+        "/api/v1/shares?application_id=alt-demo",
+        &bearer(&owner),
+        r#"{"name": "Germany", "filters": ["country is DE"]}"#,
+    );
+    assert_eq!(share.status, 201, "{}", share.body);
+    let share = bearer(share.json()["share"].as_str().unwrap());
+    // They see what the filter keeps, and the crawlers that it keeps.
+    let body = json!({ "application_id": "alt-demo", "period": days, "dimensions": ["country"] });
+    let seen = api.ask("POST", "/api/v1/dashboard", &bound, &body.to_string()).json();
+    let asked = dashboard(&api, &owner, &json!({ "period": days, "filters": ["country is DE"] }));
+    assert!(seen["total"]["visitors"].as_u64().unwrap() > 0);
+    assert_eq!(seen["total"], asked["total"]);
+    let listed = seen["lists"]["country"]["values"].as_array().unwrap();
+    assert_eq!(listed.iter().map(|row| row["value"].as_str().unwrap()).collect::<Vec<_>>(), ["DE"]);
+    let left_out = bench.database.psql(&format!(
+        "SELECT count(*) FROM access_logs WHERE traffic_class <> 'human' AND environment_id IN {german} \
+         AND event_type NOT IN ('request', 'engagement') AND (occurred_at AT TIME ZONE 'UTC')::date BETWEEN '{}' AND '{}'",
+        &days[..10], &days[12..]));
+    let sum = |answer: &Value| {
+        answer["left_out"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|class| class["events"].as_u64().unwrap())
+            .sum::<u64>()
+    };
+    assert_eq!(sum(&seen).to_string(), left_out);
+    assert!(sum(&seen) > 0 && sum(&asked) > sum(&seen), "{} {}", asked["left_out"], seen["left_out"]);
+    // They may do what viewers may, whatever the database says of their role.
+    bench.database.psql("UPDATE web_tokens SET role = 'owner' WHERE filter IS NOT NULL");
+    let other = "/api/v1/statistics?application_id=alt-demo&filter=country+is+not+DE";
+    assert_eq!(counts(&api.ask("GET", other, &bound, "").json()["total"]).values().sum::<u64>(), 0);
+    for (target, status) in [
+        ("/api/v1/events?application_id=alt-demo", 403),
+        ("/api/v1/live?application_id=alt-demo", 403),
+        ("/api/v1/tokens", 403),
+    ] {
+        assert_eq!(api.ask("GET", target, &bound, "").status, status, "{target}");
+    }
+    // Whatever else is there, or is not: they are told the same, byte by byte.
+    let before = [learnt(&api, &bound, &days), learnt(&api, &share, &days)];
+    bench.database.psql(&format!(
+        "DELETE FROM access_logs l WHERE NOT CASE WHEN l.visitor_id IS NULL THEN coalesce(l.environment_id IN {german}, false) \
+         ELSE l.visitor_id IN (SELECT g.visitor_id FROM access_logs g WHERE g.environment_id IN {german} AND g.visitor_id IS NOT NULL) END"
+    ));
+    run(&bench, &["stats", "rebuild"]);
+    bench.database.psql("UPDATE stat_days SET frozen_rows = 7");
+    let after = [learnt(&api, &bound, &days), learnt(&api, &share, &days)];
+    for (before, after) in before.iter().flatten().zip(after.iter().flatten()) {
+        assert_eq!(before, after);
+    }
+    assert!(
+        dashboard(&api, &owner, &json!({ "period": days }))["total"] == seen["total"],
+        "the rest is gone"
+    );
+    // A filter that is not understood shows nothing at all.
+    bench.database.psql("UPDATE web_tokens SET filter = '{nonsense}' WHERE filter IS NOT NULL");
+    assert_eq!(api.ask("GET", other, &bound, "").status, 500);
+}
+
+#[test]
+fn many_questions_at_once_take_a_bounded_amount_of_memory_and_all_end() {
+    let (bench, _) = demo();
+    // Each day a hundred times.
+    bench.database.psql(
+        "INSERT INTO stat_segments SELECT s.app_id, s.day - n * 5, s.part, s.generation, s.definition, s.data \
+         FROM stat_segments s, generate_series(1, 300) n",
+    );
+    let api = Api::start(&bench, "requests_per_minute = 100000");
+    let secret = token(&bench, &["--app", "alt-demo"]);
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for n in 0..24 {
+            let (api, secret) = (&api, &secret);
+            scope.spawn(move || {
+                for round in 0..4 {
+                    let body = json!({ "application_id": "alt-demo", "period": "1500d", "compare": "previous",
+                        "filters": [format!("page does not contain /{n}-{round}")], "dimensions": ["page", "source", "exit_page", "country"] });
+                    let said = api.ask("POST", "/api/v1/dashboard", &bearer(secret), &body.to_string());
+                    assert!([200, 503].contains(&said.status), "{}", said.body);
+                    if said.status == 503 {
+                        assert!(said.header("retry-after").is_some());
+                    }
+                }
+            });
+        }
+    });
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    // A plain question is answered at once, and one with a filter again.
+    let asked = Instant::now();
+    ask(&api, &secret, &[("period", "7d")]);
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    ask(&api, &secret, &[("period", "7d"), ("filter", "country is DE")]);
+    let status = fs::read_to_string(format!("/proc/{}/status", api.child.id())).unwrap();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    let peak: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
+    println!("at most {peak} KiB, {:?}", began.elapsed());
+    assert!(peak < 256 * 1024, "{peak} KiB");
+}

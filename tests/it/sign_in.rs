@@ -1,0 +1,335 @@
+//! Signing in: with a password, a link, a second factor; what is refused, and what a page of another site cannot do.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::serve::{Api, Said, bearer, run, token};
+use crate::support::bench::Bench;
+use crate::support::lines::KEY;
+use crate::support::postgres::Database;
+
+const PASSWORD: &str = "otter quilt marble";
+
+fn bench() -> Bench {
+    Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create())
+}
+
+/// What `alt user link` prints, as the secret of a link.
+fn link(bench: &Bench, args: &[&str]) -> String {
+    let said = run(bench, &[&["user", "link", "--quiet"], args].concat());
+    said.trim().split_once("/sign-in#link=").unwrap().1.to_owned()
+}
+
+fn sign_in(api: &Api, body: &Value) -> Said {
+    sign_in_from(api, body, "192.0.2.1")
+}
+
+fn sign_in_from(api: &Api, body: &Value, address: &str) -> Said {
+    let headers = format!("X-Real-IP: {address}\r\nX-Forwarded-Proto: https\r\n");
+    api.ask("POST", "/api/v1/session", &headers, &body.to_string())
+}
+
+/// The header with the cookie that an answer sets.
+fn cookie(said: &Said) -> String {
+    let set = said.header("set-cookie").unwrap_or_else(|| panic!("no cookie: {} {}", said.head, said.body));
+    format!("Cookie: other=1; {}\r\n", set.split(';').next().unwrap())
+}
+
+/// A person who has a password; the cookie.
+fn person(bench: &Bench, api: &Api, name: &str) -> String {
+    let said = sign_in(api, &json!({ "link": link(bench, &[name]), "password": PASSWORD }));
+    assert_eq!(said.status, 201, "{}", said.body);
+    cookie(&said)
+}
+
+const OWN: &str = "Sec-Fetch-Site: same-origin\r\n";
+
+#[test]
+fn a_person_signs_in_by_a_link_once_and_then_with_the_password() {
+    let bench = bench();
+    let api = Api::start(&bench, "");
+    // The first person's link is printed at once.
+    let said = run(&bench, &["user", "add", "jane@example.com"]);
+    let first = said.split("/sign-in#link=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    assert!(!run(&bench, &["user", "add", "boss", "--owner"]).contains("#link="));
+    run(&bench, &["user", "grant", "jane@example.com", "--app", KEY, "--role", "viewer"]);
+    // Too short, and hardly more than the name: the link stays valid.
+    for bad in ["short", "jane@example.com", "password1234", "shop.example.shop"] {
+        let said = sign_in(&api, &json!({ "link": first, "password": bad }));
+        assert_eq!(said.status, 400, "{bad}: {}", said.body);
+    }
+    let said = sign_in(&api, &json!({ "link": first, "password": PASSWORD }));
+    assert_eq!(said.status, 201, "{}", said.body);
+    let set = said.header("set-cookie").unwrap();
+    for part in ["alt_session=alt_", "; Path=/", "; HttpOnly", "; SameSite=Strict", "; Secure"] {
+        assert!(set.contains(part), "{set}");
+    }
+    assert_eq!(sign_in(&api, &json!({ "link": first })).status, 401, "it is used");
+    let jane = cookie(&said);
+    let who = api.ask("GET", "/api/v1/session", &jane, "").json();
+    assert_eq!(
+        (&who["name"], &who["kind"], &who["is_owner"]),
+        (&json!("jane@example.com"), &json!("person"), &json!(false))
+    );
+    assert_eq!(who["applications"][0]["role"], "viewer");
+    assert_eq!((&who["has_password"], &who["has_totp"]), (&json!(true), &json!(false)));
+    // She may do what she was granted.
+    let statistics = format!("/api/v1/statistics?application_id={KEY}");
+    for (target, status) in [
+        (statistics.as_str(), 200),
+        ("/api/v1/shares?application_id=shop", 403),
+        ("/api/v1/users", 403),
+        ("/api/v1/live?application_id=x", 404),
+    ] {
+        assert_eq!(api.ask("GET", target, &jane, "").status, status, "{target}");
+    }
+    // By her password: two sessions, of which one ends.
+    let said = sign_in(&api, &json!({ "email": "jane@example.com", "password": PASSWORD }));
+    assert_eq!(said.status, 201, "{}", said.body);
+    let second = cookie(&said);
+    let ended = api.ask("DELETE", "/api/v1/session", &(jane.clone() + OWN), "");
+    assert_eq!(ended.status, 200, "{}", ended.body);
+    assert!(ended.header("set-cookie").unwrap().contains("Max-Age=0"));
+    assert_eq!(api.ask("GET", &statistics, &jane, "").status, 401);
+    assert_eq!(api.ask("GET", &statistics, &second, "").status, 200);
+    // A session is not a token, and a token is no session.
+    let secret = second.split("alt_session=").nth(1).unwrap().trim();
+    assert_eq!(api.get(&statistics, secret).status, 401);
+    let cookie = format!("Cookie: alt_session={}\r\n", token(&bench, &["--app", KEY]));
+    assert_eq!(api.ask("GET", &statistics, &cookie, "").status, 401);
+    // It ends when it was not used for long, when its time is over, and with the person.
+    for (change, status) in [
+        ("used_at = now() - interval '8 days'", 401),
+        ("used_at = now() - interval '6 days'", 200),
+        ("expires_at = now()", 401),
+        ("expires_at = now() + interval '1 day'", 200),
+    ] {
+        bench.database.psql(&format!("UPDATE web_sessions SET {change}"));
+        assert_eq!(api.ask("GET", &statistics, &second, "").status, status, "{change}");
+    }
+    // A second of its use is recorded.
+    let recorded =
+        || bench.database.psql("SELECT bool_and(used_at > now() - interval '1 minute') FROM web_sessions");
+    crate::support::daemon::wait_for(20, || recorded() == "t", recorded);
+    run(&bench, &["user", "remove", "jane@example.com"]);
+    assert_eq!(api.ask("GET", &statistics, &second, "").status, 401);
+    // A link ends by itself.
+    let boss = link(&bench, &["boss"]);
+    bench.database.psql("UPDATE web_links SET expires_at = now()");
+    assert_eq!(sign_in(&api, &json!({ "link": boss })).status, 401);
+    // All of it is recorded, and no secret is.
+    let actions = bench.database.psql("SELECT DISTINCT action FROM audit_log WHERE action LIKE 'session%' OR action ~ 'link|password' ORDER BY 1");
+    assert_eq!(actions, "session.begin\nsession.end\nsession.refuse\nuser.link\nuser.password");
+    let kept = bench.database.psql("SELECT row_to_json(a) FROM audit_log a")
+        + &bench.database.psql("SELECT row_to_json(l) FROM web_links l");
+    for secret in [&first, PASSWORD, secret, &boss] {
+        assert!(!kept.contains(secret));
+    }
+}
+
+#[test]
+fn a_page_of_another_site_changes_nothing() {
+    let bench = bench();
+    let api = Api::start(&bench, "");
+    run(&bench, &["user", "add", "boss", "--owner"]);
+    let boss = person(&bench, &api, "boss");
+    let made = |headers: &str| {
+        let said = api.ask("POST", "/api/v1/tokens", &(boss.clone() + headers), r#"{"name": "made"}"#);
+        assert!(said.status == 201 || said.body.contains("does not come from a page"), "{}", said.body);
+        said.status
+    };
+    for (headers, status) in [
+        ("", 403),
+        ("Sec-Fetch-Site: cross-site\r\n", 403),
+        ("Sec-Fetch-Site: same-site\r\n", 403),
+        ("Sec-Fetch-Site: cross-site\r\nX-Alt-Request: 1\r\n", 403),
+        ("Origin: https://evil.example\r\n", 403),
+        ("Origin: null\r\n", 403),
+        ("Origin: https://evil.example\r\nX-Alt-Request: 1\r\n", 403),
+        ("Sec-Fetch-Site: same-origin\r\n", 201),
+        ("Origin: http://localhost\r\n", 201),
+        ("X-Alt-Request: 1\r\n", 201),
+    ] {
+        assert_eq!(made(headers), status, "{headers}");
+    }
+    assert_eq!(bench.database.psql("SELECT count(*) FROM web_tokens"), "3");
+    // Nor does it sign somebody in, or ask a question that has a body.
+    let body = json!({ "email": "boss", "password": PASSWORD }).to_string();
+    for (headers, status) in
+        [("Origin: https://evil.example\r\n", 403), ("Sec-Fetch-Site: cross-site\r\n", 403), ("", 201)]
+    {
+        let said = api.ask("POST", "/api/v1/session", &format!("{headers}X-Real-IP: 192.0.2.9\r\n"), &body);
+        assert_eq!(said.status, status, "{headers}");
+    }
+    let body = r#"{"application_id": "shop"}"#;
+    assert_eq!(api.ask("POST", "/api/v1/dashboard", &boss, body).status, 403);
+    assert_eq!(api.ask("POST", "/api/v1/dashboard", &(boss.clone() + OWN), body).status, 200);
+    // A token is nothing that a browser sends by itself.
+    let secret = token(&bench, &["--app", KEY]);
+    let headers = bearer(&secret) + "Origin: https://evil.example\r\n";
+    assert_eq!(api.ask("POST", "/api/v1/dashboard", &headers, body).status, 200);
+}
+
+#[test]
+fn what_is_refused_tells_nothing_and_guessing_is_slow() {
+    let bench = bench();
+    let api = Api::start(&bench, "");
+    run(&bench, &["user", "add", "jane"]);
+    run(&bench, &["user", "add", "without"]);
+    person(&bench, &api, "jane");
+    // A wrong password, an account without one, and no account: the same answer, and about the same time.
+    let mut answers = Vec::new();
+    let mut times = Vec::new();
+    for (n, name) in ["jane", "without", "nobody"].into_iter().cycle().take(24).enumerate() {
+        let began = Instant::now();
+        let said = sign_in_from(
+            &api,
+            &json!({ "email": name, "password": "wrong horse battery" }),
+            &format!("10.0.0.{n}"),
+        );
+        times.push((name, began.elapsed()));
+        assert_eq!(said.status, 401, "{}", said.body);
+        answers.push(said.body);
+    }
+    assert!(answers.windows(2).all(|two| two[0] == two[1]), "{answers:?}");
+    let least =
+        |wanted: &str| times.iter().filter(|(name, _)| *name == wanted).map(|(_, time)| *time).min().unwrap();
+    let (jane, nobody, without) = (least("jane"), least("nobody"), least("without"));
+    for time in [nobody, without] {
+        assert!(time * 2 > jane && jane * 2 > time, "{jane:?} {nobody:?} {without:?}");
+    }
+    // What was typed as a name may be a password.
+    let recorded = bench.database.psql("SELECT string_agg(DISTINCT object, ', ' ORDER BY object) FROM audit_log WHERE action = 'session.refuse'");
+    assert_eq!(recorded, "an account that is not known, user jane, user without");
+    // Of one address, and of one account from one address.
+    let tries = |name: &str, from: &str| {
+        let said = sign_in_from(&api, &json!({ "email": name, "password": PASSWORD }), from);
+        assert!(said.status != 429 || said.header("retry-after").is_some());
+        said.status
+    };
+    let statuses: Vec<u16> = (0..14).map(|_| tries("jane", "192.0.2.50")).collect();
+    assert!(statuses[..10].iter().all(|status| *status == 201) && statuses[13] == 429, "{statuses:?}");
+    assert_eq!(tries("jane", "192.0.2.51"), 201, "from elsewhere she is not shut out");
+    assert!((0..40).any(|n| tries(&format!("nobody {n}"), "192.0.2.52") == 429));
+    // Links are guessed no faster.
+    let guess = |_| sign_in_from(&api, &json!({ "link": "alt_guess" }), "192.0.2.53").status;
+    assert!((0..40).map(guess).any(|status| status == 429));
+    for wrong in [
+        json!({}),
+        json!({ "email": "jane" }),
+        json!({ "email": "jane", "link": "x" }),
+        json!({ "email": 1 }),
+        json!({ "password": PASSWORD }),
+    ] {
+        assert_eq!(sign_in_from(&api, &wrong, "192.0.2.54").status, 400, "{wrong}");
+    }
+}
+
+/// The code of a secret now, or `steps` of 30 seconds later: by another implementation, as people's apps are.
+fn code(secret: &str, steps: i64) -> String {
+    let program = "import base64, hashlib, hmac, struct, sys, time\n\
+        key = base64.b32decode(sys.argv[1])\n\
+        mac = hmac.new(key, struct.pack('>q', int(time.time()) // 30 + int(sys.argv[2])), hashlib.sha1).digest()\n\
+        at = mac[-1] & 15\n\
+        print('%06d' % ((struct.unpack('>I', mac[at:at + 4])[0] & 0x7fffffff) % 1000000))";
+    let output = std::process::Command::new("python3")
+        .args(["-c", program, secret, &steps.to_string()])
+        .output()
+        .unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+#[test]
+fn a_code_of_the_second_factor_is_needed_and_taken_once() {
+    let bench = bench();
+    let api = Api::start(&bench, "");
+    run(&bench, &["user", "add", "jane"]);
+    let jane = person(&bench, &api, "jane") + OWN;
+    let change = |method: &str, path: &str, body: Value| {
+        api.ask(method, &format!("/api/v1/session/{path}"), &jane, &body.to_string())
+    };
+    // A session that was left open is not enough.
+    assert_eq!(change("POST", "totp", json!({})).status, 400);
+    assert_eq!(change("POST", "totp", json!({ "current": "wrong horse battery" })).status, 403);
+    let made = change("POST", "totp", json!({ "current": PASSWORD }));
+    assert_eq!(made.status, 201, "{}", made.body);
+    let secret = made.json()["secret"].as_str().unwrap().to_owned();
+    assert!(made.json()["url"].as_str().unwrap().contains(&secret));
+    let by_password = |more: Value, from: &str| {
+        let mut body = json!({ "email": "jane", "password": PASSWORD });
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        sign_in_from(&api, &body, from)
+    };
+    // It is asked for once it is confirmed.
+    assert_eq!(by_password(json!({}), "10.0.0.1").status, 201);
+    assert_eq!(change("PUT", "totp", json!({ "code": "000000x" })).status, 401);
+    let confirmed = code(&secret, -1);
+    assert_eq!(change("PUT", "totp", json!({ "code": confirmed })).status, 200);
+    let said = by_password(json!({}), "10.0.0.2");
+    assert_eq!((said.status, &said.json()["code_needed"]), (401, &json!(true)));
+    let wrong =
+        sign_in_from(&api, &json!({ "email": "jane", "password": "wrong horse battery" }), "10.0.0.2");
+    assert!(
+        wrong.status == 401 && wrong.json()["code_needed"].is_null(),
+        "only who has the password is told"
+    );
+    // A code is used once, also that by which it was confirmed; and none that is older than one that was used.
+    assert_eq!(by_password(json!({ "code": confirmed }), "10.0.0.3").status, 401);
+    let now = code(&secret, 0);
+    assert_eq!(by_password(json!({ "code": now }), "10.0.0.3").status, 201);
+    assert_eq!(by_password(json!({ "code": now }), "10.0.0.3").status, 401);
+    assert_eq!(by_password(json!({ "code": code(&secret, 1) }), "10.0.0.3").status, 201);
+    assert_eq!(by_password(json!({ "code": code(&secret, 4) }), "10.0.0.3").status, 401);
+    // A link does not go round it, unless root says so.
+    let said = sign_in_from(
+        &api,
+        &json!({ "link": link(&bench, &["jane"]), "password": "another quilt marble" }),
+        "10.0.0.4",
+    );
+    assert_eq!((said.status, &said.json()["code_needed"]), (401, &json!(true)));
+    assert_eq!(by_password(json!({}), "10.0.0.4").status, 401);
+    let free = link(&bench, &["jane", "--without-code"]);
+    assert_eq!(sign_in_from(&api, &json!({ "link": free }), "10.0.0.5").status, 201);
+    assert_eq!(by_password(json!({}), "10.0.0.5").status, 201);
+    // Another password: needs the one until now, and ends the other sessions.
+    assert_eq!(change("PUT", "password", json!({ "password": "another quilt marble" })).status, 400);
+    assert_eq!(
+        change("PUT", "password", json!({ "password": "another quilt marble", "current": PASSWORD })).status,
+        200
+    );
+    assert_eq!(bench.database.psql("SELECT count(*) FROM web_sessions"), "1");
+    assert_eq!(api.ask("GET", "/api/v1/session", &jane, "").status, 200);
+    assert_eq!(by_password(json!({}), "10.0.0.6").status, 401);
+    // A token is no person.
+    let owner = bearer(&token(&bench, &["--role", "owner"]));
+    assert_eq!(
+        api.ask("PUT", "/api/v1/session/password", &owner, r#"{"password": "another quilt marble"}"#).status,
+        403
+    );
+}
+
+#[test]
+fn many_who_sign_in_at_once_take_a_bounded_amount_of_memory() {
+    let bench = bench();
+    let api = Api::start(&bench, "");
+    run(&bench, &["user", "add", "jane"]);
+    std::thread::scope(|scope| {
+        for n in 0..40 {
+            let api = &api;
+            scope.spawn(move || {
+                let said = sign_in_from(
+                    api,
+                    &json!({ "email": "jane", "password": "wrong horse battery" }),
+                    &format!("10.0.1.{n}"),
+                );
+                assert!([401, 503].contains(&said.status), "{}", said.body);
+            });
+        }
+    });
+    std::thread::sleep(Duration::from_millis(100));
+    let status = std::fs::read_to_string(format!("/proc/{}/status", api.child.id())).unwrap();
+    let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+    let peak: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!(peak < 96 * 1024, "{peak} KiB");
+}

@@ -1,0 +1,167 @@
+// What the server is asked, and how its answers are read.
+import { asked } from "./days";
+import { type Metric, type View, write } from "./view";
+
+export type Counts = Record<string, number>;
+export interface Row {
+  name: string;
+  counts: Counts;
+  before?: Counts;
+}
+export interface Values {
+  rows: Row[];
+  isCut: boolean;
+}
+export interface Application {
+  id: string;
+  name: string;
+  zone: string;
+  domains?: string[];
+  role?: string;
+}
+export interface Answer {
+  app: Application;
+  from: string;
+  until: string;
+  isOver: boolean;
+  total: Counts;
+  points: Row[];
+  /** `time`: the last day is compared up to this moment only. */
+  before?: undefined | { from: string; until: string; time?: string; total: Counts; points: Row[] };
+  lists: Record<string, Values>;
+  /** `undefined`: a reader who is bound to a filter may not know. */
+  current: number | undefined;
+  leftOut: { name: string; events: number }[];
+  asOf?: string;
+  isComplete: boolean;
+  daysBeingComputed: number;
+  notes: string[];
+}
+
+/** Why there is no answer. Status 0: nobody answered. */
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    /** `code`, `link` or `password`: what is needed beside. */
+    readonly needs = "",
+  ) {
+    super(message);
+  }
+}
+
+/** Asks. An answer that is no JSON, or none, is `Refused`, too. */
+export async function ask<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  let answer: Response;
+  try {
+    answer = await fetch(path, {
+      method,
+      signal: signal ?? AbortSignal.timeout(15_000),
+      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Refused(0, "");
+  }
+  const said = await answer.json().catch(() => undefined);
+  if (!answer.ok || said === undefined) {
+    const needs = ["code", "link", "password"].find((one) => said?.[`${one}_needed`]);
+    throw new Refused(answer.status, said?.detail ?? "", needs);
+  }
+  return said as T;
+}
+
+/** A number that may come as a text, beyond 2^53. */
+const count = (value: unknown) => Number(value ?? 0);
+
+function countsOf(object: Record<string, unknown>): Counts {
+  const numbers = Object.entries(object).filter(([, value]) => typeof value === "number" || (typeof value === "string" && /^\d+$/.test(value)));
+  return Object.fromEntries(numbers.map(([name, value]) => [name, count(value)]));
+}
+
+type Said = Record<string, any>;
+
+function rows(all: Said[] | undefined, key: string): Row[] {
+  return (all ?? []).map((one) => {
+    const row: Row = { name: String(one[key] ?? ""), counts: countsOf({ ...one, [key]: undefined }) };
+    if (one.before) row.before = countsOf(one.before);
+    return row;
+  });
+}
+
+const application = (said: Said): Application => ({ id: said.id, name: said.name, zone: said.time_zone, domains: said.domains, role: said.role });
+
+/** A question of the statistics page. */
+export interface Question {
+  view: View;
+  zone: string | undefined;
+  dimensions: string[];
+  limit: number;
+  interval: string;
+}
+
+export async function dashboard(question: Question, signal?: AbortSignal): Promise<Answer> {
+  const { view } = question;
+  const body: Said = { application_id: view.app, period: asked(view.period, question.zone), filters: view.filters.map(write), compare: "previous", dimensions: question.dimensions, limit: question.limit };
+  if (question.interval) body.interval = question.interval;
+  const said = await ask<Said>("POST", `/api/v1/dashboard${view.share ? `?share=${encodeURIComponent(view.share)}` : ""}`, body, signal);
+  const compared = said.compared_with;
+  return {
+    app: application(said.application),
+    from: said.period.from,
+    until: said.period.until,
+    isOver: said.period.is_over,
+    total: countsOf(said.total),
+    points: rows(said.series, "at"),
+    ...(compared && {
+      before: { from: compared.from, until: compared.until, time: compared.until_time ?? undefined, total: countsOf(said.total_before), points: rows(said.series_before, "at") },
+    }),
+    lists: Object.fromEntries(Object.entries<Said>(said.lists ?? {}).map(([name, list]) => [name, { rows: rows(list.values, "value"), isCut: list.is_cut }])),
+    current: said.current_visitors === null ? undefined : count(said.current_visitors),
+    leftOut: (said.left_out ?? []).map((one: Said) => ({ name: one.class, events: count(one.events) })),
+    asOf: said.as_of ?? undefined,
+    isComplete: said.is_complete,
+    daysBeingComputed: count(said.days_being_computed),
+    notes: said.notes ?? [],
+  };
+}
+
+export async function applications(): Promise<Application[]> {
+  return (await ask<Said>("GET", "/api/v1/applications")).applications.map(application);
+}
+
+/** The line to paste into pages, while no event has come. */
+export async function waitsWith(app: string): Promise<string | undefined> {
+  const said = await ask<Said>("GET", `/api/v1/applications/${encodeURIComponent(app)}`);
+  return said.is_waiting ? (said.snippet ?? "") : undefined;
+}
+
+/** Current visitors, and events of the last minutes. */
+export async function live(view: View): Promise<{ visitors: number; events: number }> {
+  const share = view.share ? `&share=${encodeURIComponent(view.share)}` : "";
+  const said = await ask<Said>("GET", `/api/v1/live?application_id=${encodeURIComponent(view.app)}${share}`);
+  return { visitors: count(said.visitors), events: count(said.events) };
+}
+
+/** Events since a time, the newest first. */
+export async function events(app: string, from: string): Promise<Said[]> {
+  const query = new URLSearchParams({ application_id: app, from, limit: "200" });
+  return (await ask<Said>("GET", `/api/v1/events?${query}`)).events;
+}
+
+/** What a metric is of counts; `undefined`: nothing to divide by. */
+export function value(metric: Metric, counts: Counts): number | undefined {
+  const per = (name: string, of: string) => (counts[of] ? (counts[name] ?? 0) / counts[of]! : undefined);
+  // With a filter on pages, only sessions that entered there have a bounce or a duration.
+  switch (metric) {
+    case "views_per_visit":
+      return per("page_views", "sessions");
+    case "bounce_rate":
+      return per("bounces", "entered");
+    case "duration":
+      return per("duration_ms", "entered");
+    default:
+      return counts[metric] ?? 0;
+  }
+}

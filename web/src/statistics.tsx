@@ -1,0 +1,259 @@
+// The statistics of one application.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { type Answer, type Question, Refused, dashboard, waitsWith } from "./api";
+import { Bar, Link } from "./bar";
+import { Chart } from "./chart";
+import { asked, between, endOfMonth, intervals, moved } from "./days";
+import { Help } from "./help";
+import { Chips, FilterDialog } from "./filters";
+import { ASKED, Panel } from "./panel";
+import { Days, KEYS, Periods } from "./picker";
+import { Empty, Failed, Notice } from "./states";
+import { Tiles } from "./tiles";
+import { useEvery, useKeys, useStage } from "./use";
+import { METRICS, PANELS, type View, address, seen, write } from "./view";
+import { clock, has, number, range, say } from "./words";
+
+/** So many seconds between two looks, where the period goes on. */
+const LOOK = 15;
+
+/** Zones by application, so that periods begin where the application's days do. */
+const zones = new Map<string, string>();
+
+/** How many days a period has, before an answer says so. */
+const guess = (period: string) => {
+  const [from, until] = asked(period, undefined).split("..");
+  if (from && until) return between(from, until);
+  return period === "today" ? 1 : period === "month" ? 31 : Number(period.slice(0, -1));
+};
+
+export const intervalOf = (view: View) => view.interval || intervals(guess(view.period))[0]!;
+
+/** What is asked, apart from its lists. */
+const keyOf = (view: View) => JSON.stringify([view.app, view.share, view.period, view.filters.map(write), intervalOf(view)]);
+
+function useAnswer(view: View) {
+  const [state, setState] = useState<{ key: string; answer?: Answer; at?: Date; error?: Refused }>({ key: "" });
+  const key = keyOf(view);
+  const dimensions = seen(view);
+  const latest = useRef<AbortController | undefined>(undefined);
+  const question: Question = { view, zone: zones.get(view.app), dimensions, limit: ASKED, interval: intervalOf(view) };
+
+  const load = (lists: string[]) => {
+    latest.current?.abort();
+    const control = new AbortController();
+    latest.current = control;
+    const timer = setTimeout(() => control.abort(new Refused(0, "")), 20_000);
+    dashboard({ ...question, dimensions: lists, zone: zones.get(view.app) }, control.signal)
+      .then((answer) => {
+        const zone = zones.get(view.app);
+        zones.set(view.app, answer.app.zone);
+        // The first question was asked by the browser's clock.
+        if (!zone && asked(view.period, undefined) !== asked(view.period, answer.app.zone)) return load(lists);
+        setState((before) => ({
+          key,
+          at: new Date(),
+          answer: before.key === key && before.answer ? { ...answer, lists: { ...before.answer.lists, ...answer.lists } } : answer,
+        }));
+      })
+      .catch((error) => {
+        if (control.signal.aborted && !(control.signal.reason instanceof Refused)) return;
+        const refused = error instanceof Refused ? error : new Refused(0, "");
+        if (refused.status === 401 && !view.share) return location.replace(`/sign-in?next=${encodeURIComponent(address(view))}`);
+        setState((before) => ({ ...before, error: refused, ...(before.key !== key && refused.status !== 0 ? { answer: undefined } : {}), key: before.key }));
+      })
+      .finally(() => clearTimeout(timer));
+  };
+
+  useEffect(() => load(dimensions), [key]);
+  useEffect(() => {
+    if (state.key !== key || !state.answer) return;
+    const missing = dimensions.filter((one) => !(one in state.answer!.lists));
+    if (missing.length) load(missing);
+  }, [key, state.key, dimensions.join()]);
+  const isOpen = state.answer ? !state.answer.isOver : true;
+  useEvery(isOpen && !state.error ? LOOK : state.error && state.answer ? 5 : 0, () => load(dimensions));
+  return { ...state, isOld: state.key !== key, question, reload: () => load(dimensions) };
+}
+
+export function Statistics() {
+  const { view, go } = useStage();
+  const { answer, at, error, isOld, question, reload } = useAnswer(view);
+  const [dialog, setDialog] = useState<"" | "filter" | "days" | "help">("");
+  const zone = answer?.app.zone;
+  const days = answer ? between(answer.from, answer.until) : guess(view.period);
+  const possible = intervals(days);
+  const interval = intervalOf(view);
+  const name = answer?.app.name ?? view.app;
+  useEffect(() => {
+    document.title = answer ? `${answer.current ? `(${number(answer.current)}) ` : ""}${name} · alt` : "alt";
+  }, [name, answer?.current]);
+
+  const shift = (by: number) => {
+    const to = answer && moved(answer.from, answer.until, by, zone);
+    if (to) go({ ...view, period: to });
+  };
+  useKeys((key) => {
+    const metric = METRICS[Number(key) - 1];
+    if (KEYS[key]) go({ ...view, period: KEYS[key]!, interval: "" });
+    else if (metric) go({ ...view, metric }, true);
+    else if (key === "x") go({ ...view, compare: !view.compare });
+    else if (key === "f" || key === "/") setTimeout(() => setDialog("filter"));
+    else if (key === "c") setTimeout(() => setDialog("days"));
+    else if (key === "?") setDialog("help");
+    else if (key === "i") go({ ...view, interval: possible[(possible.indexOf(interval) + 1) % possible.length]! }, true);
+    else if (key === "b") go({ ...view, table: !view.table }, true);
+    else if (key === "r" && !view.share) go({ ...view, page: "live" });
+    else if (key === "a" && !view.share) go({ ...view, page: "all", filters: [] });
+    else if (key === "Escape" && view.filters.length) go({ ...view, filters: [] });
+    else if (key === "ArrowLeft") shift(-1);
+    else if (key === "ArrowRight") shift(1);
+  });
+
+  /** A point of the graph is a period of its own. */
+  const open = (point: string) => {
+    if (interval === "day") go({ ...view, period: `${point}..${point}`, interval: "" });
+    if (interval === "month") go({ ...view, period: `${point.slice(0, 7)}-01..${endOfMonth(point)}`, interval: "" });
+  };
+
+  // The six numbers always have their change; the graph and the lists only if asked.
+  const shown = answer && (view.compare ? answer : { ...answer, before: undefined });
+  const isEmpty = answer && !isOld && !answer.total.events && !view.filters.length && answer.leftOut.length === 0;
+  return (
+    <>
+      <Bar name={name} help={() => setDialog("help")}>
+        {answer?.current !== undefined && !isOld && <Current count={answer.current} />}
+        {view.share && <span class="note wide-only">{say("shared")}</span>}
+        <span class="grow" />
+        <button type="button" class="pill" onClick={() => setDialog("filter")} title={`${say("add_filter")} (F)`}>
+          <Funnel /> <span class="wide-only">{say("filter")}</span>
+        </button>
+        <button type="button" class="pill" aria-pressed={view.compare} onClick={() => go({ ...view, compare: !view.compare })} title={`${say("compare_about")} (X)`}>
+          <Twins /> <span class="wide-only">{say("compare")}</span>
+        </button>
+        <Periods zone={zone} openCustom={() => setDialog("days")} />
+      </Bar>
+      <main id="numbers">
+        <Chips />
+        {error && !answer ? (
+          <Failed error={error} retry={reload} />
+        ) : isEmpty ? (
+          <Nothing answer={answer} arrived={reload} />
+        ) : (
+          <div class={isOld && answer ? "old" : undefined} aria-busy={isOld}>
+            {error && at && (
+              <p class="warn" role="alert">
+                {say("old", clock(at))}
+                <button type="button" class="quiet" onClick={reload}>
+                  {say("retry")}
+                </button>
+              </p>
+            )}
+            <section class="card top">
+              <Tiles answer={answer} />
+              <div class="under">
+                <p class="note legend">
+                  {answer && <span><i class="key" />{range(answer.from, answer.until)}</span>}
+                  {answer?.before && <span><i class={view.compare ? "key past" : ""} />{say("compared_with", range(answer.before.from, answer.before.until))}{answer.before.time && `, ${say("up_to", clock(answer.before.time, zone))}`}</span>}
+                </p>
+                <div class="switch" role="group" aria-label={say("interval")}>
+                  {possible.length > 1 &&
+                    possible.map((one) => (
+                      <button key={one} type="button" aria-pressed={one === interval} onClick={() => go({ ...view, interval: one }, true)}>
+                        {say(`by_${one}`)}
+                      </button>
+                    ))}
+                  <button type="button" aria-pressed={view.table} onClick={() => go({ ...view, table: !view.table }, true)}>
+                    {say("table")}
+                  </button>
+                </div>
+              </div>
+              {shown ? <Chart answer={shown} metric={view.metric} table={view.table} open={open} /> : <div class="graph" />}
+              <Notes answer={answer} />
+            </section>
+            <div class="grid">
+              {(Object.keys(PANELS) as (keyof typeof PANELS)[]).map((one) => (
+                <Panel key={one} name={one} answer={shown} question={question} />
+              ))}
+            </div>
+            <p class="hint">{say("filter_hint")}</p>
+          </div>
+        )}
+      </main>
+      {dialog === "filter" && <FilterDialog question={question} close={() => setDialog("")} />}
+      {dialog === "days" && <Days zone={zone} close={() => setDialog("")} />}
+      {dialog === "help" && <Help close={() => setDialog("")} />}
+    </>
+  );
+}
+
+/** Who is there now; leads to the live view. */
+function Current({ count }: { count: number }) {
+  const { view } = useStage();
+  const inside = (
+    <>
+      <i />
+      <span data-current={count}>{say("current", count)}</span>
+    </>
+  );
+  const kind = count > 0 ? "current on" : "current";
+  return view.share ? <span class={kind}>{inside}</span> : <Link to={{ ...view, page: "live" }} kind={kind}>{inside}</Link>;
+}
+
+/** What a reader has to know of the numbers: always in sight. */
+function Notes({ answer }: { answer: Answer | undefined }) {
+  const { view } = useStage();
+  if (!answer) return <p class="notes"> </p>;
+  const leftOut = answer.leftOut.reduce((sum, one) => sum + one.events, 0);
+  const each = answer.leftOut.map((one) => `${one.name}: ${number(one.events)}`).join("\n");
+  return (
+    <ul class="notes">
+      <li data-left-out={leftOut} title={each}>
+        {leftOut > 0 ? say("left_out", leftOut) : say("nothing_left_out")}
+      </li>
+      {answer.asOf && <li>{say("as_of", clock(answer.asOf, answer.app.zone))}</li>}
+      {!answer.isComplete && <li class="part">{answer.daysBeingComputed > 0 ? say("computing_days", answer.daysBeingComputed) : say("computing")}</li>}
+      {answer.notes.map((note) => (
+        <li key={note} class={note === "days_without_segments" ? "part" : undefined}>
+          {has(note) ? say(note) : note}
+        </li>
+      ))}
+      {between(answer.from, answer.until) > 1 && view.metric === "visitors" && <li>{say("no_visit_id")}</li>}
+    </ul>
+  );
+}
+
+/** No event in the period: either none yet, or another period has some. */
+function Nothing({ answer, arrived }: { answer: Answer; arrived: () => void }) {
+  const { view, go } = useStage();
+  const [snippet, setSnippet] = useState<string | false>();
+  useEffect(() => {
+    if (view.share) setSnippet(false);
+    else waitsWith(view.app).then((line) => setSnippet(line ?? false), () => setSnippet(false));
+  }, [view.app]);
+  if (snippet === undefined) return <div class="card notice" aria-busy="true" />;
+  if (snippet !== false) return <Empty snippet={snippet} arrived={arrived} />;
+  return (
+    <Notice picture="none" title={say("no_traffic")}>
+      <p class="note">{range(answer.from, answer.until)}</p>
+      {view.period !== "12months" && (
+        <button type="button" class="main" onClick={() => go({ ...view, period: "12months", interval: "" })}>
+          {say("months12")}
+        </button>
+      )}
+    </Notice>
+  );
+}
+
+const Funnel = () => (
+  <svg class="glyph" viewBox="0 0 16 16" aria-hidden="true">
+    <path d="M2.500 3.500h11L9.500 8.500v4l-3 1.500v-5.500z" />
+  </svg>
+);
+
+const Twins = () => (
+  <svg class="glyph" viewBox="0 0 16 16" aria-hidden="true">
+    <path d="M2 11l3.500-5 3 3L14 4" />
+    <path d="M2 13.500l4-3 3 2 5-3" stroke-dasharray="2 2" />
+  </svg>
+);

@@ -1,0 +1,118 @@
+// What is looked at. All of it stands in the address, so that back, bookmarks and links work.
+
+/** A condition. It is spelt as `alt stats --filter` spells it. */
+export interface Filter {
+  dimension: string;
+  operator: Operator;
+  value: string;
+}
+
+export const OPERATORS = ["is", "is not", "contains", "does not contain", "matches", "does not match"] as const;
+export type Operator = (typeof OPERATORS)[number];
+
+export const METRICS = ["visitors", "sessions", "page_views", "views_per_visit", "bounce_rate", "duration"] as const;
+export type Metric = (typeof METRICS)[number];
+
+export const PERIODS = ["today", "yesterday", "7d", "30d", "91d", "month", "last_month", "year", "12months"] as const;
+
+export const PANELS = {
+  sources: ["source", "channel", "campaign", "utm_medium"],
+  pages: ["page", "entry_page", "exit_page"],
+  places: ["country", "language"],
+  devices: ["browser", "os", "device", "screen"],
+  events: ["event"],
+  hours: ["hour"],
+} as const;
+
+export interface View {
+  page: "all" | "statistics" | "live" | "sign-in";
+  app: string;
+  /** The secret of a share; it stays in the address, because it is all that the reader has. */
+  share: string;
+  period: string;
+  filters: Filter[];
+  compare: boolean;
+  /** `""`: what fits the period. */
+  interval: "" | "hour" | "day" | "month";
+  metric: Metric;
+  /** Chosen lists that are not the first of their panel. */
+  lists: string[];
+  table: boolean;
+}
+
+export const write = (filter: Filter) => `${filter.dimension} ${filter.operator} ${filter.value}`;
+
+export function readFilter(text: string): Filter | undefined {
+  const [dimension = "", rest] = [text.slice(0, text.indexOf(" ")), text.slice(text.indexOf(" ") + 1)];
+  const operator = [...OPERATORS].sort((a, b) => b.length - a.length).find((one) => rest === one || rest.startsWith(`${one} `));
+  return dimension && operator ? { dimension, operator, value: rest.slice(operator.length + 1) } : undefined;
+}
+
+/** The same condition, the other way round. */
+export function negated(filter: Filter): Filter {
+  const at = OPERATORS.indexOf(filter.operator);
+  return { ...filter, operator: OPERATORS[at % 2 ? at - 1 : at + 1]! };
+}
+
+export function read(location: { pathname: string; search: string }): View {
+  const query = new URLSearchParams(location.search);
+  const parts = location.pathname.split("/").filter(Boolean).map(decodeURIComponent);
+  const of = <T extends string>(name: string, known: readonly T[], usual: T): T =>
+    known.find((one) => one === query.get(name)) ?? usual;
+  const period = query.get("period") ?? "";
+  const isPeriod = (PERIODS as readonly string[]).includes(period) || /^\d+d$|^\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d$/.test(period);
+  const page = parts[0] === "sign-in" ? "sign-in" : parts[0] === "share" ? "statistics" : parts[0] !== "applications" ? "all" : parts[2] === "live" ? "live" : "statistics";
+  return {
+    page,
+    app: parts[0] === "applications" ? (parts[1] ?? "") : (query.get("application_id") ?? ""),
+    share: parts[0] === "share" ? (query.get("share") ?? "") : "",
+    period: isPeriod ? period : "30d",
+    filters: query.getAll("filter").map(readFilter).filter((one) => one !== undefined),
+    compare: query.get("compare") === "previous",
+    interval: of("interval", ["", "hour", "day", "month"], ""),
+    metric: of("metric", METRICS, "visitors"),
+    lists: (query.get("lists") ?? "").split(",").filter(Boolean),
+    table: query.has("table"),
+  };
+}
+
+export function address(view: View): string {
+  const query = new URLSearchParams();
+  const path = view.page === "sign-in" ? "/sign-in" : view.page === "all" ? "/" : view.share ? "/share" : `/applications/${encodeURIComponent(view.app)}${view.page === "live" ? "/live" : ""}`;
+  if (view.share) {
+    query.set("application_id", view.app);
+    query.set("share", view.share);
+  }
+  if (view.page !== "sign-in") {
+    if (view.period !== "30d") query.set("period", view.period);
+    if (view.compare) query.set("compare", "previous");
+  }
+  if (view.page === "statistics") {
+    for (const filter of view.filters) query.append("filter", write(filter));
+    if (view.interval) query.set("interval", view.interval);
+    if (view.metric !== "visitors") query.set("metric", view.metric);
+    if (view.lists.length) query.set("lists", view.lists.join(","));
+    if (view.table) query.set("table", "1");
+  }
+  const text = query.toString().replace(/%2F/g, "/").replace(/%2C/g, ",");
+  return text ? `${path}?${text}` : path;
+}
+
+/** The lists that are seen: of each panel the chosen one. */
+export const seen = (view: View): string[] =>
+  Object.values(PANELS).map((all) => (all as readonly string[]).find((one) => view.lists.includes(one)) ?? all[0]);
+
+/** With another list in its panel. */
+export function withList(view: View, dimension: string): View {
+  const panel = Object.values(PANELS).find((all) => (all as readonly string[]).includes(dimension)) as readonly string[];
+  const others = view.lists.filter((one) => !panel.includes(one));
+  return { ...view, lists: dimension === panel[0] ? others : [...others, dimension] };
+}
+
+const has = (view: View, filter: Filter) => view.filters.some((one) => write(one) === write(filter));
+
+/** With the filter, or, if it is there, without it. */
+export function toggled(view: View, filter: Filter): View {
+  const filters = has(view, filter) ? view.filters.filter((one) => write(one) !== write(filter)) : [...view.filters, filter];
+  return { ...view, filters };
+}

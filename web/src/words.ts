@@ -1,0 +1,163 @@
+// The language of the page: words, numbers, dates, and names of countries and languages.
+import { de } from "./words/de";
+import { en, type Key, type Words } from "./words/en";
+import { ja } from "./words/ja";
+import { ko } from "./words/ko";
+
+export type { Key };
+
+export const LANGUAGES: Record<string, [string, Words]> = {
+  en: ["English", en],
+  de: ["Deutsch", de],
+  ja: ["日本語", ja],
+  ko: ["한국어", ko],
+};
+
+const kept = (key: string) => {
+  try {
+    return localStorage.getItem(key) ?? "";
+  } catch {
+    return ""; // A browser may refuse to keep anything.
+  }
+};
+
+export const keep = (key: string, value: string) => {
+  try {
+    if (value) localStorage.setItem(key, value);
+    else localStorage.removeItem(key);
+  } catch {
+    // It is asked again the next time.
+  }
+};
+
+const chosen = [kept("alt.language"), ...navigator.languages].map((tag) => tag.slice(0, 2)).find((tag) => tag in LANGUAGES);
+/** The language, and the browser's own variant of it for numbers and dates. */
+export const language = chosen ?? "en";
+const locale = [...navigator.languages].find((tag) => tag.startsWith(language)) ?? language;
+const words: Words = LANGUAGES[language]![1];
+
+/** A word. `{0}` becomes the first value; of `one|many`, the first value chooses. */
+export function say(key: Key, ...values: (string | number)[]): string {
+  let text = words[key];
+  const [one, many] = text.split("|");
+  if (many) text = values[0] === 1 ? one! : many;
+  return text.replace(/\{(\d)\}/g, (_, n) => {
+    const value = values[Number(n)] ?? "";
+    return typeof value === "number" ? number(value) : value;
+  });
+}
+
+/** Whether there is such a word. */
+export const has = (key: string): key is Key => key in words;
+
+/** `alt-theme`: light, dark, or as the system has it. */
+export const theme = () => kept("alt.theme");
+export function setTheme(to: string) {
+  keep("alt.theme", to);
+  document.documentElement.dataset.theme = to;
+}
+
+const plain = new Intl.NumberFormat(locale);
+const short = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
+const percents = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
+const fine = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
+const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 2, minimumFractionDigits: 2 });
+
+/** All digits. */
+export const number = (n: number) => plain.format(n);
+/** As many digits as there is room for. */
+export const compact = (n: number) => (Math.abs(n) < 10_000 ? plain.format(n) : short.format(n));
+export const percent = (share: number) => (share > 0 && share < 0.1 ? fine : percents).format(share);
+export const ratio = (n: number) => decimal.format(n);
+
+/** Milliseconds, as people say them. */
+export function time(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 60) return say("seconds", seconds);
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return say("minutes", minutes, seconds % 60);
+  return say("hours", Math.floor(minutes / 60), minutes % 60);
+}
+
+/** A change, with its sign: `+12 %`. */
+export function change(now: number, before: number): string | undefined {
+  if (before === 0) return undefined;
+  const by = now / before - 1;
+  if (by >= 10) return `×${plain.format(Math.round(by + 1))}`;
+  return percents.format(Math.abs(by));
+}
+
+// In all languages hours are those of a day: axes and columns have room for five characters.
+const HOUR: Intl.DateTimeFormatOptions = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
+const dates: Record<string, Intl.DateTimeFormat> = {};
+function formatted(options: Intl.DateTimeFormatOptions, at: Date): string {
+  const key = JSON.stringify(options);
+  dates[key] ??= new Intl.DateTimeFormat(locale, options);
+  return dates[key]!.format(at);
+}
+
+/** A day, month or hour of the application's clock (`2026-01-31`, `2026-01`, `2026-01-31T05`), as a date of UTC. */
+export function dateOf(at: string): Date {
+  const [date = "", hour] = at.replace(" ", "T").split("T");
+  return new Date(`${date.length === 7 ? `${date}-01` : date}T${(hour ?? "00").slice(0, 2)}:00:00Z`);
+}
+
+const kind = (at: string) => (at.length === 7 ? "month" : at.length > 10 ? "hour" : "day");
+
+/** For the axis: short. */
+export function axisName(at: string, isOneDay: boolean): string {
+  const date = dateOf(at);
+  const of = kind(at);
+  if (of === "month") return formatted({ month: "short", year: "numeric", timeZone: "UTC" }, date);
+  if (of === "hour" && (isOneDay || date.getUTCHours())) return formatted({ ...HOUR, timeZone: "UTC" }, date);
+  return formatted({ day: "numeric", month: "short", timeZone: "UTC" }, date);
+}
+
+/** In full. */
+export function fullName(at: string): string {
+  const date = dateOf(at);
+  const of = kind(at);
+  if (of === "month") return formatted({ month: "long", year: "numeric", timeZone: "UTC" }, date);
+  const hour: Intl.DateTimeFormatOptions = of === "hour" ? HOUR : {};
+  return formatted({ weekday: "short", day: "numeric", month: "short", timeZone: "UTC", ...hour }, date);
+}
+
+/** `1 – 30 Nov 2026` */
+export function range(from: string, until: string): string {
+  const days = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
+  return from === until ? days.format(dateOf(from)) : days.formatRange(dateOf(from), dateOf(until));
+}
+
+/** A moment, by the clock of a zone. */
+export function clock(at: string | Date, zone?: string, seconds = false): string {
+  const date = typeof at === "string" ? new Date(at) : at;
+  if (Number.isNaN(date.getTime())) return String(at);
+  const options: Intl.DateTimeFormatOptions = { ...HOUR };
+  if (seconds) options.second = "2-digit";
+  if (zone) options.timeZone = zone;
+  return formatted(options, date);
+}
+
+const regions = new Intl.DisplayNames(locale, { type: "region", fallback: "code" });
+const tongues = new Intl.DisplayNames(locale, { type: "language", fallback: "code" });
+const CHANNELS = ["direct", "search", "social", "email", "paid", "referral", "campaign", "ai"];
+const DEVICES = ["desktop", "mobile", "tablet", "tv"];
+
+/** A value of a dimension, for people. */
+export function nameOf(dimension: string, value: string): string {
+  if (value === "") return say(["campaign", "utm_medium", "utm_term", "utm_content"].includes(dimension) ? "none" : "unknown");
+  if (value === "(other)") return say("others");
+  try {
+    if (dimension === "country") return regions.of(value) ?? value;
+    if (dimension === "language") return tongues.of(value) ?? value;
+  } catch {
+    return value; // Browsers send what they like.
+  }
+  if (dimension === "channel" && CHANNELS.includes(value)) return say(`ch_${value}` as Key);
+  if (dimension === "device" && DEVICES.includes(value)) return say(`dev_${value}` as Key);
+  if (dimension === "source" && value === "direct") return say("direct");
+  if (dimension === "event" && value === "pageview") return say("pageview");
+  if (dimension === "screen") return `${value.replace("-", "–")} px`;
+  if (dimension === "hour") return `${value.padStart(2, "0")}:00`;
+  return value;
+}
