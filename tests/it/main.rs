@@ -10,6 +10,7 @@ mod citus;
 mod classes;
 mod cli;
 mod detect;
+mod document;
 mod equal;
 mod flood;
 mod follow;
