@@ -287,7 +287,7 @@ impl Sum {
             self.values = more.values;
         } else {
             for (value, tally) in more.values.into_values() {
-                self.add(groups::hash(&value), &value, &tally);
+                self.add(crate::segment::hash(&value), &value, &tally);
             }
         }
     }

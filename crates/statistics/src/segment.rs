@@ -6,15 +6,19 @@
 
 pub(crate) mod codec;
 pub(crate) mod columns;
+mod numbers;
 mod part;
 mod reader;
+mod sums;
 mod writer;
 
 use std::fmt;
 
+pub(crate) use numbers::Numbers;
 pub use part::Bounds;
 pub use reader::Segment;
-pub(crate) use reader::{Longs, Texts};
+pub(crate) use reader::{Texts, hash};
+pub(crate) use sums::Sums;
 pub use writer::Writer;
 
 /// The version of the definitions by which rows become segments (docs/STATISTICS.md). It changes when the same rows would

@@ -2,9 +2,9 @@
 
 use regex::Regex;
 
-use super::groups::{Dimension, Groups, Level};
+use super::groups::{Dimension, Groups, Ids, Level, Names};
 use crate::query::Failed;
-use crate::segment::{Segment, columns as c};
+use crate::segment::{Numbers, Segment, Texts, columns as c};
 
 /// The most conditions and levels of a filter.
 const CONDITIONS_MAX: usize = 200;
@@ -32,6 +32,37 @@ impl Test {
             Test::Matches(pattern) => pattern.is_match(value),
             Test::UpTo(last) => value <= last.as_str(),
         }
+    }
+
+    /// Whether it is true of each name: 1 or 0.
+    fn passes(&self, names: &Names<'_>) -> Vec<u8> {
+        match (self, names) {
+            (Test::Contains(parts), Names::Dictionary(texts, _))
+                if parts.iter().all(|part| !part.is_empty()) =>
+            {
+                let mut passes = vec![0; names.len()];
+                parts.iter().for_each(|part| contain(part, texts, &mut passes));
+                passes
+            }
+            _ => (0..names.len()).map(|n| u8::from(self.is_true(names.get(n).0))).collect(),
+        }
+    }
+}
+
+/// Sets 1 for each text that contains a part, which is not empty: one search through all texts as if they were one.
+fn contain(part: &str, texts: &Texts, passes: &mut [u8]) {
+    let (whole, ends) = texts.whole();
+    let (mut from, mut number) = (0, 0);
+    while let Some(found) = whole.get(from..).and_then(|rest| rest.find(part)) {
+        let at = from + found;
+        // The text in which it begins; empty ones end before.
+        number += ends[number..].partition_point(|end| *end as usize <= at);
+        let Some(end) = ends.get(number).map(|end| *end as usize) else { return };
+        if let Some(pass) = passes.get_mut(number + 1) {
+            *pass |= u8::from(at + part.len() <= end);
+        }
+        // Whatever begins later in this text ends behind it, too, if this one does.
+        from = end;
     }
 }
 
@@ -93,24 +124,40 @@ impl Filter {
     }
 }
 
-/// A filter for one segment: a condition is whether it is true of each value, by the value's number.
+/// A filter for one segment: a condition is whether it is true of each value (1 or 0), by the value's number.
 #[derive(Debug)]
-pub(super) enum Node {
-    All(Vec<Node>),
-    Any(Vec<Node>),
-    Not(Box<Node>),
-    /// Of sessions: a number for each, and whether it is true of each number.
-    Sessions {
-        ids: Vec<u32>,
-        pass: Vec<bool>,
-        has_no_other: bool,
-    },
+pub(super) enum Node<'s> {
+    All(Vec<Node<'s>>),
+    Any(Vec<Node<'s>>),
+    Not(Box<Node<'s>>),
+    /// Of sessions.
+    Sessions(Sessions<'s>),
     /// Of paths.
-    Pages(Vec<bool>),
+    Pages(Vec<u8>),
     /// Of types of events; and whether it is true of `pageview`.
-    Types(Vec<bool>, bool),
+    Types(Vec<u8>, u8),
     /// Of hours or minutes: its groups tell which.
-    Times(Groups, Vec<bool>),
+    Times(Groups<'s>, Vec<u8>),
+}
+
+/// A condition on an attribute of sessions.
+#[derive(Debug)]
+pub(super) enum Sessions<'s> {
+    /// True of all, or of none.
+    One(u8),
+    /// By the numbers of a column; and whether one of them had no room.
+    Column(&'s Numbers, Vec<u8>, bool),
+    /// Of each.
+    Each(Vec<u8>, bool),
+}
+
+/// Rows of a segment that follow each other: sessions, and all that they have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Block {
+    pub(super) sessions: (usize, usize),
+    pub(super) views: (usize, usize),
+    pub(super) others: (usize, usize),
+    pub(super) strays: (usize, usize),
 }
 
 /// Of what is asked whether a filter keeps it.
@@ -123,15 +170,27 @@ pub(super) enum Of {
     Strays,
 }
 
-impl Node {
+impl Block {
+    /// The rows of a table.
+    fn rows(&self, of: Of) -> (usize, usize) {
+        match of {
+            Of::Sessions => self.sessions,
+            Of::Views => self.views,
+            Of::Others => self.others,
+            Of::Strays => self.strays,
+        }
+    }
+}
+
+impl<'s> Node<'s> {
     /// Looks at each value of each condition once.
     pub(super) fn new(
         filter: &Filter,
-        segment: &Segment,
+        segment: &'s Segment,
         day: &str,
         domains: &[String],
-    ) -> Result<Node, Failed> {
-        let all = |all: &[Filter]| -> Result<Vec<Node>, Failed> {
+    ) -> Result<Node<'s>, Failed> {
+        let all = |all: &[Filter]| -> Result<Vec<Node<'s>>, Failed> {
             all.iter().map(|filter| Node::new(filter, segment, day, domains)).collect()
         };
         Ok(match filter {
@@ -140,16 +199,15 @@ impl Node {
             Filter::Not(filter) => Node::Not(Box::new(Node::new(filter, segment, day, domains)?)),
             Filter::On(dimension, test) => {
                 let groups = Groups::new(*dimension, segment, day, domains)?;
+                let mut passes = test.passes(&groups.names);
                 // Number 0 is what had no room, whatever it is called.
-                let names = groups.names.iter().enumerate();
-                let passes =
-                    names.map(|(n, name)| (n > 0 || groups.has_no_other) && test.is_true(name)).collect();
+                if let (false, Some(first)) = (groups.has_no_other, passes.first_mut()) {
+                    *first = 0;
+                }
                 match groups.level {
-                    Level::Sessions(ids) => {
-                        Node::Sessions { ids, pass: passes, has_no_other: groups.has_no_other }
-                    }
+                    Level::Sessions(ids) => Node::Sessions(Sessions::new(ids, &passes, segment)),
                     Level::Pages => Node::Pages(passes),
-                    Level::Types { .. } => Node::Types(passes, test.is_true("pageview")),
+                    Level::Types { .. } => Node::Types(passes, u8::from(test.is_true("pageview"))),
                     Level::Times { .. } => Node::Times(groups, passes),
                 }
             }
@@ -158,7 +216,7 @@ impl Node {
 
     /// Whether a value that it looks at had no room in the segment: what it keeps may lack rows.
     pub(super) fn has_other(&self, segment: &Segment) -> Result<bool, Failed> {
-        let has = |column| -> Result<bool, Failed> { Ok(segment.ints(column)?.contains(&0)) };
+        let has = |column| -> Result<bool, Failed> { Ok(segment.ints(column)?.has_zero()) };
         Ok(match self {
             Node::All(nodes) | Node::Any(nodes) => {
                 for node in nodes {
@@ -169,90 +227,121 @@ impl Node {
                 false
             }
             Node::Not(node) => node.has_other(segment)?,
-            Node::Sessions { ids, has_no_other, .. } => !has_no_other && ids.contains(&0),
+            Node::Sessions(Sessions::One(_)) => false,
+            Node::Sessions(Sessions::Column(_, _, has_other) | Sessions::Each(_, has_other)) => *has_other,
             Node::Pages(_) => has(c::VIEW_PATH)? || has(c::OTHER_PATH)? || has(c::STRAY_PATH)?,
             Node::Types(..) => has(c::OTHER_TYPE)?,
             Node::Times(..) => false,
         })
     }
 
-    /// Whether each row is kept.
-    pub(super) fn mask(&self, segment: &Segment, of: Of) -> Result<Vec<bool>, Failed> {
-        let passes = |passes: &[bool], id: u32| passes.get(id as usize).copied().unwrap_or(false);
-        let join = |nodes: &[Node], is_all: bool| -> Result<Vec<bool>, Failed> {
-            let Some((first, more)) = nodes.split_first() else {
-                return Ok(vec![is_all; rows(segment, of)]);
-            };
-            let mut mask = first.mask(segment, of)?;
+    /// Whether it keeps nothing, as far as its dictionaries tell.
+    pub(super) fn is_never(&self) -> bool {
+        let is_zero = |passes: &[u8]| passes.iter().all(|pass| *pass == 0);
+        match self {
+            Node::All(nodes) => nodes.iter().any(Node::is_never),
+            Node::Any(nodes) => nodes.iter().all(Node::is_never),
+            Node::Not(_) => false,
+            Node::Sessions(Sessions::One(pass)) => *pass == 0,
+            Node::Sessions(Sessions::Column(_, passes, _) | Sessions::Each(passes, _)) => is_zero(passes),
+            Node::Pages(passes) | Node::Times(_, passes) => is_zero(passes),
+            Node::Types(passes, view) => *view == 0 && is_zero(passes),
+        }
+    }
+
+    /// Whether each row of a block is kept: 1 or 0.
+    pub(super) fn mask(&self, segment: &Segment, block: &Block, of: Of) -> Result<Vec<u8>, Failed> {
+        let (from, until) = block.rows(of);
+        let all = |pass: u8| vec![pass; until - from];
+        let join = |nodes: &[Node<'_>], is_all: bool| -> Result<Vec<u8>, Failed> {
+            let Some((first, more)) = nodes.split_first() else { return Ok(all(u8::from(is_all))) };
+            let mut mask = first.mask(segment, block, of)?;
             for node in more {
-                for (one, two) in mask.iter_mut().zip(node.mask(segment, of)?) {
-                    *one = if is_all { *one & two } else { *one | two };
+                let others = node.mask(segment, block, of)?;
+                if is_all {
+                    mask.iter_mut().zip(others).for_each(|(one, two)| *one &= two);
+                } else {
+                    mask.iter_mut().zip(others).for_each(|(one, two)| *one |= two);
                 }
             }
             Ok(mask)
         };
-        let paths = |column| -> Result<&[u32], Failed> { Ok(segment.ints(column)?) };
-        Ok(match self {
-            Node::All(nodes) => join(nodes, true)?,
-            Node::Any(nodes) => join(nodes, false)?,
+        let look_up = |column, passes: &[u8]| -> Result<Vec<u8>, Failed> {
+            let mut mask = all(0);
+            segment.ints(column)?.look_up(from, passes, &mut mask);
+            Ok(mask)
+        };
+        match self {
+            Node::All(nodes) => join(nodes, true),
+            Node::Any(nodes) => join(nodes, false),
             Node::Not(node) => {
-                let mut mask = node.mask(segment, of)?;
-                mask.iter_mut().for_each(|one| *one = !*one);
-                mask
+                let mut mask = node.mask(segment, block, of)?;
+                mask.iter_mut().for_each(|one| *one ^= 1);
+                Ok(mask)
             }
-            Node::Sessions { ids, pass, .. } => {
-                let sessions: Vec<bool> = ids.iter().map(|id| passes(pass, *id)).collect();
+            Node::Sessions(sessions) => {
+                let mask = sessions.mask(block);
                 match of {
-                    Of::Sessions | Of::Strays => sessions,
-                    Of::Views => spread(&sessions, segment.view_starts()?),
-                    Of::Others => spread(&sessions, segment.other_starts()?),
+                    Of::Sessions | Of::Strays => Ok(mask),
+                    Of::Views => Ok(spread(&mask, segment.view_starts()?, block)),
+                    Of::Others => Ok(spread(&mask, segment.other_starts()?, block)),
                 }
             }
-            Node::Pages(pass) => {
-                let column = match of {
-                    Of::Sessions => return Ok(vec![false; rows(segment, of)]),
-                    Of::Views => c::VIEW_PATH,
-                    Of::Others => c::OTHER_PATH,
-                    Of::Strays => c::STRAY_PATH,
-                };
-                paths(column)?.iter().map(|id| passes(pass, *id)).collect()
-            }
-            Node::Types(pass, is_view) => match of {
-                Of::Others => segment.ints(c::OTHER_TYPE)?.iter().map(|id| passes(pass, *id)).collect(),
-                _ => vec![*is_view; rows(segment, of)],
+            Node::Pages(passes) => match of {
+                Of::Sessions => Ok(all(0)),
+                Of::Views => look_up(c::VIEW_PATH, passes),
+                Of::Others => look_up(c::OTHER_PATH, passes),
+                Of::Strays => look_up(c::STRAY_PATH, passes),
             },
-            Node::Times(groups, pass) => {
-                let (starts, times) = match of {
-                    Of::Views => (segment.view_starts()?, segment.ints(c::VIEW_TIME)?),
-                    Of::Others => (segment.other_starts()?, segment.ints(c::OTHER_TIME)?),
-                    Of::Sessions | Of::Strays => return Ok(vec![false; rows(segment, of)]),
-                };
-                let begins = segment.ints(c::START)?;
-                let mut mask = Vec::with_capacity(times.len());
-                for (begin, two) in begins.iter().zip(starts.windows(2)) {
-                    let within = times.get(two[0] as usize..two[1] as usize).unwrap_or(&[]);
-                    mask.extend(within.iter().map(|time| passes(pass, groups.time(*begin, *time))));
-                }
-                mask
+            Node::Types(passes, is_view) => match of {
+                Of::Others => look_up(c::OTHER_TYPE, passes),
+                _ => Ok(all(*is_view)),
+            },
+            Node::Times(groups, passes) => {
+                let Some(times) = groups.times_of(segment, block, of)? else { return Ok(all(0)) };
+                let pass = |group: &u32| passes.get(*group as usize).copied().unwrap_or(0);
+                Ok(times.iter().map(pass).collect())
             }
-        })
+        }
     }
 }
 
-fn rows(segment: &Segment, of: Of) -> usize {
-    segment.rows(match of {
-        Of::Sessions => c::Table::Sessions,
-        Of::Views => c::Table::Views,
-        Of::Others => c::Table::Others,
-        Of::Strays => c::Table::Strays,
-    })
+impl<'s> Sessions<'s> {
+    fn new(ids: Ids<'s>, passes: &[u8], segment: &Segment) -> Sessions<'s> {
+        let sessions = segment.rows(c::Table::Sessions);
+        let pass = |id: &u32| passes.get(*id as usize).copied().unwrap_or(0);
+        match ids {
+            Ids::One => Sessions::One(pass(&0)),
+            Ids::Column(numbers, None) => Sessions::Column(numbers, passes.to_vec(), numbers.has_zero()),
+            Ids::Column(numbers, Some(map)) => {
+                let passes = map.iter().map(pass).collect();
+                let has_zero = Ids::Column(numbers, Some(map)).has_zero(sessions);
+                Sessions::Column(numbers, passes, has_zero)
+            }
+            Ids::Own(ids) => Sessions::Each(ids.iter().map(pass).collect(), ids.contains(&0)),
+        }
+    }
+
+    fn mask(&self, block: &Block) -> Vec<u8> {
+        let (from, until) = block.sessions;
+        match self {
+            Sessions::One(pass) => vec![*pass; until - from],
+            Sessions::Column(numbers, passes, _) => {
+                let mut mask = vec![0; until - from];
+                numbers.look_up(from, passes, &mut mask);
+                mask
+            }
+            Sessions::Each(passes, _) => passes.get(from..until).unwrap_or(&[]).to_vec(),
+        }
+    }
 }
 
-/// What is true of sessions, of each of their rows.
-fn spread(sessions: &[bool], starts: &[u32]) -> Vec<bool> {
-    let mut mask = Vec::with_capacity(starts.last().map_or(0, |last| *last as usize));
-    for (is_kept, two) in sessions.iter().zip(starts.windows(2)) {
-        mask.resize(two[1] as usize, *is_kept);
+/// What is true of a block's sessions, of each of their rows.
+fn spread(sessions: &[u8], starts: &[u32], block: &Block) -> Vec<u8> {
+    let first = block.sessions.0;
+    let mut mask = Vec::new();
+    for (is_kept, two) in sessions.iter().zip(starts[first..].windows(2)) {
+        mask.resize((two[1] - starts[first]) as usize, *is_kept);
     }
     mask
 }

@@ -1,16 +1,14 @@
 //! The values of a dimension in a segment, and which of them each row has.
 
-use std::hash::BuildHasher;
-
 use foldhash::HashMap;
-use foldhash::fast::FixedState;
 
 use super::Failed;
+use super::filter::{Block, Of};
 use crate::class::screen;
 use crate::country;
 use crate::event::Event;
 use crate::segment::columns::{self as c, Column};
-use crate::segment::{Broken, Segment, Texts};
+use crate::segment::{Broken, Numbers, Segment, Texts, hash};
 use crate::settings::OTHER;
 use crate::source;
 
@@ -98,11 +96,57 @@ impl Dimension {
     }
 }
 
+/// Which value each session has.
+#[derive(Debug)]
+pub(super) enum Ids<'s> {
+    /// All have value 0.
+    One,
+    /// That of a column; or what a map has at the column's number.
+    Column(&'s Numbers, Option<Vec<u32>>),
+    /// A number for each session.
+    Own(Vec<u32>),
+}
+
+impl Ids<'_> {
+    /// The values of sessions from one on, as many as there is room for.
+    pub(super) fn read(&self, from: usize, to: &mut [u32]) {
+        match self {
+            Ids::One => to.fill(0),
+            Ids::Column(numbers, map) => {
+                numbers.read(from, to);
+                if let Some(map) = map {
+                    to.iter_mut().for_each(|id| *id = map.get(*id as usize).copied().unwrap_or(0));
+                }
+            }
+            Ids::Own(ids) => {
+                let until = ids.len().min(from + to.len());
+                let known = ids.get(from..until).unwrap_or(&[]);
+                to.iter_mut().zip(known).for_each(|(id, known)| *id = *known);
+            }
+        }
+    }
+
+    /// Whether a session has value 0.
+    pub(super) fn has_zero(&self, sessions: usize) -> bool {
+        match self {
+            Ids::One => sessions > 0,
+            Ids::Column(numbers, None) => numbers.has_zero(),
+            Ids::Column(numbers, Some(map)) => {
+                let is_zero = |id: usize| map.get(id).is_none_or(|id| *id == 0);
+                numbers.has_zero() && is_zero(0)
+                    || map.iter().skip(1).any(|id| *id == 0)
+                        && (0..sessions).any(|at| usize::try_from(numbers.get(at)).is_ok_and(is_zero))
+            }
+            Ids::Own(ids) => ids.contains(&0),
+        }
+    }
+}
+
 /// What has a value of a dimension.
 #[derive(Debug)]
-pub(super) enum Level {
-    /// Sessions: each one's value.
-    Sessions(Vec<u32>),
+pub(super) enum Level<'s> {
+    /// Sessions.
+    Sessions(Ids<'s>),
     /// Events, by their path.
     Pages,
     /// Events, by their type. Page views have this one.
@@ -111,36 +155,64 @@ pub(super) enum Level {
     Times { width: i64, base: i64 },
 }
 
+/// The names of values by their numbers.
+#[derive(Debug)]
+pub(super) enum Names<'s> {
+    /// `(other)`, and the texts of a dictionary, of which the hashes are known.
+    Dictionary(&'s Texts, &'s [u64]),
+    /// These.
+    Own(Vec<String>),
+}
+
+impl<'s> Names<'s> {
+    fn dictionary(segment: &'s Segment, dictionary: u16) -> Result<Names<'s>, Broken> {
+        Ok(Names::Dictionary(segment.texts(dictionary)?, segment.hashes(dictionary)?))
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Names::Dictionary(texts, _) => texts.len() + 1,
+            Names::Own(names) => names.len(),
+        }
+    }
+
+    /// A name, and its hash.
+    pub(super) fn get(&self, number: usize) -> (&str, u64) {
+        match (self, number) {
+            (Names::Dictionary(..), 0) => (OTHER, hash(OTHER)),
+            (Names::Dictionary(texts, hashes), _) => {
+                let known = texts.get(number).zip(hashes.get(number - 1));
+                known.map_or((OTHER, hash(OTHER)), |(text, hash)| (text, *hash))
+            }
+            (Names::Own(names), _) => {
+                let name = names.get(number).map_or(OTHER, String::as_str);
+                (name, hash(name))
+            }
+        }
+    }
+}
+
 /// The values of a dimension in a segment. Number 0 is `(other)`, unless there is none.
 #[derive(Debug)]
-pub(super) struct Groups {
-    pub(super) names: Vec<String>,
-    pub(super) level: Level,
+pub(super) struct Groups<'s> {
+    pub(super) names: Names<'s>,
+    pub(super) level: Level<'s>,
     pub(super) has_no_other: bool,
 }
 
-/// The hash of a value, the same in each segment.
-pub(super) fn hash(value: &str) -> u64 {
-    FixedState::default().hash_one(value)
-}
-
-/// `(other)`, and all texts of a dictionary.
-fn names(texts: &Texts) -> Vec<String> {
-    std::iter::once(OTHER).chain(texts.iter()).map(str::to_owned).collect()
-}
-
 /// Gives texts numbers from 1.
-#[derive(Default)]
-struct Names {
+struct Numbered {
     ids: HashMap<String, u32>,
     names: Vec<String>,
 }
 
-impl Names {
+impl Numbered {
+    fn new() -> Numbered {
+        Numbered { ids: HashMap::default(), names: vec![OTHER.to_owned()] }
+    }
+
     fn id(&mut self, name: &str) -> u32 {
-        if self.names.is_empty() {
-            self.names.push(OTHER.to_owned());
-        }
         if let Some(id) = self.ids.get(name) {
             return *id;
         }
@@ -149,38 +221,44 @@ impl Names {
         self.ids.insert(name.to_owned(), id);
         id
     }
+
+    fn groups(self, numbers: &Numbers, map: Vec<u32>) -> Groups<'_> {
+        Groups::of_sessions(Ids::Column(numbers, Some(map)), Names::Own(self.names))
+    }
 }
 
-impl Groups {
+impl<'s> Groups<'s> {
     pub(super) fn new(
         dimension: Dimension,
-        segment: &Segment,
+        segment: &'s Segment,
         day: &str,
         domains: &[String],
-    ) -> Result<Groups, Failed> {
-        let direct = |column: Column, dictionary: u16| -> Result<Groups, Failed> {
-            Ok(Groups::of_sessions(segment.ints(column)?.to_vec(), names(segment.texts(dictionary)?)))
+    ) -> Result<Groups<'s>, Failed> {
+        let direct = |column: Column, dictionary: u16| -> Result<Groups<'s>, Failed> {
+            let ids = Ids::Column(segment.ints(column)?, None);
+            Ok(Groups::of_sessions(ids, Names::dictionary(segment, dictionary)?))
         };
         match dimension {
-            Dimension::Total => Ok(Groups::one(segment, "")),
-            Dimension::Day => Ok(Groups::one(segment, day)),
+            Dimension::Total => Ok(Groups::one("")),
+            Dimension::Day => Ok(Groups::one(day)),
             Dimension::Hour => Groups::times(segment, 3_600, |n| n.to_string()),
             Dimension::HourOfDay => Groups::times(segment, 3_600, |n| format!("{day} {n:02}")),
             Dimension::MinuteOfDay => Groups::times(segment, 60, |n| format!("{day} {n:04}")),
             Dimension::Page => Ok(Groups {
-                names: names(segment.texts(c::PATHS)?),
+                names: Names::dictionary(segment, c::PATHS)?,
                 level: Level::Pages,
                 has_no_other: false,
             }),
             Dimension::Event => {
-                let mut names = names(segment.texts(c::TYPES)?);
+                let texts = segment.texts(c::TYPES)?.iter();
+                let mut names: Vec<String> = std::iter::once(OTHER).chain(texts).map(str::to_owned).collect();
                 let known = names.iter().skip(1).position(|name| name == "pageview").map(|at| at + 1);
                 let view = known.unwrap_or_else(|| {
                     names.push("pageview".to_owned());
                     names.len() - 1
                 });
                 let level = Level::Types { view: u32::try_from(view).unwrap_or(0) };
-                Ok(Groups { names, level, has_no_other: false })
+                Ok(Groups { names: Names::Own(names), level, has_no_other: false })
             }
             Dimension::EntryPage => Groups::ends(segment, |from, _| from),
             Dimension::ExitPage => Groups::ends(segment, |_, until| until - 1),
@@ -190,72 +268,68 @@ impl Groups {
             Dimension::Term => direct(c::TERM, c::TERMS),
             Dimension::Content => direct(c::CONTENT, c::CONTENTS),
             Dimension::Country => {
-                let mut names = Names::default();
+                let mut names = Numbered::new();
                 let zones = segment.texts(c::ZONES)?;
-                let map: Vec<u32> = std::iter::once(0)
+                let map = std::iter::once(0)
                     .chain(zones.iter().map(|zone| names.id(country::of_zone(zone))))
                     .collect();
-                Ok(Groups::mapped(segment.ints(c::ZONE)?, &map, names.names))
+                Ok(names.groups(segment.ints(c::ZONE)?, map))
             }
             Dimension::Language => direct(c::LANGUAGE, c::LANGUAGES),
             Dimension::Browser => direct(c::BROWSER, c::BROWSERS),
             Dimension::Os => direct(c::OS, c::SYSTEMS),
             Dimension::Device => direct(c::DEVICE, c::DEVICES),
             Dimension::Screen => {
-                let mut names = Names::default();
-                let widths = segment.ints(c::SCREEN)?.iter();
-                let ids = widths.map(|width| names.id(screen(i32::try_from(*width).unwrap_or(0)))).collect();
-                Ok(Groups::of_sessions(ids, names.names))
+                let mut names = Numbered::new();
+                let mut ids = vec![0; segment.rows(c::Table::Sessions)];
+                segment.ints(c::SCREEN)?.read(0, &mut ids);
+                // Few widths are different ones.
+                let mut known = [(0, names.id(screen(0))); 64];
+                for id in &mut ids {
+                    let one = &mut known[*id as usize % 64];
+                    if one.0 != *id {
+                        *one = (*id, names.id(screen(i32::try_from(*id).unwrap_or(0))));
+                    }
+                    *id = one.1;
+                }
+                Ok(Groups::of_sessions(Ids::Own(ids), Names::Own(names.names)))
             }
         }
     }
 
-    fn of_sessions(ids: Vec<u32>, names: Vec<String>) -> Groups {
+    fn of_sessions(ids: Ids<'s>, names: Names<'s>) -> Groups<'s> {
         Groups { names, level: Level::Sessions(ids), has_no_other: false }
     }
 
-    fn mapped(ids: &[u32], map: &[u32], names: Vec<String>) -> Groups {
-        let ids = ids.iter().map(|id| map.get(*id as usize).copied().unwrap_or(0)).collect();
-        Groups::of_sessions(ids, names)
-    }
-
-    fn one(segment: &Segment, name: &str) -> Groups {
-        let level = Level::Sessions(vec![0; segment.rows(c::Table::Sessions)]);
-        Groups { names: vec![name.to_owned()], level, has_no_other: true }
+    fn one(name: &str) -> Groups<'s> {
+        let names = Names::Own(vec![name.to_owned()]);
+        Groups { names, level: Level::Sessions(Ids::One), has_no_other: true }
     }
 
     /// The paths of one of a session's views.
-    fn ends(segment: &Segment, which: impl Fn(u32, u32) -> u32) -> Result<Groups, Failed> {
+    fn ends(segment: &'s Segment, which: impl Fn(u32, u32) -> u32) -> Result<Groups<'s>, Failed> {
         let (starts, paths) = (segment.view_starts()?, segment.ints(c::VIEW_PATH)?);
         let flags = segment.ints(c::FLAGS)?;
-        let path = |(two, flags): (&[u32], &u32)| {
-            let is_there = two[0] < two[1] && flags & c::NOBODY == 0;
-            if is_there { paths.get(which(two[0], two[1]) as usize).copied().unwrap_or(NONE) } else { NONE }
+        let path = |(session, two): (usize, &[u32])| {
+            let is_there = two[0] < two[1] && flags.get(session) & u64::from(c::NOBODY) == 0;
+            if !is_there {
+                return NONE;
+            }
+            u32::try_from(paths.get(which(two[0], two[1]) as usize)).unwrap_or(NONE)
         };
-        let ids = starts.windows(2).zip(flags).map(path).collect();
-        Ok(Groups::of_sessions(ids, names(segment.texts(c::PATHS)?)))
+        let ids = starts.windows(2).enumerate().map(path).collect();
+        Ok(Groups::of_sessions(Ids::Own(ids), Names::dictionary(segment, c::PATHS)?))
     }
 
-    fn times(segment: &Segment, width: i64, name: impl Fn(i64) -> String) -> Result<Groups, Failed> {
+    fn times(segment: &'s Segment, width: i64, name: impl Fn(i64) -> String) -> Result<Groups<'s>, Failed> {
         let first = segment.base().div_euclid(width);
-        let mut most = 0;
-        let begins = segment.ints(c::START)?;
-        for (starts, times) in [
-            (segment.view_starts()?, segment.ints(c::VIEW_TIME)?),
-            (segment.other_starts()?, segment.ints(c::OTHER_TIME)?),
-        ] {
-            for (begin, two) in begins.iter().zip(starts.windows(2)) {
-                let within = times.get(two[0] as usize..two[1] as usize).unwrap_or(&[]);
-                let last = within.iter().max().map_or(0, |last| i64::from(*last));
-                most = most.max(i64::from(*begin) + last);
-            }
-        }
+        let most = i64::try_from(segment.last_second()?).unwrap_or(i64::MAX / 2);
         let base = segment.base().rem_euclid(width);
         let count = (base + most) / width + 1;
         if count > TIMES_MAX {
             return Err(Broken::Large.into());
         }
-        let names = (0..count).map(|n| name(first.saturating_add(n))).collect();
+        let names = Names::Own((0..count).map(|n| name(first.saturating_add(n))).collect());
         Ok(Groups { names, level: Level::Times { width, base }, has_no_other: true })
     }
 
@@ -268,18 +342,46 @@ impl Groups {
             _ => NONE,
         }
     }
+
+    /// The hours or minutes of a block's views or other events. `None`: nothing of this kind has a time.
+    pub(super) fn times_of(
+        &self,
+        segment: &Segment,
+        block: &Block,
+        of: Of,
+    ) -> Result<Option<Vec<u32>>, Failed> {
+        let (starts, times, (from, until)) = match of {
+            Of::Views => (segment.view_starts()?, segment.ints(c::VIEW_TIME)?, block.views),
+            Of::Others => (segment.other_starts()?, segment.ints(c::OTHER_TIME)?, block.others),
+            Of::Sessions | Of::Strays => return Ok(None),
+        };
+        let mut groups = vec![0; until - from];
+        times.read(from, &mut groups);
+        let mut begins = vec![0; block.sessions.1 - block.sessions.0];
+        segment.ints(c::START)?.read(block.sessions.0, &mut begins);
+        let ends = starts[block.sessions.0..].windows(2).map(|two| (two[1] - two[0]) as usize);
+        let mut rest = &mut groups[..];
+        for (begin, count) in begins.iter().zip(ends) {
+            let (own, more) = rest.split_at_mut(count.min(rest.len()));
+            own.iter_mut().for_each(|time| *time = self.time(*begin, *time));
+            rest = more;
+        }
+        Ok(Some(groups))
+    }
 }
 
 /// The value of a column of the origins.
-fn by_origin(segment: &Segment, column: Column, dictionary: u16) -> Result<Groups, Failed> {
-    let map: Vec<u32> = std::iter::once(0).chain(segment.ints(column)?.iter().copied()).collect();
-    Ok(Groups::mapped(segment.ints(c::ORIGIN)?, &map, names(segment.texts(dictionary)?)))
+fn by_origin(segment: &Segment, column: Column, dictionary: u16) -> Result<Groups<'_>, Failed> {
+    let mut map = vec![0; segment.rows(c::Table::Origins) + 1];
+    segment.ints(column)?.read(0, &mut map[1..]);
+    let ids = Ids::Column(segment.ints(c::ORIGIN)?, Some(map));
+    Ok(Groups::of_sessions(ids, Names::dictionary(segment, dictionary)?))
 }
 
 /// Sources or channels, of each origin once.
-fn sources(segment: &Segment, dimension: Dimension, domains: &[String]) -> Result<Groups, Failed> {
+fn sources<'s>(segment: &'s Segment, dimension: Dimension, domains: &[String]) -> Result<Groups<'s>, Failed> {
     let mut texts: Vec<Vec<&str>> = Vec::new();
-    let mut columns: Vec<&[u32]> = Vec::new();
+    let mut columns: Vec<&Numbers> = Vec::new();
     for (column, dictionary) in [
         (c::SOURCE, c::SOURCES),
         (c::MEDIUM, c::MEDIUMS),
@@ -292,11 +394,12 @@ fn sources(segment: &Segment, dimension: Dimension, domains: &[String]) -> Resul
         texts.push(std::iter::once("").chain(segment.texts(dictionary)?.iter()).collect());
         columns.push(segment.ints(column)?);
     }
-    let mut names = Names::default();
+    let mut names = Numbered::new();
     let mut map = vec![0];
     for row in 0..segment.rows(c::Table::Origins) {
-        let ids: [u32; 7] = std::array::from_fn(|n| columns[n].get(row).copied().unwrap_or(0));
-        let text = |n: usize| texts[n].get(ids[n] as usize).copied().unwrap_or("");
+        let ids: [u64; 7] = std::array::from_fn(|n| columns[n].get(row));
+        let text =
+            |n: usize| usize::try_from(ids[n]).ok().and_then(|id| texts[n].get(id)).copied().unwrap_or("");
         let event = Event {
             utm_source: text(0),
             utm_medium: text(1),
@@ -313,8 +416,5 @@ fn sources(segment: &Segment, dimension: Dimension, domains: &[String]) -> Resul
         let name = if dimension == Dimension::Source { &*source } else { channel };
         map.push(if is_whole { names.id(name) } else { 0 });
     }
-    if names.names.is_empty() {
-        names.names.push(OTHER.to_owned());
-    }
-    Ok(Groups::mapped(segment.ints(c::ORIGIN)?, &map, names.names))
+    Ok(names.groups(segment.ints(c::ORIGIN)?, map))
 }

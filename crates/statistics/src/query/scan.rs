@@ -1,118 +1,135 @@
-//! Counts what is kept of a segment.
+//! Counts what is kept of a segment, a block of sessions at a time: columns are read and conditions looked up for the whole
+//! block, then its sessions or its events are counted one by one.
 
 use std::sync::atomic::Ordering;
 
-use super::filter::{Filter, Node, Of};
-use super::groups::{self, Groups, Level, NONE};
+use super::filter::{Block, Filter, Node, Of};
+use super::groups::{Groups, Level, NONE};
 use super::{Failed, Part, Query, Sum, Tally};
-use crate::segment::Segment;
+use crate::counts::Counts;
 use crate::segment::columns as c;
-use crate::segment::{Broken, Longs};
+use crate::segment::{Broken, Numbers, Segment, Sums};
 
-/// Sessions between two looks at whether somebody still waits.
-const BLOCK: usize = 1 << 14;
+/// Sessions of a block. Those of tests have many blocks.
+const BLOCK: usize = if cfg!(test) { 7 } else { 1 << 11 };
 
-/// A value's counts, and who was counted last. Numbers begin with 1.
+/// Events of a value, and who was counted last. Visitors and sessions have numbers from 1 on.
+///
+/// No count of rows overflows: a table has at most 2²⁴ of them, and a depth is below 2³². Only times may be of any size.
 #[derive(Debug, Clone, Copy, Default)]
 struct Entry {
-    tally: Tally,
     visitor: u32,
     session: u32,
+    page_views: u32,
+    others: u32,
+    visitors: u32,
+    sessions: u32,
+    timed: u32,
+    scrolled: u32,
+    engaged: u64,
+    scroll: u64,
 }
 
 impl Entry {
     fn meet(&mut self, visitor: u32) {
-        self.tally.counts.visitors += u64::from(self.visitor != visitor);
+        self.visitors += u32::from(self.visitor != visitor);
         self.visitor = visitor;
     }
 
     fn meet_session(&mut self, session: u32) {
-        self.tally.counts.sessions += u64::from(self.session != session);
+        self.sessions += u32::from(self.session != session);
         self.session = session;
     }
+
+    /// Adds what a page view reports: milliseconds plus 1, and percent plus 1.
+    fn engage(&mut self, engaged: u64, depth: u32) {
+        self.engaged = self.engaged.saturating_add(engaged.saturating_sub(1));
+        self.timed += u32::from(engaged > 0);
+        self.scroll += u64::from(depth.saturating_sub(1));
+        self.scrolled += u32::from(depth > 0);
+    }
+
+    /// Adds what all page views of a session report.
+    fn engage_all(&mut self, sums: &Sums) {
+        self.engaged = self.engaged.saturating_add(u64::from(sums.engaged));
+        self.timed += u32::from(sums.timed);
+        self.scroll += u64::from(sums.scroll);
+        self.scrolled += u32::from(sums.scrolled);
+    }
 }
 
-/// The columns that are scanned.
+/// What is counted of whole sessions, and engagement without a page view.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stay {
+    authenticated: u32,
+    bounces: u32,
+    entered: u32,
+    duration: u64,
+    stray: u64,
+}
+
+impl Stay {
+    /// Adds a session.
+    fn add(&mut self, flags: u32, has_entered: bool, duration: u32) {
+        self.authenticated += u32::from(flags & c::AUTHENTICATED != 0);
+        self.entered += u32::from(has_entered);
+        self.bounces += u32::from(has_entered && flags & c::BOUNCE != 0);
+        self.duration += if has_entered { u64::from(duration) } else { 0 };
+    }
+}
+
+fn tally(entry: &Entry, stay: &Stay) -> Tally {
+    let counts = Counts {
+        events: u64::from(entry.page_views) + u64::from(entry.others),
+        page_views: entry.page_views.into(),
+        visitors: entry.visitors.into(),
+        sessions: entry.sessions.into(),
+        authenticated: stay.authenticated.into(),
+        bounces: stay.bounces.into(),
+        duration_ms: stay.duration,
+        engaged_ms: entry.engaged,
+        timed_views: entry.timed.into(),
+        scrolled_views: entry.scrolled.into(),
+        scroll_percent: entry.scroll,
+        stray_ms: stay.stray,
+    };
+    Tally { counts, entered: stay.entered.into() }
+}
+
+/// The columns that are always scanned.
 struct Columns<'s> {
-    flags: &'s [u32],
-    starts: &'s [u32],
-    durations: &'s [u32],
+    flags: &'s Numbers,
+    starts: &'s Numbers,
+    durations: &'s Numbers,
     views: &'s [u32],
     others: &'s [u32],
-    engaged: Longs<'s>,
-    depths: &'s [u32],
-    /// Only where the dimension or the filter asks for them.
-    view_paths: &'s [u32],
-    other_paths: &'s [u32],
-    other_types: &'s [u32],
-    view_times: &'s [u32],
-    other_times: &'s [u32],
 }
 
-impl<'s> Columns<'s> {
-    fn new(segment: &'s Segment, level: &Level, has_page: bool) -> Result<Columns<'s>, Broken> {
-        let wanted = |is_wanted: bool, column| if is_wanted { segment.ints(column) } else { Ok(&[][..]) };
-        let has_paths = has_page || matches!(level, Level::Pages);
-        let has_times = matches!(level, Level::Times { .. });
-        Ok(Columns {
-            flags: segment.ints(c::FLAGS)?,
-            starts: segment.ints(c::START)?,
-            durations: segment.ints(c::DURATION)?,
-            views: segment.view_starts()?,
-            others: segment.other_starts()?,
-            engaged: segment.longs(c::VIEW_ENGAGED)?,
-            depths: segment.ints(c::VIEW_DEPTH)?,
-            view_paths: wanted(has_paths, c::VIEW_PATH)?,
-            other_paths: wanted(has_paths, c::OTHER_PATH)?,
-            other_types: wanted(matches!(level, Level::Types { .. }), c::OTHER_TYPE)?,
-            view_times: wanted(has_times, c::VIEW_TIME)?,
-            other_times: wanted(has_times, c::OTHER_TIME)?,
-        })
-    }
-}
-
-/// What a filter keeps, before any row is counted.
+/// What of a filter is kept, of a block.
 enum Kept {
     All,
-    Sessions(Vec<bool>),
-    Events { views: Vec<bool>, others: Vec<bool> },
-}
-
-/// The rows that whoever asks may know of. Of nobody who is bound: all.
-struct Bound {
-    is_bound: bool,
-    views: Vec<bool>,
-    others: Vec<bool>,
-}
-
-impl Bound {
-    fn new(query: &Query, part: &Part<'_>) -> Result<Bound, Failed> {
-        let Some(filter) = &query.bound else {
-            return Ok(Bound { is_bound: false, views: Vec::new(), others: Vec::new() });
-        };
-        let node = Node::new(filter, part.segment, part.day, &query.domains)?;
-        let (views, others) = (node.mask(part.segment, Of::Views)?, node.mask(part.segment, Of::Others)?);
-        Ok(Bound { is_bound: true, views, others })
-    }
-
-    /// The rows of sessions, of which `starts` are where each begins, and where the last one ends.
-    fn count(&self, starts: &[u32], mask: &[bool]) -> u64 {
-        let (Some(from), Some(until)) = (starts.first(), starts.last()) else { return 0 };
-        if !self.is_bound {
-            return u64::from(*until) - u64::from(*from);
-        }
-        let rows = mask.get(*from as usize..*until as usize).unwrap_or(&[]);
-        u64::try_from(rows.iter().filter(|is_kept| **is_kept).count()).unwrap_or(0)
-    }
+    Sessions(Vec<u8>),
+    Events { views: Vec<u8>, others: Vec<u8> },
 }
 
 struct Scan<'s> {
-    groups: Groups,
+    segment: &'s Segment,
+    groups: Groups<'s>,
     columns: Columns<'s>,
-    kept: Kept,
+    node: Option<Node<'s>>,
+    /// Whether the filter is of single events.
+    is_of_events: bool,
     has_page: bool,
+    /// What each session's page views report, where sessions are counted whole.
+    sums: Option<&'s [Sums]>,
+    /// Of each value; behind them all rows that have none.
     entries: Vec<Entry>,
+    stays: Vec<Stay>,
+    /// What is in the total and of no value: engagement only.
+    apart: Entry,
+    /// Visitors and sessions of the total.
     total: Entry,
+    total_stay: Stay,
     visitor: u32,
 }
 
@@ -124,265 +141,417 @@ pub(super) fn scan(
     sum: &mut Sum,
 ) -> Result<(), Failed> {
     let segment = part.segment;
-    let filters = [&query.bound, &query.filter].into_iter().flatten().cloned().collect::<Vec<Filter>>();
-    let filter = (!filters.is_empty()).then_some(Filter::All(filters));
-    let filter = filter.as_ref();
+    let both = match (&query.bound, &query.filter) {
+        (Some(bound), Some(filter)) => Some(Filter::All(vec![bound.clone(), filter.clone()])),
+        _ => None,
+    };
+    let filter = both.as_ref().or(query.bound.as_ref()).or(query.filter.as_ref());
+    let bound = query.bound.as_ref().map(|bound| Node::new(bound, segment, part.day, &query.domains)).transpose()?;
     let groups = Groups::new(query.dimension, segment, part.day, &query.domains)?;
     if groups.names.len() > means.values {
         return Err(Failed::Values);
     }
-    let has_page = filter.is_some_and(Filter::has_page);
     let node = filter.map(|filter| Node::new(filter, segment, part.day, &query.domains)).transpose()?;
     if let Some(node) = &node {
         sum.has_other = sum.has_other || node.has_other(segment)?;
     }
-    let kept = match (&node, filter) {
-        (Some(node), Some(filter)) if filter.is_of_events() => {
-            Kept::Events { views: node.mask(segment, Of::Views)?, others: node.mask(segment, Of::Others)? }
-        }
-        (Some(node), _) => Kept::Sessions(node.mask(segment, Of::Sessions)?),
-        (None, _) => Kept::All,
-    };
-    let columns = Columns::new(segment, &groups.level, has_page)?;
-    let entries = vec![Entry::default(); groups.names.len()];
-    let mut scan = Scan { groups, columns, kept, has_page, entries, total: Entry::default(), visitor: 0 };
-    let bound = Bound::new(query, part)?;
     let has_strays = filter.is_none_or(Filter::is_of_pages) && segment.rows(c::Table::Strays) > 0;
+    let is_never = node.as_ref().is_some_and(Node::is_never);
+    let mut scan = Scan::new(segment, groups, node, filter)?;
     for class in segment.classes() {
         if !query.classes.contains(&class.name) {
-            let events = bound.count(&scan.columns.views[class.sessions.0..=class.sessions.1], &bound.views)
-                + bound.count(&scan.columns.others[class.sessions.0..=class.sessions.1], &bound.others);
+            let events = scan.left_out(class.sessions, bound.as_ref())?;
             if events > 0 {
                 *sum.left_out.entry(class.name.clone()).or_default() += events;
             }
+            continue;
+        }
+        if is_never {
             continue;
         }
         for from in (class.sessions.0..class.sessions.1).step_by(BLOCK) {
             if means.is_cancelled.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
                 return Err(Failed::Cancelled);
             }
-            for session in from..class.sessions.1.min(from + BLOCK) {
-                scan.session(session);
-            }
+            scan.block((from, class.sessions.1.min(from + BLOCK)))?;
         }
         if has_strays {
-            scan.strays(segment, node.as_ref(), class.strays)?;
+            scan.strays(class.strays)?;
         }
     }
     scan.finish(means, sum)
 }
 
-impl Scan<'_> {
-    /// The counts of a value. Nothing is counted of a row without a value.
-    fn entry(&mut self, group: u32) -> Option<&mut Entry> {
-        self.entries.get_mut(group as usize)
-    }
-
-    fn session(&mut self, session: usize) {
-        let columns = &self.columns;
-        let flags = columns.flags[session];
-        self.visitor += flags & c::NEW_VISITOR;
-        let (views, others) = (range(columns.views, session), range(columns.others, session));
-        if let Kept::Sessions(kept) = &self.kept
-            && !kept[session]
-        {
-            return;
-        }
-        let is_whole = !matches!(self.kept, Kept::Events { .. });
-        let group = match &self.groups.level {
-            Level::Sessions(ids) => Some(ids[session]),
-            _ => None,
+impl<'s> Scan<'s> {
+    fn new(
+        segment: &'s Segment,
+        groups: Groups<'s>,
+        node: Option<Node<'s>>,
+        filter: Option<&Filter>,
+    ) -> Result<Scan<'s>, Failed> {
+        let is_of_events = filter.is_some_and(Filter::is_of_events);
+        let is_whole = matches!(groups.level, Level::Sessions(_)) && !is_of_events;
+        let columns = Columns {
+            flags: segment.ints(c::FLAGS)?,
+            starts: segment.ints(c::START)?,
+            durations: segment.ints(c::DURATION)?,
+            views: segment.view_starts()?,
+            others: segment.other_starts()?,
         };
-        let (is_kept, has_entered) = match group {
-            Some(group) if is_whole => {
-                self.whole(group, flags, views, others);
-                (true, true)
-            }
-            _ => self.events(session, group, flags, views, others),
+        let values = groups.names.len() + 1;
+        Ok(Scan {
+            segment,
+            columns,
+            node,
+            is_of_events,
+            has_page: filter.is_some_and(Filter::has_page),
+            sums: if is_whole { segment.sums()? } else { None },
+            entries: vec![Entry::default(); values],
+            stays: vec![Stay::default(); values],
+            apart: Entry::default(),
+            total: Entry::default(),
+            total_stay: Stay::default(),
+            visitor: 0,
+            groups,
+        })
+    }
+
+    /// The rows of sessions.
+    fn rows(&self, (from, until): (usize, usize)) -> Block {
+        let rows = |starts: &[u32]| (starts[from] as usize, starts[until] as usize);
+        Block {
+            sessions: (from, until),
+            views: rows(self.columns.views),
+            others: rows(self.columns.others),
+            strays: (0, 0),
+        }
+    }
+
+    /// How many events sessions have of which whoever asks may know.
+    fn left_out(&self, (from, until): (usize, usize), bound: Option<&Node<'_>>) -> Result<u64, Failed> {
+        let Some(bound) = bound else {
+            let Block { views, others, .. } = self.rows((from, until));
+            return Ok((views.1 - views.0 + others.1 - others.0) as u64);
         };
-        if !is_kept || flags & c::NOBODY != 0 {
-            return;
-        }
-        let mut tally = Tally::default();
-        tally.counts.sessions = 1;
-        tally.counts.authenticated = u64::from(flags & c::AUTHENTICATED != 0);
-        if has_entered {
-            tally.entered = 1;
-            tally.counts.bounces = u64::from(flags & c::BOUNCE != 0);
-            tally.counts.duration_ms = u64::from(self.columns.durations[session]);
-        }
-        let visitor = self.visitor;
-        self.total.tally.add(&tally);
-        self.total.meet(visitor);
-        match (group, &self.groups.level) {
-            (Some(group), _) => {
-                if let Some(entry) = self.entry(group) {
-                    entry.tally.add(&tally);
-                    entry.meet(visitor);
-                }
+        let mut events = 0;
+        for from in (from..until).step_by(BLOCK) {
+            let block = self.rows((from, until.min(from + BLOCK)));
+            for of in [Of::Views, Of::Others] {
+                let mask = bound.mask(self.segment, &block, of)?;
+                events += mask.iter().filter(|kept| **kept != 0).count() as u64;
             }
-            (None, Level::Times { .. }) => {
-                let group = self.groups.time(self.columns.starts[session], 0);
-                if let Some(entry) = self.entry(group) {
-                    entry.tally.add(&tally);
-                }
+        }
+        Ok(events)
+    }
+
+    /// Counts sessions, and all that they have.
+    fn block(&mut self, (from, until): (usize, usize)) -> Result<(), Failed> {
+        let block = self.rows((from, until));
+        let mut flags = [0; BLOCK];
+        let flags = &mut flags[..until - from];
+        self.columns.flags.read(from, flags);
+        let kept = match &self.node {
+            None => Kept::All,
+            Some(node) if self.is_of_events => Kept::Events {
+                views: node.mask(self.segment, &block, Of::Views)?,
+                others: node.mask(self.segment, &block, Of::Others)?,
+            },
+            Some(node) => Kept::Sessions(node.mask(self.segment, &block, Of::Sessions)?),
+        };
+        let has_none = match &kept {
+            Kept::All => false,
+            Kept::Sessions(mask) => mask.iter().all(|kept| *kept == 0),
+            Kept::Events { views, others } => views.iter().chain(others).all(|kept| *kept == 0),
+        };
+        if has_none {
+            self.visitor += flags.iter().map(|flags| flags & c::NEW_VISITOR).sum::<u32>();
+            return Ok(());
+        }
+        let mut durations = [0; BLOCK];
+        self.columns.durations.read(from, &mut durations[..until - from]);
+        let mut ids = [NONE; BLOCK];
+        if let Level::Sessions(all) = &self.groups.level {
+            all.read(from, &mut ids[..until - from]);
+        }
+        let last = self.entries.len() - 1;
+        let ids = ids.map(|id| (id as usize).min(last));
+        match self.sums {
+            Some(sums) => self.whole(&block, &kept, flags, &durations, &ids, sums),
+            None => self.events(&block, &kept, flags, &durations, &ids)?,
+        }
+        Ok(())
+    }
+
+    /// Counts sessions that are kept whole, for one value each.
+    fn whole(
+        &mut self,
+        block: &Block,
+        kept: &Kept,
+        flags: &[u32],
+        durations: &[u32],
+        ids: &[usize],
+        sums: &[Sums],
+    ) {
+        let from = block.sessions.0;
+        let sessions = flags.iter().zip(durations).zip(ids).zip(&sums[from..]);
+        let starts = self.columns.views[from..].windows(2).zip(self.columns.others[from..].windows(2));
+        for (n, ((((flags, duration), id), sums), (views, others))) in sessions.zip(starts).enumerate() {
+            self.visitor += flags & c::NEW_VISITOR;
+            if let Kept::Sessions(mask) = kept
+                && mask[n] == 0
+            {
+                continue;
             }
-            _ => {}
+            let is_somebody = flags & c::NOBODY == 0;
+            let entry = &mut self.entries[*id];
+            entry.page_views += views[1] - views[0];
+            entry.others += others[1] - others[0];
+            // Rows without a visitor have attributes, but what is reported of them belongs to no session.
+            if is_somebody || self.groups.has_no_other {
+                entry.engage_all(sums);
+            } else {
+                self.apart.engage_all(sums);
+            }
+            if is_somebody {
+                entry.sessions += 1;
+                entry.meet(self.visitor);
+                self.stays[*id].add(*flags, true, *duration);
+                self.total.sessions += 1;
+                self.total.meet(self.visitor);
+                self.total_stay.add(*flags, true, *duration);
+            }
         }
     }
 
-    /// Counts all events of a session, or of rows without a visitor, for one value.
-    fn whole(&mut self, group: u32, flags: u32, views: (usize, usize), others: (usize, usize)) {
-        let mut tally = Tally::default();
-        let count = |range: (usize, usize)| u64::try_from(range.1 - range.0).unwrap_or(0);
-        tally.counts.page_views = count(views);
-        tally.counts.events = count(views) + count(others);
-        let mut engaged = Tally::default();
-        for view in views.0..views.1 {
-            engage(&self.columns, view, &mut engaged);
-        }
-        self.total.tally.add(&tally);
-        self.total.tally.add(&engaged);
-        // Rows without a visitor have attributes, but what is reported of them belongs to no session.
-        let has_engaged = flags & c::NOBODY == 0 || self.groups.has_no_other;
-        if let Some(entry) = self.entry(group) {
-            entry.tally.add(&tally);
-            if has_engaged {
-                entry.tally.add(&engaged);
-            }
-        }
-    }
-
-    /// Counts the events of a session that are kept, each for its value. Returns whether there is one, and whether the
-    /// session entered on the page of one.
+    /// Counts the events that are kept, each for its value, and the sessions that have one.
     fn events(
         &mut self,
-        session: usize,
-        group: Option<u32>,
-        flags: u32,
-        views: (usize, usize),
-        others: (usize, usize),
-    ) -> (bool, bool) {
-        let entry_page =
-            if self.has_page && views.0 < views.1 { self.columns.view_paths[views.0] } else { NONE };
-        let (mut is_kept, mut has_entered) = (false, false);
-        for at in views.0..views.1 {
-            if let Kept::Events { views, .. } = &self.kept
-                && !views[at]
+        block: &Block,
+        kept: &Kept,
+        flags: &[u32],
+        durations: &[u32],
+        ids: &[usize],
+    ) -> Result<(), Failed> {
+        let segment = self.segment;
+        let views = Events::new(segment, block, Of::Views, &self.groups, self.has_page)?;
+        let others = Events::new(segment, block, Of::Others, &self.groups, self.has_page)?;
+        let reports = Reports::new(segment, block.views)?;
+        let (view_mask, other_mask) = match kept {
+            Kept::Events { views, others } => (Some(&views[..]), Some(&others[..])),
+            _ => (None, None),
+        };
+        let (first_view, first_other) = (block.views.0, block.others.0);
+        let last = self.entries.len() - 1;
+        let rules = Rules::new(&self.groups);
+        for (n, flags) in flags.iter().enumerate() {
+            let session = block.sessions.0 + n;
+            self.visitor += flags & c::NEW_VISITOR;
+            if let Kept::Sessions(mask) = kept
+                && mask[n] == 0
             {
                 continue;
             }
-            is_kept = true;
-            has_entered |= !self.has_page || self.columns.view_paths[at] == entry_page;
-            let value = match (group, &self.groups.level) {
-                (Some(group), _) => group,
-                (None, Level::Pages) => self.columns.view_paths[at],
-                (None, Level::Types { view }) => *view,
-                _ => self.groups.time(self.columns.starts[session], self.columns.view_times[at]),
-            };
-            self.event(session, value, flags, Some(at), group.is_some());
-        }
-        for at in others.0..others.1 {
-            if let Kept::Events { others, .. } = &self.kept
-                && !others[at]
-            {
-                continue;
+            let number = u32::try_from(session + 1).unwrap_or(0);
+            let is_somebody = flags & c::NOBODY == 0;
+            let has_engaged = rules.engages_anybody || rules.engages_somebody && is_somebody;
+            let own = range(self.columns.views, session, first_view);
+            let entry_page = views.pages.get(own.0).filter(|_| own.0 < own.1).map_or(NONE, |page| *page);
+            let (mut is_kept, mut has_entered) = (false, !self.has_page);
+            for at in own.0..own.1 {
+                if view_mask.is_some_and(|mask| mask[at] == 0) {
+                    continue;
+                }
+                is_kept = true;
+                has_entered |= views.pages.get(at).is_some_and(|page| *page == entry_page);
+                let value = views.values.get(at).map_or(ids[n], |value| (*value as usize).min(last));
+                let entry = &mut self.entries[value];
+                entry.page_views += 1;
+                let to = if has_engaged { &mut *entry } else { &mut self.apart };
+                to.engage(reports.engaged[at], reports.depths[at]);
+                if rules.meets_visitor && is_somebody {
+                    entry.meet(self.visitor);
+                    if rules.meets_session {
+                        entry.meet_session(number);
+                    }
+                }
             }
-            is_kept = true;
-            has_entered |= !self.has_page || self.columns.other_paths[at] == entry_page;
-            let value = match (group, &self.groups.level) {
-                (Some(group), _) => group,
-                (None, Level::Pages) => self.columns.other_paths[at],
-                (None, Level::Types { .. }) => self.columns.other_types[at],
-                _ => self.groups.time(self.columns.starts[session], self.columns.other_times[at]),
-            };
-            self.event(session, value, flags, None, group.is_some());
-        }
-        (is_kept, has_entered)
-    }
-
-    /// Counts an event, which is this page view or none.
-    fn event(&mut self, session: usize, value: u32, flags: u32, view: Option<usize>, is_of_session: bool) {
-        let mut tally = Tally::default();
-        tally.counts.events = 1;
-        tally.counts.page_views = u64::from(view.is_some());
-        let mut engaged = Tally::default();
-        if let Some(view) = view {
-            engage(&self.columns, view, &mut engaged);
-        }
-        self.total.tally.add(&tally);
-        self.total.tally.add(&engaged);
-        let is_somebody = flags & c::NOBODY == 0;
-        let has_engaged = match self.groups.level {
-            Level::Sessions(_) => is_somebody || self.groups.has_no_other,
-            Level::Pages | Level::Times { .. } => true,
-            Level::Types { .. } => false,
-        };
-        let (visitor, number) = (self.visitor, u32::try_from(session + 1).unwrap_or(0));
-        let meets = match self.groups.level {
-            Level::Pages => is_somebody && view.is_some(),
-            _ => is_somebody && !is_of_session,
-        };
-        let meets_session = meets && !matches!(self.groups.level, Level::Times { .. });
-        let Some(entry) = self.entry(value) else { return };
-        entry.tally.add(&tally);
-        if has_engaged {
-            entry.tally.add(&engaged);
-        }
-        if meets {
-            entry.meet(visitor);
-        }
-        if meets_session {
-            entry.meet_session(number);
-        }
-    }
-
-    /// Counts engagement without a page view.
-    fn strays(&mut self, segment: &Segment, node: Option<&Node>, rows: (usize, usize)) -> Result<(), Failed> {
-        let (paths, times) = (segment.ints(c::STRAY_PATH)?, segment.longs(c::STRAY_TIME)?);
-        let kept = node.map(|node| node.mask(segment, Of::Strays)).transpose()?;
-        for at in rows.0..rows.1 {
-            if kept.as_ref().is_some_and(|kept| !kept[at]) {
-                continue;
+            let own = range(self.columns.others, session, first_other);
+            for at in own.0..own.1 {
+                if other_mask.is_some_and(|mask| mask[at] == 0) {
+                    continue;
+                }
+                is_kept = true;
+                has_entered |= others.pages.get(at).is_some_and(|page| *page == entry_page);
+                let value = others.values.get(at).map_or(ids[n], |value| (*value as usize).min(last));
+                let entry = &mut self.entries[value];
+                entry.others += 1;
+                if rules.meets_visitor && rules.others_meet && is_somebody {
+                    entry.meet(self.visitor);
+                    if rules.meets_session {
+                        entry.meet_session(number);
+                    }
+                }
             }
-            let mut tally = Tally::default();
-            tally.counts.stray_ms = times.get(at);
-            self.total.tally.add(&tally);
-            let value = match self.groups.level {
-                Level::Pages => paths[at],
-                Level::Sessions(_) if self.groups.has_no_other => 0,
-                _ => continue,
-            };
-            if let Some(entry) = self.entry(value) {
-                entry.tally.add(&tally);
+            if is_kept && is_somebody {
+                self.session(session, *flags, has_entered, durations[n], ids[n]);
             }
         }
         Ok(())
     }
 
-    fn finish(self, means: &super::Means<'_>, sum: &mut Sum) -> Result<(), Failed> {
-        sum.total.add(&self.total.tally);
-        for (n, (name, entry)) in self.groups.names.iter().zip(&self.entries).enumerate() {
-            if entry.tally != Tally::default() {
+    /// Counts a session with an event that is kept.
+    fn session(&mut self, session: usize, flags: u32, has_entered: bool, duration: u32, id: usize) {
+        self.total.sessions += 1;
+        self.total.meet(self.visitor);
+        self.total_stay.add(flags, has_entered, duration);
+        let value = match self.groups.level {
+            Level::Sessions(_) => {
+                self.entries[id].meet(self.visitor);
+                id
+            }
+            Level::Times { .. } => {
+                let start = u32::try_from(self.columns.starts.get(session)).unwrap_or(u32::MAX);
+                (self.groups.time(start, 0) as usize).min(self.entries.len() - 1)
+            }
+            Level::Pages | Level::Types { .. } => return,
+        };
+        self.entries[value].sessions += 1;
+        self.stays[value].add(flags, has_entered, duration);
+    }
+
+    /// Counts engagement without a page view.
+    fn strays(&mut self, (from, until): (usize, usize)) -> Result<(), Failed> {
+        let (paths, times) = (self.segment.ints(c::STRAY_PATH)?, self.segment.longs(c::STRAY_TIME)?);
+        let none = (0, 0);
+        let block = Block { sessions: none, views: none, others: none, strays: (from, until) };
+        let kept = self.node.as_ref().map(|node| node.mask(self.segment, &block, Of::Strays)).transpose()?;
+        for at in from..until {
+            if kept.as_ref().is_some_and(|kept| kept[at - from] == 0) {
+                continue;
+            }
+            let time = times.get(at);
+            self.total_stay.stray = self.total_stay.stray.saturating_add(time);
+            let value = match self.groups.level {
+                Level::Pages => usize::try_from(paths.get(at)).unwrap_or(usize::MAX),
+                Level::Sessions(_) if self.groups.has_no_other => 0,
+                _ => continue,
+            };
+            let last = self.stays.len() - 1;
+            let stay = &mut self.stays[value.min(last)];
+            stay.stray = stay.stray.saturating_add(time);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, means: &super::Means<'_>, sum: &mut Sum) -> Result<(), Failed> {
+        self.total.engaged = self.apart.engaged;
+        self.total.timed = self.apart.timed;
+        self.total.scroll = self.apart.scroll;
+        self.total.scrolled = self.apart.scrolled;
+        for entry in &self.entries {
+            self.total.page_views += entry.page_views;
+            self.total.others += entry.others;
+            self.total.engaged = self.total.engaged.saturating_add(entry.engaged);
+            self.total.timed += entry.timed;
+            self.total.scroll += entry.scroll;
+            self.total.scrolled += entry.scrolled;
+        }
+        sum.total.add(&tally(&self.total, &self.total_stay));
+        for (n, (entry, stay)) in
+            self.entries.iter().zip(&self.stays).take(self.groups.names.len()).enumerate()
+        {
+            let tally = tally(entry, stay);
+            if tally != Tally::default() {
                 sum.has_other |= n == 0 && !self.groups.has_no_other;
-                sum.add(groups::hash(name), name, &entry.tally);
+                let (name, hash) = self.groups.names.get(n);
+                sum.add(hash, name, &tally);
             }
         }
         if sum.values.len() > means.values { Err(Failed::Values) } else { Ok(()) }
     }
 }
 
-/// The rows of a session.
-fn range(starts: &[u32], session: usize) -> (usize, usize) {
-    (starts[session] as usize, starts[session + 1] as usize)
+/// Which events a dimension counts for whom.
+struct Rules {
+    /// What is reported of page views counts for their values, …
+    engages_anybody: bool,
+    /// … of page views of visitors only.
+    engages_somebody: bool,
+    /// Each event counts its visitor …
+    meets_visitor: bool,
+    /// … and its session for its value; …
+    meets_session: bool,
+    /// … not only page views do.
+    others_meet: bool,
 }
 
-/// Adds what a page view reports.
-fn engage(columns: &Columns<'_>, view: usize, tally: &mut Tally) {
-    let (engaged, depth) = (columns.engaged.get(view), u64::from(columns.depths[view]));
-    let counts = &mut tally.counts;
-    counts.engaged_ms += engaged.saturating_sub(1);
-    counts.timed_views += u64::from(engaged > 0);
-    counts.scroll_percent += depth.saturating_sub(1);
-    counts.scrolled_views += u64::from(depth > 0);
+impl Rules {
+    fn new(groups: &Groups<'_>) -> Rules {
+        let is_of_sessions = matches!(groups.level, Level::Sessions(_));
+        let is_of_times = matches!(groups.level, Level::Times { .. });
+        let is_of_pages = matches!(groups.level, Level::Pages);
+        Rules {
+            engages_anybody: is_of_pages || is_of_times || is_of_sessions && groups.has_no_other,
+            engages_somebody: is_of_sessions,
+            meets_visitor: !is_of_sessions,
+            meets_session: !is_of_sessions && !is_of_times,
+            others_meet: !is_of_pages,
+        }
+    }
+}
+
+/// Events of a block.
+struct Events {
+    /// The value of each; none where sessions have the values.
+    values: Vec<u32>,
+    /// The path of each, where the filter asks for pages.
+    pages: Vec<u32>,
+}
+
+impl Events {
+    fn new(
+        segment: &Segment,
+        block: &Block,
+        of: Of,
+        groups: &Groups<'_>,
+        has_page: bool,
+    ) -> Result<Events, Failed> {
+        let (rows, paths) = match of {
+            Of::Views => (block.views, c::VIEW_PATH),
+            _ => (block.others, c::OTHER_PATH),
+        };
+        let read = |column| -> Result<Vec<u32>, Broken> {
+            let mut values = vec![0; rows.1 - rows.0];
+            segment.ints(column)?.read(rows.0, &mut values);
+            Ok(values)
+        };
+        let values = match (&groups.level, of) {
+            (Level::Sessions(_), _) => Vec::new(),
+            (Level::Pages, _) => read(paths)?,
+            (Level::Types { view }, Of::Views) => vec![*view; rows.1 - rows.0],
+            (Level::Types { .. }, _) => read(c::OTHER_TYPE)?,
+            (Level::Times { .. }, _) => groups.times_of(segment, block, of)?.unwrap_or_default(),
+        };
+        Ok(Events { values, pages: if has_page { read(paths)? } else { Vec::new() } })
+    }
+}
+
+/// What page views of a block report.
+struct Reports {
+    engaged: Vec<u64>,
+    depths: Vec<u32>,
+}
+
+impl Reports {
+    fn new(segment: &Segment, (from, until): (usize, usize)) -> Result<Reports, Broken> {
+        let (mut engaged, mut depths) = (vec![0; until - from], vec![0; until - from]);
+        segment.longs(c::VIEW_ENGAGED)?.read_long(from, &mut engaged);
+        segment.ints(c::VIEW_DEPTH)?.read(from, &mut depths);
+        Ok(Reports { engaged, depths })
+    }
+}
+
+/// The rows of a session, from the first row of its block.
+fn range(starts: &[u32], session: usize, first: usize) -> (usize, usize) {
+    (starts[session] as usize - first, starts[session + 1] as usize - first)
 }

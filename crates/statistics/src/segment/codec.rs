@@ -92,18 +92,6 @@ pub(crate) fn unpack(bytes: &[u8], raw: u32) -> Option<Vec<u8>> {
     (unpacked.len() == raw as usize).then_some(unpacked)
 }
 
-/// The numbers of `raw`, of a column with values of `width` bytes.
-pub(crate) fn numbers<T: Default + Clone>(raw: &[u8], width: u8, add: impl Fn(&mut T, u8, u8)) -> Vec<T> {
-    let rows = raw.len() / usize::from(width.max(1));
-    let mut values = vec![T::default(); rows];
-    for (plane, bytes) in (0..width).zip(raw.chunks_exact(rows.max(1))) {
-        for (value, byte) in values.iter_mut().zip(bytes) {
-            add(value, *byte, plane);
-        }
-    }
-    values
-}
-
 /// The first 8 bytes of BLAKE3.
 pub(crate) fn sum(bytes: &[u8]) -> [u8; SUM] {
     blake3::hash(bytes).as_bytes().first_chunk().copied().unwrap_or_default()

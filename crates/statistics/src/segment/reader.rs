@@ -1,11 +1,16 @@
 //! Opens segments. Columns are unpacked when they are asked for, and kept.
 
+use std::hash::BuildHasher;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use foldhash::fast::FixedState;
 
 use super::Broken;
 use super::codec::{self, Cursor, ROWS_MAX, SUM};
 use super::columns::{self as c, COLUMNS, Column, TABLES, Table};
+use super::numbers::Numbers;
+use super::sums::Sums;
 
 /// The most classes and columns of a segment.
 const CLASSES_MAX: u16 = 1_000;
@@ -16,9 +21,32 @@ const COLUMNS_MAX: u16 = 1_000;
 pub(crate) struct Texts {
     ends: Vec<u32>,
     text: String,
+    hashes: OnceLock<Vec<u64>>,
+}
+
+/// The hash of a text, the same in each segment.
+pub(crate) fn hash(text: &str) -> u64 {
+    FixedState::default().hash_one(text)
 }
 
 impl Texts {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The text of a number, from 1.
+    pub(crate) fn get(&self, number: usize) -> Option<&str> {
+        let until = *self.ends.get(number.checked_sub(1)?)?;
+        let from = number.checked_sub(2).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
+        self.text.get(from as usize..until as usize)
+    }
+
+    /// All texts, one behind the other; and where each ends.
+    pub(crate) fn whole(&self) -> (&str, &[u32]) {
+        (&self.text, &self.ends)
+    }
+
     /// All, in the order of their numbers, from 1.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
         let begins = std::iter::once(0).chain(self.ends.iter().copied());
@@ -27,35 +55,32 @@ impl Texts {
 
     fn unpack(raw: &[u8], rows: u32) -> Option<Texts> {
         let (lengths, text) = raw.split_at_checked(rows as usize * 4)?;
-        let lengths: Vec<u32> =
-            codec::numbers(lengths, 4, |value, byte, plane| *value |= u32::from(byte) << (8 * plane));
-        let text = String::from_utf8(text.to_vec()).ok()?;
-        let mut ends = Vec::with_capacity(lengths.len());
-        let mut end = 0_u32;
-        for length in lengths {
-            end = end.checked_add(length)?;
-            if !text.is_char_boundary(end as usize) {
+        let mut ends = vec![0; rows as usize];
+        Numbers::unpack(lengths.to_vec(), 4)?.read(0, &mut ends);
+        let text = str::from_utf8(text).ok()?.to_owned();
+        let mut at = 0_u32;
+        for end in &mut ends {
+            at = at.checked_add(*end)?;
+            if !text.is_char_boundary(at as usize) {
                 return None;
             }
-            ends.push(end);
+            *end = at;
         }
-        (end as usize == text.len()).then_some(Texts { ends, text })
+        (at as usize == text.len()).then_some(Texts { ends, text, hashes: OnceLock::new() })
     }
 }
 
 /// A column that is unpacked.
 #[derive(Debug)]
 enum Unpacked {
-    Ints(Vec<u32>),
-    Longs(Vec<u64>),
+    Numbers(Numbers),
     Texts(Texts),
 }
 
 impl Unpacked {
     fn bytes(&self) -> usize {
         match self {
-            Unpacked::Ints(ints) => ints.len() * 4,
-            Unpacked::Longs(longs) => longs.len() * 8,
+            Unpacked::Numbers(numbers) => numbers.bytes(),
             Unpacked::Texts(texts) => texts.ends.len() * 4 + texts.text.len(),
         }
     }
@@ -95,6 +120,8 @@ pub struct Segment {
     columns: Vec<Entry>,
     view_starts: OnceLock<Result<Vec<u32>, Broken>>,
     other_starts: OnceLock<Result<Vec<u32>, Broken>>,
+    sums: OnceLock<Result<Option<Vec<Sums>>, Broken>>,
+    last_second: OnceLock<Result<u64, Broken>>,
     unpacked_bytes: AtomicUsize,
 }
 
@@ -140,6 +167,8 @@ impl Segment {
             columns,
             view_starts,
             other_starts,
+            sums: OnceLock::new(),
+            last_second: OnceLock::new(),
             unpacked_bytes,
         })
     }
@@ -177,7 +206,7 @@ impl Segment {
         for column in COLUMNS {
             match self.unpacked(column.id)? {
                 Unpacked::Texts(_) => return Err(Broken::Column(column.id)),
-                Unpacked::Ints(_) | Unpacked::Longs(_) => {}
+                Unpacked::Numbers(_) => {}
             }
         }
         for id in c::PATHS..=c::QUERIES {
@@ -203,18 +232,15 @@ impl Segment {
     }
 
     /// A column of numbers below 2³².
-    pub(crate) fn ints(&self, column: Column) -> Result<&[u32], Broken> {
-        match self.unpacked(column.id)? {
-            Unpacked::Ints(ints) => Ok(ints),
-            _ => Err(Broken::Column(column.id)),
-        }
+    pub(crate) fn ints(&self, column: Column) -> Result<&Numbers, Broken> {
+        self.longs(column)
+            .and_then(|numbers| if numbers.is_long() { Err(Broken::Column(column.id)) } else { Ok(numbers) })
     }
 
-    /// A number of a column, whatever its width.
-    pub(crate) fn longs(&self, column: Column) -> Result<Longs<'_>, Broken> {
+    /// A column of numbers of any width.
+    pub(crate) fn longs(&self, column: Column) -> Result<&Numbers, Broken> {
         match self.unpacked(column.id)? {
-            Unpacked::Ints(ints) => Ok(Longs::Short(ints)),
-            Unpacked::Longs(longs) => Ok(Longs::Long(longs)),
+            Unpacked::Numbers(numbers) => Ok(numbers),
             Unpacked::Texts(_) => Err(Broken::Column(column.id)),
         }
     }
@@ -225,6 +251,15 @@ impl Segment {
             Unpacked::Texts(texts) => Ok(texts),
             _ => Err(Broken::Column(dictionary)),
         }
+    }
+
+    /// The hashes of a dictionary's texts, from number 1 on.
+    pub(crate) fn hashes(&self, dictionary: u16) -> Result<&[u64], Broken> {
+        let texts = self.texts(dictionary)?;
+        Ok(texts.hashes.get_or_init(|| {
+            self.unpacked_bytes.fetch_add(texts.len() * 8, Ordering::Relaxed);
+            texts.iter().map(hash).collect()
+        }))
     }
 
     /// For each session the first of its views; and behind the last one, how many views there are.
@@ -244,13 +279,13 @@ impl Segment {
         table: Table,
     ) -> Result<&'s [u32], Broken> {
         let starts = known.get_or_init(|| {
-            let counts_of = self.ints(counts)?;
-            let mut starts = Vec::with_capacity(counts_of.len() + 1);
+            let rows = self.rows(Table::Sessions);
+            let mut starts = vec![0; rows + 1];
+            self.once(counts, |numbers| numbers.read(0, &mut starts[1..]))?;
             let mut at = 0_u32;
-            starts.push(at);
-            for count in counts_of {
-                at = at.checked_add(*count).ok_or(Broken::Column(counts.id))?;
-                starts.push(at);
+            for start in &mut starts {
+                at = at.checked_add(*start).ok_or(Broken::Column(counts.id))?;
+                *start = at;
             }
             if at as usize != self.rows(table) {
                 return Err(Broken::Column(counts.id));
@@ -261,8 +296,63 @@ impl Segment {
         starts.as_deref().map_err(|broken| *broken)
     }
 
+    /// What the page views of each session report, summed; `None` where the sums have no room.
+    pub(crate) fn sums(&self) -> Result<Option<&[Sums]>, Broken> {
+        let sums = self.sums.get_or_init(|| {
+            let starts = self.view_starts()?;
+            let sums = self.once(c::VIEW_ENGAGED, |engaged| {
+                self.once(c::VIEW_DEPTH, |depths| match depths.is_long() {
+                    true => Err(Broken::Column(c::VIEW_DEPTH.id)),
+                    false => Ok(Sums::of_all(starts, engaged, depths)),
+                })
+            })???;
+            let bytes = sums.as_ref().map_or(0, |sums| size_of_val(sums.as_slice()));
+            self.unpacked_bytes.fetch_add(bytes, Ordering::Relaxed);
+            Ok(sums)
+        });
+        sums.as_ref().map(Option::as_deref).map_err(|broken| *broken)
+    }
+
+    /// Seconds of the last event since the base.
+    pub(crate) fn last_second(&self) -> Result<u64, Broken> {
+        let last = self.last_second.get_or_init(|| {
+            let begins = self.ints(c::START)?;
+            let mut last = 0;
+            for (starts, times) in [
+                (self.view_starts()?, self.ints(c::VIEW_TIME)?),
+                (self.other_starts()?, self.ints(c::OTHER_TIME)?),
+            ] {
+                let mut within = vec![0; starts.last().map_or(0, |rows| *rows as usize)];
+                times.read(0, &mut within);
+                for (session, two) in starts.windows(2).enumerate() {
+                    let times = within.get(two[0] as usize..two[1] as usize).unwrap_or(&[]);
+                    let greatest = times.iter().max().map_or(0, |time| u64::from(*time));
+                    last = last.max(begins.get(session) + greatest);
+                }
+            }
+            Ok(last)
+        });
+        *last
+    }
+
+    /// Reads a column of numbers, and keeps it only where it is kept already.
+    fn once<T>(&self, column: Column, read: impl FnOnce(&Numbers) -> T) -> Result<T, Broken> {
+        let entry = self.entry(column.id)?;
+        if entry.unpacked.get().is_some() {
+            return self.longs(column).map(read);
+        }
+        match self.unpack(entry) {
+            Some(Unpacked::Numbers(numbers)) => Ok(read(&numbers)),
+            _ => Err(Broken::Column(column.id)),
+        }
+    }
+
+    fn entry(&self, id: u16) -> Result<&Entry, Broken> {
+        self.columns.iter().find(|entry| entry.id == id).ok_or(Broken::Missing(id))
+    }
+
     fn unpacked(&self, id: u16) -> Result<&Unpacked, Broken> {
-        let entry = self.columns.iter().find(|entry| entry.id == id).ok_or(Broken::Missing(id))?;
+        let entry = self.entry(id)?;
         let unpacked = entry.unpacked.get_or_init(|| {
             let unpacked = self.unpack(entry).ok_or(Broken::Column(id))?;
             self.unpacked_bytes.fetch_add(unpacked.bytes(), Ordering::Relaxed);
@@ -275,43 +365,17 @@ impl Segment {
         let raw = codec::unpack(self.bytes.get(entry.from..entry.until)?, entry.raw)?;
         match entry.width {
             0 => Texts::unpack(&raw, entry.rows).map(Unpacked::Texts),
-            8 => {
-                let longs = codec::numbers(&raw, 8, |value: &mut u64, byte, plane| {
-                    *value |= u64::from(byte) << (8 * plane);
-                });
-                Some(Unpacked::Longs(longs))
-            }
             width => {
-                let ints: Vec<u32> = codec::numbers(&raw, width, |value, byte, plane| {
-                    *value |= u32::from(byte) << (8 * plane);
-                });
-                let column = COLUMNS.iter().find(|column| column.id == entry.id)?;
-                let most = match column.of {
-                    None => u32::MAX,
-                    Some(c::ORIGINS) => self.rows[Table::Origins as usize],
-                    Some(dictionary) => self.columns.iter().find(|entry| entry.id == dictionary)?.rows,
+                let numbers = Numbers::unpack(raw, width)?;
+                // A column that is not known, and so of no dictionary, is checked no further.
+                let of = COLUMNS.iter().find(|column| column.id == entry.id).and_then(|column| column.of);
+                let most = match of {
+                    None => u64::MAX,
+                    Some(c::ORIGINS) => u64::from(self.rows[Table::Origins as usize]),
+                    Some(dictionary) => u64::from(self.entry(dictionary).ok()?.rows),
                 };
-                ints.iter().all(|id| *id <= most).then_some(Unpacked::Ints(ints))
+                (numbers.greatest() <= most).then_some(Unpacked::Numbers(numbers))
             }
-        }
-    }
-}
-
-/// A column of numbers of any width.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Longs<'s> {
-    /// Below 2³².
-    Short(&'s [u32]),
-    /// Any.
-    Long(&'s [u64]),
-}
-
-impl Longs<'_> {
-    /// The number of a row.
-    pub(crate) fn get(self, at: usize) -> u64 {
-        match self {
-            Longs::Short(ints) => ints.get(at).map_or(0, |int| u64::from(*int)),
-            Longs::Long(longs) => longs.get(at).copied().unwrap_or(0),
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::class::screen;
-use crate::query::groups;
-use crate::segment::codec;
+use crate::segment::{codec, hash};
 
 /// A page view of a visitor, or without one, in a minute.
 fn view(visitor_id: Option<i64>, minute: i64, url_path: &str) -> Event<'_> {
@@ -50,6 +49,77 @@ fn a_condition_is_true_of_any_of_its_values_anywhere_in_the_text() {
 }
 
 #[test]
+fn a_part_is_found_in_each_text_and_never_across_two() {
+    let paths = ["/ab", "", "ab/", "/", "aab", "b", "", "/abab"];
+    let events: Vec<Event<'_>> = (0..).zip(paths).map(|(n, path)| view(Some(1), n, path)).collect();
+    let segments = one_segment(&events);
+    for parts in
+        [&["ab"][..], &["b"], &["/a"], &["abb"], &["ba"], &["b/", "aab"], &["//"], &["aa", ""], &["/abab"]]
+    {
+        let contains = Test::Contains(texts(parts));
+        let mut want: Vec<&str> = paths.into_iter().filter(|path| contains.is_true(path)).collect();
+        want.sort_unstable();
+        want.dedup();
+        let filter = Some(page(contains));
+        let query = Query { filter, order: None, ..all(Dimension::Page, "human", &settings(0)) };
+        let got: Vec<String> = ask(&query, &segments).rows.into_iter().map(|row| row.value).collect();
+        assert_eq!(got, want, "{parts:?}");
+    }
+}
+
+#[test]
+fn what_a_session_reports_is_summed_in_whatever_room_it_needs() {
+    let report = |minute, dwell_ms, depth| Event {
+        dwell_ms: Some(dwell_ms),
+        scroll_depth: Some(depth),
+        page_view_id: Some(minute),
+        ..view(Some(1), minute, "/a")
+    };
+    // Of 32 bits, just and no longer; and more page views than 16 bits count.
+    for (views, dwell_ms) in [(2, i32::MAX), (3, i32::MAX), (65_535, 1), (65_536, 1)] {
+        let events: Vec<Event<'_>> = (0..views)
+            .map(|n| Event { occurred_at: n, event_id: u128::try_from(n).unwrap(), ..report(n, dwell_ms, 2) })
+            .collect();
+        let segments = one_segment(&events);
+        assert_eq!(segments[0].sums().unwrap().is_some(), matches!(views, 2 | 65_535));
+        let total = ask(&all(Dimension::Total, "human", &settings(0)), &segments).total.counts;
+        let count = u64::try_from(views).unwrap();
+        assert_eq!(
+            (total.timed_views, total.scrolled_views, total.scroll_percent),
+            (count, count, count * 2)
+        );
+        assert_eq!(total.engaged_ms, count * u64::try_from(dwell_ms).unwrap());
+    }
+}
+
+#[test]
+fn a_visitor_behind_sessions_that_are_passed_over_is_another_one() {
+    // The first has sessions that are kept, the second none, and of the third's two only the last is kept, which may be in a
+    // block of its own: wherever blocks end.
+    for kept in 1..9 {
+        for dropped in 1..15 {
+            let mut events = Vec::new();
+            for (visitor, browsers) in
+                [(1, vec!["Chrome"; kept]), (2, vec!["Firefox"; dropped]), (3, vec!["Firefox", "Chrome"])]
+            {
+                for (n, browser) in (0..).zip(browsers) {
+                    events.push(Event { browser, ..view(Some(visitor), n * 31, "/a") });
+                }
+            }
+            let filter = Some(Filter::On(Dimension::Browser, Test::Is(texts(&["Chrome"]))));
+            let segments = one_segment(&events);
+            for dimension in [Dimension::Total, Dimension::Page, Dimension::Browser] {
+                let query = Query { filter: filter.clone(), ..all(dimension, "human", &settings(0)) };
+                let answer = ask(&query, &segments);
+                for counts in [answer.total.counts, answer.rows[0].tally.counts] {
+                    assert_eq!((counts.visitors, counts.sessions), (2, kept as u64 + 1), "{kept} {dropped}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn a_screen_has_the_class_in_which_its_width_is() {
     for (class, first, last) in [
         ("", i32::MIN, 0),
@@ -73,7 +143,7 @@ fn two_values_with_the_same_hash_stay_apart() {
     let mut values: Vec<(Box<str>, Tally)> = sum.values.into_values().collect();
     values.sort_unstable_by(|a, b| a.0.cmp(&b.0));
     assert_eq!(values, [("a".into(), tally(5)), ("b".into(), tally(10))]);
-    assert_ne!(groups::hash("a"), groups::hash("b"));
+    assert_ne!(hash("a"), hash("b"));
 }
 
 #[test]
