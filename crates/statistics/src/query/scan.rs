@@ -146,7 +146,8 @@ pub(super) fn scan(
         _ => None,
     };
     let filter = both.as_ref().or(query.bound.as_ref()).or(query.filter.as_ref());
-    let bound = query.bound.as_ref().map(|bound| Node::new(bound, segment, part.day, &query.domains)).transpose()?;
+    let bound =
+        query.bound.as_ref().map(|bound| Node::new(bound, segment, part.day, &query.domains)).transpose()?;
     let groups = Groups::new(query.dimension, segment, part.day, &query.domains)?;
     if groups.names.len() > means.values {
         return Err(Failed::Values);
