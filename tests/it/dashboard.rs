@@ -29,7 +29,7 @@ const DOWN: &str = "\u{E015}";
 const VIEW: &str = "CREATE VIEW looked AS \
     WITH rows AS (SELECT (l.occurred_at AT TIME ZONE 'UTC')::date AS day, l.*, u.browser FROM access_logs l \
             JOIN applications a ON a.id = l.app_id LEFT JOIN user_agents u ON u.id = l.user_agent_id \
-            WHERE a.app_key = 'alt-demo' AND traffic_class = 'human' AND event_type NOT IN ('request', 'engagement')), \
+            WHERE a.app_key = 'alt-demo' AND l.traffic_class = 'human' AND event_type NOT IN ('request', 'engagement')), \
         gaps AS (SELECT *, occurred_at - lag(occurred_at) OVER (PARTITION BY day, visitor_id ORDER BY occurred_at, event_id) \
             <= interval '30 minutes' AS goes_on FROM rows) \
     SELECT *, count(*) FILTER (WHERE goes_on IS NOT TRUE) \
@@ -120,12 +120,12 @@ fn the_numbers_of_the_page_are_those_of_sql() {
     assert_eq!(page.value("document.querySelector('[data-left-out]').dataset.leftOut"), json!(crawlers));
     assert!(page.text("[data-left-out]").contains("crawlers"), "{}", page.text("[data-left-out]"));
     // Filtered by two; and by none of them.
-    page.go(&at("period=7d&filter=browser+is+Chrome&filter=page+is+/pricing"));
-    let both = counted(&bench, (6, 0), "browser = 'Chrome' AND url_path = '/pricing'");
+    page.go(&at("period=7d&filter=browser+is+Chrome&filter=page+is+/journal"));
+    let both = counted(&bench, (6, 0), "browser = 'Chrome' AND url_path = '/journal'");
     assert_eq!(shown(&mut page), both);
     assert!(both[0] > 5.0, "{both:?}");
-    page.go(&at("period=7d&filter=browser+is+not+Chrome&filter=page+is+not+/pricing"));
-    let neither = "browser IS DISTINCT FROM 'Chrome' AND url_path IS DISTINCT FROM '/pricing'";
+    page.go(&at("period=7d&filter=browser+is+not+Chrome&filter=page+is+not+/journal"));
+    let neither = "browser IS DISTINCT FROM 'Chrome' AND url_path IS DISTINCT FROM '/journal'";
     assert_eq!(shown(&mut page), counted(&bench, (6, 0), neither));
     check_pages(&bench, &mut page, (6, 0), &format!("event_type = 'pageview' AND {neither}"));
     // Compared: three days with the three before.
@@ -134,7 +134,13 @@ fn the_numbers_of_the_page_are_those_of_sql() {
     let (now, before) = (counted(&bench, days, "true"), counted(&bench, (6, 4), "true"));
     assert_eq!(shown(&mut page), now);
     let by = (now[0] / before[0] - 1.0) * 100.0;
-    let arrow = if by.abs() < 0.5 { "" } else if by > 0.0 { "↑ " } else { "↓ " };
+    let arrow = if by.abs() < 0.5 {
+        ""
+    } else if by > 0.0 {
+        "↑ "
+    } else {
+        "↓ "
+    };
     assert_eq!(page.text("[data-metric=visitors] .change"), format!("{arrow}{:.0}%", by.abs()));
     assert_eq!(
         page.value("document.querySelector('[data-metric=visitors] .change').title"),
@@ -203,7 +209,8 @@ fn rows_are_filters_keys_reach_them_and_back_restores() {
     let (_bench, server, token) = demo();
     let mut page = Page::new(&server.url, Some(&token));
     page.go(&format!("/applications/{DEMO}?period=7d"));
-    let address = |page: &mut Page| page.value("location.pathname + location.search").as_str().unwrap().to_owned();
+    let address =
+        |page: &mut Page| page.value("location.pathname + location.search").as_str().unwrap().to_owned();
     let plain = (address(&mut page), shown(&mut page), page.rows("pages"));
     // A click adds a filter; with Alt, its opposite.
     let click = |page: &mut Page, panel: &str, row: usize, alt: bool| {
@@ -247,10 +254,13 @@ fn rows_are_filters_keys_reach_them_and_back_restores() {
     page.settle();
     page.driver.keys(&["f"]);
     page.driver.until("document.querySelector('dialog[open] select')");
-    page.driver.keys(&[TAB, DOWN, TAB, "/pricing", ENTER]);
-    page.driver.until("location.search.includes('filter=page+is+not+/pricing')");
+    page.driver.keys(&[TAB, DOWN, TAB, "/journal", ENTER]);
+    page.driver.until("location.search.includes('filter=page+is+not+/journal')");
     page.settle();
-    assert_eq!(page.text(".chips").replace('\n', " "), "Browser is Chrome × Page is not /pricing × Remove all");
+    assert_eq!(
+        page.text(".chips").replace('\n', " "),
+        "Browser is Chrome × Page is not /journal × Remove all"
+    );
     page.driver.keys(&["x", "2", "b"]);
     page.settle();
     let all = address(&mut page);
@@ -291,8 +301,14 @@ fn no_page_shuts_somebody_out_breaks_its_policy_or_jumps() {
         page.check_access();
     };
     look(&app, &[]);
-    look(&format!("{app}?period=7d&compare=previous&filter=browser+is+Chrome&filter=page+is+not+/pricing"), &[]);
-    look(&format!("{app}?period=today&table=1&metric=duration&lists=channel,entry_page,language,device"), &[]);
+    look(
+        &format!("{app}?period=7d&compare=previous&filter=browser+is+Chrome&filter=page+is+not+/journal"),
+        &[],
+    );
+    look(
+        &format!("{app}?period=today&table=1&metric=duration&lists=channel,entry_page,language,device"),
+        &[],
+    );
     look(&app, &["f"]);
     look(&app, &["c"]);
     look(&app, &["?"]);
@@ -312,7 +328,10 @@ fn no_page_shuts_somebody_out_breaks_its_policy_or_jumps() {
     // Without anything, one is asked to sign in, and comes back then.
     page.driver.go(&format!("{}{app}?period=7d", server.url));
     page.driver.until("location.pathname === '/sign-in' && document.querySelector('form')");
-    assert_eq!(page.value("new URLSearchParams(location.search).get('next')"), json!(format!("{app}?period=7d")));
+    assert_eq!(
+        page.value("new URLSearchParams(location.search).get('next')"),
+        json!(format!("{app}?period=7d"))
+    );
     // All of it from 390 pixels up, without anything to be pushed sideways.
     let mut page = Page::new(&server.url, Some(&token));
     for width in [390, 768, 1440, 2560] {
@@ -320,7 +339,8 @@ fn no_page_shuts_somebody_out_breaks_its_policy_or_jumps() {
         page.driver.cdp("Emulation.setDeviceMetricsOverride", &size);
         for path in [&app, &format!("{app}/live"), "/", "/sign-in"] {
             page.go(path);
-            let wide = page.value("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+            let wide =
+                page.value("document.documentElement.scrollWidth - document.documentElement.clientWidth");
             assert_eq!(wide, json!(0), "{path} at {width}");
             page.check();
         }
@@ -418,7 +438,8 @@ fn somebody_signs_in_by_a_link_and_by_a_password() {
     page.driver.go("about:blank");
     page.go(&format!("/sign-in#link={link}"));
     page.driver.keys(&["another sentence of some length", ENTER]);
-    page.driver.until("document.querySelector('[role=alert]')?.innerText.startsWith('This link was used before')");
+    page.driver
+        .until("document.querySelector('[role=alert]')?.innerText.startsWith('This link was used before')");
 }
 
 #[test]
@@ -437,9 +458,13 @@ fn all_applications_stand_on_one_page() {
     page.check();
     page.driver.js("document.querySelector('.site a').click()");
     page.settle();
-    assert_eq!(page.value("location.pathname + location.search"), json!(format!("/applications/{DEMO}?period=7d")));
+    assert_eq!(
+        page.value("location.pathname + location.search"),
+        json!(format!("/applications/{DEMO}?period=7d"))
+    );
     // In another language, numbers and dates as well.
-    for (language, visitors) in [("de", "Besucher"), ("ja", "訪問者数"), ("ko", "방문자"), ("en", "Visitors")] {
+    for (language, visitors) in [("de", "Besucher"), ("ja", "訪問者数"), ("ko", "방문자"), ("en", "Visitors")]
+    {
         page.driver.js(&format!("localStorage.setItem('alt.language', '{language}')"));
         page.go(&format!("/applications/{DEMO}?compare=previous&filter=device+is+mobile"));
         assert_eq!(page.text("[data-metric=visitors] .name"), visitors);

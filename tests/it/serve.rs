@@ -342,7 +342,8 @@ fn the_table_gives_no_route_to_more_callers_than_it_is_for() {
     };
     let open = of(|access| *access == Access::Open);
     let of_api = ["/health", "/api/health", "/api/openapi.json", "/docs", "/docs.css"];
-    let pages = ["/", "/sign-in", "/share", "/applications/{application_id}", "/applications/{application_id}/live"];
+    let pages =
+        ["/", "/sign-in", "/share", "/applications/{application_id}", "/applications/{application_id}/live"];
     let files = ["/assets/app.js", "/assets/style.css", "/assets/icon.svg"];
     assert_eq!(open, [&of_api[..], &pages, &files, &["/api/v1/session"]].concat());
     let shared = of(|access| matches!(access, Access::Shared(_)));

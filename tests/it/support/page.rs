@@ -108,8 +108,7 @@ impl Page {
 
     /// One of the six numbers, with all digits.
     pub(crate) fn metric(&mut self, name: &str) -> String {
-        let found =
-            self.value(&format!("document.querySelector('[data-metric={name}] .big')?.title ?? ''"));
+        let found = self.value(&format!("document.querySelector('[data-metric={name}] .big')?.title ?? ''"));
         found.as_str().unwrap().replace(',', "")
     }
 

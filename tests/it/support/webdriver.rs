@@ -244,7 +244,8 @@ user_pref(\"toolkit.telemetry.server\", \"\");
     pub(crate) fn keys(&mut self, keys: &[&str]) {
         let mut actions = Vec::new();
         for key in keys {
-            let (held, key) = key.strip_prefix('\u{E008}').map_or((None, *key), |key| (Some("\u{E008}"), key));
+            let (held, key) =
+                key.strip_prefix('\u{E008}').map_or((None, *key), |key| (Some("\u{E008}"), key));
             actions.extend(held.map(|held| json!({ "type": "keyDown", "value": held })));
             for key in key.chars() {
                 actions.push(json!({ "type": "keyDown", "value": key }));
