@@ -518,7 +518,8 @@ Examples:
   alt setup --host events.example.com --app 'My shop' --domain example.com --email admin@example.com
   alt setup --host events.example.com --tls-cert /etc/ssl/events.pem --tls-key /etc/ssl/private/events.key
   alt setup --host events.example.com --no-tls
-  alt setup --app 'My blog' --domain blog.example.com")]
+  alt setup --app 'My blog' --domain blog.example.com
+  alt setup --web --host stats.example.com --email you@example.com")]
 pub struct Setup {
     /// Only say what would be done
     #[arg(long)]
@@ -550,6 +551,9 @@ pub struct Setup {
     /// Leave nginx alone
     #[arg(long)]
     pub no_nginx: bool,
+    /// Prepare the dashboard and the API (`alt serve`) under --host, and nothing else: site, certificate, unit
+    #[arg(long, requires = "host", conflicts_with_all = ["app", "domains", "time_zone", "no_tls", "only_roles"])]
+    pub web: bool,
     /// Only give the database that is there to its own roles, as an upgrade of the package does
     #[arg(long)]
     pub only_roles: bool,

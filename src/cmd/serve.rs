@@ -19,6 +19,9 @@ use crate::admin::{Admin, Answers, Readiness};
 /// How often the database is asked whether it answers.
 const LOOK: Duration = Duration::from_secs(5);
 
+/// Threads that compute: hashes of passwords, and questions to segments. Both are few at once; the unit permits 64 tasks.
+const COMPUTING: usize = 16;
+
 /// Threads that answer: most of the time they wait for the database.
 const THREADS: usize = 2;
 
@@ -49,7 +52,8 @@ impl Answers for State {
 /// # Errors
 /// It cannot listen.
 pub fn run(config: &Config) -> anyhow::Result<Outcome> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build();
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(THREADS).max_blocking_threads(COMPUTING).enable_all().build();
     runtime.context("start the runtime")?.block_on(serve(config))
 }
 

@@ -11,6 +11,7 @@ mod classes;
 mod cli;
 mod dashboard;
 mod detect;
+mod document;
 mod equal;
 mod flood;
 mod follow;

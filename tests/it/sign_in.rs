@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::serve::{Api, Said, bearer, run, token};
 use crate::support::bench::Bench;
 use crate::support::lines::KEY;
+use crate::support::pooler::Pooler;
 use crate::support::postgres::Database;
 
 const PASSWORD: &str = "otter quilt marble";
@@ -55,7 +56,7 @@ fn a_person_signs_in_by_a_link_once_and_then_with_the_password() {
     assert!(!run(&bench, &["user", "add", "boss", "--owner"]).contains("#link="));
     run(&bench, &["user", "grant", "jane@example.com", "--app", KEY, "--role", "viewer"]);
     // Too short, and hardly more than the name: the link stays valid.
-    for bad in ["short", "jane@example.com", "password1234", "shop.example.shop"] {
+    for bad in ["short", "jane@example.com", "password1234", "shop-shop-shop!"] {
         let said = sign_in(&api, &json!({ "link": first, "password": bad }));
         assert_eq!(said.status, 400, "{bad}: {}", said.body);
     }
@@ -332,4 +333,212 @@ fn many_who_sign_in_at_once_take_a_bounded_amount_of_memory() {
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
     let peak: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
     assert!(peak < 96 * 1024, "{peak} KiB");
+}
+
+#[test]
+fn a_share_with_a_password_shows_nothing_without_it() {
+    let bench = bench();
+    let api = Api::start(&bench, "");
+    let owner = bearer(&token(&bench, &["--role", "owner"]));
+    let made = |body: &str| {
+        let said = api.ask("POST", "/api/v1/shares?application_id=shop", &owner, body);
+        assert_eq!(said.status, 201, "{}", said.body);
+        said.json()
+    };
+    let said = api.ask(
+        "POST",
+        "/api/v1/shares?application_id=shop",
+        &owner,
+        r#"{"name": "s", "password": "short"}"#,
+    );
+    assert_eq!(said.status, 400, "{}", said.body);
+    let locked = made(r#"{"name": "locked", "password": "lamp otter violin"}"#);
+    let other = made(r#"{"name": "other", "password": "piano otter violin"}"#);
+    assert_eq!(locked["has_password"], true);
+    assert!(locked["password"].is_null());
+    let secret = |share: &Value| share["share"].as_str().unwrap().to_owned();
+    let target = format!("/api/v1/statistics?application_id=shop&share={}", secret(&locked));
+    let said = api.ask("GET", &target, "", "");
+    assert_eq!((said.status, &said.json()["password_needed"]), (401, &json!(true)));
+    assert_eq!(api.get("/api/v1/statistics?application_id=shop", &secret(&locked)).status, 401);
+    let unlock = |share: &Value, password: &str| {
+        sign_in(&api, &json!({ "share": secret(share), "password": password }))
+    };
+    assert_eq!(unlock(&locked, "piano otter violin").status, 401);
+    let said = unlock(&locked, "lamp otter violin");
+    assert_eq!(said.status, 201, "{}", said.body);
+    let set = said.header("set-cookie").unwrap();
+    assert!(
+        set.starts_with("alt_share=alt_") && set.contains("HttpOnly") && set.contains("SameSite=Strict"),
+        "{set}"
+    );
+    let cookie = cookie(&said);
+    assert_eq!(api.ask("GET", &target, &cookie, "").status, 200);
+    // It opens this share alone, and is nothing by itself.
+    let elsewhere = format!("/api/v1/statistics?application_id=shop&share={}", secret(&other));
+    assert_eq!(api.ask("GET", &elsewhere, &cookie, "").status, 401);
+    assert_eq!(api.ask("GET", "/api/v1/statistics?application_id=shop", &cookie, "").status, 401);
+    let as_person = cookie.replace("alt_share=", "alt_session=");
+    for path in ["/api/v1/session", "/api/v1/applications", "/api/v1/statistics?application_id=shop"] {
+        assert_eq!(api.ask("GET", path, &as_person, "").status, 401, "{path}");
+    }
+    // Without a password there is none to give; and what is revoked stays so.
+    let open = made(r#"{"name": "open"}"#);
+    assert_eq!(unlock(&open, "lamp otter violin").status, 401);
+    let revoked =
+        api.ask("DELETE", &format!("/api/v1/shares/{}?application_id=shop", locked["id"]), &owner, "");
+    assert_eq!(revoked.status, 200);
+    assert_eq!(api.ask("GET", &target, &cookie, "").status, 401);
+    assert_eq!(unlock(&locked, "lamp otter violin").status, 401);
+}
+
+#[test]
+fn people_are_managed_over_the_api_by_who_owns_everything() {
+    let bench = bench();
+    let api = Api::start(&bench, "");
+    run(&bench, &["user", "add", "boss", "--owner"]);
+    let boss = person(&bench, &api, "boss") + OWN;
+    let ask = |method: &str, path: &str, body: Value| {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        api.ask(method, path, &boss, &body)
+    };
+    let made = ask("POST", "/api/v1/users", json!({ "name": "jane@example.com" }));
+    assert_eq!(made.status, 201, "{}", made.body);
+    let id = made.json()["id"].as_i64().unwrap();
+    assert_eq!(ask("POST", "/api/v1/users", json!({ "name": "jane@example.com" })).status, 409);
+    assert_eq!(ask("POST", "/api/v1/users", json!({ "name": "x", "is_owner": "yes" })).status, 400);
+    // A link by the API signs her in.
+    let link = ask("POST", &format!("/api/v1/users/{id}/links"), Value::Null);
+    assert_eq!(link.status, 201, "{}", link.body);
+    let said = sign_in(&api, &json!({ "link": link.json()["link"], "password": PASSWORD }));
+    assert_eq!(said.status, 201, "{}", said.body);
+    let jane = cookie(&said);
+    let roles = || api.ask("GET", "/api/v1/session", &jane, "").json()["applications"].to_string();
+    assert_eq!(roles(), "[]");
+    let grants = format!("/api/v1/users/{id}/grants");
+    for (role, status) in [("editor", 200), ("king", 400), ("viewer", 200)] {
+        let said = ask("PUT", &grants, json!({ "application": KEY, "role": role }));
+        assert_eq!(said.status, status, "{role}: {}", said.body);
+    }
+    assert!(roles().contains("\"role\":\"viewer\""), "{}", roles());
+    assert_eq!(ask("PUT", &grants, json!({ "application": "nothing", "role": "viewer" })).status, 400);
+    assert_eq!(
+        ask("PUT", "/api/v1/users/999/grants", json!({ "application": KEY, "role": "viewer" })).status,
+        404
+    );
+    // She cannot do so herself.
+    for (method, path, body) in [
+        ("POST", "/api/v1/users", json!({ "name": "y" })),
+        ("PUT", grants.as_str(), json!({ "application": KEY, "role": "owner" })),
+        ("DELETE", "/api/v1/users/1", Value::Null),
+        ("GET", "/api/metrics", Value::Null),
+    ] {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        assert_eq!(api.ask(method, path, &(jane.clone() + OWN), &body).status, 403, "{method} {path}");
+    }
+    assert_eq!(ask("PUT", &grants, json!({ "application": KEY, "role": "none" })).status, 200);
+    assert_eq!(roles(), "[]");
+    // The last owner stays.
+    let own = bench.database.psql("SELECT id FROM web_users WHERE name = 'boss'");
+    let said = ask("DELETE", &format!("/api/v1/users/{own}"), Value::Null);
+    assert!(said.status == 400 && said.body.contains("nobody else"), "{}", said.body);
+    assert_eq!(ask("DELETE", &format!("/api/v1/users/{id}"), Value::Null).status, 200);
+    assert_eq!(api.ask("GET", "/api/v1/session", &jane, "").status, 401);
+    let actions = bench
+        .database
+        .psql("SELECT action FROM audit_log WHERE actor = 'boss' AND action LIKE 'user%' ORDER BY id");
+    let expected = "user.password\nuser.add\nuser.link\nuser.grant\nuser.grant\nuser.grant\nuser.remove";
+    assert_eq!(actions, expected);
+    // The line to paste, and whether it works.
+    let app = api.ask("GET", "/api/v1/applications/shop", &boss, "").json();
+    assert!(app["snippet"].as_str().unwrap().contains("data-a=\"shop\""), "{app}");
+    assert_eq!((&app["is_waiting"], &app["last_event_at"]), (&json!(true), &Value::Null));
+    let metrics = api.ask("GET", "/api/metrics", &boss, "").json();
+    assert!(metrics["requests"]["answered"].as_f64().unwrap() > 10.0, "{metrics}");
+    assert!(metrics["requests"]["client_errors"].as_f64().unwrap() >= 5.0, "{metrics}");
+}
+
+#[test]
+fn two_instances_behind_a_transaction_pooler_agree() {
+    let bench = bench();
+    let Some(pooler) = Pooler::start(&bench.database.cluster, "transaction") else { return };
+    let text = std::fs::read_to_string(&bench.config).unwrap();
+    let line = text.lines().find(|line| line.starts_with("url = \"postgres:")).unwrap();
+    let pooled = text.replace(line, &format!("url = \"{}\"", pooler.url(&bench.database)));
+    std::fs::write(&bench.config, &pooled).unwrap();
+    let (one, two) =
+        (Api::start(&bench, "connections = 6"), Api::start_as(&bench, "web-2", "connections = 6"));
+    std::fs::write(&bench.config, &text).unwrap();
+    run(&bench, &["user", "add", "boss", "--owner"]);
+    let boss = person(&bench, &one, "boss") + OWN;
+    // What is changed by one is so for the other at once: sessions, tokens, shares.
+    assert_eq!(two.ask("GET", "/api/v1/session", &boss, "").status, 200);
+    let changes = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for n in 0..6 {
+            let (one, two, boss, changes) = (&one, &two, &boss, &changes);
+            scope.spawn(move || {
+                for round in 0..12 {
+                    let (here, there) = if (n + round) % 2 == 0 { (one, two) } else { (two, one) };
+                    let made = here.ask("POST", "/api/v1/tokens", boss, r#"{"name": "made"}"#);
+                    assert_eq!(made.status, 201, "{}", made.body);
+                    let (id, secret) =
+                        (made.json()["id"].clone(), made.json()["token"].as_str().unwrap().to_owned());
+                    assert_eq!(there.get("/api/v1/applications", &secret).status, 200);
+                    let revoked = there.ask("DELETE", &format!("/api/v1/tokens/{id}"), boss, "");
+                    assert_eq!(revoked.status, 200, "{}", revoked.body);
+                    assert_eq!(here.get("/api/v1/applications", &secret).status, 401);
+                    changes.fetch_add(2, std::sync::atomic::Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    let recorded = bench.database.psql("SELECT count(*) FROM audit_log WHERE action LIKE 'token%'");
+    assert_eq!(recorded, changes.into_inner().to_string());
+    // No setting of a transaction is left in a session of the pooler.
+    assert_eq!(two.ask("DELETE", "/api/v1/session", &boss, "").status, 200);
+    assert_eq!(one.ask("GET", "/api/v1/session", &boss, "").status, 401);
+}
+
+#[test]
+fn the_check_looks_at_the_api_where_it_is_wanted() {
+    let bench = bench();
+    let text = std::fs::read_to_string(&bench.config).unwrap();
+    let api = Api::start(&bench, "");
+    let found = |listen: &str, more: &str| -> Vec<String> {
+        std::fs::write(&bench.config, format!("{text}\n[web]\nlisten = \"{listen}\"\n{more}")).unwrap();
+        let output = crate::support::daemon::alt()
+            .args(["check", "--no-request", "--json", "--config"])
+            .arg(&bench.config)
+            .output()
+            .unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let findings = report["findings"].as_array().unwrap().iter().filter(|one| one["kind"] == "web");
+        findings
+            .map(|one| format!("{} {}", one["place"].as_str().unwrap(), one["what"].as_str().unwrap()))
+            .collect()
+    };
+    let url = "public_url = \"https://stats.example.com\"";
+    let of_site = |found: &mut Vec<String>| found.retain(|one| !one.starts_with("nginx "));
+    // Not wanted; wanted and there; wanted and not there.
+    assert_eq!(found("127.0.0.1:1", ""), Vec::<String>::new());
+    let mut all = found(&api.address, url);
+    of_site(&mut all);
+    assert_eq!(all, Vec::<String>::new());
+    bench
+        .database
+        .psql("REVOKE SELECT ON stat_segments FROM alt_web; REVOKE DELETE ON web_sessions FROM alt_web");
+    let mut all = found(&api.address, url);
+    of_site(&mut all);
+    assert!(
+        all.len() == 2
+            && all[0].contains("may not SELECT the table stat_segments")
+            && all[1].contains("may not DELETE"),
+        "{all:?}"
+    );
+    run(&bench, &["migrate"]);
+    drop(api);
+    let mut all = found("127.0.0.1:1", url);
+    of_site(&mut all);
+    assert!(all.len() == 1 && all[0].contains("http://127.0.0.1:1/health nothing answers"), "{all:?}");
 }

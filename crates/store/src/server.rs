@@ -162,6 +162,40 @@ pub async fn lacks(client: &Client) -> anyhow::Result<Vec<Lack>> {
     Ok(lacks)
 }
 
+/// The role of the API.
+const WEB_ROLE: &str = "alt_web";
+
+/// What the API needs of the tables, and its role lacks.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn web_lacks(client: &Client) -> anyhow::Result<Vec<Lack>> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)";
+    if !client.query_typed_one(sql, &[(&WEB_ROLE, Type::TEXT)]).await?.get::<_, bool>(0) {
+        let what = format!("there is no role {WEB_ROLE}, as which `alt serve` works");
+        return Ok(vec![Lack { what, mend: "run `sudo alt setup --only-roles`".to_owned() }]);
+    }
+    let mut lacks = Vec::new();
+    for (table, rights) in WEB {
+        let mut missing = Vec::new();
+        for &right in *rights {
+            let sql = "SELECT coalesce(has_table_privilege($1::text::name, to_regclass($2), $3), false)";
+            let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+                [(&WEB_ROLE, Type::TEXT), (&table, Type::TEXT), (&right, Type::TEXT)];
+            if !client.query_typed_one(sql, &parameters).await?.get::<_, bool>(0) {
+                missing.push(right);
+            }
+        }
+        if !missing.is_empty() {
+            lacks.push(Lack {
+                what: format!("{WEB_ROLE} may not {} the table {table}", missing.join(", ")),
+                mend: "run `alt migrate`, which gives the roles their rights".to_owned(),
+            });
+        }
+    }
+    Ok(lacks)
+}
+
 /// Partitions are made, and salts destroyed, by functions that run with the rights of their owner.
 async fn lack_of_owner(client: &Client) -> anyhow::Result<Vec<Lack>> {
     let mut lacks = Vec::new();

@@ -9,9 +9,9 @@ use alt_store::web::{audit, people, rows, sessions};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::Web;
 use crate::ask::{Answer, Asked};
 use crate::problem::Problem;
+use crate::{Web, session};
 
 /// The most entries of the record in an answer.
 pub(crate) const ENTRIES_MAX: i64 = 500;
@@ -52,7 +52,7 @@ pub(crate) async fn change_application(_web: &Web, asked: &Asked) -> Result<Answ
     let name = asked.text("name")?.ok_or_else(|| Problem::bad("name, the new name, is missing"))?;
     let name = checked(name)?;
     let Some((now, change)) = apps::rename_in(asked.db()?, app, name).await? else {
-        return Err(Problem::bad("another application has this name"));
+        return Err(Problem::conflict("another application has this name"));
     };
     let role = asked.caller()?.role(app.id).ok_or_else(Problem::no_application)?;
     Ok(Answer::changed(StatusCode::OK, shown(&now, role), change))
@@ -149,13 +149,16 @@ pub(crate) async fn shares(_web: &Web, asked: &Asked) -> Result<Answer, Problem>
 pub(crate) async fn add_share(web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     let app = asked.app()?;
     let name = checked(asked.text("name")?.ok_or_else(|| Problem::bad("name is missing"))?)?;
-    let new =
-        NewShare { name, app_id: app.id, filters: filters(asked)?, password: None, days: asked.days()? };
+    let password = match asked.text("password")? {
+        Some(password) => Some(session::hash_of(web, asked.db()?, password, name).await?),
+        None => None,
+    };
+    let new = NewShare { name, app_id: app.id, filters: filters(asked)?, password, days: asked.days()? };
     let (share, secret, change) = keys::add_share(asked.db()?, &new).await?;
     let mut shown = json!(share);
     shown["share"] = json!(secret);
     if let Some(url) = &web.public_url {
-        shown["url"] = json!(format!("{url}/api/v1/statistics?application_id={}&share={secret}", app.key));
+        shown["url"] = json!(format!("{url}/share?application_id={}&share={secret}", app.key));
     }
     Ok(Answer::changed(StatusCode::CREATED, shown, change))
 }
@@ -198,7 +201,7 @@ pub(crate) async fn add_user(_web: &Web, asked: &Asked) -> Result<Answer, Proble
         Some(_) => return Err(Problem::bad("is_owner is true or false")),
     };
     if people::list(db).await?.iter().any(|person| person.name == name) {
-        return Err(Problem::bad("somebody has this name"));
+        return Err(Problem::conflict("somebody has this name"));
     }
     let change = people::add(db, name, is_owner).await?;
     let id = people::id_of(db, name).await?;

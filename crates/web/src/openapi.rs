@@ -55,7 +55,14 @@ pub(crate) fn document(public_url: Option<&str>) -> Value {
 
 fn operation(route: &Route) -> Value {
     let mut parameters: Vec<Value> = names_in(route.path)
-        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
+        .map(|name| {
+            // A trace has the id that its application gave it; what is kept here has a number.
+            let schema = match name == "id" && !route.path.contains("/trace/") {
+                true => json!({ "type": "integer", "minimum": 1, "maximum": i32::MAX }),
+                false => json!({ "type": "string", "minLength": 1 }),
+            };
+            json!({ "name": name, "in": "path", "required": true, "schema": schema })
+        })
         .collect();
     let visible = route.parameters.iter().filter(|parameter| parameter.name != "share");
     parameters.extend(visible.map(|parameter| {
@@ -92,7 +99,10 @@ fn operation(route: &Route) -> Value {
             .body
             .iter()
             .map(|member| {
-                let mut schema = schema(member);
+                let mut schema = match member.is_required {
+                    true => schema(member),
+                    false => json!({ "anyOf": [schema(member), { "type": "null" }] }),
+                };
                 schema["description"] = json!(member.about);
                 (member.name.to_owned(), schema)
             })

@@ -1,12 +1,14 @@
 //! Passwords: which are refused (NIST SP 800-63B: length, common ones, words of the account and the site; no rules of
-//! composition), and argon2id hashes of them, of which only a few are computed at once.
+//! composition), and argon2id hashes of them.
+//!
+//! One thread computes the hashes, one after the other: its memory is that of one hash, and however many sign in at once, the other
+//! threads answer.
 
-use std::time::Duration;
-
+use anyhow::Context;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
-use tokio::sync::Semaphore;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::problem::Problem;
 
@@ -20,11 +22,11 @@ const BYTES_MAX: usize = 1024;
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 
-/// How many hashes are computed at once: each takes 19 MiB.
-const AT_ONCE: usize = 2;
+/// How many hashes may wait; each takes some 30 ms.
+const WAITING: usize = 32;
 
-/// How long a hash waits for its turn.
-const TURN_TIME: Duration = Duration::from_secs(5);
+/// A hash to be computed.
+type Job = Box<dyn FnOnce() + Send>;
 
 /// Beginnings and ends that make no password out of a common one.
 const COMMON: &str = include_str!("../data/passwords.txt");
@@ -32,7 +34,7 @@ const COMMON: &str = include_str!("../data/passwords.txt");
 /// Computes hashes.
 #[derive(Debug)]
 pub(crate) struct Passwords {
-    turns: Semaphore,
+    jobs: mpsc::Sender<Job>,
     /// What the password of nobody is compared with, so that it takes as long as that of somebody.
     nobody: String,
 }
@@ -53,9 +55,16 @@ fn hash(password: &str) -> anyhow::Result<String> {
 
 impl Passwords {
     /// # Errors
-    /// The system gives no random bytes.
+    /// The system gives no random bytes, or no thread.
     pub(crate) fn new() -> anyhow::Result<Passwords> {
-        Ok(Passwords { turns: Semaphore::new(AT_ONCE), nobody: hash("of nobody")? })
+        let (jobs, mut waiting) = mpsc::channel::<Job>(WAITING);
+        let work = move || {
+            while let Some(job) = waiting.blocking_recv() {
+                job();
+            }
+        };
+        std::thread::Builder::new().name("passwords".to_owned()).spawn(work).context("start a thread")?;
+        Ok(Passwords { jobs, nobody: hash("of nobody")? })
     }
 
     /// Whether a password is that of a hash. Of no hash it is not, and it takes as long to say so.
@@ -81,12 +90,17 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> anyhow::Result<T> + Send + 'static,
     ) -> Result<T, Problem> {
-        let turn = tokio::time::timeout(TURN_TIME, self.turns.acquire()).await;
-        let _turn = turn
-            .map_err(|_| Problem::unavailable("too many people sign in now; try again"))?
-            .map_err(|_| Problem::defect())?;
-        let done = tokio::task::spawn_blocking(work).await;
-        Ok(done.map_err(|_| Problem::defect())??)
+        let (answer, answered) = oneshot::channel();
+        let job = move || {
+            // Nobody waits any more for what was given up.
+            if !answer.is_closed() {
+                let _ = answer.send(work());
+            }
+        };
+        self.jobs
+            .try_send(Box::new(job))
+            .map_err(|_| Problem::unavailable("too many people sign in now; try again"))?;
+        Ok(answered.await.map_err(|_| Problem::defect())??)
     }
 }
 

@@ -90,6 +90,11 @@ impl Problem {
         Problem::new(StatusCode::NOT_FOUND, "Not found", detail)
     }
 
+    /// What is asked for would be there twice.
+    pub(crate) fn conflict(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::CONFLICT, "It is there already", detail)
+    }
+
     /// The application is not there, or is somebody else's: the answer is the same.
     pub(crate) fn no_application() -> Problem {
         Problem::not_found("there is no such application; GET /api/v1/applications lists those of this token")

@@ -422,6 +422,7 @@ pub const ROUTES: &[Route] = &[
         &[
             required("name", "What it is for.", NAME),
             optional("filters", "Conditions, all of which hold for what it shows.", TEXTS),
+            optional("password", "A password that is needed to see it.", TEXT),
             optional("days", "How long it is valid.", DAYS),
         ]
     ),

@@ -36,7 +36,7 @@ const TURN_TIME: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Segments {
     cache: Mutex<Cache<Place>>,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
     threads: usize,
 }
 
@@ -58,13 +58,17 @@ impl Drop for Cancel {
     }
 }
 
-/// A segment, its day, and whether of the beginning of the day only.
+/// A segment and its day.
 type Opened = (String, Arc<Segment>);
 
 impl Segments {
     pub(crate) fn new() -> Segments {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
-        Segments { cache: Mutex::new(Cache::new(CACHE_BYTES)), turns: Semaphore::new(threads), threads }
+        Segments {
+            cache: Mutex::new(Cache::new(CACHE_BYTES)),
+            turns: Arc::new(Semaphore::new(threads)),
+            threads,
+        }
     }
 
     /// Answers questions to the segments of an application's days, both included, each segment being read once.
@@ -76,8 +80,9 @@ impl Segments {
         queries: Vec<Query>,
         cut: Option<&Cut>,
     ) -> Result<Vec<Answer>, Problem> {
-        let turn = tokio::time::timeout(TURN_TIME, self.turns.acquire()).await;
-        let _turn = turn.map_err(|_| Problem::busy())?.map_err(|_| Problem::defect())?;
+        let turn = tokio::time::timeout(TURN_TIME, Arc::clone(&self.turns).acquire_owned()).await;
+        // Its threads have it, too: who gives up before they end leaves its place to nobody.
+        let turn = Arc::new(turn.map_err(|_| Problem::busy())?.map_err(|_| Problem::defect())?);
         let places = segments::places(db, app, from, until).await?;
         let cancel = Cancel(Arc::default());
         let work = Arc::new(Work {
@@ -92,7 +97,12 @@ impl Segments {
             let (opened, more) = self.slice(db, app, rest).await?;
             rest = more;
             let work = Arc::clone(&work);
-            let counted = tokio::task::spawn_blocking(move || work.count(running, &opened)).await;
+            let turn = Arc::clone(&turn);
+            let counted = tokio::task::spawn_blocking(move || {
+                let _turn = turn;
+                work.count(running, &opened)
+            })
+            .await;
             running = counted.map_err(|_| Problem::defect())??;
             lock(&self.cache).trim(None);
         }

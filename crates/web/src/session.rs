@@ -171,15 +171,20 @@ async fn set_password(
     new: &str,
     but: Option<i32>,
 ) -> Result<Change, Problem> {
+    let hash = hash_of(web, db, new, &account.name).await?;
+    sessions::end_others(db, account.id, but).await?;
+    Ok(sessions::set_password(db, account, &hash).await?)
+}
+
+/// The hash of a new password of somebody, or of a share, with this name; refuses one that is easily guessed.
+pub(crate) async fn hash_of(web: &Web, db: &Transaction, new: &str, name: &str) -> Result<String, Problem> {
     let mut words: Vec<String> = web.public_url.iter().cloned().collect();
     for app in apps::all(db).await? {
         words.push(app.name);
         words.extend(app.domains);
     }
-    password::check(new, &account.name, &words)?;
-    let hash = web.passwords.hash(new).await?;
-    sessions::end_others(db, account.id, but).await?;
-    Ok(sessions::set_password(db, account, &hash).await?)
+    password::check(new, name, &words)?;
+    web.passwords.hash(new).await
 }
 
 /// `GET /api/v1/session`: who is signed in, and what the person may do.

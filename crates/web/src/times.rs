@@ -94,8 +94,11 @@ fn hours(
     })
 }
 
-/// A time with its offset.
+/// A time with its offset, which is `Z` in UTC.
 pub(crate) fn rfc3339(at: &Zoned) -> String {
+    if at.offset().is_zero() {
+        return at.timestamp().to_string();
+    }
     at.timestamp().display_with_offset(at.offset()).to_string()
 }
 

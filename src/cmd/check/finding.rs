@@ -88,6 +88,7 @@ kinds! {
     Answer "answer" Error,
     Script "script" Error,
     LostHit "lost-hit" Error,
+    Web "web" Warning,
 }
 
 impl Serialize for Kind {

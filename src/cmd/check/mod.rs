@@ -15,6 +15,7 @@ mod public;
 mod recent;
 mod request;
 mod unit;
+mod web;
 
 use std::path::Path;
 
@@ -141,7 +142,8 @@ fn look(config: &Config, args: &cli::Check, findings: &mut Findings) -> anyhow::
     unit::look(config, findings);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start")?;
     runtime.block_on(async {
-        let reader = database::look(config, &recent, findings).await;
+        let mut reader = database::look(config, &recent, findings).await;
+        web::look(config, site.as_ref(), reader.as_mut(), findings).await;
         if !args.no_request {
             public::look(config, site.as_ref(), reader, findings).await;
         }

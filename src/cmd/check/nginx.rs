@@ -57,6 +57,13 @@ impl Site {
         self.servers.iter().filter(|server| server.takes_events)
     }
 
+    /// The servers of a name.
+    pub(super) fn named(&self, host: &str) -> impl Iterator<Item = &Server> {
+        self.servers
+            .iter()
+            .filter(move |server| server.names.iter().any(|name| name.eq_ignore_ascii_case(host)))
+    }
+
     /// The files that nginx writes its errors to.
     pub(super) fn error_logs(&self) -> impl Iterator<Item = &str> {
         self.all("error_log")

@@ -7,6 +7,7 @@ mod certificate;
 mod cluster;
 mod nginx;
 mod site;
+pub(super) mod web;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -62,6 +63,11 @@ pub fn run(path: Option<&Path>, args: &cli::Setup, out: Out<'_>) -> anyhow::Resu
     if args.only_roles {
         steps.only_roles(&Config::load(path)?)?;
         return Ok(Outcome::Done);
+    }
+    if args.web {
+        steps.web(path, args)?;
+        let next = "sudo alt user add YOU --owner (or, if there is somebody: sudo alt user link NAME) prints a link that signs in";
+        return steps.end_with(next);
     }
     let plan = if args.no_nginx { Plan::NoNginx } else { nginx::plan(args)? };
     steps.account()?;
@@ -388,6 +394,11 @@ impl Steps<'_> {
     }
 
     fn end(self, path: Option<&Path>) -> anyhow::Result<Outcome> {
+        let option = path.map(|path| format!(" --config {}", path.display())).unwrap_or_default();
+        self.end_with(&format!("systemctl enable --now alt (or: alt{option} run), then alt{option} check"))
+    }
+
+    fn end_with(self, next: &str) -> anyhow::Result<Outcome> {
         let is_whole = self.missing.is_empty();
         let out = self.out;
         match (self.dry_run, self.done) {
@@ -400,8 +411,7 @@ impl Steps<'_> {
         for what in &self.missing {
             writeln!(out, "MISSING  {what}")?;
         }
-        let option = path.map(|path| format!(" --config {}", path.display())).unwrap_or_default();
-        writeln!(out, "next: systemctl enable --now alt (or: alt{option} run), then alt{option} check")?;
+        writeln!(out, "next: {next}")?;
         Ok(Outcome::of(is_whole || self.dry_run))
     }
 }

@@ -28,7 +28,7 @@ const SITE_ASIDE: &str = "/etc/nginx/conf.d/alt.conf.removed";
 const SCRIPTS: &str = "/var/www/alt";
 const PROCESS: &str = "/run/nginx.pid";
 /// How long nginx may take until its workers answer with a new configuration.
-const RELOAD: Duration = Duration::from_millis(300);
+pub(super) const RELOAD: Duration = Duration::from_millis(300);
 
 /// What becomes of the site.
 #[derive(Debug)]
@@ -332,6 +332,6 @@ impl Steps<'_> {
     }
 }
 
-fn is_running() -> bool {
+pub(super) fn is_running() -> bool {
     fs::read_to_string(PROCESS).is_ok_and(|pid| !pid.trim().is_empty())
 }

@@ -15,7 +15,7 @@ const WITH_TLS: &str = include_str!("../../../nginx/site-tls.conf.example");
 /// The host name in both.
 const EXAMPLE: &str = "events.example.com";
 /// What begins the first line.
-const MARK: &str =
+pub(super) const MARK: &str =
     "# Written by `alt setup`; yours to change. As long as it is unchanged, `alt setup` may write it anew: ";
 const ELSEWHERE: &str = "# TLS ends before this machine (--no-tls).\n";
 /// The name of a site that answers to any name.
@@ -148,7 +148,7 @@ pub(super) fn takes(text: &str, host: &str) -> Option<bool> {
         .then(|| has("include", &|word| word.ends_with("alt/alt-locations.conf")))
 }
 
-fn hash(text: &str) -> String {
+pub(super) fn hash(text: &str) -> String {
     let digest = Sha256::digest(text.as_bytes());
     digest.iter().take(16).fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
@@ -157,7 +157,7 @@ fn hash(text: &str) -> String {
 }
 
 /// A path as one word of nginx's configuration.
-fn quoted(path: &std::path::Path) -> String {
+pub(super) fn quoted(path: &std::path::Path) -> String {
     let text = path.display().to_string();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     if text.chars().all(is_plain) {

@@ -1,0 +1,110 @@
+//! Checks the dashboard and the API (`alt serve`), where they are wanted: the role's rights, the unit, the answer, and the site of
+//! nginx. They are wanted if people have an address for them (`public_url` in `[web]`), or their unit is enabled.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use alt_config::{Config, Listen};
+use alt_store::read::Reader;
+use alt_store::server;
+
+use super::finding::{Findings, Kind};
+use super::nginx::Site;
+use super::request::get;
+
+const UNIT: &str = "alt-web.service";
+
+/// Looks at all of it.
+pub(super) async fn look(
+    config: &Config,
+    site: Option<&Site>,
+    reader: Option<&mut Reader>,
+    findings: &mut Findings,
+) {
+    if config.web.public_url.is_none() && !asks("is-enabled") {
+        return;
+    }
+    if let Some(reader) = reader {
+        rights(reader, findings).await;
+    }
+    if Path::new("/run/systemd/system").is_dir() && !asks("is-active") {
+        findings.add(
+            Kind::Web,
+            UNIT,
+            "does not run: nobody reaches the dashboard and the API",
+            "systemctl enable --now alt-web; journalctl -u alt-web says why it ended",
+        );
+        return;
+    }
+    answer(config, findings);
+    if let (Some(url), Some(site)) = (&config.web.public_url, site) {
+        public(url, site, findings);
+    }
+}
+
+async fn rights(reader: &mut Reader, findings: &mut Findings) {
+    match reader.read(server::web_lacks).await {
+        Ok(lacks) => {
+            for lack in lacks {
+                findings.add(Kind::Web, "PostgreSQL", lack.what, lack.mend);
+            }
+        }
+        Err(e) => findings.not_checked(format!("the rights of alt_web ({e:#})")),
+    }
+}
+
+/// Whether systemd says yes of the unit.
+fn asks(verb: &str) -> bool {
+    let mut command = Command::new("systemctl");
+    command.args([verb, "--quiet", UNIT]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// What it answers on this machine.
+fn answer(config: &Config, findings: &mut Findings) {
+    let Listen::Address(address) = config.web.listen else { return };
+    let here = match address.ip().is_unspecified() {
+        true => SocketAddr::from(([127, 0, 0, 1], address.port())),
+        false => address,
+    };
+    let place = format!("http://{here}/health");
+    match get("localhost", &[here], false, "/health") {
+        Ok(answer) if answer.status == 200 => {}
+        Ok(answer) => findings.add(
+            Kind::Web,
+            place,
+            format!(
+                "answers {}: its database does not answer, or another program listens there",
+                answer.status
+            ),
+            "journalctl -u alt-web; ss -ltnp shows which program listens",
+        ),
+        Err(_) => findings.add(
+            Kind::Web,
+            place,
+            "nothing answers, so the dashboard and the API are out of reach",
+            "systemctl enable --now alt-web, or correct listen in [web]",
+        ),
+    }
+}
+
+/// Whether nginx has a site of the name under which people reach it.
+fn public(url: &str, site: &Site, findings: &mut Findings) {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = host.split(['/', ':']).next().unwrap_or(host);
+    let mend = format!(
+        "sudo alt setup --web --host {host}; or, if another machine has the site, accept this: accepted = [\"web\"] in [check]"
+    );
+    if site.named(host).next().is_none() {
+        let what = format!("no site has the name {host}, which is public_url in [web]");
+        findings.add(Kind::Web, "nginx", what, mend);
+    } else if url.starts_with("https://") && !site.named(host).any(|server| server.has_tls) {
+        findings.add(
+            Kind::Web,
+            "nginx",
+            format!("the site {host} has no TLS, and public_url says https"),
+            mend,
+        );
+    }
+}
