@@ -29,7 +29,7 @@ const DOWN: &str = "\u{E015}";
 const VIEW: &str = "CREATE VIEW looked AS \
     WITH rows AS (SELECT (l.occurred_at AT TIME ZONE 'UTC')::date AS day, l.*, u.browser FROM access_logs l \
             JOIN applications a ON a.id = l.app_id LEFT JOIN user_agents u ON u.id = l.user_agent_id \
-            WHERE a.app_key = 'alt-demo' AND traffic_class = 'human' AND event_type NOT IN ('request', 'engagement')), \
+            WHERE a.app_key = 'alt-demo' AND l.traffic_class = 'human' AND event_type NOT IN ('request', 'engagement')), \
         gaps AS (SELECT *, occurred_at - lag(occurred_at) OVER (PARTITION BY day, visitor_id ORDER BY occurred_at, event_id) \
             <= interval '30 minutes' AS goes_on FROM rows) \
     SELECT *, count(*) FILTER (WHERE goes_on IS NOT TRUE) \
@@ -120,12 +120,12 @@ fn the_numbers_of_the_page_are_those_of_sql() {
     assert_eq!(page.value("document.querySelector('[data-left-out]').dataset.leftOut"), json!(crawlers));
     assert!(page.text("[data-left-out]").contains("crawlers"), "{}", page.text("[data-left-out]"));
     // Filtered by two; and by none of them.
-    page.go(&at("period=7d&filter=browser+is+Chrome&filter=page+is+/pricing"));
-    let both = counted(&bench, (6, 0), "browser = 'Chrome' AND url_path = '/pricing'");
+    page.go(&at("period=7d&filter=browser+is+Chrome&filter=page+is+/journal"));
+    let both = counted(&bench, (6, 0), "browser = 'Chrome' AND url_path = '/journal'");
     assert_eq!(shown(&mut page), both);
     assert!(both[0] > 5.0, "{both:?}");
-    page.go(&at("period=7d&filter=browser+is+not+Chrome&filter=page+is+not+/pricing"));
-    let neither = "browser IS DISTINCT FROM 'Chrome' AND url_path IS DISTINCT FROM '/pricing'";
+    page.go(&at("period=7d&filter=browser+is+not+Chrome&filter=page+is+not+/journal"));
+    let neither = "browser IS DISTINCT FROM 'Chrome' AND url_path IS DISTINCT FROM '/journal'";
     assert_eq!(shown(&mut page), counted(&bench, (6, 0), neither));
     check_pages(&bench, &mut page, (6, 0), &format!("event_type = 'pageview' AND {neither}"));
     // Compared: three days with the three before.
@@ -254,12 +254,12 @@ fn rows_are_filters_keys_reach_them_and_back_restores() {
     page.settle();
     page.driver.keys(&["f"]);
     page.driver.until("document.querySelector('dialog[open] select')");
-    page.driver.keys(&[TAB, DOWN, TAB, "/pricing", ENTER]);
-    page.driver.until("location.search.includes('filter=page+is+not+/pricing')");
+    page.driver.keys(&[TAB, DOWN, TAB, "/journal", ENTER]);
+    page.driver.until("location.search.includes('filter=page+is+not+/journal')");
     page.settle();
     assert_eq!(
         page.text(".chips").replace('\n', " "),
-        "Browser is Chrome × Page is not /pricing × Remove all"
+        "Browser is Chrome × Page is not /journal × Remove all"
     );
     page.driver.keys(&["x", "2", "b"]);
     page.settle();
@@ -302,7 +302,7 @@ fn no_page_shuts_somebody_out_breaks_its_policy_or_jumps() {
     };
     look(&app, &[]);
     look(
-        &format!("{app}?period=7d&compare=previous&filter=browser+is+Chrome&filter=page+is+not+/pricing"),
+        &format!("{app}?period=7d&compare=previous&filter=browser+is+Chrome&filter=page+is+not+/journal"),
         &[],
     );
     look(

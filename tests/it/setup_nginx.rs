@@ -406,3 +406,66 @@ fn a_disk_that_was_full_is_found_by_what_nginx_said() {
         "warning: /var/log/nginx/error.log: nginx could not write to the log, because the disk was full";
     assert!(later.contains(what) && later.ends_with("\n2 problems\nexit 3\n"), "{later}\n{err}");
 }
+
+/// The dashboard's site, beside that of the collector. Every line it prints is looked at below.
+const WEB: &str = r#"
+rm /etc/nginx/sites-enabled/default
+nginx
+alt setup --host shop.lan --app 'My shop' >/dev/null
+echo "== refused"
+alt setup --web --host shop.lan 2>&1 || echo "exit $?"
+echo "== dry"
+alt setup --web --host blog.lan --dry-run
+ls /etc/nginx/conf.d
+echo "== first"
+alt setup --web --host blog.lan
+grep ^public_url /etc/alt/alt.toml
+setpriv --reuid=alt --regid=alt --init-groups alt serve 2>/dev/null &
+served=$!
+script --cacert /etc/alt/tls/blog.lan.crt https://blog.lan/health
+alt user add jane --owner | grep -o 'https://blog.lan/sign-in#link=alt_'
+curl -s -o /dev/null -w '%{http_code}\n' http://blog.lan/health
+link=$(alt user link jane --quiet)
+curl -s -i --cacert /etc/alt/tls/blog.lan.crt -H 'Content-Type: application/json' -d "{\"link\": \"${link##*=}\"}" \
+    https://blog.lan/api/v1/session | grep -io 'set-cookie: alt_session=alt_.*; secure'  | cut -c1-35
+script --cacert /etc/alt/tls/shop.lan.crt https://shop.lan/s/m.js
+kill $served
+echo "== again"
+alt setup --web --host blog.lan
+echo "== own"
+sed -i 's/20r.s/30r\/s/' /etc/nginx/conf.d/alt-web.conf
+alt setup --web --host blog.lan
+grep -c 30r /etc/nginx/conf.d/alt-web.conf
+echo "== broken"
+rm /etc/nginx/conf.d/alt-web.conf
+echo 'limit_req_zone $binary_remote_addr zone=alt_web:1m rate=1r/s;' >/etc/nginx/conf.d/aaa.conf
+alt setup --web --host blog.lan 2>&1 || echo "exit $?"
+ls /etc/nginx/conf.d
+"#;
+
+#[test]
+fn setup_prepares_the_dashboard_and_takes_back_what_nginx_refuses() {
+    let Some((parts, err)) = on_a_copy(&["LISTEN=", BEGIN, NAMES, WEB].concat()) else { return };
+    let [_, refused, dry, first, again, own, broken] = parts.as_slice() else { panic!("{parts:?}\n{err}") };
+    assert!(
+        refused.contains("alt.conf has a site of this name already") && refused.ends_with("exit 1\n"),
+        "{refused}"
+    );
+    assert!(dry.contains("would    write /etc/nginx/conf.d/alt-web.conf for blog.lan"), "{dry}");
+    assert!(!dry.contains("\nalt-web.conf"), "{dry}");
+    for step in [
+        "do       sign a certificate for blog.lan",
+        "do       write /etc/nginx/conf.d/alt-web.conf for blog.lan",
+        "do       write public_url = \"https://blog.lan\" below [web]",
+        "sudo alt user add YOU --owner",
+        "\npublic_url = \"https://blog.lan\"\n200 0\nhttps://blog.lan/sign-in#link=alt_\n403\n",
+        "alt_session=alt_",
+    ] {
+        assert!(first.contains(step), "{step}: {first}\n{err}");
+    }
+    assert!(first.ends_with("\n200 0\n"), "the collector's site answers as before: {first}");
+    does_nothing(again);
+    assert!(own.contains("alt-web.conf, a site of somebody's own") && own.ends_with("\n1\n"), "{own}");
+    assert!(broken.contains("the site is as it was before") && broken.contains("exit 1\n"), "{broken}");
+    assert!(!broken.contains("\nalt-web.conf"), "{broken}");
+}

@@ -181,25 +181,24 @@ fn what_is_refused_tells_nothing_and_guessing_is_slow() {
     person(&bench, &api, "jane");
     // A wrong password, an account without one, and no account: the same answer, and about the same time.
     let mut answers = Vec::new();
-    let mut times = Vec::new();
-    for (n, name) in ["jane", "without", "nobody"].into_iter().cycle().take(24).enumerate() {
-        let began = Instant::now();
-        let said = sign_in_from(
-            &api,
-            &json!({ "email": name, "password": "wrong horse battery" }),
-            &format!("10.0.0.{n}"),
-        );
-        times.push((name, began.elapsed()));
-        assert_eq!(said.status, 401, "{}", said.body);
-        answers.push(said.body);
+    let mut least = [Duration::MAX; 3];
+    // A machine with other work to do delays any of them, so the least of each counts, of as many as it takes.
+    for n in 0..60 {
+        for (least, name) in least.iter_mut().zip(["jane", "without", "nobody"]) {
+            let from = format!("10.0.{}.{n}", name.len());
+            let began = Instant::now();
+            let said =
+                sign_in_from(&api, &json!({ "email": name, "password": "wrong horse battery" }), &from);
+            *least = began.elapsed().min(*least);
+            assert_eq!(said.status, 401, "{}", said.body);
+            answers.push(said.body);
+        }
+        if n >= 8 && least.iter().max() < least.iter().map(|time| *time * 3 / 2).min().as_ref() {
+            break;
+        }
     }
     assert!(answers.windows(2).all(|two| two[0] == two[1]), "{answers:?}");
-    let least =
-        |wanted: &str| times.iter().filter(|(name, _)| *name == wanted).map(|(_, time)| *time).min().unwrap();
-    let (jane, nobody, without) = (least("jane"), least("nobody"), least("without"));
-    for time in [nobody, without] {
-        assert!(time * 2 > jane && jane * 2 > time, "{jane:?} {nobody:?} {without:?}");
-    }
+    assert!(least.iter().max() < least.iter().map(|time| *time * 2).min().as_ref(), "{least:?}");
     // What was typed as a name may be a password.
     let recorded = bench.database.psql("SELECT string_agg(DISTINCT object, ', ' ORDER BY object) FROM audit_log WHERE action = 'session.refuse'");
     assert_eq!(recorded, "an account that is not known, user jane, user without");
@@ -520,6 +519,8 @@ fn the_check_looks_at_the_api_where_it_is_wanted() {
     };
     let url = "public_url = \"https://stats.example.com\"";
     let of_site = |found: &mut Vec<String>| found.retain(|one| !one.starts_with("nginx "));
+    bench.database.psql("CREATE ROLE alt_web");
+    run(&bench, &["migrate"]);
     // Not wanted; wanted and there; wanted and not there.
     assert_eq!(found("127.0.0.1:1", ""), Vec::<String>::new());
     let mut all = found(&api.address, url);

@@ -230,6 +230,22 @@ async fn a_schema_with_the_old_name_is_taken_over_and_continued() {
 }
 
 #[tokio::test]
+async fn a_table_of_another_program_with_the_name_of_a_new_one_is_named_at_an_upgrade() {
+    let database = Database::create();
+    database.psql(BACK_TO_8);
+    database.psql("CREATE TABLE audit_log (of text)");
+    let mut client = database.connect().await;
+    let error = format!("{:#}", migrate::apply(&mut client).await.unwrap_err());
+    for part in ["apply migration 14 (access)", "rename that table", "\"audit_log\" already exists"] {
+        assert!(error.contains(part), "{error}");
+    }
+    // As the error advises.
+    database.psql("ALTER TABLE audit_log RENAME TO audit_log_of_another");
+    migrate::apply(&mut client).await.unwrap();
+    migrate::check_compatible(&client).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_is_in_the_way_of_the_schema_is_named() {
     let database = Database::empty();
     database.psql("CREATE TABLE applications (id uuid); CREATE TABLE leases (tenant text); CREATE ROLE landlord; ALTER TABLE leases OWNER TO landlord");

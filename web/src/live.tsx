@@ -91,7 +91,7 @@ export function Live() {
                   {say("visitors")} {say("last_minutes", 5)}
                 </p>
               </div>
-              <Minutes list={people} />
+              {!mayNot && <Minutes list={people} />}
             </section>
             {mayNot ? (
               <section class="card notice">

@@ -19,10 +19,10 @@ export function SignIn() {
   const [said, setSaid] = useState("");
   const [isBusy, setBusy] = useState(false);
   document.title = `${say("sign_in")} · alt`;
-  const submit = (event: Event) => {
+  const submit = (event: Event, withPassword = true) => {
     event.preventDefault();
     setBusy(true);
-    const body = { ...(link ? { link } : { email }), password, ...(code && { code }) };
+    const body = { ...(link ? { link } : { email }), ...(withPassword && { password }), ...(code && { code }) };
     ask("POST", "/api/v1/session", body).then(
       () => location.replace(next()),
       (error: Refused) => {
@@ -38,7 +38,7 @@ export function SignIn() {
   };
   return (
     <main class="door" id="numbers">
-      <form class="card form" onSubmit={submit}>
+      <form class="card form" onSubmit={(event) => submit(event)}>
         <Mark />
         <h1>{say(link ? "welcome_link" : "welcome")}</h1>
         {said && (
@@ -76,6 +76,11 @@ export function SignIn() {
         <button type="submit" class="main" disabled={isBusy}>
           {say(link ? "set_password" : "sign_in")}
         </button>
+        {link && (
+          <button type="button" class="quiet" disabled={isBusy} onClick={(event) => submit(event, false)}>
+            {say("without_password")}
+          </button>
+        )}
       </form>
     </main>
   );

@@ -18,7 +18,7 @@ const PICTURES: Record<Picture, string> = {
 /** A card with a picture, a title and what to do. */
 export function Notice({ picture, title, children }: { picture: Picture; title: string; children?: ComponentChildren }) {
   return (
-    <section class="card notice" role="status">
+    <section key={title} class="card notice" role="status">
       <svg viewBox="0 0 80 80" aria-hidden="true" class={picture}>
         <path d={PICTURES[picture]} />
       </svg>

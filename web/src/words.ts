@@ -83,6 +83,7 @@ export function time(ms: number): string {
 export function change(now: number, before: number): string | undefined {
   if (before === 0) return undefined;
   const by = now / before - 1;
+  if (by >= 98) return "×99+"; // There was next to nothing before.
   if (by >= 10) return `×${plain.format(Math.round(by + 1))}`;
   return percents.format(Math.abs(by));
 }

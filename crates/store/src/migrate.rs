@@ -57,6 +57,10 @@ const LOCK: i64 = 0x616c_7420_6d69_6772;
 const OWN_PLACE: &str = "another program has a table with the name of one of alt's: give alt a database of its own, or a \
                          schema that comes first in its search_path (CREATE SCHEMA alt AUTHORIZATION alt)";
 
+/// The same where alt's tables are there already, and a new one has the name.
+const OTHER_NAME: &str = "another program has a table with the name of a new one of alt's: rename that table (ALTER TABLE … RENAME TO …, and \
+                          in its program), and run `alt migrate` again; alt's tables and rows are as they were";
+
 /// The schema version that this program is made for.
 pub fn newest() -> i32 {
     MIGRATIONS.last().map_or(0, |migration| migration.version)
@@ -217,14 +221,16 @@ pub async fn status(client: &Client) -> anyhow::Result<Vec<Applied>> {
 pub async fn apply(client: &mut Client) -> anyhow::Result<Vec<Migration>> {
     server::check_encoding(client).await?;
     let mut applied = Vec::new();
-    if version(client).await? >= Some(newest()) {
+    let before = version(client).await?;
+    if before >= Some(newest()) {
         roles::grant(client).await?;
         return Ok(applied);
     }
+    let mend = if before > Some(0) { OTHER_NAME } else { OWN_PLACE };
     roles::check_owns(client).await?;
     for migration in MIGRATIONS {
         let what = || format!("apply migration {} ({})", migration.version, migration.name);
-        if apply_one(client, migration).await.map_err(explain).with_context(what)? {
+        if apply_one(client, migration).await.map_err(|error| explain(error, mend)).with_context(what)? {
             applied.push(*migration);
         }
     }
@@ -233,9 +239,9 @@ pub async fn apply(client: &mut Client) -> anyhow::Result<Vec<Migration>> {
 }
 
 /// Says what to do where a name is taken.
-fn explain(error: anyhow::Error) -> anyhow::Error {
+fn explain(error: anyhow::Error, mend: &'static str) -> anyhow::Error {
     let taken = [SqlState::DUPLICATE_TABLE, SqlState::DUPLICATE_OBJECT, SqlState::DUPLICATE_FUNCTION];
-    if state(&error).is_some_and(|state| taken.contains(state)) { error.context(OWN_PLACE) } else { error }
+    if state(&error).is_some_and(|state| taken.contains(state)) { error.context(mend) } else { error }
 }
 
 async fn apply_one(client: &mut Client, migration: &Migration) -> anyhow::Result<bool> {

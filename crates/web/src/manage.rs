@@ -158,7 +158,7 @@ pub(crate) async fn add_share(web: &Web, asked: &Asked) -> Result<Answer, Proble
     let mut shown = json!(share);
     shown["share"] = json!(secret);
     if let Some(url) = &web.public_url {
-        shown["url"] = json!(format!("{url}/api/v1/statistics?application_id={}&share={secret}", app.key));
+        shown["url"] = json!(format!("{url}/share?application_id={}&share={secret}", app.key));
     }
     Ok(Answer::changed(StatusCode::CREATED, shown, change))
 }

@@ -212,9 +212,9 @@ impl Work {
     }
 }
 
-fn within(query: &Query, cut: &Cut) -> Query {
-    let filters = query.filter.iter().chain([&cut.filter]).cloned().collect();
-    Query { filter: Some(Filter::All(filters)), ..query.clone() }
+fn within(question: &Query, cut: &Cut) -> Query {
+    let filters = question.filter.iter().chain([&cut.filter]).cloned().collect();
+    Query { filter: Some(Filter::All(filters)), ..question.clone() }
 }
 
 fn failed(failed: Failed) -> Problem {

@@ -131,6 +131,7 @@ export const de: Words = {
   password_hint: "12 Zeichen oder mehr. Ein Satz ist gut.",
   code: "Code Ihrer Authenticator-App",
   set_password: "Passwort setzen und anmelden",
+  without_password: "Nur dieses eine Mal anmelden",
   welcome: "Willkommen zurück",
   welcome_link: "Passwort wählen",
   link_old: "Dieser Link wurde schon benutzt oder ist älter als 15 Minuten. `alt user link` macht einen neuen.",

@@ -129,6 +129,7 @@ export const en = {
   password_hint: "12 characters or more. A sentence is good.",
   code: "Code of your authenticator",
   set_password: "Set password and sign in",
+  without_password: "Only sign in this once",
   welcome: "Welcome back",
   welcome_link: "Choose a password",
   link_old: "This link was used before, or is more than 15 minutes old. `alt user link` makes a new one.",

@@ -131,6 +131,7 @@ export const ja: Words = {
   password_hint: "12文字以上。文章がおすすめです。",
   code: "認証アプリのコード",
   set_password: "パスワードを設定してログイン",
+  without_password: "今回だけログインする",
   welcome: "おかえりなさい",
   welcome_link: "パスワードを決める",
   link_old: "このリンクは使用済みか、15分を過ぎています。`alt user link` で新しいリンクを作れます。",

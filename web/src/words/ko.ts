@@ -131,6 +131,7 @@ export const ko: Words = {
   password_hint: "12자 이상. 문장이 좋습니다.",
   code: "인증 앱 코드",
   set_password: "비밀번호를 정하고 로그인",
+  without_password: "이번 한 번만 로그인",
   welcome: "다시 오신 것을 환영합니다",
   welcome_link: "비밀번호 정하기",
   link_old: "이미 사용했거나 15분이 지난 링크입니다. `alt user link`로 새 링크를 만듭니다.",
