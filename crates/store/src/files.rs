@@ -79,7 +79,7 @@ impl Reached {
 }
 
 /// Shows whether a file has changed since.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stamp {
     /// Bytes on disk.
     pub size: i64,

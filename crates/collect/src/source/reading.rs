@@ -3,7 +3,9 @@
 //! The descriptor is kept, so that a rename, a delete or a reused inode changes nothing. Invariant: every line between
 //! `from` and the next line's offset is in the caller's batch.
 
+mod marks;
 mod opened;
+mod unpacked;
 
 use std::collections::VecDeque;
 use std::fs::{File, Metadata};
@@ -12,6 +14,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use alt_line::batch::{Batch, FileRef};
 use alt_line::checkpoint::{HEAD_BYTES, HEAD_SEARCH_BYTES, Head, Proof, hash, tail_bytes};
@@ -25,7 +28,10 @@ use alt_store::files::{Facts, Reached, Stamp};
 use nix::errno::Errno;
 use nix::unistd::{Whence, lseek};
 
+pub use marks::Marks;
 pub use opened::{Beside, Choice, Identified, Opened};
+use unpacked::{CHUNK_BYTES, STEP_TIME};
+pub use unpacked::{NotYet, Unpacked};
 
 use super::progress::Stands;
 use super::siblings::{Key, key};
@@ -113,6 +119,8 @@ pub struct Reading {
     is_held: bool,
     /// Offsets of lines that must not be processed, because they crashed the daemon; ascending.
     set_aside: Vec<u64>,
+    /// Bytes of a compressed file that [`Reading::has_more_than`] unpacked behind those that were read.
+    passed: u64,
 }
 
 /// What to do with a line of a file.
@@ -171,17 +179,27 @@ impl Reading {
     }
 
     /// Whether the file has bytes after `offset` that are not loaded. For a compressed file this reads them, and the
-    /// file must not be read further. False if the file cannot be read.
-    pub fn has_more_than(&mut self, offset: u64) -> bool {
+    /// file must not be read further; `None`: the next call goes on, because each takes a limited time. False if the file
+    /// cannot be read.
+    pub fn has_more_than(&mut self, offset: u64) -> Option<bool> {
         let at = self.lines.read_offset();
-        let more = offset.max(self.from).saturating_sub(at);
-        match &mut self.input {
-            Input::Plain(file) => file.metadata().is_ok_and(|metadata| metadata.size() > at + more),
-            Input::Stream(stream) => {
-                let skipped = io::copy(&mut stream.take(more), &mut io::sink());
-                skipped.is_ok_and(|n| n == more) && fill(stream, &mut [0]).is_ok_and(|n| n > 0)
+        let to = offset.max(self.from).max(at);
+        let stream = match &mut self.input {
+            Input::Plain(file) => return Some(file.metadata().is_ok_and(|metadata| metadata.size() > to)),
+            Input::Stream(stream) => stream,
+        };
+        let started = Instant::now();
+        while at + self.passed < to {
+            if started.elapsed() >= STEP_TIME {
+                return None;
+            }
+            let most = CHUNK_BYTES.min(to - at - self.passed);
+            match io::copy(&mut stream.take(most), &mut io::sink()) {
+                Ok(n) if n == most => self.passed += n,
+                _ => return Some(false),
             }
         }
+        Some(fill(stream, &mut [0]).is_ok_and(|n| n > 0))
     }
 
     /// Whether there may be bytes on disk that were not read yet.

@@ -16,12 +16,13 @@ use alt_line::hit::Micros;
 use alt_line::line_id::{LineIds, WINDOW_BYTES};
 use alt_line::lines::{KEPT_BYTES, Lines};
 use alt_line::parse::Spec;
+use alt_process::fault;
 use alt_store::files::{Candidate, Facts, Reached, Stamp};
 use alt_store::writer::{Interrupted, Store};
 
-use super::{Belongs, Input, Key, Reading, fill, fill_at, key, real_path};
+use super::{Belongs, Input, Key, Reading, Unpacked, fill, fill_at, key, real_path};
 use crate::source::trail::{Beating, Hand};
-use crate::source::unpack::{self, Packing};
+use crate::source::unpack::{self, Blocks, Mark, Packing};
 
 /// A file that is open, but not yet identified.
 pub struct Opened {
@@ -31,6 +32,8 @@ pub struct Opened {
     packing: Packing,
     progress: Arc<AtomicU64>,
     hand: Hand,
+    /// Where a compressed file is unpacked in steps; `None`: at once.
+    unpacked: Option<Unpacked>,
 }
 
 /// The result of comparing an opened file with the checkpoints.
@@ -109,6 +112,7 @@ struct Counted {
 
 impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        fault::unpack();
         let n = self.file.read_at(buffer, self.at)?;
         self.at += n as u64;
         self.count.fetch_add(n as u64, Ordering::Relaxed);
@@ -129,13 +133,20 @@ impl Opened {
         let mut first = [0; 4];
         let n = file.read_at(&mut first, 0)?;
         let (path, packing) = (path.to_owned(), unpack::packing(&first[..n])?);
-        Ok(Opened { path, file, metadata, packing, progress, hand: Hand::default() })
+        Ok(Opened { path, file, metadata, packing, progress, hand: Hand::default(), unpacked: None })
     }
 
     /// The same file, read by a reader that records its work in `hand`.
     #[must_use]
     pub fn by(self, hand: &Hand) -> Opened {
         Opened { hand: hand.clone(), ..self }
+    }
+
+    /// The same file. To compare it takes several steps if it is compressed, each of which but the last ends with
+    /// [`NotYet`](super::NotYet) within an `io::Error`. They share `unpacked`.
+    #[must_use]
+    pub fn in_steps(self, unpacked: &Unpacked) -> Opened {
+        Opened { unpacked: Some(unpacked.clone()), ..self }
     }
 
     /// Device and inode.
@@ -176,9 +187,35 @@ impl Opened {
         Ok(Box::new(Beating::new(unpacked, &self.hand.beat)))
     }
 
+    /// The bytes of the log from a mark on, or at its beginning; and where they begin. Keeps further marks.
+    fn stream_from(&self, mark: Option<Mark>) -> io::Result<(u64, Box<dyn Read + Send>)> {
+        let Some(unpacked) = self.unpacked.as_ref().filter(|_| self.packing == Packing::Bzip2) else {
+            return Ok((0, self.stream()?));
+        };
+        let (at, from) = mark.map_or((0, 0), |mark| (mark.bit / 8, mark.unpacked));
+        self.progress.store(at, Ordering::Relaxed);
+        let counted = Counted { file: self.file.try_clone()?, at, count: Arc::clone(&self.progress) };
+        let on_block = unpacked.marks_of((self.key(), self.stamp()));
+        let blocks = Blocks::new(io::BufReader::with_capacity(128 * 1024, counted), mark, on_block);
+        Ok((from, Box::new(Beating::new(blocks, &self.hand.beat))))
+    }
+
+    /// The next step begins at the beginning: nothing can be unpacked from where this one began.
+    fn forget_marks(&self) {
+        if let Some(unpacked) = &self.unpacked {
+            unpacked.forget_marks();
+        }
+    }
+
     /// The first bytes, enough to find the head, and whether these may be all the bytes there will ever be.
     fn beginning(&self) -> io::Result<(Vec<u8>, bool)> {
         if self.is_packed() {
+            let this = (self.key(), self.stamp());
+            let known = self.unpacked.as_ref().map_or(Ok(None), |unpacked| unpacked.beginning(this))?;
+            if let Some(bytes) = known {
+                // It had a head already.
+                return Ok((bytes, true));
+            }
             let mut bytes = Vec::new();
             let read = self.stream()?.take(HEAD_SEARCH_BYTES as u64).read_to_end(&mut bytes);
             // A stream that breaks off is read as far as it goes. Whoever reads on meets the error again.
@@ -219,7 +256,23 @@ impl Opened {
         checkpoints: impl Iterator<Item = &'c Checkpoint>,
     ) -> io::Result<Vec<Standing>> {
         let (beginning, _) = self.beginning()?;
-        checkpoints.map(|checkpoint| Ok(self.proven(checkpoint, &beginning)?.standing)).collect()
+        let this = (self.key(), self.stamp());
+        let mut standings = Vec::new();
+        for checkpoint in checkpoints {
+            let known = self.unpacked.as_ref().and_then(|unpacked| unpacked.judged(this, checkpoint));
+            let standing = match known {
+                Some(standing) => standing,
+                None => self.proven(checkpoint, &beginning)?.standing,
+            };
+            if let Some(unpacked) = self.unpacked.as_ref().filter(|_| known.is_none()) {
+                unpacked.judge(this, checkpoint, standing);
+            }
+            standings.push(standing);
+        }
+        if let Some(unpacked) = &self.unpacked {
+            unpacked.done(this);
+        }
+        Ok(standings)
     }
 
     /// The number of bytes of the log, decompressed.
@@ -251,7 +304,8 @@ impl Opened {
     /// Compares the file with the checkpoints that have the same beginning.
     ///
     /// # Errors
-    /// The outer error: the file cannot be read. The inner error: the database's answers are no longer valid.
+    /// The outer error: the file cannot be read, or not yet ([`Opened::in_steps`]). The inner error: the database's
+    /// answers are no longer valid.
     pub fn identify(
         self,
         belongs: &Belongs,
@@ -341,6 +395,11 @@ impl Opened {
         Ok(Ok(None))
     }
 
+    /// The file's stamp when it was opened.
+    pub fn stamp(&self) -> Stamp {
+        Stamp::of(&self.metadata)
+    }
+
     /// The file's stamp when it was opened, and its stamp now.
     ///
     /// # Errors
@@ -416,8 +475,20 @@ impl Opened {
 
     /// Where reading can continue according to a checkpoint.
     fn stand(&self, checkpoint: &Checkpoint, beginning: &[u8]) -> io::Result<Stood> {
+        use Standing::{Diverges, Other, Shorter};
+        let this = (self.key(), self.stamp());
+        if let Some(standing @ (Other | Diverges | Shorter)) =
+            self.unpacked.as_ref().and_then(|unpacked| unpacked.judged(this, checkpoint))
+        {
+            return Ok(Stood::at(standing));
+        }
         let stood = self.proven(checkpoint, beginning)?;
-        Ok(Stood { standing: unless_within_a_line(stood.standing, &stood.before), ..stood })
+        let standing = unless_within_a_line(stood.standing, &stood.before);
+        // Where the next checkpoint takes steps, this one is not looked at again.
+        if let (Some(unpacked), Other | Diverges | Shorter) = (&self.unpacked, standing) {
+            unpacked.judge(this, checkpoint, standing);
+        }
+        Ok(Stood { standing, ..stood })
     }
 
     /// How the file compares with a checkpoint, by the checkpoint's proofs.
@@ -426,7 +497,9 @@ impl Opened {
             return Ok(Stood::at(Standing::Other));
         }
         let (to, tail) = (checkpoint.loaded_bytes, checkpoint.tail);
-        let wanted = u64::from(tail.bytes).max(KEPT_BYTES as u64).min(to);
+        // Of a compressed file also the window for `LineIds`, so that it need not be unpacked a second time.
+        let least = if self.is_packed() { WINDOW_BYTES + 1 } else { KEPT_BYTES as u64 };
+        let wanted = u64::from(tail.bytes).max(least).min(to);
         let mut before = vec![0; usize::try_from(wanted).unwrap_or(usize::MAX)];
         let holds = |before: &[u8]| {
             let from = before.len().checked_sub(tail.bytes as usize);
@@ -439,14 +512,21 @@ impl Opened {
             let standing = checkpoint.standing(size, true, is_whole && holds(&before));
             return Ok(Stood { standing, before, stream: None });
         }
-        let mut stream = self.stream()?;
-        let skipped = io::copy(&mut stream.by_ref().take(skip), &mut io::sink())?;
-        let n = fill(&mut stream, &mut before)?;
-        if skipped < skip || n < before.len() {
-            return Ok(Stood::at(checkpoint.standing(skipped + n as u64, true, false)));
-        }
-        if !holds(&before) {
-            return Ok(Stood::at(checkpoint.standing(to, true, false)));
+        let (skipped, mut stream) = match &self.unpacked {
+            Some(unpacked) => {
+                let this = (self.key(), self.stamp());
+                unpacked.skip(this, beginning, skip, |mark| self.stream_from(mark))?
+            }
+            None => {
+                let mut stream = self.stream()?;
+                (io::copy(&mut stream.by_ref().take(skip), &mut io::sink())?, stream)
+            }
+        };
+        let n = fill(&mut stream, &mut before).inspect_err(|_| self.forget_marks())?;
+        let is_whole = skipped == skip && n == before.len();
+        if !is_whole || !holds(&before) {
+            let read = if is_whole { to } else { skipped + n as u64 };
+            return Ok(Stood::at(checkpoint.standing(read, true, false)));
         }
         if !checkpoint.sealed {
             return Ok(Stood { standing: Standing::Continues, before, stream: Some(stream) });
@@ -506,7 +586,7 @@ impl Opened {
     fn begun(self, file: FileRef, beginning: &[u8], belongs: &Belongs) -> io::Result<Box<Reading>> {
         let mut stream = None;
         if self.is_packed() {
-            let (mut unpacked, proof) = (self.stream()?, file.head().proof);
+            let ((_, mut unpacked), proof) = (self.stream_from(None)?, file.head().proof);
             let mut beginning = vec![0; proof.bytes as usize];
             let n = fill(&mut unpacked, &mut beginning)?;
             if n < beginning.len() || hash(&beginning) != proof.hash {
@@ -523,31 +603,36 @@ impl Opened {
         self,
         file: FileRef,
         stream: Option<Box<dyn Read + Send>>,
-        before: Vec<u8>,
+        mut before: Vec<u8>,
         (from, from_tail): (u64, Proof),
         beginning: &[u8],
         belongs: &Belongs,
     ) -> io::Result<Box<Reading>> {
-        // `LineIds` depend on the preceding lines, so a compressed file is read from its start to compute them.
+        // `LineIds` depend on the preceding lines. Those of a compressed file are in `before`.
         let warm = belongs.twins && from > 0;
         let start = if warm { from.saturating_sub(WINDOW_BYTES + 1) } else { from };
         let input = match stream {
             None => Input::Plain(Arc::new(self.file.try_clone()?)),
-            Some(_) if warm => {
-                let mut stream = self.stream()?;
-                io::copy(&mut stream.by_ref().take(start), &mut io::sink())?;
-                Input::Stream(stream)
+            Some(stream) if warm => {
+                let window = usize::try_from(from - start).unwrap_or(usize::MAX).min(before.len());
+                let window = before.split_off(before.len() - window);
+                Input::Stream(Box::new(io::Cursor::new(window).chain(stream)))
             }
             Some(stream) => Input::Stream(stream),
         };
         let facts = self.facts(belongs);
         let stamp = Stamp::of(&self.metadata);
+        let tail_max = KEPT_BYTES.max(from_tail.bytes as usize);
         let mut reading = Box::new(Reading {
             key: self.key(),
             path: self.path,
             packed: self.packing != Packing::Plain,
             input,
-            lines: Lines::after(if warm { Vec::new() } else { before }, start).stepwise(),
+            lines: {
+                let before = if warm { Vec::new() } else { before };
+                let kept = before.len().saturating_sub(tail_max);
+                Lines::after(before[kept..].to_vec(), start).stepwise()
+            },
             at_end: false,
             warm_until: from,
             twins: belongs.twins.then(|| LineIds::of(beginning)),
@@ -569,6 +654,7 @@ impl Opened {
             within_at: None,
             is_held: false,
             set_aside: Vec::new(),
+            passed: 0,
         });
         if start > 0 && warm {
             // `start` lies within a line: the window begins with the next line.
