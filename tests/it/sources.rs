@@ -1,7 +1,7 @@
 //! Many sources: what they take, and that none of them holds up another.
 
 use std::fs::{self, OpenOptions};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
@@ -238,6 +238,41 @@ fn a_bzip2_log_that_is_identified_again_goes_on_after_a_restart() {
     assert!(starts > 1);
     bench.start();
     bench.append("0.log", 1);
+    bench.settle();
+    bench.stop();
+}
+
+#[test]
+fn a_log_that_is_written_over_takes_nobody_else_along_a_second_time() {
+    // The first and the last source belong to one reader thread.
+    let mut bench = bench(5);
+    bench.append("0.log", 10);
+    bench.append("4.log", 10);
+    bench.start();
+    bench.settle();
+    let is_read = |log: &str| {
+        let log = format!("/{log}");
+        bench
+            .daemon
+            .as_ref()
+            .unwrap()
+            .log()
+            .lines()
+            .filter(|l| l.contains("reading") && l.contains(&log))
+            .count()
+    };
+    let (mut written, first) = (bench.written, is_read("0.log"));
+    for times in 1..=6 {
+        // More than was read, so that it does not count as cut.
+        let text = many(10 + 5 * times);
+        written += 10 + 5 * times;
+        let file = OpenOptions::new().write(true).open(bench.path("0.log")).unwrap();
+        file.write_all_at(text.as_bytes(), 0).unwrap();
+        wait_for(30, || bench.rows() >= written && is_read("0.log") == first + times, || bench.state());
+    }
+    assert!(is_read("4.log") <= 2, "{}", bench.state());
+    bench.written = written;
+    bench.append("4.log", 10);
     bench.settle();
     bench.stop();
 }

@@ -745,6 +745,20 @@ mod tests {
     }
 
     #[test]
+    fn new_files_that_begin_with_one_id_share_no_batch() {
+        let new = |id, bytes: &[u8], has_id| {
+            let head = Head { proof: Proof::of(bytes), has_id };
+            FileRef::New { id, head, disproved: Vec::new() }
+        };
+        let mut batch = Batch::default();
+        let mut opens = |file| batch.open(file, 0, Proof::of(b""), true);
+        assert!(opens(new(1, b"one", true)) && opens(new(2, b"other", true)));
+        assert!(!opens(new(3, b"one", true)), "only one of them can have the checkpoint");
+        assert!(opens(new(4, b"none", false)) && opens(new(5, b"none", false)), "they are of different logs");
+        assert!(opens(new(1, b"one", true)), "it goes on");
+    }
+
+    #[test]
     fn a_row_leaves_with_all_that_belongs_to_it() {
         let mut batch = batch(true);
         for (at, event_type) in (70..).step_by(10).zip(super::super::hit::EVENT_TYPES) {
