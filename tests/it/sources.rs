@@ -276,3 +276,40 @@ fn a_log_that_is_written_over_takes_nobody_else_along_a_second_time() {
     bench.settle();
     bench.stop();
 }
+
+#[test]
+fn of_a_hundred_thousand_applications_those_in_use_are_kept() {
+    let mut peaks = Vec::new();
+    for sources in [1, 10] {
+        let mut bench = bench(sources);
+        bench.database.psql(
+            "INSERT INTO applications (app_key, name, allowed_domains) \
+             SELECT 'key-of-application-' || n, 'Application ' || n, ARRAY['www.application-' || n || '.example'] \
+             FROM generate_series(1, 100000) n; \
+             UPDATE applications SET allowed_domains = '{}' WHERE app_key LIKE '%99'",
+        );
+        let of = |key: &str| alt1().replace("a=shop&", &format!("a={key}&"));
+        for n in 0..sources {
+            bench.append(&format!("{n}.log"), 100);
+            // Each of them is one that its reader has not seen yet.
+            let text: String =
+                (1..=20).map(|i| of(&format!("key-of-application-{}99", i + 20 * n))).collect();
+            bench.append_text(&format!("{n}.log"), &text, 20);
+        }
+        bench.start();
+        bench.settle_within(60);
+        let daemon = bench.daemon.as_ref().unwrap();
+        peaks.push(daemon.peak_rss_kib());
+        // One that is registered meanwhile is known after a moment; one that is not is a reject.
+        bench.database.psql("INSERT INTO applications (app_key, name) VALUES ('new', 'New')");
+        std::thread::sleep(Duration::from_millis(1500));
+        bench.append_text("0.log", &of("new"), 1);
+        bench.settle();
+        bench.append_text("0.log", &of("unknown"), 0);
+        let rejects = "SELECT reason, sum(lines) FROM rejected_lines GROUP BY 1";
+        wait_for(30, || bench.database.psql(rejects) == "unknown_app|1", || bench.state());
+        bench.stop();
+    }
+    println!("{peaks:?} KiB at most");
+    assert!(peaks.iter().all(|peak| *peak <= 64 * 1024), "{peaks:?} KiB");
+}
