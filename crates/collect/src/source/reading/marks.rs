@@ -149,7 +149,7 @@ mod tests {
     const FILE: (Key, Stamp) = ((1, u64::MAX), Stamp { size: 9, modified: -9 });
 
     fn mark(n: u64) -> Mark {
-        Mark { bit: 32 + n, unpacked: n * SPACING, crc: n as u32 }
+        Mark { bit: 32 + n, unpacked: n * SPACING, crc: u32::try_from(n).unwrap() }
     }
 
     #[test]

@@ -40,7 +40,7 @@ impl NotYet {
 
     /// Whether an error says so.
     pub fn is(error: &io::Error) -> bool {
-        error.get_ref().is_some_and(|inner| inner.is::<NotYet>())
+        matches!(error.get_ref(), Some(inner) if inner.is::<NotYet>())
     }
 }
 

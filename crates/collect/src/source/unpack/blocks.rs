@@ -8,7 +8,7 @@
 
 use std::io::{self, Cursor, Read};
 
-use bzip2::read::BzDecoder;
+use bzip2::read::MultiBzDecoder;
 
 /// The bits with which a block begins, and those with which a stream ends.
 const BLOCK: u64 = 0x3141_5926_5359;
@@ -23,7 +23,7 @@ const CRC_BITS: u64 = 32;
 const PACKED_MAX: usize = 4 * 1024 * 1024;
 
 /// Bytes that are read at once.
-const READ_BYTES: u64 = 64 * 1024;
+const READ_BYTES: usize = 64 * 1024;
 
 /// A place of a bzip2 file at which unpacking can begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -54,7 +54,7 @@ pub struct Blocks<R> {
 
 /// A block that is being unpacked: its first byte, the others, and its checksum.
 struct Block {
-    bytes: io::Chain<Cursor<[u8; 1]>, BzDecoder<Cursor<Vec<u8>>>>,
+    bytes: io::Chain<Cursor<[u8; 1]>, MultiBzDecoder<Cursor<Vec<u8>>>>,
     crc: u32,
 }
 
@@ -76,7 +76,7 @@ impl<R: Read> Blocks<R> {
     /// Reads until there are packed bytes up to this bit of the file. `false`: the file ends before.
     fn reach(&mut self, bit: u64) -> io::Result<bool> {
         while self.packed_at + self.packed.len() as u64 * 8 < bit {
-            if self.from.by_ref().take(READ_BYTES).read_to_end(&mut self.packed)? == 0 {
+            if self.from.by_ref().take(READ_BYTES as u64).read_to_end(&mut self.packed)? == 0 {
                 return Ok(false);
             }
         }
@@ -87,7 +87,7 @@ impl<R: Read> Blocks<R> {
     fn bits(&self, at: u64, count: u64) -> u64 {
         let skip = at - self.packed_at;
         let (first, last) = (skip / 8, (skip + count).div_ceil(8));
-        let bytes = (first..last).map(|n| self.packed.get(n as usize).copied().unwrap_or_default());
+        let bytes = (first..last).map(|n| self.packed.get(index(n)).copied().unwrap_or_default());
         let all = bytes.fold(0_u64, |all, byte| all << 8 | u64::from(byte));
         all >> (last * 8 - skip - count) & ((1 << count) - 1)
     }
@@ -110,7 +110,7 @@ impl<R: Read> Blocks<R> {
                 continue;
             }
             self.expect(at + MAGIC_BITS + CRC_BITS)?;
-            let crc = self.bits(at + MAGIC_BITS, CRC_BITS) as u32;
+            let crc = u32::try_from(self.bits(at + MAGIC_BITS, CRC_BITS)).unwrap_or_default();
             match self.bits(at, MAGIC_BITS) {
                 BLOCK => {
                     (self.on_block)(self.next);
@@ -133,7 +133,7 @@ impl<R: Read> Blocks<R> {
 
     fn drop_passed(&mut self) {
         let passed = (self.next.bit - self.packed_at) / 8;
-        self.packed.drain(..usize::try_from(passed).unwrap_or(usize::MAX).min(self.packed.len()));
+        self.packed.drain(..index(passed).min(self.packed.len()));
         self.packed_at += passed * 8;
     }
 
@@ -142,7 +142,7 @@ impl<R: Read> Blocks<R> {
         let mut from = self.next.bit + MAGIC_BITS + CRC_BITS;
         loop {
             let end = self.end(from)?;
-            let mut decoder = BzDecoder::new(Cursor::new(self.alone(end, crc)));
+            let mut decoder = MultiBzDecoder::new(Cursor::new(self.alone(end, crc)));
             let mut first = [0];
             match decoder.read_exact(&mut first) {
                 Ok(()) => {
@@ -161,12 +161,12 @@ impl<R: Read> Blocks<R> {
     /// The first bit from `from` on at which a block may begin or a stream may end.
     fn end(&mut self, from: u64) -> io::Result<u64> {
         let mut seen = 0_u64;
-        let mut byte = ((from - self.packed_at) / 8) as usize;
+        let mut byte = index((from - self.packed_at) / 8);
         loop {
             if byte >= self.packed.len() {
                 self.expect(self.packed_at + (byte as u64 + 1) * 8)?;
             }
-            if byte > PACKED_MAX + READ_BYTES as usize {
+            if byte > PACKED_MAX + READ_BYTES {
                 return Err(invalid("a bzip2 block has no end"));
             }
             seen = seen << 8 | u64::from(self.packed[byte]);
@@ -187,12 +187,12 @@ impl<R: Read> Blocks<R> {
     fn alone(&self, end: u64, crc: u32) -> Vec<u8> {
         let mut stream = b"BZh9".to_vec();
         let mut at = self.next.bit;
-        let (skip, shift) = (((at - self.packed_at) / 8) as usize, (at - self.packed_at) % 8);
-        let whole = ((end - at) / 8) as usize;
+        let (skip, shift) = (index((at - self.packed_at) / 8), (at - self.packed_at) % 8);
+        let whole = index((end - at) / 8);
         let pairs = (skip..skip + whole).map(|n| {
             let next = self.packed.get(n + 1).copied().unwrap_or_default();
             let pair = u16::from(self.packed[n]) << 8 | u16::from(next);
-            (pair >> (8 - shift)) as u8
+            (pair >> (8 - shift)).to_be_bytes()[1]
         });
         stream.extend(pairs);
         at += whole as u64 * 8;
@@ -200,7 +200,7 @@ impl<R: Read> Blocks<R> {
         let tail = u128::from(if rest > 0 { self.bits(at, rest) } else { 0 });
         let tail = (tail << MAGIC_BITS | u128::from(END)) << CRC_BITS | u128::from(crc);
         let bits = rest + MAGIC_BITS + CRC_BITS;
-        let bytes = bits.div_ceil(8) as usize;
+        let bytes = index(bits.div_ceil(8));
         let tail = tail << (bytes as u64 * 8 - bits);
         stream.extend(&tail.to_be_bytes()[16 - bytes..]);
         stream
@@ -227,6 +227,10 @@ impl<R: Read> Read for Blocks<R> {
     }
 }
 
+fn index(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
 fn invalid(what: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
@@ -243,7 +247,7 @@ mod tests {
         let mut state = 7_u64;
         let mut next = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (state >> 33) as u8
+            state.to_be_bytes()[3]
         };
         (0..bytes).map(|n| if n % 100 == 99 { b'\n' } else { b' ' + next() % 64 }).collect()
     }
@@ -278,7 +282,7 @@ mod tests {
             assert!(marks.iter().any(|mark| mark.bit % 8 != 0), "{marks:?}");
             for mark in marks {
                 let (rest, _) = unpack(&packed, Some(mark));
-                assert!(rest.unwrap() == whole[mark.unpacked as usize..], "level {level}, {mark:?}");
+                assert!(rest.unwrap() == whole[index(mark.unpacked)..], "level {level}, {mark:?}");
             }
         }
         assert_eq!(unpack(&[], None).0.unwrap(), b"");
@@ -314,14 +318,14 @@ mod tests {
         blocks.reach(to + 48).unwrap();
         (blocks.next.bit, blocks.is_within) = (from, true);
         // Cut where its bits would be met.
-        let crc = blocks.bits(from + MAGIC_BITS, CRC_BITS) as u32;
+        let crc = u32::try_from(blocks.bits(from + MAGIC_BITS, CRC_BITS)).unwrap();
         for cut in [100, 1001, 80_000, to - from - 9] {
-            let mut decoder = BzDecoder::new(Cursor::new(blocks.alone(from + cut, crc)));
+            let mut decoder = MultiBzDecoder::new(Cursor::new(blocks.alone(from + cut, crc)));
             assert!(decoder.read_exact(&mut [0]).is_err(), "no byte comes of a part: {cut} bits");
         }
-        let mut decoder = BzDecoder::new(Cursor::new(blocks.alone(to, crc)));
+        let mut decoder = MultiBzDecoder::new(Cursor::new(blocks.alone(to, crc)));
         let mut block = Vec::new();
         decoder.read_to_end(&mut block).unwrap();
-        assert!(block == whole[..marks[1].unpacked as usize]);
+        assert!(block == whole[..index(marks[1].unpacked)]);
     }
 }
