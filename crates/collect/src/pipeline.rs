@@ -5,7 +5,6 @@ mod reread;
 mod rounds;
 pub mod suspicion;
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -28,7 +27,8 @@ use jiff::tz::TimeZone;
 pub use reread::Reread;
 pub use rounds::{Sourced, follow};
 
-use crate::source::reading::{Next, Reading, Step, WrittenOver};
+pub use crate::source::reading::Halt;
+use crate::source::reading::{Next, Reading, Step};
 use suspicion::{Stretch, Suspicion};
 
 /// Cache lifetime of the list of applications for a known key.
@@ -217,31 +217,6 @@ impl Known for Catalog {
         days.push((day, salt));
         self.salt_count += 1;
         Ok(salt)
-    }
-}
-
-/// The reason why reading a file stopped.
-#[derive(Debug)]
-pub enum Halt {
-    /// Start again.
-    Interrupted(Interrupted),
-    /// The file cannot be read further.
-    File(io::Error),
-}
-
-impl From<Interrupted> for Halt {
-    fn from(interrupted: Interrupted) -> Halt {
-        Halt::Interrupted(interrupted)
-    }
-}
-
-impl From<io::Error> for Halt {
-    fn from(error: io::Error) -> Halt {
-        match error.get_ref() {
-            // What is known about the file is no longer valid.
-            Some(inner) if inner.is::<WrittenOver>() => Halt::Interrupted(Interrupted),
-            _ => Halt::File(error),
-        }
     }
 }
 

@@ -26,7 +26,7 @@ use super::lifecycle::{
 use super::logs::{Files, Live, LogFile, Place, is_absent};
 use super::missing::{Limit, Search};
 use super::progress::{Progress, Stands};
-use super::reading::{Belongs, Choice, Identified, NotYet, Opened, Reading, Unpacked};
+use super::reading::{Belongs, Choice, Halt, Identified, NotYet, Opened, Reading, Unpacked};
 use super::siblings::Key;
 use super::trail::Hand;
 use super::watch::Watch;
@@ -696,22 +696,24 @@ impl Follow {
             (copy.key, copy.stamp) == (key, stamp) && others.is_empty() && is_read
         };
         let identified = match self.compared.take_if(is_compared) {
-            Some(copy) => Ok(Ok(Identified::Reading(copy))),
+            Some(copy) => Ok(Identified::Reading(copy)),
             None => opened.identify(&belongs, choice, &self.store),
         };
         let goes_on = match &identified {
-            Err(error) => NotYet::is(error),
+            Err(Halt::File(error)) => NotYet::is(error),
             // After the interruption, what was unpacked is good for the same question.
-            Ok(answer) => answer.is_err(),
+            Err(Halt::Interrupted(_)) => true,
+            Ok(_) => false,
         };
         if !goes_on {
             self.unpacked.done((key, stamp));
         }
         let identified = match identified {
-            Ok(identified) => Some(identified?),
+            Ok(identified) => Some(identified),
+            Err(Halt::Interrupted(interrupted)) => return Err(interrupted),
             // The next look takes the next step.
-            Err(e) if NotYet::is(&e) => return Ok(Action::LookAgain),
-            Err(e) => {
+            Err(Halt::File(e)) if NotYet::is(&e) => return Ok(Action::LookAgain),
+            Err(Halt::File(e)) => {
                 // A compressed file that is still being written ends early: look again when it has grown.
                 self.cannot_open(&found.path, &e);
                 None

@@ -11,16 +11,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use alt_line::batch::FileRef;
-use alt_line::checkpoint::{Checkpoint, HEAD_SEARCH_BYTES, Head, Proof, Standing, hash};
+use alt_line::checkpoint::{Checkpoint, HEAD_SEARCH_BYTES, Head, Position, Standing, hash};
 use alt_line::hit::Micros;
 use alt_line::line_id::{LineIds, WINDOW_BYTES};
 use alt_line::lines::{KEPT_BYTES, Lines};
 use alt_line::parse::Spec;
 use alt_process::fault;
 use alt_store::files::{Candidate, Facts, Reached, Stamp};
-use alt_store::writer::{Interrupted, Store};
+use alt_store::writer::Store;
 
-use super::{Belongs, Input, Key, Reading, Unpacked, fill, fill_at, key, real_path};
+use super::{Belongs, Halt, Input, Key, Reading, Unpacked, fill, fill_at, key, real_path};
 use crate::source::trail::{Beating, Hand};
 use crate::source::unpack::{self, Blocks, Mark, Packing};
 
@@ -79,6 +79,15 @@ pub struct Choice<'a> {
     pub unloaded_too: bool,
     /// The file is none of these files, even if the beginnings are equal: their proofs are ignored.
     pub other_than: &'a [i32],
+}
+
+/// How a file is read that is read beside its checkpoint.
+#[derive(Debug, Clone, Copy)]
+pub struct Again {
+    /// The file will not grow: a last line without a newline counts as a line.
+    pub complete: bool,
+    /// Also the part that is not loaded.
+    pub all: bool,
 }
 
 /// A file's beginning, and the checkpoints with the same beginning.
@@ -304,18 +313,11 @@ impl Opened {
     /// Compares the file with the checkpoints that have the same beginning.
     ///
     /// # Errors
-    /// The outer error: the file cannot be read, or not yet ([`Opened::in_steps`]). The inner error: the database's
-    /// answers are no longer valid.
-    pub fn identify(
-        self,
-        belongs: &Belongs,
-        choice: Choice<'_>,
-        store: &Store,
-    ) -> io::Result<Result<Identified, Interrupted>> {
-        let Begins { beginning, head, candidates } = match self.begins(belongs, choice.complete, store)? {
-            Ok(Some(begins)) => begins,
-            Ok(None) => return Ok(Ok(Identified::TooShort)),
-            Err(interrupted) => return Ok(Err(interrupted)),
+    /// The file cannot be read, or not yet ([`Opened::in_steps`]); or the database's answers are no longer valid.
+    pub fn identify(self, belongs: &Belongs, choice: Choice<'_>, store: &Store) -> Result<Identified, Halt> {
+        let Some(Begins { beginning, head, candidates }) = self.begins(belongs, choice.complete, store)?
+        else {
+            return Ok(Identified::TooShort);
         };
         let all: Vec<i32> = candidates.iter().map(|c| c.checkpoint.file_id).collect();
         let is_meant = |c: &Candidate| {
@@ -334,7 +336,7 @@ impl Opened {
                     && head_holds(&c.checkpoint, &beginning)
             };
             if let Some(candidate) = candidates.iter().find(|c| seen(c)) {
-                return Ok(Ok(Identified::Done { file_id: candidate.checkpoint.file_id }));
+                return Ok(Identified::Done { file_id: candidate.checkpoint.file_id });
             }
         }
         let mut shorter = None;
@@ -342,34 +344,28 @@ impl Opened {
             let stood = self.stand(&checkpoint, &beginning)?;
             match stood.standing {
                 Standing::Continues | Standing::Beyond if unloaded => {
-                    return Ok(Ok(Identified::Done { file_id: checkpoint.file_id }));
+                    return Ok(Identified::Done { file_id: checkpoint.file_id });
                 }
                 Standing::Other | Standing::Diverges => {}
                 Standing::Shorter => shorter = shorter.or(Some(checkpoint.file_id)),
                 Standing::Done => {
-                    if let Err(interrupted) = store.seen(checkpoint.file_id, self.facts(belongs)) {
-                        return Ok(Err(interrupted));
-                    }
-                    return Ok(Ok(Identified::Done { file_id: checkpoint.file_id }));
+                    store.seen(checkpoint.file_id, self.facts(belongs))?;
+                    return Ok(Identified::Done { file_id: checkpoint.file_id });
                 }
                 Standing::Continues | Standing::Beyond => {
                     let is_beyond = stood.standing == Standing::Beyond;
-                    let ids = by_ids || is_beyond || !choice.other_than.is_empty();
-                    return self
-                        .continued(&checkpoint, head, stood, (ids, set_aside), &beginning, belongs)
-                        .map(|r| Ok(Identified::Reading(r)));
+                    let mut reading = self.continued(&checkpoint, head, stood, &beginning, belongs)?;
+                    reading.by_ids = by_ids || is_beyond || !choice.other_than.is_empty();
+                    reading.set_aside = set_aside;
+                    return Ok(Identified::Reading(reading));
                 }
             }
         }
         if let Some(file_id) = shorter.filter(|_| !choice.fork_if_shorter) {
-            return Ok(Ok(Identified::Shorter { file_id }));
+            return Ok(Identified::Shorter { file_id });
         }
-        let id = match store.new_file_id() {
-            Ok(id) => id,
-            Err(interrupted) => return Ok(Err(interrupted)),
-        };
-        let file = FileRef::New { id, head, disproved: all };
-        self.begun(file, &beginning, belongs).map(|r| Ok(Identified::Reading(r)))
+        let file = FileRef::New { id: store.new_file_id()?, head, disproved: all };
+        Ok(Identified::Reading(self.begun(file, &beginning, belongs)?))
     }
 
     /// The key and the loaded bytes of the file of `log_files` that is sealed and contains exactly this file's content.
@@ -377,22 +373,16 @@ impl Opened {
     ///
     /// # Errors
     /// Those of [`Opened::identify`].
-    pub fn done(
-        &self,
-        belongs: &Belongs,
-        store: &Store,
-    ) -> io::Result<Result<Option<(i32, u64)>, Interrupted>> {
-        let Begins { beginning, candidates, .. } = match self.begins(belongs, true, store)? {
-            Ok(Some(begins)) => begins,
-            Ok(None) => return Ok(Ok(None)),
-            Err(interrupted) => return Ok(Err(interrupted)),
+    pub fn done(&self, belongs: &Belongs, store: &Store) -> Result<Option<(i32, u64)>, Halt> {
+        let Some(Begins { beginning, candidates, .. }) = self.begins(belongs, true, store)? else {
+            return Ok(None);
         };
         for Candidate { checkpoint, .. } in candidates {
             if self.stand(&checkpoint, &beginning)?.standing == Standing::Done {
-                return Ok(Ok(Some((checkpoint.file_id, checkpoint.loaded_bytes))));
+                return Ok(Some((checkpoint.file_id, checkpoint.loaded_bytes)));
             }
         }
-        Ok(Ok(None))
+        Ok(None)
     }
 
     /// The file's stamp when it was opened.
@@ -414,16 +404,10 @@ impl Opened {
     ///
     /// # Errors
     /// Those of [`Opened::identify`].
-    pub fn beside(
-        self,
-        belongs: &Belongs,
-        (complete, all): (bool, bool),
-        store: &Store,
-    ) -> io::Result<Result<Beside, Interrupted>> {
-        let Begins { beginning, head, candidates } = match self.begins(belongs, complete, store)? {
-            Ok(Some(begins)) => begins,
-            Ok(None) => return Ok(Ok(Beside::TooShort)),
-            Err(interrupted) => return Ok(Err(interrupted)),
+    pub fn beside(self, belongs: &Belongs, which: Again, store: &Store) -> Result<Beside, Halt> {
+        let Again { complete, all } = which;
+        let Some(Begins { beginning, head, candidates }) = self.begins(belongs, complete, store)? else {
+            return Ok(Beside::TooShort);
         };
         let mut known = None;
         for candidate in candidates.into_iter().filter(|c| !c.unloaded) {
@@ -440,37 +424,27 @@ impl Opened {
         }
         let file = match &known {
             Some((known, _)) => FileRef::Known { id: known.file_id, head: known.head },
-            None => match store.new_file_id() {
-                Ok(id) => FileRef::New { id, head, disproved: Vec::new() },
-                Err(interrupted) => return Ok(Err(interrupted)),
-            },
+            None => FileRef::New { id: store.new_file_id()?, head, disproved: Vec::new() },
         };
         let (loaded_bytes, set_aside) = known.map(|(known, lines)| (known.loaded_bytes, lines)).unzip();
-        self.begun(file, &beginning, belongs).map(|mut reading| {
-            reading.until = loaded_bytes.unwrap_or(u64::MAX);
-            reading.set_aside = set_aside.unwrap_or_default();
-            Ok(Beside::Reading { reading, loaded_bytes })
-        })
+        let mut reading = self.begun(file, &beginning, belongs)?;
+        reading.until = loaded_bytes.unwrap_or(u64::MAX);
+        reading.set_aside = set_aside.unwrap_or_default();
+        Ok(Beside::Reading { reading, loaded_bytes })
     }
 
     /// The file's beginning, and the checkpoints with the same beginning. The checkpoint that is loaded farthest comes
     /// first, because it proves the most. `None`: there is no whole line yet.
-    fn begins(
-        &self,
-        belongs: &Belongs,
-        complete: bool,
-        store: &Store,
-    ) -> io::Result<Result<Option<Begins>, Interrupted>> {
+    fn begins(&self, belongs: &Belongs, complete: bool, store: &Store) -> Result<Option<Begins>, Halt> {
         let (beginning, head) = self.beginning_and_head(belongs, complete)?;
         if !self.is_packed() && unpack::packing(&beginning)? != Packing::Plain {
             // A compressor has written its first bytes since the file was opened. The next look identifies the file.
-            return Ok(Ok(None));
+            return Ok(None);
         }
-        let Some(head) = head else { return Ok(Ok(None)) };
-        Ok(store.candidates(head, &belongs.host, &belongs.source).map(|mut candidates| {
-            candidates.sort_by_key(|c| std::cmp::Reverse(c.checkpoint.loaded_bytes));
-            Some(Begins { beginning, head, candidates })
-        }))
+        let Some(head) = head else { return Ok(None) };
+        let mut candidates = store.candidates(head, &belongs.host, &belongs.source)?;
+        candidates.sort_by_key(|c| std::cmp::Reverse(c.checkpoint.loaded_bytes));
+        Ok(Some(Begins { beginning, head, candidates }))
     }
 
     /// Where reading can continue according to a checkpoint.
@@ -556,7 +530,6 @@ impl Opened {
         checkpoint: &Checkpoint,
         head: Head,
         stood: Stood,
-        (unknown, set_aside): (bool, Vec<u64>),
         beginning: &[u8],
         belongs: &Belongs,
     ) -> io::Result<Box<Reading>> {
@@ -566,17 +539,8 @@ impl Opened {
         let Stood { before, stream, .. } = stood;
         // Only an over-long line is loaded in parts, the file of a seal apart.
         let is_within = !checkpoint.sealed && before.last().is_some_and(|byte| *byte != b'\n');
-        let mut reading = self.reading(
-            file,
-            stream,
-            before,
-            (checkpoint.loaded_bytes, checkpoint.tail),
-            beginning,
-            belongs,
-        )?;
-        reading.by_ids = unknown;
+        let mut reading = self.reading(file, stream, before, checkpoint.position(), beginning, belongs)?;
         reading.within_at = is_within.then_some(checkpoint.loaded_bytes);
-        reading.set_aside = set_aside;
         reading.better_head = better;
         Ok(reading)
     }
@@ -594,7 +558,7 @@ impl Opened {
             }
             stream = Some(Box::new(io::Cursor::new(beginning).chain(unpacked)) as Box<dyn Read + Send>);
         }
-        let mut reading = self.reading(file, stream, Vec::new(), (0, Proof::of(b"")), beginning, belongs)?;
+        let mut reading = self.reading(file, stream, Vec::new(), Position::start(), beginning, belongs)?;
         reading.by_ids = true;
         Ok(reading)
     }
@@ -604,17 +568,17 @@ impl Opened {
         file: FileRef,
         stream: Option<Box<dyn Read + Send>>,
         mut before: Vec<u8>,
-        (from, from_tail): (u64, Proof),
+        from: Position,
         beginning: &[u8],
         belongs: &Belongs,
     ) -> io::Result<Box<Reading>> {
         // `LineIds` depend on the preceding lines. Those of a compressed file are in `before`.
-        let warm = belongs.twins && from > 0;
-        let start = if warm { from.saturating_sub(WINDOW_BYTES + 1) } else { from };
+        let warm = belongs.twins && from.offset > 0;
+        let start = if warm { from.offset.saturating_sub(WINDOW_BYTES + 1) } else { from.offset };
         let input = match stream {
             None => Input::Plain(Arc::new(self.file.try_clone()?)),
             Some(stream) if warm => {
-                let window = usize::try_from(from - start).unwrap_or(usize::MAX).min(before.len());
+                let window = usize::try_from(from.offset - start).unwrap_or(usize::MAX).min(before.len());
                 let window = before.split_off(before.len() - window);
                 Input::Stream(Box::new(io::Cursor::new(window).chain(stream)))
             }
@@ -622,7 +586,7 @@ impl Opened {
         };
         let facts = self.facts(belongs);
         let stamp = Stamp::of(&self.metadata);
-        let tail_max = KEPT_BYTES.max(from_tail.bytes as usize);
+        let tail_max = KEPT_BYTES.max(from.tail.bytes as usize);
         let mut reading = Box::new(Reading {
             key: self.key(),
             path: self.path,
@@ -634,7 +598,7 @@ impl Opened {
                 Lines::after(before[kept..].to_vec(), start).stepwise()
             },
             at_end: false,
-            warm_until: from,
+            warm_until: from.offset,
             twins: belongs.twins.then(|| LineIds::of(beginning)),
             lines_have_ids: belongs.lines_have_ids,
             alt1: belongs.alt1,
@@ -642,13 +606,12 @@ impl Opened {
             facts,
             facts_stored: false,
             from,
-            from_tail,
             better_head: None,
             stamp,
             by_ids: false,
             until: u64::MAX,
             sealed: false,
-            reached: Reached::at(from),
+            reached: Reached::at(from.offset),
             rest: Arc::default(),
             hand: self.hand,
             within_at: None,
@@ -738,7 +701,7 @@ mod tests {
         });
         // Nobody answers: the result must be known before the database is asked.
         drop(writer);
-        let identified = opened.identify(&belongs, Choice::default(), &store).unwrap();
+        let identified = opened.identify(&belongs, Choice::default(), &store);
         assert!(matches!(identified, Ok(Identified::TooShort)));
     }
 }
