@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use alt_line::arena::{ARENA_BYTES, Arena};
 use alt_line::batch::{Batch, FileRef};
-use alt_line::checkpoint::{Head, Proof};
+use alt_line::checkpoint::{Head, Position, Proof};
 use alt_line::copy::{self, Origin};
 use alt_line::enrich::{AgentRules, App, Enriched, Enricher, Privacy};
 use alt_line::hit::{Hit, Micros, Parsed};
@@ -254,7 +254,8 @@ fn whole(criterion: &mut Criterion<CpuTime>) {
 }
 
 fn opened() -> Batch {
-    let (mut batch, proof) = (Batch::default(), Proof::of(b""));
-    assert!(batch.open(FileRef::Known { id: 1, head: Head { proof, has_id: true } }, 0, proof, false));
+    let mut batch = Batch::default();
+    let head = Head { proof: Proof::of(b""), has_id: true };
+    assert!(batch.open(FileRef::Known { id: 1, head }, Position::start(), false));
     batch
 }

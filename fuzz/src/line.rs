@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use alt_line::arena::ARENA_BYTES;
 use alt_line::batch::{Batch, BatchRow, FileRef};
-use alt_line::checkpoint::{Head, Proof};
+use alt_line::checkpoint::{Head, Position, Proof};
 use alt_line::enrich::{AgentRules, App, Enricher, Privacy};
 use alt_line::hit::{Micros, Parsed};
 use alt_line::line_id::LineIds;
@@ -140,7 +140,7 @@ fn loaded(target: &mut Target, file: &[u8], size: usize) -> Batch {
     let proof = Proof::of(b"");
     let mut batch = Batch::default();
     let file_ref = FileRef::Known { id: 1, head: Head { proof, has_id: false } };
-    assert!(batch.open(file_ref, 0, proof, false));
+    assert!(batch.open(file_ref, Position::start(), false));
     let mut ids = target.processor.wants_line_ids().then(LineIds::default);
     read(file, size, |line| {
         let Ok(()) = target.processor.line(line, ids.as_mut(), NOW, &mut batch, &mut target.apps);

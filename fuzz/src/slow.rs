@@ -11,7 +11,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use alt_line::batch::{Batch, FileRef};
-use alt_line::checkpoint::{Head, Proof};
+use alt_line::checkpoint::{Head, Position, Proof};
 use alt_line::enrich::{AgentRules, App, Enricher, Privacy};
 use alt_line::hit::Micros;
 use alt_line::line_id::LineIds;
@@ -291,8 +291,7 @@ impl Loader {
         let proof = Proof::of(b"");
         assert!(batch.open(
             FileRef::Known { id: 1, head: Head { proof, has_id: false } },
-            self.offset,
-            proof,
+            Position { offset: self.offset, tail: proof },
             false
         ));
         weighed(processor, ids, &mut self.app, &mut batch, self.offset, lines);

@@ -5,7 +5,6 @@ mod reread;
 mod rounds;
 pub mod suspicion;
 
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
@@ -20,6 +19,7 @@ use alt_line::processor::{Known, Own, Processor};
 use alt_process::clock;
 use alt_process::fault;
 use alt_store::commit::Work;
+use alt_store::dimensions::Keys;
 use alt_store::writer::{Interrupted, Store};
 use foldhash::{HashMap, HashMapExt};
 use jiff::tz::TimeZone;
@@ -27,7 +27,8 @@ use jiff::tz::TimeZone;
 pub use reread::Reread;
 pub use rounds::{Sourced, follow};
 
-use crate::source::reading::{Next, Reading, Step, WrittenOver};
+pub use crate::source::reading::Halt;
+use crate::source::reading::{Next, Reading, Step};
 use suspicion::{Stretch, Suspicion};
 
 /// Cache lifetime of the list of applications for a known key.
@@ -40,6 +41,9 @@ const SALTS_FRESH: Duration = Duration::from_secs(1800);
 
 /// The maximum number of salts in the cache.
 const SALTS_MAX: usize = 20_000;
+
+/// The maximum number of applications in the cache. An application takes some 400 bytes.
+const APPS_MAX: usize = 10_000;
 
 /// The maximum number of bytes of one file before the next file has its turn, and as much more as was read already.
 const TURN_BYTES: u64 = 1024 * 1024;
@@ -63,11 +67,35 @@ pub struct Limits {
 /// A day and its salt; `None`: the salt is deleted.
 type Salt = (LocalDay, Option<[u8; 32]>);
 
+/// An application in the cache.
+struct Cached {
+    app: Arc<App>,
+    zone: TimeZone,
+    /// It was asked for since the applications were read.
+    is_used: bool,
+}
+
+impl Cached {
+    fn new(app: App) -> (String, Cached) {
+        (app.key.clone(), Cached { zone: zone(&app), app: Arc::new(app), is_used: false })
+    }
+}
+
+/// The time zone was checked when the application was added. If it has become unknown, days are UTC days.
+fn zone(app: &App) -> TimeZone {
+    TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC)
+}
+
 /// A cache of what the database knows about applications.
 pub struct Catalog {
     store: Store,
-    apps: HashMap<String, (Arc<App>, TimeZone)>,
+    /// All applications; if there are many, those in use.
+    apps: HashMap<String, Cached>,
+    /// The keys of all applications, if there are many.
+    keys: Option<Keys>,
     asked: Option<Instant>,
+    /// When the database was last asked for a key that is not among the keys.
+    missed: Option<Instant>,
     /// The days seen for each application, with the salts that are not deleted.
     salts: HashMap<i32, Vec<Salt>>,
     salt_count: usize,
@@ -83,7 +111,9 @@ impl Catalog {
         Catalog {
             store,
             apps: HashMap::new(),
+            keys: None,
             asked: None,
+            missed: None,
             salts: HashMap::new(),
             salt_count: 0,
             salts_since: Instant::now(),
@@ -103,7 +133,7 @@ impl Catalog {
     /// Empties the cache, because the database may have changed.
     pub fn forget(&mut self) {
         self.apps.clear();
-        self.asked = None;
+        (self.keys, self.asked, self.missed) = (None, None, None);
         self.forget_salts();
     }
 
@@ -113,20 +143,44 @@ impl Catalog {
         self.salts_since = Instant::now();
     }
 
-    fn ask(&mut self) -> Result<(), Interrupted> {
-        self.apps = self
-            .store
-            .apps()?
-            .into_iter()
-            .map(|app| {
-                // The time zone was checked when the application was added. If it has become unknown, days are UTC
-                // days.
-                let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
-                (app.key.clone(), (Arc::new(app), zone))
-            })
-            .collect();
+    /// Reads the applications again: all, or those in use and the one with this key.
+    fn ask(&mut self, key: &str) -> Result<(), Interrupted> {
+        let used = self.apps.iter().filter(|(_, kept)| kept.is_used).map(|(key, _)| key.clone());
+        let registry = self.store.registry(used.chain([key.to_owned()]).collect())?;
+        self.apps = registry.apps.into_iter().map(Cached::new).collect();
+        self.keys = registry.keys;
         self.asked = Some(Instant::now());
         Ok(())
+    }
+
+    /// Asks for one application that is not in the cache, if it is among the keys; for others only now and then, because
+    /// anybody can make up keys.
+    fn ask_for(&mut self, key: &str) -> Result<(), Interrupted> {
+        let Some(keys) = &mut self.keys else { return Ok(()) };
+        let is_listed = keys.contain(key);
+        if !is_listed {
+            let since = self.missed.map(|missed| self.now.saturating_duration_since(missed));
+            if since.is_some_and(|since| since <= APPS_ASKED_AGAIN) {
+                return Ok(());
+            }
+            self.missed = Some(self.now);
+        }
+        let found = self.store.apps(vec![key.to_owned()])?;
+        if found.is_empty() && is_listed {
+            // It was disabled meanwhile.
+            keys.remove(key);
+        }
+        if self.apps.len() >= APPS_MAX {
+            self.apps.clear();
+        }
+        self.apps.extend(found.into_iter().map(Cached::new));
+        Ok(())
+    }
+
+    fn used(&mut self, key: &str) -> Option<Arc<App>> {
+        let kept = self.apps.get_mut(key)?;
+        kept.is_used = true;
+        Some(Arc::clone(&kept.app))
     }
 }
 
@@ -134,13 +188,18 @@ impl Known for Catalog {
     type Error = Interrupted;
 
     fn app(&mut self, key: &str) -> Result<Option<Arc<App>>, Interrupted> {
-        let found = self.apps.get(key);
-        let fresh = if found.is_some() { APPS_FRESH } else { APPS_ASKED_AGAIN };
-        if self.asked.is_some_and(|asked| self.age(asked) <= fresh) {
-            return Ok(found.map(|(app, _)| Arc::clone(app)));
+        let age = self.asked.map_or(Duration::MAX, |asked| self.age(asked));
+        if age <= APPS_FRESH
+            && let Some(app) = self.used(key)
+        {
+            return Ok(Some(app));
         }
-        self.ask()?;
-        Ok(self.apps.get(key).map(|(app, _)| Arc::clone(app)))
+        if age <= APPS_FRESH && self.keys.is_some() {
+            self.ask_for(key)?;
+        } else if age > APPS_ASKED_AGAIN {
+            self.ask(key)?;
+        }
+        Ok(self.used(key))
     }
 
     fn salt(&mut self, app: &App, at: Micros) -> Result<Option<[u8; 32]>, Interrupted> {
@@ -152,37 +211,12 @@ impl Known for Catalog {
         if let Some((_, salt)) = days.iter().rev().find(|(day, _)| day.contains(at)) {
             return Ok(*salt);
         }
-        let zone = self.apps.get(&app.key).map_or(TimeZone::UTC, |(_, zone)| zone.clone());
+        let zone = self.apps.get(&app.key).map_or_else(|| zone(app), |kept| kept.zone.clone());
         let day = local_day(&zone, at);
         let salt = self.store.salt(app.id, day)?;
         days.push((day, salt));
         self.salt_count += 1;
         Ok(salt)
-    }
-}
-
-/// The reason why reading a file stopped.
-#[derive(Debug)]
-pub enum Halt {
-    /// Start again.
-    Interrupted(Interrupted),
-    /// The file cannot be read further.
-    File(io::Error),
-}
-
-impl From<Interrupted> for Halt {
-    fn from(interrupted: Interrupted) -> Halt {
-        Halt::Interrupted(interrupted)
-    }
-}
-
-impl From<io::Error> for Halt {
-    fn from(error: io::Error) -> Halt {
-        match error.get_ref() {
-            // What is known about the file is no longer valid.
-            Some(inner) if inner.is::<WrittenOver>() => Halt::Interrupted(Interrupted),
-            _ => Halt::File(error),
-        }
     }
 }
 

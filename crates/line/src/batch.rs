@@ -10,7 +10,7 @@ use std::ops::Range;
 
 pub use there::{HasAlso, Stored, There};
 
-use super::checkpoint::{Head, Proof};
+use super::checkpoint::{Head, Position};
 use super::copy::{self, Origin};
 use super::enrich::New;
 use super::hit::{Micros, NonHit, Reason, Reject, event_type_index};
@@ -80,13 +80,9 @@ pub struct Section {
     /// The file.
     pub file: FileRef,
     /// Where the checkpoint has to be.
-    pub from: u64,
-    /// Proof of the bytes before `from`.
-    pub from_tail: Proof,
+    pub from: Position,
     /// Where the checkpoint will be.
-    pub to: u64,
-    /// Proof of the bytes before `to`.
-    pub to_tail: Proof,
+    pub to: Position,
     /// A longer head, if the stored one is provisional.
     pub better_head: Option<Head>,
     /// The file will not grow: it is sealed.
@@ -107,6 +103,13 @@ pub struct Section {
     pub filtered: u64,
     /// For a section that is read beside the checkpoint, which then does not advance.
     pub reread: Option<Reread>,
+}
+
+impl Section {
+    /// Whether it has no byte of the file.
+    fn is_empty(&self) -> bool {
+        self.from.offset == self.to.offset
+    }
 }
 
 /// The identity of an event: two rows with the same key are one event.
@@ -292,9 +295,9 @@ impl Batch {
     /// if the batch has a section that ends at `from`, that one is continued. `false`, and nothing is done, if it has
     /// other bytes of the file: the two would overlap or leave a gap; or if it has another new file that may be the same.
     #[must_use]
-    pub fn open(&mut self, file: FileRef, from: u64, from_tail: Proof, by_ids: bool) -> bool {
+    pub fn open(&mut self, file: FileRef, from: Position, by_ids: bool) -> bool {
         if let Some(at) = self.sections.iter().position(|s| s.file.id() == file.id()) {
-            if self.sections[at].to != from || self.sections[at].reread.is_some() {
+            if self.sections[at].to.offset != from.offset || self.sections[at].reread.is_some() {
                 return false;
             }
             self.sections[at].by_ids |= by_ids;
@@ -304,38 +307,22 @@ impl Batch {
         if self.sections.iter().any(|s| may_be_one(&s.file, &file)) {
             return false;
         }
-        self.add_section(file, from, from_tail, by_ids, None);
+        self.add_section(file, from, by_ids, None);
         true
     }
 
     /// Opens a section beside the checkpoint of `file`; the batch must have no section of the file. `spans` are rejects
     /// of the file ahead of `from`, ascending.
-    pub fn open_reread(
-        &mut self,
-        file: FileRef,
-        from: u64,
-        from_tail: Proof,
-        among: Among,
-        spans: VecDeque<OldSpan>,
-    ) {
-        self.add_section(file, from, from_tail, true, Some(Reread::new(among, spans)));
+    pub fn open_reread(&mut self, file: FileRef, from: Position, among: Among, spans: VecDeque<OldSpan>) {
+        self.add_section(file, from, true, Some(Reread::new(among, spans)));
     }
 
-    fn add_section(
-        &mut self,
-        file: FileRef,
-        from: u64,
-        from_tail: Proof,
-        by_ids: bool,
-        reread: Option<Reread>,
-    ) {
+    fn add_section(&mut self, file: FileRef, from: Position, by_ids: bool, reread: Option<Reread>) {
         self.current = self.sections.len();
         self.sections.push(Section {
             file,
             from,
-            from_tail,
             to: from,
-            to_tail: from_tail,
             better_head: None,
             seal: false,
             by_ids,
@@ -350,25 +337,24 @@ impl Batch {
     }
 
     /// Closes the section opened last: its file is processed up to `to`, and continues there, `by_ids` or not.
-    pub fn close(&mut self, to: u64, to_tail: Proof, seal: bool, better_head: Option<Head>, by_ids: bool) {
+    pub fn close(&mut self, to: Position, seal: bool, better_head: Option<Head>, by_ids: bool) {
         let section = self.section();
         section.goes_on_by_ids = by_ids;
-        (section.to, section.to_tail, section.seal) = (to, to_tail, seal);
+        (section.to, section.seal) = (to, seal);
         section.better_head = better_head.or(section.better_head);
     }
 
     /// Closes the section opened last, which reads a file again, and returns the rejects ahead.
-    pub fn close_reread(&mut self, to: u64, to_tail: Proof) -> VecDeque<OldSpan> {
+    pub fn close_reread(&mut self, to: Position) -> VecDeque<OldSpan> {
         let section = self.section();
-        (section.to, section.to_tail) = (to, to_tail);
+        section.to = to;
         section.reread.as_mut().map(Reread::close).unwrap_or_default()
     }
 
     /// Removes the section opened last, if it is empty.
     pub fn cancel(&mut self) {
         let last = self.sections.len().checked_sub(1);
-        if last == Some(self.current) && self.section().lines == 0 && self.section().from == self.section().to
-        {
+        if last == Some(self.current) && self.section().lines == 0 && self.section().is_empty() {
             self.sections.pop();
             self.current = 0;
         }
@@ -633,6 +619,7 @@ pub fn hour(at: Micros) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkpoint::Proof;
 
     #[test]
     fn the_room_of_a_batch_is_used_again_where_it_fits() {
@@ -671,7 +658,7 @@ mod tests {
         let proof = Proof::of(b"x");
         let head = Head { proof, has_id: true };
         let mut batch = Batch::default();
-        assert!(batch.open(FileRef::Known { id: 9, head }, 0, proof, by_ids));
+        assert!(batch.open(FileRef::Known { id: 9, head }, Position { offset: 0, tail: proof }, by_ids));
         for (i, id) in [7u128, 8, 9, 7].into_iter().enumerate() {
             add_row(&mut batch, 1_000_000 * i64::from(id == 8), id, i as u64 * 10, 10);
         }
@@ -679,7 +666,7 @@ mod tests {
         add(&mut batch, reject(Reason::Shape), 50, b"garbage", 10);
         add(&mut batch, reject(Reason::Shape), 60, b"more", 5);
         add(&mut batch, reject(Reason::Empty), 65, b"", 1);
-        batch.close(66, proof, false, None, by_ids);
+        batch.close(Position { offset: 66, tail: proof }, false, None, by_ids);
         batch
     }
 
@@ -726,7 +713,7 @@ mod tests {
     fn what_a_checkpoint_proves_is_never_cut_for_what_none_does() {
         let mut batch = batch(true);
         let head = batch.sections[0].file.head();
-        assert!(batch.open(FileRef::Known { id: 10, head }, 0, head.proof, false));
+        assert!(batch.open(FileRef::Known { id: 10, head }, Position::start(), false));
         add_row(&mut batch, 0, 7, 500, 10);
         cut(&mut batch, &[]);
         let kept: Vec<_> = batch.rows.iter().map(|row| (row.section, row.key.event_id)).collect();
@@ -738,10 +725,25 @@ mod tests {
     fn a_section_goes_on_where_it_ended_and_nowhere_else() {
         let mut batch = batch(false);
         let file = batch.sections[0].file.clone();
-        assert!(!batch.open(file.clone(), 0, file.head().proof, false));
-        assert!(!batch.open(file.clone(), 67, file.head().proof, false));
-        assert!(batch.open(file.clone(), 66, file.head().proof, false));
+        let at = |offset| Position { offset, tail: file.head().proof };
+        assert!(!batch.open(file.clone(), at(0), false));
+        assert!(!batch.open(file.clone(), at(67), false));
+        assert!(batch.open(file.clone(), at(66), false));
         assert_eq!(batch.sections.len(), 1);
+    }
+
+    #[test]
+    fn new_files_that_begin_with_one_id_share_no_batch() {
+        let new = |id, bytes: &[u8], has_id| {
+            let head = Head { proof: Proof::of(bytes), has_id };
+            FileRef::New { id, head, disproved: Vec::new() }
+        };
+        let mut batch = Batch::default();
+        let mut opens = |file| batch.open(file, Position::start(), true);
+        assert!(opens(new(1, b"one", true)) && opens(new(2, b"other", true)));
+        assert!(!opens(new(3, b"one", true)), "only one of them can have the checkpoint");
+        assert!(opens(new(4, b"none", false)) && opens(new(5, b"none", false)), "they are of different logs");
+        assert!(opens(new(1, b"one", true)), "it goes on");
     }
 
     #[test]

@@ -104,6 +104,22 @@ pub fn tail_bytes(has_id: bool, last_line_bytes: u64, loaded_bytes: u64) -> u32 
     u32::try_from(wanted.min(loaded_bytes).min(LINE_BYTES_MAX as u64)).unwrap_or(u32::MAX)
 }
 
+/// A position in a file, and the proof that it is one of this file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The number of bytes before it.
+    pub offset: u64,
+    /// Proof of the bytes that end there.
+    pub tail: Proof,
+}
+
+impl Position {
+    /// The beginning of any file.
+    pub fn start() -> Self {
+        Position { offset: 0, tail: Proof::of(b"") }
+    }
+}
+
 /// How far a file is loaded, and the proof of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checkpoint {
@@ -139,6 +155,11 @@ pub enum Standing {
 }
 
 impl Checkpoint {
+    /// Where reading goes on.
+    pub fn position(&self) -> Position {
+        Position { offset: self.loaded_bytes, tail: self.tail }
+    }
+
     /// Compares a file. `head_holds` and `tail_holds` say whether the file's bytes match the proofs (`tail_holds`
     /// counts only if the file is long enough); `file_bytes` is the file's uncompressed length.
     pub fn standing(&self, file_bytes: u64, head_holds: bool, tail_holds: bool) -> Standing {

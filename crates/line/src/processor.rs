@@ -436,7 +436,7 @@ mod tests {
 
     use super::*;
     use crate::batch::FileRef;
-    use crate::checkpoint::{Head, Proof};
+    use crate::checkpoint::{Head, Position, Proof};
     use crate::enrich::{AgentRules, Privacy};
     use crate::lines::Lines;
 
@@ -478,7 +478,7 @@ mod tests {
         let proof = Proof::of(b"");
         let head = Head { proof, has_id: false };
         let mut batch = Batch::default();
-        assert!(batch.open(FileRef::Known { id: 1, head }, 0, proof, false));
+        assert!(batch.open(FileRef::Known { id: 1, head }, Position::start(), false));
         let mut lines = Lines::default();
         let mut ids = processor.wants_line_ids().then(LineIds::default);
         let mut shop = Shop(Arc::new(App { key: "shop".into(), time_zone: "UTC".into(), ..App::default() }));

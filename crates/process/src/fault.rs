@@ -109,6 +109,15 @@ pub fn still(time: Duration) -> Duration {
     no_longer_than("ALT_FAULT_STILL", time)
 }
 
+/// Waits as long as `ALT_FAULT_UNPACK` says, in milliseconds, in a debug build: a disk or a decompressor that is slow.
+#[inline]
+pub fn unpack() {
+    #[cfg(debug_assertions)]
+    if let Some(time) = std::env::var("ALT_FAULT_UNPACK").ok().and_then(|time| time.parse().ok()) {
+        std::thread::sleep(Duration::from_millis(time));
+    }
+}
+
 fn no_longer_than(variable: &str, time: Duration) -> Duration {
     #[cfg(debug_assertions)]
     if let Some(most) = std::env::var(variable).ok().and_then(|most| most.parse().ok()) {

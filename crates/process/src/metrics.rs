@@ -94,7 +94,7 @@ impl Totals {
             self.lines += section.lines;
             self.already_loaded += section.already_loaded;
             self.filtered += section.filtered;
-            self.bytes += section.to.saturating_sub(section.from);
+            self.bytes += section.to.offset.saturating_sub(section.from.offset);
         }
         // Counted separately first, so that the totals are looked up once per distinct key instead of once per row.
         let mut events: HashMap<(i32, u8), u64> = HashMap::default();

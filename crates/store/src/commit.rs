@@ -297,10 +297,10 @@ async fn transaction(
     fault::at(Step::Copied);
     for (section, proof) in work.batch.sections.iter().zip(&work.proofs) {
         let heads = [Some(section.file.head()), section.better_head];
-        let ends = [(&section.from_tail, section.from), (&section.to_tail, section.to)];
+        let ends = [section.from, section.to];
         let holds = |p: &Arc<dyn Proves>| {
             let heads = heads.iter().flatten().all(|head| p.holds(&head.proof, u64::from(head.proof.bytes)));
-            heads && ends.iter().all(|(tail, at)| p.holds(tail, *at))
+            heads && ends.iter().all(|end| p.holds(&end.tail, end.offset))
         };
         if !proof.as_ref().is_none_or(holds) {
             return Err(Failure::Stale("a file changed while it was loaded"));

@@ -2,10 +2,12 @@
 //!
 //! Each is read or added in its own short transaction, before the batch that needs it.
 
+mod registry;
+
 use std::time::SystemTime;
 
 use alt_line::enrich::day::LocalDay;
-use alt_line::enrich::{App, Environment, New, NewAgent};
+use alt_line::enrich::{Environment, New, NewAgent};
 use alt_line::hit::Micros;
 use alt_process::clock;
 use alt_process::fault::{self, Step};
@@ -14,36 +16,13 @@ use futures_util::future::join;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
+pub use registry::{Keys, Registry, apps, registry};
+
 const ADD_AGENTS: &str = include_str!("../../../sql/add_agents.sql");
 const ADD_ENVIRONMENTS: &str = include_str!("../../../sql/add_environments.sql");
 const KILL_SALTS: &str = "SELECT alt_kill_salts($1, $2)";
 const OVERDUE_SALTS: &str = include_str!("../../../sql/overdue_salts.sql");
 const PURGE_REJECTS: &str = include_str!("../../../sql/purge_rejects.sql");
-
-/// All applications that are not disabled.
-pub async fn apps(client: &Client) -> anyhow::Result<Vec<App>> {
-    let sql = "SELECT id, app_key, time_zone, allowed_domains, settings::text, name FROM applications \
-               WHERE disabled_at IS NULL ORDER BY id";
-    let rows = client.query_typed(sql, &[]).await.context("read the applications")?;
-    Ok(rows.iter().map(app).collect())
-}
-
-fn app(row: &tokio_postgres::Row) -> App {
-    let key: String = row.get(1);
-    let settings: String = row.get(4);
-    App {
-        id: row.get(0),
-        time_zone: row.get(2),
-        allowed_domains: row.get(3),
-        settings: serde_json::from_str(&settings).unwrap_or_else(|error| {
-            // A mistake in one application's settings must not hold up the others.
-            tracing::warn!(app = key, settings, %error, "applications.settings is not understood: using the defaults");
-            Default::default()
-        }),
-        name: row.get(5),
-        key,
-    }
-}
 
 /// Adds the user agents and environments that do not exist yet.
 pub async fn add(client: &Client, new: &mut New) -> anyhow::Result<()> {

@@ -79,7 +79,7 @@ impl Reached {
 }
 
 /// Shows whether a file has changed since.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stamp {
     /// Bytes on disk.
     pub size: i64,
@@ -257,6 +257,9 @@ pub async fn new_file_id(client: &Client) -> anyhow::Result<i32> {
     Ok(row.get(0))
 }
 
+/// So many applications are asked for one by one.
+const APPS_EACH_MAX: usize = 100;
+
 /// The time of the latest event in the database; the minimum if there is none. Usually files' records have it; rows that
 /// were restored without these may be later.
 ///
@@ -283,19 +286,37 @@ pub async fn loaded_until(client: &Client) -> anyhow::Result<Micros> {
                 continue;
             }
         }
-        let later = "SELECT max(occurred_at) FROM access_logs WHERE app_id = $1 AND occurred_at >= $2 AND occurred_at < $3";
-        let later = apps.iter().map(async |app_id| {
-            let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-                [(app_id, Type::INT4), (&times[0], Type::TIMESTAMPTZ), (&times[1], Type::TIMESTAMPTZ)];
-            client.query_typed_one(later, &parameters).await
-        });
-        let later = try_join_all(later).await.context("ask for the latest row")?;
+        let later = latest(client, &apps, times).await.context("ask for the latest row")?;
         let times = later.iter().filter_map(|row| row.get::<_, Option<SystemTime>>(0)).map(clock::micros);
         if let Some(latest) = times.max() {
             return Ok(latest);
         }
     }
     Ok(recorded)
+}
+
+/// The latest rows of these applications within a month, from the first time on and before the second.
+async fn latest(
+    client: &Client,
+    apps: &[i32],
+    times: [SystemTime; 2],
+) -> Result<Vec<Row>, tokio_postgres::Error> {
+    if apps.len() > APPS_EACH_MAX {
+        // The rows of this time are fewer than the questions would be.
+        let of_all = "SELECT max(occurred_at) FROM access_logs \
+                      WHERE app_id = ANY ($1) AND occurred_at >= $2 AND occurred_at < $3";
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&apps, Type::INT4_ARRAY), (&times[0], Type::TIMESTAMPTZ), (&times[1], Type::TIMESTAMPTZ)];
+        return Ok(vec![client.query_typed_one(of_all, &parameters).await?]);
+    }
+    // The index has the latest row of one application at once.
+    let of_one = "SELECT max(occurred_at) FROM access_logs WHERE app_id = $1 AND occurred_at >= $2 AND occurred_at < $3";
+    let each = apps.iter().map(async |app_id| {
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+            [(app_id, Type::INT4), (&times[0], Type::TIMESTAMPTZ), (&times[1], Type::TIMESTAMPTZ)];
+        client.query_typed_one(of_one, &parameters).await
+    });
+    try_join_all(each).await
 }
 
 /// Records a line that may end the daemon, before it is processed. `deaths` is how often the line is assumed to have

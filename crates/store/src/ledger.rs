@@ -115,8 +115,8 @@ pub(crate) async fn enter(
             tos.push(rows().map(|row| row.offset + u64::from(row.span)).max().map_or(0, narrow));
             offsets.push(Some(array(rows().map(|row| row.offset))));
         } else {
-            froms.push(narrow(section.from));
-            tos.push(narrow(section.to));
+            froms.push(narrow(section.from.offset));
+            tos.push(narrow(section.to.offset));
             offsets.push(None);
         }
         firsts.push(system_time(*first));

@@ -108,7 +108,7 @@ fn events(rows: &[Name]) -> usize {
 #[cfg(test)]
 mod tests {
     use alt_line::batch::{BatchRow, EventKey, FileRef};
-    use alt_line::checkpoint::{Head, Proof};
+    use alt_line::checkpoint::{Head, Position, Proof};
 
     use super::*;
 
@@ -117,7 +117,7 @@ mod tests {
         let proof = Proof::of(b"");
         let mut batch = Batch::default();
         let head = Head { proof, has_id: false };
-        assert!(batch.open(FileRef::Known { id: file, head }, 0, proof, true));
+        assert!(batch.open(FileRef::Known { id: file, head }, Position::start(), true));
         batch.rows = rows.to_vec();
         batch
     }

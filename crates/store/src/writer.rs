@@ -35,6 +35,7 @@ pub use handle::{Interrupted, Store, Wake, Watcher};
 use self::budget::Budget;
 use super::commit::{Failure, Memory, Patience, Work, commit, rehearse};
 use super::connect::{Connection, connect_counted};
+use super::dimensions::Registry;
 use super::files::{Candidate, Facts, Which};
 use super::rehearsal::Rehearsal;
 use super::unfinished::{self, Unfinished};
@@ -120,7 +121,8 @@ enum Job {
     Seen { file_id: i32, facts: Facts, reply: oneshot::Sender<()> },
     CameFrom { uri: String, bytes: u64, sha256: [u8; 32], reply: oneshot::Sender<()> },
     NewFile { reply: oneshot::Sender<i32> },
-    Apps { reply: oneshot::Sender<Vec<App>> },
+    Registry { used: Vec<String>, reply: oneshot::Sender<Registry> },
+    Apps { keys: Vec<String>, reply: oneshot::Sender<Vec<App>> },
     Spans { file_id: i32, from: u64, which: Which, limit: i64, reply: oneshot::Sender<Vec<OldSpan>> },
     Salt { app_id: i32, day: LocalDay, reply: oneshot::Sender<Option<[u8; 32]>> },
     Suspect { file_id: i32, offset: u64, deaths: i32, reply: oneshot::Sender<()> },
@@ -295,10 +297,19 @@ impl Writer {
                 self.answer(reply, async |client| files::spans(client, file_id, from, &which, limit).await)
                     .await
             }
-            Job::Apps { reply } => {
+            Job::Registry { used, reply } => {
                 let metrics = Arc::clone(&self.shared.metrics);
                 let ask = async |client: &Client| {
-                    let apps = dimensions::apps(client).await?;
+                    let registry = dimensions::registry(client, &used).await?;
+                    registry.apps.iter().for_each(|app| metrics.app(app.id, &app.key, &app.name));
+                    Ok(registry)
+                };
+                self.answer(reply, ask).await
+            }
+            Job::Apps { keys, reply } => {
+                let metrics = Arc::clone(&self.shared.metrics);
+                let ask = async |client: &Client| {
+                    let apps = dimensions::apps(client, &keys).await?;
                     apps.iter().for_each(|app| metrics.app(app.id, &app.key, &app.name));
                     Ok(apps)
                 };

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64;
 
 use alt_collect::pipeline::{Halt, Loader, Reread};
 use alt_collect::source::logs::Logs;
-use alt_collect::source::reading::{Belongs, Beside, Opened, Reading};
+use alt_collect::source::reading::{Again, Belongs, Beside, Opened, Reading};
 use alt_config::Config;
 use alt_line::batch::FileRef;
 use alt_line::parse::{Format, Spec};
@@ -238,11 +238,12 @@ fn find(
         if !opened.begins_with(&file.head).unwrap_or(false) {
             continue;
         }
-        let Ok(beside) = opened.beside(belongs, (true, false), store) else { continue };
-        if let Beside::Reading { reading, loaded_bytes: Some(_) } = beside?
-            && reading.file_id() == file.id
-        {
-            return Ok(Some(reading));
+        match opened.beside(belongs, Again { complete: true, all: false }, store) {
+            Ok(Beside::Reading { reading, loaded_bytes: Some(_) }) if reading.file_id() == file.id => {
+                return Ok(Some(reading));
+            }
+            Err(Halt::Interrupted(interrupted)) => return Err(interrupted),
+            Ok(_) | Err(Halt::File(_)) => {}
         }
     }
     Ok(None)

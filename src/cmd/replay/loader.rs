@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use alt_collect::pipeline::{Halt, Loader, Reread};
 use alt_collect::source::inputs::{Item, Members, Progress};
 use alt_collect::source::logs::Logs;
-use alt_collect::source::reading::{Belongs, Beside, Choice, Identified, Opened};
+use alt_collect::source::reading::{Again, Belongs, Beside, Choice, Identified, Opened};
 use alt_config::Config;
 use alt_line::hit::Micros;
 use alt_process::clock;
@@ -284,7 +284,7 @@ impl FileLoader<'_> {
         // A file that begins like a longer one and no longer grows is a separate file: its lines are checked against
         // ids.
         let choice = Choice { complete, fork_if_shorter: complete, unloaded_too: true, other_than: &[] };
-        let identified = opened.identify(&self.belongs, choice, &self.store)??;
+        let identified = opened.identify(&self.belongs, choice, &self.store)?;
         self.beginnings.begun(self.number);
         let mut reading = match identified {
             Identified::Done { file_id } => {
@@ -347,8 +347,8 @@ impl FileLoader<'_> {
         raw: &AtomicU64,
         progress: &mut Progress,
     ) -> Result<Loaded, Halt> {
-        let all = (complete, self.filtered);
-        let beside = opened.beside(&self.belongs, all, &self.store)??;
+        let which = Again { complete, all: self.filtered };
+        let beside = opened.beside(&self.belongs, which, &self.store)?;
         self.beginnings.begun(self.number);
         let (reading, loaded_bytes) = match beside {
             Beside::Reading { reading, loaded_bytes } => (reading, loaded_bytes),

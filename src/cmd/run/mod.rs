@@ -176,6 +176,7 @@ impl Daemon {
             store: &store,
             suspicion,
             slots,
+            state_directory: state_directory.as_deref(),
             watches: Watches::new(),
         };
         let readers = starting.all(|index| Ending(ended.clone(), Ended::Reader(index)))?;

@@ -1,5 +1,6 @@
 //! The reader threads: a fixed number for any number of sources.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,6 +9,7 @@ use alt_collect::pipeline::{self, Loader, Sourced};
 use alt_collect::source::follow::Follow;
 use alt_collect::source::logs::Place;
 use alt_collect::source::progress::Progress;
+use alt_collect::source::reading::{Marks, Unpacked};
 use alt_collect::source::trail::{Hand, Slot};
 use alt_collect::source::watch::Watches;
 use alt_config::Config;
@@ -60,6 +62,8 @@ pub(super) struct Starting<'a> {
     pub(super) suspicion: Option<Arc<Suspicion>>,
     /// The slots of the trail, one for each source.
     pub(super) slots: Vec<Slot>,
+    /// Where readers keep how far they unpacked a file.
+    pub(super) state_directory: Option<&'a Path>,
     pub(super) watches: Watches,
 }
 
@@ -75,13 +79,29 @@ impl Starting<'_> {
             .map(|index| {
                 // Neighbours are often alike, so they are dealt out.
                 let share = (index..self.places.len()).step_by(count).collect::<Vec<_>>();
-                self.one(&share, ending(index))
+                self.one(&share, &self.unpacked(index), ending(index))
             })
             .collect()
     }
 
+    /// What the reader with this index unpacks in steps.
+    fn unpacked(&self, index: usize) -> Unpacked {
+        let Some(directory) = self.state_directory else { return Unpacked::default() };
+        let path = directory.join(format!("unpacked-{index}"));
+        match Marks::at(&path) {
+            Ok(marks) => Unpacked::keeping(marks),
+            Err(error) => {
+                tracing::warn!(
+                    path = %path.display(), %error,
+                    "cannot keep how far a bzip2 file is unpacked: a restart would unpack it from its beginning"
+                );
+                Unpacked::default()
+            }
+        }
+    }
+
     /// Starts a reader of these sources.
-    fn one(&self, share: &[usize], ended: Ending) -> anyhow::Result<Reader> {
+    fn one(&self, share: &[usize], unpacked: &Unpacked, ended: Ending) -> anyhow::Result<Reader> {
         let turn = Arc::new(Turn::default());
         turn.begins(share.first().copied().unwrap_or_default());
         let store = self.store.with_beat(&turn.beat);
@@ -97,7 +117,10 @@ impl Starting<'_> {
             let (place, progress) = (self.places[source].clone(), Arc::clone(&self.progress[source]));
             let watch = self.watches.of(Arc::clone(&wake));
             let follow = Follow::new(place, belongs, store.clone(), watch, progress, hand);
-            sources.push(Sourced::new(follow.among(share.len()), self.assembly.own(&spec, &format)));
+            sources.push(Sourced::new(
+                follow.among(share.len()).sharing(unpacked),
+                self.assembly.own(&spec, &format),
+            ));
             if ways.is_empty() {
                 ways.push(self.assembly.way(&spec, &format));
             }

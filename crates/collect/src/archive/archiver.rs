@@ -43,7 +43,7 @@ use super::target::Target;
 use super::writers::{self, Writers};
 use super::{PackedLog, hash, open, pack, spool, store};
 use crate::source::logs::{Files, LogFile, Place};
-use crate::source::reading::{Belongs, Opened};
+use crate::source::reading::{Belongs, Halt, Opened};
 use crate::source::siblings::{Key, may_be_another};
 
 /// The time between two passes, as a multiple of the time between two looks at the followed files (`look_interval`).
@@ -358,8 +358,10 @@ impl Archiver {
         let watched = &self.watched[index];
         let belongs =
             Belongs { source: file.live_path.to_string_lossy().into_owned(), ..watched.belongs.clone() };
-        let done = opened.done(&belongs, &self.store).map_err(of_file(&file.path))?;
-        let Ok(done) = done else { return Err(Stopped.into()) };
+        let done = opened.done(&belongs, &self.store).map_err(|halt| match halt {
+            Halt::Interrupted(_) => Stopped.into(),
+            Halt::File(error) => of_file(&file.path)(error),
+        })?;
         let Some((file_id, loaded_bytes)) = done else {
             let is_empty = opened.is_packed() && opened.is_empty().map_err(of_file(&file.path))?;
             return Ok(if is_empty { Due::Settled } else { self.later(file) });

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use alt_line::batch::FileRef;
-use alt_line::checkpoint::Proof;
+use alt_line::checkpoint::Position;
 use alt_line::hit::Reason;
 use alt_line::lines::Line;
 use alt_line::outcome::{Outcome, Processed};
@@ -200,10 +200,9 @@ impl Loader {
     /// The database's answers are no longer valid.
     pub fn reread_lines(&mut self, file: &FileRef, lines: &[(OldSpan, Vec<u8>)]) -> Result<(), Interrupted> {
         let now = clock::now();
-        let nothing = Proof::of(b"");
         for chunk in lines.chunks(SPANS_AHEAD) {
             let spans = chunk.iter().map(|(span, _)| span.clone()).collect();
-            self.work.batch.open_reread(file.clone(), 0, nothing, Among::Copies, spans);
+            self.work.batch.open_reread(file.clone(), Position::start(), Among::Copies, spans);
             for (span, raw) in chunk {
                 fault::line(raw);
                 let line = Line { offset: span.offset, span: span.bytes, bytes: raw, too_long: false };
@@ -213,7 +212,7 @@ impl Loader {
                     return Err(interrupted);
                 }
             }
-            self.work.batch.close_reread(0, nothing);
+            self.work.batch.close_reread(Position::start());
             self.work.note(None, None);
             self.hand_over()?;
         }

@@ -26,7 +26,7 @@ use super::lifecycle::{
 use super::logs::{Files, Live, LogFile, Place, is_absent};
 use super::missing::{Limit, Search};
 use super::progress::{Progress, Stands};
-use super::reading::{Belongs, Choice, Identified, Opened, Reading};
+use super::reading::{Belongs, Choice, Halt, Identified, NotYet, Opened, Reading, Unpacked};
 use super::siblings::Key;
 use super::trail::Hand;
 use super::watch::Watch;
@@ -104,6 +104,10 @@ pub struct Follow {
     packed_max: usize,
     /// A compressed file waits for room.
     packed_wait: bool,
+    /// The compressed file that is being compared with its checkpoints.
+    unpacked: Unpacked,
+    /// A compressed copy of a file that is being read, while it is found out whether the copy has more.
+    compared: Option<Box<Reading>>,
     /// There was a look since the last idle report.
     looked: bool,
     /// The files that are being read: rotated files, oldest first, then live files.
@@ -146,6 +150,8 @@ impl Follow {
             rotated_max: ROTATED_OPEN_MAX,
             packed_max: ROTATED_OPEN_MAX,
             packed_wait: false,
+            unpacked: Unpacked::default(),
+            compared: None,
             looked: false,
             unseen: place.paths().to_vec(),
             said_unseen: false,
@@ -172,6 +178,12 @@ impl Follow {
         Follow { rotated_max, ..self }
     }
 
+    /// Shares the decompressor with which files are compared with their checkpoints with other sources of the reader.
+    #[must_use]
+    pub fn sharing(self, unpacked: &Unpacked) -> Follow {
+        Follow { unpacked: unpacked.clone(), search: Search::in_steps(unpacked), ..self }
+    }
+
     /// The index of the source.
     pub fn source(&self) -> usize {
         self.place.source
@@ -189,6 +201,7 @@ impl Follow {
         }
         // A file that counted as sealed may not be sealed after all.
         self.kept.values_mut().for_each(|kept| kept.is_sealed = false);
+        self.compared = None;
         self.known.clear();
         self.file_ids.clear();
         self.next_search = Instant::now();
@@ -652,7 +665,7 @@ impl Follow {
                     tracing::info!(path = %found.path.display(), "can be read again");
                 }
                 // If the file was renamed between the look and the opening, the next look sees it under its new name.
-                (opened.key() == found.key).then(|| opened.by(&self.hand))
+                (opened.key() == found.key).then(|| opened.by(&self.hand).in_steps(&self.unpacked))
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
             Err(e) => {
@@ -676,9 +689,31 @@ impl Follow {
             other_than: others,
         };
         let is_packed = opened.is_packed();
-        let identified = match opened.identify(&belongs, choice, &self.store) {
-            Ok(identified) => Some(identified?),
-            Err(e) => {
+        let (key, stamp) = (opened.key(), opened.stamp());
+        // It was unpacked beyond its checkpoint, so that it cannot be read any more once it is no copy.
+        let is_compared = |copy: &mut Box<Reading>| {
+            let is_read = self.files.iter().any(|f| f.reading.file_id() == copy.file_id());
+            (copy.key, copy.stamp) == (key, stamp) && others.is_empty() && is_read
+        };
+        let identified = match self.compared.take_if(is_compared) {
+            Some(copy) => Ok(Identified::Reading(copy)),
+            None => opened.identify(&belongs, choice, &self.store),
+        };
+        let goes_on = match &identified {
+            Err(Halt::File(error)) => NotYet::is(error),
+            // After the interruption, what was unpacked is good for the same question.
+            Err(Halt::Interrupted(_)) => true,
+            Ok(_) => false,
+        };
+        if !goes_on {
+            self.unpacked.done((key, stamp));
+        }
+        let identified = match identified {
+            Ok(identified) => Some(identified),
+            Err(Halt::Interrupted(interrupted)) => return Err(interrupted),
+            // The next look takes the next step.
+            Err(Halt::File(e)) if NotYet::is(&e) => return Ok(Action::LookAgain),
+            Err(Halt::File(e)) => {
                 // A compressed file that is still being written ends early: look again when it has grown.
                 self.cannot_open(&found.path, &e);
                 None
@@ -722,7 +757,7 @@ impl Follow {
 
     /// The file's identity among the files that are being read. An `identified` of `None` means that it cannot be read.
     fn identity(
-        &self,
+        &mut self,
         identified: Option<Identified>,
         is_packed: bool,
         found: &Found,
@@ -743,7 +778,11 @@ impl Follow {
         }
         let of = reading.file_id();
         if let Some(read) = self.files.iter().find(|f| f.reading.file_id() == of) {
-            let has_more = reading.has_more_than(read.reading.read_offset());
+            let Some(has_more) = reading.has_more_than(read.reading.read_offset()) else {
+                // The next look takes the next step.
+                self.compared = Some(reading);
+                return (Identity::Unclear, None);
+            };
             return (Identity::Copy { of, reader: self.reader(of), has_more }, Some(reading));
         }
         (Identity::Readable, Some(reading))

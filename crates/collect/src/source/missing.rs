@@ -18,7 +18,7 @@ use alt_store::unfinished::{Missing, Unfinished};
 
 use super::lifecycle::{Claim, Rest, claims, rest};
 use super::logs::{FoundAgain, Live, Logs};
-use super::reading::Opened;
+use super::reading::{NotYet, Opened, Unpacked};
 use super::siblings::{Key, key};
 
 /// How much one search may do before it returns.
@@ -56,7 +56,7 @@ fn look(metadata: &Metadata) -> Look {
 }
 
 /// Searches for the same logs again and again.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Search {
     /// The logs that the rest applies to.
     sought: BTreeSet<i32>,
@@ -65,6 +65,7 @@ pub struct Search {
     hints: HashMap<i32, String>,
     /// The pass through all directories that is under way.
     pass: Option<Pass>,
+    unpacked: Unpacked,
 }
 
 /// A pass through all directories.
@@ -91,16 +92,21 @@ struct Candidate {
 }
 
 impl Search {
+    /// A search by a reader whose sources share `unpacked`.
+    pub fn in_steps(unpacked: &Unpacked) -> Search {
+        Search { unpacked: unpacked.clone(), ..Search::default() }
+    }
+
     /// Searches for logs of this configuration. `each` is called for each file, because looking at many files takes
     /// time.
     pub fn run(&mut self, logs: &Logs, lost: &[Unfinished], limit: Limit, each: &dyn Fn()) -> Outcome {
         let ids: BTreeSet<i32> = lost.iter().map(|one| one.checkpoint.file_id).collect();
         if !ids.is_subset(&self.sought) {
-            *self = Search::default();
+            *self = Search::in_steps(&self.unpacked);
         }
         self.sought = ids;
         if lost.is_empty() {
-            *self = Search::default();
+            *self = Search::in_steps(&self.unpacked);
             return Outcome::default();
         }
         let start = Instant::now();
@@ -119,7 +125,15 @@ impl Search {
             let Some(candidate) = pass.ahead.pop() else { break };
             opened += 1;
             each();
-            outcome.found.extend(self.open(&candidate, lost, &mut pass));
+            match self.open(&candidate, lost, limit, &mut pass) {
+                Some(found) => outcome.found.extend(found),
+                None => {
+                    pass.ahead.push(candidate);
+                    outcome.is_more = true;
+                    self.pass = Some(pass);
+                    return outcome;
+                }
+            }
         }
         for one in lost {
             let claim = pass.claims.get(&one.checkpoint.file_id).copied();
@@ -140,9 +154,16 @@ impl Search {
         Pass { ahead, claims: HashMap::new(), certain: BTreeSet::new() }
     }
 
-    /// Compares a file with the logs. Returns the file if it is one of them and nothing else says so.
-    fn open(&mut self, candidate: &Candidate, lost: &[Unfinished], pass: &mut Pass) -> Option<FoundAgain> {
-        let proven = self.proven(candidate, lost);
+    /// Compares a file with the logs. Returns the file if it is one of them and nothing else says so. The outer `None`:
+    /// a compressed file is not compared yet.
+    fn open(
+        &mut self,
+        candidate: &Candidate,
+        lost: &[Unfinished],
+        limit: Limit,
+        pass: &mut Pass,
+    ) -> Option<Option<FoundAgain>> {
+        let proven = self.proven(candidate, lost, limit)?;
         if proven.is_empty() {
             self.unlike.insert(candidate.key, candidate.look);
         }
@@ -157,14 +178,21 @@ impl Search {
                 pass.certain.insert(id);
             }
         }
-        let one = proven.first().filter(|_| !candidate.is_claimed)?;
+        let Some(one) = proven.first().filter(|_| !candidate.is_claimed) else { return Some(None) };
         let (path, live_path) = (candidate.path.clone(), PathBuf::from(&one.source));
-        Some(FoundAgain { key: candidate.key, path, live_path })
+        Some(Some(FoundAgain { key: candidate.key, path, live_path }))
     }
 
-    /// The logs that this file continues, the one that is loaded farthest first.
-    fn proven<'l>(&mut self, candidate: &Candidate, lost: &'l [Unfinished]) -> Vec<&'l Unfinished> {
+    /// The logs that this file continues, the one that is loaded farthest first. `None`: that is not known yet.
+    fn proven<'l>(
+        &mut self,
+        candidate: &Candidate,
+        lost: &'l [Unfinished],
+        limit: Limit,
+    ) -> Option<Vec<&'l Unfinished>> {
+        let is_brief = limit.time < Duration::MAX;
         let standings = Opened::new(&candidate.path, Arc::default())
+            .map(|opened| if is_brief { opened.in_steps(&self.unpacked) } else { opened })
             .and_then(|opened| opened.standings(lost.iter().map(|one| &one.checkpoint)));
         let mut proven = Vec::new();
         match standings {
@@ -182,10 +210,11 @@ impl Search {
                     }
                 }
             }
+            Err(error) if NotYet::is(&error) => return None,
             Err(error) => self.hint_unread(candidate, lost, &error),
         }
         proven.sort_by_key(|one| std::cmp::Reverse(one.checkpoint.loaded_bytes));
-        proven
+        Some(proven)
     }
 
     /// Remembers that a file may be one of the logs, but cannot be read.

@@ -3,7 +3,10 @@
 //! The descriptor is kept, so that a rename, a delete or a reused inode changes nothing. Invariant: every line between
 //! `from` and the next line's offset is in the caller's batch.
 
+mod halt;
+mod marks;
 mod opened;
+mod unpacked;
 
 use std::collections::VecDeque;
 use std::fs::{File, Metadata};
@@ -12,9 +15,10 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use alt_line::batch::{Batch, FileRef};
-use alt_line::checkpoint::{HEAD_BYTES, HEAD_SEARCH_BYTES, Head, Proof, hash, tail_bytes};
+use alt_line::checkpoint::{HEAD_BYTES, HEAD_SEARCH_BYTES, Head, Position, Proof, hash, tail_bytes};
 use alt_line::hit::Micros;
 use alt_line::line_id::LineIds;
 use alt_line::lines::{KEPT_BYTES, Line, Lines};
@@ -25,7 +29,11 @@ use alt_store::files::{Facts, Reached, Stamp};
 use nix::errno::Errno;
 use nix::unistd::{Whence, lseek};
 
-pub use opened::{Beside, Choice, Identified, Opened};
+pub use halt::Halt;
+pub use marks::Marks;
+pub use opened::{Again, Beside, Choice, Identified, Opened};
+use unpacked::{CHUNK_BYTES, STEP_TIME};
+pub use unpacked::{NotYet, Unpacked};
 
 use super::progress::Stands;
 use super::siblings::{Key, key};
@@ -91,9 +99,8 @@ pub struct Reading {
     file: FileRef,
     facts: Facts,
     facts_stored: bool,
-    /// The offset at which the next section begins, and the proof of the bytes before it.
-    from: u64,
-    from_tail: Proof,
+    /// Where the next section begins.
+    from: Position,
     better_head: Option<Head>,
     /// The file's stamp when it was opened.
     pub stamp: Stamp,
@@ -113,6 +120,8 @@ pub struct Reading {
     is_held: bool,
     /// Offsets of lines that must not be processed, because they crashed the daemon; ascending.
     set_aside: Vec<u64>,
+    /// Bytes of a compressed file that [`Reading::has_more_than`] unpacked behind those that were read.
+    passed: u64,
 }
 
 /// What to do with a line of a file.
@@ -157,7 +166,7 @@ impl Reading {
     /// Offset up to which the lines were handed over or are loaded. Reading may begin before this offset, to count
     /// twins.
     pub fn begins_at(&self) -> u64 {
-        self.from
+        self.from.offset
     }
 
     /// Offset after the last line handed out.
@@ -171,17 +180,27 @@ impl Reading {
     }
 
     /// Whether the file has bytes after `offset` that are not loaded. For a compressed file this reads them, and the
-    /// file must not be read further. False if the file cannot be read.
-    pub fn has_more_than(&mut self, offset: u64) -> bool {
+    /// file must not be read further; `None`: the next call goes on, because each takes a limited time. False if the file
+    /// cannot be read.
+    pub fn has_more_than(&mut self, offset: u64) -> Option<bool> {
         let at = self.lines.read_offset();
-        let more = offset.max(self.from).saturating_sub(at);
-        match &mut self.input {
-            Input::Plain(file) => file.metadata().is_ok_and(|metadata| metadata.size() > at + more),
-            Input::Stream(stream) => {
-                let skipped = io::copy(&mut stream.take(more), &mut io::sink());
-                skipped.is_ok_and(|n| n == more) && fill(stream, &mut [0]).is_ok_and(|n| n > 0)
+        let to = offset.max(self.from.offset).max(at);
+        let stream = match &mut self.input {
+            Input::Plain(file) => return Some(file.metadata().is_ok_and(|metadata| metadata.size() > to)),
+            Input::Stream(stream) => stream,
+        };
+        let started = Instant::now();
+        while at + self.passed < to {
+            if started.elapsed() >= STEP_TIME {
+                return None;
+            }
+            let most = CHUNK_BYTES.min(to - at - self.passed);
+            match io::copy(&mut stream.take(most), &mut io::sink()) {
+                Ok(n) if n == most => self.passed += n,
+                _ => return Some(false),
             }
         }
+        Some(fill(stream, &mut [0]).is_ok_and(|n| n > 0))
     }
 
     /// Whether there may be bytes on disk that were not read yet.
@@ -469,31 +488,29 @@ impl Reading {
 
     /// Whether lines were handed out that do not belong to a section yet.
     pub fn has_news(&self) -> bool {
-        self.lines.offset() > self.from
+        self.lines.offset() > self.from.offset
     }
 
     /// Opens the file's section in the batch: the lines from here on belong to it. `false`: the batch contains other
     /// bytes of the file.
     #[must_use]
     pub fn open_section(&self, batch: &mut Batch) -> bool {
-        batch.open(self.file.clone(), self.from, self.from_tail, self.by_ids)
+        batch.open(self.file.clone(), self.from, self.by_ids)
     }
 
     /// Closes the file's section; all lines up to [`Reading::offset`] are in the batch. Returns the file's facts if
     /// they must be stored.
     pub fn close_section(&mut self, batch: &mut Batch, seal: bool) -> Option<Facts> {
         let to = self.lines.offset();
-        if to > self.from {
-            let want = tail_bytes(self.lines_have_ids, self.lines.last_span(), to);
-            self.from_tail = Proof::of(self.lines.tail(want as usize));
+        if to > self.from.offset {
+            self.from = self.position();
         }
         let head = self.file.head();
         if self.better_head.is_none() && head.is_provisional() && to > u64::from(head.proof.bytes) {
             self.better_head = self.longer_head(to);
         }
-        batch.close(to, self.from_tail, seal, self.better_head, self.by_ids);
+        batch.close(self.from, seal, self.better_head, self.by_ids);
         self.sealed |= seal;
-        self.from = to;
         let new = matches!(self.file, FileRef::New { .. });
         let head = self.better_head.take().unwrap_or(head);
         self.file = FileRef::Known { id: self.file.id(), head };
@@ -523,16 +540,21 @@ impl Reading {
 
     /// Opens the file's section independently of its checkpoint; `spans` are the rejects ahead.
     pub fn open_reread(&mut self, batch: &mut Batch, among: Among, spans: VecDeque<OldSpan>) {
-        self.from = self.lines.offset();
-        batch.open_reread(self.file.clone(), self.from, self.from_tail, among, spans);
+        self.from.offset = self.lines.offset();
+        batch.open_reread(self.file.clone(), self.from, among, spans);
     }
 
     /// Closes the section that is independent of the checkpoint. Returns the rejects ahead, and the file's facts.
     pub fn close_reread(&mut self, batch: &mut Batch) -> (VecDeque<OldSpan>, Facts) {
-        let to = self.lines.offset();
-        let want = tail_bytes(self.lines_have_ids, self.lines.last_span(), to);
-        self.from_tail = Proof::of(self.lines.tail(want as usize));
-        (batch.close_reread(to, self.from_tail), self.facts())
+        self.from = self.position();
+        (batch.close_reread(self.from), self.facts())
+    }
+
+    /// Where the next line begins.
+    fn position(&self) -> Position {
+        let offset = self.lines.offset();
+        let want = tail_bytes(self.lines_have_ids, self.lines.last_span(), offset);
+        Position { offset, tail: Proof::of(self.lines.tail(want as usize)) }
     }
 
     /// The head over more of the file, for a head that was short when it was stored.

@@ -3,12 +3,16 @@
 //! The first bytes of a file determine its type, not its name. Invariant: a compressed file is read to the end of its
 //! last member, and a file that breaks off inside a member is an error, never a short log.
 
+mod blocks;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Cursor, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
+
+pub use blocks::{Blocks, Mark, OnBlock};
 
 /// How a file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

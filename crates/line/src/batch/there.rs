@@ -165,8 +165,10 @@ impl Batch {
         if there.is_empty() && self.names_differ() {
             return;
         }
-        let file =
-            |s: &Section| File { id: s.file.id(), advances_from: s.reread.is_none().then_some(s.from) };
+        let file = |s: &Section| File {
+            id: s.file.id(),
+            advances_from: s.reread.is_none().then_some(s.from.offset),
+        };
         let files: Vec<File> = self.sections.iter().map(file).collect();
         let file_of = |row: &BatchRow| &files[row.section as usize];
         // Rows that checkpoints prove to be new stay, wherever in the batch they are.
@@ -204,7 +206,7 @@ impl Batch {
 mod tests {
     use super::*;
     use crate::batch::FileRef;
-    use crate::checkpoint::{Head, Proof};
+    use crate::checkpoint::{Head, Position, Proof};
     use crate::line_id::LineIds;
 
     /// The file that is read.
@@ -229,8 +231,7 @@ mod tests {
         for id in files {
             assert!(batch.open(
                 FileRef::Known { id: *id, head: Head { proof, has_id: false } },
-                from,
-                proof,
+                Position { offset: from, tail: proof },
                 true
             ));
         }

@@ -60,8 +60,8 @@ pub(super) async fn advance(client: &Client, batch: &Batch, added: &[Added]) -> 
     let last: Vec<Option<SystemTime>> = known.iter().map(|&i| added[i].1.map(|t| system_time(t.1))).collect();
     let heads: Vec<[u8; 16]> =
         sections().map(|s| s.better_head.unwrap_or(s.file.head()).proof.hash).collect();
-    let from_tails: Vec<[u8; 16]> = sections().map(|s| s.from_tail.hash).collect();
-    let to_tails: Vec<[u8; 16]> = sections().map(|s| s.to_tail.hash).collect();
+    let from_tails: Vec<[u8; 16]> = sections().map(|s| s.from.tail.hash).collect();
+    let to_tails: Vec<[u8; 16]> = sections().map(|s| s.to.tail.hash).collect();
     fn slices(hashes: &[[u8; 16]]) -> Vec<&[u8]> {
         hashes.iter().map(|h| &h[..]).collect()
     }
@@ -71,11 +71,11 @@ pub(super) async fn advance(client: &Client, batch: &Batch, added: &[Added]) -> 
             &[
                 (&sections().map(|s| s.file.id()).collect::<Vec<_>>(), Type::INT4_ARRAY),
                 (&slices(&heads), Type::BYTEA_ARRAY),
-                (&of(|s| s.from), Type::INT8_ARRAY),
+                (&of(|s| s.from.offset), Type::INT8_ARRAY),
                 (&slices(&from_tails), Type::BYTEA_ARRAY),
-                (&of(|s| s.to), Type::INT8_ARRAY),
+                (&of(|s| s.to.offset), Type::INT8_ARRAY),
                 (&slices(&to_tails), Type::BYTEA_ARRAY),
-                (&sections().map(|s| narrow(s.to_tail.bytes)).collect::<Vec<_>>(), Type::INT4_ARRAY),
+                (&sections().map(|s| narrow(s.to.tail.bytes)).collect::<Vec<_>>(), Type::INT4_ARRAY),
                 (&sections().map(|s| s.seal).collect::<Vec<_>>(), Type::BOOL_ARRAY),
                 (&of(|s| s.lines), Type::INT8_ARRAY),
                 (&rows, Type::INT8_ARRAY),
@@ -267,9 +267,9 @@ async fn create(
                 (&&head.proof.hash[..], Type::BYTEA),
                 (&narrow(head.proof.bytes), Type::INT4),
                 (&head.has_id, Type::BOOL),
-                (&signed(section.to), Type::INT8),
-                (&&section.to_tail.hash[..], Type::BYTEA),
-                (&narrow(section.to_tail.bytes), Type::INT4),
+                (&signed(section.to.offset), Type::INT8),
+                (&&section.to.tail.hash[..], Type::BYTEA),
+                (&narrow(section.to.tail.bytes), Type::INT4),
                 (&section.seal, Type::BOOL),
                 (&signed(section.lines), Type::INT8),
                 (&signed(rows), Type::INT8),

@@ -20,6 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Job, Shared};
 use crate::commit::Work;
+use crate::dimensions::Registry;
 use crate::files::{Candidate, Facts, Which};
 use crate::unfinished::Unfinished;
 
@@ -316,9 +317,14 @@ impl Store {
         self.ask(|reply| Job::NewFile { reply })
     }
 
-    /// All applications that are not disabled.
-    pub fn apps(&self) -> Result<Vec<App>, Interrupted> {
-        self.ask(|reply| Job::Apps { reply })
+    /// Which applications there are, with those that have the keys `used`.
+    pub fn registry(&self, used: Vec<String>) -> Result<Registry, Interrupted> {
+        self.ask(|reply| Job::Registry { used, reply })
+    }
+
+    /// The applications with these keys that are not disabled.
+    pub fn apps(&self, keys: Vec<String>) -> Result<Vec<App>, Interrupted> {
+        self.ask(|reply| Job::Apps { keys, reply })
     }
 
     /// Spans of a file's rejects that begin at `from` or later, ascending.

@@ -11,17 +11,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use alt_line::batch::FileRef;
-use alt_line::checkpoint::{Checkpoint, HEAD_SEARCH_BYTES, Head, Proof, Standing, hash};
+use alt_line::checkpoint::{Checkpoint, HEAD_SEARCH_BYTES, Head, Position, Standing, hash};
 use alt_line::hit::Micros;
 use alt_line::line_id::{LineIds, WINDOW_BYTES};
 use alt_line::lines::{KEPT_BYTES, Lines};
 use alt_line::parse::Spec;
+use alt_process::fault;
 use alt_store::files::{Candidate, Facts, Reached, Stamp};
-use alt_store::writer::{Interrupted, Store};
+use alt_store::writer::Store;
 
-use super::{Belongs, Input, Key, Reading, fill, fill_at, key, real_path};
+use super::{Belongs, Halt, Input, Key, Reading, Unpacked, fill, fill_at, key, real_path};
 use crate::source::trail::{Beating, Hand};
-use crate::source::unpack::{self, Packing};
+use crate::source::unpack::{self, Blocks, Mark, Packing};
 
 /// A file that is open, but not yet identified.
 pub struct Opened {
@@ -31,6 +32,8 @@ pub struct Opened {
     packing: Packing,
     progress: Arc<AtomicU64>,
     hand: Hand,
+    /// Where a compressed file is unpacked in steps; `None`: at once.
+    unpacked: Option<Unpacked>,
 }
 
 /// The result of comparing an opened file with the checkpoints.
@@ -78,6 +81,15 @@ pub struct Choice<'a> {
     pub other_than: &'a [i32],
 }
 
+/// How a file is read that is read beside its checkpoint.
+#[derive(Debug, Clone, Copy)]
+pub struct Again {
+    /// The file will not grow: a last line without a newline counts as a line.
+    pub complete: bool,
+    /// Also the part that is not loaded.
+    pub all: bool,
+}
+
 /// A file's beginning, and the checkpoints with the same beginning.
 struct Begins {
     beginning: Vec<u8>,
@@ -109,6 +121,7 @@ struct Counted {
 
 impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        fault::unpack();
         let n = self.file.read_at(buffer, self.at)?;
         self.at += n as u64;
         self.count.fetch_add(n as u64, Ordering::Relaxed);
@@ -129,13 +142,20 @@ impl Opened {
         let mut first = [0; 4];
         let n = file.read_at(&mut first, 0)?;
         let (path, packing) = (path.to_owned(), unpack::packing(&first[..n])?);
-        Ok(Opened { path, file, metadata, packing, progress, hand: Hand::default() })
+        Ok(Opened { path, file, metadata, packing, progress, hand: Hand::default(), unpacked: None })
     }
 
     /// The same file, read by a reader that records its work in `hand`.
     #[must_use]
     pub fn by(self, hand: &Hand) -> Opened {
         Opened { hand: hand.clone(), ..self }
+    }
+
+    /// The same file. To compare it takes several steps if it is compressed, each of which but the last ends with
+    /// [`NotYet`](super::NotYet) within an `io::Error`. They share `unpacked`.
+    #[must_use]
+    pub fn in_steps(self, unpacked: &Unpacked) -> Opened {
+        Opened { unpacked: Some(unpacked.clone()), ..self }
     }
 
     /// Device and inode.
@@ -176,9 +196,35 @@ impl Opened {
         Ok(Box::new(Beating::new(unpacked, &self.hand.beat)))
     }
 
+    /// The bytes of the log from a mark on, or at its beginning; and where they begin. Keeps further marks.
+    fn stream_from(&self, mark: Option<Mark>) -> io::Result<(u64, Box<dyn Read + Send>)> {
+        let Some(unpacked) = self.unpacked.as_ref().filter(|_| self.packing == Packing::Bzip2) else {
+            return Ok((0, self.stream()?));
+        };
+        let (at, from) = mark.map_or((0, 0), |mark| (mark.bit / 8, mark.unpacked));
+        self.progress.store(at, Ordering::Relaxed);
+        let counted = Counted { file: self.file.try_clone()?, at, count: Arc::clone(&self.progress) };
+        let on_block = unpacked.marks_of((self.key(), self.stamp()));
+        let blocks = Blocks::new(io::BufReader::with_capacity(128 * 1024, counted), mark, on_block);
+        Ok((from, Box::new(Beating::new(blocks, &self.hand.beat))))
+    }
+
+    /// The next step begins at the beginning: nothing can be unpacked from where this one began.
+    fn forget_marks(&self) {
+        if let Some(unpacked) = &self.unpacked {
+            unpacked.forget_marks();
+        }
+    }
+
     /// The first bytes, enough to find the head, and whether these may be all the bytes there will ever be.
     fn beginning(&self) -> io::Result<(Vec<u8>, bool)> {
         if self.is_packed() {
+            let this = (self.key(), self.stamp());
+            let known = self.unpacked.as_ref().map_or(Ok(None), |unpacked| unpacked.beginning(this))?;
+            if let Some(bytes) = known {
+                // It had a head already.
+                return Ok((bytes, true));
+            }
             let mut bytes = Vec::new();
             let read = self.stream()?.take(HEAD_SEARCH_BYTES as u64).read_to_end(&mut bytes);
             // A stream that breaks off is read as far as it goes. Whoever reads on meets the error again.
@@ -219,7 +265,23 @@ impl Opened {
         checkpoints: impl Iterator<Item = &'c Checkpoint>,
     ) -> io::Result<Vec<Standing>> {
         let (beginning, _) = self.beginning()?;
-        checkpoints.map(|checkpoint| Ok(self.proven(checkpoint, &beginning)?.standing)).collect()
+        let this = (self.key(), self.stamp());
+        let mut standings = Vec::new();
+        for checkpoint in checkpoints {
+            let known = self.unpacked.as_ref().and_then(|unpacked| unpacked.judged(this, checkpoint));
+            let standing = match known {
+                Some(standing) => standing,
+                None => self.proven(checkpoint, &beginning)?.standing,
+            };
+            if let Some(unpacked) = self.unpacked.as_ref().filter(|_| known.is_none()) {
+                unpacked.judge(this, checkpoint, standing);
+            }
+            standings.push(standing);
+        }
+        if let Some(unpacked) = &self.unpacked {
+            unpacked.done(this);
+        }
+        Ok(standings)
     }
 
     /// The number of bytes of the log, decompressed.
@@ -251,17 +313,11 @@ impl Opened {
     /// Compares the file with the checkpoints that have the same beginning.
     ///
     /// # Errors
-    /// The outer error: the file cannot be read. The inner error: the database's answers are no longer valid.
-    pub fn identify(
-        self,
-        belongs: &Belongs,
-        choice: Choice<'_>,
-        store: &Store,
-    ) -> io::Result<Result<Identified, Interrupted>> {
-        let Begins { beginning, head, candidates } = match self.begins(belongs, choice.complete, store)? {
-            Ok(Some(begins)) => begins,
-            Ok(None) => return Ok(Ok(Identified::TooShort)),
-            Err(interrupted) => return Ok(Err(interrupted)),
+    /// The file cannot be read, or not yet ([`Opened::in_steps`]); or the database's answers are no longer valid.
+    pub fn identify(self, belongs: &Belongs, choice: Choice<'_>, store: &Store) -> Result<Identified, Halt> {
+        let Some(Begins { beginning, head, candidates }) = self.begins(belongs, choice.complete, store)?
+        else {
+            return Ok(Identified::TooShort);
         };
         let all: Vec<i32> = candidates.iter().map(|c| c.checkpoint.file_id).collect();
         let is_meant = |c: &Candidate| {
@@ -280,7 +336,7 @@ impl Opened {
                     && head_holds(&c.checkpoint, &beginning)
             };
             if let Some(candidate) = candidates.iter().find(|c| seen(c)) {
-                return Ok(Ok(Identified::Done { file_id: candidate.checkpoint.file_id }));
+                return Ok(Identified::Done { file_id: candidate.checkpoint.file_id });
             }
         }
         let mut shorter = None;
@@ -288,34 +344,28 @@ impl Opened {
             let stood = self.stand(&checkpoint, &beginning)?;
             match stood.standing {
                 Standing::Continues | Standing::Beyond if unloaded => {
-                    return Ok(Ok(Identified::Done { file_id: checkpoint.file_id }));
+                    return Ok(Identified::Done { file_id: checkpoint.file_id });
                 }
                 Standing::Other | Standing::Diverges => {}
                 Standing::Shorter => shorter = shorter.or(Some(checkpoint.file_id)),
                 Standing::Done => {
-                    if let Err(interrupted) = store.seen(checkpoint.file_id, self.facts(belongs)) {
-                        return Ok(Err(interrupted));
-                    }
-                    return Ok(Ok(Identified::Done { file_id: checkpoint.file_id }));
+                    store.seen(checkpoint.file_id, self.facts(belongs))?;
+                    return Ok(Identified::Done { file_id: checkpoint.file_id });
                 }
                 Standing::Continues | Standing::Beyond => {
                     let is_beyond = stood.standing == Standing::Beyond;
-                    let ids = by_ids || is_beyond || !choice.other_than.is_empty();
-                    return self
-                        .continued(&checkpoint, head, stood, (ids, set_aside), &beginning, belongs)
-                        .map(|r| Ok(Identified::Reading(r)));
+                    let mut reading = self.continued(&checkpoint, head, stood, &beginning, belongs)?;
+                    reading.by_ids = by_ids || is_beyond || !choice.other_than.is_empty();
+                    reading.set_aside = set_aside;
+                    return Ok(Identified::Reading(reading));
                 }
             }
         }
         if let Some(file_id) = shorter.filter(|_| !choice.fork_if_shorter) {
-            return Ok(Ok(Identified::Shorter { file_id }));
+            return Ok(Identified::Shorter { file_id });
         }
-        let id = match store.new_file_id() {
-            Ok(id) => id,
-            Err(interrupted) => return Ok(Err(interrupted)),
-        };
-        let file = FileRef::New { id, head, disproved: all };
-        self.begun(file, &beginning, belongs).map(|r| Ok(Identified::Reading(r)))
+        let file = FileRef::New { id: store.new_file_id()?, head, disproved: all };
+        Ok(Identified::Reading(self.begun(file, &beginning, belongs)?))
     }
 
     /// The key and the loaded bytes of the file of `log_files` that is sealed and contains exactly this file's content.
@@ -323,22 +373,21 @@ impl Opened {
     ///
     /// # Errors
     /// Those of [`Opened::identify`].
-    pub fn done(
-        &self,
-        belongs: &Belongs,
-        store: &Store,
-    ) -> io::Result<Result<Option<(i32, u64)>, Interrupted>> {
-        let Begins { beginning, candidates, .. } = match self.begins(belongs, true, store)? {
-            Ok(Some(begins)) => begins,
-            Ok(None) => return Ok(Ok(None)),
-            Err(interrupted) => return Ok(Err(interrupted)),
+    pub fn done(&self, belongs: &Belongs, store: &Store) -> Result<Option<(i32, u64)>, Halt> {
+        let Some(Begins { beginning, candidates, .. }) = self.begins(belongs, true, store)? else {
+            return Ok(None);
         };
         for Candidate { checkpoint, .. } in candidates {
             if self.stand(&checkpoint, &beginning)?.standing == Standing::Done {
-                return Ok(Ok(Some((checkpoint.file_id, checkpoint.loaded_bytes))));
+                return Ok(Some((checkpoint.file_id, checkpoint.loaded_bytes)));
             }
         }
-        Ok(Ok(None))
+        Ok(None)
+    }
+
+    /// The file's stamp when it was opened.
+    pub fn stamp(&self) -> Stamp {
+        Stamp::of(&self.metadata)
     }
 
     /// The file's stamp when it was opened, and its stamp now.
@@ -355,16 +404,10 @@ impl Opened {
     ///
     /// # Errors
     /// Those of [`Opened::identify`].
-    pub fn beside(
-        self,
-        belongs: &Belongs,
-        (complete, all): (bool, bool),
-        store: &Store,
-    ) -> io::Result<Result<Beside, Interrupted>> {
-        let Begins { beginning, head, candidates } = match self.begins(belongs, complete, store)? {
-            Ok(Some(begins)) => begins,
-            Ok(None) => return Ok(Ok(Beside::TooShort)),
-            Err(interrupted) => return Ok(Err(interrupted)),
+    pub fn beside(self, belongs: &Belongs, which: Again, store: &Store) -> Result<Beside, Halt> {
+        let Again { complete, all } = which;
+        let Some(Begins { beginning, head, candidates }) = self.begins(belongs, complete, store)? else {
+            return Ok(Beside::TooShort);
         };
         let mut known = None;
         for candidate in candidates.into_iter().filter(|c| !c.unloaded) {
@@ -381,43 +424,45 @@ impl Opened {
         }
         let file = match &known {
             Some((known, _)) => FileRef::Known { id: known.file_id, head: known.head },
-            None => match store.new_file_id() {
-                Ok(id) => FileRef::New { id, head, disproved: Vec::new() },
-                Err(interrupted) => return Ok(Err(interrupted)),
-            },
+            None => FileRef::New { id: store.new_file_id()?, head, disproved: Vec::new() },
         };
         let (loaded_bytes, set_aside) = known.map(|(known, lines)| (known.loaded_bytes, lines)).unzip();
-        self.begun(file, &beginning, belongs).map(|mut reading| {
-            reading.until = loaded_bytes.unwrap_or(u64::MAX);
-            reading.set_aside = set_aside.unwrap_or_default();
-            Ok(Beside::Reading { reading, loaded_bytes })
-        })
+        let mut reading = self.begun(file, &beginning, belongs)?;
+        reading.until = loaded_bytes.unwrap_or(u64::MAX);
+        reading.set_aside = set_aside.unwrap_or_default();
+        Ok(Beside::Reading { reading, loaded_bytes })
     }
 
     /// The file's beginning, and the checkpoints with the same beginning. The checkpoint that is loaded farthest comes
     /// first, because it proves the most. `None`: there is no whole line yet.
-    fn begins(
-        &self,
-        belongs: &Belongs,
-        complete: bool,
-        store: &Store,
-    ) -> io::Result<Result<Option<Begins>, Interrupted>> {
+    fn begins(&self, belongs: &Belongs, complete: bool, store: &Store) -> Result<Option<Begins>, Halt> {
         let (beginning, head) = self.beginning_and_head(belongs, complete)?;
         if !self.is_packed() && unpack::packing(&beginning)? != Packing::Plain {
             // A compressor has written its first bytes since the file was opened. The next look identifies the file.
-            return Ok(Ok(None));
+            return Ok(None);
         }
-        let Some(head) = head else { return Ok(Ok(None)) };
-        Ok(store.candidates(head, &belongs.host, &belongs.source).map(|mut candidates| {
-            candidates.sort_by_key(|c| std::cmp::Reverse(c.checkpoint.loaded_bytes));
-            Some(Begins { beginning, head, candidates })
-        }))
+        let Some(head) = head else { return Ok(None) };
+        let mut candidates = store.candidates(head, &belongs.host, &belongs.source)?;
+        candidates.sort_by_key(|c| std::cmp::Reverse(c.checkpoint.loaded_bytes));
+        Ok(Some(Begins { beginning, head, candidates }))
     }
 
     /// Where reading can continue according to a checkpoint.
     fn stand(&self, checkpoint: &Checkpoint, beginning: &[u8]) -> io::Result<Stood> {
+        use Standing::{Diverges, Other, Shorter};
+        let this = (self.key(), self.stamp());
+        if let Some(standing @ (Other | Diverges | Shorter)) =
+            self.unpacked.as_ref().and_then(|unpacked| unpacked.judged(this, checkpoint))
+        {
+            return Ok(Stood::at(standing));
+        }
         let stood = self.proven(checkpoint, beginning)?;
-        Ok(Stood { standing: unless_within_a_line(stood.standing, &stood.before), ..stood })
+        let standing = unless_within_a_line(stood.standing, &stood.before);
+        // Where the next checkpoint takes steps, this one is not looked at again.
+        if let (Some(unpacked), Other | Diverges | Shorter) = (&self.unpacked, standing) {
+            unpacked.judge(this, checkpoint, standing);
+        }
+        Ok(Stood { standing, ..stood })
     }
 
     /// How the file compares with a checkpoint, by the checkpoint's proofs.
@@ -426,7 +471,9 @@ impl Opened {
             return Ok(Stood::at(Standing::Other));
         }
         let (to, tail) = (checkpoint.loaded_bytes, checkpoint.tail);
-        let wanted = u64::from(tail.bytes).max(KEPT_BYTES as u64).min(to);
+        // Of a compressed file also the window for `LineIds`, so that it need not be unpacked a second time.
+        let least = if self.is_packed() { WINDOW_BYTES + 1 } else { KEPT_BYTES as u64 };
+        let wanted = u64::from(tail.bytes).max(least).min(to);
         let mut before = vec![0; usize::try_from(wanted).unwrap_or(usize::MAX)];
         let holds = |before: &[u8]| {
             let from = before.len().checked_sub(tail.bytes as usize);
@@ -439,14 +486,21 @@ impl Opened {
             let standing = checkpoint.standing(size, true, is_whole && holds(&before));
             return Ok(Stood { standing, before, stream: None });
         }
-        let mut stream = self.stream()?;
-        let skipped = io::copy(&mut stream.by_ref().take(skip), &mut io::sink())?;
-        let n = fill(&mut stream, &mut before)?;
-        if skipped < skip || n < before.len() {
-            return Ok(Stood::at(checkpoint.standing(skipped + n as u64, true, false)));
-        }
-        if !holds(&before) {
-            return Ok(Stood::at(checkpoint.standing(to, true, false)));
+        let (skipped, mut stream) = match &self.unpacked {
+            Some(unpacked) => {
+                let this = (self.key(), self.stamp());
+                unpacked.skip(this, beginning, skip, |mark| self.stream_from(mark))?
+            }
+            None => {
+                let mut stream = self.stream()?;
+                (io::copy(&mut stream.by_ref().take(skip), &mut io::sink())?, stream)
+            }
+        };
+        let n = fill(&mut stream, &mut before).inspect_err(|_| self.forget_marks())?;
+        let is_whole = skipped == skip && n == before.len();
+        if !is_whole || !holds(&before) {
+            let read = if is_whole { to } else { skipped + n as u64 };
+            return Ok(Stood::at(checkpoint.standing(read, true, false)));
         }
         if !checkpoint.sealed {
             return Ok(Stood { standing: Standing::Continues, before, stream: Some(stream) });
@@ -476,7 +530,6 @@ impl Opened {
         checkpoint: &Checkpoint,
         head: Head,
         stood: Stood,
-        (unknown, set_aside): (bool, Vec<u64>),
         beginning: &[u8],
         belongs: &Belongs,
     ) -> io::Result<Box<Reading>> {
@@ -486,17 +539,8 @@ impl Opened {
         let Stood { before, stream, .. } = stood;
         // Only an over-long line is loaded in parts, the file of a seal apart.
         let is_within = !checkpoint.sealed && before.last().is_some_and(|byte| *byte != b'\n');
-        let mut reading = self.reading(
-            file,
-            stream,
-            before,
-            (checkpoint.loaded_bytes, checkpoint.tail),
-            beginning,
-            belongs,
-        )?;
-        reading.by_ids = unknown;
+        let mut reading = self.reading(file, stream, before, checkpoint.position(), beginning, belongs)?;
         reading.within_at = is_within.then_some(checkpoint.loaded_bytes);
-        reading.set_aside = set_aside;
         reading.better_head = better;
         Ok(reading)
     }
@@ -506,7 +550,7 @@ impl Opened {
     fn begun(self, file: FileRef, beginning: &[u8], belongs: &Belongs) -> io::Result<Box<Reading>> {
         let mut stream = None;
         if self.is_packed() {
-            let (mut unpacked, proof) = (self.stream()?, file.head().proof);
+            let ((_, mut unpacked), proof) = (self.stream_from(None)?, file.head().proof);
             let mut beginning = vec![0; proof.bytes as usize];
             let n = fill(&mut unpacked, &mut beginning)?;
             if n < beginning.len() || hash(&beginning) != proof.hash {
@@ -514,7 +558,7 @@ impl Opened {
             }
             stream = Some(Box::new(io::Cursor::new(beginning).chain(unpacked)) as Box<dyn Read + Send>);
         }
-        let mut reading = self.reading(file, stream, Vec::new(), (0, Proof::of(b"")), beginning, belongs)?;
+        let mut reading = self.reading(file, stream, Vec::new(), Position::start(), beginning, belongs)?;
         reading.by_ids = true;
         Ok(reading)
     }
@@ -523,33 +567,38 @@ impl Opened {
         self,
         file: FileRef,
         stream: Option<Box<dyn Read + Send>>,
-        before: Vec<u8>,
-        (from, from_tail): (u64, Proof),
+        mut before: Vec<u8>,
+        from: Position,
         beginning: &[u8],
         belongs: &Belongs,
     ) -> io::Result<Box<Reading>> {
-        // `LineIds` depend on the preceding lines, so a compressed file is read from its start to compute them.
-        let warm = belongs.twins && from > 0;
-        let start = if warm { from.saturating_sub(WINDOW_BYTES + 1) } else { from };
+        // `LineIds` depend on the preceding lines. Those of a compressed file are in `before`.
+        let warm = belongs.twins && from.offset > 0;
+        let start = if warm { from.offset.saturating_sub(WINDOW_BYTES + 1) } else { from.offset };
         let input = match stream {
             None => Input::Plain(Arc::new(self.file.try_clone()?)),
-            Some(_) if warm => {
-                let mut stream = self.stream()?;
-                io::copy(&mut stream.by_ref().take(start), &mut io::sink())?;
-                Input::Stream(stream)
+            Some(stream) if warm => {
+                let window = usize::try_from(from.offset - start).unwrap_or(usize::MAX).min(before.len());
+                let window = before.split_off(before.len() - window);
+                Input::Stream(Box::new(io::Cursor::new(window).chain(stream)))
             }
             Some(stream) => Input::Stream(stream),
         };
         let facts = self.facts(belongs);
         let stamp = Stamp::of(&self.metadata);
+        let tail_max = KEPT_BYTES.max(from.tail.bytes as usize);
         let mut reading = Box::new(Reading {
             key: self.key(),
             path: self.path,
             packed: self.packing != Packing::Plain,
             input,
-            lines: Lines::after(if warm { Vec::new() } else { before }, start).stepwise(),
+            lines: {
+                let before = if warm { Vec::new() } else { before };
+                let kept = before.len().saturating_sub(tail_max);
+                Lines::after(before[kept..].to_vec(), start).stepwise()
+            },
             at_end: false,
-            warm_until: from,
+            warm_until: from.offset,
             twins: belongs.twins.then(|| LineIds::of(beginning)),
             lines_have_ids: belongs.lines_have_ids,
             alt1: belongs.alt1,
@@ -557,18 +606,18 @@ impl Opened {
             facts,
             facts_stored: false,
             from,
-            from_tail,
             better_head: None,
             stamp,
             by_ids: false,
             until: u64::MAX,
             sealed: false,
-            reached: Reached::at(from),
+            reached: Reached::at(from.offset),
             rest: Arc::default(),
             hand: self.hand,
             within_at: None,
             is_held: false,
             set_aside: Vec::new(),
+            passed: 0,
         });
         if start > 0 && warm {
             // `start` lies within a line: the window begins with the next line.
@@ -652,7 +701,7 @@ mod tests {
         });
         // Nobody answers: the result must be known before the database is asked.
         drop(writer);
-        let identified = opened.identify(&belongs, Choice::default(), &store).unwrap();
+        let identified = opened.identify(&belongs, Choice::default(), &store);
         assert!(matches!(identified, Ok(Identified::TooShort)));
     }
 }
