@@ -15,7 +15,11 @@ const RECORD: &str = "
     addEventListener('securitypolicyviolation', event => seen.broken.push(event.violatedDirective + ' ' + event.blockedURI));
     addEventListener('error', event => seen.errors.push(String(event.message)));
     addEventListener('unhandledrejection', event => seen.errors.push(String(event.reason)));
-    new PerformanceObserver(list => list.getEntries().forEach(one => { if (!one.hadRecentInput) seen.shift += one.value }))
+    let input = -Infinity;
+    for (const kind of ['keydown', 'click']) addEventListener(kind, event => { input = event.timeStamp }, true);
+    // What a key brought about comes later than its 500 ms where the machine is busy.
+    new PerformanceObserver(list => list.getEntries().forEach(one => {
+        if (!one.hadRecentInput && (one.startTime < input || one.startTime > input + 3000)) seen.shift += one.value }))
         .observe({ type: 'layout-shift', buffered: true });
     new MutationObserver(() => {
         if (seen.first === null && /[0-9]/.test(document.querySelector('[data-metric=visitors] .big')?.textContent ?? ''))
