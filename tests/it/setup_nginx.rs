@@ -420,7 +420,8 @@ ls /etc/nginx/conf.d
 echo "== first"
 alt setup --web --host blog.lan
 grep ^public_url /etc/alt/alt.toml
-setpriv --reuid=alt --regid=alt --init-groups alt serve 2>/dev/null &
+getent passwd alt_web >/dev/null || useradd --system --user-group --no-create-home alt_web
+setpriv --reuid=alt_web --regid=alt_web --init-groups alt serve 2>/dev/null &
 served=$!
 script --cacert /etc/alt/tls/blog.lan.crt https://blog.lan/health
 alt user add jane --owner | grep -o 'https://blog.lan/sign-in#link=alt_'

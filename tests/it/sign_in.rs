@@ -331,7 +331,8 @@ fn many_who_sign_in_at_once_take_a_bounded_amount_of_memory() {
     let status = std::fs::read_to_string(format!("/proc/{}/status", api.child.id())).unwrap();
     let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
     let peak: u64 = peak.split_whitespace().nth(1).unwrap().parse().unwrap();
-    assert!(peak < 96 * 1024, "{peak} KiB");
+    // The unit permits 256 MiB. With a hash for each who waits, it was 282 MiB.
+    assert!(peak < 160 * 1024, "{peak} KiB");
 }
 
 #[test]
@@ -519,8 +520,8 @@ fn the_check_looks_at_the_api_where_it_is_wanted() {
     };
     let url = "public_url = \"https://stats.example.com\"";
     let of_site = |found: &mut Vec<String>| found.retain(|one| !one.starts_with("nginx "));
-    bench.database.psql("CREATE ROLE alt_web");
-    run(&bench, &["migrate"]);
+    let granted = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO alt_web";
+    bench.database.psql(&format!("CREATE ROLE alt_web; {granted}"));
     // Not wanted; wanted and there; wanted and not there.
     assert_eq!(found("127.0.0.1:1", ""), Vec::<String>::new());
     let mut all = found(&api.address, url);
@@ -537,7 +538,7 @@ fn the_check_looks_at_the_api_where_it_is_wanted() {
             && all[1].contains("may not DELETE"),
         "{all:?}"
     );
-    run(&bench, &["migrate"]);
+    bench.database.psql(granted);
     drop(api);
     let mut all = found("127.0.0.1:1", url);
     of_site(&mut all);
