@@ -12,6 +12,7 @@
 //! Without a filter, the counts are those of [`crate::day::Fold`], in each of its dimensions, except that none of the values
 //! is summed under `(other)` unless a segment had no room for it.
 
+mod block;
 mod cache;
 mod filter;
 mod groups;
