@@ -592,13 +592,20 @@ fn a_number_that_is_not_what_the_rows_say_is_found() {
     assert!(code == 0 && said.contains("not compared: rows of it may be gone"), "{said}");
 }
 
-/// The memory of the daemon over a large day: with `ALT_TEST_FULL`, one of two million rows.
+/// Bytes that the server has written to its log of changes.
+fn logged(bench: &Bench) -> f64 {
+    bench.database.psql("SELECT pg_current_wal_insert_lsn() - '0/0'").parse().unwrap()
+}
+
+/// The memory of the daemon over a large day, and what computing it adds to PostgreSQL's log of changes: with
+/// `ALT_TEST_FULL`, one of two million rows.
 #[test]
 fn a_day_of_many_rows_needs_little_memory() {
     let rows = if full() { 2_000_000 } else { 200_000 };
     let mut bench = with_stats(Database::create());
     write(&mut bench, "first.log", &alt1_aged(24 * HOUR), 1);
     replay(&bench, &["first.log"]).unwrap();
+    let before = logged(&bench);
     bench.database.psql(&format!(
         "INSERT INTO access_logs (occurred_at, event_id, visitor_id, page_view_id, file_offset, app_id, file_id, user_agent_id, \
              environment_id, traffic_class, event_type, url_host, url_path, referrer_host, params) \
@@ -608,11 +615,20 @@ fn a_day_of_many_rows_needs_little_memory() {
          FROM generate_series(1, {rows} - 1) n, access_logs l, stat_days d WHERE d.generation > 0; \
          INSERT INTO stat_dirty (app_id, day) SELECT app_id, day FROM stat_days WHERE generation > 0"
     ));
+    let inserted = logged(&bench);
     let began = std::time::Instant::now();
     start(&mut bench);
     wait_for(300, || open(&bench) == "0|0|0|1", || bench.state());
     let peak = bench.daemon.as_ref().unwrap().peak_rss_kib();
-    println!("{rows} rows: {:?}, at most {peak} KiB", began.elapsed());
+    let (of_rows, of_day) = (inserted - before, logged(&bench) - inserted);
+    let parts = bench
+        .database
+        .psql("SELECT count(*) || ' segments of ' || sum(length(data)) || ' bytes' FROM stat_segments");
+    println!(
+        "{rows} rows: {:?}, at most {peak} KiB; log: {of_rows} bytes of rows, {of_day} of the day; {parts}",
+        began.elapsed()
+    );
     assert_eq!(events(&bench), rows);
+    assert!(of_day < of_rows / 10.0, "{of_day} of {of_rows}");
     assert!(peak < 64 << 10, "{peak} KiB");
 }

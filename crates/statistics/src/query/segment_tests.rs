@@ -92,6 +92,25 @@ fn what_is_declared_too_large_is_refused_before_memory_is_taken() {
 }
 
 #[test]
+fn segments_that_are_taken_while_a_day_is_read_are_those_of_its_end() {
+    let mut dice = Dice(11);
+    for rows in [0, 1, 39, 40, 41, 400] {
+        let events = day(&mut dice, 0, rows);
+        let writer = || Writer::new(Settings::default(), Bounds { rows: 20, ..Bounds::default() }, None);
+        let (mut at_end, mut meanwhile, mut taken) = (writer(), writer(), Vec::new());
+        for event in &events {
+            at_end.add(event);
+            meanwhile.add(event);
+            taken.extend(meanwhile.done());
+        }
+        let many = taken.len();
+        taken.extend(meanwhile.finish());
+        assert_eq!(taken, at_end.finish());
+        assert!(!taken.is_empty() && (rows < 400 || many > 3));
+    }
+}
+
+#[test]
 fn no_address_no_visitor_and_no_user_id_stands_in_a_segment() {
     let event = Event {
         visitor_id: Some(0x0123_4567_89ab_cdef),
