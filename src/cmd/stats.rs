@@ -1,6 +1,7 @@
 //! `alt stats`: an overview of an application's statistics; and marking days, so that they are computed again.
 
 mod filtered;
+mod performance;
 mod verify;
 
 use std::fmt::Write as _;
@@ -58,6 +59,9 @@ pub fn run(config: &Config, args: &cli::Stats, out: Out<'_>) -> anyhow::Result<O
             super::block_on(async { mark(config, args).await })?;
             writeln!(out, "marked; `alt run` computes these days, or `alt stats rebuild --resume` does now")?;
             Ok(Outcome::Done)
+        }
+        Some(cli::StatsVerb::Performance(args)) => {
+            super::block_on(async { performance::run(config, args, out).await })
         }
         Some(cli::StatsVerb::Rebuild(args)) => rebuild(config, args, out),
         Some(cli::StatsVerb::Verify(args)) => super::block_on(async { verify::run(config, args, out).await }),

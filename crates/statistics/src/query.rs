@@ -18,6 +18,7 @@ mod filter;
 mod groups;
 #[cfg(test)]
 mod naive;
+mod performance;
 mod scan;
 #[cfg(test)]
 mod segment_tests;
@@ -36,6 +37,7 @@ use foldhash::HashMap;
 use crate::counts::Counts;
 pub use crate::query::filter::{Filter, Test};
 pub use crate::query::groups::Dimension;
+pub use crate::query::performance::{Answered, PERCENTILES, Performance, Served, performance};
 use crate::segment::{Broken, Segment};
 use crate::settings::OTHER;
 

@@ -84,6 +84,20 @@ pub struct Behind {
     pub as_of: Option<String>,
 }
 
+impl Behind {
+    /// The same for people, a line each.
+    pub fn notes(&self) -> impl Iterator<Item = String> {
+        let without = (self.without > 0).then(|| {
+            format!(
+                "{} days have no segments and are not counted: `alt stats rebuild` makes them",
+                self.without
+            )
+        });
+        let as_of = self.as_of.as_ref().map(|at| format!("the day that goes on is as of {at}"));
+        without.into_iter().chain(as_of)
+    }
+}
+
 /// What is not in the segments that [`load`] returns.
 ///
 /// # Errors
