@@ -520,6 +520,38 @@ Examples:
   alt stats verify
   alt stats verify --app 'My shop' --from 2026-01-31 --until 2026-02-02")]
     Verify(StatsVerify),
+    /// Show by page how many requests a server answered, how fast, and with which errors
+    #[command(after_help = "\
+It is of rows of the type `request`, which logs of a server give. p50: half of the requests that say how long they took, took no \
+longer. A minute: requests in a minute of the period; most: in the busiest one.
+
+Examples:
+  alt stats performance --app 'My shop' --period 30d
+  alt stats performance --app 'My shop' --class bot --json")]
+    Performance(StatsPerformance),
+}
+
+/// `alt stats performance`
+#[derive(Debug, Args)]
+pub struct StatsPerformance {
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Which days, by the application's time zone: today, 7d, 30d, month, or 2026-01-01..2026-01-31
+    #[arg(long, value_name = "PERIOD", default_value = "7d")]
+    pub period: String,
+    /// The class of traffic
+    #[arg(long, value_name = "CLASS", default_value = "human")]
+    pub class: String,
+    /// The most pages
+    #[arg(long, value_name = "COUNT", default_value_t = 100)]
+    pub limit: usize,
+    /// Print JSON
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print CSV: a line for each page
+    #[arg(long)]
+    pub csv: bool,
 }
 
 /// `alt stats rebuild`

@@ -2,6 +2,7 @@
 
 mod filtered;
 mod import;
+mod performance;
 mod verify;
 
 use std::fmt::Write as _;
@@ -59,6 +60,9 @@ pub fn run(config: &Config, args: &cli::Stats, out: Out<'_>) -> anyhow::Result<O
             super::block_on(async { mark(config, args).await })?;
             writeln!(out, "marked; `alt run` computes these days, or `alt stats rebuild --resume` does now")?;
             Ok(Outcome::Done)
+        }
+        Some(cli::StatsVerb::Performance(args)) => {
+            super::block_on(async { performance::run(config, args, out).await })
         }
         Some(cli::StatsVerb::Rebuild(args)) => rebuild(config, args, out),
         Some(cli::StatsVerb::Import(args)) => super::block_on(async { import::run(config, args, out).await }),

@@ -681,12 +681,75 @@ fn days_of_another_product_are_imported_once_and_can_be_taken_out() {
 }
 
 /// The memory of the daemon over a large day: with `ALT_TEST_FULL`, one of two million rows.
+
+/// A server's log: requests of two classes, some without a status, a time or a visitor.
+#[test]
+fn requests_by_page_are_what_plain_sql_says() {
+    let mut bench = with_stats(Database::create());
+    write(&mut bench, "first.log", &alt1_aged(24 * HOUR), 1);
+    replay(&bench, &["first.log"]).unwrap();
+    bench.database.psql(
+        "INSERT INTO access_logs (occurred_at, event_id, visitor_id, file_offset, app_id, file_id, user_agent_id, environment_id, \
+             traffic_class, event_type, url_host, url_path, status, request_ms) \
+         SELECT d.from_at + n * ((d.until_at - d.from_at) / 4000), gen_random_uuid(), CASE WHEN n % 3 > 0 THEN n % 40 END, n, \
+             l.app_id, l.file_id, l.user_agent_id, l.environment_id, CASE WHEN n % 5 = 0 THEN 'bot' ELSE 'human' END, \
+             'request', 'shop.example', '/p/' || n * n % 7, \
+             CASE n % 11 WHEN 0 THEN 500 WHEN 1 THEN 404 WHEN 2 THEN NULL WHEN 3 THEN 499 ELSE 200 END, \
+             CASE WHEN n % 13 > 0 THEN n * 7919 % 1009 - 3 END \
+         FROM generate_series(1, 3999) n, access_logs l, stat_days d WHERE d.generation > 0; \
+         INSERT INTO stat_dirty (app_id, day) SELECT app_id, day FROM stat_days WHERE generation > 0",
+    );
+    assert_eq!(run(&bench, &["stats", "rebuild", "--resume"]).0, 0);
+    for class in ["human", "bot"] {
+        let (code, said) = run(&bench, &["stats", "performance", "--json", "--class", class]);
+        assert_eq!(code, 0, "{said}");
+        let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+        let line = |page: &serde_json::Value| {
+            let of = |name: &&str| page[name].as_u64().unwrap().to_string();
+            let names = [
+                "requests",
+                "server_errors",
+                "client_errors",
+                "timed",
+                "p50_ms",
+                "p95_ms",
+                "p99_ms",
+                "busiest_minute",
+            ];
+            let numbers: Vec<String> = names.iter().map(of).collect();
+            format!("{}|{}", page["page"].as_str().unwrap(), numbers.join("|"))
+        };
+        let answered: Vec<String> = said["pages"].as_array().unwrap().iter().map(line).collect();
+        let day = |what: &str| format!("(SELECT {what} FROM stat_days WHERE generation > 0)");
+        let sql = alt_store::naive::PERFORMANCE
+            .replace("$1", &day("app_id"))
+            .replace("$2", &day("from_at"))
+            .replace("$3", &day("until_at"))
+            .replace("$4", &format!("'{class}'"));
+        let counted = bench.database.psql(&sql);
+        assert_eq!(answered, counted.lines().collect::<Vec<_>>(), "{class}");
+        assert!(answered.len() == 4 && said["total"]["requests"].as_u64().unwrap() > 700, "{said}");
+    }
+    let (_, said) = run(&bench, &["stats", "performance", "--csv", "--limit", "2"]);
+    assert_eq!(said.lines().count(), 3, "{said}");
+    let (_, said) = run(&bench, &["stats", "performance", "--limit", "2"]);
+    assert!(said.contains("2 of 4 pages") && said.contains("p99 ms"), "{said}");
+}
+
+/// Bytes that the server has written to its log of changes.
+fn logged(bench: &Bench) -> f64 {
+    bench.database.psql("SELECT pg_current_wal_insert_lsn() - '0/0'").parse().unwrap()
+}
+
+/// The memory of the daemon over a large day, and what computing it adds to PostgreSQL's log of changes: with
+/// `ALT_TEST_FULL`, one of two million rows.
 #[test]
 fn a_day_of_many_rows_needs_little_memory() {
     let rows = if full() { 2_000_000 } else { 200_000 };
     let mut bench = with_stats(Database::create());
     write(&mut bench, "first.log", &alt1_aged(24 * HOUR), 1);
     replay(&bench, &["first.log"]).unwrap();
+    let before = logged(&bench);
     bench.database.psql(&format!(
         "INSERT INTO access_logs (occurred_at, event_id, visitor_id, page_view_id, file_offset, app_id, file_id, user_agent_id, \
              environment_id, traffic_class, event_type, url_host, url_path, referrer_host, params) \
@@ -696,11 +759,20 @@ fn a_day_of_many_rows_needs_little_memory() {
          FROM generate_series(1, {rows} - 1) n, access_logs l, stat_days d WHERE d.generation > 0; \
          INSERT INTO stat_dirty (app_id, day) SELECT app_id, day FROM stat_days WHERE generation > 0"
     ));
+    let inserted = logged(&bench);
     let began = std::time::Instant::now();
     start(&mut bench);
     wait_for(300, || open(&bench) == "0|0|0|1", || bench.state());
     let peak = bench.daemon.as_ref().unwrap().peak_rss_kib();
-    println!("{rows} rows: {:?}, at most {peak} KiB", began.elapsed());
+    let (of_rows, of_day) = (inserted - before, logged(&bench) - inserted);
+    let parts = bench
+        .database
+        .psql("SELECT count(*) || ' segments of ' || sum(length(data)) || ' bytes' FROM stat_segments");
+    println!(
+        "{rows} rows: {:?}, at most {peak} KiB; log: {of_rows} bytes of rows, {of_day} of the day; {parts}",
+        began.elapsed()
+    );
     assert_eq!(events(&bench), rows);
+    assert!(of_day < of_rows / 10.0, "{of_day} of {of_rows}");
     assert!(peak < 64 << 10, "{peak} KiB");
 }

@@ -12,12 +12,14 @@
 //! Without a filter, the counts are those of [`crate::day::Fold`], in each of its dimensions, except that none of the values
 //! is summed under `(other)` unless a segment had no room for it.
 
+mod block;
 mod cache;
 mod condition;
 mod filter;
 mod groups;
 #[cfg(test)]
 mod naive;
+mod performance;
 mod scan;
 #[cfg(test)]
 mod segment_tests;
@@ -37,6 +39,7 @@ use foldhash::HashMap;
 use crate::counts::Counts;
 pub use crate::query::filter::{Filter, Test};
 pub use crate::query::groups::Dimension;
+pub use crate::query::performance::{Answered, PERCENTILES, Performance, Served, performance};
 use crate::segment::{Broken, Segment};
 use crate::settings::OTHER;
 

@@ -25,6 +25,10 @@ const GROUPS: [&str; 4] = [
     include_str!("../../../sql/naive_session.sql"),
 ];
 
+/// The requests of pages ([`alt_statistics::query::performance`]): of $1 application, $2 and $3 its first moment and the first
+/// behind it, $4 class of traffic.
+pub const PERFORMANCE: &str = include_str!("../../../sql/naive_performance.sql");
+
 /// The counts of a value of a dimension.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Value {

@@ -12,7 +12,8 @@
 //! A row that is committed after the marks were read is marked later than that, so the day is computed once more. Were the
 //! rows read before the marks, the mark of such a row would be deleted, and the row never counted.
 //!
-//! The [`segments`] of a day are made of the same reading of its rows and replaced in the same transaction.
+//! The [`segments`] of a day are made of the same reading of its rows and replaced in the same transaction; until then they
+//! wait in a [`spool`].
 //!
 //! Once rows of a day may be gone, the day is frozen ([`freeze`]): its statistics stay. Days of the time before, whose
 //! statistics another product counted, are frozen from the beginning ([`import`]).
@@ -31,6 +32,7 @@ pub mod replace;
 pub mod rows;
 pub mod segments;
 pub mod sort;
+pub mod spool;
 pub mod verify;
 pub mod worker;
 

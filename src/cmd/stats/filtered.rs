@@ -84,7 +84,7 @@ pub(super) async fn answer(
     }
 }
 
-fn parts(stored: &[Stored]) -> Vec<Part<'_>> {
+pub(super) fn parts(stored: &[Stored]) -> Vec<Part<'_>> {
     stored.iter().map(|stored| Part { day: &stored.day, segment: &stored.segment }).collect()
 }
 
@@ -99,18 +99,7 @@ fn notes(answer: &Answer, behind: &Behind) -> Vec<String> {
             Note::Definitions => "the days were computed by different definitions".to_owned(),
         })
         .collect();
-    if behind.without > 0 {
-        notes.push(format!(
-            "{} days have no segments and are not counted: `alt stats rebuild` makes them",
-            behind.without
-        ));
-    }
-    if behind.imported > 0 {
-        notes.push(format!("{} days were imported as sums and are not counted", behind.imported));
-    }
-    if let Some(at) = &behind.as_of {
-        notes.push(format!("the day that goes on is as of {at}"));
-    }
+    notes.extend(behind.notes());
     if !answer.left_out.is_empty() {
         let all: Vec<String> = answer
             .left_out
@@ -122,7 +111,7 @@ fn notes(answer: &Answer, behind: &Behind) -> Vec<String> {
     notes
 }
 
-fn number(n: u64) -> String {
+pub(super) fn number(n: u64) -> String {
     show::number(i64::try_from(n).unwrap_or(i64::MAX))
 }
 

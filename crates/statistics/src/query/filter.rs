@@ -2,6 +2,7 @@
 
 use regex::Regex;
 
+use super::block::{Block, Of};
 use super::groups::{Dimension, Groups, Ids, Level, Names};
 use crate::query::Failed;
 use crate::segment::{Numbers, Segment, Texts, columns as c};
@@ -149,37 +150,6 @@ pub(super) enum Sessions<'s> {
     Column(&'s Numbers, Vec<u8>, bool),
     /// Of each.
     Each(Vec<u8>, bool),
-}
-
-/// Rows of a segment that follow each other: sessions, and all that they have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Block {
-    pub(super) sessions: (usize, usize),
-    pub(super) views: (usize, usize),
-    pub(super) others: (usize, usize),
-    pub(super) strays: (usize, usize),
-}
-
-/// Of what is asked whether a filter keeps it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Of {
-    Sessions,
-    Views,
-    Others,
-    /// Only of filters on pages.
-    Strays,
-}
-
-impl Block {
-    /// The rows of a table.
-    fn rows(&self, of: Of) -> (usize, usize) {
-        match of {
-            Of::Sessions => self.sessions,
-            Of::Views => self.views,
-            Of::Others => self.others,
-            Of::Strays => self.strays,
-        }
-    }
 }
 
 impl<'s> Node<'s> {

@@ -3,7 +3,7 @@
 use foldhash::HashMap;
 
 use super::Failed;
-use super::filter::{Block, Of};
+use super::block::{Block, Of};
 use crate::class::screen;
 use crate::country;
 use crate::event::Event;

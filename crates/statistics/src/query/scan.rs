@@ -3,7 +3,8 @@
 
 use std::sync::atomic::Ordering;
 
-use super::filter::{Block, Filter, Node, Of};
+use super::block::{Block, Of};
+use super::filter::{Filter, Node};
 use super::groups::{Groups, Level, NONE};
 use super::{Failed, Part, Query, Sum, Tally};
 use crate::counts::Counts;

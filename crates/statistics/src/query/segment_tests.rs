@@ -1,13 +1,15 @@
 //! Bytes of segments, asked all questions: those of each version, hostile ones, and their bounds.
 
 use super::tests::{Dice, day, segments};
-use super::{Dimension, Means, Part, Query, run};
+use super::{Dimension, Means, Part, Performance, Query, performance, run};
 use crate::event::Event;
 use crate::segment::{Bounds, Broken, Segment, Writer, codec, columns};
 use crate::settings::Settings;
 
-/// A segment that version 1 wrote of `day(Dice(9), 0, 40)`. It stays readable for ever.
-const VERSION_1: &[u8] = include_bytes!("../../data/segment-1.bin");
+/// Segments of `day(Dice(9), 0, 40)` that version 1 wrote: the first ones, and those since requests have the minute of their day.
+/// They stay readable for ever.
+const VERSIONS: [&[u8]; 2] =
+    [include_bytes!("../../data/segment-1.bin"), include_bytes!("../../data/segment-1-minutes.bin")];
 
 fn bytes(rows: u64) -> Vec<u8> {
     let mut writer = Writer::new(Settings::default(), Bounds::default(), Some([7; 32]));
@@ -32,15 +34,23 @@ fn seal(bytes: &mut [u8]) {
 
 #[test]
 fn every_version_is_readable_and_says_the_same() {
-    let golden = Segment::open(VERSION_1.to_vec()).unwrap();
-    golden.check().unwrap();
     let now = Segment::open(bytes(40)).unwrap();
-    for (_, dimension) in Dimension::ALL {
-        let query = Query { dimension: *dimension, ..Query::default() };
+    let asked = Performance { classes: vec!["human".to_owned()], limit: 9 };
+    for (n, golden) in VERSIONS.into_iter().enumerate() {
+        let golden = Segment::open(golden.to_vec()).unwrap();
+        golden.check().unwrap();
+        for (_, dimension) in Dimension::ALL {
+            let query = Query { dimension: *dimension, ..Query::default() };
+            let [golden, now] = [&golden, &now]
+                .map(|segment| run(&query, &[Part { day: "d", segment }], &Means::default()).unwrap());
+            assert_eq!(golden, now);
+            assert!(golden.total.counts.events > 5);
+        }
         let [golden, now] = [&golden, &now]
-            .map(|segment| run(&query, &[Part { day: "d", segment }], &Means::default()).unwrap());
-        assert_eq!(golden, now);
-        assert!(golden.total.counts.events > 5);
+            .map(|segment| performance(&asked, &[Part { day: "d", segment }], &Means::default()).unwrap());
+        assert_eq!(golden.total.percentiles, now.total.percentiles);
+        assert_eq!(golden.total.busiest.is_some(), n > 0);
+        assert!(n == 0 || golden == now);
     }
 }
 
@@ -89,6 +99,25 @@ fn what_is_declared_too_large_is_refused_before_memory_is_taken() {
     assert!(codec::unpack(&packed.bytes, 999).is_none());
     assert!(codec::unpack(&packed.bytes, 1_001).is_none());
     assert_eq!(codec::unpack(&packed.bytes, 1_000).unwrap().len(), 1_000);
+}
+
+#[test]
+fn segments_that_are_taken_while_a_day_is_read_are_those_of_its_end() {
+    let mut dice = Dice(11);
+    for rows in [0, 1, 39, 40, 41, 400] {
+        let events = day(&mut dice, 0, rows);
+        let writer = || Writer::new(Settings::default(), Bounds { rows: 20, ..Bounds::default() }, None);
+        let (mut at_end, mut meanwhile, mut taken) = (writer(), writer(), Vec::new());
+        for event in &events {
+            at_end.add(event);
+            meanwhile.add(event);
+            taken.extend(meanwhile.done());
+        }
+        let many = taken.len();
+        taken.extend(meanwhile.finish());
+        assert_eq!(taken, at_end.finish());
+        assert!(!taken.is_empty() && (rows < 400 || many > 3));
+    }
 }
 
 #[test]

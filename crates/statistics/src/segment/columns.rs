@@ -94,12 +94,16 @@ pub(crate) const OTHER_TYPE: Column = column(32, Table::Others, Some(TYPES));
 
 /// Path.
 pub(crate) const REQUEST_PATH: Column = column(40, Table::Requests, Some(PATHS));
-/// Minutes since the segment's base.
+/// Minutes since the segment's base: of no use between segments, which have other bases, and kept for versions before
+/// [`REQUEST_AT`].
 pub(crate) const REQUEST_MINUTE: Column = column(41, Table::Requests, None);
 /// HTTP status; 0 without one.
 pub(crate) const REQUEST_STATUS: Column = column(42, Table::Requests, None);
 /// Response time, milliseconds, plus 1; 0 without one.
 pub(crate) const REQUEST_TIME: Column = column(43, Table::Requests, None);
+
+/// Minutes since the day's first moment. Not there in segments that were written before it was known.
+pub(crate) const REQUEST_AT: Column = column(44, Table::Requests, None);
 
 /// Path.
 pub(crate) const STRAY_PATH: Column = column(50, Table::Strays, Some(PATHS));
@@ -122,7 +126,7 @@ pub(crate) const HOST: Column = column(65, Table::Origins, Some(HOSTS));
 pub(crate) const QUERY: Column = column(66, Table::Origins, Some(QUERIES));
 
 /// The columns of numbers.
-pub(crate) const COLUMNS: [Column; 35] = [
+pub(crate) const COLUMNS: [Column; 36] = [
     FLAGS,
     START,
     DURATION,
@@ -149,6 +153,7 @@ pub(crate) const COLUMNS: [Column; 35] = [
     REQUEST_MINUTE,
     REQUEST_STATUS,
     REQUEST_TIME,
+    REQUEST_AT,
     STRAY_PATH,
     STRAY_TIME,
     SOURCE,

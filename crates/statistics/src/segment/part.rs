@@ -215,6 +215,8 @@ impl Part {
         let requests = self.requests.iter();
         add(c::REQUEST_PATH, codec::pack(requests.clone().map(|r| u64::from(r.0))));
         add(c::REQUEST_MINUTE, codec::pack(requests.clone().map(|r| since(r.1) / 60)));
+        let minute = |at: i64| u64::try_from(at.div_euclid(60)).unwrap_or(0);
+        add(c::REQUEST_AT, codec::pack(requests.clone().map(move |r| minute(r.1))));
         add(c::REQUEST_STATUS, codec::pack(requests.clone().map(|r| u64::from(r.2))));
         add(c::REQUEST_TIME, codec::pack(requests.map(|r| u64::from(r.3))));
         add(c::STRAY_PATH, codec::pack(self.strays.iter().map(|stray| u64::from(stray.0))));

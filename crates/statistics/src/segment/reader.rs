@@ -104,6 +104,8 @@ pub(crate) struct Class {
     pub(crate) name: String,
     /// The first session, and the first that is no longer of the class.
     pub(crate) sessions: (usize, usize),
+    /// The same of requests.
+    pub(crate) requests: (usize, usize),
     /// The same of strays.
     pub(crate) strays: (usize, usize),
 }
@@ -204,6 +206,9 @@ impl Segment {
     /// A column is broken, or not there.
     pub fn check(&self) -> Result<(), Broken> {
         for column in COLUMNS {
+            if column.id == c::REQUEST_AT.id && self.entry(column.id).is_err() {
+                continue;
+            }
             match self.unpacked(column.id)? {
                 Unpacked::Texts(_) => return Err(Broken::Column(column.id)),
                 Unpacked::Numbers(_) => {}
@@ -398,6 +403,7 @@ fn classes(cursor: &mut Cursor<'_>, rows: &[u32; TABLES]) -> Result<Vec<Class>, 
         classes.push(Class {
             name,
             sessions: (before[0] as usize, ends[0] as usize),
+            requests: (before[1] as usize, ends[1] as usize),
             strays: (before[2] as usize, ends[2] as usize),
         });
     }

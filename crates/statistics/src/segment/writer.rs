@@ -326,11 +326,16 @@ impl Writer {
         }
     }
 
-    /// The day's segments, after the last event. There is at least one.
+    /// Takes the segments that are finished so far, so that they need not wait in memory.
+    pub fn done(&mut self) -> impl Iterator<Item = Vec<u8>> {
+        self.done.drain(..)
+    }
+
+    /// The day's other segments, after the last event. A day has at least one.
     pub fn finish(mut self) -> Vec<Vec<u8>> {
         self.end_visitor();
         self.end_class();
-        if self.done.is_empty() || !self.part.classes.is_empty() {
+        if self.part.number == 0 || !self.part.classes.is_empty() {
             self.done.push(self.part.bytes(self.settings.from));
         }
         self.done

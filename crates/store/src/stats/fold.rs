@@ -22,6 +22,7 @@ use super::days::AppDay;
 use super::replace::{self, Begun, Computed};
 use super::rows::{self, Slicer};
 use super::sort::{BUFFER, Sorter};
+use super::spool::Spool;
 use super::{NAME, backlog, follow};
 use crate::in_transaction;
 use crate::lease::{Fence, Lease, Lost};
@@ -291,13 +292,26 @@ impl Folder {
         let is_written = begun.writes_segments(count);
         let mut writer = is_written.then(|| Writer::new(settings.clone(), BOUNDS, None));
         let mut fold = Fold::new(settings);
+        let (mut spool, mut spooled) = (Spool::new(self.directory.as_deref()), Ok(()));
         sorter.finish(|event| {
             fold.add(event);
-            if let Some(writer) = &mut writer {
+            if let Some(writer) = &mut writer
+                && spooled.is_ok()
+            {
                 writer.add(event);
+                spooled = writer.done().try_for_each(|segment| spool.add(segment));
             }
         })?;
-        Ok(Computed { statistics: fold.finish(), rows: count, segments: writer.map(Writer::finish) })
+        spooled?;
+        let last = writer.map(Writer::finish);
+        let segments = match last {
+            None => None,
+            Some(last) => {
+                last.into_iter().try_for_each(|segment| spool.add(segment))?;
+                Some(spool)
+            }
+        };
+        Ok(Computed { statistics: fold.finish(), rows: count, segments })
     }
 
     /// Counts the rows of a day.

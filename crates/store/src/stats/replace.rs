@@ -12,6 +12,7 @@ use tokio_postgres::types::{ToSql, Type};
 use super::counts::names;
 use super::days::AppDay;
 use super::segments;
+use super::spool::Spool;
 
 /// First key of the advisory lock under which a day is replaced. The second key is made of application and day.
 const LOCK_CLASS: i32 = 0x616c_7403;
@@ -71,7 +72,7 @@ pub struct Computed {
     /// The rows that they were computed of.
     pub rows: i64,
     /// The segments; `None`: those that are there stay.
-    pub segments: Option<Vec<Vec<u8>>>,
+    pub segments: Option<Spool>,
 }
 
 /// Reads where a day lies, and its marks. Only what is read *after* this may be stored with it. The segments of a day that

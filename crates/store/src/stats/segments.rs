@@ -9,16 +9,20 @@ use jiff::civil::Date;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::spool::Spool;
+
 /// Replaces the segments of a day, whose generation has been increased. Runs within its transaction.
 pub(super) async fn replace(
     client: &Client,
     (app, date): (i32, &str),
-    segments: &[Vec<u8>],
+    segments: &Spool,
 ) -> anyhow::Result<()> {
     let key: [(&(dyn ToSql + Sync), Type); 2] = [(&app, Type::INT4), (&date, Type::TEXT)];
     let sql = "DELETE FROM stat_segments WHERE app_id = $1 AND day = $2::text::date";
     client.execute_typed(sql, &key).await.context("delete the segments of a day")?;
-    for (part, data) in (0_i32..).zip(segments) {
+    for number in 0..segments.len() {
+        let (part, data) = (i32::try_from(number)?, segments.get(number)?);
+        let data: &[u8] = &data;
         let sql = include_str!("../../../../sql/add_segment.sql");
         let definition = i16::from(DEFINITION);
         let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
@@ -26,7 +30,7 @@ pub(super) async fn replace(
             (&date, Type::TEXT),
             (&part, Type::INT4),
             (&definition, Type::INT2),
-            (data, Type::BYTEA),
+            (&data, Type::BYTEA),
         ];
         client.execute_typed(sql, &parameters).await.context("store a segment")?;
     }
@@ -137,6 +141,22 @@ pub struct Behind {
     pub imported: i64,
     /// The time of the segments, UTC, of the day whose segments are older than its statistics.
     pub as_of: Option<String>,
+}
+
+impl Behind {
+    /// The same for people, a line each.
+    pub fn notes(&self) -> impl Iterator<Item = String> {
+        let without = (self.without > 0).then(|| {
+            format!(
+                "{} days have no segments and are not counted: `alt stats rebuild` makes them",
+                self.without
+            )
+        });
+        let imported = (self.imported > 0)
+            .then(|| format!("{} days were imported as sums and are not counted", self.imported));
+        let as_of = self.as_of.as_ref().map(|at| format!("the day that goes on is as of {at}"));
+        without.into_iter().chain(imported).chain(as_of)
+    }
 }
 
 /// What is not in the segments that [`load`] returns.

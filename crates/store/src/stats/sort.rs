@@ -19,7 +19,7 @@ use super::record;
 pub const BUFFER: usize = 16 << 20;
 
 /// The bytes that all runs together are read by at a time.
-const MERGE: usize = 8 << 20;
+const MERGE: usize = 2 << 20;
 
 /// The bytes of a key behind the class: a NUL, whether there is no visitor, visitor, time, id, attempt.
 const KEY: usize = 1 + 1 + 8 + 8 + 16 + 4;

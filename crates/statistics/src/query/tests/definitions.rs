@@ -69,26 +69,30 @@ fn a_part_is_found_in_each_text_and_never_across_two() {
 
 #[test]
 fn what_a_session_reports_is_summed_in_whatever_room_it_needs() {
-    let report = |minute, dwell_ms, depth| Event {
-        dwell_ms: Some(dwell_ms),
-        scroll_depth: Some(depth),
-        page_view_id: Some(minute),
-        ..view(Some(1), minute, "/a")
-    };
-    // Of 32 bits, just and no longer; and more page views than 16 bits count.
-    for (views, dwell_ms) in [(2, i32::MAX), (3, i32::MAX), (65_535, 1), (65_536, 1)] {
-        let events: Vec<Event<'_>> = (0..views)
-            .map(|n| Event { occurred_at: n, event_id: u128::try_from(n).unwrap(), ..report(n, dwell_ms, 2) })
-            .collect();
+    // Of 32 bits, just and no longer; and as many page views as 16 bits count, and one more.
+    for (views, dwell_ms, depth) in [
+        (2, Some(i32::MAX), Some(2)),
+        (3, Some(i32::MAX), Some(2)),
+        (65_535, Some(1), Some(2)),
+        (65_536, Some(1), None),
+        (65_536, None, Some(2)),
+    ] {
+        let event = |n| Event {
+            occurred_at: n,
+            event_id: u128::try_from(n).unwrap(),
+            dwell_ms,
+            scroll_depth: depth,
+            ..view(Some(1), 0, "/a")
+        };
+        let events: Vec<Event<'_>> = (0..views).map(event).collect();
         let segments = one_segment(&events);
         assert_eq!(segments[0].sums().unwrap().is_some(), matches!(views, 2 | 65_535));
         let total = ask(&all(Dimension::Total, "human", &settings(0)), &segments).total.counts;
-        let count = u64::try_from(views).unwrap();
-        assert_eq!(
-            (total.timed_views, total.scrolled_views, total.scroll_percent),
-            (count, count, count * 2)
-        );
-        assert_eq!(total.engaged_ms, count * u64::try_from(dwell_ms).unwrap());
+        let count = |is_there: bool| u64::try_from(if is_there { views } else { 0 }).unwrap();
+        let (timed, scrolled) = (count(dwell_ms.is_some()), count(depth.is_some()));
+        assert_eq!((total.timed_views, total.scrolled_views), (timed, scrolled));
+        assert_eq!(total.scroll_percent, scrolled * 2);
+        assert_eq!(total.engaged_ms, timed * u64::try_from(dwell_ms.unwrap_or(0)).unwrap());
     }
 }
 
