@@ -1,8 +1,7 @@
--- Takes the day $2 of the application $1, from $3 until $4, for statistics of another product, unless it has statistics or
--- rows of its own. Returns a row if it is taken.
+-- Takes the day $2 of the application $1, from $3 until $4, for statistics of another product, unless it has statistics of
+-- its own. Returns a row if it is taken.
 INSERT INTO stat_days AS s (app_id, day, from_at, until_at, generation, folded_at, frozen_at, imported_at)
-SELECT $1, $2::text::date, $3, $4, 1, clock_timestamp(), now(), now()
-WHERE NOT EXISTS (SELECT FROM access_logs WHERE app_id = $1 AND occurred_at >= $3 AND occurred_at < $4)
+VALUES ($1, $2::text::date, $3, $4, 1, clock_timestamp(), now(), now())
 ON CONFLICT (app_id, day) DO UPDATE
 SET generation = s.generation + 1, folded_at = clock_timestamp(), imported_at = now(), expired = false,
     frozen_at = coalesce(s.frozen_at, now())

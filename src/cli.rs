@@ -301,7 +301,7 @@ pub enum User {
     #[command(after_help = "Example:\n  alt user list --json")]
     List(AsJson),
     /// Print a link by which a person signs in once, within 15 minutes, and sets a password
-    #[command(after_help = "Example:\n  sudo alt user link jane@example.com")]
+    #[command(after_help = "Example:\n  alt user link jane@example.com")]
     Link(UserLink),
     /// Remove a person, with all tokens of this person
     #[command(after_help = "Example:\n  alt user remove jane@example.com")]
@@ -336,7 +336,7 @@ pub struct UserLink {
     pub without_code: bool,
     /// Print the link alone
     #[arg(long)]
-    pub quiet: bool,
+    pub plain: bool,
 }
 
 /// `alt user remove`

@@ -198,7 +198,7 @@ pub async fn user(config: &Config, verb: &cli::User, out: Out<'_>) -> anyhow::Re
                 sessions::add_recorded_link(client, &args.name, &actor()).await
             })
             .await?;
-            match args.quiet {
+            match args.plain {
                 true => writeln!(out, "{}", link_url(config, &link))?,
                 false => show_link(config, &args.name, &link, out)?,
             }

@@ -43,6 +43,7 @@ fn shortened() -> String {
         (r#"{destination="postgres"}[6s]) > 10"#, r#"{destination="postgres"}[6s]) > 2"#),
         ("alt_archive_oldest_seconds > 4 * 3600", "alt_archive_oldest_seconds > 2"),
         ("[6s], 24 * 3600)", "[6s], 30)"),
+        ("alt_stats_oldest_seconds > 3600", "alt_stats_oldest_seconds > 4"),
     ] {
         rules = replace_once(&rules, from, to);
     }
@@ -612,6 +613,31 @@ fn alerts_fire_for_the_database() {
     };
     drop(visits);
     wait_for(30, loaded, || watch.state());
+    assert!(daemon.stop().success());
+}
+
+#[test]
+fn an_alert_fires_where_statistics_wait() {
+    let database = Database::create();
+    register(&database);
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("beacon.log");
+    fs::write(&log, alt1()).unwrap();
+    let (config, admin) = configured(directory.path(), &database, &log, "[stats]\nenabled = true");
+    let daemon = Daemon::start_with(&config, |command| _ = command.env("ALT_FAULT_WAIT", "1500"));
+    let computed = "SELECT count(*) FROM stat_days WHERE generation > 0";
+    wait_for(30, || database.psql(computed) == "1", || daemon.log());
+    let watch = Watch::start(admin);
+    watch.silent(3);
+    // Nobody can replace a day's statistics, and one has waited for two hours.
+    database.psql(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$refused$$; END'; \
+         CREATE TRIGGER refuse BEFORE UPDATE ON stat_days FOR EACH ROW EXECUTE FUNCTION refuse(); \
+         INSERT INTO stat_dirty (app_id, day, marked_at) SELECT app_id, day, now() - interval '2 hours' FROM stat_days",
+    );
+    watch.fires(&["AltStatsBehind"], &["AltWorkerFails"]);
+    database.psql("DROP TRIGGER refuse ON stat_days");
+    watch.ends();
     assert!(daemon.stop().success());
 }
 

@@ -53,7 +53,8 @@ fn partition(bench: &Bench) -> String {
 
 #[test]
 fn connections_that_are_all_taken_are_waited_for() {
-    let cluster = Cluster::start(&["max_connections=8"]);
+    // A session that is refused has a slot until then, so that a superuser needs more than one.
+    let cluster = Cluster::start(&["max_connections=13", "superuser_reserved_connections=8"]);
     let (mut bench, mut pace) = begun(cluster.database());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let mut taken = Vec::new();

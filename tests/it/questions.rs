@@ -180,7 +180,7 @@ fn a_day_that_goes_on_is_compared_up_to_the_same_minute() {
     // Nothing happened in the minutes that pass while the test looks, on any day.
     bench.database.psql(
         "DELETE FROM access_logs USING generate_series(0, 3) n \
-         WHERE occurred_at >= now() - n * interval '1 day' - interval '2 minutes' \
+         WHERE occurred_at >= now() - n * interval '1 day' - interval '4 minutes' \
            AND occurred_at < now() - n * interval '1 day' + interval '10 minutes'",
     );
     run(&bench, &["stats", "rebuild"]);

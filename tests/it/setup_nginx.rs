@@ -426,7 +426,7 @@ served=$!
 script --cacert /etc/alt/tls/blog.lan.crt https://blog.lan/health
 alt user add jane --owner | grep -o 'https://blog.lan/sign-in#link=alt_'
 curl -s -o /dev/null -w '%{http_code}\n' http://blog.lan/health
-link=$(alt user link jane --quiet)
+link=$(alt user link jane --plain)
 curl -s -i --cacert /etc/alt/tls/blog.lan.crt -H 'Content-Type: application/json' -d "{\"link\": \"${link##*=}\"}" \
     https://blog.lan/api/v1/session | grep -io 'set-cookie: alt_session=alt_.*; secure'  | cut -c1-35
 script --cacert /etc/alt/tls/shop.lan.crt https://shop.lan/s/m.js

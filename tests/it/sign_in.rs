@@ -18,7 +18,7 @@ fn bench() -> Bench {
 
 /// What `alt user link` prints, as the secret of a link.
 fn link(bench: &Bench, args: &[&str]) -> String {
-    let said = run(bench, &[&["user", "link", "--quiet"], args].concat());
+    let said = run(bench, &[&["user", "link", "--plain"], args].concat());
     said.trim().split_once("/sign-in#link=").unwrap().1.to_owned()
 }
 

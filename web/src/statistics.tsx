@@ -214,7 +214,7 @@ function Notes({ answer }: { answer: Answer | undefined }) {
       {answer.asOf && <li>{say("as_of", clock(answer.asOf, answer.app.zone))}</li>}
       {!answer.isComplete && <li class="part">{answer.daysBeingComputed > 0 ? say("computing_days", answer.daysBeingComputed) : say("computing")}</li>}
       {answer.notes.map((note) => (
-        <li key={note} class={note === "days_without_segments" ? "part" : undefined}>
+        <li key={note} class={note === "days_without_segments" || note === "imported_left_out" ? "part" : undefined}>
           {has(note) ? say(note) : note}
         </li>
       ))}

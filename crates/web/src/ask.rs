@@ -1,5 +1,7 @@
 //! A request that is allowed, and the answer to it.
 
+use std::net::IpAddr;
+
 use alt_statistics::query::{Filter, condition};
 use alt_store::apps::Application;
 use alt_store::web::audit::Change;
@@ -37,6 +39,19 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// The network from which it is asked: an address, or the first 64 bits of one of IPv6, of which everybody has all addresses.
+    pub(crate) fn network(&self) -> String {
+        let Some(address) = &self.address else { return "unix".to_owned() };
+        match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
+            Ok(IpAddr::V6(address)) => {
+                let network = address.segments().map(|part| format!("{part:x}"));
+                network[..4].join(":")
+            }
+            Ok(IpAddr::V4(address)) => address.to_string(),
+            Err(_) => address.clone(),
+        }
+    }
+
     /// The transaction.
     ///
     /// # Errors
@@ -202,6 +217,28 @@ pub(crate) fn number(n: u64) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_of_one_ipv6_network_are_one() {
+        let network = |address: &str| {
+            let asked = Asked {
+                caller: None,
+                app: None,
+                db: None,
+                path: Vec::new(),
+                parameters: Vec::new(),
+                body: Value::Null,
+                is_csv: false,
+                address: Some(address.to_owned()),
+                is_secure: true,
+            };
+            asked.network()
+        };
+        assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff::7"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        assert_eq!(network("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
+    }
 
     #[test]
     fn numbers_beyond_those_of_javascript_are_texts() {

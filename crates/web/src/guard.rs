@@ -232,7 +232,7 @@ async fn answer(
         }
         return within((route.handler)(web, &asked)).await;
     }
-    let origin = asked.address.clone().unwrap_or_else(|| "unix".to_owned());
+    let origin = asked.network();
     let given = given(headers, &asked)?;
     if matches!(given, Given::Cookie(_)) && route.method != "GET" && is_cross_site(web, headers, true) {
         return Err(Problem::cross_site());

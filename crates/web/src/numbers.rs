@@ -55,6 +55,8 @@ pub(crate) struct Found {
     pub(crate) as_of: Option<String>,
     /// Days that are not counted, because they have no segments.
     pub(crate) without: i64,
+    /// Days that are sums of another product. With a filter, they are not counted.
+    pub(crate) imported: i64,
 }
 
 impl Question<'_> {
@@ -79,6 +81,7 @@ impl Question<'_> {
         }
         let days = self.days(days);
         let mut found = self.sums(db, &days).await?;
+        found.imported = ask::imported(db, &days).await?;
         let most = i64::try_from(self.limit).unwrap_or(i64::MAX);
         for (name, _) in &self.lists {
             let mut values = ask::top(db, &days, name, most.saturating_add(1)).await?;
@@ -188,6 +191,7 @@ impl Question<'_> {
             notes,
             as_of: behind.as_of,
             without: behind.without,
+            imported: behind.imported,
         })
     }
 }

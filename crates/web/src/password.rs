@@ -126,7 +126,8 @@ pub(crate) fn check(password: &str, name: &str, words: &[String]) -> Result<(), 
              a good one",
         ));
     }
-    let own = name.split(|c: char| !c.is_alphanumeric()).chain(words.iter().map(String::as_str)).map(letters);
+    let words = words.iter().flat_map(|words| words.split(|c: char| !c.is_alphanumeric()));
+    let own = name.split(|c: char| !c.is_alphanumeric()).chain(words).map(letters);
     let rest = own
         .filter(|word| word.chars().count() >= 3)
         .fold(plain.clone(), |rest, word| rest.replace(&word, ""));

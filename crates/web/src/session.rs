@@ -30,7 +30,7 @@ pub(crate) const SHARE_COOKIE: &str = "alt_share";
 /// `POST /api/v1/session`.
 pub(crate) async fn begin(web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     let now = Instant::now();
-    let from = asked.address.clone().unwrap_or_default();
+    let from = asked.network();
     web.attempts.take(&from, now).map_err(|left| Problem::too_many_attempts(left.wait))?;
     let given = (asked.text("email")?, asked.text("link")?, asked.text("share")?);
     let to = |name: &str| {
@@ -239,7 +239,7 @@ async fn proven(web: &Web, asked: &Asked) -> Result<Account, Problem> {
     if account.password.is_none() {
         return Ok(account);
     }
-    let key = format!("{} {}", account.name, asked.address.clone().unwrap_or_default());
+    let key = format!("{} {}", account.name, asked.network());
     web.accounts.take(&key, Instant::now()).map_err(|left| Problem::too_many_attempts(left.wait))?;
     let given =
         asked.text("current")?.ok_or_else(|| Problem::bad("current, the password until now, is missing"))?;
@@ -271,7 +271,7 @@ pub(crate) async fn propose_totp(web: &Web, asked: &Asked) -> Result<Answer, Pro
 pub(crate) async fn confirm_totp(web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     let db = asked.db()?;
     let account = account(db, asked.caller()?).await?;
-    let key = format!("{} {}", account.name, asked.address.clone().unwrap_or_default());
+    let key = format!("{} {}", account.name, asked.network());
     web.accounts.take(&key, Instant::now()).map_err(|left| Problem::too_many_attempts(left.wait))?;
     let secret = account.totp_new.clone();
     let secret =

@@ -167,6 +167,9 @@ impl Answered<'_> {
             .collect();
         let without = self.now.without + self.before.as_ref().map_or(0, |(found, ..)| found.without);
         notes.extend((without > 0).then_some("days_without_segments"));
+        if self.now.imported > 0 {
+            notes.push(if self.question.is_filtered() { "imported_left_out" } else { "imported" });
+        }
         notes.sort_unstable();
         notes.dedup();
         notes

@@ -91,6 +91,8 @@ export const de: Words = {
   other: "Einige Werte hatten keinen eigenen Platz: sie stehen in (andere)",
   definitions: "Einige dieser Tage wurden nach älteren Definitionen berechnet",
   days_without_segments: "Einige Tage haben keine Einzelheiten für Filter und fehlen hier",
+  imported: "Einige dieser Tage stammen aus einem anderen Produkt",
+  imported_left_out: "Übernommene Tage haben keine Einzelheiten für Filter und fehlen hier",
   filter: "Filter",
   add_filter: "Filter hinzufügen",
   filters: "Filter",

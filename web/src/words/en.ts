@@ -89,6 +89,8 @@ export const en = {
   other: "Some values had no room of their own: they are in (other)",
   definitions: "Some of these days were computed by older definitions",
   days_without_segments: "Some days have no detail for filters and are missing here",
+  imported: "Some of these days were imported from another product",
+  imported_left_out: "Days that were imported have no detail for filters and are missing here",
   filter: "Filter",
   add_filter: "Add a filter",
   filters: "Filters",

@@ -91,6 +91,8 @@ export const ja: Words = {
   other: "一部の値は（その他）にまとめられています",
   definitions: "一部の日は古い定義で集計されています",
   days_without_segments: "一部の日はフィルター用の詳細がなく、含まれていません",
+  imported: "一部の日は他の製品から取り込んだ集計です",
+  imported_left_out: "取り込んだ日にはフィルター用の詳細がなく、含まれていません",
   filter: "フィルター",
   add_filter: "フィルターを追加",
   filters: "フィルター",

@@ -91,6 +91,8 @@ export const ko: Words = {
   other: "일부 값은 (기타)에 포함되었습니다",
   definitions: "일부 날짜는 이전 정의로 집계되었습니다",
   days_without_segments: "일부 날짜는 필터용 상세가 없어 빠져 있습니다",
+  imported: "일부 날짜는 다른 제품에서 가져온 집계입니다",
+  imported_left_out: "가져온 날짜는 필터용 상세가 없어 빠져 있습니다",
   filter: "필터",
   add_filter: "필터 추가",
   filters: "필터",

@@ -31,6 +31,13 @@ pub async fn store(
         return Ok(false);
     }
     let (from, until) = (system_time(times.from), system_time(times.until));
+    let sql = "SELECT EXISTS (SELECT FROM access_logs WHERE app_id = $1 AND occurred_at >= $2 AND occurred_at < $3)";
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&app, Type::INT4), (&from, Type::TIMESTAMPTZ), (&until, Type::TIMESTAMPTZ)];
+    let row = client.query_typed_one(sql, &parameters).await.context("look for rows of a day")?;
+    if row.get(0) {
+        return Ok(false);
+    }
     let parameters: [(&(dyn ToSql + Sync), Type); 4] =
         [(&app, Type::INT4), (&day, Type::TEXT), (&from, Type::TIMESTAMPTZ), (&until, Type::TIMESTAMPTZ)];
     let sql = include_str!("../../../../sql/import_day.sql");
