@@ -680,8 +680,6 @@ fn days_of_another_product_are_imported_once_and_can_be_taken_out() {
     }
 }
 
-/// The memory of the daemon over a large day: with `ALT_TEST_FULL`, one of two million rows.
-
 /// A server's log: requests of two classes, some without a status, a time or a visitor.
 #[test]
 fn requests_by_page_are_what_plain_sql_says() {
@@ -743,6 +741,7 @@ fn logged(bench: &Bench) -> f64 {
 
 /// The memory of the daemon over a large day, and what computing it adds to PostgreSQL's log of changes: with
 /// `ALT_TEST_FULL`, one of two million rows.
+/// The memory of the daemon over a large day: with `ALT_TEST_FULL`, one of two million rows.
 #[test]
 fn a_day_of_many_rows_needs_little_memory() {
     let rows = if full() { 2_000_000 } else { 200_000 };

@@ -62,8 +62,11 @@ enum Unit {
     ShareOfSessions,
 }
 
+/// Where a count is.
+type Place = fn(&mut Counts) -> &mut u64;
+
 /// Columns that are counted: the count, and the names from which it comes, the first that is there.
-const COUNTS: [(fn(&mut Counts) -> &mut u64, &[(&str, Unit)]); 9] = [
+const COUNTS: [(Place, &[(&str, Unit)]); 9] = [
     (
         |counts| &mut counts.visitors,
         &[
@@ -179,7 +182,7 @@ struct Columns {
     date: usize,
     dimensions: Vec<(&'static str, usize)>,
     referrer: Option<usize>,
-    counts: Vec<(fn(&mut Counts) -> &mut u64, usize, Unit)>,
+    counts: Vec<(Place, usize, Unit)>,
     scroll: Option<usize>,
     sessions: Option<usize>,
 }
@@ -401,12 +404,20 @@ fn counts(columns: &Columns, record: &csv::StringRecord) -> anyhow::Result<Count
             Unit::SecondsASession => value * 1000.0 * sessions,
             Unit::ShareOfSessions => value * sessions,
         };
-        *count(&mut counts) = value.round() as u64;
+        *count(&mut counts) = whole(value);
     }
     if let Some(n) = columns.scroll {
-        counts.scroll_percent = number(record, n)?.round() as u64;
+        counts.scroll_percent = whole(number(record, n)?);
     }
     Ok(counts)
+}
+
+/// The nearest whole number.
+fn whole(value: f64) -> u64 {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    // 0 to 9e15, times 1000 and sessions: it saturates
+    let whole = value.round() as u64;
+    whole
 }
 
 /// A number from 0 on; a field that is empty is 0. A share in percent is one of 1.
