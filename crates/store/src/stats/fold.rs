@@ -42,7 +42,7 @@ const SEGMENTS: Duration = Duration::from_secs(600);
 
 /// Segments take less memory in the daemon than by default.
 const BOUNDS: Bounds = Bounds {
-    rows: 200_000,
+    rows: 100_000,
     rows_of_one: 1_000_000,
     values: 1_000_000,
     path_bytes: 8 << 20,
