@@ -360,6 +360,20 @@ impl World {
         wait_for(120, || self.bench.database.psql(open) == "0|0|0", || self.bench.state());
     }
 
+    /// A line alone on each side of a local midnight, which need not be a whole hour of UTC.
+    fn borders(&mut self) {
+        for (key, zone, near) in APPS.iter().filter(|app| !app.2.is_empty()) {
+            let day: jiff::civil::Date = near[..10].parse().unwrap();
+            let zone = jiff::tz::TimeZone::get(zone).unwrap();
+            let midnight = day.saturating_add(jiff::Span::new().days(3)).to_zoned(zone).unwrap();
+            let midnight = u64::try_from(midnight.timestamp().as_millisecond()).unwrap();
+            for at in [midnight - 1, midnight + 60_000] {
+                let line = self.line(key, at);
+                self.append("beacon.log", &line);
+            }
+        }
+    }
+
     /// A question with a filter that is true of everything is answered from segments, and is what `stat_daily` has.
     fn segments(&mut self) {
         for (key, _, near) in APPS.iter().filter(|app| !app.2.is_empty()) {
@@ -413,6 +427,9 @@ fn random_histories_have_the_numbers_of_plain_sql() {
         world.settle();
         let compared = world.verify("days compared at the end", &[]);
         assert!(compared > 10, "{compared}");
+        world.borders();
+        world.settle();
+        world.verify("days compared at the end", &[]);
         let unknown = "SELECT l.app_id, l.occurred_at FROM access_logs l WHERE NOT EXISTS (SELECT 1 FROM stat_days d \
              WHERE d.app_id = l.app_id AND l.occurred_at >= d.from_at AND l.occurred_at < d.until_at AND d.generation > 0)";
         assert_eq!(world.bench.database.psql(unknown), "", "rows of days without statistics");
