@@ -18,6 +18,10 @@
 //! Once rows of a day may be gone, the day is frozen ([`freeze`]): its statistics stay. Days of the time before, whose
 //! statistics another product counted, are frozen from the beginning ([`import`]).
 
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
 pub mod ask;
 pub mod backlog;
 pub(crate) mod counts;
@@ -35,6 +39,14 @@ pub mod sort;
 pub mod spool;
 pub mod verify;
 pub mod worker;
+
+/// Creates a file without a name, which nobody else can open, in a directory or in that for temporary files.
+fn unnamed_file(directory: Option<&Path>) -> io::Result<File> {
+    match directory {
+        Some(directory) => tempfile::tempfile_in(directory),
+        None => tempfile::tempfile(),
+    }
+}
 
 /// The name of the follower of the ledger, and of the lease.
 pub const NAME: &str = "statistics";

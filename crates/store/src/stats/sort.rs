@@ -15,6 +15,8 @@ use anyhow::Context;
 
 use super::record;
 
+use super::unnamed_file;
+
 /// The bytes of events that are held in memory.
 pub const BUFFER: usize = 16 << 20;
 
@@ -100,11 +102,7 @@ impl Sorter {
         const CONTEXT: &str = "sort the rows of a day on the disk";
         self.sort();
         if self.file.is_none() {
-            let file = match &self.directory {
-                Some(directory) => tempfile::tempfile_in(directory),
-                None => tempfile::tempfile(),
-            };
-            self.file = Some(file.context(CONTEXT)?);
+            self.file = Some(unnamed_file(self.directory.as_deref()).context(CONTEXT)?);
         }
         let Some(file) = &self.file else { return Ok(()) };
         let from = self.runs.last().map_or(0, |run| run.1);

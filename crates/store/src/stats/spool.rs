@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use super::unnamed_file;
+
 /// The bytes of segments that are held in memory.
 const MEMORY: usize = 1 << 20;
 
@@ -68,11 +70,7 @@ impl Spool {
             return Ok(());
         }
         if self.file.is_none() {
-            let file = match &self.directory {
-                Some(directory) => tempfile::tempfile_in(directory),
-                None => tempfile::tempfile(),
-            };
-            self.file = Some(file.context(CONTEXT)?);
+            self.file = Some(unnamed_file(self.directory.as_deref()).context(CONTEXT)?);
         }
         let Some(file) = &self.file else { return Ok(()) };
         file.write_all_at(&segment, self.end).context(CONTEXT)?;
