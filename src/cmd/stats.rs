@@ -6,6 +6,7 @@ mod performance;
 mod verify;
 
 use std::fmt::Write as _;
+use std::io::{IsTerminal, stderr};
 
 use alt_config::Config;
 use alt_statistics::day::COUNTS;
@@ -16,6 +17,7 @@ use alt_store::stats::backlog;
 use alt_store::stats::period::Period;
 use alt_store::{in_transaction, migrate};
 use anyhow::bail;
+use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
@@ -378,6 +380,18 @@ fn csv(shown: &Shown, out: Out<'_>) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// How many of the days are done, on a terminal.
+fn bar(days: u64) -> ProgressBar {
+    if !stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(days);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} days, {eta} left") {
+        bar.set_style(style);
+    }
+    bar
 }
 
 /// A field of CSV, safe for a terminal, too.

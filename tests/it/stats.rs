@@ -666,6 +666,20 @@ fn days_of_another_product_are_imported_once_and_can_be_taken_out() {
     assert_eq!(code, 0, "{said}");
     assert_eq!(bench.database.psql(imported), "2024-03-30 1 1, 2024-03-31 1 1");
 
+    // What happens on a day that goes on, or is to come, is counted by the daemon.
+    let zone = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
+    let now = jiff::Timestamp::now().to_zoned(zone).date();
+    let days: String =
+        (0..4).map(|n| format!("{},5,5\n", now.saturating_add(jiff::Span::new().days(n)))).collect();
+    fs::write(bench.path("today.csv"), format!("date,visitors,pageviews\n2024-03-29,5,5\n{days}")).unwrap();
+    let (code, said) = run(&bench, &["stats", "import", "--app", KEY, "today.csv"]);
+    assert!(
+        code == 0 && said.contains("1 of 1 days") && said.contains("not over are not imported"),
+        "{said}"
+    );
+    let late = "SELECT count(*) FROM stat_days WHERE imported_at IS NOT NULL";
+    assert_eq!(bench.database.psql(late), "1");
+
     fs::write(bench.path("pages.csv"), "date,page,pageviews\n2024-03-29,/,1\n").unwrap();
     fs::write(bench.path("broken.csv"), "date,visitors\n2024-03-29,1\n2024-13-29,1\n").unwrap();
     fs::write(bench.path("broken.zip"), b"PK\x03\x04nothing").unwrap();

@@ -4,7 +4,7 @@ mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, IsTerminal, Read, Seek};
+use std::io::{Read, Seek};
 use std::path::Path;
 
 use alt_config::Config;
@@ -14,7 +14,7 @@ use alt_store::connect::Connection;
 use alt_store::stats::import;
 use alt_store::{in_transaction, migrate};
 use anyhow::{Context, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::json;
@@ -59,7 +59,11 @@ pub(super) async fn run(config: &Config, args: &cli::StatsImport, out: Out<'_>) 
     for path in &args.files {
         read(path, label, (args.from, args.until), &mut days, &mut accounts)?;
     }
-    let days = days.finish();
+    let mut days = days.finish();
+    // A day that goes on, or is to come, would stay as it is imported, whatever happens in it.
+    let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
+    let today = Timestamp::now().to_zoned(zone.clone()).date();
+    let not_over = days.split_off(&today);
     let without: Vec<&Date> = days
         .iter()
         .filter(|(_, sums)| !sums.contains_key(&("total", String::new())))
@@ -73,8 +77,11 @@ pub(super) async fn run(config: &Config, args: &cli::StatsImport, out: Out<'_>) 
             days.len()
         );
     }
-    let stored = if args.dry_run { BTreeSet::new() } else { store(config, &app, &days).await? };
+    let stored = if args.dry_run { BTreeSet::new() } else { store(config, (app.id, &zone), &days).await? };
     tell(args, &app, (&accounts, &days, &stored), out)?;
+    if let Some((first, _)) = not_over.first_key_value() {
+        tracing::warn!(days = not_over.len(), %first, "days that are not over are not imported");
+    }
     Ok(Outcome::of(args.dry_run || !stored.is_empty()))
 }
 
@@ -131,19 +138,18 @@ fn read(
 /// Stores the days; those that were.
 async fn store(
     config: &Config,
-    app: &Application,
+    (app, zone): (i32, &TimeZone),
     days: &BTreeMap<Date, Sums>,
 ) -> anyhow::Result<BTreeSet<Date>> {
-    let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
     let writer: Connection = crate::cmd::writer(config).await?;
-    let bar = bar(days.len() as u64);
+    let bar = super::bar(days.len() as u64);
     let mut stored = BTreeSet::new();
     let all: Vec<(&Date, &Sums)> = days.iter().collect();
     for some in all.chunks(DAYS_AT_ONCE) {
         let taken = in_transaction(&writer, "60s", async |client| {
             let mut taken = Vec::new();
             for (date, sums) in some {
-                if import::store(client, (app.id, &zone), **date, &statistics(sums)).await? {
+                if import::store(client, (app, zone), **date, &statistics(sums)).await? {
                     taken.push(**date);
                 }
             }
@@ -214,15 +220,4 @@ fn tell(
         writeln!(out, "these have events of their own and stay as they are: {named}{more}")?;
     }
     Ok(())
-}
-
-fn bar(days: u64) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(days);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} days, {eta} left") {
-        bar.set_style(style);
-    }
-    bar
 }

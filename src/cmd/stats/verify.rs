@@ -1,12 +1,10 @@
 //! `alt stats verify`: compares statistics with what plain SQL counts of the rows.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, stderr};
 
 use alt_config::Config;
 use alt_store::stats::verify::{self, Difference, Verified};
 use alt_store::{apps, migrate};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::cli;
@@ -33,7 +31,7 @@ pub(super) async fn run(config: &Config, args: &cli::StatsVerify, out: Out<'_>) 
     for app in reader.read(apps::all).await? {
         names.insert(app.id, app.name);
     }
-    let bar = bar(days.len() as u64);
+    let bar = super::bar(days.len() as u64);
     let (mut values, mut equal, mut skipped, mut different) = (0, 0, 0, 0);
     for (app, day) in days {
         let verified = reader.read(async |client| verify::day(client, (app, day)).await).await?;
@@ -104,15 +102,4 @@ fn tell(app: &str, day: &str, differences: &[Difference], out: Out<'_>) -> anyho
         writeln!(out, "and at least {more} more")?;
     }
     Ok(())
-}
-
-fn bar(days: u64) -> ProgressBar {
-    if !stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(days);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} days, {eta} left") {
-        bar.set_style(style);
-    }
-    bar
 }

@@ -184,7 +184,6 @@ struct Columns {
     referrer: Option<usize>,
     counts: Vec<(Place, usize, Unit)>,
     scroll: Option<usize>,
-    sessions: Option<usize>,
 }
 
 /// Adds a table to what is known of the days from `from` to `until`. `label` is the dimension of a column `label`.
@@ -381,8 +380,7 @@ fn columns(
         account.dimensions.insert("channel");
     }
     account.ignored = (0..names.len()).filter(|n| !used.contains(n)).map(|n| header[n].to_owned()).collect();
-    let sessions = find(&["visits", "sessions", "nb_visits", "entrances", "exits"]);
-    Ok(Columns { date, dimensions, referrer: find(&["referrer"]), counts, scroll, sessions })
+    Ok(Columns { date, dimensions, referrer: find(&["referrer"]), counts, scroll })
 }
 
 fn day(text: &str) -> Option<Date> {
@@ -395,9 +393,10 @@ fn day(text: &str) -> Option<Date> {
 
 fn counts(columns: &Columns, record: &csv::StringRecord) -> anyhow::Result<Counts> {
     let mut counts = Counts::default();
-    let sessions = columns.sessions.map(|n| number(record, n)).transpose()?.unwrap_or(0.0);
     for (count, n, unit) in &columns.counts {
         let value = number(record, *n)?;
+        // Sessions are counted before what is told of each of them.
+        let sessions = counts.sessions as f64;
         let value = match unit {
             Unit::Count => value,
             Unit::Seconds => value * 1000.0,
@@ -430,9 +429,20 @@ fn number(record: &csv::StringRecord, n: usize) -> anyhow::Result<f64> {
         Some(digits) => (digits.trim_end(), 0.01),
         None => (text, 1.0),
     };
-    let value = digits.replace(',', "").parse::<f64>().ok().filter(|value| (0.0..9e15).contains(value));
+    let value = ungrouped(digits)
+        .and_then(|digits| digits.parse::<f64>().ok())
+        .filter(|value| (0.0..9e15).contains(value));
     let value = value.with_context(|| format!("column {}: {text:?} is no number from 0 on", n + 1))?;
     Ok(value * part)
+}
+
+/// Digits without the commas between thousands. `None`: a comma is one of a fraction (`12,5`), which would be read as a number ten
+/// times as large.
+fn ungrouped(text: &str) -> Option<String> {
+    let whole = text.split_once('.').map_or(text, |parts| parts.0);
+    let is_grouped = whole.split(',').skip(1).all(|group| group.len() == 3);
+    let has_comma_behind = text.len() > whole.len() && text[whole.len()..].contains(',');
+    (is_grouped && !has_comma_behind).then(|| text.replace(',', ""))
 }
 
 /// The values that a line counts for.
@@ -611,6 +621,8 @@ mod tests {
             ("date,visitors\n2024-01-02,many\n", "line 2: column 2: \"many\" is no number"),
             ("date,visitors\n2024-01-02,-1\n", "line 2: column 2: \"-1\" is no number"),
             ("date,visitors\n2024-01-02,1e30\n", "line 2: column 2"),
+            ("date;visits;bounce_rate\n2024-01-02;1;12,5\n", "line 2: column 3: \"12,5\" is no number"),
+            ("date;visits;bounce_rate\n2024-01-02;1;1.234,567\n", "line 2: column 3"),
             ("", "no column date"),
         ] {
             let error = format!("{:#}", read(table.as_bytes(), None).unwrap_err());
