@@ -18,7 +18,8 @@
     url, // the page, as it was told
     total, // the time that it was looked at and was not told yet, ms
     act, // the visitor's last action
-    seen, // the address when it was last looked at
+    title, // the title of the page
+    waits, // how often an address that was not told yet was met
     { src, dataset } = document.currentScript || {},
     // What every event says: the application that the script's address names, the data- attributes of the script's tag,
     // and what the page sets.
@@ -28,6 +29,7 @@
     // document, hide properties whose name they have.
     root = document.documentElement,
     within = (number, most) => Math.max(0, Math.min(number, most)),
+    percent = (part, whole) => within(((part / whole) * 100) | 0, 100),
     clean = (text) => text.slice(0, 7400).replace(/$F$/, "").replace(/([?&]$M$[^=&?]*=)[^&]*/gi, "$1***"),
     transmit = (to, online = navigator.onLine) =>
       fetch(to, { mode: "no-cors", keepalive: true }).catch(
@@ -86,30 +88,35 @@
     },
     look = () => {
       active();
-      depth = Math.max(depth, within(((scrollY + innerHeight) / root.scrollHeight) * 100 | 0, 100));
+      depth = Math.max(depth, percent(scrollY + innerHeight, root.scrollHeight));
     },
     flush = () => {
       look();
       if (total > 1) send("engagement", { $d$: total | 0, $sd$: depth }, 1);
     },
-    // Tells the page, where it is another one than before. Whatever changed the address is found by looking at it: the
-    // History API, the Navigation API, a router that wraps either. An address counts when it is met for the second time,
-    // so that the page has set its title; who cannot wait looks twice.
-    start = () => {
+    // Tells the page where it is another one than before. Whatever changed the address is found by looking at it: the
+    // History API, the Navigation API, a router that wraps either. Routers set the title later than the address, some
+    // after a request: a new address counts with a new title, or after 2 s. A caller that cannot wait passes `now`.
+    start = (now) => {
       tick();
       let next = clean(location.href);
-      if (next != url && next == seen) {
-        // At the first time nothing is looked at: it would make the browser lay the page out.
-        url ? flush() : active();
-        total = depth = 0;
-        view = Math.random() + "";
-        send("pageview", {
-          ...(FULL ? { $sw$: screen.width, $sh$: screen.height, $tz$: Intl.DateTimeFormat().resolvedOptions().timeZone } : {}),
-          $t$: document.title,
-          $r$: clean(url || document.referrer, (url = next)),
-        });
+      if (next == url) {
+        title = document.title;
+        waits = 0;
+      } else {
+        // Time and depth up to here belong to the page before. At the first page nothing is looked at: it would make
+        // the browser lay the page out.
+        url ? waits++ || flush() : (active(), (total = 0));
+        if (now || waits > 50 || document.title != title) {
+          depth = 0;
+          view = Math.random() + "";
+          send("pageview", {
+            ...(FULL ? { $sw$: screen.width, $sh$: screen.height, $tz$: Intl.DateTimeFormat().resolvedOptions().timeZone } : {}),
+            $t$: document.title,
+            $r$: clean(url || document.referrer, (url = next)),
+          });
+        }
       }
-      seen = next;
     },
     click = (event) => {
       try {
@@ -118,14 +125,15 @@
           shown = closest("a,area,button,[role=button]"),
           element = shown || event.target,
           host = shown?.host;
+        start(1);
         active();
         event.button > 1 ||
           closest("[data-alt-ignore]") ||
           send(host && host != location.host ? "outbound" : /\.($X$)$/i.test(shown?.pathname) ? "download" : "click", {
             // The keyboard clicks nowhere.
             ...(event.detail && {
-              $x$: within((event.pageX / root.scrollWidth) * 100 | 0, 100),
-              $y$: within((event.pageY / root.scrollHeight) * 100 | 0, 100),
+              $x$: percent(event.pageX, root.scrollWidth),
+              $y$: percent(event.pageY, root.scrollHeight),
             }),
             $el$: [element.localName, element.attributes.id?.value].join("#"),
             $tx$: shown && /\S.{0,79}/su.exec(shown.textContent)?.[0],
@@ -139,9 +147,9 @@
         try {
           name == "off"
             ? (localStorage.$G$_off = off = 1)
-            : off && ((off = 0), start((url = 0)), delete localStorage.$G$_off);
+            : off && ((off = url = 0), start(1), delete localStorage.$G$_off);
         } catch {}
-      else name?.big ? (start(), start(), send(name, own)) : (common = { ...common, ...name });
+      else name?.big ? (start(1), send(name, own)) : (common = { ...common, ...name });
     },
     begin = () => {
       if (FULL) {
@@ -153,8 +161,7 @@
       }
       // What waits counts from the first page view on, which the first event among it, or else `start`, sends.
       self.$G$?.q?.map((call) => api(...call));
-      start();
-      start();
+      start(1);
       $G$ = api;
       setInterval(start, 40);
       let on = {
@@ -163,11 +170,11 @@
         timeupdate: active, // media plays
         pointermove: active,
         // What is no number stays below any: nothing counts before the next page view.
-        pagehide: () => (flush(), (total = {})),
+        pagehide: () => (start(1), flush(), (total = {})),
         click,
         visibilitychange: flush,
         keydown: active,
-        pageshow: (event) => event.persisted && start((url = 0)),
+        pageshow: (event) => event.persisted && ((url = 0), start(1)),
         blur: tick,
         focus: active,
         scroll: look,
