@@ -232,6 +232,30 @@ fn a_day_that_goes_on_is_compared_up_to_the_same_minute() {
     }
 }
 
+/// Segments of the day that goes on are written every ten minutes at most; but who computes statistics by a command looks
+/// at them next.
+#[test]
+fn what_a_command_computes_is_shown_with_filters_at_once() {
+    let (bench, _) = demo();
+    let api = Api::start(&bench, "");
+    let secret = token(&bench, &["--app", "alt-demo"]);
+    let events = |filters: &[&str]| {
+        let shown = dashboard(&api, &secret, &json!({ "period": "today", "filters": filters }));
+        shown["total"]["events"].as_i64().unwrap()
+    };
+    let before = events(&["country is not XX"]);
+    assert_eq!(before, events(&[]));
+    bench.database.psql(
+        "INSERT INTO access_logs SELECT (jsonb_populate_record(l, jsonb_build_object('event_id', gen_random_uuid(), \
+             'occurred_at', date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'))).* FROM access_logs l \
+         WHERE l.event_type = 'click' AND l.traffic_class = 'human'",
+    );
+    run(&bench, &["stats", "rebuild"]);
+    let after = events(&[]);
+    assert!(after > before, "{before} {after}");
+    assert_eq!(events(&["country is not XX"]), after);
+}
+
 /// All that a caller can learn of these days.
 fn learnt(api: &Api, headers: &str, days: &str) -> Vec<String> {
     let mut all = Vec::new();

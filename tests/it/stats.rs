@@ -532,13 +532,22 @@ fn the_segments_of_a_day_that_is_over_are_never_older_than_its_statistics() {
     replay(&bench, &["one.log"]).unwrap();
     let newest = "SELECT segments_rows, segments_generation = generation FROM stat_days";
     assert_eq!(bench.database.psql(newest), "5|t");
-    // Within ten minutes, the segments of today stay, and it is said of when they are.
+    // A command writes those of today at once.
     write(&mut bench, "two.log", &many(3), 3);
     replay(&bench, &["two.log"]).unwrap();
-    assert_eq!(bench.database.psql(newest), "5|f");
+    assert_eq!(bench.database.psql(newest), "8|t");
+    // The daemon leaves them for ten minutes, and it is said of when they are.
+    let behind = "UPDATE stat_days SET segments_generation = generation - 1, segments_rows = 5";
+    bench.database.psql(behind);
     let (_, said) = run(&bench, &["stats", "--dimension", "page"]);
     assert!(said.contains("is as of"), "{said}");
     assert_eq!(events(&bench), 8);
+    // Then it writes them, although no row came.
+    bench.database.psql("UPDATE stat_days SET segments_at = segments_at - interval '11 minutes'");
+    bench.start(None);
+    wait_for(60, || bench.database.psql(newest) == "8|t", || bench.database.psql(newest));
+    bench.stop();
+    bench.database.psql(behind);
     // The day is over: they are written again, although no row came.
     bench.database.psql("UPDATE stat_days SET until_at = now()");
     assert_eq!(run(&bench, &["stats", "rebuild", "--resume"]).0, 0);

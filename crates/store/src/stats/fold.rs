@@ -78,6 +78,15 @@ impl Due {
             Due::Now => [0; 3],
         }
     }
+
+    /// How old the segments of a day that goes on are at least when they are written again. A command writes them at
+    /// once: whoever gave it looks at the numbers next.
+    fn segments_every(self) -> Duration {
+        match self {
+            Due::Quiet => fault::wait(SEGMENTS),
+            Due::Now => Duration::ZERO,
+        }
+    }
 }
 
 /// Whether all was done.
@@ -183,7 +192,7 @@ impl Folder {
                     break;
                 }
                 tried.insert(day);
-                match self.day(day) {
+                match self.day(day, due) {
                     Ok(()) => {}
                     Err(error) if error.is::<Lost>() || error.is::<alt_process::stop::Stopped>() => {
                         return Err(error);
@@ -254,9 +263,9 @@ impl Folder {
     }
 
     /// Computes a day and replaces its statistics.
-    fn day(&mut self, day: AppDay) -> anyhow::Result<()> {
+    fn day(&mut self, day: AppDay, due: Due) -> anyhow::Result<()> {
         self.fence()?;
-        let every = fault::wait(SEGMENTS);
+        let every = due.segments_every();
         let begun = self.session.ask(async |client| replace::begin(client, day, every).await)?;
         let Some(begun) = begun.filter(Begun::is_wanted) else { return Ok(()) };
         fault::at(Step::FoldBegun);
@@ -363,8 +372,15 @@ impl Folder {
 /// Days that are due, those that have waited longest first.
 async fn due_days(client: &Client, due: Due, most: i64) -> anyhow::Result<Vec<AppDay>> {
     let [today, quiet, waits] = due.times();
-    let parameters: [(&(dyn ToSql + Sync), Type); 4] =
-        [(&today, Type::INT8), (&quiet, Type::INT8), (&waits, Type::INT8), (&most, Type::INT8)];
+    let every = i64::try_from(due.segments_every().as_micros())?;
+    let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
+        (&today, Type::INT8),
+        (&quiet, Type::INT8),
+        (&waits, Type::INT8),
+        (&most, Type::INT8),
+        (&every, Type::INT8),
+        (&replace::SMALL, Type::INT8),
+    ];
     let sql = include_str!("../../../../sql/due_days.sql");
     let rows = client.query_typed(sql, &parameters).await.context("look which days are to be computed")?;
     rows.iter().map(|row| Ok((row.get(0), row.get::<_, &str>(1).parse()?))).collect()

@@ -18,7 +18,7 @@ use super::spool::Spool;
 const LOCK_CLASS: i32 = 0x616c_7403;
 
 /// Segments of so many rows are written whenever they may be: they take some 100 kB.
-const SMALL: i64 = 20_000;
+pub(super) const SMALL: i64 = 20_000;
 
 /// The bytes of a value that are stored.
 const VALUE_MAX: usize = 512;
@@ -41,7 +41,7 @@ pub struct Begun {
     pub ids: Vec<i64>,
     /// The domains of its application: a referrer on one of them is the site itself.
     pub domains: Vec<String>,
-    /// Whether the day is over and its segments are older than its statistics.
+    /// Whether its segments are older than its statistics, and they are to be written although nothing marks the day.
     pub is_stale: bool,
     /// Whether its segments may be written again, …
     pub may_write: bool,
@@ -87,8 +87,8 @@ pub async fn begin(
 ) -> anyhow::Result<Option<Begun>> {
     let day = day.to_string();
     let every = i64::try_from(segments_every.as_micros()).unwrap_or(i64::MAX);
-    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&app, Type::INT4), (&day, Type::TEXT), (&every, Type::INT8)];
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] =
+        [(&app, Type::INT4), (&day, Type::TEXT), (&every, Type::INT8), (&SMALL, Type::INT8)];
     let sql = include_str!("../../../../sql/dirty_day.sql");
     let row = client.query_typed_opt(sql, &parameters).await.context("read what marks a day")?;
     Ok(row.map(|row| Begun {
