@@ -268,6 +268,9 @@ fn body_of(route: &Route, app: &str) -> String {
     let members = route.body.iter().filter(|member| member.is_required).map(|member| match member.name {
         "application_id" => format!(r#""application_id": "{app}""#),
         // Nobody has this name already.
+        "name" if route.path == "/api/v1/goals" => {
+            format!(r#""name": "{}", "event": "signup""#, fastrand::u64(..))
+        }
         "name" if route.path == "/api/v1/users" => format!(r#""name": "{} of {app}""#, fastrand::u64(..)),
         other => format!(r#""{other}": "{name}""#),
     });

@@ -2,7 +2,7 @@
 //!
 //! | of a filter | |
 //! |---|---|
-//! | what it keeps | events for which it is true. A condition on an attribute of sessions is true of all events of the session, or of none; one on `page`, `event`, `hour` of each event alone |
+//! | what it keeps | events for which it is true. A condition on an attribute of sessions is true of all events of the session, or of none; one on `page`, `event`, `goal`, `hour` of each event alone |
 //! | visitors, sessions | those with an event that is kept |
 //! | engaged time, scroll depth | of page views that are kept |
 //! | `authenticated` | of sessions with an event that is kept |
@@ -16,6 +16,7 @@ mod block;
 mod cache;
 mod condition;
 mod filter;
+mod goal;
 mod groups;
 #[cfg(test)]
 mod naive;
@@ -38,6 +39,7 @@ use foldhash::HashMap;
 
 use crate::counts::Counts;
 pub use crate::query::filter::{Filter, Test};
+pub use crate::query::goal::{GOALS_MAX, Goal, On};
 pub use crate::query::groups::Dimension;
 pub use crate::query::performance::{Answered, PERCENTILES, Performance, Served, performance};
 use crate::segment::{Broken, Segment};
@@ -128,6 +130,8 @@ pub struct Query {
     pub after: usize,
     /// `applications.allowed_domains`, by which a referrer is the site itself.
     pub domains: Vec<String>,
+    /// The goals of the application, which [`Dimension::Goal`] is about; at most [`GOALS_MAX`].
+    pub goals: Vec<Goal>,
     /// What whoever asks may know of at all; `None`: everything. It is ANDed with the filter, and unlike the filter it
     /// holds for [`Answer::left_out`], too.
     pub bound: Option<Filter>,
@@ -143,6 +147,7 @@ impl Default for Query {
             limit: 100,
             after: 0,
             domains: Vec::new(),
+            goals: Vec::new(),
             bound: None,
         }
     }
@@ -227,6 +232,8 @@ pub enum Failed {
     Values,
     /// The filter is deeper than 20 levels, or has more than 200 conditions.
     Filter,
+    /// There are more goals than [`GOALS_MAX`].
+    Goals,
     /// A worker ended early.
     Ended,
 }
@@ -244,6 +251,7 @@ impl fmt::Display for Failed {
             Failed::Cancelled => write!(f, "cancelled"),
             Failed::Values => write!(f, "too many values: ask for fewer days, or filter"),
             Failed::Filter => write!(f, "the filter has more than 200 conditions, or 20 levels"),
+            Failed::Goals => write!(f, "there are more than {GOALS_MAX} goals"),
             Failed::Ended => write!(f, "a thread of the query ended early"),
         }
     }

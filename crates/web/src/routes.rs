@@ -7,7 +7,7 @@ use alt_store::web::caller::Role;
 
 use crate::ask::{Answer, Asked};
 use crate::problem::Problem;
-use crate::{Web, assets, health, manage, search, session, statistics};
+use crate::{Web, assets, goals, health, manage, search, session, statistics};
 
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +152,8 @@ const STATISTICS: &[Parameter] = &[
     INTERVAL,
     optional(
         "dimension",
-        "Also the values of this dimension with the most visitors, such as `page`, `source`, `country`, `browser`.",
+        "Also the values of this dimension with the most visitors, such as `page`, `source`, `country`, `browser`, `goal`. Of goals, `visitors` is of whom `conversion_rate` is the share: the \
+         visitors under the same filters without those on goals.",
         TEXT,
     ),
     CLASS,
@@ -437,6 +438,29 @@ pub const ROUTES: &[Route] = &[
         &[APP],
         &[]
     ),
+    route!(
+        "GET",
+        "/api/v1/goals",
+        Access::App(VIEWER),
+        goals::list,
+        "The goals of an application. `dimension=goal` of the statistics says who reached them, `goal is NAME` keeps the events that did.",
+        &[APP],
+        &[]
+    ),
+    route!(
+        "POST",
+        "/api/v1/goals",
+        Access::App(EDITOR),
+        goals::add,
+        "Add a goal, which is reached by an event or by a page. Days that are over have it, too.",
+        &[APP],
+        &[
+            required("name", "Its name.", r#"{"type":"string","minLength":1,"maxLength":100}"#),
+            optional("event", "The type of the events that reach it, such as `signup`.", TEXT),
+            optional("page", "The path of the page views that reach it; `*` is any text.", TEXT),
+        ]
+    ),
+    route!("DELETE", "/api/v1/goals/{id}", Access::App(EDITOR), goals::remove, "Remove a goal.", &[APP], &[]),
     route!(
         "GET",
         "/api/v1/tokens",

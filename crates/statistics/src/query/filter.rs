@@ -3,7 +3,7 @@
 use regex::Regex;
 
 use super::block::{Block, Of};
-use super::groups::{Dimension, Groups, Ids, Level, Names};
+use super::groups::{Dimension, Groups, Ids, Known, Level, Names};
 use crate::query::Failed;
 use crate::segment::{Numbers, Segment, Texts, columns as c};
 
@@ -101,7 +101,7 @@ impl Filter {
     }
 
     /// Whether one of its conditions is of a kind.
-    fn has(&self, is_such: &impl Fn(Dimension) -> bool) -> bool {
+    pub(super) fn has(&self, is_such: &impl Fn(Dimension) -> bool) -> bool {
         match self {
             Filter::On(dimension, _) => is_such(*dimension),
             Filter::Not(filter) => filter.has(is_such),
@@ -139,6 +139,12 @@ pub(super) enum Node<'s> {
     Types(Vec<u8>, u8),
     /// Of hours or minutes: its groups tell which.
     Times(Groups<'s>, Vec<u8>),
+    /// Of goals: whether page views reach one by their path, other events by their type, and every page view does.
+    Goals {
+        pages: Vec<u8>,
+        types: Vec<u8>,
+        view: u8,
+    },
 }
 
 /// A condition on an attribute of sessions.
@@ -154,21 +160,16 @@ pub(super) enum Sessions<'s> {
 
 impl<'s> Node<'s> {
     /// Looks at each value of each condition once.
-    pub(super) fn new(
-        filter: &Filter,
-        segment: &'s Segment,
-        day: &str,
-        domains: &[String],
-    ) -> Result<Node<'s>, Failed> {
+    pub(super) fn new(filter: &Filter, segment: &'s Segment, known: &Known<'_>) -> Result<Node<'s>, Failed> {
         let all = |all: &[Filter]| -> Result<Vec<Node<'s>>, Failed> {
-            all.iter().map(|filter| Node::new(filter, segment, day, domains)).collect()
+            all.iter().map(|filter| Node::new(filter, segment, known)).collect()
         };
         Ok(match filter {
             Filter::All(filters) => Node::All(all(filters)?),
             Filter::Any(filters) => Node::Any(all(filters)?),
-            Filter::Not(filter) => Node::Not(Box::new(Node::new(filter, segment, day, domains)?)),
+            Filter::Not(filter) => Node::Not(Box::new(Node::new(filter, segment, known)?)),
             Filter::On(dimension, test) => {
-                let groups = Groups::new(*dimension, segment, day, domains)?;
+                let groups = Groups::new(*dimension, segment, known)?;
                 let mut passes = test.passes(&groups.names);
                 // Number 0 is what had no room, whatever it is called.
                 if let (false, Some(first)) = (groups.has_no_other, passes.first_mut()) {
@@ -179,6 +180,10 @@ impl<'s> Node<'s> {
                     Level::Pages => Node::Pages(passes),
                     Level::Types { .. } => Node::Types(passes, u8::from(test.is_true("pageview"))),
                     Level::Times { .. } => Node::Times(groups, passes),
+                    Level::Goals(reached) => {
+                        let (pages, types, view) = reached.passes(&passes);
+                        Node::Goals { pages, types, view }
+                    }
                 }
             }
         })
@@ -202,6 +207,7 @@ impl<'s> Node<'s> {
             Node::Pages(_) => has(c::VIEW_PATH)? || has(c::OTHER_PATH)? || has(c::STRAY_PATH)?,
             Node::Types(..) => has(c::OTHER_TYPE)?,
             Node::Times(..) => false,
+            Node::Goals { .. } => has(c::VIEW_PATH)? || has(c::OTHER_TYPE)?,
         })
     }
 
@@ -216,6 +222,7 @@ impl<'s> Node<'s> {
             Node::Sessions(Sessions::Column(_, passes, _) | Sessions::Each(passes, _)) => is_zero(passes),
             Node::Pages(passes) | Node::Times(_, passes) => is_zero(passes),
             Node::Types(passes, view) => *view == 0 && is_zero(passes),
+            Node::Goals { pages, types, view } => *view == 0 && is_zero(pages) && is_zero(types),
         }
     }
 
@@ -266,6 +273,12 @@ impl<'s> Node<'s> {
             Node::Types(passes, is_view) => match of {
                 Of::Others => look_up(c::OTHER_TYPE, passes),
                 _ => Ok(all(*is_view)),
+            },
+            Node::Goals { pages, types, view } => match of {
+                Of::Sessions | Of::Strays => Ok(all(0)),
+                Of::Views if *view == 1 => Ok(all(1)),
+                Of::Views => look_up(c::VIEW_PATH, pages),
+                Of::Others => look_up(c::OTHER_TYPE, types),
             },
             Node::Times(groups, passes) => {
                 let Some(times) = groups.times_of(segment, block, of)? else { return Ok(all(0)) };

@@ -4,6 +4,7 @@ use foldhash::HashMap;
 
 use super::Failed;
 use super::block::{Block, Of};
+use super::goal::{Goal, Reached};
 use crate::class::screen;
 use crate::country;
 use crate::event::Event;
@@ -76,6 +77,8 @@ dimensions! {
     Device = "device",
     /// Class of the screen's width.
     Screen = "screen",
+    /// Goals of the application, by their names. An event may reach several.
+    Goal = "goal",
 }
 
 impl Dimension {
@@ -91,8 +94,8 @@ impl Dimension {
 
     /// Whether a condition on it is of single events, and not of whole sessions.
     pub fn is_of_events(self) -> bool {
-        use Dimension::{Event, Hour, HourOfDay, MinuteOfDay, Page};
-        matches!(self, Page | Event | Hour | HourOfDay | MinuteOfDay)
+        use Dimension::{Event, Goal, Hour, HourOfDay, MinuteOfDay, Page};
+        matches!(self, Page | Event | Goal | Hour | HourOfDay | MinuteOfDay)
     }
 }
 
@@ -142,6 +145,17 @@ impl Ids<'_> {
     }
 }
 
+/// What is known beside a segment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'k> {
+    /// The segment's day, as it is shown.
+    pub(super) day: &'k str,
+    /// Domains of the application.
+    pub(super) domains: &'k [String],
+    /// Goals of the application.
+    pub(super) goals: &'k [Goal],
+}
+
 /// What has a value of a dimension.
 #[derive(Debug)]
 pub(super) enum Level<'s> {
@@ -153,6 +167,8 @@ pub(super) enum Level<'s> {
     Types { view: u32 },
     /// Events, by their time: seconds of a value, and of the segment's base since the first value begins.
     Times { width: i64, base: i64 },
+    /// Events, by the goals that they reach.
+    Goals(Reached),
 }
 
 /// The names of values by their numbers.
@@ -231,9 +247,9 @@ impl<'s> Groups<'s> {
     pub(super) fn new(
         dimension: Dimension,
         segment: &'s Segment,
-        day: &str,
-        domains: &[String],
+        known: &Known<'_>,
     ) -> Result<Groups<'s>, Failed> {
+        let Known { day, domains, goals } = *known;
         let direct = |column: Column, dictionary: u16| -> Result<Groups<'s>, Failed> {
             let ids = Ids::Column(segment.ints(column)?, None);
             Ok(Groups::of_sessions(ids, Names::dictionary(segment, dictionary)?))
@@ -262,6 +278,7 @@ impl<'s> Groups<'s> {
             }
             Dimension::EntryPage => Groups::ends(segment, |from, _| from),
             Dimension::ExitPage => Groups::ends(segment, |_, until| until - 1),
+            Dimension::Goal => Groups::goals(segment, goals),
             Dimension::Source | Dimension::Channel => sources(segment, dimension, domains),
             Dimension::Campaign => by_origin(segment, c::CAMPAIGN, c::CAMPAIGNS),
             Dimension::Medium => by_origin(segment, c::MEDIUM, c::MEDIUMS),

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Dimension, Filter, Tally};
+use regex::Regex;
+
+use super::groups::Known;
+use super::{Dimension, Filter, Goal, On, Tally};
 use crate::country;
 use crate::event::Event;
 use crate::source;
@@ -32,6 +35,7 @@ pub(super) struct Naive<'e> {
     day: &'e str,
     from: i64,
     domains: &'e [String],
+    goals: &'e [Goal],
     seen: Vec<Seen<'e>>,
     sessions: BTreeMap<(i64, usize), Session<'e>>,
     strays: Vec<(&'e str, u64)>,
@@ -47,15 +51,17 @@ fn depth(event: &Event<'_>) -> Option<u64> {
 
 impl<'e> Naive<'e> {
     /// Of the rows of one class and day, in any order.
-    pub(super) fn new(
-        rows: &'e [Event<'e>],
-        class: &str,
-        day: &'e str,
-        from: i64,
-        domains: &'e [String],
-    ) -> Self {
-        let mut naive =
-            Naive { day, from, domains, seen: Vec::new(), sessions: BTreeMap::new(), strays: Vec::new() };
+    pub(super) fn new(rows: &'e [Event<'e>], class: &str, from: i64, known: &Known<'e>) -> Self {
+        let Known { day, domains, goals } = *known;
+        let mut naive = Naive {
+            day,
+            from,
+            domains,
+            goals,
+            seen: Vec::new(),
+            sessions: BTreeMap::new(),
+            strays: Vec::new(),
+        };
         let mut visitors: BTreeMap<Option<i64>, Vec<&Event<'_>>> = BTreeMap::new();
         for row in rows.iter().filter(|row| row.traffic_class == class) {
             visitors.entry(row.visitor_id).or_default().push(row);
@@ -140,6 +146,28 @@ impl<'e> Naive<'e> {
         }
     }
 
+    fn reaches(goal: &Goal, seen: &Seen<'_>) -> bool {
+        match &goal.on {
+            On::Event(kind) => seen.event.event_type == kind,
+            On::Page(pattern) => {
+                let parts: Vec<String> = pattern.split('*').map(regex::escape).collect();
+                let pattern = Regex::new(&format!("(?s)^{}$", parts.join(".*"))).unwrap();
+                seen.is_view && pattern.is_match(seen.event.url_path)
+            }
+        }
+    }
+
+    /// The values that an event has: of goals there may be several.
+    fn values(&self, dimension: Dimension, seen: &Seen<'_>) -> Vec<String> {
+        match dimension {
+            Dimension::Goal => {
+                let reached = self.goals.iter().filter(|goal| Naive::reaches(goal, seen));
+                reached.map(|goal| goal.name.clone()).collect()
+            }
+            _ => self.value(dimension, seen).into_iter().collect(),
+        }
+    }
+
     fn value(&self, dimension: Dimension, seen: &Seen<'_>) -> Option<String> {
         use Dimension as D;
         let session = seen.session.map(|key| &self.sessions[&key]);
@@ -166,6 +194,7 @@ impl<'e> Naive<'e> {
             D::Os => row.os,
             D::Device => row.device,
             D::Screen => crate::class::screen(row.screen_width),
+            D::Goal => return None,
         };
         Some(value.to_owned())
     }
@@ -176,7 +205,7 @@ impl<'e> Naive<'e> {
             Filter::Any(any) => any.iter().any(|filter| self.is_kept(filter, seen)),
             Filter::Not(filter) => !self.is_kept(filter, seen),
             Filter::On(dimension, test) => {
-                self.value(*dimension, seen).is_some_and(|value| test.is_true(&value))
+                self.values(*dimension, seen).iter().any(|value| test.is_true(value))
             }
         }
     }
@@ -190,13 +219,17 @@ impl<'e> Naive<'e> {
         let is_time = matches!(dimension, D::Hour | D::HourOfDay | D::MinuteOfDay);
         let is_all = matches!(dimension, D::Total | D::Day);
         let (mut visitors, mut sessions) = (BTreeSet::new(), BTreeSet::new());
-        for seen in &kept {
-            let Some(value) = self.value(dimension, seen) else { continue };
+        let valued = kept
+            .iter()
+            .flat_map(|seen| self.values(dimension, seen).into_iter().map(move |value| (seen, value)));
+        for (seen, value) in valued {
             let counts = &mut of.entry(value.clone()).or_default().counts;
             counts.events += 1;
             counts.page_views += u64::from(seen.is_view);
             let is_session = seen.session.is_some();
-            if dimension != D::Event && (is_session || is_all || is_time || dimension == D::Page) {
+            if !matches!(dimension, D::Event | D::Goal)
+                && (is_session || is_all || is_time || dimension == D::Page)
+            {
                 counts.engaged_ms += seen.dwell.unwrap_or(0);
                 counts.timed_views += u64::from(seen.dwell.is_some());
                 counts.scroll_percent += seen.depth.unwrap_or(0);
@@ -220,7 +253,7 @@ impl<'e> Naive<'e> {
         for (value, key) in sessions {
             let tally = of.entry(value).or_default();
             tally.counts.sessions += 1;
-            if matches!(dimension, D::Page | D::Event) {
+            if matches!(dimension, D::Page | D::Event | D::Goal) {
                 continue;
             }
             let session = &self.sessions[&key];

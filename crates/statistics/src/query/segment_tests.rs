@@ -1,6 +1,6 @@
 //! Bytes of segments, asked all questions: those of each version, hostile ones, and their bounds.
 
-use super::tests::{Dice, day, segments};
+use super::tests::{Dice, day, goals, segments};
 use super::{Dimension, Means, Part, Performance, Query, performance, run};
 use crate::event::Event;
 use crate::segment::{Bounds, Broken, Segment, Writer, codec, columns};
@@ -21,7 +21,12 @@ fn bytes(rows: u64) -> Vec<u8> {
 fn ask_all(segment: &Segment) {
     let _ = segment.check();
     for (_, dimension) in Dimension::ALL {
-        let query = Query { dimension: *dimension, classes: vec!["human".to_owned()], ..Query::default() };
+        let query = Query {
+            dimension: *dimension,
+            classes: vec!["human".to_owned()],
+            goals: goals(),
+            ..Query::default()
+        };
         let _ = run(&query, &[Part { day: "d", segment }], &Means::default());
     }
 }
@@ -40,7 +45,7 @@ fn every_version_is_readable_and_says_the_same() {
         let golden = Segment::open(golden.to_vec()).unwrap();
         golden.check().unwrap();
         for (_, dimension) in Dimension::ALL {
-            let query = Query { dimension: *dimension, ..Query::default() };
+            let query = Query { dimension: *dimension, goals: goals(), ..Query::default() };
             let [golden, now] = [&golden, &now]
                 .map(|segment| run(&query, &[Part { day: "d", segment }], &Means::default()).unwrap());
             assert_eq!(golden, now);
