@@ -606,6 +606,56 @@ Examples:
   alt stats goals --app 'My shop' --period 30d
   alt stats goals --filter 'channel is search' --json")]
     Goals(StatsGoals),
+    /// Show how many visitors took one step after the other
+    #[command(after_help = "\
+A step is 'page /cart*' (* is any text), 'event order' or 'goal NAME'. Other events may lie between two steps; with --strict, no \
+other page view, and no other event of a type that a step names.
+
+Examples:
+  alt stats funnel --step 'page /cart' --step 'page /checkout*' --step 'event order'
+  alt stats funnel --step 'page /' --step 'goal Sign-up' --within day --period 30d --json")]
+    Funnel(StatsFunnel),
+}
+
+/// Within what the steps of a funnel are.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Within {
+    /// A session.
+    Session,
+    /// A visitor's day.
+    Day,
+}
+
+/// `alt stats funnel`
+#[derive(Debug, Args)]
+pub struct StatsFunnel {
+    /// A step; several, in their order
+    #[arg(long = "step", value_name = "STEP", required = true)]
+    pub steps: Vec<String>,
+    /// Within what the steps are
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "session")]
+    pub within: Within,
+    /// One step comes right after the other
+    #[arg(long)]
+    pub strict: bool,
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Which days, by the application's time zone: today, 7d, 30d, month, or 2026-01-01..2026-01-31
+    #[arg(long, value_name = "PERIOD", default_value = "7d")]
+    pub period: String,
+    /// The class of traffic
+    #[arg(long, value_name = "CLASS", default_value = "human")]
+    pub class: String,
+    /// Count only what this is true of, such as 'country is DE'; several times: all of them
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Vec<String>,
+    /// Print JSON
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print CSV: a line for each step
+    #[arg(long)]
+    pub csv: bool,
 }
 
 /// `alt stats goals`

@@ -1,6 +1,7 @@
 //! `alt stats`: an overview of an application's statistics; and marking days, so that they are computed again.
 
 mod filtered;
+mod funnel;
 mod goals;
 mod import;
 mod performance;
@@ -64,6 +65,7 @@ pub fn run(config: &Config, args: &cli::Stats, out: Out<'_>) -> anyhow::Result<O
             writeln!(out, "marked; `alt run` computes these days, or `alt stats rebuild --resume` does now")?;
             Ok(Outcome::Done)
         }
+        Some(cli::StatsVerb::Funnel(args)) => super::block_on(async { funnel::run(config, args, out).await }),
         Some(cli::StatsVerb::Goals(args)) => super::block_on(async { goals::run(config, args, out).await }),
         Some(cli::StatsVerb::Performance(args)) => {
             super::block_on(async { performance::run(config, args, out).await })

@@ -1,4 +1,4 @@
-//! Goals: they are added, listed and removed by command and by API, and who reached them is what plain SQL says, with any
+//! Goals and funnels. Goals are added, listed and removed by command and by API, and who reached them is what plain SQL says, with any
 //! filter, by command and by API alike.
 
 use std::fs;
@@ -208,4 +208,85 @@ fn goals_are_changed_by_those_who_may_and_each_change_is_recorded() {
          FROM audit_log WHERE action LIKE 'goal.%'",
     );
     assert_eq!(recorded, "token goal.add Order, token goal.remove Order, command goal.remove g7");
+}
+
+#[test]
+fn a_funnel_is_counted_as_sql_counts_it_by_command_and_by_api() {
+    let (bench, days) = demo();
+    run(&bench, &["goal", "add", "--app", "Demo", "Order", "--event", "order"]);
+    let api = Api::start(&bench, "");
+    let secret = token(&bench, &["--app", "alt-demo"]);
+    let (from, until) = days.split_once("..").unwrap();
+    // Who has an order behind a view of the cart on the same day.
+    let wanted = |kept: &str| -> u64 {
+        let said = bench.database.psql(&format!(
+            "SELECT count(DISTINCT ((c.occurred_at AT TIME ZONE 'UTC')::date, c.visitor_id)) FROM access_logs c \
+             JOIN access_logs o ON o.visitor_id = c.visitor_id AND o.traffic_class = c.traffic_class \
+               AND (o.occurred_at, o.event_id) > (c.occurred_at, c.event_id) \
+               AND (o.occurred_at AT TIME ZONE 'UTC')::date = (c.occurred_at AT TIME ZONE 'UTC')::date \
+             WHERE c.traffic_class = 'human' AND c.event_type = 'pageview' AND c.url_path = '/cart' AND o.event_type = 'order' \
+               AND (c.occurred_at AT TIME ZONE 'UTC')::date BETWEEN '{from}' AND '{until}' AND {kept}"
+        ));
+        said.parse().unwrap()
+    };
+    let german = "c.visitor_id IN (SELECT g.visitor_id FROM access_logs g JOIN environments e ON e.id = g.environment_id \
+                  WHERE e.time_zone = 'Europe/Berlin')";
+    for (filter, kept) in [("class", "true"), ("country is DE", german)] {
+        let args =
+            ["--step", "page /cart", "--step", "goal Order", "--within", "day", "--period", &days, "--json"];
+        let mut all = [&["stats", "funnel", "--app", "Demo"][..], &args].concat();
+        let mut target = format!(
+            "/api/v1/funnel?application_id=alt-demo&period={days}&within=day&step=page+/cart&step=event+order"
+        );
+        if filter != "class" {
+            all.extend(["--filter", filter]);
+            target += "&filter=country+is+DE";
+        }
+        let told: Value = serde_json::from_str(&run(&bench, &all)).unwrap();
+        let said = api.get(&target, &secret);
+        assert_eq!(said.status, 200, "{}", said.body);
+        let said = said.json();
+        let of = |answer: &Value| -> Vec<u64> {
+            answer["steps"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|step| step["visitors"].as_u64().unwrap())
+                .collect()
+        };
+        assert_eq!(of(&told), of(&said));
+        assert_eq!(of(&told)[1], wanted(kept), "{told}");
+        assert!(of(&told)[0] > of(&told)[1] && of(&told)[1] > 0, "{told}");
+        assert_eq!((&told["visitors"], &said["notes"]), (&said["visitors"], &json!([])));
+    }
+    // The order comes right after the page that thanks, and never right after the cart.
+    let strict = |steps: [&str; 2]| -> u64 {
+        let said = run(
+            &bench,
+            &[
+                "stats", "funnel", "--app", "Demo", "--period", &days, "--strict", "--csv", "--step",
+                steps[0], "--step", steps[1],
+            ],
+        );
+        said.lines().nth(2).unwrap().split(',').nth(1).unwrap().parse().unwrap()
+    };
+    assert_eq!(strict(["page /thanks", "event order"]), wanted("true"));
+    assert_eq!(strict(["page /cart", "event order"]), 0);
+    let shown = run(
+        &bench,
+        &["stats", "funnel", "--app", "Demo", "--period", &days, "--step", "page /", "--step", "page /cart"],
+    );
+    assert!(shown.contains("of the step before") && shown.contains("sessions"), "{shown}");
+    for (wrong, why) in [
+        ("&step=page+/", "from 2 to 10 steps"),
+        ("&step=page+/&step=order", "is no step"),
+        ("&step=page+/&step=goal+Buy", "no goal"),
+        ("&step=page+/&step=page+/a&within=week", "within is session or day"),
+        ("&step=page+/&step=page+/a&strict=1", "strict is true or false"),
+    ] {
+        let said = api.get(&format!("/api/v1/funnel?application_id=alt-demo{wrong}"), &secret);
+        assert!(said.status == 400 && said.body.contains(why), "{wrong}: {}", said.body);
+    }
+    let said = refused(&bench, &["stats", "funnel", "--app", "Demo", "--step", "page /", "--step", "cart"]);
+    assert!(said.contains("is no step: write page PATH"), "{said}");
 }

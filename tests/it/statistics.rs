@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use alt_statistics::day::{Counts, Fold, Settings};
-use alt_statistics::query::{self, Dimension, Goal, Means, Part, Query};
+use alt_statistics::query::{self, Dimension, Funnel, Goal, Means, Part, Query, Within};
 use alt_statistics::segment::{Bounds, Segment, Writer};
 use alt_store::naive::Value;
 use alt_store::stats::rows;
@@ -25,7 +25,8 @@ fn cluster() -> &'static Arc<Cluster> {
 }
 
 /// How often each kind of thing occurred, so that nobody tests what is never there.
-static SEEN: [(&str, AtomicU64); 17] = [
+static SEEN: [(&str, AtomicU64); 18] = [
+    ("visitors at a funnel's second step", AtomicU64::new(0)),
     ("visitors of goals", AtomicU64::new(0)),
     ("histories", AtomicU64::new(0)),
     ("rows", AtomicU64::new(0)),
@@ -75,8 +76,22 @@ fn goals() -> Vec<Goal> {
     of.into_iter().map(|(name, event, page)| Goal::checked(name, event, page).unwrap()).collect()
 }
 
-/// The counts of goals by class, as the segments of a day say.
-fn goals_of(segments: &[Vec<u8>], classes: &[String]) -> Vec<((String, String, String), Counts)> {
+/// A funnel: each history has another one.
+fn funnel(app: i32) -> Funnel {
+    let steps = [
+        &["page /", "page /a"][..],
+        &["page *", "event click", "page *"],
+        &["event click", "event pageview", "page /a"],
+        &["page /*", "page /*", "page /*", "page /*"],
+        &["event ';--", "page *"],
+    ];
+    let number = usize::try_from(app).unwrap();
+    let within = if number % 2 == 0 { Within::Day } else { Within::Session };
+    Funnel::read(steps[number % 5], within, number / 2 % 2 == 0, &[]).unwrap()
+}
+
+/// The counts of goals and of a funnel by class, as the segments of a day say.
+fn reached(segments: &[Vec<u8>], classes: &[String], app: i32) -> Vec<((String, String, String), Counts)> {
     let segments: Vec<Segment> = segments.iter().map(|bytes| Segment::open(bytes.clone()).unwrap()).collect();
     let parts: Vec<Part<'_>> = segments.iter().map(|segment| Part { day: "d", segment }).collect();
     let mut all = Vec::new();
@@ -90,6 +105,10 @@ fn goals_of(segments: &[Vec<u8>], classes: &[String]) -> Vec<((String, String, S
         let answer = query::run(&asked, &parts, &Means::default()).unwrap();
         let rows = answer.rows.into_iter();
         all.extend(rows.map(|row| ((class.clone(), "goal".to_owned(), row.value), row.tally.counts)));
+        let asked = Query { dimension: Dimension::Funnel, funnel: Some(funnel(app)), ..asked };
+        let answer = query::run(&asked, &parts, &Means::default()).unwrap();
+        let rows = answer.rows.into_iter();
+        all.extend(rows.map(|row| ((class.clone(), "funnel".to_owned(), row.value), row.tally.counts)));
     }
     all
 }
@@ -121,7 +140,7 @@ async fn folded(
         .collect();
     let classes: BTreeSet<String> = values.keys().map(|key| key.0.clone()).collect();
     let classes: Vec<String> = classes.into_iter().collect();
-    values.extend(goals_of(&writer.finish(), &classes));
+    values.extend(reached(&writer.finish(), &classes, app));
     values
 }
 
@@ -140,6 +159,7 @@ fn check(history: &History, ground: &Ground) -> Result<(), Wrong> {
         alt_store::naive::values(client, app, (day.from, day.until), &domains, each).await.unwrap();
         let times = (day.from, day.until);
         naive.extend(alt_store::naive::goals(client, app, times, &domains, &goals()).await.unwrap());
+        naive.extend(alt_store::naive::funnel(client, app, times, &domains, &funnel(app)).await.unwrap());
         // Every other day is sorted on the disk.
         let buffer = if app % 2 == 0 { BUFFER } else { 4096 };
         (folded(client, app, day, buffer).await, naive)
@@ -177,7 +197,10 @@ fn count(history: &History, both: &Both) {
     saw("rows of other days", lines.iter().filter(|l| !(day.from..day.until).contains(&l.at)).count() as u64);
     saw("gaps of 30 minutes exactly", history.pairs(30 * 60 * 1_000_000));
     saw("equal times", history.pairs(0));
-    for ((_, dimension, _), counts) in both {
+    for ((_, dimension, value), counts) in both {
+        if dimension == "funnel" && value == "2" {
+            saw("visitors at a funnel's second step", counts.1.map_or(0, |counts| counts.visitors));
+        }
         if dimension == "goal" {
             saw("visitors of goals", counts.1.map_or(0, |counts| counts.visitors));
         }

@@ -16,6 +16,7 @@ mod block;
 mod cache;
 mod condition;
 mod filter;
+mod funnel;
 mod goal;
 mod groups;
 #[cfg(test)]
@@ -39,6 +40,7 @@ use foldhash::HashMap;
 
 use crate::counts::Counts;
 pub use crate::query::filter::{Filter, Test};
+pub use crate::query::funnel::{Funnel, STEPS_MAX, Within};
 pub use crate::query::goal::{GOALS_MAX, Goal, On};
 pub use crate::query::groups::Dimension;
 pub use crate::query::performance::{Answered, PERCENTILES, Performance, Served, performance};
@@ -132,6 +134,8 @@ pub struct Query {
     pub domains: Vec<String>,
     /// The goals of the application, which [`Dimension::Goal`] is about; at most [`GOALS_MAX`].
     pub goals: Vec<Goal>,
+    /// The funnel whose steps are counted by, with [`Dimension::Funnel`].
+    pub funnel: Option<Funnel>,
     /// What whoever asks may know of at all; `None`: everything. It is ANDed with the filter, and unlike the filter it
     /// holds for [`Answer::left_out`], too.
     pub bound: Option<Filter>,
@@ -148,6 +152,7 @@ impl Default for Query {
             after: 0,
             domains: Vec::new(),
             goals: Vec::new(),
+            funnel: None,
             bound: None,
         }
     }
@@ -189,6 +194,8 @@ pub enum Note {
     Other,
     /// Segments were made by different definitions.
     Definitions,
+    /// Within a second, page views were taken before other events: segments of earlier versions do not tell.
+    Seconds,
 }
 
 /// A value and its counts.
@@ -266,6 +273,7 @@ struct Sum {
     values: HashMap<u64, (Box<str>, Tally)>,
     left_out: BTreeMap<String, u64>,
     has_other: bool,
+    is_by_seconds: bool,
     definitions: BTreeSet<u8>,
 }
 
@@ -290,6 +298,7 @@ impl Sum {
     fn merge(&mut self, more: Sum) {
         self.total.add(&more.total);
         self.has_other |= more.has_other;
+        self.is_by_seconds |= more.is_by_seconds;
         self.definitions.extend(more.definitions);
         for (class, events) in more.left_out {
             *self.left_out.entry(class).or_default() += events;
@@ -378,6 +387,9 @@ fn answer(query: &Query, sum: Sum) -> Answer {
     }
     if sum.has_other || sum.values.values().any(|(value, _)| &**value == OTHER) {
         notes.push(Note::Other);
+    }
+    if sum.is_by_seconds {
+        notes.push(Note::Seconds);
     }
     if sum.definitions.len() > 1 {
         notes.push(Note::Definitions);

@@ -6,7 +6,7 @@ use std::pin::pin;
 use alt_line::hit::Micros;
 use alt_process::clock::system_time;
 use alt_statistics::day::{COUNTS, Counts};
-use alt_statistics::query::{Goal, On};
+use alt_statistics::query::{Funnel, Goal, On, Within};
 use alt_statistics::{country, source};
 use anyhow::Context;
 use futures_util::TryStreamExt;
@@ -28,6 +28,9 @@ const GROUPS: [&str; 4] = [
 
 /// Of the goals of an application.
 const GOALS: &str = include_str!("../../../sql/naive_goal.sql");
+
+/// Of a funnel.
+const FUNNEL: &str = include_str!("../../../sql/naive_funnel.sql");
 
 /// The requests of pages ([`alt_statistics::query::performance`]): of $1 application, $2 and $3 its first moment and the first
 /// behind it, $4 class of traffic.
@@ -102,6 +105,15 @@ async fn select(
     client.query_typed_raw(sql, parameters).await.context("count by plain SQL")
 }
 
+/// What reaches goals or steps, in columns: types of events, and paths.
+fn columns_of<'a>(all: impl Iterator<Item = &'a On>) -> (Vec<Option<&'a str>>, Vec<Option<&'a str>>) {
+    all.map(|on| match on {
+        On::Event(event) => (Some(event.as_str()), None),
+        On::Page(page) => (None, Some(page.as_str())),
+    })
+    .unzip()
+}
+
 /// The events, page views, visitors and sessions of each goal of a local day that somebody reached.
 ///
 /// # Errors
@@ -114,22 +126,43 @@ pub async fn goals(
     goals: &[Goal],
 ) -> anyhow::Result<Vec<Value>> {
     let names: Vec<&str> = goals.iter().map(|goal| goal.name.as_str()).collect();
-    let event = |goal: &Goal| match &goal.on {
-        On::Event(event) => Some(event.clone()),
-        On::Page(_) => None,
-    };
-    let page = |goal: &Goal| match &goal.on {
-        On::Page(page) => Some(page.clone()),
-        On::Event(_) => None,
-    };
-    let events: Vec<Option<String>> = goals.iter().map(event).collect();
-    let pages: Vec<Option<String>> = goals.iter().map(page).collect();
+    let (events, pages) = columns_of(goals.iter().map(|goal| &goal.on));
     let more: [(&(dyn ToSql + Sync), Type); 3] =
         [(&names, Type::TEXT_ARRAY), (&events, Type::TEXT_ARRAY), (&pages, Type::TEXT_ARRAY)];
-    let sql = format!("{ROWS} {GOALS}");
-    let mut rows = pin!(select(client, &sql, (app, from, until), domains, &more).await?);
+    let rows = select(client, &format!("{ROWS} {GOALS}"), (app, from, until), domains, &more).await?;
+    reached("goal", rows).await
+}
+
+/// The visitors and sessions of each step of a funnel on a local day; the steps have the names `1`, `2` …
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn funnel(
+    client: &Client,
+    app: i32,
+    (from, until): (Micros, Micros),
+    domains: &[String],
+    funnel: &Funnel,
+) -> anyhow::Result<Vec<Value>> {
+    let numbers: Vec<i32> = (1..).take(funnel.len()).collect();
+    let (events, pages) = columns_of(funnel.steps());
+    let (is_day, is_strict) = (funnel.within == Within::Day, funnel.is_strict);
+    let more: [(&(dyn ToSql + Sync), Type); 5] = [
+        (&numbers, Type::INT4_ARRAY),
+        (&events, Type::TEXT_ARRAY),
+        (&pages, Type::TEXT_ARRAY),
+        (&is_day, Type::BOOL),
+        (&is_strict, Type::BOOL),
+    ];
+    let sql = format!("{} {FUNNEL}", ROWS.replacen("WITH day", "WITH RECURSIVE day", 1));
+    reached("funnel", select(client, &sql, (app, from, until), domains, &more).await?).await
+}
+
+/// Reads class, value, and the counts of what was reached.
+async fn reached(dimension: &str, rows: RowStream) -> anyhow::Result<Vec<Value>> {
+    let mut rows = pin!(rows);
     let mut values = Vec::new();
-    while let Some(row) = rows.try_next().await.context("count goals by plain SQL")? {
+    while let Some(row) = rows.try_next().await.context("count by plain SQL")? {
         let count = |column| row.try_get::<_, i64>(column).map(i64::cast_unsigned);
         let counts = Counts {
             events: count(2)?,
@@ -138,12 +171,8 @@ pub async fn goals(
             sessions: count(5)?,
             ..Counts::default()
         };
-        values.push(Value {
-            class: row.try_get(0)?,
-            dimension: "goal".to_owned(),
-            value: row.try_get(1)?,
-            counts,
-        });
+        let (class, dimension) = (row.try_get(0)?, dimension.to_owned());
+        values.push(Value { class, dimension, value: row.try_get(1)?, counts });
     }
     Ok(values)
 }

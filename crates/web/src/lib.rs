@@ -8,6 +8,7 @@
 mod ask;
 mod assets;
 pub mod csv;
+mod funnel;
 mod goals;
 mod guard;
 mod health;

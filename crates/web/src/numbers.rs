@@ -229,6 +229,7 @@ impl Question<'_> {
             after: 0,
             domains: self.app.domains.clone(),
             goals: self.goals.clone(),
+            funnel: None,
             bound: self.bound.clone(),
         }
     }

@@ -7,7 +7,7 @@ use alt_store::web::caller::Role;
 
 use crate::ask::{Answer, Asked};
 use crate::problem::Problem;
-use crate::{Web, assets, goals, health, manage, search, session, statistics};
+use crate::{Web, assets, funnel, goals, health, manage, search, session, statistics};
 
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +165,33 @@ const STATISTICS: &[Parameter] = &[
     COMPARE,
 ];
 
+const FUNNEL: &[Parameter] = &[
+    APP,
+    SHARE,
+    PERIOD,
+    FILTER,
+    Parameter {
+        is_required: true,
+        is_repeatable: true,
+        ..optional(
+            "step",
+            "A step: `page /cart*`, `event order` or `goal NAME`. From 2 to 10, in their order.",
+            TEXT,
+        )
+    },
+    optional(
+        "within",
+        "Steps are within a session, or within a visitor's day.",
+        r#"{"type":"string","enum":["session","day"],"default":"session"}"#,
+    ),
+    optional(
+        "strict",
+        "Between two steps there is no other page view, and no other event of a type that a step names.",
+        r#"{"type":"string","enum":["false","true"],"default":"false"}"#,
+    ),
+    CLASS,
+];
+
 const TEXTS: &str = r#"{"type":"array","items":{"type":"string"},"maxItems":50}"#;
 
 const DASHBOARD: &[Parameter] = &[
@@ -281,6 +308,15 @@ pub const ROUTES: &[Route] = &[
             DASHBOARD
         )
     },
+    route!(
+        "GET",
+        "/api/v1/funnel",
+        Access::Shared(VIEWER),
+        funnel::funnel,
+        "How many visitors took one step after the other.",
+        FUNNEL,
+        &[]
+    ),
     route!(
         "GET",
         "/api/v1/live",

@@ -131,8 +131,18 @@ async fn goals_of(
     }
 }
 
+/// The short name of what has to be known.
+pub(crate) fn note(note: Note) -> &'static str {
+    match note {
+        Note::Entered => "entered",
+        Note::Other => "other",
+        Note::Definitions => "definitions",
+        Note::Seconds => "seconds",
+    }
+}
+
 /// All of these conditions. `None`: there is none.
-fn filter(texts: &[&str]) -> Result<Option<Filter>, Problem> {
+pub(crate) fn filter(texts: &[&str]) -> Result<Option<Filter>, Problem> {
     if texts.len() > FILTERS_MAX {
         return Err(Problem::bad(format!("a question has at most {FILTERS_MAX} filters")));
     }
@@ -173,17 +183,7 @@ impl Answered<'_> {
     /// What has to be known of the numbers, by short names.
     fn notes(&self) -> Vec<&'static str> {
         let before = self.before.iter().flat_map(|(found, ..)| &found.notes);
-        let mut notes: Vec<&str> = self
-            .now
-            .notes
-            .iter()
-            .chain(before)
-            .map(|note| match note {
-                Note::Entered => "entered",
-                Note::Other => "other",
-                Note::Definitions => "definitions",
-            })
-            .collect();
+        let mut notes: Vec<&str> = self.now.notes.iter().chain(before).map(|one| note(*one)).collect();
         let without = self.now.without + self.before.as_ref().map_or(0, |(found, ..)| found.without);
         notes.extend((without > 0).then_some("days_without_segments"));
         if self.now.imported > 0 {

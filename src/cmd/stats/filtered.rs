@@ -45,6 +45,7 @@ fn question(args: &cli::StatsShow, app: &Application, goals: Vec<Goal>) -> anyho
         after: 0,
         domains: app.domains.clone(),
         goals,
+        funnel: None,
         bound: None,
     })
 }
@@ -110,6 +111,11 @@ pub(super) fn notes(answer: &Answer, behind: &Behind) -> Vec<String> {
             Note::Entered => "bounces and durations are of sessions that entered on these pages".to_owned(),
             Note::Other => "some values had no room of their own: they are (other)".to_owned(),
             Note::Definitions => "the days were computed by different definitions".to_owned(),
+            Note::Seconds => {
+                "an earlier version computed some days: within a second, page views come first there \
+                              (`alt stats rebuild` computes them again)"
+                    .to_owned()
+            }
         })
         .collect();
     notes.extend(behind.notes());

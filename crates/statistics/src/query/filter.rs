@@ -180,7 +180,7 @@ impl<'s> Node<'s> {
                     Level::Pages => Node::Pages(passes),
                     Level::Types { .. } => Node::Types(passes, u8::from(test.is_true("pageview"))),
                     Level::Times { .. } => Node::Times(groups, passes),
-                    Level::Goals(reached) => {
+                    Level::Goals(reached) | Level::Funnel(reached, _) => {
                         let (pages, types, view) = reached.passes(&passes);
                         Node::Goals { pages, types, view }
                     }

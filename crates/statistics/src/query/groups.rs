@@ -4,6 +4,7 @@ use foldhash::HashMap;
 
 use super::Failed;
 use super::block::{Block, Of};
+use super::funnel::{Funnel, Walk};
 use super::goal::{Goal, Reached};
 use crate::class::screen;
 use crate::country;
@@ -25,6 +26,8 @@ macro_rules! dimensions {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Dimension {
             $($(#[$doc])+ $dimension,)*
+            /// Steps of [`super::Query::funnel`], from `1`. It has no name, because it is no attribute of anything.
+            Funnel,
         }
 
         impl Dimension {
@@ -94,8 +97,8 @@ impl Dimension {
 
     /// Whether a condition on it is of single events, and not of whole sessions.
     pub fn is_of_events(self) -> bool {
-        use Dimension::{Event, Goal, Hour, HourOfDay, MinuteOfDay, Page};
-        matches!(self, Page | Event | Goal | Hour | HourOfDay | MinuteOfDay)
+        use Dimension::{Event, Funnel, Goal, Hour, HourOfDay, MinuteOfDay, Page};
+        matches!(self, Page | Event | Goal | Funnel | Hour | HourOfDay | MinuteOfDay)
     }
 }
 
@@ -154,6 +157,8 @@ pub(super) struct Known<'k> {
     pub(super) domains: &'k [String],
     /// Goals of the application.
     pub(super) goals: &'k [Goal],
+    /// What [`Dimension::Funnel`] is about.
+    pub(super) funnel: Option<&'k Funnel>,
 }
 
 /// What has a value of a dimension.
@@ -169,6 +174,8 @@ pub(super) enum Level<'s> {
     Times { width: i64, base: i64 },
     /// Events, by the goals that they reach.
     Goals(Reached),
+    /// Visitors or sessions, by the steps that they reach.
+    Funnel(Reached, Walk),
 }
 
 /// The names of values by their numbers.
@@ -249,7 +256,7 @@ impl<'s> Groups<'s> {
         segment: &'s Segment,
         known: &Known<'_>,
     ) -> Result<Groups<'s>, Failed> {
-        let Known { day, domains, goals } = *known;
+        let Known { day, domains, goals, funnel } = *known;
         let direct = |column: Column, dictionary: u16| -> Result<Groups<'s>, Failed> {
             let ids = Ids::Column(segment.ints(column)?, None);
             Ok(Groups::of_sessions(ids, Names::dictionary(segment, dictionary)?))
@@ -279,6 +286,7 @@ impl<'s> Groups<'s> {
             Dimension::EntryPage => Groups::ends(segment, |from, _| from),
             Dimension::ExitPage => Groups::ends(segment, |_, until| until - 1),
             Dimension::Goal => Groups::goals(segment, goals),
+            Dimension::Funnel => Groups::funnel(segment, funnel.ok_or(Failed::Goals)?),
             Dimension::Source | Dimension::Channel => sources(segment, dimension, domains),
             Dimension::Campaign => by_origin(segment, c::CAMPAIGN, c::CAMPAIGNS),
             Dimension::Medium => by_origin(segment, c::MEDIUM, c::MEDIUMS),

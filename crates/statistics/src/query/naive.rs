@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex::Regex;
 
 use super::groups::Known;
-use super::{Dimension, Filter, Goal, On, Tally};
+use super::{Dimension, Filter, Funnel, Goal, On, Tally, Within};
 use crate::country;
 use crate::event::Event;
 use crate::source;
@@ -52,7 +52,7 @@ fn depth(event: &Event<'_>) -> Option<u64> {
 impl<'e> Naive<'e> {
     /// Of the rows of one class and day, in any order.
     pub(super) fn new(rows: &'e [Event<'e>], class: &str, from: i64, known: &Known<'e>) -> Self {
-        let Known { day, domains, goals } = *known;
+        let Known { day, domains, goals, .. } = *known;
         let mut naive = Naive {
             day,
             from,
@@ -146,8 +146,8 @@ impl<'e> Naive<'e> {
         }
     }
 
-    fn reaches(goal: &Goal, seen: &Seen<'_>) -> bool {
-        match &goal.on {
+    fn reaches(on: &On, seen: &Seen<'_>) -> bool {
+        match on {
             On::Event(kind) => seen.event.event_type == kind,
             On::Page(pattern) => {
                 let parts: Vec<String> = pattern.split('*').map(regex::escape).collect();
@@ -161,7 +161,7 @@ impl<'e> Naive<'e> {
     fn values(&self, dimension: Dimension, seen: &Seen<'_>) -> Vec<String> {
         match dimension {
             Dimension::Goal => {
-                let reached = self.goals.iter().filter(|goal| Naive::reaches(goal, seen));
+                let reached = self.goals.iter().filter(|goal| Naive::reaches(&goal.on, seen));
                 reached.map(|goal| goal.name.clone()).collect()
             }
             _ => self.value(dimension, seen).into_iter().collect(),
@@ -194,7 +194,7 @@ impl<'e> Naive<'e> {
             D::Os => row.os,
             D::Device => row.device,
             D::Screen => crate::class::screen(row.screen_width),
-            D::Goal => return None,
+            D::Goal | D::Funnel => return None,
         };
         Some(value.to_owned())
     }
@@ -208,6 +208,53 @@ impl<'e> Naive<'e> {
                 self.values(*dimension, seen).iter().any(|value| test.is_true(value))
             }
         }
+    }
+
+    /// Visitors and sessions by step, from `1`: every way through every unit is tried.
+    pub(super) fn funnel(&self, filter: Option<&Filter>, funnel: &Funnel) -> BTreeMap<String, Tally> {
+        let steps: Vec<&On> = funnel.steps().collect();
+        let mut units: BTreeMap<(i64, usize), Vec<&Seen<'_>>> = BTreeMap::new();
+        for seen in &self.seen {
+            let is_named =
+                steps.iter().any(|on| matches!(on, On::Event(kind) if kind == seen.event.event_type));
+            let is_there = filter.is_none_or(|filter| self.is_kept(filter, seen))
+                && (!funnel.is_strict || seen.is_view || is_named);
+            if let (Some(key), true) = (seen.session, is_there) {
+                let unit = if funnel.within == Within::Day { (key.0, 0) } else { key };
+                units.entry(unit).or_default().push(seen);
+            }
+        }
+        let (mut of, mut visitors) = (BTreeMap::<String, Tally>::new(), BTreeSet::new());
+        for (unit, rows) in units {
+            // The rows that end a way to the step before.
+            let mut ends: Vec<Option<usize>> = vec![None];
+            for (step, on) in steps.iter().enumerate() {
+                let is_next = |row: usize| {
+                    ends.iter().any(|end| match end {
+                        None => true,
+                        Some(end) => {
+                            if funnel.is_strict {
+                                row == end + 1
+                            } else {
+                                row > *end
+                            }
+                        }
+                    })
+                };
+                let next: Vec<Option<usize>> = (0..rows.len())
+                    .filter(|row| Naive::reaches(on, rows[*row]) && is_next(*row))
+                    .map(Some)
+                    .collect();
+                if next.is_empty() {
+                    break;
+                }
+                ends = next;
+                let counts = &mut of.entry((step + 1).to_string()).or_default().counts;
+                counts.sessions += u64::from(funnel.within == Within::Session);
+                counts.visitors += u64::from(visitors.insert((step, unit.0)));
+            }
+        }
+        of
     }
 
     /// The counts of each value of a dimension.

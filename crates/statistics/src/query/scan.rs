@@ -1,6 +1,7 @@
 //! Counts what is kept of a segment, a block of sessions at a time: columns are read and conditions looked up for the whole
 //! block, then its sessions or its events are counted one by one.
 
+mod funnel;
 mod goals;
 
 use std::sync::atomic::Ordering;
@@ -128,7 +129,7 @@ struct Scan<'s> {
     /// Of each value; behind them all rows that have none.
     entries: Vec<Entry>,
     stays: Vec<Stay>,
-    /// Of each goal, where they are asked for. An event may reach several, and is in `entries` once.
+    /// Of each goal or step, where they are asked for. An event may reach several, and is in `entries` once.
     goals: Vec<Entry>,
     /// What is in the total and of no value: engagement only.
     apart: Entry,
@@ -136,6 +137,8 @@ struct Scan<'s> {
     total: Entry,
     total_stay: Stay,
     visitor: u32,
+    /// Whether the order of events within a second is not known.
+    is_by_seconds: bool,
 }
 
 /// Adds a segment's counts.
@@ -146,7 +149,8 @@ pub(super) fn scan(
     sum: &mut Sum,
 ) -> Result<(), Failed> {
     let segment = part.segment;
-    let known = Known { day: part.day, domains: &query.domains, goals: &query.goals };
+    let known =
+        Known { day: part.day, domains: &query.domains, goals: &query.goals, funnel: query.funnel.as_ref() };
     let both = match (&query.bound, &query.filter) {
         (Some(bound), Some(filter)) => Some(Filter::All(vec![bound.clone(), filter.clone()])),
         _ => None,
@@ -196,7 +200,7 @@ impl<'s> Scan<'s> {
         filter: Option<&Filter>,
     ) -> Result<Scan<'s>, Failed> {
         let is_of_events = filter.is_some_and(Filter::is_of_events);
-        let is_of_goals = matches!(groups.level, Level::Goals(_));
+        let is_of_goals = matches!(groups.level, Level::Goals(_) | Level::Funnel(..));
         let is_whole = matches!(groups.level, Level::Sessions(_)) && !is_of_events;
         let columns = Columns {
             flags: segment.ints(c::FLAGS)?,
@@ -220,6 +224,7 @@ impl<'s> Scan<'s> {
             total: Entry::default(),
             total_stay: Stay::default(),
             visitor: 0,
+            is_by_seconds: false,
             groups,
         })
     }
@@ -288,7 +293,8 @@ impl<'s> Scan<'s> {
             Some(sums) => self.whole(&block, &kept, flags, &durations, &ids, sums),
             None => self.events(&block, &kept, flags, &durations, &ids)?,
         }
-        self.goals(&block, &kept, flags, before)
+        self.goals(&block, &kept, flags, before)?;
+        self.funnel(&block, &kept, flags, before)
     }
 
     /// Counts sessions that are kept whole, for one value each.
@@ -422,7 +428,7 @@ impl<'s> Scan<'s> {
                 let start = u32::try_from(self.columns.starts.get(session)).unwrap_or(u32::MAX);
                 (self.groups.time(start, 0) as usize).min(self.entries.len() - 1)
             }
-            Level::Pages | Level::Types { .. } | Level::Goals(_) => return,
+            Level::Pages | Level::Types { .. } | Level::Goals(_) | Level::Funnel(..) => return,
         };
         self.entries[value].sessions += 1;
         self.stays[value].add(flags, has_entered, duration);
@@ -466,7 +472,8 @@ impl<'s> Scan<'s> {
             self.total.scrolled += entry.scrolled;
         }
         sum.total.add(&tally(&self.total, &self.total_stay));
-        if matches!(self.groups.level, Level::Goals(_)) {
+        sum.is_by_seconds |= self.is_by_seconds;
+        if matches!(self.groups.level, Level::Goals(_) | Level::Funnel(..)) {
             self.entries = std::mem::take(&mut self.goals);
             sum.has_other = sum.has_other
                 || self.segment.ints(c::VIEW_PATH)?.has_zero()
@@ -541,7 +548,7 @@ impl Events {
             Ok(values)
         };
         let values = match (&groups.level, of) {
-            (Level::Sessions(_) | Level::Goals(_), _) => Vec::new(),
+            (Level::Sessions(_) | Level::Goals(_) | Level::Funnel(..), _) => Vec::new(),
             (Level::Pages, _) => read(paths)?,
             (Level::Types { view }, Of::Views) => vec![*view; rows.1 - rows.0],
             (Level::Types { .. }, _) => read(c::OTHER_TYPE)?,

@@ -239,7 +239,7 @@ fn random_questions_are_answered_as_the_naive_definitions_say() {
             days.push((name, segments(&settings, bounds, &events)));
             for class in CLASSES {
                 let goals = goals();
-                let known = Known { day: name, domains: &settings.domains, goals: &goals };
+                let known = Known { day: name, domains: &settings.domains, goals: &goals, funnel: None };
                 let naive = Naive::new(&events, class, settings.from, &known);
                 if !classes.contains(&class) {
                     let events =
@@ -267,6 +267,47 @@ fn random_questions_are_answered_as_the_naive_definitions_say() {
         assert_eq!(got.left_out, left_out, "case {case}");
         assert_eq!(got.count, want.len());
     }
+}
+
+#[test]
+fn random_funnels_are_counted_as_the_naive_definitions_say() {
+    let mut dice = Dice(12);
+    let mut deepest = [0; 5];
+    for case in 0..1_500 {
+        let settings = settings(dice.of(&[0, 1_700_000_000_000_123]));
+        let texts: Vec<&str> = (0..2 + dice.below(3))
+            .map(|_| {
+                dice.of(&[
+                    "page /",
+                    "page /a",
+                    "page *",
+                    "page /b*",
+                    "event click",
+                    "event pageview",
+                    "goal Ends",
+                ])
+            })
+            .collect();
+        let within = dice.of(&[Within::Session, Within::Day]);
+        let funnel = Funnel::read(&texts, within, dice.below(2) == 0, &goals()).unwrap();
+        let filter = (dice.below(2) > 0).then(|| filter(&mut dice, 0));
+        let (events, bounds) = day_in_parts(&mut dice, settings.from, 60);
+        let segments = segments(&settings, bounds, &events);
+        let parts: Vec<Part<'_>> = parts("2026-03-01", &segments).collect();
+        let goals = goals();
+        let known = Known { day: "2026-03-01", domains: &settings.domains, goals: &goals, funnel: None };
+        let naive = Naive::new(&events, "human", settings.from, &known);
+        let want = naive.funnel(filter.as_ref(), &funnel);
+        let all = all(Dimension::Funnel, "human", &settings);
+        let query = Query { filter: filter.clone(), funnel: Some(funnel), ..all };
+        let got = run(&query, &parts, &Means::default()).unwrap();
+        assert_eq!(rows(&got), want, "case {case}, {query:?}");
+        let total = naive.count(Dimension::Total, filter.as_ref()).remove("").unwrap_or_default();
+        assert_eq!(got.total, total, "case {case}");
+        assert!(!got.notes.contains(&Note::Seconds));
+        deepest[want.len()] += 1;
+    }
+    assert!(deepest.iter().all(|cases| *cases > 30), "{deepest:?}");
 }
 
 /// A day of 200 rows as segments.
