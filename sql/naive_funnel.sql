@@ -23,7 +23,7 @@ walk AS (
     JOIN steps s ON s.class = w.class AND s.visitor_id = w.visitor_id AND s.unit = w.unit AND s.step = w.step + 1
         AND CASE WHEN $14 THEN s.place = w.place + 1 ELSE s.place > w.place END
 )
-SELECT class, step::text, 0::bigint, 0::bigint, count(DISTINCT visitor_id),
+SELECT class, 'funnel', step::text, 0::bigint, 0::bigint, count(DISTINCT visitor_id),
        count(DISTINCT (visitor_id, unit)) FILTER (WHERE NOT $13)
 FROM walk
 GROUP BY class, step

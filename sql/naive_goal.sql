@@ -1,5 +1,5 @@
 -- Statistics by goal. See naive_rows.sql. $10 names of the goals, $11 types of events, $12 paths, of which one is NULL each.
-SELECT v.class, g.name, count(*), count(w.event_id), count(DISTINCT v.visitor_id),
+SELECT v.class, 'goal', g.name, count(*), count(w.event_id), count(DISTINCT v.visitor_id),
        count(DISTINCT (n.visitor_id, n.session)) FILTER (WHERE n.session IS NOT NULL)
 FROM unnest($10::text[], $11::text[], $12::text[]) g (name, event, page)
 CROSS JOIN visits v

@@ -615,6 +615,43 @@ Examples:
   alt stats funnel --step 'page /cart' --step 'page /checkout*' --step 'event order'
   alt stats funnel --step 'page /' --step 'goal Sign-up' --within day --period 30d --json")]
     Funnel(StatsFunnel),
+    /// Show which pages visitors come from and go to, of one page
+    #[command(after_help = "\
+Pages before and after are those of the same session; (entry) and (exit) say that there is none.
+
+Examples:
+  alt stats journey /pricing --app 'My shop' --period 30d
+  alt stats journey /cart --filter 'country is DE' --json")]
+    Journey(StatsJourney),
+}
+
+/// `alt stats journey`
+#[derive(Debug, Args)]
+pub struct StatsJourney {
+    /// The path of the page
+    #[arg(value_name = "PATH")]
+    pub page: String,
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Which days, by the application's time zone: today, 7d, 30d, month, or 2026-01-01..2026-01-31
+    #[arg(long, value_name = "PERIOD", default_value = "7d")]
+    pub period: String,
+    /// The class of traffic
+    #[arg(long, value_name = "CLASS", default_value = "human")]
+    pub class: String,
+    /// Count only what this is true of, such as 'country is DE'; several times: all of them
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Vec<String>,
+    /// The most pages of each side
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub limit: usize,
+    /// Print JSON
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print CSV: a line for each page
+    #[arg(long)]
+    pub csv: bool,
 }
 
 /// Within what the steps of a funnel are.

@@ -4,6 +4,7 @@ mod filtered;
 mod funnel;
 mod goals;
 mod import;
+mod journey;
 mod performance;
 mod verify;
 
@@ -66,6 +67,9 @@ pub fn run(config: &Config, args: &cli::Stats, out: Out<'_>) -> anyhow::Result<O
             Ok(Outcome::Done)
         }
         Some(cli::StatsVerb::Funnel(args)) => super::block_on(async { funnel::run(config, args, out).await }),
+        Some(cli::StatsVerb::Journey(args)) => {
+            super::block_on(async { journey::run(config, args, out).await })
+        }
         Some(cli::StatsVerb::Goals(args)) => super::block_on(async { goals::run(config, args, out).await }),
         Some(cli::StatsVerb::Performance(args)) => {
             super::block_on(async { performance::run(config, args, out).await })

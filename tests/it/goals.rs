@@ -1,4 +1,4 @@
-//! Goals and funnels. Goals are added, listed and removed by command and by API, and who reached them is what plain SQL says, with any
+//! Goals, funnels and journeys. Goals are added, listed and removed by command and by API, and who reached them is what plain SQL says, with any
 //! filter, by command and by API alike.
 
 use std::fs;
@@ -289,4 +289,56 @@ fn a_funnel_is_counted_as_sql_counts_it_by_command_and_by_api() {
     }
     let said = refused(&bench, &["stats", "funnel", "--app", "Demo", "--step", "page /", "--step", "cart"]);
     assert!(said.contains("is no step: write page PATH"), "{said}");
+}
+
+#[test]
+fn a_journey_has_the_pages_before_and_after_as_sql_says() {
+    let (bench, days) = demo();
+    let (from, until) = days.split_once("..").unwrap();
+    let wanted = |side: &str, end: &str| -> Vec<String> {
+        let said = bench.database.psql(&format!(
+            "WITH visits AS (SELECT *, (occurred_at AT TIME ZONE 'UTC')::date AS day FROM access_logs \
+               WHERE event_type NOT IN ('request', 'engagement') AND traffic_class = 'human' AND visitor_id IS NOT NULL \
+                 AND (occurred_at AT TIME ZONE 'UTC')::date BETWEEN '{from}' AND '{until}'), \
+             gaps AS (SELECT *, (occurred_at - lag(occurred_at) OVER same > interval '30 minutes')::int AS begins FROM visits \
+               WINDOW same AS (PARTITION BY day, visitor_id ORDER BY occurred_at, event_id)), \
+             numbered AS (SELECT *, sum(begins) OVER (PARTITION BY day, visitor_id ORDER BY occurred_at, event_id) AS session \
+               FROM gaps), \
+             pages AS (SELECT url_path, lag(url_path) OVER same AS before, lead(url_path) OVER same AS after FROM numbered \
+               WHERE event_type = 'pageview' \
+               WINDOW same AS (PARTITION BY day, visitor_id, coalesce(session, 0) ORDER BY occurred_at, event_id)) \
+             SELECT coalesce({side}, '{end}') || ' ' || count(*) FROM pages WHERE url_path = '/cart' GROUP BY {side} \
+             ORDER BY 1 COLLATE \"C\""
+        ));
+        said.lines().map(str::to_owned).collect()
+    };
+    let said = run(&bench, &["stats", "journey", "/cart", "--app", "Demo", "--period", &days, "--json"]);
+    let told: Value = serde_json::from_str(&said).unwrap();
+    let of = |rows: &Value, name: &str| -> Vec<String> {
+        let row = |row: &Value| format!("{} {}", row[name].as_str().unwrap(), row["page_views"]);
+        let mut all: Vec<String> = rows.as_array().unwrap().iter().map(row).collect();
+        all.sort();
+        all
+    };
+    assert_eq!(of(&told["before"], "page"), wanted("before", "(entry)"));
+    assert_eq!(of(&told["after"], "page"), wanted("after", "(exit)"));
+    assert!(of(&told["after"], "page").len() > 1, "{told}");
+    // The API has them as dimensions, with a filter and without.
+    let api = Api::start(&bench, "");
+    let secret = token(&bench, &["--app", "alt-demo"]);
+    let ask = |more: &str| -> Value {
+        let said = api.get(
+            &format!("/api/v1/statistics?application_id=alt-demo&period={days}&limit=1000{more}"),
+            &secret,
+        );
+        assert_eq!(said.status, 200, "{}", said.body);
+        said.json()
+    };
+    let said = ask("&dimension=next_page&filter=page+is+/cart");
+    assert_eq!(of(&said["values"], "value"), of(&told["after"], "page"));
+    let said = ask("&dimension=next_page&compare=previous");
+    let row = said["values"].as_array().unwrap().iter().find(|row| row["value"] == "(exit)").unwrap();
+    assert_eq!(row["sessions"], ask("&filter=next_page+is+(exit)")["total"]["sessions"]);
+    let shown = run(&bench, &["stats", "journey", "/cart", "--app", "Demo", "--period", &days]);
+    assert!(shown.contains("before") && shown.contains("(exit)"), "{shown}");
 }

@@ -105,6 +105,13 @@ fn reached(segments: &[Vec<u8>], classes: &[String], app: i32) -> Vec<((String, 
         let answer = query::run(&asked, &parts, &Means::default()).unwrap();
         let rows = answer.rows.into_iter();
         all.extend(rows.map(|row| ((class.clone(), "goal".to_owned(), row.value), row.tally.counts)));
+        for (name, dimension) in
+            [("previous_page", Dimension::PreviousPage), ("next_page", Dimension::NextPage)]
+        {
+            let asked = Query { dimension, limit: usize::MAX, ..asked.clone() };
+            let rows = query::run(&asked, &parts, &Means::default()).unwrap().rows.into_iter();
+            all.extend(rows.map(|row| ((class.clone(), name.to_owned(), row.value), row.tally.counts)));
+        }
         let asked = Query { dimension: Dimension::Funnel, funnel: Some(funnel(app)), ..asked };
         let answer = query::run(&asked, &parts, &Means::default()).unwrap();
         let rows = answer.rows.into_iter();
@@ -160,6 +167,7 @@ fn check(history: &History, ground: &Ground) -> Result<(), Wrong> {
         let times = (day.from, day.until);
         naive.extend(alt_store::naive::goals(client, app, times, &domains, &goals()).await.unwrap());
         naive.extend(alt_store::naive::funnel(client, app, times, &domains, &funnel(app)).await.unwrap());
+        naive.extend(alt_store::naive::journeys(client, app, times, &domains).await.unwrap());
         // Every other day is sorted on the disk.
         let buffer = if app % 2 == 0 { BUFFER } else { 4096 };
         (folded(client, app, day, buffer).await, naive)

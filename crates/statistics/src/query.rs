@@ -2,7 +2,7 @@
 //!
 //! | of a filter | |
 //! |---|---|
-//! | what it keeps | events for which it is true. A condition on an attribute of sessions is true of all events of the session, or of none; one on `page`, `event`, `goal`, `hour` of each event alone |
+//! | what it keeps | events for which it is true. A condition on an attribute of sessions is true of all events of the session, or of none; one on `page`, `previous_page`, `next_page`, `event`, `goal`, `hour` of each event alone |
 //! | visitors, sessions | those with an event that is kept |
 //! | engaged time, scroll depth | of page views that are kept |
 //! | `authenticated` | of sessions with an event that is kept |
@@ -21,6 +21,7 @@ mod goal;
 mod groups;
 #[cfg(test)]
 mod naive;
+mod neighbours;
 mod performance;
 mod scan;
 #[cfg(test)]

@@ -32,6 +32,9 @@ const GOALS: &str = include_str!("../../../sql/naive_goal.sql");
 /// Of a funnel.
 const FUNNEL: &str = include_str!("../../../sql/naive_funnel.sql");
 
+/// Of the pages before and after page views.
+const JOURNEYS: &str = include_str!("../../../sql/naive_journey.sql");
+
 /// The requests of pages ([`alt_statistics::query::performance`]): of $1 application, $2 and $3 its first moment and the first
 /// behind it, $4 class of traffic.
 pub const PERFORMANCE: &str = include_str!("../../../sql/naive_performance.sql");
@@ -130,7 +133,20 @@ pub async fn goals(
     let more: [(&(dyn ToSql + Sync), Type); 3] =
         [(&names, Type::TEXT_ARRAY), (&events, Type::TEXT_ARRAY), (&pages, Type::TEXT_ARRAY)];
     let rows = select(client, &format!("{ROWS} {GOALS}"), (app, from, until), domains, &more).await?;
-    reached("goal", rows).await
+    reached(rows).await
+}
+
+/// The page views, visitors and sessions by the page before and the page after, of a local day.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn journeys(
+    client: &Client,
+    app: i32,
+    (from, until): (Micros, Micros),
+    domains: &[String],
+) -> anyhow::Result<Vec<Value>> {
+    reached(select(client, &format!("{ROWS} {JOURNEYS}"), (app, from, until), domains, &[]).await?).await
 }
 
 /// The visitors and sessions of each step of a funnel on a local day; the steps have the names `1`, `2` …
@@ -155,24 +171,28 @@ pub async fn funnel(
         (&is_strict, Type::BOOL),
     ];
     let sql = format!("{} {FUNNEL}", ROWS.replacen("WITH day", "WITH RECURSIVE day", 1));
-    reached("funnel", select(client, &sql, (app, from, until), domains, &more).await?).await
+    reached(select(client, &sql, (app, from, until), domains, &more).await?).await
 }
 
-/// Reads class, value, and the counts of what was reached.
-async fn reached(dimension: &str, rows: RowStream) -> anyhow::Result<Vec<Value>> {
+/// Reads class, dimension, value, and the counts of what was reached.
+async fn reached(rows: RowStream) -> anyhow::Result<Vec<Value>> {
     let mut rows = pin!(rows);
     let mut values = Vec::new();
     while let Some(row) = rows.try_next().await.context("count by plain SQL")? {
         let count = |column| row.try_get::<_, i64>(column).map(i64::cast_unsigned);
         let counts = Counts {
-            events: count(2)?,
-            page_views: count(3)?,
-            visitors: count(4)?,
-            sessions: count(5)?,
+            events: count(3)?,
+            page_views: count(4)?,
+            visitors: count(5)?,
+            sessions: count(6)?,
             ..Counts::default()
         };
-        let (class, dimension) = (row.try_get(0)?, dimension.to_owned());
-        values.push(Value { class, dimension, value: row.try_get(1)?, counts });
+        values.push(Value {
+            class: row.try_get(0)?,
+            dimension: row.try_get(1)?,
+            value: row.try_get(2)?,
+            counts,
+        });
     }
     Ok(values)
 }

@@ -99,8 +99,10 @@ impl Question<'_> {
         found.imported = ask::imported(db, &days).await?;
         let most = i64::try_from(self.limit).unwrap_or(i64::MAX);
         for (name, dimension) in &self.lists {
-            if *dimension == Dimension::Goal {
-                found.lists.push(self.goals(web, db, (days.from, days.until)).await?);
+            if !dimension.is_stored() {
+                found
+                    .lists
+                    .push(self.looked_up(web, db, (days.from, days.until), *dimension, self.limit).await?);
                 continue;
             }
             let mut values = ask::top(db, &days, name, most.saturating_add(1)).await?;
@@ -142,8 +144,8 @@ impl Question<'_> {
             let days = self.days(whole);
             found = self.sums(db, &days).await?;
             for ((name, dimension), list) in self.lists.iter().zip(&now.lists) {
-                if *dimension == Dimension::Goal {
-                    found.lists.push(self.goals(web, db, whole).await?);
+                if !dimension.is_stored() {
+                    found.lists.push(self.looked_up(web, db, whole, *dimension, usize::MAX).await?);
                     continue;
                 }
                 let names: Vec<&str> = list.values.iter().map(|(name, _)| name.as_str()).collect();
@@ -181,10 +183,10 @@ impl Question<'_> {
         has_all: bool,
     ) -> Result<Found, Problem> {
         let by = if self.interval == Interval::Hour { Dimension::HourOfDay } else { Dimension::Day };
-        let mut queries = vec![self.query(by, None, usize::MAX)];
+        let mut queries = vec![self.question(by, None, usize::MAX)];
         queries.extend(self.lists.iter().map(|(_, dimension)| match has_all {
-            true => self.query(*dimension, None, usize::MAX),
-            false => self.query(*dimension, Metric::named("visitors"), self.limit),
+            true => self.question(*dimension, None, usize::MAX),
+            false => self.question(*dimension, Metric::named("visitors"), self.limit),
         }));
         // Last, so that it is no list.
         let has_goal = self.filter.as_ref().is_some_and(Filter::has_goal);
@@ -219,7 +221,7 @@ impl Question<'_> {
     }
 
     /// A question to segments.
-    fn query(&self, dimension: Dimension, order: Option<Metric>, limit: usize) -> Query {
+    fn question(&self, dimension: Dimension, order: Option<Metric>, limit: usize) -> Query {
         Query {
             dimension,
             filter: self.filter.clone(),
@@ -237,16 +239,26 @@ impl Question<'_> {
     /// The total that the visitors of goals are a share of.
     fn without_goals(&self) -> Query {
         let filter = self.filter.as_ref().and_then(Filter::without_goals);
-        Query { filter, ..self.query(Dimension::Total, None, 1) }
+        Query { filter, ..self.question(Dimension::Total, None, 1) }
     }
 
-    /// The goals of days of which nothing is filtered: sums by day have none of them.
-    async fn goals(&self, web: &Web, db: &Transaction, days: (Date, Date)) -> Result<List, Problem> {
-        let query = self.query(Dimension::Goal, Metric::named("visitors"), self.limit);
-        let mut answers = web.segments.ask(db, self.app.id, days, vec![query], None).await?.into_iter();
+    /// A list of days of which nothing is filtered, of a dimension that sums by day do not have.
+    async fn looked_up(
+        &self,
+        web: &Web,
+        db: &Transaction,
+        days: (Date, Date),
+        dimension: Dimension,
+        limit: usize,
+    ) -> Result<List, Problem> {
+        let question = self.question(dimension, Metric::named("visitors"), limit);
+        let mut answers = web.segments.ask(db, self.app.id, days, vec![question], None).await?.into_iter();
         let answer = answers.next().ok_or_else(Problem::defect)?;
-        let behind = segments::behind(db, self.app.id, days.0, days.1).await?;
         let list = List { is_cut: answer.next.is_some(), values: values(answer.rows), of: None };
+        if dimension != Dimension::Goal {
+            return Ok(list);
+        }
+        let behind = segments::behind(db, self.app.id, days.0, days.1).await?;
         Ok(self.with_all(list, answer.total.counts.visitors, &behind))
     }
 

@@ -1,9 +1,6 @@
 //! Funnels: pages and events in an order, and how many visitors came how far.
 
-use super::Failed;
 use super::goal::{Goal, On};
-use super::groups::{Groups, Level};
-use crate::segment::Segment;
 
 /// The most steps of a funnel.
 pub const STEPS_MAX: usize = 10;
@@ -21,7 +18,7 @@ pub enum Within {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Funnel {
     /// The steps in their order. Names have no meaning here.
-    steps: Vec<Goal>,
+    pub(super) steps: Vec<Goal>,
     /// Within what they are.
     pub within: Within,
     /// Between two steps there is no other page view, and no other event of a type that a step names.
@@ -70,18 +67,6 @@ fn step(text: &str, goals: &[Goal]) -> Result<Goal, String> {
     }
 }
 
-impl<'s> Groups<'s> {
-    /// Which steps the rows of a segment are.
-    pub(super) fn funnel(segment: &'s Segment, funnel: &Funnel) -> Result<Groups<'s>, Failed> {
-        let mut groups = Groups::goals(segment, &funnel.steps)?;
-        if let Level::Goals(reached) = groups.level {
-            groups.level = Level::Funnel(reached, Walk::new(funnel));
-        }
-        groups.names = super::groups::Names::Own((1..=funnel.len()).map(|n| n.to_string()).collect());
-        Ok(groups)
-    }
-}
-
 /// How far a visitor, or a session, has come.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Walk {
@@ -94,7 +79,7 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    fn new(funnel: &Funnel) -> Walk {
+    pub(super) fn new(funnel: &Funnel) -> Walk {
         Walk { within: funnel.within, is_strict: funnel.is_strict, reached: 0, last: 0 }
     }
 

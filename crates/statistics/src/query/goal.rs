@@ -1,8 +1,6 @@
 //! Goals: events or pages that an application names, and which of them each row of a segment reaches.
 
-use super::groups::{Groups, Level, Names};
-use super::{Dimension, Failed, Filter};
-use crate::segment::{Segment, columns as c};
+use crate::segment::{Broken, Segment, columns as c};
 
 /// The most goals of an application: one bit each.
 pub const GOALS_MAX: usize = 50;
@@ -105,6 +103,22 @@ pub(super) struct Reached {
 }
 
 impl Reached {
+    /// Looks at each path and each type once; at most [`GOALS_MAX`] goals. What had no room reaches none.
+    pub(super) fn of(segment: &Segment, goals: &[Goal]) -> Result<Reached, Broken> {
+        let bits = |reaches: &dyn Fn(&On) -> bool| {
+            let bit = |(at, goal): (usize, &Goal)| u64::from(reaches(&goal.on)) << at;
+            goals.iter().take(GOALS_MAX).enumerate().map(bit).fold(0, |all, bit| all | bit)
+        };
+        let of_type = |kind: &str| bits(&|on| matches!(on, On::Event(event) if event == kind));
+        let of_path = |path: &str| bits(&|on| matches!(on, On::Page(pattern) if fits(pattern, path)));
+        let (paths, types) = (segment.texts(c::PATHS)?.iter(), segment.texts(c::TYPES)?.iter());
+        Ok(Reached {
+            pages: std::iter::once(0).chain(paths.map(of_path)).collect(),
+            types: std::iter::once(0).chain(types.map(of_type)).collect(),
+            view: of_type("pageview"),
+        })
+    }
+
     /// Whether rows reach one of the goals for which `passes` has a 1: page views by their path, other events by their type,
     /// every page view.
     pub(super) fn passes(&self, passes: &[u8]) -> (Vec<u8>, Vec<u8>, u8) {
@@ -115,71 +129,9 @@ impl Reached {
     }
 }
 
-impl<'s> Groups<'s> {
-    /// Looks at each path and each type once. What had no room reaches no goal.
-    pub(super) fn goals(segment: &'s Segment, goals: &[Goal]) -> Result<Groups<'s>, Failed> {
-        if goals.len() > GOALS_MAX {
-            return Err(Failed::Goals);
-        }
-        let bits = |reaches: &dyn Fn(&On) -> bool| {
-            let bit = |(at, goal): (usize, &Goal)| u64::from(reaches(&goal.on)) << at;
-            goals.iter().enumerate().map(bit).fold(0, |all, bit| all | bit)
-        };
-        let of_type = |kind: &str| bits(&|on| matches!(on, On::Event(event) if event == kind));
-        let of_path = |path: &str| bits(&|on| matches!(on, On::Page(pattern) if fits(pattern, path)));
-        let (paths, types) = (segment.texts(c::PATHS)?.iter(), segment.texts(c::TYPES)?.iter());
-        let reached = Reached {
-            pages: std::iter::once(0).chain(paths.map(of_path)).collect(),
-            types: std::iter::once(0).chain(types.map(of_type)).collect(),
-            view: of_type("pageview"),
-        };
-        Ok(Groups {
-            names: Names::Own(goals.iter().map(|goal| goal.name.clone()).collect()),
-            level: Level::Goals(reached),
-            has_no_other: true,
-        })
-    }
-}
-
-impl Filter {
-    /// Whether it has a condition on goals.
-    pub fn has_goal(&self) -> bool {
-        self.has(&|dimension| dimension == Dimension::Goal)
-    }
-
-    /// Without its conditions on goals: whose share a goal's visitors are. `None`: nothing is left.
-    pub fn without_goals(&self) -> Option<Filter> {
-        let all = |filters: &[Filter]| -> Vec<Filter> {
-            filters.iter().filter_map(Filter::without_goals).collect()
-        };
-        match self {
-            Filter::On(Dimension::Goal, _) => None,
-            Filter::On(..) => Some(self.clone()),
-            Filter::Not(filter) => Some(Filter::Not(Box::new(filter.without_goals()?))),
-            Filter::All(filters) => Some(all(filters)).filter(|left| !left.is_empty()).map(Filter::All),
-            Filter::Any(filters) => Some(all(filters)).filter(|left| !left.is_empty()).map(Filter::Any),
-        }
-    }
-
-    /// A goal that it names (`goal is NAME`) and that is none of these.
-    pub fn unknown_goal(&self, goals: &[Goal]) -> Option<&str> {
-        match self {
-            Filter::On(Dimension::Goal, super::Test::Is(names)) => {
-                names.iter().find(|name| !goals.iter().any(|goal| goal.name == **name)).map(String::as_str)
-            }
-            Filter::On(..) => None,
-            Filter::Not(filter) => filter.unknown_goal(goals),
-            Filter::All(filters) | Filter::Any(filters) => {
-                filters.iter().find_map(|filter| filter.unknown_goal(goals))
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::condition;
 
     #[test]
     fn a_pattern_has_any_text_where_a_star_is() {
@@ -225,16 +177,5 @@ mod tests {
             let said = Goal::checked(name, event, page).unwrap_err();
             assert!(said.contains(why), "{name} {event:?} {page:?}: {said}");
         }
-    }
-
-    #[test]
-    fn a_filter_without_its_goals_keeps_the_rest() {
-        let all = |texts: &[&str]| Filter::All(texts.iter().map(|text| condition(text).unwrap()).collect());
-        assert!(all(&["goal is A", "goal is not B"]).without_goals().is_none());
-        let left = all(&["goal is A", "country is DE"]).without_goals();
-        assert_eq!(format!("{left:?}"), format!("{:?}", Some(all(&["country is DE"]))));
-        let known = [Goal::checked("A", Some("a"), None).unwrap()];
-        assert_eq!(all(&["country is X", "goal is not B"]).unknown_goal(&known), Some("B"));
-        assert_eq!(all(&["goal is A", "goal contains x"]).unknown_goal(&known), None);
     }
 }

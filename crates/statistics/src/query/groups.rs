@@ -5,7 +5,7 @@ use foldhash::HashMap;
 use super::Failed;
 use super::block::{Block, Of};
 use super::funnel::{Funnel, Walk};
-use super::goal::{Goal, Reached};
+use super::goal::{GOALS_MAX, Goal, Reached};
 use crate::class::screen;
 use crate::country;
 use crate::event::Event;
@@ -80,6 +80,10 @@ dimensions! {
     Device = "device",
     /// Class of the screen's width.
     Screen = "screen",
+    /// Path of the page view before a page view in its session; `(entry)`: there is none.
+    PreviousPage = "previous_page",
+    /// Path of the page view after a page view in its session; `(exit)`: there is none.
+    NextPage = "next_page",
     /// Goals of the application, by their names. An event may reach several.
     Goal = "goal",
 }
@@ -95,10 +99,18 @@ impl Dimension {
         Dimension::ALL.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
     }
 
+    /// Whether `stat_daily` has its values. Those of other dimensions are looked up in segments.
+    pub fn is_stored(self) -> bool {
+        !matches!(self, Dimension::Goal | Dimension::Funnel | Dimension::PreviousPage | Dimension::NextPage)
+    }
+
     /// Whether a condition on it is of single events, and not of whole sessions.
     pub fn is_of_events(self) -> bool {
-        use Dimension::{Event, Funnel, Goal, Hour, HourOfDay, MinuteOfDay, Page};
-        matches!(self, Page | Event | Goal | Funnel | Hour | HourOfDay | MinuteOfDay)
+        use Dimension::{Event, Funnel, Goal, Hour, HourOfDay, MinuteOfDay, NextPage, Page, PreviousPage};
+        matches!(
+            self,
+            Page | PreviousPage | NextPage | Event | Goal | Funnel | Hour | HourOfDay | MinuteOfDay
+        )
     }
 }
 
@@ -172,6 +184,8 @@ pub(super) enum Level<'s> {
     Types { view: u32 },
     /// Events, by their time: seconds of a value, and of the segment's base since the first value begins.
     Times { width: i64, base: i64 },
+    /// Page views, by the page view before or after them; `end` is the number of none.
+    Neighbours { is_next: bool, end: u32 },
     /// Events, by the goals that they reach.
     Goals(Reached),
     /// Visitors or sessions, by the steps that they reach.
@@ -183,6 +197,8 @@ pub(super) enum Level<'s> {
 pub(super) enum Names<'s> {
     /// `(other)`, and the texts of a dictionary, of which the hashes are known.
     Dictionary(&'s Texts, &'s [u64]),
+    /// The same, and this one behind them.
+    Ended(&'s Texts, &'s [u64], &'static str),
     /// These.
     Own(Vec<String>),
 }
@@ -196,6 +212,7 @@ impl<'s> Names<'s> {
     pub(super) fn len(&self) -> usize {
         match self {
             Names::Dictionary(texts, _) => texts.len() + 1,
+            Names::Ended(texts, ..) => texts.len() + 2,
             Names::Own(names) => names.len(),
         }
     }
@@ -203,8 +220,9 @@ impl<'s> Names<'s> {
     /// A name, and its hash.
     pub(super) fn get(&self, number: usize) -> (&str, u64) {
         match (self, number) {
-            (Names::Dictionary(..), 0) => (OTHER, hash(OTHER)),
-            (Names::Dictionary(texts, hashes), _) => {
+            (Names::Dictionary(..) | Names::Ended(..), 0) => (OTHER, hash(OTHER)),
+            (Names::Ended(texts, _, end), _) if number == texts.len() + 1 => (end, hash(end)),
+            (Names::Dictionary(texts, hashes) | Names::Ended(texts, hashes, _), _) => {
                 let known = texts.get(number).zip(hashes.get(number - 1));
                 known.map_or((OTHER, hash(OTHER)), |(text, hash)| (text, *hash))
             }
@@ -283,6 +301,8 @@ impl<'s> Groups<'s> {
                 let level = Level::Types { view: u32::try_from(view).unwrap_or(0) };
                 Ok(Groups { names: Names::Own(names), level, has_no_other: false })
             }
+            Dimension::PreviousPage => Groups::neighbours(segment, false),
+            Dimension::NextPage => Groups::neighbours(segment, true),
             Dimension::EntryPage => Groups::ends(segment, |from, _| from),
             Dimension::ExitPage => Groups::ends(segment, |_, until| until - 1),
             Dimension::Goal => Groups::goals(segment, goals),
@@ -320,6 +340,22 @@ impl<'s> Groups<'s> {
                 Ok(Groups::of_sessions(Ids::Own(ids), Names::Own(names.names)))
             }
         }
+    }
+
+    /// Of goals, by their names.
+    fn goals(segment: &'s Segment, goals: &[Goal]) -> Result<Groups<'s>, Failed> {
+        if goals.len() > GOALS_MAX {
+            return Err(Failed::Goals);
+        }
+        let names = Names::Own(goals.iter().map(|goal| goal.name.clone()).collect());
+        Ok(Groups { names, level: Level::Goals(Reached::of(segment, goals)?), has_no_other: true })
+    }
+
+    /// Of the steps of a funnel, by their numbers.
+    fn funnel(segment: &'s Segment, funnel: &Funnel) -> Result<Groups<'s>, Failed> {
+        let names = Names::Own((1..=funnel.len()).map(|n| n.to_string()).collect());
+        let level = Level::Funnel(Reached::of(segment, &funnel.steps)?, Walk::new(funnel));
+        Ok(Groups { names, level, has_no_other: true })
     }
 
     fn of_sessions(ids: Ids<'s>, names: Names<'s>) -> Groups<'s> {

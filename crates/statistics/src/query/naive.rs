@@ -146,6 +146,22 @@ impl<'e> Naive<'e> {
         }
     }
 
+    /// The page view right before or after a page view in its session.
+    fn neighbour(&self, dimension: Dimension, seen: &Seen<'_>) -> Option<String> {
+        if !seen.is_view {
+            return None;
+        }
+        let key = seen.session?;
+        let views: Vec<&Seen<'_>> =
+            self.seen.iter().filter(|other| other.is_view && other.session == Some(key)).collect();
+        let at = views.iter().position(|view| std::ptr::eq(view.event, seen.event))?;
+        let (other, none) = match dimension {
+            Dimension::NextPage => (views.get(at + 1), "(exit)"),
+            _ => (at.checked_sub(1).and_then(|at| views.get(at)), "(entry)"),
+        };
+        Some(other.map_or(none, |view| view.event.url_path).to_owned())
+    }
+
     fn reaches(on: &On, seen: &Seen<'_>) -> bool {
         match on {
             On::Event(kind) => seen.event.event_type == kind,
@@ -179,6 +195,7 @@ impl<'e> Naive<'e> {
                 return Some(self.time(dimension, seen.event.occurred_at));
             }
             D::Page => seen.event.url_path,
+            D::PreviousPage | D::NextPage => return self.neighbour(dimension, seen),
             D::Event => seen.event.event_type,
             D::EntryPage => session?.ends?.0,
             D::ExitPage => session?.ends?.1,
@@ -274,7 +291,7 @@ impl<'e> Naive<'e> {
             counts.events += 1;
             counts.page_views += u64::from(seen.is_view);
             let is_session = seen.session.is_some();
-            if !matches!(dimension, D::Event | D::Goal)
+            if !matches!(dimension, D::Event | D::Goal | D::PreviousPage | D::NextPage)
                 && (is_session || is_all || is_time || dimension == D::Page)
             {
                 counts.engaged_ms += seen.dwell.unwrap_or(0);
@@ -300,7 +317,7 @@ impl<'e> Naive<'e> {
         for (value, key) in sessions {
             let tally = of.entry(value).or_default();
             tally.counts.sessions += 1;
-            if matches!(dimension, D::Page | D::Event | D::Goal) {
+            if matches!(dimension, D::Page | D::Event | D::Goal | D::PreviousPage | D::NextPage) {
                 continue;
             }
             let session = &self.sessions[&key];

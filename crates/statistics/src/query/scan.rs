@@ -428,7 +428,11 @@ impl<'s> Scan<'s> {
                 let start = u32::try_from(self.columns.starts.get(session)).unwrap_or(u32::MAX);
                 (self.groups.time(start, 0) as usize).min(self.entries.len() - 1)
             }
-            Level::Pages | Level::Types { .. } | Level::Goals(_) | Level::Funnel(..) => return,
+            Level::Pages
+            | Level::Types { .. }
+            | Level::Neighbours { .. }
+            | Level::Goals(_)
+            | Level::Funnel(..) => return,
         };
         self.entries[value].sessions += 1;
         self.stays[value].add(flags, has_entered, duration);
@@ -550,6 +554,7 @@ impl Events {
         let values = match (&groups.level, of) {
             (Level::Sessions(_) | Level::Goals(_) | Level::Funnel(..), _) => Vec::new(),
             (Level::Pages, _) => read(paths)?,
+            (Level::Neighbours { .. }, _) => groups.neighbours_of(segment, block, of)?.unwrap_or_default(),
             (Level::Types { view }, Of::Views) => vec![*view; rows.1 - rows.0],
             (Level::Types { .. }, _) => read(c::OTHER_TYPE)?,
             (Level::Times { .. }, _) => groups.times_of(segment, block, of)?.unwrap_or_default(),
