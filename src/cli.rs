@@ -173,6 +173,16 @@ Examples:
   alt token add 'Laptop of Jane' --user jane@example.com --role owner"
     )]
     User(User),
+    /// Goals: what visitors are to reach
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  alt goal add 'Sign-up' --event signup --app 'My shop'
+  alt goal add 'Order' --page '/checkout/thanks*'
+  alt stats goals --app 'My shop' --period 30d"
+    )]
+    Goal(Goal),
     /// Watch hits as they come
     Tail(Tail),
     /// Show how a line is parsed, enriched and classified, and by which rule
@@ -289,6 +299,65 @@ pub struct AsJson {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Verbs of `alt goal`.
+#[derive(Debug, Subcommand)]
+pub enum Goal {
+    /// Add a goal; days that are over have it, too
+    #[command(after_help = "\
+An application has at most 50 goals. A * in a page is any text, also with a slash.
+
+Examples:
+  alt goal add 'Sign-up' --event signup
+  alt goal add 'Blog' --page '/blog/*' --app 'My shop'")]
+    Add(GoalAdd),
+    /// List the goals of an application
+    #[command(after_help = "Example:\n  alt goal list --app 'My shop' --json")]
+    List(GoalList),
+    /// Remove a goal; nothing that was counted is lost
+    #[command(after_help = "Example:\n  alt goal remove 'Sign-up' --app 'My shop'")]
+    Remove(GoalRemove),
+}
+
+/// `alt goal add`
+#[derive(Debug, Args)]
+#[group(id = "reached_by", required = true, args = ["event", "page"])]
+pub struct GoalAdd {
+    /// Its name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The type of the events that reach it, such as signup
+    #[arg(long, value_name = "TYPE")]
+    pub event: Option<String>,
+    /// The path of the page views that reach it; * is any text
+    #[arg(long, value_name = "PATH")]
+    pub page: Option<String>,
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+}
+
+/// `alt goal list`
+#[derive(Debug, Args)]
+pub struct GoalList {
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt goal remove`
+#[derive(Debug, Args)]
+pub struct GoalRemove {
+    /// Its name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
 }
 
 /// Verbs of `alt user`.
@@ -529,6 +598,124 @@ Examples:
   alt stats performance --app 'My shop' --period 30d
   alt stats performance --app 'My shop' --class bot --json")]
     Performance(StatsPerformance),
+    /// Show how many visitors reached each goal
+    #[command(after_help = "\
+Goals are added by `alt goal add`. Of all: of the visitors under the same filters without those on goals.
+
+Examples:
+  alt stats goals --app 'My shop' --period 30d
+  alt stats goals --filter 'channel is search' --json")]
+    Goals(StatsGoals),
+    /// Show how many visitors took one step after the other
+    #[command(after_help = "\
+A step is 'page /cart*' (* is any text), 'event order' or 'goal NAME'. Other events may lie between two steps; with --strict, no \
+other page view, and no other event of a type that a step names.
+
+Examples:
+  alt stats funnel --step 'page /cart' --step 'page /checkout*' --step 'event order'
+  alt stats funnel --step 'page /' --step 'goal Sign-up' --within day --period 30d --json")]
+    Funnel(StatsFunnel),
+    /// Show which pages visitors come from and go to, of one page
+    #[command(after_help = "\
+Pages before and after are those of the same session; (entry) and (exit) say that there is none.
+
+Examples:
+  alt stats journey /pricing --app 'My shop' --period 30d
+  alt stats journey /cart --filter 'country is DE' --json")]
+    Journey(StatsJourney),
+}
+
+/// `alt stats journey`
+#[derive(Debug, Args)]
+pub struct StatsJourney {
+    /// The path of the page
+    #[arg(value_name = "PATH")]
+    pub page: String,
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Which days, by the application's time zone: today, 7d, 30d, month, or 2026-01-01..2026-01-31
+    #[arg(long, value_name = "PERIOD", default_value = "7d")]
+    pub period: String,
+    /// The class of traffic
+    #[arg(long, value_name = "CLASS", default_value = "human")]
+    pub class: String,
+    /// Count only what this is true of, such as 'country is DE'; several times: all of them
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Vec<String>,
+    /// The most pages of each side
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub limit: usize,
+    /// Print JSON
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print CSV: a line for each page
+    #[arg(long)]
+    pub csv: bool,
+}
+
+/// Within what the steps of a funnel are.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Within {
+    /// A session.
+    Session,
+    /// A visitor's day.
+    Day,
+}
+
+/// `alt stats funnel`
+#[derive(Debug, Args)]
+pub struct StatsFunnel {
+    /// A step; several, in their order
+    #[arg(long = "step", value_name = "STEP", required = true)]
+    pub steps: Vec<String>,
+    /// Within what the steps are
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "session")]
+    pub within: Within,
+    /// One step comes right after the other
+    #[arg(long)]
+    pub strict: bool,
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Which days, by the application's time zone: today, 7d, 30d, month, or 2026-01-01..2026-01-31
+    #[arg(long, value_name = "PERIOD", default_value = "7d")]
+    pub period: String,
+    /// The class of traffic
+    #[arg(long, value_name = "CLASS", default_value = "human")]
+    pub class: String,
+    /// Count only what this is true of, such as 'country is DE'; several times: all of them
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Vec<String>,
+    /// Print JSON
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print CSV: a line for each step
+    #[arg(long)]
+    pub csv: bool,
+}
+
+/// `alt stats goals`
+#[derive(Debug, Args)]
+pub struct StatsGoals {
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Which days, by the application's time zone: today, 7d, 30d, month, or 2026-01-01..2026-01-31
+    #[arg(long, value_name = "PERIOD", default_value = "7d")]
+    pub period: String,
+    /// The class of traffic
+    #[arg(long, value_name = "CLASS", default_value = "human")]
+    pub class: String,
+    /// Count only what this is true of, such as 'country is DE'; several times: all of them
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Vec<String>,
+    /// Print JSON
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print CSV: a line for each goal
+    #[arg(long)]
+    pub csv: bool,
 }
 
 /// `alt stats performance`

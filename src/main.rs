@@ -53,7 +53,11 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
     }
     let mut config = config;
     match &cli.command {
-        Command::Migrate(_) | Command::Unload(_) | Command::Token(_) | Command::User(_) => {
+        Command::Migrate(_)
+        | Command::Unload(_)
+        | Command::Token(_)
+        | Command::User(_)
+        | Command::Goal(_) => {
             account::become_owner(&mut config.postgres)?;
         }
         Command::Serve => account::become_web(&config.postgres)?,
@@ -66,6 +70,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         Command::Serve => cmd::serve::run(&config),
         Command::Token(verb) => block_on(cmd::access::token(&config, verb, out)),
         Command::User(verb) => block_on(cmd::access::user(&config, verb, out)),
+        Command::Goal(verb) => block_on(cmd::goal::run(&config, verb, out)),
         Command::Replay(args) => cmd::replay::run(&config, args, out),
         Command::Unload(args) => block_on(cmd::unload::run(&config, args, out)),
         Command::Migrate(args) => block_on(cmd::migrate::run(&config, args, out)),

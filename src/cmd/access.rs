@@ -1,7 +1,7 @@
 //! `alt token` and `alt user`: who may use the API. Each change is recorded in `audit_log`, in its own transaction.
 
 use alt_config::{Config, Listen};
-use alt_statistics::query::condition;
+use alt_statistics::query::{Filter, condition};
 use alt_store::apps;
 use alt_store::in_transaction;
 use alt_store::migrate;
@@ -19,7 +19,7 @@ use super::{Out, Outcome, show};
 use crate::cli::{self, RoleName};
 
 /// How long a change waits for a lock.
-const LOCK_TIME: &str = "10s";
+pub(super) const LOCK_TIME: &str = "10s";
 
 fn role(name: RoleName) -> Role {
     match name {
@@ -30,10 +30,20 @@ fn role(name: RoleName) -> Role {
 }
 
 /// Who runs this command: by sudo, the person behind it.
-fn actor() -> Actor {
+pub(super) fn actor() -> Actor {
     let account = || User::from_uid(geteuid()).ok().flatten().map(|user| user.name);
     let name = std::env::var("SUDO_USER").ok().or_else(account).unwrap_or_else(|| geteuid().to_string());
     Actor { kind: "command", id: None, name, address: None }
+}
+
+/// A token or a share is bound by what no editor of an application can change: not by goals.
+fn checked_bound(filter: &Filter) -> anyhow::Result<()> {
+    if filter.has_goal() {
+        bail!(
+            "a token cannot be bound to a goal, because whoever changes the goal would change what it sees"
+        );
+    }
+    Ok(())
 }
 
 async fn reader(config: &Config) -> anyhow::Result<Reader> {
@@ -55,7 +65,7 @@ pub async fn token(config: &Config, verb: &cli::Token, out: Out<'_>) -> anyhow::
                 ids.push(reader.read(async |client| apps::find(client, app).await).await?.id);
             }
             for filter in &args.filters {
-                condition(filter)?;
+                checked_bound(&condition(filter)?)?;
             }
             if !args.filters.is_empty() && args.role != RoleName::Viewer {
                 bail!("only a viewer's token can have a --filter, because only statistics are filtered");

@@ -24,6 +24,7 @@ pub mod demo;
 mod drain;
 pub mod ended;
 pub mod explain;
+pub mod goal;
 pub mod migrate;
 pub mod pages;
 pub mod parse;

@@ -1,7 +1,10 @@
 //! `alt stats`: an overview of an application's statistics; and marking days, so that they are computed again.
 
 mod filtered;
+mod funnel;
+mod goals;
 mod import;
+mod journey;
 mod performance;
 mod verify;
 
@@ -63,6 +66,11 @@ pub fn run(config: &Config, args: &cli::Stats, out: Out<'_>) -> anyhow::Result<O
             writeln!(out, "marked; `alt run` computes these days, or `alt stats rebuild --resume` does now")?;
             Ok(Outcome::Done)
         }
+        Some(cli::StatsVerb::Funnel(args)) => super::block_on(async { funnel::run(config, args, out).await }),
+        Some(cli::StatsVerb::Journey(args)) => {
+            super::block_on(async { journey::run(config, args, out).await })
+        }
+        Some(cli::StatsVerb::Goals(args)) => super::block_on(async { goals::run(config, args, out).await }),
         Some(cli::StatsVerb::Performance(args)) => {
             super::block_on(async { performance::run(config, args, out).await })
         }

@@ -128,6 +128,7 @@ fn help_is_a_small_manual() {
       serve      Answer the API: statistics and events over HTTP
       token      Tokens, by which programs use the API
       user       People, and what they may do with applications
+      goal       Goals: what visitors are to reach
       tail       Watch hits as they come
       explain    Show how a line is parsed, enriched and classified, and by which rule
       rejects    Lines that could not become rows

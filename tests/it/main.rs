@@ -15,6 +15,7 @@ mod document;
 mod equal;
 mod flood;
 mod follow;
+mod goals;
 mod histories;
 mod host;
 mod hostile;

@@ -270,6 +270,7 @@ fn learnt(api: &Api, headers: &str, days: &str) -> Vec<String> {
         "campaign",
         "entry_page",
         "hour",
+        "goal",
     ];
     for filter in ["", "&filter=country+is+not+DE", "&filter=page+contains+%2Fshop"] {
         for path in ["statistics", "statistics.csv"] {
@@ -290,6 +291,12 @@ fn learnt(api: &Api, headers: &str, days: &str) -> Vec<String> {
         let body = json!({ "application_id": "alt-demo", "period": days, "compare": "previous", "class": class, "dimensions": dimensions });
         all.push(api.ask("POST", "/api/v1/dashboard", headers, &body.to_string()));
     }
+    for more in ["within=day", "strict=true"] {
+        let target = format!(
+            "/api/v1/funnel?application_id=alt-demo&period={days}&step=page+*&step=page+/shop*&{more}"
+        );
+        all.push(api.ask("GET", &target, headers, ""));
+    }
     for path in ["live", "events", "shares"] {
         all.push(api.ask("GET", &format!("/api/v1/{path}?application_id=alt-demo"), headers, ""));
     }
@@ -307,6 +314,7 @@ fn who_is_bound_to_a_filter_learns_nothing_of_the_rest() {
         "UPDATE access_logs SET environment_id = (SELECT max(id) FROM {german} e) WHERE traffic_class <> 'human' AND file_offset % 2 = 0"
     ));
     run(&bench, &["stats", "rebuild"]);
+    run(&bench, &["goal", "add", "--app", "Demo", "Order", "--event", "order"]);
     let api = Api::start(&bench, "requests_per_minute = 100000");
     let owner = token(&bench, &["--role", "owner"]);
     let bound = bearer(&token(&bench, &["--app", "alt-demo", "--filter", "country is DE"]));

@@ -194,7 +194,7 @@ async fn an_installation_whose_daemon_owned_everything_is_taken_over_while_it_lo
     let writes: Vec<_> = of("alt_web").into_iter().filter(|one| one.rights != "SELECT").collect();
     let writes: Vec<_> = writes.iter().map(|one| (one.rights.as_str(), one.objects.as_str())).collect();
     let expected = [
-        ("DELETE, INSERT, SELECT", "web_grants"),
+        ("DELETE, INSERT, SELECT", "stat_goals, web_grants"),
         ("DELETE, INSERT, SELECT, UPDATE", "web_links, web_sessions, web_users"),
         ("INSERT, SELECT", "audit_log"),
         ("INSERT, SELECT, UPDATE", "web_shares, web_tokens"),

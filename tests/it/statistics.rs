@@ -3,11 +3,13 @@
 
 mod history;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use alt_statistics::day::{Counts, Fold, Settings};
+use alt_statistics::query::{self, Dimension, Funnel, Goal, Means, Part, Query, Within};
+use alt_statistics::segment::{Bounds, Segment, Writer};
 use alt_store::naive::Value;
 use alt_store::stats::rows;
 use alt_store::stats::sort::{BUFFER, Sorter};
@@ -23,7 +25,9 @@ fn cluster() -> &'static Arc<Cluster> {
 }
 
 /// How often each kind of thing occurred, so that nobody tests what is never there.
-static SEEN: [(&str, AtomicU64); 16] = [
+static SEEN: [(&str, AtomicU64); 18] = [
+    ("visitors at a funnel's second step", AtomicU64::new(0)),
+    ("visitors of goals", AtomicU64::new(0)),
     ("histories", AtomicU64::new(0)),
     ("rows", AtomicU64::new(0)),
     ("rows without a visitor", AtomicU64::new(0)),
@@ -57,6 +61,65 @@ fn ground() -> Ground {
 /// By class, dimension and value: what the engine says, and what plain SQL says.
 type Both = BTreeMap<(String, String, String), (Option<Counts>, Option<Counts>)>;
 
+/// Goals that have rows in common.
+fn goals() -> Vec<Goal> {
+    let of = [
+        ("View", Some("pageview"), None),
+        ("Click", Some("click"), None),
+        ("Odd", Some("';--"), None),
+        ("A", None, Some("/a")),
+        ("Any", None, Some("*")),
+        ("Below", None, Some("/*")),
+        ("Ends", None, Some("*é")),
+        ("Like", None, Some("*%_\\")),
+    ];
+    of.into_iter().map(|(name, event, page)| Goal::checked(name, event, page).unwrap()).collect()
+}
+
+/// A funnel: each history has another one.
+fn funnel(app: i32) -> Funnel {
+    let steps = [
+        &["page /", "page /a"][..],
+        &["page *", "event click", "page *"],
+        &["event click", "event pageview", "page /a"],
+        &["page /*", "page /*", "page /*", "page /*"],
+        &["event ';--", "page *"],
+    ];
+    let number = usize::try_from(app).unwrap();
+    let within = if number % 2 == 0 { Within::Day } else { Within::Session };
+    Funnel::read(steps[number % 5], within, number / 2 % 2 == 0, &[]).unwrap()
+}
+
+/// The counts of goals and of a funnel by class, as the segments of a day say.
+fn reached(segments: &[Vec<u8>], classes: &[String], app: i32) -> Vec<((String, String, String), Counts)> {
+    let segments: Vec<Segment> = segments.iter().map(|bytes| Segment::open(bytes.clone()).unwrap()).collect();
+    let parts: Vec<Part<'_>> = segments.iter().map(|segment| Part { day: "d", segment }).collect();
+    let mut all = Vec::new();
+    for class in classes {
+        let asked = Query {
+            dimension: Dimension::Goal,
+            classes: vec![class.clone()],
+            goals: goals(),
+            ..Query::default()
+        };
+        let answer = query::run(&asked, &parts, &Means::default()).unwrap();
+        let rows = answer.rows.into_iter();
+        all.extend(rows.map(|row| ((class.clone(), "goal".to_owned(), row.value), row.tally.counts)));
+        for (name, dimension) in
+            [("previous_page", Dimension::PreviousPage), ("next_page", Dimension::NextPage)]
+        {
+            let asked = Query { dimension, limit: usize::MAX, ..asked.clone() };
+            let rows = query::run(&asked, &parts, &Means::default()).unwrap().rows.into_iter();
+            all.extend(rows.map(|row| ((class.clone(), name.to_owned(), row.value), row.tally.counts)));
+        }
+        let asked = Query { dimension: Dimension::Funnel, funnel: Some(funnel(app)), ..asked };
+        let answer = query::run(&asked, &parts, &Means::default()).unwrap();
+        let rows = answer.rows.into_iter();
+        all.extend(rows.map(|row| ((class.clone(), "funnel".to_owned(), row.value), row.tally.counts)));
+    }
+    all
+}
+
 /// Folds a day as the daemon does; the values by class, dimension and value. `buffer`: bytes of rows that are sorted in
 /// memory.
 async fn folded(
@@ -69,10 +132,23 @@ async fn folded(
     rows::read_into(client, (app, day.from, day.until), 60_000, &mut sorter).await.unwrap();
     sorter.keep();
     let domains = DOMAINS.iter().map(|domain| (*domain).to_owned()).collect();
-    let mut fold = Fold::new(Settings { from: day.from, domains, ..Settings::default() });
-    sorter.finish(|event| fold.add(event)).unwrap();
+    let settings = Settings { from: day.from, domains, ..Settings::default() };
+    let mut writer = Writer::new(settings.clone(), Bounds::default(), None);
+    let mut fold = Fold::new(settings);
+    sorter
+        .finish(|event| {
+            fold.add(event);
+            writer.add(event);
+        })
+        .unwrap();
     let values = fold.finish().values.into_iter();
-    values.map(|((class, dimension, value), counts)| ((class, dimension.to_owned(), value), counts)).collect()
+    let mut values: BTreeMap<(String, String, String), Counts> = values
+        .map(|((class, dimension, value), counts)| ((class, dimension.to_owned(), value), counts))
+        .collect();
+    let classes: BTreeSet<String> = values.keys().map(|key| key.0.clone()).collect();
+    let classes: Vec<String> = classes.into_iter().collect();
+    values.extend(reached(&writer.finish(), &classes, app));
+    values
 }
 
 fn check(history: &History, ground: &Ground) -> Result<(), Wrong> {
@@ -88,6 +164,10 @@ fn check(history: &History, ground: &Ground) -> Result<(), Wrong> {
             Ok(())
         };
         alt_store::naive::values(client, app, (day.from, day.until), &domains, each).await.unwrap();
+        let times = (day.from, day.until);
+        naive.extend(alt_store::naive::goals(client, app, times, &domains, &goals()).await.unwrap());
+        naive.extend(alt_store::naive::funnel(client, app, times, &domains, &funnel(app)).await.unwrap());
+        naive.extend(alt_store::naive::journeys(client, app, times, &domains).await.unwrap());
         // Every other day is sorted on the disk.
         let buffer = if app % 2 == 0 { BUFFER } else { 4096 };
         (folded(client, app, day, buffer).await, naive)
@@ -125,7 +205,13 @@ fn count(history: &History, both: &Both) {
     saw("rows of other days", lines.iter().filter(|l| !(day.from..day.until).contains(&l.at)).count() as u64);
     saw("gaps of 30 minutes exactly", history.pairs(30 * 60 * 1_000_000));
     saw("equal times", history.pairs(0));
-    for ((_, dimension, _), counts) in both {
+    for ((_, dimension, value), counts) in both {
+        if dimension == "funnel" && value == "2" {
+            saw("visitors at a funnel's second step", counts.1.map_or(0, |counts| counts.visitors));
+        }
+        if dimension == "goal" {
+            saw("visitors of goals", counts.1.map_or(0, |counts| counts.visitors));
+        }
         let Some(counts) = counts.1.filter(|_| dimension == "total") else { continue };
         saw("stray engagement, ms", counts.stray_ms);
         saw("sessions", counts.sessions);

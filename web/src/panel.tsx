@@ -48,8 +48,9 @@ function RowLink({ dimension, row }: { dimension: string; row: Row }) {
 export function List({ dimension, values, compare, limit }: { dimension: string; values: Values; compare: boolean; limit: number }) {
   const { view } = useStage();
   const rows = values.rows.slice(0, limit);
-  if (rows.length === 0) return <p class="nothing">{say(view.filters.length ? "nothing_filtered" : "nothing")}</p>;
+  if (rows.length === 0) return <p class="nothing">{say(dimension === "goal" ? "no_goals" : view.filters.length ? "nothing_filtered" : "nothing")}</p>;
   const most = Math.max(1, ...rows.map(barOf));
+  const isGoal = dimension === "goal";
   const second = dimension === "event" ? "events" : dimension === "page" ? "page_views" : "sessions";
   return (
     <table class="list">
@@ -60,7 +61,7 @@ export function List({ dimension, values, compare, limit }: { dimension: string;
             {say("visitors")}
           </th>
           <th scope="col" class="n more">
-            {compare ? say("change") : second === "sessions" ? say("sessions") : say(second === "events" ? "events" : "views")}
+            {compare ? say("change") : isGoal ? say("conversion_rate") : second === "sessions" ? say("sessions") : say(second === "events" ? "events" : "views")}
           </th>
         </tr>
       </thead>
@@ -74,7 +75,7 @@ export function List({ dimension, values, compare, limit }: { dimension: string;
             <td class="n" title={number(barOf(row))}>
               {compact(barOf(row))}
             </td>
-            <td class="n more">{compare ? <Change metric="visitors" now={barOf(row)} before={row.before?.visitors ?? 0} /> : compact(row.counts[second] ?? 0)}</td>
+            <td class="n more">{compare ? <Change metric="visitors" now={barOf(row)} before={row.before?.visitors ?? 0} /> : isGoal ? percent(row.counts.conversion_rate ?? 0) : compact(row.counts[second] ?? 0)}</td>
           </tr>
         ))}
       </tbody>
@@ -182,7 +183,7 @@ function All({ dimension, question, close }: { dimension: string; question: Ques
     );
   }
   const rows = values?.rows.filter((row) => `${nameOf(dimension, row.name)}\n${row.name}`.toLowerCase().includes(text.toLowerCase()));
-  const columns = (["visitors", "sessions", "page_views", "bounce_rate", "duration"] as const).filter((one) => one !== "bounce_rate" && one !== "duration" ? true : !["page", "event", "exit_page"].includes(dimension));
+  const columns = (["visitors", "sessions", "page_views", "bounce_rate", "duration"] as const).filter((one) => (one === "page_views" ? dimension !== "goal" : one !== "bounce_rate" && one !== "duration" ? true : !["page", "event", "goal", "exit_page"].includes(dimension)));
   return (
     <Modal title={say(dimension as Key)} close={close} wide>
       <p class="bar-line">
@@ -205,7 +206,7 @@ function All({ dimension, question, close }: { dimension: string; question: Ques
                     {say(one)}
                   </th>
                 ))}
-                <th scope="col">{say("share")}</th>
+                <th scope="col">{say(dimension === "goal" ? "conversion_rate" : "share")}</th>
               </tr>
             </thead>
             <tbody>
@@ -219,7 +220,7 @@ function All({ dimension, question, close }: { dimension: string; question: Ques
                       {one === "visitors" ? exact(one, value(one, row.counts)) : written(one, value(one, row.counts))}
                     </td>
                   ))}
-                  <td>{percent(barOf(row) / total)}</td>
+                  <td>{percent(row.counts.conversion_rate ?? barOf(row) / total)}</td>
                 </tr>
               ))}
             </tbody>

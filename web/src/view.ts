@@ -20,7 +20,7 @@ export const PANELS = {
   pages: ["page", "entry_page", "exit_page"],
   places: ["country", "language"],
   devices: ["browser", "os", "device", "screen"],
-  events: ["event"],
+  events: ["event", "goal"],
   hours: ["hour"],
 } as const;
 

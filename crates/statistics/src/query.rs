@@ -2,7 +2,7 @@
 //!
 //! | of a filter | |
 //! |---|---|
-//! | what it keeps | events for which it is true. A condition on an attribute of sessions is true of all events of the session, or of none; one on `page`, `event`, `hour` of each event alone |
+//! | what it keeps | events for which it is true. A condition on an attribute of sessions is true of all events of the session, or of none; one on `page`, `previous_page`, `next_page`, `event`, `goal`, `hour` of each event alone |
 //! | visitors, sessions | those with an event that is kept |
 //! | engaged time, scroll depth | of page views that are kept |
 //! | `authenticated` | of sessions with an event that is kept |
@@ -16,9 +16,12 @@ mod block;
 mod cache;
 mod condition;
 mod filter;
+mod funnel;
+mod goal;
 mod groups;
 #[cfg(test)]
 mod naive;
+mod neighbours;
 mod performance;
 mod scan;
 #[cfg(test)]
@@ -38,6 +41,8 @@ use foldhash::HashMap;
 
 use crate::counts::Counts;
 pub use crate::query::filter::{Filter, Test};
+pub use crate::query::funnel::{Funnel, STEPS_MAX, Within};
+pub use crate::query::goal::{GOALS_MAX, Goal, On};
 pub use crate::query::groups::Dimension;
 pub use crate::query::performance::{Answered, PERCENTILES, Performance, Served, performance};
 use crate::segment::{Broken, Segment};
@@ -128,6 +133,10 @@ pub struct Query {
     pub after: usize,
     /// `applications.allowed_domains`, by which a referrer is the site itself.
     pub domains: Vec<String>,
+    /// The goals of the application, which [`Dimension::Goal`] is about; at most [`GOALS_MAX`].
+    pub goals: Vec<Goal>,
+    /// The funnel whose steps are counted by, with [`Dimension::Funnel`].
+    pub funnel: Option<Funnel>,
     /// What whoever asks may know of at all; `None`: everything. It is ANDed with the filter, and unlike the filter it
     /// holds for [`Answer::left_out`], too.
     pub bound: Option<Filter>,
@@ -143,6 +152,8 @@ impl Default for Query {
             limit: 100,
             after: 0,
             domains: Vec::new(),
+            goals: Vec::new(),
+            funnel: None,
             bound: None,
         }
     }
@@ -184,6 +195,8 @@ pub enum Note {
     Other,
     /// Segments were made by different definitions.
     Definitions,
+    /// Within a second, page views were taken before other events: segments of earlier versions do not tell.
+    Seconds,
 }
 
 /// A value and its counts.
@@ -227,6 +240,8 @@ pub enum Failed {
     Values,
     /// The filter is deeper than 20 levels, or has more than 200 conditions.
     Filter,
+    /// There are more goals than [`GOALS_MAX`].
+    Goals,
     /// A worker ended early.
     Ended,
 }
@@ -244,6 +259,7 @@ impl fmt::Display for Failed {
             Failed::Cancelled => write!(f, "cancelled"),
             Failed::Values => write!(f, "too many values: ask for fewer days, or filter"),
             Failed::Filter => write!(f, "the filter has more than 200 conditions, or 20 levels"),
+            Failed::Goals => write!(f, "there are more than {GOALS_MAX} goals"),
             Failed::Ended => write!(f, "a thread of the query ended early"),
         }
     }
@@ -258,6 +274,7 @@ struct Sum {
     values: HashMap<u64, (Box<str>, Tally)>,
     left_out: BTreeMap<String, u64>,
     has_other: bool,
+    is_by_seconds: bool,
     definitions: BTreeSet<u8>,
 }
 
@@ -282,6 +299,7 @@ impl Sum {
     fn merge(&mut self, more: Sum) {
         self.total.add(&more.total);
         self.has_other |= more.has_other;
+        self.is_by_seconds |= more.is_by_seconds;
         self.definitions.extend(more.definitions);
         for (class, events) in more.left_out {
             *self.left_out.entry(class).or_default() += events;
@@ -370,6 +388,9 @@ fn answer(query: &Query, sum: Sum) -> Answer {
     }
     if sum.has_other || sum.values.values().any(|(value, _)| &**value == OTHER) {
         notes.push(Note::Other);
+    }
+    if sum.is_by_seconds {
+        notes.push(Note::Seconds);
     }
     if sum.definitions.len() > 1 {
         notes.push(Note::Definitions);

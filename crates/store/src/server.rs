@@ -28,6 +28,7 @@ pub(super) const NEEDED: &[(&str, &[&str])] = &[
     ("stat_backlog", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("stat_daily", &["SELECT", "INSERT", "DELETE"]),
     ("stat_segments", &["SELECT", "INSERT", "DELETE"]),
+    ("stat_goals", &["SELECT"]),
 ];
 
 /// The tables, and the privileges on them that the API (`alt serve`) needs. It may not change what loading owns, and cannot
@@ -45,6 +46,7 @@ pub(super) const WEB: &[(&str, &[&str])] = &[
     ("stat_backlog", &["SELECT"]),
     ("stat_daily", &["SELECT"]),
     ("stat_segments", &["SELECT"]),
+    ("stat_goals", &["SELECT", "INSERT", "DELETE"]),
     ("alt_migrations", &["SELECT"]),
     ("web_users", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("web_grants", &["SELECT", "INSERT", "DELETE"]),

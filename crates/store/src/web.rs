@@ -1,10 +1,11 @@
 //! What the API asks and changes: a bounded number of connections (`pool`), who is asking (`caller`), people (`people`),
-//! tokens and shares (`keys`), signing in (`sessions`), the record of changes (`audit`), and rows (`rows`).
+//! tokens and shares (`keys`), goals (`goals`), signing in (`sessions`), the record of changes (`audit`), and rows (`rows`).
 //!
 //! Whoever changes something passes an [`audit::Actor`]: the change and its row in `audit_log` are one transaction.
 
 pub mod audit;
 pub mod caller;
+pub mod goals;
 pub mod keys;
 pub mod people;
 pub mod pool;

@@ -110,7 +110,13 @@ impl Asked {
             tracing::error!(%error, "the filter of a token or share is not understood: revoke it");
             Problem::defect()
         })?;
-        Ok(Some(Filter::All(all)))
+        let all = Filter::All(all);
+        // Nobody can store one: editors change goals.
+        if all.has_goal() {
+            tracing::error!("the filter of a token or share is on a goal: revoke it");
+            return Err(Problem::defect());
+        }
+        Ok(Some(all))
     }
 
     /// The parameter `limit`.

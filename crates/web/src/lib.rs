@@ -8,6 +8,8 @@
 mod ask;
 mod assets;
 pub mod csv;
+mod funnel;
+mod goals;
 mod guard;
 mod health;
 mod limiter;

@@ -118,7 +118,11 @@ pub(crate) async fn add_token(_web: &Web, asked: &Asked) -> Result<Answer, Probl
 fn filters(asked: &Asked) -> Result<Vec<String>, Problem> {
     let texts = asked.texts("filters")?.unwrap_or_default();
     for text in &texts {
-        condition(text).map_err(|error| Problem::bad(error.to_string()))?;
+        if condition(text).map_err(|error| Problem::bad(error.to_string()))?.has_goal() {
+            return Err(Problem::bad(
+                "filters: not on goals, because whoever changes the goal would change what is seen",
+            ));
+        }
     }
     Ok(texts.into_iter().map(str::to_owned).collect())
 }

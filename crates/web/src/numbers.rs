@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use alt_statistics::query::{self, Dimension, Filter, Metric, Note, Query, Tally, Test};
+use alt_statistics::query::{self, Dimension, Filter, Goal, Metric, Note, Query, Tally, Test};
 use alt_store::apps::Application;
 use alt_store::stats::ask::{self, Asked as Days, Counted};
-use alt_store::stats::segments;
+use alt_store::stats::segments::{self, Behind};
 use alt_store::web::pool::Transaction;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -26,6 +26,8 @@ pub(crate) struct Question<'a> {
     /// What the caller may know of at all.
     pub(crate) bound: Option<Filter>,
     pub(crate) interval: Interval,
+    /// The goals of the application, if the question is about them.
+    pub(crate) goals: Vec<Goal>,
     /// Dimensions whose values are listed, and their names.
     pub(crate) lists: Vec<(&'static str, Dimension)>,
     /// The most values of each.
@@ -38,6 +40,19 @@ pub(crate) struct List {
     pub(crate) values: Vec<(String, Tally)>,
     /// There are more.
     pub(crate) is_cut: bool,
+    /// Of goals: the visitors whose share the values' are.
+    pub(crate) of: Option<OfGoals>,
+}
+
+/// What the visitors of goals are a share of.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OfGoals {
+    /// Visitors under the same filters without those on goals.
+    pub(crate) visitors: u64,
+    /// Some days have no segments: goals are counted without them.
+    pub(crate) is_partial: bool,
+    /// The time of the segments of a day that goes on.
+    pub(crate) as_of: Option<String>,
 }
 
 /// What was found.
@@ -83,11 +98,17 @@ impl Question<'_> {
         let mut found = self.sums(db, &days).await?;
         found.imported = ask::imported(db, &days).await?;
         let most = i64::try_from(self.limit).unwrap_or(i64::MAX);
-        for (name, _) in &self.lists {
+        for (name, dimension) in &self.lists {
+            if !dimension.is_stored() {
+                found
+                    .lists
+                    .push(self.looked_up(web, db, (days.from, days.until), *dimension, self.limit).await?);
+                continue;
+            }
             let mut values = ask::top(db, &days, name, most.saturating_add(1)).await?;
             let is_cut = values.len() > self.limit;
             values.truncate(self.limit);
-            found.lists.push(List { values: values.into_iter().map(named).collect(), is_cut });
+            found.lists.push(List { values: values.into_iter().map(named).collect(), is_cut, of: None });
         }
         for class in ask::left_out(db, &days).await? {
             found.left_out.insert(class.name, class.counts.events);
@@ -122,10 +143,15 @@ impl Question<'_> {
         if let Some(whole) = whole {
             let days = self.days(whole);
             found = self.sums(db, &days).await?;
-            for ((name, _), list) in self.lists.iter().zip(&now.lists) {
+            for ((name, dimension), list) in self.lists.iter().zip(&now.lists) {
+                if !dimension.is_stored() {
+                    found.lists.push(self.looked_up(web, db, whole, *dimension, usize::MAX).await?);
+                    continue;
+                }
                 let names: Vec<&str> = list.values.iter().map(|(name, _)| name.as_str()).collect();
                 let values = ask::of_values(db, &days, name, &names).await?;
-                found.lists.push(List { values: values.into_iter().map(named).collect(), is_cut: false });
+                let values = values.into_iter().map(named).collect();
+                found.lists.push(List { values, is_cut: false, of: None });
             }
         }
         if let Some(cut) = &cut {
@@ -156,30 +182,29 @@ impl Question<'_> {
         cut: Option<&Cut>,
         has_all: bool,
     ) -> Result<Found, Problem> {
-        let query = |dimension, order: Option<Metric>, limit| Query {
-            dimension,
-            filter: self.filter.clone(),
-            classes: vec![self.class.to_owned()],
-            order,
-            limit,
-            after: 0,
-            domains: self.app.domains.clone(),
-            bound: self.bound.clone(),
-        };
         let by = if self.interval == Interval::Hour { Dimension::HourOfDay } else { Dimension::Day };
-        let mut queries = vec![query(by, None, usize::MAX)];
+        let mut queries = vec![self.question(by, None, usize::MAX)];
         queries.extend(self.lists.iter().map(|(_, dimension)| match has_all {
-            true => query(*dimension, None, usize::MAX),
-            false => query(*dimension, Metric::named("visitors"), self.limit),
+            true => self.question(*dimension, None, usize::MAX),
+            false => self.question(*dimension, Metric::named("visitors"), self.limit),
         }));
+        // Last, so that it is no list.
+        let has_goal = self.filter.as_ref().is_some_and(Filter::has_goal);
+        queries.extend(has_goal.then(|| self.without_goals()));
         let mut answers = web.segments.ask(db, self.app.id, days, queries, cut).await?.into_iter();
+        let all = if has_goal { answers.next_back() } else { None };
         let series = answers.next().ok_or_else(Problem::defect)?;
+        let visitors = all.as_ref().unwrap_or(&series).total.counts.visitors;
         let behind = segments::behind(db, self.app.id, days.0, days.1).await?;
         let mut notes = series.notes;
         let mut lists = Vec::new();
-        for answer in answers {
+        for (answer, (_, dimension)) in answers.zip(&self.lists) {
             notes.extend(answer.notes.iter().copied());
-            lists.push(List { is_cut: answer.next.is_some(), values: values(answer.rows) });
+            let mut list = List { is_cut: answer.next.is_some(), values: values(answer.rows), of: None };
+            if *dimension == Dimension::Goal {
+                list = self.with_all(list, visitors, &behind);
+            }
+            lists.push(list);
         }
         notes.sort_unstable();
         notes.dedup();
@@ -193,6 +218,65 @@ impl Question<'_> {
             without: behind.without,
             imported: behind.imported,
         })
+    }
+
+    /// A question to segments.
+    fn question(&self, dimension: Dimension, order: Option<Metric>, limit: usize) -> Query {
+        Query {
+            dimension,
+            filter: self.filter.clone(),
+            classes: vec![self.class.to_owned()],
+            order,
+            limit,
+            after: 0,
+            domains: self.app.domains.clone(),
+            goals: self.goals.clone(),
+            funnel: None,
+            bound: self.bound.clone(),
+        }
+    }
+
+    /// The total that the visitors of goals are a share of.
+    fn without_goals(&self) -> Query {
+        let filter = self.filter.as_ref().and_then(Filter::without_goals);
+        Query { filter, ..self.question(Dimension::Total, None, 1) }
+    }
+
+    /// A list of days of which nothing is filtered, of a dimension that sums by day do not have.
+    async fn looked_up(
+        &self,
+        web: &Web,
+        db: &Transaction,
+        days: (Date, Date),
+        dimension: Dimension,
+        limit: usize,
+    ) -> Result<List, Problem> {
+        let question = self.question(dimension, Metric::named("visitors"), limit);
+        let mut answers = web.segments.ask(db, self.app.id, days, vec![question], None).await?.into_iter();
+        let answer = answers.next().ok_or_else(Problem::defect)?;
+        let list = List { is_cut: answer.next.is_some(), values: values(answer.rows), of: None };
+        if dimension != Dimension::Goal {
+            return Ok(list);
+        }
+        let behind = segments::behind(db, self.app.id, days.0, days.1).await?;
+        Ok(self.with_all(list, answer.total.counts.visitors, &behind))
+    }
+
+    /// A list of goals with those that nobody reached, as far as there is room.
+    fn with_all(&self, mut list: List, visitors: u64, behind: &Behind) -> List {
+        for goal in &self.goals {
+            if list.values.iter().any(|(name, _)| *name == goal.name) {
+                continue;
+            }
+            if list.values.len() >= self.limit {
+                list.is_cut = true;
+                break;
+            }
+            list.values.push((goal.name.clone(), Tally::default()));
+        }
+        let is_partial = behind.without > 0 || behind.imported > 0;
+        list.of = Some(OfGoals { visitors, is_partial, as_of: behind.as_of.clone() });
+        list
     }
 }
 
@@ -217,6 +301,11 @@ fn add(found: &mut Found, more: Found) {
         let mut sum: BTreeMap<String, Tally> = std::mem::take(&mut list.values).into_iter().collect();
         for (name, tally) in more.values {
             sum.entry(name).or_default().add(&tally);
+        }
+        if let Some(more) = more.of {
+            let of = list.of.get_or_insert_default();
+            of.visitors += more.visitors;
+            of.is_partial |= more.is_partial;
         }
         list.values = sum.into_iter().collect();
     }

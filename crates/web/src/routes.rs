@@ -7,7 +7,7 @@ use alt_store::web::caller::Role;
 
 use crate::ask::{Answer, Asked};
 use crate::problem::Problem;
-use crate::{Web, assets, health, manage, search, session, statistics};
+use crate::{Web, assets, funnel, goals, health, manage, search, session, statistics};
 
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +152,8 @@ const STATISTICS: &[Parameter] = &[
     INTERVAL,
     optional(
         "dimension",
-        "Also the values of this dimension with the most visitors, such as `page`, `source`, `country`, `browser`.",
+        "Also the values of this dimension with the most visitors, such as `page`, `source`, `country`, `browser`, `goal`. Of goals, `visitors` is of whom `conversion_rate` is the share: the \
+         visitors under the same filters without those on goals.",
         TEXT,
     ),
     CLASS,
@@ -162,6 +163,33 @@ const STATISTICS: &[Parameter] = &[
         r#"{"type":"integer","minimum":1,"maximum":1000,"default":100}"#,
     ),
     COMPARE,
+];
+
+const FUNNEL: &[Parameter] = &[
+    APP,
+    SHARE,
+    PERIOD,
+    FILTER,
+    Parameter {
+        is_required: true,
+        is_repeatable: true,
+        ..optional(
+            "step",
+            "A step: `page /cart*`, `event order` or `goal NAME`. From 2 to 10, in their order.",
+            TEXT,
+        )
+    },
+    optional(
+        "within",
+        "Steps are within a session, or within a visitor's day.",
+        r#"{"type":"string","enum":["session","day"],"default":"session"}"#,
+    ),
+    optional(
+        "strict",
+        "Between two steps there is no other page view, and no other event of a type that a step names.",
+        r#"{"type":"string","enum":["false","true"],"default":"false"}"#,
+    ),
+    CLASS,
 ];
 
 const TEXTS: &str = r#"{"type":"array","items":{"type":"string"},"maxItems":50}"#;
@@ -280,6 +308,15 @@ pub const ROUTES: &[Route] = &[
             DASHBOARD
         )
     },
+    route!(
+        "GET",
+        "/api/v1/funnel",
+        Access::Shared(VIEWER),
+        funnel::funnel,
+        "How many visitors took one step after the other.",
+        FUNNEL,
+        &[]
+    ),
     route!(
         "GET",
         "/api/v1/live",
@@ -437,6 +474,29 @@ pub const ROUTES: &[Route] = &[
         &[APP],
         &[]
     ),
+    route!(
+        "GET",
+        "/api/v1/goals",
+        Access::App(VIEWER),
+        goals::list,
+        "The goals of an application. `dimension=goal` of the statistics says who reached them, `goal is NAME` keeps the events that did.",
+        &[APP],
+        &[]
+    ),
+    route!(
+        "POST",
+        "/api/v1/goals",
+        Access::App(EDITOR),
+        goals::add,
+        "Add a goal, which is reached by an event or by a page. Days that are over have it, too.",
+        &[APP],
+        &[
+            required("name", "Its name.", r#"{"type":"string","minLength":1,"maxLength":100}"#),
+            optional("event", "The type of the events that reach it, such as `signup`.", TEXT),
+            optional("page", "The path of the page views that reach it; `*` is any text.", TEXT),
+        ]
+    ),
+    route!("DELETE", "/api/v1/goals/{id}", Access::App(EDITOR), goals::remove, "Remove a goal.", &[APP], &[]),
     route!(
         "GET",
         "/api/v1/tokens",

@@ -221,7 +221,7 @@ fn failed(failed: Failed) -> Problem {
     match failed {
         Failed::Values | Failed::Filter => Problem::bad(failed.to_string()),
         Failed::Cancelled => Problem::unavailable("the answer takes too long; ask for a shorter period"),
-        Failed::Broken(_) | Failed::Ended => {
+        Failed::Broken(_) | Failed::Ended | Failed::Goals => {
             tracing::warn!(error = %failed, "a question to segments is not answered: `alt stats rebuild` makes them anew");
             Problem::defect()
         }

@@ -1,10 +1,10 @@
 //! Statistics of an application: by day, by value, and all that a page shows in one answer.
 
 use alt_statistics::day::COUNTS;
-use alt_statistics::query::{Dimension, Filter, Note, Tally, condition};
+use alt_statistics::query::{Dimension, Filter, Goal, Note, Tally, condition};
 use alt_store::stats::ask;
 use alt_store::stats::period::Period;
-use alt_store::web::rows;
+use alt_store::web::{goals, rows};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::Web;
 use crate::ask::{Answer, Asked, Content, number};
 use crate::csv::field;
-use crate::numbers::{Found, Question, time_of};
+use crate::numbers::{Found, List, OfGoals, Question, time_of};
 use crate::period;
 use crate::problem::Problem;
 use crate::times::{self, HOURS_DAYS_MAX, Interval};
@@ -66,11 +66,13 @@ async fn answered<'a>(web: &Web, asked: &'a Asked, wanted: &Wanted<'a>) -> Resul
         Some("previous") => true,
         Some(_) => return Err(Problem::bad("compare is previous")),
     };
-    let lists = wanted.dimensions.iter().map(|name| list(name)).collect::<Result<_, _>>()?;
+    let lists: Vec<_> = wanted.dimensions.iter().map(|name| list(name)).collect::<Result<_, _>>()?;
+    let filter = filter(&wanted.filters)?;
     let question = Question {
         app,
         class: wanted.class.unwrap_or("human"),
-        filter: filter(&wanted.filters)?,
+        goals: goals_of(asked, filter.as_ref(), &lists).await?,
+        filter,
         bound: asked.bound()?,
         interval,
         lists,
@@ -112,8 +114,35 @@ fn list(name: &str) -> Result<(&'static str, Dimension), Problem> {
     })
 }
 
+/// The goals of the application, if a question is about goals.
+async fn goals_of(
+    asked: &Asked,
+    filter: Option<&Filter>,
+    lists: &[(&str, Dimension)],
+) -> Result<Vec<Goal>, Problem> {
+    let is_listed = lists.iter().any(|(_, dimension)| *dimension == Dimension::Goal);
+    if !is_listed && !filter.is_some_and(Filter::has_goal) {
+        return Ok(Vec::new());
+    }
+    let goals = goals::of(asked.db()?, asked.app()?.id).await?;
+    match filter.and_then(|filter| filter.unknown_goal(&goals)) {
+        Some(name) => Err(Problem::bad(format!("there is no goal {name:?}; GET /api/v1/goals lists them"))),
+        None => Ok(goals),
+    }
+}
+
+/// The short name of what has to be known.
+pub(crate) fn note(note: Note) -> &'static str {
+    match note {
+        Note::Entered => "entered",
+        Note::Other => "other",
+        Note::Definitions => "definitions",
+        Note::Seconds => "seconds",
+    }
+}
+
 /// All of these conditions. `None`: there is none.
-fn filter(texts: &[&str]) -> Result<Option<Filter>, Problem> {
+pub(crate) fn filter(texts: &[&str]) -> Result<Option<Filter>, Problem> {
     if texts.len() > FILTERS_MAX {
         return Err(Problem::bad(format!("a question has at most {FILTERS_MAX} filters")));
     }
@@ -154,17 +183,7 @@ impl Answered<'_> {
     /// What has to be known of the numbers, by short names.
     fn notes(&self) -> Vec<&'static str> {
         let before = self.before.iter().flat_map(|(found, ..)| &found.notes);
-        let mut notes: Vec<&str> = self
-            .now
-            .notes
-            .iter()
-            .chain(before)
-            .map(|note| match note {
-                Note::Entered => "entered",
-                Note::Other => "other",
-                Note::Definitions => "definitions",
-            })
-            .collect();
+        let mut notes: Vec<&str> = self.now.notes.iter().chain(before).map(|one| note(*one)).collect();
         let without = self.now.without + self.before.as_ref().map_or(0, |(found, ..)| found.without);
         notes.extend((without > 0).then_some("days_without_segments"));
         if self.now.imported > 0 {
@@ -224,8 +243,11 @@ pub(crate) async fn statistics(web: &Web, asked: &Asked) -> Result<Answer, Probl
     }
     if let Some(list) = values {
         answer["dimension"] = json!(wanted.dimensions.first());
-        answer["values"] = json!(named("value", &list.values));
+        answer["values"] = json!(rows_of(list));
         answer["values_are_cut"] = json!(list.is_cut);
+        if let Some(of) = &list.of {
+            of_goals(&mut answer, of);
+        }
     }
     if let (Some(mut compared), Some((before, ..))) = (answered.compared(), &answered.before) {
         compared["total"] = object(&before.total);
@@ -271,12 +293,16 @@ pub(crate) async fn dashboard(web: &Web, asked: &Asked) -> Result<Answer, Proble
     answer["series_before"] = json!(answered.series_before().map(|series| named("at", &series)));
     let mut lists = Map::new();
     for (n, ((name, _), list)) in answered.question.lists.iter().zip(&answered.now.lists).enumerate() {
-        let mut values = named("value", &list.values);
+        let mut values = rows_of(list);
         if let Some((before, ..)) = &answered.before {
             let before = before.lists.get(n).map_or(&[][..], |list| &list.values);
             values.iter_mut().zip(before).for_each(|(value, before)| value["before"] = object(&before.1));
         }
-        lists.insert((*name).to_owned(), json!({ "values": values, "is_cut": list.is_cut }));
+        let mut shown = json!({ "values": values, "is_cut": list.is_cut });
+        if let Some(of) = &list.of {
+            of_goals(&mut shown, of);
+        }
+        lists.insert((*name).to_owned(), shown);
     }
     answer["lists"] = Value::Object(lists);
     Ok(Answer::json(answer))
@@ -296,6 +322,26 @@ fn named(key: &str, all: &[(String, Tally)]) -> Vec<Value> {
         Value::Object([(key.to_owned(), json!(name))].into_iter().chain(members(tally)).collect())
     };
     all.iter().map(one).collect()
+}
+
+/// What is said of a list of goals.
+fn of_goals(shown: &mut Value, of: &OfGoals) {
+    shown["visitors"] = number(of.visitors);
+    shown["is_partial"] = json!(of.is_partial);
+    shown["goals_as_of"] = json!(of.as_of);
+}
+
+/// The values of a list. Those of goals have the share of the visitors who reached them.
+#[allow(clippy::cast_precision_loss)] // shown
+fn rows_of(list: &List) -> Vec<Value> {
+    let mut rows = named("value", &list.values);
+    if let Some(of) = &list.of {
+        for (row, (_, tally)) in rows.iter_mut().zip(&list.values) {
+            let rate = (of.visitors > 0).then(|| tally.counts.visitors as f64 / of.visitors as f64);
+            row["conversion_rate"] = json!(rate);
+        }
+    }
+    rows
 }
 
 /// RFC 4180, with a line of names.

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 
 use alt_statistics::day::COUNTS;
 use alt_statistics::query::{
-    self, Answer, Dimension, Filter, Means, Metric, Note, Part, Query, Row, Tally, condition,
+    self, Answer, Dimension, Filter, Goal, Means, Metric, Note, Part, Query, Row, Tally, condition,
 };
 use alt_store::apps::Application;
 use alt_store::read::Reader;
 use alt_store::stats::segments::{self, Behind, Stored};
+use alt_store::web::goals;
 use anyhow::{Context, bail};
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ pub(super) fn is_asked(args: &cli::StatsShow) -> bool {
 }
 
 /// What the arguments ask for.
-fn question(args: &cli::StatsShow, app: &Application) -> anyhow::Result<Query> {
+fn question(args: &cli::StatsShow, app: &Application, goals: Vec<Goal>) -> anyhow::Result<Query> {
     let dimension = match (&args.interval, &args.dimension) {
         (Some(cli::Interval::Day), _) => Dimension::Day,
         (Some(cli::Interval::Hour), _) => Dimension::HourOfDay,
@@ -33,16 +34,28 @@ fn question(args: &cli::StatsShow, app: &Application) -> anyhow::Result<Query> {
         (None, None) => Dimension::Total,
     };
     let filters: Vec<Filter> = args.filter.iter().map(|text| condition(text)).collect::<Result<_, _>>()?;
+    let filter = (!filters.is_empty()).then_some(Filter::All(filters));
+    known(filter.as_ref(), &goals)?;
     Ok(Query {
         dimension,
-        filter: (!filters.is_empty()).then_some(Filter::All(filters)),
+        filter,
         classes: vec![args.class.clone()],
         order: if args.interval.is_some() { None } else { Metric::named("visitors") },
         limit: args.limit,
         after: 0,
         domains: app.domains.clone(),
+        goals,
+        funnel: None,
         bound: None,
     })
+}
+
+/// Refuses a filter with a goal that the application does not have.
+pub(super) fn known(filter: Option<&Filter>, goals: &[Goal]) -> anyhow::Result<()> {
+    match filter.and_then(|filter| filter.unknown_goal(goals)) {
+        Some(name) => bail!("there is no goal {name:?}: `alt goal list` shows the names"),
+        None => Ok(()),
+    }
 }
 
 /// Answers a question of the days `days`, compared with `before`, and shows it.
@@ -53,7 +66,8 @@ pub(super) async fn answer(
     (days, before): ((Date, Date), (Date, Date)),
     out: Out<'_>,
 ) -> anyhow::Result<()> {
-    let question = question(args, app)?;
+    let goals = reader.read(async |client| goals::of(client, app.id).await).await?;
+    let question = question(args, app, goals)?;
     if args.compare && args.interval.is_some() {
         bail!("--compare compares values, and no two times have the same days: leave out --interval");
     }
@@ -89,7 +103,7 @@ pub(super) fn parts(stored: &[Stored]) -> Vec<Part<'_>> {
 }
 
 /// What a reader has to know of the numbers.
-fn notes(answer: &Answer, behind: &Behind) -> Vec<String> {
+pub(super) fn notes(answer: &Answer, behind: &Behind) -> Vec<String> {
     let mut notes: Vec<String> = answer
         .notes
         .iter()
@@ -97,6 +111,11 @@ fn notes(answer: &Answer, behind: &Behind) -> Vec<String> {
             Note::Entered => "bounces and durations are of sessions that entered on these pages".to_owned(),
             Note::Other => "some values had no room of their own: they are (other)".to_owned(),
             Note::Definitions => "the days were computed by different definitions".to_owned(),
+            Note::Seconds => {
+                "an earlier version computed some days: within a second, page views come first there \
+                              (`alt stats rebuild` computes them again)"
+                    .to_owned()
+            }
         })
         .collect();
     notes.extend(behind.notes());

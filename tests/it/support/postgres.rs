@@ -28,7 +28,7 @@ fn shared() -> Arc<Cluster> {
 }
 
 /// Makes of the newest schema that of version 8, which an upgrade finds.
-pub(crate) const BACK_TO_8: &str = "DROP TABLE web_sessions, web_links, web_grants, web_tokens, web_users, web_shares, audit_log, stat_days, stat_dirty, stat_backlog, stat_daily, stat_segments; \
+pub(crate) const BACK_TO_8: &str = "DROP TABLE web_sessions, web_links, web_grants, web_tokens, web_users, web_shares, audit_log, stat_days, stat_dirty, stat_backlog, stat_daily, stat_segments, stat_goals; \
     DROP INDEX checkpoints_unsealed; \
     ALTER TABLE log_files DROP COLUMN real_path, DROP COLUMN missing_at, DROP COLUMN forgotten_at; \
     DROP FUNCTION alt_make_month(integer), alt_drop_month(integer, text), alt_kill_salts(timestamptz, text); \

@@ -3,7 +3,8 @@
 use regex::Regex;
 
 use super::block::{Block, Of};
-use super::groups::{Dimension, Groups, Ids, Level, Names};
+use super::goal::Goal;
+use super::groups::{Dimension, Groups, Ids, Known, Level, Names};
 use crate::query::Failed;
 use crate::segment::{Numbers, Segment, Texts, columns as c};
 
@@ -101,7 +102,7 @@ impl Filter {
     }
 
     /// Whether one of its conditions is of a kind.
-    fn has(&self, is_such: &impl Fn(Dimension) -> bool) -> bool {
+    pub(super) fn has(&self, is_such: &impl Fn(Dimension) -> bool) -> bool {
         match self {
             Filter::On(dimension, _) => is_such(*dimension),
             Filter::Not(filter) => filter.has(is_such),
@@ -125,6 +126,41 @@ impl Filter {
     }
 }
 
+impl Filter {
+    /// Whether it has a condition on goals.
+    pub fn has_goal(&self) -> bool {
+        self.has(&|dimension| dimension == Dimension::Goal)
+    }
+
+    /// Without its conditions on goals: whose share a goal's visitors are. `None`: nothing is left.
+    pub fn without_goals(&self) -> Option<Filter> {
+        let all = |filters: &[Filter]| -> Vec<Filter> {
+            filters.iter().filter_map(Filter::without_goals).collect()
+        };
+        match self {
+            Filter::On(Dimension::Goal, _) => None,
+            Filter::On(..) => Some(self.clone()),
+            Filter::Not(filter) => Some(Filter::Not(Box::new(filter.without_goals()?))),
+            Filter::All(filters) => Some(all(filters)).filter(|left| !left.is_empty()).map(Filter::All),
+            Filter::Any(filters) => Some(all(filters)).filter(|left| !left.is_empty()).map(Filter::Any),
+        }
+    }
+
+    /// A goal that it names (`goal is NAME`) and that is none of these.
+    pub fn unknown_goal(&self, goals: &[Goal]) -> Option<&str> {
+        match self {
+            Filter::On(Dimension::Goal, Test::Is(names)) => {
+                names.iter().find(|name| !goals.iter().any(|goal| goal.name == **name)).map(String::as_str)
+            }
+            Filter::On(..) => None,
+            Filter::Not(filter) => filter.unknown_goal(goals),
+            Filter::All(filters) | Filter::Any(filters) => {
+                filters.iter().find_map(|filter| filter.unknown_goal(goals))
+            }
+        }
+    }
+}
+
 /// A filter for one segment: a condition is whether it is true of each value (1 or 0), by the value's number.
 #[derive(Debug)]
 pub(super) enum Node<'s> {
@@ -139,6 +175,14 @@ pub(super) enum Node<'s> {
     Types(Vec<u8>, u8),
     /// Of hours or minutes: its groups tell which.
     Times(Groups<'s>, Vec<u8>),
+    /// Of page views before or after page views: its groups tell which.
+    Neighbours(Groups<'s>, Vec<u8>),
+    /// Of goals: whether page views reach one by their path, other events by their type, and every page view does.
+    Goals {
+        pages: Vec<u8>,
+        types: Vec<u8>,
+        view: u8,
+    },
 }
 
 /// A condition on an attribute of sessions.
@@ -154,21 +198,16 @@ pub(super) enum Sessions<'s> {
 
 impl<'s> Node<'s> {
     /// Looks at each value of each condition once.
-    pub(super) fn new(
-        filter: &Filter,
-        segment: &'s Segment,
-        day: &str,
-        domains: &[String],
-    ) -> Result<Node<'s>, Failed> {
+    pub(super) fn new(filter: &Filter, segment: &'s Segment, known: &Known<'_>) -> Result<Node<'s>, Failed> {
         let all = |all: &[Filter]| -> Result<Vec<Node<'s>>, Failed> {
-            all.iter().map(|filter| Node::new(filter, segment, day, domains)).collect()
+            all.iter().map(|filter| Node::new(filter, segment, known)).collect()
         };
         Ok(match filter {
             Filter::All(filters) => Node::All(all(filters)?),
             Filter::Any(filters) => Node::Any(all(filters)?),
-            Filter::Not(filter) => Node::Not(Box::new(Node::new(filter, segment, day, domains)?)),
+            Filter::Not(filter) => Node::Not(Box::new(Node::new(filter, segment, known)?)),
             Filter::On(dimension, test) => {
-                let groups = Groups::new(*dimension, segment, day, domains)?;
+                let groups = Groups::new(*dimension, segment, known)?;
                 let mut passes = test.passes(&groups.names);
                 // Number 0 is what had no room, whatever it is called.
                 if let (false, Some(first)) = (groups.has_no_other, passes.first_mut()) {
@@ -179,6 +218,11 @@ impl<'s> Node<'s> {
                     Level::Pages => Node::Pages(passes),
                     Level::Types { .. } => Node::Types(passes, u8::from(test.is_true("pageview"))),
                     Level::Times { .. } => Node::Times(groups, passes),
+                    Level::Neighbours { .. } => Node::Neighbours(groups, passes),
+                    Level::Goals(reached) | Level::Funnel(reached, _) => {
+                        let (pages, types, view) = reached.passes(&passes);
+                        Node::Goals { pages, types, view }
+                    }
                 }
             }
         })
@@ -202,6 +246,8 @@ impl<'s> Node<'s> {
             Node::Pages(_) => has(c::VIEW_PATH)? || has(c::OTHER_PATH)? || has(c::STRAY_PATH)?,
             Node::Types(..) => has(c::OTHER_TYPE)?,
             Node::Times(..) => false,
+            Node::Neighbours(..) => has(c::VIEW_PATH)?,
+            Node::Goals { .. } => has(c::VIEW_PATH)? || has(c::OTHER_TYPE)?,
         })
     }
 
@@ -214,8 +260,9 @@ impl<'s> Node<'s> {
             Node::Not(_) => false,
             Node::Sessions(Sessions::One(pass)) => *pass == 0,
             Node::Sessions(Sessions::Column(_, passes, _) | Sessions::Each(passes, _)) => is_zero(passes),
-            Node::Pages(passes) | Node::Times(_, passes) => is_zero(passes),
+            Node::Pages(passes) | Node::Times(_, passes) | Node::Neighbours(_, passes) => is_zero(passes),
             Node::Types(passes, view) => *view == 0 && is_zero(passes),
+            Node::Goals { pages, types, view } => *view == 0 && is_zero(pages) && is_zero(types),
         }
     }
 
@@ -267,6 +314,17 @@ impl<'s> Node<'s> {
                 Of::Others => look_up(c::OTHER_TYPE, passes),
                 _ => Ok(all(*is_view)),
             },
+            Node::Goals { pages, types, view } => match of {
+                Of::Sessions | Of::Strays => Ok(all(0)),
+                Of::Views if *view == 1 => Ok(all(1)),
+                Of::Views => look_up(c::VIEW_PATH, pages),
+                Of::Others => look_up(c::OTHER_TYPE, types),
+            },
+            Node::Neighbours(groups, passes) => {
+                let Some(values) = groups.neighbours_of(segment, block, of)? else { return Ok(all(0)) };
+                let pass = |value: &u32| passes.get(*value as usize).copied().unwrap_or(0);
+                Ok(values.iter().map(pass).collect())
+            }
             Node::Times(groups, passes) => {
                 let Some(times) = groups.times_of(segment, block, of)? else { return Ok(all(0)) };
                 let pass = |group: &u32| passes.get(*group as usize).copied().unwrap_or(0);

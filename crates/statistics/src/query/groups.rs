@@ -4,6 +4,8 @@ use foldhash::HashMap;
 
 use super::Failed;
 use super::block::{Block, Of};
+use super::funnel::{Funnel, Walk};
+use super::goal::{GOALS_MAX, Goal, Reached};
 use crate::class::screen;
 use crate::country;
 use crate::event::Event;
@@ -24,6 +26,8 @@ macro_rules! dimensions {
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Dimension {
             $($(#[$doc])+ $dimension,)*
+            /// Steps of [`super::Query::funnel`], from `1`. It has no name, because it is no attribute of anything.
+            Funnel,
         }
 
         impl Dimension {
@@ -76,6 +80,12 @@ dimensions! {
     Device = "device",
     /// Class of the screen's width.
     Screen = "screen",
+    /// Path of the page view before a page view in its session; `(entry)`: there is none.
+    PreviousPage = "previous_page",
+    /// Path of the page view after a page view in its session; `(exit)`: there is none.
+    NextPage = "next_page",
+    /// Goals of the application, by their names. An event may reach several.
+    Goal = "goal",
 }
 
 impl Dimension {
@@ -89,10 +99,18 @@ impl Dimension {
         Dimension::ALL.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
     }
 
+    /// Whether `stat_daily` has its values. Those of other dimensions are looked up in segments.
+    pub fn is_stored(self) -> bool {
+        !matches!(self, Dimension::Goal | Dimension::Funnel | Dimension::PreviousPage | Dimension::NextPage)
+    }
+
     /// Whether a condition on it is of single events, and not of whole sessions.
     pub fn is_of_events(self) -> bool {
-        use Dimension::{Event, Hour, HourOfDay, MinuteOfDay, Page};
-        matches!(self, Page | Event | Hour | HourOfDay | MinuteOfDay)
+        use Dimension::{Event, Funnel, Goal, Hour, HourOfDay, MinuteOfDay, NextPage, Page, PreviousPage};
+        matches!(
+            self,
+            Page | PreviousPage | NextPage | Event | Goal | Funnel | Hour | HourOfDay | MinuteOfDay
+        )
     }
 }
 
@@ -142,6 +160,19 @@ impl Ids<'_> {
     }
 }
 
+/// What is known beside a segment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'k> {
+    /// The segment's day, as it is shown.
+    pub(super) day: &'k str,
+    /// Domains of the application.
+    pub(super) domains: &'k [String],
+    /// Goals of the application.
+    pub(super) goals: &'k [Goal],
+    /// What [`Dimension::Funnel`] is about.
+    pub(super) funnel: Option<&'k Funnel>,
+}
+
 /// What has a value of a dimension.
 #[derive(Debug)]
 pub(super) enum Level<'s> {
@@ -153,6 +184,12 @@ pub(super) enum Level<'s> {
     Types { view: u32 },
     /// Events, by their time: seconds of a value, and of the segment's base since the first value begins.
     Times { width: i64, base: i64 },
+    /// Page views, by the page view before or after them; `end` is the number of none.
+    Neighbours { is_next: bool, end: u32 },
+    /// Events, by the goals that they reach.
+    Goals(Reached),
+    /// Visitors or sessions, by the steps that they reach.
+    Funnel(Reached, Walk),
 }
 
 /// The names of values by their numbers.
@@ -160,6 +197,8 @@ pub(super) enum Level<'s> {
 pub(super) enum Names<'s> {
     /// `(other)`, and the texts of a dictionary, of which the hashes are known.
     Dictionary(&'s Texts, &'s [u64]),
+    /// The same, and this one behind them.
+    Ended(&'s Texts, &'s [u64], &'static str),
     /// These.
     Own(Vec<String>),
 }
@@ -173,6 +212,7 @@ impl<'s> Names<'s> {
     pub(super) fn len(&self) -> usize {
         match self {
             Names::Dictionary(texts, _) => texts.len() + 1,
+            Names::Ended(texts, ..) => texts.len() + 2,
             Names::Own(names) => names.len(),
         }
     }
@@ -180,8 +220,9 @@ impl<'s> Names<'s> {
     /// A name, and its hash.
     pub(super) fn get(&self, number: usize) -> (&str, u64) {
         match (self, number) {
-            (Names::Dictionary(..), 0) => (OTHER, hash(OTHER)),
-            (Names::Dictionary(texts, hashes), _) => {
+            (Names::Dictionary(..) | Names::Ended(..), 0) => (OTHER, hash(OTHER)),
+            (Names::Ended(texts, _, end), _) if number == texts.len() + 1 => (end, hash(end)),
+            (Names::Dictionary(texts, hashes) | Names::Ended(texts, hashes, _), _) => {
                 let known = texts.get(number).zip(hashes.get(number - 1));
                 known.map_or((OTHER, hash(OTHER)), |(text, hash)| (text, *hash))
             }
@@ -231,9 +272,9 @@ impl<'s> Groups<'s> {
     pub(super) fn new(
         dimension: Dimension,
         segment: &'s Segment,
-        day: &str,
-        domains: &[String],
+        known: &Known<'_>,
     ) -> Result<Groups<'s>, Failed> {
+        let Known { day, domains, goals, funnel } = *known;
         let direct = |column: Column, dictionary: u16| -> Result<Groups<'s>, Failed> {
             let ids = Ids::Column(segment.ints(column)?, None);
             Ok(Groups::of_sessions(ids, Names::dictionary(segment, dictionary)?))
@@ -260,8 +301,12 @@ impl<'s> Groups<'s> {
                 let level = Level::Types { view: u32::try_from(view).unwrap_or(0) };
                 Ok(Groups { names: Names::Own(names), level, has_no_other: false })
             }
+            Dimension::PreviousPage => Groups::neighbours(segment, false),
+            Dimension::NextPage => Groups::neighbours(segment, true),
             Dimension::EntryPage => Groups::ends(segment, |from, _| from),
             Dimension::ExitPage => Groups::ends(segment, |_, until| until - 1),
+            Dimension::Goal => Groups::goals(segment, goals),
+            Dimension::Funnel => Groups::funnel(segment, funnel.ok_or(Failed::Goals)?),
             Dimension::Source | Dimension::Channel => sources(segment, dimension, domains),
             Dimension::Campaign => by_origin(segment, c::CAMPAIGN, c::CAMPAIGNS),
             Dimension::Medium => by_origin(segment, c::MEDIUM, c::MEDIUMS),
@@ -295,6 +340,22 @@ impl<'s> Groups<'s> {
                 Ok(Groups::of_sessions(Ids::Own(ids), Names::Own(names.names)))
             }
         }
+    }
+
+    /// Of goals, by their names.
+    fn goals(segment: &'s Segment, goals: &[Goal]) -> Result<Groups<'s>, Failed> {
+        if goals.len() > GOALS_MAX {
+            return Err(Failed::Goals);
+        }
+        let names = Names::Own(goals.iter().map(|goal| goal.name.clone()).collect());
+        Ok(Groups { names, level: Level::Goals(Reached::of(segment, goals)?), has_no_other: true })
+    }
+
+    /// Of the steps of a funnel, by their numbers.
+    fn funnel(segment: &'s Segment, funnel: &Funnel) -> Result<Groups<'s>, Failed> {
+        let names = Names::Own((1..=funnel.len()).map(|n| n.to_string()).collect());
+        let level = Level::Funnel(Reached::of(segment, &funnel.steps)?, Walk::new(funnel));
+        Ok(Groups { names, level, has_no_other: true })
     }
 
     fn of_sessions(ids: Ids<'s>, names: Names<'s>) -> Groups<'s> {

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Dimension, Filter, Tally};
+use regex::Regex;
+
+use super::groups::Known;
+use super::{Dimension, Filter, Funnel, Goal, On, Tally, Within};
 use crate::country;
 use crate::event::Event;
 use crate::source;
@@ -32,6 +35,7 @@ pub(super) struct Naive<'e> {
     day: &'e str,
     from: i64,
     domains: &'e [String],
+    goals: &'e [Goal],
     seen: Vec<Seen<'e>>,
     sessions: BTreeMap<(i64, usize), Session<'e>>,
     strays: Vec<(&'e str, u64)>,
@@ -47,15 +51,17 @@ fn depth(event: &Event<'_>) -> Option<u64> {
 
 impl<'e> Naive<'e> {
     /// Of the rows of one class and day, in any order.
-    pub(super) fn new(
-        rows: &'e [Event<'e>],
-        class: &str,
-        day: &'e str,
-        from: i64,
-        domains: &'e [String],
-    ) -> Self {
-        let mut naive =
-            Naive { day, from, domains, seen: Vec::new(), sessions: BTreeMap::new(), strays: Vec::new() };
+    pub(super) fn new(rows: &'e [Event<'e>], class: &str, from: i64, known: &Known<'e>) -> Self {
+        let Known { day, domains, goals, .. } = *known;
+        let mut naive = Naive {
+            day,
+            from,
+            domains,
+            goals,
+            seen: Vec::new(),
+            sessions: BTreeMap::new(),
+            strays: Vec::new(),
+        };
         let mut visitors: BTreeMap<Option<i64>, Vec<&Event<'_>>> = BTreeMap::new();
         for row in rows.iter().filter(|row| row.traffic_class == class) {
             visitors.entry(row.visitor_id).or_default().push(row);
@@ -140,6 +146,44 @@ impl<'e> Naive<'e> {
         }
     }
 
+    /// The page view right before or after a page view in its session.
+    fn neighbour(&self, dimension: Dimension, seen: &Seen<'_>) -> Option<String> {
+        if !seen.is_view {
+            return None;
+        }
+        let key = seen.session?;
+        let views: Vec<&Seen<'_>> =
+            self.seen.iter().filter(|other| other.is_view && other.session == Some(key)).collect();
+        let at = views.iter().position(|view| std::ptr::eq(view.event, seen.event))?;
+        let (other, none) = match dimension {
+            Dimension::NextPage => (views.get(at + 1), "(exit)"),
+            _ => (at.checked_sub(1).and_then(|at| views.get(at)), "(entry)"),
+        };
+        Some(other.map_or(none, |view| view.event.url_path).to_owned())
+    }
+
+    fn reaches(on: &On, seen: &Seen<'_>) -> bool {
+        match on {
+            On::Event(kind) => seen.event.event_type == kind,
+            On::Page(pattern) => {
+                let parts: Vec<String> = pattern.split('*').map(regex::escape).collect();
+                let pattern = Regex::new(&format!("(?s)^{}$", parts.join(".*"))).unwrap();
+                seen.is_view && pattern.is_match(seen.event.url_path)
+            }
+        }
+    }
+
+    /// The values that an event has: of goals there may be several.
+    fn values(&self, dimension: Dimension, seen: &Seen<'_>) -> Vec<String> {
+        match dimension {
+            Dimension::Goal => {
+                let reached = self.goals.iter().filter(|goal| Naive::reaches(&goal.on, seen));
+                reached.map(|goal| goal.name.clone()).collect()
+            }
+            _ => self.value(dimension, seen).into_iter().collect(),
+        }
+    }
+
     fn value(&self, dimension: Dimension, seen: &Seen<'_>) -> Option<String> {
         use Dimension as D;
         let session = seen.session.map(|key| &self.sessions[&key]);
@@ -151,6 +195,7 @@ impl<'e> Naive<'e> {
                 return Some(self.time(dimension, seen.event.occurred_at));
             }
             D::Page => seen.event.url_path,
+            D::PreviousPage | D::NextPage => return self.neighbour(dimension, seen),
             D::Event => seen.event.event_type,
             D::EntryPage => session?.ends?.0,
             D::ExitPage => session?.ends?.1,
@@ -166,6 +211,7 @@ impl<'e> Naive<'e> {
             D::Os => row.os,
             D::Device => row.device,
             D::Screen => crate::class::screen(row.screen_width),
+            D::Goal | D::Funnel => return None,
         };
         Some(value.to_owned())
     }
@@ -176,9 +222,56 @@ impl<'e> Naive<'e> {
             Filter::Any(any) => any.iter().any(|filter| self.is_kept(filter, seen)),
             Filter::Not(filter) => !self.is_kept(filter, seen),
             Filter::On(dimension, test) => {
-                self.value(*dimension, seen).is_some_and(|value| test.is_true(&value))
+                self.values(*dimension, seen).iter().any(|value| test.is_true(value))
             }
         }
+    }
+
+    /// Visitors and sessions by step, from `1`: every way through every unit is tried.
+    pub(super) fn funnel(&self, filter: Option<&Filter>, funnel: &Funnel) -> BTreeMap<String, Tally> {
+        let steps: Vec<&On> = funnel.steps().collect();
+        let mut units: BTreeMap<(i64, usize), Vec<&Seen<'_>>> = BTreeMap::new();
+        for seen in &self.seen {
+            let is_named =
+                steps.iter().any(|on| matches!(on, On::Event(kind) if kind == seen.event.event_type));
+            let is_there = filter.is_none_or(|filter| self.is_kept(filter, seen))
+                && (!funnel.is_strict || seen.is_view || is_named);
+            if let (Some(key), true) = (seen.session, is_there) {
+                let unit = if funnel.within == Within::Day { (key.0, 0) } else { key };
+                units.entry(unit).or_default().push(seen);
+            }
+        }
+        let (mut of, mut visitors) = (BTreeMap::<String, Tally>::new(), BTreeSet::new());
+        for (unit, rows) in units {
+            // The rows that end a way to the step before.
+            let mut ends: Vec<Option<usize>> = vec![None];
+            for (step, on) in steps.iter().enumerate() {
+                let is_next = |row: usize| {
+                    ends.iter().any(|end| match end {
+                        None => true,
+                        Some(end) => {
+                            if funnel.is_strict {
+                                row == end + 1
+                            } else {
+                                row > *end
+                            }
+                        }
+                    })
+                };
+                let next: Vec<Option<usize>> = (0..rows.len())
+                    .filter(|row| Naive::reaches(on, rows[*row]) && is_next(*row))
+                    .map(Some)
+                    .collect();
+                if next.is_empty() {
+                    break;
+                }
+                ends = next;
+                let counts = &mut of.entry((step + 1).to_string()).or_default().counts;
+                counts.sessions += u64::from(funnel.within == Within::Session);
+                counts.visitors += u64::from(visitors.insert((step, unit.0)));
+            }
+        }
+        of
     }
 
     /// The counts of each value of a dimension.
@@ -190,13 +283,17 @@ impl<'e> Naive<'e> {
         let is_time = matches!(dimension, D::Hour | D::HourOfDay | D::MinuteOfDay);
         let is_all = matches!(dimension, D::Total | D::Day);
         let (mut visitors, mut sessions) = (BTreeSet::new(), BTreeSet::new());
-        for seen in &kept {
-            let Some(value) = self.value(dimension, seen) else { continue };
+        let valued = kept
+            .iter()
+            .flat_map(|seen| self.values(dimension, seen).into_iter().map(move |value| (seen, value)));
+        for (seen, value) in valued {
             let counts = &mut of.entry(value.clone()).or_default().counts;
             counts.events += 1;
             counts.page_views += u64::from(seen.is_view);
             let is_session = seen.session.is_some();
-            if dimension != D::Event && (is_session || is_all || is_time || dimension == D::Page) {
+            if !matches!(dimension, D::Event | D::Goal | D::PreviousPage | D::NextPage)
+                && (is_session || is_all || is_time || dimension == D::Page)
+            {
                 counts.engaged_ms += seen.dwell.unwrap_or(0);
                 counts.timed_views += u64::from(seen.dwell.is_some());
                 counts.scroll_percent += seen.depth.unwrap_or(0);
@@ -220,7 +317,7 @@ impl<'e> Naive<'e> {
         for (value, key) in sessions {
             let tally = of.entry(value).or_default();
             tally.counts.sessions += 1;
-            if matches!(dimension, D::Page | D::Event) {
+            if matches!(dimension, D::Page | D::Event | D::Goal | D::PreviousPage | D::NextPage) {
                 continue;
             }
             let session = &self.sessions[&key];

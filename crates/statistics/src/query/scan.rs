@@ -1,11 +1,14 @@
 //! Counts what is kept of a segment, a block of sessions at a time: columns are read and conditions looked up for the whole
 //! block, then its sessions or its events are counted one by one.
 
+mod funnel;
+mod goals;
+
 use std::sync::atomic::Ordering;
 
 use super::block::{Block, Of};
 use super::filter::{Filter, Node};
-use super::groups::{Groups, Level, NONE};
+use super::groups::{Groups, Known, Level, NONE};
 use super::{Failed, Part, Query, Sum, Tally};
 use crate::counts::Counts;
 use crate::segment::columns as c;
@@ -126,12 +129,16 @@ struct Scan<'s> {
     /// Of each value; behind them all rows that have none.
     entries: Vec<Entry>,
     stays: Vec<Stay>,
+    /// Of each goal or step, where they are asked for. An event may reach several, and is in `entries` once.
+    goals: Vec<Entry>,
     /// What is in the total and of no value: engagement only.
     apart: Entry,
     /// Visitors and sessions of the total.
     total: Entry,
     total_stay: Stay,
     visitor: u32,
+    /// Whether the order of events within a second is not known.
+    is_by_seconds: bool,
 }
 
 /// Adds a segment's counts.
@@ -142,18 +149,19 @@ pub(super) fn scan(
     sum: &mut Sum,
 ) -> Result<(), Failed> {
     let segment = part.segment;
+    let known =
+        Known { day: part.day, domains: &query.domains, goals: &query.goals, funnel: query.funnel.as_ref() };
     let both = match (&query.bound, &query.filter) {
         (Some(bound), Some(filter)) => Some(Filter::All(vec![bound.clone(), filter.clone()])),
         _ => None,
     };
     let filter = both.as_ref().or(query.bound.as_ref()).or(query.filter.as_ref());
-    let bound =
-        query.bound.as_ref().map(|bound| Node::new(bound, segment, part.day, &query.domains)).transpose()?;
-    let groups = Groups::new(query.dimension, segment, part.day, &query.domains)?;
+    let bound = query.bound.as_ref().map(|bound| Node::new(bound, segment, &known)).transpose()?;
+    let groups = Groups::new(query.dimension, segment, &known)?;
     if groups.names.len() > means.values {
         return Err(Failed::Values);
     }
-    let node = filter.map(|filter| Node::new(filter, segment, part.day, &query.domains)).transpose()?;
+    let node = filter.map(|filter| Node::new(filter, segment, &known)).transpose()?;
     if let Some(node) = &node {
         sum.has_other = sum.has_other || node.has_other(segment)?;
     }
@@ -192,6 +200,7 @@ impl<'s> Scan<'s> {
         filter: Option<&Filter>,
     ) -> Result<Scan<'s>, Failed> {
         let is_of_events = filter.is_some_and(Filter::is_of_events);
+        let is_of_goals = matches!(groups.level, Level::Goals(_) | Level::Funnel(..));
         let is_whole = matches!(groups.level, Level::Sessions(_)) && !is_of_events;
         let columns = Columns {
             flags: segment.ints(c::FLAGS)?,
@@ -210,10 +219,12 @@ impl<'s> Scan<'s> {
             sums: if is_whole { segment.sums()? } else { None },
             entries: vec![Entry::default(); values],
             stays: vec![Stay::default(); values],
+            goals: vec![Entry::default(); if is_of_goals { values } else { 0 }],
             apart: Entry::default(),
             total: Entry::default(),
             total_stay: Stay::default(),
             visitor: 0,
+            is_by_seconds: false,
             groups,
         })
     }
@@ -277,11 +288,13 @@ impl<'s> Scan<'s> {
         }
         let last = self.entries.len() - 1;
         let ids = ids.map(|id| (id as usize).min(last));
+        let before = self.visitor;
         match self.sums {
             Some(sums) => self.whole(&block, &kept, flags, &durations, &ids, sums),
             None => self.events(&block, &kept, flags, &durations, &ids)?,
         }
-        Ok(())
+        self.goals(&block, &kept, flags, before)?;
+        self.funnel(&block, &kept, flags, before)
     }
 
     /// Counts sessions that are kept whole, for one value each.
@@ -415,7 +428,11 @@ impl<'s> Scan<'s> {
                 let start = u32::try_from(self.columns.starts.get(session)).unwrap_or(u32::MAX);
                 (self.groups.time(start, 0) as usize).min(self.entries.len() - 1)
             }
-            Level::Pages | Level::Types { .. } => return,
+            Level::Pages
+            | Level::Types { .. }
+            | Level::Neighbours { .. }
+            | Level::Goals(_)
+            | Level::Funnel(..) => return,
         };
         self.entries[value].sessions += 1;
         self.stays[value].add(flags, has_entered, duration);
@@ -459,6 +476,13 @@ impl<'s> Scan<'s> {
             self.total.scrolled += entry.scrolled;
         }
         sum.total.add(&tally(&self.total, &self.total_stay));
+        sum.is_by_seconds |= self.is_by_seconds;
+        if matches!(self.groups.level, Level::Goals(_) | Level::Funnel(..)) {
+            self.entries = std::mem::take(&mut self.goals);
+            sum.has_other = sum.has_other
+                || self.segment.ints(c::VIEW_PATH)?.has_zero()
+                || self.segment.ints(c::OTHER_TYPE)?.has_zero();
+        }
         for (n, (entry, stay)) in
             self.entries.iter().zip(&self.stays).take(self.groups.names.len()).enumerate()
         {
@@ -528,8 +552,9 @@ impl Events {
             Ok(values)
         };
         let values = match (&groups.level, of) {
-            (Level::Sessions(_), _) => Vec::new(),
+            (Level::Sessions(_) | Level::Goals(_) | Level::Funnel(..), _) => Vec::new(),
             (Level::Pages, _) => read(paths)?,
+            (Level::Neighbours { .. }, _) => groups.neighbours_of(segment, block, of)?.unwrap_or_default(),
             (Level::Types { view }, Of::Views) => vec![*view; rows.1 - rows.0],
             (Level::Types { .. }, _) => read(c::OTHER_TYPE)?,
             (Level::Times { .. }, _) => groups.times_of(segment, block, of)?.unwrap_or_default(),

@@ -1,15 +1,19 @@
 //! Bytes of segments, asked all questions: those of each version, hostile ones, and their bounds.
 
-use super::tests::{Dice, day, segments};
-use super::{Dimension, Means, Part, Performance, Query, performance, run};
+use super::tests::{Dice, day, goals, segments};
+use super::{Dimension, Funnel, Means, Note, Part, Performance, Query, Within, performance, run};
 use crate::event::Event;
 use crate::segment::{Bounds, Broken, Segment, Writer, codec, columns};
 use crate::settings::Settings;
 
-/// Segments of `day(Dice(9), 0, 40)` that version 1 wrote: the first ones, and those since requests have the minute of their day.
+/// Segments of `day(Dice(9), 0, 40)` that version 1 wrote: the first ones, and those since requests have the minute of their day,
+/// and since other events have their place between page views.
 /// They stay readable for ever.
-const VERSIONS: [&[u8]; 2] =
-    [include_bytes!("../../data/segment-1.bin"), include_bytes!("../../data/segment-1-minutes.bin")];
+const VERSIONS: [&[u8]; 3] = [
+    include_bytes!("../../data/segment-1.bin"),
+    include_bytes!("../../data/segment-1-minutes.bin"),
+    include_bytes!("../../data/segment-1-order.bin"),
+];
 
 fn bytes(rows: u64) -> Vec<u8> {
     let mut writer = Writer::new(Settings::default(), Bounds::default(), Some([7; 32]));
@@ -21,9 +25,23 @@ fn bytes(rows: u64) -> Vec<u8> {
 fn ask_all(segment: &Segment) {
     let _ = segment.check();
     for (_, dimension) in Dimension::ALL {
-        let query = Query { dimension: *dimension, classes: vec!["human".to_owned()], ..Query::default() };
+        let query = Query {
+            dimension: *dimension,
+            classes: vec!["human".to_owned()],
+            goals: goals(),
+            ..Query::default()
+        };
         let _ = run(&query, &[Part { day: "d", segment }], &Means::default());
     }
+    for is_strict in [false, true] {
+        let _ = run(&funnel(is_strict), &[Part { day: "d", segment }], &Means::default());
+    }
+}
+
+/// A question about views and clicks in their order.
+fn funnel(is_strict: bool) -> Query {
+    let funnel = Funnel::read(&["page *", "event click", "page *"], Within::Day, is_strict, &[]).unwrap();
+    Query { dimension: Dimension::Funnel, funnel: Some(funnel), ..Query::default() }
 }
 
 fn seal(bytes: &mut [u8]) {
@@ -40,12 +58,17 @@ fn every_version_is_readable_and_says_the_same() {
         let golden = Segment::open(golden.to_vec()).unwrap();
         golden.check().unwrap();
         for (_, dimension) in Dimension::ALL {
-            let query = Query { dimension: *dimension, ..Query::default() };
+            let query = Query { dimension: *dimension, goals: goals(), ..Query::default() };
             let [golden, now] = [&golden, &now]
                 .map(|segment| run(&query, &[Part { day: "d", segment }], &Means::default()).unwrap());
             assert_eq!(golden, now);
             assert!(golden.total.counts.events > 5);
         }
+        let [walked, walks] = [&golden, &now]
+            .map(|segment| run(&funnel(false), &[Part { day: "d", segment }], &Means::default()).unwrap());
+        // What an old segment does not tell is said.
+        assert_eq!(walked.notes.contains(&Note::Seconds), n < 2);
+        assert!(n < 2 || walked == walks && walks.rows.len() == 3);
         let [golden, now] = [&golden, &now]
             .map(|segment| performance(&asked, &[Part { day: "d", segment }], &Means::default()).unwrap());
         assert_eq!(golden.total.percentiles, now.total.percentiles);

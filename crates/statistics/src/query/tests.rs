@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use regex::Regex;
 
+use super::groups::Known;
 use super::naive::Naive;
 use super::*;
 use crate::day::{Fold, Settings};
@@ -124,8 +125,23 @@ fn all(dimension: Dimension, class: &str, settings: &Settings) -> Query {
         classes: vec![class.to_owned()],
         limit: usize::MAX,
         domains: settings.domains.clone(),
+        goals: goals(),
         ..Query::default()
     }
+}
+
+/// Goals that have rows in common.
+pub(crate) fn goals() -> Vec<Goal> {
+    let of = [
+        ("Click", Some("click"), None),
+        ("View", Some("pageview"), None),
+        ("Blog", None, Some("/b*")),
+        ("Ends", None, Some("*a")),
+        ("Home", None, Some("/")),
+        ("Any", None, Some("*")),
+        ("Never", Some("nothing"), None),
+    ];
+    of.into_iter().map(|(name, event, page)| Goal::checked(name, event, page).unwrap()).collect()
 }
 
 /// A random filter.
@@ -137,6 +153,11 @@ fn filter(dice: &mut Dice, level: u64) -> Filter {
         _ => {
             let (_, dimension) = dice.of(Dimension::ALL);
             let value = dice.of(&[
+                "(exit)",
+                "(entry)",
+                "Click",
+                "Blog",
+                "Ends",
                 "/",
                 "/a",
                 "/blog/a",
@@ -195,7 +216,7 @@ fn random_days_without_a_filter_are_as_the_fold_says() {
                     of.map(|(key, counts)| (key.2.clone(), *counts)).collect();
                 let got: BTreeMap<String, Counts> =
                     rows(&got).into_iter().map(|(value, tally)| (value, tally.counts)).collect();
-                if !["day", "day_hour", "day_minute"].contains(name) {
+                if !["day", "day_hour", "day_minute", "goal", "previous_page", "next_page"].contains(name) {
                     assert_eq!(got, want, "case {case}, {class}, {name}");
                 }
             }
@@ -219,7 +240,9 @@ fn random_questions_are_answered_as_the_naive_definitions_say() {
             let (events, bounds) = day_in_parts(&mut dice, settings.from, 40);
             days.push((name, segments(&settings, bounds, &events)));
             for class in CLASSES {
-                let naive = Naive::new(&events, class, name, settings.from, &settings.domains);
+                let goals = goals();
+                let known = Known { day: name, domains: &settings.domains, goals: &goals, funnel: None };
+                let naive = Naive::new(&events, class, settings.from, &known);
                 if !classes.contains(&class) {
                     let events =
                         naive.count(Dimension::Total, None).get("").map_or(0, |tally| tally.counts.events);
@@ -246,6 +269,47 @@ fn random_questions_are_answered_as_the_naive_definitions_say() {
         assert_eq!(got.left_out, left_out, "case {case}");
         assert_eq!(got.count, want.len());
     }
+}
+
+#[test]
+fn random_funnels_are_counted_as_the_naive_definitions_say() {
+    let mut dice = Dice(12);
+    let mut deepest = [0; 5];
+    for case in 0..1_500 {
+        let settings = settings(dice.of(&[0, 1_700_000_000_000_123]));
+        let texts: Vec<&str> = (0..2 + dice.below(3))
+            .map(|_| {
+                dice.of(&[
+                    "page /",
+                    "page /a",
+                    "page *",
+                    "page /b*",
+                    "event click",
+                    "event pageview",
+                    "goal Ends",
+                ])
+            })
+            .collect();
+        let within = dice.of(&[Within::Session, Within::Day]);
+        let funnel = Funnel::read(&texts, within, dice.below(2) == 0, &goals()).unwrap();
+        let filter = (dice.below(2) > 0).then(|| filter(&mut dice, 0));
+        let (events, bounds) = day_in_parts(&mut dice, settings.from, 60);
+        let segments = segments(&settings, bounds, &events);
+        let parts: Vec<Part<'_>> = parts("2026-03-01", &segments).collect();
+        let goals = goals();
+        let known = Known { day: "2026-03-01", domains: &settings.domains, goals: &goals, funnel: None };
+        let naive = Naive::new(&events, "human", settings.from, &known);
+        let want = naive.funnel(filter.as_ref(), &funnel);
+        let all = all(Dimension::Funnel, "human", &settings);
+        let query = Query { filter: filter.clone(), funnel: Some(funnel), ..all };
+        let got = run(&query, &parts, &Means::default()).unwrap();
+        assert_eq!(rows(&got), want, "case {case}, {query:?}");
+        let total = naive.count(Dimension::Total, filter.as_ref()).remove("").unwrap_or_default();
+        assert_eq!(got.total, total, "case {case}");
+        assert!(!got.notes.contains(&Note::Seconds));
+        deepest[want.len()] += 1;
+    }
+    assert!(deepest.iter().all(|cases| *cases > 30), "{deepest:?}");
 }
 
 /// A day of 200 rows as segments.

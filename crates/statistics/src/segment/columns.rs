@@ -91,6 +91,8 @@ pub(crate) const OTHER_PATH: Column = column(30, Table::Others, Some(PATHS));
 pub(crate) const OTHER_TIME: Column = column(31, Table::Others, None);
 /// Type.
 pub(crate) const OTHER_TYPE: Column = column(32, Table::Others, Some(TYPES));
+/// How many page views of its session come before it. Not there in segments that were written before it was known.
+pub(crate) const OTHER_AFTER: Column = column(33, Table::Others, None);
 
 /// Path.
 pub(crate) const REQUEST_PATH: Column = column(40, Table::Requests, Some(PATHS));
@@ -126,7 +128,7 @@ pub(crate) const HOST: Column = column(65, Table::Origins, Some(HOSTS));
 pub(crate) const QUERY: Column = column(66, Table::Origins, Some(QUERIES));
 
 /// The columns of numbers.
-pub(crate) const COLUMNS: [Column; 36] = [
+pub(crate) const COLUMNS: [Column; 37] = [
     FLAGS,
     START,
     DURATION,
@@ -149,6 +151,7 @@ pub(crate) const COLUMNS: [Column; 36] = [
     OTHER_PATH,
     OTHER_TIME,
     OTHER_TYPE,
+    OTHER_AFTER,
     REQUEST_PATH,
     REQUEST_MINUTE,
     REQUEST_STATUS,

@@ -76,6 +76,8 @@ pub(super) struct Part {
     pub(super) other_paths: Vec<Id>,
     pub(super) other_times: Vec<u32>,
     pub(super) other_types: Vec<Id>,
+    /// Page views of the session before each.
+    pub(super) other_after: Vec<u32>,
     /// Path, seconds since the day's beginning, status, milliseconds plus 1.
     pub(super) requests: Vec<(Id, i64, u16, u32)>,
     pub(super) strays: Vec<(Id, u64)>,
@@ -102,6 +104,7 @@ impl Part {
             other_paths: Vec::new(),
             other_times: Vec::new(),
             other_types: Vec::new(),
+            other_after: Vec::new(),
             requests: Vec::new(),
             strays: Vec::new(),
             origins: Vec::new(),
@@ -207,6 +210,7 @@ impl Part {
             (c::OTHER_PATH, &self.other_paths),
             (c::OTHER_TIME, &self.other_times),
             (c::OTHER_TYPE, &self.other_types),
+            (c::OTHER_AFTER, &self.other_after),
         ] {
             add(column, codec::pack(ids.iter().map(|id| u64::from(*id))));
         }

@@ -206,7 +206,7 @@ impl Segment {
     /// A column is broken, or not there.
     pub fn check(&self) -> Result<(), Broken> {
         for column in COLUMNS {
-            if column.id == c::REQUEST_AT.id && self.entry(column.id).is_err() {
+            if [c::REQUEST_AT.id, c::OTHER_AFTER.id].contains(&column.id) && self.entry(column.id).is_err() {
                 continue;
             }
             match self.unpacked(column.id)? {

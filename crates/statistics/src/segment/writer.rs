@@ -201,6 +201,7 @@ impl Writer {
             self.part.other_times.push(within);
             let kind = self.part.text(c::TYPES, event.event_type);
             self.part.other_types.push(kind);
+            self.part.other_after.push(self.open.map_or(0, |open| open.views));
             if is_page_view {
                 self.engage(event, path);
             }

@@ -317,3 +317,14 @@ fn segments_of_different_definitions_are_told_of() {
     assert_eq!(notes(&[later]), [Note::Definitions]);
     assert_eq!(notes(&[now, later]), [Note::Definitions]);
 }
+
+#[test]
+fn a_filter_without_its_goals_keeps_the_rest() {
+    let all = |texts: &[&str]| Filter::All(texts.iter().map(|text| condition(text).unwrap()).collect());
+    assert!(all(&["goal is A", "goal is not B"]).without_goals().is_none());
+    let left = all(&["goal is A", "country is DE"]).without_goals();
+    assert_eq!(format!("{left:?}"), format!("{:?}", Some(all(&["country is DE"]))));
+    let known = [Goal::checked("A", Some("a"), None).unwrap()];
+    assert_eq!(all(&["country is X", "goal is not B"]).unknown_goal(&known), Some("B"));
+    assert_eq!(all(&["goal is A", "goal contains x"]).unknown_goal(&known), None);
+}

@@ -1,0 +1,107 @@
+//! Counts how far the visitors or sessions of a block come in a funnel.
+
+use super::{Kept, Scan, range};
+use crate::query::Failed;
+use crate::query::block::Block;
+use crate::query::funnel::Within;
+use crate::query::groups::Level;
+use crate::segment::columns::{self as c, Column};
+use crate::segment::{Broken, Segment};
+
+/// The page views and other events of a block, and how they follow each other.
+struct Merged {
+    paths: Vec<u32>,
+    types: Vec<u32>,
+    order: Order,
+}
+
+/// By what it is known whether an event comes before a page view of its session.
+enum Order {
+    /// How many page views of the session come before each other event.
+    Places(Vec<u32>),
+    /// Seconds of page views and of other events; in one second, page views come first. Of segments of earlier versions.
+    Seconds(Vec<u32>, Vec<u32>),
+}
+
+impl Merged {
+    fn new(segment: &Segment, block: &Block) -> Result<Merged, Broken> {
+        let read = |column: Column, (from, until): (usize, usize)| -> Result<Vec<u32>, Broken> {
+            let mut values = vec![0; until - from];
+            segment.ints(column)?.read(from, &mut values);
+            Ok(values)
+        };
+        let order = match read(c::OTHER_AFTER, block.others) {
+            Err(Broken::Missing(_)) => {
+                Order::Seconds(read(c::VIEW_TIME, block.views)?, read(c::OTHER_TIME, block.others)?)
+            }
+            places => Order::Places(places?),
+        };
+        let (paths, types) = (read(c::VIEW_PATH, block.views)?, read(c::OTHER_TYPE, block.others)?);
+        Ok(Merged { paths, types, order })
+    }
+
+    /// Whether another event of a session comes before its next page view, `nth` of the session from 0.
+    fn is_before(&self, other: usize, view: usize, nth: usize) -> bool {
+        match &self.order {
+            Order::Places(places) => places[other] as usize <= nth,
+            Order::Seconds(views, others) => others[other] < views[view],
+        }
+    }
+}
+
+impl Scan<'_> {
+    /// Lets the sessions of a block go through the funnel. `visitor` is the number of the last visitor before the block.
+    pub(super) fn funnel(
+        &mut self,
+        block: &Block,
+        kept: &Kept,
+        flags: &[u32],
+        mut visitor: u32,
+    ) -> Result<(), Failed> {
+        let Level::Funnel(reached, walk) = &mut self.groups.level else { return Ok(()) };
+        let merged = Merged::new(self.segment, block)?;
+        self.is_by_seconds |= matches!(merged.order, Order::Seconds(..)) && !merged.types.is_empty();
+        let bits = |all: &[u64], id: u32| all.get(id as usize).copied().unwrap_or(0);
+        for (n, flags) in flags.iter().enumerate() {
+            visitor += flags & c::NEW_VISITOR;
+            if walk.within == Within::Session || flags & c::NEW_VISITOR != 0 {
+                walk.begin();
+            }
+            let is_left_out = matches!(kept, Kept::Sessions(mask) if mask[n] == 0);
+            if is_left_out || flags & c::NOBODY != 0 {
+                continue;
+            }
+            let session = block.sessions.0 + n;
+            let number = u32::try_from(session + 1).unwrap_or(0);
+            let (first_view, views) = range(self.columns.views, session, block.views.0);
+            let (mut other, others) = range(self.columns.others, session, block.others.0);
+            let mut view = first_view;
+            while view < views || other < others {
+                let is_view =
+                    other >= others || view < views && !merged.is_before(other, view, view - first_view);
+                let (at, steps) = if is_view {
+                    (view, reached.view | bits(&reached.pages, merged.paths[view]))
+                } else {
+                    (other, bits(&reached.types, merged.types[other]))
+                };
+                *(if is_view { &mut view } else { &mut other }) += 1;
+                let is_kept = match kept {
+                    Kept::Events { views, others } => (if is_view { views } else { others })[at] != 0,
+                    Kept::All | Kept::Sessions(_) => true,
+                };
+                // Events of a type that no step names stand between no steps.
+                if !is_kept || (!is_view && steps == 0) {
+                    continue;
+                }
+                let before = walk.reached as usize;
+                for entry in &mut self.goals[before..walk.go(steps) as usize] {
+                    entry.meet(visitor);
+                    if walk.within == Within::Session {
+                        entry.meet_session(number);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

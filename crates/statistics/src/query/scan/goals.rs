@@ -1,0 +1,64 @@
+//! Counts the goals that the events of a block reach: one event may reach several.
+
+use super::{Kept, Scan, range};
+use crate::query::Failed;
+use crate::query::block::Block;
+use crate::query::groups::Level;
+use crate::segment::columns as c;
+
+impl Scan<'_> {
+    /// Counts the events that are kept for each goal that they reach. `visitor` is the number of the last visitor before the
+    /// block.
+    pub(super) fn goals(
+        &mut self,
+        block: &Block,
+        kept: &Kept,
+        flags: &[u32],
+        mut visitor: u32,
+    ) -> Result<(), Failed> {
+        let Level::Goals(reached) = &self.groups.level else { return Ok(()) };
+        let read = |column, (from, until): (usize, usize)| -> Result<Vec<u32>, Failed> {
+            let mut ids = vec![0; until - from];
+            self.segment.ints(column)?.read(from, &mut ids);
+            Ok(ids)
+        };
+        let (paths, types) = (read(c::VIEW_PATH, block.views)?, read(c::OTHER_TYPE, block.others)?);
+        let bits = |all: &[u64], id: u32| all.get(id as usize).copied().unwrap_or(0);
+        let is_kept = |at: usize, is_view: bool| match kept {
+            Kept::Events { views, others } => (if is_view { views } else { others })[at] != 0,
+            Kept::All | Kept::Sessions(_) => true,
+        };
+        for (n, flags) in flags.iter().enumerate() {
+            visitor += flags & c::NEW_VISITOR;
+            if let Kept::Sessions(mask) = kept
+                && mask[n] == 0
+            {
+                continue;
+            }
+            let session = block.sessions.0 + n;
+            let number = u32::try_from(session + 1).unwrap_or(0);
+            let is_somebody = flags & c::NOBODY == 0;
+            let mut count = |mut reached: u64, is_view: bool| {
+                while reached != 0 {
+                    let entry = &mut self.goals[reached.trailing_zeros() as usize];
+                    reached &= reached - 1;
+                    entry.page_views += u32::from(is_view);
+                    entry.others += u32::from(!is_view);
+                    if is_somebody {
+                        entry.meet(visitor);
+                        entry.meet_session(number);
+                    }
+                }
+            };
+            let (from, until) = range(self.columns.views, session, block.views.0);
+            for at in (from..until).filter(|at| is_kept(*at, true)) {
+                count(reached.view | bits(&reached.pages, paths[at]), true);
+            }
+            let (from, until) = range(self.columns.others, session, block.others.0);
+            for at in (from..until).filter(|at| is_kept(*at, false)) {
+                count(bits(&reached.types, types[at]), false);
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,118 @@
+//! The goals of applications, by which statistics count who reached them.
+
+use alt_statistics::query::{GOALS_MAX, Goal, On};
+use anyhow::{Context, bail};
+use serde::Serialize;
+use serde_json::json;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row};
+
+use super::audit::Change;
+use crate::apps::Application;
+
+/// Held while a goal is added, so that no application gets more than [`GOALS_MAX`] ("alt goal").
+const LOCK: i64 = 0x616c_7420_676f_616c;
+
+/// A goal as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// Key.
+    pub id: i32,
+    /// Its name.
+    pub name: String,
+    /// The type of the events that reach it.
+    pub event: Option<String>,
+    /// The path of the page views that reach it, in which `*` is any text.
+    pub page: Option<String>,
+    /// UTC, RFC 3339.
+    pub created_at: String,
+}
+
+fn columns() -> String {
+    format!("id, name, event, page, {}", super::time("created_at"))
+}
+
+fn kept(row: &Row) -> Kept {
+    Kept { id: row.get(0), name: row.get(1), event: row.get(2), page: row.get(3), created_at: row.get(4) }
+}
+
+impl Kept {
+    /// As statistics know it. `None`: the table was changed by hand, and it is neither event nor page.
+    fn goal(self) -> Option<Goal> {
+        let on = self.event.map(On::Event).or(self.page.map(On::Page))?;
+        Some(Goal { name: self.name, on })
+    }
+}
+
+/// The goals of an application, by their names.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn list(client: &Client, app_id: i32) -> anyhow::Result<Vec<Kept>> {
+    let sql = format!("SELECT {} FROM stat_goals WHERE app_id = $1 ORDER BY name", columns());
+    let rows = client.query_typed(&sql, &[(&app_id, Type::INT4)]).await.context("read the goals")?;
+    Ok(rows.iter().map(kept).collect())
+}
+
+/// The same, as statistics know them.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn of(client: &Client, app_id: i32) -> anyhow::Result<Vec<Goal>> {
+    Ok(list(client, app_id).await?.into_iter().filter_map(Kept::goal).collect())
+}
+
+/// Whether an application has as many goals as it may. No other transaction adds one until this one ends.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn is_full(client: &Client, app: &Application) -> anyhow::Result<bool> {
+    client.execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)]).await?;
+    Ok(list(client, app.id).await?.len() >= GOALS_MAX)
+}
+
+/// Adds a goal to an application. `None`: it has a goal of this name.
+///
+/// # Errors
+/// The application has as many goals as it may, or the database does not do it.
+pub async fn add(client: &Client, app: &Application, goal: &Goal) -> anyhow::Result<Option<(Kept, Change)>> {
+    let is_full = is_full(client, app).await?;
+    if list(client, app.id).await?.iter().any(|known| known.name == goal.name) {
+        return Ok(None);
+    }
+    if is_full {
+        bail!("the application {} has {GOALS_MAX} goals, which is the most: remove one", app.name);
+    }
+    let (event, page) = match &goal.on {
+        On::Event(event) => (Some(event), None),
+        On::Page(page) => (None, Some(page)),
+    };
+    let sql = format!(
+        "INSERT INTO stat_goals (app_id, name, event, page) VALUES ($1, $2, $3, $4) RETURNING {}",
+        columns()
+    );
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] =
+        [(&app.id, Type::INT4), (&goal.name, Type::TEXT), (&event, Type::TEXT), (&page, Type::TEXT)];
+    let row = client.query_typed_one(&sql, &parameters).await.context("add the goal")?;
+    let kept = kept(&row);
+    let change =
+        Change { action: "goal.add", object: object(&kept, app), before: None, after: Some(json!(kept)) };
+    Ok(Some((kept, change)))
+}
+
+fn object(kept: &Kept, app: &Application) -> String {
+    format!("goal {} ({}), application {}", kept.id, kept.name, app.key)
+}
+
+/// Removes the goal with this key from an application. `None`: it has no such goal.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn remove(client: &Client, app: &Application, id: i32) -> anyhow::Result<Option<Change>> {
+    let sql = format!("DELETE FROM stat_goals WHERE app_id = $1 AND id = $2 RETURNING {}", columns());
+    let row = client.query_typed_opt(&sql, &[(&app.id, Type::INT4), (&id, Type::INT4)]).await;
+    Ok(row.context("remove the goal")?.map(|row| {
+        let kept = kept(&row);
+        Change { action: "goal.remove", object: object(&kept, app), before: Some(json!(kept)), after: None }
+    }))
+}

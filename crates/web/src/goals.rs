@@ -1,0 +1,38 @@
+//! The goals of an application.
+
+use alt_statistics::query::Goal;
+use alt_store::web::goals;
+use axum::http::StatusCode;
+use serde_json::json;
+
+use crate::Web;
+use crate::ask::{Answer, Asked};
+use crate::problem::Problem;
+
+/// `GET /api/v1/goals`.
+pub(crate) async fn list(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let list = goals::list(asked.db()?, asked.app()?.id).await?;
+    Ok(Answer::json(json!({ "goals": list })))
+}
+
+/// `POST /api/v1/goals`.
+pub(crate) async fn add(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let name = asked.text("name")?.ok_or_else(|| Problem::bad("name is missing"))?;
+    let goal = Goal::checked(name, asked.text("event")?, asked.text("page")?).map_err(Problem::bad)?;
+    let (db, app) = (asked.db()?, asked.app()?);
+    if goals::is_full(db, app).await? {
+        return Err(Problem::conflict("the application has as many goals as it may: remove one"));
+    }
+    match goals::add(db, app, &goal).await? {
+        Some((kept, change)) => Ok(Answer::changed(StatusCode::CREATED, json!(kept), change)),
+        None => Err(Problem::conflict("the application has a goal of this name")),
+    }
+}
+
+/// `DELETE /api/v1/goals/{id}`.
+pub(crate) async fn remove(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    match goals::remove(asked.db()?, asked.app()?, asked.key()?).await? {
+        Some(change) => Ok(Answer::changed(StatusCode::OK, json!({ "removed": true }), change)),
+        None => Err(Problem::not_found("there is no such goal; GET /api/v1/goals lists them")),
+    }
+}
