@@ -10,6 +10,7 @@
 pub mod address;
 pub mod breaker;
 pub mod channel;
+pub mod configured;
 pub mod connect;
 pub mod mail;
 pub mod message;
