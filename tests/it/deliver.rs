@@ -246,12 +246,18 @@ fn an_address_inside_is_reached_by_no_spelling_and_no_name() {
             let outcome = send(&sender, &channel, &message(Kind::Firing));
             assert!(refused(&outcome).starts_with("nothing is sent to"), "{host}: {outcome:?}");
         }
-        let who = Letterhead::new("alt@example.com", &["ops@example.com".into()]).unwrap();
-        let channel = Channel::mail(&format!("{host}:{port}"), Seal::StartTls, None, who).unwrap();
+        let place = format!("{host}:{port}");
+        let channel = Channel::mail(&place, Seal::StartTls, None, who(&["ops@example.com"])).unwrap();
         let outcome = send(&sender, &channel, &message(Kind::Firing));
         assert!(refused(&outcome).starts_with("nothing is sent to"), "{host}: {outcome:?}");
     }
     assert_eq!(victim.connections(), 0);
+    // What is reached with TLS only.
+    let outcome = send(&sender, &slack("http://8.8.8.8/"), &message(Kind::Firing));
+    assert!(refused(&outcome).contains("would be reached without TLS"), "{outcome:?}");
+    let channel = Channel::mail("8.8.8.8", Seal::None, None, who(&["ops@example.com"])).unwrap();
+    let outcome = send(&sender, &channel, &message(Kind::Firing));
+    assert!(refused(&outcome).contains("would be reached without TLS"), "{outcome:?}");
 }
 
 #[test]
@@ -437,4 +443,18 @@ fn an_alertmanager_has_the_alert_until_it_is_resolved() {
     resolved.members = vec![member("/a"), member("/b")];
     assert_eq!(send(&sender, &channel, &resolved), Outcome::Sent);
     assert_eq!(alertmanager.alerts().len(), 2);
+}
+
+#[test]
+fn no_proxy_of_the_environment_is_asked() {
+    let proxy = Receiver::start(Act::Answer("HTTP/1.1 200 OK\r\n\r\n".into()));
+    let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+    again.args(["--exact", "deliver::what_a_receiver_answers_decides_and_is_not_shown"]);
+    for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+        again.env(name, proxy.url(""));
+    }
+    let output = again.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    assert_eq!(proxy.connections(), 0);
 }

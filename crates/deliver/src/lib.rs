@@ -14,6 +14,7 @@ pub mod configured;
 pub mod connect;
 pub mod mail;
 pub mod message;
+pub mod notifier;
 pub mod retry;
 pub mod sign;
 pub mod smtp;
