@@ -170,6 +170,7 @@ fn a_receiver_that_hangs_cuts_drips_or_lies_costs_one_attempt_and_no_more() {
         outcome
     };
     let text = |text: &str| Act::Answer(text.to_owned());
+    let long = format!("A: {}\r\n", "b".repeat(4000));
     let late = of(Act::Hang, BRIEF);
     assert!(later(&late).ends_with("did not answer within 2s"), "{late:?}");
     let late = of(Act::Drip("HTTP/1.1 200 OK\r\nX: aa".into()), BRIEF);
@@ -180,6 +181,7 @@ fn a_receiver_that_hangs_cuts_drips_or_lies_costs_one_attempt_and_no_more() {
         (text("SSH-2.0-OpenSSH_9.2\r\n\r\n"), "the answer is no HTTP"),
         (text("HTTP/1.1 200 OK\r\nContent-Length: SECRET\r\n\r\n"), "the answer is no HTTP"),
         (Act::Pour("HTTP/1.1 200 OK\r\nX: ".into()), "the head of the answer is too large"),
+        (text(&format!("HTTP/1.1 200 OK\r\n{}\r\n", long.repeat(50))), "the head of the answer is too large"),
         (
             text(&format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(5000))),
             "the head of the answer is too large",
