@@ -10,6 +10,7 @@ mod citus;
 mod classes;
 mod cli;
 mod dashboard;
+mod deliver;
 mod detect;
 mod document;
 mod equal;

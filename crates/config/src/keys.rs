@@ -5,9 +5,10 @@ use std::time::Duration;
 use alt_line::parse::{Format, Pixel, Statuses};
 use toml::de::{DeTable, DeValue};
 
+use super::channel::{CHANNEL_KEYS, Channel};
 use super::value::{
-    Given, absolute, archive_url, endpoint, finding, given, host, log_path, network, public_url,
-    storage_class,
+    Given, Set, absolute, archive_url, endpoint, finding, given, host, log_path, network, public_url,
+    socket_address, storage_class,
 };
 use super::{Archive, Compression, Config, GpcPolicy, IpPolicy, Place, Problem, Problems, Source, days};
 
@@ -16,9 +17,6 @@ pub(super) const BYTES_MAX: usize = 1 << 20;
 
 /// How many syntax errors are named at most.
 const ERRORS_MAX: usize = 20;
-
-/// Checks a value and stores it; the error says what the value should be.
-pub(super) type Set<T> = fn(&mut T, &Given) -> Result<(), String>;
 
 /// Every key outside `[[source]]`: section, key, and how its value is checked and stored.
 pub(super) const KEYS: &[(&str, &str, Set<Config>)] = &[
@@ -99,6 +97,11 @@ pub(super) const KEYS: &[(&str, &str, Set<Config>)] = &[
     ("web", "requests_per_minute", |c, v| {
         v.count_in(1, 1_000_000).map(|most| c.web.requests_per_minute = most)
     }),
+    ("alerts", "allow", |c, v| {
+        let list = v.list_of(socket_address)?;
+        c.alerts.allow = list.iter().filter_map(|address| address.parse().ok()).collect();
+        Ok(())
+    }),
     ("agents", "rules", |c, v| v.path().map(|path| c.agents.rules = Some(path))),
 ];
 
@@ -169,6 +172,7 @@ impl Reading<'_> {
         self.environment(env, &mut config);
         self.sources(&config.sources);
         self.archive(&config);
+        self.channels(&config.channels);
         config
     }
 
@@ -190,7 +194,19 @@ impl Reading<'_> {
                         self.problem(at, "names no source; write a [[source]]");
                     }
                 }
-                _ if section == "source" => self.problem(at, "there may be several: write [[source]]"),
+                DeValue::Array(tables) if section == "channel" => {
+                    for table in tables {
+                        let mut channel = Channel::default();
+                        match table.get_ref().as_table() {
+                            Some(table) => self.keys(table, "channel", CHANNEL_KEYS, &mut channel),
+                            None => self.problem(table.span().start, "a channel is a [[channel]] table"),
+                        }
+                        config.channels.push(channel);
+                    }
+                }
+                _ if ["source", "channel"].contains(&section) => {
+                    self.problem(at, format!("there may be several: write [[{section}]]"));
+                }
                 DeValue::Table(table) if sections().any(|known| known == section) => {
                     let keys: Vec<(&str, Set<Config>)> =
                         KEYS.iter().filter(|k| k.0 == section).map(|k| (k.1, k.2)).collect();
@@ -200,7 +216,7 @@ impl Reading<'_> {
                     self.problem(at, format!("`{section}` is a table: write [{section}]"));
                 }
                 _ => {
-                    let known: Vec<&str> = std::iter::once("source").chain(sections()).collect();
+                    let known: Vec<&str> = ["source", "channel"].into_iter().chain(sections()).collect();
                     self.problem(at, format!("unknown key `{section}`; {}", nearest(section, &known)));
                 }
             }
@@ -291,6 +307,24 @@ impl Reading<'_> {
         }
         if archive.kms_key.is_some() && archive.encryption.as_deref().is_none_or(|how| how == "AES256") {
             problem("`kms_key` in [archive] needs encryption = \"aws:kms\"");
+        }
+    }
+
+    /// Checks channels against each other, and the keys of a channel against each other.
+    fn channels(&mut self, channels: &[Channel]) {
+        for (n, channel) in channels.iter().enumerate() {
+            let mut whats = channel.problems();
+            if channel.name.is_empty() {
+                whats.push("needs `name`".to_owned());
+            } else if channels[..n].iter().any(|other| other.name == channel.name) {
+                whats.push("has the name of another channel".to_owned());
+            }
+            let who = match channel.name.as_str() {
+                "" => format!("channel {}", n + 1),
+                name => format!("the channel {name}"),
+            };
+            let problem = |what: String| Problem { place: Place::Whole, what: format!("{who} {what}") };
+            self.problems.extend(whats.into_iter().map(problem));
         }
     }
 

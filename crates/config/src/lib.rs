@@ -5,6 +5,7 @@
 //! list. Invariant: a `Config` is always valid; reading one that is not returns *all* of its problems, each with its
 //! place.
 
+mod channel;
 mod keys;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use alt_line::parse::{Spec, Terms};
 use anyhow::Context;
 
+pub use self::channel::{Channel, ChannelKind, MailTls, SecretFile};
 pub use self::value::{ArchiveUrl, parse_time};
 pub use alt_line::enrich::{GpcPolicy, IpPolicy, Privacy};
 pub use alt_line::flood::Limits as Flood;
@@ -60,6 +62,10 @@ pub struct Config {
     pub check: Check,
     /// The API (`alt serve`).
     pub web: Web,
+    /// What messages about alerts may reach.
+    pub alerts: Alerts,
+    /// Receivers of messages about alerts.
+    pub channels: Vec<Channel>,
 }
 
 /// A log, or several of one format, to follow.
@@ -233,6 +239,13 @@ pub struct Agents {
     pub rules: Option<PathBuf>,
 }
 
+/// What messages about alerts may reach.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Alerts {
+    /// Receivers inside the network, or without TLS, to which messages may be sent all the same.
+    pub allow: Vec<SocketAddr>,
+}
+
 /// What `alt check` needs to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Check {
@@ -366,6 +379,8 @@ impl Default for Config {
             admin: Admin::default(),
             check: Check::default(),
             web: Web::default(),
+            alerts: Alerts::default(),
+            channels: Vec::new(),
         }
     }
 }

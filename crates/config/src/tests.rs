@@ -1,5 +1,6 @@
 use toml::de::DeTable;
 
+use super::channel::CHANNEL_KEYS;
 use super::keys::{KEYS, SOURCE_KEYS, unknown_variable};
 use super::*;
 
@@ -46,7 +47,8 @@ fn nothing_said_is_the_default() {
 fn uncommented() -> String {
     let is_key = |line: &&str| {
         let key = line.split('=').next().unwrap_or("");
-        line.contains(" = ") && key.trim().bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        *line == "[[channel]]"
+            || line.contains(" = ") && key.trim().bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
     };
     SHIPPED
         .lines()
@@ -69,6 +71,11 @@ fn the_shipped_file_shows_every_key_once_and_all_of_them_parse() {
     let source = sources.iter().next().unwrap().get_ref().as_table().unwrap();
     for (key, _) in SOURCE_KEYS {
         assert!(source.contains_key(*key), "{key} is missing in systemd/alt.toml");
+    }
+    let channels = table.get_ref().get("channel").and_then(|c| c.get_ref().as_array()).unwrap();
+    for (key, _) in CHANNEL_KEYS {
+        let has = channels.iter().any(|channel| channel.get_ref().as_table().unwrap().contains_key(*key));
+        assert!(has, "{key} is missing in systemd/alt.toml");
     }
 }
 
@@ -287,6 +294,10 @@ fn values_are_typed() {
                 clients: 1024,
                 requests_per_minute: 600,
             },
+            alerts: Alerts {
+                allow: [],
+            },
+            channels: [],
         }
         "#);
 }
@@ -529,5 +540,108 @@ fn the_api_listens_on_an_address_or_a_socket_and_is_reached_by_https() {
         "requests_per_minute = 0",
     ] {
         assert!(of(wrong).is_err(), "{wrong}");
+    }
+}
+
+/// A channel with these keys, beside its name.
+fn channel(keys: &str) -> String {
+    format!("[[channel]]\nname = \"a\"\n{keys}")
+}
+
+#[test]
+fn channels_of_all_kinds_are_read() {
+    let config = read(
+        r#"
+            [alerts]
+            allow = ["10.0.0.5:443", "[fd00::5]:25"]
+            [[channel]]
+            name = "pager"
+            kind = "webhook"
+            url = "https://hooks.example.com/alt"
+            secret_file = "pager.secret"
+            [[channel]]
+            name = "chat"
+            kind = "slack"
+            secret_file = "/etc/alt/chat.url"
+            [[channel]]
+            name = "mail"
+            kind = "mail"
+            server = "mail.example.com:465"
+            tls = "implicit"
+            user = "alt"
+            secret_file = "/etc/alt/mail.password"
+            from = "Alerts <alt@example.com>"
+            to = ["ops@example.com"]
+            [[channel]]
+            name = "am"
+            kind = "alertmanager"
+            url = "http://127.0.0.1:9093"
+        "#,
+    );
+    assert_eq!(config.alerts.allow, ["10.0.0.5:443".parse().unwrap(), "[fd00::5]:25".parse().unwrap()]);
+    let kinds: Vec<_> = config.channels.iter().map(|channel| channel.kind.unwrap()).collect();
+    use ChannelKind::{Alertmanager, Mail, Slack, Webhook};
+    assert_eq!(kinds, [Webhook, Slack, Mail, Alertmanager]);
+    assert_eq!(config.channels[0].secret, Some(SecretFile::Credential("pager.secret".into())));
+    assert_eq!(config.channels[1].secret, Some(SecretFile::Path("/etc/alt/chat.url".into())));
+    assert_eq!(config.channels[2].tls, Some(MailTls::Implicit));
+    let env = |name: &str| (name == "ALT_ALERTS_ALLOW").then(|| "10.0.0.6:1, 10.0.0.7:2".to_owned());
+    assert_eq!(Config::from_str("", env).unwrap().alerts.allow.len(), 2);
+}
+
+#[test]
+fn a_channel_that_cannot_work_is_named_with_what_it_needs() {
+    for (keys, expected) in [
+        ("", "the channel a needs `kind`: webhook, slack, mail or alertmanager"),
+        (
+            "kind = \"pigeon\"",
+            "line 3: `kind` in [channel] is one of webhook, slack, mail, alertmanager, not `pigeon`",
+        ),
+        ("kind = \"webhook\"\nurl = \"https://a.example\"", "the channel a needs `secret_file`"),
+        ("kind = \"alertmanager\"", "the channel a needs `url`"),
+        ("kind = \"slack\"", "the channel a needs either `url` or `secret_file`"),
+        ("kind = \"slack\"\nurl = \"https://a.example\"\nsecret_file = \"/a\"", "the channel a needs either"),
+        ("kind = \"slack\"\nurl = \"ftp://a.example\"", "`url` in [channel] is a URL"),
+        ("kind = \"slack\"\nsecret_file = \"../a\"", "is an absolute path, or the name of a credential"),
+        ("kind = \"slack\"\nsecret_file = \"..\"", "is an absolute path, or the name of a credential"),
+        ("kind = \"mail\"", "the channel a needs `server`"),
+        ("kind = \"mail\"\nserver = \"m:0\"", "is HOST or HOST:PORT"),
+        ("kind = \"mail\"\nserver = \"u@m\"", "is HOST or HOST:PORT"),
+        ("kind = \"mail\"\nuser = \"u\"", "needs both `user` and `secret_file`"),
+        (
+            "kind = \"mail\"\nuser = \"u\"\nsecret_file = \"a\"\ntls = \"none\"",
+            "sends a password over TLS only",
+        ),
+        ("kind = \"mail\"\nto = [\"ops\"]", "line 4: `to` in [channel] is like"),
+        ("kind = \"mail\"\nfrom = \"a@b\\r\\nBcc: c@d\"", "line 4: `from` in [channel] is like"),
+        (
+            "kind = \"mail\"\nurl = \"https://a.example\"",
+            "has `url`, which a channel of kind \"mail\" has not",
+        ),
+        ("kind = \"webhook\"\nserver = \"m\"", "has `server`, which a channel of kind \"webhook\" has not"),
+        ("secretfile = \"x\"", "line 3: unknown key `secretfile` in [channel]; did you mean `secret_file`?"),
+        (
+            "kind = \"slack\"\nurl = \"https://a.example\"\n[[channel]]\nname = \"a\"",
+            "has the name of another channel",
+        ),
+        ("[[channel]]\nkind = \"slack\"", "channel 2 needs `name`"),
+    ] {
+        let found = problems(&channel(keys), &[]);
+        assert!(found.contains(expected), "{keys}: {found}");
+    }
+    for (text, expected) in [
+        ("[alerts]\nallow = [\"db.example.net:443\"]", "line 2: `allow` in [alerts] holds ADDRESS:PORT"),
+        ("[alerts]\nallow = [\"10.0.0.5\"]", "holds ADDRESS:PORT"),
+        ("[alerts]\nallow = [\"10.0.0.5:0\"]", "holds ADDRESS:PORT"),
+        ("[alerts]\nallow = [\"10.0.0.0/8\"]", "holds ADDRESS:PORT"),
+        ("[channel]\nname = \"a\"", "line 1: there may be several: write [[channel]]"),
+        ("channel = [1]", "a channel is a [[channel]] table"),
+    ] {
+        let found = problems(text, &[]);
+        assert!(found.contains(expected), "{text}: {found}");
+    }
+    for name in ["", "a b", "ä", &"a".repeat(65)] {
+        let text = format!("[[channel]]\nname = \"{name}\"\nkind = \"slack\"\nurl = \"https://a.example\"");
+        assert!(problems(&text, &[]).contains("`name` in [channel]"), "{name}");
     }
 }

@@ -11,6 +11,9 @@ use toml::de::DeValue;
 
 use super::{Keep, Listen, days};
 
+/// Checks a value and stores it; the error says what the value should be.
+pub(super) type Set<T> = fn(&mut T, &Given) -> Result<(), String>;
+
 /// A value as it was given, before it is checked.
 pub(super) enum Given {
     Text(String),
@@ -258,6 +261,28 @@ pub(super) fn endpoint(text: &str) -> Result<(), String> {
     match url::Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(()),
         _ => Err(format!("is a URL (\"https://s3.example.com\"), not `{text}`")),
+    }
+}
+
+/// A name or an address, with a port or without.
+pub(super) fn mail_server(text: &str) -> Result<(), String> {
+    let wrong = || format!("is HOST or HOST:PORT (\"mail.example.com:587\"), not `{text}`");
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+        _ => (text, None),
+    };
+    let is_port = |port: &str| port.parse::<u16>().is_ok_and(|port| port != 0);
+    let is_host = !name.is_empty() && name.is_ascii() && url::Host::parse(name).is_ok();
+    if is_host && port.is_none_or(is_port) { Ok(()) } else { Err(wrong()) }
+}
+
+/// The address and the port of a receiver.
+pub(super) fn socket_address(text: &str) -> Result<(), String> {
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.port() != 0 => Ok(()),
+        _ => Err(format!(
+            "holds ADDRESS:PORT (\"10.0.0.5:443\", \"[fd00::5]:443\"; no names), which `{text}` is not"
+        )),
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) mod pooler;
 pub(crate) mod postgres;
 pub(crate) mod prometheus;
 pub(crate) mod proxy;
+pub(crate) mod receiver;
 pub(crate) mod s3;
 pub(crate) mod webdriver;
 pub(crate) mod wire;
