@@ -184,17 +184,25 @@ pub type Labels = Vec<String>;
 /// Counts events by lenses. Events come in the order of their times, so what is in hand is of one slot.
 #[derive(Debug)]
 pub struct Fold {
-    lenses: Vec<(Lens, Open, BTreeMap<Labels, Vec<(Micros, Bucket)>>)>,
+    lenses: Vec<Counted>,
     slot: Option<Micros>,
 }
 
-/// The series of the slot in hand.
-type Open = BTreeMap<Labels, Bucket>;
+/// What a lens has counted.
+#[derive(Debug)]
+struct Counted {
+    lens: Lens,
+    /// The slot in hand.
+    open: BTreeMap<Labels, Bucket>,
+    /// The slots before it.
+    done: BTreeMap<Labels, Vec<(Micros, Bucket)>>,
+}
 
 impl Fold {
     /// Counts by these lenses.
     pub fn new(lenses: impl IntoIterator<Item = Lens>) -> Fold {
-        let lenses = lenses.into_iter().map(|lens| (lens, Open::new(), BTreeMap::new())).collect();
+        let counted = |lens| Counted { lens, open: BTreeMap::new(), done: BTreeMap::new() };
+        let lenses = lenses.into_iter().map(counted).collect();
         Fold { lenses, slot: None }
     }
 
@@ -205,7 +213,7 @@ impl Fold {
             self.close();
             self.slot = Some(slot);
         }
-        for (lens, open, _) in &mut self.lenses {
+        for Counted { lens, open, .. } in &mut self.lenses {
             if let Some(labels) = lens.labels(event) {
                 open.entry(labels).or_default().count(event);
             }
@@ -215,7 +223,7 @@ impl Fold {
     /// Ends the slot in hand.
     fn close(&mut self) {
         let Some(slot) = self.slot else { return };
-        for (lens, open, done) in &mut self.lenses {
+        for Counted { lens, open, done } in &mut self.lenses {
             let mut series: Vec<(Labels, Bucket)> = std::mem::take(open).into_iter().collect();
             if series.len() > SERIES_MAX {
                 // The order of equal ones is that of their labels.
@@ -238,7 +246,7 @@ impl Fold {
         let series = |done: BTreeMap<_, _>| {
             done.into_iter().map(|(labels, slots)| (labels, Series::new(slots))).collect()
         };
-        self.lenses.into_iter().map(|(lens, _, done)| (lens, series(done))).collect()
+        self.lenses.into_iter().map(|counted| (counted.lens, series(counted.done))).collect()
     }
 }
 

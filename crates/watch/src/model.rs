@@ -176,7 +176,7 @@ impl World {
                     } else {
                         false_since
                     };
-                    is_open = !false_since.is_some_and(|since| at - since >= rule.timing.keep_firing);
+                    is_open = false_since.is_none_or(|since| at - since < rule.timing.keep_firing);
                 }
             }
             match (was_open, is_open) {
