@@ -213,29 +213,34 @@ impl World {
     }
 }
 
-#[test]
-fn random_histories_have_the_episodes_of_the_reference() {
-    let (mut with_episode, sequences) = (0, 10_000);
-    for seed in 0..sequences {
-        let mut world = World::new(seed);
-        for _ in 0..world.random.u8(10..40) {
-            world.play();
-            if world.random.bool() {
-                world.turn();
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_histories_have_the_episodes_of_the_reference() {
+        let (mut with_episode, sequences) = (0, 10_000);
+        for seed in 0..sequences {
+            let mut world = World::new(seed);
+            for _ in 0..world.random.u8(10..40) {
+                world.play();
+                if world.random.bool() {
+                    world.turn();
+                }
             }
+            world.turn();
+            let plain = |interval: Interval| Interval { is_by_hand: false, ..interval };
+            let found: Vec<Interval> = world.episodes.iter().map(|known| plain(known.interval)).collect();
+            assert_eq!(found, world.reference(), "seed {seed}: {:?} {:?}", world.rules, world.acts);
+            let open = found.iter().filter(|interval| interval.ended.is_none()).count();
+            assert!(open <= 1, "seed {seed}: {open} episodes are open");
+            let mut ids: BTreeMap<i64, u32> = BTreeMap::new();
+            world.episodes.iter().for_each(|known| *ids.entry(known.id).or_default() += 1);
+            assert!(ids.values().all(|times| *times == 1), "seed {seed}: a number is given twice");
+            with_episode += u64::from(!found.is_empty());
         }
-        world.turn();
-        let plain = |interval: Interval| Interval { is_by_hand: false, ..interval };
-        let found: Vec<Interval> = world.episodes.iter().map(|known| plain(known.interval)).collect();
-        assert_eq!(found, world.reference(), "seed {seed}: {:?} {:?}", world.rules, world.acts);
-        let open = found.iter().filter(|interval| interval.ended.is_none()).count();
-        assert!(open <= 1, "seed {seed}: {open} episodes are open");
-        let mut ids: BTreeMap<i64, u32> = BTreeMap::new();
-        world.episodes.iter().for_each(|known| *ids.entry(known.id).or_default() += 1);
-        assert!(ids.values().all(|times| *times == 1), "seed {seed}: a number is given twice");
-        with_episode += u64::from(!found.is_empty());
+        let share = 100 * with_episode / sequences;
+        println!("{sequences} sequences, {share} % with an episode");
+        assert!(share >= 30, "{share} % of the sequences have an episode");
     }
-    let share = 100 * with_episode / sequences;
-    println!("{sequences} sequences, {share} % with an episode");
-    assert!(share >= 30, "{share} % of the sequences have an episode");
 }
