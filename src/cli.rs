@@ -183,6 +183,15 @@ Examples:
   alt stats goals --app 'My shop' --period 30d"
     )]
     Goal(Goal),
+    /// Channels: receivers of messages about alerts
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  alt channel list
+  alt channel test pager"
+    )]
+    Channel(Channel),
     /// Watch hits as they come
     Tail(Tail),
     /// Show how a line is parsed, enriched and classified, and by which rule
@@ -299,6 +308,33 @@ pub struct AsJson {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Verbs of `alt channel`.
+#[derive(Debug, Subcommand)]
+pub enum Channel {
+    /// List the channels of the configuration, and whether their secrets can be read
+    #[command(after_help = "Example:\n  alt channel list --json")]
+    List(ChannelList),
+    /// Send a message to a channel, and say what became of it
+    #[command(after_help = "Example:\n  alt channel test pager")]
+    Test(ChannelTest),
+}
+
+/// `alt channel list`
+#[derive(Debug, Args)]
+pub struct ChannelList {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt channel test`
+#[derive(Debug, Args)]
+pub struct ChannelTest {
+    /// The name of a [[channel]] in the configuration
+    #[arg(value_name = "NAME")]
+    pub name: String,
 }
 
 /// Verbs of `alt goal`.

@@ -18,6 +18,7 @@ pub mod app;
 pub mod archive;
 mod assembly;
 pub mod beacon;
+pub mod channel;
 pub mod check;
 mod child;
 pub mod demo;

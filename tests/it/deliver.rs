@@ -16,7 +16,7 @@ use alt_deliver::retry::Outcome;
 use alt_deliver::smtp::{Login, Seal};
 use alt_deliver::{Limits, Sender};
 
-use crate::support::daemon::wait_for;
+use crate::support::daemon::{alt, wait_for};
 use crate::support::receiver::{Act, Alertmanager, Certificate, Python, Receiver};
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
@@ -459,4 +459,54 @@ fn no_proxy_of_the_environment_is_asked() {
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
     assert_eq!(proxy.connections(), 0);
+}
+
+/// What a person does first after writing a channel.
+#[test]
+fn a_channel_of_the_configuration_is_listed_and_tried() {
+    let ok = Receiver::start(Act::Answer("HTTP/1.1 200 OK\r\n\r\n".into()));
+    let gone = Receiver::start(Act::Answer("HTTP/1.1 410 Gone\r\n\r\n".into()));
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("alt.toml");
+    let secret = directory.path().join("secret");
+    std::fs::write(&secret, SECRET).unwrap();
+    let channel = |name: &str, url: &str, secret: &std::path::Path| {
+        format!(
+            "[[channel]]\nname = \"{name}\"\nkind = \"webhook\"\nurl = \"{url}\"\nsecret_file = \"{}\"\n",
+            secret.display()
+        )
+    };
+    let text = [
+        format!("[alerts]\nallow = [\"{}\", \"{}\"]\n", ok.address, gone.address),
+        channel("pager", &ok.url("/TOKEN"), &secret),
+        channel("gone", &gone.url("/TOKEN"), &secret),
+        channel("inside", "https://127.0.0.1:1/TOKEN", &secret),
+        channel("broken", &ok.url("/TOKEN"), &directory.path().join("absent")),
+    ];
+    std::fs::write(&config, text.concat()).unwrap();
+    let run = |args: &[&str]| {
+        let output = alt().arg("--config").arg(&config).arg("channel").args(args).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code().unwrap(), text(&output.stdout) + &text(&output.stderr))
+    };
+    let (code, said) = run(&["list", "--json"]);
+    let listed: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let states: Vec<&str> =
+        listed.as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap()).collect();
+    assert_eq!((code, &states[..3]), (0, &["ready"; 3][..]));
+    assert!(states[3].contains("read secret_file"), "{states:?}");
+    assert!(!said.contains("TOKEN") && !said.contains(SECRET), "{said}");
+    let (code, said) = run(&["test", "pager"]);
+    assert_eq!(code, 0, "{said}");
+    let [request] = &ok.requests()[..] else { panic!("{:?}", ok.requests()) };
+    assert!(request.contains("A test of the channel pager") && request.contains("\"test\""), "{request}");
+    for (name, expected) in [
+        ("gone", "the receiver wants no more messages (410)"),
+        ("inside", "[alerts] allow"),
+        ("broken", "read secret_file"),
+        ("nobody", "`alt channel list` shows the names"),
+    ] {
+        let (code, said) = run(&["test", name]);
+        assert!(code == 1 && said.contains(expected) && !said.contains("TOKEN"), "{name}: {said}");
+    }
 }

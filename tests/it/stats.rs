@@ -544,7 +544,7 @@ fn the_segments_of_a_day_that_is_over_are_never_older_than_its_statistics() {
     assert_eq!(events(&bench), 8);
     // Then it writes them, although no row came.
     bench.database.psql("UPDATE stat_days SET segments_at = segments_at - interval '11 minutes'");
-    bench.start(None);
+    bench.start();
     wait_for(60, || bench.database.psql(newest) == "8|t", || bench.database.psql(newest));
     bench.stop();
     bench.database.psql(behind);

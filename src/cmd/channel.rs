@@ -1,0 +1,101 @@
+//! `alt channel`: the receivers of messages in the configuration file, and a message to try one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use alt_config::Config;
+use alt_deliver::address::Allow;
+use alt_deliver::configured;
+use alt_deliver::connect::System;
+use alt_deliver::message::{Kind, Message, Severity};
+use alt_deliver::retry::Outcome as Sent;
+use alt_deliver::{Limits, Sender};
+use alt_process::clock;
+use alt_store::connect::system_roots;
+use anyhow::bail;
+use serde_json::json;
+
+use super::{Out, Outcome, show};
+use crate::cli;
+
+/// Dispatches the verbs.
+///
+/// # Errors
+/// There is no such channel, its secret cannot be read, or the receiver does not take the message.
+pub async fn run(config: &Config, verb: &cli::Channel, out: Out<'_>) -> anyhow::Result<Outcome> {
+    let credentials = std::env::var_os("CREDENTIALS_DIRECTORY");
+    let credentials = credentials.as_deref().map(Path::new);
+    match verb {
+        cli::Channel::List(args) => list(config, credentials, args.json, out)?,
+        cli::Channel::Test(args) => {
+            let known = config.channels.iter().find(|channel| channel.name == args.name);
+            let Some(channel) = known else {
+                bail!(
+                    "the configuration has no [[channel]] {}; `alt channel list` shows the names",
+                    args.name
+                )
+            };
+            let channel = configured::open(channel, credentials)?;
+            let allow = Allow::new(config.alerts.allow.clone());
+            let sender = Sender::new(allow, Arc::new(System), system_roots(), Limits::default())?;
+            let message = test_message(&args.name, &config.load.host_name());
+            match sender.send(&channel, &message, 0).await {
+                Sent::Sent => writeln!(out, "sent: the receiver has taken the message {}", message.id)?,
+                Sent::Gone => bail!("the receiver wants no more messages (410)"),
+                Sent::Later { why, .. } | Sent::Refused { why } => {
+                    bail!("the channel {} was not told: {why}", args.name)
+                }
+            }
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+fn list(config: &Config, credentials: Option<&Path>, as_json: bool, out: Out<'_>) -> anyhow::Result<()> {
+    let opened = config.channels.iter().map(|channel| (channel, configured::open(channel, credentials)));
+    // Of a URL not even the host: the URL of a chat is its secret.
+    let found: Vec<[String; 3]> = opened
+        .map(|(channel, opened)| match opened {
+            Ok(opened) => [channel.name.clone(), opened.kind().to_owned(), "ready".to_owned()],
+            Err(why) => [channel.name.clone(), String::new(), format!("{why:#}")],
+        })
+        .collect();
+    if as_json {
+        let of = |[name, kind, state]: &[String; 3]| json!({ "name": name, "kind": kind, "state": state });
+        return show::json(out, &found.iter().map(of).collect::<Vec<_>>());
+    }
+    if found.is_empty() {
+        writeln!(out, "there is no channel; a [[channel]] in the configuration is one")?;
+        return Ok(());
+    }
+    let mut rows = show::Rows::new(&["name", "kind", "state"]);
+    for row in &found {
+        rows.add(row);
+    }
+    rows.print(out)
+}
+
+/// What tells a receiver that it is reached.
+fn test_message(name: &str, host: &str) -> Message {
+    let now = clock::now();
+    let id = format!("test_{now}");
+    Message {
+        episode: id.clone(),
+        id,
+        at: now,
+        kind: Kind::Test,
+        severity: Severity::Low,
+        title: format!("A test of the channel {name}: messages arrive"),
+        rule: "test".to_owned(),
+        application: None,
+        labels: BTreeMap::from([("host".to_owned(), host.to_owned())]),
+        value: None,
+        threshold: None,
+        unit: String::new(),
+        started: now,
+        ended: None,
+        link: None,
+        members: Vec::new(),
+    }
+}
