@@ -332,7 +332,7 @@ pub struct ChannelList {
 /// `alt channel test`
 #[derive(Debug, Args)]
 pub struct ChannelTest {
-    /// The name of a [[channel]] in the configuration
+    /// The name of a channel in the configuration
     #[arg(value_name = "NAME")]
     pub name: String,
 }

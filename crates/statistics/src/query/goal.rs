@@ -26,7 +26,7 @@ pub enum On {
 /// A goal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Goal {
-    /// Its name, by which it is a value of [`Dimension::Goal`].
+    /// Its name, by which it is a value of [`Dimension::Goal`](super::Dimension::Goal).
     pub name: String,
     /// What reaches it.
     pub on: On,
