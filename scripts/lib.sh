@@ -94,16 +94,18 @@ need_cargo() {
 # shellcheck disable=SC2034
 CARGO_DENY=0.20.2
 
-# need_tool NAME VERSION: a program of Rust's registry, built once into target/tools/, quickly rather than for speed.
+# need_tool NAME VERSION: a program of Rust's registry, in the PATH; built once for all checkouts into ALT_TOOLS, else
+# ~/.cache/access-log-tracker, quickly rather than for speed.
 need_tool() {
-    PATH="$PWD/target/tools/bin:$PATH"
-    grep -qsF "\"$1 $2 " target/tools/.crates.toml || {
+    local tools=${ALT_TOOLS:-${XDG_CACHE_HOME:-${HOME-/root}/.cache}/access-log-tracker}
+    PATH="$tools/bin:$PATH"
+    grep -qsF "\"$1 $2 " "$tools/.crates.toml" || {
         say "building $1 $2 (once; takes some minutes)"
         CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
             CARGO_PROFILE_RELEASE_DEBUG=0 \
-            cargo install --force --locked --quiet --root target/tools --target-dir target/tools/build "$1@$2" ||
+            cargo install --force --locked --quiet --root "$tools" --target-dir target/tools-build "$1@$2" ||
             die "$1 could not be installed; see above"
-        rm -rf target/tools/build
+        rm -rf target/tools-build
     }
 }
 
