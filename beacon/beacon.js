@@ -29,7 +29,6 @@
     // document, hide properties whose name they have.
     root = document.documentElement,
     within = (number, most) => Math.max(0, Math.min(number, most)),
-    percent = (part, whole) => within(((part / whole) * 100) | 0, 100),
     clean = (text) => text.slice(0, 7400).replace(/$F$/, "").replace(/([?&]$M$[^=&?]*=)[^&]*/gi, "$1***"),
     transmit = (to, online = navigator.onLine) =>
       fetch(to, { mode: "no-cors", keepalive: true }).catch(
@@ -88,7 +87,7 @@
     },
     look = () => {
       active();
-      depth = Math.max(depth, percent(scrollY + innerHeight, root.scrollHeight));
+      depth = Math.max(depth, within(((scrollY + innerHeight) / root.scrollHeight) * 100 | 0, 100));
     },
     flush = () => {
       look();
@@ -132,8 +131,8 @@
           send(host && host != location.host ? "outbound" : /\.($X$)$/i.test(shown?.pathname) ? "download" : "click", {
             // The keyboard clicks nowhere.
             ...(event.detail && {
-              $x$: percent(event.pageX, root.scrollWidth),
-              $y$: percent(event.pageY, root.scrollHeight),
+              $x$: within((event.pageX / root.scrollWidth) * 100 | 0, 100),
+              $y$: within((event.pageY / root.scrollHeight) * 100 | 0, 100),
             }),
             $el$: [element.localName, element.attributes.id?.value].join("#"),
             $tx$: shown && /\S.{0,79}/su.exec(shown.textContent)?.[0],
@@ -172,7 +171,7 @@
         // What is no number stays below any: nothing counts before the next page view.
         pagehide: () => (start(1), flush(), (total = {})),
         click,
-        visibilitychange: flush,
+        visibilitychange: () => (start(1), flush()), // the last that is heard of many a tab
         keydown: active,
         pageshow: (event) => event.persisted && ((url = 0), start(1)),
         blur: tick,

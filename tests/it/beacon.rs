@@ -538,6 +538,11 @@ const SCENARIOS: &[Scenario] = &[
                 900,
             ),
             ("mark('view'); history.pushState({}, '', 'same.html')", 2600),
+            (
+                "mark('view'); history.pushState({}, '', 'hidden.html'); \
+                 document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))",
+                100,
+            ),
             ("mark('view'); history.pushState({}, '', 'left.html')", 100),
         ] {
             stage.driver.js(step);
@@ -552,8 +557,11 @@ const SCENARIOS: &[Scenario] = &[
              2 engagement late.html 100%
              3 pageview same.html title:Late from:HERE/late.html
              3 engagement same.html 100%
-             4 pageview left.html title:Late from:HERE/same.html
-             4 engagement left.html 100%",
+             4 pageview hidden.html title:Late from:HERE/same.html
+             4 engagement hidden.html 100%
+             4 engagement hidden.html 100%
+             5 pageview left.html title:Late from:HERE/hidden.html
+             5 engagement left.html 100%",
         );
     }),
     ("an event right after its page was pushed", |stage| {

@@ -312,7 +312,8 @@ pub(super) const IN_CHROMIUM: &[Scenario] = &[("1 MB of anything", |stage| {
     let times: Vec<(&str, f64)> = LONG.iter().map(|(name, what)| (*name, takes(stage, what))).collect();
     eprintln!("beside the request, ms: {times:?}");
     stage.leave("long");
-    let slow: Vec<_> = times.iter().filter(|(_, ms)| *ms >= 1.0).collect();
+    // A step that is not linear takes seconds; what a busy machine adds is less than this.
+    let slow: Vec<_> = times.iter().filter(|(_, ms)| *ms >= 10.0).collect();
     assert!(slow.is_empty(), "{slow:?} ms");
     stage.expect_rows("long", "").also = Some((
         "SELECT count(*) > 12 * 30, max(octet_length(url_query)) < 4096, \
