@@ -93,7 +93,7 @@ fn the_crates_know_only_those_below() {
         ("store", &["alt-config", "alt-line", "alt-process", "alt-statistics"]),
         ("collect", &["alt-config", "alt-line", "alt-process", "alt-store"]),
         ("web", &["alt-config", "alt-process", "alt-statistics", "alt-store"]),
-        ("deliver", &["alt-config", "alt-process"]),
+        ("deliver", &["alt-config", "alt-process", "alt-watch"]),
     ];
     let mut folders: Vec<_> =
         fs::read_dir(root().join("crates")).unwrap().map(|e| e.unwrap().path()).collect();

@@ -3,10 +3,9 @@
 
 use std::collections::BTreeMap;
 
+pub use alt_watch::rule::Severity;
+pub use alt_watch::time::Micros;
 use serde::{Deserialize, Serialize};
-
-/// Microseconds since 1970.
-pub type Micros = i64;
 
 /// The most members that a message for people lists; the others are counted.
 pub const MEMBERS_MAX: usize = 20;
@@ -49,32 +48,6 @@ impl Kind {
     /// Whether an alert of which this is the last message is over.
     pub fn is_over(self) -> bool {
         matches!(self, Kind::Resolved | Kind::Corrected)
-    }
-}
-
-/// How much an alert matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// To know.
-    Low,
-    /// To look at in working hours.
-    Medium,
-    /// To look at today.
-    High,
-    /// To look at now.
-    Critical,
-}
-
-impl Severity {
-    /// As it stands in payloads.
-    pub fn word(self) -> &'static str {
-        match self {
-            Severity::Low => "low",
-            Severity::Medium => "medium",
-            Severity::High => "high",
-            Severity::Critical => "critical",
-        }
     }
 }
 

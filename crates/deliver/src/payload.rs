@@ -28,7 +28,7 @@ pub(crate) fn webhook(message: &Message) -> Value {
         "data": {
             "id": message.id,
             "episode": message.episode,
-            "severity": message.severity.word(),
+            "severity": message.severity.name(),
             "title": cut(&message.title),
             "rule": cut(&message.rule),
             "application": message.application.as_deref().map(cut),
@@ -49,7 +49,7 @@ fn webhook_member(member: &Member) -> Value {
     json!({
         "episode": member.episode,
         "state": member.kind.word(),
-        "severity": member.severity.word(),
+        "severity": member.severity.name(),
         "title": cut(&member.title),
         "labels": labels(&member.labels),
         "value": member.value,
@@ -71,7 +71,7 @@ fn labels(labels: &BTreeMap<String, String>) -> BTreeMap<&str, &str> {
 pub(crate) fn slack(message: &Message) -> Value {
     let head = |message: &Message| {
         let word = message.kind.word().to_ascii_uppercase();
-        format!("*{word}* {} {}", message.severity.word(), chat(&message.title))
+        format!("*{word}* {} {}", message.severity.name(), chat(&message.title))
     };
     let mut lines = vec![head(message)];
     lines.extend(facts(message).iter().map(|(name, value)| format!("{}: {}", chat(name), chat(value))));
@@ -100,7 +100,7 @@ fn alert(message: &Message, now: Micros) -> Value {
     // Behind the others: a stranger's label does not replace these.
     labels.extend(message.application.iter().map(|name| ("application".to_owned(), line(name, CHARS_MAX))));
     labels.insert("alertname".to_owned(), line(&message.rule, CHARS_MAX));
-    labels.insert("severity".to_owned(), message.severity.word().to_owned());
+    labels.insert("severity".to_owned(), message.severity.name().to_owned());
     // An Alertmanager refuses all alerts of a request for one label without a name.
     labels.retain(|_, value| !value.is_empty());
     let mut annotations = BTreeMap::from([("summary".to_owned(), line(&message.title, CHARS_MAX))]);

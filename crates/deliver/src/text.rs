@@ -16,7 +16,7 @@ pub(crate) fn line(text: &str, most: usize) -> String {
     let mut out = String::new();
     let mut chars = 0;
     for c in text.chars() {
-        let c = if c.is_whitespace() || is_break(c) {
+        let c = if c.is_whitespace() {
             if out.is_empty() || out.ends_with(' ') {
                 continue;
             }
@@ -35,11 +35,6 @@ pub(crate) fn line(text: &str, most: usize) -> String {
     }
     out.truncate(out.trim_end().len());
     out
-}
-
-/// What ends a line in some program.
-fn is_break(c: char) -> bool {
-    matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
 /// Controls of direction, joiners, tags, and what else has no width.
@@ -98,7 +93,7 @@ pub(crate) fn link(message: &Message) -> Option<&str> {
 /// `FIRING high: Error rate of …`: the subject of a mail, the first line elsewhere.
 pub(crate) fn headline(message: &Message) -> String {
     let word = message.kind.word().to_ascii_uppercase();
-    format!("{word} {}: {}", message.severity.word(), line(&message.title, 150))
+    format!("{word} {}: {}", message.severity.name(), line(&message.title, 150))
 }
 
 /// Names and values of what a message says, each a line.

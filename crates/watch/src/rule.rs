@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::lens::{Column, Condition, Lens, is_like};
 use crate::metric::{self, Metric};
 use crate::state::Timing;
@@ -12,15 +14,16 @@ use crate::time::{Micros, SECOND, parse_span, span};
 pub const SPAN_MAX: Micros = 86_400 * SECOND;
 
 /// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// To know.
     Low,
-    /// To look at.
+    /// To look at in working hours.
     Medium,
-    /// To act on.
+    /// To look at today.
     High,
-    /// To act on at once.
+    /// To look at now.
     Critical,
 }
 
@@ -28,7 +31,7 @@ impl Severity {
     /// All severities, ascending.
     pub const ALL: [Severity; 4] = [Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
 
-    /// Its name.
+    /// Its name, in rules and in messages.
     pub fn name(self) -> &'static str {
         match self {
             Severity::Low => "low",
