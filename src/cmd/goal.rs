@@ -1,9 +1,10 @@
 //! `alt goal`: the goals of an application. Each change is recorded in `audit_log`, in its own transaction.
 
 use alt_config::Config;
-use alt_statistics::query::Goal;
+use alt_statistics::query::{GOALS_MAX, Goal};
 use alt_store::apps::Application;
-use alt_store::web::{audit, goals};
+use alt_store::web::audit;
+use alt_store::web::goals::{self, Refused};
 use alt_store::{in_transaction, migrate};
 use anyhow::{anyhow, bail};
 
@@ -22,10 +23,16 @@ pub async fn run(config: &Config, verb: &cli::Goal, out: Out<'_>) -> anyhow::Res
             let goal = goal.map_err(|why| anyhow!(why))?;
             let app = application(config, args.app.as_deref()).await?;
             in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
-                let Some((_, change)) = goals::add(client, &app, &goal).await? else {
-                    bail!("{} has a goal {} already; `alt goal list` shows it", app.name, goal.name)
-                };
-                audit::record(client, &actor(), &change).await
+                match goals::add(client, &app, &goal).await? {
+                    Ok((_, change)) => audit::record(client, &actor(), &change).await,
+                    Err(Refused::Exists) => {
+                        bail!("{} has a goal {} already; `alt goal list` shows it", app.name, goal.name)
+                    }
+                    Err(Refused::Full) => bail!(
+                        "the application {} has {GOALS_MAX} goals, which is the most: remove one",
+                        app.name
+                    ),
+                }
             })
             .await?;
             writeln!(

@@ -1,7 +1,7 @@
 //! The goals of an application.
 
 use alt_statistics::query::Goal;
-use alt_store::web::goals;
+use alt_store::web::goals::{self, Refused};
 use axum::http::StatusCode;
 use serde_json::json;
 
@@ -19,13 +19,12 @@ pub(crate) async fn list(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
 pub(crate) async fn add(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     let name = asked.text("name")?.ok_or_else(|| Problem::bad("name is missing"))?;
     let goal = Goal::checked(name, asked.text("event")?, asked.text("page")?).map_err(Problem::bad)?;
-    let (db, app) = (asked.db()?, asked.app()?);
-    if goals::is_full(db, app).await? {
-        return Err(Problem::conflict("the application has as many goals as it may: remove one"));
-    }
-    match goals::add(db, app, &goal).await? {
-        Some((kept, change)) => Ok(Answer::changed(StatusCode::CREATED, json!(kept), change)),
-        None => Err(Problem::conflict("the application has a goal of this name")),
+    match goals::add(asked.db()?, asked.app()?, &goal).await? {
+        Ok((kept, change)) => Ok(Answer::changed(StatusCode::CREATED, json!(kept), change)),
+        Err(Refused::Exists) => Err(Problem::conflict("the application has a goal of this name")),
+        Err(Refused::Full) => {
+            Err(Problem::conflict("the application has as many goals as it may: remove one"))
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The goals of applications, by which statistics count who reached them.
 
 use alt_statistics::query::{GOALS_MAX, Goal, On};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde::Serialize;
 use serde_json::json;
 use tokio_postgres::types::{ToSql, Type};
@@ -62,26 +62,31 @@ pub async fn of(client: &Client, app_id: i32) -> anyhow::Result<Vec<Goal>> {
     Ok(list(client, app_id).await?.into_iter().filter_map(Kept::goal).collect())
 }
 
-/// Whether an application has as many goals as it may. No other transaction adds one until this one ends.
-///
-/// # Errors
-/// The database cannot be asked.
-pub async fn is_full(client: &Client, app: &Application) -> anyhow::Result<bool> {
-    client.execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)]).await?;
-    Ok(list(client, app.id).await?.len() >= GOALS_MAX)
+/// Why a goal is not added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// The application has a goal of this name.
+    Exists,
+    /// The application has [`GOALS_MAX`] goals.
+    Full,
 }
 
-/// Adds a goal to an application. `None`: it has a goal of this name.
+/// Adds a goal to an application, within a transaction: no other one adds a goal until this one ends.
 ///
 /// # Errors
-/// The application has as many goals as it may, or the database does not do it.
-pub async fn add(client: &Client, app: &Application, goal: &Goal) -> anyhow::Result<Option<(Kept, Change)>> {
-    let is_full = is_full(client, app).await?;
-    if list(client, app.id).await?.iter().any(|known| known.name == goal.name) {
-        return Ok(None);
+/// The database does not do it.
+pub async fn add(
+    client: &Client,
+    app: &Application,
+    goal: &Goal,
+) -> anyhow::Result<Result<(Kept, Change), Refused>> {
+    client.execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)]).await?;
+    let known = list(client, app.id).await?;
+    if known.iter().any(|known| known.name == goal.name) {
+        return Ok(Err(Refused::Exists));
     }
-    if is_full {
-        bail!("the application {} has {GOALS_MAX} goals, which is the most: remove one", app.name);
+    if known.len() >= GOALS_MAX {
+        return Ok(Err(Refused::Full));
     }
     let (event, page) = match &goal.on {
         On::Event(event) => (Some(event), None),
@@ -97,7 +102,7 @@ pub async fn add(client: &Client, app: &Application, goal: &Goal) -> anyhow::Res
     let kept = kept(&row);
     let change =
         Change { action: "goal.add", object: object(&kept, app), before: None, after: Some(json!(kept)) };
-    Ok(Some((kept, change)))
+    Ok(Ok((kept, change)))
 }
 
 fn object(kept: &Kept, app: &Application) -> String {
