@@ -661,12 +661,9 @@ Examples:
     Journey(StatsJourney),
 }
 
-/// `alt stats journey`
+/// The rows of which statistics by segments are shown.
 #[derive(Debug, Args)]
-pub struct StatsJourney {
-    /// The path of the page
-    #[arg(value_name = "PATH")]
-    pub page: String,
+pub struct StatsOf {
     /// The application, by name or key; may be left out where there is only one
     #[arg(long, value_name = "APP")]
     pub app: Option<String>,
@@ -676,6 +673,17 @@ pub struct StatsJourney {
     /// The class of traffic
     #[arg(long, value_name = "CLASS", default_value = "human")]
     pub class: String,
+}
+
+/// `alt stats journey`
+#[derive(Debug, Args)]
+pub struct StatsJourney {
+    /// The path of the page
+    #[arg(value_name = "PATH")]
+    pub page: String,
+    /// What it is of
+    #[command(flatten)]
+    pub of: StatsOf,
     /// Count only what this is true of, such as 'country is DE'; several times: all of them
     #[arg(long, value_name = "FILTER")]
     pub filter: Vec<String>,
@@ -711,15 +719,9 @@ pub struct StatsFunnel {
     /// One step comes right after the other
     #[arg(long)]
     pub strict: bool,
-    /// The application, by name or key; may be left out where there is only one
-    #[arg(long, value_name = "APP")]
-    pub app: Option<String>,
-    /// Which days, by the application's time zone: today, 7d, 30d, month, or 2026-01-01..2026-01-31
-    #[arg(long, value_name = "PERIOD", default_value = "7d")]
-    pub period: String,
-    /// The class of traffic
-    #[arg(long, value_name = "CLASS", default_value = "human")]
-    pub class: String,
+    /// What it is of
+    #[command(flatten)]
+    pub of: StatsOf,
     /// Count only what this is true of, such as 'country is DE'; several times: all of them
     #[arg(long, value_name = "FILTER")]
     pub filter: Vec<String>,
@@ -734,15 +736,9 @@ pub struct StatsFunnel {
 /// `alt stats goals`
 #[derive(Debug, Args)]
 pub struct StatsGoals {
-    /// The application, by name or key; may be left out where there is only one
-    #[arg(long, value_name = "APP")]
-    pub app: Option<String>,
-    /// Which days, by the application's time zone: today, 7d, 30d, month, or 2026-01-01..2026-01-31
-    #[arg(long, value_name = "PERIOD", default_value = "7d")]
-    pub period: String,
-    /// The class of traffic
-    #[arg(long, value_name = "CLASS", default_value = "human")]
-    pub class: String,
+    /// What it is of
+    #[command(flatten)]
+    pub of: StatsOf,
     /// Count only what this is true of, such as 'country is DE'; several times: all of them
     #[arg(long, value_name = "FILTER")]
     pub filter: Vec<String>,
@@ -757,15 +753,9 @@ pub struct StatsGoals {
 /// `alt stats performance`
 #[derive(Debug, Args)]
 pub struct StatsPerformance {
-    /// The application, by name or key; may be left out where there is only one
-    #[arg(long, value_name = "APP")]
-    pub app: Option<String>,
-    /// Which days, by the application's time zone: today, 7d, 30d, month, or 2026-01-01..2026-01-31
-    #[arg(long, value_name = "PERIOD", default_value = "7d")]
-    pub period: String,
-    /// The class of traffic
-    #[arg(long, value_name = "CLASS", default_value = "human")]
-    pub class: String,
+    /// What it is of
+    #[command(flatten)]
+    pub of: StatsOf,
     /// The most pages
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     pub limit: usize,

@@ -1,5 +1,6 @@
 //! `alt stats`: an overview of an application's statistics; and marking days, so that they are computed again.
 
+mod asked;
 mod filtered;
 mod funnel;
 mod goals;

@@ -3,17 +3,16 @@
 use std::fmt::Write as _;
 
 use alt_statistics::day::COUNTS;
-use alt_statistics::query::{
-    self, Answer, Dimension, Filter, Goal, Means, Metric, Note, Part, Query, Row, Tally, condition,
-};
+use alt_statistics::query::{self, Answer, Dimension, Goal, Means, Metric, Note, Query, Row, Tally};
 use alt_store::apps::Application;
 use alt_store::read::Reader;
-use alt_store::stats::segments::{self, Behind, Stored};
+use alt_store::stats::segments::{self, Behind};
 use alt_store::web::goals;
 use anyhow::{Context, bail};
 use jiff::civil::Date;
 use serde_json::{Value, json};
 
+use super::asked::{all, known, number, parts};
 use super::field;
 use crate::cli;
 use crate::cmd::{Out, show};
@@ -33,8 +32,7 @@ fn question(args: &cli::StatsShow, app: &Application, goals: Vec<Goal>) -> anyho
             .with_context(|| format!("{name:?} is no dimension: write one of {}", Dimension::names()))?,
         (None, None) => Dimension::Total,
     };
-    let filters: Vec<Filter> = args.filter.iter().map(|text| condition(text)).collect::<Result<_, _>>()?;
-    let filter = (!filters.is_empty()).then_some(Filter::All(filters));
+    let filter = all(&args.filter)?;
     known(filter.as_ref(), &goals)?;
     Ok(Query {
         dimension,
@@ -48,14 +46,6 @@ fn question(args: &cli::StatsShow, app: &Application, goals: Vec<Goal>) -> anyho
         funnel: None,
         bound: None,
     })
-}
-
-/// Refuses a filter with a goal that the application does not have.
-pub(super) fn known(filter: Option<&Filter>, goals: &[Goal]) -> anyhow::Result<()> {
-    match filter.and_then(|filter| filter.unknown_goal(goals)) {
-        Some(name) => bail!("there is no goal {name:?}: `alt goal list` shows the names"),
-        None => Ok(()),
-    }
 }
 
 /// Answers a question of the days `days`, compared with `before`, and shows it.
@@ -98,10 +88,6 @@ pub(super) async fn answer(
     }
 }
 
-pub(super) fn parts(stored: &[Stored]) -> Vec<Part<'_>> {
-    stored.iter().map(|stored| Part { day: &stored.day, segment: &stored.segment }).collect()
-}
-
 /// What a reader has to know of the numbers.
 pub(super) fn notes(answer: &Answer, behind: &Behind) -> Vec<String> {
     let mut notes: Vec<String> = answer
@@ -128,10 +114,6 @@ pub(super) fn notes(answer: &Answer, behind: &Behind) -> Vec<String> {
         notes.push(format!("events left out, whatever the filter: {}", all.join(", ")));
     }
     notes
-}
-
-pub(super) fn number(n: u64) -> String {
-    show::number(i64::try_from(n).unwrap_or(i64::MAX))
 }
 
 fn print(args: &cli::StatsShow, answer: &Answer, notes: &[String], out: Out<'_>) -> anyhow::Result<()> {

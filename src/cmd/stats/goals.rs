@@ -1,18 +1,12 @@
 //! `alt stats goals`: how many visitors reached each goal of an application.
 
 use alt_config::Config;
-use alt_statistics::query::{self, Answer, Dimension, Filter, Means, Metric, Query, Tally, condition};
-use alt_store::apps::Application;
-use alt_store::migrate;
-use alt_store::stats::period::Period;
-use alt_store::stats::segments;
-use alt_store::web::goals;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use alt_statistics::query::{self, Answer, Dimension, Means, Metric, Query, Tally};
 use serde_json::{Value, json};
 
+use super::asked::{Asked, number, percent, share};
 use super::field;
-use super::filtered::{known, notes, number, parts};
+use super::filtered::notes;
 use crate::cli;
 use crate::cmd::{Out, Outcome, show};
 
@@ -27,46 +21,24 @@ struct Reached {
 /// # Errors
 /// The database cannot be asked, or the arguments are not correct.
 pub(super) async fn run(config: &Config, args: &cli::StatsGoals, out: Out<'_>) -> anyhow::Result<Outcome> {
-    let mut reader = crate::cmd::reader(config).await?;
-    reader.read(migrate::check_compatible).await?;
-    let app = crate::cmd::application(&mut reader, args.app.as_deref()).await?;
-    let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
-    let period = Period::of(&args.period, Timestamp::now().to_zoned(zone).date())?;
-    let (goals, stored, behind) = reader
-        .read(async |client| {
-            let stored = segments::load(client, app.id, period.from, period.until).await?;
-            let behind = segments::behind(client, app.id, period.from, period.until).await?;
-            Ok((goals::of(client, app.id).await?, stored, behind))
-        })
-        .await?;
-    if goals.is_empty() && !args.json && !args.csv {
-        writeln!(out, "{} has no goal: `alt goal add NAME --event TYPE` adds one", show::safe(&app.name))?;
+    let of = Asked::read(config, &args.of, &args.filter).await?;
+    if of.goals.is_empty() && !args.json && !args.csv {
+        writeln!(out, "{} has no goal: `alt goal add NAME --event TYPE` adds one", show::safe(&of.app.name))?;
         return Ok(Outcome::Done);
     }
-    let filters: Vec<Filter> = args.filter.iter().map(|text| condition(text)).collect::<Result<_, _>>()?;
-    let filter = (!filters.is_empty()).then_some(Filter::All(filters));
-    known(filter.as_ref(), &goals)?;
-    let asked = Query {
-        dimension: Dimension::Goal,
-        filter,
-        classes: vec![args.class.clone()],
-        order: Metric::named("visitors"),
-        domains: app.domains.clone(),
-        goals,
-        ..Query::default()
-    };
-    let answer = query::run(&asked, &parts(&stored), &Means::default())?;
+    let asked = Query { order: Metric::named("visitors"), ..of.question(Dimension::Goal) };
+    let answer = query::run(&asked, &of.parts(), &Means::default())?;
     let visitors = match asked.filter.as_ref().filter(|filter| filter.has_goal()) {
         None => answer.total.counts.visitors,
         Some(filter) => {
             let all = Query { dimension: Dimension::Total, filter: filter.without_goals(), ..asked.clone() };
-            query::run(&all, &parts(&stored), &Means::default())?.total.counts.visitors
+            query::run(&all, &of.parts(), &Means::default())?.total.counts.visitors
         }
     };
-    let notes = notes(&answer, &behind);
+    let notes = notes(&answer, &of.behind);
     let reached = with_all(answer, &asked);
     match (args.json, args.csv) {
-        (true, _) => show::json(out, &as_json(&app, args, &period, visitors, &reached, &notes))?,
+        (true, _) => show::json(out, &as_json(&of, visitors, &reached, &notes))?,
         (false, true) => csv(&reached, visitors, out)?,
         (false, false) => print(&reached, visitors, &notes, out)?,
     }
@@ -85,21 +57,14 @@ fn with_all(answer: Answer, asked: &Query) -> Vec<Reached> {
     reached
 }
 
-/// The share of the visitors who reached a goal.
-#[allow(clippy::cast_precision_loss)] // shown
-fn rate(tally: &Tally, visitors: u64) -> Option<f64> {
-    (visitors > 0).then(|| tally.counts.visitors as f64 / visitors as f64)
-}
-
 fn print(reached: &[Reached], visitors: u64, notes: &[String], out: Out<'_>) -> anyhow::Result<()> {
     let mut rows = show::Rows::new(&["goal", ">visitors", ">of all", ">sessions", ">events"]);
     for one in reached {
         let counts = &one.tally.counts;
-        let share = rate(&one.tally, visitors).map(|rate| format!("{:.1} %", rate * 100.0));
         rows.add(&[
             one.name.clone(),
             number(counts.visitors),
-            share.unwrap_or_default(),
+            percent(counts.visitors, visitors),
             number(counts.sessions),
             number(counts.events),
         ]);
@@ -112,32 +77,19 @@ fn print(reached: &[Reached], visitors: u64, notes: &[String], out: Out<'_>) -> 
     Ok(())
 }
 
-fn as_json(
-    app: &Application,
-    args: &cli::StatsGoals,
-    period: &Period,
-    visitors: u64,
-    reached: &[Reached],
-    notes: &[String],
-) -> Value {
+fn as_json(of: &Asked, visitors: u64, reached: &[Reached], notes: &[String]) -> Value {
     let row = |one: &Reached| {
         let counts = &one.tally.counts;
         json!({
             "goal": one.name, "events": counts.events, "page_views": counts.page_views, "visitors": counts.visitors,
-            "sessions": counts.sessions, "conversion_rate": rate(&one.tally, visitors),
+            "sessions": counts.sessions, "conversion_rate": share(counts.visitors, visitors),
         })
     };
-    json!({
-        "application": app.name,
-        "key": app.key,
-        "time_zone": app.time_zone,
-        "class": args.class,
-        "from": period.from.to_string(),
-        "until": period.until.to_string(),
-        "visitors": visitors,
-        "goals": reached.iter().map(row).collect::<Vec<Value>>(),
-        "notes": notes,
-    })
+    let mut shown = of.head();
+    shown["visitors"] = json!(visitors);
+    shown["goals"] = reached.iter().map(row).collect();
+    shown["notes"] = json!(notes);
+    shown
 }
 
 /// One line for each goal.

@@ -1,18 +1,12 @@
 //! `alt stats journey`: which pages visitors come from and go to within a session, of one page.
 
 use alt_config::Config;
-use alt_statistics::query::{self, Answer, Dimension, Filter, Means, Metric, Query, Test, condition};
-use alt_store::apps::Application;
-use alt_store::migrate;
-use alt_store::stats::period::Period;
-use alt_store::stats::segments;
-use alt_store::web::goals;
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use alt_statistics::query::{self, Answer, Dimension, Filter, Means, Metric, Query, Test};
 use serde_json::{Value, json};
 
+use super::asked::{Asked, number};
 use super::field;
-use super::filtered::{known, notes, number, parts};
+use super::filtered::notes;
 use crate::cli;
 use crate::cmd::{Out, Outcome, show};
 
@@ -24,43 +18,26 @@ const SIDES: [(&str, Dimension); 2] = [("before", Dimension::PreviousPage), ("af
 /// # Errors
 /// The database cannot be asked, or the arguments are not correct.
 pub(super) async fn run(config: &Config, args: &cli::StatsJourney, out: Out<'_>) -> anyhow::Result<Outcome> {
-    let mut reader = crate::cmd::reader(config).await?;
-    reader.read(migrate::check_compatible).await?;
-    let app = crate::cmd::application(&mut reader, args.app.as_deref()).await?;
-    let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
-    let period = Period::of(&args.period, Timestamp::now().to_zoned(zone).date())?;
-    let (goals, stored, behind) = reader
-        .read(async |client| {
-            let stored = segments::load(client, app.id, period.from, period.until).await?;
-            let behind = segments::behind(client, app.id, period.from, period.until).await?;
-            Ok((goals::of(client, app.id).await?, stored, behind))
-        })
-        .await?;
-    let mut filters: Vec<Filter> =
-        args.filter.iter().map(|text| condition(text)).collect::<Result<_, _>>()?;
-    filters.push(Filter::On(Dimension::Page, Test::Is(vec![args.page.clone()])));
-    let filter = Filter::All(filters);
-    known(Some(&filter), &goals)?;
+    let of = Asked::read(config, &args.of, &args.filter).await?;
+    let page = Filter::On(Dimension::Page, Test::Is(vec![args.page.clone()]));
+    let filter = Filter::All(of.filter.iter().cloned().chain([page]).collect());
     let mut sides = Vec::new();
     for (name, dimension) in SIDES {
         let asked = Query {
-            dimension,
             filter: Some(filter.clone()),
-            classes: vec![args.class.clone()],
             order: Metric::named("page_views"),
             limit: args.limit,
-            domains: app.domains.clone(),
-            goals: goals.clone(),
-            ..Query::default()
+            ..of.question(dimension)
         };
-        sides.push((name, query::run(&asked, &parts(&stored), &Means::default())?));
+        sides.push((name, query::run(&asked, &of.parts(), &Means::default())?));
     }
+    let notes = sides.first().map(|(_, answer)| notes(answer, &of.behind)).unwrap_or_default();
     match (args.json, args.csv) {
-        (true, _) => show::json(out, &as_json(&app, args, &period, &sides))?,
+        (true, _) => show::json(out, &as_json(&of, args, &sides, &notes))?,
         (false, true) => csv(&sides, out)?,
         (false, false) => {
             print(&sides, out)?;
-            for note in sides.first().map(|(_, answer)| notes(answer, &behind)).unwrap_or_default() {
+            for note in notes {
                 writeln!(out, "{note}")?;
             }
         }
@@ -89,22 +66,16 @@ fn print(sides: &[(&str, Answer)], out: Out<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn as_json(app: &Application, args: &cli::StatsJourney, period: &Period, sides: &[(&str, Answer)]) -> Value {
+fn as_json(of: &Asked, args: &cli::StatsJourney, sides: &[(&str, Answer)], notes: &[String]) -> Value {
     let row = |row: &query::Row| {
         let counts = &row.tally.counts;
         json!({
             "page": row.value, "page_views": counts.page_views, "visitors": counts.visitors, "sessions": counts.sessions,
         })
     };
-    let mut shown = json!({
-        "application": app.name,
-        "key": app.key,
-        "time_zone": app.time_zone,
-        "class": args.class,
-        "from": period.from.to_string(),
-        "until": period.until.to_string(),
-        "page": args.page,
-    });
+    let mut shown = of.head();
+    shown["page"] = json!(args.page);
+    shown["notes"] = json!(notes);
     for (name, answer) in sides {
         shown[*name] = answer.rows.iter().map(row).collect();
     }

@@ -2,17 +2,11 @@
 
 use alt_config::Config;
 use alt_statistics::query::{self, Answered, Means, PERCENTILES, Performance, Served};
-use alt_store::apps::Application;
-use alt_store::migrate;
-use alt_store::stats::period::Period;
-use alt_store::stats::segments::{self, Behind};
-use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use alt_store::stats::segments::Behind;
 use serde_json::{Value, json};
 
+use super::asked::{Asked, number};
 use super::field;
-use super::filtered::{number, parts};
 use crate::cli;
 use crate::cmd::{Out, Outcome, show};
 
@@ -25,24 +19,13 @@ pub(super) async fn run(
     args: &cli::StatsPerformance,
     out: Out<'_>,
 ) -> anyhow::Result<Outcome> {
-    let mut reader = crate::cmd::reader(config).await?;
-    reader.read(migrate::check_compatible).await?;
-    let app = crate::cmd::application(&mut reader, args.app.as_deref()).await?;
-    let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
-    let now = Timestamp::now();
-    let period = Period::of(&args.period, now.to_zoned(zone.clone()).date())?;
-    let minutes = minutes(&zone, (period.from, period.until), now)?;
-    let (stored, behind) = reader
-        .read(async |client| {
-            let stored = segments::load(client, app.id, period.from, period.until).await?;
-            Ok((stored, segments::behind(client, app.id, period.from, period.until).await?))
-        })
-        .await?;
-    let asked = Performance { classes: vec![args.class.clone()], limit: args.limit };
-    let answer = query::performance(&asked, &parts(&stored), &Means::default())?;
-    let notes = notes(&answer, &behind);
+    let of = Asked::read(config, &args.of, &[]).await?;
+    let minutes = minutes(&of)?;
+    let asked = Performance { classes: vec![args.of.class.clone()], limit: args.limit };
+    let answer = query::performance(&asked, &of.parts(), &Means::default())?;
+    let notes = notes(&answer, &of.behind);
     match (args.json, args.csv) {
-        (true, _) => show::json(out, &as_json(&app, args, &period, minutes, &answer, &notes))?,
+        (true, _) => show::json(out, &as_json(&of, minutes, &answer, &notes))?,
         (false, true) => csv(&answer, minutes, out)?,
         (false, false) => print(&answer, minutes, &notes, out)?,
     }
@@ -50,9 +33,9 @@ pub(super) async fn run(
 }
 
 /// The minutes from a period's first moment to its end or to now.
-fn minutes(zone: &TimeZone, (from, until): (Date, Date), now: Timestamp) -> anyhow::Result<f64> {
-    let first = from.to_zoned(zone.clone())?.timestamp();
-    let end = until.tomorrow()?.to_zoned(zone.clone())?.timestamp().min(now);
+fn minutes(of: &Asked) -> anyhow::Result<f64> {
+    let first = of.period.from.to_zoned(of.zone.clone())?.timestamp();
+    let end = of.period.until.tomorrow()?.to_zoned(of.zone.clone())?.timestamp().min(of.now);
     Ok(end.duration_since(first).as_secs_f64().max(60.0) / 60.0)
 }
 
@@ -131,31 +114,18 @@ fn object(served: &Served, minutes: f64) -> Value {
     object
 }
 
-fn as_json(
-    app: &Application,
-    args: &cli::StatsPerformance,
-    period: &Period,
-    minutes: f64,
-    answer: &Answered,
-    notes: &[String],
-) -> Value {
+fn as_json(of: &Asked, minutes: f64, answer: &Answered, notes: &[String]) -> Value {
     let page = |served: &Served| {
         let mut object = object(served, minutes);
         object["page"] = json!(served.path);
         object
     };
-    json!({
-        "application": app.name,
-        "key": app.key,
-        "time_zone": app.time_zone,
-        "class": args.class,
-        "from": period.from.to_string(),
-        "until": period.until.to_string(),
-        "total": object(&answer.total, minutes),
-        "pages": answer.pages.iter().map(page).collect::<Vec<Value>>(),
-        "count": answer.count,
-        "notes": notes,
-    })
+    let mut shown = of.head();
+    shown["total"] = object(&answer.total, minutes);
+    shown["pages"] = answer.pages.iter().map(page).collect();
+    shown["count"] = json!(answer.count);
+    shown["notes"] = json!(notes);
+    shown
 }
 
 /// One line for each page.

@@ -418,8 +418,7 @@ impl<'s> Groups<'s> {
         };
         let mut groups = vec![0; until - from];
         times.read(from, &mut groups);
-        let mut begins = vec![0; block.sessions.1 - block.sessions.0];
-        segment.ints(c::START)?.read(block.sessions.0, &mut begins);
+        let begins = segment.ints_of(c::START, block.sessions)?;
         let ends = starts[block.sessions.0..].windows(2).map(|two| (two[1] - two[0]) as usize);
         let mut rest = &mut groups[..];
         for (begin, count) in begins.iter().zip(ends) {

@@ -35,12 +35,11 @@ impl<'s> Groups<'s> {
         if of != Of::Views {
             return Ok(None);
         }
-        let (from, until) = block.views;
-        let mut paths = vec![0; until - from];
-        segment.ints(c::VIEW_PATH)?.read(from, &mut paths);
+        let from = block.views.0;
+        let paths = segment.ints_of(c::VIEW_PATH, block.views)?;
         let starts = &segment.view_starts()?[block.sessions.0..=block.sessions.1];
         let flags = segment.ints(c::FLAGS)?;
-        let mut values = vec![NONE; until - from];
+        let mut values = vec![NONE; paths.len()];
         for (session, two) in (block.sessions.0..).zip(starts.windows(2)) {
             if flags.get(session) & u64::from(c::NOBODY) != 0 || two[0] == two[1] {
                 continue;

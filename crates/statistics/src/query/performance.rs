@@ -164,11 +164,7 @@ impl Work {
     }
 
     fn block(&mut self, segment: &Segment, (from, until): (usize, usize)) -> Result<(), Failed> {
-        let read = |column| -> Result<Vec<u32>, Broken> {
-            let mut values = vec![0; until - from];
-            segment.ints(column)?.read(from, &mut values);
-            Ok(values)
-        };
+        let read = |column| segment.ints_of(column, (from, until));
         let minutes = match read(c::REQUEST_AT) {
             Err(Broken::Missing(_)) => None,
             minutes => Some(minutes?),

@@ -546,11 +546,7 @@ impl Events {
             Of::Views => (block.views, c::VIEW_PATH),
             _ => (block.others, c::OTHER_PATH),
         };
-        let read = |column| -> Result<Vec<u32>, Broken> {
-            let mut values = vec![0; rows.1 - rows.0];
-            segment.ints(column)?.read(rows.0, &mut values);
-            Ok(values)
-        };
+        let read = |column| segment.ints_of(column, rows);
         let values = match (&groups.level, of) {
             (Level::Sessions(_) | Level::Goals(_) | Level::Funnel(..), _) => Vec::new(),
             (Level::Pages, _) => read(paths)?,

@@ -242,6 +242,13 @@ impl Segment {
             .and_then(|numbers| if numbers.is_long() { Err(Broken::Column(column.id)) } else { Ok(numbers) })
     }
 
+    /// The values of a column of numbers below 2³², from a row and until another.
+    pub(crate) fn ints_of(&self, column: Column, (from, until): (usize, usize)) -> Result<Vec<u32>, Broken> {
+        let mut values = vec![0; until - from];
+        self.ints(column)?.read(from, &mut values);
+        Ok(values)
+    }
+
     /// A column of numbers of any width.
     pub(crate) fn longs(&self, column: Column) -> Result<&Numbers, Broken> {
         match self.unpacked(column.id)? {

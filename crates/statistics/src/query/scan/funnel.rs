@@ -5,7 +5,7 @@ use crate::query::Failed;
 use crate::query::block::Block;
 use crate::query::funnel::Within;
 use crate::query::groups::Level;
-use crate::segment::columns::{self as c, Column};
+use crate::segment::columns as c;
 use crate::segment::{Broken, Segment};
 
 /// The page views and other events of a block, and how they follow each other.
@@ -25,18 +25,15 @@ enum Order {
 
 impl Merged {
     fn new(segment: &Segment, block: &Block) -> Result<Merged, Broken> {
-        let read = |column: Column, (from, until): (usize, usize)| -> Result<Vec<u32>, Broken> {
-            let mut values = vec![0; until - from];
-            segment.ints(column)?.read(from, &mut values);
-            Ok(values)
-        };
-        let order = match read(c::OTHER_AFTER, block.others) {
-            Err(Broken::Missing(_)) => {
-                Order::Seconds(read(c::VIEW_TIME, block.views)?, read(c::OTHER_TIME, block.others)?)
-            }
+        let order = match segment.ints_of(c::OTHER_AFTER, block.others) {
+            Err(Broken::Missing(_)) => Order::Seconds(
+                segment.ints_of(c::VIEW_TIME, block.views)?,
+                segment.ints_of(c::OTHER_TIME, block.others)?,
+            ),
             places => Order::Places(places?),
         };
-        let (paths, types) = (read(c::VIEW_PATH, block.views)?, read(c::OTHER_TYPE, block.others)?);
+        let paths = segment.ints_of(c::VIEW_PATH, block.views)?;
+        let types = segment.ints_of(c::OTHER_TYPE, block.others)?;
         Ok(Merged { paths, types, order })
     }
 

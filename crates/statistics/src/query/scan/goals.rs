@@ -17,12 +17,8 @@ impl Scan<'_> {
         mut visitor: u32,
     ) -> Result<(), Failed> {
         let Level::Goals(reached) = &self.groups.level else { return Ok(()) };
-        let read = |column, (from, until): (usize, usize)| -> Result<Vec<u32>, Failed> {
-            let mut ids = vec![0; until - from];
-            self.segment.ints(column)?.read(from, &mut ids);
-            Ok(ids)
-        };
-        let (paths, types) = (read(c::VIEW_PATH, block.views)?, read(c::OTHER_TYPE, block.others)?);
+        let paths = self.segment.ints_of(c::VIEW_PATH, block.views)?;
+        let types = self.segment.ints_of(c::OTHER_TYPE, block.others)?;
         let bits = |all: &[u64], id: u32| all.get(id as usize).copied().unwrap_or(0);
         let is_kept = |at: usize, is_view: bool| match kept {
             Kept::Events { views, others } => (if is_view { views } else { others })[at] != 0,
