@@ -21,10 +21,56 @@ pub(crate) struct Cluster {
     template: OnceLock<()>,
 }
 
-/// The one that all tests of this process share; without fsync, so not for tests of durability.
+/// The settings of the cluster that tests share: without fsync, so not for tests of durability.
+const SHARED: &[&str] = &["fsync=off", "full_page_writes=off"];
+
+/// The one that all tests of this process share, copied from what one process of this build has made.
 fn shared() -> Arc<Cluster> {
-    static SHARED: OnceLock<Arc<Cluster>> = OnceLock::new();
-    SHARED.get_or_init(|| Cluster::start(&["fsync=off", "full_page_writes=off"])).clone()
+    static CLUSTER: OnceLock<Arc<Cluster>> = OnceLock::new();
+    CLUSTER
+        .get_or_init(|| {
+            let (dir, watchdog) = place();
+            copy_prepared(&dir.join("data"));
+            let cluster = Cluster { dir, by: Vec::new(), _watchdog: watchdog, template: OnceLock::from(()) };
+            cluster.configure(SHARED);
+            cluster.up();
+            Arc::new(cluster)
+        })
+        .clone()
+}
+
+/// Copies to `data` the data directory of a cluster with the role `alt` and `template_alt`. The first process of this build,
+/// this version of PostgreSQL, and this day makes it, in Cargo's directory for tests; it saves the others 2 s each.
+fn copy_prepared(data: &Path) {
+    let within = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let test = std::env::current_exe().unwrap();
+    let built = std::fs::metadata(&test).unwrap().modified().unwrap();
+    let built = built.duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos();
+    let days = jiff::Timestamp::now().as_second() / 86_400; // the schema has partitions of this day
+    let version = program("initdb").to_str().unwrap().replace('/', "-");
+    let prepared = within.join(format!("cluster-{built:x}-{days}{version}"));
+    let lock = std::fs::File::create(within.join("cluster.lock")).unwrap();
+    lock.lock_shared().unwrap();
+    if !prepared.exists() {
+        lock.lock().unwrap();
+    }
+    if !prepared.exists() {
+        for old in glob::glob(within.join("cluster-*").to_str().unwrap()).unwrap() {
+            std::fs::remove_dir_all(old.unwrap()).unwrap();
+        }
+        let cluster = Cluster::start_by(Vec::new(), &["--wal-segsize=1"], SHARED);
+        cluster.template();
+        cluster.down("fast");
+        let unfinished = within.join("cluster-unfinished");
+        copy(&cluster.dir.join("data"), &unfinished);
+        std::fs::rename(unfinished, prepared.as_path()).unwrap();
+    }
+    copy(&prepared, data);
+}
+
+/// Copies a directory with its owners.
+fn copy(from: &Path, to: &Path) {
+    run(Command::new("cp").args(["-a", "--reflink=auto"]).arg(from).arg(to));
 }
 
 /// Makes of the newest schema that of version 8, which an upgrade finds.
@@ -48,19 +94,24 @@ impl Cluster {
             ["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8"];
         run(tool("initdb").args(initdb).args(more).arg("-D").arg(&data));
         let cluster = Cluster { dir, by, _watchdog: watchdog, template: OnceLock::new() };
+        cluster.configure(settings);
+        cluster.up();
+        cluster.psql("postgres", "CREATE ROLE alt LOGIN");
+        Arc::new(cluster)
+    }
+
+    /// Writes the settings of every cluster, and these.
+    fn configure(&self, settings: &[&str]) {
         let mut conf = format!(
             "listen_addresses = ''\nunix_socket_directories = '{}'\nshared_buffers = '32MB'\n\
              min_wal_size = '32MB'\nmax_wal_size = '256MB'\nmax_connections = 100\ntimezone = 'UTC'\n",
-            cluster.dir.display()
+            self.dir.display()
         );
         for setting in settings {
             let (name, value) = setting.split_once('=').unwrap();
             conf += &format!("{name} = '{value}'\n");
         }
-        cluster.write("data/postgresql.auto.conf", &conf);
-        cluster.up();
-        cluster.psql("postgres", "CREATE ROLE alt LOGIN");
-        Arc::new(cluster)
+        self.write("data/postgresql.auto.conf", &conf);
     }
 
     /// A copy of a cluster that runs, as a backup takes it: not started. `follows`: as a replica, asynchronous.
@@ -169,13 +220,18 @@ impl Cluster {
 
     /// A database of its own with the schema in it, owned by `alt`.
     pub(crate) fn database(self: &Arc<Self>) -> Database {
+        self.template();
+        self.create("TEMPLATE template_alt")
+    }
+
+    /// Makes `template_alt`, once: a database with the schema in it.
+    fn template(&self) {
         self.template.get_or_init(|| {
             self.psql("postgres", "CREATE DATABASE template_alt OWNER alt");
             let url = self.url("template_alt");
             // a thread with a runtime of its own: the caller may be inside one
             std::thread::spawn(move || migrate(&url)).join().unwrap();
         });
-        self.create("TEMPLATE template_alt")
     }
 
     /// A database of its own without a schema, owned by `alt`.
