@@ -91,7 +91,7 @@ async fn mark(config: &Config, args: &cli::StatsMark) -> anyhow::Result<()> {
     if from >= until {
         bail!("--from is not before --until: no time lies between them");
     }
-    add(config, Some(app.id), (from, until)).await
+    add(config, Some(app.id), from, until).await
 }
 
 fn is_on(config: &Config) -> anyhow::Result<()> {
@@ -101,7 +101,7 @@ fn is_on(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn add(config: &Config, app_id: Option<i32>, (from, until): (i64, i64)) -> anyhow::Result<()> {
+async fn add(config: &Config, app_id: Option<i32>, from: i64, until: i64) -> anyhow::Result<()> {
     let writer = super::writer(config).await?;
     in_transaction(&writer, "10s", async |client| match app_id {
         None => backlog::add_all(client).await,
@@ -122,7 +122,7 @@ fn rebuild(config: &Config, args: &cli::StatsRebuild, out: Out<'_>) -> anyhow::R
             Some(app) => Some(reader.read(async |client| apps::find(client, app).await).await?.id),
             None => None,
         };
-        add(config, app, (i64::MIN, i64::MAX)).await
+        add(config, app, i64::MIN, i64::MAX).await
     })?;
     let is_done = drain(config, out)?;
     Ok(Outcome::of(is_done))

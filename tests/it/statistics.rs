@@ -129,7 +129,7 @@ async fn folded(
     buffer: usize,
 ) -> BTreeMap<(String, String, String), Counts> {
     let mut sorter = Sorter::new(None, buffer);
-    rows::read_into(client, (app, day.from, day.until), 60_000, &mut sorter).await.unwrap();
+    rows::read_into(client, app, &(day.from..day.until), 60_000, &mut sorter).await.unwrap();
     sorter.keep();
     let domains = DOMAINS.iter().map(|domain| (*domain).to_owned()).collect();
     let settings = Settings { from: day.from, domains, ..Settings::default() };

@@ -217,7 +217,13 @@ struct Quarantined {
 }
 
 /// How many rows a section adds, and the first and the last of their times.
-pub type Added = (u64, Option<(Micros, Micros)>);
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Added {
+    /// How many rows.
+    pub rows: u64,
+    /// The times of the first and the last; `None`: there are no rows.
+    pub times: Option<(Micros, Micros)>,
+}
 
 /// Memory for the rows of a batch.
 #[derive(Debug, Default)]
@@ -585,9 +591,9 @@ impl Batch {
 
     /// What each section adds.
     pub fn added(&self) -> Vec<Added> {
-        let mut added = vec![(0, None); self.sections.len()];
+        let mut added = vec![Added::default(); self.sections.len()];
         for row in &self.rows {
-            let (rows, times): &mut Added = &mut added[row.section as usize];
+            let Added { rows, times } = &mut added[row.section as usize];
             *rows += 1;
             let at = row.key.occurred_at;
             let (first, last) = times.unwrap_or((at, at));
@@ -680,7 +686,7 @@ mod tests {
 
     fn holds(batch: &Batch) {
         let s = &batch.sections[0];
-        assert_eq!(s.lines, batch.added()[0].0 + s.non_hits + s.rejects + s.already_loaded);
+        assert_eq!(s.lines, batch.added()[0].rows + s.non_hits + s.rejects + s.already_loaded);
         let lines: u64 = batch.rejects.iter().map(|r| u64::from(r.lines)).sum();
         assert_eq!(lines, s.rejects);
     }

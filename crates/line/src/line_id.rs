@@ -30,9 +30,24 @@ pub fn name(id: u128) -> u128 {
 
 /// Whether two ids, each with the offset of its line, have places in files with the same first line. Of an id that
 /// was made by an earlier version, that is unknown, and the answer is `false`.
-pub fn begin_alike(a: (u128, u64), b: (u128, u64)) -> bool {
-    let origin = |(id, offset): (u128, u64)| id.wrapping_sub(u128::from(offset)) & PLACE;
-    origin(a) == origin(b)
+pub fn begin_alike(a: Placed, b: Placed) -> bool {
+    a.origin() == b.origin()
+}
+
+/// An id that was made from a line, and the offset of the line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// The id.
+    pub id: u128,
+    /// Offset of the line in its file, in bytes.
+    pub offset: u64,
+}
+
+impl Placed {
+    /// What the file's first line adds to the place.
+    fn origin(self) -> u128 {
+        self.id.wrapping_sub(u128::from(self.offset)) & PLACE
+    }
 }
 
 /// The lines of the last [`WINDOW_BYTES`] of one file.
@@ -146,10 +161,11 @@ mod tests {
 
     #[test]
     fn the_first_line_decides_which_files_begin_alike() {
-        let first = |beginning: &[u8]| (LineIds::of(beginning).id("site", b"x", 7), 7);
+        let first = |beginning: &[u8]| Placed { id: LineIds::of(beginning).id("site", b"x", 7), offset: 7 };
         let (short, long) = (first(b"a\n"), first(b"a\nb\nc"));
         assert!(begin_alike(short, long) && short == long);
-        assert!(begin_alike(short, (LineIds::of(b"a").id("site", b"y", 1 << 40), 1 << 40)));
+        let far = Placed { id: LineIds::of(b"a").id("site", b"y", 1 << 40), offset: 1 << 40 };
+        assert!(begin_alike(short, far));
         assert!(!begin_alike(short, first(b"b\n")));
         // As much of a long line as a file has at least when it is identified.
         let long = |n| first(&vec![b'x'; n]);
@@ -167,11 +183,11 @@ mod tests {
         ];
         let line = "192.0.2.7 - - [10/Oct/2023:13:55:36 +0000] \"GET /health HTTP/1.1\" 200 2 \"-\" \"kube-probe/1.27\"";
         let now = ids(&[(line, 0), (line, 94), (line, 188)], "site");
-        for (old, (id, offset)) in old.iter().zip(now.iter().zip([0, 94, 188])) {
+        for (old, (&id, offset)) in old.iter().zip(now.iter().zip([0, 94, 188])) {
             let old = uuid::Uuid::parse_str(old).unwrap().as_u128();
-            assert_eq!(name(old), name(*id));
-            assert_ne!(old, *id);
-            assert!(!begin_alike((old, offset), (*id, offset)));
+            assert_eq!(name(old), name(id));
+            assert_ne!(old, id);
+            assert!(!begin_alike(Placed { id: old, offset }, Placed { id, offset }));
         }
     }
 }

@@ -16,8 +16,11 @@ use crate::clock;
 use crate::lock::lock;
 use crate::stop::{Stop, Stopped};
 
-/// The first and the longest wait after a failed turn.
-pub const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+/// The first wait after a failed turn.
+pub const RETRY_FIRST: Duration = Duration::from_secs(1);
+
+/// The longest wait after a failed turn.
+pub const RETRY_MOST: Duration = Duration::from_secs(300);
 
 /// How often a waiting worker is asked whether its next turn is due.
 const LOOK: Duration = Duration::from_secs(1);
@@ -32,7 +35,7 @@ pub struct Backoff {
 
 impl Backoff {
     /// Starts with the first wait.
-    pub fn new((first, most): (Duration, Duration)) -> Backoff {
+    pub const fn new(first: Duration, most: Duration) -> Backoff {
         Backoff { first, most, next: first }
     }
 
@@ -189,7 +192,7 @@ impl<W: Work> Worker<W> {
 
     /// Takes turns until it is time to stop. This is the body of the thread.
     pub fn run(&mut self) {
-        let mut backoff = Backoff::new(RETRY);
+        let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MOST);
         while !self.stop.is_stopped() {
             let wait = match self.turn() {
                 Some(wait) => {
@@ -271,7 +274,7 @@ mod tests {
 
     #[test]
     fn it_waits_for_longer_each_time_and_ends_when_it_is_told() {
-        let mut backoff = Backoff::new((Duration::from_secs(1), Duration::from_secs(300)));
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(300));
         let waits: Vec<u64> = (0..11).map(|_| backoff.wait().as_secs()).collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
         backoff.reset();

@@ -123,15 +123,24 @@ pub fn is_by_peer(config: &alt_config::Postgres) -> anyhow::Result<bool> {
     Ok(all_sockets(&target.pg) && !named && config.password_file.is_none())
 }
 
-/// The directory and the port of the unix socket by which the database is reached. `None`: it is reached by TCP.
+/// A unix socket of PostgreSQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Socket {
+    /// The directory that it is in.
+    pub directory: PathBuf,
+    /// The port that is in its name.
+    pub port: u16,
+}
+
+/// The unix socket by which the database is reached. `None`: it is reached by TCP.
 ///
 /// # Errors
 /// The URL cannot be parsed.
-pub fn socket(config: &alt_config::Postgres) -> anyhow::Result<Option<(PathBuf, u16)>> {
+pub fn socket(config: &alt_config::Postgres) -> anyhow::Result<Option<Socket>> {
     let target = Address::read(&config.url)?;
     let port = target.pg.get_ports().first().copied().unwrap_or(5432);
     Ok(match target.pg.get_hosts().first() {
-        Some(Host::Unix(directory)) => Some((directory.clone(), port)),
+        Some(Host::Unix(directory)) => Some(Socket { directory: directory.clone(), port }),
         _ => None,
     })
 }

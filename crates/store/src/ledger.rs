@@ -101,7 +101,7 @@ pub(crate) async fn enter(
     let (mut files, mut froms, mut tos, mut offsets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut firsts, mut lasts, mut counts) = (Vec::new(), Vec::new(), Vec::new());
     let (mut apps, mut hours) = (Vec::new(), Vec::new());
-    for (n, (section, (rows, times))) in batch.sections.iter().zip(added).enumerate() {
+    for (n, (section, Added { rows, times })) in batch.sections.iter().zip(added).enumerate() {
         let Some((first, last)) = times else { continue };
         let pairs = &mut pairs_of[n];
         pairs.sort_unstable();

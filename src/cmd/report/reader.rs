@@ -184,7 +184,7 @@ impl Reader {
             state.tally.lines += 1;
             match &parsed {
                 Parsed::Hit(hit) if !range.has(hit.occurred_at) => state.tally.filtered += 1,
-                Parsed::Hit(hit) => state.hit(hit, (enricher, agents, app), arena),
+                Parsed::Hit(hit) => state.hit(hit, &mut Known { enricher, agents, app }, arena),
                 Parsed::NonHit(kind) => state.non_hit(*kind),
                 Parsed::Reject(reject) if reject.occurred_at.is_some_and(|at| !range.has(at)) => {
                     state.tally.filtered += 1;
@@ -205,6 +205,13 @@ impl Reader {
     }
 }
 
+/// What is known beside the line.
+struct Known<'r> {
+    enricher: &'r mut Enricher,
+    agents: &'r mut Agents,
+    app: &'r App,
+}
+
 impl State {
     fn non_hit(&mut self, kind: NonHit) {
         *self.tally.non_hits.entry(kind).or_default() += 1;
@@ -214,14 +221,10 @@ impl State {
         *self.tally.rejects.entry(reason).or_default() += 1;
     }
 
-    fn hit<'a>(
-        &mut self,
-        hit: &Hit<'a>,
-        (enricher, agents, app): (&mut Enricher, &mut Agents, &App),
-        arena: &mut Arena<'a>,
-    ) {
+    fn hit<'a>(&mut self, hit: &Hit<'a>, known: &mut Known<'_>, arena: &mut Arena<'a>) {
         let (hour, day) = self.calendar.hour(hit.occurred_at);
         let salt = self.salts.of(day);
+        let Known { enricher, agents, app } = known;
         let enriched = enricher.enrich(hit, app, Some(&salt), arena);
         let row = match enriched {
             Enriched::NonHit(kind) => return self.non_hit(kind),

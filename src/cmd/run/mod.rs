@@ -205,7 +205,13 @@ impl Daemon {
             statistics,
             archive,
             has_archive: config.archive.is_some(),
-            sources: config.sources.iter().map(name).zip(progress).map(state::Source::of).collect(),
+            sources: config
+                .sources
+                .iter()
+                .map(name)
+                .zip(progress)
+                .map(|(name, progress)| state::Source::of(name, progress))
+                .collect(),
             readers: readers.iter().map(|reader| Arc::clone(&reader.turn)).collect(),
         };
         Ok(Daemon {

@@ -43,7 +43,7 @@ pub(super) struct Source {
 
 impl Source {
     /// Of a name and the state of the files.
-    pub(super) fn of((name, progress): (String, Arc<Progress>)) -> Source {
+    pub(super) fn of(name: String, progress: Arc<Progress>) -> Source {
         Source { name, progress }
     }
 }

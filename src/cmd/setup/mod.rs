@@ -12,11 +12,11 @@ pub(super) mod web;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use alt_config::{Config, DEFAULT_FILE, DEFAULT_LOG, DEFAULT_URL};
-use alt_store::connect;
+use alt_store::connect::{self, Socket};
 use alt_store::roles::{Made, OWNER, made_by_superuser};
 use anyhow::{Context, bail};
 use nix::unistd::{Group, User, geteuid};
@@ -258,7 +258,7 @@ impl Steps<'_> {
     /// Writes the port of the local PostgreSQL into the configuration, if it is not the usual one.
     fn port(&mut self, path: &Path, config: &Config) -> anyhow::Result<bool> {
         let is_default = config.postgres.url == DEFAULT_URL && std::env::var_os("ALT_POSTGRES_URL").is_none();
-        let Some((directory, _)) = connect::socket(&config.postgres)?.filter(|_| is_default) else {
+        let Some(Socket { directory, .. }) = connect::socket(&config.postgres)?.filter(|_| is_default) else {
             return Ok(false);
         };
         let Some(port) = cluster::other_port(&directory)? else { return Ok(false) };
@@ -470,7 +470,7 @@ fn folder_of(path: &Path) -> anyhow::Result<(Folder, &OsStr)> {
 /// Runs SQL as the superuser of the local server, by peer authentication. psql gets only the variables that it needs
 /// from root's environment. It gets its own session, so that no other process of its account can type into root's
 /// terminal through it.
-fn psql((directory, port): &(PathBuf, u16), database: &str, sql: &str) -> anyhow::Result<String> {
+fn psql(socket: &Socket, database: &str, sql: &str) -> anyhow::Result<String> {
     let needed = |name: &str| {
         ["PATH", "LANG"].contains(&name) || ["PG", "LC_"].iter().any(|start| name.starts_with(start))
     };
@@ -481,8 +481,8 @@ fn psql((directory, port): &(PathBuf, u16), database: &str, sql: &str) -> anyhow
             .env_clear()
             .envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(needed)))
             .args(arguments)
-            .args(["psql", "-XqAt", "-p", &port.to_string(), "-h"])
-            .arg(directory)
+            .args(["psql", "-XqAt", "-p", &socket.port.to_string(), "-h"])
+            .arg(&socket.directory)
             .args(["-d", database, "-v", "ON_ERROR_STOP=1", "-c", sql])
             .current_dir("/"),
     )

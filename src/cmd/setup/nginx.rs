@@ -41,6 +41,16 @@ pub(super) enum Plan {
     Write { host: Option<String>, given: Option<Pair>, was: Option<Site> },
 }
 
+/// What decides on the site's TLS.
+struct Wanted<'w> {
+    /// The host name.
+    host: Option<&'w str>,
+    /// The certificate that was named.
+    given: Option<&'w Pair>,
+    /// The site that is there.
+    was: Option<&'w Site>,
+}
+
 impl Plan {
     /// The host name of the site.
     pub(super) fn host(&self) -> Option<&str> {
@@ -176,7 +186,11 @@ impl Steps<'_> {
                 Ok(false)
             }
             Plan::Write { host, given, was } => {
-                let tls = self.tls(args, (host.as_deref(), given, was.as_ref()), &before)?;
+                let tls = self.tls(
+                    args,
+                    &Wanted { host: host.as_deref(), given: given.as_ref(), was: was.as_ref() },
+                    &before,
+                )?;
                 let site = Site { host: host.clone(), tls };
                 let is_new = self.put(&site)?;
                 self.reload(changed || is_new, &before)?;
@@ -206,12 +220,8 @@ impl Steps<'_> {
     }
 
     /// Decides who ends TLS, and makes the certificate.
-    fn tls(
-        &mut self,
-        args: &cli::Setup,
-        (host, given, was): (Option<&str>, &Option<Pair>, Option<&Site>),
-        before: &Before,
-    ) -> anyhow::Result<Tls> {
+    fn tls(&mut self, args: &cli::Setup, wanted: &Wanted<'_>, before: &Before) -> anyhow::Result<Tls> {
+        let &Wanted { host, given, was } = wanted;
         if args.no_tls {
             return Ok(Tls::Elsewhere);
         }

@@ -11,6 +11,7 @@ use alt_config::Config;
 use alt_statistics::day::Day;
 use alt_store::apps::{self, Application};
 use alt_store::connect::Connection;
+use alt_store::stats::days::AppDay;
 use alt_store::stats::import;
 use alt_store::{in_transaction, migrate};
 use anyhow::{Context, bail};
@@ -77,7 +78,7 @@ pub(super) async fn run(config: &Config, args: &cli::StatsImport, out: Out<'_>) 
             days.len()
         );
     }
-    let stored = if args.dry_run { BTreeSet::new() } else { store(config, (app.id, &zone), &days).await? };
+    let stored = if args.dry_run { BTreeSet::new() } else { store(config, app.id, &zone, &days).await? };
     tell(args, &app, (&accounts, &days, &stored), out)?;
     if let Some((first, _)) = not_over.first_key_value() {
         tracing::warn!(days = not_over.len(), %first, "days that are not over are not imported");
@@ -138,7 +139,8 @@ fn read(
 /// Stores the days; those that were.
 async fn store(
     config: &Config,
-    (app, zone): (i32, &TimeZone),
+    app: i32,
+    zone: &TimeZone,
     days: &BTreeMap<Date, Sums>,
 ) -> anyhow::Result<BTreeSet<Date>> {
     let writer: Connection = crate::cmd::writer(config).await?;
@@ -149,7 +151,7 @@ async fn store(
         let taken = in_transaction(&writer, "60s", async |client| {
             let mut taken = Vec::new();
             for (date, sums) in some {
-                if import::store(client, (app, zone), **date, &statistics(sums)).await? {
+                if import::store(client, AppDay { app, day: **date }, zone, &statistics(sums)).await? {
                     taken.push(**date);
                 }
             }

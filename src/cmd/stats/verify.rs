@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use alt_config::Config;
+use alt_store::stats::days::AppDay;
 use alt_store::stats::verify::{self, Difference, Verified};
 use alt_store::{apps, migrate};
 use serde_json::json;
@@ -25,16 +26,17 @@ pub(super) async fn run(config: &Config, args: &cli::StatsVerify, out: Out<'_>) 
         None => None,
     };
     let (from, until) = (args.from.map(|day| day.to_string()), args.until.map(|day| day.to_string()));
-    let times = (from.as_deref(), until.as_deref());
-    let days = reader.read(async |client| verify::days(client, app, times).await).await?;
+    let (from, until) = (from.as_deref(), until.as_deref());
+    let days = reader.read(async |client| verify::days(client, app, from, until).await).await?;
     let mut names = BTreeMap::new();
     for app in reader.read(apps::all).await? {
         names.insert(app.id, app.name);
     }
     let bar = super::bar(days.len() as u64);
     let (mut values, mut equal, mut skipped, mut different) = (0, 0, 0, 0);
-    for (app, day) in days {
-        let verified = reader.read(async |client| verify::day(client, (app, day)).await).await?;
+    for of in days {
+        let verified = reader.read(async |client| verify::day(client, of).await).await?;
+        let AppDay { app, day } = of;
         let name = names.get(&app).map_or("", String::as_str);
         if args.json {
             show::json(out, &as_json(name, &day.to_string(), &verified))?;

@@ -23,7 +23,7 @@ use alt_process::fault::{self, Step};
 use alt_process::lock::lock;
 use alt_process::metrics::{Metrics, Queue};
 use alt_process::stop::{Stop, Stoppable, Stopped};
-use alt_process::worker::{Backoff, Done, RETRY, Work, Worker};
+use alt_process::worker::{Backoff, Done, RETRY_FIRST, RETRY_MOST, Work, Worker};
 use alt_store::connect::Connection;
 use alt_store::files::Stamp;
 use alt_store::objects::{self, LogState, ProvenCopy};
@@ -184,7 +184,7 @@ impl Archiver {
             wait: config.load.look_interval * LOOKS,
             store,
             target: None,
-            sweep_at: Some((Instant::now(), RETRY.0)),
+            sweep_at: Some((Instant::now(), RETRY_FIRST)),
             time: None,
             known: HashMap::new(),
             connection: 0,
@@ -282,7 +282,7 @@ impl Archiver {
             Err(error) if self.stop.is_stopped() => return Err(error),
             // Not all stores list uploads, and not all roles may list them: that must not prevent archiving.
             Err(error) => {
-                if wait == RETRY.0 {
+                if wait == RETRY_FIRST {
                     tracing::warn!(
                         error = format!("{error:#}"),
                         "cannot look for unfinished uploads: trying again; a lifecycle rule can take them away, too"
@@ -333,8 +333,8 @@ impl Archiver {
 
     fn later(&self, file: &LogFile) -> Due {
         let wait = match self.known.get(&file.key) {
-            Some((stamp, Due::Later(_, wait))) if *stamp == file.stamp => (*wait * 2).min(RETRY.1),
-            _ => RETRY.0,
+            Some((stamp, Due::Later(_, wait))) if *stamp == file.stamp => (*wait * 2).min(RETRY_MOST),
+            _ => RETRY_FIRST,
         };
         Due::Later(Instant::now() + wait, wait)
     }
@@ -605,7 +605,7 @@ impl Work for Archiver {
 /// Archives everything, including live logs, when nothing is written any more and everything but `not_loaded` is
 /// loaded. What cannot be archived is retried until it is time to stop. Returns what is not archived.
 pub fn finish(worker: &mut Worker<Archiver>, not_loaded: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
-    let mut backoff = Backoff::new(RETRY);
+    let mut backoff = Backoff::new(RETRY_FIRST, RETRY_MOST);
     let connections = worker.work.store.connections();
     loop {
         let is_done = worker.turn().is_some();

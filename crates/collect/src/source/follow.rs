@@ -26,7 +26,7 @@ use super::lifecycle::{
 use super::logs::{Files, Live, LogFile, Place, is_absent};
 use super::missing::{Limit, Search};
 use super::progress::{Progress, Stands};
-use super::reading::{Belongs, Choice, Halt, Identified, NotYet, Opened, Reading, Unpacked};
+use super::reading::{Belongs, Choice, Halt, Identified, NotYet, Opened, Reading, Stamped, Unpacked};
 use super::siblings::Key;
 use super::trail::Hand;
 use super::watch::Watch;
@@ -706,7 +706,7 @@ impl Follow {
             Ok(_) => false,
         };
         if !goes_on {
-            self.unpacked.done((key, stamp));
+            self.unpacked.done(Stamped { key, stamp });
         }
         let identified = match identified {
             Ok(identified) => Some(identified),

@@ -30,7 +30,7 @@ use nix::errno::Errno;
 use nix::unistd::{Whence, lseek};
 
 pub use halt::Halt;
-pub use marks::Marks;
+pub use marks::{Marks, Stamped};
 pub use opened::{Again, Beside, Choice, Identified, Opened};
 use unpacked::{CHUNK_BYTES, STEP_TIME};
 pub use unpacked::{NotYet, Unpacked};

@@ -7,7 +7,7 @@
 use foldhash::{HashMap, HashSet, HashSetExt};
 
 use super::{Batch, BatchRow, EventKey, Section};
-use crate::line_id::{self, WINDOW_BYTES};
+use crate::line_id::{self, Placed, WINDOW_BYTES};
 
 /// The most rows of one name that are kept: more of them are equal lines of one log.
 const STORED_MAX: usize = 16;
@@ -138,8 +138,8 @@ impl BatchRow {
     /// are known: those before the place from which it is read.
     fn is_beside(&self, stored: &Stored, file: &File, is_recorded: bool, has_also: HasAlso<'_>) -> bool {
         let is_own = stored.file_id == file.id;
-        let (a, b) = ((self.key.event_id, self.offset), (stored.event_id, stored.offset));
-        let begins_alike = line_id::begin_alike(a, b);
+        let own = Placed { id: self.key.event_id, offset: self.offset };
+        let begins_alike = line_id::begin_alike(own, Placed { id: stored.event_id, offset: stored.offset });
         if !(is_own && begins_alike) && stored.offset.abs_diff(self.offset) <= WINDOW_BYTES {
             return false;
         }

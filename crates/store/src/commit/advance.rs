@@ -22,7 +22,7 @@ const NOTE_BY_IDS: &str = include_str!("../../../../sql/note_by_ids.sql");
 pub(super) async fn enter_files(client: &Client, work: &Work, added: &[Added]) -> Result<(), Failure> {
     for ((section, facts), added) in work.batch.sections.iter().zip(&work.facts).zip(added) {
         if let Some(reread) = &section.reread {
-            record_reread(client, &work.batch, section, reread, facts.as_ref(), added.0).await?;
+            record_reread(client, &work.batch, section, reread, facts.as_ref(), added.rows).await?;
         } else if let FileRef::New { id, disproved, .. } = &section.file {
             let facts = facts.as_ref().ok_or(Failure::Stale("a new file came without its facts"))?;
             create(client, *id, section, facts, disproved, *added).await?;
@@ -54,10 +54,11 @@ pub(super) async fn advance(client: &Client, batch: &Batch, added: &[Added]) -> 
     let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let narrow = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
     let of = |f: fn(&Section) -> u64| sections().map(|s| signed(f(s))).collect::<Vec<_>>();
-    let rows: Vec<i64> = known.iter().map(|&i| signed(added[i].0)).collect();
+    let rows: Vec<i64> = known.iter().map(|&i| signed(added[i].rows)).collect();
     let first: Vec<Option<SystemTime>> =
-        known.iter().map(|&i| added[i].1.map(|t| system_time(t.0))).collect();
-    let last: Vec<Option<SystemTime>> = known.iter().map(|&i| added[i].1.map(|t| system_time(t.1))).collect();
+        known.iter().map(|&i| added[i].times.map(|t| system_time(t.0))).collect();
+    let last: Vec<Option<SystemTime>> =
+        known.iter().map(|&i| added[i].times.map(|t| system_time(t.1))).collect();
     let heads: Vec<[u8; 16]> =
         sections().map(|s| s.better_head.unwrap_or(s.file.head()).proof.hash).collect();
     let from_tails: Vec<[u8; 16]> = sections().map(|s| s.from.tail.hash).collect();
@@ -178,7 +179,7 @@ async fn record_reread(
 /// same lines.
 pub(super) async fn note_by_ids(client: &Client, batch: &Batch, added: &[Added]) -> Result<(), Failure> {
     let (mut files, mut firsts, mut lasts, mut counts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (section, &(rows, times)) in batch.sections.iter().zip(added) {
+    for (section, &Added { rows, times }) in batch.sections.iter().zip(added) {
         let Some((first, last)) = times.filter(|_| section.by_ids) else { continue };
         files.push(section.file.id());
         firsts.push(system_time(first));
@@ -235,7 +236,7 @@ async fn create(
     section: &Section,
     facts: &Facts,
     disproved: &[i32],
-    (rows, times): Added,
+    Added { rows, times }: Added,
 ) -> Result<(), Failure> {
     let head = section.file.head();
     let lock = if head.has_id {

@@ -9,16 +9,29 @@ use alt_process::clock::system_time;
 use anyhow::Context;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row};
 
 use crate::ledger::AppHour;
 
 /// The most days that one statement marks.
 const MARKED_AT_ONCE: usize = 5000;
 
-/// A day of an application (its key in `applications`).
-pub type AppDay = (i32, Date);
+/// A local day of an application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AppDay {
+    /// The application (its key in `applications`).
+    pub app: i32,
+    /// The day.
+    pub day: Date,
+}
+
+impl AppDay {
+    /// Reads an application and the text of a day, in this order.
+    pub(super) fn read(row: &Row) -> anyhow::Result<AppDay> {
+        Ok(AppDay { app: row.get(0), day: row.get::<_, &str>(1).parse()? })
+    }
+}
 
 /// Marks the days in which these hours lie. An hour in which a day ends is of two.
 pub(super) async fn mark(client: &Client, hours: &[AppHour]) -> anyhow::Result<()> {
@@ -31,7 +44,7 @@ pub(super) async fn mark(client: &Client, hours: &[AppHour]) -> anyhow::Result<(
         let from = i64::from(hour) * MICROS_PER_HOUR;
         for at in [from, from + MICROS_PER_HOUR - 1] {
             let day = local_day(zone, at);
-            days.insert((app, day.date), day);
+            days.insert(AppDay { app, day: day.date }, day);
         }
     }
     let days: Vec<(AppDay, LocalDay)> = days.into_iter().collect();
@@ -42,8 +55,8 @@ pub(super) async fn mark(client: &Client, hours: &[AppHour]) -> anyhow::Result<(
 }
 
 async fn mark_days(client: &Client, days: &[(AppDay, LocalDay)]) -> anyhow::Result<()> {
-    let apps: Vec<i32> = days.iter().map(|((app, _), _)| *app).collect();
-    let dates: Vec<String> = days.iter().map(|((_, date), _)| date.to_string()).collect();
+    let apps: Vec<i32> = days.iter().map(|(of, _)| of.app).collect();
+    let dates: Vec<String> = days.iter().map(|(of, _)| of.day.to_string()).collect();
     let from: Vec<SystemTime> = days.iter().map(|(_, day)| system_time(day.from)).collect();
     let until: Vec<SystemTime> = days.iter().map(|(_, day)| system_time(day.until)).collect();
     let parameters: [(&(dyn ToSql + Sync), Type); 4] = [

@@ -2,6 +2,7 @@
 //! under the lease of this work.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -198,7 +199,7 @@ impl Folder {
                         return Err(error);
                     }
                     Err(error) => {
-                        let what = format!("compute the day {} of the application {}", day.1, day.0);
+                        let what = format!("compute the day {} of the application {}", day.day, day.app);
                         first = first.and(Err(error.context(what)));
                     }
                 }
@@ -270,10 +271,10 @@ impl Folder {
         let Some(begun) = begun.filter(Begun::is_wanted) else { return Ok(()) };
         fault::at(Step::FoldBegun);
         if begun.is_frozen {
-            let there = self.count(day.0, &begun)?;
+            let there = self.count(day.app, &begun)?;
             return self.write(async |client| replace::count_beside(client, day, &begun, there).await);
         }
-        let computed = self.read(day.0, &begun)?;
+        let computed = self.read(day.app, &begun)?;
         fault::at(Step::FoldRead);
         let is_replaced =
             self.write(async |client| replace::replace(client, day, &begun, &computed).await)?;
@@ -285,9 +286,9 @@ impl Folder {
     /// Reads the rows of a day, and computes its statistics and its segments.
     fn read(&mut self, app: i32, begun: &Begun) -> anyhow::Result<Computed> {
         let mut sorter = Sorter::new(self.directory.as_deref(), BUFFER);
-        let count = self.slices(begun, |session, from, until, most| {
-            let read = session
-                .ask(async |client| rows::read_into(client, (app, from, until), most, &mut sorter).await);
+        let count = self.slices(begun, |session, times, most| {
+            let read =
+                session.ask(async |client| rows::read_into(client, app, times, most, &mut sorter).await);
             // Also where nobody waits for the answer any longer, and a part of the rows was read.
             if read.is_ok() {
                 sorter.keep();
@@ -325,8 +326,8 @@ impl Folder {
 
     /// Counts the rows of a day.
     fn count(&mut self, app: i32, begun: &Begun) -> anyhow::Result<i64> {
-        self.slices(begun, |session, from, until, most| {
-            session.ask(async |client| rows::count(client, (app, from, until), most).await)
+        self.slices(begun, |session, times, most| {
+            session.ask(async |client| rows::count(client, app, times, most).await)
         })
     }
 
@@ -335,7 +336,7 @@ impl Folder {
     fn slices(
         &mut self,
         begun: &Begun,
-        mut read: impl FnMut(&mut Session, Micros, Micros, u64) -> anyhow::Result<i64>,
+        mut read: impl FnMut(&mut Session, &Range<Micros>, u64) -> anyhow::Result<i64>,
     ) -> anyhow::Result<i64> {
         let (mut at, mut count) = (begun.from, 0);
         while at < begun.until {
@@ -343,7 +344,7 @@ impl Folder {
             self.fence()?;
             let until = at.saturating_add(self.slicer.size()).min(begun.until);
             let (most, began) = (self.slicer.most(), Instant::now());
-            match read(&mut self.session, at, until, most) {
+            match read(&mut self.session, &(at..until), most) {
                 Ok(rows) => {
                     self.slicer.worked(began.elapsed());
                     (at, count) = (until, count + rows);
@@ -383,5 +384,5 @@ async fn due_days(client: &Client, due: Due, most: i64) -> anyhow::Result<Vec<Ap
     ];
     let sql = include_str!("../../../../sql/due_days.sql");
     let rows = client.query_typed(sql, &parameters).await.context("look which days are to be computed")?;
-    rows.iter().map(|row| Ok((row.get(0), row.get::<_, &str>(1).parse()?))).collect()
+    rows.iter().map(AppDay::read).collect()
 }

@@ -5,11 +5,11 @@ use alt_line::enrich::day::local_day;
 use alt_process::clock::system_time;
 use alt_statistics::day::Day;
 use anyhow::Context;
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::days::AppDay;
 use super::{backlog, replace};
 
 /// Stores the statistics of a day, in place of those that were imported before. Returns whether it did: a day that has
@@ -17,34 +17,33 @@ use super::{backlog, replace};
 ///
 /// # Errors
 /// The database does not do it.
-pub async fn store(
-    client: &Client,
-    (app, zone): (i32, &TimeZone),
-    date: Date,
-    statistics: &Day,
-) -> anyhow::Result<bool> {
-    let day = date.to_string();
-    let noon = date.at(12, 0, 0, 0).to_zoned(zone.clone()).context("find the day")?;
+pub async fn store(client: &Client, day: AppDay, zone: &TimeZone, statistics: &Day) -> anyhow::Result<bool> {
+    let date = day.day.to_string();
+    let noon = day.day.at(12, 0, 0, 0).to_zoned(zone.clone()).context("find the day")?;
     let times = local_day(zone, noon.timestamp().as_microsecond());
     // A day that a zone left out.
-    if times.date != date || !replace::lock(client, (app, &day)).await? {
+    if times.date != day.day || !replace::lock(client, day).await? {
         return Ok(false);
     }
     let (from, until) = (system_time(times.from), system_time(times.until));
     let sql = "SELECT EXISTS (SELECT FROM access_logs WHERE app_id = $1 AND occurred_at >= $2 AND occurred_at < $3)";
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&app, Type::INT4), (&from, Type::TIMESTAMPTZ), (&until, Type::TIMESTAMPTZ)];
+        [(&day.app, Type::INT4), (&from, Type::TIMESTAMPTZ), (&until, Type::TIMESTAMPTZ)];
     let row = client.query_typed_one(sql, &parameters).await.context("look for rows of a day")?;
     if row.get(0) {
         return Ok(false);
     }
-    let parameters: [(&(dyn ToSql + Sync), Type); 4] =
-        [(&app, Type::INT4), (&day, Type::TEXT), (&from, Type::TIMESTAMPTZ), (&until, Type::TIMESTAMPTZ)];
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&day.app, Type::INT4),
+        (&date, Type::TEXT),
+        (&from, Type::TIMESTAMPTZ),
+        (&until, Type::TIMESTAMPTZ),
+    ];
     let sql = include_str!("../../../../sql/import_day.sql");
     if client.query_typed_opt(sql, &parameters).await.context("take a day")?.is_none() {
         return Ok(false);
     }
-    replace::values(client, (app, &day), statistics).await?;
+    replace::values(client, day, statistics).await?;
     Ok(true)
 }
 

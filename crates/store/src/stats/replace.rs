@@ -80,15 +80,11 @@ pub struct Computed {
 ///
 /// # Errors
 /// The database cannot be asked.
-pub async fn begin(
-    client: &Client,
-    (app, day): AppDay,
-    segments_every: Duration,
-) -> anyhow::Result<Option<Begun>> {
-    let day = day.to_string();
+pub async fn begin(client: &Client, day: AppDay, segments_every: Duration) -> anyhow::Result<Option<Begun>> {
+    let date = day.day.to_string();
     let every = i64::try_from(segments_every.as_micros()).unwrap_or(i64::MAX);
     let parameters: [(&(dyn ToSql + Sync), Type); 4] =
-        [(&app, Type::INT4), (&day, Type::TEXT), (&every, Type::INT8), (&SMALL, Type::INT8)];
+        [(&day.app, Type::INT4), (&date, Type::TEXT), (&every, Type::INT8), (&SMALL, Type::INT8)];
     let sql = include_str!("../../../../sql/dirty_day.sql");
     let row = client.query_typed_opt(sql, &parameters).await.context("read what marks a day")?;
     Ok(row.map(|row| Begun {
@@ -112,23 +108,23 @@ pub async fn begin(
 /// The database does not do it.
 pub async fn replace(
     client: &Client,
-    (app, day): AppDay,
+    day: AppDay,
     begun: &Begun,
     computed: &Computed,
 ) -> anyhow::Result<bool> {
-    let date = day.to_string();
-    if !lock(client, (app, &date)).await? || !is_unchanged(client, (app, &date), begun).await? {
+    let date = day.day.to_string();
+    if !lock(client, day).await? || !is_unchanged(client, day, begun).await? {
         return Ok(false);
     }
-    unmark(client, (app, &date), &begun.ids).await?;
-    values(client, (app, &date), &computed.statistics).await?;
+    unmark(client, day, &begun.ids).await?;
+    values(client, day, &computed.statistics).await?;
     let sql = "UPDATE stat_days SET generation = generation + 1, folded_at = clock_timestamp(), rows = $3 \
                WHERE app_id = $1 AND day = $2::text::date";
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&app, Type::INT4), (&date, Type::TEXT), (&computed.rows, Type::INT8)];
+        [(&day.app, Type::INT4), (&date, Type::TEXT), (&computed.rows, Type::INT8)];
     client.execute_typed(sql, &parameters).await.context("record that a day is computed")?;
     if let Some(segments) = &computed.segments {
-        segments::replace(client, (app, &date), segments).await?;
+        segments::replace(client, day, segments).await?;
     }
     fault::at(Step::FoldReplaced);
     Ok(true)
@@ -139,58 +135,53 @@ pub async fn replace(
 ///
 /// # Errors
 /// The database does not do it.
-pub async fn count_beside(
-    client: &Client,
-    (app, day): AppDay,
-    begun: &Begun,
-    there: i64,
-) -> anyhow::Result<()> {
-    let date = day.to_string();
-    unmark(client, (app, &date), &begun.ids).await?;
+pub async fn count_beside(client: &Client, day: AppDay, begun: &Begun, there: i64) -> anyhow::Result<()> {
+    let date = day.day.to_string();
+    unmark(client, day, &begun.ids).await?;
     let sql = include_str!("../../../../sql/count_beside.sql");
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&app, Type::INT4), (&date, Type::TEXT), (&there, Type::INT8)];
+        [(&day.app, Type::INT4), (&date, Type::TEXT), (&there, Type::INT8)];
     client.execute_typed(sql, &parameters).await.context("count the rows of a frozen day")?;
     Ok(())
 }
 
-pub(super) async fn lock(client: &Client, (app, date): (i32, &str)) -> anyhow::Result<bool> {
+pub(super) async fn lock(client: &Client, day: AppDay) -> anyhow::Result<bool> {
     // Two days with one key only wait for each other.
     let sql = "SELECT pg_try_advisory_xact_lock($1, hashtext($2))";
-    let name = format!("{app} {date}");
+    let name = format!("{} {}", day.app, day.day);
     let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&LOCK_CLASS, Type::INT4), (&name, Type::TEXT)];
     Ok(client.query_typed_one(sql, &parameters).await.context("lock a day")?.get(0))
 }
 
-async fn is_unchanged(client: &Client, (app, date): (i32, &str), begun: &Begun) -> anyhow::Result<bool> {
+async fn is_unchanged(client: &Client, day: AppDay, begun: &Begun) -> anyhow::Result<bool> {
+    let date = day.day.to_string();
     let sql = "SELECT FROM stat_days WHERE app_id = $1 AND day = $2::text::date AND generation = $3 \
                AND frozen_at IS NULL FOR UPDATE";
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&app, Type::INT4), (&date, Type::TEXT), (&begun.generation, Type::INT8)];
+        [(&day.app, Type::INT4), (&date, Type::TEXT), (&begun.generation, Type::INT8)];
     Ok(client.query_typed_opt(sql, &parameters).await.context("look at a day again")?.is_some())
 }
 
-async fn unmark(client: &Client, (app, date): (i32, &str), ids: &[i64]) -> anyhow::Result<()> {
+async fn unmark(client: &Client, day: AppDay, ids: &[i64]) -> anyhow::Result<()> {
+    let date = day.day.to_string();
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&app, Type::INT4), (&date, Type::TEXT), (&ids, Type::INT8_ARRAY)];
+        [(&day.app, Type::INT4), (&date, Type::TEXT), (&ids, Type::INT8_ARRAY)];
     let sql = include_str!("../../../../sql/unmark_day.sql");
     client.execute_typed(sql, &parameters).await.context("delete the marks of a day")?;
     Ok(())
 }
 
 /// Replaces the values of a day.
-pub(super) async fn values(
-    client: &Client,
-    (app, date): (i32, &str),
-    statistics: &Day,
-) -> anyhow::Result<()> {
-    let key: [(&(dyn ToSql + Sync), Type); 2] = [(&app, Type::INT4), (&date, Type::TEXT)];
+pub(super) async fn values(client: &Client, day: AppDay, statistics: &Day) -> anyhow::Result<()> {
+    let date = day.day.to_string();
+    let key: [(&(dyn ToSql + Sync), Type); 2] = [(&day.app, Type::INT4), (&date, Type::TEXT)];
     let sql = "DELETE FROM stat_daily WHERE app_id = $1 AND day = $2::text::date";
     client.execute_typed(sql, &key).await.context("delete the statistics of a day")?;
-    insert(client, (app, date), statistics).await
+    insert(client, day, statistics).await
 }
 
-async fn insert(client: &Client, (app, date): (i32, &str), statistics: &Day) -> anyhow::Result<()> {
+async fn insert(client: &Client, day: AppDay, statistics: &Day) -> anyhow::Result<()> {
+    let date = day.day.to_string();
     let arrays: Vec<String> = (7..7 + COUNTS.len()).map(|n| format!("${n}::bigint[]")).collect();
     let sql = format!(
         "INSERT INTO stat_daily (app_id, day, traffic_class, dimension, value_hash, value, {}) \
@@ -210,7 +201,7 @@ async fn insert(client: &Client, (app, date): (i32, &str), statistics: &Day) -> 
             .map(|count| some.iter().map(|(_, (_, counts))| signed((count.get)(counts))).collect())
             .collect();
         let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![
-            (&app, Type::INT4),
+            (&day.app, Type::INT4),
             (&date, Type::TEXT),
             (&classes, Type::TEXT_ARRAY),
             (&dimensions, Type::TEXT_ARRAY),

@@ -3,6 +3,7 @@
 //! A statement is a transaction that is read only, so it holds up neither vacuum nor the drop of a partition for longer.
 //! The times stand in it as constants, so the server plans with the partitions that they touch, and locks no other.
 
+use std::ops::Range;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -121,11 +122,12 @@ pub fn statement(app_id: i32, from: Micros, until: Micros) -> String {
 /// The database cannot be asked, or not in `most` milliseconds ([`is_too_long`]); or the sorter has no disk.
 pub async fn read_into(
     client: &Client,
-    (app_id, from, until): (i32, Micros, Micros),
+    app_id: i32,
+    times: &Range<Micros>,
     most: u64,
     sorter: &mut Sorter,
 ) -> anyhow::Result<i64> {
-    let sql = statement(app_id, from, until);
+    let sql = statement(app_id, times.start, times.end);
     short(client, most, async |client| {
         let none: [(i32, tokio_postgres::types::Type); 0] = [];
         let mut rows = pin!(client.query_typed_raw(&sql, none).await.context("read rows")?);
@@ -144,15 +146,11 @@ pub async fn read_into(
 ///
 /// # Errors
 /// The database cannot be asked, or not in `most` milliseconds ([`is_too_long`]).
-pub async fn count(
-    client: &Client,
-    (app_id, from, until): (i32, Micros, Micros),
-    most: u64,
-) -> anyhow::Result<i64> {
+pub async fn count(client: &Client, app_id: i32, times: &Range<Micros>, most: u64) -> anyhow::Result<i64> {
     let sql = format!(
         "SELECT count(*) FROM access_logs WHERE app_id = {app_id} AND occurred_at >= {} AND occurred_at < {}",
-        literal(from),
-        literal(until)
+        literal(times.start),
+        literal(times.end)
     );
     short(client, most, async |client| {
         Ok(client.query_typed_one(&sql, &[]).await.context("count rows")?.get(0))

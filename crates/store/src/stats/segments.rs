@@ -9,15 +9,13 @@ use jiff::civil::Date;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::days::AppDay;
 use super::spool::Spool;
 
 /// Replaces the segments of a day, whose generation has been increased. Runs within its transaction.
-pub(super) async fn replace(
-    client: &Client,
-    (app, date): (i32, &str),
-    segments: &Spool,
-) -> anyhow::Result<()> {
-    let key: [(&(dyn ToSql + Sync), Type); 2] = [(&app, Type::INT4), (&date, Type::TEXT)];
+pub(super) async fn replace(client: &Client, day: AppDay, segments: &Spool) -> anyhow::Result<()> {
+    let date = day.day.to_string();
+    let key: [(&(dyn ToSql + Sync), Type); 2] = [(&day.app, Type::INT4), (&date, Type::TEXT)];
     let sql = "DELETE FROM stat_segments WHERE app_id = $1 AND day = $2::text::date";
     client.execute_typed(sql, &key).await.context("delete the segments of a day")?;
     for number in 0..segments.len() {
@@ -26,7 +24,7 @@ pub(super) async fn replace(
         let sql = include_str!("../../../../sql/add_segment.sql");
         let definition = i16::from(DEFINITION);
         let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
-            (&app, Type::INT4),
+            (&day.app, Type::INT4),
             (&date, Type::TEXT),
             (&part, Type::INT4),
             (&definition, Type::INT2),

@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 use std::fs::File;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -36,7 +37,7 @@ pub struct Sorter {
     /// Where each record begins and ends.
     places: Vec<(u32, u32)>,
     /// The runs: where each begins and ends in the file.
-    runs: Vec<(u64, u64)>,
+    runs: Vec<Range<u64>>,
     file: Option<File>,
     attempt: u32,
     forgotten: BTreeSet<u32>,
@@ -105,7 +106,7 @@ impl Sorter {
             self.file = Some(unnamed_file(self.directory.as_deref()).context(CONTEXT)?);
         }
         let Some(file) = &self.file else { return Ok(()) };
-        let from = self.runs.last().map_or(0, |run| run.1);
+        let from = self.runs.last().map_or(0, |run| run.end);
         let (mut at, mut block) = (from, Vec::with_capacity(1 << 17));
         for &(from, to) in &self.places {
             block.extend_from_slice(&(to - from).to_le_bytes());
@@ -117,7 +118,7 @@ impl Sorter {
             }
         }
         file.write_all_at(&block, at).context(CONTEXT)?;
-        self.runs.push((from, at + block.len() as u64));
+        self.runs.push(from..at + block.len() as u64);
         self.records.clear();
         self.places.clear();
         Ok(())
@@ -140,7 +141,7 @@ impl Sorter {
         self.places = Vec::new();
         let Some(file) = &self.file else { return Ok(()) };
         let chunk = (MERGE / self.runs.len().max(1)).clamp(4 << 10, 256 << 10);
-        let mut runs: Vec<Run<'_>> = self.runs.iter().map(|&run| Run::new(file, run, chunk)).collect();
+        let mut runs: Vec<Run<'_>> = self.runs.iter().map(|run| Run::new(file, run.clone(), chunk)).collect();
         let mut heads = BinaryHeap::new();
         for (number, run) in runs.iter_mut().enumerate() {
             let mut record = Vec::new();
@@ -197,14 +198,14 @@ fn event(record: &[u8]) -> Option<(u32, Event<'_>)> {
 struct Run<'f> {
     file: &'f File,
     /// What is not in `bytes` yet.
-    rest: (u64, u64),
+    rest: Range<u64>,
     bytes: Vec<u8>,
     at: usize,
     chunk: usize,
 }
 
 impl<'f> Run<'f> {
-    fn new(file: &'f File, rest: (u64, u64), chunk: usize) -> Run<'f> {
+    fn new(file: &'f File, rest: Range<u64>, chunk: usize) -> Run<'f> {
         Run { file, rest, bytes: Vec::new(), at: 0, chunk }
     }
 
@@ -232,11 +233,11 @@ impl<'f> Run<'f> {
         self.bytes.drain(..self.at);
         self.at = 0;
         let held = self.bytes.len();
-        let left = usize::try_from(self.rest.1 - self.rest.0).unwrap_or(usize::MAX);
+        let left = usize::try_from(self.rest.end - self.rest.start).unwrap_or(usize::MAX);
         let more = left.min(self.chunk.max(count - held));
         self.bytes.resize(held + more, 0);
-        self.file.read_exact_at(&mut self.bytes[held..], self.rest.0).context("read sorted rows")?;
-        self.rest.0 += more as u64;
+        self.file.read_exact_at(&mut self.bytes[held..], self.rest.start).context("read sorted rows")?;
+        self.rest.start += more as u64;
         Ok(self.bytes.len() >= count)
     }
 }

@@ -58,27 +58,27 @@ type Values = BTreeMap<(List, i64), (String, Counts)>;
 ///
 /// # Errors
 /// The database cannot be asked.
-pub async fn day(client: &Client, (app, day): AppDay) -> anyhow::Result<Verified> {
-    let Some(begun) = replace::begin(client, (app, day), Duration::ZERO).await? else {
+pub async fn day(client: &Client, day: AppDay) -> anyhow::Result<Verified> {
+    let Some(begun) = replace::begin(client, day, Duration::ZERO).await? else {
         return Ok(Verified::Skipped("it has no statistics"));
     };
     if begun.is_frozen {
         return Ok(Verified::Skipped("rows of it may be gone: its statistics stay as they are"));
     }
-    if !begun.ids.is_empty() || is_behind(client, app, &begun).await? {
+    if !begun.ids.is_empty() || is_behind(client, day.app, &begun).await? {
         return Ok(Verified::Skipped("it is being computed"));
     }
     // Compiling a plan of this size takes longer than most days do.
     client.batch_execute("SET LOCAL jit = off").await.context("prepare to count by plain SQL")?;
     let mut counted = Counted::default();
     let times = (begun.from, begun.until);
-    naive::values(client, app, times, &begun.domains, |value| {
+    naive::values(client, day.app, times, &begun.domains, |value| {
         counted.add(value);
         Ok(())
     })
     .await?;
     counted.end_list();
-    let stored = stored(client, (app, &day.to_string())).await?;
+    let stored = stored(client, day).await?;
     Ok(compare(&stored, &counted))
 }
 
@@ -158,13 +158,14 @@ impl Counted {
     }
 }
 
-async fn stored(client: &Client, (app, day): (i32, &str)) -> anyhow::Result<Values> {
+async fn stored(client: &Client, day: AppDay) -> anyhow::Result<Values> {
     let sql = format!(
         "SELECT traffic_class, dimension, value_hash, value, {} FROM stat_daily \
          WHERE app_id = $1 AND day = $2::text::date",
         names()
     );
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&app, Type::INT4), (&day, Type::TEXT)];
+    let date = day.day.to_string();
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&day.app, Type::INT4), (&date, Type::TEXT)];
     let rows = client.query_typed(&sql, &parameters).await.context("read the statistics of a day")?;
     let mut values = Values::new();
     for row in rows {
@@ -215,7 +216,8 @@ fn compare(stored: &Values, counted: &Counted) -> Verified {
 pub async fn days(
     client: &Client,
     app: Option<i32>,
-    (from, until): (Option<&str>, Option<&str>),
+    from: Option<&str>,
+    until: Option<&str>,
 ) -> anyhow::Result<Vec<AppDay>> {
     let sql = "SELECT app_id, day::text FROM stat_days WHERE ($1::integer IS NULL OR app_id = $1) \
                AND ($2::text IS NULL OR day >= $2::text::date) AND ($3::text IS NULL OR day <= $3::text::date) \
@@ -223,5 +225,5 @@ pub async fn days(
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =
         [(&app, Type::INT4), (&from, Type::TEXT), (&until, Type::TEXT)];
     let rows = client.query_typed(sql, &parameters).await.context("read which days there are")?;
-    rows.iter().map(|row| Ok((row.get(0), row.get::<_, &str>(1).parse()?))).collect()
+    rows.iter().map(AppDay::read).collect()
 }

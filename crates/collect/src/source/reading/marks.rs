@@ -25,17 +25,26 @@ const MARKS: usize = 64;
 /// A key, a stamp, the marks, and a hash of them.
 const RECORD_BYTES: usize = 32 + MARKS * 20 + 16;
 
+/// A packed file, and its stamp: one with another stamp is unpacked anew.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stamped {
+    /// Its device and inode.
+    pub key: Key,
+    /// Its size and time.
+    pub stamp: Stamp,
+}
+
 /// The marks of a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Record {
-    file: Option<(Key, Stamp)>,
+    file: Option<Stamped>,
     /// Ascending.
     marks: Vec<Mark>,
 }
 
 impl Record {
     fn bytes(&self) -> Vec<u8> {
-        let ((device, inode), Stamp { size, modified }) = self.file.unwrap_or_default();
+        let Stamped { key: (device, inode), stamp: Stamp { size, modified } } = self.file.unwrap_or_default();
         let mut bytes = Vec::with_capacity(RECORD_BYTES);
         for number in [device, inode, size.cast_unsigned(), modified.cast_unsigned()] {
             bytes.extend(number.to_le_bytes());
@@ -62,7 +71,8 @@ impl Record {
             Some(Mark { bit: number(at)?, unpacked: number(at + 8)?, crc })
         };
         let marks = (0..MARKS).map_while(|n| mark(32 + n * 20)).take_while(|mark| mark.bit > 0).collect();
-        Some(Record { file: Some(((number(0)?, number(8)?), stamp)), marks })
+        let key = (number(0)?, number(8)?);
+        Some(Record { file: Some(Stamped { key, stamp }), marks })
     }
 }
 
@@ -93,7 +103,7 @@ impl Marks {
     }
 
     /// The last mark of a file from which `to` can be reached.
-    pub(super) fn before(&self, to: u64, file: (Key, Stamp)) -> Option<Mark> {
+    pub(super) fn before(&self, to: u64, file: Stamped) -> Option<Mark> {
         let noted = lock(&self.0);
         let marks = noted.record.marks.iter().filter(|_| noted.record.file == Some(file));
         marks.rev().find(|mark| mark.unpacked <= to).copied()
@@ -107,12 +117,12 @@ impl Marks {
     }
 
     /// Keeps the marks of this file, unless another file that is being unpacked has its marks noted.
-    pub(super) fn of(&self, file: (Key, Stamp)) -> OnBlock {
+    pub(super) fn of(&self, file: Stamped) -> OnBlock {
         let (marks, holder) = (self.clone(), Arc::new(()));
         Box::new(move |mark| marks.note(file, &holder, mark))
     }
 
-    fn note(&self, file: (Key, Stamp), holder: &Arc<()>, mark: Mark) {
+    fn note(&self, file: Stamped, holder: &Arc<()>, mark: Mark) {
         let noted = &mut *lock(&self.0);
         if noted.record.file != Some(file) {
             if noted.holder.strong_count() > 0 {
@@ -146,7 +156,7 @@ impl Noted {
 mod tests {
     use super::*;
 
-    const FILE: (Key, Stamp) = ((1, u64::MAX), Stamp { size: 9, modified: -9 });
+    const FILE: Stamped = Stamped { key: (1, u64::MAX), stamp: Stamp { size: 9, modified: -9 } };
 
     fn mark(n: u64) -> Mark {
         Mark { bit: 32 + n, unpacked: n * SPACING, crc: u32::try_from(n).unwrap() }
@@ -169,7 +179,7 @@ mod tests {
         assert_eq!(marks.before(mark(90).unpacked - 1, FILE), Some(mark(89)));
         assert_eq!(marks.before(mark(36).unpacked, FILE), Some(mark(36)));
         assert_eq!(marks.before(mark(35).unpacked, FILE), None);
-        let grown = (FILE.0, Stamp { size: 10, ..FILE.1 });
+        let grown = Stamped { stamp: Stamp { size: 10, ..FILE.stamp }, ..FILE };
         assert_eq!(marks.before(u64::MAX, grown), None);
         marks.of(FILE)(mark(100));
         let mut held = marks.of(FILE);

@@ -20,7 +20,7 @@ use alt_process::fault;
 use alt_store::files::{Candidate, Facts, Reached, Stamp};
 use alt_store::writer::Store;
 
-use super::{Belongs, Halt, Input, Key, Reading, Unpacked, fill, fill_at, key, real_path};
+use super::{Belongs, Halt, Input, Key, Reading, Stamped, Unpacked, fill, fill_at, key, real_path};
 use crate::source::trail::{Beating, Hand};
 use crate::source::unpack::{self, Blocks, Mark, Packing};
 
@@ -204,7 +204,7 @@ impl Opened {
         let (at, from) = mark.map_or((0, 0), |mark| (mark.bit / 8, mark.unpacked));
         self.progress.store(at, Ordering::Relaxed);
         let counted = Counted { file: self.file.try_clone()?, at, count: Arc::clone(&self.progress) };
-        let on_block = unpacked.marks_of((self.key(), self.stamp()));
+        let on_block = unpacked.marks_of(self.stamped());
         let blocks = Blocks::new(io::BufReader::with_capacity(128 * 1024, counted), mark, on_block);
         Ok((from, Box::new(Beating::new(blocks, &self.hand.beat))))
     }
@@ -216,10 +216,14 @@ impl Opened {
         }
     }
 
+    fn stamped(&self) -> Stamped {
+        Stamped { key: self.key(), stamp: self.stamp() }
+    }
+
     /// The first bytes, enough to find the head, and whether these may be all the bytes there will ever be.
     fn beginning(&self) -> io::Result<(Vec<u8>, bool)> {
         if self.is_packed() {
-            let this = (self.key(), self.stamp());
+            let this = self.stamped();
             let known = self.unpacked.as_ref().map_or(Ok(None), |unpacked| unpacked.beginning(this))?;
             if let Some(bytes) = known {
                 // It had a head already.
@@ -265,7 +269,7 @@ impl Opened {
         checkpoints: impl Iterator<Item = &'c Checkpoint>,
     ) -> io::Result<Vec<Standing>> {
         let (beginning, _) = self.beginning()?;
-        let this = (self.key(), self.stamp());
+        let this = self.stamped();
         let mut standings = Vec::new();
         for checkpoint in checkpoints {
             let known = self.unpacked.as_ref().and_then(|unpacked| unpacked.judged(this, checkpoint));
@@ -450,7 +454,7 @@ impl Opened {
     /// Where reading can continue according to a checkpoint.
     fn stand(&self, checkpoint: &Checkpoint, beginning: &[u8]) -> io::Result<Stood> {
         use Standing::{Diverges, Other, Shorter};
-        let this = (self.key(), self.stamp());
+        let this = self.stamped();
         if let Some(standing @ (Other | Diverges | Shorter)) =
             self.unpacked.as_ref().and_then(|unpacked| unpacked.judged(this, checkpoint))
         {
@@ -488,7 +492,7 @@ impl Opened {
         }
         let (skipped, mut stream) = match &self.unpacked {
             Some(unpacked) => {
-                let this = (self.key(), self.stamp());
+                let this = self.stamped();
                 unpacked.skip(this, beginning, skip, |mark| self.stream_from(mark))?
             }
             None => {

@@ -11,9 +11,8 @@ use std::time::{Duration, Instant};
 
 use alt_line::checkpoint::{Checkpoint, Hash, Standing};
 use alt_process::lock::lock;
-use alt_store::files::Stamp;
 
-use super::marks::Marks;
+use super::marks::{Marks, Stamped};
 use crate::source::siblings::Key;
 use crate::source::unpack::{Mark, OnBlock};
 
@@ -64,8 +63,7 @@ pub struct Unpacked {
 }
 
 struct Unpacking {
-    key: Key,
-    stamp: Stamp,
+    of: Stamped,
     /// Its first bytes, so that they are not unpacked anew in each step.
     beginning: Vec<u8>,
     asked: Instant,
@@ -74,13 +72,13 @@ struct Unpacking {
     /// The checkpoints that it was compared with, and how it stands to them.
     judged: Vec<(Judged, Standing)>,
     /// Files that have to wait until this one is done.
-    waiting: Vec<(Key, Stamp)>,
+    waiting: Vec<Stamped>,
 }
 
 impl Unpacking {
     /// Whether a file has to wait for this one.
     fn is_before(&self, key: Key) -> bool {
-        self.key != key && self.asked.elapsed() < KEPT_TIME
+        self.of.key != key && self.asked.elapsed() < KEPT_TIME
     }
 }
 
@@ -103,7 +101,7 @@ impl Unpacked {
     }
 
     /// What keeps the marks of a file.
-    pub(super) fn marks_of(&self, file: (Key, Stamp)) -> OnBlock {
+    pub(super) fn marks_of(&self, file: Stamped) -> OnBlock {
         self.marks.of(file)
     }
 
@@ -114,29 +112,29 @@ impl Unpacked {
     /// [`NotYet`]; or the file cannot be read.
     pub(super) fn skip(
         &self,
-        of: (Key, Stamp),
+        of: Stamped,
         beginning: &[u8],
         to: u64,
         open: impl FnOnce(Option<Mark>) -> io::Result<(u64, Stream)>,
     ) -> io::Result<(u64, Stream)> {
-        let (started, (key, stamp)) = (Instant::now(), of);
+        let started = Instant::now();
         let held = &mut *lock(&self.file);
-        if let Some(other) = held.as_mut().filter(|other| other.is_before(key)) {
-            if other.waiting.len() < WAITING_MAX && !other.waiting.contains(&(key, stamp)) {
-                other.waiting.push((key, stamp));
+        if let Some(other) = held.as_mut().filter(|other| other.is_before(of.key)) {
+            if other.waiting.len() < WAITING_MAX && !other.waiting.contains(&of) {
+                other.waiting.push(of);
             }
             return Err(NotYet::error());
         }
-        if held.as_ref().is_none_or(|file| (file.key, file.stamp) != (key, stamp)) {
+        if held.as_ref().is_none_or(|file| file.of != of) {
             let beginning = beginning.to_vec();
             let (judged, waiting) = (Vec::new(), Vec::new());
-            *held = Some(Unpacking { key, stamp, beginning, asked: started, stream: None, judged, waiting });
+            *held = Some(Unpacking { of, beginning, asked: started, stream: None, judged, waiting });
         }
         let Some(file) = held else { return Err(NotYet::error()) };
         file.asked = started;
         let (mut at, mut stream) = match file.stream.take().filter(|(at, _)| *at <= to) {
             Some(before) => before,
-            None => open(self.marks.before(to, (key, stamp)))?,
+            None => open(self.marks.before(to, of))?,
         };
         while at < to {
             if started.elapsed() >= STEP_TIME {
@@ -158,34 +156,34 @@ impl Unpacked {
     ///
     /// # Errors
     /// [`NotYet`]: the file is known to wait for another one, so not even its beginning has to be unpacked.
-    pub(super) fn beginning(&self, file: (Key, Stamp)) -> io::Result<Option<Vec<u8>>> {
+    pub(super) fn beginning(&self, file: Stamped) -> io::Result<Option<Vec<u8>>> {
         let held = lock(&self.file);
         let Some(held) = &*held else { return Ok(None) };
-        if held.is_before(file.0) && held.waiting.contains(&file) {
+        if held.is_before(file.key) && held.waiting.contains(&file) {
             return Err(NotYet::error());
         }
-        Ok(((held.key, held.stamp) == file).then(|| held.beginning.clone()))
+        Ok((held.of == file).then(|| held.beginning.clone()))
     }
 
     /// How a file was found to stand to a checkpoint; `None`: it was not compared yet.
-    pub(super) fn judged(&self, file: (Key, Stamp), checkpoint: &Checkpoint) -> Option<Standing> {
+    pub(super) fn judged(&self, file: Stamped, checkpoint: &Checkpoint) -> Option<Standing> {
         let held = lock(&self.file);
-        let held = held.as_ref().filter(|held| (held.key, held.stamp) == file)?;
+        let held = held.as_ref().filter(|held| held.of == file)?;
         held.judged.iter().find(|one| one.0 == judged(checkpoint)).map(|one| one.1)
     }
 
     /// Remembers how a file stands to a checkpoint.
-    pub(super) fn judge(&self, file: (Key, Stamp), checkpoint: &Checkpoint, standing: Standing) {
+    pub(super) fn judge(&self, file: Stamped, checkpoint: &Checkpoint, standing: Standing) {
         let held = &mut *lock(&self.file);
-        if let Some(held) = held.as_mut().filter(|held| (held.key, held.stamp) == file) {
+        if let Some(held) = held.as_mut().filter(|held| held.of == file) {
             held.judged.push((judged(checkpoint), standing));
         }
     }
 
     /// Lets go of a file that was compared with all checkpoints.
-    pub fn done(&self, file: (Key, Stamp)) {
+    pub fn done(&self, file: Stamped) {
         let held = &mut *lock(&self.file);
-        if held.as_ref().is_some_and(|held| (held.key, held.stamp) == file) {
+        if held.as_ref().is_some_and(|held| held.of == file) {
             *held = None;
         }
     }
@@ -194,6 +192,7 @@ impl Unpacked {
 #[cfg(test)]
 mod tests {
     use alt_line::checkpoint::{Head, Proof};
+    use alt_store::files::Stamp;
 
     use super::*;
 
@@ -218,7 +217,7 @@ mod tests {
     fn a_file_is_unpacked_in_steps_and_once() {
         let (unpacked, count) = (Unpacked::default(), Arc::new(Mutex::new(0)));
         let stamp = Stamp { size: 9, modified: 9 };
-        let (file, other) = (((1, 1), stamp), ((1, 2), stamp));
+        let (file, other) = (Stamped { key: (1, 1), stamp }, Stamped { key: (1, 2), stamp });
         let to = 16 * CHUNK_BYTES;
         let mut steps = 0;
         let (at, _) = loop {
@@ -243,7 +242,7 @@ mod tests {
     #[test]
     fn a_file_that_changed_or_ended_up_behind_is_unpacked_anew() {
         let (unpacked, count) = (Unpacked::default(), Arc::new(Mutex::new(0)));
-        let file = |size| ((1, 1), Stamp { size, modified: 9 });
+        let file = |size| Stamped { key: (1, 1), stamp: Stamp { size, modified: 9 } };
         let far = 1 << 40;
         let step =
             |file| assert!(NotYet::is(&unpacked.skip(file, b"b", far, |_| opened(&count)).err().unwrap()));
@@ -260,7 +259,7 @@ mod tests {
     #[test]
     fn a_standing_holds_for_one_file_and_one_checkpoint() {
         let (unpacked, count) = (Unpacked::default(), Arc::new(Mutex::new(0)));
-        let file = |size| ((1, 1), Stamp { size, modified: 9 });
+        let file = |size| Stamped { key: (1, 1), stamp: Stamp { size, modified: 9 } };
         let proof = Proof::of(b"x");
         let head = Head { proof, has_id: true };
         let open = Checkpoint { file_id: 1, head, fork: 0, loaded_bytes: 9, tail: proof, sealed: false };
