@@ -75,6 +75,19 @@ need_room() {
         die "$2 has $free MB left, and $1 MB are needed: free some, or name another directory with TMPDIR"
 }
 
+# fits_in_memory MEGABYTES: /dev/shm is in memory, takes that much and programs, and four times as much memory is free.
+# Files there cost a small part of what those of a disk cost, which a server in a test writes by the thousand.
+fits_in_memory() {
+    local available probe
+    available=$(awk '$1 == "MemAvailable:" { print int($2 / 1024) }' /proc/meminfo)
+    [ "$(stat -f -c %T /dev/shm 2>/dev/null)" = tmpfs ] && [ "${available:-0}" -ge $((4 * $1)) ] || return 1
+    (need_room "$1" /dev/shm) 2>/dev/null || return 1
+    probe=$(mktemp /dev/shm/alt-probe.XXXXXX 2>/dev/null) || return 1
+    printf '#!/bin/sh\n' >"$probe"
+    chmod +x "$probe"
+    if "$probe" 2>/dev/null; then rm -f "$probe"; else rm -f "$probe" && return 1; fi
+}
+
 # need_cargo: Rust as new as Cargo.toml wants it; from rustup's package, if the distribution has one.
 need_cargo() {
     local wanted have

@@ -178,58 +178,10 @@ fn show_link(config: &Config, name: &str, secret: &str, out: Out<'_>) -> anyhow:
 /// # Errors
 /// The database cannot be reached, a person or an application does not exist, or a name is taken.
 pub async fn user(config: &Config, verb: &cli::User, out: Out<'_>) -> anyhow::Result<Outcome> {
-    let mut reader = reader(config).await?;
     match verb {
-        cli::User::Add(args) => {
-            let name = checked_name(&args.name)?;
-            let is_first = reader.read(people::list).await?.is_empty();
-            let link = in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
-                audit::record(client, &actor(), &people::add(client, name, args.owner).await?).await?;
-                if is_first {
-                    Ok(Some(sessions::add_recorded_link(client, name, &actor()).await?))
-                } else {
-                    Ok(None)
-                }
-            })
-            .await?;
-            writeln!(out, "added {}", show::safe(name))?;
-            match link {
-                Some(secret) => show_link(config, name, &secret, out)?,
-                None => writeln!(out, "`alt user link` prints a link by which the person signs in")?,
-            }
-        }
-        cli::User::Link(args) => {
-            let link = in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
-                let account = sessions::account(client, Of::Name(&args.name)).await?;
-                if let Some(account) = account.filter(|account| args.without_code && account.totp.is_some()) {
-                    audit::record(client, &actor(), &sessions::switch_totp(client, &account, false).await?)
-                        .await?;
-                }
-                sessions::add_recorded_link(client, &args.name, &actor()).await
-            })
-            .await?;
-            match args.plain {
-                true => writeln!(out, "{}", link_url(config, &link))?,
-                false => show_link(config, &args.name, &link, out)?,
-            }
-        }
-        cli::User::List(args) => {
-            let all = reader.read(people::list).await?;
-            if args.json {
-                show::json(out, &all)?;
-            } else if all.is_empty() {
-                writeln!(out, "there is nobody; `alt user add NAME` adds somebody")?;
-            } else {
-                let mut rows = show::Rows::new(&["name", "added (UTC)", "may"]);
-                for person in &all {
-                    let grants: Vec<String> =
-                        person.grants.iter().map(|(app, role)| format!("{role} of {app}")).collect();
-                    let may = if person.is_owner { "everything".to_owned() } else { grants.join(", ") };
-                    rows.add(&[person.name.clone(), person.created_at.clone(), may]);
-                }
-                rows.print(out)?;
-            }
-        }
+        cli::User::Add(args) => add_user(config, args, out).await?,
+        cli::User::Link(args) => link_user(config, args, out).await?,
+        cli::User::List(args) => list_users(config, args, out).await?,
         cli::User::Remove(args) => {
             in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
                 audit::record(client, &actor(), &people::remove(client, &args.name).await?).await
@@ -238,7 +190,7 @@ pub async fn user(config: &Config, verb: &cli::User, out: Out<'_>) -> anyhow::Re
             writeln!(out, "removed {}, with all tokens", show::safe(&args.name))?;
         }
         cli::User::Grant(args) => {
-            let app = reader.read(async |client| apps::find(client, &args.app).await).await?;
+            let app = reader(config).await?.read(async |client| apps::find(client, &args.app).await).await?;
             let new = args.role.map(role);
             in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
                 let change = people::grant(client, &args.name, &app, new).await?;
@@ -250,4 +202,57 @@ pub async fn user(config: &Config, verb: &cli::User, out: Out<'_>) -> anyhow::Re
         }
     }
     Ok(Outcome::Done)
+}
+
+async fn add_user(config: &Config, args: &cli::UserAdd, out: Out<'_>) -> anyhow::Result<()> {
+    let mut reader = reader(config).await?;
+    let name = checked_name(&args.name)?;
+    let is_first = reader.read(people::list).await?.is_empty();
+    let link = in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
+        audit::record(client, &actor(), &people::add(client, name, args.owner).await?).await?;
+        if is_first { Ok(Some(sessions::add_recorded_link(client, name, &actor()).await?)) } else { Ok(None) }
+    })
+    .await?;
+    writeln!(out, "added {}", show::safe(name))?;
+    match link {
+        Some(secret) => show_link(config, name, &secret, out)?,
+        None => writeln!(out, "`alt user link` prints a link by which the person signs in")?,
+    }
+    Ok(())
+}
+
+async fn link_user(config: &Config, args: &cli::UserLink, out: Out<'_>) -> anyhow::Result<()> {
+    let link = in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
+        let account = sessions::account(client, Of::Name(&args.name)).await?;
+        if let Some(account) = account.filter(|account| args.without_code && account.totp.is_some()) {
+            audit::record(client, &actor(), &sessions::switch_totp(client, &account, false).await?).await?;
+        }
+        sessions::add_recorded_link(client, &args.name, &actor()).await
+    })
+    .await?;
+    match args.plain {
+        true => writeln!(out, "{}", link_url(config, &link))?,
+        false => show_link(config, &args.name, &link, out)?,
+    }
+    Ok(())
+}
+
+async fn list_users(config: &Config, args: &cli::AsJson, out: Out<'_>) -> anyhow::Result<()> {
+    let mut reader = reader(config).await?;
+    let all = reader.read(people::list).await?;
+    if args.json {
+        show::json(out, &all)?;
+    } else if all.is_empty() {
+        writeln!(out, "there is nobody; `alt user add NAME` adds somebody")?;
+    } else {
+        let mut rows = show::Rows::new(&["name", "added (UTC)", "may"]);
+        for person in &all {
+            let grants: Vec<String> =
+                person.grants.iter().map(|(app, role)| format!("{role} of {app}")).collect();
+            let may = if person.is_owner { "everything".to_owned() } else { grants.join(", ") };
+            rows.add(&[person.name.clone(), person.created_at.clone(), may]);
+        }
+        rows.print(out)?;
+    }
+    Ok(())
 }

@@ -295,20 +295,25 @@ async fn transaction(
     fault::at(Step::Advanced);
     copy_rows(client, &copy?, &work.batch, data, 0..work.batch.rows.len()).await?;
     fault::at(Step::Copied);
-    for (section, proof) in work.batch.sections.iter().zip(&work.proofs) {
+    if !is_proven(work) {
+        return Err(Failure::Stale("a file changed while it was loaded"));
+    }
+    client.batch_execute("COMMIT").await?;
+    fault::at(Step::Committed);
+    Ok(())
+}
+
+/// Whether the files still have the bytes that their sections were read from.
+fn is_proven(work: &Work) -> bool {
+    work.batch.sections.iter().zip(&work.proofs).all(|(section, proof)| {
         let heads = [Some(section.file.head()), section.better_head];
         let ends = [section.from, section.to];
         let holds = |p: &Arc<dyn Proves>| {
             let heads = heads.iter().flatten().all(|head| p.holds(&head.proof, u64::from(head.proof.bytes)));
             heads && ends.iter().all(|end| p.holds(&end.tail, end.offset))
         };
-        if !proof.as_ref().is_none_or(holds) {
-            return Err(Failure::Stale("a file changed while it was loaded"));
-        }
-    }
-    client.batch_execute("COMMIT").await?;
-    fault::at(Step::Committed);
-    Ok(())
+        proof.as_ref().is_none_or(holds)
+    })
 }
 
 /// Opens the transaction and locks the batch's hours: shared if checkpoints prove all rows new, exclusive if ids are

@@ -85,7 +85,8 @@ async fn ask(
         findings.add(Kind::Database, "PostgreSQL", format!("{e:#}"), mend);
         return Ok(false);
     }
-    match reader.read(migrate::schema).await? {
+    let schema = reader.read(migrate::schema).await?;
+    let unfit = match schema {
         Schema::Compatible(_) => {
             let lacks = reader.read(server::lacks).await?;
             let is_whole = lacks.is_empty();
@@ -110,31 +111,21 @@ async fn ask(
             missing(reader, config, findings).await?;
             statistics(reader, config, findings).await?;
             daemon(reader, config, findings).await?;
-            Ok(true)
+            return Ok(true);
         }
-        Schema::Missing => {
-            findings.add(Kind::Database, "PostgreSQL", "the database has no schema", "run `alt migrate`");
-            Ok(false)
-        }
+        Schema::Missing => ("the database has no schema".to_owned(), "run `alt migrate`"),
         Schema::Older(version) => {
-            findings.add(
-                Kind::Database,
-                "PostgreSQL",
-                format!("the schema is version {version}, older than {}", migrate::newest()),
-                "run `alt migrate`",
-            );
-            Ok(false)
+            let what = format!("the schema is version {version}, older than {}", migrate::newest());
+            (what, "run `alt migrate`")
         }
         Schema::TooNew(version) => {
-            findings.add(
-                Kind::Database,
-                "PostgreSQL",
-                format!("the schema is version {version}, too new for this alt ({})", migrate::newest()),
-                "upgrade alt",
-            );
-            Ok(false)
+            let what =
+                format!("the schema is version {version}, too new for this alt ({})", migrate::newest());
+            (what, "upgrade alt")
         }
-    }
+    };
+    findings.add(Kind::Database, "PostgreSQL", unfit.0, unfit.1);
+    Ok(false)
 }
 
 async fn clock(reader: &mut Reader, findings: &mut Findings) -> anyhow::Result<()> {

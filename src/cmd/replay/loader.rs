@@ -11,7 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use alt_collect::pipeline::{Halt, Loader, Reread};
 use alt_collect::source::inputs::{Item, Members, Progress};
 use alt_collect::source::logs::Logs;
-use alt_collect::source::reading::{Again, Belongs, Beside, Choice, Identified, Opened};
+use alt_collect::source::reading::{Again, Belongs, Beside, Choice, Identified, Opened, Reading};
 use alt_config::Config;
 use alt_line::hit::Micros;
 use alt_process::clock;
@@ -301,28 +301,7 @@ impl FileLoader<'_> {
             reading.moved_to(Path::new(name));
         }
         let start = reading.begins_at();
-        loop {
-            // Another loader, or the end of a connection, may have changed the state that this loader relies on.
-            if !self.loader.is_current() {
-                return Err(Halt::Interrupted(writer::Interrupted));
-            }
-            let moved = self.loader.read(&mut reading, Micros::MAX, false);
-            if let Err(Halt::File(_)) = moved {
-                settle(&mut self.loader, &self.store)?;
-            }
-            let moved = moved?;
-            self.progress(
-                progress,
-                if reading.packed { raw.load(Ordering::Relaxed) } else { reading.offset() },
-            );
-            if self.store.is_stopping() {
-                settle(&mut self.loader, &self.store)?;
-                return Err(Halt::Interrupted(writer::Interrupted));
-            }
-            if !moved && reading.is_at_end() {
-                break;
-            }
-        }
+        self.read_to_the_end(&mut reading, &raw, progress)?;
         // Seal a file only if nothing writes to it any more. The daemon seals live logs.
         let seal = complete && !Logs::of(self.config).look().is_live(reading.key);
         if seal {
@@ -337,6 +316,37 @@ impl FileLoader<'_> {
         } else {
             Loaded::All
         })
+    }
+
+    /// Reads a file up to its present end. `raw` counts the bytes of a packed file.
+    fn read_to_the_end(
+        &mut self,
+        reading: &mut Reading,
+        raw: &AtomicU64,
+        progress: &mut Progress,
+    ) -> Result<(), Halt> {
+        loop {
+            // Another loader, or the end of a connection, may have changed the state that this loader relies on.
+            if !self.loader.is_current() {
+                return Err(Halt::Interrupted(writer::Interrupted));
+            }
+            let moved = self.loader.read(reading, Micros::MAX, false);
+            if let Err(Halt::File(_)) = moved {
+                settle(&mut self.loader, &self.store)?;
+            }
+            let moved = moved?;
+            self.progress(
+                progress,
+                if reading.packed { raw.load(Ordering::Relaxed) } else { reading.offset() },
+            );
+            if self.store.is_stopping() {
+                settle(&mut self.loader, &self.store)?;
+                return Err(Halt::Interrupted(writer::Interrupted));
+            }
+            if !moved && reading.is_at_end() {
+                return Ok(());
+            }
+        }
     }
 
     /// Reads a file beside its checkpoint: all of it if lines are left out, otherwise the loaded part.

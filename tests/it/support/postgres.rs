@@ -51,10 +51,10 @@ fn copy_prepared(data: &Path) {
     let prepared = within.join(format!("cluster-{built:x}-{days}{version}"));
     let lock = std::fs::File::create(within.join("cluster.lock")).unwrap();
     lock.lock_shared().unwrap();
-    if !prepared.exists() {
+    if !prepared.is_dir() {
         lock.lock().unwrap();
     }
-    if !prepared.exists() {
+    if !prepared.is_dir() {
         for old in glob::glob(within.join("cluster-*").to_str().unwrap()).unwrap() {
             std::fs::remove_dir_all(old.unwrap()).unwrap();
         }

@@ -689,26 +689,7 @@ impl Follow {
             other_than: others,
         };
         let is_packed = opened.is_packed();
-        let (key, stamp) = (opened.key(), opened.stamp());
-        // It was unpacked beyond its checkpoint, so that it cannot be read any more once it is no copy.
-        let is_compared = |copy: &mut Box<Reading>| {
-            let is_read = self.files.iter().any(|f| f.reading.file_id() == copy.file_id());
-            (copy.key, copy.stamp) == (key, stamp) && others.is_empty() && is_read
-        };
-        let identified = match self.compared.take_if(is_compared) {
-            Some(copy) => Ok(Identified::Reading(copy)),
-            None => opened.identify(&belongs, choice, &self.store),
-        };
-        let goes_on = match &identified {
-            Err(Halt::File(error)) => NotYet::is(error),
-            // After the interruption, what was unpacked is good for the same question.
-            Err(Halt::Interrupted(_)) => true,
-            Ok(_) => false,
-        };
-        if !goes_on {
-            self.unpacked.done(Stamped { key, stamp });
-        }
-        let identified = match identified {
+        let identified = match self.compare(opened, &belongs, choice) {
             Ok(identified) => Some(identified),
             Err(Halt::Interrupted(interrupted)) => return Err(interrupted),
             // The next look takes the next step.
@@ -753,6 +734,31 @@ impl Follow {
             _ => {}
         }
         Ok(action)
+    }
+
+    /// Compares a file with the checkpoints. Keeps what was unpacked for it while the comparison goes on.
+    fn compare(&mut self, opened: Opened, belongs: &Belongs, choice: Choice<'_>) -> Result<Identified, Halt> {
+        let others = choice.other_than;
+        let (key, stamp) = (opened.key(), opened.stamp());
+        // It was unpacked beyond its checkpoint, so that it cannot be read any more once it is no copy.
+        let is_compared = |copy: &mut Box<Reading>| {
+            let is_read = self.files.iter().any(|f| f.reading.file_id() == copy.file_id());
+            (copy.key, copy.stamp) == (key, stamp) && others.is_empty() && is_read
+        };
+        let identified = match self.compared.take_if(is_compared) {
+            Some(copy) => Ok(Identified::Reading(copy)),
+            None => opened.identify(belongs, choice, &self.store),
+        };
+        let goes_on = match &identified {
+            Err(Halt::File(error)) => NotYet::is(error),
+            // After the interruption, what was unpacked is good for the same question.
+            Err(Halt::Interrupted(_)) => true,
+            Ok(_) => false,
+        };
+        if !goes_on {
+            self.unpacked.done(Stamped { key, stamp });
+        }
+        identified
     }
 
     /// The file's identity among the files that are being read. An `identified` of `None` means that it cannot be read.
