@@ -291,7 +291,12 @@ fn every_route_answers_every_caller_as_the_table_says() {
     for route in ROUTES.iter().filter(|route| route.path != "/api/v1/session" || route.method != "POST") {
         for asker in &askers {
             for (n, app) in [KEY, OTHER, "nothing"].into_iter().enumerate() {
-                let path = route.path.replace("{application_id}", app).replace("{id}", "999999").replace("{page}", "live").replace("{file}", "app.js");
+                let path = route
+                    .path
+                    .replace("{application_id}", app)
+                    .replace("{id}", "999999")
+                    .replace("{page}", "live")
+                    .replace("{file}", "app.js");
                 let mut target = path;
                 if route.parameters.iter().any(|parameter| parameter.name == "application_id") {
                     target += &format!("?application_id={app}");

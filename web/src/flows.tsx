@@ -204,7 +204,7 @@ function FunnelPicture({ told }: { told: Told }) {
           const count = counts[n]!;
           const before = counts[n - 1];
           return (
-            <li key={n} data-step={count}>
+            <li key={n} data-step={count} style={{ flexBasis: `${(column / width) * 100}%` }}>
               <span class="note" title={step.step}>
                 {n + 1}. {stepName(readStep(step.step))}
               </span>
@@ -403,7 +403,7 @@ function JourneyPicture({ answer, page, to }: { answer: Answer; page: string; to
       {band(before, true)}
       <div class="middle">
         <b title={page}>{nameOf("page", page)}</b>
-        <span>{say("n_views", number(views))}</span>
+        <span>{say("n_views", views)}</span>
       </div>
       {band(after, false)}
       {list(after, "next_page")}

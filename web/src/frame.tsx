@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Application, Refused, ask } from "./api";
 import { Bar, allApplications } from "./bar";
-import { FilterDialog, Chips } from "./filters";
+import { Chips, FilterDialog, Sieve } from "./filters";
 import { Help } from "./help";
 import { Days, KEYS, Periods } from "./picker";
 import { Failed } from "./states";
@@ -89,11 +89,11 @@ export function Frame({ app, title, has, bar, loaded, children }: Props) {
   return (
     <>
       <Bar name={app.name} help={() => setDialog("help")}>
-        <span class="grow" />
+        {(bar || has.length > 0) && <span class="grow" />}
         {bar}
         {has.includes("filter") && (
-          <button type="button" class="pill" onClick={() => setDialog("filter")} title={`${say("add_filter")} (F)`}>
-            {say("filter")}
+          <button type="button" class="pill" onClick={() => setDialog("filter")} aria-label={say("add_filter")} title={`${say("add_filter")} (F)`}>
+            <Sieve /> <span class="wide-only">{say("filter")}</span>
           </button>
         )}
         {has.includes("period") && <Periods zone={zone} openCustom={() => setDialog("days")} />}

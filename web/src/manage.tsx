@@ -339,7 +339,6 @@ function problems(metrics: Said, system: Said): [string, string][] {
     [system.totals.rejects > 0 && system.totals.rejects / Math.max(1, system.totals.lines) > 0.01, say("sick_rejects", number(system.totals.rejects)), "alt rejects"],
     [!statistics.is_followed, say("sick_statistics"), "alt stats rebuild"],
     [statistics.waiting_seconds > 900, say("sick_waiting", time(statistics.waiting_seconds * 1000)), "alt stats status"],
-    [system.workers.some((one: Said) => one.expires_in_seconds < -60), say("sick_worker", system.workers.filter((one: Said) => one.expires_in_seconds < -60).map((one: Said) => one.name).join(", ")), "systemctl status alt"],
   ];
   return all.filter(([isSo]) => isSo).map(([, what, command]) => [what, command]);
 }
@@ -383,7 +382,7 @@ function Figures({ metrics, system }: { metrics: Said; system: Said }) {
 function Files({ system }: { system: Said }) {
   const archive = (one: Said) => (one.archive_error ? one.archive_error : one.archived_at ? dateTime(one.archived_at) : "–");
   return (
-    <Card title={say("files")} about={system.files_are_cut ? say("files_cut", number(system.files.length), number(system.totals.files)) : say("n_files", number(system.totals.files))} name="files">
+    <Card title={say("files")} about={system.files_are_cut ? say("files_cut", number(system.files.length), number(system.totals.files)) : say("n_files", system.totals.files)} name="files">
       {system.files.length === 0 ? <p class="note">{say("none_yet")}</p> : (
         <div class="scroll tall" tabIndex={0} role="region" aria-label={say("files")}>
           <table class="numbers">
@@ -415,13 +414,13 @@ function Workers({ system }: { system: Said }) {
     <Card title={say("workers")} about={say("workers_about")} name="workers">
       {system.workers.length === 0 ? <p class="note">{say("none_yet")}</p> : (
         <table class="numbers">
-          <thead><tr><th scope="col">{say("work")}</th><th scope="col">{say("holder")}</th><th scope="col">{say("state")}</th></tr></thead>
+          <thead><tr><th scope="col">{say("work")}</th><th scope="col">{say("holder")}</th><th scope="col">{say("last_worked")}</th></tr></thead>
           <tbody>
             {system.workers.map((one: Said) => (
               <tr key={one.name}>
                 <th scope="row">{one.name}</th>
                 <td>{one.host}</td>
-                <td class={one.expires_in_seconds < 0 ? "part" : undefined}>{say(one.expires_in_seconds < 0 ? "idle" : "works")}</td>
+                <td>{one.expires_in_seconds < 0 ? ago(new Date(Date.now() + one.expires_in_seconds * 1000).toISOString()) : say("works")}</td>
               </tr>
             ))}
           </tbody>

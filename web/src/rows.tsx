@@ -7,7 +7,7 @@ import { Frame, askOf, useApp, useLoad } from "./frame";
 import { Notice, Said } from "./states";
 import { useEvery, useStage } from "./use";
 import { PAGES, type View, toPage, write } from "./view";
-import { type Key, clock, compact, dateTime, nameOf, number, say, time } from "./words";
+import { type Key, clock, dateTime, nameOf, number, say, time } from "./words";
 
 interface Visit {
   visitor_id: string;
@@ -80,7 +80,9 @@ export function VisitsPage() {
       {loaded.error?.status === 403 ? (
         <NotMine />
       ) : !loaded.value ? (
-        <section class="card panel rows" aria-busy="true" />
+        <section class="card panel rows" aria-busy="true">
+          <Waits />
+        </section>
       ) : (
         <section class={loaded.isOld ? "card panel rows old" : "card panel rows"} aria-busy={loaded.isOld} aria-label={say("to_visits")}>
           <header>
@@ -121,6 +123,14 @@ const NotMine = () => (
   </Notice>
 );
 
+const Waits = () => (
+  <div class="waits" aria-hidden="true">
+    {[92, 80, 88, 74, 84, 70].map((width) => (
+      <i key={width} class="wait" style={{ width: `${width}%` }} />
+    ))}
+  </div>
+);
+
 const idOf = (one: Visit) => `${one.visitor_id}.${one.began_at}.${one.last_event_at}`;
 
 function VisitRow({ visit, zone }: { visit: Visit; zone: string }) {
@@ -143,7 +153,7 @@ function VisitRow({ visit, zone }: { visit: Visit; zone: string }) {
             </>
           )}
         </span>
-        <span class="n">{say("n_views", compact(visit.page_views))}</span>
+        <span class="n">{say("n_views", visit.page_views)}</span>
         <span class="n">{visit.is_whole ? time(visit.duration_ms) : `≥ ${time(visit.duration_ms)}`}</span>
       </button>
     </li>
@@ -162,7 +172,7 @@ function VisitDialog({ id, zone, close }: { id: string; zone: string; close: () 
     <Modal title={say("visit_of", visitor ? dateTime(from, zone) : "–")} close={close} wide>
       {loaded.error && <p class="nothing">{loaded.error.message || say("offline")}</p>}
       {!visitor && <p class="nothing">{say("visit_unknown")}</p>}
-      {!loaded.value && !loaded.error && visitor && <div class="waits" aria-hidden="true"><i class="wait" /><i class="wait" /><i class="wait" /></div>}
+      {!loaded.value && !loaded.error && visitor && <Waits />}
       {loaded.value && (
         <>
           {loaded.value.next && <p class="note">{say("visit_cut", number(events.length))}</p>}
@@ -284,9 +294,12 @@ export function SearchPage() {
               {loaded.error.message}
             </p>
           )}
+          {!span && <section class="card histogram" aria-hidden="true" />}
           {span && <Histogram id={key} query={query} seconds={span.seconds} span={span} zone={zone} every={isLive ? TAIL * 5 : 0} />}
           <section class={loaded.isOld ? "card panel rows old" : "card panel rows"} aria-busy={!loaded.value && !loaded.error} aria-label={say("events")}>
-            {loaded.value && all.length === 0 ? (
+            {!loaded.value ? (
+              <Waits />
+            ) : all.length === 0 ? (
               <p class="nothing">{say(wanted.length ? "search_none" : "nothing")}</p>
             ) : (
               <ol class="found" aria-live={isLive ? "polite" : undefined}>
@@ -422,7 +435,7 @@ function Histogram({ id, query, seconds, span, zone, every }: HistogramProps) {
   return (
     <section class="card histogram" aria-label={say("by_time")}>
       <p class="under-title">
-        <b data-total={mine && !isAsked ? total : undefined}>{mine ? say("n_events", number(total)) : say("loading")}</b>
+        <b data-total={mine && !isAsked ? total : undefined}>{mine ? say("n_events", total) : say("loading")}</b>
         {mine?.next && <span class="note">{say("counted_back_to", dateTime(new Date(mine.backTo).toISOString(), zone))}</span>}
         {mine?.next && !isAsked && (
           <button type="button" class="quiet" onClick={() => void count(mine.next, mine.times)}>
@@ -431,7 +444,7 @@ function Histogram({ id, query, seconds, span, zone, every }: HistogramProps) {
         )}
         {failed && <span class="warn">{failed}</span>}
       </p>
-      <svg viewBox={`0 0 ${bars.length} 100`} preserveAspectRatio="none" role="img" aria-label={mine ? say("n_events", number(total)) : say("loading")}>
+      <svg viewBox={`0 0 ${bars.length} 100`} preserveAspectRatio="none" role="img" aria-label={mine ? say("n_events", total) : say("loading")}>
         {bars.map((at, n) => {
           const here = mine?.times.get(at) ?? 0;
           const isOpen = !mine || (mine.next && at < mine.backTo);

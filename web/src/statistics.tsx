@@ -5,7 +5,7 @@ import { Bar, Link } from "./bar";
 import { Chart } from "./chart";
 import { asked, between, endOfMonth, intervals, moved } from "./days";
 import { Help } from "./help";
-import { Chips, FilterDialog } from "./filters";
+import { Chips, FilterDialog, Sieve } from "./filters";
 import { ASKED, Panel } from "./panel";
 import { Days, KEYS, Periods } from "./picker";
 import { Empty, Failed, Notice } from "./states";
@@ -131,7 +131,7 @@ export function Statistics() {
         {view.share && <span class="note wide-only">{say("shared")}</span>}
         <span class="grow" />
         <button type="button" class="pill" onClick={() => setDialog("filter")} title={`${say("add_filter")} (F)`}>
-          <Funnel /> <span class="wide-only">{say("filter")}</span>
+          <Sieve /> <span class="wide-only">{say("filter")}</span>
         </button>
         <button type="button" class="pill" aria-pressed={view.compare} onClick={() => go({ ...view, compare: !view.compare })} title={`${say("compare_about")} (X)`}>
           <Twins /> <span class="wide-only">{say("compare")}</span>
@@ -250,12 +250,6 @@ function Nothing({ answer, arrived }: { answer: Answer; arrived: () => void }) {
     </Notice>
   );
 }
-
-const Funnel = () => (
-  <svg class="glyph" viewBox="0 0 16 16" aria-hidden="true">
-    <path d="M2.500 3.500h11L9.500 8.500v4l-3 1.500v-5.500z" />
-  </svg>
-);
 
 const Twins = () => (
   <svg class="glyph" viewBox="0 0 16 16" aria-hidden="true">

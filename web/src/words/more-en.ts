@@ -56,7 +56,7 @@ export const words = {
   search_none: "Nothing is like this in the period",
   tail: "Live tail",
   by_time: "By time",
-  n_events: "{0} events",
+  n_events: "{0} event|{0} events",
   counted_back_to: "counted back to {0}",
   count_on: "Count on",
   install: "The line for your pages",
@@ -112,7 +112,6 @@ export const words = {
   sick_rejects: "{0} lines could not become rows, more than one in a hundred",
   sick_statistics: "Statistics do not follow what is loaded",
   sick_waiting: "Statistics have waited for {0}",
-  sick_worker: "Nobody works at: {0}",
   figures: "Figures",
   lag: "Lag of the last batch",
   rows_minute: "Rows, last minute",
@@ -125,7 +124,7 @@ export const words = {
   api_requests: "Requests to this server",
   api_failed: "Of which failed",
   files: "Files",
-  n_files: "{0} files",
+  n_files: "{0} file|{0} files",
   files_cut: "{0} of {1}: those that were loaded last, and those with an error first",
   file: "File",
   host: "Host",
@@ -135,9 +134,8 @@ export const words = {
   workers_about: "Work that one process does at a time, and which one.",
   work: "Work",
   holder: "Host",
-  state: "State",
-  works: "works",
-  idle: "nobody",
+  last_worked: "Last at work",
+  works: "works now",
 };
 export type Key = keyof typeof words;
 export type Words = Record<Key, string>;

@@ -114,7 +114,6 @@ export const words: Words = {
   sick_rejects: "{0}行を登録できません（1%超）",
   sick_statistics: "統計が読み込みに追従していません",
   sick_waiting: "統計が{0}待っています",
-  sick_worker: "担当がいません: {0}",
   figures: "数値",
   lag: "最後のバッチの遅れ",
   rows_minute: "直近1分の行",
@@ -137,7 +136,6 @@ export const words: Words = {
   workers_about: "一度に1プロセスが行う作業と、その担当。",
   work: "作業",
   holder: "ホスト",
-  state: "状態",
+  last_worked: "最終稼働",
   works: "稼働中",
-  idle: "なし",
 };

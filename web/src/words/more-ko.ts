@@ -114,7 +114,6 @@ export const words: Words = {
   sick_rejects: "{0}줄을 저장할 수 없습니다(1% 초과)",
   sick_statistics: "통계가 불러온 것을 따라가지 않습니다",
   sick_waiting: "통계가 {0}째 기다립니다",
-  sick_worker: "작업자가 없음: {0}",
   figures: "수치",
   lag: "마지막 배치의 지연",
   rows_minute: "지난 1분의 행",
@@ -137,7 +136,6 @@ export const words: Words = {
   workers_about: "한 번에 한 프로세스가 하는 작업과 그 프로세스.",
   work: "작업",
   holder: "호스트",
-  state: "상태",
+  last_worked: "마지막 작업",
   works: "작업 중",
-  idle: "없음",
 };
