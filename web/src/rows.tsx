@@ -1,7 +1,7 @@
 // What is read from rows: single visits with their events, and a search with its histogram and what arrives.
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Refused } from "./api";
-import { asked, today } from "./days";
+import { asked, plus, today } from "./days";
 import { Modal } from "./dialog";
 import { Frame, askOf, useApp, useLoad } from "./frame";
 import { Notice, Said } from "./states";
@@ -215,12 +215,11 @@ function limits(view: View, zone: string): { from: string; until: string; second
   const period = asked(view.period, zone);
   const now = today(zone);
   const days = /^(\d+)d$/.exec(period);
-  let [first = now, last = now] = period.split("..");
-  if (days) first = new Date(new Date(`${now}T00:00:00Z`).getTime() - (Number(days[1]) - 1) * 86_400_000).toISOString().slice(0, 10);
-  else if (period === "month") first = `${now.slice(0, 8)}01`;
-  if (!period.includes("..")) last = now;
+  const range = period.split("..");
+  const first = days ? plus(now, 1 - Number(days[1])) : period === "month" ? `${now.slice(0, 8)}01` : range[1] ? range[0]! : now;
+  const last = range[1] ?? now;
   const from = midnight(first, zone);
-  const end = midnight(new Date(new Date(`${last}T00:00:00Z`).getTime() + 86_400_000).toISOString().slice(0, 10), zone);
+  const end = midnight(plus(last, 1), zone);
   const span = (Math.min(end.getTime(), Date.now()) - from.getTime()) / 1000;
   const seconds = WIDTHS.find((width) => span / width <= BARS) ?? 86_400;
   return { from: from.toISOString(), until: new Date(end.getTime() - 1).toISOString(), seconds };
@@ -296,7 +295,7 @@ export function SearchPage() {
           )}
           {!span && <section class="card histogram" aria-hidden="true" />}
           {span && <Histogram id={key} query={query} seconds={span.seconds} span={span} zone={zone} every={isLive ? TAIL * 5 : 0} />}
-          <section class={loaded.isOld ? "card panel rows old" : "card panel rows"} aria-busy={!loaded.value && !loaded.error} aria-label={say("events")}>
+          <section class={loaded.isOld ? "card panel rows old" : "card panel rows"} aria-busy={loaded.isOld || (!loaded.value && !loaded.error)} aria-label={say("events")}>
             {!loaded.value ? (
               <Waits />
             ) : all.length === 0 ? (

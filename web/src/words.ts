@@ -80,6 +80,9 @@ const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 2, minimu
 
 /** All digits. */
 export const number = (n: number) => plain.format(n);
+const withSign = new Intl.NumberFormat(locale, { signDisplay: "exceptZero" });
+/** How much more or less. */
+export const signed = (n: number) => withSign.format(n);
 /** As many digits as there is room for. */
 export const compact = (n: number) => (Math.abs(n) < 100_000 ? plain.format(n) : short.format(n));
 export const percent = (share: number) => (share > 0 && share < 0.1 ? fine : percents).format(share);
@@ -176,7 +179,7 @@ export function ago(at: string): string {
 const regions = new Intl.DisplayNames(locale, { type: "region", fallback: "code" });
 const tongues = new Intl.DisplayNames(locale, { type: "language", fallback: "code" });
 const CHANNELS = ["direct", "search", "social", "email", "paid", "referral", "campaign", "ai"];
-const DEVICES = ["desktop", "mobile", "tablet", "tv"];
+const DEVICES = ["desktop", "phone", "tablet", "tv", "console"];
 
 /** A value of a dimension, for people. */
 export function nameOf(dimension: string, value: string): string {
