@@ -295,3 +295,103 @@ impl<'a> Walk<'a> {
         !self.visits.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60_000_000;
+
+    fn event(minute: i64, visitor: i64, kind: &'static str, view: i64, path: &'static str) -> Event<'static> {
+        Event {
+            occurred_at: minute * MINUTE,
+            event_id: u128::try_from(minute).unwrap(),
+            visitor_id: Some(visitor),
+            page_view_id: Some(view),
+            traffic_class: "human",
+            event_type: kind,
+            url_path: path,
+            ..Event::default()
+        }
+    }
+
+    /// Visits as `VISITOR FIRST-LAST VIEWS`, in minutes.
+    fn told(walk: &mut Walk<'_>, at: Option<i64>) -> Vec<String> {
+        let mut all = Vec::new();
+        while let Some(visit) = walk.next_whole(at.map(|at| at * MINUTE)) {
+            let (first, last) = (visit.first / MINUTE, visit.last.at / MINUTE);
+            all.push(format!("{} {first}-{last} {}", visit.visitor, visit.views().len()));
+        }
+        all
+    }
+
+    #[test]
+    fn rows_half_an_hour_apart_are_one_visit_and_those_further_apart_two() {
+        let mut walk = Walk::new("human", &[]);
+        for minute in [131, 100, 70, 60] {
+            walk.read(&event(minute, 1, "pageview", minute, "/"));
+        }
+        walk.read(&event(50, 2, "pageview", 1, "/"));
+        walk.read(&event(49, 3, "request", 2, "/"));
+        walk.read(&Event { traffic_class: "bot", ..event(48, 4, "pageview", 2, "/") });
+        assert_eq!(told(&mut walk, Some(50)), ["1 131-131 1"]);
+        // A row of the 30th minute before could still come.
+        assert!(told(&mut walk, Some(30)).is_empty());
+        assert_eq!(told(&mut walk, Some(29)), ["1 60-100 3"]);
+        assert_eq!(told(&mut walk, None), ["2 50-50 1"]);
+        assert!(!walk.has_more());
+    }
+
+    #[test]
+    fn what_goes_on_at_a_cursor_tells_no_visit_twice() {
+        let mut walk = Walk::new("human", &[]);
+        let later = |visitor_id, minute: i64| Later {
+            visitor_id,
+            at: minute * MINUTE,
+            is_engagement: false,
+            page_view_id: None,
+        };
+        walk.has_seen(vec![later(1, 105), later(1, 120), later(2, 128)]);
+        for (minute, visitor) in [(99, 1), (98, 2), (97, 2), (70, 1), (39, 1)] {
+            walk.read(&event(minute, visitor, "pageview", minute, "/"));
+        }
+        assert_eq!(told(&mut walk, None), ["1 39-39 1"], "98 is within half an hour of 128");
+        let mut walk = Walk::new("human", &[]);
+        walk.has_seen(vec![later(2, 129)]);
+        walk.read(&event(98, 2, "pageview", 1, "/"));
+        assert_eq!(told(&mut walk, None), ["2 98-98 1"]);
+    }
+
+    #[test]
+    fn engagement_of_a_view_extends_a_visit_by_half_an_hour_at_most() {
+        let end = |minutes: &[(i64, i64)]| {
+            let mut walk = Walk::new("human", &[]);
+            minutes.iter().for_each(|(minute, view)| walk.read(&event(*minute, 1, "engagement", *view, "/")));
+            walk.read(&event(100, 1, "pageview", 7, "/"));
+            walk.next_whole(None).unwrap().end() / MINUTE
+        };
+        assert_eq!(end(&[(131, 7), (130, 7), (110, 7)]), 130);
+        assert_eq!(end(&[(120, 8), (110, 7)]), 110, "of another view");
+        assert_eq!(end(&[]), 100);
+    }
+
+    #[test]
+    fn a_filter_keeps_visits_by_one_of_their_rows_and_by_what_they_began_with() {
+        let mut walk = Walk::new("human", &[]);
+        walk.read(&Event { browser: "Safari", ..event(12, 1, "order", 2, "/cart") });
+        walk.read(&Event { browser: "Safari", ..event(11, 1, "pageview", 2, "/cart") });
+        walk.read(&Event { browser: "Chrome", ..event(10, 1, "pageview", 1, "/") });
+        let visit = walk.next_whole(None).unwrap();
+        let goals = [Goal::checked("Buy", Some("order"), None).unwrap()];
+        let keeps = |texts: &[&str]| {
+            let all = texts.iter().map(|text| alt_statistics::query::condition(text).unwrap()).collect();
+            visit.passes(&Filter::All(all), &goals)
+        };
+        assert!(keeps(&["browser is Chrome"]) && !keeps(&["browser is Safari"]));
+        assert!(keeps(&["page is /cart", "event is order"]) && !keeps(&["page is /", "event is order"]));
+        assert!(keeps(&["entry_page is /", "exit_page is /cart", "goal is Buy"]));
+        assert!(keeps(&["next_page is (exit)", "previous_page is /"]));
+        assert!(keeps(&["page is not /cart"]), "its first row");
+        assert!(!keeps(&["page is not /cart", "page is not /"]));
+    }
+}
