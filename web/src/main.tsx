@@ -76,7 +76,8 @@ function App() {
 
 document.documentElement.lang = language;
 setTheme(theme());
-const first = read(location).page;
+const { page: first, wall } = read(location);
+document.documentElement.classList.toggle("wall", wall);
 // Words and page come together, so that nothing is shown twice.
 const both = [loadWords("common"), ...(first === "sign-in" ? [] : [loadPage(first).catch(() => undefined)])];
 void Promise.all(both).then(() => render(<App />, document.getElementById("app")!));

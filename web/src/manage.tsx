@@ -14,29 +14,39 @@ type Said = Record<string, any>;
 
 const app = (id: string) => `application_id=${encodeURIComponent(id)}`;
 
-/** Who looks, and what this person may do. */
-const useWho = () => useLoad<Said>("who", () => ask<Said>("GET", "/api/v1/session"));
+const isSettled = (loaded: Loaded<unknown>, isAsked: boolean) => !isAsked || loaded.value !== undefined || loaded.error !== undefined;
 
 export function SettingsPage() {
   const { view } = useStage();
+  const id = view.app;
   const known = useApp();
   const [isWaiting, setWaiting] = useState(false);
-  const path = `/api/v1/applications/${encodeURIComponent(view.app)}`;
-  const loaded = useLoad<Said>(`app ${view.app}`, (signal) => ask<Said>("GET", path, undefined, signal), isWaiting ? 3 : 30);
-  const who = useWho();
+  const path = `/api/v1/applications/${encodeURIComponent(id)}`;
+  const loaded = useLoad<Said>(`app ${id}`, (signal) => ask<Said>("GET", path, undefined, signal), isWaiting ? 3 : 30);
+  const who = useLoad<Said>("who", () => ask<Said>("GET", "/api/v1/session"));
   const said = loaded.value;
   useEffect(() => setWaiting(!!said?.is_waiting), [said?.is_waiting]);
   const mayEdit = said?.role === "editor" || said?.role === "owner";
+  const isOwner = !!who.value?.is_owner;
+  const goals = useLoad<Said[]>(`goals ${id}`, () => ask<Said>("GET", `/api/v1/goals?${app(id)}`).then((all) => all.goals));
+  const shares = useLoad<Said[]>(mayEdit ? `shares ${id}` : "", () => parts(`/api/v1/shares?${app(id)}`, "shares").then((all) => all.filter(isThere)));
+  const people = useLoad<Said[]>(isOwner ? "people" : "", () => ask<Said>("GET", "/api/v1/users").then((all) => all.users));
+  const tokens = useLoad<Said[]>(isOwner ? `tokens ${id}` : "", () => parts("/api/v1/tokens", "tokens").then((all) => all.filter((one) => isThere(one) && (!one.applications || one.applications.includes(id)))));
+  // All of it at once, so that nothing is pushed down by what comes later.
+  const isReady = said && isSettled(who, true) && isSettled(goals, true) && isSettled(shares, mayEdit) && isSettled(people, isOwner) && isSettled(tokens, isOwner);
   return (
     <Frame app={known} title={say("to_settings")} has={[]} loaded={loaded}>
-      <div class="settings" aria-busy={!said}>
-        {said && <Snippet said={said} path={path} mayEdit={mayEdit} />}
-        {said && <Goals id={view.app} mayEdit={mayEdit} />}
-        {said && mayEdit && <Shares id={view.app} />}
-        {said && !mayEdit && <Card title={say("shares")}><p class="note">{say("editors_only")}</p></Card>}
-        {who.value?.is_owner && <People id={view.app} />}
-        {who.value?.is_owner && <Tokens id={view.app} />}
-      </div>
+      {!isReady ? (
+        <section class="card panel rows" aria-busy="true" />
+      ) : (
+        <div class="settings">
+          <Snippet said={said} path={path} mayEdit={mayEdit} />
+          <Goals id={id} mayEdit={mayEdit} loaded={goals} />
+          {mayEdit ? <Shares id={id} loaded={shares} /> : <Card title={say("shares")}><p class="note">{say("editors_only")}</p></Card>}
+          {isOwner && <People id={id} loaded={people} />}
+          {isOwner && <Tokens id={id} loaded={tokens} />}
+        </div>
+      )}
     </Frame>
   );
 }
@@ -107,6 +117,8 @@ interface Field {
 }
 
 interface ListProps {
+  /** What it is a list of. */
+  name: Key;
   loaded: Loaded<Said[]>;
   columns: [Key, (one: Said) => ComponentChildren][];
   remove?: (one: Said) => Promise<unknown>;
@@ -119,7 +131,7 @@ interface ListProps {
 }
 
 /** A list, with a form that adds to it. */
-function List({ loaded, columns, remove, removeWord = "remove_it", fields, add, addWord, secret }: ListProps) {
+function List({ name, loaded, columns, remove, removeWord = "remove_it", fields, add, addWord, secret }: ListProps) {
   const [failed, setFailed] = useState("");
   const [made, setMade] = useState("");
   const fail = (error: Refused) => setFailed(error.message || say("offline"));
@@ -140,7 +152,7 @@ function List({ loaded, columns, remove, removeWord = "remove_it", fields, add, 
       {loaded.error && <p class="warn" role="alert">{loaded.error.message || say("offline")}</p>}
       {loaded.value && rows.length === 0 && <p class="note">{say("none_yet")}</p>}
       {rows.length > 0 && (
-        <div class="scroll" tabIndex={0} role="region" aria-label={say("table")}>
+        <div class="scroll" tabIndex={0} role="region" aria-label={`${say(name)}, ${say("table")}`}>
           <table class="numbers">
             <thead>
               <tr>
@@ -187,11 +199,16 @@ function List({ loaded, columns, remove, removeWord = "remove_it", fields, add, 
   );
 }
 
-function Goals({ id, mayEdit }: { id: string; mayEdit: boolean }) {
-  const loaded = useLoad<Said[]>(`goals ${id}`, () => ask<Said>("GET", `/api/v1/goals?${app(id)}`).then((said) => said.goals));
+interface OfApp {
+  id: string;
+  loaded: Loaded<Said[]>;
+}
+
+function Goals({ id, mayEdit, loaded }: OfApp & { mayEdit: boolean }) {
   return (
     <Card title={say("goal")} about={say("goals_about")} name="goals">
       <List
+        name="goal"
         loaded={loaded}
         columns={[["name", (one) => one.name], ["reached_by", (one) => (one.event ? `${say("one_event")} ${one.event}` : `${say("one_page")} ${one.page}`)]]}
         {...(mayEdit && {
@@ -226,11 +243,11 @@ async function parts(path: string, name: string): Promise<Said[]> {
   return all;
 }
 
-function Shares({ id }: { id: string }) {
-  const loaded = useLoad<Said[]>(`shares ${id}`, () => parts(`/api/v1/shares?${app(id)}`, "shares").then((all) => all.filter(isThere)));
+function Shares({ id, loaded }: OfApp) {
   return (
     <Card title={say("shares")} about={say("shares_about")} name="shares">
       <List
+        name="shares"
         loaded={loaded}
         columns={[["name", (one) => one.name], ["bound_to", (one) => one.filters?.join(", ") ?? say("everything")], ["password", (one) => say(one.has_password ? "yes" : "no")], ["valid_until", until]]}
         remove={(one) => ask("DELETE", `/api/v1/shares/${one.id}?${app(id)}`)}
@@ -246,11 +263,11 @@ function Shares({ id }: { id: string }) {
 
 const roles = (): [string, string][] => (["viewer", "editor", "owner"] as const).map((role) => [role, say(`role_${role}`)]);
 
-function Tokens({ id }: { id: string }) {
-  const loaded = useLoad<Said[]>("tokens", () => parts("/api/v1/tokens", "tokens").then((all) => all.filter((one) => isThere(one) && (!one.applications || one.applications.includes(id)))));
+function Tokens({ id, loaded }: OfApp) {
   return (
     <Card title={say("tokens")} about={say("tokens_about")} name="tokens">
       <List
+        name="tokens"
         loaded={loaded}
         columns={[["name", (one) => one.name], ["role", (one) => say(`role_${one.role}` as Key)], ["applies_to", (one) => one.applications?.join(", ") ?? say("all")], ["last_used", (one) => (one.last_used_at ? ago(one.last_used_at) : "–")], ["valid_until", until]]}
         remove={(one) => ask("DELETE", `/api/v1/tokens/${one.id}`)}
@@ -264,8 +281,7 @@ function Tokens({ id }: { id: string }) {
   );
 }
 
-function People({ id }: { id: string }) {
-  const loaded = useLoad<Said[]>("people", () => ask<Said>("GET", "/api/v1/users").then((said) => said.users));
+function People({ id, loaded }: OfApp) {
   const [link, setLink] = useState("");
   const [failed, setFailed] = useState("");
   const fail = (error: Refused) => setFailed(error.message || say("offline"));
@@ -275,6 +291,7 @@ function People({ id }: { id: string }) {
   return (
     <Card title={say("people")} about={say("people_about")} name="people">
       <List
+        name="people"
         loaded={loaded}
         columns={[
           ["name", (one) => one.name],
@@ -384,7 +401,7 @@ function Files({ system }: { system: Said }) {
   return (
     <Card title={say("files")} about={system.files_are_cut ? say("files_cut", number(system.files.length), number(system.totals.files)) : say("n_files", system.totals.files)} name="files">
       {system.files.length === 0 ? <p class="note">{say("none_yet")}</p> : (
-        <div class="scroll tall" tabIndex={0} role="region" aria-label={say("files")}>
+        <div class="scroll tall" tabIndex={0} role="region" aria-label={`${say("files")}, ${say("table")}`}>
           <table class="numbers">
             <thead>
               <tr>{(["file", "host", "last_loaded", "lines", "rows", "rejects", "archived"] as Key[]).map((word) => <th scope="col" key={word}>{say(word)}</th>)}</tr>
@@ -413,6 +430,7 @@ function Workers({ system }: { system: Said }) {
   return (
     <Card title={say("workers")} about={say("workers_about")} name="workers">
       {system.workers.length === 0 ? <p class="note">{say("none_yet")}</p> : (
+        <div class="scroll" tabIndex={0} role="region" aria-label={`${say("workers")}, ${say("table")}`}>
         <table class="numbers">
           <thead><tr><th scope="col">{say("work")}</th><th scope="col">{say("holder")}</th><th scope="col">{say("last_worked")}</th></tr></thead>
           <tbody>
@@ -425,6 +443,7 @@ function Workers({ system }: { system: Said }) {
             ))}
           </tbody>
         </table>
+        </div>
       )}
     </Card>
   );

@@ -288,15 +288,14 @@ export function SearchPage() {
       ) : (
         <>
           <SearchForm key={JSON.stringify(wanted)} go={(args) => go({ ...view, args })} args={view.args} />
-          {loaded.error?.status === 400 && (
-            <p class="warn" role="alert">
-              {loaded.error.message}
-            </p>
-          )}
           {!span && <section class="card histogram" aria-hidden="true" />}
           {span && <Histogram id={key} query={query} seconds={span.seconds} span={span} zone={zone} every={isLive ? TAIL * 5 : 0} />}
           <section class={loaded.isOld ? "card panel rows old" : "card panel rows"} aria-busy={loaded.isOld || (!loaded.value && !loaded.error)} aria-label={say("events")}>
-            {!loaded.value ? (
+            {loaded.error?.status === 400 ? (
+              <p class="nothing" role="alert">
+                {loaded.error.message}
+              </p>
+            ) : !loaded.value ? (
               <Waits />
             ) : all.length === 0 ? (
               <p class="nothing">{say(wanted.length ? "search_none" : "nothing")}</p>
@@ -307,7 +306,7 @@ export function SearchPage() {
                 ))}
               </ol>
             )}
-            {last && (
+            {last && loaded.error?.status !== 400 && (
               <footer>
                 <span class="note" role="status">
                   {last.is_complete ? say("all_read", number(all.length)) : say("read_back_to", number(all.length), dateTime(last.searched_back_to, zone))}
