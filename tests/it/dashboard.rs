@@ -159,6 +159,8 @@ fn the_numbers_of_the_page_are_those_of_sql() {
     );
     assert_eq!(table, json!(by_sql));
     page.check();
+    check_hours(&mut page);
+    check_sorting(&mut page, &at("period=7d&compare=previous"));
     // A share sees the same, without a token.
     let secret = share(&server, &token);
     drop(page);
@@ -167,6 +169,34 @@ fn the_numbers_of_the_page_are_those_of_sql() {
     assert_eq!(shown(&mut page), counted(&bench, (6, 0), "browser = 'Chrome'"));
     assert_eq!(page.value("document.querySelectorAll('.applications, .home').length"), json!(0));
     page.check();
+}
+
+/// The columns of the hours are as high as their numbers are.
+fn check_hours(page: &mut Page) {
+    let hours = page.value(
+        "[...document.querySelectorAll('.hours li')].map(hour => [Number(hour.title.split(': ')[1].replaceAll(',', '')), hour.querySelector('i').getBoundingClientRect().height])",
+    );
+    let hours: Vec<(f64, f64)> = serde_json::from_value(hours).unwrap();
+    let (most, highest) = hours.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
+    for (count, height) in &hours {
+        let wanted = (count / most * highest).max(2.0);
+        assert!((height - wanted).abs() < 1.5, "{count} of {most}, {height} of {highest}: {hours:?}");
+    }
+}
+
+/// All values of a list sort by their change: the greatest loss is first.
+fn check_sorting(page: &mut Page, path: &str) {
+    page.go(path);
+    page.driver.js("document.querySelector('[data-panel=pages] .all').click()");
+    page.driver.until("document.querySelectorAll('dialog [data-change]').length > 9");
+    page.driver.js("[...document.querySelectorAll('dialog thead button')].find(one => one.innerText === 'Change').click()");
+    page.driver.until("document.querySelector('dialog [aria-sort=ascending]')");
+    let changes = page.value(
+        "[...document.querySelectorAll('dialog [data-change]')].map(one => Number(one.dataset.change))",
+    );
+    let changes: Vec<i64> = serde_json::from_value(changes).unwrap();
+    assert!(changes.is_sorted() && changes[0] < changes[changes.len() - 1], "{changes:?}");
+    page.check_access();
 }
 
 /// The list of pages has the most read ones, with their visitors.

@@ -181,7 +181,7 @@ function VisitDialog({ id, zone, close }: { id: string; zone: string; close: () 
               const before = events[n - 1];
               const gap = before ? new Date(one.occurred_at).getTime() - new Date(before.occurred_at).getTime() : 0;
               return (
-                <li key={one.event_id} data-event={one.event_id} class={one.event_type}>
+                <li key={one.event_id} data-event={one.event_id}>
                   <time>{clock(one.occurred_at, zone, true)}</time>
                   <b class={one.event_type === "pageview" ? "kind" : "kind other"}>{nameOf("event", one.event_type)}</b>
                   <span class="path" title={one.title ?? ""}>
