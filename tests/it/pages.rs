@@ -503,7 +503,7 @@ fn webkit_shows_the_same() {
     page.settle();
     assert!(shown(&mut page)[0] < plain[0]);
     page.driver.back();
-    page.driver.until("!location.search.includes('filter')");
+    page.driver.until("!location.search.includes('filter') && !document.querySelector('.chip')");
     page.settle();
     assert_eq!(shown(&mut page), plain);
     // The pages that are loaded later.
