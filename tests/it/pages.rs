@@ -313,6 +313,14 @@ fn a_search_counts_what_sql_counts_and_goes_on_as_events_arrive() {
     page.driver.until("location.search.includes('visitor_id=')");
     page.settle();
     assert_eq!(total(&mut page), count(&format!("visitor_id = {}", visitor.as_str().unwrap())));
+    // More than a step reads, and than an answer may have.
+    bench.database.psql(&format!(
+        "INSERT INTO access_logs (occurred_at, event_id, file_offset, app_id, file_id, traffic_class, event_type) \
+         SELECT date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - n * interval '1 second', gen_random_uuid(), 0, id, 0, \
+                'human', 'many' FROM applications, generate_series(1, 25000) n WHERE app_key = '{DEMO}'"
+    ));
+    page.go(&path("search", &format!("period={days}&type=many")));
+    page.driver.until("document.querySelector('[data-total]')?.dataset.total === '25000'");
     // Nothing is found; what is asked for is wrong.
     page.go(&path("search", &format!("period={days}&text=nothing+like+this")));
     assert_eq!(page.text(".rows .nothing"), "Nothing is like this in the period");
