@@ -65,9 +65,4 @@ impl Event<'_> {
     pub fn is_of_visits(&self) -> bool {
         !matches!(self.event_type, "request" | "engagement")
     }
-
-    /// The class of its screen's width.
-    pub fn screen(&self) -> &'static str {
-        crate::class::screen(self.screen_width)
-    }
 }
