@@ -1,6 +1,7 @@
 -- Reads the $5 rows of application $1 that are next before ($3, $4), back to $2 (microseconds since 1970), and returns at
 -- most $6 of those that are wanted, the newest first: as a JSON object, with its position. The last row of the answer has
--- no object: it has the position of the last row that was read, how many were, and the time of the newest.
+-- no object: it has the position of the last row that was read, how many were, the time of the newest, and, where $17 is a
+-- number of microseconds, how many of those that were read are wanted, by times of this length.
 WITH read AS MATERIALIZED (
     SELECT occurred_at, event_id,
            ($7::text IS NULL OR event_type = $7)
@@ -11,7 +12,8 @@ WITH read AS MATERIALIZED (
            AND ($11::text IS NULL OR user_id = $11)
            AND ($12::text IS NULL OR session_id = $12)
            AND ($13::text IS NULL OR traffic_class = $13)
-           AND ($14::smallint IS NULL OR status BETWEEN $14 AND $15) AS is_wanted
+           AND ($14::smallint IS NULL OR status BETWEEN $14 AND $15)
+           AND ($16::bigint IS NULL OR visitor_id = $16) AS is_wanted
     FROM access_logs
     WHERE app_id = $1
       AND occurred_at >= 'epoch'::timestamptz + $2 * interval '1 microsecond'
@@ -21,6 +23,9 @@ WITH read AS MATERIALIZED (
     LIMIT $5
 ), wanted AS MATERIALIZED (
     SELECT occurred_at, event_id FROM read WHERE is_wanted ORDER BY occurred_at DESC, event_id DESC LIMIT $6
+), counted AS MATERIALIZED (
+    SELECT (extract(epoch FROM occurred_at) * 1000000)::bigint / $17::bigint * $17::bigint AS at, count(*) AS count
+    FROM read WHERE is_wanted AND $17::bigint IS NOT NULL GROUP BY 1
 )
 SELECT * FROM (
     SELECT jsonb_strip_nulls(jsonb_build_object(
@@ -50,7 +55,8 @@ SELECT * FROM (
                'os', u.os,
                'device', u.device,
                'params', l.params))::text AS object,
-           (extract(epoch FROM l.occurred_at) * 1000000)::bigint AS at, l.event_id::text AS id, 0::bigint AS count, NULL::bigint AS newest
+           (extract(epoch FROM l.occurred_at) * 1000000)::bigint AS at, l.event_id::text AS id, 0::bigint AS count, NULL::bigint AS newest,
+           NULL::bigint[] AS times, NULL::bigint[] AS counts
     FROM wanted w
     JOIN access_logs l ON l.app_id = $1 AND l.occurred_at = w.occurred_at AND l.event_id = w.event_id
     LEFT JOIN user_agents u ON u.id = l.user_agent_id
@@ -58,5 +64,6 @@ SELECT * FROM (
 ) found
 UNION ALL
 (SELECT NULL, (extract(epoch FROM occurred_at) * 1000000)::bigint, event_id::text, count(*) OVER (),
-        (extract(epoch FROM max(occurred_at) OVER ()) * 1000000)::bigint
+        (extract(epoch FROM max(occurred_at) OVER ()) * 1000000)::bigint,
+        (SELECT array_agg(at ORDER BY at) FROM counted), (SELECT array_agg(count ORDER BY at) FROM counted)
  FROM read ORDER BY occurred_at, event_id LIMIT 1)

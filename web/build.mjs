@@ -1,17 +1,19 @@
 // Makes the dashboard's bundle, which is built into alt (crates/web/assets); `--check`: looks whether it is what the source
-// gives; `--out DIRECTORY`: elsewhere.
-import { readFileSync, writeFileSync } from "node:fs";
+// gives; `--out DIRECTORY`: elsewhere. What all pages share is `core.js`, what those that are
+// loaded later share is `frame.js`; each group of these, and each dictionary, is a file of its own.
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
 const here = new URL(".", import.meta.url);
 const at = process.argv.indexOf("--out");
 const to = at > 0 ? new URL(`file://${process.argv[at + 1]}/`) : new URL("../crates/web/assets/", here);
-const { outputFiles } = await build({
+const { outputFiles, metafile } = await build({
   absWorkingDir: here.pathname,
   entryPoints: { app: "src/main.tsx", style: "src/style.css" },
   outdir: "out",
   bundle: true,
   minify: true,
+  splitting: true,
   format: "esm",
   target: ["chrome123", "firefox121", "safari17.5"],
   jsx: "automatic",
@@ -19,8 +21,19 @@ const { outputFiles } = await build({
   charset: "utf8",
   legalComments: "none",
   write: false,
+  metafile: true,
 });
-const files = outputFiles.map((file) => [file.path.split("/").pop(), file.text]);
+// Names without hashes: `alt serve` has a list of them, and browsers ask whether a file has changed.
+const names = new Map();
+for (const [path, { inputs }] of Object.entries(metafile.outputs)) {
+  const file = path.split("/").pop();
+  const shared = "src/frame.tsx" in inputs ? "frame.js" : "core.js";
+  const name = file.replace(/-[A-Z0-9]{8}\.js$/, ".js").replace(/^chunk\.js$/, shared);
+  if ([...names.values()].includes(name)) throw new Error(`two files would be ${name}: ${Object.keys(inputs)}`);
+  names.set(file, name);
+}
+const renamed = (text) => [...names].reduce((all, [from, to]) => all.replaceAll(from, to), text);
+const files = outputFiles.map((file) => [names.get(file.path.split("/").pop()), renamed(file.text)]);
 for (const name of ["index.html", "icon.svg"]) files.push([name, readFileSync(new URL(`src/${name}`, here), "utf8")]);
 let wrong = 0;
 for (const [name, text] of files) {
@@ -28,6 +41,14 @@ for (const [name, text] of files) {
   if (!process.argv.includes("--check")) writeFileSync(file, text);
   else if (readFileSync(file, "utf8") !== text) {
     console.error(`crates/web/assets/${name} is not what web/src gives: npm run build`);
+    wrong = 1;
+  }
+}
+for (const name of readdirSync(to)) {
+  if (files.some(([known]) => known === name)) continue;
+  if (!process.argv.includes("--check")) rmSync(new URL(name, to));
+  else {
+    console.error(`crates/web/assets/${name} is made of nothing: npm run build`);
     wrong = 1;
   }
 }

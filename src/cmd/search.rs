@@ -89,6 +89,7 @@ fn wanted(args: &cli::Search) -> anyhow::Result<Wanted> {
         trace_id: args.trace.clone(),
         user_id: args.user.clone(),
         session_id: args.session.clone(),
+        visitor_id: None,
     })
 }
 

@@ -17,12 +17,12 @@ use crate::support::postgres::Database;
 use crate::support::webdriver::Engine;
 
 /// The application that `alt demo` makes.
-const DEMO: &str = "alt-demo";
+pub(crate) const DEMO: &str = "alt-demo";
 
 // Keys, as WebDriver names them.
-const TAB: &str = "\u{E004}";
+pub(crate) const TAB: &str = "\u{E004}";
 const ESCAPE: &str = "\u{E00C}";
-const ENTER: &str = "\u{E007}";
+pub(crate) const ENTER: &str = "\u{E007}";
 const DOWN: &str = "\u{E015}";
 
 /// Events of people with their session, by the definitions of docs/STATISTICS.md, for days of UTC.
@@ -36,7 +36,7 @@ const VIEW: &str = "CREATE VIEW looked AS \
         OVER (PARTITION BY day, visitor_id ORDER BY occurred_at, event_id) AS session FROM gaps";
 
 /// An application with a week of traffic, and one without any; `alt run` follows the log of the latter.
-fn demo() -> (Bench, Server, String) {
+pub(crate) fn demo() -> (Bench, Server, String) {
     let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
     let text = std::fs::read_to_string(&bench.config).unwrap();
     std::fs::write(&bench.config, format!("{text}\n[stats]\nenabled = true\n")).unwrap();
@@ -50,7 +50,7 @@ fn demo() -> (Bench, Server, String) {
     (bench, server, token)
 }
 
-fn run(bench: &Bench, args: &[&str]) -> String {
+pub(crate) fn run(bench: &Bench, args: &[&str]) -> String {
     let output = alt().args(args).arg("--config").arg(&bench.config).output().unwrap();
     let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert!(output.status.success(), "{args:?}: {text}");
@@ -58,7 +58,7 @@ fn run(bench: &Bench, args: &[&str]) -> String {
 }
 
 /// What SQL says of days and a condition: visitors, sessions, page views.
-fn counted(bench: &Bench, (from, until): (i32, i32), condition: &str) -> [f64; 3] {
+pub(crate) fn counted(bench: &Bench, (from, until): (i32, i32), condition: &str) -> [f64; 3] {
     let where_ = format!(
         "WHERE day BETWEEN (now() AT TIME ZONE 'UTC')::date - {from} AND (now() AT TIME ZONE 'UTC')::date - {until} AND ({condition})"
     );
@@ -84,14 +84,14 @@ fn bounce_rate(bench: &Bench, (from, until): (i32, i32)) -> String {
 }
 
 /// Days of UTC, so many ago, as an address has them.
-fn period(bench: &Bench, (from, until): (i32, i32)) -> String {
+pub(crate) fn period(bench: &Bench, (from, until): (i32, i32)) -> String {
     bench.database.psql(&format!(
         "SELECT (now() AT TIME ZONE 'UTC')::date - {from} || '..' || (now() AT TIME ZONE 'UTC')::date - {until}"
     ))
 }
 
 /// The three counts of the page.
-fn shown(page: &mut Page) -> [f64; 3] {
+pub(crate) fn shown(page: &mut Page) -> [f64; 3] {
     ["visitors", "sessions", "page_views"].map(|name| page.metric(name).parse().unwrap_or(f64::NAN))
 }
 
@@ -159,6 +159,8 @@ fn the_numbers_of_the_page_are_those_of_sql() {
     );
     assert_eq!(table, json!(by_sql));
     page.check();
+    check_hours(&mut page);
+    check_sorting(&mut page, &at("period=7d&compare=previous"));
     // A share sees the same, without a token.
     let secret = share(&server, &token);
     drop(page);
@@ -167,6 +169,34 @@ fn the_numbers_of_the_page_are_those_of_sql() {
     assert_eq!(shown(&mut page), counted(&bench, (6, 0), "browser = 'Chrome'"));
     assert_eq!(page.value("document.querySelectorAll('.applications, .home').length"), json!(0));
     page.check();
+}
+
+/// The columns of the hours are as high as their numbers are.
+fn check_hours(page: &mut Page) {
+    let hours = page.value(
+        "[...document.querySelectorAll('.hours li')].map(hour => [Number(hour.title.split(': ')[1].replaceAll(',', '')), hour.querySelector('i').getBoundingClientRect().height])",
+    );
+    let hours: Vec<(f64, f64)> = serde_json::from_value(hours).unwrap();
+    let (most, highest) = hours.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0)).unwrap();
+    for (count, height) in &hours {
+        let wanted = (count / most * highest).max(2.0);
+        assert!((height - wanted).abs() < 1.5, "{count} of {most}, {height} of {highest}: {hours:?}");
+    }
+}
+
+/// All values of a list sort by their change: the greatest loss is first.
+fn check_sorting(page: &mut Page, path: &str) {
+    page.go(path);
+    page.driver.js("document.querySelector('[data-panel=pages] .all').click()");
+    page.driver.until("document.querySelectorAll('dialog [data-change]').length > 9");
+    page.driver.js("[...document.querySelectorAll('dialog thead button')].find(one => one.innerText === 'Change').click()");
+    page.driver.until("document.querySelector('dialog [aria-sort=ascending]')");
+    let changes = page.value(
+        "[...document.querySelectorAll('dialog [data-change]')].map(one => Number(one.dataset.change))",
+    );
+    let changes: Vec<i64> = serde_json::from_value(changes).unwrap();
+    assert!(changes.is_sorted() && changes[0] < changes[changes.len() - 1], "{changes:?}");
+    page.check_access();
 }
 
 /// The list of pages has the most read ones, with their visitors.
@@ -186,7 +216,7 @@ fn check_pages(bench: &Bench, page: &mut Page, (from, until): (i32, i32), condit
 }
 
 /// Makes a share of the demo; its secret.
-fn share(server: &Server, token: &str) -> String {
+pub(crate) fn share(server: &Server, token: &str) -> String {
     let address = server.url.strip_prefix("http://").unwrap();
     let body = r#"{"name": "of the test"}"#;
     let request = format!(
@@ -488,13 +518,24 @@ fn what_is_built_in_is_what_the_source_gives_and_small() {
     }
     let lock = std::fs::read_to_string(directory.join("package-lock.json")).unwrap();
     assert!(!lock.contains("\"resolved\""), "package-lock.json names a registry");
-    let all = ["index.html", "app.js", "style.css", "icon.svg"].map(|name| {
+    let packed = |name: &&str| {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/web/assets").join(name);
         let output = Command::new("gzip").args(["-9", "-c"]).arg(file).output().unwrap();
         assert!(output.status.success());
         output.stdout.len()
-    });
-    let bytes: usize = all.iter().sum();
-    eprintln!("{bytes} bytes, packed: {all:?}");
-    assert!(bytes <= 40_000, "{bytes}: {all:?}");
+    };
+    // What each page loads, in each language.
+    let always = ["index.html", "app.js", "core.js", "style.css", "icon.svg"];
+    for language in ["en", "de", "ja", "ko"] {
+        let (words, more) = (format!("{language}.js"), format!("more-{language}.js"));
+        for page in [&["numbers.js"][..], &["flows.js"], &["rows.js"], &["manage.js"]] {
+            let mut files: Vec<&str> = [&always[..], page, &[words.as_str()]].concat();
+            if page != ["numbers.js"] {
+                files.extend(["frame.js", more.as_str()]);
+            }
+            let bytes: usize = files.iter().map(packed).sum();
+            eprintln!("{bytes} bytes, packed: {files:?}");
+            assert!(bytes <= 40_000, "{bytes}: {files:?}");
+        }
+    }
 }

@@ -31,6 +31,7 @@ mod model;
 mod monitoring;
 mod network;
 mod nginx;
+mod pages;
 mod pixels;
 mod poison;
 mod postgres;

@@ -291,13 +291,21 @@ fn every_route_answers_every_caller_as_the_table_says() {
     for route in ROUTES.iter().filter(|route| route.path != "/api/v1/session" || route.method != "POST") {
         for asker in &askers {
             for (n, app) in [KEY, OTHER, "nothing"].into_iter().enumerate() {
-                let path = route.path.replace("{application_id}", app).replace("{id}", "999999");
+                let path = route
+                    .path
+                    .replace("{application_id}", app)
+                    .replace("{id}", "999999")
+                    .replace("{page}", "live")
+                    .replace("{file}", "app.js");
                 let mut target = path;
                 if route.parameters.iter().any(|parameter| parameter.name == "application_id") {
                     target += &format!("?application_id={app}");
                 }
                 if route.path == "/api/v1/funnel" {
                     target += "&step=page+/&step=event+order";
+                }
+                if route.path == "/api/v1/events/counts" {
+                    target += "&from=2026-01-01T00:00:00Z&until=2026-01-02T00:00:00Z&seconds=3600";
                 }
                 let body = body_of(route, app);
                 // Wrong tokens are counted by address: each from another one.
@@ -353,10 +361,15 @@ fn the_table_gives_no_route_to_more_callers_than_it_is_for() {
     };
     let open = of(|access| *access == Access::Open);
     let of_api = ["/health", "/api/health", "/api/openapi.json", "/docs", "/docs.css"];
-    let pages =
-        ["/", "/sign-in", "/share", "/applications/{application_id}", "/applications/{application_id}/live"];
-    let files = ["/assets/app.js", "/assets/style.css", "/assets/icon.svg"];
-    assert_eq!(open, [&of_api[..], &pages, &files, &["/api/v1/session"]].concat());
+    let pages = [
+        "/",
+        "/sign-in",
+        "/share",
+        "/applications/{application_id}",
+        "/applications/{application_id}/{page}",
+        "/system",
+    ];
+    assert_eq!(open, [&of_api[..], &pages, &["/assets/{file}", "/api/v1/session"]].concat());
     let shared = of(|access| matches!(access, Access::Shared(_)));
     let expected = [
         "/api/v1/statistics",
@@ -369,9 +382,10 @@ fn the_table_gives_no_route_to_more_callers_than_it_is_for() {
     let expected = ["/api/v1/session", "/api/v1/session", "/api/v1/applications"];
     assert_eq!(of(|access| *access == Access::Token), expected);
     for route in ROUTES {
-        let is_secret = ["tokens", "users", "audit", "metrics"].iter().any(|word| route.path.contains(word));
+        let is_secret =
+            ["tokens", "users", "audit", "metrics", "v1/system"].iter().any(|word| route.path.contains(word));
         assert_eq!(route.access == Access::Everything, is_secret, "{}", route.path);
-        let has_rows = ["events", "logs"].iter().any(|word| route.path.contains(word));
+        let has_rows = ["events", "logs", "visits"].iter().any(|word| route.path.contains(word));
         let is_own = route.path.starts_with("/api/v1/session");
         if is_own && route.path != "/api/v1/session" {
             assert_eq!(route.access, Access::Person, "{}", route.path);

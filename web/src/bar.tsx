@@ -4,8 +4,8 @@ import { useEffect, useState } from "preact/hooks";
 import { type Application, applications, ask } from "./api";
 import { Item, Menu } from "./picker";
 import { useStage } from "./use";
-import { type View, address } from "./view";
-import { LANGUAGES, keep, language, say, setTheme, theme } from "./words";
+import { PAGES, SHARED, type View, address, toPage } from "./view";
+import { type Key, LANGUAGES, keep, language, say, setTheme, theme } from "./words";
 
 let known: Promise<Application[]> | undefined;
 /** The applications, asked once. */
@@ -22,12 +22,13 @@ export const Mark = () => (
   </svg>
 );
 
-export function Link({ to, kind, children }: { to: View; kind?: string; children: ComponentChildren }) {
+export function Link({ to, kind, chosen, children }: { to: View; kind?: string; chosen?: boolean; children: ComponentChildren }) {
   const { go } = useStage();
   return (
     <a
       class={kind}
       href={address(to)}
+      aria-current={chosen ? "page" : undefined}
       onClick={(event) => {
         if (event.metaKey || event.ctrlKey || event.shiftKey) return;
         event.preventDefault();
@@ -47,11 +48,11 @@ function Applications({ name }: { name: string }) {
     <Menu label={<><b>{name}</b> <Down /></>} name={`${say("choose")}: ${name}`} kind="applications">
       {(close) => (
         <>
-          <Item to={{ ...view, page: "all", filters: [] }} close={close}>
+          <Item to={{ ...toPage(view, "all"), filters: [] }} close={close}>
             {say("all")}
           </Item>
           {all.slice(0, 50).map((one) => (
-            <Item key={one.id} to={{ ...view, app: one.id, filters: [] }} close={close} chosen={one.id === view.app}>
+            <Item key={one.id} to={{ ...view, app: one.id, filters: [], args: {} }} close={close} chosen={one.id === view.app}>
               {one.name}
             </Item>
           ))}
@@ -69,20 +70,21 @@ const Down = () => (
 
 export function Bar({ name, children, help }: { name: string; children?: ComponentChildren; help: () => void }) {
   const { view } = useStage();
-  const isAlone = view.share !== "" || view.page === "sign-in";
+  const isAlone = view.share !== "" || view.page === "sign-in" || view.wall;
   return (
+    <>
     <header class="bar">
       <a class="skip" href="#numbers">
         {say("skip")}
       </a>
-      {isAlone ? <Mark /> : <Link to={{ ...view, page: "all", filters: [] }} kind="home"><Mark /><span class="hidden">{say("all")}</span></Link>}
-      {view.page === "all" || view.page === "sign-in" ? <h1>{name}</h1> : isAlone ? <h1>{name}</h1> : <><h1 class="hidden">{name}</h1><Applications name={name} /></>}
+      {isAlone ? <Mark /> : <Link to={{ ...toPage(view, "all"), filters: [] }} kind="home"><Mark /><span class="hidden">{say("all")}</span></Link>}
+      {view.page === "all" || view.page === "system" || view.page === "sign-in" ? <h1>{name}</h1> : isAlone ? <h1>{name}</h1> : <><h1 class="hidden">{name}</h1><Applications name={name} /></>}
       {children}
       <Menu label={<Dots />} name={say("menu")} kind="right more">
         {(close) => (
           <>
-            {view.page === "statistics" && !isAlone && <Item to={{ ...view, page: "live" }} close={close} hint="r">{say("live")}</Item>}
-            {view.page === "live" && <Item to={{ ...view, page: "statistics" }} close={close} hint="r">{say("statistics")}</Item>}
+            {!view.share && <Item to={{ ...toPage(view, "system"), filters: [] }} close={close}>{say("to_system")}</Item>}
+            {["statistics", "live"].includes(view.page) && <Item to={{ ...view, wall: true }} close={close} hint="v">{say("to_wall")}</Item>}
             <button
               type="button"
               onClick={() => {
@@ -97,7 +99,7 @@ export function Bar({ name, children, help }: { name: string; children?: Compone
             <Choice
               label={say("language_of")}
               value={language}
-              all={Object.entries(LANGUAGES).map(([tag, [own]]) => [tag, own])}
+              all={Object.entries(LANGUAGES)}
               choose={(tag) => {
                 keep("alt.language", tag);
                 location.reload();
@@ -112,6 +114,23 @@ export function Bar({ name, children, help }: { name: string; children?: Compone
         )}
       </Menu>
     </header>
+    {view.page in PAGES && !view.wall && <Pages />}
+    </>
+  );
+}
+
+/** The pages of an application. */
+function Pages() {
+  const { view } = useStage();
+  const all = Object.keys(PAGES).filter((page) => !view.share || SHARED.includes(page)) as View["page"][];
+  return (
+    <nav class="pages" aria-label={say("pages")}>
+      {all.map((page) => (
+        <Link key={page} to={toPage(view, page)} chosen={page === view.page}>
+          {say(`to_${page}` as Key)}
+        </Link>
+      ))}
+    </nav>
   );
 }
 

@@ -212,7 +212,7 @@ export function Hours({ rows }: { rows: Row[] }) {
         return (
           <li key={hour} title={text}>
             <span class="hidden">{text}</span>
-            <i class={visitors === most ? "most" : undefined} style={{ height: `${(visitors / most) * 100}%` }} />
+            <i class={visitors === most ? "most" : undefined} style={{ height: `calc((100% - 24px) * ${(visitors / most).toFixed(4)})` }} />
             <span aria-hidden="true">{hour % 3 === 0 ? String(hour).padStart(2, "0") : ""}</span>
           </li>
         );

@@ -125,3 +125,10 @@ export function FilterDialog({ question, close }: { question: Question; close: (
     </Modal>
   );
 }
+
+/** The picture of a filter. */
+export const Sieve = () => (
+  <svg class="glyph" viewBox="0 0 16 16" aria-hidden="true">
+    <path d="M2.500 3.500h11L9.500 8.500v4l-3 1.500v-5.500z" />
+  </svg>
+);

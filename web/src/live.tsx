@@ -1,7 +1,7 @@
 // Who is here, and what arrives: asked every three seconds.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Refused, events, live } from "./api";
-import { Bar, Link, allApplications } from "./bar";
+import { Bar, allApplications } from "./bar";
 import { Help } from "./help";
 import { Failed, Said } from "./states";
 import { useEvery, useKeys, useStage } from "./use";
@@ -51,7 +51,8 @@ export function Live() {
     document.title = `${visitors ? `(${number(visitors)}) ` : ""}${app.name} · ${say("live")} · alt`;
   }, [visitors, app.name]);
   useKeys((key) => {
-    if (key === "r" || key === "Escape") go({ ...view, page: "statistics" });
+    if (key === "v" || (key === "Escape" && view.wall)) go({ ...view, wall: !view.wall });
+    else if (key === "r" || key === "Escape") go({ ...view, page: "statistics" });
     else if (key === "a") go({ ...view, page: "all" });
     else if (key === "?") setHelp(true);
   });
@@ -65,9 +66,6 @@ export function Live() {
     <>
       <Bar name={app.name} help={() => setHelp(true)}>
         <span class="grow" />
-        <Link to={{ ...view, page: "statistics" }} kind="pill">
-          {say("statistics")}
-        </Link>
         <button type="button" class="pill" aria-pressed={isPaused} onClick={() => setPaused(!isPaused)}>
           {say(isPaused ? "live_go" : "live_pause")}
         </button>

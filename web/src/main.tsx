@@ -1,13 +1,50 @@
 // The dashboard: the address says what is looked at.
 import { render } from "preact";
+import type { ComponentType } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { All } from "./all";
-import { Live } from "./live";
+import { Refused } from "./api";
+// What pages share is part of what is loaded first.
+import "./filters";
+import "./help";
 import { SignIn } from "./signin";
-import { Statistics } from "./statistics";
+import { Failed } from "./states";
 import { type Stage, StageContext } from "./use";
 import { type View, address, read } from "./view";
-import { language, setTheme, theme } from "./words";
+import { language, loadWords, setTheme, theme } from "./words";
+
+/** Pages are loaded when they are first looked at; these without more words. */
+const NUMBERS: Record<string, () => Promise<ComponentType>> = {
+  all: () => import("./numbers").then((all) => all.All),
+  statistics: () => import("./numbers").then((all) => all.Statistics),
+  live: () => import("./numbers").then((all) => all.Live),
+};
+/** And these with words of their own. */
+const OTHERS: Record<string, () => Promise<ComponentType>> = {
+  funnel: () => import("./flows").then((all) => all.FunnelPage),
+  journey: () => import("./flows").then((all) => all.JourneyPage),
+  visits: () => import("./rows").then((all) => all.VisitsPage),
+  search: () => import("./rows").then((all) => all.SearchPage),
+  settings: () => import("./manage").then((all) => all.SettingsPage),
+  system: () => import("./manage").then((all) => all.SystemPage),
+};
+const ready = new Map<string, ComponentType>();
+
+async function loadPage(name: string): Promise<ComponentType> {
+  const [page] = await (NUMBERS[name] ? Promise.all([NUMBERS[name]()]) : Promise.all([OTHERS[name]!(), loadWords("more")]));
+  ready.set(name, page);
+  return page;
+}
+
+function Later({ name }: { name: string }) {
+  const [Page, setPage] = useState<ComponentType | undefined>(() => ready.get(name));
+  const [failed, setFailed] = useState(false);
+  const load = () => void loadPage(name).then((page) => setPage(() => page), () => setFailed(true));
+  useEffect(() => {
+    if (!Page) load();
+  }, []);
+  if (Page) return <Page />;
+  return <main id="numbers">{failed ? <Failed error={new Refused(0, "")} retry={load} /> : <div class="card notice" aria-busy="true" />}</main>;
+}
 
 function App() {
   const [view, setView] = useState<View>(() => read(location));
@@ -28,14 +65,19 @@ function App() {
     }),
     [view],
   );
-  const Page = { all: All, statistics: Statistics, live: Live, "sign-in": SignIn }[view.page];
+  const key = `${view.page} ${view.app}`;
+  useEffect(() => void document.documentElement.classList.toggle("wall", view.wall), [view.wall]);
   return (
     <StageContext.Provider value={stage}>
-      <Page key={`${view.page} ${view.app}`} />
+      {view.page === "sign-in" ? <SignIn /> : <Later key={key} name={view.page} />}
     </StageContext.Provider>
   );
 }
 
 document.documentElement.lang = language;
 setTheme(theme());
-render(<App />, document.getElementById("app")!);
+const { page: first, wall } = read(location);
+document.documentElement.classList.toggle("wall", wall);
+// Words and page come together, so that nothing is shown twice.
+const both = [loadWords("common"), ...(first === "sign-in" ? [] : [loadPage(first).catch(() => undefined)])];
+void Promise.all(both).then(() => render(<App />, document.getElementById("app")!));

@@ -8,8 +8,8 @@ import { Modal } from "./dialog";
 import { exact, written } from "./metric";
 import { Change } from "./tiles";
 import { useStage } from "./use";
-import { type Filter, PANELS, address, seen, toggled, withList, write } from "./view";
-import { type Key, compact, nameOf, number, percent, say } from "./words";
+import { type Filter, type Metric, PANELS, address, seen, toggled, withList, write } from "./view";
+import { type Key, compact, nameOf, number, percent, say, signed } from "./words";
 
 /** How many rows a panel has. */
 const ROWS = 9;
@@ -167,6 +167,8 @@ function table({ view, zone }: Question, dimension: string): string {
 
 /** All values of a dimension with all their numbers. */
 function All({ dimension, question, close }: { dimension: string; question: Question; close: () => void }) {
+  const { view } = useStage();
+  const [by, setBy] = useState<{ column: string; isDown: boolean }>({ column: "visitors", isDown: true });
   const [values, setValues] = useState<Values>();
   const [total, setTotal] = useState(1);
   const [isAsked, setAsked] = useState(false);
@@ -183,6 +185,20 @@ function All({ dimension, question, close }: { dimension: string; question: Ques
     );
   }
   const rows = values?.rows.filter((row) => `${nameOf(dimension, row.name)}\n${row.name}`.toLowerCase().includes(text.toLowerCase()));
+  const lost = (row: Row) => barOf(row) - (row.before?.visitors ?? 0);
+  const sorted = rows && [...rows].sort((a, b) => {
+    const of = (row: Row) => (by.column === "change" ? lost(row) : by.column === "share" ? (row.counts.conversion_rate ?? barOf(row)) : (value(by.column as Metric, row.counts) ?? 0));
+    return (of(b) - of(a)) * (by.isDown ? 1 : -1);
+  });
+  /** A head that sorts: first the most, then the least. */
+  const head = (column: string, text: string) => (
+    <th scope="col" key={column} aria-sort={by.column === column ? (by.isDown ? "descending" : "ascending") : undefined}>
+      <button type="button" onClick={() => setBy({ column, isDown: by.column === column ? !by.isDown : column !== "change" })}>
+        {text}
+        {by.column === column ? (by.isDown ? " ↓" : " ↑") : ""}
+      </button>
+    </th>
+  );
   const columns = (["visitors", "sessions", "page_views", "bounce_rate", "duration"] as const).filter((one) => (one === "page_views" ? dimension !== "goal" : one !== "bounce_rate" && one !== "duration" ? true : !["page", "event", "goal", "exit_page"].includes(dimension)));
   return (
     <Modal title={say(dimension as Key)} close={close} wide>
@@ -201,17 +217,14 @@ function All({ dimension, question, close }: { dimension: string; question: Ques
             <thead>
               <tr>
                 <th scope="col">{say(`one_${dimension}` as Key)}</th>
-                {columns.map((one) => (
-                  <th scope="col" key={one}>
-                    {say(one)}
-                  </th>
-                ))}
-                <th scope="col">{say(dimension === "goal" ? "conversion_rate" : "share")}</th>
+                {columns.map((one) => head(one, say(one)))}
+                {view.compare && head("change", say("change"))}
+                {head("share", say(dimension === "goal" ? "conversion_rate" : "share"))}
               </tr>
             </thead>
             <tbody>
-              {rows.map((row) => (
-                <tr key={row.name}>
+              {sorted!.map((row) => (
+                <tr key={row.name} data-value={row.name}>
                   <th scope="row">
                     <RowLink dimension={dimension} row={row} />
                   </th>
@@ -220,6 +233,11 @@ function All({ dimension, question, close }: { dimension: string; question: Ques
                       {one === "visitors" ? exact(one, value(one, row.counts)) : written(one, value(one, row.counts))}
                     </td>
                   ))}
+                  {view.compare && (
+                    <td data-change={lost(row)} title={`${say("before")}: ${number(row.before?.visitors ?? 0)}`}>
+                      {signed(lost(row))}
+                    </td>
+                  )}
                   <td>{percent(row.counts.conversion_rate ?? barOf(row) / total)}</td>
                 </tr>
               ))}

@@ -5,13 +5,13 @@ import { Bar, Link } from "./bar";
 import { Chart } from "./chart";
 import { asked, between, endOfMonth, intervals, moved } from "./days";
 import { Help } from "./help";
-import { Chips, FilterDialog } from "./filters";
+import { Chips, FilterDialog, Sieve } from "./filters";
 import { ASKED, Panel } from "./panel";
 import { Days, KEYS, Periods } from "./picker";
 import { Empty, Failed, Notice } from "./states";
 import { Tiles } from "./tiles";
 import { useEvery, useKeys, useStage } from "./use";
-import { METRICS, PANELS, type View, address, seen, write } from "./view";
+import { METRICS, PANELS, type View, address, seen, toPage, write } from "./view";
 import { clock, has, number, range, say } from "./words";
 
 /** So many seconds between two looks, where the period goes on. */
@@ -78,7 +78,10 @@ function useAnswer(view: View) {
 
 export function Statistics() {
   const { view, go } = useStage();
-  const { answer, at, error, isOld, question, reload } = useAnswer(view);
+  const { answer: told, at, error, isOld, question, reload } = useAnswer(view);
+  // With a time of which nothing is known, nothing is compared.
+  const unknown = told?.before && !told.before.total.events ? told.before : undefined;
+  const answer = unknown ? { ...told!, before: undefined } : told;
   const [dialog, setDialog] = useState<"" | "filter" | "days" | "help">("");
   const zone = answer?.app.zone;
   const days = answer ? between(answer.from, answer.until) : guess(view.period);
@@ -103,8 +106,10 @@ export function Statistics() {
     else if (key === "?") setDialog("help");
     else if (key === "i") go({ ...view, interval: possible[(possible.indexOf(interval) + 1) % possible.length]! }, true);
     else if (key === "b") go({ ...view, table: !view.table }, true);
-    else if (key === "r" && !view.share) go({ ...view, page: "live" });
-    else if (key === "a" && !view.share) go({ ...view, page: "all", filters: [] });
+    else if (key === "r" && !view.share) go(toPage(view, "live"));
+    else if (key === "a" && !view.share) go({ ...toPage(view, "all"), filters: [] });
+    else if (key === "v") go({ ...view, wall: !view.wall });
+    else if (key === "Escape" && view.wall) go({ ...view, wall: false });
     else if (key === "Escape" && view.filters.length) go({ ...view, filters: [] });
     else if (key === "ArrowLeft") shift(-1);
     else if (key === "ArrowRight") shift(1);
@@ -126,7 +131,7 @@ export function Statistics() {
         {view.share && <span class="note wide-only">{say("shared")}</span>}
         <span class="grow" />
         <button type="button" class="pill" onClick={() => setDialog("filter")} title={`${say("add_filter")} (F)`}>
-          <Funnel /> <span class="wide-only">{say("filter")}</span>
+          <Sieve /> <span class="wide-only">{say("filter")}</span>
         </button>
         <button type="button" class="pill" aria-pressed={view.compare} onClick={() => go({ ...view, compare: !view.compare })} title={`${say("compare_about")} (X)`}>
           <Twins /> <span class="wide-only">{say("compare")}</span>
@@ -155,6 +160,7 @@ export function Statistics() {
                 <p class="note legend">
                   {answer && <span><i class="key" />{range(answer.from, answer.until)}</span>}
                   {answer?.before && <span><i class={view.compare ? "key past" : ""} />{say("compared_with", range(answer.before.from, answer.before.until))}{answer.before.time && `, ${say("up_to", clock(answer.before.time, zone))}`}</span>}
+                  {unknown && <span>{say("no_before", range(unknown.from, unknown.until))}</span>}
                 </p>
                 <div class="switch" role="group" aria-label={say("interval")}>
                   {possible.length > 1 &&
@@ -244,12 +250,6 @@ function Nothing({ answer, arrived }: { answer: Answer; arrived: () => void }) {
     </Notice>
   );
 }
-
-const Funnel = () => (
-  <svg class="glyph" viewBox="0 0 16 16" aria-hidden="true">
-    <path d="M2.500 3.500h11L9.500 8.500v4l-3 1.500v-5.500z" />
-  </svg>
-);
 
 const Twins = () => (
   <svg class="glyph" viewBox="0 0 16 16" aria-hidden="true">

@@ -9,6 +9,8 @@ import { change, say } from "./words";
 export function Change({ metric, now, before }: { metric: Metric; now: number | undefined; before: number | undefined }) {
   if (now === undefined || before === undefined) return <span class="change" />;
   const by = change(now, before);
+  // Nothing can be divided by it, but it is more than nothing.
+  if (by === undefined && now > 0) return <span class="change good">{say("new")}</span>;
   if (by === undefined) return <span class="change" />;
   const isSame = Math.abs(now / before - 1) < 0.005;
   const way = isSame ? "same" : now > before === isGoodUp(metric) ? "good" : "bad";

@@ -24,8 +24,28 @@ export const PANELS = {
   hours: ["hour"],
 } as const;
 
+/** Pages of an application, and what else stands in the address of each. */
+export const PAGES = {
+  statistics: [],
+  live: [],
+  funnel: ["step", "within", "strict"],
+  journey: ["of"],
+  visits: ["visit"],
+  search: ["text", "type", "path", "status", "class", "trace_id", "user_id", "session_id", "visitor_id"],
+  settings: [],
+} as const;
+type AppPage = keyof typeof PAGES;
+/** Those that a share has. */
+export const SHARED: readonly string[] = ["statistics", "funnel", "journey"];
+/** Those that filters are for. */
+const FILTERED: readonly string[] = ["statistics", "funnel", "journey", "visits"];
+
 export interface View {
-  page: "all" | "statistics" | "live" | "sign-in";
+  page: "all" | "system" | "sign-in" | AppPage;
+  /** By the names of {@link PAGES}. */
+  args: Record<string, string[]>;
+  /** Shown on a wall: large, and without anything to press. */
+  wall: boolean;
   app: string;
   /** The secret of a share; it stays in the address, because it is all that the reader has. */
   share: string;
@@ -61,9 +81,14 @@ export function read(location: { pathname: string; search: string }): View {
     known.find((one) => one === query.get(name)) ?? usual;
   const period = query.get("period") ?? "";
   const isPeriod = (PERIODS as readonly string[]).includes(period) || /^\d+d$|^\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d$/.test(period);
-  const page = parts[0] === "sign-in" ? "sign-in" : parts[0] === "share" ? "statistics" : parts[0] !== "applications" ? "all" : parts[2] === "live" ? "live" : "statistics";
+  const named = parts[0] === "share" ? query.get("page") : parts[0] === "applications" ? parts[2] : undefined;
+  const isOf = (name: string): name is AppPage => name in PAGES && (parts[0] !== "share" || SHARED.includes(name));
+  const page = parts[0] === "sign-in" || parts[0] === "system" ? parts[0] : !["share", "applications"].includes(parts[0] ?? "") ? "all" : isOf(named ?? "") ? (named as AppPage) : "statistics";
+  const args = page in PAGES ? (PAGES[page as AppPage] as readonly string[]) : [];
   return {
     page,
+    args: Object.fromEntries(args.map((name) => [name, query.getAll(name)]).filter(([, all]) => all!.length)),
+    wall: query.has("wall"),
     app: parts[0] === "applications" ? (parts[1] ?? "") : (query.get("application_id") ?? ""),
     share: parts[0] === "share" ? (query.get("share") ?? "") : "",
     period: isPeriod ? period : "30d",
@@ -78,25 +103,37 @@ export function read(location: { pathname: string; search: string }): View {
 
 export function address(view: View): string {
   const query = new URLSearchParams();
-  const path = view.page === "sign-in" ? "/sign-in" : view.page === "all" ? "/" : view.share ? "/share" : `/applications/${encodeURIComponent(view.app)}${view.page === "live" ? "/live" : ""}`;
-  if (view.share) {
+  const isOfApp = view.page in PAGES;
+  const sub = view.page === "statistics" ? "" : `/${view.page}`;
+  const path = view.page === "all" ? "/" : !isOfApp ? sub : view.share ? "/share" : `/applications/${encodeURIComponent(view.app)}${sub}`;
+  if (view.share && isOfApp) {
     query.set("application_id", view.app);
     query.set("share", view.share);
+    if (sub) query.set("page", view.page);
   }
   if (view.page !== "sign-in") {
     if (view.period !== "30d") query.set("period", view.period);
     if (view.compare) query.set("compare", "previous");
   }
-  if (view.page === "statistics") {
+  if (FILTERED.includes(view.page)) {
     for (const filter of view.filters) query.append("filter", write(filter));
+    for (const [name, all] of Object.entries(view.args)) for (const one of all) query.append(name, one);
+    if (view.table) query.set("table", "1");
+  } else if (view.page === "search") {
+    for (const [name, all] of Object.entries(view.args)) for (const one of all) query.append(name, one);
+  }
+  if (view.page === "statistics") {
     if (view.interval) query.set("interval", view.interval);
     if (view.metric !== "visitors") query.set("metric", view.metric);
     if (view.lists.length) query.set("lists", view.lists.join(","));
-    if (view.table) query.set("table", "1");
   }
+  if (view.wall) query.set("wall", "1");
   const text = query.toString().replace(/%2F/g, "/").replace(/%2C/g, ",");
   return text ? `${path}?${text}` : path;
 }
+
+/** Another page of the same, without what only this one has. */
+export const toPage = (view: View, page: View["page"], args: View["args"] = {}): View => ({ ...view, page, args, table: false });
 
 /** The lists that are seen: of each panel the chosen one. */
 export const seen = (view: View): string[] =>

@@ -1,16 +1,25 @@
 // The language of the page: words, numbers, dates, and names of countries and languages.
-import { de } from "./words/de";
-import { en, type Key, type Words } from "./words/en";
-import { ja } from "./words/ja";
-import { ko } from "./words/ko";
+import type { Key as Common, Words } from "./words/en";
+import type { Key as More } from "./words/more-en";
 
-export type { Key };
+export type Key = Common | More;
 
-export const LANGUAGES: Record<string, [string, Words]> = {
-  en: ["English", en],
-  de: ["Deutsch", de],
-  ja: ["日本語", ja],
-  ko: ["한국어", ko],
+/** Names of the languages. A dictionary is loaded where it is needed. */
+export const LANGUAGES: Record<string, string> = { en: "English", de: "Deutsch", ja: "日本語", ko: "한국어" };
+
+type Load = () => Promise<{ words: Partial<Record<Key, string>> }>;
+const COMMON: Record<string, Load> = {
+  en: () => import("./words/en"),
+  de: () => import("./words/de"),
+  ja: () => import("./words/ja"),
+  ko: () => import("./words/ko"),
+};
+/** Those of the pages that are loaded later. */
+const MORE: Record<string, Load> = {
+  en: () => import("./words/more-en"),
+  de: () => import("./words/more-de"),
+  ja: () => import("./words/more-ja"),
+  ko: () => import("./words/more-ko"),
 };
 
 const kept = (key: string) => {
@@ -34,7 +43,13 @@ const chosen = [kept("alt.language"), ...navigator.languages].map((tag) => tag.s
 /** The language, and the browser's own variant of it for numbers and dates. */
 export const language = chosen ?? "en";
 const locale = [...navigator.languages].find((tag) => tag.startsWith(language)) ?? language;
-const words: Words = LANGUAGES[language]![1];
+const words = {} as Words & Record<Key, string>;
+
+/** Loads the dictionary of every page, or that of the others. */
+export async function loadWords(of: "common" | "more"): Promise<void> {
+  const load = (of === "common" ? COMMON : MORE)[language]!;
+  Object.assign(words, (await load()).words);
+}
 
 /** A word. `{0}` becomes the first value; of `one|many`, the first value chooses. */
 export function say(key: Key, ...values: (string | number)[]): string {
@@ -65,8 +80,11 @@ const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 2, minimu
 
 /** All digits. */
 export const number = (n: number) => plain.format(n);
+const withSign = new Intl.NumberFormat(locale, { signDisplay: "exceptZero" });
+/** How much more or less. */
+export const signed = (n: number) => withSign.format(n);
 /** As many digits as there is room for. */
-export const compact = (n: number) => (Math.abs(n) < 10_000 ? plain.format(n) : short.format(n));
+export const compact = (n: number) => (Math.abs(n) < 100_000 ? plain.format(n) : short.format(n));
 export const percent = (share: number) => (share > 0 && share < 0.1 ? fine : percents).format(share);
 export const ratio = (n: number) => decimal.format(n);
 
@@ -139,10 +157,29 @@ export function clock(at: string | Date, zone?: string, seconds = false): string
   return formatted(options, date);
 }
 
+/** A day and a time, by the clock of a zone. */
+export function dateTime(at: string, zone?: string, seconds = false): string {
+  const date = new Date(at);
+  if (Number.isNaN(date.getTime())) return at;
+  const options: Intl.DateTimeFormatOptions = { day: "numeric", month: "short", ...HOUR };
+  if (seconds) options.second = "2-digit";
+  if (zone) options.timeZone = zone;
+  return formatted(options, date);
+}
+
+const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+/** How long ago, in the largest unit that fits. */
+export function ago(at: string): string {
+  const seconds = (new Date(at).getTime() - Date.now()) / 1000;
+  const units: [Intl.RelativeTimeFormatUnit, number][] = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
+  const [unit, of] = units.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
+  return relative.format(Math.round(seconds / of), unit);
+}
+
 const regions = new Intl.DisplayNames(locale, { type: "region", fallback: "code" });
 const tongues = new Intl.DisplayNames(locale, { type: "language", fallback: "code" });
 const CHANNELS = ["direct", "search", "social", "email", "paid", "referral", "campaign", "ai"];
-const DEVICES = ["desktop", "mobile", "tablet", "tv"];
+const DEVICES = ["desktop", "phone", "tablet", "tv", "console"];
 
 /** A value of a dimension, for people. */
 export function nameOf(dimension: string, value: string): string {

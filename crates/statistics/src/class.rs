@@ -40,6 +40,13 @@ pub(crate) fn screen(width: i32) -> &'static str {
     }
 }
 
+impl Event<'_> {
+    /// The class of its screen's width.
+    pub fn screen(&self) -> &'static str {
+        screen(self.screen_width)
+    }
+}
+
 /// The counts of a class, by dimension and value.
 #[derive(Debug)]
 pub(crate) struct Class {

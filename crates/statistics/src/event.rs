@@ -59,3 +59,10 @@ pub struct Event<'r> {
     /// `access_logs.request_ms`.
     pub request_ms: Option<i32>,
 }
+
+impl Event<'_> {
+    /// Whether it makes visitors and visits.
+    pub fn is_of_visits(&self) -> bool {
+        !matches!(self.event_type, "request" | "engagement")
+    }
+}

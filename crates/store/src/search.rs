@@ -82,6 +82,8 @@ pub struct Wanted {
     pub user_id: Option<String>,
     /// Its session id.
     pub session_id: Option<String>,
+    /// Its visitor.
+    pub visitor_id: Option<i64>,
 }
 
 /// The statuses that a text names: `404`, or `5xx` for all from 500 to 599.
@@ -120,8 +122,50 @@ pub async fn step(
     before: &Position,
     most: i64,
 ) -> anyhow::Result<Step> {
+    let rows = rows(client, app_id, wanted, before, most, None).await?;
+    let position = |row: &tokio_postgres::Row| Position { at: row.get(1), id: row.get(2) };
+    let found: Vec<String> = rows.iter().filter_map(|row| row.get(0)).collect();
+    let is_full = i64::try_from(found.len()).is_ok_and(|count| count >= most);
+    // The last row of the answer has no object: it says where the step ended, and how many rows it read.
+    let end = rows.iter().find(|row| row.get::<_, Option<&str>>(0).is_none());
+    let next = match (rows.iter().rfind(|row| row.get::<_, Option<&str>>(0).is_some()), end) {
+        (Some(last), _) if is_full => Some(position(last)),
+        (_, Some(end)) if end.get::<_, i64>(3) >= STEP_ROWS => Some(position(end)),
+        _ => None,
+    };
+    let newest = end.and_then(|end| end.get(4));
+    Ok(Step { found, next, newest })
+}
+
+/// Counts those of the next [`STEP_ROWS`] rows before a position that are wanted, by times of `width` microseconds: when each
+/// begins, and how many. Returns where to go on; `None`: all rows were read.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn count(
+    client: &Client,
+    app_id: i32,
+    wanted: &Wanted,
+    before: &Position,
+    width: i64,
+) -> anyhow::Result<(Vec<(i64, i64)>, Option<Position>)> {
+    let rows = rows(client, app_id, wanted, before, 0, Some(width)).await?;
+    let Some(end) = rows.last() else { return Ok((Vec::new(), None)) };
+    let (times, counts): (Option<Vec<i64>>, Option<Vec<i64>>) = (end.get(5), end.get(6));
+    let next = (end.get::<_, i64>(3) >= STEP_ROWS).then(|| Position { at: end.get(1), id: end.get(2) });
+    Ok((times.unwrap_or_default().into_iter().zip(counts.unwrap_or_default()).collect(), next))
+}
+
+async fn rows(
+    client: &Client,
+    app_id: i32,
+    wanted: &Wanted,
+    before: &Position,
+    most: i64,
+    width: Option<i64>,
+) -> anyhow::Result<Vec<tokio_postgres::Row>> {
     let (least, greatest) = wanted.status.unzip();
-    let parameters: [(&(dyn ToSql + Sync), Type); 15] = [
+    let parameters: [(&(dyn ToSql + Sync), Type); 17] = [
         (&app_id, Type::INT4),
         (&wanted.from, Type::INT8),
         (&before.at, Type::INT8),
@@ -137,21 +181,11 @@ pub async fn step(
         (&wanted.class, Type::TEXT),
         (&least, Type::INT2),
         (&greatest, Type::INT2),
+        (&wanted.visitor_id, Type::INT8),
+        (&width, Type::INT8),
     ];
     let sql = include_str!("../../../sql/search_rows.sql");
-    let rows = client.query_typed(sql, &parameters).await.context("search rows")?;
-    let position = |row: &tokio_postgres::Row| Position { at: row.get(1), id: row.get(2) };
-    let found: Vec<String> = rows.iter().filter_map(|row| row.get(0)).collect();
-    let is_full = i64::try_from(found.len()).is_ok_and(|count| count >= most);
-    // The last row of the answer has no object: it says where the step ended, and how many rows it read.
-    let end = rows.iter().find(|row| row.get::<_, Option<&str>>(0).is_none());
-    let next = match (rows.iter().rfind(|row| row.get::<_, Option<&str>>(0).is_some()), end) {
-        (Some(last), _) if is_full => Some(position(last)),
-        (_, Some(end)) if end.get::<_, i64>(3) >= STEP_ROWS => Some(position(end)),
-        _ => None,
-    };
-    let newest = end.and_then(|end| end.get(4));
-    Ok(Step { found, next, newest })
+    client.query_typed(sql, &parameters).await.context("search rows")
 }
 
 #[cfg(test)]

@@ -39,6 +39,8 @@ pub(super) const WEB: &[(&str, &[&str])] = &[
     ("user_agents", &["SELECT"]),
     ("environments", &["SELECT"]),
     ("checkpoints", &["SELECT"]),
+    ("log_files", &["SELECT"]),
+    ("leases", &["SELECT"]),
     ("batches", &["SELECT"]),
     ("followers", &["SELECT"]),
     ("stat_days", &["SELECT"]),

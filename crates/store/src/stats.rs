@@ -38,6 +38,7 @@ pub mod segments;
 pub mod sort;
 pub mod spool;
 pub mod verify;
+pub mod visits;
 pub mod worker;
 
 /// Creates a file without a name, which nobody else can open, in a directory or in that for temporary files.

@@ -11,6 +11,7 @@ pub mod people;
 pub mod pool;
 pub mod rows;
 pub mod sessions;
+pub mod system;
 
 /// A time as the API writes it: RFC 3339, UTC, to the second.
 fn time(column: &str) -> String {

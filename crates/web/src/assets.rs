@@ -13,7 +13,11 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// Whether a path is a page of the dashboard. Its parameters are its script's business: a link that came by mail may have more of
 /// them.
 pub(crate) fn is_page(path: &str) -> bool {
-    path == "/" || path == "/sign-in" || path == "/share" || path.starts_with("/applications/")
+    path == "/"
+        || path == "/sign-in"
+        || path == "/share"
+        || path == "/system"
+        || path.starts_with("/applications/")
 }
 
 /// Whether a path is the dashboard's, and not the API's, whose document leaves it out.
@@ -26,26 +30,47 @@ pub(crate) fn policy(path: &str) -> Option<&'static str> {
     is_page(path).then_some(POLICY)
 }
 
+/// The pages of an application besides its statistics (`PAGES` in `web/src/view.ts`).
+const PAGES: &[&str] = &["live", "funnel", "journey", "visits", "search", "settings"];
+
 /// A page.
-pub(crate) async fn page(_web: &Web, _asked: &Asked) -> Result<Answer, Problem> {
-    Ok(Answer::of(Content::Html(include_str!("../assets/index.html").to_owned())))
+pub(crate) async fn page(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let named = asked.part("page");
+    if !named.is_empty() && !PAGES.contains(&named) {
+        return Err(Problem::not_found(format!("the pages of an application are {}", PAGES.join(", "))));
+    }
+    // The browser loads the page's own script beside the one that asks for it.
+    let script = match named {
+        "funnel" | "journey" => "flows.js",
+        "visits" | "search" => "rows.js",
+        "settings" => "manage.js",
+        _ => "numbers.js",
+    };
+    Ok(Answer::of(Content::Html(include_str!("../assets/index.html").replace("numbers.js", script))))
 }
 
-/// `GET /assets/app.js`.
-pub(crate) async fn script(_web: &Web, _asked: &Asked) -> Result<Answer, Problem> {
-    Ok(file("text/javascript; charset=utf-8", include_str!("../assets/app.js")))
+macro_rules! files {
+    ($($name:literal)*) => {
+        /// Files by their names.
+        const FILES: &[(&str, &str)] = &[$(($name, include_str!(concat!("../assets/", $name))),)*];
+    };
 }
 
-/// `GET /assets/style.css`.
-pub(crate) async fn style(_web: &Web, _asked: &Asked) -> Result<Answer, Problem> {
-    Ok(file("text/css; charset=utf-8", include_str!("../assets/style.css")))
+files! {
+    "app.js" "core.js" "numbers.js" "frame.js" "flows.js" "rows.js" "manage.js" "style.css" "icon.svg"
+    "en.js" "de.js" "ja.js" "ko.js" "more-en.js" "more-de.js" "more-ja.js" "more-ko.js"
 }
 
-/// `GET /assets/icon.svg`.
-pub(crate) async fn icon(_web: &Web, _asked: &Asked) -> Result<Answer, Problem> {
-    Ok(file("image/svg+xml", include_str!("../assets/icon.svg")))
-}
-
-fn file(kind: &'static str, text: &'static str) -> Answer {
-    Answer::of(Content::File(kind, text))
+/// `GET /assets/{file}`.
+pub(crate) async fn file(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let wanted = asked.part("file");
+    let Some((name, text)) = FILES.iter().find(|(name, _)| *name == wanted) else {
+        return Err(Problem::not_found("the dashboard has no such file"));
+    };
+    let kind = match name.rsplit('.').next() {
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        _ => "text/javascript; charset=utf-8",
+    };
+    Ok(Answer::of(Content::File(kind, text)))
 }

@@ -28,6 +28,8 @@ mod statistics;
 pub mod telemetry;
 mod times;
 mod totp;
+mod visits;
+mod walk;
 
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use alt_store::apps;
 use alt_store::stats::ask;
 use alt_store::web::caller::Role;
 use alt_store::web::keys::{self, NewShare, NewToken};
-use alt_store::web::{audit, people, rows, sessions};
+use alt_store::web::{audit, people, rows, sessions, system};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
@@ -272,6 +272,16 @@ pub(crate) async fn metrics(web: &Web, asked: &Asked) -> Result<Answer, Problem>
             "waiting_seconds": state.oldest_seconds.round(),
             "rows_not_counted": state.frozen_rows,
         },
+    })))
+}
+
+/// `GET /api/v1/system`: files, and who works.
+pub(crate) async fn system(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let db = asked.db()?;
+    let (files, totals) = (system::files(db).await?, system::totals(db).await?);
+    let is_cut = i64::try_from(files.len()).is_ok_and(|count| count < totals.files);
+    Ok(Answer::json(json!({
+        "files": files, "files_are_cut": is_cut, "totals": totals, "workers": system::workers(db).await?,
     })))
 }
 

@@ -7,7 +7,7 @@ use alt_store::web::caller::Role;
 
 use crate::ask::{Answer, Asked};
 use crate::problem::Problem;
-use crate::{Web, assets, funnel, goals, health, manage, search, session, statistics};
+use crate::{Web, assets, funnel, goals, health, manage, search, session, statistics, visits};
 
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,22 +213,51 @@ const DASHBOARD: &[Parameter] = &[
     ),
 ];
 
-const EVENTS: &[Parameter] = &[
+const VISITS: &[Parameter] = &[
     APP,
-    FROM,
-    UNTIL,
-    optional("type", "The event type, such as `pageview`.", TEXT),
-    optional("path", "How the path begins.", TEXT),
-    optional("text", "A text in path, query, title or referrer; upper and lower case are the same.", TEXT),
-    optional("trace_id", "The trace id.", TEXT),
-    optional("user_id", "The user id.", TEXT),
-    optional("session_id", "The session id.", TEXT),
-    optional("class", "The class of traffic, such as `human`; all if left out.", TEXT),
-    optional("status", "The status of the answer, such as `404` or `5xx`.", TEXT),
-    ROWS,
+    PERIOD,
+    FILTER,
+    CLASS,
+    optional("limit", "The most visits.", r#"{"type":"integer","minimum":1,"maximum":100,"default":50}"#),
     CURSOR,
 ];
 
+const VISITOR: Parameter = optional("visitor_id", "The visitor, as an event has it.", TEXT);
+
+const COUNTS: &[Parameter] = &[
+    APP,
+    required("from", "The first time.", TIME),
+    UNTIL,
+    required(
+        "seconds",
+        "How long each time is. At most 500 of them are counted.",
+        r#"{"type":"integer","minimum":1,"maximum":86400}"#,
+    ),
+    TYPE,
+    PATH,
+    CONTAINS,
+    TRACE,
+    USER,
+    SESSION,
+    VISITOR,
+    ANY_CLASS,
+    STATUS,
+    CURSOR,
+];
+
+const TYPE: Parameter = optional("type", "The event type, such as `pageview`.", TEXT);
+const PATH: Parameter = optional("path", "How the path begins.", TEXT);
+const CONTAINS: Parameter =
+    optional("text", "A text in path, query, title or referrer; upper and lower case are the same.", TEXT);
+const TRACE: Parameter = optional("trace_id", "The trace id.", TEXT);
+const USER: Parameter = optional("user_id", "The user id.", TEXT);
+const SESSION: Parameter = optional("session_id", "The session id.", TEXT);
+const ANY_CLASS: Parameter =
+    optional("class", "The class of traffic, such as `human`; all if left out.", TEXT);
+const STATUS: Parameter = optional("status", "The status of the answer, such as `404` or `5xx`.", TEXT);
+
+const EVENTS: &[Parameter] =
+    &[APP, FROM, UNTIL, TYPE, PATH, CONTAINS, TRACE, USER, SESSION, VISITOR, ANY_CLASS, STATUS, ROWS, CURSOR];
 macro_rules! route {
     ($method:literal, $path:literal, $access:expr, $handler:path, $about:literal, $query:expr, $body:expr) => {
         Route {
@@ -268,16 +297,15 @@ pub const ROUTES: &[Route] = &[
     ),
     route!(
         "GET",
-        "/applications/{application_id}/live",
+        "/applications/{application_id}/{page}",
         Access::Open,
         assets::page,
-        "The dashboard: what arrives.",
+        "The dashboard: another page of an application.",
         &[],
         &[]
     ),
-    route!("GET", "/assets/app.js", Access::Open, assets::script, "The dashboard's script.", &[], &[]),
-    route!("GET", "/assets/style.css", Access::Open, assets::style, "The dashboard's style.", &[], &[]),
-    route!("GET", "/assets/icon.svg", Access::Open, assets::icon, "The dashboard's icon.", &[], &[]),
+    route!("GET", "/system", Access::Open, assets::page, "The dashboard: the installation.", &[], &[]),
+    route!("GET", "/assets/{file}", Access::Open, assets::file, "A file of the dashboard.", &[], &[]),
     route!(
         "GET",
         "/api/v1/statistics",
@@ -333,6 +361,24 @@ pub const ROUTES: &[Route] = &[
         search::events,
         "Events, the newest first. An answer says how far it searched; `next` goes on from there.",
         EVENTS,
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/events/counts",
+        Access::App(EDITOR),
+        search::counts,
+        "How many events there are, by time. An answer says how far it counted; `next` goes on from there.",
+        COUNTS,
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/visits",
+        Access::App(EDITOR),
+        visits::visits,
+        "Single visits, those that ended last first. An answer says how far it searched; `next` goes on from there.",
+        VISITS,
         &[]
     ),
     route!(
@@ -588,6 +634,15 @@ pub const ROUTES: &[Route] = &[
         Access::Everything,
         manage::metrics,
         "How the installation is: requests, errors and latency of this process, what was loaded, and the statistics that wait.",
+        &[],
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/system",
+        Access::Everything,
+        manage::system,
+        "How loading is: files, those with an error first and then those that were loaded last, and who works.",
         &[],
         &[]
     ),

@@ -1,5 +1,6 @@
 //! A search of rows, the newest first.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use alt_store::search::{self, FIRST, LAST, Position, Wanted};
@@ -20,10 +21,18 @@ pub(crate) const ROWS_MAX: i64 = 200;
 /// An answer is not made larger than this.
 const BYTES_MAX: usize = 1 << 20;
 
+/// The most times of [`counts`].
+const TIMES_MAX: i64 = 500;
+
 /// `GET /api/v1/events`, `GET /api/logs`.
 pub(crate) async fn events(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    answer(asked, wanted(asked)?).await
+}
+
+fn wanted(asked: &Asked) -> Result<Wanted, Problem> {
     let text = |name| asked.parameter(name).map(str::to_owned);
-    let wanted = Wanted {
+    let visitor = asked.parameter("visitor_id").map(str::parse::<i64>);
+    Ok(Wanted {
         from: time(asked, "from")?.unwrap_or(FIRST),
         class: text("class"),
         status: asked.parameter("status").map(status).transpose()?,
@@ -33,8 +42,56 @@ pub(crate) async fn events(_web: &Web, asked: &Asked) -> Result<Answer, Problem>
         trace_id: text("trace_id"),
         user_id: text("user_id"),
         session_id: text("session_id"),
+        visitor_id: visitor.transpose().map_err(|_| Problem::bad("visitor_id is a number"))?,
+    })
+}
+
+/// `GET /api/v1/events/counts`: how many events are wanted, by time.
+pub(crate) async fn counts(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let (db, app, wanted) = (asked.db()?, asked.app()?, wanted(asked)?);
+    let until = time(asked, "until")?.unwrap_or_else(|| Timestamp::now().as_microsecond());
+    let seconds = asked.parameter("seconds").map(str::parse::<i64>);
+    let width = match seconds {
+        Some(Ok(seconds @ 1..=86_400)) => seconds * 1_000_000,
+        _ => return Err(Problem::bad("seconds is a number from 1 to 86400")),
     };
-    answer(asked, wanted).await
+    if (until - wanted.from) / width > TIMES_MAX {
+        return Err(Problem::bad(format!(
+            "from and until are at most {TIMES_MAX} times of so many seconds apart"
+        )));
+    }
+    let mut position = first(asked, until)?;
+    let started = Instant::now();
+    let mut times: BTreeMap<i64, i64> = BTreeMap::new();
+    let next = loop {
+        let (more, next) = search::count(db, app.id, &wanted, &position, width).await?;
+        more.into_iter().for_each(|(at, count)| *times.entry(at).or_default() += count);
+        match next {
+            Some(next) if started.elapsed() < BUDGET => position = next,
+            next => break next,
+        }
+    };
+    let times = times.iter().map(|(at, count)| json!({ "at": text_of(*at), "events": count }));
+    Ok(Answer::json(json!({
+        "times": times.collect::<Vec<_>>(),
+        "is_complete": next.is_none(),
+        "searched_back_to": text_of(next.as_ref().map_or(wanted.from, |next| next.at)),
+        "next": next.as_ref().map(Position::to_string),
+    })))
+}
+
+/// Where a search begins: at the cursor, or at its last time.
+fn first(asked: &Asked, until: i64) -> Result<Position, Problem> {
+    match asked.parameter("cursor") {
+        None => Ok(Position::before(until)),
+        Some(cursor) => cursor.parse().map_err(|()| {
+            Problem::bad("cursor is `next` of an answer; leave it out to begin with the newest row")
+        }),
+    }
+}
+
+fn text_of(at: i64) -> String {
+    Timestamp::from_microsecond(at).unwrap_or_default().to_string()
 }
 
 /// `GET /api/logs/trace/{id}`: the rows of a trace.
@@ -48,12 +105,7 @@ async fn answer(asked: &Asked, wanted: Wanted) -> Result<Answer, Problem> {
     let (db, app) = (asked.db()?, asked.app()?);
     let limit = usize::try_from(asked.limit(100, ROWS_MAX)?).unwrap_or(1);
     let until = time(asked, "until")?.unwrap_or(LAST);
-    let mut position = match asked.parameter("cursor") {
-        None => Position::before(until),
-        Some(cursor) => cursor.parse().map_err(|()| {
-            Problem::bad("cursor is `next` of an answer; leave it out to begin with the newest row")
-        })?,
-    };
+    let mut position = first(asked, until)?;
     let started = Instant::now();
     let mut found: Vec<Box<RawValue>> = Vec::new();
     let mut bytes = 0;
@@ -75,7 +127,7 @@ async fn answer(asked: &Asked, wanted: Wanted) -> Result<Answer, Problem> {
         "application": { "id": app.key, "name": app.name, "time_zone": app.time_zone },
         "events": found.iter().map(|row| serde_json::from_str(row.get()).unwrap_or(Value::Null)).collect::<Vec<_>>(),
         "is_complete": next.is_none(),
-        "searched_back_to": Timestamp::from_microsecond(searched_to).unwrap_or_default().to_string(),
+        "searched_back_to": text_of(searched_to),
         "next": next.as_ref().map(Position::to_string),
     })))
 }

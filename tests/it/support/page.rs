@@ -86,6 +86,11 @@ impl Page {
         Page { driver, url: url.to_owned() }
     }
 
+    /// In WebKit, which records nothing and sends no token: somebody has to sign in.
+    pub(crate) fn in_webkit(url: &str) -> Page {
+        Page { driver: Driver::start(Engine::WebKit), url: url.to_owned() }
+    }
+
     /// Goes to a path, and waits until nothing is waited for.
     pub(crate) fn go(&mut self, path: &str) {
         self.driver.go(&format!("{}{path}", self.url));

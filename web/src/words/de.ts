@@ -1,7 +1,7 @@
 import type { Words } from "./en";
 
 // German.
-export const de: Words = {
+export const words: Words = {
   visitors: "Besucher",
   sessions: "Besuche",
   page_views: "Seitenaufrufe",
@@ -190,12 +190,27 @@ export const de: Words = {
   ch_campaign: "Kampagnen",
   ch_ai: "KI-Assistenten",
   dev_desktop: "Computer",
-  dev_mobile: "Telefon",
+  dev_phone: "Telefon",
+  dev_console: "Spielkonsole",
   dev_tablet: "Tablet",
   dev_tv: "Fernseher",
   pageview: "Seitenaufruf",
   seconds: "{0} s",
   minutes: "{0} min {1} s",
   hours: "{0} h {1} min",
+  pages: "Seiten dieser Anwendung",
+  to_statistics: "Statistik",
+  to_live: "Live",
+  to_funnel: "Trichter",
+  to_journey: "Wege",
+  to_visits: "Besuche",
+  to_search: "Suche",
+  to_settings: "Einstellungen",
+  to_system: "System",
+  to_wall: "An der Wand zeigen",
+  new: "neu",
+  no_before: "keine Zahlen vom {0} zum Vergleichen",
+  cut_at: "Die ersten {0}; es gibt mehr",
+  loading: "Wird geladen",
   skip: "Zu den Zahlen",
 };

@@ -1,5 +1,5 @@
 // English: the dictionary that names every word. `{0}` is a value; `one|many` is chosen by the first value.
-export const en = {
+export const words = {
   visitors: "Visitors",
   sessions: "Visits",
   page_views: "Page views",
@@ -188,14 +188,29 @@ export const en = {
   ch_campaign: "Campaigns",
   ch_ai: "AI assistants",
   dev_desktop: "Desktop",
-  dev_mobile: "Mobile",
+  dev_phone: "Phone",
+  dev_console: "Game console",
   dev_tablet: "Tablet",
   dev_tv: "TV",
   pageview: "Page view",
   seconds: "{0}s",
   minutes: "{0}m {1}s",
   hours: "{0}h {1}m",
+  pages: "Pages of this application",
+  to_statistics: "Statistics",
+  to_live: "Live",
+  to_funnel: "Funnel",
+  to_journey: "Journey",
+  to_visits: "Visits",
+  to_search: "Search",
+  to_settings: "Settings",
+  to_system: "System",
+  to_wall: "Show on a wall",
+  new: "new",
+  no_before: "no numbers of {0} to compare with",
+  cut_at: "The first {0}; there are more",
+  loading: "Loading",
   skip: "To the numbers",
 };
-export type Key = keyof typeof en;
+export type Key = keyof typeof words;
 export type Words = Record<Key, string>;

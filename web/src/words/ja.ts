@@ -1,7 +1,7 @@
 import type { Words } from "./en";
 
 // Japanese.
-export const ja: Words = {
+export const words: Words = {
   visitors: "訪問者数",
   sessions: "訪問数",
   page_views: "ページビュー",
@@ -190,12 +190,27 @@ export const ja: Words = {
   ch_campaign: "キャンペーン",
   ch_ai: "AIアシスタント",
   dev_desktop: "デスクトップ",
-  dev_mobile: "スマートフォン",
+  dev_phone: "スマートフォン",
+  dev_console: "ゲーム機",
   dev_tablet: "タブレット",
   dev_tv: "テレビ",
   pageview: "ページビュー",
   seconds: "{0}秒",
   minutes: "{0}分{1}秒",
   hours: "{0}時間{1}分",
+  pages: "このアプリケーションのページ",
+  to_statistics: "統計",
+  to_live: "ライブ",
+  to_funnel: "ファネル",
+  to_journey: "経路",
+  to_visits: "訪問",
+  to_search: "検索",
+  to_settings: "設定",
+  to_system: "システム",
+  to_wall: "大画面に表示",
+  new: "新規",
+  no_before: "比較できる{0}の数値はありません",
+  cut_at: "最初の{0}件。ほかにもあります",
+  loading: "読み込み中",
   skip: "数値へ移動",
 };

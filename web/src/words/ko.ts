@@ -1,7 +1,7 @@
 import type { Words } from "./en";
 
 // Korean.
-export const ko: Words = {
+export const words: Words = {
   visitors: "방문자",
   sessions: "방문",
   page_views: "페이지뷰",
@@ -190,12 +190,27 @@ export const ko: Words = {
   ch_campaign: "캠페인",
   ch_ai: "AI 도우미",
   dev_desktop: "데스크톱",
-  dev_mobile: "모바일",
+  dev_phone: "휴대전화",
+  dev_console: "게임기",
   dev_tablet: "태블릿",
   dev_tv: "TV",
   pageview: "페이지뷰",
   seconds: "{0}초",
   minutes: "{0}분 {1}초",
   hours: "{0}시간 {1}분",
+  pages: "이 애플리케이션의 페이지",
+  to_statistics: "통계",
+  to_live: "실시간",
+  to_funnel: "퍼널",
+  to_journey: "경로",
+  to_visits: "방문",
+  to_search: "검색",
+  to_settings: "설정",
+  to_system: "시스템",
+  to_wall: "큰 화면에 표시",
+  new: "신규",
+  no_before: "비교할 {0}의 수치가 없습니다",
+  cut_at: "처음 {0}개. 더 있습니다",
+  loading: "불러오는 중",
   skip: "숫자로 이동",
 };

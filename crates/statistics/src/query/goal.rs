@@ -69,6 +69,16 @@ impl Goal {
     }
 }
 
+impl On {
+    /// Whether an event of a type reaches it; `path` is that of a page view, and of nothing else.
+    pub fn is_reached(&self, event_type: &str, path: Option<&str>) -> bool {
+        match self {
+            On::Event(kind) => kind == event_type,
+            On::Page(pattern) => path.is_some_and(|path| fits(pattern, path)),
+        }
+    }
+}
+
 fn text(what: &str, text: &str, most: usize) -> Result<(), String> {
     if text.is_empty() || text.len() > most {
         return Err(format!("{what} has from 1 to {most} bytes"));

@@ -1,0 +1,450 @@
+// Settings of an application, and how the installation is.
+import type { ComponentChildren } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { Refused, ask } from "./api";
+import { Bar } from "./bar";
+import { Frame, type Loaded, useApp, useLoad } from "./frame";
+import { Help } from "./help";
+import { Copied, Failed } from "./states";
+import { useKeys, useStage } from "./use";
+import { toPage } from "./view";
+import { type Key, ago, dateTime, number, ratio, say, time } from "./words";
+
+type Said = Record<string, any>;
+
+const app = (id: string) => `application_id=${encodeURIComponent(id)}`;
+
+const isSettled = (loaded: Loaded<unknown>, isAsked: boolean) => !isAsked || loaded.value !== undefined || loaded.error !== undefined;
+
+export function SettingsPage() {
+  const { view } = useStage();
+  const id = view.app;
+  const known = useApp();
+  const [isWaiting, setWaiting] = useState(false);
+  const path = `/api/v1/applications/${encodeURIComponent(id)}`;
+  const loaded = useLoad<Said>(`app ${id}`, (signal) => ask<Said>("GET", path, undefined, signal), isWaiting ? 3 : 30);
+  const who = useLoad<Said>("who", () => ask<Said>("GET", "/api/v1/session"));
+  const said = loaded.value;
+  useEffect(() => setWaiting(!!said?.is_waiting), [said?.is_waiting]);
+  const mayEdit = said?.role === "editor" || said?.role === "owner";
+  const isOwner = !!who.value?.is_owner;
+  const goals = useLoad<Said[]>(`goals ${id}`, () => ask<Said>("GET", `/api/v1/goals?${app(id)}`).then((all) => all.goals));
+  const shares = useLoad<Said[]>(mayEdit ? `shares ${id}` : "", () => parts(`/api/v1/shares?${app(id)}`, "shares").then((all) => all.filter(isThere)));
+  const people = useLoad<Said[]>(isOwner ? "people" : "", () => ask<Said>("GET", "/api/v1/users").then((all) => all.users));
+  const tokens = useLoad<Said[]>(isOwner ? `tokens ${id}` : "", () => parts("/api/v1/tokens", "tokens").then((all) => all.filter((one) => isThere(one) && (!one.applications || one.applications.includes(id)))));
+  // All of it at once, so that nothing is pushed down by what comes later.
+  const isReady = said && isSettled(who, true) && isSettled(goals, true) && isSettled(shares, mayEdit) && isSettled(people, isOwner) && isSettled(tokens, isOwner);
+  return (
+    <Frame app={known} title={say("to_settings")} has={[]} loaded={loaded}>
+      {!isReady ? (
+        <section class="card panel rows" aria-busy="true" />
+      ) : (
+        <div class="settings">
+          <Snippet said={said} path={path} mayEdit={mayEdit} />
+          <Goals id={id} mayEdit={mayEdit} loaded={goals} />
+          {mayEdit ? <Shares id={id} loaded={shares} /> : <Card title={say("shares")}><p class="note">{say("editors_only")}</p></Card>}
+          {isOwner && <People id={id} loaded={people} />}
+          {isOwner && <Tokens id={id} loaded={tokens} />}
+        </div>
+      )}
+    </Frame>
+  );
+}
+
+function Card({ title, about, children, name }: { title: string; about?: string; children: ComponentChildren; name?: string }) {
+  return (
+    <section class="card panel setting" aria-label={title} data-setting={name}>
+      <header>
+        <h2>{title}</h2>
+        {about && <p class="note">{about}</p>}
+      </header>
+      {children}
+    </section>
+  );
+}
+
+function Snippet({ said, path, mayEdit }: { said: Said; path: string; mayEdit: boolean }) {
+  const [name, setName] = useState<string>(said.name);
+  const [failed, setFailed] = useState("");
+  const rename = (event: Event) => {
+    event.preventDefault();
+    ask("PATCH", path, { name }).then(() => location.reload(), (error: Refused) => setFailed(error.message || say("offline")));
+  };
+  return (
+    <Card title={say("install")} about={say("install_about")} name="install">
+      <p class={said.is_waiting ? "current" : "current on"} role="status" data-waiting={String(!!said.is_waiting)}>
+        <i />
+        {said.is_waiting ? say("waiting") : said.last_event_at ? say("last_event", ago(said.last_event_at)) : say("unknown")}
+      </p>
+      {said.snippet ? <Copied text={said.snippet} /> : <p class="note">{say("no_snippet")}</p>}
+      <dl class="facts">
+        <div><dt>{say("app_id")}</dt><dd><code>{said.id}</code></dd></div>
+        <div><dt>{say("time_zone")}</dt><dd>{said.time_zone}</dd></div>
+        <div><dt>{say("domains")}</dt><dd>{said.domains?.join(", ") || "–"}</dd></div>
+      </dl>
+      {mayEdit && (
+        <form class="add" onSubmit={rename}>
+          <label>
+            {say("name")}
+            <input name="name" required maxLength={200} value={name} onInput={(event) => setName(event.currentTarget.value)} />
+          </label>
+          <button type="submit" class="pill lined" disabled={name.trim() === said.name || !name.trim()}>
+            {say("rename")}
+          </button>
+          {failed && <p class="warn" role="alert">{failed}</p>}
+        </form>
+      )}
+    </Card>
+  );
+}
+
+/** Asks twice before it does what cannot be undone. */
+function Remove({ name, word, run }: { name: string; word: Key; run: () => Promise<void> }) {
+  const [isSure, setSure] = useState(false);
+  return (
+    <button type="button" class={isSure ? "quiet sure" : "quiet"} aria-label={`${say(isSure ? "really" : word)}: ${name}`} onBlur={() => setSure(false)} onClick={() => (isSure ? void run() : setSure(true))}>
+      {say(isSure ? "really" : word)}
+    </button>
+  );
+}
+
+interface Field {
+  name: string;
+  label: Key;
+  type?: "text" | "number" | "password" | "select";
+  options?: [string, string][];
+  optional?: boolean;
+}
+
+interface ListProps {
+  /** What it is a list of. */
+  name: Key;
+  loaded: Loaded<Said[]>;
+  columns: [Key, (one: Said) => ComponentChildren][];
+  remove?: (one: Said) => Promise<unknown>;
+  removeWord?: Key;
+  fields: Field[];
+  add?: (fields: Record<string, string>) => Promise<Said>;
+  addWord: Key;
+  /** The secret that is told once. */
+  secret?: (made: Said) => string | undefined;
+}
+
+/** A list, with a form that adds to it. */
+function List({ name, loaded, columns, remove, removeWord = "remove_it", fields, add, addWord, secret }: ListProps) {
+  const [failed, setFailed] = useState("");
+  const [made, setMade] = useState("");
+  const fail = (error: Refused) => setFailed(error.message || say("offline"));
+  const submit = (event: Event) => {
+    event.preventDefault();
+    const form = event.currentTarget as HTMLFormElement;
+    const data = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, String(value).trim()]).filter(([, value]) => value));
+    setFailed("");
+    add!(data).then((said) => {
+      form.reset();
+      setMade(secret?.(said) ?? "");
+      loaded.reload();
+    }, fail);
+  };
+  const rows = loaded.value ?? [];
+  return (
+    <>
+      {loaded.error && <p class="warn" role="alert">{loaded.error.message || say("offline")}</p>}
+      {loaded.value && rows.length === 0 && <p class="note">{say("none_yet")}</p>}
+      {rows.length > 0 && (
+        <div class="scroll" tabIndex={0} role="region" aria-label={`${say(name)}, ${say("table")}`}>
+          <table class="numbers">
+            <thead>
+              <tr>
+                {columns.map(([word]) => <th scope="col" key={word}>{say(word)}</th>)}
+                {remove && <td />}
+              </tr>
+            </thead>
+            <tbody>
+              {rows.map((one) => (
+                <tr key={one.id}>
+                  {columns.map(([word, show], n) => (n ? <td key={word}>{show(one)}</td> : <th scope="row" key={word}>{show(one)}</th>))}
+                  {remove && <td><Remove name={String(one.name)} word={removeWord} run={() => remove(one).then(() => loaded.reload(), fail)} /></td>}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {made && (
+        <div role="status">
+          <p class="note">{say("told_once")}</p>
+          <Copied text={made} />
+        </div>
+      )}
+      {add && (
+        <form class="add" onSubmit={submit}>
+          {fields.map((field) => (
+            <label key={field.name}>
+              {say(field.label)}
+              {field.type === "select" ? (
+                <select name={field.name}>
+                  {field.options!.map(([value, name]) => <option key={value} value={value}>{name}</option>)}
+                </select>
+              ) : (
+                <input name={field.name} type={(field.type ?? "text") as "text"} min={1} max={36500} autocomplete={field.type === "password" ? "new-password" : "off"} required={!field.optional} maxLength={1000} placeholder={field.optional ? say("optional") : ""} />
+              )}
+            </label>
+          ))}
+          <button type="submit" class="pill lined">{say(addWord)}</button>
+        </form>
+      )}
+      {failed && <p class="warn" role="alert">{failed}</p>}
+    </>
+  );
+}
+
+interface OfApp {
+  id: string;
+  loaded: Loaded<Said[]>;
+}
+
+function Goals({ id, mayEdit, loaded }: OfApp & { mayEdit: boolean }) {
+  return (
+    <Card title={say("goal")} about={say("goals_about")} name="goals">
+      <List
+        name="goal"
+        loaded={loaded}
+        columns={[["name", (one) => one.name], ["reached_by", (one) => (one.event ? `${say("one_event")} ${one.event}` : `${say("one_page")} ${one.page}`)]]}
+        {...(mayEdit && {
+          remove: (one: Said) => ask("DELETE", `/api/v1/goals/${one.id}?${app(id)}`),
+          add: ({ name, kind, value }: Record<string, string>) => ask<Said>("POST", `/api/v1/goals?${app(id)}`, { name, [kind!]: value }),
+        })}
+        fields={[
+          { name: "name", label: "name" },
+          { name: "kind", label: "reached_by", type: "select", options: [["event", say("one_event")], ["page", say("one_page")]] },
+          { name: "value", label: "event_or_path" },
+        ]}
+        addWord="add_goal"
+      />
+    </Card>
+  );
+}
+
+const days = (fields: Record<string, string>) => (fields.days ? { days: Number(fields.days) } : {});
+const until = (one: Said) => (one.expires_at ? dateTime(one.expires_at) : say("for_ever"));
+const isThere = (one: Said) => !one.revoked_at;
+
+/** All of a list that comes in parts; at most so many parts. */
+async function parts(path: string, name: string): Promise<Said[]> {
+  const all: Said[] = [];
+  let cursor = "";
+  for (let n = 0; n < 20; n += 1) {
+    const said = await ask<Said>("GET", `${path}${cursor && `${path.includes("?") ? "&" : "?"}cursor=${cursor}`}`);
+    all.push(...said[name]);
+    if (!said.next) break;
+    cursor = said.next;
+  }
+  return all;
+}
+
+function Shares({ id, loaded }: OfApp) {
+  return (
+    <Card title={say("shares")} about={say("shares_about")} name="shares">
+      <List
+        name="shares"
+        loaded={loaded}
+        columns={[["name", (one) => one.name], ["bound_to", (one) => one.filters?.join(", ") ?? say("everything")], ["password", (one) => say(one.has_password ? "yes" : "no")], ["valid_until", until]]}
+        remove={(one) => ask("DELETE", `/api/v1/shares/${one.id}?${app(id)}`)}
+        removeWord="revoke"
+        fields={[{ name: "name", label: "name" }, { name: "password", label: "password", type: "password", optional: true }, { name: "days", label: "days_valid", type: "number", optional: true }]}
+        add={(fields) => ask<Said>("POST", `/api/v1/shares?${app(id)}`, { name: fields.name, ...(fields.password && { password: fields.password }), ...days(fields) })}
+        addWord="add_share"
+        secret={(made) => made.url ?? `${location.origin}/share?${app(id)}&share=${made.share}`}
+      />
+    </Card>
+  );
+}
+
+const roles = (): [string, string][] => (["viewer", "editor", "owner"] as const).map((role) => [role, say(`role_${role}`)]);
+
+function Tokens({ id, loaded }: OfApp) {
+  return (
+    <Card title={say("tokens")} about={say("tokens_about")} name="tokens">
+      <List
+        name="tokens"
+        loaded={loaded}
+        columns={[["name", (one) => one.name], ["role", (one) => say(`role_${one.role}` as Key)], ["applies_to", (one) => one.applications?.join(", ") ?? say("all")], ["last_used", (one) => (one.last_used_at ? ago(one.last_used_at) : "–")], ["valid_until", until]]}
+        remove={(one) => ask("DELETE", `/api/v1/tokens/${one.id}`)}
+        removeWord="revoke"
+        fields={[{ name: "name", label: "name" }, { name: "role", label: "role", type: "select", options: roles() }, { name: "days", label: "days_valid", type: "number", optional: true }]}
+        add={(fields) => ask<Said>("POST", "/api/v1/tokens", { name: fields.name, role: fields.role, applications: [id], ...days(fields) })}
+        addWord="add_token"
+        secret={(made) => made.token}
+      />
+    </Card>
+  );
+}
+
+function People({ id, loaded }: OfApp) {
+  const [link, setLink] = useState("");
+  const [failed, setFailed] = useState("");
+  const fail = (error: Refused) => setFailed(error.message || say("offline"));
+  const roleOf = (one: Said) => one.grants.find((grant: Said) => grant.application === id)?.role ?? "none";
+  const grant = (one: Said, role: string) => ask("PUT", `/api/v1/users/${one.id}/grants`, { application: id, role }).then(loaded.reload, fail);
+  const linkOf = (one: Said) => ask<Said>("POST", `/api/v1/users/${one.id}/links`, undefined).then((made) => setLink(made.url ?? `${location.origin}/sign-in#link=${made.link}`), fail);
+  return (
+    <Card title={say("people")} about={say("people_about")} name="people">
+      <List
+        name="people"
+        loaded={loaded}
+        columns={[
+          ["name", (one) => one.name],
+          ["role", (one) => (one.is_owner ? say("owner_of_all") : (
+            <select aria-label={`${say("role")}: ${one.name}`} value={roleOf(one)} onChange={(event) => void grant(one, event.currentTarget.value)}>
+              {[["none", say("role_none")] as [string, string], ...roles()].map(([role, name]) => <option key={role} value={role}>{name}</option>)}
+            </select>
+          ))],
+          ["sign_in", (one) => <button type="button" class="quiet" aria-label={`${say("one_time_link")}: ${one.name}`} onClick={() => void linkOf(one)}>{say("one_time_link")}</button>],
+        ]}
+        remove={(one) => ask("DELETE", `/api/v1/users/${one.id}`)}
+        fields={[{ name: "name", label: "email" }]}
+        add={(fields) => ask<Said>("POST", "/api/v1/users", { name: fields.name })}
+        addWord="add_person"
+      />
+      {link && <div role="status"><p class="note">{say("told_once")}</p><Copied text={link} /></div>}
+      {failed && <p class="warn" role="alert">{failed}</p>}
+    </Card>
+  );
+}
+
+export function SystemPage() {
+  const { view, go } = useStage();
+  const [help, setHelp] = useState(false);
+  const metrics = useLoad<Said>("metrics", (signal) => ask<Said>("GET", "/api/metrics", undefined, signal), 10);
+  const system = useLoad<Said>("system", (signal) => ask<Said>("GET", "/api/v1/system", undefined, signal), 10);
+  useEffect(() => {
+    document.title = `${say("to_system")} · alt`;
+  }, []);
+  useKeys((key) => {
+    if (key === "?") setHelp(true);
+    else if (key === "a" || key === "Escape") go(toPage(view, "all"));
+  });
+  const error = (!metrics.value && metrics.error) || (!system.value && system.error);
+  const isOld = metrics.error || system.error;
+  return (
+    <>
+      <Bar name={say("to_system")} help={() => setHelp(true)} />
+      <main id="numbers">
+        {error ? <Failed error={error} retry={() => { metrics.reload(); system.reload(); }} /> : !metrics.value || !system.value ? <div class="card notice" aria-busy="true" /> : (
+          <>
+            {isOld && <p class="warn" role="alert">{say("offline")}</p>}
+            <Health metrics={metrics.value} system={system.value} />
+            <Figures metrics={metrics.value} system={system.value} />
+            <Files system={system.value} />
+            <Workers system={system.value} />
+          </>
+        )}
+      </main>
+      {help && <Help close={() => setHelp(false)} />}
+    </>
+  );
+}
+
+/** What is not as it should be. */
+function problems(metrics: Said, system: Said): [string, string][] {
+  const { loading, statistics } = metrics;
+  const all: [boolean, string, string][] = [
+    [!loading.last_batch_at, say("sick_none"), "alt status"],
+    [(loading.lag_seconds ?? 0) > 60, say("sick_lag", time((loading.lag_seconds ?? 0) * 1000)), "alt status"],
+    [system.totals.archive_errors > 0, say("sick_archive", system.totals.archive_errors), "alt archive"],
+    [system.totals.rejects > 0 && system.totals.rejects / Math.max(1, system.totals.lines) > 0.01, say("sick_rejects", number(system.totals.rejects)), "alt rejects"],
+    [!statistics.is_followed, say("sick_statistics"), "alt stats rebuild"],
+    [statistics.waiting_seconds > 900, say("sick_waiting", time(statistics.waiting_seconds * 1000)), "alt stats status"],
+  ];
+  return all.filter(([isSo]) => isSo).map(([, what, command]) => [what, command]);
+}
+
+function Health({ metrics, system }: { metrics: Said; system: Said }) {
+  const all = problems(metrics, system);
+  return (
+    <section class="card panel" aria-label={say("health")} data-health={all.length}>
+      <header><h2>{say("health")}</h2></header>
+      {all.length === 0 ? <p class="current on"><i />{say("healthy")}</p> : (
+        <ul class="sick">
+          {all.map(([what, command]) => <li key={what} class="warn">{what} <code>{command}</code></li>)}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+function Figures({ metrics, system }: { metrics: Said; system: Said }) {
+  const { loading, statistics, requests } = metrics;
+  const all: [Key, ComponentChildren][] = [
+    ["lag", loading.lag_seconds === null ? "–" : `${ratio(loading.lag_seconds)} s`],
+    ["rows_minute", number(loading.rows_last_minute)],
+    ["rows_hour", number(loading.rows_last_hour)],
+    ["last_loaded", loading.last_batch_at ? ago(loading.last_batch_at) : "–"],
+    ["lines", number(system.totals.lines)],
+    ["rejects", number(system.totals.rejects)],
+    ["days_waiting", number(statistics.days_being_computed)],
+    ["api_requests", number(requests.answered ?? 0)],
+    ["api_failed", number(requests.failed ?? 0)],
+  ];
+  return (
+    <section class="card panel" aria-label={say("figures")}>
+      <dl class="figures-of">
+        {all.map(([word, value]) => <div key={word} data-figure={word}><dt>{say(word)}</dt><dd>{value}</dd></div>)}
+      </dl>
+    </section>
+  );
+}
+
+function Files({ system }: { system: Said }) {
+  const archive = (one: Said) => (one.archive_error ? one.archive_error : one.archived_at ? dateTime(one.archived_at) : "–");
+  return (
+    <Card title={say("files")} about={system.files_are_cut ? say("files_cut", number(system.files.length), number(system.totals.files)) : say("n_files", system.totals.files)} name="files">
+      {system.files.length === 0 ? <p class="note">{say("none_yet")}</p> : (
+        <div class="scroll tall" tabIndex={0} role="region" aria-label={`${say("files")}, ${say("table")}`}>
+          <table class="numbers">
+            <thead>
+              <tr>{(["file", "host", "last_loaded", "lines", "rows", "rejects", "archived"] as Key[]).map((word) => <th scope="col" key={word}>{say(word)}</th>)}</tr>
+            </thead>
+            <tbody>
+              {system.files.map((one: Said) => (
+                <tr key={one.id}>
+                  <th scope="row" title={one.path}>{one.path}</th>
+                  <td>{one.host}</td>
+                  <td>{one.committed_at ? ago(one.committed_at) : "–"}{one.is_sealed ? ` · ${say("sealed")}` : ""}</td>
+                  <td>{number(one.lines)}</td>
+                  <td>{number(one.rows)}</td>
+                  <td class={one.rejects ? "part" : undefined}>{number(one.rejects)}</td>
+                  <td class={one.archive_error ? "part" : undefined}>{archive(one)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </Card>
+  );
+}
+
+function Workers({ system }: { system: Said }) {
+  return (
+    <Card title={say("workers")} about={say("workers_about")} name="workers">
+      {system.workers.length === 0 ? <p class="note">{say("none_yet")}</p> : (
+        <div class="scroll" tabIndex={0} role="region" aria-label={`${say("workers")}, ${say("table")}`}>
+        <table class="numbers">
+          <thead><tr><th scope="col">{say("work")}</th><th scope="col">{say("holder")}</th><th scope="col">{say("last_worked")}</th></tr></thead>
+          <tbody>
+            {system.workers.map((one: Said) => (
+              <tr key={one.name}>
+                <th scope="row">{one.name}</th>
+                <td>{one.host}</td>
+                <td>{one.expires_in_seconds < 0 ? ago(new Date(Date.now() + one.expires_in_seconds * 1000).toISOString()) : say("works")}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+        </div>
+      )}
+    </Card>
+  );
+}
