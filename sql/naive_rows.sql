@@ -79,19 +79,28 @@ strays AS (
 -- Where a row came from.
 clicks (name, source, is_paid, rank) AS (
     VALUES ('gclid', 'google', true, 1), ('gbraid', 'google', true, 2), ('wbraid', 'google', true, 3),
-           ('dclid', 'google', true, 4), ('msclkid', 'bing', true, 5), ('fbclid', 'facebook', false, 6),
-           ('ttclid', 'tiktok', false, 7), ('twclid', 'x', false, 8), ('li_fat_id', 'linkedin', false, 9),
-           ('yclid', 'yandex', true, 10)
+           ('dclid', 'google', true, 4), ('msclkid', 'bing', true, 5), ('yclid', 'yandex', true, 6),
+           ('fbclid', 'facebook', false, 7), ('ttclid', 'tiktok', false, 8), ('twclid', 'x', false, 9),
+           ('li_fat_id', 'linkedin', false, 10)
 ),
 raw AS (
     SELECT v.*, c.source AS click, coalesce(c.is_paid, false) AS is_paid_click,
            lower(v.utm_medium COLLATE "C") AS medium,
-           lower(coalesce(nullif(v.utm_source, ''), (regexp_match(v.url_query, '(?:^|&)source=([^&]+)'))[1],
-               (regexp_match(v.url_query, '(?:^|&)ref=([^&]+)'))[1]) COLLATE "C") AS named,
+           lower(coalesce(nullif(v.utm_source, ''), d.decoded) COLLATE "C") AS named,
            regexp_replace(regexp_replace(lower(v.referrer_host COLLATE "C"), ':[0-9]*$', ''), '^www\.', '') AS referrer,
            regexp_replace(regexp_replace(lower(v.url_host COLLATE "C"), ':[0-9]*$', ''), '^www\.', '') AS own
     FROM visits v
     LEFT JOIN LATERAL (SELECT * FROM clicks WHERE v.params ? name ORDER BY rank LIMIT 1) c ON true
+    CROSS JOIN LATERAL (SELECT coalesce((regexp_match(v.url_query, '(?:^|&)source=([^&]+)'))[1],
+        (regexp_match(v.url_query, '(?:^|&)ref=([^&]+)'))[1]) AS value) q
+    -- Without its %, where that is text (UTF-8) in one line.
+    CROSS JOIN LATERAL (
+        SELECT CASE WHEN encode(bytes, 'hex') ~ ('^([2-6].|7[0-9a-e]|c2[ab].|(c[3-9a-f]|d.)[89ab].|e0[ab].[89ab].|e[1-9a-cef]([89ab].){2}'
+                || '|ed[89].[89ab].|f0[9ab].([89ab].){2}|f[1-3]([89ab].){3}|f48.([89ab].){2})*$')
+            THEN convert_from(bytes, 'UTF8') ELSE q.value END AS decoded
+        FROM (SELECT string_agg(CASE WHEN part[1] ~ '^%..$' THEN decode(right(part[1], 2), 'hex')
+                WHEN part[1] = '+' THEN ' '::bytea ELSE convert_to(part[1], 'UTF8') END, ''::bytea ORDER BY n) AS bytes
+            FROM regexp_matches(q.value, '%[0-9A-Fa-f]{2}|[+]|[^%+]+|%', 'g') WITH ORDINALITY parts (part, n)) whole) d
 ),
 external AS (
     SELECT *, CASE WHEN referrer <> '' AND referrer IS DISTINCT FROM own

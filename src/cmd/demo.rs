@@ -44,11 +44,12 @@ pub fn run(config: &Config, args: &cli::Demo, out: Out<'_>) -> anyhow::Result<Ou
         args.days
     )?;
     let outcome = replay::run(config, &cli::Replay::of(path.display().to_string()), out)?;
-    writeln!(out, "\nLook at it:     alt stats --app Demo --period {}d", args.days)?;
-    writeln!(out, "Take it out:    alt unload --app {KEY} && alt app disable {KEY}")?;
+    writeln!(out)?;
     if !config.stats.enabled {
-        writeln!(out, "Statistics are off: write `enabled = true` below [stats] in the configuration")?;
+        writeln!(out, "Before it:      {}", super::stats::SWITCH_ON)?;
     }
+    writeln!(out, "Look at it:     alt stats --app Demo --period {}d", args.days)?;
+    writeln!(out, "Take it out:    alt unload --app {KEY} && alt app disable {KEY}")?;
     Ok(outcome)
 }
 

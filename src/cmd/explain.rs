@@ -27,6 +27,9 @@ use crate::cli;
 /// There is no line, or the rules of the configuration cannot be read.
 pub fn run(config: &Config, args: &cli::Explain, out: Out<'_>) -> anyhow::Result<Outcome> {
     let line = match &args.line {
+        Some(name) if std::fs::metadata(name).is_ok_and(|file| file.is_file()) => {
+            bail!("{name} is a file, and no line: head -n 1 {name} | alt explain");
+        }
         Some(line) => line.clone().into_bytes(),
         None => first_line()?,
     };

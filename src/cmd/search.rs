@@ -10,9 +10,9 @@ use std::time::Duration;
 use alt_config::Config;
 use alt_line::hit::Micros;
 use alt_process::clock;
-use alt_store::migrate;
 use alt_store::read::Reader;
 use alt_store::search::{self, FIRST, LAST, Position, Wanted};
+use alt_store::{Trouble, classify_any, migrate};
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
@@ -58,7 +58,7 @@ pub async fn run(config: &Config, args: &cli::Search, out: Out<'_>) -> anyhow::R
     let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
     let mut search = Search { reader, app_id: app.id, wanted, zone, json: args.json };
     if args.follow {
-        return search.follow(args.limit, out).await;
+        return search.follow(config, args.limit, out).await;
     }
     let (found, next) = search.all(start, args.limit, out).await?;
     match next {
@@ -133,41 +133,70 @@ impl Search {
         self.reader.read(async |client| search::step(client, app_id, wanted, position, most).await).await
     }
 
-    /// Prints the newest events, then those that are loaded, the oldest first.
-    async fn follow(&mut self, limit: u32, out: Out<'_>) -> anyhow::Result<Outcome> {
+    /// Prints the newest events, then those that are loaded, the oldest first. While the database is away, it waits.
+    async fn follow(&mut self, config: &Config, limit: u32, out: Out<'_>) -> anyhow::Result<Outcome> {
         let from = self.wanted.from;
         let mut shown = Shown::default();
         let mut newest = from;
         let mut limit = usize::try_from(limit)?;
+        let mut is_away = false;
         loop {
-            let mut new = Vec::new();
-            let mut position = Position::before(LAST);
-            loop {
-                let step = self.step(&position, AT_ONCE).await?;
-                newest = newest.max(step.newest.unwrap_or(newest));
-                new.extend(step.found.into_iter().filter(|row| shown.is_new(row)));
-                if new.len() >= limit {
-                    break;
+            let looked = if is_away { self.reconnect(config).await } else { Ok(()) };
+            let found = match looked {
+                Ok(()) => self.news(&shown, limit).await,
+                Err(e) => Err(e),
+            };
+            match found {
+                Ok((found, last)) => {
+                    if is_away {
+                        tracing::warn!("the database is back");
+                    }
+                    is_away = false;
+                    newest = newest.max(last.unwrap_or(newest));
+                    for row in found.iter().rev().filter(|row| shown.is_new(row)) {
+                        self.print(row, out)?;
+                    }
+                    out.flush()?;
+                    // The first time, the limit that was asked for; then everything that is new.
+                    limit = usize::MAX;
+                    // A clock that is ahead hides nothing.
+                    self.wanted.from = from.max(newest.min(clock::now()) - LATE);
                 }
-                match step.next {
-                    Some(next) => position = next,
-                    None => break,
+                Err(e) if classify_any(&e) == Trouble::Transient => {
+                    if !is_away {
+                        tracing::warn!(error = format!("{e:#}"), "the database is away: waiting for it");
+                    }
+                    is_away = true;
                 }
+                Err(e) => return Err(e),
             }
-            new.truncate(limit);
-            for row in new.iter().rev() {
-                self.print(row, out)?;
-            }
-            out.flush()?;
-            // The first time, the limit that was asked for; then everything that is new.
-            limit = usize::MAX;
-            // A clock that is ahead hides nothing.
-            self.wanted.from = from.max(newest.min(clock::now()) - LATE);
             tokio::select! {
                 () = tokio::time::sleep(POLL) => {}
                 _ = tokio::signal::ctrl_c() => return Ok(Outcome::Done),
             }
         }
+    }
+
+    async fn reconnect(&mut self, config: &Config) -> anyhow::Result<()> {
+        self.reader = super::reader(config).await?;
+        Ok(())
+    }
+
+    /// The events that were not shown, the newest first, at most so many; and the time of the newest of all.
+    async fn news(&mut self, shown: &Shown, limit: usize) -> anyhow::Result<(Vec<String>, Option<Micros>)> {
+        let (mut new, mut newest) = (Vec::new(), None);
+        let mut position = Position::before(LAST);
+        loop {
+            let step = self.step(&position, AT_ONCE).await?;
+            newest = newest.max(step.newest);
+            new.extend(step.found.into_iter().filter(|row| !shown.has(row)));
+            match step.next {
+                Some(next) if new.len() < limit => position = next,
+                _ => break,
+            }
+        }
+        new.truncate(limit);
+        Ok((new, newest))
     }
 
     fn print(&self, row: &str, out: Out<'_>) -> anyhow::Result<()> {
@@ -189,12 +218,13 @@ struct Shown {
 }
 
 impl Shown {
+    fn has(&self, row: &str) -> bool {
+        id(row).is_none_or(|id| self.ids.contains(&id))
+    }
+
     /// Whether the event was not shown yet; it is known from now on.
     fn is_new(&mut self, row: &str) -> bool {
-        let id = serde_json::from_str::<Value>(row)
-            .ok()
-            .and_then(|row| row["event_id"].as_str().map(str::to_owned));
-        let Some(id) = id else { return false };
+        let Some(id) = id(row) else { return false };
         if !self.ids.insert(id.clone()) {
             return false;
         }
@@ -206,6 +236,11 @@ impl Shown {
         }
         true
     }
+}
+
+/// The id of an event.
+fn id(row: &str) -> Option<String> {
+    serde_json::from_str::<Value>(row).ok()?["event_id"].as_str().map(str::to_owned)
 }
 
 fn time(at: Micros, zone: &TimeZone) -> String {

@@ -94,9 +94,12 @@ async fn mark(config: &Config, args: &cli::StatsMark) -> anyhow::Result<()> {
     add(config, Some(app.id), from, until).await
 }
 
+/// How statistics are switched on.
+pub(super) const SWITCH_ON: &str = "write `enabled = true` below [stats] in the configuration (/etc/alt/alt.toml), then: systemctl restart alt";
+
 fn is_on(config: &Config) -> anyhow::Result<()> {
     if !config.stats.enabled {
-        bail!("statistics are off: write `enabled = true` below [stats] in the configuration");
+        bail!("statistics are off: {SWITCH_ON}");
     }
     Ok(())
 }
@@ -205,7 +208,7 @@ fn sum(days: &[Counted]) -> Counted {
 fn note(config: &Config, shown: &Shown) -> Option<String> {
     let mut notes = Vec::new();
     if !config.stats.enabled {
-        notes.push("statistics are off on this machine ([stats] enabled)".to_owned());
+        notes.push(format!("statistics are off on this machine: {SWITCH_ON}"));
     }
     let state = &shown.state;
     match (state.days, state.months) {

@@ -99,3 +99,31 @@ fn a_run_that_dies_early_ends_with_a_failure_in_its_last_line() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("it ended within its beginning"), "{said}");
 }
+
+#[test]
+fn throwaway_files_are_where_tmpdir_says_if_there_is_room() {
+    let place = tempfile::Builder::new().prefix("r").tempdir_in("/tmp").unwrap();
+    let short = place.path().to_str().unwrap();
+    let long = format!("{short}/{}", "long".repeat(20));
+    for (tmpdir, script, expected) in [
+        ("", "temporary", "/tmp\n"),
+        (short, "temporary", &*format!("{short}\n")),
+        (&format!("{short}/"), "temporary", &format!("{short}\n")),
+        (&long, "temporary", "would be too long"),
+        (short, "need_room 1 \"$(temporary)\" && echo enough", "enough\n"),
+        (short, "need_room 100000000 \"$(temporary)\"", "MB left, and 100000000 MB are needed"),
+        (&format!("{short}/none"), "need_room 1 \"$(temporary)\"", "none is no directory"),
+    ] {
+        let root = env!("CARGO_MANIFEST_DIR");
+        let script = format!("set -euo pipefail; . scripts/lib.sh; {script}");
+        let mut command = Command::new("bash");
+        command.args(["-c", &script]).current_dir(root).env("TMPDIR", tmpdir);
+        let output = command.output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        match expected.ends_with('\n') {
+            true => assert_eq!(said, expected, "{script}"),
+            false => assert!(said.contains(expected) && !output.status.success(), "{script}: {said}"),
+        }
+    }
+}

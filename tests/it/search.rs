@@ -102,6 +102,15 @@ fn events_are_shown_as_they_are_loaded() {
     bench.append("beacon.log", 1);
     wait_for(20, || lines() >= 21, || format!("{} lines", lines()));
     assert_eq!(lines(), 21);
+    // It goes on after the database was away.
+    let gone = bench.database.psql(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+         WHERE datname = current_database() AND application_name = 'alt'",
+    );
+    assert_eq!(gone, "1");
+    bench.append("beacon.log", 1);
+    wait_for(20, || lines() >= 22, || format!("{} lines", lines()));
+    assert_eq!(lines(), 22);
     kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
     assert!(child.wait().unwrap().success());
 }

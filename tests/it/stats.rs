@@ -640,6 +640,16 @@ fn days_of_another_product_are_imported_once_and_can_be_taken_out() {
         let all = "2024-03-29 30 10, 2024-03-30 40 20, 2024-03-31 1 1, 2024-04-01 1 1";
         assert_eq!(bench.database.psql(imported), all);
     }
+    // Who works on a day is waited for.
+    let class = "SELECT pid FROM pg_locks WHERE classid = 1634497539 AND granted AND database = \
+                 (SELECT oid FROM pg_database WHERE datname = current_database())";
+    std::thread::scope(|scope| {
+        let hold = "SELECT pg_advisory_lock(1634497539, hashtext(id || ' 2024-03-29')), pg_sleep(2) FROM applications";
+        scope.spawn(|| bench.database.psql(hold));
+        wait_for(20, || !bench.database.psql(class).is_empty(), || "no lock".to_owned());
+        let (code, said) = import(&["export.zip"]);
+        assert!(code == 0 && said.contains("3 of 4 days"), "{said}");
+    });
     // The day of 23 hours is one, and borders meet.
     let gaps = "SELECT count(*) FROM (SELECT until_at <> lead(from_at) OVER (ORDER BY day) AS gap FROM stat_days) d WHERE gap";
     assert_eq!(bench.database.psql(gaps), "0");

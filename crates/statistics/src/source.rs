@@ -71,7 +71,7 @@ pub fn list() -> impl Iterator<Item = (&'static str, &'static str, &'static str)
 
 /// The source and the channel of an event. `domains` are the application's own.
 ///
-/// The source is the first that is there of: `utm_source`; `source` and `ref` in the page's query; a click identifier's;
+/// The source is the first that is there of: `utm_source`; `source` and `ref` in the page's query, decoded; a click identifier's;
 /// the referrer's host, unless it is the page's or one of `domains`; [`DIRECT`]. What the list knows has the list's name,
 /// all else is itself in small letters (A to Z only).
 ///
@@ -84,8 +84,12 @@ pub fn of<'r>(event: &Event<'r>, domains: &[String]) -> (Cow<'r, str>, &'static 
     if is_plain && event.url_query.is_empty() && event.click_id.is_empty() && event.utm_campaign.is_empty() {
         return (Cow::Borrowed(DIRECT), "direct");
     }
-    let named = [event.utm_source, parameter(event.url_query, "source"), parameter(event.url_query, "ref")];
-    let named = named.into_iter().find(|name| !name.is_empty()).map(small);
+    let of_page = |name| decoded(parameter(event.url_query, name));
+    let named = [Cow::Borrowed(event.utm_source), of_page("source"), of_page("ref")];
+    let named = named.into_iter().find(|name| !name.is_empty()).map(|name| match name {
+        Cow::Borrowed(name) => small(name),
+        Cow::Owned(name) => Cow::Owned(name.to_ascii_lowercase()),
+    });
     let click = CLICKS.iter().find(|click| click.0 == event.click_id);
     let (text, by_referrer) = match (&named, click) {
         (Some(_), _) => (named.clone(), false),
@@ -116,6 +120,29 @@ pub fn of<'r>(event: &Event<'r>, domains: &[String]) -> (Cow<'r, str>, &'static 
 pub(crate) fn parameter<'r>(query: &'r str, name: &str) -> &'r str {
     let values = query.split('&').filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     values.into_iter().find(|value| !value.is_empty()).unwrap_or("")
+}
+
+/// A value of a query without its `%`, and with spaces for `+`. What would be no text, or not one line, stays as it stands.
+fn decoded(value: &str) -> Cow<'_, str> {
+    if !value.bytes().any(|byte| byte == b'%' || byte == b'+') {
+        return Cow::Borrowed(value);
+    }
+    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16)).map(|n| n as u8);
+    let (bytes, mut text, mut at) = (value.as_bytes(), Vec::with_capacity(value.len()), 0);
+    while let Some(&byte) = bytes.get(at) {
+        let pair = (digit(bytes.get(at + 1)), digit(bytes.get(at + 2)));
+        let (decoded, length) = match (byte, pair) {
+            (b'%', (Some(high), Some(low))) => (high << 4 | low, 3),
+            (b'+', _) => (b' ', 1),
+            _ => (byte, 1),
+        };
+        text.push(decoded);
+        at += length;
+    }
+    match String::from_utf8(text) {
+        Ok(text) if !text.chars().any(char::is_control) => Cow::Owned(text),
+        _ => Cow::Borrowed(value),
+    }
 }
 
 /// In small letters.
@@ -216,7 +243,13 @@ mod tests {
         assert_eq!(told(event), "Google / search");
         assert_eq!(told(Event { url_query: "q=1&ref=producthunt", ..event }), "Product Hunt / social");
         assert_eq!(told(Event { url_query: "ref=a&source=b", ..event }), "b / campaign");
-        assert_eq!(told(Event { url_query: "xref=a&ref=&ref=B%20b", ..event }), "b%20b / campaign");
+        assert_eq!(told(Event { url_query: "xref=a&ref=&ref=B%20b", ..event }), "b b / campaign");
+        assert_eq!(told(Event { url_query: "ref=%C3%9Cber+uns%", ..event }), "Über uns% / campaign");
+        assert_eq!(told(Event { url_query: "source=product%68unt", ..event }), "Product Hunt / social");
+        for stays in ["%ff", "a%0ab", "%00", "%c2%85", "%2", "%g0"] {
+            let url_query = format!("ref={stays}");
+            assert_eq!(told(Event { url_query: &url_query, ..event }), format!("{stays} / campaign"));
+        }
         assert_eq!(
             told(Event { utm_source: "Spring-Letter", url_query: "ref=a", ..event }),
             "spring-letter / campaign"

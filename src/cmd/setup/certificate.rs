@@ -115,7 +115,7 @@ pub(super) fn own(host: &str) -> Pair {
 /// Whether the certificate that setup signed is there, and valid for a month.
 pub(super) fn has_own(host: &str) -> bool {
     let (certificate, key) = own(host);
-    fs::metadata(&key).is_ok()
+    fs::metadata(&key).is_ok_and(|meta| meta.len() > 0)
         && is_for(&certificate, host)
         && text(&certificate)
             .and_then(|path| {
@@ -127,7 +127,7 @@ pub(super) fn has_own(host: &str) -> bool {
 /// Makes a key, and signs a certificate for the host with it.
 ///
 /// # Errors
-/// openssl is not installed, or fails.
+/// openssl is not installed, or fails, or writes none: it says nothing of a disk that is full.
 pub(super) fn sign(host: &str) -> anyhow::Result<()> {
     let (certificate, key) = own(host);
     Folder::make(Path::new(OWN)).with_context(|| format!("make {OWN}"))?;
@@ -148,7 +148,11 @@ pub(super) fn sign(host: &str) -> anyhow::Result<()> {
     let kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", DAYS];
     let files = ["-config", &config_path, "-subj", &subject, "-keyout", &key, "-out", &certificate];
     command("openssl", &[&["req", "-x509"], &kind[..], &files].concat())
-        .context("sign a certificate (openssl has to be installed)")?;
+        .context("sign a certificate by openssl")?;
+    if !has_own(host) {
+        let _ = (fs::remove_file(&certificate), fs::remove_file(&key));
+        bail!("openssl wrote no certificate into {OWN}: is the disk full (df -h {OWN})?");
+    }
     Ok(())
 }
 

@@ -346,7 +346,8 @@ impl Steps<'_> {
         Ok(())
     }
 
-    /// Registers the application. Returns the key of the one that was asked for, or is the only one.
+    /// Registers the application. Returns the key of the one that was asked for, or is the only one: of several, it is not
+    /// known whose lines are to be pasted.
     fn application(
         &mut self,
         path: Option<&Path>,
@@ -361,11 +362,16 @@ impl Steps<'_> {
         };
         let found = match (&args.app, apps.as_slice()) {
             (Some(name), apps) => apps.iter().find(|app| app.name == name.trim()),
-            (None, [app]) => Some(app),
             (None, apps) => apps.first(),
         };
         if let Some(app) = found {
             app.compare(args, apps.len())?;
+            if args.app.is_none() && apps.len() > 1 {
+                let host = host.unwrap_or("HOST");
+                let show = format!("alt app show NAME --host {host} prints the lines to paste for one");
+                self.there(&format!("{} applications; {show}", apps.len()))?;
+                return Ok(None);
+            }
             self.there(&format!("the application {}", super::show::safe(&app.name)))?;
             return Ok(Some(app.key.clone()));
         }

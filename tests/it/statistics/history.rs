@@ -74,13 +74,16 @@ const HOSTS: [&str; 14] = [
     "::1",
 ];
 
-const QUERIES: [&str; 9] = [
+const QUERIES: [&str; 12] = [
     "",
     "a=1",
     "ref=Hacker",
     "xref=a&ref=&ref=b",
     "source=reddit&ref=q",
     "ref=a%20b",
+    "source=%C3%9Cber+uns%&ref=q",
+    "ref=%ff%c2%85",
+    "ref=a%0ab%c3%28%f4%90%80%80",
     "source",
     "source=",
     "&source=\n&",

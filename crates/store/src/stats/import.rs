@@ -13,7 +13,7 @@ use super::days::AppDay;
 use super::{backlog, replace};
 
 /// Stores the statistics of a day, in place of those that were imported before. Returns whether it did: a day that has
-/// statistics or rows of its own stays as it is. Runs within a transaction.
+/// statistics or rows of its own stays as it is. Runs within a transaction, and waits for another that has the day.
 ///
 /// # Errors
 /// The database does not do it.
@@ -22,9 +22,10 @@ pub async fn store(client: &Client, day: AppDay, zone: &TimeZone, statistics: &D
     let noon = day.day.at(12, 0, 0, 0).to_zoned(zone.clone()).context("find the day")?;
     let times = local_day(zone, noon.timestamp().as_microsecond());
     // A day that a zone left out.
-    if times.date != day.day || !replace::lock(client, day).await? {
+    if times.date != day.day {
         return Ok(false);
     }
+    replace::wait(client, day).await?;
     let (from, until) = (system_time(times.from), system_time(times.until));
     let sql = "SELECT EXISTS (SELECT FROM access_logs WHERE app_id = $1 AND occurred_at >= $2 AND occurred_at < $3)";
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =

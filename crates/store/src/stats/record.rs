@@ -60,9 +60,8 @@ columns! {
     click_id = "CASE WHEN l.params IS NULL THEN NULL WHEN l.params ? 'gclid' THEN 'gclid' \
         WHEN l.params ? 'gbraid' THEN 'gbraid' WHEN l.params ? 'wbraid' THEN 'wbraid' \
         WHEN l.params ? 'dclid' THEN 'dclid' WHEN l.params ? 'msclkid' THEN 'msclkid' \
-        WHEN l.params ? 'fbclid' THEN 'fbclid' WHEN l.params ? 'ttclid' THEN 'ttclid' \
-        WHEN l.params ? 'twclid' THEN 'twclid' WHEN l.params ? 'li_fat_id' THEN 'li_fat_id' \
-        WHEN l.params ? 'yclid' THEN 'yclid' END",
+        WHEN l.params ? 'yclid' THEN 'yclid' WHEN l.params ? 'fbclid' THEN 'fbclid' WHEN l.params ? 'ttclid' THEN 'ttclid' \
+        WHEN l.params ? 'twclid' THEN 'twclid' WHEN l.params ? 'li_fat_id' THEN 'li_fat_id' END",
     browser = "u.browser",
     os = "u.os",
     device = "u.device",
@@ -156,15 +155,13 @@ impl<'r, T: Stored<'r>> Stored<'r> for Option<T> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
 
     #[test]
-    fn every_click_identifier_is_read() {
+    fn every_click_identifier_is_read_the_first_that_counts_first() {
         let sql = SELECTED.iter().find(|sql| sql.contains("'gclid'")).unwrap();
-        let read: BTreeSet<&str> =
+        let read: Vec<&str> =
             sql.split("THEN '").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
-        assert_eq!(read, alt_statistics::source::click_ids().collect());
+        assert_eq!(read, alt_statistics::source::click_ids().collect::<Vec<_>>());
     }
 }

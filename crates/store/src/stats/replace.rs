@@ -6,8 +6,8 @@ use std::time::Duration;
 use alt_process::fault::{self, Step};
 use alt_statistics::day::{COUNTS, Counts, Day};
 use anyhow::Context;
-use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row};
 
 use super::counts::names;
 use super::days::AppDay;
@@ -145,12 +145,29 @@ pub async fn count_beside(client: &Client, day: AppDay, begun: &Begun, there: i6
     Ok(())
 }
 
+/// Locks a day until the transaction ends. Returns whether it did: who works on the day is not waited for.
 pub(super) async fn lock(client: &Client, day: AppDay) -> anyhow::Result<bool> {
-    // Two days with one key only wait for each other.
     let sql = "SELECT pg_try_advisory_xact_lock($1, hashtext($2))";
+    let row = take(client, sql, day).await?;
+    Ok(row.get(0))
+}
+
+/// Locks a day until the transaction ends, and waits for who works on it, as long as `lock_timeout` allows.
+pub(super) async fn wait(client: &Client, day: AppDay) -> anyhow::Result<()> {
+    let taken = take(client, "SELECT pg_advisory_xact_lock($1, hashtext($2))", day).await;
+    taken.map(|_| ()).with_context(|| {
+        format!(
+            "{} is held by another import, or by a computation of its statistics: run the import again",
+            day.day
+        )
+    })
+}
+
+/// Two days with one key only wait for each other.
+async fn take(client: &Client, sql: &str, day: AppDay) -> anyhow::Result<Row> {
     let name = format!("{} {}", day.app, day.day);
     let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&LOCK_CLASS, Type::INT4), (&name, Type::TEXT)];
-    Ok(client.query_typed_one(sql, &parameters).await.context("lock a day")?.get(0))
+    client.query_typed_one(sql, &parameters).await.context("lock a day")
 }
 
 async fn is_unchanged(client: &Client, day: AppDay, begun: &Begun) -> anyhow::Result<bool> {

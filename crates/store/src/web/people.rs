@@ -88,7 +88,9 @@ pub async fn list(client: &Client) -> anyhow::Result<Vec<Person>> {
 pub async fn add(client: &Client, name: &str, is_owner: bool) -> anyhow::Result<Change> {
     let sql = "INSERT INTO web_users (name, is_owner) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING id";
     let row = client.query_typed_opt(sql, &[(&name, Type::TEXT), (&is_owner, Type::BOOL)]).await;
-    let Some(_) = row.context("add the person")? else { bail!("somebody is named {name} already") };
+    let Some(_) = row.context("add the person")? else {
+        bail!("somebody is named {name} already; `alt user link {name}` prints another link")
+    };
     let after = Some(json!({ "name": name, "is_owner": is_owner }));
     Ok(Change { action: "user.add", object: format!("user {name}"), before: None, after })
 }

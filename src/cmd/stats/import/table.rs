@@ -4,8 +4,9 @@
 //! of Google Analytics 4 (a report or an exploration with the dimension Date) and of Matomo's reporting API (`format=csv`,
 //! `period=day`).
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use alt_statistics::day::{Counts, OTHER};
 use alt_statistics::event::Event;
@@ -15,6 +16,12 @@ use jiff::civil::Date;
 
 /// The most values of all days that are kept in memory: some 200 MB.
 const VALUES_MAX: usize = 2_000_000;
+
+/// The most bytes of their texts.
+const TEXT_MAX: usize = 256 << 20;
+
+/// The most bytes of a line of a table. A quote that nothing closes makes one line of all that follows.
+const LINE_MAX: usize = 1 << 20;
 
 /// The most values of a day and a dimension that stay, as of days that are computed.
 const LIST_MAX: usize = 1000;
@@ -165,6 +172,7 @@ pub(super) type Sums = BTreeMap<(&'static str, String), Counts>;
 pub(super) struct Days {
     pub(super) days: BTreeMap<Date, Sums>,
     values: usize,
+    text_bytes: usize,
 }
 
 /// What was read of a table.
@@ -202,17 +210,23 @@ pub(super) fn add(
     let mut head = Vec::new();
     first.read_to_end(&mut head).context("read the table")?;
     let rest = first.into_inner();
+    let left = Cell::new(LINE_MAX);
     let mut table = csv::ReaderBuilder::new()
         .delimiter(delimiter(&head))
         .comment(Some(b'#'))
         .flexible(true)
         .trim(csv::Trim::All)
-        .from_reader(head.as_slice().chain(rest));
+        .from_reader(Limited { inner: head.as_slice().chain(rest), left: &left });
     let header = table.headers().context("read the first line")?.clone();
     let mut account = Account::default();
     let columns = columns(&header, label, &mut account)?;
-    for record in table.into_records() {
-        let record = record.context("read the table")?;
+    let mut record = csv::StringRecord::new();
+    loop {
+        left.set(LINE_MAX);
+        let begin = table.position().line();
+        if !table.read_record(&mut record).with_context(|| format!("read the table from line {begin} on"))? {
+            break;
+        }
         let at = record.position().map_or(0, csv::Position::line);
         let date = record.get(columns.date).unwrap_or("");
         // A line of sums over all days.
@@ -237,11 +251,16 @@ impl Days {
         for (dimension, value) in values {
             let before = sums.len();
             *sums.entry((dimension, value.clone())).or_default() += counts;
-            self.values += sums.len() - before;
+            if sums.len() > before {
+                self.values += 1;
+                self.text_bytes += value.len();
+            }
         }
-        if self.values > VALUES_MAX {
+        if self.values > VALUES_MAX || self.text_bytes > TEXT_MAX {
             bail!(
-                "the tables have more than {VALUES_MAX} values: import them in parts, by --from and --until"
+                "the tables have more than {VALUES_MAX} values, or {} MiB of them: import them in parts, by --from and \
+                 --until",
+                TEXT_MAX >> 20
             );
         }
         Ok(())
@@ -291,6 +310,29 @@ fn cut(sums: &mut Sums) {
             let value = if n < LIST_MAX { value } else { OTHER.to_owned() };
             *sums.entry((dimension, value)).or_default() += &counts;
         }
+    }
+}
+
+/// Reads on until `left` bytes are read.
+struct Limited<'l, R> {
+    inner: R,
+    left: &'l Cell<usize>,
+}
+
+impl<R: Read> Read for Limited<'_, R> {
+    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(to)?;
+        match self.left.get().checked_sub(read) {
+            Some(left) => self.left.set(left),
+            None => {
+                let why = format!(
+                    "a line has more than {} MiB: is it a table (CSV), and is each quote closed?",
+                    LINE_MAX >> 20
+                );
+                return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+            }
+        }
+        Ok(read)
     }
 }
 
@@ -628,6 +670,21 @@ mod tests {
             let error = format!("{:#}", read(table.as_bytes(), None).unwrap_err());
             assert!(error.contains(wanted), "{table:?}: {error}");
         }
+    }
+
+    #[test]
+    fn a_line_is_no_longer_than_a_table_has_it() {
+        let begin = "date,page,pageviews\n2024-01-02,/a,1\n2024-01-02,\"";
+        let long = |bytes: usize| format!("{begin}{}\",1\n2024-01-03,/b,1\n", "x".repeat(bytes));
+        assert_eq!(read(long(900 << 10).as_bytes(), None).unwrap().0.len(), 2);
+        for table in [long(3 << 20), format!("{begin}{}", "x\n".repeat(2 << 20)), "x".repeat(3 << 20)] {
+            let error = format!("{:#}", read(table.as_bytes(), None).unwrap_err());
+            assert!(error.contains("a line has more than 1 MiB"), "{error}");
+            assert!(!table.starts_with(begin) || error.contains("from line 3 on"), "{error}");
+        }
+        // However much follows, so much of it is read.
+        let mut endless = begin.as_bytes().chain(io::repeat(b'x'));
+        assert!(add(&mut endless, None, (None, None), &mut Days::default()).is_err());
     }
 
     #[test]
