@@ -71,6 +71,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         Command::Token(verb) => block_on(cmd::access::token(&config, verb, out)),
         Command::User(verb) => block_on(cmd::access::user(&config, verb, out)),
         Command::Goal(verb) => block_on(cmd::goal::run(&config, verb, out)),
+        Command::Alerts(verb) => cmd::alerts::run(&config, verb, out),
         Command::Channel(verb) => block_on(cmd::channel::run(&config, verb, out)),
         Command::Replay(args) => cmd::replay::run(&config, args, out),
         Command::Unload(args) => block_on(cmd::unload::run(&config, args, out)),
