@@ -333,6 +333,9 @@ pub enum Channel {
     /// List the channels of the configuration, and whether their secrets can be read
     #[command(after_help = "Example:\n  alt channel list --json")]
     List(ChannelList),
+    /// Let a channel take messages again whose receiver wanted no more
+    #[command(after_help = "Example:\n  alt channel enable pager")]
+    Enable(ChannelTest),
     /// Send a message to a channel, and say what became of it
     #[command(after_help = "Example:\n  alt channel test pager")]
     Test(ChannelTest),

@@ -92,7 +92,7 @@ fn the_crates_know_only_those_below() {
         ("watch", &[]),
         ("store", &["alt-config", "alt-line", "alt-process", "alt-statistics", "alt-watch"]),
         ("collect", &["alt-config", "alt-line", "alt-process", "alt-store"]),
-        ("web", &["alt-config", "alt-process", "alt-statistics", "alt-store"]),
+        ("web", &["alt-config", "alt-process", "alt-statistics", "alt-store", "alt-watch"]),
         ("deliver", &["alt-config", "alt-process", "alt-watch"]),
     ];
     let mut folders: Vec<_> =

@@ -196,9 +196,21 @@ impl Rule {
     /// # Errors
     /// The text of the rule is not one of a rule.
     pub fn switched(&self, is_on: bool) -> Result<Rule, String> {
+        self.with("enabled", toml::Value::Boolean(is_on))
+    }
+
+    /// The same rule for one application, whose key has no `*`.
+    ///
+    /// # Errors
+    /// The text of the rule is not one of a rule.
+    pub fn of_application(&self, key: &str) -> Result<Rule, String> {
+        self.with("application", toml::Value::String(key.to_owned()))
+    }
+
+    fn with(&self, key: &str, value: toml::Value) -> Result<Rule, String> {
         let mut table: toml::Table =
             self.text.parse().map_err(|error: toml::de::Error| error.to_string().trim_end().to_owned())?;
-        table.insert("enabled".to_owned(), toml::Value::Boolean(is_on));
+        table.insert(key.to_owned(), value);
         parse(&table)
     }
 

@@ -8,7 +8,6 @@ use alt_process::clock;
 use alt_store::alerts::rules::{self, Version};
 use alt_watch::rule::{Rule, parse_all};
 use anyhow::{Context, bail};
-use serde_json::json;
 
 use super::super::{Out, Outcome, show, when};
 use super::{change, hint};
@@ -141,18 +140,7 @@ fn check_channels(config: &Config, all: &[Rule], out: Out<'_>) -> anyhow::Result
 
 fn list(all: &[Version], as_json: bool, out: Out<'_>) -> anyhow::Result<Outcome> {
     if as_json {
-        let of = |version: &Version| {
-            let rule = version.rule.as_ref();
-            json!({
-                "id": version.rule_id, "name": version.name, "version": version.version,
-                "from": jiff::Timestamp::from_microsecond(version.from).map(|at| at.to_string()).ok(),
-                "enabled": rule.is_some_and(|rule| rule.is_enabled), "problem": version.broken,
-                "severity": rule.map(|rule| rule.severity), "condition": rule.map(Rule::condition),
-                "application": rule.map(|rule| &rule.application), "channels": rule.map(|rule| &rule.channels),
-                "made_by": version.made_by, "text": rule.map(|rule| &rule.text),
-            })
-        };
-        show::json(out, &all.iter().map(of).collect::<Vec<_>>())?;
+        show::json(out, &all.iter().map(Version::shown).collect::<Vec<_>>())?;
         return Ok(Outcome::Done);
     }
     if all.is_empty() {

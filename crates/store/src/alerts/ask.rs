@@ -29,6 +29,23 @@ pub struct State {
     pub open: BTreeMap<String, i64>,
 }
 
+impl std::fmt::Display for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let open: i64 = self.open.values().sum();
+        write!(f, "{open} open, {} rules", self.rules)?;
+        if let Some(behind) = self.behind_seconds.filter(|_| self.rules > 0) {
+            write!(f, ", judged up to {behind:.0} s ago")?;
+        }
+        if self.due > 0 {
+            write!(f, ", {} messages due", self.due)?;
+        }
+        if self.dead > 0 {
+            write!(f, ", {} messages given up in the last day", self.dead)?;
+        }
+        Ok(())
+    }
+}
+
 /// How it stands.
 ///
 /// # Errors

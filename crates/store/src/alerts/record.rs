@@ -4,6 +4,7 @@
 use alt_process::clock::system_time;
 use alt_watch::episode::{Fate, Interval, Known as KnownEpisode, intervals, reconcile};
 use alt_watch::judge::{Change, state_at};
+use alt_watch::rule::Severity;
 use alt_watch::state::State;
 use alt_watch::time::Micros;
 use anyhow::Context;
@@ -122,8 +123,14 @@ impl Key<'_> {
         }
     }
 
+    /// What is known of an alert without what its rule measured.
+    fn not_measured(&self) -> Found {
+        let title = self.about.telling.names.get(&self.rule_id).cloned().unwrap_or_default();
+        Found { value: None, threshold: 0.0, severity: Severity::Medium, title, channels: Vec::new() }
+    }
+
     async fn begins(&self, interval: Interval) -> anyhow::Result<usize> {
-        let Some(found) = self.course.found.get(&interval.began) else { return Ok(0) };
+        let found = self.course.found.get(&interval.began).cloned().unwrap_or_else(|| self.not_measured());
         let channels = self.about.telling.channels(&found.channels);
         let state = name(self.state_of(interval));
         let (began, ended) = (system_time(interval.began), interval.ended.map(system_time));

@@ -49,6 +49,20 @@ impl Version {
         self.from - self.rule.as_ref().map_or(0, Rule::reach) - SLOT
     }
 
+    /// It, as programs read it.
+    pub fn shown(&self) -> serde_json::Value {
+        let rule = self.rule.as_ref();
+        json!({
+            "id": self.rule_id, "name": self.name, "version": self.version,
+            "from": jiff::Timestamp::from_microsecond(self.from).map(|at| at.to_string()).ok(),
+            "enabled": rule.is_some_and(|rule| rule.is_enabled), "problem": self.broken,
+            "severity": rule.map(|rule| rule.severity), "condition": rule.map(Rule::condition),
+            "description": rule.map(|rule| &rule.description), "application": rule.map(|rule| &rule.application),
+            "channels": rule.map(|rule| &rule.channels), "made_by": self.made_by,
+            "text": rule.map(|rule| &rule.text),
+        })
+    }
+
     /// The rule, if it is judged.
     pub fn judged(&self) -> Option<&Rule> {
         self.rule.as_ref().filter(|rule| rule.is_enabled)
