@@ -283,7 +283,8 @@ impl World<'_> {
     fn reference(&self, path: &str) -> Vec<Interval> {
         let mut all: Vec<Interval> = Vec::new();
         let (mut true_since, mut false_since, mut is_open, mut is_muted) = (None, None, false, false);
-        let mut at = 0;
+        // The first window that is judged ends where the rule begins.
+        let mut at = -SLOT;
         while at + SLOT <= self.watermark {
             at += SLOT;
             let rule = self.rules.iter().rev().find(|(from, _)| *from <= at);
