@@ -19,7 +19,7 @@ use crate::serve::{Api, bearer, token};
 use crate::support::bench::Bench;
 use crate::support::daemon::{Daemon, alt, wait_for};
 use crate::support::lines::{alt1_at, now};
-use crate::support::postgres::Database;
+use crate::support::postgres::{Cluster, Database};
 use crate::support::receiver::{Act, Certificate, Python, Receiver};
 
 /// A receiver that takes everything.
@@ -118,8 +118,10 @@ fn until(bench: &Bench, sql: &str, answer: &str) {
 /// Times of alerts by rule and labels, as far as anything that happened later could not change them.
 fn intervals(bench: &Bench) -> String {
     bench.database.psql(
-        "SELECT r.name, k.labels, e.severity, e.began_at, e.ended_at FROM alert_episodes e JOIN alert_keys k ON k.id = e.key_id \
-         JOIN alert_rules r ON r.id = e.rule_id WHERE e.corrected_at IS NULL AND e.superseded_by IS NULL ORDER BY 1, 2, 4",
+        "SELECT r.name, k.labels, e.severity, e.began_at, e.ended_at FROM alert_episodes e JOIN alert_keys k ON k.id \
+         = e.key_id \
+         JOIN alert_rules r ON r.id = e.rule_id WHERE e.corrected_at IS NULL AND e.superseded_by IS NULL ORDER BY 1, \
+         2, 4",
     )
 }
 
@@ -238,7 +240,8 @@ fn a_replay_finds_what_was_found_live_and_an_unload_corrects_it() {
     let (from, counts) = (ago(40), [3, 4, 0, 0, 5, 1, 1, 0, 7, 7]);
     let rules = format!(
         "{BUSY}\n[[rule]]\nname = \"paths\"\nwindow = \"10s\"\ncompare = \"> 0\"\ngroup_by = [\"path\"]\n\
-         filter = {{ path = \"*7\" }}\n[[rule]]\nname = \"gap\"\ncompare = \"absent for 10s\"\nseverity = \"low\"\nkeep_firing = \"5s\"\n"
+         filter = {{ path = \"*7\" }}\n[[rule]]\nname = \"gap\"\ncompare = \"absent for 10s\"\nseverity = \
+         \"low\"\nkeep_firing = \"5s\"\n"
     );
     let (text, lines) = slots(from, &counts);
     let mut told = Vec::new();
@@ -277,7 +280,8 @@ fn a_replay_finds_what_was_found_live_and_an_unload_corrects_it() {
             replay(&bench, &["old", "--again"]).unwrap();
             judged(&bench);
             until(&bench, "SELECT count(*) > 0 FROM alert_episodes WHERE seq > 2", "t");
-            let again = "SELECT key_id, began_at FROM alert_episodes WHERE corrected_at IS NULL AND superseded_by IS NULL \
+            let again = "SELECT key_id, began_at FROM alert_episodes WHERE corrected_at IS NULL AND superseded_by IS \
+            NULL \
                          GROUP BY 1, 2 HAVING count(*) > 1";
             assert_eq!(bench.database.psql(again), "");
             assert_eq!(intervals(&bench), found, "{}", state(&bench));
@@ -344,7 +348,8 @@ fn rows_that_come_while_their_time_is_judged_are_seen() {
         let stops = format!("stops at {}", step.trim_end_matches(":2"));
         wait_for(60, || bench.daemon.as_ref().unwrap().log().contains(&stops), || state(&bench));
         bench.database.psql(
-            "BEGIN; INSERT INTO access_logs (occurred_at, event_id, file_offset, app_id, file_id, traffic_class, event_type) \
+            "BEGIN; INSERT INTO access_logs (occurred_at, event_id, file_offset, app_id, file_id, traffic_class, \
+             event_type) \
              SELECT l.occurred_at, gen_random_uuid(), n, l.app_id, l.file_id, l.traffic_class, 'pageview' \
              FROM access_logs l, generate_series(1, 5) n; \
              INSERT INTO alert_dirty (app_id, from_at, until_at) \
@@ -405,7 +410,8 @@ fn what_a_receiver_does_decides_what_becomes_of_a_message() {
         let text = fs::read_to_string(&bench.config).unwrap();
         let text = text.replace("allow = [", &format!("allow = [\"{}\", ", mail.address));
         let more = format!(
-            "[[channel]]\nname = \"mail\"\nkind = \"mail\"\nserver = \"{}\"\ntls = \"none\"\nfrom = \"alt@example.com\"\n\
+            "[[channel]]\nname = \"mail\"\nkind = \"mail\"\nserver = \"{}\"\ntls = \"none\"\nfrom = \
+             \"alt@example.com\"\n\
              to = [\"ops@example.com\"]\n",
             mail.address
         );
@@ -422,7 +428,8 @@ fn what_a_receiver_does_decides_what_becomes_of_a_message() {
         assert!(mail.next()["headers"]["Subject"].as_str().unwrap().starts_with("RESOLVED"));
     }
     let of = |channel: &str| {
-        format!("SELECT string_agg(state || ' ' || attempts, ', ' ORDER BY seq) FROM alert_outbox WHERE channel = '{channel}'")
+        format!("SELECT string_agg(state || ' ' || attempts, ', ' ORDER BY seq) FROM alert_outbox WHERE channel = \
+        '{channel}'")
     };
     until(&bench, &of("c1"), "dead 1, dead 1");
     until(&bench, &of("c0"), "due 1, due 0");
@@ -498,7 +505,8 @@ fn the_api_lists_alerts_and_does_what_editors_say() {
     let made = api.ask("POST", rules, &editor, &rule);
     assert_eq!((made.status, made.json()["application"].as_str()), (201, Some("shop")), "{}", made.body);
     assert_eq!(api.ask("POST", rules, &editor, &rule).status, 409);
-    for wrong in [json!({ "rule": "name = \"x\"" }), json!({ "rule": "name = \"x\"\ncompare = \"> 1\"\napplication = \"a*\"" })] {
+    for wrong in [json!({ "rule": "name = \"x\"" }), json!({ "rule": "name = \"x\"\ncompare = \"> 1\"\napplication = \
+    \"a*\"" })] {
         assert_eq!(api.ask("POST", rules, &editor, &wrong.to_string()).status, 400);
     }
     assert_eq!(api.ask("GET", rules, &viewer, "").json()["rules"].as_array().unwrap().len(), 1);
@@ -524,4 +532,37 @@ fn the_api_lists_alerts_and_does_what_editors_say() {
     let actions = "SELECT string_agg(action, ' ' ORDER BY id) FROM audit_log WHERE action LIKE 'alert%'";
     assert_eq!(bench.database.psql(actions), "alert_rule.add alert.acknowledge alert.resolve alert_rule.remove");
     bench.stop();
+}
+
+/// Of the WAL of loading 50 lines a second in one batch, what alerts add is small, and none of it is in the batch's
+/// transaction.
+#[test]
+fn alerts_cost_little_wal() {
+    let settings = ["fsync=off", "full_page_writes=off", "autovacuum=off", "checkpoint_timeout=1h"];
+    let cluster = Cluster::start(&settings);
+    let wal = |with: bool| -> f64 {
+        let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", cluster.database());
+        let text = fs::read_to_string(&bench.config).unwrap();
+        let text = text.replace("[load]\n", "[load]\ncommit_interval = \"1s\"\n");
+        fs::write(&bench.config, format!("{text}\n[alerts]\nenabled = {with}\n")).unwrap();
+        done(&bench, &["rule", "samples", "--add"]);
+        bench.start();
+        let at = || cluster.psql("postgres", "SELECT pg_current_wal_insert_lsn() - '0/0'").parse::<f64>().unwrap();
+        let mut before = 0.0;
+        for n in 0..30 {
+            if n == 10 {
+                bench.settle();
+                before = at();
+            }
+            bench.append("beacon.log", 50);
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        bench.settle();
+        let after = at();
+        bench.stop();
+        after - before
+    };
+    let (without, with) = (wal(false), wal(true));
+    println!("WAL of 1,000 rows: {without} bytes without alerts, {with} with them: {:.4}", with / without);
+    assert!(with / without < 1.05, "{with} of {without}");
 }

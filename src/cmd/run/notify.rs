@@ -1,8 +1,8 @@
 //! The worker that sends the messages about alerts. Every host with alerts could; a lease lets one do it at a time.
 //!
-//! A message is sent, and then what became of it is recorded, if the lease is still held. A process that ends between the two
-//! leaves the message due: it is sent again, under the same id. Channels do not wait for each other; of one, messages
-//! are sent one after the other.
+//! A message is sent, and then what became of it is recorded, if the lease is still held. A process that ends between
+//! the two leaves the message due: it is sent again, under the same id. Channels do not wait for each other; of one,
+//! messages are sent one after the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

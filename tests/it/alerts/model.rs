@@ -138,7 +138,8 @@ impl World<'_> {
         if events.is_empty() {
             return;
         }
-        let mut sql = "INSERT INTO access_logs (occurred_at, event_id, file_offset, app_id, file_id, traffic_class, event_type, \
+        let mut sql = "INSERT INTO access_logs (occurred_at, event_id, file_offset, app_id, file_id, traffic_class, \
+        event_type, \
                        url_path) VALUES "
             .to_owned();
         for (n, (at, path)) in events.iter().enumerate() {
@@ -255,7 +256,8 @@ impl World<'_> {
     fn found(&self) -> Vec<Interval> {
         let sql = format!(
             "SELECT coalesce(k.labels ->> 'path', ''), (extract(epoch FROM began_at) * 1000000)::bigint, \
-             (extract(epoch FROM ended_at) * 1000000)::bigint FROM alert_episodes e JOIN alert_keys k ON k.id = e.key_id \
+             (extract(epoch FROM ended_at) * 1000000)::bigint FROM alert_episodes e JOIN alert_keys k ON k.id = \
+             e.key_id \
              WHERE e.app_id = {} AND e.corrected_at IS NULL AND e.superseded_by IS NULL ORDER BY 1, 2",
             self.app
         );
@@ -267,11 +269,14 @@ impl World<'_> {
     fn check(&self) {
         let app = self.app;
         let wrong = self.ground.rows(&format!(
-            "SELECT key_id, 'open twice' FROM alert_episodes WHERE app_id = {app} AND ended_at IS NULL GROUP BY 1 HAVING count(*) > 1 \
+            "SELECT key_id, 'open twice' FROM alert_episodes WHERE app_id = {app} AND ended_at IS NULL GROUP BY 1 \
+             HAVING count(*) > 1 \
              UNION ALL SELECT e.id, 'ends with ' || t.kind || ', and is ' || e.state FROM alert_episodes e \
              JOIN alert_transitions t ON t.episode_id = e.id AND t.seq = e.seq WHERE e.app_id = {app} \
-             AND t.kind <> CASE WHEN e.superseded_by IS NOT NULL THEN 'superseded' WHEN e.corrected_at IS NOT NULL THEN 'corrected' \
-                                WHEN e.ended_at IS NOT NULL THEN 'resolved' WHEN t.kind = 'acknowledged' THEN t.kind ELSE 'firing' END \
+             AND t.kind <> CASE WHEN e.superseded_by IS NOT NULL THEN 'superseded' WHEN e.corrected_at IS NOT NULL \
+             THEN 'corrected' \
+                                WHEN e.ended_at IS NOT NULL THEN 'resolved' WHEN t.kind = 'acknowledged' THEN t.kind \
+                                ELSE 'firing' END \
              UNION ALL SELECT e.id, 'nobody is told' FROM alert_episodes e WHERE e.app_id = {app} \
              AND NOT EXISTS (SELECT FROM alert_outbox o WHERE o.episode_id = e.id) \
              UNION ALL SELECT count(*), 'marks are left' FROM alert_dirty WHERE app_id = {app} HAVING count(*) > 0"
@@ -358,7 +363,8 @@ fn random_histories_have_the_alerts_of_the_reference() {
     let ground = Ground::new(&Cluster::start(&["fsync=off", "full_page_writes=off"]), &[]);
     // The months in which they lie.
     ground.rows(
-        "SELECT alt_make_month(month) FROM (SELECT DISTINCT (extract(year FROM t) * 12 + extract(month FROM t) - 1)::integer AS month \
+        "SELECT alt_make_month(month) FROM (SELECT DISTINCT (extract(year FROM t) * 12 + extract(month FROM t) - \
+         1)::integer AS month \
          FROM (VALUES (now()), (now() - interval '3 days')) times (t)) months",
     );
     let one: Option<u64> = std::env::var("ALT_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
@@ -384,14 +390,16 @@ fn random_histories_have_the_alerts_of_the_reference() {
         assert_eq!(
             world.found(),
             expected,
-            "ALT_TEST_SEED={seed}: the alerts are not those of the reference; judged {}, watermark {}, rules {texts:#?}",
+            "ALT_TEST_SEED={seed}: the alerts are not those of the reference; judged {}, watermark {}, rules \
+             {texts:#?}",
             world.judged(),
             world.watermark
         );
         world.check();
         (played, with_episode) = (played + 1, with_episode + u64::from(!expected.is_empty()));
         let sql = format!(
-            "SELECT kind, count(*) FROM alert_transitions t JOIN alert_episodes e ON e.id = t.episode_id WHERE e.app_id = {} GROUP BY 1",
+            "SELECT kind, count(*) FROM alert_transitions t JOIN alert_episodes e ON e.id = t.episode_id WHERE \
+             e.app_id = {} GROUP BY 1",
             world.app
         );
         for row in ground.rows(&sql) {

@@ -155,7 +155,8 @@ pub async fn find(client: &Client, id: i64) -> anyhow::Result<Option<(Alert, i32
 fn selected() -> String {
     let time = |column: &str| crate::web::time(column);
     format!(
-        "SELECT e.id, r.name, coalesce(a.app_key, ''), coalesce(a.name, ''), k.labels::text, e.severity, e.state, e.title, \
+        "SELECT e.id, r.name, coalesce(a.app_key, ''), coalesce(a.name, ''), k.labels::text, e.severity, e.state, \
+         e.title, \
          e.value, e.threshold, {}, {}, e.by_hand, e.partial, e.superseded_by, e.app_id FROM alert_episodes e \
          JOIN alert_rules r ON r.id = e.rule_id JOIN alert_keys k ON k.id = e.key_id \
          LEFT JOIN applications a ON a.id = e.app_id",

@@ -91,8 +91,8 @@ pub async fn load(
     Ok(slots.into_iter().map(|(lens, by_labels)| (lens.clone(), series(by_labels))).collect())
 }
 
-/// Replaces the counts of an application between two times by what was counted of its rows. What is older than two days is
-/// stored by the minute; its borders are those of minutes then. Runs within a transaction.
+/// Replaces the counts of an application between two times by what was counted of its rows. What is older than two days
+/// is stored by the minute; its borders are those of minutes then. Runs within a transaction.
 ///
 /// # Errors
 /// The database does not do it.

@@ -1,7 +1,7 @@
 //! Judges the rules of an application over a time, in pieces that fit into memory.
 //!
-//! A piece before the time up to which the application was judged is judged again. A key is done there once no window sees
-//! anything else than before, and it has the state that it was known to have: what is known of it later stays.
+//! A piece before the time up to which the application was judged is judged again. A key is done there once no window
+//! sees anything else than before, and it has the state that it was known to have: what is known of it later stays.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Judges the rules: takes what changed, reads what is marked, and stores what was found, on a connection of its own and
-//! under the lease of this work.
+//! Judges the rules: takes what changed, reads what is marked, and stores what was found, on a connection of its own
+//! and under the lease of this work.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -114,7 +114,8 @@ impl Evaluator {
         })
     }
 
-    /// Judges what is to be judged, for about `time`. Does nothing before a slot has ended, or some seconds have gone by.
+    /// Judges what is to be judged, for about `time`. Does nothing before a slot has ended, or some seconds have gone
+    /// by.
     ///
     /// # Errors
     /// The database cannot be asked; or the first error of an application.
@@ -137,9 +138,6 @@ impl Evaluator {
                 if matches!(done, Ok(Done::All)) {
                     (self.slot, self.taken) = (slot, Some(Instant::now()));
                 }
-                // A lease that cannot be released expires.
-                let lease = &mut self.lease;
-                let _ = self.session.ask(async |client| lease.release(client).await);
                 done
             }
         }

@@ -21,8 +21,8 @@ pub type Labels = BTreeMap<String, String>;
 pub struct Known {
     /// Its number; `None`: it has none yet.
     pub id: Option<i64>,
-    /// Its changes, ascending: from the beginning of the episode that is open at the time from which on it was asked for,
-    /// and the last one before.
+    /// Its changes, ascending: from the beginning of the episode that is open at the time from which on it was asked
+    /// for, and the last one before.
     pub changes: Vec<Change>,
     /// What people did, ascending.
     pub acts: Vec<Act>,
@@ -85,7 +85,8 @@ pub async fn load(client: &Client, app_id: i32, from: Micros) -> anyhow::Result<
         let parameters: [(&(dyn ToSql + Sync), Type); 2] =
             [(&ids, Type::INT8_ARRAY), (&at, Type::TIMESTAMPTZ)];
         let sql = "SELECT key_id, id, began_at, ended_at, by_hand, state, seq, value, channels FROM alert_episodes \
-                   WHERE key_id = ANY ($1) AND (ended_at IS NULL OR ended_at > $2) AND superseded_by IS NULL ORDER BY began_at, id";
+                   WHERE key_id = ANY ($1) AND (ended_at IS NULL OR ended_at > $2) AND superseded_by IS NULL ORDER \
+                   BY began_at, id";
         for row in client.query_typed(sql, &parameters).await.context(context)? {
             if let Some((_, known)) = all.get_mut(&row.get::<_, i64>(0)) {
                 known.episodes.push(episode(&row));

@@ -1,8 +1,8 @@
 //! The messages: rows that are enqueued in the transaction of what they tell of, and that one notifier sends.
 //!
-//! A row is held while nobody is to be told (`silenced`, `flapping`, `late`). It is due once that is over and the alert is
-//! not; otherwise it is dropped, or told of in a digest. Rows stay after they are done: their key (alert, transition,
-//! channel) is what keeps a transition from being enqueued twice.
+//! A row is held while nobody is to be told (`silenced`, `flapping`, `late`). It is due once that is over and the alert
+//! is not; otherwise it is dropped, or told of in a digest. Rows stay after they are done: their key (alert,
+//! transition, channel) is what keeps a transition from being enqueued twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
@@ -90,7 +90,8 @@ pub(super) async fn enqueue(
 /// Enqueues a transition for all who were told, or will be told, of the alert.
 pub(super) async fn tell_those_who_know(client: &Client, episode: i64, seq: i32) -> anyhow::Result<()> {
     let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&episode, Type::INT8), (&seq, Type::INT4)];
-    let sql = "INSERT INTO alert_outbox (episode_id, seq, channel) SELECT DISTINCT episode_id, $2, channel FROM alert_outbox \
+    let sql = "INSERT INTO alert_outbox (episode_id, seq, channel) SELECT DISTINCT episode_id, $2, channel FROM \
+    alert_outbox \
                WHERE episode_id = $1 AND state IN ('due', 'sent', 'digested') \
                ON CONFLICT (episode_id, seq, channel) DO NOTHING";
     client.execute_typed(sql, &parameters).await.context("enqueue a message")?;

@@ -1,5 +1,5 @@
-//! Stores what was judged: states, episodes, transitions, and messages about them. All of it runs within the transaction
-//! that deletes the marks.
+//! Stores what was judged: states, episodes, transitions, and messages about them. All of it runs within the
+//! transaction that deletes the marks.
 
 use alt_process::clock::system_time;
 use alt_watch::episode::{Fate, Interval, Known as KnownEpisode, intervals, reconcile};
@@ -238,7 +238,8 @@ impl Key<'_> {
             (&value, Type::FLOAT8),
             (&kind.name(), Type::TEXT),
         ];
-        let sql = "WITH told AS (INSERT INTO alert_transitions (episode_id, seq, at, value, kind) VALUES ($1, $2, $3, $4, $5)) \
+        let sql = "WITH told AS (INSERT INTO alert_transitions (episode_id, seq, at, value, kind) VALUES ($1, $2, \
+        $3, $4, $5)) \
                    UPDATE alert_episodes SET seq = $2 WHERE id = $1";
         self.client.execute_typed(sql, &parameters).await.context("store what became of an alert")?;
         if kind != Kind::Firing {

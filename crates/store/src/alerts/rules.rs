@@ -107,8 +107,8 @@ pub async fn present(client: &Client) -> anyhow::Result<Vec<Version>> {
     Ok(all)
 }
 
-/// Adds a rule, or another version of it, within a transaction. Without `from`, it judges what comes from now on; with it,
-/// also what is there since then.
+/// Adds a rule, or another version of it, within a transaction. Without `from`, it judges what comes from now on; with
+/// it, also what is there since then.
 ///
 /// # Errors
 /// There is such a rule and it may not be replaced, or the database does not do it.

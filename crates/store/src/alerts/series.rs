@@ -1,5 +1,5 @@
-//! The counts that windows look at: those that are stored, and, where these are not what the rows say or are too coarse,
-//! the rows themselves.
+//! The counts that windows look at: those that are stored, and, where these are not what the rows say or are too
+//! coarse, the rows themselves.
 
 use std::collections::BTreeSet;
 

@@ -1,8 +1,8 @@
 //! How far rows are complete. Each daemon notes how far its sources are loaded; the watermark of an application is the
 //! least of the live sources that feed it.
 //!
-//! A source that is behind is left out, so that it does not hold up all others, and what is judged meanwhile is partial:
-//! its rows mark their times when they come, and those are judged again. If all are behind, none is left out.
+//! A source that is behind is left out, so that it does not hold up all others, and what is judged meanwhile is
+//! partial: its rows mark their times when they come, and those are judged again. If all are behind, none is left out.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -67,7 +67,8 @@ pub async fn beat(client: &Client, host: &str, sources: &[(String, Micros)]) -> 
         [(&host, Type::TEXT), (&names, Type::TEXT_ARRAY), (&times, Type::TIMESTAMPTZ_ARRAY)];
     let sql = "INSERT INTO alert_sources AS s (host, source, upto, beat_at) \
                SELECT $1, n, t, clock_timestamp() FROM unnest($2::text[], $3::timestamptz[]) AS u (n, t) ORDER BY n \
-               ON CONFLICT (host, source) DO UPDATE SET upto = greatest(s.upto, excluded.upto), beat_at = excluded.beat_at";
+               ON CONFLICT (host, source) DO UPDATE SET upto = greatest(s.upto, excluded.upto), beat_at = \
+               excluded.beat_at";
     client.execute_typed(sql, &parameters).await.context("note how far the sources are loaded")?;
     Ok(())
 }

@@ -84,9 +84,10 @@ impl Work for Alerts {
 const LOOK: Duration = Duration::from_millis(200);
 
 /// How often it is noted although no slot has ended, so that others see that this host lives.
-const BEAT: Duration = Duration::from_secs(2);
+const BEAT: Duration = Duration::from_secs(5);
 
-/// A source is complete up to so long before the last look at its end: nginx writes a line a little later than its time.
+/// A source is complete up to so long before the last look at its end: nginx writes a line a little later than its
+/// time.
 const SLACK: Micros = 1_000_000;
 
 /// Up to when everything in a source's files is committed; 0: not since the start. By source, with its paths.
