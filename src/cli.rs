@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
 pub use self::alerts::{
-    AlertRule, Alerts, AlertsAck, AlertsBacktest, AlertsList, AlertsResolve, AlertsShow, AlertsTest, Json, RuleAdd,
-    RuleName, RuleSamples, Silence, SilenceAdd, SilenceEnd,
+    AlertRule, Alerts, AlertsAck, AlertsBacktest, AlertsList, AlertsResolve, AlertsShow, AlertsTest, Json,
+    RuleAdd, RuleName, RuleSamples, Silence, SilenceAdd, SilenceEnd,
 };
 
 /// Turns nginx into a tracking collector that loses nothing: requests that nginx logged become rows in

@@ -183,6 +183,21 @@ fn judged(bench: &Bench) {
     until(bench, sql, "0|0|1");
 }
 
+/// Loads lines, and lets it be known that all are there, before there is a rule: so the first that is judged has all of it.
+/// Returns when the first slot begins.
+fn loaded(bench: &mut Bench, counts: &[u32]) -> u128 {
+    let from = ago(10);
+    let (text, lines) = slots(from, counts);
+    bench.append_text("beacon.log", &text, lines);
+    start(bench);
+    bench.settle();
+    until(bench, "SELECT count(*) FROM alert_sources WHERE upto > now() - interval '5 minutes'", "1");
+    bench.stop();
+    bench.database.psql("UPDATE alert_sources SET beat_at = now() + interval '1 hour'");
+    add_rules(bench, BUSY);
+    from
+}
+
 /// No message is lost, enqueued twice, or left.
 fn settled(bench: &Bench, receiver: &Receiver) {
     until(bench, "SELECT count(*) FROM alert_outbox WHERE state = 'due'", "0");
@@ -191,7 +206,8 @@ fn settled(bench: &Bench, receiver: &Receiver) {
     let missing = "SELECT t.episode_id, t.seq FROM alert_transitions t \
                    LEFT JOIN alert_outbox o USING (episode_id, seq) WHERE o.id IS NULL";
     assert_eq!(bench.database.psql(missing), "", "{}", state(bench));
-    let sent: usize = bench.database.psql("SELECT count(*) FROM alert_outbox WHERE state = 'sent'").parse().unwrap();
+    let sent: usize =
+        bench.database.psql("SELECT count(*) FROM alert_outbox WHERE state = 'sent'").parse().unwrap();
     let texts = texts(receiver);
     let distinct: std::collections::BTreeSet<&String> = texts.iter().collect();
     assert_eq!(distinct.len(), sent, "{texts:?}\n{}", state(bench));
@@ -216,11 +232,9 @@ fn wherever_the_daemon_dies_nothing_is_lost_or_told_twice() {
         for time in 1..=if full() { 20 } else { 1 } {
             let receiver = receiver();
             let mut bench = with_alerts(&[&receiver]);
-            add_rules(&bench, BUSY);
-            let from = ago(10);
-            let (text, lines) = slots(from, &[3, 0, 4, 1, 5, 0]);
-            bench.append_text("beacon.log", &text, lines);
-            let mut daemon = start_with(&bench, |command| _ = command.env("ALT_FAULT_AT", format!("{step:?}:{time}")));
+            loaded(&mut bench, &[3, 0, 4, 1, 5, 0]);
+            let mut daemon =
+                start_with(&bench, |command| _ = command.env("ALT_FAULT_AT", format!("{step:?}:{time}")));
             wait_for(60, || daemon.ended().is_some(), || format!("{step:?}: {}", state(&bench)));
             assert!(daemon.log().contains(&format!("dies at {step:?}")), "{}", daemon.log());
             start(&mut bench);
@@ -228,7 +242,11 @@ fn wherever_the_daemon_dies_nothing_is_lost_or_told_twice() {
             judged(&bench);
             until(&bench, "SELECT count(*) FROM alert_transitions", "6");
             settled(&bench, &receiver);
-            assert_eq!(texts(&receiver).len().saturating_sub(6), usize::from(texts(&receiver).len() > 6), "{step:?}");
+            assert_eq!(
+                texts(&receiver).len().saturating_sub(6),
+                usize::from(texts(&receiver).len() > 6),
+                "{step:?}"
+            );
         }
     }
 }
@@ -248,7 +266,8 @@ fn a_replay_finds_what_was_found_live_and_an_unload_corrects_it() {
     for is_live in [true, false] {
         let receiver = receiver();
         let mut bench = with_alerts(&[&receiver]);
-        let (code, said) = alerts_with(&bench, &["rule", "add", "-", "--from", &rfc3339(from - 60_000)], &rules);
+        let (code, said) =
+            alerts_with(&bench, &["rule", "add", "-", "--from", &rfc3339(from - 60_000)], &rules);
         assert_eq!(code, 0, "{said}");
         start(&mut bench);
         if is_live {
@@ -301,7 +320,9 @@ fn rfc3339(millis: u128) -> String {
 
 fn unload(bench: &Bench, from: u128) -> (i32, String) {
     let mut command = alt();
-    command.args(["unload", "--app", "shop", "--since", &rfc3339(from - 1000), "--config"]).arg(&bench.config);
+    command
+        .args(["unload", "--app", "shop", "--since", &rfc3339(from - 1000), "--config"])
+        .arg(&bench.config);
     let output = command.stdin(Stdio::null()).output().unwrap();
     let said = [output.stdout, output.stderr].concat();
     (output.status.code().unwrap(), String::from_utf8(said).unwrap())
@@ -312,14 +333,12 @@ fn unload(bench: &Bench, from: u128) -> (i32, String) {
 fn of_two_daemons_one_judges_and_a_stopped_one_is_replaced() {
     let receiver = receiver();
     let mut bench = with_alerts(&[&receiver]);
-    add_rules(&bench, BUSY);
     let text = fs::read_to_string(&bench.config).unwrap();
     let other = bench.path("other.toml");
-    fs::write(&other, text.replace("beacon.log", "other.log").replace("[load]", "[load]\nhost = \"other\"")).unwrap();
-    let from = ago(10);
-    let (text, lines) = slots(from, &[3, 0, 4]);
-    bench.append_text("beacon.log", &text, lines);
-    bench.daemon = Some(start_with(&bench, |command| _ = command.env("ALT_FAULT_STOP_AT", "JudgeRead:2")));
+    fs::write(&other, text.replace("beacon.log", "other.log").replace("[load]", "[load]\nhost = \"other\""))
+        .unwrap();
+    let from = loaded(&mut bench, &[3, 0, 4]);
+    bench.daemon = Some(start_with(&bench, |command| _ = command.env("ALT_FAULT_STOP_AT", "JudgeRead")));
     let first = bench.config.with_extension("stderr");
     let stops = || fs::read_to_string(&first).unwrap().contains("stops at JudgeRead");
     wait_for(60, stops, || state(&bench));
@@ -428,12 +447,15 @@ fn what_a_receiver_does_decides_what_becomes_of_a_message() {
         assert!(mail.next()["headers"]["Subject"].as_str().unwrap().starts_with("RESOLVED"));
     }
     let of = |channel: &str| {
-        format!("SELECT string_agg(state || ' ' || attempts, ', ' ORDER BY seq) FROM alert_outbox WHERE channel = \
-        '{channel}'")
+        format!(
+            "SELECT string_agg(state || ' ' || attempts, ', ' ORDER BY seq) FROM alert_outbox WHERE channel = \
+        '{channel}'"
+        )
     };
     until(&bench, &of("c1"), "dead 1, dead 1");
     until(&bench, &of("c0"), "due 1, due 0");
-    let waits = "SELECT due_at > now() + interval '50 minutes' FROM alert_outbox WHERE channel = 'c0' AND seq = 1";
+    let waits =
+        "SELECT due_at > now() + interval '50 minutes' FROM alert_outbox WHERE channel = 'c0' AND seq = 1";
     assert_eq!(bench.database.psql(waits), "t");
     assert_eq!(bench.database.psql("SELECT name FROM alert_channels"), "c1");
     assert_eq!(gone.connections(), 1);
@@ -467,7 +489,10 @@ fn rules_are_tried_without_a_database() {
     let good = format!("{rules}expect = [{{ began = \"00:05\", ended = \"00:20\" }}]\n");
     assert_eq!(alerts_with(&bench, &["test", "-"], &good), (0, "test 1 (errors): passed\n".to_owned()));
     let (code, said) = alerts_with(&bench, &["test", "-"], rules);
-    assert!(code == 3 && said.contains("expected: no alert") && said.contains("found: 00:00:05-00:00:20"), "{said}");
+    assert!(
+        code == 3 && said.contains("expected: no alert") && said.contains("found: 00:00:05-00:00:20"),
+        "{said}"
+    );
     for (text, wanted) in [
         ("[[rule]]\nname = \"x\"\ncompare = \"> many\"", "rule \"x\""),
         ("", "has no [[rule]]"),
@@ -481,8 +506,12 @@ fn rules_are_tried_without_a_database() {
     assert!(samples.contains("error rate, slow requests, traffic absent, no lines"), "{samples}");
     assert!(done(&bench, &["rule", "samples", "--add"]).contains("all of them are there already"));
     let listed: Value = serde_json::from_str(&done(&bench, &["rule", "list", "--json"])).unwrap();
-    let states: BTreeMap<&str, bool> =
-        listed.as_array().unwrap().iter().map(|r| (r["name"].as_str().unwrap(), r["enabled"] == true)).collect();
+    let states: BTreeMap<&str, bool> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|r| (r["name"].as_str().unwrap(), r["enabled"] == true))
+        .collect();
     assert_eq!((states["error rate"], states["no lines"]), (true, false));
     let (code, said) = alerts(&bench, &["ack", "99"]);
     assert!(code == 1 && said.contains("there is no alert 99"), "{said}");
@@ -500,13 +529,17 @@ fn the_api_lists_alerts_and_does_what_editors_say() {
     let viewer = bearer(&token(&bench, &["--app", "shop"]));
     let bound = bearer(&token(&bench, &["--app", "shop", "--filter", "page is /a"]));
     let rules = "/api/v1/alert-rules?application_id=shop";
-    let rule = json!({ "rule": "name = \"quiet\"\nwindow = \"5s\"\ncompare = \"absent for 10s\"" }).to_string();
+    let rule =
+        json!({ "rule": "name = \"quiet\"\nwindow = \"5s\"\ncompare = \"absent for 10s\"" }).to_string();
     assert_eq!(api.ask("POST", rules, &viewer, &rule).status, 403);
     let made = api.ask("POST", rules, &editor, &rule);
     assert_eq!((made.status, made.json()["application"].as_str()), (201, Some("shop")), "{}", made.body);
     assert_eq!(api.ask("POST", rules, &editor, &rule).status, 409);
-    for wrong in [json!({ "rule": "name = \"x\"" }), json!({ "rule": "name = \"x\"\ncompare = \"> 1\"\napplication = \
-    \"a*\"" })] {
+    for wrong in [
+        json!({ "rule": "name = \"x\"" }),
+        json!({ "rule": "name = \"x\"\ncompare = \"> 1\"\napplication = \
+    \"a*\"" }),
+    ] {
         assert_eq!(api.ask("POST", rules, &editor, &wrong.to_string()).status, 400);
     }
     assert_eq!(api.ask("GET", rules, &viewer, "").json()["rules"].as_array().unwrap().len(), 1);
@@ -524,13 +557,20 @@ fn the_api_lists_alerts_and_does_what_editors_say() {
     until(&bench, "SELECT state FROM alert_episodes", "resolved");
     assert_eq!(api.ask("POST", &path("/resolve"), &editor, "{}").status, 409);
     let shown = api.ask("GET", &path(""), &viewer, "").json();
-    let kinds: Vec<&str> = shown["history"].as_array().unwrap().iter().map(|e| e["kind"].as_str().unwrap()).collect();
-    assert!(kinds.contains(&"firing") && kinds.contains(&"resolve") && kinds.contains(&"resolved"), "{shown}");
+    let kinds: Vec<&str> =
+        shown["history"].as_array().unwrap().iter().map(|e| e["kind"].as_str().unwrap()).collect();
+    assert!(
+        kinds.contains(&"firing") && kinds.contains(&"resolve") && kinds.contains(&"resolved"),
+        "{shown}"
+    );
     let rule_path = format!("/api/v1/alert-rules/{}?application_id=shop", made.json()["id"]);
     assert_eq!(api.ask("DELETE", &rule_path, &editor, "").status, 200);
     assert_eq!(api.ask("GET", &rule_path, &viewer, "").status, 404);
     let actions = "SELECT string_agg(action, ' ' ORDER BY id) FROM audit_log WHERE action LIKE 'alert%'";
-    assert_eq!(bench.database.psql(actions), "alert_rule.add alert.acknowledge alert.resolve alert_rule.remove");
+    assert_eq!(
+        bench.database.psql(actions),
+        "alert_rule.add alert.acknowledge alert.resolve alert_rule.remove"
+    );
     bench.stop();
 }
 
@@ -547,7 +587,8 @@ fn alerts_cost_little_wal() {
         fs::write(&bench.config, format!("{text}\n[alerts]\nenabled = {with}\n")).unwrap();
         done(&bench, &["rule", "samples", "--add"]);
         bench.start();
-        let at = || cluster.psql("postgres", "SELECT pg_current_wal_insert_lsn() - '0/0'").parse::<f64>().unwrap();
+        let at =
+            || cluster.psql("postgres", "SELECT pg_current_wal_insert_lsn() - '0/0'").parse::<f64>().unwrap();
         let mut before = 0.0;
         for n in 0..30 {
             if n == 10 {

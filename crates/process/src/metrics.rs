@@ -509,7 +509,8 @@ fn statistics(page: &Page, backlog: Backlog) -> prometheus::Result<()> {
 fn alerts(page: &Page, state: &Alerts) -> prometheus::Result<()> {
     let one = |value: f64| [(vec![], value)];
     if let Some(behind) = state.behind_seconds {
-        let help = "Age of the time up to which the rules of the application that is farthest behind are judged.";
+        let help =
+            "Age of the time up to which the rules of the application that is farthest behind are judged.";
         page.gauge("alt_alerts_behind_seconds", help, &[], one(behind))?;
     }
     let open = state.open.iter().map(|(severity, count)| (vec![severity.clone()], *count as f64));

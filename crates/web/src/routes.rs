@@ -196,9 +196,17 @@ const NOTE: Parameter = optional("note", "What others should know.", r#"{"type":
 
 const ALERTS: &[Parameter] = &[
     APP,
-    optional("state", "Those that are open, or all.", r#"{"type":"string","enum":["open","all"],"default":"open"}"#),
+    optional(
+        "state",
+        "Those that are open, or all.",
+        r#"{"type":"string","enum":["open","all"],"default":"open"}"#,
+    ),
     optional("rule", "The name of a rule.", TEXT),
-    optional("severity", "How bad they are.", r#"{"type":"string","enum":["low","medium","high","critical"]}"#),
+    optional(
+        "severity",
+        "How bad they are.",
+        r#"{"type":"string","enum":["low","medium","high","critical"]}"#,
+    ),
     ROWS,
     CURSOR,
 ];
@@ -534,7 +542,11 @@ pub const ROUTES: &[Route] = &[
         "Say that somebody looks after an open alert. It shows once the next five seconds are judged.",
         &[APP],
         &[
-            optional("minutes", "For how long.", r#"{"type":"integer","minimum":1,"maximum":43200,"default":240}"#),
+            optional(
+                "minutes",
+                "For how long.",
+                r#"{"type":"integer","minimum":1,"maximum":43200,"default":240}"#
+            ),
             NOTE,
         ]
     ),
@@ -547,7 +559,15 @@ pub const ROUTES: &[Route] = &[
         &[APP],
         &[NOTE]
     ),
-    route!("GET", "/api/v1/alert-rules", Access::App(VIEWER), alerts::list_rules, "The rules of an application.", &[APP], &[]),
+    route!(
+        "GET",
+        "/api/v1/alert-rules",
+        Access::App(VIEWER),
+        alerts::list_rules,
+        "The rules of an application.",
+        &[APP],
+        &[]
+    ),
     route!("GET", "/api/v1/alert-rules/{id}", Access::App(VIEWER), alerts::show_rule, "A rule.", &[APP], &[]),
     route!(
         "POST",
@@ -556,7 +576,11 @@ pub const ROUTES: &[Route] = &[
         alerts::add_rule,
         "Add a rule that judges this application alone, from now on.",
         &[APP],
-        &[required("rule", "The rule as a table of TOML, such as `name = \"errors\"`, `metric = \"error_rate\"`, `compare = \"> 5\"` in three lines.", TEXT)]
+        &[required(
+            "rule",
+            "The rule as a table of TOML, such as `name = \"errors\"`, `metric = \"error_rate\"`, `compare = \"> 5\"` in three lines.",
+            TEXT
+        )]
     ),
     route!(
         "DELETE",

@@ -33,7 +33,7 @@ pub(super) fn backtest(config: &Config, args: &cli::AlertsBacktest, out: Out<'_>
     let mut found: Vec<(&Rule, &Application, Would)> = Vec::new();
     for rule in &rules {
         for app in apps.iter().filter(|app| rule.is_of(&app.key)) {
-            let would = backtest.run(app.id, rule, (from, now));
+            let would = backtest.run(app.id, rule, &(from..now));
             let would = would.with_context(|| format!("rule {:?}, application {}", rule.name, app.key))?;
             found.extend(would.into_iter().map(|would| (rule, app, would)));
         }
@@ -85,7 +85,9 @@ async fn subjects(
     let rules = match named {
         Some(rule) => vec![rule],
         None if Path::new(&args.rule).is_file() => rule::read(Path::new(&args.rule))?,
-        None => bail!("there is neither a rule nor a file {}; `alt alerts rule list` shows the rules", args.rule),
+        None => {
+            bail!("there is neither a rule nor a file {}; `alt alerts rule list` shows the rules", args.rule)
+        }
     };
     let apps = match &args.app {
         Some(name) => vec![reader.read(async |client| apps::find(client, name).await).await?],
@@ -101,8 +103,8 @@ async fn subjects(
 pub(super) fn explain(config: &Config, args: &cli::AlertsShow, out: Out<'_>) -> anyhow::Result<Outcome> {
     let (alert, app_id, rule) = super::super::block_on(subject(config, args.id))?;
     let began: Micros = alert.began.parse::<jiff::Timestamp>().map_or(0, |at| at.as_microsecond());
-    let times = (slot_of(began) - AROUND, began + AROUND);
-    let measured = Backtest::new(config)?.measure(app_id, &rule, &alert.labels, times)?;
+    let times = slot_of(began) - AROUND..began + AROUND;
+    let measured = Backtest::new(config)?.measure(app_id, &rule, &alert.labels, &times)?;
     if args.json {
         let values: Vec<_> =
             measured.iter().map(|(at, value)| json!({ "at": time(*at), "value": value })).collect();

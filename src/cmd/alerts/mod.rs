@@ -7,6 +7,7 @@ mod trial;
 use std::collections::BTreeMap;
 
 use alt_config::Config;
+use alt_store::Client;
 use alt_store::alerts::acts::{self, Deed};
 use alt_store::alerts::ask::{self, Alert, Asked};
 use alt_store::alerts::silences::{self, Silence, Wanted};
@@ -15,7 +16,6 @@ use alt_store::{apps, in_transaction};
 use alt_watch::time::{Micros, parse_span};
 use anyhow::{Context, bail};
 use serde_json::json;
-use alt_store::Client;
 
 use super::access::{LOCK_TIME, actor};
 use super::{Out, Outcome, show};
@@ -213,8 +213,9 @@ async fn silence(config: &Config, verb: &cli::Silence, out: Out<'_>) -> anyhow::
 }
 
 fn pair(text: &str) -> anyhow::Result<(String, String)> {
-    let (name, value) =
-        text.split_once('=').with_context(|| format!("--label {text:?}: write NAME=PATTERN, such as path=/api/*"))?;
+    let (name, value) = text
+        .split_once('=')
+        .with_context(|| format!("--label {text:?}: write NAME=PATTERN, such as path=/api/*"))?;
     Ok((name.trim().to_owned(), value.to_owned()))
 }
 

@@ -160,7 +160,14 @@ fn list(all: &[Version], as_json: bool, out: Out<'_>) -> anyhow::Result<Outcome>
             ],
             None => {
                 let why = version.broken.clone().unwrap_or_default();
-                [version.name.clone(), String::new(), "not understood".to_owned(), String::new(), String::new(), why]
+                [
+                    version.name.clone(),
+                    String::new(),
+                    "not understood".to_owned(),
+                    String::new(),
+                    String::new(),
+                    why,
+                ]
             }
         };
         rows.add(&row);

@@ -252,17 +252,17 @@ async fn alerting(reader: &mut Reader, config: &Config, findings: &mut Findings)
         return Ok(());
     }
     let (state, disabled) = reader
-        .read(async |client| {
-            Ok((alerts::ask::state(client).await?, alerts::outbox::disabled(client).await?))
-        })
+        .read(async |client| Ok((alerts::ask::state(client).await?, alerts::outbox::disabled(client).await?)))
         .await?;
     if let Some(late) = state.behind_seconds.filter(|late| state.rules > 0 && *late > ALERTS_LATE) {
-        let what = format!("the rules of an application are judged up to {:.0} minutes ago only", late / 60.0);
+        let what =
+            format!("the rules of an application are judged up to {:.0} minutes ago only", late / 60.0);
         let mend = "journalctl -u alt says what prevents it; a host whose log is not read holds back only what it feeds";
         findings.add(Kind::Alerts, "alerts", what, mend);
     }
     if state.dead > 0 || state.oldest_due_seconds.is_some_and(|waits| waits > ALERTS_LATE) {
-        let what = format!("messages about alerts: {} given up in the last day, {} waiting", state.dead, state.due);
+        let what =
+            format!("messages about alerts: {} given up in the last day, {} waiting", state.dead, state.due);
         let mend = "`alt alerts show ID` says why; `alt channel test NAME` tries a channel";
         findings.add(Kind::Alerts, "messages", what, mend);
     }

@@ -25,7 +25,10 @@ use alt_process::clock;
 use alt_process::metrics::Metrics;
 use alt_process::stop::Stop;
 use alt_process::worker::{self, Work, Worker};
-use alt_store::alerts::{self, worker::{Alerts, Beat}};
+use alt_store::alerts::{
+    self,
+    worker::{Alerts, Beat},
+};
 use alt_store::stats::{self, worker::Statistics};
 use alt_store::upkeep::Upkeep;
 use alt_store::writer::{self, Options, Store};
@@ -34,8 +37,8 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-pub(crate) use self::readers::READERS_MAX;
 use self::notify::Notify;
+pub(crate) use self::readers::READERS_MAX;
 use self::readers::{Reader, Starting};
 use self::state::{Pulse, State, Systemd};
 use super::Outcome;

@@ -73,7 +73,11 @@ impl Notify {
             match configured::open(channel, credentials) {
                 Ok(open) => _ = channels.insert(channel.name.clone(), open),
                 Err(why) => {
-                    tracing::warn!(channel = channel.name, error = format!("{why:#}"), "cannot open a channel");
+                    tracing::warn!(
+                        channel = channel.name,
+                        error = format!("{why:#}"),
+                        "cannot open a channel"
+                    );
                     closed.insert(channel.name.clone(), format!("{why:#}"));
                 }
             }
@@ -113,12 +117,11 @@ impl Notify {
         }
         self.fence()?;
         // Read again: whoever had the lease may have sent them meanwhile.
-        let (due, disabled) = self.session.ask(async |client| {
-            Ok((outbox::due(client, &busy).await?, outbox::disabled(client).await?))
-        })?;
-        let known = |name: &String| {
-            (name.clone(), Known { enabled: !disabled.contains(name), fallback: None })
-        };
+        let (due, disabled) = self
+            .session
+            .ask(async |client| Ok((outbox::due(client, &busy).await?, outbox::disabled(client).await?)))?;
+        let known =
+            |name: &String| (name.clone(), Known { enabled: !disabled.contains(name), fallback: None });
         self.notifier.know(self.channels.keys().chain(self.closed.keys()).map(known).collect());
         for one in due {
             fault::at(Step::NotifyTaken);
@@ -156,7 +159,8 @@ impl Notify {
     fn record(&mut self) -> anyhow::Result<()> {
         loop {
             let sending = &mut self.sending;
-            let ended = self.runtime.block_on(async { tokio::time::timeout(SLICE, sending.join_next()).await });
+            let ended =
+                self.runtime.block_on(async { tokio::time::timeout(SLICE, sending.join_next()).await });
             let Ok(Some(ended)) = ended else { return Ok(()) };
             let (due, outcome) = ended.context("send a message")?;
             fault::at(Step::NotifySent);
@@ -252,7 +256,11 @@ fn severity(told: &Told) -> Severity {
 }
 
 fn title(told: &Told) -> String {
-    if told.application.is_empty() { told.title.clone() } else { format!("{} ({})", told.title, told.application) }
+    if told.application.is_empty() {
+        told.title.clone()
+    } else {
+        format!("{} ({})", told.title, told.application)
+    }
 }
 
 /// What a row says. It depends on the row alone, so each attempt says the same under the same id. `None`: nothing.

@@ -71,7 +71,8 @@ impl World<'_> {
     fn new(ground: &Ground, seed: u64) -> World<'_> {
         let mut random = fastrand::Rng::with_seed(seed);
         let name = format!("m{seed}");
-        let sql = format!("INSERT INTO applications (app_key, name) VALUES ('{name}', '{name}') RETURNING id");
+        let sql =
+            format!("INSERT INTO applications (app_key, name) VALUES ('{name}', '{name}') RETURNING id");
         let app = ground.rows(&sql)[0][0].parse().unwrap();
         // Of some, no counts are stored by five seconds: they are as old as that.
         let age = if random.u8(0..3) == 0 { 50 * 3600 } else { 2 * 3600 };
@@ -138,14 +139,20 @@ impl World<'_> {
         if events.is_empty() {
             return;
         }
-        let mut sql = "INSERT INTO access_logs (occurred_at, event_id, file_offset, app_id, file_id, traffic_class, \
+        let mut sql =
+            "INSERT INTO access_logs (occurred_at, event_id, file_offset, app_id, file_id, traffic_class, \
         event_type, \
                        url_path) VALUES "
-            .to_owned();
+                .to_owned();
         for (n, (at, path)) in events.iter().enumerate() {
             let comma = if n == 0 { "" } else { ", " };
             let at = time(self.base + at);
-            write!(sql, "{comma}({at}, gen_random_uuid(), 0, {}, 1, 'human', 'pageview', '{path}')", self.app).unwrap();
+            write!(
+                sql,
+                "{comma}({at}, gen_random_uuid(), 0, {}, 1, 'human', 'pageview', '{path}')",
+                self.app
+            )
+            .unwrap();
         }
         self.enter(&sql, "rows", &events);
         self.events.extend(events);
@@ -179,7 +186,8 @@ impl World<'_> {
                 let rule = random_rule(&mut self.random, &name);
                 // Now and then one begins in a time that was judged.
                 let last = self.rules.last().unwrap().0;
-                let from = if self.random.bool() { self.judged() + 1 } else { last + self.random.i64(1..6) * SLOT };
+                let from =
+                    if self.random.bool() { self.judged() + 1 } else { last + self.random.i64(1..6) * SLOT };
                 self.add_rule(from.max(last + 1), rule);
             }
             _ => self.act(),
@@ -262,7 +270,11 @@ impl World<'_> {
             self.app
         );
         let time = |text: &String| text.parse::<Micros>().ok().map(|at| at - self.base);
-        self.ground.rows(&sql).iter().map(|row| (row[0].clone(), time(&row[1]).unwrap(), time(&row[2]))).collect()
+        self.ground
+            .rows(&sql)
+            .iter()
+            .map(|row| (row[0].clone(), time(&row[1]).unwrap(), time(&row[2])))
+            .collect()
     }
 
     /// What holds of episodes and messages, whatever happened.
@@ -293,7 +305,8 @@ impl World<'_> {
         while at + SLOT <= self.watermark {
             at += SLOT;
             let rule = self.rules.iter().rev().find(|(from, _)| *from <= at);
-            let rule = rule.map(|(_, rule)| rule).filter(|rule| rule.lens.group_by().is_empty() == path.is_empty());
+            let rule =
+                rule.map(|(_, rule)| rule).filter(|rule| rule.lens.group_by().is_empty() == path.is_empty());
             let was_open = is_open;
             let is_resolved = self
                 .acts
@@ -334,7 +347,8 @@ impl World<'_> {
             path => its == path,
         };
         let count = |from: Micros, until: Micros| {
-            let is_in = |event: &&Event| slot_of(event.0) >= from && slot_of(event.0) < until && is_kept(event.1);
+            let is_in =
+                |event: &&Event| slot_of(event.0) >= from && slot_of(event.0) < until && is_kept(event.1);
             self.events.iter().filter(is_in).count() as f64
         };
         let now = count(at - rule.window, at);
@@ -382,11 +396,8 @@ fn random_histories_have_the_alerts_of_the_reference() {
         world.turn();
         let mut expected = world.reference("");
         ["/a", "/b", "/b/c"].iter().for_each(|path| expected.extend(world.reference(path)));
-        let texts: Vec<(Micros, String)> = world
-            .rules
-            .iter()
-            .map(|(from, rule)| (*from, rule.text.clone()))
-            .collect();
+        let texts: Vec<(Micros, String)> =
+            world.rules.iter().map(|(from, rule)| (*from, rule.text.clone())).collect();
         assert_eq!(
             world.found(),
             expected,

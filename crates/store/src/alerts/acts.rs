@@ -36,7 +36,9 @@ pub async fn act(
     let sql = "SELECT e.key_id, e.app_id, e.state, e.ended_at IS NULL, j.judged_at \
                FROM alert_episodes e JOIN alert_apps j ON j.app_id = e.app_id WHERE e.id = $1";
     let row = client.query_typed_opt(sql, &[(&id, Type::INT8)]).await.context("look for the alert")?;
-    let Some(row) = row else { bail!("there is no alert {id}; `alt alerts list --all` shows those that there are") };
+    let Some(row) = row else {
+        bail!("there is no alert {id}; `alt alerts list --all` shows those that there are")
+    };
     let (key, app_id, state): (i64, i32, &str) = (row.get(0), row.get(1), row.get(2));
     if !row.get::<_, bool>(3) {
         bail!("the alert {id} is {state}: there is nothing to do about it");
@@ -55,7 +57,8 @@ pub async fn act(
         (&by, Type::TEXT),
         (&note, Type::TEXT),
     ];
-    let sql = "INSERT INTO alert_acts (key_id, at, until_at, kind, done_by, note) VALUES ($1, $2, $3, $4, $5, $6)";
+    let sql =
+        "INSERT INTO alert_acts (key_id, at, until_at, kind, done_by, note) VALUES ($1, $2, $3, $4, $5, $6)";
     client.execute_typed(sql, &parameters).await.context("store what is done")?;
     follow::mark(client, &[AppTime { app_id, from: at - SLOT, until: at }]).await?;
     let action = if kind == "resolve" { "alert.resolve" } else { "alert.acknowledge" };

@@ -1,5 +1,6 @@
 //! What a rule would have found, and what it measured, by the rows that are there. Nothing is stored.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use alt_process::metrics::Metrics;
@@ -50,16 +51,10 @@ impl Backtest {
     ///
     /// # Errors
     /// The database cannot be asked, or there are too many series.
-    pub fn run(
-        &mut self,
-        app_id: i32,
-        rule: &Rule,
-        (from, until): (Micros, Micros),
-    ) -> anyhow::Result<Vec<Would>> {
-        let (from, until) = (slot_of(from), slot_of(until));
+    pub fn run(&mut self, app_id: i32, rule: &Rule, times: &Range<Micros>) -> anyhow::Result<Vec<Would>> {
+        let (from, until) = (slot_of(times.start), slot_of(times.end));
         let rules = [Ruled { id: 0, versions: vec![(from, Some(rule.clone()))] }];
-        let mut reading =
-            Reading { session: &mut self.session, lease: None, slicer: &mut self.slicer };
+        let mut reading = Reading { session: &mut self.session, lease: None, slicer: &mut self.slicer };
         let stored = Stored { app_id, ..Stored::default() };
         let span = Span { from: from - SLOT, touched: from - SLOT, judged: from - SLOT, until };
         let courses = course::judge(&mut reading, &stored, &rules, Keys::new(), span)?;
@@ -82,13 +77,12 @@ impl Backtest {
         app_id: i32,
         rule: &Rule,
         labels: &Labels,
-        (from, until): (Micros, Micros),
+        times: &Range<Micros>,
     ) -> anyhow::Result<Vec<(Micros, Option<f64>)>> {
-        let (from, until) = (slot_of(from), slot_of(until));
-        let mut reading =
-            Reading { session: &mut self.session, lease: None, slicer: &mut self.slicer };
+        let (from, until) = (slot_of(times.start), slot_of(times.end));
+        let mut reading = Reading { session: &mut self.session, lease: None, slicer: &mut self.slicer };
         let stored = Stored { app_id, ..Stored::default() };
-        let counted = stored.counts(&mut reading, &[rule], (from, until))?;
+        let counted = stored.counts(&mut reading, &[rule], &(from..until))?;
         let columns = rule.lens.group_by().iter();
         let values = columns.filter_map(|column| labels.get(column.name()).cloned()).collect();
         let mut meter = Meter::new(rule, series_of(&counted, &rule.lens, &values));

@@ -2,6 +2,7 @@
 //! of rows again as long as these are there, and are replaced whenever rows change.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::SystemTime;
 
 use alt_process::clock::{micros, system_time};
@@ -62,7 +63,7 @@ pub async fn known_lenses(client: &Client, lenses: &BTreeSet<Lens>) -> anyhow::R
 pub async fn load(
     client: &Client,
     app_id: i32,
-    (from, until): (Micros, Micros),
+    times: &Range<Micros>,
     ids: &LensIds,
 ) -> anyhow::Result<Counted> {
     let keys: Vec<i32> = ids.values().copied().collect();
@@ -70,8 +71,8 @@ pub async fn load(
     let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
         (&app_id, Type::INT4),
         (&keys, Type::INT4_ARRAY),
-        (&system_time(from), Type::TIMESTAMPTZ),
-        (&system_time(until), Type::TIMESTAMPTZ),
+        (&system_time(times.start), Type::TIMESTAMPTZ),
+        (&system_time(times.end), Type::TIMESTAMPTZ),
         (&most, Type::INT8),
     ];
     let sql = "SELECT lens_id, labels, at, counts FROM alert_buckets \
@@ -99,7 +100,7 @@ pub async fn load(
 pub async fn replace(
     client: &Client,
     app_id: i32,
-    (from, until): (Micros, Micros),
+    times: &Range<Micros>,
     ids: &LensIds,
     counted: &Counted,
     length: Micros,
@@ -108,19 +109,21 @@ pub async fn replace(
     let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
         (&app_id, Type::INT4),
         (&keys, Type::INT4_ARRAY),
-        (&system_time(from), Type::TIMESTAMPTZ),
-        (&system_time(until), Type::TIMESTAMPTZ),
+        (&system_time(times.start), Type::TIMESTAMPTZ),
+        (&system_time(times.end), Type::TIMESTAMPTZ),
     ];
     let sql = "DELETE FROM alert_buckets WHERE app_id = $1 AND lens_id = ANY ($2) AND at >= $3 AND at < $4";
     client.execute_typed(sql, &parameters).await.context("delete counts")?;
-    let mut all: Vec<(i32, &Labels, Micros, Bucket)> = Vec::new();
+    let mut all: Vec<Row<'_>> = Vec::new();
     for (lens, by_labels) in counted {
         let Some(id) = ids.get(lens) else { continue };
         for (labels, series) in by_labels {
-            let within = series.slots().iter().filter(|slot| slot.0 >= from && slot.0 < until);
+            let within = series.slots().iter().filter(|slot| times.contains(&slot.0));
             let coarse = within.map(|(at, bucket)| (at.div_euclid(length) * length, bucket.clone()));
             let coarse = Series::new(coarse.collect());
-            all.extend(coarse.slots().iter().map(|(at, bucket)| (*id, labels, *at, bucket.clone())));
+            let row =
+                |slot: &(Micros, Bucket)| Row { lens_id: *id, labels, at: slot.0, bucket: slot.1.clone() };
+            all.extend(coarse.slots().iter().map(row));
         }
     }
     for some in all.chunks(AT_ONCE) {
@@ -129,17 +132,20 @@ pub async fn replace(
     Ok(())
 }
 
-async fn insert(
-    client: &Client,
-    app_id: i32,
-    some: &[(i32, &Labels, Micros, Bucket)],
-    length: Micros,
-) -> anyhow::Result<()> {
-    let lens: Vec<i32> = some.iter().map(|one| one.0).collect();
-    let series: Vec<i64> = some.iter().map(|one| hash(one.1)).collect();
-    let labels: Vec<String> = some.iter().map(|one| serde_json::json!(one.1).to_string()).collect();
-    let at: Vec<SystemTime> = some.iter().map(|one| system_time(one.2)).collect();
-    let counts: Vec<String> = some.iter().map(|one| array(one.3.stored())).collect();
+/// Counts of a series in a slot.
+struct Row<'a> {
+    lens_id: i32,
+    labels: &'a Labels,
+    at: Micros,
+    bucket: Bucket,
+}
+
+async fn insert(client: &Client, app_id: i32, some: &[Row<'_>], length: Micros) -> anyhow::Result<()> {
+    let lens: Vec<i32> = some.iter().map(|one| one.lens_id).collect();
+    let series: Vec<i64> = some.iter().map(|one| hash(one.labels)).collect();
+    let labels: Vec<String> = some.iter().map(|one| serde_json::json!(one.labels).to_string()).collect();
+    let at: Vec<SystemTime> = some.iter().map(|one| system_time(one.at)).collect();
+    let counts: Vec<String> = some.iter().map(|one| array(one.bucket.stored())).collect();
     let seconds = i32::try_from(length / SECOND)?;
     let parameters: [(&(dyn ToSql + Sync), Type); 7] = [
         (&app_id, Type::INT4),
@@ -208,7 +214,8 @@ pub async fn roll_up(client: &Client, app_id: i32, from: Micros, length: Micros)
         (&system_time(from), Type::TIMESTAMPTZ),
         (&system_time(until), Type::TIMESTAMPTZ),
     ];
-    let sql = "SELECT lens_id, labels, at, counts FROM alert_buckets WHERE app_id = $1 AND at >= $2 AND at < $3";
+    let sql =
+        "SELECT lens_id, labels, at, counts FROM alert_buckets WHERE app_id = $1 AND at >= $2 AND at < $3";
     let rows = client.query_typed(sql, &parameters).await.context("read counts of an hour")?;
     let mut sums: BTreeMap<(i32, Labels, Micros), Bucket> = BTreeMap::new();
     for row in &rows {
@@ -218,8 +225,10 @@ pub async fn roll_up(client: &Client, app_id: i32, from: Micros, length: Micros)
     }
     let sql = "DELETE FROM alert_buckets WHERE app_id = $1 AND at >= $2 AND at < $3";
     client.execute_typed(sql, &parameters).await.context("delete counts of an hour")?;
-    let all: Vec<(i32, &Labels, Micros, Bucket)> =
-        sums.iter().map(|((lens, labels, at), sum)| (*lens, labels, *at, sum.clone())).collect();
+    let all: Vec<Row<'_>> = sums
+        .iter()
+        .map(|(key, sum)| Row { lens_id: key.0, labels: &key.1, at: key.2, bucket: sum.clone() })
+        .collect();
     for some in all.chunks(AT_ONCE) {
         insert(client, app_id, some, length).await?;
     }

@@ -4,6 +4,7 @@
 //! sees anything else than before, and it has the state that it was known to have: what is known of it later stays.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use alt_watch::bucket::Series;
 use alt_watch::judge::{self, Change, Span, state_at};
@@ -130,9 +131,9 @@ pub fn judge(
         let is_open = |id: i32| courses.iter().any(|(key, course)| key.0 == id && !course.is_done);
         let some: Vec<&Ruled> = rules.iter().filter(|ruled| sees_all || is_open(ruled.id)).collect();
         let judged: Vec<&Rule> = some.iter().flat_map(|ruled| ruled.within(at, end)).collect();
-        let counted = stored.counts(reading, &judged, (at, end))?;
+        let counted = stored.counts(reading, &judged, &(at..end))?;
         if sees_all {
-            some.iter().for_each(|ruled| join(&mut courses, ruled, &counted, (at, end)));
+            some.iter().for_each(|ruled| join(&mut courses, ruled, &counted, &(at..end)));
         }
         let piece = Span { from: at, touched: span.touched.max(at), judged: span.judged.max(at), until: end };
         for ((id, labels), course) in &mut courses {
@@ -147,8 +148,8 @@ pub fn judge(
 }
 
 /// Adds the keys of a rule that have no course yet.
-fn join(courses: &mut Courses, ruled: &Ruled, counted: &Counted, (from, until): (Micros, Micros)) {
-    for rule in ruled.within(from, until) {
+fn join(courses: &mut Courses, ruled: &Ruled, counted: &Counted, times: &Range<Micros>) {
+    for rule in ruled.within(times.start, times.end) {
         if rule.lens.group_by().is_empty() {
             courses.entry((ruled.id, Labels::new())).or_default();
             continue;

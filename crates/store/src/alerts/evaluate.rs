@@ -2,6 +2,7 @@
 //! and under the lease of this work.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -24,7 +25,7 @@ use super::outbox::{self, Telling};
 use super::record::{self, About};
 use super::rows::{Counted, Reading, SLICE};
 use super::rules::{self, Version};
-use super::series::Stored;
+use super::series::{Fresh, Stored};
 use super::watermark::{self, Watermark, Watermarks};
 use super::{NAME, keys, silences};
 use crate::lease::{Fence, Lease, Lost};
@@ -69,13 +70,13 @@ struct App {
 #[derive(Debug, Clone, Default)]
 struct Piece {
     /// Counted again; empty: nothing is.
-    times: Option<(Micros, Micros)>,
+    times: Option<Range<Micros>>,
     /// Marks that are done with it.
     ids: Vec<i64>,
     /// What is left of them.
-    rest: Option<(Micros, Micros)>,
+    rest: Option<Range<Micros>>,
     /// Other marks that lie in other times.
-    others: Vec<(Micros, Micros)>,
+    others: Vec<Range<Micros>>,
 }
 
 /// What judges.
@@ -250,7 +251,7 @@ impl Evaluator {
         let judged = judged.unwrap_or(slot_from(first) - SLOT);
         let until = judged.max(watermark.map_or(Micros::MIN, |watermark| slot_of(watermark.at)));
         let piece = Piece::of(&marks, now);
-        let span = span(&piece, &rules, (first, judged, until));
+        let span = span(&piece, &rules, first, judged, until);
         let lenses = lenses(&rules);
         let (counted, courses) = self.judge(app.id, &rules, &lenses, &piece, span, now)?;
         fault::at(Step::JudgeRead);
@@ -263,17 +264,14 @@ impl Evaluator {
             telling,
         };
         self.write(async |client| {
-            if let Some(times) = piece.times {
+            if let Some(times) = &piece.times {
                 let ids = buckets::lens_ids(client, &lenses).await?;
-                let length = buckets::length_at(times.0, now);
+                let length = buckets::length_at(times.start, now);
                 buckets::replace(client, app.id, times, &ids, &counted, length).await?;
             }
             let told = record::store(client, &about, &courses).await?;
             note_judged(client, &about).await?;
-            follow::unmark(client, app.id, &piece.ids).await?;
-            if let Some((from, until)) = piece.rest {
-                follow::mark(client, &[AppTime { app_id: app.id, from, until }]).await?;
-            }
+            piece.unmark(client, app.id).await?;
             fault::at(Step::JudgeStored);
             tracing::debug!(app = app.key, told, "judged");
             Ok(())
@@ -298,13 +296,13 @@ impl Evaluator {
         })?;
         let Evaluator { session, lease, slicer, .. } = self;
         let mut reading = Reading { session, lease: Some(lease), slicer };
-        let counted = match piece.times {
+        let counted = match &piece.times {
             Some(times) => reading.count(app_id, times, lenses)?,
             None => Counted::new(),
         };
         let mut dirty = piece.others.clone();
-        dirty.extend(piece.rest);
-        let fresh = piece.times.map(|times| (times, counted.clone()));
+        dirty.extend(piece.rest.clone());
+        let fresh = piece.times.clone().map(|times| Fresh { times, counted: counted.clone() });
         let stored = Stored { app_id, ids, fine_from: now - buckets::FINE, dirty, fresh };
         let courses = course::judge(&mut reading, &stored, rules, keys, span)?;
         Ok((counted, courses))
@@ -353,11 +351,13 @@ fn lenses(rules: &[Ruled]) -> BTreeSet<Lens> {
 }
 
 /// What is judged: from what is marked, or from where it was judged, up to a time.
-fn span(piece: &Piece, rules: &[Ruled], (first, judged, until): (Micros, Micros, Micros)) -> Span {
+fn span(piece: &Piece, rules: &[Ruled], first: Micros, judged: Micros, until: Micros) -> Span {
     let all = rules.iter().flat_map(|ruled| &ruled.versions).filter_map(|(_, rule)| rule.as_ref());
     let reach = all.map(Rule::reach).max().unwrap_or(0);
-    let (from, touched) =
-        piece.times.map_or((judged, judged), |(from, until)| (from.min(judged), until + reach + SLOT));
+    let (from, touched) = piece
+        .times
+        .as_ref()
+        .map_or((judged, judged), |times| (times.start.min(judged), times.end + reach + SLOT));
     // Before there was a rule, nothing is judged.
     let from = from.max(slot_from(first) - SLOT).min(judged);
     Span { from, touched: slot_from(touched), judged, until }
@@ -369,7 +369,8 @@ impl Piece {
         let Some(last) = marks.last() else { return Piece::default() };
         let (mut from, mut until) = (last.from, last.until);
         let mut first = marks.len() - 1;
-        while let Some(mark) = first.checked_sub(1).map(|n| marks[n]).filter(|mark| mark.until + SLOT >= from) {
+        while let Some(mark) = first.checked_sub(1).map(|n| marks[n]).filter(|mark| mark.until + SLOT >= from)
+        {
             (from, until) = (from.min(mark.from), until.max(mark.until));
             first -= 1;
         }
@@ -379,11 +380,20 @@ impl Piece {
         let ends = -(-until).div_euclid(length) * length;
         let cut = ends.min(begins + PIECE);
         Piece {
-            times: (begins < cut).then_some((begins, cut)),
+            times: (begins < cut).then_some(begins..cut),
             ids: marks[first..].iter().map(|mark| mark.id).collect(),
-            rest: (cut < until).then_some((cut, until)),
-            others: marks[..first].iter().map(|mark| (mark.from, mark.until)).collect(),
+            rest: (cut < until).then_some(cut..until),
+            others: marks[..first].iter().map(|mark| mark.from..mark.until).collect(),
         }
+    }
+}
+
+impl Piece {
+    /// Deletes its marks, and marks what is left of them. Runs within the transaction that stores what was judged.
+    async fn unmark(&self, client: &Client, app_id: i32) -> anyhow::Result<()> {
+        follow::unmark(client, app_id, &self.ids).await?;
+        let Some(rest) = &self.rest else { return Ok(()) };
+        follow::mark(client, &[AppTime { app_id, from: rest.start, until: rest.end }]).await
     }
 }
 

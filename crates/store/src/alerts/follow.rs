@@ -47,7 +47,8 @@ pub async fn take(client: &Client, versions: &[Version], now: Micros) -> anyhow:
     let changes = if is_new { Changes::Missed } else { ledger::take_times(client, NAME).await? };
     match changes {
         Changes::Hours(touched) => {
-            let time = |one: &ledger::Touched| AppTime { app_id: one.hour.0, from: one.from, until: one.to + 1 };
+            let time =
+                |one: &ledger::Touched| AppTime { app_id: one.hour.0, from: one.from, until: one.to + 1 };
             mark(client, &touched.iter().map(time).collect::<Vec<_>>()).await
         }
         Changes::Missed => match versions.iter().map(Version::looks_back_to).min() {
@@ -66,11 +67,8 @@ pub(super) async fn mark(client: &Client, times: &[AppTime]) -> anyhow::Result<(
         let apps: Vec<i32> = some.iter().map(|time| time.app_id).collect();
         let from: Vec<SystemTime> = some.iter().map(|time| system_time(time.from)).collect();
         let until: Vec<SystemTime> = some.iter().map(|time| system_time(time.until)).collect();
-        let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
-            (&apps, Type::INT4_ARRAY),
-            (&from, Type::TIMESTAMPTZ_ARRAY),
-            (&until, Type::TIMESTAMPTZ_ARRAY),
-        ];
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&apps, Type::INT4_ARRAY), (&from, Type::TIMESTAMPTZ_ARRAY), (&until, Type::TIMESTAMPTZ_ARRAY)];
         let sql = "INSERT INTO alert_dirty (app_id, from_at, until_at) \
                    SELECT * FROM unnest($1::integer[], $2::timestamptz[], $3::timestamptz[])";
         client.execute_typed(sql, &parameters).await.context("mark the times that changed")?;
@@ -96,7 +94,10 @@ pub async fn marks(client: &Client, app_id: i32) -> anyhow::Result<Vec<Mark>> {
     let rows = client.query_typed(sql, &[(&app_id, Type::INT4)]).await;
     let rows = rows.context("read what is to be judged")?;
     let time = |at: SystemTime| alt_process::clock::micros(at);
-    Ok(rows.iter().map(|row| Mark { id: row.get(0), from: time(row.get(1)), until: time(row.get(2)) }).collect())
+    Ok(rows
+        .iter()
+        .map(|row| Mark { id: row.get(0), from: time(row.get(1)), until: time(row.get(2)) })
+        .collect())
 }
 
 /// Deletes marks of an application. Runs within a transaction.

@@ -68,8 +68,9 @@ pub async fn load(client: &Client, app_id: i32, from: Micros) -> anyhow::Result<
     for row in &rows {
         let id: i64 = row.get(0);
         let labels = || serde_json::from_str(row.get(2)).unwrap_or_default();
-        let known =
-            all.entry(id).or_insert_with(|| ((row.get(1), labels()), Known { id: Some(id), ..Known::default() }));
+        let known = all
+            .entry(id)
+            .or_insert_with(|| ((row.get(1), labels()), Known { id: Some(id), ..Known::default() }));
         if let Some(at) = row.get::<_, Option<SystemTime>>(3) {
             known.1.changes.push(Change { at: micros(at), state: state(row, 4) });
         }
@@ -139,12 +140,8 @@ fn state(row: &Row, first: usize) -> State {
 /// The database does not do it.
 pub async fn number(client: &Client, app_id: i32, rule_id: i32, labels: &Labels) -> anyhow::Result<i64> {
     let (series, text) = (hash(labels), serde_json::json!(labels).to_string());
-    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
-        (&app_id, Type::INT4),
-        (&rule_id, Type::INT4),
-        (&series, Type::INT8),
-        (&text, Type::TEXT),
-    ];
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] =
+        [(&app_id, Type::INT4), (&rule_id, Type::INT4), (&series, Type::INT8), (&text, Type::TEXT)];
     let sql = "INSERT INTO alert_keys (app_id, rule_id, series, labels) VALUES ($1, $2, $3, $4::text::jsonb) \
                ON CONFLICT (app_id, rule_id, series) DO UPDATE SET quiet_at = NULL RETURNING id";
     Ok(client.query_typed_one(sql, &parameters).await.context("number what has a state")?.get(0))

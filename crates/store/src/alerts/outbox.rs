@@ -63,24 +63,22 @@ pub(super) async fn is_flapping(client: &Client, key_id: i64, at: Micros) -> any
     let began = began(client, key_id, at).await?;
     // The one that makes it flap is told of: it is the last that is, until it is quiet.
     let before = began.len().checked_sub(1).map_or(&[][..], |last| &began[..last]);
-    Ok(before.last().is_some_and(|last| episode::is_flapping(before, *last)) && episode::is_flapping(&began, at))
+    Ok(before.last().is_some_and(|last| episode::is_flapping(before, *last))
+        && episode::is_flapping(&began, at))
 }
 
 /// Enqueues a transition for channels. One that is there already stays as it is.
 pub(super) async fn enqueue(
     client: &Client,
-    (episode, seq): (i64, i32),
+    episode: i64,
+    seq: i32,
     channels: &[String],
     state: &str,
 ) -> anyhow::Result<()> {
     let channels: BTreeSet<&str> = channels.iter().map(String::as_str).collect();
     let channels: Vec<&str> = channels.into_iter().collect();
-    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
-        (&episode, Type::INT8),
-        (&seq, Type::INT4),
-        (&channels, Type::TEXT_ARRAY),
-        (&state, Type::TEXT),
-    ];
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] =
+        [(&episode, Type::INT8), (&seq, Type::INT4), (&channels, Type::TEXT_ARRAY), (&state, Type::TEXT)];
     let sql = "INSERT INTO alert_outbox (episode_id, seq, channel, state) \
                SELECT $1, $2, c, $4 FROM unnest($3::text[]) AS u (c) ON CONFLICT (episode_id, seq, channel) DO NOTHING";
     client.execute_typed(sql, &parameters).await.context("enqueue a message")?;
@@ -225,7 +223,10 @@ async fn told(client: &Client, due: &Due) -> anyhow::Result<Vec<Told>> {
     let rows = if due.episode == 0 {
         let parameters: [(&(dyn ToSql + Sync), Type); 2] =
             [(&due.seq, Type::INT4), (&due.channel, Type::TEXT)];
-        client.query_typed(include_str!("../../../../sql/told_by_digest.sql"), &parameters).await.context(context)?
+        client
+            .query_typed(include_str!("../../../../sql/told_by_digest.sql"), &parameters)
+            .await
+            .context(context)?
     } else {
         let parameters: [(&(dyn ToSql + Sync), Type); 2] =
             [(&due.episode, Type::INT8), (&due.seq, Type::INT4)];
@@ -293,7 +294,7 @@ pub async fn settle(client: &Client, due: &Due, fate: &Fate, disables: bool) -> 
                WHERE id = $1 AND state = 'due'";
     client.execute_typed(sql, &parameters).await.context("record what became of a message")?;
     if let Fate::Moved(to, _) = fate {
-        enqueue(client, (due.episode, due.seq), std::slice::from_ref(to), "due").await?;
+        enqueue(client, due.episode, due.seq, std::slice::from_ref(to), "due").await?;
     }
     if disables {
         let sql = "INSERT INTO alert_channels (name, why) VALUES ($1, 'the receiver wants no more messages (410)') \

@@ -182,7 +182,8 @@ impl Key<'_> {
         let (began, ended) = (system_time(interval.began), interval.ended.map(system_time));
         let found = self.course.found.get(&interval.began);
         let value = found.map_or(episode.value, |found| found.value);
-        let (threshold, title) = (found.map(|found| found.threshold), found.map(|found| found.title.as_str()));
+        let (threshold, title) =
+            (found.map(|found| found.threshold), found.map(|found| found.title.as_str()));
         let parameters: [(&(dyn ToSql + Sync), Type); 9] = [
             (&episode.id, Type::INT8),
             (&began, Type::TIMESTAMPTZ),
@@ -256,7 +257,7 @@ impl Key<'_> {
         } else {
             "due"
         };
-        outbox::enqueue(self.client, (episode.id, episode.seq), &episode.channels, state).await
+        outbox::enqueue(self.client, episode.id, episode.seq, &episode.channels, state).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reads what rules look at of rows, in the order of their times, and counts it by lenses.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
@@ -63,15 +64,15 @@ fn event(row: &Row) -> Result<Event<'_>, tokio_postgres::Error> {
 async fn counted(
     client: &Client,
     app_id: i32,
-    times: (Micros, Micros),
+    times: Range<Micros>,
     most: u64,
     lenses: &BTreeSet<Lens>,
 ) -> anyhow::Result<Vec<(Lens, BTreeMap<Labels, Series>)>> {
     let sql = format!(
         "SELECT {COLUMNS} FROM access_logs WHERE app_id = {app_id} AND occurred_at >= {} AND occurred_at < {} \
          ORDER BY occurred_at",
-        literal(times.0),
-        literal(times.1)
+        literal(times.start),
+        literal(times.end)
     );
     short(client, most, async |client| {
         let none: [(i32, Type); 0] = [];
@@ -105,16 +106,16 @@ impl Reading<'_> {
     pub fn count(
         &mut self,
         app_id: i32,
-        (from, until): (Micros, Micros),
+        times: &Range<Micros>,
         lenses: &BTreeSet<Lens>,
     ) -> anyhow::Result<Counted> {
         let mut slots: BTreeMap<Lens, BTreeMap<Labels, Vec<(Micros, Bucket)>>> = BTreeMap::new();
-        let (mut at, until, mut count) = (slot_of(from), slot_from(until), 0);
+        let (mut at, until, mut count) = (slot_of(times.start), slot_from(times.end), 0);
         while at < until && !lenses.is_empty() {
             self.renew()?;
             let next = slot_of(at + self.slicer.size()).max(at + SLOT).min(until);
             let (most, began) = (self.slicer.most(), Instant::now());
-            let read = self.session.ask(async |client| counted(client, app_id, (at, next), most, lenses).await);
+            let read = self.session.ask(async |client| counted(client, app_id, at..next, most, lenses).await);
             match read {
                 Ok(all) => {
                     self.slicer.worked(began.elapsed());

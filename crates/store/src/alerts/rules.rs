@@ -139,7 +139,7 @@ pub async fn add(
         }
     };
     let before = last.and_then(|last| last.rule.as_ref()).map(|rule| json!(rule.text));
-    insert(client, (id, last), Some(rule), from, by).await?;
+    insert(client, id, last, Some(rule), from, by).await?;
     let object = format!("rule {id} ({})", rule.name);
     let action = if is_there { "alert_rule.change" } else { "alert_rule.add" };
     Ok(Change { action, object, before, after: Some(json!(rule.text)) })
@@ -155,7 +155,7 @@ pub async fn remove(client: &Client, name: &str, by: &str) -> anyhow::Result<Cha
     let Some(last) = all.iter().rfind(|version| version.name == name && !is_gone(version)) else {
         bail!("there is no rule {name}; `alt alerts rule list` shows the names")
     };
-    insert(client, (last.rule_id, Some(last)), None, None, by).await?;
+    insert(client, last.rule_id, Some(last), None, None, by).await?;
     let object = format!("rule {} ({name})", last.rule_id);
     let before = last.rule.as_ref().map(|rule| json!(rule.text));
     Ok(Change { action: "alert_rule.remove", object, before, after: None })
@@ -184,7 +184,8 @@ pub async fn enable(client: &Client, name: &str, is_on: bool, by: &str) -> anyho
 /// Adds a version. It begins after the last one, and after all that was judged, if no time is given.
 async fn insert(
     client: &Client,
-    (id, last): (i32, Option<&Version>),
+    id: i32,
+    last: Option<&Version>,
     rule: Option<&Rule>,
     from: Option<Micros>,
     by: &str,

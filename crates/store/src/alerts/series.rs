@@ -2,6 +2,7 @@
 //! coarse, the rows themselves.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use alt_watch::bucket::Series;
 use alt_watch::lens::{Labels, Lens};
@@ -14,6 +15,15 @@ use super::rows::{Counted, Reading};
 /// No events.
 static NOTHING: std::sync::LazyLock<Series> = std::sync::LazyLock::new(Series::default);
 
+/// What was just counted, and is not stored yet.
+#[derive(Debug, Clone)]
+pub struct Fresh {
+    /// Of which time.
+    pub times: Range<Micros>,
+    /// What.
+    pub counted: Counted,
+}
+
 /// What is known of the stored counts of an application.
 #[derive(Debug, Clone, Default)]
 pub struct Stored {
@@ -24,9 +34,9 @@ pub struct Stored {
     /// What is earlier is not stored by five seconds.
     pub fine_from: Micros,
     /// Times whose rows have changed since they were counted.
-    pub dirty: Vec<(Micros, Micros)>,
-    /// What was just counted, and of which time; it is not stored yet.
-    pub fresh: Option<((Micros, Micros), Counted)>,
+    pub dirty: Vec<Range<Micros>>,
+    /// What was just counted.
+    pub fresh: Option<Fresh>,
 }
 
 impl Stored {
@@ -38,54 +48,60 @@ impl Stored {
         &self,
         reading: &mut Reading<'_>,
         rules: &[&Rule],
-        (from, until): (Micros, Micros),
+        times: &Range<Micros>,
     ) -> anyhow::Result<Counted> {
         let lenses: BTreeSet<Lens> = rules.iter().map(|rule| rule.lens.clone()).collect();
         let mut all = Counted::new();
-        for range in ranges(rules, from, until) {
-            let mut counted = self.range(reading, range, &lenses)?;
-            if let Some((times, fresh)) = &self.fresh {
-                lay_over(&mut counted, *times, range, fresh);
+        for range in ranges(rules, times) {
+            let mut counted = self.range(reading, &range, &lenses)?;
+            if let Some(fresh) = &self.fresh {
+                lay_over(&mut counted, &range, fresh);
             }
             for (lens, by_labels) in counted {
                 let known = all.entry(lens).or_default();
                 for (labels, series) in by_labels {
                     // Ranges do not overlap and ascend.
-                    known.entry(labels).or_default().replace(range.0, range.1, series);
+                    known.entry(labels).or_default().replace(range.start, range.end, series);
                 }
             }
         }
-        super::rows::check_count(all.values().flat_map(|some| some.values()).map(|one| one.slots().len()).sum())?;
+        super::rows::check_count(
+            all.values().flat_map(|some| some.values()).map(|one| one.slots().len()).sum(),
+        )?;
         Ok(all)
     }
 
     fn range(
         &self,
         reading: &mut Reading<'_>,
-        range: (Micros, Micros),
+        range: &Range<Micros>,
         lenses: &BTreeSet<Lens>,
     ) -> anyhow::Result<Counted> {
-        let is_dirty = self.dirty.iter().any(|time| time.0 < range.1 && range.0 < time.1);
+        let is_dirty = self.dirty.iter().any(|time| time.start < range.end && range.start < time.end);
         let is_known = lenses.iter().all(|lens| self.ids.contains_key(lens));
-        if range.0 < self.fine_from || is_dirty || !is_known {
+        if range.start < self.fine_from || is_dirty || !is_known {
             return reading.count(self.app_id, range, lenses);
         }
-        let ids: LensIds =
-            self.ids.iter().filter(|(lens, _)| lenses.contains(lens)).map(|(l, id)| (l.clone(), *id)).collect();
+        let ids: LensIds = self
+            .ids
+            .iter()
+            .filter(|(lens, _)| lenses.contains(lens))
+            .map(|(l, id)| (l.clone(), *id))
+            .collect();
         reading.session.ask(async |client| buckets::load(client, self.app_id, range, &ids).await)
     }
 }
 
 /// Replaces counts of a range by what was just counted, where both have the time.
-fn lay_over(counted: &mut Counted, times: (Micros, Micros), range: (Micros, Micros), fresh: &Counted) {
-    let (from, until) = (times.0.max(range.0), times.1.min(range.1));
+fn lay_over(counted: &mut Counted, range: &Range<Micros>, fresh: &Fresh) {
+    let (from, until) = (fresh.times.start.max(range.start), fresh.times.end.min(range.end));
     if from >= until {
         return;
     }
     for series in counted.values_mut().flat_map(|by_labels| by_labels.values_mut()) {
         series.replace(from, until, Series::default());
     }
-    for (lens, by_labels) in fresh {
+    for (lens, by_labels) in &fresh.counted {
         for (labels, series) in by_labels {
             let within = series.slots().iter().filter(|slot| slot.0 >= from && slot.0 < until);
             let within = Series::new(within.cloned().collect());
@@ -98,7 +114,8 @@ fn lay_over(counted: &mut Counted, times: (Micros, Micros), range: (Micros, Micr
 }
 
 /// The times that windows of rules look at that end in a time, ascending and apart.
-fn ranges(rules: &[&Rule], from: Micros, until: Micros) -> Vec<(Micros, Micros)> {
+fn ranges(rules: &[&Rule], times: &Range<Micros>) -> Vec<Range<Micros>> {
+    let (from, until) = (times.start, times.end);
     let mut all = Vec::new();
     for rule in rules {
         let window = match rule.test {
@@ -113,11 +130,11 @@ fn ranges(rules: &[&Rule], from: Micros, until: Micros) -> Vec<(Micros, Micros)>
     let mut all: Vec<(Micros, Micros)> =
         all.into_iter().map(|(from, until)| (slot_of(from) - SLOT, slot_from(until))).collect();
     all.sort_unstable();
-    let mut merged: Vec<(Micros, Micros)> = Vec::new();
+    let mut merged: Vec<Range<Micros>> = Vec::new();
     for (from, until) in all {
-        match merged.last_mut().filter(|last| last.1 >= from) {
-            Some(last) => last.1 = last.1.max(until),
-            None => merged.push((from, until)),
+        match merged.last_mut().filter(|last| last.end >= from) {
+            Some(last) => last.end = last.end.max(until),
+            None => merged.push(from..until),
         }
     }
     merged
@@ -143,14 +160,14 @@ mod tests {
         );
         let day = 86_400;
         let told = |rules: &[&Rule]| {
-            let seconds = |(from, until): (i64, i64)| (from / SECOND, until / SECOND);
-            ranges(rules, 10 * day * SECOND, (10 * day + 7) * SECOND).into_iter().map(seconds).collect::<Vec<_>>()
+            let seconds = |range: Range<i64>| (range.start / SECOND, range.end / SECOND);
+            ranges(rules, &(10 * day * SECOND..(10 * day + 7) * SECOND))
+                .into_iter()
+                .map(seconds)
+                .collect::<Vec<_>>()
         };
         assert_eq!(told(&[&short]), [(10 * day - 15, 10 * day + 10)]);
-        assert_eq!(
-            told(&[&short, &change]),
-            [(9 * day - 65, 9 * day + 10), (10 * day - 65, 10 * day + 10)]
-        );
+        assert_eq!(told(&[&short, &change]), [(9 * day - 65, 9 * day + 10), (10 * day - 65, 10 * day + 10)]);
         assert_eq!(told(&[]), []);
     }
 }

@@ -37,7 +37,8 @@ pub struct Silence {
 impl Silence {
     /// Whether it is about an alert.
     pub fn is_of(&self, rule: &str, application: &str, labels: &BTreeMap<String, String>) -> bool {
-        let is = |name: &String, pattern: &String| labels.get(name).is_some_and(|text| is_like(pattern, text));
+        let is =
+            |name: &String, pattern: &String| labels.get(name).is_some_and(|text| is_like(pattern, text));
         is_like(&self.rule, rule)
             && is_like(&self.application, application)
             && self.labels.iter().all(|(name, pattern)| is(name, pattern))
