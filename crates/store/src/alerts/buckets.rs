@@ -13,7 +13,7 @@ use anyhow::Context;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::rows::{Counted, check_count};
+use super::rows::{Counted, Slots, check_count};
 
 /// What is older is stored by the minute.
 pub const FINE: Micros = 48 * 3600 * SECOND;
@@ -80,13 +80,13 @@ pub async fn load(
     let rows = client.query_typed(sql, &parameters).await.context("read counts")?;
     check_count(rows.len())?;
     let lens_of: BTreeMap<i32, &Lens> = ids.iter().map(|(lens, id)| (*id, lens)).collect();
-    let mut slots: BTreeMap<&Lens, BTreeMap<Labels, Vec<(Micros, Bucket)>>> = BTreeMap::new();
+    let mut slots: BTreeMap<&Lens, Slots> = BTreeMap::new();
     for row in &rows {
         let Some(lens) = lens_of.get(&row.get::<_, i32>(0)) else { continue };
         let slot = (micros(row.get::<_, SystemTime>(2)), Bucket::restored(&row.get::<_, Vec<i64>>(3)));
         slots.entry(*lens).or_default().entry(row.get(1)).or_default().push(slot);
     }
-    let series = |by_labels: BTreeMap<Labels, Vec<(Micros, Bucket)>>| {
+    let series = |by_labels: Slots| {
         by_labels.into_iter().map(|(labels, slots)| (labels, Series::new(slots))).collect()
     };
     Ok(slots.into_iter().map(|(lens, by_labels)| (lens.clone(), series(by_labels))).collect())

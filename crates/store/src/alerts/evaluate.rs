@@ -139,6 +139,9 @@ impl Evaluator {
                 if matches!(done, Ok(Done::All)) {
                     (self.slot, self.taken) = (slot, Some(Instant::now()));
                 }
+                // A lease that cannot be released expires.
+                let lease = &mut self.lease;
+                let _ = self.session.ask(async |client| lease.release(client).await);
                 done
             }
         }
@@ -212,8 +215,9 @@ impl Evaluator {
         if !self.session.ask(async |client| ledger::is_behind(client, NAME).await)? {
             return Ok(());
         }
+        let first = versions.iter().map(Version::looks_back_to).min();
         self.write(async |client| {
-            follow::take(client, versions, now).await?;
+            follow::take(client, first, now).await?;
             fault::at(Step::JudgeMarked);
             Ok(())
         })

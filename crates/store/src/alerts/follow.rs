@@ -9,7 +9,6 @@ use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::NAME;
-use super::rules::Version;
 use crate::ledger::{self, Changes};
 
 /// The most times that one statement marks.
@@ -37,12 +36,12 @@ pub struct Mark {
     pub until: Micros,
 }
 
-/// Takes what changed and marks its times. The first time, or after something was missed, all times of which there are
-/// rules are marked. Runs within a transaction.
+/// Takes what changed and marks its times. The first time, or after something was missed, all times from `first` on are
+/// marked: the first of which there are rules. Runs within a transaction.
 ///
 /// # Errors
 /// The database does not do it.
-pub async fn take(client: &Client, versions: &[Version], now: Micros) -> anyhow::Result<()> {
+pub async fn take(client: &Client, first: Option<Micros>, now: Micros) -> anyhow::Result<()> {
     let is_new = ledger::follow(client, NAME).await?;
     let changes = if is_new { Changes::Missed } else { ledger::take_times(client, NAME).await? };
     match changes {
@@ -51,7 +50,7 @@ pub async fn take(client: &Client, versions: &[Version], now: Micros) -> anyhow:
                 |one: &ledger::Touched| AppTime { app_id: one.hour.0, from: one.from, until: one.to + 1 };
             mark(client, &touched.iter().map(time).collect::<Vec<_>>()).await
         }
-        Changes::Missed => match versions.iter().map(Version::looks_back_to).min() {
+        Changes::Missed => match first {
             Some(from) => {
                 tracing::info!("alerts: all times of which there are rules are judged");
                 mark_all(client, from, now).await

@@ -24,6 +24,9 @@ pub const SLICE: Duration = Duration::from_secs(6 * 3600);
 /// The most counts (of a series in a slot) in memory: some 80 MB.
 pub const COUNTS_MAX: usize = 200_000;
 
+/// By labels: slots in any order.
+pub(super) type Slots = BTreeMap<Labels, Vec<(Micros, Bucket)>>;
+
 /// By lens and labels: what was counted.
 pub type Counted = BTreeMap<Lens, BTreeMap<Labels, Series>>;
 
@@ -109,7 +112,7 @@ impl Reading<'_> {
         times: &Range<Micros>,
         lenses: &BTreeSet<Lens>,
     ) -> anyhow::Result<Counted> {
-        let mut slots: BTreeMap<Lens, BTreeMap<Labels, Vec<(Micros, Bucket)>>> = BTreeMap::new();
+        let mut slots: BTreeMap<Lens, Slots> = BTreeMap::new();
         let (mut at, until, mut count) = (slot_of(times.start), slot_from(times.end), 0);
         while at < until && !lenses.is_empty() {
             self.renew()?;
@@ -133,7 +136,7 @@ impl Reading<'_> {
                 Err(error) => return Err(error),
             }
         }
-        let series = |by_labels: BTreeMap<Labels, Vec<(Micros, Bucket)>>| {
+        let series = |by_labels: Slots| {
             by_labels.into_iter().map(|(labels, slots)| (labels, Series::new(slots))).collect()
         };
         Ok(slots.into_iter().map(|(lens, by_labels)| (lens, series(by_labels))).collect())
