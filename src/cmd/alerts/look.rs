@@ -102,7 +102,7 @@ async fn subjects(
 /// There is no such alert, or the database cannot be asked.
 pub(super) fn explain(config: &Config, args: &cli::AlertsShow, out: Out<'_>) -> anyhow::Result<Outcome> {
     let (alert, app_id, rule) = super::super::block_on(subject(config, args.id))?;
-    let began: Micros = alert.began.parse::<jiff::Timestamp>().map_or(0, |at| at.as_microsecond());
+    let began: Micros = alert.began.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_microsecond);
     let times = slot_of(began) - AROUND..began + AROUND;
     let measured = Backtest::new(config)?.measure(app_id, &rule, &alert.labels, &times)?;
     if args.json {
@@ -135,7 +135,7 @@ async fn subject(config: &Config, id: i64) -> anyhow::Result<(Alert, i32, Rule)>
         bail!("there is no alert {id}; `alt alerts list --all` shows those that there are")
     };
     let of_rule: Vec<_> = versions.into_iter().filter(|version| version.name == alert.rule).collect();
-    let began: Micros = alert.began.parse::<jiff::Timestamp>().map_or(0, |at| at.as_microsecond());
+    let began: Micros = alert.began.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_microsecond);
     let rule = Ruled::of(&of_rule, &alert.application_id).first().and_then(|ruled| ruled.at(began)).cloned();
     let rule = rule.context("this version of alt does not understand the rule that the alert is of")?;
     Ok((alert, app_id, rule))
