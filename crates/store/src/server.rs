@@ -29,8 +29,8 @@ pub(super) const NEEDED: &[(&str, &[&str])] = &[
     ("stat_daily", &["SELECT", "INSERT", "DELETE"]),
     ("stat_segments", &["SELECT", "INSERT", "DELETE"]),
     ("stat_goals", &["SELECT"]),
-    ("alert_rules", &["SELECT", "INSERT", "DELETE"]),
-    ("alert_rule_versions", &["SELECT", "INSERT"]),
+    ("alert_rules", &["SELECT"]),
+    ("alert_rule_versions", &["SELECT"]),
     ("alert_sources", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("alert_feeds", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("alert_apps", &["SELECT", "INSERT", "UPDATE"]),
@@ -39,12 +39,12 @@ pub(super) const NEEDED: &[(&str, &[&str])] = &[
     ("alert_buckets", &["SELECT", "INSERT", "DELETE"]),
     ("alert_keys", &["SELECT", "INSERT", "UPDATE"]),
     ("alert_changes", &["SELECT", "INSERT", "DELETE"]),
-    ("alert_acts", &["SELECT", "INSERT"]),
+    ("alert_acts", &["SELECT"]),
     ("alert_episodes", &["SELECT", "INSERT", "UPDATE"]),
     ("alert_transitions", &["SELECT", "INSERT"]),
     ("alert_outbox", &["SELECT", "INSERT", "UPDATE"]),
-    ("alert_channels", &["SELECT", "INSERT", "DELETE"]),
-    ("alert_silences", &["SELECT", "INSERT", "UPDATE"]),
+    ("alert_channels", &["SELECT", "INSERT"]),
+    ("alert_silences", &["SELECT"]),
 ];
 
 /// The tables, and the privileges on them that the API (`alt serve`) needs. It may not change what loading owns, and cannot
