@@ -1,10 +1,17 @@
 //! The command line: types only. The doc comments are the help that people read.
 
+mod alerts;
+
 use std::path::PathBuf;
 
 use alt_collect::source::inputs::Order;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
+
+pub use self::alerts::{
+    AlertRule, Alerts, AlertsAck, AlertsBacktest, AlertsList, AlertsResolve, AlertsShow, AlertsTest, Json,
+    RuleAdd, RuleName, RuleSamples, Silence, SilenceAdd, SilenceEnd,
+};
 
 /// Turns nginx into a tracking collector that loses nothing: requests that nginx logged become rows in
 /// PostgreSQL, exactly once.
@@ -183,6 +190,16 @@ Examples:
   alt stats goals --app 'My shop' --period 30d"
     )]
     Goal(Goal),
+    /// Alerts: what is wrong, who looks after it, and the rules that say so
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  alt alerts rule samples --add
+  alt alerts list
+  alt alerts ack 12 --note 'I am on it'"
+    )]
+    Alerts(Alerts),
     /// Channels: receivers of messages about alerts
     #[command(
         subcommand,
@@ -316,6 +333,9 @@ pub enum Channel {
     /// List the channels of the configuration, and whether their secrets can be read
     #[command(after_help = "Example:\n  alt channel list --json")]
     List(ChannelList),
+    /// Let a channel take messages again whose receiver wanted no more
+    #[command(after_help = "Example:\n  alt channel enable pager")]
+    Enable(ChannelTest),
     /// Send a message to a channel, and say what became of it
     #[command(after_help = "Example:\n  alt channel test pager")]
     Test(ChannelTest),

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use access_log_tracker::cli::{Cli, Command};
+use access_log_tracker::cli::{self, Cli, Command};
 use access_log_tracker::cmd::{self, Outcome};
 use access_log_tracker::{account, logging};
 use alt_config::Config;
@@ -57,7 +57,9 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         | Command::Unload(_)
         | Command::Token(_)
         | Command::User(_)
-        | Command::Goal(_) => {
+        | Command::Goal(_)
+        | Command::Alerts(_)
+        | Command::Channel(cli::Channel::Enable(_)) => {
             account::become_owner(&mut config.postgres)?;
         }
         Command::Serve => account::become_web(&config.postgres)?,
@@ -71,6 +73,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         Command::Token(verb) => block_on(cmd::access::token(&config, verb, out)),
         Command::User(verb) => block_on(cmd::access::user(&config, verb, out)),
         Command::Goal(verb) => block_on(cmd::goal::run(&config, verb, out)),
+        Command::Alerts(verb) => cmd::alerts::run(&config, verb, out),
         Command::Channel(verb) => block_on(cmd::channel::run(&config, verb, out)),
         Command::Replay(args) => cmd::replay::run(&config, args, out),
         Command::Unload(args) => block_on(cmd::unload::run(&config, args, out)),

@@ -12,10 +12,14 @@ use alt_deliver::message::{Kind, Message, Severity};
 use alt_deliver::retry::Outcome as Sent;
 use alt_deliver::{Limits, Sender};
 use alt_process::clock;
+use alt_store::alerts::outbox;
 use alt_store::connect::system_roots;
+use alt_store::in_transaction;
+use alt_store::web::audit::{self, Change};
 use anyhow::bail;
 use serde_json::json;
 
+use super::access::{LOCK_TIME, actor};
 use super::{Out, Outcome, show};
 use crate::cli;
 
@@ -28,6 +32,19 @@ pub async fn run(config: &Config, verb: &cli::Channel, out: Out<'_>) -> anyhow::
     let credentials = credentials.as_deref().map(Path::new);
     match verb {
         cli::Channel::List(args) => list(config, credentials, args.json, out)?,
+        cli::Channel::Enable(args) => {
+            let actor = actor();
+            in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
+                if !outbox::enable(client, &args.name).await? {
+                    bail!("the channel {} takes messages already", args.name)
+                }
+                let object = format!("channel {}", args.name);
+                let change = Change { action: "channel.enable", object, before: None, after: None };
+                audit::record(client, &actor, &change).await
+            })
+            .await?;
+            writeln!(out, "enabled; messages that were given up stay so")?;
+        }
         cli::Channel::Test(args) => {
             let known = config.channels.iter().find(|channel| channel.name == args.name);
             let Some(channel) = known else {

@@ -14,6 +14,7 @@ use anyhow::{Context, bail};
 const RULES_BYTES_MAX: u64 = 16 << 20;
 
 pub mod access;
+pub mod alerts;
 pub mod app;
 pub mod archive;
 mod assembly;

@@ -20,7 +20,7 @@ use alt_line::lines::LINE_BYTES_MAX;
 use alt_store::read::Reader;
 use alt_store::status::{self, FileStatus};
 use alt_store::unfinished::{self, Missing, Unfinished};
-use alt_store::{migrate, retention, server, stats};
+use alt_store::{alerts, migrate, retention, server, stats};
 use anyhow::{Context, bail};
 use serde::Serialize;
 
@@ -141,6 +141,10 @@ pub async fn run(config: &Config, args: &cli::Status, out: Out<'_>) -> anyhow::R
             if !state.is_done() {
                 writeln!(out, "statistics: {state}")?;
             }
+        }
+        if config.alerts.enabled {
+            let state = reader.read(async |client| alerts::ask::state(client).await).await?;
+            writeln!(out, "alerts: {state}")?;
         }
     }
     Ok(Outcome::Done)

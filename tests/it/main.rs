@@ -3,6 +3,7 @@
 
 mod admin;
 mod agents;
+mod alerts;
 mod archive;
 mod beacon;
 mod browser;

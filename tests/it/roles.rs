@@ -196,12 +196,12 @@ async fn an_installation_whose_daemon_owned_everything_is_taken_over_while_it_lo
     let expected = [
         ("DELETE, INSERT, SELECT", "stat_goals, web_grants"),
         ("DELETE, INSERT, SELECT, UPDATE", "web_links, web_sessions, web_users"),
-        ("INSERT, SELECT", "audit_log"),
+        ("INSERT, SELECT", "alert_acts, alert_dirty, alert_rule_versions, alert_rules, audit_log"),
         ("INSERT, SELECT, UPDATE", "web_shares, web_tokens"),
         ("SELECT, UPDATE", "applications"),
     ];
     assert_eq!(writes, expected);
-    assert!(of("alt_owner")[0].objects.contains("access_logs, alt_drop_month"), "{rights:?}");
+    assert!(of("alt_owner")[0].objects.contains("alert_transitions, alt_drop_month"), "{rights:?}");
     let (code, said) = run_as(&bench, "alt", &["check", "--roles"]);
     assert!(code == 0 && said.contains("alt_audit") && said.contains("owns"), "{said}");
     // Whatever is given to a role beyond its work is found, and taken back from the daemon's.

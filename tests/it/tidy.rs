@@ -90,9 +90,9 @@ fn the_crates_know_only_those_below() {
         ("process", &["alt-line"]),
         ("statistics", &[]),
         ("watch", &[]),
-        ("store", &["alt-config", "alt-line", "alt-process", "alt-statistics"]),
+        ("store", &["alt-config", "alt-line", "alt-process", "alt-statistics", "alt-watch"]),
         ("collect", &["alt-config", "alt-line", "alt-process", "alt-store"]),
-        ("web", &["alt-config", "alt-process", "alt-statistics", "alt-store"]),
+        ("web", &["alt-config", "alt-process", "alt-statistics", "alt-store", "alt-watch"]),
         ("deliver", &["alt-config", "alt-process", "alt-watch"]),
     ];
     let mut folders: Vec<_> =

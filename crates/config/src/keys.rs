@@ -97,6 +97,9 @@ pub(super) const KEYS: &[(&str, &str, Set<Config>)] = &[
     ("web", "requests_per_minute", |c, v| {
         v.count_in(1, 1_000_000).map(|most| c.web.requests_per_minute = most)
     }),
+    ("alerts", "enabled", |c, v| {
+        v.one_of(&[("true", true), ("false", false)]).map(|yes| c.alerts.enabled = yes)
+    }),
     ("alerts", "allow", |c, v| {
         let list = v.list_of(socket_address)?;
         c.alerts.allow = list.iter().filter_map(|address| address.parse().ok()).collect();

@@ -242,6 +242,8 @@ pub struct Agents {
 /// What messages about alerts may reach.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Alerts {
+    /// Whether rules are judged and messages are sent.
+    pub enabled: bool,
     /// Receivers inside the network, or without TLS, to which messages may be sent all the same.
     pub allow: Vec<SocketAddr>,
 }

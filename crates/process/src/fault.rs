@@ -73,6 +73,24 @@ steps! {
     FoldReplaced,
     /// The day's statistics are committed.
     FoldCommitted,
+    /// The times of what changed are marked for alerts, but not committed.
+    JudgeMarked,
+    /// The marks of an application are read, and its rows are not.
+    JudgeBegun,
+    /// The rules are judged by the rows.
+    JudgeRead,
+    /// What was judged is stored, but not committed.
+    JudgeStored,
+    /// What was judged is committed.
+    JudgeCommitted,
+    /// A message is taken, and not sent.
+    NotifyTaken,
+    /// A message is sent, and that is not recorded.
+    NotifySent,
+    /// What became of a message is recorded, but not committed.
+    NotifySettled,
+    /// What became of a message is committed.
+    NotifyCommitted,
 }
 
 /// Kills the process, as `kill -9` does, if `ALT_FAULT_AT` names this step; with `STEP:N`, the N-th time that it is

@@ -183,6 +183,21 @@ pub struct Backlog {
     pub frozen_rows: u64,
 }
 
+/// How it stands with alerts.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Alerts {
+    /// For how long the application that is farthest behind was not judged; `None`: none ever was.
+    pub behind_seconds: Option<f64>,
+    /// Messages that are due.
+    pub due: u64,
+    /// For how long the first of them has waited.
+    pub oldest_due_seconds: f64,
+    /// Messages that were given up in the last day.
+    pub dead: u64,
+    /// Open alerts, by severity.
+    pub open: Vec<(String, u64)>,
+}
+
 /// Space on a file system.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disk {
@@ -213,6 +228,8 @@ pub struct Present {
     pub workers: Vec<Arc<worker::State>>,
     /// What is still to be computed of statistics; `None`: they are off, or it is not known yet.
     pub statistics: Option<Backlog>,
+    /// How it stands with alerts; `None`: they are off, or it is not known yet.
+    pub alerts: Option<Alerts>,
     /// What deletion by age waits for: `clock` or `months`.
     pub retention_waits: Option<&'static str>,
     /// The file systems of the followed logs.
@@ -489,6 +506,22 @@ fn statistics(page: &Page, backlog: Backlog) -> prometheus::Result<()> {
     page.gauge("alt_stats_frozen_rows", help, &[], one(backlog.frozen_rows as f64))
 }
 
+fn alerts(page: &Page, state: &Alerts) -> prometheus::Result<()> {
+    let one = |value: f64| [(vec![], value)];
+    if let Some(behind) = state.behind_seconds {
+        let help =
+            "Age of the time up to which the rules of the application that is farthest behind are judged.";
+        page.gauge("alt_alerts_behind_seconds", help, &[], one(behind))?;
+    }
+    let open = state.open.iter().map(|(severity, count)| (vec![severity.clone()], *count as f64));
+    page.gauge("alt_alerts_open", "Open alerts.", &["severity"], open)?;
+    page.gauge("alt_alert_messages_due", "Messages about alerts that are due.", &[], one(state.due as f64))?;
+    let help = "For how long the first of these messages has waited.";
+    page.gauge("alt_alert_messages_oldest_seconds", help, &[], one(state.oldest_due_seconds))?;
+    let help = "Messages about alerts that were given up in the last day.";
+    page.gauge("alt_alert_messages_dead", help, &[], one(state.dead as f64))
+}
+
 fn present_state(page: &Page, present: &Present) -> prometheus::Result<()> {
     let one = |value: f64| [(vec![], value)];
     let lags = || present.sources.iter().filter_map(|(name, lag)| lag.map(|lag| (vec![name.clone()], lag)));
@@ -535,6 +568,9 @@ fn present_state(page: &Page, present: &Present) -> prometheus::Result<()> {
     page.gauge("alt_retention_waits", help, &["for"], ["clock", "months"].map(waits))?;
     if let Some(backlog) = present.statistics {
         statistics(page, backlog)?;
+    }
+    if let Some(state) = &present.alerts {
+        alerts(page, state)?;
     }
     let disks =
         |of: fn(&Disk) -> u64| present.disks.iter().map(move |d| (vec![d.path.clone()], of(d) as f64));

@@ -19,7 +19,7 @@
 
 use std::time::SystemTime;
 
-use alt_line::batch::{Added, Batch, hour};
+use alt_line::batch::{Added, Batch, MICROS_PER_HOUR, hour};
 use alt_line::hit::Micros;
 use alt_process::clock::{micros, system_time};
 use anyhow::Context;
@@ -73,11 +73,22 @@ pub struct Entry {
     pub hours: Vec<AppHour>,
 }
 
+/// Rows of an application and an hour that were added or taken out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Touched {
+    /// The application and the UTC hour.
+    pub hour: AppHour,
+    /// No such row is before this time, …
+    pub from: Micros,
+    /// … and none is after this time. Both are within the hour.
+    pub to: Micros,
+}
+
 /// What a follower takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Changes {
+pub enum Changes<T = AppHour> {
     /// The applications and UTC hours (since 1970) in which rows were added or taken out, ascending.
-    Hours(Vec<AppHour>),
+    Hours(Vec<T>),
     /// Entries were pruned before the follower read them, or the database was restored on another server. The follower
     /// must compute everything again. It takes the changes from now on.
     Missed,
@@ -190,12 +201,33 @@ pub async fn unfollow(client: &Client, name: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether a follower that reads the ledger as a set may have something to take, or is not registered.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn is_behind(client: &Client, name: &str) -> anyhow::Result<bool> {
+    let sql = include_str!("../../../sql/is_behind.sql");
+    let row = client.query_typed_one(sql, &[(&name, Type::TEXT)]).await;
+    Ok(row.context("look whether anything changed")?.get(0))
+}
+
 /// Takes the changes that a registered follower has not seen. Runs within a transaction at READ COMMITTED, in which the
 /// caller stores what it took. If that transaction is rolled back, nothing is taken.
 ///
 /// # Errors
 /// The follower is not registered, or the database does not do it.
 pub async fn take(client: &Client, name: &str) -> anyhow::Result<Changes> {
+    Ok(match take_times(client, name).await? {
+        Changes::Hours(touched) => Changes::Hours(touched.into_iter().map(|one| one.hour).collect()),
+        Changes::Missed => Changes::Missed,
+    })
+}
+
+/// As [`take`], with the times within the hours.
+///
+/// # Errors
+/// As [`take`].
+pub async fn take_times(client: &Client, name: &str) -> anyhow::Result<Changes<Touched>> {
     if is_lost(client, name).await? {
         return Ok(Changes::Missed);
     }
@@ -203,7 +235,13 @@ pub async fn take(client: &Client, name: &str) -> anyhow::Result<Changes> {
         .query_typed(include_str!("../../../sql/take_changes.sql"), &[(&name, Type::TEXT)])
         .await
         .with_context(|| format!("take what changed for {name}"))?;
-    Ok(Changes::Hours(taken.iter().map(|row| (row.get(0), row.get(1))).collect()))
+    let touched = |row: &Row| {
+        let (app, hour): (i32, i32) = (row.get(0), row.get(1));
+        let begins = i64::from(hour) * MICROS_PER_HOUR;
+        let within = |at: SystemTime| micros(at).clamp(begins, begins + MICROS_PER_HOUR - 1);
+        Touched { hour: (app, hour), from: within(row.get(2)), to: within(row.get(3)) }
+    };
+    Ok(Changes::Hours(taken.iter().map(touched).collect()))
 }
 
 /// How far a registered follower has read in order. `None`: it missed entries, for the reasons of [`Changes::Missed`],

@@ -5,6 +5,7 @@
 //!
 //! Only the caller that owns the connection decides about retries. This module only classifies errors by SQLSTATE.
 
+pub mod alerts;
 pub mod apps;
 pub mod commit;
 pub mod connect;
@@ -35,7 +36,7 @@ pub mod upkeep;
 pub mod web;
 pub mod writer;
 
-use tokio_postgres::Client;
+pub use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 pub use connect::connect;

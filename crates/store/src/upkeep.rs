@@ -22,7 +22,7 @@ use super::retention::clock::Trusted;
 use super::retention::{self, Plan, Waits};
 use super::session::Session;
 use super::writer::{COMMIT_TIMEOUT, Watcher};
-use super::{dimensions, in_transaction, is_lock_timeout, ledger, partitions, stats, told};
+use super::{alerts, dimensions, in_transaction, is_lock_timeout, ledger, partitions, stats, told};
 
 /// How often upkeep runs.
 const INTERVAL: Duration = Duration::from_secs(3600);
@@ -40,6 +40,7 @@ const PRUNINGS_MAX: u64 = 100;
 pub struct Upkeep {
     retention: alt_config::Retention,
     has_stats: bool,
+    has_alerts: bool,
     host: String,
     session: Session,
     lease: Lease,
@@ -69,6 +70,7 @@ impl Upkeep {
             waits: Arc::default(),
             retention,
             has_stats: config.stats.enabled,
+            has_alerts: config.alerts.enabled,
             host,
         })
     }
@@ -278,10 +280,13 @@ impl Upkeep {
     }
 
     fn forget(&mut self) -> anyhow::Result<()> {
-        let has_stats = self.has_stats;
+        let (has_stats, has_alerts) = (self.has_stats, self.has_alerts);
         self.write(async |client| {
             if !has_stats {
                 stats::follow::end(client).await?;
+            }
+            if !has_alerts {
+                alerts::follow::end(client).await?;
             }
             retention::trim_drops(client).await?;
             lease::forget_old(client).await

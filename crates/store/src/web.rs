@@ -14,6 +14,6 @@ pub mod sessions;
 pub mod system;
 
 /// A time as the API writes it: RFC 3339, UTC, to the second.
-fn time(column: &str) -> String {
+pub(crate) fn time(column: &str) -> String {
     format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')")
 }

@@ -67,6 +67,15 @@ impl Metric {
         ALL.iter().find(|metric| metric.name == name).copied()
     }
 
+    /// The unit of its values; may be empty.
+    pub fn unit(self) -> &'static str {
+        match self.kind {
+            Kind::Share(_) | Kind::Bots => "%",
+            Kind::Mean | Kind::Quantile(_) => "ms",
+            Kind::Count(_) | Kind::Rate(_) => "",
+        }
+    }
+
     /// Its value over a window. `None`: nothing was measured, such as a share of no events. Counts are zero then.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     pub fn value(self, sum: &Bucket, window: Micros) -> Option<f64> {

@@ -191,6 +191,47 @@ impl Rule {
         }
     }
 
+    /// The same rule, judged or not.
+    ///
+    /// # Errors
+    /// The text of the rule is not one of a rule.
+    pub fn switched(&self, is_on: bool) -> Result<Rule, String> {
+        self.with("enabled", toml::Value::Boolean(is_on))
+    }
+
+    /// The same rule for one application, whose key has no `*`.
+    ///
+    /// # Errors
+    /// The text of the rule is not one of a rule.
+    pub fn of_application(&self, key: &str) -> Result<Rule, String> {
+        self.with("application", toml::Value::String(key.to_owned()))
+    }
+
+    fn with(&self, key: &str, value: toml::Value) -> Result<Rule, String> {
+        let mut table: toml::Table =
+            self.text.parse().map_err(|error: toml::de::Error| error.to_string().trim_end().to_owned())?;
+        table.insert(key.to_owned(), value);
+        parse(&table)
+    }
+
+    /// What its value is compared with.
+    pub fn threshold(&self) -> f64 {
+        match self.test {
+            Test::Compare { threshold, .. } => threshold,
+            Test::Change { percent, .. } => percent,
+            Test::Absent { .. } => 0.0,
+        }
+    }
+
+    /// The unit of its value and of its threshold; may be empty.
+    pub fn unit(&self) -> &'static str {
+        match self.test {
+            Test::Change { .. } => "%",
+            Test::Absent { .. } => "",
+            Test::Compare { .. } => self.metric.unit(),
+        }
+    }
+
     /// What it says, in one line: `error_rate over 5m > 5`.
     pub fn condition(&self) -> String {
         let over = format!("{} over {}", self.metric, span(self.window));

@@ -7,7 +7,7 @@ use alt_store::web::caller::Role;
 
 use crate::ask::{Answer, Asked};
 use crate::problem::Problem;
-use crate::{Web, assets, funnel, goals, health, manage, search, session, statistics, visits};
+use crate::{Web, alerts, assets, funnel, goals, health, manage, search, session, statistics, visits};
 
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,6 +190,25 @@ const FUNNEL: &[Parameter] = &[
         r#"{"type":"string","enum":["false","true"],"default":"false"}"#,
     ),
     CLASS,
+];
+
+const NOTE: Parameter = optional("note", "What others should know.", r#"{"type":"string","maxLength":1000}"#);
+
+const ALERTS: &[Parameter] = &[
+    APP,
+    optional(
+        "state",
+        "Those that are open, or all.",
+        r#"{"type":"string","enum":["open","all"],"default":"open"}"#,
+    ),
+    optional("rule", "The name of a rule.", TEXT),
+    optional(
+        "severity",
+        "How bad they are.",
+        r#"{"type":"string","enum":["low","medium","high","critical"]}"#,
+    ),
+    ROWS,
+    CURSOR,
 ];
 
 const TEXTS: &str = r#"{"type":"array","items":{"type":"string"},"maxItems":50}"#;
@@ -543,6 +562,81 @@ pub const ROUTES: &[Route] = &[
         ]
     ),
     route!("DELETE", "/api/v1/goals/{id}", Access::App(EDITOR), goals::remove, "Remove a goal.", &[APP], &[]),
+    route!(
+        "GET",
+        "/api/v1/alerts",
+        Access::App(VIEWER),
+        alerts::list,
+        "The alerts of an application, the newest first. Times are those of the events. Not for tokens that are bound to a filter.",
+        ALERTS,
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/alerts/{id}",
+        Access::App(VIEWER),
+        alerts::show,
+        "An alert, and what became of it: its transitions, what people did, and the messages about it.",
+        &[APP],
+        &[]
+    ),
+    route!(
+        "POST",
+        "/api/v1/alerts/{id}/acknowledge",
+        Access::App(EDITOR),
+        alerts::acknowledge,
+        "Say that somebody looks after an open alert. It shows once the next five seconds are judged.",
+        &[APP],
+        &[
+            optional(
+                "minutes",
+                "For how long.",
+                r#"{"type":"integer","minimum":1,"maximum":43200,"default":240}"#
+            ),
+            NOTE,
+        ]
+    ),
+    route!(
+        "POST",
+        "/api/v1/alerts/{id}/resolve",
+        Access::App(EDITOR),
+        alerts::resolve,
+        "End an open alert by hand. It fires again only after its rule did not hold once.",
+        &[APP],
+        &[NOTE]
+    ),
+    route!(
+        "GET",
+        "/api/v1/alert-rules",
+        Access::App(VIEWER),
+        alerts::list_rules,
+        "The rules of an application.",
+        &[APP],
+        &[]
+    ),
+    route!("GET", "/api/v1/alert-rules/{id}", Access::App(VIEWER), alerts::show_rule, "A rule.", &[APP], &[]),
+    route!(
+        "POST",
+        "/api/v1/alert-rules",
+        Access::App(EDITOR),
+        alerts::add_rule,
+        "Add a rule that judges this application alone, from now on.",
+        &[APP],
+        &[required(
+            "rule",
+            "The rule as a table of TOML, such as `name = \"errors\"`, `metric = \"error_rate\"`, `compare = \"> 5\"` in three lines.",
+            TEXT
+        )]
+    ),
+    route!(
+        "DELETE",
+        "/api/v1/alert-rules/{id}",
+        Access::App(EDITOR),
+        alerts::remove_rule,
+        "Remove a rule that judges this application alone: its open alerts end, and its history stays.",
+        &[APP],
+        &[]
+    ),
     route!(
         "GET",
         "/api/v1/tokens",

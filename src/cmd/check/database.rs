@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use alt_config::Config;
 use alt_store::migrate::{self, Schema};
 use alt_store::read::Reader;
-use alt_store::{apps, dimensions, rejects, roles, server, stats};
+use alt_store::{alerts, apps, dimensions, rejects, roles, server, stats};
 
 use super::finding::{Findings, Kind, is_ordinary};
 use super::recent::Recent;
@@ -22,6 +22,9 @@ const SECOND_LOOK: Duration = Duration::from_secs(2);
 
 /// How long a day may wait for its statistics, seconds.
 const STATISTICS_LATE: f64 = 600.0;
+
+/// Rules that were not judged for so long, in seconds, and messages that have waited for so long.
+const ALERTS_LATE: f64 = 600.0;
 
 /// How many lines that ended the daemon are named.
 const SET_ASIDE_NAMED: i64 = 10;
@@ -110,6 +113,7 @@ async fn ask(
             salts(reader, findings).await?;
             missing(reader, config, findings).await?;
             statistics(reader, config, findings).await?;
+            alerting(reader, config, findings).await?;
             daemon(reader, config, findings).await?;
             return Ok(true);
         }
@@ -238,6 +242,33 @@ async fn statistics(reader: &mut Reader, config: &Config, findings: &mut Finding
             format!("{state}, the first for {:.0} minutes", state.oldest_seconds / 60.0),
             "journalctl -u alt says what prevents it; after a rebuild or a large replay it takes its time",
         );
+    }
+    Ok(())
+}
+
+/// Rules that are not judged in time, and messages that do not arrive.
+async fn alerting(reader: &mut Reader, config: &Config, findings: &mut Findings) -> anyhow::Result<()> {
+    if !config.alerts.enabled {
+        return Ok(());
+    }
+    let (state, disabled) = reader
+        .read(async |client| Ok((alerts::ask::state(client).await?, alerts::outbox::disabled(client).await?)))
+        .await?;
+    if let Some(late) = state.behind_seconds.filter(|late| state.rules > 0 && *late > ALERTS_LATE) {
+        let what =
+            format!("the rules of an application are judged up to {:.0} minutes ago only", late / 60.0);
+        let mend = "journalctl -u alt says what prevents it; a host whose log is not read holds back only what it feeds";
+        findings.add(Kind::Alerts, "alerts", what, mend);
+    }
+    if state.dead > 0 || state.oldest_due_seconds.is_some_and(|waits| waits > ALERTS_LATE) {
+        let what =
+            format!("messages about alerts: {} given up in the last day, {} waiting", state.dead, state.due);
+        let mend = "`alt alerts show ID` says why; `alt channel test NAME` tries a channel";
+        findings.add(Kind::Alerts, "messages", what, mend);
+    }
+    for name in disabled {
+        let what = format!("the channel {name} takes no messages: its receiver answered 410");
+        findings.add(Kind::Alerts, name.clone(), what, format!("alt channel enable {name}"));
     }
     Ok(())
 }

@@ -1,12 +1,14 @@
 //! `alt run`: the daemon. It has a few reader threads for any number of sources, one writer task, one archiving thread,
 //! and this thread, which waits for signals and reports the state to systemd.
 
+mod notify;
 mod readers;
 mod state;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -23,6 +25,10 @@ use alt_process::clock;
 use alt_process::metrics::Metrics;
 use alt_process::stop::Stop;
 use alt_process::worker::{self, Work, Worker};
+use alt_store::alerts::{
+    self,
+    worker::{Alerts, Beat},
+};
 use alt_store::stats::{self, worker::Statistics};
 use alt_store::upkeep::Upkeep;
 use alt_store::writer::{self, Options, Store};
@@ -31,6 +37,7 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
+use self::notify::Notify;
 pub(crate) use self::readers::READERS_MAX;
 use self::readers::{Reader, Starting};
 use self::state::{Pulse, State, Systemd};
@@ -160,7 +167,7 @@ impl Daemon {
             store.set_final();
         }
         // A thread that ends, for whatever reason, drops its sender of this channel.
-        let (ended, end) = mpsc::channel::<Ended>(READERS_MAX + 4);
+        let (ended, end) = mpsc::channel::<Ended>(READERS_MAX + 7);
         let writing = writer.start(Ending(ended.clone(), Ended::Writer)).context("start the writer")?;
         let state_directory = state_directory();
         let (suspicion, slots) = suspicion(state_directory.as_deref(), config.sources.len());
@@ -188,6 +195,7 @@ impl Daemon {
             worker.turn();
         })?;
         let statistics = compute_statistics(config, metrics, &stop, &mut workers, &readers)?;
+        let alerts = watch_for_alerts(config, &progress, metrics, &stop, &mut workers, &readers)?;
         let watched = watched(config, &assembly, &places)?;
         let archiver = Archiver::new(config, watched, store.clone(), Arc::clone(metrics), Arc::clone(&stop))?;
         let archive = archiver.as_ref().map(Archiver::status);
@@ -203,6 +211,7 @@ impl Daemon {
             workers: workers.started,
             waits,
             statistics,
+            alerts,
             archive,
             has_archive: config.archive.is_some(),
             sources: config
@@ -473,6 +482,57 @@ fn compute_statistics(
         if let Err(error) = worker.work.finish() {
             let error = alt_store::told(&error);
             tracing::warn!(error, "not all statistics are computed: the next run computes them");
+        }
+    })?;
+    Ok(Some(state))
+}
+
+/// Starts the workers of alerts, if they are on: one notes how far the sources are, one judges, one sends. In a final run,
+/// each works once after everything is loaded. Returns how it stands.
+fn watch_for_alerts(
+    config: &Config,
+    progress: &[Arc<Progress>],
+    metrics: &Metrics,
+    stop: &Arc<Stop>,
+    workers: &mut Workers,
+    readers: &[Reader],
+) -> anyhow::Result<Option<Arc<Mutex<Option<alerts::ask::State>>>>> {
+    if !config.alerts.enabled {
+        return Ok(None);
+    }
+    let sources: Vec<_> = config.sources.iter().map(name).zip(progress.iter().cloned()).collect();
+    let reached = move || {
+        let of = |(name, progress): &(String, Arc<Progress>)| {
+            (name.clone(), progress.caught_up().load(Ordering::Relaxed))
+        };
+        sources.iter().map(of).collect()
+    };
+    let loaded: Vec<Owed> = readers.iter().map(|r| Arc::clone(&r.owed)).collect();
+    let is_loaded = {
+        let stop = Arc::clone(stop);
+        move || stop.is_stopped() || loaded.iter().all(|owed| owed.get().is_some())
+    };
+    let wait = move || {
+        while !is_loaded() {
+            std::thread::sleep(FINISH_INTERVAL);
+        }
+    };
+    let (beats, judges) = (wait.clone(), wait.clone());
+    workers.start(Beat::new(config, Box::new(reached), metrics, stop)?, move |worker| {
+        beats();
+        worker.turn();
+    })?;
+    let judge = Alerts::new(config, metrics, stop)?;
+    let state = judge.state();
+    workers.start(judge, move |worker| {
+        judges();
+        worker.turn();
+    })?;
+    workers.start(Notify::new(config, metrics, stop)?, move |worker| {
+        wait();
+        if let Err(error) = worker.work.finish() {
+            let error = alt_store::told(&error);
+            tracing::warn!(error, "not all messages are sent: the next run sends them");
         }
     })?;
     Ok(Some(state))

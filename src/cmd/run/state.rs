@@ -11,11 +11,13 @@ use alt_collect::source::progress::Progress;
 use alt_process::clock;
 use alt_process::fault;
 use alt_process::lock::lock;
-use alt_process::metrics::{Backlog, Disk, Lag, Metrics, MissingLog, Present};
+use alt_process::metrics::{self, Backlog, Disk, Lag, Metrics, MissingLog, Present};
 use alt_process::worker;
+use alt_store::alerts;
 use alt_store::retention::Waits;
 use alt_store::stats;
 use alt_store::writer::{self, Watcher};
+use alt_watch::rule::Severity;
 use nix::sys::statvfs::statvfs;
 use sd_notify::NotifyState;
 
@@ -62,6 +64,8 @@ pub(super) struct State {
     pub(super) waits: Arc<Mutex<Option<Waits>>>,
     /// What is still to be computed of statistics; `None`: they are off.
     pub(super) statistics: Option<Arc<Mutex<Option<stats::ask::State>>>>,
+    /// How it stands with alerts; `None`: they are off.
+    pub(super) alerts: Option<Arc<Mutex<Option<alerts::ask::State>>>>,
     /// `None`: nothing is archived, and nothing is deleted.
     pub(super) archive: Option<Arc<Status>>,
     pub(super) has_archive: bool,
@@ -195,6 +199,21 @@ fn backlog_of(state: stats::ask::State) -> Backlog {
     }
 }
 
+fn alerts_of(state: &alerts::ask::State) -> metrics::Alerts {
+    let count = |n: i64| u64::try_from(n).unwrap_or(0);
+    let of = |severity: Severity| {
+        let name = severity.name();
+        (name.to_owned(), count(state.open.get(name).copied().unwrap_or(0)))
+    };
+    metrics::Alerts {
+        behind_seconds: state.behind_seconds.filter(|_| state.rules > 0),
+        due: count(state.due),
+        oldest_due_seconds: state.oldest_due_seconds.unwrap_or(0.0),
+        dead: count(state.dead),
+        open: Severity::ALL.map(of).to_vec(),
+    }
+}
+
 /// The number of missing logs of a source; `None`: not known yet.
 fn missing_count(source: &Source) -> (String, Option<u64>) {
     (source.name.clone(), source.progress.missing().map(|missing| missing.len() as u64))
@@ -238,6 +257,7 @@ impl Answers for State {
             archive_queue: queue.and_then(|status| status.queue(&self.places)),
             workers: self.workers.clone(),
             statistics: self.statistics.as_ref().and_then(|state| *lock(state)).map(backlog_of),
+            alerts: self.alerts.as_ref().and_then(|state| lock(state).as_ref().map(alerts_of)),
             retention_waits: lock(&self.waits).as_ref().and_then(Waits::word),
             disks: self.disks(),
         })

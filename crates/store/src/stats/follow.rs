@@ -12,9 +12,7 @@ use crate::ledger::{self, Changes};
 /// # Errors
 /// The database cannot be asked.
 pub async fn is_behind(client: &Client) -> anyhow::Result<bool> {
-    let sql = include_str!("../../../../sql/is_behind.sql");
-    let row = client.query_typed_one(sql, &[(&NAME, Type::TEXT)]).await;
-    Ok(row.context("look whether anything changed")?.get(0))
+    ledger::is_behind(client, NAME).await
 }
 
 /// Ends the follower where statistics are off, if it has not moved for a day: no host has them on. Runs within a

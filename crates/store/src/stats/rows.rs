@@ -76,14 +76,14 @@ pub fn is_too_long(error: &anyhow::Error) -> bool {
 }
 
 /// A time as a constant of SQL.
-pub(super) fn literal(at: Micros) -> String {
+pub(crate) fn literal(at: Micros) -> String {
     // Such times are infinite for PostgreSQL's dates, too.
     let at = jiff::Timestamp::from_microsecond(at);
     at.map_or_else(|_| "timestamptz '-infinity'".to_owned(), |at| format!("timestamptz '{at}'"))
 }
 
 /// Asks in a transaction that only reads, and that the server ends after `most` milliseconds.
-pub(super) async fn short<T>(
+pub(crate) async fn short<T>(
     client: &Client,
     most: u64,
     question: impl AsyncFnOnce(&Client) -> anyhow::Result<T>,

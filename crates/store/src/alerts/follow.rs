@@ -1,0 +1,132 @@
+//! Follows the ledger: the times of what changed are marked, by application.
+
+use std::time::SystemTime;
+
+use alt_process::clock::system_time;
+use alt_watch::time::Micros;
+use anyhow::Context;
+use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::NAME;
+use crate::ledger::{self, Changes};
+
+/// The most times that one statement marks.
+const MARKED_AT_ONCE: usize = 5000;
+
+/// A time of an application (its key in `applications`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AppTime {
+    /// The application.
+    pub app_id: i32,
+    /// The beginning.
+    pub from: Micros,
+    /// The first microsecond after it.
+    pub until: Micros,
+}
+
+/// A mark: a time whose rows, rules or acts have changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    /// Its number.
+    pub id: i64,
+    /// The beginning of the time.
+    pub from: Micros,
+    /// The first microsecond after it.
+    pub until: Micros,
+}
+
+/// Takes what changed and marks its times. The first time, or after something was missed, all times from `first` on are
+/// marked: the first of which there are rules. Runs within a transaction.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn take(client: &Client, first: Option<Micros>, now: Micros) -> anyhow::Result<()> {
+    let is_new = ledger::follow(client, NAME).await?;
+    let changes = if is_new { Changes::Missed } else { ledger::take_times(client, NAME).await? };
+    match changes {
+        Changes::Hours(touched) => {
+            let time =
+                |one: &ledger::Touched| AppTime { app_id: one.hour.0, from: one.from, until: one.to + 1 };
+            mark(client, &touched.iter().map(time).collect::<Vec<_>>()).await
+        }
+        Changes::Missed => match first {
+            Some(from) => {
+                tracing::info!("alerts: all times of which there are rules are judged");
+                mark_all(client, from, now).await
+            }
+            None => Ok(()),
+        },
+    }
+}
+
+/// Marks times.
+pub(super) async fn mark(client: &Client, times: &[AppTime]) -> anyhow::Result<()> {
+    for some in times.chunks(MARKED_AT_ONCE) {
+        let apps: Vec<i32> = some.iter().map(|time| time.app_id).collect();
+        let from: Vec<SystemTime> = some.iter().map(|time| system_time(time.from)).collect();
+        let until: Vec<SystemTime> = some.iter().map(|time| system_time(time.until)).collect();
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&apps, Type::INT4_ARRAY), (&from, Type::TIMESTAMPTZ_ARRAY), (&until, Type::TIMESTAMPTZ_ARRAY)];
+        let sql = "INSERT INTO alert_dirty (app_id, from_at, until_at) \
+                   SELECT * FROM unnest($1::integer[], $2::timestamptz[], $3::timestamptz[])";
+        client.execute_typed(sql, &parameters).await.context("mark the times that changed")?;
+    }
+    Ok(())
+}
+
+/// Marks a time of every application.
+pub(super) async fn mark_all(client: &Client, from: Micros, until: Micros) -> anyhow::Result<()> {
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+        [(&system_time(from), Type::TIMESTAMPTZ), (&system_time(until.max(from)), Type::TIMESTAMPTZ)];
+    let sql = "INSERT INTO alert_dirty (app_id, from_at, until_at) SELECT id, $1, $2 FROM applications";
+    client.execute_typed(sql, &parameters).await.context("mark a time of all applications")?;
+    Ok(())
+}
+
+/// The marks of an application, ascending by their beginnings.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn marks(client: &Client, app_id: i32) -> anyhow::Result<Vec<Mark>> {
+    let sql = "SELECT id, from_at, until_at FROM alert_dirty WHERE app_id = $1 ORDER BY from_at, id";
+    let rows = client.query_typed(sql, &[(&app_id, Type::INT4)]).await;
+    let rows = rows.context("read what is to be judged")?;
+    let time = |at: SystemTime| alt_process::clock::micros(at);
+    Ok(rows
+        .iter()
+        .map(|row| Mark { id: row.get(0), from: time(row.get(1)), until: time(row.get(2)) })
+        .collect())
+}
+
+/// Deletes marks of an application. Runs within a transaction.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn unmark(client: &Client, app_id: i32, ids: &[i64]) -> anyhow::Result<()> {
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&app_id, Type::INT4), (&ids, Type::INT8_ARRAY)];
+    let sql = "DELETE FROM alert_dirty WHERE app_id = $1 AND id = ANY ($2)";
+    client.execute_typed(sql, &parameters).await.context("delete the marks of an application")?;
+    Ok(())
+}
+
+/// Notes which source brought rows of which application lately.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn note_feeds(client: &Client) -> anyhow::Result<()> {
+    let sql = include_str!("../../../../sql/note_feeds.sql");
+    client.execute_typed(sql, &[]).await.context("note which source feeds which application")?;
+    Ok(())
+}
+
+/// Ends the follower where alerts are off, if it has not moved for a day: no host has them on. Runs within a
+/// transaction.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn end(client: &Client) -> anyhow::Result<()> {
+    let sql = "DELETE FROM followers WHERE name = $1 AND moved_at < now() - interval '1 day'";
+    client.execute_typed(sql, &[(&NAME, Type::TEXT)]).await.context("end the follower of the ledger")?;
+    Ok(())
+}

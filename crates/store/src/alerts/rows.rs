@@ -1,0 +1,155 @@
+//! Reads what rules look at of rows, in the order of their times, and counts it by lenses.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use alt_process::clock::micros;
+use alt_watch::bucket::{Bucket, Event, Series};
+use alt_watch::lens::{Fold, Labels, Lens};
+use alt_watch::time::{Micros, SLOT, slot_from, slot_of};
+use anyhow::{Context, bail};
+use futures_util::TryStreamExt;
+use tokio_postgres::types::Type;
+use tokio_postgres::{Client, Row};
+
+use crate::lease::{Lease, Lost};
+use crate::session::Session;
+use crate::stats::rows::{Slicer, is_too_long, literal, short};
+
+/// The largest slice that is read in one statement.
+pub const SLICE: Duration = Duration::from_secs(6 * 3600);
+
+/// The most counts (of a series in a slot) in memory: some 80 MB.
+pub const COUNTS_MAX: usize = 200_000;
+
+/// By labels: slots in any order.
+pub(super) type Slots = BTreeMap<Labels, Vec<(Micros, Bucket)>>;
+
+/// By lens and labels: what was counted.
+pub type Counted = BTreeMap<Lens, BTreeMap<Labels, Series>>;
+
+/// What is read with, and the lease that is renewed between slices.
+pub struct Reading<'a> {
+    /// The connection.
+    pub session: &'a mut Session,
+    /// The lease; `None`: somebody only looks.
+    pub lease: Option<&'a mut Lease>,
+    /// How large slices are.
+    pub slicer: &'a mut Slicer,
+}
+
+/// The columns that an event is made of.
+const COLUMNS: &str = "occurred_at, traffic_class, event_type, url_host, url_path, method, referrer_host, \
+                       entity_type, module_id, client_sub_id, status, request_ms, bytes_sent";
+
+fn event(row: &Row) -> Result<Event<'_>, tokio_postgres::Error> {
+    let text = |n: usize| Ok::<_, tokio_postgres::Error>(row.try_get::<_, Option<&str>>(n)?.unwrap_or(""));
+    Ok(Event {
+        at: micros(row.try_get(0)?),
+        class: text(1)?,
+        event_type: text(2)?,
+        host: text(3)?,
+        path: text(4)?,
+        method: text(5)?,
+        referrer: text(6)?,
+        entity_type: text(7)?,
+        module: text(8)?,
+        sub_account: text(9)?,
+        status: row.try_get(10)?,
+        request_ms: row.try_get(11)?,
+        bytes: row.try_get(12)?,
+    })
+}
+
+/// Counts the rows of an application between two times, both of which are ends of slots.
+async fn counted(
+    client: &Client,
+    app_id: i32,
+    times: Range<Micros>,
+    most: u64,
+    lenses: &BTreeSet<Lens>,
+) -> anyhow::Result<Vec<(Lens, BTreeMap<Labels, Series>)>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM access_logs WHERE app_id = {app_id} AND occurred_at >= {} AND occurred_at < {} \
+         ORDER BY occurred_at",
+        literal(times.start),
+        literal(times.end)
+    );
+    short(client, most, async |client| {
+        let none: [(i32, Type); 0] = [];
+        let mut fold = Fold::new(lenses.iter().cloned());
+        let mut rows = pin!(client.query_typed_raw(&sql, none).await.context("read rows")?);
+        while let Some(row) = rows.try_next().await.context("read rows")? {
+            fold.count(&event(&row).context("read a row")?);
+        }
+        Ok(fold.finish())
+    })
+    .await
+}
+
+impl Reading<'_> {
+    /// Renews the lease.
+    ///
+    /// # Errors
+    /// Somebody else has it, or the database cannot be asked.
+    pub fn renew(&mut self) -> anyhow::Result<()> {
+        let Some(lease) = self.lease.as_deref_mut() else { return Ok(()) };
+        if self.session.ask(async |client| lease.take(client).await)?.is_none() {
+            bail!(Lost)
+        }
+        Ok(())
+    }
+
+    /// Counts the rows of an application that are there now, between two times, by lenses. Slots are counted whole.
+    ///
+    /// # Errors
+    /// The database cannot be asked, or there are too many series.
+    pub fn count(
+        &mut self,
+        app_id: i32,
+        times: &Range<Micros>,
+        lenses: &BTreeSet<Lens>,
+    ) -> anyhow::Result<Counted> {
+        let mut slots: BTreeMap<Lens, Slots> = BTreeMap::new();
+        let (mut at, until, mut count) = (slot_of(times.start), slot_from(times.end), 0);
+        while at < until && !lenses.is_empty() {
+            self.renew()?;
+            let next = slot_of(at + self.slicer.size()).max(at + SLOT).min(until);
+            let (most, began) = (self.slicer.most(), Instant::now());
+            let read = self.session.ask(async |client| counted(client, app_id, at..next, most, lenses).await);
+            match read {
+                Ok(all) => {
+                    self.slicer.worked(began.elapsed());
+                    for (lens, by_labels) in all {
+                        for (labels, series) in by_labels {
+                            let entry = slots.entry(lens.clone()).or_default().entry(labels).or_default();
+                            count += series.slots().len();
+                            entry.extend_from_slice(series.slots());
+                        }
+                    }
+                    check_count(count)?;
+                    at = next;
+                }
+                Err(error) if is_too_long(&error) && !self.slicer.is_least() => self.slicer.failed(),
+                Err(error) => return Err(error),
+            }
+        }
+        let series = |by_labels: Slots| {
+            by_labels.into_iter().map(|(labels, slots)| (labels, Series::new(slots))).collect()
+        };
+        Ok(slots.into_iter().map(|(lens, by_labels)| (lens, series(by_labels))).collect())
+    }
+}
+
+/// Refuses what would take too much memory.
+pub(super) fn check_count(count: usize) -> anyhow::Result<()> {
+    if count > COUNTS_MAX {
+        bail!(
+            "rules with group_by tell too many series apart: more than {COUNTS_MAX} counts; \
+             keep fewer events by a filter, or take a shorter window"
+        );
+    }
+    Ok(())
+}

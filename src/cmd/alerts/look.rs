@@ -1,0 +1,142 @@
+//! `alt alerts backtest` and `alt alerts explain`: what a rule finds, and what it measures, by the rows that are there.
+
+use std::path::Path;
+
+use alt_config::Config;
+use alt_process::clock;
+use alt_store::alerts::ask::{self, Alert};
+use alt_store::alerts::backtest::{Backtest, Would};
+use alt_store::alerts::course::Ruled;
+use alt_store::alerts::rules;
+use alt_store::apps::{self, Application};
+use alt_watch::rule::Rule;
+use alt_watch::time::{Micros, SLOT, slot_of};
+use anyhow::{Context, bail};
+use serde_json::json;
+
+use super::super::{Out, Outcome, show, when};
+use super::{labels, print, rule};
+use crate::cli;
+
+/// The slots that are shown before and after an alert began.
+const AROUND: Micros = 12 * SLOT;
+
+/// Shows what rules would have found.
+///
+/// # Errors
+/// There is no such rule or application, or the database cannot be asked.
+pub(super) fn backtest(config: &Config, args: &cli::AlertsBacktest, out: Out<'_>) -> anyhow::Result<Outcome> {
+    let now = clock::now();
+    let from = when::when(&args.since, now).map_err(|why| anyhow::anyhow!("--since: {why}"))?;
+    let (rules, apps) = super::super::block_on(subjects(config, args))?;
+    let mut backtest = Backtest::new(config)?;
+    let mut found: Vec<(&Rule, &Application, Would)> = Vec::new();
+    for rule in &rules {
+        for app in apps.iter().filter(|app| rule.is_of(&app.key)) {
+            let would = backtest.run(app.id, rule, &(from..now));
+            let would = would.with_context(|| format!("rule {:?}, application {}", rule.name, app.key))?;
+            found.extend(would.into_iter().map(|would| (rule, app, would)));
+        }
+    }
+    found.sort_by_key(|(_, _, would)| would.interval.began);
+    if args.json {
+        let of = |(rule, app, would): &(&Rule, &Application, Would)| {
+            json!({
+                "rule": rule.name, "application_id": app.key, "labels": would.labels,
+                "severity": rule.severity, "began": time(would.interval.began),
+                "ended": would.interval.ended.map(time),
+                "value": would.found.as_ref().and_then(|found| found.value),
+            })
+        };
+        show::json(out, &found.iter().map(of).collect::<Vec<_>>())?;
+        return Ok(Outcome::Done);
+    }
+    if found.is_empty() {
+        writeln!(out, "there would have been no alert")?;
+        return Ok(Outcome::Done);
+    }
+    let mut rows = show::Rows::new(&["began", "ended", "application", "labels", "what"]);
+    for (rule, app, would) in &found {
+        rows.add(&[
+            time(would.interval.began),
+            would.interval.ended.map(time).unwrap_or_default(),
+            app.name.clone(),
+            labels(&would.labels),
+            would.found.as_ref().map_or_else(|| rule.name.clone(), |found| found.title.clone()),
+        ]);
+    }
+    rows.print(out)?;
+    Ok(Outcome::Done)
+}
+
+/// A time as people and programs read it.
+fn time(at: Micros) -> String {
+    jiff::Timestamp::from_microsecond(at).map_or_else(|_| "unknown".to_owned(), |at| at.to_string())
+}
+
+/// The rules and the applications that are named.
+async fn subjects(
+    config: &Config,
+    args: &cli::AlertsBacktest,
+) -> anyhow::Result<(Vec<Rule>, Vec<Application>)> {
+    let mut reader = super::super::reader(config).await?;
+    let known = reader.read(async |client| rules::present(client).await).await?;
+    let named = known.into_iter().find(|version| version.name == args.rule).and_then(|version| version.rule);
+    let rules = match named {
+        Some(rule) => vec![rule],
+        None if Path::new(&args.rule).is_file() => rule::read(Path::new(&args.rule))?,
+        None => {
+            bail!("there is neither a rule nor a file {}; `alt alerts rule list` shows the rules", args.rule)
+        }
+    };
+    let apps = match &args.app {
+        Some(name) => vec![reader.read(async |client| apps::find(client, name).await).await?],
+        None => reader.read(apps::enabled).await?,
+    };
+    Ok((rules, apps))
+}
+
+/// Shows why there is an alert.
+///
+/// # Errors
+/// There is no such alert, or the database cannot be asked.
+pub(super) fn explain(config: &Config, args: &cli::AlertsShow, out: Out<'_>) -> anyhow::Result<Outcome> {
+    let (alert, app_id, rule) = super::super::block_on(subject(config, args.id))?;
+    let began: Micros = alert.began.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_microsecond);
+    let times = slot_of(began) - AROUND..began + AROUND;
+    let measured = Backtest::new(config)?.measure(app_id, &rule, &alert.labels, &times)?;
+    if args.json {
+        let values: Vec<_> =
+            measured.iter().map(|(at, value)| json!({ "at": time(*at), "value": value })).collect();
+        show::json(out, &json!({ "alert": alert, "rule": rule.text, "measured": values }))?;
+        return Ok(Outcome::Done);
+    }
+    print(&alert, out)?;
+    writeln!(out, "\nthe rule, as it was then:\n")?;
+    for line in rule.text.trim_end().lines() {
+        writeln!(out, "    {}", show::safe(line))?;
+    }
+    let unit = if rule.unit().is_empty() { String::new() } else { format!(", {}", rule.unit()) };
+    writeln!(out, "\nmeasured by the rows that are there now{unit}; it fired at {}:\n", time(began))?;
+    let mut rows = show::Rows::new(&["end of the window", ">value"]);
+    for (at, value) in measured {
+        rows.add(&[time(at), value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"))]);
+    }
+    rows.print(out)?;
+    Ok(Outcome::Done)
+}
+
+/// An alert, its application, and the version of its rule that judged its beginning.
+async fn subject(config: &Config, id: i64) -> anyhow::Result<(Alert, i32, Rule)> {
+    let mut reader = super::super::reader(config).await?;
+    let read = reader.read(async |client| Ok((ask::find(client, id).await?, rules::versions(client).await?)));
+    let (found, versions) = read.await?;
+    let Some((alert, app_id)) = found else {
+        bail!("there is no alert {id}; `alt alerts list --all` shows those that there are")
+    };
+    let of_rule: Vec<_> = versions.into_iter().filter(|version| version.name == alert.rule).collect();
+    let began: Micros = alert.began.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_microsecond);
+    let rule = Ruled::of(&of_rule, &alert.application_id).first().and_then(|ruled| ruled.at(began)).cloned();
+    let rule = rule.context("this version of alt does not understand the rule that the alert is of")?;
+    Ok((alert, app_id, rule))
+}

@@ -1,0 +1,320 @@
+//! The worker that sends the messages about alerts. Every host with alerts could; a lease lets one do it at a time.
+//!
+//! A message is sent, and then what became of it is recorded, if the lease is still held. A process that ends between
+//! the two leaves the message due: it is sent again, under the same id. Channels do not wait for each other; of one,
+//! messages are sent one after the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use alt_config::Config;
+use alt_deliver::address::Allow;
+use alt_deliver::channel::Channel;
+use alt_deliver::connect::System;
+use alt_deliver::message::{Kind, Member, Message, Severity};
+use alt_deliver::notifier::{self, Claimed, Known, Notifier, Step as Does};
+use alt_deliver::retry::Outcome;
+use alt_deliver::{Limits, Sender, configured};
+use alt_process::fault::{self, Step};
+use alt_process::metrics::Metrics;
+use alt_process::stop::Stop;
+use alt_process::worker::{self, Work};
+use alt_store::alerts::NOTIFIER;
+use alt_store::alerts::outbox::{self, Due, Fate, Told};
+use alt_store::connect::system_roots;
+use alt_store::in_transaction;
+use alt_store::lease::{Fence, Lease, Lost};
+use alt_store::session::Session;
+use anyhow::{Context, bail};
+use tokio::task::JoinSet;
+
+/// How often it is looked whether a message is due.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long a turn waits for a message that is on its way.
+const SLICE: Duration = Duration::from_millis(100);
+
+/// When a message is looked at again whose channel cannot be opened.
+const CLOSED: Duration = Duration::from_secs(300);
+
+/// The most time for a lock within a transaction that writes.
+const LOCK_TIMEOUT: &str = "2s";
+
+/// The worker.
+pub(super) struct Notify {
+    session: Session,
+    lease: Lease,
+    sender: Sender,
+    runtime: tokio::runtime::Runtime,
+    channels: BTreeMap<String, Channel>,
+    /// Channels of the configuration that cannot be opened, and why.
+    closed: BTreeMap<String, String>,
+    notifier: Notifier,
+    sending: JoinSet<(Due, Outcome)>,
+    busy: BTreeSet<String>,
+    /// The address of the dashboard.
+    public_url: Option<String>,
+    began: Instant,
+}
+
+impl Notify {
+    /// Creates the worker for a configuration.
+    ///
+    /// # Errors
+    /// The runtime cannot be created.
+    pub(super) fn new(config: &Config, metrics: &Metrics, stop: &Arc<Stop>) -> anyhow::Result<Notify> {
+        let host = config.load.host_name();
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY");
+        let credentials = credentials.as_deref().map(Path::new);
+        let (mut channels, mut closed) = (BTreeMap::new(), BTreeMap::new());
+        for channel in &config.channels {
+            match configured::open(channel, credentials) {
+                Ok(open) => _ = channels.insert(channel.name.clone(), open),
+                Err(why) => {
+                    tracing::warn!(
+                        channel = channel.name,
+                        error = format!("{why:#}"),
+                        "cannot open a channel"
+                    );
+                    closed.insert(channel.name.clone(), format!("{why:#}"));
+                }
+            }
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let allow = Allow::new(config.alerts.allow.clone());
+        Ok(Notify {
+            session: Session::new(&config.postgres, NOTIFIER, &host, metrics, stop)?,
+            lease: Lease::new(NOTIFIER.to_owned(), &host),
+            sender: Sender::new(allow, Arc::new(System), system_roots(), Limits::default())?,
+            runtime: runtime.context("start the runtime")?,
+            channels,
+            closed,
+            notifier: Notifier::default(),
+            sending: JoinSet::new(),
+            busy: BTreeSet::new(),
+            public_url: config.web.public_url.clone(),
+            began: Instant::now(),
+        })
+    }
+
+    /// Takes the lease, or renews it.
+    fn fence(&mut self) -> anyhow::Result<Fence> {
+        let lease = &mut self.lease;
+        let fence = self.session.ask(async |client| lease.take(client).await)?;
+        let Some(fence) = fence else { bail!(Lost) };
+        Ok(fence)
+    }
+
+    /// Sends what is due, and records what became of what was sent. Returns whether anything is on its way.
+    fn look(&mut self) -> anyhow::Result<bool> {
+        self.record()?;
+        let busy: Vec<String> = self.busy.iter().cloned().collect();
+        let due = self.session.ask(async |client| outbox::due(client, &busy).await)?;
+        if due.is_empty() {
+            return Ok(!self.sending.is_empty());
+        }
+        self.fence()?;
+        // Read again: whoever had the lease may have sent them meanwhile.
+        let (due, disabled) = self
+            .session
+            .ask(async |client| Ok((outbox::due(client, &busy).await?, outbox::disabled(client).await?)))?;
+        let known =
+            |name: &String| (name.clone(), Known { enabled: !disabled.contains(name), fallback: None });
+        self.notifier.know(self.channels.keys().chain(self.closed.keys()).map(known).collect());
+        for one in due {
+            fault::at(Step::NotifyTaken);
+            self.begin(one)?;
+        }
+        Ok(!self.sending.is_empty())
+    }
+
+    /// Sends a message, or records why it is not sent.
+    fn begin(&mut self, due: Due) -> anyhow::Result<()> {
+        if let Some(why) = self.closed.get(&due.channel) {
+            let fate = Fate::Due(CLOSED, due.attempts, Some(why.clone()));
+            return self.settle(&due, &fate, false);
+        }
+        let attempt = match self.notifier.begin(&claimed(&due), self.began.elapsed()) {
+            Does::Send(attempt) => attempt,
+            Does::Settle(fate) => return self.settle(&due, &stored(fate), false),
+        };
+        let (Some(channel), Some(message)) =
+            (self.channels.get(&due.channel), message(&due, self.public_url.as_deref()))
+        else {
+            return self.settle(&due, &Fate::Dead("there is nothing to tell".to_owned()), false);
+        };
+        let (sender, channel) = (self.sender.clone(), channel.clone());
+        self.busy.insert(due.channel.clone());
+        let sends = async move {
+            let outcome = sender.send(&channel, &message, attempt).await;
+            (due, outcome)
+        };
+        self.sending.spawn_on(sends, self.runtime.handle());
+        Ok(())
+    }
+
+    /// Records what became of messages that were sent.
+    fn record(&mut self) -> anyhow::Result<()> {
+        loop {
+            let sending = &mut self.sending;
+            let ended =
+                self.runtime.block_on(async { tokio::time::timeout(SLICE, sending.join_next()).await });
+            let Ok(Some(ended)) = ended else { return Ok(()) };
+            let (due, outcome) = ended.context("send a message")?;
+            fault::at(Step::NotifySent);
+            self.busy.remove(&due.channel);
+            let settled = self.notifier.settle(&claimed(&due), outcome, self.began.elapsed());
+            if let notifier::Fate::Dead { why } = &settled.fate {
+                tracing::warn!(channel = due.channel, episode = due.episode, why, "a message is given up");
+            }
+            self.settle(&due, &stored(settled.fate), settled.disables)?;
+        }
+    }
+
+    fn settle(&mut self, due: &Due, fate: &Fate, disables: bool) -> anyhow::Result<()> {
+        let fence = self.fence()?;
+        self.session.ask(async |client| {
+            in_transaction(client, LOCK_TIMEOUT, async |client| {
+                fence.check(client).await?;
+                outbox::settle(client, due, fate, disables).await?;
+                fault::at(Step::NotifySettled);
+                Ok(())
+            })
+            .await
+        })?;
+        fault::at(Step::NotifyCommitted);
+        Ok(())
+    }
+
+    /// Sends everything that is due now, once, before the end of a final run.
+    pub(super) fn finish(&mut self) -> anyhow::Result<()> {
+        while self.look()? {}
+        Ok(())
+    }
+}
+
+impl Work for Notify {
+    fn name(&self) -> &'static str {
+        NOTIFIER
+    }
+
+    fn turn(&mut self) -> anyhow::Result<worker::Done> {
+        match self.look() {
+            Ok(true) => Ok(worker::Done::all(Duration::ZERO)),
+            Ok(false) => Ok(worker::Done::all(INTERVAL)),
+            Err(error) if error.is::<Lost>() => {
+                self.forget();
+                Ok(worker::Done::all(INTERVAL))
+            }
+            Err(error) => {
+                self.recover();
+                Err(anyhow::Error::msg(alt_store::told(&error)))
+            }
+        }
+    }
+
+    fn recover(&mut self) {
+        self.forget();
+        self.session.close();
+    }
+}
+
+impl Notify {
+    /// What is on its way stays due: it is sent again.
+    fn forget(&mut self) {
+        self.sending = JoinSet::new();
+        self.busy.clear();
+    }
+}
+
+fn claimed(due: &Due) -> Claimed {
+    Claimed { row: due.row, channel: due.channel.clone(), attempts: due.attempts }
+}
+
+fn stored(fate: notifier::Fate) -> Fate {
+    match fate {
+        notifier::Fate::Sent => Fate::Sent,
+        notifier::Fate::Due { after, attempts, why } => Fate::Due(after, attempts, why),
+        notifier::Fate::Moved { to, why } => Fate::Moved(to, why),
+        notifier::Fate::Dead { why } => Fate::Dead(why),
+    }
+}
+
+fn kind(told: &Told) -> Kind {
+    match told.kind.as_str() {
+        "acknowledged" => Kind::Acknowledged,
+        "resolved" => Kind::Resolved,
+        "corrected" | "superseded" => Kind::Corrected,
+        _ => Kind::Firing,
+    }
+}
+
+fn severity(told: &Told) -> Severity {
+    Severity::ALL.into_iter().find(|one| one.name() == told.severity).unwrap_or(Severity::Medium)
+}
+
+fn title(told: &Told) -> String {
+    if told.application.is_empty() {
+        told.title.clone()
+    } else {
+        format!("{} ({})", told.title, told.application)
+    }
+}
+
+/// What a row says. It depends on the row alone, so each attempt says the same under the same id. `None`: nothing.
+fn message(due: &Due, public_url: Option<&str>) -> Option<Message> {
+    let first = due.told.first()?;
+    let link = public_url.map(|url| format!("{url}/alerts"));
+    if due.episode != 0 {
+        return Some(Message {
+            id: format!("msg_{}_{}", due.episode, due.seq),
+            episode: format!("ep_{}", first.episode),
+            at: first.at,
+            kind: kind(first),
+            severity: severity(first),
+            title: title(first),
+            rule: first.rule.clone(),
+            application: Some(first.application.clone()).filter(|name| !name.is_empty()),
+            labels: first.labels.clone(),
+            value: first.value,
+            threshold: first.threshold,
+            unit: String::new(),
+            started: first.began,
+            ended: first.ended,
+            link: link.map(|link| format!("{link}/{}", first.episode)),
+            members: Vec::new(),
+        });
+    }
+    let member = |told: &Told| Member {
+        episode: format!("ep_{}", told.episode),
+        kind: kind(told),
+        severity: severity(told),
+        title: title(told),
+        labels: told.labels.clone(),
+        value: told.value,
+        started: told.began,
+        ended: told.ended,
+    };
+    let worst = due.told.iter().map(severity).max().unwrap_or(Severity::Medium);
+    let started = due.told.iter().map(|told| told.began).min().unwrap_or(first.began);
+    Some(Message {
+        id: format!("dig_{}", due.seq),
+        episode: format!("dig_{}", due.seq),
+        at: due.told.iter().map(|told| told.at).max().unwrap_or(first.at),
+        kind: Kind::Digest,
+        severity: worst,
+        title: format!("Alerts of earlier times, found late: {}", due.told.len()),
+        rule: "digest".to_owned(),
+        application: None,
+        labels: BTreeMap::new(),
+        value: None,
+        threshold: None,
+        unit: String::new(),
+        started,
+        ended: None,
+        link,
+        members: due.told.iter().map(member).collect(),
+    })
+}
