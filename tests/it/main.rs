@@ -57,4 +57,5 @@ mod support;
 mod tidy;
 mod union;
 mod unload;
+mod values;
 mod worst_lines;

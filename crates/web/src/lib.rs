@@ -5,6 +5,7 @@
 //! table. A handler gets a request that is allowed, with the application that it is about, and a transaction. A change is
 //! committed by `guard`, with its row in `audit_log`; without one it is not committed.
 
+pub mod amounts;
 mod ask;
 mod assets;
 pub mod csv;
