@@ -1,5 +1,6 @@
 //! Segments of a made application: bytes and CPU an event, and how long questions take. `cargo run --release -p
-//! alt-statistics --example segments [-- DAYS [ROWS_A_DAY]]`; without numbers 30 days of 667,000 rows.
+//! alt-statistics --example segments [-- DAYS [ROWS_A_DAY]] [says]`; without numbers 30 days of 667,000 rows. `says`: clicks have
+//! texts and addresses, every hundredth row is an order, and page views have two properties.
 //!
 //! Cold: no column is unpacked. Warm: the columns that the question needs are. Two threads.
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss)] // a measurement, which may end anywhere
@@ -31,6 +32,15 @@ fn some(number: u64, of: usize) -> usize {
 struct Names {
     paths: Vec<String>,
     hosts: Vec<String>,
+    /// What clicks, orders and page views say; empty where they say nothing.
+    clicks: Vec<String>,
+    orders: Vec<String>,
+    views: Vec<String>,
+}
+
+/// One of the texts; `""` of none.
+fn text(all: &[String], number: u64) -> &str {
+    if all.is_empty() { "" } else { &all[some(number, all.len())] }
 }
 
 const BROWSERS: [&str; 8] =
@@ -44,6 +54,7 @@ fn event(names: &Names, day: u64, n: u64, rows: u64) -> Event<'_> {
     let (visitor, nth) = (n / A_VISITOR, n % A_VISITOR);
     let person = day * rows + visitor;
     let event_type = match nth {
+        9 if !names.orders.is_empty() && person.is_multiple_of(10) => "order",
         9 => "click",
         nth if nth % 2 == 1 => "engagement",
         _ => "pageview",
@@ -80,20 +91,48 @@ fn event(names: &Names, day: u64, n: u64, rows: u64) -> Event<'_> {
         screen_width: [390, 1920, 1440, 412, 1280, 2560, 768, 360][some(person ^ 11, 8)],
         dwell_ms: is_report.then(|| i32::try_from(mix(n) % 60_000).unwrap()),
         scroll_depth: is_report.then(|| i16::try_from(mix(n ^ 1) % 101).unwrap()),
+        entity_type: if event_type == "order" { "product" } else { "" },
+        entity_id: if event_type == "order" { &names.paths[some(person ^ 13, 2_000)][20..] } else { "" },
+        params: match event_type {
+            "order" => text(&names.orders, person),
+            "click" => text(&names.clicks, n),
+            "pageview" => text(&names.views, n),
+            _ => "",
+        },
         ..Event::default()
     }
 }
 
 /// Segments of all days, as bytes; and CPU of making them, nanoseconds an event.
-fn write(days: u64, rows: u64) -> (Vec<Vec<Vec<u8>>>, u64) {
+fn write(days: u64, rows: u64, says: bool) -> (Vec<Vec<Vec<u8>>>, u64) {
     let paths = (0..20_000).map(|n| format!("/products/category-{}/item-{n}", n % 40)).collect();
     let known = ["", "", "www.google.com", "t.co", "www.bing.com", "news.ycombinator.com"];
     let hosts = known.iter().map(ToString::to_string).chain((0..60).map(|n| format!("blog-{n}.example")));
-    let names = Names { paths, hosts: hosts.collect() };
+    let of = |count: u64, text: &dyn Fn(u64) -> String| (0..if says { count } else { 0 }).map(text).collect();
+    let names = Names {
+        paths,
+        hosts: hosts.collect(),
+        clicks: of(3_000, &|n| {
+            format!(
+                r#"{{"text": "Link {n}", "custom": {{"href": "https://shop.example/{n}"}}, "element": "a#{n}"}}"#
+            )
+        }),
+        orders: of(50_000, &|n| {
+            format!(
+                r#"{{"custom": {{"total": {}.{:02}, "currency": "EUR", "quantity": {}}}}}"#,
+                n % 400,
+                n % 100,
+                1 + n % 3
+            )
+        }),
+        views: of(30, &|n| format!(r#"{{"custom": {{"plan": "plan {}", "author": "author {n}"}}}}"#, n % 3)),
+    };
+    let properties = ["plan", "author"].into_iter().filter(|_| says).map(str::to_owned).collect();
+    let settings = Settings { properties, ..Settings::default() };
     let mut spent = 0;
     let mut all = Vec::new();
     for day in 0..days {
-        let mut writer = Writer::new(Settings::default(), Bounds::default(), Some([1; 32]));
+        let mut writer = Writer::new(settings.clone(), Bounds::default(), Some([1; 32]));
         // Made in pieces of whole visitors, so that the memory is the writer's.
         for from in (0..rows).step_by(10_000) {
             let mut events: Vec<Event<'_>> =
@@ -150,9 +189,10 @@ fn questions() -> Vec<(&'static str, Query)> {
 }
 
 fn main() {
-    let mut numbers = std::env::args().skip(1).map(|n| n.parse::<u64>().unwrap());
+    let says = std::env::args().any(|argument| argument == "says");
+    let mut numbers = std::env::args().skip(1).filter_map(|n| n.parse::<u64>().ok());
     let (days, rows) = (numbers.next().unwrap_or(30), numbers.next().unwrap_or(667_000));
-    let (bytes, spent) = write(days, rows);
+    let (bytes, spent) = write(days, rows, says);
     let sum: usize = bytes.iter().flatten().map(Vec::len).sum();
     let segments = open(&bytes);
     let events: u64 = segments.iter().map(|(_, segment)| segment.events()).sum();

@@ -6,6 +6,8 @@ WITH day AS (
            coalesce(l.user_id, '') AS user_id, coalesce(l.url_path, '') AS path, l.dwell_ms, l.scroll_depth,
            floor(extract(epoch FROM l.occurred_at - $2::timestamptz) / 3600)::bigint::text AS hour,
            l.url_host, l.url_query, l.referrer_host, l.params,
+           coalesce(l.entity_type, '') AS entity_type, coalesce(l.entity_id, '') AS entity_id,
+           coalesce(l.client_sub_id, '') AS client_sub_id, coalesce(l.module_id, '') AS module_id,
            coalesce(l.params ->> 'utm_source', '') AS utm_source,
            coalesce(l.params ->> 'utm_medium', '') AS utm_medium,
            coalesce(l.params ->> 'utm_campaign', '') AS campaign,

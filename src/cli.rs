@@ -366,7 +366,8 @@ An application has at most 50 goals. A * in a page is any text, also with a slas
 
 Examples:
   alt goal add 'Sign-up' --event signup
-  alt goal add 'Blog' --page '/blog/*' --app 'My shop'")]
+  alt goal add 'Blog' --page '/blog/*' --app 'My shop'
+  alt goal add 'Pro' --event signup --where 'property:plan is pro' --revenue price")]
     Add(GoalAdd),
     /// List the goals of an application
     #[command(after_help = "Example:\n  alt goal list --app 'My shop' --json")]
@@ -389,6 +390,12 @@ pub struct GoalAdd {
     /// The path of the page views that reach it; * is any text
     #[arg(long, value_name = "PATH")]
     pub page: Option<String>,
+    /// What has to be true of these, too: 'property:plan is pro', 'product is 17'; several times: all of them
+    #[arg(long = "where", value_name = "FILTER")]
+    pub only: Vec<String>,
+    /// The property whose number they are worth (else what they are worth by themselves: revenue, or an order's total)
+    #[arg(long, value_name = "PROPERTY")]
+    pub revenue: Option<String>,
     /// The application, by name or key; may be left out where there is only one
     #[arg(long, value_name = "APP")]
     pub app: Option<String>,
@@ -576,7 +583,7 @@ pub struct StatsShow {
     /// several times: all of them
     #[arg(long, value_name = "FILTER")]
     pub filter: Vec<String>,
-    /// Count by this: page, source, country, browser …
+    /// Count by this: page, source, country, browser … product, search, outbound, property:NAME
     #[arg(long, value_name = "DIMENSION")]
     pub dimension: Option<String>,
     /// Count by time
@@ -585,6 +592,9 @@ pub struct StatsShow {
     /// Compare with as many days before
     #[arg(long)]
     pub compare: bool,
+    /// Sum a property of the events, with --dimension or --interval: a number such as points
+    #[arg(long, value_name = "PROPERTY")]
+    pub sum: Option<String>,
     /// The most values, with --dimension or --interval
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     pub limit: usize,
@@ -1180,6 +1190,16 @@ Examples:
     /// Give an application another name; its key stays
     #[command(after_help = "Example:\n  alt app rename 'My shop' 'Our shop'")]
     Rename(AppRename),
+    /// Choose the parameters of events that statistics keep the values of
+    #[command(after_help = "\
+Parameters are those that pages send with events, at most 30: alt('signup', {plan: 'pro'}) has plan. client_sub_id, module_id, \
+entity_type and entity_id are columns. Statistics that are computed from now on have them; `alt stats rebuild` computes the days \
+before. Without a name, those that are chosen are shown.
+
+Examples:
+  alt app properties 'My shop' plan coupon module_id
+  alt stats --app 'My shop' --dimension property:plan")]
+    Properties(AppProperties),
     /// Take no more hits of an application; its rows stay
     #[command(after_help = "Example:\n  alt app disable 'My shop'")]
     Disable(AppOne),
@@ -1208,6 +1228,20 @@ pub struct AppAdd {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `alt app properties`
+#[derive(Debug, Args)]
+pub struct AppProperties {
+    /// The application, by name or key
+    #[arg(value_name = "APP")]
+    pub app: String,
+    /// All properties that are kept from now on
+    #[arg(value_name = "NAME")]
+    pub names: Vec<String>,
+    /// Keep none
+    #[arg(long, conflicts_with = "names")]
+    pub none: bool,
 }
 
 /// `alt beacon`

@@ -4,12 +4,16 @@ use alt_collect::pipeline::APPS_ASKED_AGAIN;
 use alt_config::Config;
 use alt_line::hit::Reason;
 use alt_line::processor::UNKNOWN_KEY_BYTES;
+use alt_statistics::details::{PROPERTIES_MAX, PROPERTY_MAX};
+use alt_statistics::query::Property;
 use alt_store::apps::{self, Application};
 use alt_store::files::Which;
-use alt_store::migrate;
+use alt_store::web::audit;
+use alt_store::{in_transaction, migrate};
 use anyhow::bail;
 use serde::Serialize;
 
+use super::access::{LOCK_TIME, actor};
 use super::rejects::{self, Wanted};
 use super::{Out, Outcome, show};
 use crate::beacon;
@@ -61,6 +65,7 @@ async fn dispatch(config: &Config, verb: &cli::App, out: Out<'_>) -> anyhow::Res
             let app = apps::rename(&mut *super::writer(config).await?, &args.app, name).await?;
             writeln!(out, "{} ({}) is now {}", show::safe(&app.name), app.key, show::safe(name))?;
         }
+        cli::App::Properties(args) => properties(config, args, out).await?,
         cli::App::Disable(args) => {
             let app = apps::disable(&mut *super::writer(config).await?, &args.app).await?;
             writeln!(out, "disabled {} ({}); its rows stay", show::safe(&app.name), app.key)?;
@@ -76,6 +81,47 @@ async fn dispatch(config: &Config, verb: &cli::App, out: Out<'_>) -> anyhow::Res
         }
     }
     Ok(())
+}
+
+/// Chooses the properties of events that statistics keep the values of, or shows them.
+async fn properties(config: &Config, args: &cli::AppProperties, out: Out<'_>) -> anyhow::Result<()> {
+    let writer = super::writer(config).await?;
+    let app = apps::find(&writer, &args.app).await?;
+    if args.names.is_empty() && !args.none {
+        let all = if app.properties.is_empty() { "none".to_owned() } else { app.properties.join(" ") };
+        writeln!(out, "{}", show::safe(&all))?;
+        return Ok(());
+    }
+    let names = checked_properties(&args.names)?;
+    in_transaction(&writer, LOCK_TIME, async |client| {
+        let change = apps::choose_properties(client, &app, &names).await?;
+        audit::record(client, &actor(), &change).await
+    })
+    .await?;
+    writeln!(
+        out,
+        "statistics that are computed from now on keep {} of {}; `alt stats rebuild` computes the days before",
+        if names.is_empty() { "no property".to_owned() } else { show::safe(&names.join(", ")).to_string() },
+        show::safe(&app.name)
+    )?;
+    Ok(())
+}
+
+fn checked_properties(names: &[String]) -> anyhow::Result<Vec<String>> {
+    if names.len() > PROPERTIES_MAX {
+        bail!("an application has at most {PROPERTIES_MAX} properties; these are {}", names.len());
+    }
+    for (n, name) in names.iter().enumerate() {
+        if Property::named(name).is_none() {
+            bail!(
+                "the property {name:?} has no name that can be one: 1 to {PROPERTY_MAX} bytes, without control characters"
+            );
+        }
+        if names[..n].contains(name) {
+            bail!("the property {name} is named twice");
+        }
+    }
+    Ok(names.to_vec())
 }
 
 async fn add(config: &Config, args: &cli::AppAdd) -> anyhow::Result<Application> {

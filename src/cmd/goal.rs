@@ -20,10 +20,15 @@ pub async fn run(config: &Config, verb: &cli::Goal, out: Out<'_>) -> anyhow::Res
     match verb {
         cli::Goal::Add(args) => {
             let goal = Goal::checked(&args.name, args.event.as_deref(), args.page.as_deref());
+            let conditions: Vec<&str> = args.only.iter().map(String::as_str).collect();
+            let goal = goal.and_then(|goal| goal.only(&conditions)).and_then(|goal| match &args.revenue {
+                None => Ok(goal),
+                Some(property) => goal.worth(property),
+            });
             let goal = goal.map_err(|why| anyhow!(why))?;
             let app = application(config, args.app.as_deref()).await?;
             in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
-                match goals::add(client, &app, &goal).await? {
+                match goals::add(client, &app, &goal, &conditions).await? {
                     Ok((_, change)) => audit::record(client, &actor(), &change).await,
                     Err(Refused::Exists) => {
                         bail!("{} has a goal {} already; `alt goal list` shows it", app.name, goal.name)
@@ -79,10 +84,17 @@ fn list(all: &[goals::Kept], as_json: bool, out: Out<'_>) -> anyhow::Result<()> 
         writeln!(out, "there is no goal; `alt goal add NAME --event TYPE` adds one")?;
         return Ok(());
     }
-    let mut rows = show::Rows::new(&["name", "event", "page", "added (UTC)"]);
+    let mut rows = show::Rows::new(&["name", "event", "page", "only where", "revenue", "added (UTC)"]);
     for goal in all {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
-        rows.add(&[goal.name.clone(), text(&goal.event), text(&goal.page), goal.created_at.clone()]);
+        rows.add(&[
+            goal.name.clone(),
+            text(&goal.event),
+            text(&goal.page),
+            goal.conditions.join(", "),
+            text(&goal.revenue),
+            goal.created_at.clone(),
+        ]);
     }
     rows.print(out)
 }

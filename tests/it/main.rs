@@ -59,4 +59,5 @@ mod support;
 mod tidy;
 mod union;
 mod unload;
+mod values;
 mod worst_lines;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use alt_statistics::day::{Counts, Fold, Settings};
-use alt_statistics::query::{self, Dimension, Funnel, Goal, Means, Part, Query, Within};
+use alt_statistics::query::{self, Dimension, Funnel, Goal, Means, Part, Property, Query, Within};
 use alt_statistics::segment::{Bounds, Segment, Writer};
 use alt_store::naive::Value;
 use alt_store::stats::rows;
@@ -25,7 +25,11 @@ fn cluster() -> &'static Arc<Cluster> {
 }
 
 /// How often each kind of thing occurred, so that nobody tests what is never there.
-static SEEN: [(&str, AtomicU64); 18] = [
+static SEEN: [(&str, AtomicU64); 22] = [
+    ("values of properties", AtomicU64::new(0)),
+    ("products", AtomicU64::new(0)),
+    ("currencies", AtomicU64::new(0)),
+    ("days with numbers that are none", AtomicU64::new(0)),
     ("visitors at a funnel's second step", AtomicU64::new(0)),
     ("visitors of goals", AtomicU64::new(0)),
     ("histories", AtomicU64::new(0)),
@@ -122,17 +126,13 @@ fn reached(segments: &[Vec<u8>], classes: &[String], app: i32) -> Vec<((String, 
 
 /// Folds a day as the daemon does; the values by class, dimension and value. `buffer`: bytes of rows that are sorted in
 /// memory.
-async fn folded(
-    client: &Client,
-    app: i32,
-    day: &history::Day,
-    buffer: usize,
-) -> BTreeMap<(String, String, String), Counts> {
+async fn folded(client: &Client, app: i32, day: &history::Day, buffer: usize) -> (Values, SaidBy) {
     let mut sorter = Sorter::new(None, buffer);
     rows::read_into(client, app, &(day.from..day.until), 60_000, &mut sorter).await.unwrap();
     sorter.keep();
     let domains = DOMAINS.iter().map(|domain| (*domain).to_owned()).collect();
-    let settings = Settings { from: day.from, domains, ..Settings::default() };
+    let properties = properties();
+    let settings = Settings { from: day.from, domains, properties, ..Settings::default() };
     let mut writer = Writer::new(settings.clone(), Bounds::default(), None);
     let mut fold = Fold::new(settings);
     sorter
@@ -147,8 +147,73 @@ async fn folded(
         .collect();
     let classes: BTreeSet<String> = values.keys().map(|key| key.0.clone()).collect();
     let classes: Vec<String> = classes.into_iter().collect();
-    values.extend(reached(&writer.finish(), &classes, app));
-    values
+    let segments = writer.finish();
+    values.extend(reached(&segments, &classes, app));
+    (values, said(&segments, &classes))
+}
+
+/// Counts by class, dimension and value.
+type Values = BTreeMap<(String, String, String), Counts>;
+
+/// What events say, by class, dimension and value: counts, and amounts as text.
+type SaidBy = BTreeMap<(String, String, String), (Counts, String)>;
+
+fn properties() -> Vec<String> {
+    history::PROPERTIES.map(str::to_owned).to_vec()
+}
+
+/// What events say, as the segments of a day tell; those of all events together in the dimension `total`.
+fn said(segments: &[Vec<u8>], classes: &[String]) -> SaidBy {
+    let segments: Vec<Segment> = segments.iter().map(|bytes| Segment::open(bytes.clone()).unwrap()).collect();
+    let parts: Vec<Part<'_>> = segments.iter().map(|segment| Part { day: "d", segment }).collect();
+    let named = properties().into_iter().map(|name| format!("property:{name}"));
+    let said = Dimension::ALL.iter().filter(|(_, dimension)| dimension.is_said());
+    let names: Vec<String> = said.map(|(name, _)| (*name).to_owned()).chain(named).collect();
+    let mut all = SaidBy::new();
+    for class in classes {
+        for name in names.iter().map(String::as_str).chain(["total", "goal"]) {
+            let asked = Query {
+                dimension: Dimension::named(name).unwrap(),
+                classes: vec![class.clone()],
+                limit: usize::MAX,
+                has_amounts: true,
+                sum_of: Property::named("points"),
+                goals: telling_goals(),
+                ..Query::default()
+            };
+            for row in query::run(&asked, &parts, &Means::default()).unwrap().rows {
+                let counts = match name {
+                    "total" => some(&row.tally.counts),
+                    _ => row.tally.counts,
+                };
+                let amounts = alt_store::naive::amounts(&row.tally.amounts.unwrap_or_default());
+                all.insert((class.clone(), name.to_owned(), row.value), (counts, amounts));
+            }
+        }
+    }
+    all
+}
+
+/// Goals, one of which only some events reach.
+fn telling_goals() -> Vec<Goal> {
+    let of = |name, event, page| Goal::checked(name, event, page).unwrap();
+    vec![
+        of("Order", Some("order"), None),
+        of("Any", None, Some("*")),
+        of("Pro", Some("click"), None).only(&["property:plan is pro"]).unwrap(),
+        of("Pro page", None, Some("/*")).only(&["property:plan is pro"]).unwrap(),
+    ]
+}
+
+/// The counts that dimensions of single events have.
+fn some(counts: &Counts) -> Counts {
+    Counts {
+        events: counts.events,
+        page_views: counts.page_views,
+        visitors: counts.visitors,
+        sessions: counts.sessions,
+        ..Counts::default()
+    }
 }
 
 fn check(history: &History, ground: &Ground) -> Result<(), Wrong> {
@@ -156,7 +221,7 @@ fn check(history: &History, ground: &Ground) -> Result<(), Wrong> {
     let app = APP.fetch_add(1, Ordering::Relaxed);
     ground.rows(&history.insert(app));
     let day = &DAYS[history.day];
-    let (got, wanted) = ground.wait(async |client| {
+    let ((got, got_said), wanted, wanted_said) = ground.wait(async |client| {
         let domains: Vec<String> = DOMAINS.iter().map(|domain| (*domain).to_owned()).collect();
         let mut naive = Vec::new();
         let each = |value| {
@@ -170,8 +235,33 @@ fn check(history: &History, ground: &Ground) -> Result<(), Wrong> {
         naive.extend(alt_store::naive::journeys(client, app, times, &domains).await.unwrap());
         // Every other day is sorted on the disk.
         let buffer = if app % 2 == 0 { BUFFER } else { 4096 };
-        (folded(client, app, day, buffer).await, naive)
+        let (properties, telling) = (properties(), telling_goals());
+        let said = alt_store::naive::said(client, app, times, &properties, "points", &telling);
+        let said = said.await.unwrap();
+        (folded(client, app, day, buffer).await, naive, said)
     });
+    let wanted_said: SaidBy = wanted_said
+        .into_iter()
+        .map(|said| {
+            ((said.value.class, said.value.dimension, said.value.value), (said.value.counts, said.amounts))
+        })
+        .collect();
+    let count_of = |name: &str| wanted_said.keys().filter(|key| key.1 == name).count() as u64;
+    saw("values of properties", count_of("property:plan"));
+    saw("products", count_of("product"));
+    saw("currencies", count_of("currency"));
+    let unread =
+        wanted_said.iter().filter(|(key, (_, all))| key.1 == "total" && !all.starts_with("unread 0"));
+    saw("days with numbers that are none", unread.count() as u64);
+    // A class of nothing but requests is not in both.
+    let keys: BTreeSet<_> =
+        got_said.iter().filter(|(_, said)| said.0.events > 0).map(|said| said.0).collect();
+    for key in keys.into_iter().chain(wanted_said.keys()) {
+        let (got, wanted) = (got_said.get(key), wanted_said.get(key));
+        if got != wanted {
+            return Err(format!("{key:?}:\n the engine says {got:?}\n plain SQL says {wanted:?}"));
+        }
+    }
     let mut both = Both::new();
     for Value { class, dimension, value, counts } in wanted {
         both.entry((class, dimension, value)).or_default().1 = Some(counts);

@@ -58,6 +58,16 @@ pub struct Event<'r> {
     pub status: Option<i16>,
     /// `access_logs.request_ms`.
     pub request_ms: Option<i32>,
+    /// `access_logs.entity_type`.
+    pub entity_type: &'r str,
+    /// `access_logs.entity_id`.
+    pub entity_id: &'r str,
+    /// `access_logs.client_sub_id`.
+    pub client_sub_id: &'r str,
+    /// `access_logs.module_id`.
+    pub module_id: &'r str,
+    /// `access_logs.params` as PostgreSQL writes it, of rows of which it may say more than the fields above.
+    pub params: &'r str,
 }
 
 impl Event<'_> {

@@ -11,6 +11,8 @@ mod class;
 pub mod country;
 mod counts;
 pub mod day;
+pub mod decimal;
+pub mod details;
 pub mod event;
 pub mod query;
 pub mod segment;

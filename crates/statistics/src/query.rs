@@ -12,6 +12,7 @@
 //! Without a filter, the counts are those of [`crate::day::Fold`], in each of its dimensions, except that none of the values
 //! is summed under `(other)` unless a segment had no room for it.
 
+mod amounts;
 mod block;
 mod cache;
 mod condition;
@@ -23,6 +24,7 @@ mod groups;
 mod naive;
 mod neighbours;
 mod performance;
+mod said;
 mod scan;
 #[cfg(test)]
 mod segment_tests;
@@ -35,26 +37,34 @@ use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+// A goal may have conditions, and a condition may be of goals: both are reached by way of this module.
+use block::{Block, Of};
 pub use cache::Cache;
 pub use condition::{Unread, condition};
+use filter::Node;
 use foldhash::HashMap;
+use groups::{Groups, Known, Level, NONE, Names, Numbered};
 
 use crate::counts::Counts;
+pub use crate::query::amounts::{Amount, Amounts};
 pub use crate::query::filter::{Filter, Test};
 pub use crate::query::funnel::{Funnel, STEPS_MAX, Within};
 pub use crate::query::goal::{GOALS_MAX, Goal, On};
 pub use crate::query::groups::Dimension;
 pub use crate::query::performance::{Answered, PERCENTILES, Performance, Served, performance};
+pub use crate::query::said::Property;
 use crate::segment::{Broken, Segment};
 use crate::settings::OTHER;
 
 /// Counts, and what rates are computed with.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     /// The counts.
     pub counts: Counts,
     /// The sessions of which `bounces` and `duration_ms` are.
     pub entered: u64,
+    /// What the events say, with [`Query::has_amounts`]; `None`: nothing.
+    pub amounts: Option<Box<Amounts>>,
 }
 
 impl Tally {
@@ -62,6 +72,9 @@ impl Tally {
     pub fn add(&mut self, more: &Tally) {
         self.counts += &more.counts;
         self.entered = self.entered.saturating_add(more.entered);
+        if let Some(more) = &more.amounts {
+            self.amounts.get_or_insert_default().add(more);
+        }
     }
 }
 
@@ -80,20 +93,42 @@ pub enum Metric {
     TimeOnPage,
     /// Mean of the greatest depths of page views that report one, percent.
     ScrollDepth,
+    /// Revenue of the currency that has most.
+    Revenue,
+    /// How much of products was ordered.
+    Quantity,
+    /// Orders.
+    Orders,
+    /// Events that put something into the cart.
+    CartAdds,
+    /// Orders of each event that put something into the cart.
+    CartToOrder,
+    /// Searches without results.
+    EmptySearches,
+    /// Sum of [`Query::sum_of`].
+    SumOf,
 }
 
-/// Rates by their names.
-const RATES: [(&str, Metric); 5] = [
+/// Rates and amounts by their names.
+const RATES: [(&str, Metric); 12] = [
     ("bounce_rate", Metric::BounceRate),
     ("views_per_session", Metric::ViewsPerSession),
     ("mean_duration_ms", Metric::MeanDuration),
     ("time_on_page_ms", Metric::TimeOnPage),
     ("scroll_depth", Metric::ScrollDepth),
+    ("revenue", Metric::Revenue),
+    ("quantity", Metric::Quantity),
+    ("orders", Metric::Orders),
+    ("cart_adds", Metric::CartAdds),
+    ("cart_to_order", Metric::CartToOrder),
+    ("empty_searches", Metric::EmptySearches),
+    ("sum", Metric::SumOf),
 ];
 
 impl Metric {
     /// The metric of a name: that of a count, or `bounce_rate`, `views_per_session`, `mean_duration_ms`,
-    /// `time_on_page_ms`, `scroll_depth`.
+    /// `time_on_page_ms`, `scroll_depth`; or an amount: `revenue`, `quantity`, `orders`, `cart_adds`, `cart_to_order`,
+    /// `empty_searches`, `sum`.
     pub fn named(name: &str) -> Option<Metric> {
         let count = crate::day::COUNTS.iter().position(|count| count.name == name);
         let rate = || RATES.iter().find(|rate| rate.0 == name).map(|rate| rate.1);
@@ -103,7 +138,7 @@ impl Metric {
     /// The metric of a tally; `None` where there is nothing to divide by.
     #[allow(clippy::cast_precision_loss)] // shown, and sorted by
     pub fn of(self, tally: &Tally) -> Option<f64> {
-        let c = &tally.counts;
+        let (c, amounts) = (&tally.counts, tally.amounts.as_deref());
         let share = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64);
         match self {
             Metric::Count(at) => crate::day::COUNTS.get(at).map(|count| (count.get)(c) as f64),
@@ -112,6 +147,13 @@ impl Metric {
             Metric::MeanDuration => share(c.duration_ms, tally.entered),
             Metric::TimeOnPage => share(c.engaged_ms, c.timed_views),
             Metric::ScrollDepth => share(c.scroll_percent, c.scrolled_views),
+            Metric::Revenue => amounts.map(Amounts::most),
+            Metric::Quantity => amounts.map(|amounts| amounts.quantity.sum.roughly()),
+            Metric::Orders => amounts.map(|amounts| amounts.orders as f64),
+            Metric::CartAdds => amounts.map(|amounts| amounts.cart_adds as f64),
+            Metric::CartToOrder => amounts.and_then(|amounts| share(amounts.orders, amounts.cart_adds)),
+            Metric::EmptySearches => amounts.map(|amounts| amounts.empty_searches as f64),
+            Metric::SumOf => amounts.map(|amounts| amounts.sum.sum.roughly()),
         }
     }
 }
@@ -137,6 +179,10 @@ pub struct Query {
     pub goals: Vec<Goal>,
     /// The funnel whose steps are counted by, with [`Dimension::Funnel`].
     pub funnel: Option<Funnel>,
+    /// Whether what events say is summed, too: [`Tally::amounts`].
+    pub has_amounts: bool,
+    /// The property that is summed then.
+    pub sum_of: Option<Property>,
     /// What whoever asks may know of at all; `None`: everything. It is ANDed with the filter, and unlike the filter it
     /// holds for [`Answer::left_out`], too.
     pub bound: Option<Filter>,
@@ -154,6 +200,8 @@ impl Default for Query {
             domains: Vec::new(),
             goals: Vec::new(),
             funnel: None,
+            has_amounts: false,
+            sum_of: None,
             bound: None,
         }
     }
@@ -197,6 +245,12 @@ pub enum Note {
     Definitions,
     /// Within a second, page views were taken before other events: segments of earlier versions do not tell.
     Seconds,
+    /// Segments of earlier versions do not tell what events say.
+    Values,
+    /// Some segments were made before the property was chosen.
+    Property,
+    /// Some events say something else where a number is looked for.
+    Unread,
 }
 
 /// A value and its counts.
@@ -275,6 +329,9 @@ struct Sum {
     left_out: BTreeMap<String, u64>,
     has_other: bool,
     is_by_seconds: bool,
+    /// Segments do not tell what events say, or have no column of a property.
+    lacks_values: bool,
+    lacks_property: bool,
     definitions: BTreeSet<u8>,
 }
 
@@ -284,7 +341,7 @@ impl Sum {
         loop {
             match self.values.get_mut(&hash) {
                 None => {
-                    self.values.insert(hash, (value.into(), *tally));
+                    self.values.insert(hash, (value.into(), tally.clone()));
                     return;
                 }
                 Some((known, sum)) if **known == *value => {
@@ -300,6 +357,8 @@ impl Sum {
         self.total.add(&more.total);
         self.has_other |= more.has_other;
         self.is_by_seconds |= more.is_by_seconds;
+        self.lacks_values |= more.lacks_values;
+        self.lacks_property |= more.lacks_property;
         self.definitions.extend(more.definitions);
         for (class, events) in more.left_out {
             *self.left_out.entry(class).or_default() += events;
@@ -329,7 +388,34 @@ impl Running {
             return Err(Failed::Filter);
         }
         self.0.definitions.insert(part.segment.definition());
+        self.lack(query, part.segment)?;
         scan::scan(query, part, means, &mut self.0)
+    }
+
+    /// Looks whether the segment tells what the question is about. One without events lacks nothing.
+    fn lack(&mut self, query: &Query, segment: &Segment) -> Result<(), Failed> {
+        let mut asked: Vec<Dimension> = vec![query.dimension];
+        for filter in [&query.filter, &query.bound].into_iter().flatten() {
+            filter.dimensions(&mut asked);
+        }
+        asked.extend(query.sum_of.map(Dimension::Property));
+        if asked.contains(&Dimension::Goal) {
+            query.goals.iter().flat_map(|goal| &goal.conditions).for_each(|only| only.dimensions(&mut asked));
+            asked.extend(query.goals.iter().filter_map(|goal| goal.worth).map(Dimension::Property));
+        }
+        if segment.events() == 0 || !query.has_amounts && !asked.iter().any(|asked| asked.is_said()) {
+            return Ok(());
+        }
+        if segment.properties()?.is_none() {
+            self.0.lacks_values = true;
+            return Ok(());
+        }
+        for dimension in asked {
+            if let Dimension::Property(property) = dimension {
+                self.0.lacks_property |= property.column(segment)?.is_none();
+            }
+        }
+        Ok(())
     }
 
     /// Adds what was counted of other segments.
@@ -395,6 +481,9 @@ fn answer(query: &Query, sum: Sum) -> Answer {
     if sum.definitions.len() > 1 {
         notes.push(Note::Definitions);
     }
+    notes.extend(sum.lacks_values.then_some(Note::Values));
+    notes.extend(sum.lacks_property.then_some(Note::Property));
+    notes.extend(sum.total.amounts.as_ref().is_some_and(|all| all.unread > 0).then_some(Note::Unread));
     let mut rows: Vec<(f64, Box<str>, Tally)> = sum
         .values
         .into_values()
@@ -437,10 +526,10 @@ pub fn compare(
     let mut answer = run(query, parts, means)?;
     let all = Query { limit: usize::MAX, after: 0, ..query.clone() };
     let earlier = run(&all, before, means)?;
-    answer.total_before = Some(earlier.total);
+    answer.total_before = Some(earlier.total.clone());
     let values: HashMap<String, Tally> = earlier.rows.into_iter().map(|row| (row.value, row.tally)).collect();
     for row in &mut answer.rows {
-        row.before = Some(values.get(&row.value).copied().unwrap_or_default());
+        row.before = Some(values.get(&row.value).cloned().unwrap_or_default());
     }
     let is_other =
         |(now, then): (&Part<'_>, &Part<'_>)| now.segment.definition() != then.segment.definition();

@@ -10,6 +10,7 @@ mod numbers;
 mod part;
 mod reader;
 mod sums;
+mod values;
 mod writer;
 
 use std::fmt;

@@ -11,6 +11,8 @@ pub struct Settings {
     pub from: i64,
     /// `applications.allowed_domains`: a referrer on one of them, or below, is the site itself.
     pub domains: Vec<String>,
+    /// The names of the properties of events that segments keep: at most [`crate::details::PROPERTIES_MAX`].
+    pub properties: Vec<String>,
     /// What a fold keeps.
     pub limits: Limits,
 }

@@ -29,11 +29,17 @@ impl Texts {
 
     /// The number of a text.
     pub(crate) fn id(&mut self, text: &str) -> Id {
+        self.id_within(text, usize::MAX)
+    }
+
+    /// The number of a text, which if it is new has at most so many bytes.
+    pub(crate) fn id_within(&mut self, text: &str, most: usize) -> Id {
         if let Some(id) = self.ids.get(text) {
             return *id;
         }
         let Ok(id) = Id::try_from(self.ids.len() + 1) else { return OTHERS };
-        if self.ids.len() >= self.most.0 || self.bytes + text.len() > self.most.1 {
+        let has_room = text.len() <= most && text.len() <= self.most.1.saturating_sub(self.bytes);
+        if self.ids.len() >= self.most.0 || !has_room {
             return OTHERS;
         }
         self.bytes += text.len();

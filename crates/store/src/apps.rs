@@ -11,7 +11,7 @@ use super::web::audit::Change;
 /// Held while an application is named, so that no two applications get the same name ("alt apps").
 const LOCK: i64 = 0x616c_7420_6170_7073;
 
-const COLUMNS: &str = "id, app_key, name, allowed_domains, time_zone, \
+const COLUMNS: &str = "id, app_key, name, allowed_domains, time_zone, properties, \
     to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS created_at, \
     to_char(disabled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS disabled_at";
 
@@ -29,6 +29,8 @@ pub struct Application {
     pub domains: Vec<String>,
     /// The time zone of its days, as an IANA name.
     pub time_zone: String,
+    /// The properties of events that statistics keep the values of.
+    pub properties: Vec<String>,
     /// UTC, RFC 3339.
     pub created_at: String,
     /// Since when its hits are rejected (UTC, RFC 3339); `None`: its hits are accepted.
@@ -43,6 +45,7 @@ impl Application {
             name: row.get("name"),
             domains: row.get("allowed_domains"),
             time_zone: row.get("time_zone"),
+            properties: row.get("properties"),
             created_at: row.get("created_at"),
             disabled_at: row.get("disabled_at"),
         }
@@ -168,6 +171,28 @@ pub async fn rename_in(
         };
         (now, change)
     }))
+}
+
+/// Chooses the properties of events that statistics keep the values of, within the caller's transaction; returns what to record.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn choose_properties(
+    client: &Client,
+    app: &Application,
+    properties: &[String],
+) -> anyhow::Result<Change> {
+    let sql = "UPDATE applications SET properties = $2 WHERE app_key = $1";
+    client
+        .execute_typed(sql, &[(&app.key, Type::TEXT), (&properties, Type::TEXT_ARRAY)])
+        .await
+        .context("choose the properties")?;
+    Ok(Change {
+        action: "application.properties",
+        object: format!("application {}", app.key),
+        before: Some(json!({ "properties": app.properties })),
+        after: Some(json!({ "properties": properties })),
+    })
 }
 
 /// Rejects the hits of an application, given by key or name, from now on. Returns the application as it was before.

@@ -50,6 +50,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 17, name: "sign_in", sql: include_str!("../../../sql/0017_sign_in.sql") },
     Migration { version: 18, name: "goals", sql: include_str!("../../../sql/0018_goals.sql") },
     Migration { version: 19, name: "alerts", sql: include_str!("../../../sql/0019_alerts.sql") },
+    Migration { version: 20, name: "event_values", sql: include_str!("../../../sql/0020_event_values.sql") },
 ];
 
 /// The key of the advisory lock that migrations hold ("alt migr").

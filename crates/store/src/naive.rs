@@ -6,12 +6,12 @@ use std::pin::pin;
 use alt_line::hit::Micros;
 use alt_process::clock::system_time;
 use alt_statistics::day::{COUNTS, Counts};
-use alt_statistics::query::{Funnel, Goal, On, Within};
+use alt_statistics::query::{Amount, Amounts, Dimension, Filter, Funnel, Goal, On, Test, Within};
 use alt_statistics::{country, source};
-use anyhow::Context;
+use anyhow::{Context, bail};
 use futures_util::TryStreamExt;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, RowStream};
+use tokio_postgres::{Client, Row, RowStream};
 
 use crate::stats::counts::columns;
 
@@ -31,6 +31,9 @@ const GOALS: &str = include_str!("../../../sql/naive_goal.sql");
 
 /// Of a funnel.
 const FUNNEL: &str = include_str!("../../../sql/naive_funnel.sql");
+
+/// Of what events say.
+const VALUES: &str = include_str!("../../../sql/naive_values.sql");
 
 /// Of the pages before and after page views.
 const JOURNEYS: &str = include_str!("../../../sql/naive_journey.sql");
@@ -149,6 +152,118 @@ pub async fn journeys(
     reached(select(client, &format!("{ROWS} {JOURNEYS}"), (app, from, until), domains, &[]).await?).await
 }
 
+/// What events say of a value of a dimension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Class, dimension, value, and the counts of who has it; `total` with the value `""` has those of all events.
+    pub value: Value,
+    /// What is summed, as text: see [`amounts`].
+    pub amounts: String,
+}
+
+/// What the events of a local day say, by each of the dimensions that are what events say, and of all of them together.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn said(
+    client: &Client,
+    app: i32,
+    (from, until): (Micros, Micros),
+    properties: &[String],
+    sum_of: &str,
+    goals: &[Goal],
+) -> anyhow::Result<Vec<Said>> {
+    let names: Vec<&str> = goals.iter().map(|goal| goal.name.as_str()).collect();
+    let (events, pages) = columns_of(goals.iter().map(|goal| &goal.on));
+    let (mut conditions, mut values) = (Vec::new(), Vec::new());
+    for goal in goals {
+        let one = condition_of(goal)?;
+        conditions.push(one.map(|(property, _)| property.to_owned()));
+        values.push(one.map(|(_, value)| value.to_owned()));
+    }
+    let more: [(&(dyn ToSql + Sync), Type); 7] = [
+        (&properties, Type::TEXT_ARRAY),
+        (&sum_of, Type::TEXT),
+        (&names, Type::TEXT_ARRAY),
+        (&events, Type::TEXT_ARRAY),
+        (&pages, Type::TEXT_ARRAY),
+        (&conditions, Type::TEXT_ARRAY),
+        (&values, Type::TEXT_ARRAY),
+    ];
+    let rows = select(client, &format!("{ROWS} {VALUES}"), (app, from, until), &[], &more).await?;
+    let mut rows = pin!(rows);
+    let mut all = Vec::new();
+    while let Some(row) = rows.try_next().await.context("count what events say by plain SQL")? {
+        let number = |column| row.try_get::<_, i64>(column);
+        let text = |column| row.try_get::<_, &str>(column).map(trimmed);
+        let revenue: Vec<String> = row
+            .try_get::<_, &str>(17)?
+            .split_terminator(' ')
+            .filter_map(|one| Some((one.split_once('=')?.0, one.split_once('=')?.1.split_once('/')?)))
+            .map(|(currency, (sum, events))| format!("{currency}={}/{events}", trimmed(sum)))
+            .collect();
+        let amounts = format!(
+            "unread {} cart {} orders {} quantity {}/{} sum {}/{} results {}/{} empty {} revenue {}",
+            number(7)?,
+            number(8)?,
+            number(9)?,
+            text(11)?,
+            number(10)?,
+            text(13)?,
+            number(12)?,
+            text(15)?,
+            number(14)?,
+            number(16)?,
+            revenue.join(" ")
+        );
+        all.push(Said { value: reached_value(&row)?, amounts });
+    }
+    Ok(all)
+}
+
+/// The properties that are columns.
+const COLUMNS: [&str; 4] = ["client_sub_id", "module_id", "entity_type", "entity_id"];
+
+/// Whether plain SQL knows the conditions of a goal, and what it is worth.
+pub(crate) fn knows(goal: &Goal) -> bool {
+    goal.worth.is_none() && condition_of(goal).is_ok()
+}
+
+/// The property and its value of a goal with one condition of this kind: plain SQL knows no other.
+fn condition_of(goal: &Goal) -> anyhow::Result<Option<(&str, &str)>> {
+    match &goal.conditions[..] {
+        [] => Ok(None),
+        [Filter::On(Dimension::Property(property), Test::Is(values))]
+            if !COLUMNS.contains(&&**property) && values.len() == 1 && !values[0].is_empty() =>
+        {
+            Ok(Some((property, &values[0])))
+        }
+        _ => bail!("the goal {} has conditions that plain SQL does not know", goal.name),
+    }
+}
+
+/// Amounts as [`Said::amounts`] has them: sums, and behind a slash of how many events they are.
+pub fn amounts(of: &Amounts) -> String {
+    let one = |amount: &Amount| format!("{}/{}", amount.sum, amount.events);
+    let revenue = of.revenue.iter().map(|(currency, amount)| format!("{currency}={}", one(amount)));
+    format!(
+        "unread {} cart {} orders {} quantity {} sum {} results {} empty {} revenue {}",
+        of.unread,
+        of.cart_adds,
+        of.orders,
+        one(&of.quantity),
+        one(&of.sum),
+        one(&of.results),
+        of.empty_searches,
+        revenue.collect::<Vec<String>>().join(" ")
+    )
+}
+
+/// A number of PostgreSQL without the zeros at its end.
+fn trimmed(number: &str) -> &str {
+    if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.') } else { number }
+}
+
 /// The visitors and sessions of each step of a funnel on a local day; the steps have the names `1`, `2` …
 ///
 /// # Errors
@@ -161,7 +276,7 @@ pub async fn funnel(
     funnel: &Funnel,
 ) -> anyhow::Result<Vec<Value>> {
     let numbers: Vec<i32> = (1..).take(funnel.len()).collect();
-    let (events, pages) = columns_of(funnel.steps());
+    let (events, pages) = columns_of(funnel.steps().map(|step| &step.on));
     let (is_day, is_strict) = (funnel.within == Within::Day, funnel.is_strict);
     let more: [(&(dyn ToSql + Sync), Type); 5] = [
         (&numbers, Type::INT4_ARRAY),
@@ -179,22 +294,21 @@ async fn reached(rows: RowStream) -> anyhow::Result<Vec<Value>> {
     let mut rows = pin!(rows);
     let mut values = Vec::new();
     while let Some(row) = rows.try_next().await.context("count by plain SQL")? {
-        let count = |column| row.try_get::<_, i64>(column).map(i64::cast_unsigned);
-        let counts = Counts {
-            events: count(3)?,
-            page_views: count(4)?,
-            visitors: count(5)?,
-            sessions: count(6)?,
-            ..Counts::default()
-        };
-        values.push(Value {
-            class: row.try_get(0)?,
-            dimension: row.try_get(1)?,
-            value: row.try_get(2)?,
-            counts,
-        });
+        values.push(reached_value(&row)?);
     }
     Ok(values)
+}
+
+fn reached_value(row: &Row) -> anyhow::Result<Value> {
+    let count = |column| row.try_get::<_, i64>(column).map(i64::cast_unsigned);
+    let counts = Counts {
+        events: count(3)?,
+        page_views: count(4)?,
+        visitors: count(5)?,
+        sessions: count(6)?,
+        ..Counts::default()
+    };
+    Ok(Value { class: row.try_get(0)?, dimension: row.try_get(1)?, value: row.try_get(2)?, counts })
 }
 
 /// Selects class, dimension, value, and each count of [`COUNTS`].

@@ -18,8 +18,13 @@ pub(crate) async fn list(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
 /// `POST /api/v1/goals`.
 pub(crate) async fn add(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     let name = asked.text("name")?.ok_or_else(|| Problem::bad("name is missing"))?;
-    let goal = Goal::checked(name, asked.text("event")?, asked.text("page")?).map_err(Problem::bad)?;
-    match goals::add(asked.db()?, asked.app()?, &goal).await? {
+    let conditions = asked.texts("conditions")?.unwrap_or_default();
+    let worth = asked.text("revenue")?;
+    let goal = Goal::checked(name, asked.text("event")?, asked.text("page")?)
+        .and_then(|goal| goal.only(&conditions))
+        .and_then(|goal| worth.map_or(Ok(goal.clone()), |property| goal.worth(property)))
+        .map_err(Problem::bad)?;
+    match goals::add(asked.db()?, asked.app()?, &goal, &conditions).await? {
         Ok((kept, change)) => Ok(Answer::changed(StatusCode::CREATED, json!(kept), change)),
         Err(Refused::Exists) => Err(Problem::conflict("the application has a goal of this name")),
         Err(Refused::Full) => {

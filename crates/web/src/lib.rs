@@ -6,6 +6,7 @@
 //! committed by `guard`, with its row in `audit_log`; without one it is not committed.
 
 mod alerts;
+pub mod amounts;
 mod ask;
 mod assets;
 pub mod csv;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use alt_statistics::query::{self, Dimension, Filter, Goal, Metric, Note, Query, Tally, Test};
+use alt_statistics::query::{self, Dimension, Filter, Goal, Metric, Note, Property, Query, Tally, Test};
 use alt_store::apps::Application;
 use alt_store::stats::ask::{self, Asked as Days, Counted};
 use alt_store::stats::segments::{self, Behind};
@@ -29,7 +29,13 @@ pub(crate) struct Question<'a> {
     /// The goals of the application, if the question is about them.
     pub(crate) goals: Vec<Goal>,
     /// Dimensions whose values are listed, and their names.
-    pub(crate) lists: Vec<(&'static str, Dimension)>,
+    pub(crate) lists: Vec<(String, Dimension)>,
+    /// Whether what events say is summed of the total and the series, too.
+    pub(crate) has_amounts: bool,
+    /// The property that is summed.
+    pub(crate) sum_of: Option<Property>,
+    /// By what values are ordered; `None`: by visitors.
+    pub(crate) order: Option<Metric>,
     /// The most values of each.
     pub(crate) limit: usize,
 }
@@ -42,6 +48,8 @@ pub(crate) struct List {
     pub(crate) is_cut: bool,
     /// Of goals: the visitors whose share the values' are.
     pub(crate) of: Option<OfGoals>,
+    /// What has to be known of values that are looked up in segments.
+    pub(crate) notes: Vec<Note>,
 }
 
 /// What the visitors of goals are a share of.
@@ -77,7 +85,7 @@ pub(crate) struct Found {
 impl Question<'_> {
     /// Whether segments have to be asked.
     pub(crate) fn is_filtered(&self) -> bool {
-        self.filter.is_some() || self.bound.is_some()
+        self.filter.is_some() || self.bound.is_some() || self.has_amounts
     }
 
     fn days(&self, (from, until): (Date, Date)) -> Days<'_> {
@@ -100,16 +108,23 @@ impl Question<'_> {
         let most = i64::try_from(self.limit).unwrap_or(i64::MAX);
         for (name, dimension) in &self.lists {
             if !dimension.is_stored() {
-                found
-                    .lists
-                    .push(self.looked_up(web, db, (days.from, days.until), *dimension, self.limit).await?);
+                let list = self.looked_up(web, db, (days.from, days.until), *dimension, self.limit).await?;
+                found.notes.extend(list.notes.iter().copied());
+                found.lists.push(list);
                 continue;
             }
             let mut values = ask::top(db, &days, name, most.saturating_add(1)).await?;
             let is_cut = values.len() > self.limit;
             values.truncate(self.limit);
-            found.lists.push(List { values: values.into_iter().map(named).collect(), is_cut, of: None });
+            found.lists.push(List {
+                values: values.into_iter().map(named).collect(),
+                is_cut,
+                of: None,
+                notes: Vec::new(),
+            });
         }
+        found.notes.sort_unstable();
+        found.notes.dedup();
         for class in ask::left_out(db, &days).await? {
             found.left_out.insert(class.name, class.counts.events);
         }
@@ -151,7 +166,7 @@ impl Question<'_> {
                 let names: Vec<&str> = list.values.iter().map(|(name, _)| name.as_str()).collect();
                 let values = ask::of_values(db, &days, name, &names).await?;
                 let values = values.into_iter().map(named).collect();
-                found.lists.push(List { values, is_cut: false, of: None });
+                found.lists.push(List { values, is_cut: false, of: None, notes: Vec::new() });
             }
         }
         if let Some(cut) = &cut {
@@ -186,7 +201,7 @@ impl Question<'_> {
         let mut queries = vec![self.question(by, None, usize::MAX)];
         queries.extend(self.lists.iter().map(|(_, dimension)| match has_all {
             true => self.question(*dimension, None, usize::MAX),
-            false => self.question(*dimension, Metric::named("visitors"), self.limit),
+            false => self.question(*dimension, self.order(), self.limit),
         }));
         // Last, so that it is no list.
         let has_goal = self.filter.as_ref().is_some_and(Filter::has_goal);
@@ -200,7 +215,8 @@ impl Question<'_> {
         let mut lists = Vec::new();
         for (answer, (_, dimension)) in answers.zip(&self.lists) {
             notes.extend(answer.notes.iter().copied());
-            let mut list = List { is_cut: answer.next.is_some(), values: values(answer.rows), of: None };
+            let mut list =
+                List { is_cut: answer.next.is_some(), values: values(answer.rows), ..List::default() };
             if *dimension == Dimension::Goal {
                 list = self.with_all(list, visitors, &behind);
             }
@@ -220,6 +236,10 @@ impl Question<'_> {
         })
     }
 
+    fn order(&self) -> Option<Metric> {
+        self.order.or(Metric::named("visitors"))
+    }
+
     /// A question to segments.
     fn question(&self, dimension: Dimension, order: Option<Metric>, limit: usize) -> Query {
         Query {
@@ -232,6 +252,8 @@ impl Question<'_> {
             domains: self.app.domains.clone(),
             goals: self.goals.clone(),
             funnel: None,
+            has_amounts: self.has_amounts || dimension.is_said() || dimension == Dimension::Goal,
+            sum_of: self.sum_of,
             bound: self.bound.clone(),
         }
     }
@@ -251,10 +273,11 @@ impl Question<'_> {
         dimension: Dimension,
         limit: usize,
     ) -> Result<List, Problem> {
-        let question = self.question(dimension, Metric::named("visitors"), limit);
+        let question = self.question(dimension, self.order(), limit);
         let mut answers = web.segments.ask(db, self.app.id, days, vec![question], None).await?.into_iter();
         let answer = answers.next().ok_or_else(Problem::defect)?;
-        let list = List { is_cut: answer.next.is_some(), values: values(answer.rows), of: None };
+        let is_cut = answer.next.is_some();
+        let list = List { is_cut, values: values(answer.rows), of: None, notes: answer.notes };
         if dimension != Dimension::Goal {
             return Ok(list);
         }
@@ -285,7 +308,7 @@ fn keep(found: &mut Found, now: &Found) {
     found.lists.resize_with(now.lists.len(), List::default);
     for (list, now) in found.lists.iter_mut().zip(&now.lists) {
         let known: BTreeMap<String, Tally> = std::mem::take(&mut list.values).into_iter().collect();
-        let of = |name: &String| known.get(name).copied().unwrap_or_default();
+        let of = |name: &String| known.get(name).cloned().unwrap_or_default();
         list.values = now.values.iter().map(|(name, _)| (name.clone(), of(name))).collect();
     }
 }
@@ -318,7 +341,7 @@ fn values(rows: Vec<query::Row>) -> Vec<(String, Tally)> {
 }
 
 fn tally(counted: &Counted) -> Tally {
-    Tally { counts: counted.counts, entered: counted.counts.sessions }
+    Tally { counts: counted.counts, entered: counted.counts.sessions, amounts: None }
 }
 
 fn named(counted: Counted) -> (String, Tally) {

@@ -152,7 +152,7 @@ const STATISTICS: &[Parameter] = &[
     INTERVAL,
     optional(
         "dimension",
-        "Also the values of this dimension with the most visitors, such as `page`, `source`, `country`, `browser`, `goal`. Of goals, `visitors` is of whom `conversion_rate` is the share: the \
+        "Also the values of this dimension with the most visitors, such as `page`, `source`, `country`, `browser`, `goal`, `product`, `search`, `outbound`, `property:NAME`. Of goals, `visitors` is of whom `conversion_rate` is the share: the \
          visitors under the same filters without those on goals.",
         TEXT,
     ),
@@ -163,7 +163,22 @@ const STATISTICS: &[Parameter] = &[
         r#"{"type":"integer","minimum":1,"maximum":1000,"default":100}"#,
     ),
     COMPARE,
+    optional("amounts", AMOUNTS, r#"{"type":"string","enum":["false","true"],"default":"false"}"#),
+    SUM,
+    ORDER,
 ];
+
+const AMOUNTS: &str = "Sum what events say in the total and the series, too: revenue by currency, orders, quantities, results of \
+                       searches. Values of `goal`, `product`, `search` and other dimensions that are what events say have these \
+                       `amounts` anyway. Sums are texts, because they are exact.";
+
+const SUM: Parameter = optional("sum", "A property whose numbers are summed, too: `sum` of `amounts`.", TEXT);
+
+const ORDER: Parameter = optional(
+    "order",
+    "The count or amount by which values are ordered, such as `visitors`, `orders`, `revenue`.",
+    TEXT,
+);
 
 const FUNNEL: &[Parameter] = &[
     APP,
@@ -225,6 +240,9 @@ const DASHBOARD: &[Parameter] = &[
     COMPARE,
     CLASS,
     optional("dimensions", "Dimensions whose values with the most visitors are listed.", TEXTS),
+    optional("amounts", AMOUNTS, r#"{"type":"boolean","default":false}"#),
+    SUM,
+    ORDER,
     optional(
         "limit",
         "The most values of each dimension.",
@@ -559,6 +577,16 @@ pub const ROUTES: &[Route] = &[
             required("name", "Its name.", r#"{"type":"string","minLength":1,"maxLength":100}"#),
             optional("event", "The type of the events that reach it, such as `signup`.", TEXT),
             optional("page", "The path of the page views that reach it; `*` is any text.", TEXT),
+            optional(
+                "conditions",
+                "What has to be true of these, too, such as `property:plan is pro`.",
+                TEXTS
+            ),
+            optional(
+                "revenue",
+                "The property whose number they are worth; without it, their own revenue.",
+                TEXT
+            ),
         ]
     ),
     route!("DELETE", "/api/v1/goals/{id}", Access::App(EDITOR), goals::remove, "Remove a goal.", &[APP], &[]),

@@ -1,7 +1,7 @@
 //! Statistics of an application: by day, by value, and all that a page shows in one answer.
 
 use alt_statistics::day::COUNTS;
-use alt_statistics::query::{Dimension, Filter, Goal, Note, Tally, condition};
+use alt_statistics::query::{Dimension, Filter, Goal, Metric, Note, Property, Tally, condition};
 use alt_store::stats::ask;
 use alt_store::stats::period::Period;
 use alt_store::web::{goals, rows};
@@ -9,13 +9,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
-use crate::Web;
 use crate::ask::{Answer, Asked, Content, number};
 use crate::csv::field;
 use crate::numbers::{Found, List, OfGoals, Question, time_of};
 use crate::period;
 use crate::problem::Problem;
 use crate::times::{self, HOURS_DAYS_MAX, Interval};
+use crate::{Web, amounts};
 
 /// The most values of a dimension in an answer.
 pub(crate) const VALUES_MAX: i64 = 1000;
@@ -38,6 +38,12 @@ struct Wanted<'a> {
     class: Option<&'a str>,
     dimensions: Vec<&'a str>,
     limit: i64,
+    /// Whether what events say is summed.
+    has_amounts: bool,
+    /// The property that is summed.
+    sum: Option<&'a str>,
+    /// The metric that values are ordered by.
+    order: Option<&'a str>,
 }
 
 /// What is answered: now, and before.
@@ -68,6 +74,15 @@ async fn answered<'a>(web: &Web, asked: &'a Asked, wanted: &Wanted<'a>) -> Resul
     };
     let lists: Vec<_> = wanted.dimensions.iter().map(|name| list(name)).collect::<Result<_, _>>()?;
     let filter = filter(&wanted.filters)?;
+    let sum_of = wanted.sum.map(|name| {
+        let bad = || Problem::bad("sum is the name of a property, such as points");
+        Property::named(name).ok_or_else(bad)
+    });
+    let order = wanted.order.map(|name| {
+        let bad =
+            || Problem::bad("order is a count or an amount, such as visitors, page_views, orders, revenue");
+        Metric::named(name).ok_or_else(bad)
+    });
     let question = Question {
         app,
         class: wanted.class.unwrap_or("human"),
@@ -76,6 +91,9 @@ async fn answered<'a>(web: &Web, asked: &'a Asked, wanted: &Wanted<'a>) -> Resul
         bound: asked.bound()?,
         interval,
         lists,
+        has_amounts: wanted.has_amounts || sum_of.is_some() || order.is_some(),
+        sum_of: sum_of.transpose()?,
+        order: order.transpose()?,
         limit: usize::try_from(wanted.limit).unwrap_or(1),
     };
     let now = question.now(web, db, (period.from, period.until)).await?;
@@ -102,23 +120,24 @@ async fn answered<'a>(web: &Web, asked: &'a Asked, wanted: &Wanted<'a>) -> Resul
 }
 
 /// The dimension of a list.
-fn list(name: &str) -> Result<(&'static str, Dimension), Problem> {
+fn list(name: &str) -> Result<(String, Dimension), Problem> {
     let is_listed = |dimension: &Dimension| {
         use Dimension::{Day, HourOfDay, MinuteOfDay, Total};
         !matches!(dimension, Total | Day | HourOfDay | MinuteOfDay)
     };
-    let mut all = Dimension::ALL.iter().filter(|(_, dimension)| is_listed(dimension));
-    all.clone().find(|(known, _)| *known == name).copied().ok_or_else(|| {
-        let names: Vec<&str> = all.by_ref().map(|(name, _)| *name).collect();
+    let dimension = Dimension::named(name).filter(is_listed).ok_or_else(|| {
+        let all = Dimension::ALL.iter().filter(|(_, dimension)| is_listed(dimension));
+        let names: Vec<&str> = all.map(|(name, _)| *name).chain(["property:NAME"]).collect();
         Problem::bad(format!("a dimension is one of {}", names.join(", ")))
-    })
+    })?;
+    Ok((name.to_owned(), dimension))
 }
 
 /// The goals of the application, if a question is about goals.
 async fn goals_of(
     asked: &Asked,
     filter: Option<&Filter>,
-    lists: &[(&str, Dimension)],
+    lists: &[(String, Dimension)],
 ) -> Result<Vec<Goal>, Problem> {
     let is_listed = lists.iter().any(|(_, dimension)| *dimension == Dimension::Goal);
     if !is_listed && !filter.is_some_and(Filter::has_goal) {
@@ -138,6 +157,9 @@ pub(crate) fn note(note: Note) -> &'static str {
         Note::Other => "other",
         Note::Definitions => "definitions",
         Note::Seconds => "seconds",
+        Note::Values => "values",
+        Note::Property => "property",
+        Note::Unread => "unread",
     }
 }
 
@@ -224,10 +246,17 @@ pub(crate) async fn statistics(web: &Web, asked: &Asked) -> Result<Answer, Probl
         class: asked.parameter("class"),
         dimensions: asked.parameter("dimension").into_iter().collect(),
         limit: asked.limit(100, VALUES_MAX)?,
+        has_amounts: match asked.parameter("amounts") {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => return Err(Problem::bad("amounts is true or false")),
+        },
+        sum: asked.parameter("sum"),
+        order: asked.parameter("order"),
     };
     let answered = answered(web, asked, &wanted).await?;
     let (found, values) = (&answered.now, answered.now.lists.first());
-    let days = || found.series.iter().map(|(day, tally)| (day.clone(), *tally)).collect::<Vec<_>>();
+    let days = || found.series.iter().map(|(day, tally)| (day.clone(), tally.clone())).collect::<Vec<_>>();
     if asked.is_csv {
         let table = match (values, wanted.interval) {
             (Some(list), _) => csv("value", &list.values),
@@ -268,7 +297,14 @@ pub(crate) async fn dashboard(web: &Web, asked: &Asked) -> Result<Answer, Proble
     let mut dimensions = asked.texts("dimensions")?.unwrap_or_default();
     dimensions.sort_unstable();
     dimensions.dedup();
+    let has_amounts = match asked.body.get("amounts") {
+        None | Some(Value::Null) => false,
+        Some(has) => has.as_bool().ok_or_else(|| Problem::bad("amounts is true or false"))?,
+    };
     let wanted = Wanted {
+        has_amounts,
+        sum: asked.text("sum")?,
+        order: asked.text("order")?,
         period: asked.text("period")?,
         filters: asked.texts("filters")?.unwrap_or_default(),
         interval: asked.text("interval")?,
@@ -302,7 +338,7 @@ pub(crate) async fn dashboard(web: &Web, asked: &Asked) -> Result<Answer, Proble
         if let Some(of) = &list.of {
             of_goals(&mut shown, of);
         }
-        lists.insert((*name).to_owned(), shown);
+        lists.insert(name.clone(), shown);
     }
     answer["lists"] = Value::Object(lists);
     Ok(Answer::json(answer))
@@ -310,7 +346,8 @@ pub(crate) async fn dashboard(web: &Web, asked: &Asked) -> Result<Answer, Proble
 
 fn members(tally: &Tally) -> impl Iterator<Item = (String, Value)> {
     let counts = COUNTS.iter().map(|count| (count.name.to_owned(), number((count.get)(&tally.counts))));
-    counts.chain([("entered".to_owned(), number(tally.entered))])
+    let amounts = amounts::json(tally).map(|all| ("amounts".to_owned(), all));
+    counts.chain([("entered".to_owned(), number(tally.entered))]).chain(amounts)
 }
 
 fn object(tally: &Tally) -> Value {
@@ -347,13 +384,20 @@ fn rows_of(list: &List) -> Vec<Value> {
 /// RFC 4180, with a line of names.
 fn csv(key: &str, all: &[(String, Tally)]) -> String {
     let names: Vec<&str> = COUNTS.iter().map(|count| count.name).collect();
-    let mut table = format!("{key},{},entered\r\n", names.join(","));
+    let has_amounts = all.iter().any(|(_, tally)| tally.amounts.is_some());
+    let more: String =
+        amounts::COLUMNS.iter().filter(|_| has_amounts).map(|name| format!(",{name}")).collect();
+    let mut table = format!("{key},{},entered{more}\r\n", names.join(","));
     for (name, tally) in all {
         table += &field(name);
         for count in COUNTS {
             table += &format!(",{}", (count.get)(&tally.counts));
         }
-        table += &format!(",{}\r\n", tally.entered);
+        table += &format!(",{}", tally.entered);
+        if has_amounts {
+            amounts::row(tally).iter().for_each(|one| table += &format!(",{one}"));
+        }
+        table += "\r\n";
     }
     table
 }

@@ -53,7 +53,7 @@ impl Interval {
             let Some(begin) = begin(day, zone).filter(|begin| begin.timestamp() <= now) else { break };
             let next = day.tomorrow();
             let key = day.to_string();
-            let of = |key: &str| found.get(key).copied().unwrap_or_default();
+            let of = |key: &str| found.get(key).cloned().unwrap_or_default();
             match self {
                 Interval::Day => all.push((key.clone(), of(&key))),
                 Interval::Month => {
@@ -110,7 +110,7 @@ mod tests {
         let zone = TimeZone::get("Europe/Berlin").unwrap();
         let mut one = Tally::default();
         one.counts.events = 1;
-        let found = found.iter().map(|key| ((*key).to_owned(), one)).collect();
+        let found = found.iter().map(|key| ((*key).to_owned(), one.clone())).collect();
         let days = (from.parse().unwrap(), until.parse().unwrap());
         let all = interval.series(days, &zone, now.parse().unwrap(), &found);
         all.into_iter().map(|(at, tally)| format!("{at} {}", tally.counts.events)).collect()

@@ -286,6 +286,12 @@ impl State {
             // Statistics do not read them.
             status: None,
             request_ms: None,
+            // The report shows nothing of what events say.
+            entity_type: "",
+            entity_id: "",
+            client_sub_id: "",
+            module_id: "",
+            params: "",
         })
     }
 }

@@ -3,11 +3,14 @@
 use std::fmt::Write as _;
 
 use alt_statistics::day::COUNTS;
-use alt_statistics::query::{self, Answer, Dimension, Goal, Means, Metric, Note, Query, Row, Tally};
+use alt_statistics::query::{
+    self, Answer, Dimension, Goal, Means, Metric, Note, Property, Query, Row, Tally,
+};
 use alt_store::apps::Application;
 use alt_store::read::Reader;
 use alt_store::stats::segments::{self, Behind};
 use alt_store::web::goals;
+use alt_web::amounts;
 use anyhow::{Context, bail};
 use jiff::civil::Date;
 use serde_json::{Value, json};
@@ -19,7 +22,8 @@ use crate::cmd::{Out, show};
 
 /// Whether a question to the segments is asked.
 pub(super) fn is_asked(args: &cli::StatsShow) -> bool {
-    !args.filter.is_empty() || args.dimension.is_some() || args.interval.is_some() || args.compare
+    let is_cut = !args.filter.is_empty() || args.dimension.is_some() || args.interval.is_some();
+    is_cut || args.compare || args.sum.is_some()
 }
 
 /// What the arguments ask for.
@@ -34,6 +38,10 @@ fn question(args: &cli::StatsShow, app: &Application, goals: Vec<Goal>) -> anyho
     };
     let filter = all(&args.filter)?;
     known(filter.as_ref(), &goals)?;
+    let sum_of = args.sum.as_deref().map(|name| {
+        Property::named(name)
+            .with_context(|| format!("{name:?} is no property: `alt app properties` shows them"))
+    });
     Ok(Query {
         dimension,
         filter,
@@ -44,6 +52,8 @@ fn question(args: &cli::StatsShow, app: &Application, goals: Vec<Goal>) -> anyho
         domains: app.domains.clone(),
         goals,
         funnel: None,
+        has_amounts: true,
+        sum_of: sum_of.transpose()?,
         bound: None,
     })
 }
@@ -97,6 +107,17 @@ pub(super) fn notes(answer: &Answer, behind: &Behind) -> Vec<String> {
             Note::Entered => "bounces and durations are of sessions that entered on these pages".to_owned(),
             Note::Other => "some values had no room of their own: they are (other)".to_owned(),
             Note::Definitions => "the days were computed by different definitions".to_owned(),
+            Note::Values => {
+                "an earlier version computed some days: what their events say is not counted (`alt stats rebuild` \
+                 computes them again)"
+                    .to_owned()
+            }
+            Note::Property => {
+                "some days were computed without the property: it is not counted there (`alt app properties` chooses \
+                 it, `alt stats rebuild` computes them again)"
+                    .to_owned()
+            }
+            Note::Unread => "some events say no number where one is summed: they are in no sum".to_owned(),
             Note::Seconds => {
                 "an earlier version computed some days: within a second, page views come first there \
                               (`alt stats rebuild` computes them again)"
@@ -119,6 +140,14 @@ pub(super) fn notes(answer: &Answer, behind: &Behind) -> Vec<String> {
 fn print(args: &cli::StatsShow, answer: &Answer, notes: &[String], out: Out<'_>) -> anyhow::Result<()> {
     let mut heads = vec!["", ">visitors", ">sessions", ">page views", ">events", ">bounce rate", ">duration"];
     heads.extend(args.compare.then_some(">visitors before"));
+    let said = said(answer);
+    let more: Vec<String> = amounts::COLUMNS
+        .iter()
+        .zip(said)
+        .filter(|(_, is_said)| *is_said)
+        .map(|(name, _)| head(name))
+        .collect();
+    heads.extend(more.iter().map(String::as_str));
     let mut rows = show::Rows::new(&heads);
     let mut add = |name: &str, tally: &Tally, before: Option<&Tally>| {
         let counts = &tally.counts;
@@ -134,6 +163,8 @@ fn print(args: &cli::StatsShow, answer: &Answer, notes: &[String], out: Out<'_>)
             seconds.unwrap_or_default(),
         ];
         row.extend(before.map(|before| number(before.counts.visitors)));
+        let amounts = amounts::row(tally).into_iter().zip(said);
+        row.extend(amounts.filter(|(_, is_said)| *is_said).map(|(amount, _)| amount));
         rows.add(&row);
     };
     add("total", &answer.total, answer.total_before.as_ref());
@@ -151,10 +182,26 @@ fn print(args: &cli::StatsShow, answer: &Answer, notes: &[String], out: Out<'_>)
     Ok(())
 }
 
+/// The head of a column of amounts.
+fn head(name: &str) -> String {
+    format!(">{}", name.replace('_', " "))
+}
+
+/// The columns of amounts that have anything.
+fn said(answer: &Answer) -> [bool; 8] {
+    let mut said = [false; 8];
+    let tallies = answer.rows.iter().map(|row| &row.tally).chain([&answer.total]);
+    for row in tallies.map(amounts::row) {
+        said.iter_mut().zip(row).for_each(|(is_said, amount)| *is_said |= !amount.is_empty());
+    }
+    said
+}
+
 fn tally(tally: &Tally) -> Value {
     let mut object: serde_json::Map<String, Value> =
         COUNTS.iter().map(|count| (count.name.to_owned(), json!((count.get)(&tally.counts)))).collect();
     object.insert("entered".to_owned(), json!(tally.entered));
+    object.extend(amounts::json(tally).map(|all| ("amounts".to_owned(), all)));
     Value::Object(object)
 }
 
@@ -192,13 +239,20 @@ fn as_json(
 /// One line for each value.
 fn csv(answer: &Answer, out: Out<'_>) -> anyhow::Result<()> {
     let names: Vec<&str> = COUNTS.iter().map(|count| count.name).collect();
-    writeln!(out, "value,{},entered", names.join(","))?;
+    let has_amounts = answer.rows.iter().any(|row| row.tally.amounts.is_some());
+    let more: String =
+        amounts::COLUMNS.iter().filter(|_| has_amounts).map(|name| format!(",{name}")).collect();
+    writeln!(out, "value,{},entered{more}", names.join(","))?;
     for row in &answer.rows {
         let mut line = field(&row.value);
         for count in COUNTS {
             let _ = write!(line, ",{}", (count.get)(&row.tally.counts));
         }
-        writeln!(out, "{line},{}", row.tally.entered)?;
+        let _ = write!(line, ",{}", row.tally.entered);
+        if has_amounts {
+            amounts::row(&row.tally).iter().for_each(|one| line += &format!(",{one}"));
+        }
+        writeln!(out, "{line}")?;
     }
     Ok(())
 }

@@ -47,8 +47,9 @@ pub(super) async fn run(config: &Config, args: &cli::StatsFunnel, out: Out<'_>) 
 fn steps<'a>(texts: &[&'a str], answer: &Answer) -> Vec<Step<'a>> {
     let step = |(n, text): (usize, &&'a str)| {
         let name = (n + 1).to_string();
-        let tally = answer.rows.iter().find(|row| row.value == name).map(|row| row.tally).unwrap_or_default();
-        Step { text, visitors: tally.counts.visitors, sessions: tally.counts.sessions }
+        let counts =
+            answer.rows.iter().find(|row| row.value == name).map(|row| row.tally.counts).unwrap_or_default();
+        Step { text, visitors: counts.visitors, sessions: counts.sessions }
     };
     texts.iter().enumerate().map(step).collect()
 }

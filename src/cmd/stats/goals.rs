@@ -2,6 +2,7 @@
 
 use alt_config::Config;
 use alt_statistics::query::{self, Answer, Dimension, Means, Metric, Query, Tally};
+use alt_web::amounts;
 use serde_json::{Value, json};
 
 use super::asked::{Asked, number, percent, share};
@@ -26,7 +27,8 @@ pub(super) async fn run(config: &Config, args: &cli::StatsGoals, out: Out<'_>) -
         writeln!(out, "{} has no goal: `alt goal add NAME --event TYPE` adds one", show::safe(&of.app.name))?;
         return Ok(Outcome::Done);
     }
-    let asked = Query { order: Metric::named("visitors"), ..of.question(Dimension::Goal) };
+    let order = Metric::named("visitors");
+    let asked = Query { order, has_amounts: true, ..of.question(Dimension::Goal) };
     let answer = query::run(&asked, &of.parts(), &Means::default())?;
     let visitors = match asked.filter.as_ref().filter(|filter| filter.has_goal()) {
         None => answer.total.counts.visitors,
@@ -58,16 +60,22 @@ fn with_all(answer: Answer, asked: &Query) -> Vec<Reached> {
 }
 
 fn print(reached: &[Reached], visitors: u64, notes: &[String], out: Out<'_>) -> anyhow::Result<()> {
-    let mut rows = show::Rows::new(&["goal", ">visitors", ">of all", ">sessions", ">events"]);
+    let revenue = |one: &Reached| one.tally.amounts.as_deref().map(amounts::revenue).unwrap_or_default();
+    let has_revenue = reached.iter().any(|one| !revenue(one).is_empty());
+    let mut heads = vec!["goal", ">visitors", ">of all", ">sessions", ">events"];
+    heads.extend(has_revenue.then_some(">revenue"));
+    let mut rows = show::Rows::new(&heads);
     for one in reached {
         let counts = &one.tally.counts;
-        rows.add(&[
+        let mut row = vec![
             one.name.clone(),
             number(counts.visitors),
             percent(counts.visitors, visitors),
             number(counts.sessions),
             number(counts.events),
-        ]);
+        ];
+        row.extend(has_revenue.then(|| revenue(one)));
+        rows.add(&row);
     }
     rows.print(out)?;
     writeln!(out, "of {} visitors", number(visitors))?;
@@ -83,6 +91,7 @@ fn as_json(of: &Asked, visitors: u64, reached: &[Reached], notes: &[String]) -> 
         json!({
             "goal": one.name, "events": counts.events, "page_views": counts.page_views, "visitors": counts.visitors,
             "sessions": counts.sessions, "conversion_rate": share(counts.visitors, visitors),
+            "amounts": amounts::json(&one.tally),
         })
     };
     let mut shown = of.head();
@@ -94,11 +103,16 @@ fn as_json(of: &Asked, visitors: u64, reached: &[Reached], notes: &[String]) -> 
 
 /// One line for each goal.
 fn csv(reached: &[Reached], visitors: u64, out: Out<'_>) -> anyhow::Result<()> {
-    writeln!(out, "goal,events,page_views,visitors,sessions,of_visitors")?;
+    writeln!(out, "goal,events,page_views,visitors,sessions,of_visitors,revenue")?;
     for one in reached {
         let c = &one.tally.counts;
         let name = field(&one.name);
-        writeln!(out, "{name},{},{},{},{},{visitors}", c.events, c.page_views, c.visitors, c.sessions)?;
+        let revenue = one.tally.amounts.as_deref().map(amounts::revenue).unwrap_or_default();
+        writeln!(
+            out,
+            "{name},{},{},{},{},{visitors},{revenue}",
+            c.events, c.page_views, c.visitors, c.sessions
+        )?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use alt_config::Config;
 use alt_store::stats::days::AppDay;
-use alt_store::stats::verify::{self, Difference, Verified};
+use alt_store::stats::verify::{self, Difference, Figure, Verified};
 use alt_store::{apps, migrate};
 use serde_json::json;
 
@@ -87,7 +87,10 @@ fn as_json(app: &str, day: &str, verified: &Verified) -> serde_json::Value {
 fn tell(app: &str, day: &str, differences: &[Difference], out: Out<'_>) -> anyhow::Result<()> {
     writeln!(out, "{day}  {}: different", show::safe(app))?;
     let mut rows = show::Rows::new(&["class", "dimension", "value", "count", ">stored", ">plain SQL"]);
-    let number = |n: u64| show::number(i64::try_from(n).unwrap_or(i64::MAX));
+    let figure = |figure: &Figure| match figure {
+        Figure::Number(n) => show::number(i64::try_from(*n).unwrap_or(i64::MAX)),
+        Figure::Text(text) => text.clone(),
+    };
     for one in differences.iter().take(SHOWN) {
         let value = if one.value.is_empty() { "(none)" } else { &one.value };
         rows.add(&[
@@ -95,8 +98,8 @@ fn tell(app: &str, day: &str, differences: &[Difference], out: Out<'_>) -> anyho
             one.dimension.clone(),
             value.to_owned(),
             one.count.to_owned(),
-            number(one.stored),
-            number(one.counted),
+            figure(&one.stored),
+            figure(&one.counted),
         ]);
     }
     rows.print(out)?;

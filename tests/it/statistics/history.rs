@@ -89,7 +89,7 @@ const QUERIES: [&str; 12] = [
     "&source=\n&",
 ];
 
-const PARAMS: [&str; 14] = [
+const PARAMS: [&str; 32] = [
     "{}",
     r#"{"utm_source":"Google","utm_medium":"CPC"}"#,
     r#"{"utm_source":"spring","utm_medium":"Email","utm_campaign":"may"}"#,
@@ -104,7 +104,28 @@ const PARAMS: [&str; 14] = [
     r#"{"yclid":"1","fbclid":"1"}"#,
     r#"{"utm_source":null,"utm_medium":7,"utm_campaign":["a"]}"#,
     r#"{"utm_source":"(other)","utm_campaign":"","time_zone":"Mars"}"#,
+    r#"{"text":"Buy","element":"button#buy","custom":{"href":"https://user:pw@www.İ.Other.example:8443/a?b@c"}}"#,
+    r#"{"text":"","element":"a","custom":{"href":"","link":"mailto:bob@example.com","plan":"pro"}}"#,
+    r#"{"custom":{"download":"HTTPS://a.example","plan":["a","b"],"points":3}}"#,
+    r#"{"custom":{"link":"x1+-.y://[::1]:80#x","plan":"\"\u00e9\n\u0001\\","points":-0.000001}}"#,
+    r#"{"custom":{"href":"://a","points":"12.5","plan":null}}"#,
+    r#"{"search_term":"red \"shoes\"","result_count":0,"custom":{"points":1e400}}"#,
+    r#"{"search_term":"","result_count":"12"}"#,
+    r#"{"search_term":{"a":[1,"}"]},"result_count":1234567890}"#,
+    r#"{"custom":{"total":59.90,"currency":"eur","name":"Shoe","category":"Shoes, \"red\""}}"#,
+    r#"{"custom":{"total":"0.1","currency":"USD","value":7,"quantity":2,"price":1}}"#,
+    r#"{"custom":{"price":19.99,"quantity":3,"currency":"","name":"(other)"}}"#,
+    r#"{"custom":{"price":"0.000001","quantity":"0.5"}}"#,
+    r#"{"custom":{"price":999999999999,"quantity":2,"currency":"EUR"}}"#,
+    r#"{"custom":{"revenue":-5,"currency":"Euro","quantity":"NaN"}}"#,
+    r#"{"custom":{"revenue":"NaN","price":3,"currency":"EUR"}}"#,
+    r#"{"custom":{"revenue":999999999999.999999,"currency":"JPY","points":true}}"#,
+    r#"{"custom":{"revenue":5,"value":"","total":null,"quantity":-1,"points":"0x1"}}"#,
+    r#"{"custom":[1,{"plan":"x"}],"element":7,"text":[]}"#,
 ];
+
+/// The properties that the application has chosen, one of which is a column.
+pub(super) const PROPERTIES: [&str; 3] = ["plan", "module_id", "points"];
 
 /// What the rows refer to, and the partitions for them.
 pub(super) fn schema() -> String {
@@ -138,6 +159,8 @@ pub(super) struct Line {
     dwell: Option<i32>,
     depth: Option<i16>,
     user: Option<&'static str>,
+    about: (Option<&'static str>, Option<&'static str>),
+    module: Option<&'static str>,
 }
 
 /// Rows of an application around a day.
@@ -166,6 +189,12 @@ pub(super) fn history() -> impl Strategy<Value = History> {
             "click",
             "request",
             "",
+            "outbound",
+            "download",
+            "search",
+            "cart_add",
+            "order",
+            "purchase",
         ]),
         proptest::option::weighted(0.8, 1..8_i64),
         any::<u64>(),
@@ -175,7 +204,7 @@ pub(super) fn history() -> impl Strategy<Value = History> {
         proptest::option::weighted(0.8, select(&HOSTS[..])),
         proptest::option::weighted(0.4, select(&HOSTS[..])),
         proptest::option::weighted(0.3, select(&QUERIES[..])),
-        proptest::option::weighted(0.4, select(&PARAMS[..])),
+        proptest::option::weighted(0.7, select(&PARAMS[..])),
     );
     let what = (
         proptest::option::weighted(0.8, 1..5_i64),
@@ -183,6 +212,11 @@ pub(super) fn history() -> impl Strategy<Value = History> {
         proptest::option::weighted(0.5, select(vec![0, 1, 5_000, 60_000, i32::MAX, -1])),
         proptest::option::weighted(0.4, select(vec![0_i16, 1, 50, 99, 100, 101, -1, i16::MAX])),
         proptest::option::weighted(0.1, select(vec!["", "bob", "eve"])),
+        (
+            proptest::option::weighted(0.7, select(vec!["product", "product", "product", "order", ""])),
+            proptest::option::weighted(0.8, select(vec!["17", "18", "", "é', --"])),
+        ),
+        proptest::option::weighted(0.3, select(vec!["checkout", ""])),
     );
     let begins = proptest::collection::vec(-90..1_440_i64, 6);
     let lines = proptest::collection::vec((who, where_from, what), 1..60);
@@ -209,6 +243,8 @@ pub(super) fn history() -> impl Strategy<Value = History> {
                 dwell: what.2,
                 depth: what.3,
                 user: what.4,
+                about: what.5,
+                module: what.6,
             }
         });
         History { day, lines: lines.collect() }
@@ -245,13 +281,14 @@ impl History {
     pub(super) fn insert(&self, app: i32) -> String {
         let mut sql = "INSERT INTO access_logs (app_id, file_id, file_offset, occurred_at, event_id, visitor_id, \
                        page_view_id, user_agent_id, environment_id, dwell_ms, scroll_depth, traffic_class, event_type, \
-                       url_host, url_path, url_query, referrer_host, user_id, params) VALUES "
+                       url_host, url_path, url_query, referrer_host, user_id, params, entity_type, entity_id, module_id) VALUES "
             .to_owned();
         for (place, line) in self.lines.iter().enumerate() {
             let comma = if place == 0 { "" } else { ", " };
             let numbers =
                 [line.visitor, line.view, line.agent, line.environment].map(sql_of_number).join(", ");
             let texts = [line.hosts.0, line.path, line.query, line.hosts.1, line.user, line.params];
+            let texts = texts.into_iter().chain([line.about.0, line.about.1, line.module]);
             write!(
                 sql,
                 "{comma}({app}, 1, {place}, to_timestamp({}) + interval '{} microseconds', \
@@ -263,7 +300,7 @@ impl History {
                 sql_of_number(line.depth),
                 line.class,
                 line.kind,
-                texts.map(sql_of).join(", "),
+                texts.map(sql_of).collect::<Vec<String>>().join(", "),
             )
             .unwrap();
         }

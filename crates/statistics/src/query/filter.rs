@@ -3,8 +3,9 @@
 use regex::Regex;
 
 use super::block::{Block, Of};
-use super::goal::Goal;
+use super::goal::{self, Goal, Reached};
 use super::groups::{Dimension, Groups, Ids, Known, Level, Names};
+use super::said::Said;
 use crate::query::Failed;
 use crate::segment::{Numbers, Segment, Texts, columns as c};
 
@@ -110,6 +111,15 @@ impl Filter {
         }
     }
 
+    /// Adds the dimensions of its conditions.
+    pub(super) fn dimensions(&self, to: &mut Vec<Dimension>) {
+        match self {
+            Filter::On(dimension, _) => to.push(*dimension),
+            Filter::Not(filter) => filter.dimensions(to),
+            Filter::All(all) | Filter::Any(all) => all.iter().for_each(|filter| filter.dimensions(to)),
+        }
+    }
+
     /// Whether it has a condition on `page`.
     pub(super) fn has_page(&self) -> bool {
         self.has(&|dimension| dimension == Dimension::Page)
@@ -177,12 +187,10 @@ pub(super) enum Node<'s> {
     Times(Groups<'s>, Vec<u8>),
     /// Of page views before or after page views: its groups tell which.
     Neighbours(Groups<'s>, Vec<u8>),
-    /// Of goals: whether page views reach one by their path, other events by their type, and every page view does.
-    Goals {
-        pages: Vec<u8>,
-        types: Vec<u8>,
-        view: u8,
-    },
+    /// Of what events say.
+    Said(Said<'s>, Vec<u8>),
+    /// Of goals: a bit for each of which it is true.
+    Goals(Reached<'s>, u64),
 }
 
 /// A condition on an attribute of sessions.
@@ -219,9 +227,9 @@ impl<'s> Node<'s> {
                     Level::Types { .. } => Node::Types(passes, u8::from(test.is_true("pageview"))),
                     Level::Times { .. } => Node::Times(groups, passes),
                     Level::Neighbours { .. } => Node::Neighbours(groups, passes),
+                    Level::Said(said) => Node::Said(said, passes),
                     Level::Goals(reached) | Level::Funnel(reached, _) => {
-                        let (pages, types, view) = reached.passes(&passes);
-                        Node::Goals { pages, types, view }
+                        Node::Goals(reached, goal::bits(&passes))
                     }
                 }
             }
@@ -247,7 +255,8 @@ impl<'s> Node<'s> {
             Node::Types(..) => has(c::OTHER_TYPE)?,
             Node::Times(..) => false,
             Node::Neighbours(..) => has(c::VIEW_PATH)?,
-            Node::Goals { .. } => has(c::VIEW_PATH)? || has(c::OTHER_TYPE)?,
+            Node::Said(said, _) => said.has_other(),
+            Node::Goals(..) => has(c::VIEW_PATH)? || has(c::OTHER_TYPE)?,
         })
     }
 
@@ -260,9 +269,12 @@ impl<'s> Node<'s> {
             Node::Not(_) => false,
             Node::Sessions(Sessions::One(pass)) => *pass == 0,
             Node::Sessions(Sessions::Column(_, passes, _) | Sessions::Each(passes, _)) => is_zero(passes),
-            Node::Pages(passes) | Node::Times(_, passes) | Node::Neighbours(_, passes) => is_zero(passes),
+            Node::Pages(passes)
+            | Node::Times(_, passes)
+            | Node::Neighbours(_, passes)
+            | Node::Said(_, passes) => is_zero(passes),
             Node::Types(passes, view) => *view == 0 && is_zero(passes),
-            Node::Goals { pages, types, view } => *view == 0 && is_zero(pages) && is_zero(types),
+            Node::Goals(reached, wanted) => reached.is_never(*wanted),
         }
     }
 
@@ -314,14 +326,20 @@ impl<'s> Node<'s> {
                 Of::Others => look_up(c::OTHER_TYPE, passes),
                 _ => Ok(all(*is_view)),
             },
-            Node::Goals { pages, types, view } => match of {
+            Node::Goals(reached, wanted) => match of {
                 Of::Sessions | Of::Strays => Ok(all(0)),
-                Of::Views if *view == 1 => Ok(all(1)),
-                Of::Views => look_up(c::VIEW_PATH, pages),
-                Of::Others => look_up(c::OTHER_TYPE, types),
+                Of::Views | Of::Others => {
+                    let rows = reached.rows(segment, block, of)?;
+                    Ok(rows.iter().map(|reached| u8::from(reached & wanted != 0)).collect())
+                }
             },
             Node::Neighbours(groups, passes) => {
                 let Some(values) = groups.neighbours_of(segment, block, of)? else { return Ok(all(0)) };
+                let pass = |value: &u32| passes.get(*value as usize).copied().unwrap_or(0);
+                Ok(values.iter().map(pass).collect())
+            }
+            Node::Said(said, passes) => {
+                let Some(values) = said.of(block, of) else { return Ok(all(0)) };
                 let pass = |value: &u32| passes.get(*value as usize).copied().unwrap_or(0);
                 Ok(values.iter().map(pass).collect())
             }

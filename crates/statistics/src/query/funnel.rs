@@ -1,6 +1,6 @@
 //! Funnels: pages and events in an order, and how many visitors came how far.
 
-use super::goal::{Goal, On};
+use super::goal::Goal;
 
 /// The most steps of a funnel.
 pub const STEPS_MAX: usize = 10;
@@ -15,7 +15,7 @@ pub enum Within {
 }
 
 /// A funnel. Its steps are the values of [`super::Dimension::Funnel`], from `1`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Funnel {
     /// The steps in their order. Names have no meaning here.
     pub(super) steps: Vec<Goal>,
@@ -48,9 +48,9 @@ impl Funnel {
         self.steps.is_empty()
     }
 
-    /// What the steps are reached by.
-    pub fn steps(&self) -> impl Iterator<Item = &On> {
-        self.steps.iter().map(|step| &step.on)
+    /// The steps, as goals.
+    pub fn steps(&self) -> impl Iterator<Item = &Goal> {
+        self.steps.iter()
     }
 }
 
@@ -104,6 +104,7 @@ impl Walk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::query::On;
 
     #[test]
     fn steps_are_pages_events_and_goals() {
@@ -112,7 +113,7 @@ mod tests {
         let funnel = read(&["page /cart*", "event  order", "goal Sign up"]).unwrap();
         let event = |name: &str| On::Event(name.to_owned());
         let wanted = [On::Page("/cart*".to_owned()), event("order"), event("signup")];
-        assert_eq!(funnel.steps().cloned().collect::<Vec<_>>(), wanted);
+        assert_eq!(funnel.steps().map(|step| step.on.clone()).collect::<Vec<_>>(), wanted);
         for (texts, why) in [
             (&["page /"][..], "from 2 to 10 steps"),
             (&["page /"; 11], "from 2 to 10 steps"),

@@ -1,6 +1,7 @@
 //! Goals: events or pages that an application names, and which of them each row of a segment reaches.
 
-use crate::segment::{Broken, Segment, columns as c};
+use super::{Block, Failed, Filter, Known, Node, Of, Property, condition};
+use crate::segment::{Segment, columns as c};
 
 /// The most goals of an application: one bit each.
 pub const GOALS_MAX: usize = 50;
@@ -24,13 +25,20 @@ pub enum On {
 }
 
 /// A goal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Goal {
     /// Its name, by which it is a value of [`Dimension::Goal`](super::Dimension::Goal).
     pub name: String,
     /// What reaches it.
     pub on: On,
+    /// What has to be true of these events, too; none of them is on goals.
+    pub conditions: Vec<Filter>,
+    /// The property whose number the events are worth; `None`: what they are worth by themselves.
+    pub worth: Option<Property>,
 }
+
+/// The most conditions of a goal.
+const CONDITIONS_MAX: usize = 10;
 
 impl Goal {
     /// A goal, if it can be one.
@@ -65,7 +73,35 @@ impl Goal {
             }
             _ => return Err("a goal is either an event or a page".to_owned()),
         };
-        Ok(Goal { name: name.to_owned(), on })
+        Ok(Goal { name: name.to_owned(), on, conditions: Vec::new(), worth: None })
+    }
+
+    /// The same goal, reached only by events of which conditions such as `property:plan is pro` are true.
+    ///
+    /// # Errors
+    /// What is wrong, and how to mend it.
+    pub fn only(mut self, conditions: &[&str]) -> Result<Goal, String> {
+        if conditions.len() > CONDITIONS_MAX {
+            return Err(format!("a goal has at most {CONDITIONS_MAX} conditions"));
+        }
+        for text in conditions {
+            let filter = condition(text).map_err(|why| why.to_string())?;
+            if filter.has_goal() {
+                return Err(format!("{text:?} is a condition on goals, which a goal cannot have"));
+            }
+            self.conditions.push(filter);
+        }
+        Ok(self)
+    }
+
+    /// The same goal, worth the numbers of a property.
+    ///
+    /// # Errors
+    /// The name is none that a property can have.
+    pub fn worth(mut self, property: &str) -> Result<Goal, String> {
+        let named = Property::named(property);
+        self.worth = Some(named.ok_or_else(|| format!("{property:?} is no name of a property"))?);
+        Ok(self)
     }
 }
 
@@ -103,18 +139,20 @@ pub(super) fn fits(pattern: &str, path: &str) -> bool {
 
 /// Which goals the rows of a segment reach, a bit for each goal.
 #[derive(Debug)]
-pub(super) struct Reached {
+pub(super) struct Reached<'s> {
     /// By the number of a page view's path.
     pub(super) pages: Vec<u64>,
     /// By the number of another event's type.
     pub(super) types: Vec<u64>,
     /// By every page view, as an event.
     pub(super) view: u64,
+    /// What has to be true, too: the bit of the goal, and its conditions.
+    conditions: Vec<(u64, Node<'s>)>,
 }
 
-impl Reached {
+impl<'s> Reached<'s> {
     /// Looks at each path and each type once; at most [`GOALS_MAX`] goals. What had no room reaches none.
-    pub(super) fn of(segment: &Segment, goals: &[Goal]) -> Result<Reached, Broken> {
+    pub(super) fn of(segment: &'s Segment, goals: &[Goal], known: &Known<'_>) -> Result<Reached<'s>, Failed> {
         let bits = |reaches: &dyn Fn(&On) -> bool| {
             let bit = |(at, goal): (usize, &Goal)| u64::from(reaches(&goal.on)) << at;
             goals.iter().take(GOALS_MAX).enumerate().map(bit).fold(0, |all, bit| all | bit)
@@ -126,17 +164,58 @@ impl Reached {
             pages: std::iter::once(0).chain(paths.map(of_path)).collect(),
             types: std::iter::once(0).chain(types.map(of_type)).collect(),
             view: of_type("pageview"),
+            conditions: conditions(segment, goals, known)?,
         })
     }
 
-    /// Whether rows reach one of the goals for which `passes` has a 1: page views by their path, other events by their type,
-    /// every page view.
-    pub(super) fn passes(&self, passes: &[u8]) -> (Vec<u8>, Vec<u8>, u8) {
-        let bit = |(at, pass): (usize, &u8)| u64::from(*pass) << at;
-        let wanted = passes.iter().take(GOALS_MAX).enumerate().map(bit).fold(0, |all, bit| all | bit);
-        let pass = |reached: &u64| u8::from(reached & wanted != 0);
-        (self.pages.iter().map(pass).collect(), self.types.iter().map(pass).collect(), pass(&self.view))
+    /// The goals that each row of a block reaches, of page views or of other events.
+    pub(super) fn rows(&self, segment: &Segment, block: &Block, of: Of) -> Result<Vec<u64>, Failed> {
+        let bits = |all: &[u64], id: &u32| all.get(*id as usize).copied().unwrap_or(0);
+        let mut rows: Vec<u64> = match of {
+            Of::Views => {
+                let paths = segment.ints_of(c::VIEW_PATH, block.views)?;
+                paths.iter().map(|path| self.view | bits(&self.pages, path)).collect()
+            }
+            Of::Others => {
+                let types = segment.ints_of(c::OTHER_TYPE, block.others)?;
+                types.iter().map(|kind| bits(&self.types, kind)).collect()
+            }
+            Of::Sessions | Of::Strays => return Ok(Vec::new()),
+        };
+        for (bit, condition) in &self.conditions {
+            if rows.iter().any(|reached| reached & bit != 0) {
+                let mask = condition.mask(segment, block, of)?;
+                let fails = rows.iter_mut().zip(mask).filter(|(_, is_true)| *is_true == 0);
+                fails.for_each(|(reached, _)| *reached &= !bit);
+            }
+        }
+        Ok(rows)
     }
+
+    /// Whether no row can reach one of these goals.
+    pub(super) fn is_never(&self, wanted: u64) -> bool {
+        let all = self.pages.iter().chain(&self.types).chain([&self.view]);
+        all.fold(0, |all, bits| all | bits) & wanted == 0
+    }
+}
+
+/// A bit for each goal for which `passes` has a 1.
+pub(super) fn bits(passes: &[u8]) -> u64 {
+    let bit = |(at, pass): (usize, &u8)| u64::from(*pass) << at;
+    passes.iter().take(GOALS_MAX).enumerate().map(bit).fold(0, |all, bit| all | bit)
+}
+
+fn conditions<'s>(
+    segment: &'s Segment,
+    goals: &[Goal],
+    known: &Known<'_>,
+) -> Result<Vec<(u64, Node<'s>)>, Failed> {
+    let mut all = Vec::new();
+    for (at, goal) in goals.iter().take(GOALS_MAX).enumerate().filter(|(_, goal)| !goal.conditions.is_empty())
+    {
+        all.push((1 << at, Node::new(&Filter::All(goal.conditions.clone()), segment, known)?));
+    }
+    Ok(all)
 }
 
 #[cfg(test)]

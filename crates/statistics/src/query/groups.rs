@@ -6,6 +6,7 @@ use super::Failed;
 use super::block::{Block, Of};
 use super::funnel::{Funnel, Walk};
 use super::goal::{GOALS_MAX, Goal, Reached};
+use super::said::{Property, Said};
 use crate::class::screen;
 use crate::country;
 use crate::event::Event;
@@ -28,6 +29,8 @@ macro_rules! dimensions {
             $($(#[$doc])+ $dimension,)*
             /// Steps of [`super::Query::funnel`], from `1`. It has no name, because it is no attribute of anything.
             Funnel,
+            /// A property of events that the application has chosen. Its name begins with `property:`.
+            Property(Property),
         }
 
         impl Dimension {
@@ -86,31 +89,91 @@ dimensions! {
     NextPage = "next_page",
     /// Goals of the application, by their names. An event may reach several.
     Goal = "goal",
+    /// What was clicked: its text, or else the element.
+    Click = "click",
+    /// Where clicks lead to.
+    ClickTarget = "click_url",
+    /// Hosts that outbound links lead to.
+    Outbound = "outbound",
+    /// Where outbound links lead to.
+    OutboundTarget = "outbound_url",
+    /// What was downloaded.
+    Download = "download",
+    /// What was searched for.
+    Search = "search",
+    /// Ids of products.
+    Product = "product",
+    /// Names of products.
+    ProductName = "product_name",
+    /// Categories of products.
+    Category = "product_category",
+    /// Currencies of what events are worth.
+    Currency = "currency",
 }
+
+/// What the names of properties begin with as dimensions.
+const PROPERTY: &str = "property:";
 
 impl Dimension {
     /// The dimension of a name.
     pub fn named(name: &str) -> Option<Dimension> {
-        Dimension::ALL.iter().find(|(known, _)| *known == name).map(|(_, dimension)| *dimension)
+        let known = Dimension::ALL.iter().find(|(known, _)| *known == name).map(|(_, dimension)| *dimension);
+        known.or_else(|| name.strip_prefix(PROPERTY).and_then(Property::named).map(Dimension::Property))
+    }
+
+    /// What it is called.
+    pub fn name(self) -> String {
+        match self {
+            Dimension::Property(name) => format!("{PROPERTY}{}", &*name),
+            other => {
+                let known = Dimension::ALL.iter().find(|(_, dimension)| *dimension == other);
+                known.map_or("funnel", |(name, _)| *name).to_owned()
+            }
+        }
     }
 
     /// The names of all, with commas between them.
     pub fn names() -> String {
-        Dimension::ALL.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+        let all = Dimension::ALL.iter().map(|(name, _)| *name).chain(["property:NAME"]);
+        all.collect::<Vec<_>>().join(", ")
     }
 
     /// Whether `stat_daily` has its values. Those of other dimensions are looked up in segments.
     pub fn is_stored(self) -> bool {
-        !matches!(self, Dimension::Goal | Dimension::Funnel | Dimension::PreviousPage | Dimension::NextPage)
+        let is_looked_up = matches!(
+            self,
+            Dimension::Goal | Dimension::Funnel | Dimension::PreviousPage | Dimension::NextPage
+        );
+        !is_looked_up && !self.is_said()
+    }
+
+    /// Whether its values are what single events say.
+    pub fn is_said(self) -> bool {
+        use Dimension as D;
+        matches!(
+            self,
+            D::Click
+                | D::ClickTarget
+                | D::Outbound
+                | D::OutboundTarget
+                | D::Download
+                | D::Search
+                | D::Product
+                | D::ProductName
+                | D::Category
+                | D::Currency
+                | D::Property(_)
+        )
     }
 
     /// Whether a condition on it is of single events, and not of whole sessions.
     pub fn is_of_events(self) -> bool {
         use Dimension::{Event, Funnel, Goal, Hour, HourOfDay, MinuteOfDay, NextPage, Page, PreviousPage};
-        matches!(
+        let is_one = matches!(
             self,
             Page | PreviousPage | NextPage | Event | Goal | Funnel | Hour | HourOfDay | MinuteOfDay
-        )
+        );
+        is_one || self.is_said()
     }
 }
 
@@ -186,10 +249,12 @@ pub(super) enum Level<'s> {
     Times { width: i64, base: i64 },
     /// Page views, by the page view before or after them; `end` is the number of none.
     Neighbours { is_next: bool, end: u32 },
+    /// Events, by what they say.
+    Said(Said<'s>),
     /// Events, by the goals that they reach.
-    Goals(Reached),
+    Goals(Reached<'s>),
     /// Visitors or sessions, by the steps that they reach.
-    Funnel(Reached, Walk),
+    Funnel(Reached<'s>, Walk),
 }
 
 /// The names of values by their numbers.
@@ -243,17 +308,17 @@ pub(super) struct Groups<'s> {
 }
 
 /// Gives texts numbers from 1.
-struct Numbered {
+pub(super) struct Numbered {
     ids: HashMap<String, u32>,
-    names: Vec<String>,
+    pub(super) names: Vec<String>,
 }
 
 impl Numbered {
-    fn new() -> Numbered {
+    pub(super) fn new() -> Numbered {
         Numbered { ids: HashMap::default(), names: vec![OTHER.to_owned()] }
     }
 
-    fn id(&mut self, name: &str) -> u32 {
+    pub(super) fn id(&mut self, name: &str) -> u32 {
         if let Some(id) = self.ids.get(name) {
             return *id;
         }
@@ -274,7 +339,7 @@ impl<'s> Groups<'s> {
         segment: &'s Segment,
         known: &Known<'_>,
     ) -> Result<Groups<'s>, Failed> {
-        let Known { day, domains, goals, funnel } = *known;
+        let Known { day, domains, funnel, .. } = *known;
         let direct = |column: Column, dictionary: u16| -> Result<Groups<'s>, Failed> {
             let ids = Ids::Column(segment.ints(column)?, None);
             Ok(Groups::of_sessions(ids, Names::dictionary(segment, dictionary)?))
@@ -305,8 +370,19 @@ impl<'s> Groups<'s> {
             Dimension::NextPage => Groups::neighbours(segment, true),
             Dimension::EntryPage => Groups::ends(segment, |from, _| from),
             Dimension::ExitPage => Groups::ends(segment, |_, until| until - 1),
-            Dimension::Goal => Groups::goals(segment, goals),
-            Dimension::Funnel => Groups::funnel(segment, funnel.ok_or(Failed::Goals)?),
+            Dimension::Goal => Groups::goals(segment, known),
+            Dimension::Click => Groups::said(segment, c::LABEL),
+            Dimension::ClickTarget => Groups::said(segment, c::CLICK_TARGET),
+            Dimension::Outbound => Groups::hosts(segment),
+            Dimension::OutboundTarget => Groups::said(segment, c::OUTBOUND),
+            Dimension::Download => Groups::said(segment, c::DOWNLOAD),
+            Dimension::Search => Groups::said(segment, c::SEARCH),
+            Dimension::Product => Groups::said(segment, c::PRODUCT),
+            Dimension::ProductName => Groups::said(segment, c::PRODUCT_NAME),
+            Dimension::Category => Groups::said(segment, c::CATEGORY),
+            Dimension::Currency => Groups::currencies(segment),
+            Dimension::Property(name) => Groups::property(segment, &name),
+            Dimension::Funnel => Groups::funnel(segment, funnel.ok_or(Failed::Goals)?, known),
             Dimension::Source | Dimension::Channel => sources(segment, dimension, domains),
             Dimension::Campaign => by_origin(segment, c::CAMPAIGN, c::CAMPAIGNS),
             Dimension::Medium => by_origin(segment, c::MEDIUM, c::MEDIUMS),
@@ -343,18 +419,19 @@ impl<'s> Groups<'s> {
     }
 
     /// Of goals, by their names.
-    fn goals(segment: &'s Segment, goals: &[Goal]) -> Result<Groups<'s>, Failed> {
+    fn goals(segment: &'s Segment, known: &Known<'_>) -> Result<Groups<'s>, Failed> {
+        let goals = known.goals;
         if goals.len() > GOALS_MAX {
             return Err(Failed::Goals);
         }
         let names = Names::Own(goals.iter().map(|goal| goal.name.clone()).collect());
-        Ok(Groups { names, level: Level::Goals(Reached::of(segment, goals)?), has_no_other: true })
+        Ok(Groups { names, level: Level::Goals(Reached::of(segment, goals, known)?), has_no_other: true })
     }
 
     /// Of the steps of a funnel, by their numbers.
-    fn funnel(segment: &'s Segment, funnel: &Funnel) -> Result<Groups<'s>, Failed> {
+    fn funnel(segment: &'s Segment, funnel: &Funnel, known: &Known<'_>) -> Result<Groups<'s>, Failed> {
         let names = Names::Own((1..=funnel.len()).map(|n| n.to_string()).collect());
-        let level = Level::Funnel(Reached::of(segment, &funnel.steps)?, Walk::new(funnel));
+        let level = Level::Funnel(Reached::of(segment, &funnel.steps, known)?, Walk::new(funnel));
         Ok(Groups { names, level, has_no_other: true })
     }
 

@@ -10,6 +10,11 @@ use crate::country;
 use crate::event::Event;
 use crate::source;
 
+mod naive_said;
+
+/// The names of the properties that segments of tests have.
+pub(super) const PROPERTIES: [&str; 3] = ["plan", "module_id", "points"];
+
 const MINUTES_30: i64 = 30 * 60 * 1_000_000;
 
 /// An event and all that is known of it.
@@ -162,7 +167,11 @@ impl<'e> Naive<'e> {
         Some(other.map_or(none, |view| view.event.url_path).to_owned())
     }
 
-    fn reaches(on: &On, seen: &Seen<'_>) -> bool {
+    fn reaches(&self, goal: &Goal, seen: &Seen<'_>) -> bool {
+        goal.conditions.iter().all(|condition| self.is_kept(condition, seen)) && Naive::is_on(&goal.on, seen)
+    }
+
+    fn is_on(on: &On, seen: &Seen<'_>) -> bool {
         match on {
             On::Event(kind) => seen.event.event_type == kind,
             On::Page(pattern) => {
@@ -177,7 +186,7 @@ impl<'e> Naive<'e> {
     fn values(&self, dimension: Dimension, seen: &Seen<'_>) -> Vec<String> {
         match dimension {
             Dimension::Goal => {
-                let reached = self.goals.iter().filter(|goal| Naive::reaches(&goal.on, seen));
+                let reached = self.goals.iter().filter(|goal| self.reaches(goal, seen));
                 reached.map(|goal| goal.name.clone()).collect()
             }
             _ => self.value(dimension, seen).into_iter().collect(),
@@ -212,6 +221,7 @@ impl<'e> Naive<'e> {
             D::Device => row.device,
             D::Screen => crate::class::screen(row.screen_width),
             D::Goal | D::Funnel => return None,
+            said => return naive_said::value(seen.event, seen.is_view, said),
         };
         Some(value.to_owned())
     }
@@ -229,11 +239,11 @@ impl<'e> Naive<'e> {
 
     /// Visitors and sessions by step, from `1`: every way through every unit is tried.
     pub(super) fn funnel(&self, filter: Option<&Filter>, funnel: &Funnel) -> BTreeMap<String, Tally> {
-        let steps: Vec<&On> = funnel.steps().collect();
+        let steps: Vec<&Goal> = funnel.steps().collect();
         let mut units: BTreeMap<(i64, usize), Vec<&Seen<'_>>> = BTreeMap::new();
         for seen in &self.seen {
             let is_named =
-                steps.iter().any(|on| matches!(on, On::Event(kind) if kind == seen.event.event_type));
+                steps.iter().any(|step| matches!(&step.on, On::Event(kind) if kind == seen.event.event_type));
             let is_there = filter.is_none_or(|filter| self.is_kept(filter, seen))
                 && (!funnel.is_strict || seen.is_view || is_named);
             if let (Some(key), true) = (seen.session, is_there) {
@@ -245,7 +255,7 @@ impl<'e> Naive<'e> {
         for (unit, rows) in units {
             // The rows that end a way to the step before.
             let mut ends: Vec<Option<usize>> = vec![None];
-            for (step, on) in steps.iter().enumerate() {
+            for (step, goal) in steps.iter().enumerate() {
                 let is_next = |row: usize| {
                     ends.iter().any(|end| match end {
                         None => true,
@@ -259,7 +269,7 @@ impl<'e> Naive<'e> {
                     })
                 };
                 let next: Vec<Option<usize>> = (0..rows.len())
-                    .filter(|row| Naive::reaches(on, rows[*row]) && is_next(*row))
+                    .filter(|row| self.reaches(goal, rows[*row]) && is_next(*row))
                     .map(Some)
                     .collect();
                 if next.is_empty() {
@@ -287,11 +297,15 @@ impl<'e> Naive<'e> {
             .iter()
             .flat_map(|seen| self.values(dimension, seen).into_iter().map(move |value| (seen, value)));
         for (seen, value) in valued {
-            let counts = &mut of.entry(value.clone()).or_default().counts;
+            let tally = of.entry(value.clone()).or_default();
+            let goal = self.goals.iter().find(|goal| dimension == D::Goal && goal.name == value);
+            naive_said::add(seen.event, seen.is_view, goal.and_then(|goal| goal.worth), tally);
+            let counts = &mut tally.counts;
             counts.events += 1;
             counts.page_views += u64::from(seen.is_view);
             let is_session = seen.session.is_some();
             if !matches!(dimension, D::Event | D::Goal | D::PreviousPage | D::NextPage)
+                && !dimension.is_said()
                 && (is_session || is_all || is_time || dimension == D::Page)
             {
                 counts.engaged_ms += seen.dwell.unwrap_or(0);
@@ -317,7 +331,9 @@ impl<'e> Naive<'e> {
         for (value, key) in sessions {
             let tally = of.entry(value).or_default();
             tally.counts.sessions += 1;
-            if matches!(dimension, D::Page | D::Event | D::Goal | D::PreviousPage | D::NextPage) {
+            if matches!(dimension, D::Page | D::Event | D::Goal | D::PreviousPage | D::NextPage)
+                || dimension.is_said()
+            {
                 continue;
             }
             let session = &self.sessions[&key];

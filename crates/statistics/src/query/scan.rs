@@ -1,11 +1,15 @@
 //! Counts what is kept of a segment, a block of sessions at a time: columns are read and conditions looked up for the whole
 //! block, then its sessions or its events are counted one by one.
 
+mod amounts;
 mod funnel;
 mod goals;
 
 use std::sync::atomic::Ordering;
 
+use amounts::Summed;
+
+use super::amounts::Amounts;
 use super::block::{Block, Of};
 use super::filter::{Filter, Node};
 use super::groups::{Groups, Known, Level, NONE};
@@ -82,7 +86,7 @@ impl Stay {
     }
 }
 
-fn tally(entry: &Entry, stay: &Stay) -> Tally {
+fn tally(entry: &Entry, stay: &Stay, amounts: Option<&mut Amounts>) -> Tally {
     let counts = Counts {
         events: u64::from(entry.page_views) + u64::from(entry.others),
         page_views: entry.page_views.into(),
@@ -97,7 +101,8 @@ fn tally(entry: &Entry, stay: &Stay) -> Tally {
         scroll_percent: entry.scroll,
         stray_ms: stay.stray,
     };
-    Tally { counts, entered: stay.entered.into() }
+    let amounts = amounts.map(std::mem::take).filter(|amounts| *amounts != Amounts::default());
+    Tally { counts, entered: stay.entered.into(), amounts: amounts.map(Box::new) }
 }
 
 /// The columns that are always scanned.
@@ -131,6 +136,8 @@ struct Scan<'s> {
     stays: Vec<Stay>,
     /// Of each goal or step, where they are asked for. An event may reach several, and is in `entries` once.
     goals: Vec<Entry>,
+    /// What events say, where it is summed.
+    summed: Option<Summed>,
     /// What is in the total and of no value: engagement only.
     apart: Entry,
     /// Visitors and sessions of the total.
@@ -168,6 +175,7 @@ pub(super) fn scan(
     let has_strays = filter.is_none_or(Filter::is_of_pages) && segment.rows(c::Table::Strays) > 0;
     let is_never = node.as_ref().is_some_and(Node::is_never);
     let mut scan = Scan::new(segment, groups, node, filter)?;
+    scan.summed = Summed::new(query, segment, scan.entries.len())?;
     for class in segment.classes() {
         if !query.classes.contains(&class.name) {
             let events = scan.left_out(class.sessions, bound.as_ref())?;
@@ -220,6 +228,7 @@ impl<'s> Scan<'s> {
             entries: vec![Entry::default(); values],
             stays: vec![Stay::default(); values],
             goals: vec![Entry::default(); if is_of_goals { values } else { 0 }],
+            summed: None,
             apart: Entry::default(),
             total: Entry::default(),
             total_stay: Stay::default(),
@@ -293,6 +302,7 @@ impl<'s> Scan<'s> {
             Some(sums) => self.whole(&block, &kept, flags, &durations, &ids, sums),
             None => self.events(&block, &kept, flags, &durations, &ids)?,
         }
+        self.amounts(&block, &kept, &ids)?;
         self.goals(&block, &kept, flags, before)?;
         self.funnel(&block, &kept, flags, before)
     }
@@ -431,6 +441,7 @@ impl<'s> Scan<'s> {
             Level::Pages
             | Level::Types { .. }
             | Level::Neighbours { .. }
+            | Level::Said(_)
             | Level::Goals(_)
             | Level::Funnel(..) => return,
         };
@@ -475,7 +486,9 @@ impl<'s> Scan<'s> {
             self.total.scroll += entry.scroll;
             self.total.scrolled += entry.scrolled;
         }
-        sum.total.add(&tally(&self.total, &self.total_stay));
+        let mut summed = self.summed.take();
+        let of_all = summed.as_mut().map(|summed| &mut summed.total);
+        sum.total.add(&tally(&self.total, &self.total_stay, of_all));
         sum.is_by_seconds |= self.is_by_seconds;
         if matches!(self.groups.level, Level::Goals(_) | Level::Funnel(..)) {
             self.entries = std::mem::take(&mut self.goals);
@@ -486,7 +499,8 @@ impl<'s> Scan<'s> {
         for (n, (entry, stay)) in
             self.entries.iter().zip(&self.stays).take(self.groups.names.len()).enumerate()
         {
-            let tally = tally(entry, stay);
+            let amounts = summed.as_mut().and_then(|summed| summed.values.get_mut(n));
+            let tally = tally(entry, stay, amounts);
             if tally != Tally::default() {
                 sum.has_other |= n == 0 && !self.groups.has_no_other;
                 let (name, hash) = self.groups.names.get(n);
@@ -550,6 +564,7 @@ impl Events {
         let values = match (&groups.level, of) {
             (Level::Sessions(_) | Level::Goals(_) | Level::Funnel(..), _) => Vec::new(),
             (Level::Pages, _) => read(paths)?,
+            (Level::Said(said), _) => said.of(block, of).unwrap_or_else(|| vec![NONE; rows.1 - rows.0]),
             (Level::Neighbours { .. }, _) => groups.neighbours_of(segment, block, of)?.unwrap_or_default(),
             (Level::Types { view }, Of::Views) => vec![*view; rows.1 - rows.0],
             (Level::Types { .. }, _) => read(c::OTHER_TYPE)?,

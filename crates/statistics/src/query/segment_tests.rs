@@ -1,12 +1,14 @@
 //! Bytes of segments, asked all questions: those of each version, hostile ones, and their bounds.
 
-use super::tests::{Dice, day, goals, segments};
-use super::{Dimension, Funnel, Means, Note, Part, Performance, Query, Within, performance, run};
+use super::tests::{Dice, day, dimensions, goals, plain_day, properties, segments};
+use super::{
+    Dimension, Funnel, Means, Note, Part, Performance, Property, Query, Within, condition, performance, run,
+};
 use crate::event::Event;
 use crate::segment::{Bounds, Broken, Segment, Writer, codec, columns};
 use crate::settings::Settings;
 
-/// Segments of `day(Dice(9), 0, 40)` that version 1 wrote: the first ones, and those since requests have the minute of their day,
+/// Segments of `plain_day(Dice(9), 0, 40)` that version 1 wrote: the first ones, and those since requests have the minute of their day,
 /// and since other events have their place between page views.
 /// They stay readable for ever.
 const VERSIONS: [&[u8]; 3] = [
@@ -15,23 +17,31 @@ const VERSIONS: [&[u8]; 3] = [
     include_bytes!("../../data/segment-1-order.bin"),
 ];
 
-fn bytes(rows: u64) -> Vec<u8> {
-    let mut writer = Writer::new(Settings::default(), Bounds::default(), Some([7; 32]));
-    day(&mut Dice(9), 0, rows).iter().for_each(|event| writer.add(event));
+/// The same of `day(Dice(9), 0, 200)`, since segments tell what events say.
+const VALUES: &[u8] = include_bytes!("../../data/segment-1-values.bin");
+
+fn segment_of(events: &[Event<'_>]) -> Vec<u8> {
+    let settings = Settings { properties: properties(), ..Settings::default() };
+    let mut writer = Writer::new(settings, Bounds::default(), Some([7; 32]));
+    events.iter().for_each(|event| writer.add(event));
     writer.finish().remove(0)
+}
+
+fn bytes(rows: u64) -> Vec<u8> {
+    segment_of(&day(&mut Dice(9), 0, rows))
+}
+
+/// Everything that is summed.
+fn with_amounts(dimension: Dimension) -> Query {
+    let sum_of = Property::named("points");
+    Query { dimension, goals: goals(), has_amounts: true, sum_of, ..Query::default() }
 }
 
 /// Asks everything that reads columns. Errors are allowed, panics are not.
 fn ask_all(segment: &Segment) {
     let _ = segment.check();
-    for (_, dimension) in Dimension::ALL {
-        let query = Query {
-            dimension: *dimension,
-            classes: vec!["human".to_owned()],
-            goals: goals(),
-            ..Query::default()
-        };
-        let _ = run(&query, &[Part { day: "d", segment }], &Means::default());
+    for (_, dimension) in dimensions() {
+        let _ = run(&with_amounts(dimension), &[Part { day: "d", segment }], &Means::default());
     }
     for is_strict in [false, true] {
         let _ = run(&funnel(is_strict), &[Part { day: "d", segment }], &Means::default());
@@ -52,21 +62,27 @@ fn seal(bytes: &mut [u8]) {
 
 #[test]
 fn every_version_is_readable_and_says_the_same() {
-    let now = Segment::open(bytes(40)).unwrap();
+    let now = Segment::open(segment_of(&plain_day(&mut Dice(9), 0, 40))).unwrap();
     let asked = Performance { classes: vec!["human".to_owned()], limit: 9 };
     for (n, golden) in VERSIONS.into_iter().enumerate() {
         let golden = Segment::open(golden.to_vec()).unwrap();
         golden.check().unwrap();
         for (_, dimension) in Dimension::ALL {
             let query = Query { dimension: *dimension, goals: goals(), ..Query::default() };
-            let [golden, now] = [&golden, &now]
+            let [mut golden, mut now] = [&golden, &now]
                 .map(|segment| run(&query, &[Part { day: "d", segment }], &Means::default()).unwrap());
+            // What an old segment does not tell is said.
+            // One of the goals has a condition on what events say.
+            let is_asked = dimension.is_said() || *dimension == Dimension::Goal;
+            assert_eq!(golden.notes.contains(&Note::Values), is_asked);
+            for answer in [&mut golden, &mut now] {
+                answer.notes.retain(|note| ![Note::Values, Note::Property].contains(note));
+            }
             assert_eq!(golden, now);
             assert!(golden.total.counts.events > 5);
         }
         let [walked, walks] = [&golden, &now]
             .map(|segment| run(&funnel(false), &[Part { day: "d", segment }], &Means::default()).unwrap());
-        // What an old segment does not tell is said.
         assert_eq!(walked.notes.contains(&Note::Seconds), n < 2);
         assert!(n < 2 || walked == walks && walks.rows.len() == 3);
         let [golden, now] = [&golden, &now]
@@ -75,6 +91,30 @@ fn every_version_is_readable_and_says_the_same() {
         assert_eq!(golden.total.busiest.is_some(), n > 0);
         assert!(n == 0 || golden == now);
     }
+}
+
+#[test]
+fn what_events_say_is_readable_in_every_version_that_tells_it() {
+    let [golden, now] = [VALUES.to_vec(), bytes(200)].map(|bytes| Segment::open(bytes).unwrap());
+    golden.check().unwrap();
+    let mut said = 0;
+    for (name, dimension) in dimensions() {
+        let [golden, now] = [&golden, &now].map(|segment| {
+            run(&with_amounts(dimension), &[Part { day: "d", segment }], &Means::default()).unwrap()
+        });
+        assert_eq!(golden, now, "{name}");
+        let is_unknown = ["property:unknown", "goal"].contains(&&*name);
+        assert_eq!(golden.notes.contains(&Note::Property), is_unknown, "{name}");
+        said += u32::from(dimension.is_said() && !golden.rows.is_empty());
+    }
+    assert!(said > 8, "{said}");
+    // Together with a segment that does not tell, an answer says that it lacks something.
+    let old = Segment::open(VERSIONS[0].to_vec()).unwrap();
+    let parts = [&golden, &old].map(|segment| Part { day: "d", segment });
+    let both = run(&with_amounts(Dimension::Product), &parts, &Means::default()).unwrap();
+    let alone = run(&with_amounts(Dimension::Product), &parts[..1], &Means::default()).unwrap();
+    assert_eq!((&both.rows, &both.total.amounts), (&alone.rows, &alone.total.amounts));
+    assert_eq!([both, alone].map(|answer| answer.notes.contains(&Note::Values)), [true, false]);
 }
 
 #[test]
@@ -203,6 +243,39 @@ fn what_has_no_room_is_other_and_is_said() {
     assert_eq!(views(Bounds { values: 3, ..Bounds::default() }), (some(["/0", "/1", "/2"], 6), 1, 9));
     assert_eq!(views(Bounds { path_bytes: 7, ..Bounds::default() }), (some(["/0", "/1", "/2"], 6), 1, 9));
     assert_eq!(views(Bounds::default()).1, 0);
+}
+
+#[test]
+fn what_events_say_beyond_the_room_is_other_and_is_said() {
+    let params: Vec<String> = (0..9).map(|n| format!(r#"{{"search_term": "shoe {n}"}}"#)).collect();
+    let events: Vec<Event<'_>> = params
+        .iter()
+        .enumerate()
+        .map(|(n, params)| Event {
+            occurred_at: i64::try_from(n).unwrap(),
+            visitor_id: Some(1),
+            traffic_class: "human",
+            event_type: "search",
+            params,
+            ..Event::default()
+        })
+        .collect();
+    let said = |bounds| {
+        let segments = segments(&Settings::default(), bounds, &events);
+        let parts = [Part { day: "d", segment: &segments[0] }];
+        let query = Query { dimension: Dimension::Search, order: None, ..Query::default() };
+        let answer = run(&query, &parts, &Means::default()).unwrap();
+        let filter = Some(condition("search is shoe 8").unwrap());
+        let kept = run(&Query { filter, ..Query::default() }, &parts, &Means::default()).unwrap();
+        let first = answer.rows.first().map(|row| (row.value.clone(), row.tally.counts.events)).unwrap();
+        (answer.rows.len(), first, answer.notes, kept.total.counts.events, kept.notes)
+    };
+    let other = |events| ("(other)".to_owned(), events);
+    let notes = || vec![Note::Other];
+    assert_eq!(said(Bounds { values: 3, ..Bounds::default() }), (4, other(6), notes(), 0, notes()));
+    assert_eq!(said(Bounds { value_bytes: 13, ..Bounds::default() }), (3, other(7), notes(), 0, notes()));
+    let all = said(Bounds::default());
+    assert_eq!((all.0, all.2, all.3, all.4), (9, Vec::new(), 1, Vec::new()));
 }
 
 #[test]

@@ -11,7 +11,7 @@
 //! | origins | what sessions came from: different combinations |
 
 /// A table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Table {
     /// Sessions.
     Sessions,
@@ -167,6 +167,71 @@ pub(crate) const COLUMNS: [Column; 37] = [
     HOST,
     QUERY,
 ];
+
+/// What single events say. Few of them do: a segment has these columns only where one of its events has a value, and segments
+/// that were written before they were known have none of them. Numbers of texts are 0 for none, 1 for those beyond the
+/// bounds, and 2 for the first text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Valued {
+    /// The number of the column of page views.
+    views: Option<u16>,
+    /// That of other events.
+    others: Option<u16>,
+    /// The dictionary; 0 of numbers.
+    pub(crate) dictionary: u16,
+}
+
+impl Valued {
+    /// The number of its column in a table.
+    pub(crate) fn of(self, table: Table) -> Option<u16> {
+        match table {
+            Table::Views => self.views,
+            Table::Others => self.others,
+            _ => None,
+        }
+    }
+}
+
+const fn of_others(id: u16, dictionary: u16) -> Valued {
+    Valued { views: None, others: Some(id), dictionary }
+}
+
+const fn of_both(views: u16, others: u16, dictionary: u16) -> Valued {
+    Valued { views: Some(views), others: Some(others), dictionary }
+}
+
+/// What was clicked.
+pub(crate) const LABEL: Valued = of_others(70, 120);
+/// Where a link leads to that was clicked.
+pub(crate) const CLICK_TARGET: Valued = of_others(71, 121);
+/// The same of outbound links.
+pub(crate) const OUTBOUND: Valued = of_others(72, 122);
+/// The same of downloads.
+pub(crate) const DOWNLOAD: Valued = of_others(73, 123);
+/// What was searched for.
+pub(crate) const SEARCH: Valued = of_others(74, 124);
+/// Id of a product.
+pub(crate) const PRODUCT: Valued = of_both(85, 75, 125);
+/// Its name.
+pub(crate) const PRODUCT_NAME: Valued = of_both(86, 76, 126);
+/// Its category.
+pub(crate) const CATEGORY: Valued = of_both(87, 77, 127);
+/// Results of a search, plus 1.
+pub(crate) const RESULTS: Valued = of_others(78, 0);
+/// How much of a product was ordered: see [`crate::details::Said::stored`].
+pub(crate) const QUANTITY: Valued = of_others(79, 0);
+/// What an event is worth, as the quantity.
+pub(crate) const REVENUE: Valued = of_both(90, 80, 0);
+/// In which currency: see [`crate::details::Currency::number`].
+pub(crate) const CURRENCY: Valued = of_both(91, 81, 0);
+/// Names of the properties that are columns, in their order. Every segment has it since events have values.
+pub(crate) const PROPERTIES: u16 = 130;
+
+/// The value of a property, by its place in [`PROPERTIES`].
+pub(crate) fn property(n: usize) -> Valued {
+    let n = u16::try_from(n.min(crate::details::PROPERTIES_MAX)).unwrap_or(0);
+    of_both(200 + 2 * n, 201 + 2 * n, 300 + n)
+}
 
 /// The table of origins, where a dictionary is meant.
 pub(crate) const ORIGINS: u16 = 99;

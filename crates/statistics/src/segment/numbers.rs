@@ -81,8 +81,7 @@ impl Numbers {
         self.has_zero
     }
 
-    /// Numbers.
-    #[cfg(test)]
+    /// How many there are.
     pub(crate) fn len(&self) -> usize {
         each!(self, values => values.len())
     }

@@ -4,6 +4,7 @@ use foldhash::{HashMap, HashMapExt};
 
 use super::codec::{self, Packed};
 use super::columns::{self as c, Column, DICTIONARIES, TABLES};
+use super::values::Values;
 use crate::event::Event;
 use crate::source::parameter;
 use crate::values::{Id, Texts};
@@ -19,8 +20,10 @@ pub struct Bounds {
     pub values: usize,
     /// Bytes of the paths of a segment.
     pub path_bytes: usize,
-    /// Bytes of each other dictionary of a segment.
+    /// Bytes of each other dictionary of a segment, of those of sessions.
     pub other_bytes: usize,
+    /// Bytes of all that events say in a segment.
+    pub value_bytes: usize,
     /// Bytes of the texts of all segments of a day.
     pub text_bytes: usize,
 }
@@ -33,6 +36,7 @@ impl Default for Bounds {
             values: 1_000_000,
             path_bytes: 32 << 20,
             other_bytes: 2 << 20,
+            value_bytes: 32 << 20,
             text_bytes: 64 << 20,
         }
     }
@@ -85,11 +89,13 @@ pub(super) struct Part {
     origin_ids: HashMap<Origin, Id>,
     pub(super) classes: Vec<Ends>,
     dictionaries: [Texts; DICTIONARIES],
+    /// What events say.
+    pub(super) values: Values,
 }
 
 impl Part {
     /// With room for so many bytes of texts.
-    pub(super) fn new(number: u32, bounds: &Bounds, text_left: usize) -> Part {
+    pub(super) fn new(number: u32, properties: &[String], bounds: &Bounds, text_left: usize) -> Part {
         let dictionary = |n: usize| {
             let most = if n == 0 { bounds.path_bytes } else { bounds.other_bytes };
             Texts::new(bounds.values, most.min(text_left))
@@ -111,6 +117,7 @@ impl Part {
             origin_ids: HashMap::new(),
             classes: Vec::new(),
             dictionaries: std::array::from_fn(dictionary),
+            values: Values::new(properties, bounds, text_left),
         }
     }
 
@@ -121,7 +128,7 @@ impl Part {
 
     /// Bytes of its texts.
     pub(super) fn text_bytes(&self) -> usize {
-        self.dictionaries.iter().map(Texts::bytes).sum()
+        self.dictionaries.iter().map(Texts::bytes).sum::<usize>() + self.values.bytes()
     }
 
     /// The number of a text in a dictionary.
@@ -240,6 +247,7 @@ impl Part {
             self.strays.len(),
             self.origins.len(),
         ];
+        columns.extend(self.values.pack(&rows));
         assemble(from, base, rows, &self.classes, &columns)
     }
 }

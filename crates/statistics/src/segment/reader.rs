@@ -217,8 +217,45 @@ impl Segment {
         for id in c::PATHS..=c::QUERIES {
             self.texts(id)?;
         }
+        self.check_values()?;
         self.view_starts()?;
         self.other_starts().map(|_| ())
+    }
+
+    fn check_values(&self) -> Result<(), Broken> {
+        let known =
+            [c::LABEL, c::CLICK_TARGET, c::OUTBOUND, c::DOWNLOAD, c::SEARCH, c::PRODUCT, c::PRODUCT_NAME];
+        let more = [c::CATEGORY, c::RESULTS, c::QUANTITY, c::REVENUE, c::CURRENCY];
+        let properties = (0..self.properties()?.map_or(0, Texts::len)).map(c::property);
+        for column in known.into_iter().chain(more).chain(properties) {
+            self.value(column, Table::Views)?;
+            self.value(column, Table::Others)?;
+            self.value_texts(column)?;
+        }
+        Ok(())
+    }
+
+    /// The names of the properties that it has; `None`: it was written before it was known what events say.
+    pub(crate) fn properties(&self) -> Result<Option<&Texts>, Broken> {
+        if self.entry(c::PROPERTIES).is_err() { Ok(None) } else { self.texts(c::PROPERTIES).map(Some) }
+    }
+
+    /// What the events of a table say; `None`: none of them says anything.
+    pub(crate) fn value(&self, column: c::Valued, table: Table) -> Result<Option<&Numbers>, Broken> {
+        let Some(id) = column.of(table).filter(|id| self.entry(*id).is_ok()) else { return Ok(None) };
+        match self.unpacked(id)? {
+            Unpacked::Numbers(numbers) if numbers.len() == self.rows(table) => Ok(Some(numbers)),
+            _ => Err(Broken::Column(id)),
+        }
+    }
+
+    /// The dictionary of what events say, and the hashes of its texts; `None`: none of them says anything.
+    pub(crate) fn value_texts(&self, column: c::Valued) -> Result<Option<(&Texts, &[u64])>, Broken> {
+        let id = column.dictionary;
+        if id == 0 || self.entry(id).is_err() {
+            return Ok(None);
+        }
+        Ok(Some((self.texts(id)?, self.hashes(id)?)))
     }
 
     /// Seconds from the day's first moment from which times count.

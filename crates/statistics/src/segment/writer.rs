@@ -2,6 +2,7 @@
 
 use super::columns as c;
 use super::part::{Attributes, Bounds, Over, Part};
+use crate::details::Details;
 use crate::event::Event;
 use crate::settings::Settings;
 use crate::values::Id;
@@ -68,7 +69,7 @@ impl Writer {
     /// `user_key` is the key of the hash of `user_id`; without it there is no hash.
     pub fn new(settings: Settings, bounds: Bounds, user_key: Option<[u8; 32]>) -> Writer {
         Writer {
-            part: Part::new(0, &bounds, bounds.text_bytes),
+            part: Part::new(0, &settings.properties, &bounds, bounds.text_bytes),
             text_left: bounds.text_bytes,
             settings,
             bounds,
@@ -128,7 +129,8 @@ impl Writer {
         }
         self.write_previous();
         self.text_left = self.text_left.saturating_sub(self.part.text_bytes());
-        let mut next = Part::new(self.part.number + 1, &self.bounds, self.text_left);
+        let mut next =
+            Part::new(self.part.number + 1, &self.settings.properties, &self.bounds, self.text_left);
         let paths = self.part.texts(c::PATHS);
         for report in self.views.waiting_mut() {
             let path = (report.page as usize).checked_sub(1).and_then(|at| paths.get(at));
@@ -194,9 +196,16 @@ impl Writer {
                 open.others += 1;
             }
         }
+        let details = Details::of(event, &self.settings.properties);
         if is_new {
+            if let Some(details) = &details {
+                self.part.values.view(self.part.view_paths.len(), details);
+            }
             self.page_view(event, path, within);
         } else {
+            if let Some(details) = &details {
+                self.part.values.other(self.part.other_paths.len(), event.event_type, details);
+            }
             self.part.other_paths.push(path);
             self.part.other_times.push(within);
             let kind = self.part.text(c::TYPES, event.event_type);

@@ -48,6 +48,7 @@ const BOUNDS: Bounds = Bounds {
     values: 1_000_000,
     path_bytes: 8 << 20,
     other_bytes: 512 << 10,
+    value_bytes: 8 << 20,
     text_bytes: 32 << 20,
 };
 
@@ -297,8 +298,12 @@ impl Folder {
             }
             read
         })?;
-        let settings =
-            Settings { from: begun.from, domains: begun.domains.clone(), limits: Limits::default() };
+        let settings = Settings {
+            from: begun.from,
+            domains: begun.domains.clone(),
+            properties: begun.properties.clone(),
+            limits: Limits::default(),
+        };
         let is_written = begun.writes_segments(count);
         let mut writer = is_written.then(|| Writer::new(settings.clone(), BOUNDS, None));
         let mut fold = Fold::new(settings);

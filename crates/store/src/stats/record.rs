@@ -73,6 +73,12 @@ columns! {
     scroll_depth = "l.scroll_depth",
     status = "l.status",
     request_ms = "l.request_ms",
+    entity_type = "l.entity_type",
+    entity_id = "l.entity_id",
+    client_sub_id = "l.client_sub_id",
+    module_id = "l.module_id",
+    params = "CASE WHEN l.event_type NOT IN ('engagement', 'request') AND (l.event_type <> 'pageview' OR l.params ? 'custom') \
+        THEN l.params::text END",
 }
 
 /// A field of an event, as a column has it.

@@ -47,6 +47,8 @@ pub struct Begun {
     pub may_write: bool,
     /// … and of how many rows they are; 0 of a day that is over.
     pub segment_rows: i64,
+    /// The properties of events that its segments keep.
+    pub properties: Vec<String>,
 }
 
 impl Begun {
@@ -97,6 +99,7 @@ pub async fn begin(client: &Client, day: AppDay, segments_every: Duration) -> an
         is_stale: row.get(6),
         may_write: row.get(7),
         segment_rows: row.get(8),
+        properties: row.get(9),
     }))
 }
 

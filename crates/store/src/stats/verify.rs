@@ -1,5 +1,7 @@
 //! Compares the statistics of a day with what plain SQL counts of its rows.
 
+mod said;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -39,10 +41,20 @@ pub struct Difference {
     pub value: String,
     /// The count.
     pub count: &'static str,
-    /// What `stat_daily` has.
-    pub stored: u64,
+    /// What `stat_daily`, or the day's segments, have.
+    pub stored: Figure,
     /// What plain SQL counts.
-    pub counted: u64,
+    pub counted: Figure,
+}
+
+/// What is compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Figure {
+    /// A count.
+    Number(u64),
+    /// What events say, summed.
+    Text(String),
 }
 
 /// The most differences of a day that are kept.
@@ -79,7 +91,9 @@ pub async fn day(client: &Client, day: AppDay) -> anyhow::Result<Verified> {
     .await?;
     counted.end_list();
     let stored = stored(client, day).await?;
-    Ok(compare(&stored, &counted))
+    let (mut differences, equal) = compare(&stored, &counted);
+    let more = said::compare(client, day, &begun, &mut differences).await?;
+    Ok(if differences.is_empty() { Verified::Equal(equal + more) } else { Verified::Different(differences) })
 }
 
 /// Whether a change of the day's rows is known to the ledger, and does not mark the day yet.
@@ -178,7 +192,8 @@ async fn stored(client: &Client, day: AppDay) -> anyhow::Result<Values> {
     Ok(values)
 }
 
-fn compare(stored: &Values, counted: &Counted) -> Verified {
+/// The differences, and how many values were compared.
+fn compare(stored: &Values, counted: &Counted) -> (Vec<Difference>, usize) {
     let keys: BTreeSet<_> = stored.keys().chain(counted.values.keys()).collect();
     let mut differences = Vec::new();
     let mut equal = 0;
@@ -200,13 +215,13 @@ fn compare(stored: &Values, counted: &Counted) -> Verified {
                     dimension: list.1.clone(),
                     value: value.clone(),
                     count: count.name,
-                    stored,
-                    counted,
+                    stored: Figure::Number(stored),
+                    counted: Figure::Number(counted),
                 });
             }
         }
     }
-    if differences.is_empty() { Verified::Equal(equal) } else { Verified::Different(differences) }
+    (differences, equal)
 }
 
 /// The days of an application, or of all, that have statistics, between two days.

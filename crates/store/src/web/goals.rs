@@ -24,23 +24,41 @@ pub struct Kept {
     pub event: Option<String>,
     /// The path of the page views that reach it, in which `*` is any text.
     pub page: Option<String>,
+    /// What has to be true of these, too: filters.
+    pub conditions: Vec<String>,
+    /// The property whose number they are worth; `None`: their own revenue.
+    pub revenue: Option<String>,
     /// UTC, RFC 3339.
     pub created_at: String,
 }
 
 fn columns() -> String {
-    format!("id, name, event, page, {}", super::time("created_at"))
+    format!("id, name, event, page, conditions, worth, {}", super::time("created_at"))
 }
 
 fn kept(row: &Row) -> Kept {
-    Kept { id: row.get(0), name: row.get(1), event: row.get(2), page: row.get(3), created_at: row.get(4) }
+    Kept {
+        id: row.get(0),
+        name: row.get(1),
+        event: row.get(2),
+        page: row.get(3),
+        conditions: row.get(4),
+        revenue: row.get(5),
+        created_at: row.get(6),
+    }
 }
 
 impl Kept {
-    /// As statistics know it. `None`: the table was changed by hand, and it is neither event nor page.
+    /// As statistics know it. `None`: the table was changed by hand, and it is none.
     fn goal(self) -> Option<Goal> {
         let on = self.event.map(On::Event).or(self.page.map(On::Page))?;
-        Some(Goal { name: self.name, on })
+        let conditions: Vec<&str> = self.conditions.iter().map(String::as_str).collect();
+        let goal =
+            Goal { name: self.name, on, conditions: Vec::new(), worth: None }.only(&conditions).ok()?;
+        match self.revenue {
+            None => Some(goal),
+            Some(property) => goal.worth(&property).ok(),
+        }
     }
 }
 
@@ -71,7 +89,8 @@ pub enum Refused {
     Full,
 }
 
-/// Adds a goal to an application, within a transaction: no other one adds a goal until this one ends.
+/// Adds a goal to an application, within a transaction: no other one adds a goal until this one ends. `conditions` are the
+/// goal's, as they are written.
 ///
 /// # Errors
 /// The database does not do it.
@@ -79,6 +98,7 @@ pub async fn add(
     client: &Client,
     app: &Application,
     goal: &Goal,
+    conditions: &[&str],
 ) -> anyhow::Result<Result<(Kept, Change), Refused>> {
     client.execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)]).await?;
     let known = list(client, app.id).await?;
@@ -93,11 +113,18 @@ pub async fn add(
         On::Page(page) => (None, Some(page)),
     };
     let sql = format!(
-        "INSERT INTO stat_goals (app_id, name, event, page) VALUES ($1, $2, $3, $4) RETURNING {}",
+        "INSERT INTO stat_goals (app_id, name, event, page, conditions, worth) VALUES ($1, $2, $3, $4, $5, $6) RETURNING {}",
         columns()
     );
-    let parameters: [(&(dyn ToSql + Sync), Type); 4] =
-        [(&app.id, Type::INT4), (&goal.name, Type::TEXT), (&event, Type::TEXT), (&page, Type::TEXT)];
+    let worth = goal.worth.as_deref();
+    let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
+        (&app.id, Type::INT4),
+        (&goal.name, Type::TEXT),
+        (&event, Type::TEXT),
+        (&page, Type::TEXT),
+        (&conditions, Type::TEXT_ARRAY),
+        (&worth, Type::TEXT),
+    ];
     let row = client.query_typed_one(&sql, &parameters).await.context("add the goal")?;
     let kept = kept(&row);
     let change =

@@ -2,15 +2,14 @@
 
 use super::{Kept, Scan, range};
 use crate::query::Failed;
-use crate::query::block::Block;
+use crate::query::block::{Block, Of};
 use crate::query::funnel::Within;
 use crate::query::groups::Level;
 use crate::segment::columns as c;
 use crate::segment::{Broken, Segment};
 
-/// The page views and other events of a block, and how they follow each other.
+/// The other events of a block, and how they and page views follow each other.
 struct Merged {
-    paths: Vec<u32>,
     types: Vec<u32>,
     order: Order,
 }
@@ -32,9 +31,8 @@ impl Merged {
             ),
             places => Order::Places(places?),
         };
-        let paths = segment.ints_of(c::VIEW_PATH, block.views)?;
         let types = segment.ints_of(c::OTHER_TYPE, block.others)?;
-        Ok(Merged { paths, types, order })
+        Ok(Merged { types, order })
     }
 
     /// Whether another event of a session comes before its next page view, `nth` of the session from 0.
@@ -58,7 +56,9 @@ impl Scan<'_> {
         let Level::Funnel(reached, walk) = &mut self.groups.level else { return Ok(()) };
         let merged = Merged::new(self.segment, block)?;
         self.is_by_seconds |= matches!(merged.order, Order::Seconds(..)) && !merged.types.is_empty();
-        let bits = |all: &[u64], id: u32| all.get(id as usize).copied().unwrap_or(0);
+        let [of_views, of_others] = [Of::Views, Of::Others].map(|of| reached.rows(self.segment, block, of));
+        let (of_views, of_others) = (of_views?, of_others?);
+        let is_named = |kind: u32| reached.types.get(kind as usize).is_some_and(|steps| *steps != 0);
         for (n, flags) in flags.iter().enumerate() {
             visitor += flags & c::NEW_VISITOR;
             if walk.within == Within::Session || flags & c::NEW_VISITOR != 0 {
@@ -76,18 +76,14 @@ impl Scan<'_> {
             while view < views || other < others {
                 let is_view =
                     other >= others || view < views && !merged.is_before(other, view, view - first_view);
-                let (at, steps) = if is_view {
-                    (view, reached.view | bits(&reached.pages, merged.paths[view]))
-                } else {
-                    (other, bits(&reached.types, merged.types[other]))
-                };
+                let (at, steps) = if is_view { (view, of_views[view]) } else { (other, of_others[other]) };
                 *(if is_view { &mut view } else { &mut other }) += 1;
                 let is_kept = match kept {
                     Kept::Events { views, others } => (if is_view { views } else { others })[at] != 0,
                     Kept::All | Kept::Sessions(_) => true,
                 };
                 // Events of a type that no step names stand between no steps.
-                if !is_kept || (!is_view && steps == 0) {
+                if !is_kept || (!is_view && !is_named(merged.types[at])) {
                     continue;
                 }
                 let before = walk.reached as usize;

@@ -2,7 +2,7 @@
 
 use super::{Kept, Scan, range};
 use crate::query::Failed;
-use crate::query::block::Block;
+use crate::query::block::{Block, Of};
 use crate::query::groups::Level;
 use crate::segment::columns as c;
 
@@ -17,9 +17,8 @@ impl Scan<'_> {
         mut visitor: u32,
     ) -> Result<(), Failed> {
         let Level::Goals(reached) = &self.groups.level else { return Ok(()) };
-        let paths = self.segment.ints_of(c::VIEW_PATH, block.views)?;
-        let types = self.segment.ints_of(c::OTHER_TYPE, block.others)?;
-        let bits = |all: &[u64], id: u32| all.get(id as usize).copied().unwrap_or(0);
+        let [of_views, of_others] = [Of::Views, Of::Others].map(|of| reached.rows(self.segment, block, of));
+        let (of_views, of_others) = (of_views?, of_others?);
         let is_kept = |at: usize, is_view: bool| match kept {
             Kept::Events { views, others } => (if is_view { views } else { others })[at] != 0,
             Kept::All | Kept::Sessions(_) => true,
@@ -48,11 +47,11 @@ impl Scan<'_> {
             };
             let (from, until) = range(self.columns.views, session, block.views.0);
             for at in (from..until).filter(|at| is_kept(*at, true)) {
-                count(reached.view | bits(&reached.pages, paths[at]), true);
+                count(of_views[at], true);
             }
             let (from, until) = range(self.columns.others, session, block.others.0);
             for at in (from..until).filter(|at| is_kept(*at, false)) {
-                count(bits(&reached.types, types[at]), false);
+                count(of_others[at], false);
             }
         }
         Ok(())

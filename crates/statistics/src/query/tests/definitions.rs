@@ -242,7 +242,7 @@ fn a_comparison_finds_values_beyond_the_rows_that_are_shown() {
         let got = compare(&query, &now, &earlier, &Means::default()).unwrap();
         let row = &got.rows[0];
         assert_eq!((&*row.value, row.tally.counts.page_views), (path, views));
-        assert_eq!(row.before.unwrap().counts.page_views, before, "{path}");
+        assert_eq!(row.before.as_ref().unwrap().counts.page_views, before, "{path}");
         assert_eq!((got.total.counts.page_views, got.total_before.unwrap().counts.page_views), (9, 21));
         // Only the earlier time has a path without room.
         assert_eq!((got.rows.len(), got.count, &got.notes[..]), (1, 3, &[Note::Other][..]));
