@@ -153,7 +153,9 @@ impl Search {
                     }
                     is_away = false;
                     newest = newest.max(last.unwrap_or(newest));
-                    for row in found.iter().rev().filter(|row| shown.is_new(row)) {
+                    // What is not printed for the limit is not new later.
+                    let new: Vec<&String> = found.iter().filter(|row| shown.is_new(row)).collect();
+                    for row in new.iter().take(limit).rev() {
                         self.print(row, out)?;
                     }
                     out.flush()?;
@@ -182,7 +184,7 @@ impl Search {
         Ok(())
     }
 
-    /// The events that were not shown, the newest first, at most so many; and the time of the newest of all.
+    /// The events that were not shown, the newest first, so many or some more; and the time of the newest of all.
     async fn news(&mut self, shown: &Shown, limit: usize) -> anyhow::Result<(Vec<String>, Option<Micros>)> {
         let (mut new, mut newest) = (Vec::new(), None);
         let mut position = Position::before(LAST);
@@ -195,7 +197,6 @@ impl Search {
                 _ => break,
             }
         }
-        new.truncate(limit);
         Ok((new, newest))
     }
 

@@ -31,8 +31,16 @@ pub(crate) async fn visits(_web: &Web, asked: &Asked) -> Result<Answer, Problem>
     let (db, app) = (asked.db()?, asked.app()?);
     let limit = usize::try_from(asked.limit(50, VISITS_MAX)?).unwrap_or(1);
     let filter = statistics::filter(&asked.all("filter").collect::<Vec<&str>>())?;
-    if let Some(name) = filter.as_ref().and_then(by_time) {
-        return Err(Problem::bad(format!("visits cannot be filtered by {name}; choose a period")));
+    match filter.as_ref().and_then(not_of_visits) {
+        None => {}
+        Some(dimension) if dimension.is_said() => {
+            let name = dimension.name();
+            return Err(Problem::bad(format!("visits cannot be filtered by {name}; filter by page, event, or goal")));
+        }
+        Some(dimension) => {
+            let name = dimension.name();
+            return Err(Problem::bad(format!("visits cannot be filtered by {name}; choose a period")));
+        }
     }
     let goals = match filter.as_ref().is_some_and(Filter::has_goal) {
         true => goals::of(db, app.id).await?,
@@ -105,15 +113,15 @@ fn between(asked: &Asked) -> Result<(i64, i64), Problem> {
     Ok((begin(period.from).unwrap_or(0), end.unwrap_or(LAST)))
 }
 
-/// The first condition of a filter that is on the time of events.
-fn by_time(filter: &Filter) -> Option<&'static str> {
+/// The first dimension of a filter that visits cannot be filtered by: a time, or what single events say.
+fn not_of_visits(filter: &Filter) -> Option<Dimension> {
     match filter {
-        Filter::All(all) | Filter::Any(all) => all.iter().find_map(by_time),
-        Filter::Not(filter) => by_time(filter),
+        Filter::All(all) | Filter::Any(all) => all.iter().find_map(not_of_visits),
+        Filter::Not(filter) => not_of_visits(filter),
         Filter::On(dimension, _) => {
             use Dimension::{Day, Hour, HourOfDay, MinuteOfDay, Total};
             let is_time = matches!(dimension, Day | Hour | HourOfDay | MinuteOfDay | Total);
-            Dimension::ALL.iter().find(|(_, known)| is_time && known == dimension).map(|(name, _)| *name)
+            (is_time || dimension.is_said()).then_some(*dimension)
         }
     }
 }

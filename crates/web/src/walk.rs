@@ -176,7 +176,8 @@ impl Visit {
             D::Os => Some(head.os.as_str()),
             D::Device => Some(head.device.as_str()),
             D::Screen => Some(head.screen),
-            D::Total | D::Day | D::Hour | D::HourOfDay | D::MinuteOfDay | D::Funnel => None,
+            // No filter of visits has another one.
+            _ => None,
         };
         one.into_iter().collect()
     }
