@@ -35,7 +35,9 @@ pub(crate) async fn visits(_web: &Web, asked: &Asked) -> Result<Answer, Problem>
         None => {}
         Some(dimension) if dimension.is_said() => {
             let name = dimension.name();
-            return Err(Problem::bad(format!("visits cannot be filtered by {name}; filter by page, event, or goal")));
+            return Err(Problem::bad(format!(
+                "visits cannot be filtered by {name}; filter by page, event, or goal"
+            )));
         }
         Some(dimension) => {
             let name = dimension.name();
