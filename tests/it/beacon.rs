@@ -538,11 +538,8 @@ const SCENARIOS: &[Scenario] = &[
                 900,
             ),
             ("mark('view'); history.pushState({}, '', 'same.html')", 2600),
-            (
-                "mark('view'); history.pushState({}, '', 'hidden.html'); \
-                 document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))",
-                100,
-            ),
+            ("mark('view'); history.pushState({}, '', 'hidden.html')", 300),
+            ("document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))", 300),
             ("mark('view'); history.pushState({}, '', 'left.html')", 100),
         ] {
             stage.driver.js(step);

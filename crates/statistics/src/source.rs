@@ -127,7 +127,10 @@ fn decoded(value: &str) -> Cow<'_, str> {
     if !value.bytes().any(|byte| byte == b'%' || byte == b'+') {
         return Cow::Borrowed(value);
     }
-    let digit = |byte: Option<&u8>| byte.and_then(|byte| char::from(*byte).to_digit(16)).map(|n| n as u8);
+    let digit = |byte: Option<&u8>| {
+        let digit = byte.and_then(|byte| char::from(*byte).to_digit(16));
+        digit.and_then(|digit| u8::try_from(digit).ok())
+    };
     let (bytes, mut text, mut at) = (value.as_bytes(), Vec::with_capacity(value.len()), 0);
     while let Some(&byte) = bytes.get(at) {
         let pair = (digit(bytes.get(at + 1)), digit(bytes.get(at + 2)));

@@ -18,8 +18,11 @@ use crate::web::goals;
 /// Counts, and amounts as text, by class, dimension and value.
 type Said = BTreeMap<(String, String, String), (Counts, String)>;
 
+/// A count, and its name.
+type Counted = (&'static str, fn(&Counts) -> u64);
+
 /// The counts that dimensions of single events have.
-const COUNTED: [(&str, fn(&Counts) -> u64); 4] = [
+const COUNTED: [Counted; 4] = [
     ("events", |counts| counts.events),
     ("page_views", |counts| counts.page_views),
     ("visitors", |counts| counts.visitors),
