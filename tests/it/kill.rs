@@ -18,7 +18,7 @@ use crate::support::postgres::Database;
 fn is_of_a_replay(step: Step) -> bool {
     use Step::{Deleted, Deleting, HalfStored, Migrated, Named, Noted, Packed, Proven};
     use Step::{FenceChecked, LeaseTaken};
-    !is_of_statistics(step)
+    !has_own_tests(step)
         && !matches!(
             step,
             Packed
@@ -93,16 +93,16 @@ fn the_daemon_dies_at(step: Step) {
     pace.check(&bench);
 }
 
-/// Whether it is a step of what is off by default, and has tests of its own (`stats`).
-fn is_of_statistics(step: Step) -> bool {
-    format!("{step:?}").starts_with("Fold")
+/// Whether it is a step of what is off by default, or does nothing without rules, and has tests of its own (`stats`, `alerts`).
+fn has_own_tests(step: Step) -> bool {
+    ["Fold", "Judge", "Notify"].iter().any(|work| format!("{step:?}").starts_with(work))
 }
 
 #[test]
 fn the_daemon_dies_at_each_of_its_steps() {
     each(
         6,
-        Step::ALL.iter().copied().filter(|step| *step != Step::Migrated && !is_of_statistics(*step)),
+        Step::ALL.iter().copied().filter(|step| *step != Step::Migrated && !has_own_tests(*step)),
         the_daemon_dies_at,
     );
 }
@@ -131,11 +131,8 @@ fn the_daemon_dies_again_and_again() {
     let mut random = random();
     let mut bench = bench();
     let mut pace = Pace::new(&bench);
-    let steps: Vec<Step> = Step::ALL
-        .iter()
-        .copied()
-        .filter(|step| *step != Step::Migrated && !is_of_statistics(*step))
-        .collect();
+    let steps: Vec<Step> =
+        Step::ALL.iter().copied().filter(|step| *step != Step::Migrated && !has_own_tests(*step)).collect();
     let (wanted, mut kills, mut reached) = (if full() { 500 } else { 12 }, 0, 0);
     // Which of them is reached is a matter of luck: until enough were.
     while kills < wanted || reached <= wanted / 4 {

@@ -200,6 +200,15 @@ impl Evaluator {
     /// Writes in one short transaction, if the lease is ours.
     fn write<T>(&mut self, statements: impl AsyncFnOnce(&Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
         let fence = self.fence()?;
+        self.write_under(&fence, statements)
+    }
+
+    /// Writes in one short transaction, if nobody else has held the lease since this fence was taken.
+    fn write_under<T>(
+        &mut self,
+        fence: &Fence,
+        statements: impl AsyncFnOnce(&Client) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         self.session.ask(async |client| {
             in_transaction(client, LOCK_TIMEOUT, async |client| {
                 fence.check(client).await?;
@@ -241,7 +250,7 @@ impl Evaluator {
         now: Micros,
         telling: &Telling,
     ) -> anyhow::Result<bool> {
-        self.fence()?;
+        let fence = self.fence()?;
         // First what is marked, then the rules, the states and the rows: what changes meanwhile is marked anew.
         let (marks, judged) = self.session.ask(async |client| begin(client, app.id).await)?;
         fault::at(Step::JudgeBegun);
@@ -267,7 +276,10 @@ impl Evaluator {
             is_partial: watermark.is_some_and(|watermark| watermark.is_partial),
             telling,
         };
-        self.write(async |client| {
+        // Renewed, so that the transaction has time; but under the fence of what was read: another holder may have judged in
+        // the meantime, and released the lease.
+        self.fence()?;
+        self.write_under(&fence, async |client| {
             if let Some(times) = &piece.times {
                 let ids = buckets::lens_ids(client, &lenses).await?;
                 let length = buckets::length_at(times.start, now);
