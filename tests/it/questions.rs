@@ -80,6 +80,7 @@ fn filters_intervals_and_comparisons_are_those_of_the_command_and_of_sql() {
             ("dimension", "page"),
             ("limit", "1000"),
             ("compare", "previous"),
+            ("amounts", "true"),
         ];
         query.extend(filters.iter().map(|filter| ("filter", *filter)));
         let said = ask(&api, &secret, &query);
@@ -90,7 +91,7 @@ fn filters_intervals_and_comparisons_are_those_of_the_command_and_of_sql() {
         let shown = dashboard(
             &api,
             &secret,
-            &json!({ "period": days, "filters": filters, "compare": "previous", "dimensions": ["page", "country"], "limit": 100 }),
+            &json!({ "period": days, "filters": filters, "compare": "previous", "dimensions": ["page", "country"], "limit": 100, "amounts": true }),
         );
         assert_eq!((&shown["total"], &shown["total_before"]), (&told["total"], &told["before"]));
         assert_eq!(by_value(&shown["lists"]["page"]["values"]), by_value(&told["rows"]));

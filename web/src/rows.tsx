@@ -228,12 +228,29 @@ function limits(view: View, zone: string): { from: string; until: string; second
 /** When a day begins in a zone. */
 function midnight(day: string, zone: string): Date {
   const guess = new Date(`${day}T00:00:00Z`);
-  const shown = new Intl.DateTimeFormat("sv-SE", { timeZone: zone, dateStyle: "short", timeStyle: "medium" });
-  let at = guess;
-  for (let n = 0; n < 2; n += 1) {
-    const offset = new Date(`${shown.format(at).replace(" ", "T")}Z`).getTime() - at.getTime();
-    at = new Date(guess.getTime() - offset);
+  // By parts: engines write the whole differently, WebKit so that no Date reads it.
+  const parts: Intl.DateTimeFormatOptions = {
+    hourCycle: "h23",
+    year: "numeric",
+    month: "numeric",
+    day: "numeric",
+    hour: "numeric",
+    minute: "numeric",
+    second: "numeric",
+  };
+  let shown: Intl.DateTimeFormat;
+  try {
+    shown = new Intl.DateTimeFormat("en-US", { ...parts, timeZone: zone });
+  } catch {
+    shown = new Intl.DateTimeFormat("en-US", parts); // a zone that this browser does not know
   }
+  const clockOf = (at: Date) => {
+    const found = new Map(shown.formatToParts(at).map(({ type, value }) => [type, Number(value)]));
+    const of = (type: Intl.DateTimeFormatPartTypes) => found.get(type) ?? 0;
+    return Date.UTC(of("year"), of("month") - 1, of("day"), of("hour"), of("minute"), of("second"));
+  };
+  let at = guess;
+  for (let n = 0; n < 2; n += 1) at = new Date(guess.getTime() - (clockOf(at) - at.getTime()));
   return at;
 }
 

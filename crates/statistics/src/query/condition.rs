@@ -5,6 +5,7 @@ use std::fmt;
 use regex::RegexBuilder;
 
 use super::filter::{Filter, Test};
+use super::goal::Goal;
 use super::groups::Dimension;
 
 /// The longest text of a condition, bytes.
@@ -57,6 +58,29 @@ impl fmt::Display for Unread {
 }
 
 impl std::error::Error for Unread {}
+
+/// The most conditions of a goal.
+const CONDITIONS_MAX: usize = 10;
+
+impl Goal {
+    /// The same goal, reached only by events of which conditions such as `property:plan is pro` are true.
+    ///
+    /// # Errors
+    /// What is wrong, and how to mend it.
+    pub fn only(mut self, conditions: &[&str]) -> Result<Goal, String> {
+        if conditions.len() > CONDITIONS_MAX {
+            return Err(format!("a goal has at most {CONDITIONS_MAX} conditions"));
+        }
+        for text in conditions {
+            let filter = condition(text).map_err(|why| why.to_string())?;
+            if filter.has_goal() {
+                return Err(format!("{text:?} is a condition on goals, which a goal cannot have"));
+            }
+            self.conditions.push(filter);
+        }
+        Ok(self)
+    }
+}
 
 /// The condition of a text such as `country is DE`, in one of [`Dimension::ALL`].
 ///

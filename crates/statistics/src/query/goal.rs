@@ -1,6 +1,6 @@
 //! Goals: events or pages that an application names, and which of them each row of a segment reaches.
 
-use super::{Block, Failed, Filter, Known, Node, Of, Property, condition};
+use super::{Block, Failed, Filter, Known, Node, Of, Property};
 use crate::segment::{Segment, columns as c};
 
 /// The most goals of an application: one bit each.
@@ -37,9 +37,6 @@ pub struct Goal {
     pub worth: Option<Property>,
 }
 
-/// The most conditions of a goal.
-const CONDITIONS_MAX: usize = 10;
-
 impl Goal {
     /// A goal, if it can be one.
     ///
@@ -74,24 +71,6 @@ impl Goal {
             _ => return Err("a goal is either an event or a page".to_owned()),
         };
         Ok(Goal { name: name.to_owned(), on, conditions: Vec::new(), worth: None })
-    }
-
-    /// The same goal, reached only by events of which conditions such as `property:plan is pro` are true.
-    ///
-    /// # Errors
-    /// What is wrong, and how to mend it.
-    pub fn only(mut self, conditions: &[&str]) -> Result<Goal, String> {
-        if conditions.len() > CONDITIONS_MAX {
-            return Err(format!("a goal has at most {CONDITIONS_MAX} conditions"));
-        }
-        for text in conditions {
-            let filter = condition(text).map_err(|why| why.to_string())?;
-            if filter.has_goal() {
-                return Err(format!("{text:?} is a condition on goals, which a goal cannot have"));
-            }
-            self.conditions.push(filter);
-        }
-        Ok(self)
     }
 
     /// The same goal, worth the numbers of a property.
