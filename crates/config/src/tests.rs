@@ -295,6 +295,7 @@ fn values_are_typed() {
                 requests_per_minute: 600,
             },
             alerts: Alerts {
+                enabled: false,
                 allow: [],
             },
             channels: [],
