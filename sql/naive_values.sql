@@ -27,10 +27,10 @@ said AS (
     FROM own
 ),
 numbers AS (
-    SELECT *, CASE WHEN quantity ~ '^-?[0-9]{1,12}(\.[0-9]{1,6})?$' THEN quantity::numeric END AS quantity_n,
-           CASE WHEN price ~ '^-?[0-9]{1,12}(\.[0-9]{1,6})?$' THEN price::numeric END AS price_n,
-           CASE WHEN revenue ~ '^-?[0-9]{1,12}(\.[0-9]{1,6})?$' THEN revenue::numeric END AS revenue_n,
-           CASE WHEN summed ~ '^-?[0-9]{1,12}(\.[0-9]{1,6})?$' THEN summed::numeric END AS summed_n
+    SELECT *, CASE WHEN quantity ~ '^-?[0-9]{1,12}(\.[0-9]{1,6}0*)?$' THEN quantity::numeric END AS quantity_n,
+           CASE WHEN price ~ '^-?[0-9]{1,12}(\.[0-9]{1,6}0*)?$' THEN price::numeric END AS price_n,
+           CASE WHEN revenue ~ '^-?[0-9]{1,12}(\.[0-9]{1,6}0*)?$' THEN revenue::numeric END AS revenue_n,
+           CASE WHEN summed ~ '^-?[0-9]{1,12}(\.[0-9]{1,6}0*)?$' THEN summed::numeric END AS summed_n
     FROM said
 ),
 worth AS (

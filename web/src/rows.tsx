@@ -228,7 +228,7 @@ function limits(view: View, zone: string): { from: string; until: string; second
 /** When a day begins in a zone. */
 function midnight(day: string, zone: string): Date {
   const guess = new Date(`${day}T00:00:00Z`);
-  // By parts: engines write the whole differently, WebKit so that no Date reads it.
+  // By parts: how the whole is written is each engine's own business.
   const parts: Intl.DateTimeFormatOptions = {
     hourCycle: "h23",
     year: "numeric",

@@ -56,8 +56,8 @@ impl fmt::Display for Decimal {
     }
 }
 
-/// The millionths of a decimal number: a `-` or none, 1 to 12 digits, and at most 6 behind a point. Everything else, such as
-/// `1e3`, `NaN` or `1,5`, is none.
+/// The millionths of a decimal number: a `-` or none, 1 to 12 digits, and at most 6 behind a point, with any zeros behind these.
+/// Everything else, such as `1e3`, `NaN` or `1,5`, is none.
 pub(crate) fn millionths(text: &str) -> Option<i64> {
     let (is_negative, text) = text.strip_prefix('-').map_or((false, text), |text| (true, text));
     let (whole, rest) = match text.split_once('.') {
@@ -65,6 +65,9 @@ pub(crate) fn millionths(text: &str) -> Option<i64> {
         Some(parts) => parts,
         None => (text, ""),
     };
+    // Databases and programs write more zeros than anybody needs.
+    let digits = rest.trim_end_matches('0').len().max(DIGITS.min(rest.len()));
+    let rest = rest.split_at(digits).0;
     let is_number = |text: &str| text.bytes().all(|digit| digit.is_ascii_digit());
     if whole.is_empty()
         || whole.len() > WHOLE_MAX
@@ -99,6 +102,7 @@ mod tests {
             ("-0", "0"),
             ("59.9", "59.9"),
             ("59.90", "59.9"),
+            ("3.8000000000000000", "3.8"),
             ("0.1", "0.1"),
             ("-12.000001", "-12.000001"),
             ("-0.5", "-0.5"),

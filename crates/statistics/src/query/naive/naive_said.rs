@@ -42,7 +42,7 @@ fn is_of(pattern: &LazyLock<Regex>, text: &str) -> bool {
     pattern.is_match(text)
 }
 
-static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^-?[0-9]{1,12}(\.[0-9]{1,6})?$").unwrap());
+static NUMBER: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"^-?[0-9]{1,12}(\.[0-9]{1,6}0*)?$").unwrap());
 static WHOLE: LazyLock<Regex> = LazyLock::new(|| Regex::new("^[0-9]{1,9}$").unwrap());
 static CODE: LazyLock<Regex> = LazyLock::new(|| Regex::new("^[A-Z]{3}$").unwrap());
 static HOST: LazyLock<Regex> = LazyLock::new(|| {
@@ -56,7 +56,7 @@ fn own(event: &Event<'_>, name: &str) -> String {
 /// Exact numbers have at most 12 digits and 6 behind the point.
 fn number(text: &str) -> Option<i128> {
     let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
-    is_of(&NUMBER, text).then(|| format!("{whole}{rest:0<6}").parse().unwrap())
+    is_of(&NUMBER, text).then(|| format!("{whole}{:0<6.6}", rest).parse().unwrap())
 }
 
 /// The currency and what an event is worth; the first `None`: it is worth nothing, the second: that is no number.
