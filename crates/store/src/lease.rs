@@ -12,6 +12,7 @@ use anyhow::{Context, bail};
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::session::Session;
 use super::{in_transaction, is_lock_timeout};
 
 /// How long a lease lasts without renewal.
@@ -19,6 +20,9 @@ const TERM: Duration = Duration::from_secs(5);
 
 /// A lease that was renewed more recently is not renewed again.
 const RENEWAL: Duration = Duration::from_secs(1);
+
+/// How long a holder's transaction waits for a lock.
+const LOCK_TIMEOUT: &str = "2s";
 
 /// A piece of work, and its holder in this process.
 #[derive(Debug)]
@@ -88,6 +92,16 @@ impl Lease {
         Ok(fence)
     }
 
+    /// As [`Lease::take`], for a worker that cannot go on without the lease.
+    ///
+    /// # Errors
+    /// [`Lost`], or those of [`Session::ask`].
+    pub fn hold(&mut self, session: &mut Session) -> anyhow::Result<Fence> {
+        let fence = session.ask(async |client| self.take(client).await)?;
+        let Some(fence) = fence else { bail!(Lost) };
+        Ok(fence)
+    }
+
     /// Releases the lease, if it is held.
     ///
     /// # Errors
@@ -112,6 +126,25 @@ impl Fence {
             Some(_) => Ok(()),
             None => bail!(Lost),
         }
+    }
+
+    /// Writes in one short transaction, if nobody else has held the lease since this fence was taken. What a holder read before,
+    /// it may write only under the fence that it had then: another may have worked meanwhile, and released the lease.
+    ///
+    /// # Errors
+    /// [`Lost`], those of the statements, or those of [`Session::ask`].
+    pub fn write<T>(
+        &self,
+        session: &mut Session,
+        statements: impl AsyncFnOnce(&Client) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        session.ask(async |client| {
+            in_transaction(client, LOCK_TIMEOUT, async |client| {
+                self.check(client).await?;
+                statements(client).await
+            })
+            .await
+        })
     }
 
     fn parameters(&self) -> [(&(dyn ToSql + Sync), Type); 3] {

@@ -24,10 +24,9 @@ use alt_process::worker::{self, Work};
 use alt_store::alerts::NOTIFIER;
 use alt_store::alerts::outbox::{self, Due, Fate, Told};
 use alt_store::connect::system_roots;
-use alt_store::in_transaction;
 use alt_store::lease::{Fence, Lease, Lost};
 use alt_store::session::Session;
-use anyhow::{Context, bail};
+use anyhow::Context;
 use tokio::task::JoinSet;
 
 /// How often it is looked whether a message is due.
@@ -38,9 +37,6 @@ const SLICE: Duration = Duration::from_millis(100);
 
 /// When a message is looked at again whose channel cannot be opened.
 const CLOSED: Duration = Duration::from_secs(300);
-
-/// The most time for a lock within a transaction that writes.
-const LOCK_TIMEOUT: &str = "2s";
 
 /// The worker.
 pub(super) struct Notify {
@@ -101,10 +97,7 @@ impl Notify {
 
     /// Takes the lease, or renews it.
     fn fence(&mut self) -> anyhow::Result<Fence> {
-        let lease = &mut self.lease;
-        let fence = self.session.ask(async |client| lease.take(client).await)?;
-        let Some(fence) = fence else { bail!(Lost) };
-        Ok(fence)
+        self.lease.hold(&mut self.session)
     }
 
     /// Sends what is due, and records what became of what was sent. Returns whether anything is on its way.
@@ -174,15 +167,10 @@ impl Notify {
     }
 
     fn settle(&mut self, due: &Due, fate: &Fate, disables: bool) -> anyhow::Result<()> {
-        let fence = self.fence()?;
-        self.session.ask(async |client| {
-            in_transaction(client, LOCK_TIMEOUT, async |client| {
-                fence.check(client).await?;
-                outbox::settle(client, due, fate, disables).await?;
-                fault::at(Step::NotifySettled);
-                Ok(())
-            })
-            .await
+        self.fence()?.write(&mut self.session, async |client| {
+            outbox::settle(client, due, fate, disables).await?;
+            fault::at(Step::NotifySettled);
+            Ok(())
         })?;
         fault::at(Step::NotifyCommitted);
         Ok(())

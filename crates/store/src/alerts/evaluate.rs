@@ -14,7 +14,7 @@ use alt_watch::judge::Span;
 use alt_watch::lens::Lens;
 use alt_watch::rule::Rule;
 use alt_watch::time::{Micros, SLOT, slot_from, slot_of};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -29,9 +29,9 @@ use super::series::{Fresh, Stored};
 use super::watermark::{self, Watermark, Watermarks};
 use super::{NAME, keys, silences};
 use crate::lease::{Fence, Lease, Lost};
+use crate::ledger;
 use crate::session::Session;
 use crate::stats::rows::Slicer;
-use crate::{in_transaction, ledger};
 
 /// What came late is taken after this time at the latest, though no slot has ended.
 const TAKEN_EVERY: Duration = Duration::from_secs(5);
@@ -42,9 +42,6 @@ const FEEDS_EVERY: Duration = Duration::from_secs(60);
 /// How often old counts are looked for, and how many hours of them are added up in one turn.
 const ROLLED_EVERY: Duration = Duration::from_secs(600);
 const ROLLED_AT_ONCE: usize = 20;
-
-/// The most time for a lock within a transaction that writes.
-const LOCK_TIMEOUT: &str = "2s";
 
 /// Whether all was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,31 +188,12 @@ impl Evaluator {
 
     /// Takes the lease, or renews it.
     fn fence(&mut self) -> anyhow::Result<Fence> {
-        let lease = &mut self.lease;
-        let fence = self.session.ask(async |client| lease.take(client).await)?;
-        let Some(fence) = fence else { bail!(Lost) };
-        Ok(fence)
+        self.lease.hold(&mut self.session)
     }
 
     /// Writes in one short transaction, if the lease is ours.
     fn write<T>(&mut self, statements: impl AsyncFnOnce(&Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
-        let fence = self.fence()?;
-        self.write_under(&fence, statements)
-    }
-
-    /// Writes in one short transaction, if nobody else has held the lease since this fence was taken.
-    fn write_under<T>(
-        &mut self,
-        fence: &Fence,
-        statements: impl AsyncFnOnce(&Client) -> anyhow::Result<T>,
-    ) -> anyhow::Result<T> {
-        self.session.ask(async |client| {
-            in_transaction(client, LOCK_TIMEOUT, async |client| {
-                fence.check(client).await?;
-                statements(client).await
-            })
-            .await
-        })
+        self.fence()?.write(&mut self.session, statements)
     }
 
     /// Marks the times of what changed.
@@ -258,7 +236,7 @@ impl Evaluator {
         let rules = Ruled::of(&versions, &app.key);
         let Some(first) = rules.iter().filter_map(first_from).min() else {
             let ids: Vec<i64> = marks.iter().map(|mark| mark.id).collect();
-            self.write(async |client| follow::unmark(client, app.id, &ids).await)?;
+            fence.write(&mut self.session, async |client| follow::unmark(client, app.id, &ids).await)?;
             return Ok(false);
         };
         let judged = judged.unwrap_or(slot_from(first) - SLOT);
@@ -279,7 +257,7 @@ impl Evaluator {
         // Renewed, so that the transaction has time; but under the fence of what was read: another holder may have judged in
         // the meantime, and released the lease.
         self.fence()?;
-        self.write_under(&fence, async |client| {
+        fence.write(&mut self.session, async |client| {
             if let Some(times) = &piece.times {
                 let ids = buckets::lens_ids(client, &lenses).await?;
                 let length = buckets::length_at(times.start, now);

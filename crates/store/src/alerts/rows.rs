@@ -14,7 +14,7 @@ use futures_util::TryStreamExt;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
-use crate::lease::{Lease, Lost};
+use crate::lease::Lease;
 use crate::session::Session;
 use crate::stats::rows::{Slicer, is_too_long, literal, short};
 
@@ -96,9 +96,7 @@ impl Reading<'_> {
     /// Somebody else has it, or the database cannot be asked.
     pub fn renew(&mut self) -> anyhow::Result<()> {
         let Some(lease) = self.lease.as_deref_mut() else { return Ok(()) };
-        if self.session.ask(async |client| lease.take(client).await)?.is_none() {
-            bail!(Lost)
-        }
+        lease.hold(self.session)?;
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use alt_process::stop::Stop;
 use alt_statistics::day::Fold;
 use alt_statistics::segment::{Bounds, Writer};
 use alt_statistics::settings::{Limits, Settings};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -25,7 +25,6 @@ use super::rows::{self, Slicer};
 use super::sort::{BUFFER, Sorter};
 use super::spool::Spool;
 use super::{NAME, backlog, follow};
-use crate::in_transaction;
 use crate::lease::{Fence, Lease, Lost};
 use crate::session::Session;
 
@@ -54,9 +53,6 @@ const BOUNDS: Bounds = Bounds {
 
 /// The most days that are asked for at once.
 const DAYS_AT_ONCE: i64 = 500;
-
-/// The most time for a lock within a transaction that writes.
-const LOCK_TIMEOUT: &str = "2s";
 
 /// The largest slices in which a day, and the backlog, are read: most days are read in one statement.
 const SLICE: Duration = Duration::from_secs(26 * 3600);
@@ -214,22 +210,12 @@ impl Folder {
 
     /// Takes the lease, or renews it.
     fn fence(&mut self) -> anyhow::Result<Fence> {
-        let lease = &mut self.lease;
-        let fence = self.session.ask(async |client| lease.take(client).await)?;
-        let Some(fence) = fence else { bail!(Lost) };
-        Ok(fence)
+        self.lease.hold(&mut self.session)
     }
 
     /// Writes in one short transaction, if the lease is ours.
     fn write<T>(&mut self, statements: impl AsyncFnOnce(&Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
-        let fence = self.fence()?;
-        self.session.ask(async |client| {
-            in_transaction(client, LOCK_TIMEOUT, async |client| {
-                fence.check(client).await?;
-                statements(client).await
-            })
-            .await
-        })
+        self.fence()?.write(&mut self.session, statements)
     }
 
     /// Marks the days of what changed.
