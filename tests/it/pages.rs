@@ -484,7 +484,7 @@ fn webkit_shows_the_same() {
     if !Engine::WebKit.is_here() {
         return;
     }
-    let (bench, server, _) = demo();
+    let (bench, server, token) = demo();
     let said = run(&bench, &["user", "add", "jane@example.com", "--owner"]);
     let link = said.split("#link=").nth(1).unwrap().split_whitespace().next().unwrap();
     let mut page = Page::in_webkit(&server.url);
@@ -502,6 +502,9 @@ fn webkit_shows_the_same() {
     assert_eq!(shown(&mut page), counted(&bench, (6, 0), neither));
     page.go(&at(&format!("compare=previous&period={}", period(&bench, (3, 1)))));
     assert_eq!(shown(&mut page), counted(&bench, (3, 1), "true"));
+    // What the search cannot ask for is told, and not waited for.
+    page.go("/applications/nobody/search?period=today");
+    page.driver.until("document.querySelector('main .notice:not([aria-busy])')");
     // A row is a filter, back restores, keys reach a view with a filter.
     page.go(&at("period=7d"));
     let plain = shown(&mut page);
@@ -514,7 +517,14 @@ fn webkit_shows_the_same() {
     page.driver.until("!location.search.includes('filter') && !document.querySelector('.chip')");
     page.settle();
     assert_eq!(shown(&mut page), plain);
-    // A page that is loaded later.
+    // The pages that are loaded later.
     page.go(&path("funnel", "period=7d&step=page+/shop&step=event+cart_add"));
     page.driver.until("document.querySelectorAll('[data-step]').length === 2");
+    page.go(&path("search", "period=today"));
+    page.driver.until("document.querySelector('[data-total]')");
+    page.go(&path("visits", "period=7d"));
+    page.driver.until("document.querySelector('[data-visit]')");
+    let secret = share(&server, &token);
+    page.go(&format!("/share?application_id={DEMO}&share={secret}&period=7d&filter=browser+is+Chrome"));
+    assert_eq!(shown(&mut page), counted(&bench, (6, 0), "browser = 'Chrome'"));
 }

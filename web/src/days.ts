@@ -6,15 +6,23 @@ const day = (at: string) => new Date(`${at}T00:00:00Z`);
 export const plus = (at: string, days: number) => text(new Date(day(at).getTime() + days * DAY));
 export const between = (from: string, until: string) => Math.round((day(until).getTime() - day(from).getTime()) / DAY) + 1;
 
-/** Today, by the clock of a zone. */
-export function today(zone: string | undefined, now = new Date()): string {
-  const options: Intl.DateTimeFormatOptions = { year: "numeric", month: "2-digit", day: "2-digit" };
+/** What the clock of a zone shows, as if it were that of UTC. By parts: engines write the same date in different orders. */
+export function shownAt(at: Date, zone: string | undefined): Date {
+  const number = "numeric";
+  const options: Intl.DateTimeFormatOptions = { hourCycle: "h23", year: number, month: number, day: number, hour: number, minute: number, second: number };
+  let format: Intl.DateTimeFormat;
   try {
-    return new Intl.DateTimeFormat("en-CA", { ...options, timeZone: zone }).format(now);
+    format = new Intl.DateTimeFormat("en-US", { ...options, timeZone: zone });
   } catch {
-    return new Intl.DateTimeFormat("en-CA", options).format(now); // a zone that this browser does not know
+    format = new Intl.DateTimeFormat("en-US", options); // a zone that this browser does not know
   }
+  const parts = new Map(format.formatToParts(at).map(({ type, value }) => [type, Number(value)]));
+  const of = (type: Intl.DateTimeFormatPartTypes) => parts.get(type) ?? 0;
+  return new Date(Date.UTC(of("year"), of("month") - 1, of("day"), of("hour"), of("minute"), of("second")));
 }
+
+/** Today, by the clock of a zone. */
+export const today = (zone: string | undefined, now = new Date()): string => text(shownAt(now, zone));
 
 /** What the API is asked for: it knows `today`, `7d`, `month` and ranges. */
 export function asked(period: string, zone: string | undefined): string {

@@ -48,13 +48,13 @@ export function useLoad<T>(key: string, load: (signal: AbortSignal) => Promise<T
 /** The application that is looked at; a share knows no more than its id, until an answer says more. */
 export function useApp(): Application {
   const { view } = useStage();
-  const [app, setApp] = useState<Application>({ id: view.app, name: view.share ? say("shared") : view.app, zone: "" });
+  // Where the application's zone cannot be known, that of the browser: the page's own question says what is wrong.
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const [app, setApp] = useState<Application>({ id: view.app, name: view.share ? say("shared") : view.app, zone: view.share ? own : "" });
   useEffect(() => {
     if (view.share) return;
-    allApplications().then(
-      (all) => setApp((now) => all.find((one) => one.id === view.app) ?? now),
-      () => {}, // The page's own question says what is wrong.
-    );
+    const found = (all: Application[]) => setApp((now) => all.find((one) => one.id === view.app) ?? { ...now, zone: own });
+    allApplications().then(found, () => found([]));
   }, [view.app]);
   return app;
 }

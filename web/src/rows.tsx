@@ -1,7 +1,7 @@
 // What is read from rows: single visits with their events, and a search with its histogram and what arrives.
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Refused } from "./api";
-import { asked, plus, today } from "./days";
+import { asked, plus, today, shownAt } from "./days";
 import { Modal } from "./dialog";
 import { Frame, askOf, useApp, useLoad } from "./frame";
 import { Notice, Said } from "./states";
@@ -228,29 +228,8 @@ function limits(view: View, zone: string): { from: string; until: string; second
 /** When a day begins in a zone. */
 function midnight(day: string, zone: string): Date {
   const guess = new Date(`${day}T00:00:00Z`);
-  // By parts: how the whole is written is each engine's own business.
-  const parts: Intl.DateTimeFormatOptions = {
-    hourCycle: "h23",
-    year: "numeric",
-    month: "numeric",
-    day: "numeric",
-    hour: "numeric",
-    minute: "numeric",
-    second: "numeric",
-  };
-  let shown: Intl.DateTimeFormat;
-  try {
-    shown = new Intl.DateTimeFormat("en-US", { ...parts, timeZone: zone });
-  } catch {
-    shown = new Intl.DateTimeFormat("en-US", parts); // a zone that this browser does not know
-  }
-  const clockOf = (at: Date) => {
-    const found = new Map(shown.formatToParts(at).map(({ type, value }) => [type, Number(value)]));
-    const of = (type: Intl.DateTimeFormatPartTypes) => found.get(type) ?? 0;
-    return Date.UTC(of("year"), of("month") - 1, of("day"), of("hour"), of("minute"), of("second"));
-  };
   let at = guess;
-  for (let n = 0; n < 2; n += 1) at = new Date(guess.getTime() - (clockOf(at) - at.getTime()));
+  for (let n = 0; n < 2; n += 1) at = new Date(guess.getTime() - (shownAt(at, zone).getTime() - at.getTime()));
   return at;
 }
 
