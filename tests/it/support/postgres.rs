@@ -52,6 +52,7 @@ fn copy_prepared(data: &Path) {
     let lock = std::fs::File::create(within.join("cluster.lock")).unwrap();
     lock.lock_shared().unwrap();
     if !prepared.is_dir() {
+        lock.unlock().unwrap();
         lock.lock().unwrap();
     }
     if !prepared.is_dir() {
