@@ -40,7 +40,7 @@ fn shared() -> Arc<Cluster> {
 }
 
 /// Copies to `data` the data directory of a cluster with the role `alt` and `template_alt`. The first process of this build,
-/// this version of PostgreSQL, and this day makes it, in Cargo's directory for tests; it saves the others 2 s each.
+/// this version of PostgreSQL, and this day makes it, in Cargo's directory for tests; the others need no initdb and no migration.
 fn copy_prepared(data: &Path) {
     let within = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let test = std::env::current_exe().unwrap();
