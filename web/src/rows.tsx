@@ -207,6 +207,8 @@ const CLASSES = ["human", "bot", "ai_bot", "headless", "monitor", "suspect", "se
 /** Lengths of the times of the histogram, seconds. */
 const WIDTHS = [60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400];
 const BARS = 90;
+/** How far ahead of this clock the server's may be, milliseconds. */
+const AHEAD = 3_600_000;
 /** How often the newest events are looked for. */
 const TAIL = 3;
 
@@ -285,7 +287,7 @@ export function SearchPage() {
         <>
           <SearchForm key={JSON.stringify(wanted)} go={(args) => go({ ...view, args })} args={view.args} />
           {!span && <section class="card histogram" aria-hidden="true" />}
-          {span && <Histogram id={key} query={query} seconds={span.seconds} span={span} zone={zone} every={isLive ? TAIL * 5 : 0} />}
+          {span && loaded.error?.status !== 400 && <Histogram id={key} query={query} seconds={span.seconds} span={span} zone={zone} every={isLive ? TAIL * 5 : 0} />}
           <section class={loaded.isOld ? "card panel rows old" : "card panel rows"} aria-busy={loaded.isOld || (!loaded.value && !loaded.error)} aria-label={say("events")}>
             {loaded.error?.status === 400 ? (
               <p class="nothing" role="alert">
@@ -399,9 +401,12 @@ function Histogram({ id, query, seconds, span, zone, every }: HistogramProps) {
     setFailed("");
     try {
       const times = new Map(before);
+      // Of a day that has just begun, the rest of it would be more times than there may be.
+      const until = new Date(Math.min(new Date(span.until).getTime(), Date.now() + AHEAD)).toISOString();
+      const wanted: [string, string][] = [...query.filter(([name]) => name !== "until"), ["until", until], ["seconds", String(seconds)]];
       let next = from;
       for (let n = 0; n < TRIES; n += 1) {
-        const answer: Counts = await askOf(view, "/api/v1/events/counts", [...query, ["seconds", String(seconds)], ...(next ? [["cursor", next] as [string, string]] : [])]);
+        const answer: Counts = await askOf(view, "/api/v1/events/counts", [...wanted, ...(next ? [["cursor", next] as [string, string]] : [])]);
         if (mine !== run.current) return;
         for (const one of answer.times) times.set(new Date(one.at).getTime(), (times.get(new Date(one.at).getTime()) ?? 0) + one.events);
         next = answer.next;
@@ -409,7 +414,7 @@ function Histogram({ id, query, seconds, span, zone, every }: HistogramProps) {
         if (!next) break;
       }
     } catch (error) {
-      if (mine === run.current && (error as Refused).status !== 400) setFailed((error as Refused).message || say("offline"));
+      if (mine === run.current) setFailed((error as Refused).message || say("offline"));
     }
     if (mine === run.current) setAsked(false);
   };
@@ -429,7 +434,7 @@ function Histogram({ id, query, seconds, span, zone, every }: HistogramProps) {
   return (
     <section class="card histogram" aria-label={say("by_time")}>
       <p class="under-title">
-        <b data-total={mine && !isAsked ? total : undefined}>{mine ? say("n_events", total) : say("loading")}</b>
+        <b data-total={mine && !isAsked ? total : undefined}>{mine ? say("n_events", total) : failed ? "" : say("loading")}</b>
         {mine?.next && <span class="note">{say("counted_back_to", dateTime(new Date(mine.backTo).toISOString(), zone))}</span>}
         {mine?.next && !isAsked && (
           <button type="button" class="quiet" onClick={() => void count(mine.next, mine.times)}>

@@ -1,6 +1,7 @@
 //! Browsers of three engines, driven as a person would: by WebDriver, or in Firefox by Marionette, which has the same
 //! commands (geckodriver only passes them on, and Debian does not have it).
 
+use std::cell::RefCell;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
@@ -211,13 +212,18 @@ user_pref(\"toolkit.telemetry.server\", \"\");
         self.call("POST", "/execute/sync", "ExecuteScript", &json!({ "script": script, "args": [] }))
     }
 
-    /// Waits until an expression is true in the page.
+    /// Waits until an expression is true in the page; where it never is, says what the page shows.
     pub(crate) fn until(&mut self, expression: &str) {
         let script = json!({ "script": format!("return !!({expression})"), "args": [] });
+        let shown = json!({ "script": "return location.href + '\\n' + document.body?.innerText", "args": [] });
+        let page = RefCell::new(self);
+        let run = |script| page.borrow_mut().ask("POST", "/execute/sync", "ExecuteScript", script);
         // Between two pages, it may be a page where nothing works.
-        let mut is_so =
-            || self.ask("POST", "/execute/sync", "ExecuteScript", &script) == Ok(Value::Bool(true));
-        wait_for(20, &mut is_so, || expression.to_owned());
+        wait_for(
+            20,
+            || run(&script) == Ok(Value::Bool(true)),
+            || format!("{expression}\n{}", run(&shown).unwrap_or_default().as_str().unwrap_or_default()),
+        );
     }
 
     /// Clicks the element with this id, as a mouse does.
