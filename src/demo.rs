@@ -387,7 +387,7 @@ impl Visit<'_> {
             if let Some((_, (path, title, price))) = bought
                 && rng.u32(..100) < 14
             {
-                self.buy((path, title, *price), lines, rng);
+                self.buy(path, title, *price, lines, rng);
             }
         }
         if rng.u32(..100) < 8 {
@@ -399,7 +399,7 @@ impl Visit<'_> {
     }
 
     /// Puts a product into the cart, and perhaps pays.
-    fn buy(&mut self, (path, title, price): (&str, &str, f64), lines: &mut Vec<Line>, rng: &mut Rng) {
+    fn buy(&mut self, path: &str, title: &str, price: f64, lines: &mut Vec<Line>, rng: &mut Rng) {
         self.at += about(20 * SECOND, rng);
         self.event(
             "click",

@@ -153,8 +153,7 @@ async fn overview(config: &Config, args: &cli::StatsShow, out: Out<'_>) -> anyho
     let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
     let period = Period::of(&args.period, Timestamp::now().to_zoned(zone).date())?;
     if filtered::is_asked(args) {
-        let days = ((period.from, period.until), period.before);
-        filtered::answer(&mut reader, &app, args, days, out).await?;
+        filtered::answer(&mut reader, &app, args, &period, out).await?;
         return Ok(Outcome::Done);
     }
     let shown = shown(&mut reader, app, &args.class, period).await?;
@@ -176,7 +175,7 @@ async fn overview(config: &Config, args: &cli::StatsShow, out: Out<'_>) -> anyho
 
 async fn shown(reader: &mut Reader, app: Application, class: &str, period: Period) -> anyhow::Result<Shown> {
     let asked = Asked { app_id: app.id, class, from: period.from, until: period.until };
-    let earlier = Asked { from: period.before.0, until: period.before.1, ..asked };
+    let earlier = Asked { from: period.before.from, until: period.before.until, ..asked };
     // One transaction, so that all of it is of one state.
     let (days, before, lists, left_out, state, imported) = reader
         .read(async |client| {

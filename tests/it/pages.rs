@@ -486,7 +486,8 @@ fn a_search_of_a_day_that_has_just_begun_counts_its_events() {
     }
     let (bench, server, token) = demo();
     // Where it is between midnight and one o'clock now; the sign of such a zone's name is the other way round.
-    let hour: i32 = bench.database.psql("SELECT extract(hour FROM now() AT TIME ZONE 'UTC')").parse().unwrap();
+    let hour: i32 =
+        bench.database.psql("SELECT extract(hour FROM now() AT TIME ZONE 'UTC')").parse().unwrap();
     let zone = if hour <= 12 { format!("Etc/GMT+{hour}") } else { format!("Etc/GMT-{}", 24 - hour) };
     bench.database.psql(&format!("UPDATE applications SET time_zone = '{zone}' WHERE app_key = '{DEMO}'"));
     let mut page = Page::new(&server.url, Some(&token));

@@ -228,11 +228,13 @@ fn check(history: &History, ground: &Ground) -> Result<(), Wrong> {
             naive.push(value);
             Ok(())
         };
-        alt_store::naive::values(client, app, (day.from, day.until), &domains, each).await.unwrap();
-        let times = (day.from, day.until);
-        naive.extend(alt_store::naive::goals(client, app, times, &domains, &goals()).await.unwrap());
-        naive.extend(alt_store::naive::funnel(client, app, times, &domains, &funnel(app)).await.unwrap());
-        naive.extend(alt_store::naive::journeys(client, app, times, &domains).await.unwrap());
+        alt_store::naive::values(client, app, day.from..day.until, &domains, each).await.unwrap();
+        let times = day.from..day.until;
+        naive.extend(alt_store::naive::goals(client, app, times.clone(), &domains, &goals()).await.unwrap());
+        naive.extend(
+            alt_store::naive::funnel(client, app, times.clone(), &domains, &funnel(app)).await.unwrap(),
+        );
+        naive.extend(alt_store::naive::journeys(client, app, times.clone(), &domains).await.unwrap());
         // Every other day is sorted on the disk.
         let buffer = if app % 2 == 0 { BUFFER } else { 4096 };
         let (properties, telling) = (properties(), telling_goals());

@@ -367,6 +367,85 @@ fn statements_stand_in_the_store_alone() {
     }
 }
 
+/// The name and the parameters of each function of a file, without those of its tests.
+fn functions(text: &str) -> Vec<(String, Vec<String>)> {
+    let text: Vec<&str> = lines_of_code(text).collect();
+    let text = text.join("\n");
+    let begin = Regex::new(r"\bfn (\w+)\s*(?:<[^()]*?>)?\s*\(").unwrap();
+    let parameters = |rest: &str| {
+        let mut all = vec![String::new()];
+        let mut depth = 0;
+        let mut before = ' ';
+        for letter in rest.chars() {
+            match letter {
+                ')' if depth == 0 => break,
+                ',' if depth == 0 => {
+                    all.push(String::new());
+                    continue;
+                }
+                '(' | '[' | '<' => depth += 1,
+                '>' if before == '-' => {}
+                ')' | ']' | '>' => depth -= 1,
+                _ => {}
+            }
+            before = letter;
+            all.last_mut().unwrap().push(letter);
+        }
+        all.iter().map(|one| one.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+    };
+    begin
+        .captures_iter(&text)
+        .map(|found| (found[1].to_owned(), parameters(&text[found.get(0).unwrap().end()..])))
+        .collect()
+}
+
+/// A parameter is a tuple, whose parts have no names where it is called.
+fn is_tuple(parameter: &str) -> bool {
+    let kind = parameter.split_once(": ").map_or("", |(_, kind)| kind);
+    let kind = Regex::new(r"^&('\w+ )?(mut )?").unwrap().replace(kind, "");
+    parameter.starts_with('(') || kind.starts_with('(') && !kind.starts_with("(dyn ")
+}
+
+#[test]
+fn no_parameter_is_a_tuple() {
+    for (path, text) in sources() {
+        for (name, parameters) in functions(&text) {
+            let tuple = parameters.iter().find(|one| is_tuple(one));
+            assert!(tuple.is_none(), "{}: {name} takes {tuple:?}: name a type for it", path.display());
+        }
+    }
+    let found =
+        functions("fn a<T: Fn((u8, u8)) -> u8>(b: &[(u8, u8)], c: T) {}\nfn d(\n    (e, f): (u8, u8),\n) {}");
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].1.iter().all(|one| !is_tuple(one)) && found[1].1.iter().any(|one| is_tuple(one)));
+    for tuple in ["a: (u8, u8)", "a: &(u8, u8)", "a: &'a mut (u8, u8)", "(a, b): Two"] {
+        assert!(is_tuple(tuple), "{tuple}");
+    }
+    assert!(!is_tuple("a: &(dyn Error + 'static)") && !is_tuple("&mut self"));
+}
+
+/// The most lines of a function.
+const FUNCTION_LINES_MAX: usize = 80;
+
+#[test]
+fn functions_fit_on_a_screen() {
+    let begin = Regex::new(r"^( *)(pub(\(\w+\))? )?(const )?(async )?fn (\w+)").unwrap();
+    let mut looked_at = 0;
+    for (path, text) in sources().into_iter().filter(|(path, _)| !path.ends_with("tests.rs")) {
+        let lines: Vec<&str> = code(&text).lines().collect();
+        for (first, found) in
+            lines.iter().enumerate().filter_map(|(n, line)| Some((n, begin.captures(line)?)))
+        {
+            let end = format!("{}}}", &found[1]);
+            let Some(more) = lines[first..].iter().position(|line| *line == end) else { continue };
+            looked_at += 1;
+            let (name, lines) = (&found[6], more + 1);
+            assert!(lines <= FUNCTION_LINES_MAX, "{}: {name} has {lines} lines", path.display());
+        }
+    }
+    assert!(looked_at > 2_000, "{looked_at}");
+}
+
 #[test]
 fn a_statement_is_found_however_it_is_written() {
     for planted in [

@@ -47,6 +47,16 @@ impl Event<'_> {
     }
 }
 
+/// The values that a row counts for.
+#[derive(Debug, Clone, Copy)]
+struct RowIds {
+    hour: Id,
+    page: Id,
+    kind: Id,
+    /// It is a page view that was not there before.
+    is_new: bool,
+}
+
 /// The counts of a class, by dimension and value.
 #[derive(Debug)]
 pub(crate) struct Class {
@@ -128,6 +138,7 @@ impl Class {
         let is_page_view = event.event_type == "pageview";
         let is_copy = is_page_view && event.page_view_id.is_some_and(|id| visitor.views.has(id));
         let is_new = is_page_view && !is_copy;
+        let ids = RowIds { hour, page, kind, is_new };
         let row = Counts { events: 1, page_views: u64::from(is_new), ..Counts::default() };
         self.total += &row;
         *self.hours.table.counts(hour) += &row;
@@ -138,10 +149,10 @@ impl Class {
                 *self.attributes[values].table.counts(id) += &row;
             }
         } else {
-            self.visit_of_session(event, visitor, sessions, settings, (hour, page, kind, is_new));
+            self.visit_of_session(event, visitor, sessions, settings, ids);
         }
         if is_page_view {
-            self.page_view(event, visitor, (hour, page, is_new), settings);
+            self.page_view(event, visitor, ids, settings);
         }
     }
 
@@ -152,7 +163,7 @@ impl Class {
         visitor: &mut Visitor,
         sessions: &mut u64,
         settings: &Settings,
-        (hour, page, kind, is_new): (Id, Id, Id, bool),
+        RowIds { hour, page, kind, is_new }: RowIds,
     ) {
         let at = event.occurred_at;
         if visitor.sessions.last().is_none_or(|session| !session.reaches(at)) {
@@ -195,7 +206,7 @@ impl Class {
         &mut self,
         event: &Event<'_>,
         visitor: &mut Visitor,
-        (hour, page, is_new): (Id, Id, bool),
+        RowIds { hour, page, is_new, .. }: RowIds,
         settings: &Settings,
     ) {
         let own = report(event, page);

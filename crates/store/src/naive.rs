@@ -1,6 +1,7 @@
 //! The statistics of a day by plain SQL over `access_logs`: slow, and independent of the engine, which it is compared
 //! with. The definitions stand in docs/STATISTICS.md.
 
+use std::ops::Range;
 use std::pin::pin;
 
 use alt_line::hit::Micros;
@@ -64,11 +65,11 @@ pub struct Value {
 pub async fn values(
     client: &Client,
     app: i32,
-    (from, until): (Micros, Micros),
+    times: Range<Micros>,
     domains: &[String],
     mut each: impl FnMut(Value) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let rows = select(client, &statement(), (app, from, until), domains, &[]).await;
+    let rows = select(client, &statement(), app, times, domains, &[]).await;
     let mut rows = pin!(rows?);
     while let Some(row) = rows.try_next().await.context("count by plain SQL")? {
         let mut counts = Counts::default();
@@ -84,11 +85,12 @@ pub async fn values(
 async fn select(
     client: &Client,
     sql: &str,
-    (app, from, until): (i32, Micros, Micros),
+    app: i32,
+    times: Range<Micros>,
     domains: &[String],
     more: &[(&(dyn ToSql + Sync), Type)],
 ) -> anyhow::Result<RowStream> {
-    let (from, until) = (system_time(from), system_time(until));
+    let (from, until) = (system_time(times.start), system_time(times.end));
     let (countries, zones): (Vec<&str>, Vec<&str>) = country::list().unzip();
     let mut sources: [Vec<&str>; 3] = Default::default();
     for (host, channel, name) in source::list() {
@@ -127,7 +129,7 @@ fn columns_of<'a>(all: impl Iterator<Item = &'a On>) -> (Vec<Option<&'a str>>, V
 pub async fn goals(
     client: &Client,
     app: i32,
-    (from, until): (Micros, Micros),
+    times: Range<Micros>,
     domains: &[String],
     goals: &[Goal],
 ) -> anyhow::Result<Vec<Value>> {
@@ -135,7 +137,7 @@ pub async fn goals(
     let (events, pages) = columns_of(goals.iter().map(|goal| &goal.on));
     let more: [(&(dyn ToSql + Sync), Type); 3] =
         [(&names, Type::TEXT_ARRAY), (&events, Type::TEXT_ARRAY), (&pages, Type::TEXT_ARRAY)];
-    let rows = select(client, &format!("{ROWS} {GOALS}"), (app, from, until), domains, &more).await?;
+    let rows = select(client, &format!("{ROWS} {GOALS}"), app, times, domains, &more).await?;
     reached(rows).await
 }
 
@@ -146,10 +148,10 @@ pub async fn goals(
 pub async fn journeys(
     client: &Client,
     app: i32,
-    (from, until): (Micros, Micros),
+    times: Range<Micros>,
     domains: &[String],
 ) -> anyhow::Result<Vec<Value>> {
-    reached(select(client, &format!("{ROWS} {JOURNEYS}"), (app, from, until), domains, &[]).await?).await
+    reached(select(client, &format!("{ROWS} {JOURNEYS}"), app, times, domains, &[]).await?).await
 }
 
 /// What events say of a value of a dimension.
@@ -168,7 +170,7 @@ pub struct Said {
 pub async fn said(
     client: &Client,
     app: i32,
-    (from, until): (Micros, Micros),
+    times: Range<Micros>,
     properties: &[String],
     sum_of: &str,
     goals: &[Goal],
@@ -190,7 +192,7 @@ pub async fn said(
         (&conditions, Type::TEXT_ARRAY),
         (&values, Type::TEXT_ARRAY),
     ];
-    let rows = select(client, &format!("{ROWS} {VALUES}"), (app, from, until), &[], &more).await?;
+    let rows = select(client, &format!("{ROWS} {VALUES}"), app, times, &[], &more).await?;
     let mut rows = pin!(rows);
     let mut all = Vec::new();
     while let Some(row) = rows.try_next().await.context("count what events say by plain SQL")? {
@@ -271,7 +273,7 @@ fn trimmed(number: &str) -> &str {
 pub async fn funnel(
     client: &Client,
     app: i32,
-    (from, until): (Micros, Micros),
+    times: Range<Micros>,
     domains: &[String],
     funnel: &Funnel,
 ) -> anyhow::Result<Vec<Value>> {
@@ -286,7 +288,7 @@ pub async fn funnel(
         (&is_strict, Type::BOOL),
     ];
     let sql = format!("{} {FUNNEL}", ROWS.replacen("WITH day", "WITH RECURSIVE day", 1));
-    reached(select(client, &sql, (app, from, until), domains, &more).await?).await
+    reached(select(client, &sql, app, times, domains, &more).await?).await
 }
 
 /// Reads class, dimension, value, and the counts of what was reached.

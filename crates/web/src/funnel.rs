@@ -45,10 +45,10 @@ pub(crate) async fn funnel(web: &Web, asked: &Asked) -> Result<Answer, Problem> 
         bound: asked.bound()?,
         ..Query::default()
     };
-    let days = (period.from, period.until);
+    let days = period.days();
     let mut answers = web.segments.ask(db, app.id, days, vec![query], None).await?;
     let answer = answers.pop().ok_or_else(Problem::defect)?;
-    let behind = segments::behind(db, app.id, days.0, days.1).await?;
+    let behind = segments::behind(db, app.id, days.from, days.until).await?;
     let step = |(n, text): (usize, &&str)| -> Value {
         let name = (n + 1).to_string();
         let counts = answer.rows.iter().find(|row| row.value == name).map(|row| row.tally.counts);

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use alt_statistics::query::{self, Dimension, Filter, Goal, Metric, Note, Property, Query, Tally, Test};
 use alt_store::apps::Application;
 use alt_store::stats::ask::{self, Asked as Days, Counted};
+use alt_store::stats::period::Dates;
 use alt_store::stats::segments::{self, Behind};
 use alt_store::web::pool::Transaction;
 use jiff::Timestamp;
-use jiff::civil::Date;
 
 use crate::Web;
 use crate::problem::Problem;
@@ -88,17 +88,12 @@ impl Question<'_> {
         self.filter.is_some() || self.bound.is_some() || self.has_amounts
     }
 
-    fn days(&self, (from, until): (Date, Date)) -> Days<'_> {
+    fn days(&self, Dates { from, until }: Dates) -> Days<'_> {
         Days { app_id: self.app.id, class: self.class, from, until }
     }
 
     /// The numbers of days, both included.
-    pub(crate) async fn now(
-        &self,
-        web: &Web,
-        db: &Transaction,
-        days: (Date, Date),
-    ) -> Result<Found, Problem> {
+    pub(crate) async fn now(&self, web: &Web, db: &Transaction, days: Dates) -> Result<Found, Problem> {
         if self.is_filtered() {
             return self.segments(web, db, days, None, false).await;
         }
@@ -108,7 +103,9 @@ impl Question<'_> {
         let most = i64::try_from(self.limit).unwrap_or(i64::MAX);
         for (name, dimension) in &self.lists {
             if !dimension.is_stored() {
-                let list = self.looked_up(web, db, (days.from, days.until), *dimension, self.limit).await?;
+                let list = self
+                    .looked_up(web, db, Dates { from: days.from, until: days.until }, *dimension, self.limit)
+                    .await?;
                 found.notes.extend(list.notes.iter().copied());
                 found.lists.push(list);
                 continue;
@@ -136,13 +133,13 @@ impl Question<'_> {
         &self,
         web: &Web,
         db: &Transaction,
-        days: (Date, Date),
+        days: Dates,
         minute: Option<i64>,
         now: &Found,
     ) -> Result<Found, Problem> {
         let cut = minute.map(|minute| {
-            let last = format!("{} {minute:04}", days.1);
-            Cut { day: days.1.to_string(), filter: Filter::On(Dimension::MinuteOfDay, Test::UpTo(last)) }
+            let last = format!("{} {minute:04}", days.until);
+            Cut { day: days.until.to_string(), filter: Filter::On(Dimension::MinuteOfDay, Test::UpTo(last)) }
         });
         if self.is_filtered() {
             let mut found = self.segments(web, db, days, cut.as_ref(), true).await?;
@@ -152,7 +149,12 @@ impl Question<'_> {
         // Sums have no minutes: those of the last day are of its segments.
         let whole = match &cut {
             None => Some(days),
-            Some(_) => days.1.yesterday().ok().filter(|last| *last >= days.0).map(|last| (days.0, last)),
+            Some(_) => days
+                .until
+                .yesterday()
+                .ok()
+                .filter(|last| *last >= days.from)
+                .map(|until| Dates { until, ..days }),
         };
         let mut found = Found::default();
         if let Some(whole) = whole {
@@ -170,7 +172,10 @@ impl Question<'_> {
             }
         }
         if let Some(cut) = &cut {
-            add(&mut found, self.segments(web, db, (days.1, days.1), Some(cut), true).await?);
+            add(
+                &mut found,
+                self.segments(web, db, Dates { from: days.until, ..days }, Some(cut), true).await?,
+            );
         }
         keep(&mut found, now);
         Ok(found)
@@ -193,7 +198,7 @@ impl Question<'_> {
         &self,
         web: &Web,
         db: &Transaction,
-        days: (Date, Date),
+        days: Dates,
         cut: Option<&Cut>,
         has_all: bool,
     ) -> Result<Found, Problem> {
@@ -210,7 +215,7 @@ impl Question<'_> {
         let all = if has_goal { answers.next_back() } else { None };
         let series = answers.next().ok_or_else(Problem::defect)?;
         let visitors = all.as_ref().unwrap_or(&series).total.counts.visitors;
-        let behind = segments::behind(db, self.app.id, days.0, days.1).await?;
+        let behind = segments::behind(db, self.app.id, days.from, days.until).await?;
         let mut notes = series.notes;
         let mut lists = Vec::new();
         for (answer, (_, dimension)) in answers.zip(&self.lists) {
@@ -269,7 +274,7 @@ impl Question<'_> {
         &self,
         web: &Web,
         db: &Transaction,
-        days: (Date, Date),
+        days: Dates,
         dimension: Dimension,
         limit: usize,
     ) -> Result<List, Problem> {
@@ -281,7 +286,7 @@ impl Question<'_> {
         if dimension != Dimension::Goal {
             return Ok(list);
         }
-        let behind = segments::behind(db, self.app.id, days.0, days.1).await?;
+        let behind = segments::behind(db, self.app.id, days.from, days.until).await?;
         Ok(self.with_all(list, answer.total.counts.visitors, &behind))
     }
 

@@ -24,7 +24,8 @@ mod tests {
     fn periods_are_whole_days() {
         let today: Date = "2026-03-10".parse().unwrap();
         let of = |text: &str| {
-            super::of(text, today).map(|p| format!("{}..{} {}..{}", p.from, p.until, p.before.0, p.before.1))
+            super::of(text, today)
+                .map(|p| format!("{}..{} {}..{}", p.from, p.until, p.before.from, p.before.until))
         };
         assert_eq!(of("today").unwrap(), "2026-03-10..2026-03-10 2026-03-09..2026-03-09");
         assert_eq!(of("7d").unwrap(), "2026-03-04..2026-03-10 2026-02-25..2026-03-03");

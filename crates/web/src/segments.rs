@@ -10,9 +10,9 @@ use std::time::Duration;
 use alt_process::lock::lock;
 use alt_statistics::query::{Answer, Cache, Failed, Filter, Means, Part, Query, Running};
 use alt_statistics::segment::Segment;
+use alt_store::stats::period::Dates;
 use alt_store::stats::segments::{self, Place};
 use alt_store::web::pool::Transaction;
-use jiff::civil::Date;
 use tokio::sync::Semaphore;
 
 use crate::problem::Problem;
@@ -76,7 +76,7 @@ impl Segments {
         &self,
         db: &Transaction,
         app: i32,
-        (from, until): (Date, Date),
+        Dates { from, until }: Dates,
         queries: Vec<Query>,
         cut: Option<&Cut>,
     ) -> Result<Vec<Answer>, Problem> {

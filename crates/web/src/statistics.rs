@@ -3,7 +3,7 @@
 use alt_statistics::day::COUNTS;
 use alt_statistics::query::{Dimension, Filter, Goal, Metric, Note, Property, Tally, condition};
 use alt_store::stats::ask;
-use alt_store::stats::period::Period;
+use alt_store::stats::period::{Dates, Period};
 use alt_store::web::{goals, rows};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -96,18 +96,19 @@ async fn answered<'a>(web: &Web, asked: &'a Asked, wanted: &Wanted<'a>) -> Resul
         order: order.transpose()?,
         limit: usize::try_from(wanted.limit).unwrap_or(1),
     };
-    let now = question.now(web, db, (period.from, period.until)).await?;
+    let now = question.now(web, db, period.days()).await?;
     let before = if compares {
         // A day that goes on is compared up to the same minute of its day.
         let same = period.from.until(today).ok().filter(|_| !period.is_over && period.from <= today);
-        let (last, minute) = match same.and_then(|same| period.before.0.checked_add(same).ok()) {
+        let (last, minute) = match same.and_then(|same| period.before.from.checked_add(same).ok()) {
             Some(last) => {
                 let begun = times::begin(today, &zone).map_or(0, |begin| begin.timestamp().as_second());
                 (last, Some((time_of(&now).as_second() - begun).max(0) / 60))
             }
-            None => (period.before.1, None),
+            None => (period.before.until, None),
         };
-        let found = question.before(web, db, (period.before.0, last), minute, &now).await?;
+        let found =
+            question.before(web, db, Dates { from: period.before.from, until: last }, minute, &now).await?;
         let until = minute.and_then(|minute| {
             let at = times::begin(last, &zone)?.checked_add(jiff::Span::new().minutes(minute + 1)).ok()?;
             Some(times::rfc3339(&at))
@@ -219,19 +220,18 @@ impl Answered<'_> {
     /// What is compared with.
     fn compared(&self) -> Option<Value> {
         let (_, until, time) = self.before.as_ref()?;
-        let from = self.period.before.0.to_string();
+        let from = self.period.before.from.to_string();
         Some(json!({ "from": from, "until": until.to_string(), "until_time": time }))
     }
 
     fn series(&self) -> Vec<(String, Tally)> {
-        let days = (self.period.from, self.period.until);
-        self.question.interval.series(days, &self.zone, Timestamp::now(), &self.now.series)
+        self.question.interval.series(self.period.days(), &self.zone, Timestamp::now(), &self.now.series)
     }
 
     fn series_before(&self) -> Option<Vec<(String, Tally)>> {
         let (found, until, time) = self.before.as_ref()?;
         let end = time.as_ref().and_then(|time| time.parse().ok()).unwrap_or_else(Timestamp::now);
-        let days = (self.period.before.0, *until);
+        let days = Dates { from: self.period.before.from, until: *until };
         Some(self.question.interval.series(days, &self.zone, end, &found.series))
     }
 }

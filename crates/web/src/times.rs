@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use alt_statistics::query::Tally;
+use alt_store::stats::period::Dates;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, Zoned};
@@ -42,7 +43,7 @@ impl Interval {
     /// hour as RFC 3339, a day as `2026-01-31`, a month as `2026-01`.
     pub(crate) fn series(
         self,
-        (from, until): (Date, Date),
+        Dates { from, until }: Dates,
         zone: &TimeZone,
         now: Timestamp,
         found: &BTreeMap<String, Tally>,
@@ -111,7 +112,7 @@ mod tests {
         let mut one = Tally::default();
         one.counts.events = 1;
         let found = found.iter().map(|key| ((*key).to_owned(), one.clone())).collect();
-        let days = (from.parse().unwrap(), until.parse().unwrap());
+        let days = Dates { from: from.parse().unwrap(), until: until.parse().unwrap() };
         let all = interval.series(days, &zone, now.parse().unwrap(), &found);
         all.into_iter().map(|(at, tally)| format!("{at} {}", tally.counts.events)).collect()
     }

@@ -25,8 +25,11 @@ impl Seen {
     }
 }
 
+/// A text and what was seen of it.
+type Text = (Box<str>, Seen);
+
 /// The order of texts: by requests, then by the text.
-fn rank(a: &(Box<str>, Seen), b: &(Box<str>, Seen)) -> Ordering {
+fn rank(a: &Text, b: &Text) -> Ordering {
     (Reverse(a.1.requests), &a.0).cmp(&(Reverse(b.1.requests), &b.0))
 }
 

@@ -203,6 +203,7 @@ impl Daemon {
             Some(archiver) => Some(archive_on_a_thread(archiver, &mut workers, &readers)?),
             None => None,
         };
+        let names: Vec<_> = config.sources.iter().map(name).collect();
         let state = State {
             metrics: Arc::clone(metrics),
             pulse: Mutex::new(Pulse::new(readers.len())),
@@ -214,13 +215,7 @@ impl Daemon {
             alerts,
             archive,
             has_archive: config.archive.is_some(),
-            sources: config
-                .sources
-                .iter()
-                .map(name)
-                .zip(progress)
-                .map(|(name, progress)| state::Source::of(name, progress))
-                .collect(),
+            sources: state::Source::all(&names, progress),
             readers: readers.iter().map(|reader| Arc::clone(&reader.turn)).collect(),
         };
         Ok(Daemon {
@@ -231,7 +226,7 @@ impl Daemon {
             store,
             writing,
             readers,
-            names: config.sources.iter().map(name).collect(),
+            names,
             archiving,
             stop,
             end,

@@ -44,9 +44,9 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Of a name and the state of the files.
-    pub(super) fn of(name: String, progress: Arc<Progress>) -> Source {
-        Source { name, progress }
+    /// All sources, by their names and the states of their files.
+    pub(super) fn all(names: &[String], progress: Vec<Arc<Progress>>) -> Vec<Source> {
+        names.iter().cloned().zip(progress).map(|(name, progress)| Source { name, progress }).collect()
     }
 }
 

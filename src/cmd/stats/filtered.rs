@@ -8,11 +8,11 @@ use alt_statistics::query::{
 };
 use alt_store::apps::Application;
 use alt_store::read::Reader;
+use alt_store::stats::period::{Dates, Period};
 use alt_store::stats::segments::{self, Behind};
 use alt_store::web::goals;
 use alt_web::amounts;
 use anyhow::{Context, bail};
-use jiff::civil::Date;
 use serde_json::{Value, json};
 
 use super::asked::{all, known, number, parts};
@@ -58,12 +58,12 @@ fn question(args: &cli::StatsShow, app: &Application, goals: Vec<Goal>) -> anyho
     })
 }
 
-/// Answers a question of the days `days`, compared with `before`, and shows it.
+/// Answers a question of a period, compared with the days before it, and shows it.
 pub(super) async fn answer(
     reader: &mut Reader,
     app: &Application,
     args: &cli::StatsShow,
-    (days, before): ((Date, Date), (Date, Date)),
+    period: &Period,
     out: Out<'_>,
 ) -> anyhow::Result<()> {
     let goals = reader.read(async |client| goals::of(client, app.id).await).await?;
@@ -73,10 +73,10 @@ pub(super) async fn answer(
     }
     let (now, earlier, behind) = reader
         .read(async |client| {
-            let now = segments::load(client, app.id, days.0, days.1).await?;
-            let behind = segments::behind(client, app.id, days.0, days.1).await?;
+            let now = segments::load(client, app.id, period.from, period.until).await?;
+            let behind = segments::behind(client, app.id, period.from, period.until).await?;
             let earlier = if args.compare {
-                segments::load(client, app.id, before.0, before.1).await?
+                segments::load(client, app.id, period.before.from, period.before.until).await?
             } else {
                 Vec::new()
             };
@@ -92,7 +92,7 @@ pub(super) async fn answer(
     };
     let notes = notes(&answer, &behind);
     match (args.json, args.csv) {
-        (true, _) => show::json(out, &as_json(app, args, days, &answer, &notes)),
+        (true, _) => show::json(out, &as_json(app, args, period.days(), &answer, &notes)),
         (false, true) => csv(&answer, out),
         (false, false) => print(args, &answer, &notes, out),
     }
@@ -208,7 +208,7 @@ fn tally(tally: &Tally) -> Value {
 fn as_json(
     app: &Application,
     args: &cli::StatsShow,
-    (from, until): (Date, Date),
+    Dates { from, until }: Dates,
     answer: &Answer,
     notes: &[String],
 ) -> Value {

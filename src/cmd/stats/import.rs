@@ -22,7 +22,7 @@ use serde_json::json;
 
 use crate::cli;
 use crate::cmd::{Out, Outcome, show};
-use table::{Account, Days, Sums};
+use table::{Account, Days, Sums, Taken};
 
 /// The class of the visitors that other products count.
 const CLASS: &str = "human";
@@ -55,10 +55,11 @@ pub(super) async fn run(config: &Config, args: &cli::StatsImport, out: Out<'_>) 
         return Ok(Outcome::Done);
     }
     let label = args.dimension.as_deref().map(dimension).transpose()?;
+    let taken = Taken { label, from: args.from, until: args.until };
     let mut days = Days::default();
     let mut accounts = Vec::new();
     for path in &args.files {
-        read(path, label, (args.from, args.until), &mut days, &mut accounts)?;
+        read(path, taken, &mut days, &mut accounts)?;
     }
     let mut days = days.finish();
     // A day that goes on, or is to come, would stay as it is imported, whatever happens in it.
@@ -79,11 +80,12 @@ pub(super) async fn run(config: &Config, args: &cli::StatsImport, out: Out<'_>) 
         );
     }
     let stored = if args.dry_run { BTreeSet::new() } else { store(config, app.id, &zone, &days).await? };
-    tell(args, &app, (&accounts, &days, &stored), out)?;
+    let imported = Imported { accounts, days, stored };
+    tell(args, &app, &imported, out)?;
     if let Some((first, _)) = not_over.first_key_value() {
         tracing::warn!(days = not_over.len(), %first, "days that are not over are not imported");
     }
-    Ok(Outcome::of(args.dry_run || !stored.is_empty()))
+    Ok(Outcome::of(args.dry_run || !imported.stored.is_empty()))
 }
 
 fn dimension(name: &str) -> anyhow::Result<&'static str> {
@@ -94,24 +96,18 @@ fn dimension(name: &str) -> anyhow::Result<&'static str> {
     Ok(known)
 }
 
-/// A file, and what was read of it.
-type Read1 = (String, Account);
+/// The name of a table, and what was read of it.
+type Table = (String, Account);
 
 /// Reads a table, or each table of a ZIP archive.
-fn read(
-    path: &Path,
-    label: Option<&'static str>,
-    range: (Option<Date>, Option<Date>),
-    days: &mut Days,
-    accounts: &mut Vec<Read1>,
-) -> anyhow::Result<()> {
+fn read(path: &Path, taken: Taken, days: &mut Days, accounts: &mut Vec<Table>) -> anyhow::Result<()> {
     let mut file = File::open(path).with_context(|| format!("open {}", path.display()))?;
     let mut begin = [0; 4];
     let is_zip = matches!(file.read(&mut begin), Ok(4)) && begin == *b"PK\x03\x04";
     file.rewind()
         .with_context(|| format!("read {} from its beginning: it has to be a file", path.display()))?;
     if !is_zip {
-        let account = table::add(file, label, range, days).with_context(|| format!("{}", path.display()))?;
+        let account = table::add(file, taken, days).with_context(|| format!("{}", path.display()))?;
         accounts.push((path.display().to_string(), account));
         return Ok(());
     }
@@ -127,7 +123,7 @@ fn read(
         }
         let within = || format!("{}: {}", path.display(), show::safe(&name));
         let mut limited = entry.take(UNPACKED_MAX);
-        let account = table::add(&mut limited, label, range, days).with_context(within)?;
+        let account = table::add(&mut limited, taken, days).with_context(within)?;
         if limited.limit() == 0 {
             bail!("{}: it has more than {} GiB", within(), UNPACKED_MAX >> 30);
         }
@@ -172,10 +168,18 @@ fn statistics(sums: &Sums) -> Day {
     Day { values: values.collect() }
 }
 
+/// What became of an import.
+struct Imported {
+    accounts: Vec<Table>,
+    days: BTreeMap<Date, Sums>,
+    /// The days that were stored.
+    stored: BTreeSet<Date>,
+}
+
 fn tell(
     args: &cli::StatsImport,
     app: &Application,
-    (accounts, days, stored): (&[Read1], &BTreeMap<Date, Sums>, &BTreeSet<Date>),
+    Imported { accounts, days, stored }: &Imported,
     out: Out<'_>,
 ) -> anyhow::Result<()> {
     let kept: Vec<String> =

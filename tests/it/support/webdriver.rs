@@ -215,7 +215,8 @@ user_pref(\"toolkit.telemetry.server\", \"\");
     /// Waits until an expression is true in the page; where it never is, says what the page shows.
     pub(crate) fn until(&mut self, expression: &str) {
         let script = json!({ "script": format!("return !!({expression})"), "args": [] });
-        let shown = json!({ "script": "return location.href + '\\n' + document.body?.innerText", "args": [] });
+        let shown =
+            json!({ "script": "return location.href + '\\n' + document.body?.innerText", "args": [] });
         let page = RefCell::new(self);
         let run = |script| page.borrow_mut().ask("POST", "/execute/sync", "ExecuteScript", script);
         // Between two pages, it may be a page where nothing works.

@@ -242,7 +242,7 @@ impl Enricher {
     /// The row of a hit that is stored.
     #[inline]
     fn row<'a>(&mut self, visit: &Visit<'_, 'a>, page: &CachedUrl<'a>, arena: &mut Arena<'a>) -> Row<'a> {
-        let Visit { hit, app, salt, agent, traffic_class, names, anonymous } = *visit;
+        let Visit { hit, app, agent, traffic_class, names, anonymous, .. } = *visit;
         let came_from = self.urls.referrer(hit, names);
         let ip = hit.ip.filter(|_| !anonymous);
         let said = Said::of(hit);
@@ -287,16 +287,8 @@ impl Enricher {
             occurred_at: hit.occurred_at,
             client_at: hit.client_at,
             app_id: app.id,
-            visitor_id: match (salt, ip) {
-                (Some(salt), Some(ip)) => {
-                    Some(visitor::visitor_id(salt, app.id, ip, agent.map(|(agent, _)| agent.id)))
-                }
-                _ => None,
-            },
-            page_view_id: match hit.page_view_id {
-                Some(view) if anonymous => visitor::page_view_id(salt, app.id, view, page.host, page.path),
-                view => view,
-            },
+            visitor_id: visit.visitor_id(),
+            page_view_id: visit.page_view_id(&page),
             user_agent_id: agent.filter(|(_, is_stored)| *is_stored).map(|(agent, _)| agent.id),
             environment_id,
             traffic_class,
@@ -398,6 +390,24 @@ struct Visit<'v, 'a> {
     names: Names<'v>,
     /// The visitor asks not to be tracked, and nothing may identify the row.
     anonymous: bool,
+}
+
+impl Visit<'_, '_> {
+    /// The visitor of the row, unless nothing may identify it.
+    fn visitor_id(&self) -> Option<i64> {
+        let ip = self.hit.ip.filter(|_| !self.anonymous)?;
+        Some(visitor::visitor_id(self.salt?, self.app.id, ip, self.agent.map(|(agent, _)| agent.id)))
+    }
+
+    /// The page view of the row; of an anonymous one, a number that only that page has.
+    fn page_view_id(&self, page: &Page<'_>) -> Option<i64> {
+        match self.hit.page_view_id {
+            Some(view) if self.anonymous => {
+                visitor::page_view_id(self.salt, self.app.id, view, page.host, page.path)
+            }
+            view => view,
+        }
+    }
 }
 
 /// What is kept of a page's URL.

@@ -1,12 +1,14 @@
 //! The rows of a segment that are looked at together.
 
+use crate::segment::Run;
+
 /// Rows of a segment that follow each other: sessions, and all that they have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Block {
-    pub(super) sessions: (usize, usize),
-    pub(super) views: (usize, usize),
-    pub(super) others: (usize, usize),
-    pub(super) strays: (usize, usize),
+    pub(super) sessions: Run,
+    pub(super) views: Run,
+    pub(super) others: Run,
+    pub(super) strays: Run,
 }
 
 /// Of what is asked whether a filter keeps it.
@@ -21,7 +23,7 @@ pub(super) enum Of {
 
 impl Block {
     /// The rows of a table.
-    pub(super) fn rows(&self, of: Of) -> (usize, usize) {
+    pub(super) fn rows(&self, of: Of) -> Run {
         match of {
             Of::Sessions => self.sessions,
             Of::Views => self.views,

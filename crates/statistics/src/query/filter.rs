@@ -280,8 +280,8 @@ impl<'s> Node<'s> {
 
     /// Whether each row of a block is kept: 1 or 0.
     pub(super) fn mask(&self, segment: &Segment, block: &Block, of: Of) -> Result<Vec<u8>, Failed> {
-        let (from, until) = block.rows(of);
-        let all = |pass: u8| vec![pass; until - from];
+        let run = block.rows(of);
+        let all = |pass: u8| vec![pass; run.len()];
         let join = |nodes: &[Node<'_>], is_all: bool| -> Result<Vec<u8>, Failed> {
             let Some((first, more)) = nodes.split_first() else { return Ok(all(u8::from(is_all))) };
             let mut mask = first.mask(segment, block, of)?;
@@ -297,7 +297,7 @@ impl<'s> Node<'s> {
         };
         let look_up = |column, passes: &[u8]| -> Result<Vec<u8>, Failed> {
             let mut mask = all(0);
-            segment.ints(column)?.look_up(from, passes, &mut mask);
+            segment.ints(column)?.look_up(run.from, passes, &mut mask);
             Ok(mask)
         };
         match self {
@@ -369,22 +369,22 @@ impl<'s> Sessions<'s> {
     }
 
     fn mask(&self, block: &Block) -> Vec<u8> {
-        let (from, until) = block.sessions;
+        let run = block.sessions;
         match self {
-            Sessions::One(pass) => vec![*pass; until - from],
+            Sessions::One(pass) => vec![*pass; run.len()],
             Sessions::Column(numbers, passes, _) => {
-                let mut mask = vec![0; until - from];
-                numbers.look_up(from, passes, &mut mask);
+                let mut mask = vec![0; run.len()];
+                numbers.look_up(run.from, passes, &mut mask);
                 mask
             }
-            Sessions::Each(passes, _) => passes.get(from..until).unwrap_or(&[]).to_vec(),
+            Sessions::Each(passes, _) => passes.get(run.rows()).unwrap_or(&[]).to_vec(),
         }
     }
 }
 
 /// What is true of a block's sessions, of each of their rows.
 fn spread(sessions: &[u8], starts: &[u32], block: &Block) -> Vec<u8> {
-    let first = block.sessions.0;
+    let first = block.sessions.from;
     let mut mask = Vec::new();
     for (is_kept, two) in sessions.iter().zip(starts[first..].windows(2)) {
         mask.resize((two[1] - starts[first]) as usize, *is_kept);

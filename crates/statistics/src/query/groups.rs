@@ -355,17 +355,7 @@ impl<'s> Groups<'s> {
                 level: Level::Pages,
                 has_no_other: false,
             }),
-            Dimension::Event => {
-                let texts = segment.texts(c::TYPES)?.iter();
-                let mut names: Vec<String> = std::iter::once(OTHER).chain(texts).map(str::to_owned).collect();
-                let known = names.iter().skip(1).position(|name| name == "pageview").map(|at| at + 1);
-                let view = known.unwrap_or_else(|| {
-                    names.push("pageview".to_owned());
-                    names.len() - 1
-                });
-                let level = Level::Types { view: u32::try_from(view).unwrap_or(0) };
-                Ok(Groups { names: Names::Own(names), level, has_no_other: false })
-            }
+            Dimension::Event => Groups::types(segment),
             Dimension::PreviousPage => Groups::neighbours(segment, false),
             Dimension::NextPage => Groups::neighbours(segment, true),
             Dimension::EntryPage => Groups::ends(segment, |from, _| from),
@@ -388,34 +378,52 @@ impl<'s> Groups<'s> {
             Dimension::Medium => by_origin(segment, c::MEDIUM, c::MEDIUMS),
             Dimension::Term => direct(c::TERM, c::TERMS),
             Dimension::Content => direct(c::CONTENT, c::CONTENTS),
-            Dimension::Country => {
-                let mut names = Numbered::new();
-                let zones = segment.texts(c::ZONES)?;
-                let map = std::iter::once(0)
-                    .chain(zones.iter().map(|zone| names.id(country::of_zone(zone))))
-                    .collect();
-                Ok(names.groups(segment.ints(c::ZONE)?, map))
-            }
+            Dimension::Country => Groups::countries(segment),
             Dimension::Language => direct(c::LANGUAGE, c::LANGUAGES),
             Dimension::Browser => direct(c::BROWSER, c::BROWSERS),
             Dimension::Os => direct(c::OS, c::SYSTEMS),
             Dimension::Device => direct(c::DEVICE, c::DEVICES),
-            Dimension::Screen => {
-                let mut names = Numbered::new();
-                let mut ids = vec![0; segment.rows(c::Table::Sessions)];
-                segment.ints(c::SCREEN)?.read(0, &mut ids);
-                // Few widths are different ones.
-                let mut known = [(0, names.id(screen(0))); 64];
-                for id in &mut ids {
-                    let one = &mut known[*id as usize % 64];
-                    if one.0 != *id {
-                        *one = (*id, names.id(screen(i32::try_from(*id).unwrap_or(0))));
-                    }
-                    *id = one.1;
-                }
-                Ok(Groups::of_sessions(Ids::Own(ids), Names::Own(names.names)))
-            }
+            Dimension::Screen => Groups::screens(segment),
         }
+    }
+
+    /// Of types of events; page views are one.
+    fn types(segment: &'s Segment) -> Result<Groups<'s>, Failed> {
+        let texts = segment.texts(c::TYPES)?.iter();
+        let mut names: Vec<String> = std::iter::once(OTHER).chain(texts).map(str::to_owned).collect();
+        let known = names.iter().skip(1).position(|name| name == "pageview").map(|at| at + 1);
+        let view = known.unwrap_or_else(|| {
+            names.push("pageview".to_owned());
+            names.len() - 1
+        });
+        let level = Level::Types { view: u32::try_from(view).unwrap_or(0) };
+        Ok(Groups { names: Names::Own(names), level, has_no_other: false })
+    }
+
+    /// Of countries, by the zones of browsers.
+    fn countries(segment: &'s Segment) -> Result<Groups<'s>, Failed> {
+        let mut names = Numbered::new();
+        let zones = segment.texts(c::ZONES)?;
+        let map =
+            std::iter::once(0).chain(zones.iter().map(|zone| names.id(country::of_zone(zone)))).collect();
+        Ok(names.groups(segment.ints(c::ZONE)?, map))
+    }
+
+    /// Of classes of widths of screens.
+    fn screens(segment: &'s Segment) -> Result<Groups<'s>, Failed> {
+        let mut names = Numbered::new();
+        let mut ids = vec![0; segment.rows(c::Table::Sessions)];
+        segment.ints(c::SCREEN)?.read(0, &mut ids);
+        // Few widths are different ones.
+        let mut known = [(0, names.id(screen(0))); 64];
+        for id in &mut ids {
+            let one = &mut known[*id as usize % 64];
+            if one.0 != *id {
+                *one = (*id, names.id(screen(i32::try_from(*id).unwrap_or(0))));
+            }
+            *id = one.1;
+        }
+        Ok(Groups::of_sessions(Ids::Own(ids), Names::Own(names.names)))
     }
 
     /// Of goals, by their names.
@@ -488,15 +496,15 @@ impl<'s> Groups<'s> {
         block: &Block,
         of: Of,
     ) -> Result<Option<Vec<u32>>, Failed> {
-        let (starts, times, (from, until)) = match of {
+        let (starts, times, run) = match of {
             Of::Views => (segment.view_starts()?, segment.ints(c::VIEW_TIME)?, block.views),
             Of::Others => (segment.other_starts()?, segment.ints(c::OTHER_TIME)?, block.others),
             Of::Sessions | Of::Strays => return Ok(None),
         };
-        let mut groups = vec![0; until - from];
-        times.read(from, &mut groups);
+        let mut groups = vec![0; run.len()];
+        times.read(run.from, &mut groups);
         let begins = segment.ints_of(c::START, block.sessions)?;
-        let ends = starts[block.sessions.0..].windows(2).map(|two| (two[1] - two[0]) as usize);
+        let ends = starts[block.sessions.from..].windows(2).map(|two| (two[1] - two[0]) as usize);
         let mut rest = &mut groups[..];
         for (begin, count) in begins.iter().zip(ends) {
             let (own, more) = rest.split_at_mut(count.min(rest.len()));

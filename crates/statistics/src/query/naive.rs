@@ -17,12 +17,15 @@ pub(super) const PROPERTIES: [&str; 3] = ["plan", "module_id", "points"];
 
 const MINUTES_30: i64 = 30 * 60 * 1_000_000;
 
+/// A session: its visitor, and its number among the visitor's sessions.
+type Key = (i64, usize);
+
 /// An event and all that is known of it.
 struct Seen<'e> {
     event: &'e Event<'e>,
     is_view: bool,
     /// Visitor and session; the first event of the session.
-    session: Option<(i64, usize)>,
+    session: Option<Key>,
     dwell: Option<u64>,
     depth: Option<u64>,
 }
@@ -42,7 +45,7 @@ pub(super) struct Naive<'e> {
     domains: &'e [String],
     goals: &'e [Goal],
     seen: Vec<Seen<'e>>,
-    sessions: BTreeMap<(i64, usize), Session<'e>>,
+    sessions: BTreeMap<Key, Session<'e>>,
     strays: Vec<(&'e str, u64)>,
 }
 
@@ -119,7 +122,7 @@ impl<'e> Naive<'e> {
         }
     }
 
-    fn session(&self, key: (i64, usize), begin: usize, rows: &[&'e Event<'e>]) -> Session<'e> {
+    fn session(&self, key: Key, begin: usize, rows: &[&'e Event<'e>]) -> Session<'e> {
         let of: Vec<&Seen<'e>> = self.seen[begin..].iter().filter(|seen| seen.session == Some(key)).collect();
         let views: Vec<&&Seen<'e>> = of.iter().filter(|seen| seen.is_view).collect();
         let (first, last) = (of[0].event.occurred_at, of[of.len() - 1].event.occurred_at);
@@ -240,7 +243,7 @@ impl<'e> Naive<'e> {
     /// Visitors and sessions by step, from `1`: every way through every unit is tried.
     pub(super) fn funnel(&self, filter: Option<&Filter>, funnel: &Funnel) -> BTreeMap<String, Tally> {
         let steps: Vec<&Goal> = funnel.steps().collect();
-        let mut units: BTreeMap<(i64, usize), Vec<&Seen<'_>>> = BTreeMap::new();
+        let mut units: BTreeMap<Key, Vec<&Seen<'_>>> = BTreeMap::new();
         for seen in &self.seen {
             let is_named =
                 steps.iter().any(|step| matches!(&step.on, On::Event(kind) if kind == seen.event.event_type));

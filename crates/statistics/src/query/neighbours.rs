@@ -35,12 +35,12 @@ impl<'s> Groups<'s> {
         if of != Of::Views {
             return Ok(None);
         }
-        let from = block.views.0;
+        let from = block.views.from;
         let paths = segment.ints_of(c::VIEW_PATH, block.views)?;
-        let starts = &segment.view_starts()?[block.sessions.0..=block.sessions.1];
+        let starts = &segment.view_starts()?[block.sessions.from..=block.sessions.until];
         let flags = segment.ints(c::FLAGS)?;
         let mut values = vec![NONE; paths.len()];
-        for (session, two) in (block.sessions.0..).zip(starts.windows(2)) {
+        for (session, two) in (block.sessions.from..).zip(starts.windows(2)) {
             if flags.get(session) & u64::from(c::NOBODY) != 0 || two[0] == two[1] {
                 continue;
             }

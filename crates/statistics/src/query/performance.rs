@@ -4,7 +4,7 @@ use foldhash::HashMap;
 
 use super::{Failed, Means, Part};
 use crate::segment::columns as c;
-use crate::segment::{Broken, Segment};
+use crate::segment::{Broken, Run, Segment};
 use crate::settings::OTHER;
 
 /// Requests that are read at once.
@@ -152,19 +152,18 @@ struct Work {
 impl Work {
     fn segment(&mut self, asked: &Performance, segment: &Segment) -> Result<(), Failed> {
         for class in segment.classes() {
-            let (from, until) = class.requests;
-            if from == until || !asked.classes.contains(&class.name) {
+            if !asked.classes.contains(&class.name) {
                 continue;
             }
-            for from in (from..until).step_by(BLOCK) {
-                self.block(segment, (from, until.min(from + BLOCK)))?;
+            for run in class.requests.blocks(BLOCK) {
+                self.block(segment, run)?;
             }
         }
         Ok(())
     }
 
-    fn block(&mut self, segment: &Segment, (from, until): (usize, usize)) -> Result<(), Failed> {
-        let read = |column| segment.ints_of(column, (from, until));
+    fn block(&mut self, segment: &Segment, run: Run) -> Result<(), Failed> {
+        let read = |column| segment.ints_of(column, run);
         let minutes = match read(c::REQUEST_AT) {
             Err(Broken::Missing(_)) => None,
             minutes => Some(minutes?),

@@ -68,13 +68,13 @@ impl Said<'_> {
 
     /// The values of a block's events of a table. `None`: none of them has one.
     pub(super) fn of(&self, block: &Block, of: Of) -> Option<Vec<u32>> {
-        let (numbers, (from, until)) = match of {
+        let (numbers, run) = match of {
             Of::Views => (self.views?, block.views),
             Of::Others => (self.others?, block.others),
             Of::Sessions | Of::Strays => return None,
         };
-        let mut values = vec![0; until - from];
-        numbers.read(from, &mut values);
+        let mut values = vec![0; run.len()];
+        numbers.read(run.from, &mut values);
         values.iter_mut().for_each(|number| *number = self.value(*number));
         Some(values)
     }

@@ -16,7 +16,7 @@ use super::groups::{Groups, Known, Level, NONE};
 use super::{Failed, Part, Query, Sum, Tally};
 use crate::counts::Counts;
 use crate::segment::columns as c;
-use crate::segment::{Broken, Numbers, Segment, Sums};
+use crate::segment::{Broken, Numbers, Run, Segment, Sums};
 
 /// Sessions of a block. Those of tests have many blocks.
 const BLOCK: usize = if cfg!(test) { 7 } else { 1 << 11 };
@@ -187,11 +187,11 @@ pub(super) fn scan(
         if is_never {
             continue;
         }
-        for from in (class.sessions.0..class.sessions.1).step_by(BLOCK) {
+        for run in class.sessions.blocks(BLOCK) {
             if means.is_cancelled.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
                 return Err(Failed::Cancelled);
             }
-            scan.block((from, class.sessions.1.min(from + BLOCK)))?;
+            scan.block(run)?;
         }
         if has_strays {
             scan.strays(class.strays)?;
@@ -239,25 +239,28 @@ impl<'s> Scan<'s> {
     }
 
     /// The rows of sessions.
-    fn rows(&self, (from, until): (usize, usize)) -> Block {
-        let rows = |starts: &[u32]| (starts[from] as usize, starts[until] as usize);
+    fn rows(&self, sessions: Run) -> Block {
+        let rows = |starts: &[u32]| Run {
+            from: starts[sessions.from] as usize,
+            until: starts[sessions.until] as usize,
+        };
         Block {
-            sessions: (from, until),
+            sessions,
             views: rows(self.columns.views),
             others: rows(self.columns.others),
-            strays: (0, 0),
+            strays: Run::default(),
         }
     }
 
     /// How many events sessions have of which whoever asks may know.
-    fn left_out(&self, (from, until): (usize, usize), bound: Option<&Node<'_>>) -> Result<u64, Failed> {
+    fn left_out(&self, sessions: Run, bound: Option<&Node<'_>>) -> Result<u64, Failed> {
         let Some(bound) = bound else {
-            let Block { views, others, .. } = self.rows((from, until));
-            return Ok((views.1 - views.0 + others.1 - others.0) as u64);
+            let Block { views, others, .. } = self.rows(sessions);
+            return Ok((views.len() + others.len()) as u64);
         };
         let mut events = 0;
-        for from in (from..until).step_by(BLOCK) {
-            let block = self.rows((from, until.min(from + BLOCK)));
+        for run in sessions.blocks(BLOCK) {
+            let block = self.rows(run);
             for of in [Of::Views, Of::Others] {
                 let mask = bound.mask(self.segment, &block, of)?;
                 events += mask.iter().filter(|kept| **kept != 0).count() as u64;
@@ -267,11 +270,11 @@ impl<'s> Scan<'s> {
     }
 
     /// Counts sessions, and all that they have.
-    fn block(&mut self, (from, until): (usize, usize)) -> Result<(), Failed> {
-        let block = self.rows((from, until));
+    fn block(&mut self, sessions: Run) -> Result<(), Failed> {
+        let block = self.rows(sessions);
         let mut flags = [0; BLOCK];
-        let flags = &mut flags[..until - from];
-        self.columns.flags.read(from, flags);
+        let flags = &mut flags[..sessions.len()];
+        self.columns.flags.read(sessions.from, flags);
         let kept = match &self.node {
             None => Kept::All,
             Some(node) if self.is_of_events => Kept::Events {
@@ -290,10 +293,10 @@ impl<'s> Scan<'s> {
             return Ok(());
         }
         let mut durations = [0; BLOCK];
-        self.columns.durations.read(from, &mut durations[..until - from]);
+        self.columns.durations.read(sessions.from, &mut durations[..sessions.len()]);
         let mut ids = [NONE; BLOCK];
         if let Level::Sessions(all) = &self.groups.level {
-            all.read(from, &mut ids[..until - from]);
+            all.read(sessions.from, &mut ids[..sessions.len()]);
         }
         let last = self.entries.len() - 1;
         let ids = ids.map(|id| (id as usize).min(last));
@@ -317,7 +320,7 @@ impl<'s> Scan<'s> {
         ids: &[usize],
         sums: &[Sums],
     ) {
-        let from = block.sessions.0;
+        let from = block.sessions.from;
         let sessions = flags.iter().zip(durations).zip(ids).zip(&sums[from..]);
         let starts = self.columns.views[from..].windows(2).zip(self.columns.others[from..].windows(2));
         for (n, ((((flags, duration), id), sums), (views, others))) in sessions.zip(starts).enumerate() {
@@ -365,11 +368,11 @@ impl<'s> Scan<'s> {
             Kept::Events { views, others } => (Some(&views[..]), Some(&others[..])),
             _ => (None, None),
         };
-        let (first_view, first_other) = (block.views.0, block.others.0);
+        let (first_view, first_other) = (block.views.from, block.others.from);
         let last = self.entries.len() - 1;
         let rules = Rules::new(&self.groups);
         for (n, flags) in flags.iter().enumerate() {
-            let session = block.sessions.0 + n;
+            let session = block.sessions.from + n;
             self.visitor += flags & c::NEW_VISITOR;
             if let Kept::Sessions(mask) = kept
                 && mask[n] == 0
@@ -379,10 +382,10 @@ impl<'s> Scan<'s> {
             let number = u32::try_from(session + 1).unwrap_or(0);
             let is_somebody = flags & c::NOBODY == 0;
             let has_engaged = rules.engages_anybody || rules.engages_somebody && is_somebody;
-            let own = range(self.columns.views, session, first_view);
-            let entry_page = views.pages.get(own.0).filter(|_| own.0 < own.1).map_or(NONE, |page| *page);
+            let rows = own(self.columns.views, session, first_view);
+            let entry_page = views.pages.get(rows.from).filter(|_| rows.len() > 0).map_or(NONE, |page| *page);
             let (mut is_kept, mut has_entered) = (false, !self.has_page);
-            for at in own.0..own.1 {
+            for at in rows.rows() {
                 if view_mask.is_some_and(|mask| mask[at] == 0) {
                     continue;
                 }
@@ -400,8 +403,8 @@ impl<'s> Scan<'s> {
                     }
                 }
             }
-            let own = range(self.columns.others, session, first_other);
-            for at in own.0..own.1 {
+            let rows = own(self.columns.others, session, first_other);
+            for at in rows.rows() {
                 if other_mask.is_some_and(|mask| mask[at] == 0) {
                     continue;
                 }
@@ -450,13 +453,13 @@ impl<'s> Scan<'s> {
     }
 
     /// Counts engagement without a page view.
-    fn strays(&mut self, (from, until): (usize, usize)) -> Result<(), Failed> {
+    fn strays(&mut self, strays: Run) -> Result<(), Failed> {
         let (paths, times) = (self.segment.ints(c::STRAY_PATH)?, self.segment.longs(c::STRAY_TIME)?);
-        let none = (0, 0);
-        let block = Block { sessions: none, views: none, others: none, strays: (from, until) };
+        let none = Run::default();
+        let block = Block { sessions: none, views: none, others: none, strays };
         let kept = self.node.as_ref().map(|node| node.mask(self.segment, &block, Of::Strays)).transpose()?;
-        for at in from..until {
-            if kept.as_ref().is_some_and(|kept| kept[at - from] == 0) {
+        for at in strays.rows() {
+            if kept.as_ref().is_some_and(|kept| kept[at - strays.from] == 0) {
                 continue;
             }
             let time = times.get(at);
@@ -564,9 +567,9 @@ impl Events {
         let values = match (&groups.level, of) {
             (Level::Sessions(_) | Level::Goals(_) | Level::Funnel(..), _) => Vec::new(),
             (Level::Pages, _) => read(paths)?,
-            (Level::Said(said), _) => said.of(block, of).unwrap_or_else(|| vec![NONE; rows.1 - rows.0]),
+            (Level::Said(said), _) => said.of(block, of).unwrap_or_else(|| vec![NONE; rows.len()]),
             (Level::Neighbours { .. }, _) => groups.neighbours_of(segment, block, of)?.unwrap_or_default(),
-            (Level::Types { view }, Of::Views) => vec![*view; rows.1 - rows.0],
+            (Level::Types { view }, Of::Views) => vec![*view; rows.len()],
             (Level::Types { .. }, _) => read(c::OTHER_TYPE)?,
             (Level::Times { .. }, _) => groups.times_of(segment, block, of)?.unwrap_or_default(),
         };
@@ -581,15 +584,15 @@ struct Reports {
 }
 
 impl Reports {
-    fn new(segment: &Segment, (from, until): (usize, usize)) -> Result<Reports, Broken> {
-        let (mut engaged, mut depths) = (vec![0; until - from], vec![0; until - from]);
-        segment.longs(c::VIEW_ENGAGED)?.read_long(from, &mut engaged);
-        segment.ints(c::VIEW_DEPTH)?.read(from, &mut depths);
+    fn new(segment: &Segment, views: Run) -> Result<Reports, Broken> {
+        let (mut engaged, mut depths) = (vec![0; views.len()], vec![0; views.len()]);
+        segment.longs(c::VIEW_ENGAGED)?.read_long(views.from, &mut engaged);
+        segment.ints(c::VIEW_DEPTH)?.read(views.from, &mut depths);
         Ok(Reports { engaged, depths })
     }
 }
 
-/// The rows of a session, from the first row of its block.
-fn range(starts: &[u32], session: usize, first: usize) -> (usize, usize) {
-    (starts[session] as usize - first, starts[session + 1] as usize - first)
+/// The rows of a session, counted from the first row of its block.
+fn own(starts: &[u32], session: usize, first: usize) -> Run {
+    Run { from: starts[session] as usize - first, until: starts[session + 1] as usize - first }
 }

@@ -97,17 +97,41 @@ struct Entry {
     unpacked: OnceLock<Result<Unpacked, Broken>>,
 }
 
+/// Rows of a table that follow each other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// The first.
+    pub(crate) from: usize,
+    /// The first that is no longer of it.
+    pub(crate) until: usize,
+}
+
+impl Run {
+    pub(crate) fn len(self) -> usize {
+        self.until - self.from
+    }
+
+    pub(crate) fn rows(self) -> std::ops::Range<usize> {
+        self.from..self.until
+    }
+
+    /// Itself, cut into runs of so many rows at most.
+    pub(crate) fn blocks(self, most: usize) -> impl Iterator<Item = Run> {
+        self.rows().step_by(most).map(move |from| Run { from, until: self.until.min(from + most) })
+    }
+}
+
 /// The rows of a class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Class {
     /// `access_logs.traffic_class`.
     pub(crate) name: String,
-    /// The first session, and the first that is no longer of the class.
-    pub(crate) sessions: (usize, usize),
-    /// The same of requests.
-    pub(crate) requests: (usize, usize),
-    /// The same of strays.
-    pub(crate) strays: (usize, usize),
+    /// Its sessions.
+    pub(crate) sessions: Run,
+    /// Its requests.
+    pub(crate) requests: Run,
+    /// Its strays.
+    pub(crate) strays: Run,
 }
 
 /// A segment. It is opened with all checks that take no unpacking; a column is checked when it is unpacked.
@@ -279,10 +303,10 @@ impl Segment {
             .and_then(|numbers| if numbers.is_long() { Err(Broken::Column(column.id)) } else { Ok(numbers) })
     }
 
-    /// The values of a column of numbers below 2³², from a row and until another.
-    pub(crate) fn ints_of(&self, column: Column, (from, until): (usize, usize)) -> Result<Vec<u32>, Broken> {
-        let mut values = vec![0; until - from];
-        self.ints(column)?.read(from, &mut values);
+    /// The values of a column of numbers below 2³² in a run of rows.
+    pub(crate) fn ints_of(&self, column: Column, run: Run) -> Result<Vec<u32>, Broken> {
+        let mut values = vec![0; run.len()];
+        self.ints(column)?.read(run.from, &mut values);
         Ok(values)
     }
 
@@ -444,12 +468,8 @@ fn classes(cursor: &mut Cursor<'_>, rows: &[u32; TABLES]) -> Result<Vec<Class>, 
         if ends.iter().zip(before).any(|(end, before)| *end < before) {
             return Err(Broken::Large);
         }
-        classes.push(Class {
-            name,
-            sessions: (before[0] as usize, ends[0] as usize),
-            requests: (before[1] as usize, ends[1] as usize),
-            strays: (before[2] as usize, ends[2] as usize),
-        });
+        let run = |table: usize| Run { from: before[table] as usize, until: ends[table] as usize };
+        classes.push(Class { name, sessions: run(0), requests: run(1), strays: run(2) });
     }
     let of = [Table::Sessions, Table::Requests, Table::Strays].map(|table| rows[table as usize]);
     if ends == of { Ok(classes) } else { Err(Broken::Large) }

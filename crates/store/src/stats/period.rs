@@ -4,6 +4,15 @@ use anyhow::{Context, bail};
 use jiff::Span;
 use jiff::civil::Date;
 
+/// Days that follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dates {
+    /// The first.
+    pub from: Date,
+    /// The last.
+    pub until: Date,
+}
+
 /// The days that are asked for, the days before them to compare with, and whether the last one is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period {
@@ -11,8 +20,8 @@ pub struct Period {
     pub from: Date,
     /// The last day.
     pub until: Date,
-    /// As many days right before: the first and the last.
-    pub before: (Date, Date),
+    /// As many days right before.
+    pub before: Dates,
     /// The last day is over.
     pub is_over: bool,
 }
@@ -40,8 +49,15 @@ impl Period {
             bail!("{text}: the first day is behind the last");
         }
         let days = i64::from(from.until(until)?.get_days()) + 1;
-        let before = (back(from, days).with_context(bad)?, back(from, 1).with_context(bad)?);
+        let before =
+            Dates { from: back(from, days).with_context(bad)?, until: back(from, 1).with_context(bad)? };
         Ok(Period { from, until, before, is_over: until < today })
+    }
+
+    /// The days that are asked for.
+    #[must_use]
+    pub fn days(&self) -> Dates {
+        Dates { from: self.from, until: self.until }
     }
 }
 
@@ -54,7 +70,7 @@ mod tests {
         let today: Date = "2026-03-02".parse().unwrap();
         let check = |text: &str| {
             let p = Period::of(text, today).unwrap();
-            format!("{}..{} {}..{} {}", p.from, p.until, p.before.0, p.before.1, p.is_over)
+            format!("{}..{} {}..{} {}", p.from, p.until, p.before.from, p.before.until, p.is_over)
         };
         assert_eq!(check("today"), "2026-03-02..2026-03-02 2026-03-01..2026-03-01 false");
         assert_eq!(check("7d"), "2026-02-24..2026-03-02 2026-02-17..2026-02-23 false");

@@ -83,7 +83,7 @@ pub async fn day(client: &Client, day: AppDay) -> anyhow::Result<Verified> {
     // Compiling a plan of this size takes longer than most days do.
     client.batch_execute("SET LOCAL jit = off").await.context("prepare to count by plain SQL")?;
     let mut counted = Counted::default();
-    let times = (begun.from, begun.until);
+    let times = begun.from..begun.until;
     naive::values(client, day.app, times, &begun.domains, |value| {
         counted.add(value);
         Ok(())

@@ -194,14 +194,24 @@ struct Columns {
     scroll: Option<usize>,
 }
 
-/// Adds a table to what is known of the days from `from` to `until`. `label` is the dimension of a column `label`.
+/// What is taken of tables.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Taken {
+    /// The dimension of a column `label`.
+    pub(super) label: Option<&'static str>,
+    /// The first day.
+    pub(super) from: Option<Date>,
+    /// The last day.
+    pub(super) until: Option<Date>,
+}
+
+/// Adds a table to what is known of the days that are taken.
 ///
 /// # Errors
 /// The table is none of the known kinds, or one of its lines is broken: the line is named.
 pub(super) fn add(
     table: impl Read,
-    label: Option<&'static str>,
-    (from, until): (Option<Date>, Option<Date>),
+    Taken { label, from, until }: Taken,
     days: &mut Days,
 ) -> anyhow::Result<Account> {
     let mut reader = BufReader::new(table);
@@ -573,7 +583,7 @@ mod tests {
 
     fn read(table: &[u8], label: Option<&'static str>) -> anyhow::Result<(BTreeMap<Date, Sums>, Account)> {
         let mut days = Days::default();
-        let account = add(table, label, (None, None), &mut days)?;
+        let account = add(table, Taken { label, ..Taken::default() }, &mut days)?;
         Ok((days.finish(), account))
     }
 
@@ -684,7 +694,7 @@ mod tests {
         }
         // However much follows, so much of it is read.
         let mut endless = begin.as_bytes().chain(io::repeat(b'x'));
-        assert!(add(&mut endless, None, (None, None), &mut Days::default()).is_err());
+        assert!(add(&mut endless, Taken::default(), &mut Days::default()).is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Sums what the events of a block say, for each value that they have.
 
-use super::{Events, Kept, Scan, range};
+use super::{Events, Kept, Scan, own};
 use crate::details::{self, Currency, Said};
 use crate::query::amounts::{Amounts, One};
 use crate::query::block::{Block, Of};
@@ -92,15 +92,15 @@ struct Rows {
 
 impl Rows {
     fn read(segment: &Segment, block: &Block, of: Of, summed: &Summed) -> Result<Rows, Broken> {
-        let (table, (from, until)) = match of {
+        let (table, run) = match of {
             Of::Views => (Table::Views, block.views),
             _ => (Table::Others, block.others),
         };
         let read = |column: Valued| -> Result<Column, Broken> {
             let numbers = segment.value(column, table)?;
             Ok(numbers.map(|numbers| {
-                let mut values = vec![0; until - from];
-                numbers.read_long(from, &mut values);
+                let mut values = vec![0; run.len()];
+                numbers.read_long(run.from, &mut values);
                 values
             }))
         };
@@ -108,7 +108,7 @@ impl Rows {
             property.as_ref().map_or(Ok(None), |property| read(property.column))
         };
         Ok(Rows {
-            first: from,
+            first: run.from,
             revenue: read(c::REVENUE)?,
             currency: read(c::CURRENCY)?,
             quantity: read(c::QUANTITY)?,
@@ -117,7 +117,7 @@ impl Rows {
             goals: summed.goals.iter().map(|(_, worth)| of_property(worth)).collect::<Result<_, _>>()?,
             kinds: match of {
                 Of::Views => Vec::new(),
-                _ => segment.ints_of(c::OTHER_TYPE, (from, until))?,
+                _ => segment.ints_of(c::OTHER_TYPE, run)?,
             },
         })
     }
@@ -167,13 +167,13 @@ impl Scan<'_> {
                 Level::Goals(reached) => Some(reached.rows(self.segment, block, of)?),
                 _ => None,
             };
-            for session in block.sessions.0..block.sessions.1 {
-                let n = session - block.sessions.0;
+            for session in block.sessions.rows() {
+                let n = session - block.sessions.from;
                 if matches!(kept, Kept::Sessions(mask) if mask[n] == 0) {
                     continue;
                 }
-                let (from, until) = range(starts, session, rows.first);
-                for row in (from..until).filter(|row| mask.is_none_or(|mask| mask[*row] != 0)) {
+                let of_session = own(starts, session, rows.first);
+                for row in of_session.rows().filter(|row| mask.is_none_or(|mask| mask[*row] != 0)) {
                     match &reached {
                         Some(reached) => summed.say_of_goals(&rows, row, reached[row]),
                         None => {

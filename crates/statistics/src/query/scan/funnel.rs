@@ -1,12 +1,12 @@
 //! Counts how far the visitors or sessions of a block come in a funnel.
 
-use super::{Kept, Scan, range};
+use super::{Kept, Scan, own};
 use crate::query::Failed;
 use crate::query::block::{Block, Of};
 use crate::query::funnel::Within;
 use crate::query::groups::Level;
 use crate::segment::columns as c;
-use crate::segment::{Broken, Segment};
+use crate::segment::{Broken, Run, Segment};
 
 /// The other events of a block, and how they and page views follow each other.
 struct Merged {
@@ -68,10 +68,10 @@ impl Scan<'_> {
             if is_left_out || flags & c::NOBODY != 0 {
                 continue;
             }
-            let session = block.sessions.0 + n;
+            let session = block.sessions.from + n;
             let number = u32::try_from(session + 1).unwrap_or(0);
-            let (first_view, views) = range(self.columns.views, session, block.views.0);
-            let (mut other, others) = range(self.columns.others, session, block.others.0);
+            let Run { from: first_view, until: views } = own(self.columns.views, session, block.views.from);
+            let Run { from: mut other, until: others } = own(self.columns.others, session, block.others.from);
             let mut view = first_view;
             while view < views || other < others {
                 let is_view =

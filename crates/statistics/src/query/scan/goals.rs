@@ -1,6 +1,6 @@
 //! Counts the goals that the events of a block reach: one event may reach several.
 
-use super::{Kept, Scan, range};
+use super::{Kept, Scan, own};
 use crate::query::Failed;
 use crate::query::block::{Block, Of};
 use crate::query::groups::Level;
@@ -30,7 +30,7 @@ impl Scan<'_> {
             {
                 continue;
             }
-            let session = block.sessions.0 + n;
+            let session = block.sessions.from + n;
             let number = u32::try_from(session + 1).unwrap_or(0);
             let is_somebody = flags & c::NOBODY == 0;
             let mut count = |mut reached: u64, is_view: bool| {
@@ -45,12 +45,12 @@ impl Scan<'_> {
                     }
                 }
             };
-            let (from, until) = range(self.columns.views, session, block.views.0);
-            for at in (from..until).filter(|at| is_kept(*at, true)) {
+            let views = own(self.columns.views, session, block.views.from);
+            for at in views.rows().filter(|at| is_kept(*at, true)) {
                 count(of_views[at], true);
             }
-            let (from, until) = range(self.columns.others, session, block.others.0);
-            for at in (from..until).filter(|at| is_kept(*at, false)) {
+            let others = own(self.columns.others, session, block.others.from);
+            for at in others.rows().filter(|at| is_kept(*at, false)) {
                 count(of_others[at], false);
             }
         }

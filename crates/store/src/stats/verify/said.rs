@@ -15,8 +15,11 @@ use crate::stats::replace::{self, Begun};
 use crate::stats::segments;
 use crate::web::goals;
 
+/// Class, dimension and value.
+type Key = (String, String, String);
+
 /// Counts, and amounts as text, by class, dimension and value.
-type Said = BTreeMap<(String, String, String), (Counts, String)>;
+type Said = BTreeMap<Key, (Counts, String)>;
 
 /// A count, and its name.
 type Counted = (&'static str, fn(&Counts) -> u64);
@@ -49,7 +52,7 @@ pub(super) async fn compare(
         stored.iter().map(|stored| Part { day: &stored.day, segment: &stored.segment }).collect();
     let mut goals = goals::of(client, app).await?;
     goals.retain(naive::knows);
-    let times = (begun.from, begun.until);
+    let times = begun.from..begun.until;
     let mut wanted = Said::new();
     for one in naive::said(client, app, times, &begun.properties, "", &goals).await? {
         let value = one.value;
@@ -61,7 +64,7 @@ pub(super) async fn compare(
         for class in &classes {
             let list = (class.as_str(), name.as_str());
             let Some(got) = asked(&parts, dimension, class, &goals)? else { continue };
-            let of_list = |key: &&(String, String, String)| (key.0.as_str(), key.1.as_str()) == list;
+            let of_list = |key: &&Key| (key.0.as_str(), key.1.as_str()) == list;
             let values: BTreeSet<&str> = wanted
                 .keys()
                 .filter(of_list)
@@ -124,7 +127,7 @@ fn asked(
 }
 
 fn differ(
-    key: &(String, String, String),
+    key: &Key,
     got: Option<&(Counts, String)>,
     wanted: Option<&(Counts, String)>,
     differences: &mut Vec<Difference>,
