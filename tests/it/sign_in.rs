@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::serve::{Api, Said, bearer, run, token};
 use crate::support::bench::Bench;
+use crate::support::daemon::alt;
 use crate::support::lines::KEY;
 use crate::support::pooler::Pooler;
 use crate::support::postgres::Database;
@@ -54,6 +55,8 @@ fn a_person_signs_in_by_a_link_once_and_then_with_the_password() {
     let said = run(&bench, &["user", "add", "jane@example.com"]);
     let first = said.split("/sign-in#link=").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
     assert!(!run(&bench, &["user", "add", "boss", "--owner"]).contains("#link="));
+    let twice = alt().args(["user", "add", "BOSS", "--config"]).arg(&bench.config).output().unwrap();
+    assert!(String::from_utf8_lossy(&twice.stderr).contains("is named BOSS already"), "{twice:?}");
     run(&bench, &["user", "grant", "jane@example.com", "--app", KEY, "--role", "viewer"]);
     // Too short, and hardly more than the name: the link stays valid.
     for bad in ["short", "jane@example.com", "password1234", "shop-shop-shop!"] {
@@ -86,7 +89,7 @@ fn a_person_signs_in_by_a_link_once_and_then_with_the_password() {
         assert_eq!(api.ask("GET", target, &jane, "").status, status, "{target}");
     }
     // By her password: two sessions, of which one ends.
-    let said = sign_in(&api, &json!({ "email": "jane@example.com", "password": PASSWORD }));
+    let said = sign_in(&api, &json!({ "email": " Jane@Example.com", "password": PASSWORD }));
     assert_eq!(said.status, 201, "{}", said.body);
     let second = cookie(&said);
     let ended = api.ask("DELETE", "/api/v1/session", &(jane.clone() + OWN), "");

@@ -9,6 +9,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
 use tokio::sync::{mpsc, oneshot};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::problem::Problem;
 
@@ -71,7 +72,7 @@ impl Passwords {
     pub(crate) async fn is_of(&self, password: &str, hash: Option<&str>) -> Result<bool, Problem> {
         let is_somebody = hash.is_some();
         let hash = hash.unwrap_or(&self.nobody).to_owned();
-        let password = password.to_owned();
+        let password = normal(password);
         let is_it = self.compute(move || {
             let hash =
                 PasswordHash::new(&hash).map_err(|e| anyhow::anyhow!("a stored hash of a password: {e}"))?;
@@ -82,7 +83,7 @@ impl Passwords {
 
     /// The hash of a password.
     pub(crate) async fn hash(&self, password: &str) -> Result<String, Problem> {
-        let password = password.to_owned();
+        let password = normal(password);
         self.compute(move || hash(&password)).await
     }
 
@@ -104,9 +105,15 @@ impl Passwords {
     }
 }
 
+/// One spelling of a password, however a keyboard composes its letters (NFKC, as NIST SP 800-63B has it).
+fn normal(password: &str) -> String {
+    password.nfkc().collect()
+}
+
 /// Whether a password may be chosen, by somebody with this name, in an installation with these words: names of applications and
 /// of hosts.
 pub(crate) fn check(password: &str, name: &str, words: &[String]) -> Result<(), Problem> {
+    let password = normal(password);
     if password.chars().count() < CHARS_MIN {
         return Err(Problem::bad(format!(
             "a password has at least {CHARS_MIN} characters; three or four words make a good one"
@@ -115,12 +122,12 @@ pub(crate) fn check(password: &str, name: &str, words: &[String]) -> Result<(), 
     if password.len() > BYTES_MAX {
         return Err(Problem::bad(format!("a password has at most {BYTES_MAX} bytes")));
     }
-    let plain = letters(password);
+    let plain = letters(&password);
     let is_common = COMMON.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).any(|common| {
         // What is left of it is no password, either.
         plain.contains(common) && plain.replace(common, "").chars().count() < CHARS_MIN / 2
     });
-    if is_common || is_simple(password) {
+    if is_common || is_simple(&password) {
         return Err(Problem::bad(
             "this password is one of those that are tried first; three or four words that have nothing to do with each other make \
              a good one",
@@ -210,6 +217,9 @@ mod tests {
         assert_ne!(hash, passwords.hash("otter quilt marble").await.unwrap());
         assert!(passwords.is_of("otter quilt marble", Some(&hash)).await.unwrap());
         assert!(!passwords.is_of("otter quilt marbles", Some(&hash)).await.unwrap());
+        // A letter with its accent, and both after each other, are one.
+        let composed = passwords.hash("un été à l'ombre").await.unwrap();
+        assert!(passwords.is_of("un e\u{301}te\u{301} a\u{300} l'ombre", Some(&composed)).await.unwrap());
         assert!(!passwords.is_of("of nobody", None).await.unwrap());
     }
 }

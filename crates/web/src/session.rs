@@ -34,7 +34,7 @@ pub(crate) async fn begin(web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     web.attempts.take(&from, now).map_err(|left| Problem::too_many_attempts(left.wait))?;
     let given = (asked.text("email")?, asked.text("link")?, asked.text("share")?);
     let to = |name: &str| {
-        let key = format!("{name} {from}");
+        let key = format!("{} {from}", name.trim().to_lowercase());
         web.accounts.take(&key, now).map_err(|left| Problem::too_many_attempts(left.wait))
     };
     match given {
@@ -239,7 +239,7 @@ async fn proven(web: &Web, asked: &Asked) -> Result<Account, Problem> {
     if account.password.is_none() {
         return Ok(account);
     }
-    let key = format!("{} {}", account.name, asked.network());
+    let key = format!("{} {}", account.name.to_lowercase(), asked.network());
     web.accounts.take(&key, Instant::now()).map_err(|left| Problem::too_many_attempts(left.wait))?;
     let given =
         asked.text("current")?.ok_or_else(|| Problem::bad("current, the password until now, is missing"))?;
@@ -271,7 +271,7 @@ pub(crate) async fn propose_totp(web: &Web, asked: &Asked) -> Result<Answer, Pro
 pub(crate) async fn confirm_totp(web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     let db = asked.db()?;
     let account = account(db, asked.caller()?).await?;
-    let key = format!("{} {}", account.name, asked.network());
+    let key = format!("{} {}", account.name.to_lowercase(), asked.network());
     web.accounts.take(&key, Instant::now()).map_err(|left| Problem::too_many_attempts(left.wait))?;
     let secret = account.totp_new.clone();
     let secret =

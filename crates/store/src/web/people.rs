@@ -29,8 +29,12 @@ pub struct Person {
 /// # Errors
 /// There is none, or the database cannot be asked.
 pub async fn id_of(client: &Client, name: &str) -> anyhow::Result<i32> {
-    let row =
-        client.query_typed_opt("SELECT id FROM web_users WHERE name = $1", &[(&name, Type::TEXT)]).await?;
+    let row = client
+        .query_typed_opt(
+            "SELECT id FROM web_users WHERE lower(name) = lower($1) ORDER BY name = $1 DESC LIMIT 1",
+            &[(&name, Type::TEXT)],
+        )
+        .await?;
     match row {
         Some(row) => Ok(row.get(0)),
         None => bail!("nobody is named {name}; `alt user list` shows the names"),
@@ -86,7 +90,8 @@ pub async fn list(client: &Client) -> anyhow::Result<Vec<Person>> {
 /// # Errors
 /// The name is taken, or the database does not do it.
 pub async fn add(client: &Client, name: &str, is_owner: bool) -> anyhow::Result<Change> {
-    let sql = "INSERT INTO web_users (name, is_owner) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING id";
+    let sql = "INSERT INTO web_users (name, is_owner) SELECT $1, $2 \
+               WHERE NOT EXISTS (SELECT FROM web_users WHERE lower(name) = lower($1)) ON CONFLICT DO NOTHING RETURNING id";
     let row = client.query_typed_opt(sql, &[(&name, Type::TEXT), (&is_owner, Type::BOOL)]).await;
     let Some(_) = row.context("add the person")? else {
         bail!("somebody is named {name} already; `alt user link {name}` prints another link")

@@ -53,7 +53,9 @@ pub async fn account(client: &Client, of: Of<'_>) -> anyhow::Result<Option<Accou
     let columns = "SELECT id, name, password, totp, totp_new FROM web_users WHERE";
     let row = match of {
         Of::Name(name) => {
-            client.query_typed_opt(&format!("{columns} name = $1"), &[(&name, Type::TEXT)]).await
+            // The name as it is written first, where two differ in nothing but capitals.
+            let sql = format!("{columns} lower(name) = lower($1) ORDER BY name = $1 DESC LIMIT 1");
+            client.query_typed_opt(&sql, &[(&name, Type::TEXT)]).await
         }
         Of::Id(id) => client.query_typed_opt(&format!("{columns} id = $1"), &[(&id, Type::INT4)]).await,
     };
