@@ -323,7 +323,7 @@ fn count(history: &History, both: &Both) {
 #[test]
 fn random_days_are_as_plain_sql_says() {
     let full = std::env::var_os("ALT_TEST_FULL").is_some();
-    cases::hold(&history, &ground, &check, if full { 500 } else { 300 }, 1);
+    cases::hold(&history, &ground, &check, if full { 250 } else { 300 }, 1);
     for (what, count) in &SEEN {
         println!("{what}: {}", count.load(Ordering::Relaxed));
     }

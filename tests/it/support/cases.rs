@@ -1,7 +1,7 @@
 //! Random cases, played on a real PostgreSQL, many at the same time.
 //!
 //! `ALT_TEST_SEED=N` plays one again, often, because what happens at the same time happens differently each time;
-//! `ALT_TEST_FULL=1` plays twenty times as many. A case that fails is made shorter as long as it fails.
+//! `ALT_TEST_FULL=1` plays forty times as many. A case that fails is made shorter as long as it fails.
 
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -108,7 +108,7 @@ pub(crate) fn hold<S: Strategy<Value: Display>>(
     let full = std::env::var_os("ALT_TEST_FULL").is_some();
     let count = match one {
         Some(_) => AGAIN,
-        None if full => count * 20,
+        None if full => count * 40,
         None => count,
     };
     let first = u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos()).unwrap();
