@@ -103,14 +103,48 @@ need_cargo() {
         die "Rust here is $have ($(command -v cargo)); install $wanted or later (https://rustup.rs), and run this again"
 }
 
+# Other people's crates as Cargo built them, for all checkouts: they take most of the time of a first build. One archive
+# is kept, of the newest Cargo.lock that was tested. Cargo looks at what it finds by itself, and builds what does not fit.
+dependencies_archive() {
+    printf '%s/dependencies-%s.tar.zst\n' "$(tools)" "$({ cargo -V; rustc -V; cat Cargo.lock; } | cksum | cut -d' ' -f1)"
+}
+
+# take_dependencies: where nothing is built here yet.
+take_dependencies() {
+    local archive
+    archive=$(dependencies_archive)
+    [ ! -e target/debug ] && [ -s "$archive" ] || return 0
+    say "unpacking dependencies that are built ($archive)"
+    mkdir -p target
+    tar -C target -I 'zstd -T0' -xf "$archive" || rm -rf "$archive" target/debug
+}
+
+# keep_dependencies: for the next checkout, after the tests were built. Not what was built of this project.
+keep_dependencies() {
+    local archive
+    archive=$(dependencies_archive)
+    [ ! -s "$archive" ] || return 0
+    mkdir -p "${archive%/*}"
+    rm -f "${archive%/*}"/dependencies-*
+    # Times to the nanosecond, by which Cargo sees what is older than what it was built from.
+    tar -C target --format=posix -I 'zstd -3 -T0' -cf "$archive.$$" --exclude='alt[-_]*' --exclude='libalt[-_]*' \
+        --exclude='*access[-_]log[-_]tracker*' --exclude='it-*' --exclude='*s3[-_]server*' --exclude='*traffic*' \
+        debug/.fingerprint debug/build debug/deps || { rm -f "$archive.$$"; return 0; }
+    mv "$archive.$$" "$archive"
+}
+
 # The version of cargo-deny that scripts/test runs.
 # shellcheck disable=SC2034
 CARGO_DENY=0.20.2
 
-# need_tool NAME VERSION: a program of Rust's registry, in the PATH; built once for all checkouts into ALT_TOOLS, else
-# ~/.cache/access-log-tracker, quickly rather than for speed.
+# tools: where what is built once for all checkouts is: ALT_TOOLS, else ~/.cache/access-log-tracker.
+tools() { printf '%s\n' "${ALT_TOOLS:-${XDG_CACHE_HOME:-${HOME-/root}/.cache}/access-log-tracker}"; }
+
+# need_tool NAME VERSION: a program of Rust's registry, in the PATH; built once for all checkouts, quickly rather than for
+# speed.
 need_tool() {
-    local tools=${ALT_TOOLS:-${XDG_CACHE_HOME:-${HOME-/root}/.cache}/access-log-tracker}
+    local tools
+    tools=$(tools)
     PATH="$tools/bin:$PATH"
     grep -qsF "\"$1 $2 " "$tools/.crates.toml" || {
         say "building $1 $2 (once; takes some minutes)"
