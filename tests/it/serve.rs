@@ -280,6 +280,7 @@ fn body_of(route: &Route, app: &str) -> String {
         "rule" => {
             format!(r#""rule": "name = \"{}\"\ncompare = \"> 5\"""#, fastrand::u64(..))
         }
+        "minutes" => r#""minutes": 5"#.to_owned(),
         "name" if route.path == "/api/v1/users" => format!(r#""name": "{} of {app}""#, fastrand::u64(..)),
         other => format!(r#""{other}": "{name}""#),
     });
