@@ -1,6 +1,6 @@
 // The line on top: whose numbers these are, who is there now, and what belongs to the person who looks.
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { type Application, applications, ask } from "./api";
 import { Item, Menu } from "./picker";
 import { useEvery, useStage } from "./use";
@@ -146,9 +146,12 @@ function useOpen(app: string): number {
 function Pages() {
   const { view } = useStage();
   const count = useOpen(view.share ? "" : view.app);
+  const nav = useRef<HTMLElement>(null);
+  // On a telephone, the chosen one may be out of sight.
+  useEffect(() => void (nav.current!.scrollLeft = (nav.current!.querySelector<HTMLElement>("[aria-current]")?.offsetLeft ?? 0) - 120), [view.page]);
   const all = Object.keys(PAGES).filter((page) => !view.share || SHARED.includes(page)) as View["page"][];
   return (
-    <nav class="pages" aria-label={say("pages")}>
+    <nav class="pages" aria-label={say("pages")} ref={nav}>
       {all.map((page) => (
         <Link key={page} to={toPage(view, page)} chosen={page === view.page}>
           {say(`to_${page}` as Key)}

@@ -170,7 +170,7 @@ export function Channels() {
     setFailed("");
     ask("POST", `/api/v1/channels/${encodeURIComponent(name)}/test`).then(loaded.reload, (error: Refused) => setFailed(error.message || say("offline")));
   };
-  const tried = (one: Said) => (one.is_disabled ? say("is_disabled") : !one.tried ? "" : one.tried.state === "failed" ? say("test_failed", one.tried.why ?? "") : `${say(one.tried.state === "sent" ? "test_sent" : "test_sending")} · ${ago(one.tried.at)}`);
+  const tried = (one: Said) => (one.is_disabled ? say("is_disabled") : !one.tried ? "" : one.tried.state === "failed" ? one.tried.why : `${say(one.tried.state === "sent" ? "test_sent" : "test_sending")} · ${ago(one.tried.at)}`);
   return (
     <>
       <p class="note about">{say("channels_about")}</p>

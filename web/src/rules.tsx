@@ -13,10 +13,10 @@ import { type Key, dateTime, say } from "./words";
 
 const SEVERITIES = ["low", "medium", "high", "critical"];
 /** What is proposed; the server says which there are. */
-const METRICS = ["error_rate", "errors", "client_error_rate", "client_errors", "requests", "events", "events_per_minute", "page_views", "page_views_per_minute", "response_time_mean", "response_time_p50", "response_time_p90", "response_time_p95", "response_time_p99", "bytes", "bytes_per_minute", "bot_share"];
+const METRICS = ["error_rate", "errors", "client_error_rate", "client_errors", "requests", "events", "events_per_minute", "page_views", "response_time_p50", "response_time_p95", "response_time_p99", "bytes", "bytes_per_minute", "bot_share"];
 const COLUMNS = ["path", "host", "status", "method", "class"];
-const WINDOWS = ["1m", "5m", "15m", "1h", "6h", "1d"];
-const COMPARES = ["> 5", "< 10", "change < -50 %", "change > 100 %", "absent for 10m"];
+const WINDOWS = ["1m", "5m", "15m", "1h", "1d"];
+const COMPARES = ["> 5", "< 10", "change < -50 %", "absent for 10m"];
 
 /** The keys that the form has, in the order in which they are written. */
 const FIELDS: { name: string; label: Key; list?: string[]; kind?: "number" | "list"; usual: string }[] = [

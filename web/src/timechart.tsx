@@ -124,7 +124,7 @@ function Drawn({ label, measured, spans, zone, height = 232 }: Props) {
           </g>
         ) : <circle key={n} class="dot" cx={x(middle(run[0]!))} cy={y(run[0]!.high)} r="3" />))}
         <line class="limit" x1={left} x2={width} y1={y(threshold)} y2={y(threshold)} />
-        <text class="limit-name" x={width - RIGHT} y={y(threshold) - 6 < TOP ? y(threshold) + 15 : y(threshold) - 6} text-anchor="end">
+        <text class="limit-name" x={left + 4} y={y(threshold) - 6}>
           {say("threshold", valueOf(threshold, unit))}
         </text>
         {shown && <line class="cross" x1={x(middle(shown))} x2={x(middle(shown))} y1={TOP} y2={floor} />}

@@ -110,7 +110,6 @@ export const words: Words = {
   test: "Probe senden",
   test_sending: "Unterwegs",
   test_sent: "Der Empfänger hat sie angenommen",
-  test_failed: "Nicht angekommen: {0}",
   is_disabled: "Will keine Nachrichten",
   channels_of_file: "Ein `[[channel]]` in der Konfiguration ist einer.",
   owners_only: "Wem alles gehört, der kann eine Probe senden.",

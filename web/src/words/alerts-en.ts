@@ -109,7 +109,6 @@ export const words = {
   test: "Send a test",
   test_sending: "On its way",
   test_sent: "The receiver has taken it",
-  test_failed: "Not told: {0}",
   is_disabled: "Wants no messages",
   channels_of_file: "A `[[channel]]` in the configuration is one.",
   owners_only: "An owner of everything can send a test.",

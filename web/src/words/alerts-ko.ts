@@ -110,7 +110,6 @@ export const words: Words = {
   test: "시험 전송",
   test_sending: "전송 중",
   test_sent: "받았습니다",
-  test_failed: "전송하지 못함: {0}",
   is_disabled: "메시지를 거부함",
   channels_of_file: "설정의 `[[channel]]`이 채널입니다.",
   owners_only: "시험 전송은 전체 소유자만 할 수 있습니다.",
