@@ -22,7 +22,7 @@ const COMPARES = ["> 5", "< 10", "change < -50 %", "absent for 10m"];
 const FIELDS: { name: string; label: Key; list?: string[]; kind?: "number" | "list"; usual: string }[] = [
   { name: "name", label: "name", usual: "" },
   { name: "metric", label: "metric", list: METRICS, usual: "error_rate" },
-  { name: "compare", label: "compare", list: COMPARES, usual: "> 5" },
+  { name: "compare", label: "holds_when", list: COMPARES, usual: "> 5" },
   { name: "window", label: "window", list: WINDOWS, usual: "5m" },
   { name: "for", label: "for_time", list: ["1m", "5m", "15m"], usual: "" },
   { name: "keep_firing", label: "keep_time", list: ["1m", "5m", "15m"], usual: "" },
@@ -117,7 +117,7 @@ export function RuleEditor({ rule, zone, done }: Props) {
           </div>
         </header>
         {isText ? (
-          <textarea class="find text-of-rule" name="rule" aria-label={say("rule")} aria-invalid={!!problem} aria-describedby="wrong" spellcheck={false} rows={Math.min(16, text.split("\n").length + 2)} value={text} onInput={(event) => setText(event.currentTarget.value)} />
+          <textarea class="find text-of-rule" name="rule" aria-label={say("rule")} aria-invalid={!!problem} aria-describedby="wrong" spellcheck={false} rows={12} value={text} onInput={(event) => setText(event.currentTarget.value)} />
         ) : (
           <div class="fields">
             {FIELDS.map(({ name, label, list, kind, usual }) => (
@@ -224,7 +224,7 @@ function Trial({ trial, zone }: { trial: Tried; zone: string | undefined }) {
   const { measured, alerts, isComplete, isBusy } = trial;
   const found = alerts.length === 0 ? say("trial_none") : say("trial_n", alerts.length);
   return (
-    <section class={isBusy && measured ? "card panel setting trial old" : "card panel setting trial"} aria-label={say("trial")} data-trial={isComplete ? alerts.length : ""} data-busy={isBusy}>
+    <section class={isBusy && measured ? "card panel setting trial old" : "card panel setting trial"} aria-label={say("trial")} data-trial={isComplete ? alerts.length : ""} aria-busy={isBusy}>
       <header class="heads">
         <h2>{say("trial")}</h2>
         <p class="note" role="status">{!measured ? say("trial_waits") : isComplete ? found : say("trial_reading", dateTime(trial.readUntil, zone))}</p>

@@ -4,6 +4,9 @@ import type { Key as Common, Words } from "./words/en";
 import type { Key as More } from "./words/more-en";
 
 export type Key = Common | More | OfAlerts;
+type Is<T extends true> = T;
+/** The words of every page are in no other dictionary: whichever is loaded last would have its way. */
+export type Distinct = Is<[Common & (More | OfAlerts)] extends [never] ? true : false>;
 
 /** Names of the languages. A dictionary is loaded where it is needed. */
 export const LANGUAGES: Record<string, string> = { en: "English", de: "Deutsch", ja: "日本語", ko: "한국어" };

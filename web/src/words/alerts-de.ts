@@ -78,7 +78,7 @@ export const words: Words = {
   form: "Formular",
   as_text: "Text",
   metric: "Was gemessen wird",
-  compare: "Gilt, wenn es",
+  holds_when: "Gilt, wenn es",
   window: "Über die letzten",
   for_time: "Mindestens seit",
   keep_time: "Dauert fort",

@@ -77,7 +77,7 @@ export const words = {
   form: "Form",
   as_text: "Text",
   metric: "What is measured",
-  compare: "Holds when it is",
+  holds_when: "Holds when it is",
   window: "Over the last",
   for_time: "For at least",
   keep_time: "And goes on for",

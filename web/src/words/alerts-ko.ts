@@ -78,7 +78,7 @@ export const words: Words = {
   form: "양식",
   as_text: "텍스트",
   metric: "측정할 값",
-  compare: "조건",
+  holds_when: "조건",
   window: "대상 기간",
   for_time: "최소 지속",
   keep_time: "종료까지",
