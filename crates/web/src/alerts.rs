@@ -15,7 +15,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::Web;
-use crate::ask::{Answer, Asked};
+use crate::ask::{Answer, Asked, check_bound};
 use crate::problem::Problem;
 use crate::rules::{BUDGET, points, recover, time};
 
@@ -30,14 +30,6 @@ const POINTS: i64 = 240;
 
 /// The most alerts of all applications that are listed.
 const ALL_MAX: i64 = 1000;
-
-/// Alerts are made of all events: whoever may see some of them alone sees none.
-pub(crate) fn check_bound(asked: &Asked) -> Result<(), Problem> {
-    match asked.caller()?.filter {
-        None => Ok(()),
-        Some(_) => Err(Problem::forbidden("a token that is bound to no filter")),
-    }
-}
 
 /// `GET /api/v1/alerts`.
 pub(crate) async fn list(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {

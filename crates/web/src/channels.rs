@@ -21,8 +21,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::Web;
-use crate::alerts::check_bound;
-use crate::ask::{Answer, Asked};
+use crate::ask::{Answer, Asked, check_bound};
 use crate::problem::Problem;
 use crate::rules::time;
 

@@ -13,8 +13,7 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::Web;
-use crate::alerts::check_bound;
-use crate::ask::{Answer, Asked};
+use crate::ask::{Answer, Asked, check_bound};
 use crate::problem::Problem;
 
 /// How long an answer reads rows.
