@@ -1,6 +1,6 @@
 // Makes the dashboard's bundle, which is built into alt (crates/web/assets); `--check`: looks whether it is what the source
 // gives; `--out DIRECTORY`: elsewhere. What all pages share is `core.js`, what those that are
-// loaded later share is `frame.js`; each group of these, and each dictionary, is a file of its own.
+// loaded later share is `frame.js`, what those of alerts share is `bits.js`; each group of these, and each dictionary, is a file of its own.
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
 
@@ -27,8 +27,8 @@ const { outputFiles, metafile } = await build({
 const names = new Map();
 for (const [path, { inputs }] of Object.entries(metafile.outputs)) {
   const file = path.split("/").pop();
-  const shared = "src/frame.tsx" in inputs ? "frame.js" : "core.js";
-  const name = file.replace(/-[A-Z0-9]{8}\.js$/, ".js").replace(/^chunk\.js$/, shared);
+  const shared = ["frame", "bits"].find((one) => `src/${one}.tsx` in inputs) ?? "core";
+  const name = file.replace(/-[A-Z0-9]{8}\.js$/, ".js").replace(/^chunk\.js$/, `${shared}.js`);
   if ([...names.values()].includes(name)) throw new Error(`two files would be ${name}: ${Object.keys(inputs)}`);
   names.set(file, name);
 }

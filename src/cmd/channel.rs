@@ -1,19 +1,10 @@
 //! `alt channel`: the receivers of messages in the configuration file, and a message to try one.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use alt_config::Config;
-use alt_deliver::address::Allow;
 use alt_deliver::configured;
-use alt_deliver::connect::System;
-use alt_deliver::message::{Kind, Message, Severity};
-use alt_deliver::retry::Outcome as Sent;
-use alt_deliver::{Limits, Sender};
-use alt_process::clock;
 use alt_store::alerts::outbox;
-use alt_store::connect::system_roots;
 use alt_store::in_transaction;
 use alt_store::web::audit::{self, Change};
 use anyhow::bail;
@@ -46,24 +37,10 @@ pub async fn run(config: &Config, verb: &cli::Channel, out: Out<'_>) -> anyhow::
             writeln!(out, "enabled; messages that were given up stay so")?;
         }
         cli::Channel::Test(args) => {
-            let known = config.channels.iter().find(|channel| channel.name == args.name);
-            let Some(channel) = known else {
-                bail!(
-                    "the configuration has no [[channel]] {}; `alt channel list` shows the names",
-                    args.name
-                )
-            };
-            let channel = configured::open(channel, credentials)?;
-            let allow = Allow::new(config.alerts.allow.clone());
-            let sender = Sender::new(allow, Arc::new(System), system_roots(), Limits::default())?;
-            let message = test_message(&args.name, &config.load.host_name());
-            match sender.send(&channel, &message, 0).await {
-                Sent::Sent => writeln!(out, "sent: the receiver has taken the message {}", message.id)?,
-                Sent::Gone => bail!("the receiver wants no more messages (410)"),
-                Sent::Later { why, .. } | Sent::Refused { why } => {
-                    bail!("the channel {} was not told: {why}", args.name)
-                }
-            }
+            let host = config.load.host_name();
+            let id =
+                alt_web::channels::send_test(&config.channels, &config.alerts, &host, &args.name).await?;
+            writeln!(out, "sent: the receiver has taken the message {id}")?;
         }
     }
     Ok(Outcome::Done)
@@ -91,28 +68,4 @@ fn list(config: &Config, credentials: Option<&Path>, as_json: bool, out: Out<'_>
         rows.add(row);
     }
     rows.print(out)
-}
-
-/// What tells a receiver that it is reached.
-fn test_message(name: &str, host: &str) -> Message {
-    let now = clock::now();
-    let id = format!("test_{now}");
-    Message {
-        episode: id.clone(),
-        id,
-        at: now,
-        kind: Kind::Test,
-        severity: Severity::Low,
-        title: format!("A test of the channel {name}: messages arrive"),
-        rule: "test".to_owned(),
-        application: None,
-        labels: BTreeMap::from([("host".to_owned(), host.to_owned())]),
-        value: None,
-        threshold: None,
-        unit: String::new(),
-        started: now,
-        ended: None,
-        link: None,
-        members: Vec::new(),
-    }
 }

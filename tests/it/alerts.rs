@@ -23,12 +23,12 @@ use crate::support::postgres::{Cluster, Database};
 use crate::support::receiver::{Act, Certificate, Python, Receiver};
 
 /// A receiver that takes everything.
-fn receiver() -> Receiver {
+pub(crate) fn receiver() -> Receiver {
     Receiver::start(Act::Answer("HTTP/1.1 204 No Content\r\n\r\n".to_owned()))
 }
 
 /// A bench with alerts on, and these receivers as channels `c0`, `c1` …
-fn with_alerts(receivers: &[&Receiver]) -> Bench {
+pub(crate) fn with_alerts(receivers: &[&Receiver]) -> Bench {
     let bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
     let allow: Vec<String> = receivers.iter().map(|receiver| format!("\"{}\"", receiver.address)).collect();
     let mut more = format!("\n[alerts]\nenabled = true\nallow = [{}]\n", allow.join(", "));
@@ -63,19 +63,19 @@ fn alerts_with(bench: &Bench, args: &[&str], input: &str) -> (i32, String) {
     (output.status.code().unwrap(), String::from_utf8(said).unwrap())
 }
 
-fn alerts(bench: &Bench, args: &[&str]) -> (i32, String) {
+pub(crate) fn alerts(bench: &Bench, args: &[&str]) -> (i32, String) {
     alerts_with(bench, args, "")
 }
 
 /// Does what must succeed.
-fn done(bench: &Bench, args: &[&str]) -> String {
+pub(crate) fn done(bench: &Bench, args: &[&str]) -> String {
     let (code, said) = alerts(bench, args);
     assert_eq!(code, 0, "{args:?}: {said}");
     said
 }
 
 /// Adds rules that judge the last hours, too.
-fn add_rules(bench: &Bench, rules: &str) {
+pub(crate) fn add_rules(bench: &Bench, rules: &str) {
     let (code, said) = alerts_with(bench, &["rule", "add", "-", "--from", "2h"], rules);
     assert_eq!(code, 0, "{said}");
 }
@@ -83,7 +83,7 @@ fn add_rules(bench: &Bench, rules: &str) {
 /// Fires in a slot with more than two events.
 const BUSY: &str = "[[rule]]\nname = \"busy\"\nwindow = \"5s\"\ncompare = \"> 2\"\nseverity = \"high\"\n";
 
-fn start(bench: &mut Bench) {
+pub(crate) fn start(bench: &mut Bench) {
     bench.daemon = Some(start_with(bench, |_| {}));
 }
 
@@ -95,7 +95,7 @@ fn start_with(bench: &Bench, prepare: impl FnOnce(&mut Command)) -> Daemon {
 }
 
 /// All that is known of alerts, for a failed test.
-fn state(bench: &Bench) -> String {
+pub(crate) fn state(bench: &Bench) -> String {
     let ask = |sql: &str| bench.database.psql(sql);
     format!(
         "episodes:\n{}\ntransitions:\n{}\noutbox:\n{}\njudged: {}\nmarks: {}\nsources: {}\n{}",
@@ -110,7 +110,7 @@ fn state(bench: &Bench) -> String {
 }
 
 /// Waits until SQL answers this.
-fn until(bench: &Bench, sql: &str, answer: &str) {
+pub(crate) fn until(bench: &Bench, sql: &str, answer: &str) {
     let asked = || bench.database.psql(sql);
     wait_for(60, || asked() == answer, || format!("{sql}: {}, and not {answer}\n{}", asked(), state(bench)));
 }
@@ -126,7 +126,7 @@ fn intervals(bench: &Bench) -> String {
 }
 
 /// What a receiver was sent, as texts of messages.
-fn texts(receiver: &Receiver) -> Vec<String> {
+pub(crate) fn texts(receiver: &Receiver) -> Vec<String> {
     let text = |request: &String| {
         let body = request.split("\r\n\r\n").nth(1).unwrap_or_default();
         let body: Value = serde_json::from_str(body).unwrap_or_else(|e| panic!("{e}: {request}"));

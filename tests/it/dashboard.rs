@@ -528,10 +528,21 @@ fn what_is_built_in_is_what_the_source_gives_and_small() {
     let always = ["index.html", "app.js", "core.js", "style.css", "icon.svg"];
     for language in ["en", "de", "ja", "ko"] {
         let (words, more) = (format!("{language}.js"), format!("more-{language}.js"));
-        for page in [&["numbers.js"][..], &["flows.js"], &["rows.js"], &["manage.js"]] {
+        let of_alerts = format!("alerts-{language}.js");
+        for page in [
+            &["numbers.js"][..],
+            &["flows.js"],
+            &["rows.js"],
+            &["manage.js"],
+            &["alerts.js", "bits.js", "lists.js"],
+            &["alerts.js", "bits.js", "alert.js"],
+            &["alerts.js", "bits.js", "rules.js"],
+        ] {
             let mut files: Vec<&str> = [&always[..], page, &[words.as_str()]].concat();
-            if page != ["numbers.js"] {
-                files.extend(["frame.js", more.as_str()]);
+            match page[0] {
+                "numbers.js" => {}
+                "alerts.js" => files.extend(["frame.js", of_alerts.as_str()]),
+                _ => files.extend(["frame.js", more.as_str()]),
             }
             let bytes: usize = files.iter().map(packed).sum();
             eprintln!("{bytes} bytes, packed: {files:?}");

@@ -3,6 +3,7 @@
 
 mod admin;
 mod agents;
+mod alert_pages;
 mod alerts;
 mod archive;
 mod beacon;

@@ -197,7 +197,7 @@ async fn an_installation_whose_daemon_owned_everything_is_taken_over_while_it_lo
         ("DELETE, INSERT, SELECT", "stat_goals, web_grants"),
         ("DELETE, INSERT, SELECT, UPDATE", "web_links, web_sessions, web_users"),
         ("INSERT, SELECT", "alert_acts, alert_dirty, alert_rule_versions, alert_rules, audit_log"),
-        ("INSERT, SELECT, UPDATE", "web_shares, web_tokens"),
+        ("INSERT, SELECT, UPDATE", "alert_silences, web_shares, web_tokens"),
         ("SELECT, UPDATE", "applications"),
     ];
     assert_eq!(writes, expected);

@@ -92,8 +92,8 @@ fn the_crates_know_only_those_below() {
         ("watch", &[]),
         ("store", &["alt-config", "alt-line", "alt-process", "alt-statistics", "alt-watch"]),
         ("collect", &["alt-config", "alt-line", "alt-process", "alt-store"]),
-        ("web", &["alt-config", "alt-process", "alt-statistics", "alt-store", "alt-watch"]),
         ("deliver", &["alt-config", "alt-process", "alt-watch"]),
+        ("web", &["alt-config", "alt-deliver", "alt-process", "alt-statistics", "alt-store", "alt-watch"]),
     ];
     let mut folders: Vec<_> =
         fs::read_dir(root().join("crates")).unwrap().map(|e| e.unwrap().path()).collect();

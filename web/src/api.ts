@@ -7,6 +7,8 @@ export interface Row {
   name: string;
   counts: Counts;
   before?: Counts;
+  /** What events are worth, by currency: exact, as texts. */
+  revenue?: { currency: string; amount: string }[];
 }
 export interface Values {
   rows: Row[];
@@ -45,6 +47,8 @@ export class Refused extends Error {
     message: string,
     /** `code`, `link` or `password`: what is needed beside. */
     readonly needs = "",
+    /** The key of a rule that is wrong. */
+    readonly field = "",
   ) {
     super(message);
   }
@@ -67,7 +71,7 @@ export async function ask<T>(method: string, path: string, body?: unknown, signa
   const said = await answer.json().catch(() => undefined);
   if (!answer.ok || said === undefined) {
     const needs = ["code", "link", "password"].find((one) => said?.[`${one}_needed`]);
-    throw new Refused(answer.status, said?.detail ?? "", needs);
+    throw new Refused(answer.status, said?.detail ?? "", needs, said?.field ?? "");
   }
   return said as T;
 }
@@ -85,6 +89,7 @@ type Said = Record<string, any>;
 function rows(all: Said[] | undefined, key: string): Row[] {
   return (all ?? []).map((one) => {
     const row: Row = { name: String(one[key] ?? ""), counts: countsOf({ ...one, [key]: undefined }) };
+    if (one.amounts?.revenue?.length) row.revenue = one.amounts.revenue;
     if (one.before) row.before = countsOf(one.before);
     return row;
   });

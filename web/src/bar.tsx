@@ -1,9 +1,9 @@
 // The line on top: whose numbers these are, who is there now, and what belongs to the person who looks.
 import type { ComponentChildren } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { type Application, applications, ask } from "./api";
 import { Item, Menu } from "./picker";
-import { useStage } from "./use";
+import { useEvery, useStage } from "./use";
 import { PAGES, SHARED, type View, address, toPage } from "./view";
 import { type Key, LANGUAGES, keep, language, say, setTheme, theme } from "./words";
 
@@ -78,11 +78,12 @@ export function Bar({ name, children, help }: { name: string; children?: Compone
         {say("skip")}
       </a>
       {isAlone ? <Mark /> : <Link to={{ ...toPage(view, "all"), filters: [] }} kind="home"><Mark /><span class="hidden">{say("all")}</span></Link>}
-      {view.page === "all" || view.page === "system" || view.page === "sign-in" ? <h1>{name}</h1> : isAlone ? <h1>{name}</h1> : <><h1 class="hidden">{name}</h1><Applications name={name} /></>}
+      {["all", "system", "open", "sign-in"].includes(view.page) ? <h1>{name}</h1> : isAlone ? <h1>{name}</h1> : <><h1 class="hidden">{name}</h1><Applications name={name} /></>}
       {children}
       <Menu label={<Dots />} name={say("menu")} kind="right more">
         {(close) => (
           <>
+            {!view.share && <Item to={{ ...toPage(view, "open"), filters: [] }} close={close}>{say("to_open")}</Item>}
             {!view.share && <Item to={{ ...toPage(view, "system"), filters: [] }} close={close}>{say("to_system")}</Item>}
             {["statistics", "live"].includes(view.page) && <Item to={{ ...view, wall: true }} close={close} hint="v">{say("to_wall")}</Item>}
             <button
@@ -119,15 +120,42 @@ export function Bar({ name, children, help }: { name: string; children?: Compone
   );
 }
 
+/** How many alerts are open, of the application that was asked last. */
+let open = { app: "", count: 0 };
+
+/** How many alerts of the application are open; 0 as well where one may not know. */
+function useOpen(app: string): number {
+  const [count, setCount] = useState(open.app === app ? open.count : 0);
+  const look = () => {
+    if (!app) return;
+    const path = `/api/v1/alerts?limit=1&application_id=${encodeURIComponent(app)}`;
+    void ask<{ open: Record<string, number> }>("GET", path).then(
+      (said) => {
+        open = { app, count: Object.values(said.open).reduce((all, one) => all + one, 0) };
+        setCount(open.count);
+      },
+      () => {}, // The page itself says what is wrong.
+    );
+  };
+  useEffect(look, [app]);
+  useEvery(30, look);
+  return count;
+}
+
 /** The pages of an application. */
 function Pages() {
   const { view } = useStage();
+  const count = useOpen(view.share ? "" : view.app);
+  const nav = useRef<HTMLElement>(null);
+  // On a telephone, the chosen one may be out of sight.
+  useEffect(() => void (nav.current!.scrollLeft = (nav.current!.querySelector<HTMLElement>("[aria-current]")?.offsetLeft ?? 0) - 120), [view.page]);
   const all = Object.keys(PAGES).filter((page) => !view.share || SHARED.includes(page)) as View["page"][];
   return (
-    <nav class="pages" aria-label={say("pages")}>
+    <nav class="pages" aria-label={say("pages")} ref={nav}>
       {all.map((page) => (
         <Link key={page} to={toPage(view, page)} chosen={page === view.page}>
           {say(`to_${page}` as Key)}
+          {page === "alerts" && count > 0 && <b class="badge" aria-label={say("n_open", count)} role="img">{count > 99 ? "99+" : count}</b>}
         </Link>
       ))}
     </nav>

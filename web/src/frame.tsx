@@ -9,7 +9,7 @@ import { Days, KEYS, Periods } from "./picker";
 import { Failed } from "./states";
 import { useEvery, useKeys, useStage } from "./use";
 import { address, toPage } from "./view";
-import { say } from "./words";
+import { type Key, say } from "./words";
 
 export interface Loaded<T> {
   value: T | undefined;
@@ -126,4 +126,27 @@ export function Frame({ app, title, has, bar, loaded, children }: Props) {
 export function askOf<T>(view: { app: string; share: string }, path: string, query: [string, string][], signal?: AbortSignal): Promise<T> {
   const all = new URLSearchParams([["application_id", view.app], ...query, ...(view.share ? [["share", view.share] as [string, string]] : [])]);
   return ask<T>("GET", `${path}?${all}`, undefined, signal);
+}
+
+/** A part of a page, with its title. */
+export function Card({ title, about, children, name }: { title: string; about?: string; children: ComponentChildren; name?: string }) {
+  return (
+    <section class="card panel setting" aria-label={title} data-setting={name}>
+      <header>
+        <h2>{title}</h2>
+        {about && <p class="note">{about}</p>}
+      </header>
+      {children}
+    </section>
+  );
+}
+
+/** Asks twice before it does what cannot be undone. */
+export function Remove({ name, word, run }: { name: string; word: Key; run: () => Promise<void> }) {
+  const [isSure, setSure] = useState(false);
+  return (
+    <button type="button" class={isSure ? "quiet sure" : "quiet"} aria-label={`${say(isSure ? "really" : word)}: ${name}`} onBlur={() => setSure(false)} onClick={() => (isSure ? void run() : setSure(true))}>
+      {say(isSure ? "really" : word)}
+    </button>
+  );
 }

@@ -18,6 +18,11 @@ const NUMBERS: Record<string, () => Promise<ComponentType>> = {
   statistics: () => import("./numbers").then((all) => all.Statistics),
   live: () => import("./numbers").then((all) => all.Live),
 };
+/** Those of alerts have a dictionary of their own. */
+const ALERTS: Record<string, () => Promise<ComponentType>> = {
+  alerts: () => import("./alerts").then((all) => all.AlertsPage),
+  open: () => import("./alerts").then((all) => all.OpenPage),
+};
 /** And these with words of their own. */
 const OTHERS: Record<string, () => Promise<ComponentType>> = {
   funnel: () => import("./flows").then((all) => all.FunnelPage),
@@ -30,7 +35,9 @@ const OTHERS: Record<string, () => Promise<ComponentType>> = {
 const ready = new Map<string, ComponentType>();
 
 async function loadPage(name: string): Promise<ComponentType> {
-  const [page] = await (NUMBERS[name] ? Promise.all([NUMBERS[name]()]) : Promise.all([OTHERS[name]!(), loadWords("more")]));
+  const load = NUMBERS[name] ?? ALERTS[name] ?? OTHERS[name]!;
+  const words = NUMBERS[name] ? [] : [loadWords(ALERTS[name] ? "alerts" : "more")];
+  const [page] = await Promise.all([load(), ...words]);
   ready.set(name, page);
   return page;
 }

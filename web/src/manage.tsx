@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { Refused, ask } from "./api";
 import { Bar } from "./bar";
-import { Frame, type Loaded, useApp, useLoad } from "./frame";
+import { Card, Frame, type Loaded, Remove, useApp, useLoad } from "./frame";
 import { Help } from "./help";
 import { Copied, Failed } from "./states";
 import { useKeys, useStage } from "./use";
@@ -51,18 +51,6 @@ export function SettingsPage() {
   );
 }
 
-function Card({ title, about, children, name }: { title: string; about?: string; children: ComponentChildren; name?: string }) {
-  return (
-    <section class="card panel setting" aria-label={title} data-setting={name}>
-      <header>
-        <h2>{title}</h2>
-        {about && <p class="note">{about}</p>}
-      </header>
-      {children}
-    </section>
-  );
-}
-
 function Snippet({ said, path, mayEdit }: { said: Said; path: string; mayEdit: boolean }) {
   const [name, setName] = useState<string>(said.name);
   const [failed, setFailed] = useState("");
@@ -95,16 +83,6 @@ function Snippet({ said, path, mayEdit }: { said: Said; path: string; mayEdit: b
         </form>
       )}
     </Card>
-  );
-}
-
-/** Asks twice before it does what cannot be undone. */
-function Remove({ name, word, run }: { name: string; word: Key; run: () => Promise<void> }) {
-  const [isSure, setSure] = useState(false);
-  return (
-    <button type="button" class={isSure ? "quiet sure" : "quiet"} aria-label={`${say(isSure ? "really" : word)}: ${name}`} onBlur={() => setSure(false)} onClick={() => (isSure ? void run() : setSure(true))}>
-      {say(isSure ? "really" : word)}
-    </button>
   );
 }
 

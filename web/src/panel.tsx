@@ -5,7 +5,7 @@ import { dashboard, value } from "./api";
 import { Hours } from "./chart";
 import { asked } from "./days";
 import { Modal } from "./dialog";
-import { exact, written } from "./metric";
+import { exact, money, titleOf, written } from "./metric";
 import { Change } from "./tiles";
 import { useStage } from "./use";
 import { type Filter, type Metric, PANELS, address, seen, toggled, withList, write } from "./view";
@@ -51,7 +51,9 @@ export function List({ dimension, values, compare, limit }: { dimension: string;
   if (rows.length === 0) return <p class="nothing">{say(dimension === "goal" ? "no_goals" : view.filters.length ? "nothing_filtered" : "nothing")}</p>;
   const most = Math.max(1, ...rows.map(barOf));
   const isGoal = dimension === "goal";
-  const second = dimension === "event" ? "events" : dimension === "page" ? "page_views" : "sessions";
+  // What is worth something says how much, in place of the share or of visits.
+  const isWorth = rows.some((row) => row.revenue);
+  const second = ["event", "product", "search", "outbound", "download", "click"].includes(dimension) ? "events" : dimension === "page" ? "page_views" : "sessions";
   return (
     <table class="list">
       <thead>
@@ -61,7 +63,7 @@ export function List({ dimension, values, compare, limit }: { dimension: string;
             {say("visitors")}
           </th>
           <th scope="col" class="n more">
-            {compare ? say("change") : isGoal ? say("conversion_rate") : second === "sessions" ? say("sessions") : say(second === "events" ? "events" : "views")}
+            {compare ? say("change") : isWorth ? say("revenue") : isGoal ? say("conversion_rate") : second === "sessions" ? say("sessions") : say(second === "events" ? "events" : "views")}
           </th>
         </tr>
       </thead>
@@ -75,7 +77,7 @@ export function List({ dimension, values, compare, limit }: { dimension: string;
             <td class="n" title={number(barOf(row))}>
               {compact(barOf(row))}
             </td>
-            <td class="n more">{compare ? <Change metric="visitors" now={barOf(row)} before={row.before?.visitors ?? 0} /> : isGoal ? percent(row.counts.conversion_rate ?? 0) : compact(row.counts[second] ?? 0)}</td>
+            <td class="n more" title={row.revenue && money(row.revenue)}>{compare ? <Change metric="visitors" now={barOf(row)} before={row.before?.visitors ?? 0} /> : isWorth ? money(row.revenue ?? []) || "–" : isGoal ? percent(row.counts.conversion_rate ?? 0) : compact(row.counts[second] ?? 0)}</td>
           </tr>
         ))}
       </tbody>
@@ -98,10 +100,10 @@ export function Panel({ name, answer, question }: Props) {
   const isLow = name === "events" || name === "hours";
   const rows = isLow ? LOW : ROWS;
   return (
-    <section class={isLow ? "card panel low" : "card panel"} aria-label={say(chosen as Key)} data-panel={name}>
+    <section class={isLow ? "card panel low" : "card panel"} aria-label={titleOf(chosen)} data-panel={name}>
       <header>
         {dimensions.length === 1 ? (
-          <h2>{say(chosen as Key)}</h2>
+          <h2>{titleOf(chosen)}</h2>
         ) : (
           <div class="tabs" role="tablist">
             {dimensions.map((one) => (
@@ -122,7 +124,7 @@ export function Panel({ name, answer, question }: Props) {
                   (event.currentTarget.parentElement!.children[to] as HTMLElement).focus();
                 }}
               >
-                {say(one as Key)}
+                {titleOf(one)}
               </button>
             ))}
           </div>
@@ -199,9 +201,9 @@ function All({ dimension, question, close }: { dimension: string; question: Ques
       </button>
     </th>
   );
-  const columns = (["visitors", "sessions", "page_views", "bounce_rate", "duration"] as const).filter((one) => (one === "page_views" ? dimension !== "goal" : one !== "bounce_rate" && one !== "duration" ? true : !["page", "event", "goal", "exit_page"].includes(dimension)));
+  const columns = (["visitors", "sessions", "page_views", "bounce_rate", "duration"] as const).filter((one) => (one === "page_views" ? dimension !== "goal" : one !== "bounce_rate" && one !== "duration" ? true : !["page", "exit_page", ...PANELS.events].includes(dimension)));
   return (
-    <Modal title={say(dimension as Key)} close={close} wide>
+    <Modal title={titleOf(dimension)} close={close} wide>
       <p class="bar-line">
         <input type="search" autofocus placeholder={say("search")} aria-label={say("search")} value={text} onInput={(event) => setText(event.currentTarget.value)} />
         {values?.isCut && <span class="note">{say("cut", values.rows.length)}</span>}
@@ -211,7 +213,7 @@ function All({ dimension, question, close }: { dimension: string; question: Ques
         </a>
       </p>
       {failed && <p class="nothing">{failed}</p>}
-      <div class="scroll" tabIndex={0} role="region" aria-label={say(dimension as Key)} onClick={(event) => (event.target as Element).closest("a") && close()}>
+      <div class="scroll" tabIndex={0} role="region" aria-label={titleOf(dimension)} onClick={(event) => (event.target as Element).closest("a") && close()}>
         {rows ? (
           <table class="numbers">
             <thead>
@@ -219,6 +221,7 @@ function All({ dimension, question, close }: { dimension: string; question: Ques
                 <th scope="col">{say(`one_${dimension}` as Key)}</th>
                 {columns.map((one) => head(one, say(one)))}
                 {view.compare && head("change", say("change"))}
+                {rows.some((row) => row.revenue) && <th scope="col">{say("revenue")}</th>}
                 {head("share", say(dimension === "goal" ? "conversion_rate" : "share"))}
               </tr>
             </thead>
@@ -238,6 +241,7 @@ function All({ dimension, question, close }: { dimension: string; question: Ques
                       {signed(lost(row))}
                     </td>
                   )}
+                  {rows!.some((row) => row.revenue) && <td>{money(row.revenue ?? []) || "–"}</td>}
                   <td>{percent(row.counts.conversion_rate ?? barOf(row) / total)}</td>
                 </tr>
               ))}

@@ -5,13 +5,14 @@ import { Refused, ask, live } from "./api";
 import { useEvery, useStage } from "./use";
 import { number, say } from "./words";
 
-type Picture = "off" | "lock" | "gone" | "wait" | "none";
+type Picture = "off" | "lock" | "gone" | "wait" | "none" | "good";
 
 const PICTURES: Record<Picture, string> = {
   off: "M14 50h52M22 50V38M34 50V30M46 50v-9M58 50V34M16 18l48 44",
   lock: "M22 36h36v24H22zM30 36v-8a10 10 0 0 1 20 0v8M40 46v5",
   gone: "M18 56l12-12m8-8 24-22M24 24h14M42 56h16",
   wait: "M10 44h14l6-20 10 34 8-24 5 10h17",
+  good: "M20 42l14 14 28-30",
   none: "M14 56h52M22 56V46M34 56V46M46 56V46M58 56V46",
 };
 

@@ -20,7 +20,7 @@ export const PANELS = {
   pages: ["page", "entry_page", "exit_page"],
   places: ["country", "language"],
   devices: ["browser", "os", "device", "screen"],
-  events: ["event", "goal"],
+  events: ["event", "goal", "product", "search", "outbound", "download", "click"],
   hours: ["hour"],
 } as const;
 
@@ -32,6 +32,7 @@ export const PAGES = {
   journey: ["of"],
   visits: ["visit"],
   search: ["text", "type", "path", "status", "class", "trace_id", "user_id", "session_id", "visitor_id"],
+  alerts: ["show", "alert", "rule", "state"],
   settings: [],
 } as const;
 type AppPage = keyof typeof PAGES;
@@ -41,7 +42,7 @@ export const SHARED: readonly string[] = ["statistics", "funnel", "journey"];
 const FILTERED: readonly string[] = ["statistics", "funnel", "journey", "visits"];
 
 export interface View {
-  page: "all" | "system" | "sign-in" | AppPage;
+  page: "all" | "system" | "sign-in" | "open" | AppPage;
   /** By the names of {@link PAGES}. */
   args: Record<string, string[]>;
   /** Shown on a wall: large, and without anything to press. */
@@ -83,11 +84,11 @@ export function read(location: { pathname: string; search: string }): View {
   const isPeriod = (PERIODS as readonly string[]).includes(period) || /^\d+d$|^\d{4}-\d\d-\d\d\.\.\d{4}-\d\d-\d\d$/.test(period);
   const named = parts[0] === "share" ? query.get("page") : parts[0] === "applications" ? parts[2] : undefined;
   const isOf = (name: string): name is AppPage => name in PAGES && (parts[0] !== "share" || SHARED.includes(name));
-  const page = parts[0] === "sign-in" || parts[0] === "system" ? parts[0] : !["share", "applications"].includes(parts[0] ?? "") ? "all" : isOf(named ?? "") ? (named as AppPage) : "statistics";
+  const page = parts[0] === "alerts" ? "open" : parts[0] === "sign-in" || parts[0] === "system" ? parts[0] : !["share", "applications"].includes(parts[0] ?? "") ? "all" : isOf(named ?? "") ? (named as AppPage) : "statistics";
   const args = page in PAGES ? (PAGES[page as AppPage] as readonly string[]) : [];
   return {
     page,
-    args: Object.fromEntries(args.map((name) => [name, query.getAll(name)]).filter(([, all]) => all!.length)),
+    args: page === "open" && parts[1] ? { alert: [parts[1]] } : Object.fromEntries(args.map((name) => [name, query.getAll(name)]).filter(([, all]) => all!.length)),
     wall: query.has("wall"),
     app: parts[0] === "applications" ? (parts[1] ?? "") : (query.get("application_id") ?? ""),
     share: parts[0] === "share" ? (query.get("share") ?? "") : "",
@@ -104,7 +105,7 @@ export function read(location: { pathname: string; search: string }): View {
 export function address(view: View): string {
   const query = new URLSearchParams();
   const isOfApp = view.page in PAGES;
-  const sub = view.page === "statistics" ? "" : `/${view.page}`;
+  const sub = view.page === "statistics" ? "" : view.page === "open" ? "/alerts" : `/${view.page}`;
   const path = view.page === "all" ? "/" : !isOfApp ? sub : view.share ? "/share" : `/applications/${encodeURIComponent(view.app)}${sub}`;
   if (view.share && isOfApp) {
     query.set("application_id", view.app);
@@ -119,9 +120,10 @@ export function address(view: View): string {
     for (const filter of view.filters) query.append("filter", write(filter));
     for (const [name, all] of Object.entries(view.args)) for (const one of all) query.append(name, one);
     if (view.table) query.set("table", "1");
-  } else if (view.page === "search") {
+  } else if (view.page === "search" || view.page === "alerts") {
     for (const [name, all] of Object.entries(view.args)) for (const one of all) query.append(name, one);
   }
+  if (view.page === "alerts" && view.table) query.set("table", "1");
   if (view.page === "statistics") {
     if (view.interval) query.set("interval", view.interval);
     if (view.metric !== "visitors") query.set("metric", view.metric);

@@ -1,8 +1,12 @@
 // The language of the page: words, numbers, dates, and names of countries and languages.
+import type { Key as OfAlerts } from "./words/alerts-en";
 import type { Key as Common, Words } from "./words/en";
 import type { Key as More } from "./words/more-en";
 
-export type Key = Common | More;
+export type Key = Common | More | OfAlerts;
+type Is<T extends true> = T;
+/** The words of every page are in no other dictionary: whichever is loaded last would have its way. */
+export type Distinct = Is<[Common & (More | OfAlerts)] extends [never] ? true : false>;
 
 /** Names of the languages. A dictionary is loaded where it is needed. */
 export const LANGUAGES: Record<string, string> = { en: "English", de: "Deutsch", ja: "日本語", ko: "한국어" };
@@ -20,6 +24,14 @@ const MORE: Record<string, Load> = {
   de: () => import("./words/more-de"),
   ja: () => import("./words/more-ja"),
   ko: () => import("./words/more-ko"),
+};
+
+/** Those of the pages of alerts. */
+const ALERTS: Record<string, Load> = {
+  en: () => import("./words/alerts-en"),
+  de: () => import("./words/alerts-de"),
+  ja: () => import("./words/alerts-ja"),
+  ko: () => import("./words/alerts-ko"),
 };
 
 const kept = (key: string) => {
@@ -45,9 +57,9 @@ export const language = chosen ?? "en";
 const locale = [...navigator.languages].find((tag) => tag.startsWith(language)) ?? language;
 const words = {} as Words & Record<Key, string>;
 
-/** Loads the dictionary of every page, or that of the others. */
-export async function loadWords(of: "common" | "more"): Promise<void> {
-  const load = (of === "common" ? COMMON : MORE)[language]!;
+/** Loads the dictionary of every page, or that of others. */
+export async function loadWords(of: "common" | "more" | "alerts"): Promise<void> {
+  const load = { common: COMMON, more: MORE, alerts: ALERTS }[of][language]!;
   Object.assign(words, (await load()).words);
 }
 

@@ -28,7 +28,9 @@ pub mod record;
 pub mod rows;
 pub mod rules;
 pub mod series;
+pub mod show;
 pub mod silences;
+pub mod trial;
 pub mod watermark;
 pub mod worker;
 

@@ -74,6 +74,8 @@ pub(super) const WEB: &[(&str, &[&str])] = &[
     ("alert_episodes", &["SELECT"]),
     ("alert_transitions", &["SELECT"]),
     ("alert_outbox", &["SELECT"]),
+    ("alert_channels", &["SELECT"]),
+    ("alert_silences", &["SELECT", "INSERT", "UPDATE"]),
     ("alt_migrations", &["SELECT"]),
     ("web_users", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("web_grants", &["SELECT", "INSERT", "DELETE"]),

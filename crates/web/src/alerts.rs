@@ -1,16 +1,23 @@
-//! The alerts and the rules of an application.
+//! The alerts of an application, and of all that a caller may see.
 
+use std::time::Instant;
+
+use alt_process::clock;
 use alt_store::alerts::acts::{self, Deed};
 use alt_store::alerts::ask::{self, Alert, Asked as Which};
-use alt_store::alerts::rules::{self, RULES_MAX, Version};
-use alt_watch::rule::parse_one;
-use alt_watch::time::SECOND;
+use alt_store::alerts::silences::{self, Silence};
+use alt_store::alerts::trial::{self, Question};
+use alt_store::alerts::{keys, show as shown};
+use alt_store::apps;
+use alt_watch::rule::Rule;
+use alt_watch::time::{Micros, SECOND, SLOT};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::Web;
-use crate::ask::{Answer, Asked};
+use crate::ask::{Answer, Asked, check_bound};
 use crate::problem::Problem;
+use crate::rules::{BUDGET, points, recover, time};
 
 /// How long an acknowledgement lasts, in minutes, if nothing else is said.
 const ACKNOWLEDGED: i64 = 240;
@@ -18,13 +25,11 @@ const ACKNOWLEDGED: i64 = 240;
 /// The most characters of a note.
 const NOTE_MAX: usize = 1000;
 
-/// Alerts are made of all events: whoever may see some of them alone sees none.
-fn check_bound(asked: &Asked) -> Result<(), Problem> {
-    match asked.caller()?.filter {
-        None => Ok(()),
-        Some(_) => Err(Problem::forbidden("a token that is bound to no filter")),
-    }
-}
+/// The points of a chart of an alert, about.
+const POINTS: i64 = 240;
+
+/// The most alerts of all applications that are listed.
+const ALL_MAX: i64 = 1000;
 
 /// `GET /api/v1/alerts`.
 pub(crate) async fn list(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
@@ -44,9 +49,42 @@ pub(crate) async fn list(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
         limit: asked.limit(100, 200)?,
     };
     let all = ask::list(asked.db()?, &which).await?;
+    let open = shown::open(asked.db()?, asked.app()?.id).await?;
+    let silences = silences::list(asked.db()?, true).await?;
     let is_full = i64::try_from(all.len()).is_ok_and(|count| count == which.limit);
     let next = all.last().filter(|_| is_full).map(|last| last.id.to_string());
-    Ok(Answer::json(json!({ "alerts": all, "next": next })))
+    let all: Vec<Value> = all.iter().map(|alert| with_silence(alert, &silences)).collect();
+    Ok(Answer::json(json!({ "alerts": all, "next": next, "open": open })))
+}
+
+/// An alert, and whether nobody is told of it now.
+fn with_silence(alert: &Alert, silences: &[Silence]) -> Value {
+    let mut value = json!(alert);
+    let is_silenced = alert.ended.is_none()
+        && silences.iter().any(|one| one.is_of(&alert.rule, &alert.application_id, &alert.labels));
+    value["is_silenced"] = json!(is_silenced);
+    value
+}
+
+/// `GET /api/v1/open-alerts`.
+pub(crate) async fn all_open(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let caller = asked.caller()?;
+    let id = asked.parameter("id").map(str::parse::<i64>).transpose();
+    let id = id.map_err(|_| Problem::bad("id is a number"))?;
+    let may_see = |app_id: i32| caller.filter.is_none() && caller.role(app_id).is_some();
+    let (db, mut all) = (asked.db()?, Vec::new());
+    if let Some(id) = id {
+        all.extend(ask::find(db, id).await?.filter(|(_, app_id)| may_see(*app_id)).map(|(alert, _)| alert));
+    } else if caller.filter.is_none() {
+        let apps = apps::enabled(db).await?;
+        let which = Which { only_open: true, limit: ALL_MAX, ..Which::default() };
+        let is_its =
+            |alert: &Alert| apps.iter().any(|app| app.key == alert.application_id && may_see(app.id));
+        all.extend(ask::list(db, &which).await?.into_iter().filter(is_its));
+    }
+    let silences = silences::list(db, true).await?;
+    let all: Vec<Value> = all.iter().map(|alert| with_silence(alert, &silences)).collect();
+    Ok(Answer::json(json!({ "alerts": all })))
 }
 
 /// The alert in the path, if it is one of the application.
@@ -64,7 +102,48 @@ async fn found(asked: &Asked) -> Result<Alert, Problem> {
 pub(crate) async fn show(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     let alert = found(asked).await?;
     let history = ask::history(asked.db()?, alert.id).await?;
+    let silences = silences::list(asked.db()?, true).await?;
+    let alert = with_silence(&alert, &silences);
     Ok(Answer::json(json!({ "alert": alert, "history": history })))
+}
+
+/// When the chart of an alert begins and ends: with as much before and after as the rule looks at, and no more than a day
+/// of the alert itself.
+fn around(alert: &Alert, rule: &Rule) -> std::ops::Range<Micros> {
+    let now = clock::now();
+    let began = shown::micros_of(&alert.began).unwrap_or(now);
+    let ended = alert.ended.as_deref().and_then(shown::micros_of).unwrap_or(now);
+    let ended = ended.min(began + 86_400 * SECOND).max(began);
+    let pad =
+        (2 * rule.window + rule.timing.wait).max((ended - began) / 4).clamp(600 * SECOND, 86_400 * SECOND);
+    began - pad..(ended + pad).min(now).max(ended)
+}
+
+/// `GET /api/v1/alerts/{id}/samples`.
+pub(crate) async fn samples(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let alert = found(asked).await?;
+    let db = asked.db()?;
+    let rule = shown::rule_of(db, &alert).await?;
+    let rule = rule
+        .ok_or_else(|| Problem::not_found("this version of alt does not understand the rule of the alert"))?;
+    let times = around(&alert, &rule);
+    let labels: &keys::Labels = &alert.labels;
+    let step = ((times.end - times.start) / POINTS / SLOT).max(1) * SLOT;
+    let question = Question {
+        app_id: asked.app()?.id,
+        rule: &rule,
+        times: times.clone(),
+        labels: Some(labels),
+        step,
+        going: vec![],
+    };
+    let found = trial::answer(db, &question, Instant::now() + BUDGET).await?;
+    Ok(Answer::json(json!({
+        "from": time(times.start), "until": time(times.end), "read_until": time(found.until),
+        "is_complete": found.until + SLOT > times.end, "seconds": step / SECOND, "points": points(&found),
+        "began": alert.began, "ended": alert.ended, "rule": rule.text, "condition": rule.condition(),
+        "threshold": rule.threshold(), "recover": recover(&rule), "unit": rule.unit(),
+    })))
 }
 
 /// `POST /api/v1/alerts/{id}/acknowledge`.
@@ -95,68 +174,4 @@ async fn act(asked: &Asked, deed: Deed) -> Result<Answer, Problem> {
     }
     let change = acts::act(asked.db()?, alert.id, deed, &asked.caller()?.name, note).await?;
     Ok(Answer::changed(StatusCode::OK, json!({ "alert": alert }), change))
-}
-
-/// Whether a rule is of an application alone.
-fn is_own(version: &Version, key: &str) -> bool {
-    version.rule.as_ref().is_some_and(|rule| rule.application == key)
-}
-
-/// `GET /api/v1/alert-rules`.
-pub(crate) async fn list_rules(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
-    check_bound(asked)?;
-    let key = &asked.app()?.key;
-    let all = rules::present(asked.db()?).await?;
-    let its = all.iter().filter(|version| version.rule.as_ref().is_some_and(|rule| rule.is_of(key)));
-    Ok(Answer::json(json!({ "rules": its.map(Version::shown).collect::<Vec<_>>() })))
-}
-
-/// `GET /api/v1/alert-rules/{id}`.
-pub(crate) async fn show_rule(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
-    check_bound(asked)?;
-    let (id, key) = (asked.key()?, &asked.app()?.key);
-    let all = rules::present(asked.db()?).await?;
-    let is_it = |version: &&Version| {
-        version.rule_id == id && version.rule.as_ref().is_some_and(|rule| rule.is_of(key))
-    };
-    match all.iter().find(is_it) {
-        Some(version) => Ok(Answer::json(version.shown())),
-        None => Err(Problem::not_found("there is no such rule; GET /api/v1/alert-rules lists them")),
-    }
-}
-
-/// `POST /api/v1/alert-rules`: a rule of the application alone.
-pub(crate) async fn add_rule(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
-    check_bound(asked)?;
-    let text = asked.text("rule")?.ok_or_else(|| Problem::bad("rule is missing"))?;
-    let key = &asked.app()?.key;
-    let rule = parse_one(text).map_err(Problem::bad)?;
-    let rule = match rule.application.as_str() {
-        "*" => rule.of_application(key).map_err(Problem::bad)?,
-        own if own == key => rule,
-        _ => return Err(Problem::bad("application is another one: leave it out")),
-    };
-    let all = rules::present(asked.db()?).await?;
-    if all.iter().any(|version| version.name == rule.name) {
-        return Err(Problem::conflict("there is a rule of this name"));
-    }
-    if all.len() >= RULES_MAX {
-        return Err(Problem::conflict("there are as many rules as there may be: remove one"));
-    }
-    let change = rules::add(asked.db()?, &rule, None, false, &asked.caller()?.name).await?;
-    let all = rules::present(asked.db()?).await?;
-    let made = all.iter().find(|version| version.name == rule.name).map(Version::shown);
-    Ok(Answer::changed(StatusCode::CREATED, json!(made), change))
-}
-
-/// `DELETE /api/v1/alert-rules/{id}`: a rule of the application alone.
-pub(crate) async fn remove_rule(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
-    check_bound(asked)?;
-    let (id, key) = (asked.key()?, &asked.app()?.key);
-    let all = rules::present(asked.db()?).await?;
-    let Some(version) = all.iter().find(|version| version.rule_id == id && is_own(version, key)) else {
-        return Err(Problem::not_found("the application has no such rule of its own"));
-    };
-    let change = rules::remove(asked.db()?, &version.name, &asked.caller()?.name).await?;
-    Ok(Answer::changed(StatusCode::OK, json!({ "removed": true }), change))
 }

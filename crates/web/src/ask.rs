@@ -178,6 +178,14 @@ impl Asked {
     }
 }
 
+/// Alerts are made of all events: whoever may see some of them alone sees none.
+pub(crate) fn check_bound(asked: &Asked) -> Result<(), Problem> {
+    match asked.caller()?.filter {
+        None => Ok(()),
+        Some(_) => Err(Problem::forbidden("a token that is bound to no filter")),
+    }
+}
+
 /// What an answer consists of.
 #[derive(Debug)]
 pub(crate) enum Content {

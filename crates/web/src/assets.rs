@@ -17,6 +17,8 @@ pub(crate) fn is_page(path: &str) -> bool {
         || path == "/sign-in"
         || path == "/share"
         || path == "/system"
+        || path == "/alerts"
+        || path == "/alerts/{id}"
         || path.starts_with("/applications/")
 }
 
@@ -31,7 +33,7 @@ pub(crate) fn policy(path: &str) -> Option<&'static str> {
 }
 
 /// The pages of an application besides its statistics (`PAGES` in `web/src/view.ts`).
-const PAGES: &[&str] = &["live", "funnel", "journey", "visits", "search", "settings"];
+const PAGES: &[&str] = &["live", "funnel", "journey", "visits", "search", "alerts", "settings"];
 
 /// A page.
 pub(crate) async fn page(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
@@ -44,6 +46,7 @@ pub(crate) async fn page(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
         "funnel" | "journey" => "flows.js",
         "visits" | "search" => "rows.js",
         "settings" => "manage.js",
+        "alerts" => "alerts.js",
         _ => "numbers.js",
     };
     Ok(Answer::of(Content::Html(include_str!("../assets/index.html").replace("numbers.js", script))))
@@ -58,7 +61,9 @@ macro_rules! files {
 
 files! {
     "app.js" "core.js" "numbers.js" "frame.js" "flows.js" "rows.js" "manage.js" "style.css" "icon.svg"
+    "alerts.js" "alert.js" "lists.js" "rules.js" "bits.js"
     "en.js" "de.js" "ja.js" "ko.js" "more-en.js" "more-de.js" "more-ja.js" "more-ko.js"
+    "alerts-en.js" "alerts-de.js" "alerts-ja.js" "alerts-ko.js"
 }
 
 /// `GET /assets/{file}`.

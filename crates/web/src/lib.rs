@@ -9,6 +9,7 @@ mod alerts;
 pub mod amounts;
 mod ask;
 mod assets;
+pub mod channels;
 pub mod csv;
 mod funnel;
 mod goals;
@@ -22,10 +23,12 @@ mod password;
 mod period;
 mod problem;
 pub mod routes;
+mod rules;
 mod search;
 mod segments;
 pub mod server;
 mod session;
+mod silences;
 mod statistics;
 pub mod telemetry;
 mod times;
@@ -37,10 +40,16 @@ use std::sync::Arc;
 
 use alt_store::web::pool::Pool;
 
+use tokio::sync::Semaphore;
+
+use self::channels::Channels;
 use self::limiter::Limiter;
 use self::password::Passwords;
 use self::segments::Segments;
 use self::telemetry::Telemetry;
+
+/// How many rules are tried at a time.
+const TRIALS: usize = 2;
 
 /// What all requests share.
 #[derive(Debug)]
@@ -65,6 +74,10 @@ pub struct Web {
     public_url: Option<String>,
     /// The line to paste into the pages of an application: of the host that collects, and of the key.
     snippet: (String, Snippet),
+    /// The receivers of messages, and what became of messages to try them.
+    channels: Channels,
+    /// Rules that are being tried.
+    trials: Semaphore,
     /// The OpenAPI document.
     document: serde_json::Value,
     /// The page `/docs`.
@@ -91,6 +104,8 @@ impl Web {
             accounts: Limiter::new(session::ACCOUNT_PER_MINUTE),
             passwords: Passwords::new()?,
             snippet: (config.check.hosts.first().map_or("YOUR-HOST", String::as_str).to_owned(), snippet),
+            channels: Channels::new(config),
+            trials: Semaphore::new(TRIALS),
             document: openapi::document(config.web.public_url.as_deref()),
             page: openapi::page(),
             public_url: config.web.public_url.clone(),

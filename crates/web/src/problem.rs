@@ -6,6 +6,28 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::json;
 
+/// Keys of a rule that errors begin with.
+const KEYS: [&str; 18] = [
+    "name",
+    "description",
+    "application",
+    "metric",
+    "filter",
+    "group_by",
+    "window",
+    "time_window",
+    "compare",
+    "operator",
+    "recover",
+    "offset",
+    "for",
+    "keep_firing",
+    "severity",
+    "no_data",
+    "min_events",
+    "channels",
+];
+
 /// Why a request is not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
@@ -16,16 +38,32 @@ pub(crate) struct Problem {
     retry_after: Option<u64>,
     /// What is needed, for programs: a member of the document, which is true.
     needs: Option<&'static str>,
+    /// The key of a rule that is wrong.
+    field: Option<&'static str>,
 }
 
 impl Problem {
     fn new(status: StatusCode, title: &'static str, detail: impl Into<String>) -> Problem {
-        Problem { status, title, detail: detail.into(), retry_after: None, needs: None }
+        Problem { status, title, detail: detail.into(), retry_after: None, needs: None, field: None }
     }
 
     /// The request is wrong; `detail` says how, and how to write it.
     pub(crate) fn bad(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::BAD_REQUEST, "The request is not understood", detail)
+    }
+
+    /// A rule that cannot be as it is given: which of its keys is wrong, as far as that is known.
+    pub(crate) fn of_rule(why: &str) -> Problem {
+        let is_about = |field: &&str| {
+            let rest = why.strip_prefix("the ").unwrap_or(why).strip_prefix(*field);
+            rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+        };
+        let field = match why {
+            why if why.starts_with("when does it hold") => Some("compare"),
+            why if why.starts_with("absent for") => Some("compare"),
+            _ => KEYS.into_iter().find(is_about),
+        };
+        Problem { field, ..Problem::bad(why) }
     }
 
     /// Nobody, or nobody who is known. It does not tell a token that never was from one that has ended.
@@ -152,6 +190,9 @@ impl Problem {
         });
         if let Some(needs) = self.needs {
             document[needs] = json!(true);
+        }
+        if let Some(field) = self.field {
+            document["field"] = json!(field);
         }
         let mut response = Response::new(Body::from(document.to_string()));
         *response.status_mut() = self.status;

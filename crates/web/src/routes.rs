@@ -7,7 +7,10 @@ use alt_store::web::caller::Role;
 
 use crate::ask::{Answer, Asked};
 use crate::problem::Problem;
-use crate::{Web, alerts, assets, funnel, goals, health, manage, search, session, statistics, visits};
+use crate::{
+    Web, alerts, assets, channels, funnel, goals, health, manage, rules, search, session, silences,
+    statistics, visits,
+};
 
 /// Who may ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -209,6 +212,12 @@ const FUNNEL: &[Parameter] = &[
 
 const NOTE: Parameter = optional("note", "What others should know.", r#"{"type":"string","maxLength":1000}"#);
 
+const RULE: Parameter = required(
+    "rule",
+    "The rule as a table of TOML, such as `name = \"errors\"`, `metric = \"error_rate\"`, `compare = \"> 5\"` in three lines.",
+    TEXT,
+);
+
 const ALERTS: &[Parameter] = &[
     APP,
     optional(
@@ -338,6 +347,24 @@ pub const ROUTES: &[Route] = &[
         Access::Open,
         assets::page,
         "The dashboard: another page of an application.",
+        &[],
+        &[]
+    ),
+    route!(
+        "GET",
+        "/alerts",
+        Access::Open,
+        assets::page,
+        "The dashboard: open alerts of all applications.",
+        &[],
+        &[]
+    ),
+    route!(
+        "GET",
+        "/alerts/{id}",
+        Access::Open,
+        assets::page,
+        "The dashboard: an alert, by a message about it.",
         &[],
         &[]
     ),
@@ -635,34 +662,148 @@ pub const ROUTES: &[Route] = &[
     ),
     route!(
         "GET",
+        "/api/v1/alerts/{id}/samples",
+        Access::App(VIEWER),
+        alerts::samples,
+        "What the rule of an alert measured around it, by the rows that are there now: the least and the greatest value of each time. An \
+         answer says up to when it came, and whether that is all.",
+        &[APP],
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/open-alerts",
+        Access::Token,
+        alerts::all_open,
+        "The open alerts of all applications that the token may see, or the alert with this number.",
+        &[optional("id", "The number of an alert.", r#"{"type":"integer","minimum":1}"#)],
+        &[]
+    ),
+    route!(
+        "GET",
         "/api/v1/alert-rules",
         Access::App(VIEWER),
-        alerts::list_rules,
+        rules::list,
         "The rules of an application.",
         &[APP],
         &[]
     ),
-    route!("GET", "/api/v1/alert-rules/{id}", Access::App(VIEWER), alerts::show_rule, "A rule.", &[APP], &[]),
+    route!("GET", "/api/v1/alert-rules/{id}", Access::App(VIEWER), rules::show, "A rule.", &[APP], &[]),
     route!(
         "POST",
         "/api/v1/alert-rules",
         Access::App(EDITOR),
-        alerts::add_rule,
+        rules::add,
         "Add a rule that judges this application alone, from now on.",
         &[APP],
-        &[required(
-            "rule",
-            "The rule as a table of TOML, such as `name = \"errors\"`, `metric = \"error_rate\"`, `compare = \"> 5\"` in three lines.",
-            TEXT
-        )]
+        &[RULE]
+    ),
+    route!(
+        "PUT",
+        "/api/v1/alert-rules/{id}",
+        Access::App(EDITOR),
+        rules::change,
+        "Make another version of a rule, or switch it on or off: windows that end from now on are judged by it. A rule of several \
+         applications is changed by owners of everything alone.",
+        &[APP],
+        &[
+            optional("rule", "The rule as a table of TOML, with the same name.", TEXT),
+            optional("enabled", "In place of it: whether it is judged.", r#"{"type":"boolean"}"#),
+        ]
     ),
     route!(
         "DELETE",
         "/api/v1/alert-rules/{id}",
         Access::App(EDITOR),
-        alerts::remove_rule,
-        "Remove a rule that judges this application alone: its open alerts end, and its history stays.",
+        rules::remove,
+        "Remove a rule: its open alerts end, and its history stays. A rule of several applications is removed by owners of everything \
+         alone.",
         &[APP],
+        &[]
+    ),
+    Route {
+        is_question: true,
+        ..route!(
+            "POST",
+            "/api/v1/alert-rules/backtest",
+            Access::App(EDITOR),
+            rules::backtest,
+            "What a rule would have found in the application, and what it measured, by the rows that are there. It reads for about a \
+             second: while an answer is not complete, ask again with its `next` as `from`, and its `until`, `seconds` and `going`.",
+            &[APP],
+            &[
+                RULE,
+                optional(
+                    "from",
+                    "The first time; 30 days ago if left out, and 31 days before `until` at most.",
+                    TIME
+                ),
+                optional("until", "The last time; now if left out.", TIME),
+                optional(
+                    "seconds",
+                    "How long the time of each point is.",
+                    r#"{"type":"integer","minimum":5,"maximum":86400}"#
+                ),
+                optional(
+                    "going",
+                    "`going` of the answer before.",
+                    r#"{"type":"array","items":{"type":"object"},"maxItems":200}"#
+                ),
+            ]
+        )
+    },
+    route!(
+        "GET",
+        "/api/v1/silences",
+        Access::App(VIEWER),
+        silences::list,
+        "The silences of an application that are not over.",
+        &[APP],
+        &[]
+    ),
+    route!(
+        "POST",
+        "/api/v1/silences",
+        Access::App(EDITOR),
+        silences::add,
+        "Keep messages about alerts of this application back, from now on.",
+        &[APP],
+        &[
+            required("minutes", "For how long.", r#"{"type":"integer","minimum":1,"maximum":43200}"#),
+            optional("rule", "Names of rules, in which `*` is any text; all if left out.", NAME),
+            optional(
+                "labels",
+                "Values of labels, in which `*` is any text.",
+                r#"{"type":"object","additionalProperties":{"type":"string"}}"#
+            ),
+            NOTE,
+        ]
+    ),
+    route!(
+        "DELETE",
+        "/api/v1/silences/{id}",
+        Access::App(EDITOR),
+        silences::end,
+        "End a silence now. One of several applications is ended by owners of everything alone.",
+        &[APP],
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/channels",
+        Access::App(EDITOR),
+        channels::list,
+        "The receivers of messages, without their addresses and secrets.",
+        &[APP],
+        &[]
+    ),
+    route!(
+        "POST",
+        "/api/v1/channels/{name}/test",
+        Access::Everything,
+        channels::test,
+        "Send a message to try a channel. `tried` of the channels says what became of it.",
+        &[],
         &[]
     ),
     route!(

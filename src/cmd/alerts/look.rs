@@ -6,8 +6,7 @@ use alt_config::Config;
 use alt_process::clock;
 use alt_store::alerts::ask::{self, Alert};
 use alt_store::alerts::backtest::{Backtest, Would};
-use alt_store::alerts::course::Ruled;
-use alt_store::alerts::rules;
+use alt_store::alerts::{rules, show as of_alerts};
 use alt_store::apps::{self, Application};
 use alt_watch::rule::Rule;
 use alt_watch::time::{Micros, SLOT, slot_of};
@@ -129,14 +128,14 @@ pub(super) fn explain(config: &Config, args: &cli::AlertsShow, out: Out<'_>) -> 
 /// An alert, its application, and the version of its rule that judged its beginning.
 async fn subject(config: &Config, id: i64) -> anyhow::Result<(Alert, i32, Rule)> {
     let mut reader = super::super::reader(config).await?;
-    let read = reader.read(async |client| Ok((ask::find(client, id).await?, rules::versions(client).await?)));
-    let (found, versions) = read.await?;
-    let Some((alert, app_id)) = found else {
+    let found = reader.read(async |client| {
+        let Some((alert, app_id)) = ask::find(client, id).await? else { return Ok(None) };
+        let rule = of_alerts::rule_of(client, &alert).await?;
+        Ok(Some((alert, app_id, rule)))
+    });
+    let Some((alert, app_id, rule)) = found.await? else {
         bail!("there is no alert {id}; `alt alerts list --all` shows those that there are")
     };
-    let of_rule: Vec<_> = versions.into_iter().filter(|version| version.name == alert.rule).collect();
-    let began: Micros = alert.began.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_microsecond);
-    let rule = Ruled::of(&of_rule, &alert.application_id).first().and_then(|ruled| ruled.at(began)).cloned();
     let rule = rule.context("this version of alt does not understand the rule that the alert is of")?;
     Ok((alert, app_id, rule))
 }

@@ -41,10 +41,11 @@ pub struct Reading<'a> {
 }
 
 /// The columns that an event is made of.
-const COLUMNS: &str = "occurred_at, traffic_class, event_type, url_host, url_path, method, referrer_host, \
+pub(super) const COLUMNS: &str = "occurred_at, traffic_class, event_type, url_host, url_path, method, referrer_host, \
                        entity_type, module_id, client_sub_id, status, request_ms, bytes_sent";
 
-fn event(row: &Row) -> Result<Event<'_>, tokio_postgres::Error> {
+/// The event of a row of [`COLUMNS`].
+pub(super) fn event(row: &Row) -> Result<Event<'_>, tokio_postgres::Error> {
     let text = |n: usize| Ok::<_, tokio_postgres::Error>(row.try_get::<_, Option<&str>>(n)?.unwrap_or(""));
     Ok(Event {
         at: micros(row.try_get(0)?),

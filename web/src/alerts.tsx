@@ -1,0 +1,125 @@
+// Alerts: the pages, of which each part is loaded when it is first looked at.
+import { useEffect, useState } from "preact/hooks";
+import { Refused, ask } from "./api";
+import { Bar, Link } from "./bar";
+import { type Said, of, to } from "./bits";
+import { Frame, useApp, useLoad } from "./frame";
+import { Help } from "./help";
+import { Failed, Notice, Said as Words } from "./states";
+import { useKeys, useStage } from "./use";
+import { address, toPage } from "./view";
+import { say } from "./words";
+
+/** Parts that are loaded when they are first looked at. */
+const PARTS = { alert: () => import("./alert"), lists: () => import("./lists"), rules: () => import("./rules") };
+
+/** A part, once it is there. */
+function usePart<N extends keyof typeof PARTS>(name: N, isWanted: boolean): Awaited<ReturnType<(typeof PARTS)[N]>> | undefined {
+  const [part, setPart] = useState<Awaited<ReturnType<(typeof PARTS)[N]>>>();
+  useEffect(() => {
+    if (isWanted && !part) void (PARTS[name]() as Promise<Awaited<ReturnType<(typeof PARTS)[N]>>>).then((loaded) => setPart(() => loaded), () => {});
+  }, [isWanted]);
+  return part;
+}
+
+const TABS = ["alerts", "rules", "silences", "channels"] as const;
+type Tab = (typeof TABS)[number];
+
+/** What stands in an answer that a reader who is bound to a filter gets. */
+const isBound = (error: Refused | undefined) => error?.status === 403 && error.message.includes("filter");
+
+export function AlertsPage() {
+  const { view, go } = useStage();
+  const app = useApp();
+  const who = useLoad<Said>(`role ${view.app}`, () => ask<Said>("GET", `/api/v1/applications/${encodeURIComponent(view.app)}`));
+  const list = useLoad<Said>(`alerts ${view.app} ${view.args.state ?? ""}`, (signal) => ask<Said>("GET", `/api/v1/alerts?${of(view.app)}&state=${view.args.state?.[0] === "all" ? "all" : "open"}`, undefined, signal), 5);
+  const rules = useLoad<Said[]>(`rules ${view.app}`, (signal) => ask<Said>("GET", `/api/v1/alert-rules?${of(view.app)}`, undefined, signal).then((all) => all.rules), 15);
+  const tab: Tab = TABS.find((one) => one === view.args.show?.[0]) ?? "alerts";
+  const mayEdit = who.value?.role === "editor" || who.value?.role === "owner";
+  const id = view.args.alert?.[0];
+  const rule = view.args.rule?.[0];
+  const one = usePart("alert", !!id);
+  const lists = usePart("lists", !id && !rule);
+  const editor = usePart("rules", !!rule);
+  if (isBound(list.error)) {
+    return (
+      <Frame app={app} title={say("alerts")} has={[]}>
+        <Notice picture="lock" title={say("forbidden")}><Words text={say("alerts_bound")} /></Notice>
+      </Frame>
+    );
+  }
+  const [One, Lists, Editor] = [one!, lists!, editor!];
+  const needs = id ? one : rule ? editor : lists;
+  const isReady = list.value && rules.value && (who.value || who.error) && needs;
+  return (
+    <Frame app={app} title={say("alerts")} has={[]} loaded={list}>
+      {!isReady ? <section class="card panel rows" aria-busy="true" /> : id ? (
+        <One.OneAlert key={id} id={id} zone={app.zone || undefined} mayEdit={mayEdit} changed={list.reload} />
+      ) : rule ? (
+        <Editor.RuleEditor key={rule} rule={rules.value!.find((one) => String(one.id) === rule)} zone={app.zone || undefined} done={() => { rules.reload(); go(to(view, { show: ["rules"] })); }} />
+      ) : (
+        <section class="card panel rows alerts" aria-label={say(tab)}>
+          <header class="heads">
+            <nav class="tabs" aria-label={say("alerts")}>
+              {TABS.filter((one) => one !== "channels" || mayEdit).map((one) => (
+                <Link key={one} to={to(view, one === "alerts" ? {} : { show: [one] })} chosen={one === tab}>{say(one)}</Link>
+              ))}
+            </nav>
+            {tab === "alerts" && <Scope />}
+            {tab === "rules" && mayEdit && <Link to={to(view, { rule: ["new"] })} kind="pill lined">{say("add_rule")}</Link>}
+          </header>
+          {tab === "alerts" && <Lists.AlertList all={list.value!.alerts} isAll={view.args.state?.[0] === "all"} mayEdit={mayEdit} rules={rules.value!} isCut={!!list.value!.next} changed={list.reload} />}
+          {tab === "rules" && <Lists.Rules all={rules.value!} mayEdit={mayEdit} changed={rules.reload} />}
+          {tab === "silences" && <Lists.Silences rules={rules.value!} mayEdit={mayEdit} zone={app.zone || undefined} />}
+          {tab === "channels" && mayEdit && <Lists.Channels />}
+        </section>
+      )}
+    </Frame>
+  );
+}
+
+/** Open ones, or all. */
+function Scope() {
+  const { view, go } = useStage();
+  const isAll = view.args.state?.[0] === "all";
+  return (
+    <div class="switch" role="group" aria-label={say("state")}>
+      <button type="button" aria-pressed={!isAll} onClick={() => go(to(view, {}))}>{say("open_ones")}</button>
+      <button type="button" aria-pressed={isAll} onClick={() => go(to(view, { state: ["all"] }))}>{say("all_alerts")}</button>
+    </div>
+  );
+}
+
+/** Open alerts of all applications; a link in a message leads to one of them. */
+export function OpenPage() {
+  const { view, go } = useStage();
+  const [help, setHelp] = useState(false);
+  const id = view.args.alert?.[0];
+  const Lists = usePart("lists", !id);
+  const loaded = useLoad<Said[]>(`open ${id ?? ""}`, (signal) => ask<Said>("GET", `/api/v1/open-alerts${id ? `?id=${encodeURIComponent(id)}` : ""}`, undefined, signal).then((all) => all.alerts), id ? 0 : 5);
+  const one = id ? loaded.value?.[0] : undefined;
+  useEffect(() => {
+    document.title = `${say("alerts")} · alt`;
+    if (one) go({ ...to(view, { alert: [String(one.id)] }), app: one.application_id }, true);
+  }, [one]);
+  useKeys((key) => {
+    if (key === "?") setHelp(true);
+    else if (key === "a" || key === "Escape") go(toPage(view, "all"));
+  });
+  return (
+    <>
+      <Bar name={say("to_open")} help={() => setHelp(true)} />
+      <main id="numbers">
+        {loaded.error && !loaded.value ? <Failed error={loaded.error} retry={loaded.reload} /> : !loaded.value || one || (!id && !Lists) ? <section class="card panel rows" aria-busy="true" /> : id ? (
+          <Notice picture="gone" title={say("unknown_alert")}><p><a class="main" href={address({ ...toPage(view, "open") })}>{say("alerts")}</a></p></Notice>
+        ) : (
+          <section class="card panel rows alerts" aria-label={say("to_open")}>
+            <h2 class="hidden">{say("to_open")}</h2>
+            {Lists && <Lists.AlertList all={loaded.value} isAll={false} mayEdit={false} changed={loaded.reload} isOfSeveral />}
+          </section>
+        )}
+      </main>
+      {help && <Help close={() => setHelp(false)} />}
+    </>
+  );
+}
