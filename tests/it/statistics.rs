@@ -2,6 +2,7 @@
 //! compared in every count of every value with what sql/naive_*.sql says.
 
 mod history;
+mod lives;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};

@@ -1,5 +1,5 @@
 //! Faults that the tests request from a debug build by `ALT_FAULT_…` variables: to die at a step, or to wait for less
-//! time. A release build contains none of this.
+//! time; and what they do at a step within their own process. A release build contains none of this.
 
 use std::time::Duration;
 
@@ -103,6 +103,15 @@ pub fn at(step: Step) {
     let _ = step;
 }
 
+/// Calls `act` at each step that this thread reaches, in a debug build: what a test does in between happens there, and a panic
+/// ends the work at this step.
+pub fn act(act: Box<dyn FnMut(Step)>) {
+    #[cfg(debug_assertions)]
+    debug::ACT.set(Some(act));
+    #[cfg(not(debug_assertions))]
+    drop(act);
+}
+
 /// Applies `ALT_FAULT_LINE`, which is `WHAT:MARKER`, if the line that is about to be parsed contains the marker. `WHAT`
 /// is `panic`, `abort`, `segv` (the signal) or `spin` (for ever).
 #[inline]
@@ -148,6 +157,7 @@ fn no_longer_than(variable: &str, time: Duration) -> Duration {
 
 #[cfg(debug_assertions)]
 mod debug {
+    use std::cell::Cell;
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -208,7 +218,18 @@ mod debug {
         }
     }
 
+    /// What [`super::act`] was told.
+    type Act = Box<dyn FnMut(Step)>;
+
+    thread_local! {
+        pub(super) static ACT: Cell<Option<Act>> = const { Cell::new(None) };
+    }
+
     pub(super) fn reached(step: Step) {
+        if let Some(mut act) = ACT.take() {
+            act(step);
+            ACT.set(Some(act));
+        }
         for (wanted, does, signal) in [(&DIES, "dies", Signal::SIGKILL), (&STOPS, "stops", Signal::SIGSTOP)] {
             if wanted.is_at(step) {
                 eprintln!("{}: {does} at {step:?}", wanted.variable);

@@ -1,30 +1,33 @@
 //! Random rows of an application around one of its days.
 
-use std::fmt::Write as _;
 use std::fmt::{self, Display, Formatter};
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// A local day, microseconds since 1970: the first moment, and the first behind it.
+/// A local day of a time zone, microseconds since 1970: the first moment, and the first behind it.
 #[derive(Debug)]
 pub(super) struct Day {
+    pub(super) zone: &'static str,
     pub(super) from: i64,
     pub(super) until: i64,
 }
 
-const fn day(from: i64, until: i64) -> Day {
-    Day { from: from * 1_000_000, until: until * 1_000_000 }
+const fn day(zone: &'static str, from: i64, until: i64) -> Day {
+    Day { zone, from: from * 1_000_000, until: until * 1_000_000 }
 }
 
-/// 10 March 2026 in UTC; days of 23 and 25 hours in Berlin; of 24.5 on Lord Howe; New Year in Kolkata.
-pub(super) const DAYS: [Day; 5] = [
-    day(1_773_100_800, 1_773_187_200),
-    day(1_774_738_800, 1_774_821_600),
-    day(1_792_879_200, 1_792_969_200),
-    day(1_775_307_600, 1_775_395_800),
-    day(1_767_205_800, 1_767_292_200),
+/// 10 March 2026 in UTC; days of 23 and 25 hours in Berlin; of 24.5 on Lord Howe; New Year in Kolkata; the day of 23 hours of
+/// Chatham, where midnight is at a quarter of an hour of UTC; and the one behind the day that Apia left out.
+pub(super) const DAYS: [Day; 7] = [
+    day("UTC", 1_773_100_800, 1_773_187_200),
+    day("Europe/Berlin", 1_774_738_800, 1_774_821_600),
+    day("Europe/Berlin", 1_792_879_200, 1_792_969_200),
+    day("Australia/Lord_Howe", 1_775_307_600, 1_775_395_800),
+    day("Asia/Kolkata", 1_767_205_800, 1_767_292_200),
+    day("Pacific/Chatham", 1_758_971_700, 1_759_054_500),
+    day("Pacific/Apia", 1_325_239_200, 1_325_325_600),
 ];
 
 /// The application's domains.
@@ -129,7 +132,8 @@ pub(super) const PROPERTIES: [&str; 3] = ["plan", "module_id", "points"];
 
 /// What the rows refer to, and the partitions for them.
 pub(super) fn schema() -> String {
-    "SELECT alt_make_month(year * 12 + month - 1) FROM (VALUES (2025, 12), (2026, 1), (2026, 3), (2026, 4), (2026, 10))
+    "SELECT alt_make_month(year * 12 + month - 1) FROM (VALUES (2011, 12), (2012, 1), (2025, 9), (2025, 12), (2026, 1), (2026, 3),
+         (2026, 4), (2026, 10))
          months (year, month);
      INSERT INTO user_agents (id, user_agent, browser, os, device, traffic_class, rule) VALUES
          (1, 'a', 'Firefox', 'Linux', 'desktop', 'human', ''), (2, 'b', 'Safari', NULL, 'phone', 'human', ''),
@@ -150,7 +154,7 @@ pub(super) struct Line {
     pub(super) kind: &'static str,
     pub(super) path: Option<&'static str>,
     order: u64,
-    view: Option<i64>,
+    pub(super) view: Option<i64>,
     hosts: (Option<&'static str>, Option<&'static str>),
     query: Option<&'static str>,
     params: Option<&'static str>,
@@ -256,6 +260,11 @@ pub(super) fn history() -> impl Strategy<Value = History> {
     })
 }
 
+/// The columns of [`History::row`].
+pub(super) const COLUMNS: &str = "app_id, file_id, file_offset, occurred_at, event_id, visitor_id, page_view_id, user_agent_id, \
+    environment_id, dwell_ms, scroll_depth, traffic_class, event_type, url_host, url_path, url_query, referrer_host, user_id, \
+    params, entity_type, entity_id, module_id";
+
 fn sql_of(text: Option<&str>) -> String {
     text.map_or_else(|| "NULL".to_owned(), |text| format!("'{}'", text.replace('\'', "''")))
 }
@@ -284,32 +293,28 @@ impl History {
 
     /// The statement that inserts it.
     pub(super) fn insert(&self, app: i32) -> String {
-        let mut sql = "INSERT INTO access_logs (app_id, file_id, file_offset, occurred_at, event_id, visitor_id, \
-                       page_view_id, user_agent_id, environment_id, dwell_ms, scroll_depth, traffic_class, event_type, \
-                       url_host, url_path, url_query, referrer_host, user_id, params, entity_type, entity_id, module_id) VALUES "
-            .to_owned();
-        for (place, line) in self.lines.iter().enumerate() {
-            let comma = if place == 0 { "" } else { ", " };
-            let numbers =
-                [line.visitor, line.view, line.agent, line.environment].map(sql_of_number).join(", ");
-            let texts = [line.hosts.0, line.path, line.query, line.hosts.1, line.user, line.params];
-            let texts = texts.into_iter().chain([line.about.0, line.about.1, line.module]);
-            write!(
-                sql,
-                "{comma}({app}, 1, {place}, to_timestamp({}) + interval '{} microseconds', \
-                 '{:016x}{place:016x}', {numbers}, {}, {}, '{}', '{}', {})",
-                line.at / 1_000_000,
-                line.at % 1_000_000,
-                line.order,
-                sql_of_number(line.dwell),
-                sql_of_number(line.depth),
-                line.class,
-                line.kind,
-                texts.map(sql_of).collect::<Vec<String>>().join(", "),
-            )
-            .unwrap();
-        }
-        sql
+        let rows = (0..self.lines.len()).map(|place| self.row(place, app, 1, place));
+        format!("INSERT INTO access_logs ({COLUMNS}) VALUES {}", rows.collect::<Vec<_>>().join(", "))
+    }
+
+    /// The values of a line as a row of an application, at an offset of a file.
+    pub(super) fn row(&self, place: usize, app: i32, file: i32, offset: usize) -> String {
+        let line = &self.lines[place];
+        let numbers = [line.visitor, line.view, line.agent, line.environment].map(sql_of_number).join(", ");
+        let texts = [line.hosts.0, line.path, line.query, line.hosts.1, line.user, line.params];
+        let texts = texts.into_iter().chain([line.about.0, line.about.1, line.module]);
+        format!(
+            "({app}, {file}, {offset}, to_timestamp({}) + interval '{} microseconds', \
+             '{:016x}{place:016x}', {numbers}, {}, {}, '{}', '{}', {})",
+            line.at / 1_000_000,
+            line.at % 1_000_000,
+            line.order,
+            sql_of_number(line.dwell),
+            sql_of_number(line.depth),
+            line.class,
+            line.kind,
+            texts.map(sql_of).collect::<Vec<String>>().join(", "),
+        )
     }
 }
 
