@@ -1,6 +1,7 @@
 //! Compares the statistics of a day with what plain SQL counts of its rows.
 
 mod said;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Compares what the segments of a day say, of single events and of goals, with plain SQL.
+//! Compares what the segments of a day say, of single events, of goals and of ways, with plain SQL.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,6 +8,7 @@ use anyhow::Context;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::ways::Ways;
 use super::{Difference, Figure};
 use crate::naive;
 use crate::stats::days::AppDay;
@@ -16,9 +17,9 @@ use crate::stats::segments;
 use crate::web::goals;
 
 /// Class, dimension and value.
-type Key = (String, String, String);
+pub(super) type Key = (String, String, String);
 
-/// Counts, and amounts as text, by class, dimension and value.
+/// Counts, and amounts as text.
 type Said = BTreeMap<Key, (Counts, String)>;
 
 /// A count, and its name.
@@ -44,9 +45,7 @@ pub(super) async fn compare(
     differences: &mut Vec<Difference>,
 ) -> anyhow::Result<usize> {
     let AppDay { app, day } = of;
-    if !is_current(client, of).await? {
-        return Ok(0);
-    }
+    let Some(rows) = current_rows(client, of).await? else { return Ok(0) };
     let stored = segments::load(client, app, day, day).await?;
     let parts: Vec<Part<'_>> =
         stored.iter().map(|stored| Part { day: &stored.day, segment: &stored.segment }).collect();
@@ -78,17 +77,18 @@ pub(super) async fn compare(
             }
         }
     }
-    Ok(equal)
+    let ways = Ways { of, begun, parts: &parts, goals: &goals, rows };
+    Ok(equal + ways.compare(client, &classes, differences).await?)
 }
 
-/// Whether the segments of a day are of the same rows as its statistics.
-async fn is_current(client: &Client, of: AppDay) -> anyhow::Result<bool> {
+/// The rows of a day whose segments are of the same rows as its statistics.
+async fn current_rows(client: &Client, of: AppDay) -> anyhow::Result<Option<i64>> {
     let day = of.day.to_string();
-    let sql = "SELECT segments_at IS NOT NULL AND segments_generation = generation FROM stat_days \
-               WHERE app_id = $1 AND day = $2::text::date";
+    let sql = "SELECT rows FROM stat_days WHERE app_id = $1 AND day = $2::text::date \
+               AND segments_at IS NOT NULL AND segments_generation = generation";
     let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&of.app, Type::INT4), (&day, Type::TEXT)];
     let row = client.query_typed_opt(sql, &parameters).await.context("look whether segments are current")?;
-    Ok(row.is_some_and(|row| row.get(0)))
+    Ok(row.map(|row| row.get(0)))
 }
 
 /// What is compared, by name.
@@ -126,7 +126,8 @@ fn asked(
     Ok(Some(said.collect()))
 }
 
-fn differ(
+/// Adds what is different of a value.
+pub(super) fn differ(
     key: &Key,
     got: Option<&(Counts, String)>,
     wanted: Option<&(Counts, String)>,
