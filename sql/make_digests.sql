@@ -11,7 +11,7 @@ WITH ready AS (
                       + row_number() OVER (ORDER BY r.channel) AS number
     FROM ready r
     WHERE NOT EXISTS (SELECT FROM alert_outbox o
-                      WHERE o.episode_id = 0 AND o.channel = r.channel
+                      WHERE o.episode_id = 0 AND o.channel = r.channel AND o.group_key IS NULL
                         AND o.made_at > clock_timestamp() - $2::bigint * interval '1 microsecond')
 ), enqueued AS (
     INSERT INTO alert_outbox (episode_id, seq, channel) SELECT 0, number, channel FROM made

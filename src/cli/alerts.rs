@@ -147,6 +147,7 @@ A * is any text. An alert that is still open when the silence ends is told of th
 
 Examples:
   alt alerts silence add --rule 'error rate' --for 2h
+  alt alerts silence add --rule 'no lines' --weekly 'mon-fri 22:00-06:00, sun 00:00-24:00' --zone Europe/Berlin
   alt alerts silence add --app shop --label 'path=/api/*' --for 1d --note 'a known defect'")]
     Add(SilenceAdd),
     /// List the silences that are not over
@@ -171,8 +172,14 @@ pub struct SilenceAdd {
     #[arg(long, value_name = "LABEL")]
     pub label: Vec<String>,
     /// How long: 30m, 4h, 1d
-    #[arg(long = "for", value_name = "TIME")]
-    pub span: String,
+    #[arg(long = "for", value_name = "TIME", required_unless_present = "weekly")]
+    pub span: Option<String>,
+    /// Only in these windows of the week: mon-fri 22:00-06:00
+    #[arg(long, value_name = "WINDOWS")]
+    pub weekly: Option<String>,
+    /// The time zone of --weekly
+    #[arg(long, value_name = "ZONE", default_value = "UTC", requires = "weekly")]
+    pub zone: String,
     /// Why
     #[arg(long, value_name = "TEXT")]
     pub note: Option<String>,

@@ -263,7 +263,8 @@ fn an_installation_of_one_role_is_given_to_its_own_roles() {
             "applied 18 (goals)",
             "applied 19 (alerts)",
             "applied 20 (event_values)",
-            "the schema is at version 20",
+            "applied 21 (less_for_alerts)",
+            "the schema is at version 21",
             "alt_owner"
         ]
     );
@@ -279,7 +280,7 @@ fn an_installation_of_one_role_is_given_to_its_own_roles() {
     assert_eq!(
         password,
         "password\napplied 9 (batches)\napplied 10 (roles)\napplied 11 (missing)\napplied 12 (comments)\n\
-         applied 13 (statistics)\napplied 14 (access)\napplied 15 (segments)\napplied 16 (imports)\napplied 17 (sign_in)\napplied 18 (goals)\napplied 19 (alerts)\napplied 20 (event_values)\nthe schema is at version 20\nalt_owner\n",
+         applied 13 (statistics)\napplied 14 (access)\napplied 15 (segments)\napplied 16 (imports)\napplied 17 (sign_in)\napplied 18 (goals)\napplied 19 (alerts)\napplied 20 (event_values)\napplied 21 (less_for_alerts)\nthe schema is at version 21\nalt_owner\n",
         "{err}"
     );
 }

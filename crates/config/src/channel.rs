@@ -25,6 +25,8 @@ pub struct Channel {
     pub from: Option<String>,
     /// Who is sent mails.
     pub to: Vec<String>,
+    /// The channel that takes what does not arrive here.
+    pub fallback: Option<String>,
 }
 
 /// What a channel is.
@@ -82,9 +84,24 @@ pub(super) const CHANNEL_KEYS: &[(&str, Set<Channel>)] = &[
     ("user", |c, v| v.text().map(|user| c.user = Some(user))),
     ("from", |c, v| v.checked(mail_address).map(|from| c.from = Some(from))),
     ("to", |c, v| v.list_of(mail_address).map(|to| c.to = to)),
+    ("fallback", |c, v| v.checked(name).map(|name| c.fallback = Some(name))),
 ];
 
 impl Channel {
+    /// What is wrong with its fallback; the end of a sentence about the channel. What went in a circle would come back to
+    /// where it did not arrive.
+    pub(super) fn wrong_fallback(&self, channels: &[Channel]) -> Option<String> {
+        let of = |name: &str| channels.iter().find(|channel| channel.name == name);
+        let first = self.fallback.as_deref()?;
+        if of(first).is_none() {
+            return Some(format!("has the fallback `{first}`, and no channel has this name"));
+        }
+        let next = |at: &&Channel| at.fallback.as_deref().and_then(of);
+        let mut way = std::iter::successors(next(&self), next).take(channels.len());
+        let leads_back = way.any(|at| at.name == self.name);
+        leads_back.then(|| "is its own fallback in the end: a message would go in a circle".to_owned())
+    }
+
     /// What is missing, and what is of another kind; each the end of a sentence about the channel.
     pub(super) fn problems(&self) -> Vec<String> {
         let Some(kind) = self.kind else {

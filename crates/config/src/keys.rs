@@ -317,6 +317,7 @@ impl Reading<'_> {
     fn channels(&mut self, channels: &[Channel]) {
         for (n, channel) in channels.iter().enumerate() {
             let mut whats = channel.problems();
+            whats.extend(channel.wrong_fallback(channels));
             if channel.name.is_empty() {
                 whats.push("needs `name`".to_owned());
             } else if channels[..n].iter().any(|other| other.name == channel.name) {

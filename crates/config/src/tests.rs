@@ -626,6 +626,14 @@ fn a_channel_that_cannot_work_is_named_with_what_it_needs() {
             "has the name of another channel",
         ),
         ("[[channel]]\nkind = \"slack\"", "channel 2 needs `name`"),
+        (
+            "kind = \"slack\"\nurl = \"https://a.example\"\nfallback = \"b\"",
+            "the channel a has the fallback `b`, and no channel has this name",
+        ),
+        (
+            "kind = \"slack\"\nurl = \"https://a.example\"\nfallback = \"a\"",
+            "the channel a is its own fallback in the end",
+        ),
     ] {
         let found = problems(&channel(keys), &[]);
         assert!(found.contains(expected), "{keys}: {found}");

@@ -10,6 +10,9 @@ use std::time::Duration;
 use crate::breaker::Breaker;
 use crate::retry::{Outcome, delay};
 
+/// A channel that has a fallback is tried so often.
+const ATTEMPTS_BEFORE_FALLBACK: u32 = 3;
+
 /// A row that was claimed: one message for one channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claimed {
@@ -115,7 +118,11 @@ impl Notifier {
         let fate = match outcome {
             Outcome::Sent => Fate::Sent,
             Outcome::Later { after, why } => {
-                Fate::Due { after, attempts: claimed.attempts.saturating_add(1), why: Some(why) }
+                let attempts = claimed.attempts.saturating_add(1);
+                match self.fallback(claimed).filter(|_| attempts >= ATTEMPTS_BEFORE_FALLBACK) {
+                    Some(to) => Fate::Moved { to, why },
+                    None => Fate::Due { after, attempts, why: Some(why) },
+                }
             }
             Outcome::Refused { why } => self.given_up(claimed, why),
             Outcome::Gone => {
@@ -130,19 +137,26 @@ impl Notifier {
     }
 
     /// What becomes of a message that does not arrive on its channel: the first fallback that takes messages has it.
-    /// Fallbacks that lead back to where the message was are at an end.
     fn given_up(&self, claimed: &Claimed, why: String) -> Fate {
+        match self.fallback(claimed) {
+            Some(to) => Fate::Moved { to, why },
+            None => Fate::Dead { why },
+        }
+    }
+
+    /// The first fallback that takes messages. Fallbacks that lead back to where the message was are at an end.
+    fn fallback(&self, claimed: &Claimed) -> Option<String> {
         let mut seen = vec![claimed.channel.as_str()];
         let mut next = self.channels.get(&claimed.channel).and_then(|known| known.fallback.as_deref());
         while let Some(name) = next.filter(|name| !seen.contains(name)) {
             let Some(known) = self.channels.get(name) else { break };
             if known.enabled {
-                return Fate::Moved { to: name.to_owned(), why };
+                return Some(name.to_owned());
             }
             seen.push(name);
             next = known.fallback.as_deref();
         }
-        Fate::Dead { why }
+        None
     }
 }
 
@@ -179,7 +193,8 @@ mod tests {
         let due = Fate::Due { after: Duration::from_secs(7), attempts: 4, why: Some("no".into()) };
         for (channels, outcome, fate) in [
             (&[("a", true, None)][..], Outcome::Sent, Fate::Sent),
-            (&[("a", true, Some("b")), ("b", true, None)], later(7), due),
+            (&[("a", true, Some("b")), ("b", false, None)], later(7), due),
+            (&[("a", true, Some("b")), ("b", true, None)], later(7), moved("b")),
             (&[("a", true, None)], refused(), dead()),
             (&[("a", true, Some("b")), ("b", true, None)], refused(), moved("b")),
             (&[("a", true, Some("b")), ("b", false, Some("c")), ("c", true, None)], refused(), moved("c")),
@@ -193,6 +208,17 @@ mod tests {
             let settled = notifier(channels).settle(&row("a", 3), outcome, NOW);
             assert_eq!(settled, Settled { fate, disables: false }, "{channels:?}");
         }
+    }
+
+    #[test]
+    fn what_does_not_arrive_goes_to_the_fallback_after_three_attempts() {
+        let fates: Vec<Fate> = (0..3)
+            .map(|attempts| {
+                let mut notifier = notifier(&[("a", true, Some("b")), ("b", true, None)]);
+                notifier.settle(&row("a", attempts), later(5), NOW).fate
+            })
+            .collect();
+        assert!(matches!(&fates[..], [Fate::Due { .. }, Fate::Due { .. }, Fate::Moved { .. }]), "{fates:?}");
     }
 
     #[test]

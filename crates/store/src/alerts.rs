@@ -4,14 +4,14 @@
 //! becomes of the answers. A turn of the evaluator, of which one process holds the lease:
 //!
 //! 1. reads how far the sources are loaded ([`watermark`]): everything before is committed;
-//! 2. takes what changed from the [ledger](crate::ledger), as a set, and marks the times in `alert_dirty` ([`follow`]);
-//! 3. for each application reads its marks, *then* the rules, the acts of people and the rows ([`rows`], [`series`]),
+//! 2. looks what changed by the [ledger](crate::ledger), as a set, and reads the marks in `alert_dirty` ([`follow`]);
+//! 3. for each application reads, *then*, the rules, the acts of people and the rows ([`plan`], [`rows`], [`series`]),
 //!    without a transaction that lasts, and judges ([`course`]);
-//! 4. in one short transaction checks its fence, replaces buckets, states and episodes, enqueues messages, and deletes
-//!    *those* marks ([`record`]).
+//! 4. if that says something new, in one short transaction checks its fence, replaces buckets, states and episodes,
+//!    enqueues messages, and deletes *those* marks ([`judged`], [`record`]).
 //!
-//! Rows that are committed after the marks were read are marked later than that, so their time is judged once more. Were
-//! the rows read before the marks, the mark of such a row would be deleted, and the row never seen.
+//! Rows that are committed after it was looked what changed are seen the next time, so their time is judged once more.
+//! Were the rows read first, such a row would be taken for one that was counted, and never seen.
 //!
 //! [`outbox`] has the messages, which another worker sends; [`ask`] answers people, and [`acts`] does what they say.
 
@@ -22,8 +22,10 @@ pub mod buckets;
 pub mod course;
 pub mod evaluate;
 pub mod follow;
+mod judged;
 pub mod keys;
 pub mod outbox;
+pub mod plan;
 pub mod record;
 pub mod rows;
 pub mod rules;
@@ -32,6 +34,7 @@ pub mod show;
 pub mod silences;
 pub mod trial;
 pub mod watermark;
+pub mod weekly;
 pub mod worker;
 
 /// The name of the follower of the ledger, of the lease of the evaluator, and of its worker.

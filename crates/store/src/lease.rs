@@ -92,6 +92,25 @@ impl Lease {
         Ok(fence)
     }
 
+    /// Whether the lease could be taken now. Nothing is written, so it may be asked often.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn is_free(&self, client: &Client) -> anyhow::Result<bool> {
+        // As take_lease.sql.
+        let sql = "SELECT NOT EXISTS (SELECT FROM leases WHERE name = $1 AND holder <> $2 AND expires_at > clock_timestamp() \
+                   AND expires_at <= clock_timestamp() + 2 * $3::bigint * interval '1 microsecond')";
+        let term = i64::try_from(TERM.as_micros())?;
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&self.name, Type::TEXT), (&self.holder, Type::TEXT), (&term, Type::INT8)];
+        Ok(client.query_typed_one(sql, &parameters).await.context("look who has a lease")?.get(0))
+    }
+
+    /// Whether the lease is held, and was not renewed for so long.
+    pub fn is_older_than(&self, time: Duration) -> bool {
+        self.held.as_ref().is_some_and(|(_, renewed)| renewed.elapsed() >= time)
+    }
+
     /// As [`Lease::take`], for a worker that cannot go on without the lease.
     ///
     /// # Errors
@@ -116,6 +135,12 @@ impl Lease {
 }
 
 impl Fence {
+    /// Whether nobody else has held the lease since this holder had the other fence. A holder whose lease expired has the
+    /// next number; with another holder between, it has one after that.
+    pub fn follows(&self, other: &Fence) -> bool {
+        (0..=1).contains(&(self.number - other.number))
+    }
+
     /// Checks, within a transaction, that this holder may still write.
     ///
     /// # Errors

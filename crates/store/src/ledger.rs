@@ -235,13 +235,15 @@ pub async fn take_times(client: &Client, name: &str) -> anyhow::Result<Changes<T
         .query_typed(include_str!("../../../sql/take_changes.sql"), &[(&name, Type::TEXT)])
         .await
         .with_context(|| format!("take what changed for {name}"))?;
-    let touched = |row: &Row| {
-        let (app, hour): (i32, i32) = (row.get(0), row.get(1));
-        let begins = i64::from(hour) * MICROS_PER_HOUR;
-        let within = |at: SystemTime| micros(at).clamp(begins, begins + MICROS_PER_HOUR - 1);
-        Touched { hour: (app, hour), from: within(row.get(2)), to: within(row.get(3)) }
-    };
-    Ok(Changes::Hours(taken.iter().map(touched).collect()))
+    Ok(Changes::Hours(taken.iter().map(|row| touched(row, 0)).collect()))
+}
+
+/// What was touched, in four columns: the application, the hour, the first and the last time.
+pub(crate) fn touched(row: &Row, first: usize) -> Touched {
+    let (app, hour): (i32, i32) = (row.get(first), row.get(first + 1));
+    let begins = i64::from(hour) * MICROS_PER_HOUR;
+    let within = |at: SystemTime| micros(at).clamp(begins, begins + MICROS_PER_HOUR - 1);
+    Touched { hour: (app, hour), from: within(row.get(first + 2)), to: within(row.get(first + 3)) }
 }
 
 /// How far a registered follower has read in order. `None`: it missed entries, for the reasons of [`Changes::Missed`],
@@ -359,7 +361,7 @@ pub async fn prune(client: &Client) -> anyhow::Result<i64> {
 
 /// The system identifier of the server, which says of which server the numbers of transactions are. `None` if this role
 /// may not read it.
-async fn cluster(client: &Client) -> anyhow::Result<Option<i64>> {
+pub(crate) async fn cluster(client: &Client) -> anyhow::Result<Option<i64>> {
     // Asked first: an error would end the caller's transaction.
     let may_ask = "SELECT has_function_privilege('pg_control_system()', 'EXECUTE')";
     let context = "read the system identifier of the server";

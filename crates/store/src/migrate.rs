@@ -51,6 +51,11 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 18, name: "goals", sql: include_str!("../../../sql/0018_goals.sql") },
     Migration { version: 19, name: "alerts", sql: include_str!("../../../sql/0019_alerts.sql") },
     Migration { version: 20, name: "event_values", sql: include_str!("../../../sql/0020_event_values.sql") },
+    Migration {
+        version: 21,
+        name: "less_for_alerts",
+        sql: include_str!("../../../sql/0021_less_for_alerts.sql"),
+    },
 ];
 
 /// The key of the advisory lock that migrations hold ("alt migr").

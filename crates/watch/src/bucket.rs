@@ -204,6 +204,13 @@ impl Series {
         &self.0
     }
 
+    /// The slots from a time until before another.
+    pub fn within(&self, from: Micros, until: Micros) -> &[(Micros, Bucket)] {
+        let first = self.0.partition_point(|slot| slot.0 < from);
+        let last = self.0.partition_point(|slot| slot.0 < until);
+        &self.0[first..last.max(first)]
+    }
+
     /// Replaces the slots from a time until before another.
     pub fn replace(&mut self, from: Micros, until: Micros, by: Series) {
         let first = self.0.partition_point(|slot| slot.0 < from);

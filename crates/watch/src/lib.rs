@@ -13,9 +13,11 @@ pub mod bucket;
 pub mod episode;
 pub mod judge;
 pub mod lens;
+pub mod manner;
 pub mod metric;
 #[cfg(test)]
 mod model;
+pub mod packed;
 pub mod rule;
 pub mod state;
 pub mod time;

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::lens::{Column, Condition, Lens, is_like};
+use crate::manner::{self, Manner};
 use crate::metric::{self, Metric};
 use crate::state::Timing;
 use crate::time::{Micros, SECOND, parse_span, span};
@@ -168,6 +169,8 @@ pub struct Rule {
     pub min_events: i64,
     /// Who is told.
     pub channels: Vec<String>,
+    /// How they are told.
+    pub manner: Manner,
     /// What people say about its alerts.
     pub labels: BTreeMap<String, String>,
     /// Whether it is judged.
@@ -311,10 +314,14 @@ pub fn parse_one(text: &str) -> Result<Rule, String> {
 }
 
 /// Reads the values of a table, one by one.
-struct Reader<'a>(&'a toml::Table);
+pub(crate) struct Reader<'a>(&'a toml::Table);
 
 impl<'a> Reader<'a> {
-    fn text(&self, key: &str) -> Result<Option<&'a str>, String> {
+    pub(crate) fn table(&self) -> &'a toml::Table {
+        self.0
+    }
+
+    pub(crate) fn text(&self, key: &str) -> Result<Option<&'a str>, String> {
         match self.0.get(key) {
             None => Ok(None),
             Some(toml::Value::String(text)) => Ok(Some(text)),
@@ -341,13 +348,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn texts(&self, key: &str) -> Result<Vec<String>, String> {
+    pub(crate) fn texts(&self, key: &str) -> Result<Vec<String>, String> {
         self.0.get(key).map_or_else(|| Ok(Vec::new()), |value| texts(value, key))
     }
 }
 
 /// A text, or several.
-fn texts(value: &toml::Value, what: &str) -> Result<Vec<String>, String> {
+pub(crate) fn texts(value: &toml::Value, what: &str) -> Result<Vec<String>, String> {
     let wrong = || format!("{what} is a text, or a list of texts");
     match value {
         toml::Value::String(text) => Ok(vec![text.clone()]),
@@ -360,12 +367,17 @@ fn texts(value: &toml::Value, what: &str) -> Result<Vec<String>, String> {
 
 fn parse(table: &toml::Table) -> Result<Rule, String> {
     let read = Reader(table);
-    if let Some(key) = table.keys().find(|key| !KEYS.contains(&key.as_str()) && *key != "enabled") {
+    let is_known = |key: &str| KEYS.contains(&key) || manner::KEYS.contains(&key) || key == "enabled";
+    if let Some(key) = table.keys().find(|key| !is_known(key)) {
         return Err(match key.as_str() {
             "condition" | "sql" => {
                 format!("{key}: conditions in SQL are not available: write metric and compare")
             }
-            _ => format!("the key {key:?} is not known; there are {} and enabled", KEYS.join(", ")),
+            _ => format!(
+                "the key {key:?} is not known; there are {}, {} and enabled",
+                KEYS.join(", "),
+                manner::KEYS.join(", ")
+            ),
         });
     }
     let name = read.text("name")?.unwrap_or_default().trim();
@@ -398,6 +410,7 @@ fn parse(table: &toml::Table) -> Result<Rule, String> {
         no_data: no_data(&read)?,
         min_events: min_events(table)?,
         channels: read.texts("channels")?,
+        manner: manner::parse(&read, name)?,
         labels: labels(table)?,
         is_enabled: match table.get("enabled") {
             None => true,

@@ -11,15 +11,19 @@ use alt_store::Client;
 use alt_store::alerts::acts::{self, Deed};
 use alt_store::alerts::ask::{self, Alert, Asked};
 use alt_store::alerts::silences::{self, Silence, Wanted};
+use alt_store::alerts::weekly::Weekly;
 use alt_store::web::audit::{self, Change};
 use alt_store::{apps, in_transaction};
-use alt_watch::time::{Micros, parse_span};
+use alt_watch::time::{Micros, SECOND, parse_span};
 use anyhow::{Context, bail};
 use serde_json::json;
 
 use super::access::{LOCK_TIME, actor};
 use super::{Out, Outcome, show};
 use crate::cli;
+
+/// How long a silence lasts that comes each week, if nobody says.
+const FOR_EVER: Micros = 3650 * 86_400 * SECOND;
 
 /// Dispatches the verbs.
 ///
@@ -185,18 +189,26 @@ fn print(alert: &Alert, out: Out<'_>) -> anyhow::Result<()> {
 async fn silence(config: &Config, verb: &cli::Silence, out: Out<'_>) -> anyhow::Result<Outcome> {
     match verb {
         cli::Silence::Add(args) => {
+            let weekly = args.weekly.as_ref().map(|text| Weekly::parse(text, &args.zone));
+            let weekly = weekly.transpose().map_err(|why| anyhow::Error::msg(format!("--weekly: {why}")))?;
+            let ends = args.span.as_deref().map(|text| span("--for", text)).transpose()?;
             let wanted = Wanted {
                 rule: args.rule.clone().unwrap_or_else(|| "*".to_owned()),
                 application: args.app.clone().unwrap_or_else(|| "*".to_owned()),
                 labels: args.label.iter().map(|text| pair(text)).collect::<anyhow::Result<_>>()?,
-                span: span("--for", &args.span)?,
+                span: ends.unwrap_or(FOR_EVER),
                 note: args.note.clone(),
             };
             let id = change(config, async |client, by| {
-                let (id, change) = silences::add(client, &wanted, by).await?;
+                let (id, change) = silences::add_weekly(client, &wanted, weekly.as_ref(), by).await?;
                 Ok((id, vec![change]))
             });
-            writeln!(out, "the silence {} ends in {}", id.await?, args.span)?;
+            let id = id.await?;
+            let ends = match &args.span {
+                Some(span) => format!("ends in {span}"),
+                None => format!("comes each week, until `alt alerts silence end {id}`"),
+            };
+            writeln!(out, "the silence {id} {ends}")?;
         }
         cli::Silence::List(args) => {
             let mut reader = super::reader(config).await?;
@@ -227,13 +239,15 @@ fn list_silences(all: &[Silence], as_json: bool, out: Out<'_>) -> anyhow::Result
         writeln!(out, "nothing is silenced")?;
         return Ok(());
     }
-    let mut rows = show::Rows::new(&[">id", "rule", "application", "labels", "until", "by", "note"]);
+    let mut rows =
+        show::Rows::new(&[">id", "rule", "application", "labels", "weekly", "until", "by", "note"]);
     for one in all {
         rows.add(&[
             one.id.to_string(),
             one.rule.clone(),
             one.application.clone(),
             labels(&one.labels),
+            one.weekly.iter().chain(&one.zone).cloned().collect::<Vec<_>>().join(" "),
             one.until.clone(),
             one.by.clone(),
             one.note.clone().unwrap_or_default(),

@@ -52,6 +52,7 @@ pub(super) struct Notify {
     busy: BTreeSet<String>,
     /// The address of the dashboard.
     public_url: Option<String>,
+    fallbacks: BTreeMap<String, String>,
     began: Instant,
 }
 
@@ -91,6 +92,7 @@ impl Notify {
             sending: JoinSet::new(),
             busy: BTreeSet::new(),
             public_url: config.web.public_url.clone(),
+            fallbacks: config.channels.iter().filter_map(fallback).collect(),
             began: Instant::now(),
         })
     }
@@ -113,8 +115,10 @@ impl Notify {
         let (due, disabled) = self
             .session
             .ask(async |client| Ok((outbox::due(client, &busy).await?, outbox::disabled(client).await?)))?;
-        let known =
-            |name: &String| (name.clone(), Known { enabled: !disabled.contains(name), fallback: None });
+        let known = |name: &String| {
+            let fallback = self.fallbacks.get(name).cloned();
+            (name.clone(), Known { enabled: !disabled.contains(name), fallback })
+        };
         self.notifier.know(self.channels.keys().chain(self.closed.keys()).map(known).collect());
         for one in due {
             fault::at(Step::NotifyTaken);
@@ -217,6 +221,11 @@ impl Notify {
     }
 }
 
+/// A channel, and which takes what does not arrive there.
+fn fallback(channel: &alt_config::Channel) -> Option<(String, String)> {
+    Some((channel.name.clone(), channel.fallback.clone()?))
+}
+
 fn claimed(due: &Due) -> Claimed {
     Claimed { row: due.row, channel: due.channel.clone(), attempts: due.attempts }
 }
@@ -244,11 +253,28 @@ fn severity(told: &Told) -> Severity {
 }
 
 fn title(told: &Told) -> String {
+    let what = match told.kind.as_str() {
+        "repeated" => "Still: ",
+        "escalated" => "Nobody looks after it: ",
+        _ => "",
+    };
     if told.application.is_empty() {
-        told.title.clone()
+        format!("{what}{}", told.title)
     } else {
-        format!("{} ({})", told.title, told.application)
+        format!("{what}{} ({})", told.title, told.application)
     }
+}
+
+/// The title of a message about several alerts.
+fn title_of_all(due: &Due) -> String {
+    if !due.is_group {
+        return format!("Alerts of earlier times, found late: {}", due.told.len());
+    }
+    let rule = due.told.first().map_or("", |told| told.rule.as_str());
+    let over = due.told.iter().filter(|told| kind(told) != Kind::Firing).count();
+    let (firing, and) =
+        (due.told.len() - over, if over > 0 { format!(", {over} over") } else { String::new() });
+    format!("{rule}: {firing} firing{and}")
 }
 
 /// What a row says. It depends on the row alone, so each attempt says the same under the same id. `None`: nothing.
@@ -293,8 +319,8 @@ fn message(due: &Due, public_url: Option<&str>) -> Option<Message> {
         at: due.told.iter().map(|told| told.at).max().unwrap_or(first.at),
         kind: Kind::Digest,
         severity: worst,
-        title: format!("Alerts of earlier times, found late: {}", due.told.len()),
-        rule: "digest".to_owned(),
+        title: title_of_all(due),
+        rule: if due.is_group { first.rule.clone() } else { "digest".to_owned() },
         application: None,
         labels: BTreeMap::new(),
         value: None,

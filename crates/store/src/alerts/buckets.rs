@@ -1,5 +1,8 @@
 //! Counts of slots as they are stored: 48 hours by five seconds, 90 days by a minute, then by an hour. They can be made
 //! of rows again as long as these are there, and are replaced whenever rows change.
+//!
+//! Slots of five seconds are stored once their minute is over and judged, in one row for all that the minute has: a row
+//! for each slot would be most of what alerts write.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -8,6 +11,7 @@ use std::time::SystemTime;
 use alt_process::clock::{micros, system_time};
 use alt_watch::bucket::{Bucket, Series};
 use alt_watch::lens::{Labels, Lens};
+use alt_watch::packed;
 use alt_watch::time::{Micros, SECOND, SLOT};
 use anyhow::Context;
 use tokio_postgres::Client;
@@ -20,6 +24,14 @@ pub const FINE: Micros = 48 * 3600 * SECOND;
 
 /// What is older is stored by the hour.
 const MINUTES: Micros = 90 * 86_400 * SECOND;
+
+/// The slots of so much time are stored in one row.
+pub const MINUTE: Micros = 60 * SECOND;
+
+/// The beginning of the minute in which a time lies.
+pub fn minute_of(at: Micros) -> Micros {
+    at.div_euclid(MINUTE) * MINUTE
+}
 
 /// The most rows of one statement.
 const AT_ONCE: usize = 2000;
@@ -71,20 +83,24 @@ pub async fn load(
     let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
         (&app_id, Type::INT4),
         (&keys, Type::INT4_ARRAY),
-        (&system_time(times.start), Type::TIMESTAMPTZ),
+        (&system_time(minute_of(times.start)), Type::TIMESTAMPTZ),
         (&system_time(times.end), Type::TIMESTAMPTZ),
         (&most, Type::INT8),
     ];
-    let sql = "SELECT lens_id, labels, at, counts FROM alert_buckets \
+    let sql = "SELECT lens_id, labels, at, seconds, counts, packed FROM alert_buckets \
                WHERE app_id = $1 AND lens_id = ANY ($2) AND seconds = 5 AND at >= $3 AND at < $4 LIMIT $5";
     let rows = client.query_typed(sql, &parameters).await.context("read counts")?;
     check_count(rows.len())?;
     let lens_of: BTreeMap<i32, &Lens> = ids.iter().map(|(lens, id)| (*id, lens)).collect();
-    let mut slots: BTreeMap<&Lens, Slots> = BTreeMap::new();
+    let (mut slots, mut count): (BTreeMap<&Lens, Slots>, usize) = (BTreeMap::new(), 0);
     for row in &rows {
         let Some(lens) = lens_of.get(&row.get::<_, i32>(0)) else { continue };
-        let slot = (micros(row.get::<_, SystemTime>(2)), Bucket::restored(&row.get::<_, Vec<i64>>(3)));
-        slots.entry(*lens).or_default().entry(row.get(1)).or_default().push(slot);
+        let within = stored_slots(row).into_iter().filter(|slot| times.contains(&slot.0));
+        let known = slots.entry(*lens).or_default().entry(row.get(1)).or_default();
+        let before = known.len();
+        known.extend(within);
+        count += known.len() - before;
+        check_count(count)?;
     }
     let series = |by_labels: Slots| {
         by_labels.into_iter().map(|(labels, slots)| (labels, Series::new(slots))).collect()
@@ -92,8 +108,21 @@ pub async fn load(
     Ok(slots.into_iter().map(|(lens, by_labels)| (lens.clone(), series(by_labels))).collect())
 }
 
-/// Replaces the counts of an application between two times by what was counted of its rows. What is older than two days
-/// is stored by the minute; its borders are those of minutes then. Runs within a transaction.
+/// The slots of a row: lens, labels, time, length, and what was counted.
+fn stored_slots(row: &tokio_postgres::Row) -> Vec<(Micros, Bucket)> {
+    let (at, seconds) = (micros(row.get::<_, SystemTime>(2)), i64::from(row.get::<_, i32>(3)));
+    match row.get::<_, Option<&[u8]>>(5) {
+        Some(bytes) => {
+            let time = |place: u8| at + i64::from(place) * seconds * SECOND;
+            packed::slots(bytes).into_iter().map(|(place, bucket)| (time(place), bucket)).collect()
+        }
+        None => vec![(at, Bucket::restored(&row.get::<_, Vec<i64>>(4)))],
+    }
+}
+
+/// Replaces the counts of an application between two times, which are borders of minutes, by what was counted of its
+/// rows. What is older than two days is stored by longer slots; the times are borders of these then. Runs within a
+/// transaction.
 ///
 /// # Errors
 /// The database does not do it.
@@ -120,10 +149,8 @@ pub async fn replace(
         for (labels, series) in by_labels {
             let within = series.slots().iter().filter(|slot| times.contains(&slot.0));
             let coarse = within.map(|(at, bucket)| (at.div_euclid(length) * length, bucket.clone()));
-            let coarse = Series::new(coarse.collect());
-            let row =
-                |slot: &(Micros, Bucket)| Row { lens_id: *id, labels, at: slot.0, bucket: slot.1.clone() };
-            all.extend(coarse.slots().iter().map(row));
+            let rows = rows_of(&Series::new(coarse.collect()), length);
+            all.extend(rows.into_iter().map(|(at, packed)| Row { lens_id: *id, labels, at, packed }));
         }
     }
     for some in all.chunks(AT_ONCE) {
@@ -132,12 +159,27 @@ pub async fn replace(
     Ok(())
 }
 
-/// Counts of a series in a slot.
+/// The rows of slots of a length: when each begins, and its bytes.
+fn rows_of(series: &Series, length: Micros) -> Vec<(Micros, Vec<u8>)> {
+    let mut rows: Vec<(Micros, Vec<u8>)> = Vec::new();
+    for (at, bucket) in series.slots() {
+        let begins = if length < MINUTE { minute_of(*at) } else { *at };
+        if rows.last().is_none_or(|last| last.0 != begins) {
+            rows.push((begins, Vec::new()));
+        }
+        if let Some((begins, bytes)) = rows.last_mut() {
+            packed::push(bytes, u8::try_from((at - *begins) / length).unwrap_or(0), bucket);
+        }
+    }
+    rows
+}
+
+/// Counts of a series in a minute, or in a longer slot.
 struct Row<'a> {
     lens_id: i32,
     labels: &'a Labels,
     at: Micros,
-    bucket: Bucket,
+    packed: Vec<u8>,
 }
 
 async fn insert(client: &Client, app_id: i32, some: &[Row<'_>], length: Micros) -> anyhow::Result<()> {
@@ -145,7 +187,7 @@ async fn insert(client: &Client, app_id: i32, some: &[Row<'_>], length: Micros) 
     let series: Vec<i64> = some.iter().map(|one| hash(one.labels)).collect();
     let labels: Vec<String> = some.iter().map(|one| serde_json::json!(one.labels).to_string()).collect();
     let at: Vec<SystemTime> = some.iter().map(|one| system_time(one.at)).collect();
-    let counts: Vec<String> = some.iter().map(|one| array(one.bucket.stored())).collect();
+    let packed: Vec<&[u8]> = some.iter().map(|one| one.packed.as_slice()).collect();
     let seconds = i32::try_from(length / SECOND)?;
     let parameters: [(&(dyn ToSql + Sync), Type); 7] = [
         (&app_id, Type::INT4),
@@ -154,7 +196,7 @@ async fn insert(client: &Client, app_id: i32, some: &[Row<'_>], length: Micros) 
         (&series, Type::INT8_ARRAY),
         (&labels, Type::TEXT_ARRAY),
         (&at, Type::TIMESTAMPTZ_ARRAY),
-        (&counts, Type::TEXT_ARRAY),
+        (&packed, Type::BYTEA_ARRAY),
     ];
     let sql = include_str!("../../../../sql/add_buckets.sql");
     client.execute_typed(sql, &parameters).await.context("store counts")?;
@@ -167,9 +209,9 @@ pub(super) fn hash(labels: &impl serde::Serialize) -> i64 {
     hash.as_bytes().first_chunk::<8>().map_or(0, |bytes| i64::from_be_bytes(*bytes))
 }
 
-fn array(numbers: &[i64]) -> String {
-    let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
-    format!("{{{}}}", numbers.join(","))
+/// The borders at which what is stored of a time may be replaced.
+pub fn border_at(from: Micros, now: Micros) -> Micros {
+    length_at(from, now).max(MINUTE)
 }
 
 /// The length of the slots of a time, as it is stored now.
@@ -214,21 +256,21 @@ pub async fn roll_up(client: &Client, app_id: i32, from: Micros, length: Micros)
         (&system_time(from), Type::TIMESTAMPTZ),
         (&system_time(until), Type::TIMESTAMPTZ),
     ];
-    let sql =
-        "SELECT lens_id, labels, at, counts FROM alert_buckets WHERE app_id = $1 AND at >= $2 AND at < $3";
+    let sql = "SELECT lens_id, labels, at, seconds, counts, packed FROM alert_buckets \
+               WHERE app_id = $1 AND at >= $2 AND at < $3";
     let rows = client.query_typed(sql, &parameters).await.context("read counts of an hour")?;
-    let mut sums: BTreeMap<(i32, Labels, Micros), Bucket> = BTreeMap::new();
+    let mut sums: BTreeMap<(i32, Labels), Vec<(Micros, Bucket)>> = BTreeMap::new();
     for row in &rows {
-        let at = micros(row.get::<_, SystemTime>(2)).div_euclid(length) * length;
-        let sum = sums.entry((row.get(0), row.get(1), at)).or_default();
-        sum.add(&Bucket::restored(&row.get::<_, Vec<i64>>(3)));
+        let coarse = |(at, bucket): (Micros, Bucket)| (at.div_euclid(length) * length, bucket);
+        sums.entry((row.get(0), row.get(1))).or_default().extend(stored_slots(row).into_iter().map(coarse));
     }
     let sql = "DELETE FROM alert_buckets WHERE app_id = $1 AND at >= $2 AND at < $3";
     client.execute_typed(sql, &parameters).await.context("delete counts of an hour")?;
-    let all: Vec<Row<'_>> = sums
-        .iter()
-        .map(|(key, sum)| Row { lens_id: key.0, labels: &key.1, at: key.2, bucket: sum.clone() })
-        .collect();
+    let mut all: Vec<Row<'_>> = Vec::new();
+    for ((lens_id, labels), slots) in &mut sums {
+        let rows = rows_of(&Series::new(std::mem::take(slots)), length);
+        all.extend(rows.into_iter().map(|(at, packed)| Row { lens_id: *lens_id, labels, at, packed }));
+    }
     for some in all.chunks(AT_ONCE) {
         insert(client, app_id, some, length).await?;
     }

@@ -1,40 +1,47 @@
-//! Judges the rules: takes what changed, reads what is marked, and stores what was found, on a connection of its own
-//! and under the lease of this work.
+//! Judges the rules: looks what changed, reads what is to be counted, and stores what was found, on a connection of its
+//! own and under the lease of this work.
+//!
+//! What is judged is stored if it says something new: an alert, a minute of counts. Otherwise only this process knows it,
+//! for some seconds, and whoever begins there would find the same. So what changed is noted as seen when something is
+//! stored, and not for each slot.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use alt_process::clock::{micros, system_time};
+use alt_process::clock::micros;
 use alt_process::fault::{self, Step};
 use alt_process::metrics::Metrics;
 use alt_process::stop::{Stop, Stopped};
-use alt_watch::judge::Span;
 use alt_watch::lens::Lens;
-use alt_watch::rule::Rule;
-use alt_watch::time::{Micros, SLOT, slot_from, slot_of};
+use alt_watch::time::{Micros, slot_of};
 use anyhow::Context;
 use tokio_postgres::Client;
-use tokio_postgres::types::{ToSql, Type};
 
-use super::buckets;
-use super::course::{self, Courses, PIECE, Ruled};
+use super::buckets::{self, LensIds, minute_of};
+use super::course::{self, Ruled};
 use super::follow::{self, AppTime, Mark};
+use super::judged::{App, Judged, Tally, counted};
 use super::outbox::{self, Telling};
-use super::record::{self, About};
-use super::rows::{Counted, Reading, SLICE};
-use super::rules::{self, Version};
-use super::series::{Fresh, Stored};
+use super::plan::{self, Piece, Recent};
+use super::rows::{Reading, SLICE};
+use super::rules::{self, Parsed, Version};
+use super::series::Stored;
 use super::watermark::{self, Watermark, Watermarks};
 use super::{NAME, keys, silences};
 use crate::lease::{Fence, Lease, Lost};
-use crate::ledger;
 use crate::session::Session;
 use crate::stats::rows::Slicer;
 
 /// What came late is taken after this time at the latest, though no slot has ended.
 const TAKEN_EVERY: Duration = Duration::from_secs(5);
+
+/// A lease that was not renewed for so long is renewed, although nothing is to be judged.
+const RENEWED_EVERY: Duration = Duration::from_secs(3);
+
+/// What says nothing new is stored after this time.
+const NOTED_EVERY: Duration = Duration::from_secs(15);
 
 /// How often it is noted which source feeds which application.
 const FEEDS_EVERY: Duration = Duration::from_secs(60);
@@ -42,6 +49,9 @@ const FEEDS_EVERY: Duration = Duration::from_secs(60);
 /// How often old counts are looked for, and how many hours of them are added up in one turn.
 const ROLLED_EVERY: Duration = Duration::from_secs(600);
 const ROLLED_AT_ONCE: usize = 20;
+
+/// What was found of so many applications is stored in one transaction.
+const STORED_AT_ONCE: usize = 50;
 
 /// Whether all was done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,26 +64,12 @@ pub enum Done {
     Elsewhere,
 }
 
-/// An application, and how far it was judged.
-#[derive(Debug, Clone)]
-struct App {
-    id: i32,
-    key: String,
-    judged: Option<Micros>,
-    has_marks: bool,
-}
-
-/// A time of an application whose rows are counted again, and its marks.
-#[derive(Debug, Clone, Default)]
-struct Piece {
-    /// Counted again; empty: nothing is.
-    times: Option<Range<Micros>>,
-    /// Marks that are done with it.
-    ids: Vec<i64>,
-    /// What is left of them.
-    rest: Option<Range<Micros>>,
-    /// Other marks that lie in other times.
-    others: Vec<Range<Micros>>,
+/// What is the same for all applications of a turn.
+struct Turn {
+    fence: Fence,
+    now: Micros,
+    versions: Vec<Version>,
+    telling: Telling,
 }
 
 /// What judges.
@@ -82,11 +78,27 @@ pub struct Evaluator {
     lease: Lease,
     slicer: Slicer,
     channels: Vec<String>,
+    parsed: Parsed,
+    lens_ids: LensIds,
     /// The latest slot of which any source was seen to have all.
     slot: Micros,
     taken: Option<Instant>,
     fed: Option<Instant>,
     rolled: Option<Instant>,
+    memory: Memory,
+}
+
+/// What only this process knows. It is worth nothing once another one has judged.
+#[derive(Debug, Default)]
+struct Memory {
+    /// The right under which it was found.
+    fence: Option<Fence>,
+    /// What of the ledger is in `changed`, or was judged.
+    seen: Option<String>,
+    /// When that was last stored.
+    noted: Option<Instant>,
+    changed: BTreeMap<i32, Vec<Mark>>,
+    recent: BTreeMap<i32, Recent>,
 }
 
 impl Evaluator {
@@ -105,84 +117,118 @@ impl Evaluator {
             lease: Lease::new(NAME.to_owned(), &host),
             slicer: Slicer::new(SLICE),
             channels: config.channels.iter().map(|channel| channel.name.clone()).collect(),
+            parsed: Parsed::new(),
+            lens_ids: LensIds::new(),
             slot: 0,
             taken: None,
             fed: None,
             rolled: None,
+            memory: Memory::default(),
         })
     }
 
     /// Judges what is to be judged, for about `time`. Does nothing before a slot has ended, or some seconds have gone
-    /// by.
+    /// by. The lease is kept, so that what is in memory is of use.
     ///
     /// # Errors
     /// The database cannot be asked; or the first error of an application.
     pub fn work(&mut self, time: Duration) -> anyhow::Result<Done> {
+        let lease = &self.lease;
+        if !self.session.ask(async |client| lease.is_free(client).await)? {
+            return Ok(Done::Elsewhere);
+        }
         let watermarks = self.session.ask(async |client| watermark::read(client).await)?;
         let slot = slot_of(watermarks.latest());
         let is_early = self.taken.is_some_and(|taken| taken.elapsed() < fault::wait(TAKEN_EVERY));
         if slot <= self.slot && is_early {
-            return Ok(Done::All);
+            return self.renew();
         }
-        let versions = self.session.ask(async |client| rules::versions(client).await)?;
-        let done = if versions.is_empty() {
-            Ok(Done::All)
-        } else {
-            self.work_under_lease(&versions, &watermarks, Instant::now() + time)
-        };
+        let done = self.turn(&watermarks, Instant::now() + time);
         match done {
-            Err(error) if error.is::<Lost>() => Ok(Done::Elsewhere),
+            Err(error) if error.is::<Lost>() => {
+                self.memory = Memory::default();
+                Ok(Done::Elsewhere)
+            }
             done => {
                 if matches!(done, Ok(Done::All)) {
                     (self.slot, self.taken) = (slot, Some(Instant::now()));
                 }
-                // A lease that cannot be released expires.
-                let lease = &mut self.lease;
-                let _ = self.session.ask(async |client| lease.release(client).await);
                 done
             }
         }
     }
 
-    fn work_under_lease(
-        &mut self,
-        versions: &[Version],
-        watermarks: &Watermarks,
-        until: Instant,
-    ) -> anyhow::Result<Done> {
-        self.take(versions, watermarks.now)?;
+    /// Keeps the lease.
+    fn renew(&mut self) -> anyhow::Result<Done> {
+        if self.lease.is_older_than(RENEWED_EVERY) {
+            let lease = &mut self.lease;
+            self.session.ask(async |client| lease.take(client).await)?;
+        }
+        Ok(Done::All)
+    }
+
+    /// Judges at the next opportunity, although no slot has ended.
+    pub fn wake(&mut self) {
+        self.taken = None;
+    }
+
+    /// Lets others judge.
+    ///
+    /// # Errors
+    /// The database cannot be asked. Then the lease expires by itself.
+    pub fn leave(&mut self) -> anyhow::Result<()> {
+        let lease = &mut self.lease;
+        self.session.ask(async |client| lease.release(client).await)
+    }
+
+    /// Judges all applications. What changed is looked at first, then the marks, then the rules, the states and the rows:
+    /// what changes meanwhile is there the next time.
+    fn turn(&mut self, watermarks: &Watermarks, until: Instant) -> anyhow::Result<Done> {
+        let parsed = &mut self.parsed;
+        let versions = self.session.ask(async |client| rules::versions_by(client, parsed).await)?;
+        if versions.is_empty() {
+            return Ok(Done::All);
+        }
+        let fence = self.begin()?;
+        self.look(&versions, watermarks.now)?;
         if self.fed.is_none_or(|fed| fed.elapsed() >= FEEDS_EVERY) {
             self.write(async |client| follow::note_feeds(client).await)?;
             self.fed = Some(Instant::now());
         }
-        let telling = self.telling(versions, watermarks.now)?;
-        let (mut first, mut is_done) = (Ok(()), true);
+        let mut marks = self.session.ask(async |client| follow::marks(client).await)?;
+        fault::at(Step::JudgeBegun);
+        let parsed = &mut self.parsed;
+        let versions = self.session.ask(async |client| rules::versions_by(client, parsed).await)?;
+        let telling = self.telling(&versions, watermarks.now)?;
+        let turn = Turn { fence, now: watermarks.now, versions, telling };
+        let (mut first, mut is_done, mut found) = (Ok(()), true, Vec::new());
         for app in self.session.ask(async |client| apps(client).await)? {
-            if !app.has_marks && Ruled::of(versions, &app.key).is_empty() {
-                continue;
-            }
             let watermark = watermarks.of(app.id);
-            let ends = watermark.map_or(Micros::MIN, |watermark| slot_of(watermark.at));
-            while is_done && (app.has_marks || app.judged.is_none_or(|judged| judged < ends)) {
-                match self.app(&app, watermark, watermarks.now, &telling) {
-                    Ok(has_more) if has_more && Instant::now() < until => {}
-                    Ok(has_more) => {
-                        is_done = !has_more;
-                        break;
-                    }
-                    Err(error) if error.is::<Lost>() || error.is::<Stopped>() => return Err(error),
-                    Err(error) => {
-                        let what = format!("judge the rules of the application {}", app.key);
-                        first = first.and(Err(error.context(what)));
-                        break;
-                    }
+            let judged = self.app(&turn, &app, watermark, marks.remove(&app.id).unwrap_or_default());
+            match judged {
+                Ok(Some(judged)) => {
+                    is_done &= !judged.has_more;
+                    found.push(judged);
                 }
+                Ok(None) => {}
+                Err(error) => first = first.and(Err(failed(&app, error)?)),
+            }
+            if Instant::now() >= until {
+                is_done = false;
+                break;
+            }
+            if found.len() >= STORED_AT_ONCE {
+                first = first.and(self.store(&turn, std::mem::take(&mut found), false)?);
             }
         }
+        first = first.and(self.store(&turn, found, true)?);
         if self.session.ask(async |client| outbox::has_held(client).await)? {
-            self.write(async |client| outbox::release(client, &telling, watermarks.now).await)?;
+            self.write(async |client| outbox::release(client, &turn.telling, turn.now).await)?;
         }
-        self.roll_up(watermarks.now)?;
+        if self.session.ask(async |client| outbox::has_unattended(client, &turn.telling).await)? {
+            self.write(async |client| outbox::remind(client, &turn.telling).await)?;
+        }
+        self.roll_up(turn.now)?;
         first.map(|()| if is_done { Done::All } else { Done::Part })
     }
 
@@ -191,23 +237,41 @@ impl Evaluator {
         self.lease.hold(&mut self.session)
     }
 
+    /// Takes the lease, and forgets what is in memory if somebody else may have judged.
+    fn begin(&mut self) -> anyhow::Result<Fence> {
+        let fence = self.fence()?;
+        if !self.memory.fence.as_ref().is_some_and(|before| fence.follows(before)) {
+            self.memory = Memory::default();
+        }
+        self.memory.fence = Some(fence.clone());
+        Ok(fence)
+    }
+
     /// Writes in one short transaction, if the lease is ours.
     fn write<T>(&mut self, statements: impl AsyncFnOnce(&Client) -> anyhow::Result<T>) -> anyhow::Result<T> {
         self.fence()?.write(&mut self.session, statements)
     }
 
-    /// Marks the times of what changed.
-    fn take(&mut self, versions: &[Version], now: Micros) -> anyhow::Result<()> {
-        self.fence()?;
-        if !self.session.ask(async |client| ledger::is_behind(client, NAME).await)? {
+    /// Looks what changed. What is much is marked in the database.
+    fn look(&mut self, versions: &[Version], now: Micros) -> anyhow::Result<()> {
+        let seen = self.memory.seen.clone();
+        let peeked = self.session.ask(async |client| follow::peek(client, seen.as_deref()).await)?;
+        if let Some(peeked) = peeked {
+            for AppTime { app_id, from, until } in peeked.times {
+                self.memory.changed.entry(app_id).or_default().push(Mark { id: None, from, until });
+            }
+            self.memory.seen = Some(peeked.seen);
             return Ok(());
         }
+        // What the follower takes may be in memory as well: then it is judged once more.
         let first = versions.iter().map(Version::looks_back_to).min();
         self.write(async |client| {
             follow::take(client, first, now).await?;
             fault::at(Step::JudgeMarked);
             Ok(())
-        })
+        })?;
+        self.memory = Memory { fence: self.memory.fence.take(), ..Memory::default() };
+        Ok(())
     }
 
     fn telling(&mut self, versions: &[Version], now: Micros) -> anyhow::Result<Telling> {
@@ -217,89 +281,220 @@ impl Evaluator {
             late_before: now - outbox::NOTIFY_WITHIN,
             silences,
             names: versions.iter().map(|version| (version.rule_id, version.name.clone())).collect(),
+            manners: Telling::manners(versions),
         })
     }
 
-    /// Judges an application: the latest of what is marked, and up to its watermark. Returns whether more is marked.
+    /// Judges an application: the latest of what is marked, and up to its watermark. `None`: there is nothing to judge.
     fn app(
         &mut self,
+        turn: &Turn,
         app: &App,
         watermark: Option<Watermark>,
-        now: Micros,
-        telling: &Telling,
-    ) -> anyhow::Result<bool> {
-        let fence = self.fence()?;
-        // First what is marked, then the rules, the states and the rows: what changes meanwhile is marked anew.
-        let (marks, judged) = self.session.ask(async |client| begin(client, app.id).await)?;
-        fault::at(Step::JudgeBegun);
-        let versions = self.session.ask(async |client| rules::versions(client).await)?;
-        let rules = Ruled::of(&versions, &app.key);
-        let Some(first) = rules.iter().filter_map(first_from).min() else {
-            let ids: Vec<i64> = marks.iter().map(|mark| mark.id).collect();
-            fence.write(&mut self.session, async |client| follow::unmark(client, app.id, &ids).await)?;
-            return Ok(false);
+        mut marks: Vec<Mark>,
+    ) -> anyhow::Result<Option<Judged>> {
+        let changed = self.memory.changed.get(&app.id).cloned().unwrap_or_default();
+        let rules = Ruled::of(&turn.versions, &app.key);
+        let Some(first) = rules.iter().filter_map(plan::first_from).min() else {
+            self.memory.changed.remove(&app.id);
+            return Ok((!marks.is_empty()).then(|| Judged::of_no_rule(app, &marks)));
         };
-        let judged = judged.unwrap_or(slot_from(first) - SLOT);
+        let before = self.memory.recent.get_mut(&app.id);
+        let judged =
+            before.as_ref().map(|recent| recent.judged).or(app.judged).unwrap_or(plan::begins(first));
         let until = judged.max(watermark.map_or(Micros::MIN, |watermark| slot_of(watermark.at)));
-        let piece = Piece::of(&marks, now);
-        let span = span(&piece, &rules, first, judged, until);
-        let lenses = lenses(&rules);
-        let (counted, courses) = self.judge(app.id, &rules, &lenses, &piece, span, now)?;
-        fault::at(Step::JudgeRead);
-        let about = About {
-            app_id: app.id,
-            application: &app.key,
-            from: span.from,
-            until,
-            is_partial: watermark.is_some_and(|watermark| watermark.is_partial),
-            telling,
+        // What lies behind is counted when it is judged, marked or not.
+        let rows_until = changed.iter().chain(&marks).map(|mark| mark.until).max().unwrap_or(Micros::MIN);
+        if marks.is_empty() && until == judged && changed.iter().all(|mark| mark.from >= until) {
+            if let Some(recent) = before {
+                recent.rows_until = recent.rows_until.max(rows_until);
+            }
+            self.memory.changed.remove(&app.id);
+            return Ok(None);
+        }
+        marks.extend(changed);
+        marks.iter_mut().for_each(|mark| mark.until = mark.until.min(until));
+        let done: Vec<i64> = marks.iter().filter(|m| m.from >= m.until).filter_map(|m| m.id).collect();
+        marks.retain(|mark| mark.from < mark.until);
+        marks.sort_by_key(|mark| (mark.from, mark.id));
+        let lenses = plan::lenses(&rules);
+        let is_known = before.is_some_and(|recent| recent.covers(&lenses, &marks, until));
+        let before = self.memory.recent.remove(&app.id).filter(|_| is_known);
+        let counted = self.count(turn, app, &lenses, &marks, before, judged..until)?;
+        let mut found = self.judge(turn, app, &rules, counted, Judging { first, judged, until })?;
+        found.piece.ids.extend(done);
+        found.is_partial = watermark.is_some_and(|watermark| watermark.is_partial);
+        if let Some(recent) = &mut found.recent {
+            found.is_news |= recent.is_partial != found.is_partial;
+            recent.is_partial = found.is_partial;
+            recent.rows_until = recent.rows_until.max(rows_until);
+        }
+        found.is_news |= !found.piece.ids.is_empty();
+        Ok(Some(found))
+    }
+
+    /// Counts what is marked, and what is not judged.
+    fn count(
+        &mut self,
+        turn: &Turn,
+        app: &App,
+        lenses: &BTreeSet<Lens>,
+        marks: &[Mark],
+        before: Option<Recent>,
+        unjudged: Range<Micros>,
+    ) -> anyhow::Result<Tally> {
+        let Range { start: judged, end: until } = unjudged;
+        let Evaluator { session, lease, slicer, .. } = self;
+        let mut reading = Reading { session, lease: Some(lease), slicer };
+        let Some(mut recent) = before else {
+            let mut marks = marks.to_vec();
+            if minute_of(judged) < until {
+                marks.push(Mark { id: None, from: minute_of(judged), until });
+                marks.sort_by_key(|mark| (mark.from, mark.id));
+            }
+            let piece = Piece::of(&marks, turn.now, until);
+            let counted = counted(&mut reading, app.id, &piece, lenses)?;
+            return Ok(Tally { piece, counted, recent: None, lenses: lenses.clone(), now: turn.now });
         };
+        let (late, new): (Vec<Mark>, Vec<Mark>) = marks.iter().partition(|mark| mark.from < judged);
+        if until > judged && (recent.rows_until > judged || !new.is_empty()) {
+            recent.fresh.extend(until, reading.count(app.id, &(judged..until), lenses)?);
+        } else {
+            recent.fresh.times.end = until;
+        }
+        let mut piece = Piece::of(&late, turn.now, recent.fresh.times.start);
+        piece.ids.extend(new.iter().filter_map(|mark| mark.id));
+        let counted = counted(&mut reading, app.id, &piece, lenses)?;
+        Ok(Tally { piece, counted, recent: Some(recent), lenses: lenses.clone(), now: turn.now })
+    }
+
+    /// Judges by what was counted.
+    fn judge(
+        &mut self,
+        turn: &Turn,
+        app: &App,
+        rules: &[Ruled],
+        tally: Tally,
+        what: Judging,
+    ) -> anyhow::Result<Judged> {
+        let Judging { first, judged, until } = what;
+        let piece = &tally.piece;
+        let times = tally.counted.as_ref().map(|fresh| &fresh.times);
+        let span = plan::span(times, rules, first, judged, until);
+        self.know(&tally.lenses)?;
+        let keys = self.session.ask(async |client| keys::load(client, app.id, span.from).await)?;
+        let tail = tally.recent.as_ref().map(|recent| recent.fresh.clone());
+        let stored = Stored {
+            app_id: app.id,
+            ids: self.lens_ids.clone(),
+            fine_from: turn.now - buckets::FINE,
+            until: minute_of(judged),
+            dirty: piece.dirty(),
+            fresh: tally.counted.iter().cloned().chain(tail).collect(),
+        };
+        let Evaluator { session, lease, slicer, .. } = self;
+        let mut reading = Reading { session, lease: Some(lease), slicer };
+        let courses = course::judge(&mut reading, &stored, rules, keys, span)?;
+        fault::at(Step::JudgeRead);
+        Ok(tally.judged(app, span.from, judged..until, courses))
+    }
+
+    /// Reads the keys of lenses.
+    fn know(&mut self, lenses: &BTreeSet<Lens>) -> anyhow::Result<()> {
+        if lenses.iter().all(|lens| self.lens_ids.contains_key(lens)) {
+            return Ok(());
+        }
+        let known = self.session.ask(async |client| buckets::known_lenses(client, lenses).await)?;
+        self.lens_ids.extend(known);
+        Ok(())
+    }
+
+    /// Stores what was found, if it says something new or some time has gone by, and remembers it. Returns the first error
+    /// of an application. What was seen of the ledger is noted at the end of a turn: it is judged, or marked.
+    fn store(
+        &mut self,
+        turn: &Turn,
+        found: Vec<Judged>,
+        is_last: bool,
+    ) -> anyhow::Result<anyhow::Result<()>> {
+        let is_old = |at: Option<Instant>| at.is_none_or(|at| at.elapsed() >= fault::wait(NOTED_EVERY));
+        let is_due = is_last && is_old(self.memory.noted);
+        let is_stored = |judged: &Judged| {
+            judged.is_news || judged.recent.as_ref().is_none_or(|recent| is_old(recent.noted))
+        };
+        let (stored, kept): (Vec<Judged>, Vec<Judged>) = found.into_iter().partition(is_stored);
+        for judged in kept {
+            self.remember(judged, false);
+        }
+        if stored.is_empty() && !is_due {
+            return Ok(Ok(()));
+        }
+        match self.write_all(turn, &stored, is_due) {
+            Ok(()) => {
+                stored.into_iter().for_each(|judged| self.remember(judged, true));
+                return Ok(Ok(()));
+            }
+            Err(error) if stored.len() < 2 || error.is::<Lost>() || error.is::<Stopped>() => {
+                return match stored.first() {
+                    Some(judged) => Ok(Err(failed(&judged.app, error)?)),
+                    None => Err(error),
+                };
+            }
+            Err(error) => tracing::debug!("stored one by one: {error:#}"),
+        }
+        // One of them is why: the others are stored.
+        let mut first = Ok(());
+        for judged in stored {
+            match self.write_all(turn, std::slice::from_ref(&judged), false) {
+                Ok(()) => self.remember(judged, true),
+                Err(error) => first = first.and(Err(failed(&judged.app, error)?)),
+            }
+        }
+        Ok(first)
+    }
+
+    /// Stores what was found of applications in one transaction; with `is_due`, also what was seen of the ledger.
+    fn write_all(&mut self, turn: &Turn, found: &[Judged], is_due: bool) -> anyhow::Result<()> {
         // Renewed, so that the transaction has time; but under the fence of what was read: another holder may have judged in
         // the meantime, and released the lease.
         self.fence()?;
-        fence.write(&mut self.session, async |client| {
-            if let Some(times) = &piece.times {
-                let ids = buckets::lens_ids(client, &lenses).await?;
-                let length = buckets::length_at(times.start, now);
-                buckets::replace(client, app.id, times, &ids, &counted, length).await?;
+        let seen = self.memory.seen.clone().filter(|_| is_due);
+        let judged: BTreeSet<i32> = found.iter().map(|judged| judged.app.id).collect();
+        let left = self.memory.changed.iter().filter(|(id, _)| !judged.contains(id));
+        let left: Vec<AppTime> = left
+            .flat_map(|(id, marks)| {
+                marks.iter().map(|mark| AppTime { app_id: *id, from: mark.from, until: mark.until })
+            })
+            .collect();
+        turn.fence.write(&mut self.session, async |client| {
+            for judged in found {
+                judged.store(client, &turn.telling, turn.now).await?;
             }
-            let told = record::store(client, &about, &courses).await?;
-            note_judged(client, &about).await?;
-            piece.unmark(client, app.id).await?;
+            if let Some(seen) = &seen {
+                follow::mark(client, &left).await?;
+                follow::note_seen(client, seen).await?;
+            }
             fault::at(Step::JudgeStored);
-            tracing::debug!(app = app.key, told, "judged");
             Ok(())
         })?;
         fault::at(Step::JudgeCommitted);
-        Ok(piece.rest.is_some() || !piece.others.is_empty())
+        if seen.is_some() {
+            self.memory.noted = Some(Instant::now());
+            self.memory.changed.retain(|id, _| judged.contains(id));
+        }
+        Ok(())
     }
 
-    /// Counts what is marked, and judges.
-    fn judge(
-        &mut self,
-        app_id: i32,
-        rules: &[Ruled],
-        lenses: &BTreeSet<Lens>,
-        piece: &Piece,
-        span: Span,
-        now: Micros,
-    ) -> anyhow::Result<(Counted, Courses)> {
-        let (keys, ids) = self.session.ask(async |client| {
-            let keys = keys::load(client, app_id, span.from).await?;
-            Ok((keys, buckets::known_lenses(client, lenses).await?))
-        })?;
-        let Evaluator { session, lease, slicer, .. } = self;
-        let mut reading = Reading { session, lease: Some(lease), slicer };
-        let counted = match &piece.times {
-            Some(times) => reading.count(app_id, times, lenses)?,
-            None => Counted::new(),
-        };
-        let mut dirty = piece.others.clone();
-        dirty.extend(piece.rest.clone());
-        let fresh = piece.times.clone().map(|times| Fresh { times, counted: counted.clone() });
-        let stored = Stored { app_id, ids, fine_from: now - buckets::FINE, dirty, fresh };
-        let courses = course::judge(&mut reading, &stored, rules, keys, span)?;
-        Ok((counted, courses))
+    /// Keeps in memory what was found of an application.
+    fn remember(&mut self, judged: Judged, is_stored: bool) {
+        self.memory.changed.remove(&judged.app.id);
+        if let Some(mut recent) = judged.recent {
+            if is_stored {
+                recent.noted = Some(Instant::now());
+            }
+            recent.shorten();
+            self.memory.recent.insert(judged.app.id, recent);
+        }
     }
 
     /// Adds up counts that need not be fine any longer.
@@ -327,100 +522,39 @@ impl Evaluator {
         self.session.ask(async |client| super::ask::state(client).await)
     }
 
-    /// Closes the connection.
+    /// Closes the connection, and forgets what is in memory.
     pub fn close(&mut self) {
         self.session.close();
+        self.memory = Memory::default();
     }
 }
 
-/// When the first version of a rule begins to judge.
-fn first_from(ruled: &Ruled) -> Option<Micros> {
-    ruled.versions.iter().find(|(_, rule)| rule.is_some()).map(|(from, _)| *from)
+/// What is judged of an application.
+#[derive(Debug, Clone, Copy)]
+struct Judging {
+    /// When the first rule begins.
+    first: Micros,
+    judged: Micros,
+    until: Micros,
 }
 
-/// What the rules look at.
-fn lenses(rules: &[Ruled]) -> BTreeSet<Lens> {
-    let all = rules.iter().flat_map(|ruled| &ruled.versions).filter_map(|(_, rule)| rule.as_ref());
-    all.map(|rule| rule.lens.clone()).collect()
-}
-
-/// What is judged: from what is marked, or from where it was judged, up to a time.
-fn span(piece: &Piece, rules: &[Ruled], first: Micros, judged: Micros, until: Micros) -> Span {
-    let all = rules.iter().flat_map(|ruled| &ruled.versions).filter_map(|(_, rule)| rule.as_ref());
-    let reach = all.map(Rule::reach).max().unwrap_or(0);
-    let (from, touched) = piece
-        .times
-        .as_ref()
-        .map_or((judged, judged), |times| (times.start.min(judged), times.end + reach + SLOT));
-    // Before there was a rule, nothing is judged.
-    let from = from.max(slot_from(first) - SLOT).min(judged);
-    Span { from, touched: slot_from(touched), judged, until }
-}
-
-impl Piece {
-    /// The latest run of marks that lie together, up to a length.
-    fn of(marks: &[Mark], now: Micros) -> Piece {
-        let Some(last) = marks.last() else { return Piece::default() };
-        let (mut from, mut until) = (last.from, last.until);
-        let mut first = marks.len() - 1;
-        while let Some(mark) = first.checked_sub(1).map(|n| marks[n]).filter(|mark| mark.until + SLOT >= from)
-        {
-            (from, until) = (from.min(mark.from), until.max(mark.until));
-            first -= 1;
-        }
-        // A mark that began earlier may reach into this time as well.
-        let length = buckets::length_at(from, now);
-        let begins = from.div_euclid(length) * length;
-        let ends = -(-until).div_euclid(length) * length;
-        let cut = ends.min(begins + PIECE);
-        Piece {
-            times: (begins < cut).then_some(begins..cut),
-            ids: marks[first..].iter().map(|mark| mark.id).collect(),
-            rest: (cut < until).then_some(cut..until),
-            others: marks[..first].iter().map(|mark| mark.from..mark.until).collect(),
-        }
+/// The error of an application. What ends the whole turn is returned as such.
+fn failed(app: &App, error: anyhow::Error) -> anyhow::Result<anyhow::Error> {
+    if error.is::<Lost>() || error.is::<Stopped>() {
+        return Err(error);
     }
-}
-
-impl Piece {
-    /// Deletes its marks, and marks what is left of them. Runs within the transaction that stores what was judged.
-    async fn unmark(&self, client: &Client, app_id: i32) -> anyhow::Result<()> {
-        follow::unmark(client, app_id, &self.ids).await?;
-        let Some(rest) = &self.rest else { return Ok(()) };
-        follow::mark(client, &[AppTime { app_id, from: rest.start, until: rest.end }]).await
-    }
+    Ok(error.context(format!("judge the rules of the application {}", app.key)))
 }
 
 /// All applications.
 async fn apps(client: &Client) -> anyhow::Result<Vec<App>> {
-    let sql = "SELECT a.id, a.app_key, j.judged_at, EXISTS (SELECT FROM alert_dirty d WHERE d.app_id = a.id) \
+    let sql = "SELECT a.id, a.app_key, j.judged_at \
                FROM applications a LEFT JOIN alert_apps j ON j.app_id = a.id ORDER BY a.id";
     let rows = client.query_typed(sql, &[]).await.context("read how far all is judged")?;
     let app = |row: &tokio_postgres::Row| App {
         id: row.get(0),
         key: row.get(1),
         judged: row.get::<_, Option<SystemTime>>(2).map(micros),
-        has_marks: row.get(3),
     };
     Ok(rows.iter().map(app).collect())
-}
-
-/// The marks of an application, and how far it was judged.
-async fn begin(client: &Client, app_id: i32) -> anyhow::Result<(Vec<Mark>, Option<Micros>)> {
-    let marks = follow::marks(client, app_id).await?;
-    let sql = "SELECT judged_at FROM alert_apps WHERE app_id = $1";
-    let row = client.query_typed_opt(sql, &[(&app_id, Type::INT4)]).await;
-    let row = row.context("read how far an application is judged")?;
-    Ok((marks, row.map(|row| micros(row.get::<_, SystemTime>(0)))))
-}
-
-async fn note_judged(client: &Client, about: &About<'_>) -> anyhow::Result<()> {
-    let until = system_time(about.until);
-    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&about.app_id, Type::INT4), (&until, Type::TIMESTAMPTZ), (&about.is_partial, Type::BOOL)];
-    let sql = "INSERT INTO alert_apps AS a (app_id, judged_at, partial) VALUES ($1, $2, $3) \
-               ON CONFLICT (app_id) DO UPDATE SET judged_at = excluded.judged_at, partial = excluded.partial \
-               WHERE (a.judged_at, a.partial) IS DISTINCT FROM (excluded.judged_at, excluded.partial)";
-    client.execute_typed(sql, &parameters).await.context("note how far an application is judged")?;
-    Ok(())
 }

@@ -1,8 +1,9 @@
 //! Follows the ledger: the times of what changed are marked, by application.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use alt_process::clock::system_time;
+use alt_process::clock::{micros, system_time};
 use alt_watch::time::Micros;
 use anyhow::Context;
 use tokio_postgres::Client;
@@ -25,11 +26,17 @@ pub struct AppTime {
     pub until: Micros,
 }
 
+impl AppTime {
+    fn of(one: &ledger::Touched) -> AppTime {
+        AppTime { app_id: one.hour.0, from: one.from, until: one.to + 1 }
+    }
+}
+
 /// A mark: a time whose rows, rules or acts have changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mark {
-    /// Its number.
-    pub id: i64,
+    /// Its number; `None`: it is in memory alone.
+    pub id: Option<i64>,
     /// The beginning of the time.
     pub from: Micros,
     /// The first microsecond after it.
@@ -45,11 +52,7 @@ pub async fn take(client: &Client, first: Option<Micros>, now: Micros) -> anyhow
     let is_new = ledger::follow(client, NAME).await?;
     let changes = if is_new { Changes::Missed } else { ledger::take_times(client, NAME).await? };
     match changes {
-        Changes::Hours(touched) => {
-            let time =
-                |one: &ledger::Touched| AppTime { app_id: one.hour.0, from: one.from, until: one.to + 1 };
-            mark(client, &touched.iter().map(time).collect::<Vec<_>>()).await
-        }
+        Changes::Hours(touched) => mark(client, &touched.iter().map(AppTime::of).collect::<Vec<_>>()).await,
         Changes::Missed => match first {
             Some(from) => {
                 tracing::info!("alerts: all times of which there are rules are judged");
@@ -84,19 +87,59 @@ pub(super) async fn mark_all(client: &Client, from: Micros, until: Micros) -> an
     Ok(())
 }
 
-/// The marks of an application, ascending by their beginnings.
+/// All marks, by application, ascending by their beginnings.
 ///
 /// # Errors
 /// The database cannot be asked.
-pub async fn marks(client: &Client, app_id: i32) -> anyhow::Result<Vec<Mark>> {
-    let sql = "SELECT id, from_at, until_at FROM alert_dirty WHERE app_id = $1 ORDER BY from_at, id";
-    let rows = client.query_typed(sql, &[(&app_id, Type::INT4)]).await;
-    let rows = rows.context("read what is to be judged")?;
-    let time = |at: SystemTime| alt_process::clock::micros(at);
-    Ok(rows
-        .iter()
-        .map(|row| Mark { id: row.get(0), from: time(row.get(1)), until: time(row.get(2)) })
-        .collect())
+pub async fn marks(client: &Client) -> anyhow::Result<BTreeMap<i32, Vec<Mark>>> {
+    let sql = "SELECT app_id, id, from_at, until_at FROM alert_dirty ORDER BY app_id, from_at, id";
+    let rows = client.query_typed(sql, &[]).await.context("read what is to be judged")?;
+    let mut all: BTreeMap<i32, Vec<Mark>> = BTreeMap::new();
+    for row in &rows {
+        let time = |n: usize| micros(row.get::<_, SystemTime>(n));
+        all.entry(row.get(0)).or_default().push(Mark { id: Some(row.get(1)), from: time(2), until: time(3) });
+    }
+    Ok(all)
+}
+
+/// What changed, and when it was looked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peeked {
+    /// All that this snapshot sees is among what changed, or was before.
+    pub seen: String,
+    /// The times.
+    pub times: Vec<AppTime>,
+}
+
+/// Looks what changed since a snapshot, or since the follower last noted what it has seen; nothing is stored. `None`: it
+/// has to be taken ([`take`]), because the follower is new, has missed something, or much has changed.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn peek(client: &Client, since: Option<&str>) -> anyhow::Result<Option<Peeked>> {
+    let cluster = ledger::cluster(client).await?;
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&NAME, Type::TEXT), (&since, Type::TEXT), (&cluster, Type::INT8)];
+    let sql = include_str!("../../../../sql/peek_changes.sql");
+    let rows = client.query_typed(sql, &parameters).await.context("look what changed")?;
+    let Some(first) = rows.first().filter(|_| rows.len() <= MARKED_AT_ONCE) else { return Ok(None) };
+    if first.get::<_, bool>(1) {
+        return Ok(None);
+    }
+    let changed = rows.iter().filter(|row| row.get::<_, Option<i32>>(2).is_some());
+    let times = changed.map(|row| AppTime::of(&ledger::touched(row, 2))).collect();
+    Ok(Some(Peeked { seen: first.get(0), times }))
+}
+
+/// Notes that the follower has seen what a snapshot sees. Runs within a transaction.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn note_seen(client: &Client, seen: &str) -> anyhow::Result<()> {
+    let sql = "UPDATE followers SET seen = $2::text::pg_snapshot, moved_at = now() WHERE name = $1";
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&NAME, Type::TEXT), (&seen, Type::TEXT)];
+    client.execute_typed(sql, &parameters).await.context("note what was seen of the ledger")?;
+    Ok(())
 }
 
 /// Deletes marks of an application. Runs within a transaction.

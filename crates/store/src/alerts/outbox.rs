@@ -1,20 +1,22 @@
 //! The messages: rows that are enqueued in the transaction of what they tell of, and that one notifier sends.
 //!
-//! A row is held while nobody is to be told (`silenced`, `flapping`, `late`). It is due once that is over and the alert
-//! is not; otherwise it is dropped, or told of in a digest. Rows stay after they are done: their key (alert,
-//! transition, channel) is what keeps a transition from being enqueued twice.
+//! A row is held while nobody is to be told (`silenced`, `inhibited`, `flapping`, `late`), or while others join it
+//! (`grouped`). It is due once that is over and the alert is not; otherwise it is dropped, or told of among others. Rows
+//! stay after they are done: their key (alert, transition, channel) is what keeps a transition from being enqueued twice.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use alt_process::clock::{micros, system_time};
 use alt_watch::episode;
+use alt_watch::manner::Manner;
 use alt_watch::time::{Micros, SECOND};
 use anyhow::Context;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
 
 use super::keys::Labels;
+use super::rules::Version;
 use super::silences::Silence;
 
 /// What began longer ago, and is over, is told of in a digest.
@@ -31,9 +33,55 @@ pub struct Telling {
     pub silences: Vec<Silence>,
     /// The names of the rules.
     pub names: BTreeMap<i32, String>,
+    /// How the rules tell of their alerts, as they are now.
+    pub manners: BTreeMap<i32, Manner>,
+}
+
+/// What somebody may be told of.
+#[derive(Debug, Clone)]
+pub(super) struct Subject<'a> {
+    /// The rule.
+    pub rule_id: i32,
+    /// The application: its key in `applications`, …
+    pub app_id: i32,
+    /// … and its public key.
+    pub application: &'a str,
+    /// What tells it from others.
+    pub labels: &'a Labels,
+    /// Its key.
+    pub key_id: i64,
 }
 
 impl Telling {
+    /// The manners of rules, by their versions (by rule, ascending).
+    pub fn manners(versions: &[Version]) -> BTreeMap<i32, Manner> {
+        let manner = |version: &Version| {
+            Some((version.rule_id, version.rule.as_ref().map(|rule| rule.manner.clone())?))
+        };
+        versions.iter().filter_map(manner).collect()
+    }
+
+    /// What is equal in the alerts that come in one message with this one. `None`: it has its own.
+    pub(super) fn group(&self, subject: &Subject<'_>) -> Option<String> {
+        let by = self.manners.get(&subject.rule_id)?.messages_by.as_ref()?;
+        let values: Vec<&str> =
+            by.iter().map(|name| subject.labels.get(name).map_or("", String::as_str)).collect();
+        let (rule_id, app_id) = (subject.rule_id, subject.app_id);
+        Some(format!("{rule_id} {app_id} {:x}", super::buckets::hash(&values)))
+    }
+
+    /// The rules of which nobody is told while another one fires.
+    fn inhibited(&self) -> Vec<i32> {
+        let is = |manner: &Manner| !manner.silent_while.is_empty();
+        self.manners.iter().filter(|(_, manner)| is(manner)).map(|(id, _)| *id).collect()
+    }
+
+    /// The rules that tell again, or others.
+    fn reminding(&self) -> Vec<i32> {
+        let is = |manner: &Manner| manner.repeat.is_some() || !manner.escalate.is_empty();
+        self.manners.iter().filter(|(_, manner)| is(manner)).map(|(id, _)| *id).collect()
+    }
+
     /// The channels of a rule.
     pub fn channels(&self, named: &[String]) -> Vec<String> {
         if named.is_empty() { self.all_channels.clone() } else { named.to_vec() }
@@ -44,6 +92,56 @@ impl Telling {
         let rule = self.names.get(&rule_id).map_or("", String::as_str);
         self.silences.iter().any(|silence| silence.is_of(rule, application, labels))
     }
+}
+
+/// The rules of which an alert of an application is open.
+async fn firing(client: &Client, app_id: i32) -> anyhow::Result<BTreeSet<i32>> {
+    let sql = "SELECT DISTINCT rule_id FROM alert_episodes WHERE app_id = $1 AND ended_at IS NULL";
+    let rows =
+        client.query_typed(sql, &[(&app_id, Type::INT4)]).await.context("look which alerts are open")?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Whether nobody is told of a rule while one of others fires.
+fn is_inhibited(telling: &Telling, rule_id: i32, firing: &BTreeSet<i32>) -> bool {
+    let Some(manner) = telling.manners.get(&rule_id) else { return false };
+    let name = |id: &i32| telling.names.get(id).map_or("", String::as_str);
+    firing.iter().any(|id| *id != rule_id && manner.is_silent_while(name(id)))
+}
+
+/// Why nobody is told of an alert now, whether it flaps or not. `None`: everybody is.
+pub(super) async fn held(
+    client: &Client,
+    telling: &Telling,
+    subject: &Subject<'_>,
+) -> anyhow::Result<Option<&'static str>> {
+    if telling.is_silenced(subject.rule_id, subject.application, subject.labels) {
+        return Ok(Some("silenced"));
+    }
+    let has_others = telling.manners.get(&subject.rule_id).is_some_and(|m| !m.silent_while.is_empty());
+    if has_others && is_inhibited(telling, subject.rule_id, &firing(client, subject.app_id).await?) {
+        return Ok(Some("inhibited"));
+    }
+    Ok(None)
+}
+
+/// Holds messages of an application back of which nobody is to be told because of what was just stored. Runs within the
+/// transaction that stores it, so that the order in which alerts are stored does not matter.
+pub(super) async fn inhibit(client: &Client, telling: &Telling, app_id: i32) -> anyhow::Result<()> {
+    let rules = telling.inhibited();
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let firing = firing(client, app_id).await?;
+    let rules: Vec<i32> = rules.into_iter().filter(|id| is_inhibited(telling, *id, &firing)).collect();
+    if rules.is_empty() {
+        return Ok(());
+    }
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&app_id, Type::INT4), (&rules, Type::INT4_ARRAY)];
+    let sql = include_str!("../../../../sql/unsent_messages.sql");
+    let rows = client.query_typed(sql, &parameters).await.context("read the messages that are due")?;
+    let ids: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+    set_state(client, &ids, "inhibited").await
 }
 
 /// When the episodes of a key began in the hours before a time.
@@ -74,23 +172,37 @@ pub(super) async fn enqueue(
     seq: i32,
     channels: &[String],
     state: &str,
+    group: Option<&str>,
 ) -> anyhow::Result<()> {
     let channels: BTreeSet<&str> = channels.iter().map(String::as_str).collect();
     let channels: Vec<&str> = channels.into_iter().collect();
-    let parameters: [(&(dyn ToSql + Sync), Type); 4] =
-        [(&episode, Type::INT8), (&seq, Type::INT4), (&channels, Type::TEXT_ARRAY), (&state, Type::TEXT)];
-    let sql = "INSERT INTO alert_outbox (episode_id, seq, channel, state) \
-               SELECT $1, $2, c, $4 FROM unnest($3::text[]) AS u (c) ON CONFLICT (episode_id, seq, channel) DO NOTHING";
+    let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+        (&episode, Type::INT8),
+        (&seq, Type::INT4),
+        (&channels, Type::TEXT_ARRAY),
+        (&state, Type::TEXT),
+        (&group, Type::TEXT),
+    ];
+    let sql = "INSERT INTO alert_outbox (episode_id, seq, channel, state, group_key) \
+               SELECT $1, $2, c, $4, $5 FROM unnest($3::text[]) AS u (c) ON CONFLICT (episode_id, seq, channel) DO NOTHING";
     client.execute_typed(sql, &parameters).await.context("enqueue a message")?;
     Ok(())
 }
 
 /// Enqueues a transition for all who were told, or will be told, of the alert.
-pub(super) async fn tell_those_who_know(client: &Client, episode: i64, seq: i32) -> anyhow::Result<()> {
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&episode, Type::INT8), (&seq, Type::INT4)];
-    let sql = "INSERT INTO alert_outbox (episode_id, seq, channel) SELECT DISTINCT episode_id, $2, channel FROM \
-    alert_outbox \
-               WHERE episode_id = $1 AND state IN ('due', 'sent', 'digested') \
+/// In a group, they are told with others.
+pub(super) async fn tell_those_who_know(
+    client: &Client,
+    episode: i64,
+    seq: i32,
+    group: Option<&str>,
+) -> anyhow::Result<()> {
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&episode, Type::INT8), (&seq, Type::INT4), (&group, Type::TEXT)];
+    let sql = "INSERT INTO alert_outbox (episode_id, seq, channel, state, group_key) \
+               SELECT DISTINCT episode_id, $2, channel, CASE WHEN $3 IS NULL THEN 'due' ELSE 'grouped' END, $3 \
+               FROM alert_outbox \
+               WHERE episode_id = $1 AND state IN ('due', 'grouped', 'sent', 'digested') \
                ON CONFLICT (episode_id, seq, channel) DO NOTHING";
     client.execute_typed(sql, &parameters).await.context("enqueue a message")?;
     Ok(())
@@ -103,29 +215,133 @@ pub(super) async fn tell_those_who_know(client: &Client, episode: i64, seq: i32)
 pub async fn release(client: &Client, telling: &Telling, now: Micros) -> anyhow::Result<()> {
     let sql = include_str!("../../../../sql/held_messages.sql");
     let rows = client.query_typed(sql, &[]).await.context("read the messages that are held")?;
-    let (mut due, mut dropped) = (Vec::new(), Vec::new());
+    let mut all: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
     for row in &rows {
         let (id, state): (i64, &str) = (row.get(0), row.get(1));
-        let (is_open, key_id, rule_id): (bool, i64, i32) = (row.get(2), row.get(3), row.get(4));
-        let labels: Labels = serde_json::from_str(row.get(6)).unwrap_or_default();
-        if !is_open {
-            dropped.push(id);
-        } else if state == "silenced" && !telling.is_silenced(rule_id, row.get(5), &labels)
-            || state == "flapping" && !episode::is_flapping(&began(client, key_id, now).await?, now)
-        {
-            due.push(id);
+        let labels: Labels = serde_json::from_str(row.get(7)).unwrap_or_default();
+        let subject = Subject {
+            rule_id: row.get(4),
+            app_id: row.get(5),
+            application: row.get(6),
+            labels: &labels,
+            key_id: row.get(3),
+        };
+        let next = if row.get::<_, bool>(2) {
+            let flaps =
+                state == "flapping" && episode::is_flapping(&began(client, subject.key_id, now).await?, now);
+            let other = held(client, telling, &subject).await?;
+            other.or(flaps.then_some("flapping")).unwrap_or("due")
+        } else {
+            "dropped"
+        };
+        if next != state {
+            all.entry(next).or_default().push(id);
         }
     }
-    for (state, ids) in [("due", due), ("dropped", dropped)] {
-        if ids.is_empty() {
-            continue;
-        }
-        let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&ids, Type::INT8_ARRAY), (&state, Type::TEXT)];
-        let sql = "UPDATE alert_outbox SET state = $2, due_at = clock_timestamp(), \
-                   done_at = CASE $2 WHEN 'dropped' THEN clock_timestamp() END WHERE id = ANY ($1)";
-        client.execute_typed(sql, &parameters).await.context("let go of messages")?;
+    for (state, ids) in all {
+        set_state(client, &ids, state).await?;
     }
+    group(client).await?;
     digest(client).await
+}
+
+/// Holds messages, or lets go of them. One of a group that is let go of joins the others.
+async fn set_state(client: &Client, ids: &[i64], state: &str) -> anyhow::Result<()> {
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&ids, Type::INT8_ARRAY), (&state, Type::TEXT)];
+    let sql = "UPDATE alert_outbox SET state = CASE WHEN $2 = 'due' AND group_key IS NOT NULL THEN 'grouped' ELSE $2 END, \
+               due_at = clock_timestamp(), done_at = CASE $2 WHEN 'dropped' THEN clock_timestamp() END \
+               WHERE id = ANY ($1)";
+    client.execute_typed(sql, &parameters).await.context("hold messages, or let go of them")?;
+    Ok(())
+}
+
+/// Makes one message of those of a group: after 20 seconds, and at most every five minutes.
+async fn group(client: &Client) -> anyhow::Result<()> {
+    let sql = include_str!("../../../../sql/make_groups.sql");
+    let first = i64::try_from(alt_process::fault::wait(Duration::from_secs(20)).as_micros())?;
+    let every = i64::try_from(alt_process::fault::wait(Duration::from_secs(300)).as_micros())?;
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&first, Type::INT8), (&every, Type::INT8)];
+    client.execute_typed(sql, &parameters).await.context("make messages of groups")?;
+    Ok(())
+}
+
+/// An open alert after which nobody looks.
+struct Unattended {
+    episode: i64,
+    /// To whom it is told again, …
+    again: Vec<String>,
+    /// … and to whom for the first time.
+    others: Vec<String>,
+    group: Option<String>,
+}
+
+/// The alerts that are to be told of again, or to others.
+///
+/// # Errors
+/// The database cannot be asked.
+async fn unattended(client: &Client, telling: &Telling) -> anyhow::Result<Vec<Unattended>> {
+    let rules = telling.reminding();
+    if rules.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = include_str!("../../../../sql/unattended_alerts.sql");
+    let rows = client.query_typed(sql, &[(&rules, Type::INT4_ARRAY)]).await;
+    let mut all = Vec::new();
+    for row in &rows.context("read after which alerts nobody looks")? {
+        let labels: Labels = serde_json::from_str(row.get(5)).unwrap_or_default();
+        let subject = Subject {
+            rule_id: row.get(1),
+            app_id: row.get(3),
+            application: row.get(4),
+            labels: &labels,
+            key_id: row.get(2),
+        };
+        let Some(manner) = telling.manners.get(&subject.rule_id) else { continue };
+        let (since, told): (i64, Option<i64>) = (row.get(6), row.get(7));
+        let (told_to, enqueued): (Vec<String>, Vec<String>) = (row.get(8), row.get(9));
+        let is_due = manner.repeat.zip(told).is_some_and(|(every, told)| told >= every);
+        let again = if is_due { told_to } else { Vec::new() };
+        let others: Vec<String> =
+            manner.escalated(since).filter(|channel| !enqueued.contains(channel)).cloned().collect();
+        let is_any = !again.is_empty() || !others.is_empty();
+        if is_any && held(client, telling, &subject).await?.is_none() {
+            let group = telling.group(&subject);
+            all.push(Unattended { episode: row.get(0), again, others, group });
+        }
+    }
+    Ok(all)
+}
+
+/// Whether somebody is to be told again, or somebody else.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn has_unattended(client: &Client, telling: &Telling) -> anyhow::Result<bool> {
+    Ok(!unattended(client, telling).await?.is_empty())
+}
+
+/// Tells those who were told again, and others, of alerts after which nobody looks. Runs within a transaction.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn remind(client: &Client, telling: &Telling) -> anyhow::Result<()> {
+    for alert in unattended(client, telling).await? {
+        for (kind, channels) in [("repeated", &alert.again), ("escalated", &alert.others)] {
+            if channels.is_empty() {
+                continue;
+            }
+            let sql = "WITH next AS (UPDATE alert_episodes SET seq = seq + 1 WHERE id = $1 RETURNING id, seq) \
+                       INSERT INTO alert_transitions (episode_id, seq, at, kind) \
+                       SELECT id, seq, clock_timestamp(), $2 FROM next RETURNING seq";
+            let parameters: [(&(dyn ToSql + Sync), Type); 2] =
+                [(&alert.episode, Type::INT8), (&kind, Type::TEXT)];
+            let row = client.query_typed_one(sql, &parameters).await.context("tell of an alert again")?;
+            let group = alert.group.as_deref();
+            let state = if group.is_some() { "grouped" } else { "due" };
+            enqueue(client, alert.episode, row.get(0), channels, state, group).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a digest, for each channel, of what is late: once none has come for 30 seconds, and at most once an hour.
@@ -143,7 +359,8 @@ async fn digest(client: &Client) -> anyhow::Result<()> {
 /// # Errors
 /// The database cannot be asked.
 pub async fn has_held(client: &Client) -> anyhow::Result<bool> {
-    let sql = "SELECT EXISTS (SELECT FROM alert_outbox WHERE state IN ('silenced', 'flapping', 'late'))";
+    let sql = "SELECT EXISTS (SELECT FROM alert_outbox WHERE state IN ('silenced', 'flapping', 'late', \
+               'inhibited', 'grouped'))";
     Ok(client.query_typed_one(sql, &[]).await.context("look for messages that are held")?.get(0))
 }
 
@@ -189,6 +406,8 @@ pub struct Due {
     pub channel: String,
     /// How many attempts were made.
     pub attempts: u32,
+    /// Of several: they are of one group, and not late.
+    pub is_group: bool,
     /// The alert; of a digest, the alerts.
     pub told: Vec<Told>,
 }
@@ -210,6 +429,7 @@ pub async fn due(client: &Client, busy: &[String]) -> anyhow::Result<Vec<Due>> {
             seq: row.get(2),
             channel: row.get(3),
             attempts: u32::try_from(row.get::<_, i32>(4)).unwrap_or(0),
+            is_group: row.get(5),
             told: Vec::new(),
         };
         due.told = told(client, &due).await?;
@@ -294,7 +514,7 @@ pub async fn settle(client: &Client, due: &Due, fate: &Fate, disables: bool) -> 
                WHERE id = $1 AND state = 'due'";
     client.execute_typed(sql, &parameters).await.context("record what became of a message")?;
     if let Fate::Moved(to, _) = fate {
-        enqueue(client, due.episode, due.seq, std::slice::from_ref(to), "due").await?;
+        enqueue(client, due.episode, due.seq, std::slice::from_ref(to), "due", None).await?;
     }
     if disables {
         let sql = "INSERT INTO alert_channels (name, why) VALUES ($1, 'the receiver wants no more messages (410)') \

@@ -13,7 +13,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::course::{Course, Courses, Found};
 use super::keys::{self, Episode, Labels};
-use super::outbox::{self, Telling};
+use super::outbox::{self, Subject, Telling};
 
 /// What is the same for all keys of an application.
 #[derive(Debug, Clone)]
@@ -67,6 +67,9 @@ pub async fn store(client: &Client, about: &About<'_>, courses: &Courses) -> any
         };
         keys::replace(client, id, about.from, &course.changes).await?;
         count += Key { client, about, id, rule_id: *rule_id, labels, course }.episodes().await?;
+    }
+    if count > 0 {
+        outbox::inhibit(client, about.telling, about.app_id).await?;
     }
     Ok(count)
 }
@@ -243,21 +246,33 @@ impl Key<'_> {
         $3, $4, $5)) \
                    UPDATE alert_episodes SET seq = $2 WHERE id = $1";
         self.client.execute_typed(sql, &parameters).await.context("store what became of an alert")?;
-        if kind != Kind::Firing {
-            return outbox::tell_those_who_know(self.client, episode.id, episode.seq).await;
-        }
         let telling = self.about.telling;
+        let subject = Subject {
+            rule_id: self.rule_id,
+            app_id: self.about.app_id,
+            application: self.about.application,
+            labels: self.labels,
+            key_id: self.id,
+        };
+        let group = telling.group(&subject);
+        let group = group.as_deref();
+        if kind != Kind::Firing {
+            return outbox::tell_those_who_know(self.client, episode.id, episode.seq, group).await;
+        }
         let is_late = interval.ended.is_some() && interval.began < telling.late_before;
         let state = if is_late {
             "late"
-        } else if telling.is_silenced(self.rule_id, self.about.application, self.labels) {
-            "silenced"
+        } else if let Some(why) = outbox::held(self.client, telling, &subject).await? {
+            why
         } else if outbox::is_flapping(self.client, self.id, at).await? {
             "flapping"
+        } else if group.is_some() {
+            "grouped"
         } else {
             "due"
         };
-        outbox::enqueue(self.client, episode.id, episode.seq, &episode.channels, state).await
+        let group = group.filter(|_| !is_late);
+        outbox::enqueue(self.client, episode.id, episode.seq, &episode.channels, state, group).await
     }
 }
 

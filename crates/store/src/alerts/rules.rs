@@ -1,5 +1,6 @@
 //! Rules, in versions: a window is judged by the version of its time.
 
+use std::collections::HashMap;
 use std::time::SystemTime;
 
 use alt_process::clock::{micros, system_time};
@@ -74,12 +75,30 @@ impl Version {
 /// # Errors
 /// The database cannot be asked.
 pub async fn versions(client: &Client) -> anyhow::Result<Vec<Version>> {
+    versions_by(client, &mut Parsed::new()).await
+}
+
+/// Texts of rules that were read before, and what they say.
+pub type Parsed = HashMap<String, Result<Rule, String>>;
+
+/// As [`versions`]; a text is parsed once.
+///
+/// # Errors
+/// As [`versions`].
+pub async fn versions_by(client: &Client, parsed: &mut Parsed) -> anyhow::Result<Vec<Version>> {
     let sql = "SELECT r.id, r.name, v.version, v.from_at, v.text, v.made_at, v.made_by \
                FROM alert_rules r JOIN alert_rule_versions v ON v.rule_id = r.id ORDER BY r.id, v.version";
     let rows = client.query_typed(sql, &[]).await.context("read the rules")?;
+    if parsed.len() > 2 * rows.len() + 100 {
+        parsed.clear();
+    }
+    let mut parse = |text: &str| match parsed.get(text) {
+        Some(known) => known.clone(),
+        None => parsed.entry(text.to_owned()).or_insert_with(|| parse_one(text)).clone(),
+    };
     let version = |row: &tokio_postgres::Row| {
         let text: Option<&str> = row.get(4);
-        let parsed = text.map(parse_one);
+        let parsed = text.map(&mut parse);
         Version {
             rule_id: row.get(0),
             name: row.get(1),

@@ -1,7 +1,7 @@
 //! The counts that windows look at: those that are stored, and, where these are not what the rows say or are too
 //! coarse, the rows themselves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use alt_watch::bucket::Series;
@@ -15,13 +15,58 @@ use super::rows::{Counted, Reading};
 /// No events.
 static NOTHING: std::sync::LazyLock<Series> = std::sync::LazyLock::new(Series::default);
 
-/// What was just counted, and is not stored yet.
+/// What was counted of a time, and may not be stored yet.
 #[derive(Debug, Clone)]
 pub struct Fresh {
     /// Of which time.
     pub times: Range<Micros>,
     /// What.
     pub counted: Counted,
+}
+
+impl Fresh {
+    /// The part of it that lies in a time.
+    pub fn within(&self, times: &Range<Micros>) -> Counted {
+        let mut all = Counted::new();
+        for (lens, by_labels) in &self.counted {
+            for (labels, series) in by_labels {
+                let slots = series.within(times.start, times.end);
+                if !slots.is_empty() {
+                    let series = Series::new(slots.to_vec());
+                    all.entry(lens.clone()).or_default().insert(labels.clone(), series);
+                }
+            }
+        }
+        all
+    }
+
+    /// Adds what was counted of the time right behind it.
+    pub fn extend(&mut self, until: Micros, counted: Counted) {
+        join(&mut self.counted, &(self.times.end..until), counted);
+        self.times.end = until;
+    }
+
+    /// Forgets what is earlier than a time.
+    pub fn forget_before(&mut self, from: Micros) {
+        if from <= self.times.start {
+            return;
+        }
+        for by_labels in self.counted.values_mut() {
+            by_labels.values_mut().for_each(|series| series.replace(Micros::MIN, from, Series::default()));
+            by_labels.retain(|_, series| !series.slots().is_empty());
+        }
+        self.times.start = from;
+    }
+
+    /// How many counts it has.
+    pub fn len(&self) -> usize {
+        self.counted.values().flat_map(BTreeMap::values).map(|series| series.slots().len()).sum()
+    }
+
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
 /// What is known of the stored counts of an application.
@@ -33,10 +78,12 @@ pub struct Stored {
     pub ids: LensIds,
     /// What is earlier is not stored by five seconds.
     pub fine_from: Micros,
+    /// What is not earlier is not stored yet.
+    pub until: Micros,
     /// Times whose rows have changed since they were counted.
     pub dirty: Vec<Range<Micros>>,
-    /// What was just counted.
-    pub fresh: Option<Fresh>,
+    /// What was counted of times that do not overlap, ascending.
+    pub fresh: Vec<Fresh>,
 }
 
 impl Stored {
@@ -53,17 +100,17 @@ impl Stored {
         let lenses: BTreeSet<Lens> = rules.iter().map(|rule| rule.lens.clone()).collect();
         let mut all = Counted::new();
         for range in ranges(rules, times) {
-            let mut counted = self.range(reading, &range, &lenses)?;
-            if let Some(fresh) = &self.fresh {
-                lay_over(&mut counted, &range, fresh);
-            }
-            for (lens, by_labels) in counted {
-                let known = all.entry(lens).or_default();
-                for (labels, series) in by_labels {
-                    // Ranges do not overlap and ascend.
-                    known.entry(labels).or_default().replace(range.start, range.end, series);
+            let mut at = range.start;
+            // What was just counted, and what lies between.
+            for fresh in self.fresh.iter().filter(|fresh| fresh.times.end > range.start) {
+                let (from, until) = (fresh.times.start.clamp(at, range.end), fresh.times.end.min(range.end));
+                self.range(reading, &(at..from), &lenses, &mut all)?;
+                if from < until {
+                    join(&mut all, &(from..until), fresh.within(&(from..until)));
                 }
+                at = until.max(at);
             }
+            self.range(reading, &(at..range.end), &lenses, &mut all)?;
         }
         super::rows::check_count(
             all.values().flat_map(|some| some.values()).map(|one| one.slots().len()).sum(),
@@ -71,44 +118,41 @@ impl Stored {
         Ok(all)
     }
 
+    /// Adds the counts of a time that are stored, or else of its rows.
     fn range(
         &self,
         reading: &mut Reading<'_>,
         range: &Range<Micros>,
         lenses: &BTreeSet<Lens>,
-    ) -> anyhow::Result<Counted> {
-        let is_dirty = self.dirty.iter().any(|time| time.start < range.end && range.start < time.end);
+        all: &mut Counted,
+    ) -> anyhow::Result<()> {
+        let (from, until) = (range.start, range.end.min(self.until.max(range.start)));
         let is_known = lenses.iter().all(|lens| self.ids.contains_key(lens));
-        if range.start < self.fine_from || is_dirty || !is_known {
-            return reading.count(self.app_id, range, lenses);
+        let is_dirty = self.dirty.iter().any(|time| time.start < until && from < time.end);
+        let stored = if from < self.fine_from || is_dirty || !is_known { from..from } else { from..until };
+        if stored.start < stored.end {
+            let ids: LensIds =
+                lenses.iter().filter_map(|lens| Some((lens.clone(), *self.ids.get(lens)?))).collect();
+            let counted = reading
+                .session
+                .ask(async |client| buckets::load(client, self.app_id, &stored, &ids).await)?;
+            join(all, &stored, counted);
         }
-        let ids: LensIds = self
-            .ids
-            .iter()
-            .filter(|(lens, _)| lenses.contains(lens))
-            .map(|(l, id)| (l.clone(), *id))
-            .collect();
-        reading.session.ask(async |client| buckets::load(client, self.app_id, range, &ids).await)
+        if stored.end < range.end {
+            let rest = stored.end..range.end;
+            let counted = reading.count(self.app_id, &rest, lenses)?;
+            join(all, &rest, counted);
+        }
+        Ok(())
     }
 }
 
-/// Replaces counts of a range by what was just counted, where both have the time.
-fn lay_over(counted: &mut Counted, range: &Range<Micros>, fresh: &Fresh) {
-    let (from, until) = (fresh.times.start.max(range.start), fresh.times.end.min(range.end));
-    if from >= until {
-        return;
-    }
-    for series in counted.values_mut().flat_map(|by_labels| by_labels.values_mut()) {
-        series.replace(from, until, Series::default());
-    }
-    for (lens, by_labels) in &fresh.counted {
+/// Adds counts of a time that is not among those before.
+fn join(all: &mut Counted, times: &Range<Micros>, more: Counted) {
+    for (lens, by_labels) in more {
+        let known = all.entry(lens).or_default();
         for (labels, series) in by_labels {
-            let within = series.slots().iter().filter(|slot| slot.0 >= from && slot.0 < until);
-            let within = Series::new(within.cloned().collect());
-            if !within.slots().is_empty() {
-                let known = counted.entry(lens.clone()).or_default().entry(labels.clone()).or_default();
-                known.replace(from, until, within);
-            }
+            known.entry(labels).or_default().replace(times.start, times.end, series);
         }
     }
 }
