@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::alerts::{add_rules, done, receiver, start, state, texts, until, with_alerts};
+use crate::alerts::{add_rules, ago, done, receiver, slots, start, state, texts, until, with_alerts};
 use crate::dashboard::ENTER;
 use crate::serve::{Api, Said, bearer, token};
 use crate::support::bench::Bench;
@@ -248,7 +248,9 @@ fn an_alert_that_fires_is_acknowledged_by_a_click() {
     page.go(&at(""));
     assert_eq!(page.text("main .notice h2"), "No rule judges this application yet");
     page.check_access();
-    bench.append("beacon.log", 12);
+    // In a slot that is over, for the trial.
+    let (text, lines) = slots(ago(2), &[12]);
+    bench.append_text("beacon.log", &text, lines);
     bench.settle();
     // A rule is written, and tried while it is.
     page.driver.js("document.querySelector('.notice .main').click()");

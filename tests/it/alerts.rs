@@ -164,12 +164,12 @@ fn lines_make_an_alert_that_is_told_and_ends_by_itself() {
 }
 
 /// A time of day some minutes ago at which a slot begins, milliseconds since 1970.
-fn ago(minutes: u128) -> u128 {
+pub(crate) fn ago(minutes: u128) -> u128 {
     (now() - minutes * 60_000) / 5000 * 5000
 }
 
 /// Lines of so many events in the slots of five seconds from a time on.
-fn slots(from: u128, counts: &[u32]) -> (String, usize) {
+pub(crate) fn slots(from: u128, counts: &[u32]) -> (String, usize) {
     let mut text = String::new();
     for (n, count) in (0u128..).zip(counts) {
         (0..*count).for_each(|k| text += &alt1_at(from + n * 5000 + u128::from(k)));

@@ -56,7 +56,7 @@ fn an_alert_after_which_nobody_looks_is_told_of_again_and_to_others() {
     add_rules(&bench, &format!("{QUIET}{manner}"));
     start(&mut bench);
     until(&bench, "SELECT count(*) >= 3 FROM alert_transitions WHERE kind = 'repeated'", "t");
-    until(&bench, "SELECT count(*) FROM alert_outbox WHERE channel = 'c1' AND state = 'sent'", "1");
+    until(&bench, "SELECT count(*) > 0 FROM alert_outbox WHERE channel = 'c1' AND state = 'sent'", "t");
     let early = "SELECT count(*) FROM alert_transitions f, alert_transitions e WHERE f.kind = 'firing' \
                  AND e.kind = 'escalated' AND e.made_at < f.made_at + interval '10 seconds'";
     assert_eq!(bench.database.psql(early), "0");

@@ -316,7 +316,6 @@ impl Evaluator {
         marks.iter_mut().for_each(|mark| mark.until = mark.until.min(until));
         let done: Vec<i64> = marks.iter().filter(|m| m.from >= m.until).filter_map(|m| m.id).collect();
         marks.retain(|mark| mark.from < mark.until);
-        marks.sort_by_key(|mark| (mark.from, mark.id));
         let lenses = plan::lenses(&rules);
         let is_known = before.is_some_and(|recent| recent.covers(&lenses, &marks, until));
         let before = self.memory.recent.remove(&app.id).filter(|_| is_known);
@@ -350,7 +349,6 @@ impl Evaluator {
             let mut marks = marks.to_vec();
             if minute_of(judged) < until {
                 marks.push(Mark { id: None, from: minute_of(judged), until });
-                marks.sort_by_key(|mark| (mark.from, mark.id));
             }
             let piece = Piece::of(&marks, turn.now, until);
             let counted = counted(&mut reading, app.id, &piece, lenses)?;

@@ -77,6 +77,9 @@ pub struct Piece {
 impl Piece {
     /// The latest run of marks that lie together, up to a length. Nothing from `end` on is counted.
     pub fn of(marks: &[Mark], now: Micros, end: Micros) -> Piece {
+        // By their ends: of what ends earlier than a mark that does not reach the run, nothing does.
+        let mut marks = marks.to_vec();
+        marks.sort_by_key(|mark| (mark.until, mark.id));
         let Some(last) = marks.last() else { return Piece::default() };
         let (mut from, mut until) = (last.from, last.until);
         let mut first = marks.len() - 1;
@@ -152,7 +155,10 @@ mod tests {
         Mark { id: (id > 0).then_some(id), from: from * SECOND, until: until * SECOND }
     }
 
-    fn told(piece: &Piece) -> (Option<(i64, i64)>, Vec<i64>, Vec<(i64, i64)>) {
+    /// Seconds: what is counted, which marks are done, what is left.
+    type Told = (Option<(i64, i64)>, Vec<i64>, Vec<(i64, i64)>);
+
+    fn told(piece: &Piece) -> Told {
         let seconds = |range: Range<Micros>| (range.start / SECOND, range.end / SECOND);
         (
             piece.times.clone().map(seconds),
@@ -170,6 +176,9 @@ mod tests {
         let long = [mark(3, 0, 30_000)];
         assert_eq!(told(&Piece::of(&long, now, end)), (Some((0, 21_600)), vec![3], vec![(21_600, 30_000)]));
         assert_eq!(Piece::of(&[], now, end), Piece::default());
+        // One that is over lies between two that touch.
+        let within = [mark(4, 99_785, 99_825), mark(5, 99_790, 99_791), mark(0, 99_800, 99_825)];
+        assert_eq!(told(&Piece::of(&within, now, end)), (Some((99_780, 99_840)), vec![5, 4], vec![]));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Compares the statistics of a day with what plain SQL counts of its rows.
 
+mod differ;
 mod said;
 mod ways;
 

@@ -8,30 +8,17 @@ use anyhow::Context;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::Difference;
+use super::differ::{Key, differ};
 use super::ways::Ways;
-use super::{Difference, Figure};
 use crate::naive;
 use crate::stats::days::AppDay;
-use crate::stats::replace::{self, Begun};
+use crate::stats::replace::Begun;
 use crate::stats::segments;
 use crate::web::goals;
 
-/// Class, dimension and value.
-pub(super) type Key = (String, String, String);
-
 /// Counts, and amounts as text.
 type Said = BTreeMap<Key, (Counts, String)>;
-
-/// A count, and its name.
-type Counted = (&'static str, fn(&Counts) -> u64);
-
-/// The counts that dimensions of single events have.
-const COUNTED: [Counted; 4] = [
-    ("events", |counts| counts.events),
-    ("page_views", |counts| counts.page_views),
-    ("visitors", |counts| counts.visitors),
-    ("sessions", |counts| counts.sessions),
-];
 
 /// Adds the differences of a day to `differences`, and returns how many values are equal. A day whose segments are older than
 /// its statistics, or tell nothing of this kind, has none.
@@ -124,35 +111,4 @@ fn asked(
         (row.value, (row.tally.counts, amounts))
     });
     Ok(Some(said.collect()))
-}
-
-/// Adds what is different of a value.
-pub(super) fn differ(
-    key: &Key,
-    got: Option<&(Counts, String)>,
-    wanted: Option<&(Counts, String)>,
-    differences: &mut Vec<Difference>,
-) {
-    let nothing = (Counts::default(), String::new());
-    let (got, wanted) = (got.unwrap_or(&nothing), wanted.unwrap_or(&nothing));
-    let mut add = |count, stored, counted| {
-        if differences.len() < super::DIFFERENCES_MAX {
-            differences.push(Difference {
-                class: key.0.clone(),
-                dimension: key.1.clone(),
-                value: replace::cut(&key.2).to_owned(),
-                count,
-                stored,
-                counted,
-            });
-        }
-    };
-    for (count, of) in COUNTED {
-        if of(&got.0) != of(&wanted.0) {
-            add(count, Figure::Number(of(&got.0)), Figure::Number(of(&wanted.0)));
-        }
-    }
-    if got.1 != wanted.1 {
-        add("amounts", Figure::Text(got.1.clone()), Figure::Text(wanted.1.clone()));
-    }
 }

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use tokio_postgres::Client;
 
 use super::Difference;
-use super::said::{Key, differ};
+use super::differ::{Key, differ};
 use crate::naive::{self, Value};
 use crate::stats::days::AppDay;
 use crate::stats::replace::{Begun, SMALL};
