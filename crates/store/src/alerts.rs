@@ -8,7 +8,7 @@
 //! 3. for each application reads, *then*, the rules, the acts of people and the rows ([`plan`], [`rows`], [`series`]),
 //!    without a transaction that lasts, and judges ([`course`]);
 //! 4. if that says something new, in one short transaction checks its fence, replaces buckets, states and episodes,
-//!    enqueues messages, and deletes *those* marks ([`judged`], [`record`]).
+//!    enqueues messages, and deletes *those* marks (`judged`, [`record`]).
 //!
 //! Rows that are committed after it was looked what changed are seen the next time, so their time is judged once more.
 //! Were the rows read first, such a row would be taken for one that was counted, and never seen.
