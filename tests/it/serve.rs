@@ -378,6 +378,8 @@ fn the_table_gives_no_route_to_more_callers_than_it_is_for() {
         "/share",
         "/applications/{application_id}",
         "/applications/{application_id}/{page}",
+        "/alerts",
+        "/alerts/{id}",
         "/system",
     ];
     assert_eq!(open, [&of_api[..], &pages, &["/assets/{file}", "/api/v1/session"]].concat());

@@ -69,8 +69,10 @@ fn with_silence(alert: &Alert, silences: &[Silence]) -> Value {
 /// `GET /api/v1/open-alerts`.
 pub(crate) async fn all_open(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     let caller = asked.caller()?;
-    let id = asked.parameter("id").map(str::parse::<i64>).transpose();
-    let id = id.map_err(|_| Problem::bad("id is a number"))?;
+    let number = |text: &str| text.parse::<i64>().ok().filter(|id| *id > 0);
+    let id =
+        asked.parameter("id").map(|id| number(id).ok_or_else(|| Problem::bad("id is a number from 1 on")));
+    let id = id.transpose()?;
     let may_see = |app_id: i32| caller.filter.is_none() && caller.role(app_id).is_some();
     let (db, mut all) = (asked.db()?, Vec::new());
     if let Some(id) = id {

@@ -113,9 +113,18 @@ impl Daemon {
         Daemon { child, config: config.to_owned() }
     }
 
-    /// Sends a signal.
+    /// Sends a signal. If it is to stop, waits until each of its threads has.
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(i32::try_from(self.pid()).unwrap()), signal).unwrap();
+        let threads = format!("/proc/{}/task", self.pid());
+        let stands = |thread: std::io::Result<std::fs::DirEntry>| {
+            let stat = std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap_or_default();
+            stat.rsplit(") ").next().is_none_or(|state| state.starts_with('T'))
+        };
+        if signal == Signal::SIGSTOP {
+            let stand = || std::fs::read_dir(&threads).unwrap().all(stands);
+            wait_for(20, stand, || format!("{threads} does not stand still"));
+        }
     }
 
     /// How it ended, if it has ended by itself.
