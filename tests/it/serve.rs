@@ -392,11 +392,12 @@ fn the_table_gives_no_route_to_more_callers_than_it_is_for() {
         "/api/v1/live",
     ];
     assert_eq!(shared, expected);
-    let expected = ["/api/v1/session", "/api/v1/session", "/api/v1/applications"];
+    let expected = ["/api/v1/session", "/api/v1/session", "/api/v1/applications", "/api/v1/open-alerts"];
     assert_eq!(of(|access| *access == Access::Token), expected);
     for route in ROUTES {
-        let is_secret =
-            ["tokens", "users", "audit", "metrics", "v1/system"].iter().any(|word| route.path.contains(word));
+        let is_secret = ["tokens", "users", "audit", "metrics", "v1/system", "channels/{name}"]
+            .iter()
+            .any(|word| route.path.contains(word));
         assert_eq!(route.access == Access::Everything, is_secret, "{}", route.path);
         let has_rows = ["events", "logs", "visits"].iter().any(|word| route.path.contains(word));
         let is_own = route.path.starts_with("/api/v1/session");
