@@ -1,10 +1,11 @@
 // The graph: a line over time, the time before as a dashed line, and a table of the same numbers.
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { type Answer, type Row, value } from "./api";
 import { exact, top, written } from "./metric";
 import type { Metric } from "./view";
 import { axisName, fullName, nameOf, number, say } from "./words";
 import { Change } from "./tiles";
+import { useWidth } from "./use";
 
 const HEIGHT = 264;
 const [TOP, BOTTOM, LEFT, RIGHT] = [12, 28, 8, 8];
@@ -24,16 +25,8 @@ export function Chart(props: Props) {
 const of = (metric: Metric, row: Row | undefined) => row && value(metric, row.counts);
 
 function Graph({ answer, metric, open }: Props) {
-  const [width, setWidth] = useState(1080);
+  const [box, width] = useWidth();
   const [at, setAt] = useState<number>();
-  const box = useRef<HTMLDivElement>(null);
-  useLayoutEffect(() => {
-    const look = () => setWidth(Math.max(box.current?.clientWidth ?? 1080, 240));
-    look();
-    const observer = new ResizeObserver(look);
-    observer.observe(box.current!);
-    return () => observer.disconnect();
-  }, []);
   useEffect(() => setAt(undefined), [answer, metric]);
 
   const { points } = answer;

@@ -1,6 +1,7 @@
 // A chart of what a rule measures: the least and the greatest value of each time, the limit, and when it fires.
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { valueOf } from "./bits";
+import { useWidth } from "./use";
 import { dateTime, say } from "./words";
 
 export interface Point {
@@ -48,16 +49,8 @@ export function TimeChart(props: Props) {
 }
 
 function Drawn({ label, measured, spans, zone, height = 232 }: Props) {
-  const [width, setWidth] = useState(1080);
+  const [box, width] = useWidth();
   const [at, setAt] = useState<number>();
-  const box = useRef<HTMLDivElement>(null);
-  useLayoutEffect(() => {
-    const look = () => setWidth(Math.max(box.current?.clientWidth ?? 1080, 240));
-    look();
-    const observer = new ResizeObserver(look);
-    observer.observe(box.current!);
-    return () => observer.disconnect();
-  }, []);
   const { points, threshold, unit } = measured;
   const values = points.flatMap((point) => [point.low, point.high]);
   const levels = scale(Math.min(0, threshold, ...values), Math.max(threshold, 0, ...values) * 1.04 || 1);

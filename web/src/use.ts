@@ -1,6 +1,6 @@
 // What components share: the view, a clock that asks again, and keys.
 import { createContext } from "preact";
-import { useContext, useEffect, useRef } from "preact/hooks";
+import { useContext, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { View } from "./view";
 
 export interface Stage {
@@ -11,6 +11,20 @@ export interface Stage {
 
 export const StageContext = createContext<Stage>(undefined as unknown as Stage);
 export const useStage = () => useContext(StageContext);
+
+/** An element in which a chart is drawn, and how wide it is. */
+export function useWidth() {
+  const [width, setWidth] = useState(1080);
+  const box = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const look = () => setWidth(Math.max(box.current?.clientWidth ?? 1080, 240));
+    look();
+    const observer = new ResizeObserver(look);
+    observer.observe(box.current!);
+    return () => observer.disconnect();
+  }, []);
+  return [box, width] as const;
+}
 
 /** Calls again and again while somebody looks at the page. */
 export function useEvery(seconds: number, call: () => void) {
