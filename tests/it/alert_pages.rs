@@ -129,6 +129,8 @@ fn a_rule_becomes_another_version_of_itself_by_whoever_may() {
         ("metric = \"nothing\"\ncompare = \"> 1\"", json!("metric")),
         ("window = \"10s\"", json!("compare")),
         ("compare = \"> 1\"\nrecover = 4", json!("recover")),
+        ("compare = \"> 1\"\nescalate = \"pager\"", json!("escalate")),
+        ("compare = \"> 1\"\nrepeat_interval = \"0s\"", json!("repeat_interval")),
         ("compare = ", Value::Null),
     ] {
         let said = put(&editor, json!({ "rule": format!("name = \"loud\"\n{wrong}") }));

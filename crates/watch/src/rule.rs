@@ -272,6 +272,11 @@ const KEYS: [&str; 20] = [
     "labels",
 ];
 
+/// All keys that the table of a rule may have.
+pub fn keys() -> impl Iterator<Item = &'static str> {
+    KEYS.into_iter().chain(manner::KEYS).chain(["enabled"])
+}
+
 /// Reads the `[[rule]]` tables of a file.
 ///
 /// # Errors
@@ -367,8 +372,7 @@ pub(crate) fn texts(value: &toml::Value, what: &str) -> Result<Vec<String>, Stri
 
 fn parse(table: &toml::Table) -> Result<Rule, String> {
     let read = Reader(table);
-    let is_known = |key: &str| KEYS.contains(&key) || manner::KEYS.contains(&key) || key == "enabled";
-    if let Some(key) = table.keys().find(|key| !is_known(key)) {
+    if let Some(key) = table.keys().find(|key| keys().all(|known| known != key.as_str())) {
         return Err(match key.as_str() {
             "condition" | "sql" => {
                 format!("{key}: conditions in SQL are not available: write metric and compare")

@@ -1,32 +1,11 @@
 //! Errors as RFC 9457 problem documents: what happened, and what to do.
 
+use alt_watch::rule;
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::json;
-
-/// Keys of a rule that errors begin with.
-const KEYS: [&str; 18] = [
-    "name",
-    "description",
-    "application",
-    "metric",
-    "filter",
-    "group_by",
-    "window",
-    "time_window",
-    "compare",
-    "operator",
-    "recover",
-    "offset",
-    "for",
-    "keep_firing",
-    "severity",
-    "no_data",
-    "min_events",
-    "channels",
-];
 
 /// Why a request is not answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,14 +33,14 @@ impl Problem {
 
     /// A rule that cannot be as it is given: which of its keys is wrong, as far as that is known.
     pub(crate) fn of_rule(why: &str) -> Problem {
-        let is_about = |field: &&str| {
+        let is_about = |field: &&'static str| {
             let rest = why.strip_prefix("the ").unwrap_or(why).strip_prefix(*field);
             rest.is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
         };
         let field = match why {
             why if why.starts_with("when does it hold") => Some("compare"),
             why if why.starts_with("absent for") => Some("compare"),
-            _ => KEYS.into_iter().find(is_about),
+            _ => rule::keys().find(is_about),
         };
         Problem { field, ..Problem::bad(why) }
     }
