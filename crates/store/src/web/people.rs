@@ -24,17 +24,16 @@ pub struct Person {
     pub grants: Vec<(String, String)>,
 }
 
+/// The person with the name `$1`: as it is written first, where two names differ in nothing but capitals.
+pub(super) const NAMED: &str = "lower(name) = lower($1) ORDER BY name = $1 DESC LIMIT 1";
+
 /// The key of the person with this name.
 ///
 /// # Errors
 /// There is none, or the database cannot be asked.
 pub async fn id_of(client: &Client, name: &str) -> anyhow::Result<i32> {
-    let row = client
-        .query_typed_opt(
-            "SELECT id FROM web_users WHERE lower(name) = lower($1) ORDER BY name = $1 DESC LIMIT 1",
-            &[(&name, Type::TEXT)],
-        )
-        .await?;
+    let sql = format!("SELECT id FROM web_users WHERE {NAMED}");
+    let row = client.query_typed_opt(&sql, &[(&name, Type::TEXT)]).await?;
     match row {
         Some(row) => Ok(row.get(0)),
         None => bail!("nobody is named {name}; `alt user list` shows the names"),

@@ -8,6 +8,7 @@ use tokio_postgres::types::{ToSql, Type};
 use super::audit::{self, Actor, Change};
 use super::caller::hash;
 use super::keys::new_secret;
+use super::people::NAMED;
 
 /// After so many days a session ends, however much it is used.
 pub const SESSION_DAYS: i32 = 30;
@@ -52,11 +53,7 @@ pub enum Of<'a> {
 pub async fn account(client: &Client, of: Of<'_>) -> anyhow::Result<Option<Account>> {
     let columns = "SELECT id, name, password, totp, totp_new FROM web_users WHERE";
     let row = match of {
-        Of::Name(name) => {
-            // The name as it is written first, where two differ in nothing but capitals.
-            let sql = format!("{columns} lower(name) = lower($1) ORDER BY name = $1 DESC LIMIT 1");
-            client.query_typed_opt(&sql, &[(&name, Type::TEXT)]).await
-        }
+        Of::Name(name) => client.query_typed_opt(&format!("{columns} {NAMED}"), &[(&name, Type::TEXT)]).await,
         Of::Id(id) => client.query_typed_opt(&format!("{columns} id = $1"), &[(&id, Type::INT4)]).await,
     };
     Ok(row.context("look for the account")?.map(|row| Account {
