@@ -106,7 +106,7 @@ need_cargo() {
 # Other people's crates as Cargo built them, for all checkouts: they take most of the time of a first build. One archive
 # is kept, of the newest Cargo.lock that was tested. Cargo looks at what it finds by itself, and builds what does not fit.
 dependencies_archive() {
-    printf '%s/dependencies-%s.tar.zst\n' "$(tools)" "$({ cargo -V; rustc -V; cat Cargo.lock; } | cksum | cut -d' ' -f1)"
+    printf '%s/dependencies-%s.tar.zst\n' "$(tools)" "$({ cargo -V; rustc -V; cat Cargo.lock Cargo.toml; } | cksum | cut -d' ' -f1)"
 }
 
 # take_dependencies: where nothing is built here yet.
@@ -124,13 +124,14 @@ keep_dependencies() {
     local archive
     archive=$(dependencies_archive)
     [ ! -s "$archive" ] || return 0
-    mkdir -p "${archive%/*}"
-    rm -f "${archive%/*}"/dependencies-*
+    # Without a place for it, the next build takes longer.
+    mkdir -p "${archive%/*}" || return 0
+    rm -f "${archive%/*}"/dependencies-* || return 0
     # Times to the nanosecond, by which Cargo sees what is older than what it was built from.
     tar -C target --format=posix -I 'zstd -3 -T0' -cf "$archive.$$" --exclude='alt[-_]*' --exclude='libalt[-_]*' \
         --exclude='*access[-_]log[-_]tracker*' --exclude='it-*' --exclude='*s3[-_]server*' --exclude='*traffic*' \
         debug/.fingerprint debug/build debug/deps || { rm -f "$archive.$$"; return 0; }
-    mv "$archive.$$" "$archive"
+    mv "$archive.$$" "$archive" || rm -f "$archive.$$"
 }
 
 # The version of cargo-deny that scripts/test runs.
