@@ -1,4 +1,4 @@
--- Counts of slots as bytes, the slots of a minute in one row (crates/watch/src/packed.rs). Rows of earlier versions have
+-- Counts of slots as bytes, the slots of a minute in one row (crates/alerts/src/packed.rs). Rows of earlier versions have
 -- one slot each, in counts. What is not judged yet is not stored any more.
 
 ALTER TABLE alert_buckets ADD COLUMN packed bytea;

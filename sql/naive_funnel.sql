@@ -1,7 +1,8 @@
 -- Visitors and sessions by step of a funnel, behind naive_rows.sql, whose WITH is RECURSIVE then. $10 numbers of the steps, $11
--- types of events, $12 paths, of which one is NULL each; $13 steps are within a day, else within a session; $14 strictly.
+-- types of events, $12 paths, of which one is NULL each; $13 steps are within a day, else within a session; $14 strictly; $15 and
+-- $16 the step's property and the value that it has to have, or NULL.
 , counting AS (
-    SELECT class, visitor_id, CASE WHEN $13 THEN 0 ELSE session END AS unit, event_type, is_view, path,
+    SELECT class, visitor_id, CASE WHEN $13 THEN 0 ELSE session END AS unit, event_type, is_view, path, params,
            row_number() OVER (PARTITION BY class, visitor_id, CASE WHEN $13 THEN 0 ELSE session END
                               ORDER BY occurred_at, event_id) AS place
     FROM numbered
@@ -10,9 +11,10 @@
 steps AS (
     SELECT c.class, c.visitor_id, c.unit, c.place, s.step
     FROM counting c
-    JOIN unnest($10::integer[], $11::text[], $12::text[]) s (step, event, page)
-        ON c.event_type = s.event
-        OR c.is_view AND c.path LIKE replace(regexp_replace(s.page, '([\\%_])', '\\\1', 'g'), '*', '%')
+    JOIN unnest($10::integer[], $11::text[], $12::text[], $15::text[], $16::text[]) s (step, event, page, property, has)
+        ON (c.event_type = s.event
+            OR c.is_view AND c.path LIKE replace(regexp_replace(s.page, '([\\%_])', '\\\1', 'g'), '*', '%'))
+       AND (s.property IS NULL OR c.params -> 'custom' ->> s.property = s.has)
 ),
 -- Every way through the steps.
 walk AS (

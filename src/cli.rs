@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 
 pub use self::alerts::{
-    AlertRule, Alerts, AlertsAck, AlertsBacktest, AlertsList, AlertsResolve, AlertsShow, AlertsTest, Json,
-    RuleAdd, RuleName, RuleSamples, Silence, SilenceAdd, SilenceEnd,
+    AlertRule, Alerts, AlertsAck, AlertsBacktest, AlertsList, AlertsResolve, AlertsShow, AlertsStats,
+    AlertsTest, Json, RuleAdd, RuleName, RuleSamples, Silence, SilenceAdd, SilenceEnd,
 };
 
 /// Turns nginx into a tracking collector that loses nothing: requests that nginx logged become rows in
@@ -579,8 +579,8 @@ pub struct StatsShow {
     /// The class of traffic
     #[arg(long, value_name = "CLASS", default_value = "human")]
     pub class: String,
-    /// Count only what this is true of: 'country is DE', 'page is not /', 'source contains google', 'page matches ^/blog/';
-    /// several times: all of them
+    /// Count only what this is true of: 'country is DE', 'page is not /', 'source contains google', 'page matches ^/blog/',
+    /// 'segment is NAME' (of `alt stats segment`); several times: all of them
     #[arg(long, value_name = "FILTER")]
     pub filter: Vec<String>,
     /// Count by this: page, source, country, browser … product, search, outbound, property:NAME
@@ -674,8 +674,9 @@ Examples:
     Goals(StatsGoals),
     /// Show how many visitors took one step after the other
     #[command(after_help = "\
-A step is 'page /cart*' (* is any text), 'event order' or 'goal NAME'. Other events may lie between two steps; with --strict, no \
-other page view, and no other event of a type that a step names.
+A step is 'page /cart*' (* is any text), 'event order' or 'goal NAME', and has conditions of its own behind 'where': \
+'page /cart where source is Google where country is DE'. Other events may lie between two steps; with --strict, no other page \
+view, and no other event of a type that a step names.
 
 Examples:
   alt stats funnel --step 'page /cart' --step 'page /checkout*' --step 'event order'
@@ -689,6 +690,249 @@ Examples:
   alt stats journey /pricing --app 'My shop' --period 30d
   alt stats journey /cart --filter 'country is DE' --json")]
     Journey(StatsJourney),
+    /// Send statistics to channels when a day, a week or a month is over
+    #[command(subcommand)]
+    Report(StatsReport),
+    /// Note what happened on a day, such as a release
+    #[command(subcommand)]
+    Annotation(StatsAnnotation),
+    /// Keep filters under a name: --filter 'segment is NAME' stands for them
+    #[command(subcommand)]
+    Segment(StatsSegment),
+}
+
+/// Verbs of `alt stats segment`.
+#[derive(Debug, Subcommand)]
+pub enum StatsSegment {
+    /// Add a segment: filters under a name, all of which hold
+    #[command(after_help = "\
+Everybody who sees the whole application sees it. Personal ones are made where somebody is signed in.
+
+Examples:
+  alt stats segment add 'Readers from Germany' --filter 'country is DE' --filter 'page contains /blog'
+  alt stats --filter 'segment is readers from germany' --dimension source
+  alt stats --filter 'segment is not readers from germany'")]
+    Add(StatsSegmentAdd),
+    /// List the segments of an application, also personal ones
+    #[command(after_help = "Example:\n  alt stats segment list --json")]
+    List(StatsSegmentList),
+    /// Change a segment, by its name; what is left out stays
+    #[command(after_help = "\
+Examples:
+  alt stats segment change Readers --name 'Readers from Germany'
+  alt stats segment change Readers --filter 'country is DE' --visibility public")]
+    Change(StatsSegmentChange),
+    /// Remove a segment, by its name
+    #[command(after_help = "Example:\n  alt stats segment remove Readers")]
+    Remove(StatsSegmentRemove),
+}
+
+/// Who sees a segment.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum SegmentVisibility {
+    /// All who see the whole application.
+    Shared,
+    /// Shares, and tokens that are bound to a filter, too.
+    Public,
+}
+
+/// `alt stats segment add`
+#[derive(Debug, Args)]
+pub struct StatsSegmentAdd {
+    /// Its name; capitals are the same as small letters
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// What is true of all that is in it, such as 'country is DE'; several times: all of them
+    #[arg(long, value_name = "FILTER", required = true)]
+    pub filter: Vec<String>,
+    /// Who sees it
+    #[arg(long, value_enum, value_name = "WHO", default_value = "shared")]
+    pub visibility: SegmentVisibility,
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+}
+
+/// `alt stats segment list`
+#[derive(Debug, Args)]
+pub struct StatsSegmentList {
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt stats segment change`
+#[derive(Debug, Args)]
+pub struct StatsSegmentChange {
+    /// The name that it has
+    #[arg(value_name = "NAME")]
+    pub segment: String,
+    /// Its new name
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Its new filters; several times: all of them
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Vec<String>,
+    /// Who sees it
+    #[arg(long, value_enum, value_name = "WHO")]
+    pub visibility: Option<SegmentVisibility>,
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+}
+
+/// `alt stats segment remove`
+#[derive(Debug, Args)]
+pub struct StatsSegmentRemove {
+    /// Its name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+}
+
+/// Verbs of `alt stats annotation`.
+#[derive(Debug, Subcommand)]
+pub enum StatsAnnotation {
+    /// Add an annotation; the dashboard marks it in its graph
+    #[command(after_help = "\
+Shares do not show it, unless it is public.
+
+Examples:
+  alt stats annotation add today 'Release 2.1'
+  alt stats annotation add 2026-01-31 'Newsletter' --app 'My shop' --public")]
+    Add(StatsAnnotationAdd),
+    /// List the annotations of an application, the latest days first
+    #[command(after_help = "Example:\n  alt stats annotation list --json")]
+    List(StatsAnnotationList),
+    /// Remove an annotation, by its number
+    #[command(after_help = "Example:\n  alt stats annotation remove 7")]
+    Remove(StatsAnnotationRemove),
+}
+
+/// `alt stats annotation add`
+#[derive(Debug, Args)]
+pub struct StatsAnnotationAdd {
+    /// The day, by the application's time zone: 2026-01-31, or today
+    #[arg(value_name = "DAY")]
+    pub day: String,
+    /// What happened
+    #[arg(value_name = "TEXT")]
+    pub text: String,
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Let shares show it, too
+    #[arg(long)]
+    pub public: bool,
+}
+
+/// `alt stats annotation list`
+#[derive(Debug, Args)]
+pub struct StatsAnnotationList {
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt stats annotation remove`
+#[derive(Debug, Args)]
+pub struct StatsAnnotationRemove {
+    /// Its number, as the list shows it
+    #[arg(value_name = "NUMBER")]
+    pub id: i32,
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+}
+
+/// Verbs of `alt stats report`.
+#[derive(Debug, Subcommand)]
+pub enum StatsReport {
+    /// Add a report; the daemon sends it
+    #[command(after_help = "\
+A period is over at midnight, by the application's time zone; its report is sent a quarter of an hour later, once all its days \
+are computed. Channels are those of the configuration: mail, chat, webhook.
+
+Examples:
+  alt stats report add weekly --every week --channel mail
+  alt stats report add 'My shop' --every month --channel mail --channel chat --app 'My shop' --language de --last")]
+    Add(StatsReportAdd),
+    /// List the reports
+    #[command(after_help = "Example:\n  alt stats report list --json")]
+    List(StatsReportList),
+    /// Print a report of the last period that is over, as text, as a page or as a table
+    #[command(after_help = "Example:\n  alt stats report show weekly --html > weekly.html")]
+    Show(StatsReportShow),
+    /// Remove a report
+    #[command(after_help = "Example:\n  alt stats report remove weekly")]
+    Remove(StatsReportRemove),
+}
+
+/// `alt stats report add`
+#[derive(Debug, Args)]
+pub struct StatsReportAdd {
+    /// Its name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// How long its periods are: day, week (Monday to Sunday), month
+    #[arg(long, value_name = "PERIOD")]
+    pub every: String,
+    /// Whom it is sent to: a channel of the configuration; several times: all of them
+    #[arg(long = "channel", value_name = "CHANNEL", required = true)]
+    pub channels: Vec<String>,
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// The language: en, de, ja, ko
+    #[arg(long, value_name = "LANGUAGE", default_value = "en")]
+    pub language: String,
+    /// Send it of the last period that is over, too, at once
+    #[arg(long)]
+    pub last: bool,
+}
+
+/// `alt stats report list`
+#[derive(Debug, Args)]
+pub struct StatsReportList {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt stats report show`
+#[derive(Debug, Args)]
+pub struct StatsReportShow {
+    /// Its name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The application, by name or key; may be left out where one report alone has the name
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Print a page of HTML, as a mail has it
+    #[arg(long)]
+    pub html: bool,
+    /// Print the table that is attached to a mail
+    #[arg(long, conflicts_with = "html")]
+    pub csv: bool,
+}
+
+/// `alt stats report remove`
+#[derive(Debug, Args)]
+pub struct StatsReportRemove {
+    /// Its name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+    /// The application, by name or key; may be left out where one report alone has the name
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
 }
 
 /// The rows of which statistics by segments are shown.

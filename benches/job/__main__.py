@@ -19,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from alerts import alerts
 from database import SETTINGS, Bench, Postgres
 from growth import growth
 from hostile import hostile
@@ -28,7 +29,7 @@ from replay import replay, size, stages
 from results import Results
 from web import nginx
 
-SECTIONS = {"stages": stages, "replay": replay, "size": size, "live": live, "nginx": nginx, "hostile": hostile, "growth": growth}
+SECTIONS = {"stages": stages, "replay": replay, "size": size, "live": live, "nginx": nginx, "hostile": hostile, "growth": growth, "alerts": alerts}
 BY_DEFAULT = ("replay", "size", "live", "nginx")
 KEPT = Path("docs/performance.json")
 ALT = str(Path("target/release/alt").absolute())

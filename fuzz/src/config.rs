@@ -41,7 +41,8 @@ pub fn config(data: &[u8]) {
     }
     config.track.terms().unwrap_or_else(|e| panic!("{e}"));
     assert!((1..=200_000).contains(&config.load.batch_rows), "{:?}", config.load);
-    assert!((64 << 10..=64 << 20).contains(&config.load.batch_bytes), "{:?}", config.load);
+    let batch_bytes = config.load.batch_bytes.unwrap_or(1 << 20);
+    assert!((64 << 10..=64 << 20).contains(&batch_bytes), "{:?}", config.load);
     assert_eq!(
         connect::is_by_peer(&config.postgres).is_ok(),
         connect::has_password(&config.postgres).is_ok()

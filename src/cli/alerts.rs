@@ -21,6 +21,14 @@ Examples:
     /// Show why there is an alert: its rule, and what was measured around its beginning
     #[command(after_help = "Example:\n  alt alerts explain 12 --json")]
     Explain(AlertsShow),
+    /// Show how many alerts there were, how long it took until somebody looked after them, and how long they lasted
+    #[command(after_help = "\
+Exit code 3: there was none.
+
+Examples:
+  alt alerts stats
+  alt alerts stats --app shop --since 7d --json")]
+    Stats(AlertsStats),
     /// Say that you look after an alert: nobody is reminded for a while
     #[command(after_help = "\
 Examples:
@@ -72,6 +80,8 @@ The file has the rules, and tests of them. Times are MM:SS or HH:MM:SS from the 
   events = [{ from = \"00:02\", until = \"00:08\", every = \"1s\", status = 500 }]
   expect = [{ began = \"00:05\", ended = \"00:20\" }]
 
+Events say numbers by numbers = { price = 9.99 }; a rule with sample looks at these alone.
+
 Exit code 3: a test failed.
 
 Example:
@@ -113,6 +123,20 @@ pub struct AlertsShow {
     pub json: bool,
 }
 
+/// `alt alerts stats`
+#[derive(Debug, Args)]
+pub struct AlertsStats {
+    /// Key or name of an application; all, and the installation, if left out
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Those that began from then on: a time, or how long ago
+    #[arg(long, value_name = "TIME", default_value = "30d")]
+    pub since: String,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `alt alerts ack`
 #[derive(Debug, Args)]
 pub struct AlertsAck {
@@ -147,6 +171,8 @@ A * is any text. An alert that is still open when the silence ends is told of th
 
 Examples:
   alt alerts silence add --rule 'error rate' --for 2h
+  alt alerts silence add --rule 'disk*' --until-resolved --note 'a new disk is ordered'
+  alt alerts silence add --app shop --for 1d --dry-run
   alt alerts silence add --rule 'no lines' --weekly 'mon-fri 22:00-06:00, sun 00:00-24:00' --zone Europe/Berlin
   alt alerts silence add --app shop --label 'path=/api/*' --for 1d --note 'a known defect'")]
     Add(SilenceAdd),
@@ -172,8 +198,11 @@ pub struct SilenceAdd {
     #[arg(long, value_name = "LABEL")]
     pub label: Vec<String>,
     /// How long: 30m, 4h, 1d
-    #[arg(long = "for", value_name = "TIME", required_unless_present = "weekly")]
+    #[arg(long = "for", value_name = "TIME", required_unless_present_any = ["weekly", "until_resolved"])]
     pub span: Option<String>,
+    /// Until none of the alerts is open that it is about and that are open now
+    #[arg(long, conflicts_with_all = ["span", "weekly"])]
+    pub until_resolved: bool,
     /// Only in these windows of the week: mon-fri 22:00-06:00
     #[arg(long, value_name = "WINDOWS")]
     pub weekly: Option<String>,
@@ -183,6 +212,9 @@ pub struct SilenceAdd {
     /// Why
     #[arg(long, value_name = "TEXT")]
     pub note: Option<String>,
+    /// Silence nothing, and list the open alerts that it would be about
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `alt alerts silence end`

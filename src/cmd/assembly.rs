@@ -89,11 +89,11 @@ pub(crate) fn settle(loader: &mut Loader, store: &Store) -> Result<(), Interrupt
     if loader.is_current() { Ok(()) } else { Err(Interrupted) }
 }
 
-/// How batches are cut.
-pub(crate) fn limits(config: &Config) -> Limits {
+/// How batches are cut, where so many readers each fill one, and so many are written at the same time.
+pub(crate) fn limits(config: &Config, readers: usize, written: usize) -> Limits {
     Limits {
         rows: config.load.batch_rows,
-        bytes: config.load.batch_bytes,
+        bytes: config.load.bytes_of_a_batch(readers + written),
         commit_interval: config.load.commit_interval,
         look_interval: config.load.look_interval,
     }

@@ -2,10 +2,9 @@
 
 use alt_config::Config;
 use alt_statistics::query::{GOALS_MAX, Goal};
-use alt_store::apps::Application;
+use alt_store::in_transaction;
 use alt_store::web::audit;
 use alt_store::web::goals::{self, Refused};
-use alt_store::{in_transaction, migrate};
 use anyhow::{anyhow, bail};
 
 use super::access::{LOCK_TIME, actor};
@@ -26,7 +25,7 @@ pub async fn run(config: &Config, verb: &cli::Goal, out: Out<'_>) -> anyhow::Res
                 Some(property) => goal.worth(property),
             });
             let goal = goal.map_err(|why| anyhow!(why))?;
-            let app = application(config, args.app.as_deref()).await?;
+            let app = super::application_of(config, args.app.as_deref()).await?;
             in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
                 match goals::add(client, &app, &goal, &conditions).await? {
                     Ok((_, change)) => audit::record(client, &actor(), &change).await,
@@ -46,13 +45,13 @@ pub async fn run(config: &Config, verb: &cli::Goal, out: Out<'_>) -> anyhow::Res
             )?;
         }
         cli::Goal::List(args) => {
-            let app = application(config, args.app.as_deref()).await?;
+            let app = super::application_of(config, args.app.as_deref()).await?;
             let all =
                 super::reader(config).await?.read(async |client| goals::list(client, app.id).await).await?;
             list(&all, args.json, out)?;
         }
         cli::Goal::Remove(args) => {
-            let app = application(config, args.app.as_deref()).await?;
+            let app = super::application_of(config, args.app.as_deref()).await?;
             in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
                 let known = goals::list(client, app.id).await?;
                 let Some(goal) = known.iter().find(|goal| goal.name == args.name) else {
@@ -68,12 +67,6 @@ pub async fn run(config: &Config, verb: &cli::Goal, out: Out<'_>) -> anyhow::Res
         }
     }
     Ok(Outcome::Done)
-}
-
-async fn application(config: &Config, app: Option<&str>) -> anyhow::Result<Application> {
-    let mut reader = super::reader(config).await?;
-    reader.read(migrate::check_compatible).await?;
-    super::application(&mut reader, app).await
 }
 
 fn list(all: &[goals::Kept], as_json: bool, out: Out<'_>) -> anyhow::Result<()> {

@@ -76,6 +76,16 @@ pub(crate) async fn writer(config: &Config) -> anyhow::Result<Connection> {
     alt_store::connect(&config.postgres, "alt").await
 }
 
+/// As [`application`], for a verb that asks nothing else of a database of this version.
+///
+/// # Errors
+/// The database cannot be asked, has another schema, or there is no such application, or not just one.
+pub(crate) async fn application_of(config: &Config, named: Option<&str>) -> anyhow::Result<Application> {
+    let mut reader = reader(config).await?;
+    reader.read(alt_store::migrate::check_compatible).await?;
+    application(&mut reader, named).await
+}
+
 /// The application that is named, or the only one.
 pub(crate) async fn application(reader: &mut Reader, named: Option<&str>) -> anyhow::Result<Application> {
     if let Some(app) = named {

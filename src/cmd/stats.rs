@@ -1,5 +1,6 @@
 //! `alt stats`: an overview of an application's statistics; and marking days, so that they are computed again.
 
+mod annotation;
 mod asked;
 mod filtered;
 mod funnel;
@@ -7,17 +8,19 @@ mod goals;
 mod import;
 mod journey;
 mod performance;
+pub(super) mod report;
+mod segment;
 mod verify;
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, stderr};
 
 use alt_config::Config;
-use alt_statistics::day::COUNTS;
+use alt_statistics::day::{COUNTS, Counts};
 use alt_store::apps::{self, Application};
-use alt_store::read::Reader;
-use alt_store::stats::ask::{self, Asked, Counted, State};
+use alt_store::stats::ask::Counted;
 use alt_store::stats::backlog;
+use alt_store::stats::overview::Overview;
 use alt_store::stats::period::Period;
 use alt_store::{in_transaction, migrate};
 use anyhow::bail;
@@ -74,6 +77,13 @@ pub fn run(config: &Config, args: &cli::Stats, out: Out<'_>) -> anyhow::Result<O
         Some(cli::StatsVerb::Goals(args)) => super::block_on(async { goals::run(config, args, out).await }),
         Some(cli::StatsVerb::Performance(args)) => {
             super::block_on(async { performance::run(config, args, out).await })
+        }
+        Some(cli::StatsVerb::Report(verb)) => super::block_on(async { report::run(config, verb, out).await }),
+        Some(cli::StatsVerb::Annotation(verb)) => {
+            super::block_on(async { annotation::run(config, verb, out).await })
+        }
+        Some(cli::StatsVerb::Segment(verb)) => {
+            super::block_on(async { segment::run(config, verb, out).await })
         }
         Some(cli::StatsVerb::Rebuild(args)) => rebuild(config, args, out),
         Some(cli::StatsVerb::Import(args)) => super::block_on(async { import::run(config, args, out).await }),
@@ -136,14 +146,7 @@ struct Shown {
     app: Application,
     class: String,
     period: Period,
-    days: Vec<Counted>,
-    now: Counted,
-    before: Counted,
-    lists: Vec<(String, Vec<Counted>)>,
-    left_out: Vec<Counted>,
-    state: State,
-    /// Days of the period whose statistics come from another product.
-    imported: i64,
+    all: Overview,
 }
 
 async fn overview(config: &Config, args: &cli::StatsShow, out: Out<'_>) -> anyhow::Result<Outcome> {
@@ -156,13 +159,17 @@ async fn overview(config: &Config, args: &cli::StatsShow, out: Out<'_>) -> anyho
         filtered::answer(&mut reader, &app, args, &period, out).await?;
         return Ok(Outcome::Done);
     }
-    let shown = shown(&mut reader, app, &args.class, period).await?;
+    // In one transaction, so that all of it is of one state.
+    let all = reader
+        .read(async |client| Overview::of(client, app.id, &args.class, &period, TOP, |_| true).await)
+        .await?;
+    let shown = Shown { app, class: args.class.clone(), period, all };
     let note = note(config, &shown);
     match (args.json, args.csv) {
         (true, _) => show::json(out, &as_json(config, &shown))?,
         (false, true) => csv(&shown, out)?,
         (false, false) => {
-            if !shown.days.is_empty() {
+            if !shown.all.days.is_empty() {
                 print(&shown, out)?;
             }
             if let Some(note) = &note {
@@ -173,56 +180,26 @@ async fn overview(config: &Config, args: &cli::StatsShow, out: Out<'_>) -> anyho
     Ok(Outcome::Done)
 }
 
-async fn shown(reader: &mut Reader, app: Application, class: &str, period: Period) -> anyhow::Result<Shown> {
-    let asked = Asked { app_id: app.id, class, from: period.from, until: period.until };
-    let earlier = Asked { from: period.before.from, until: period.before.until, ..asked };
-    // One transaction, so that all of it is of one state.
-    let (days, before, lists, left_out, state, imported) = reader
-        .read(async |client| {
-            let mut lists = Vec::new();
-            for dimension in ask::dimensions(client, &asked).await? {
-                let top = ask::top(client, &asked, &dimension, TOP).await?;
-                lists.push((dimension, top));
-            }
-            let (days, before) = (ask::by_day(client, &asked).await?, ask::by_day(client, &earlier).await?);
-            let (left_out, state) =
-                (ask::left_out(client, &asked).await?, ask::state(client, Some(app.id)).await?);
-            let imported = ask::imported(client, &asked).await?;
-            Ok((days, before, lists, left_out, state, imported))
-        })
-        .await?;
-    let (now, before) = (sum(&days), sum(&before));
-    Ok(Shown { app, class: class.to_owned(), period, days, now, before, lists, left_out, state, imported })
-}
-
-fn sum(days: &[Counted]) -> Counted {
-    let mut total = Counted { name: String::new(), counts: Default::default() };
-    for day in days {
-        total.counts += &day.counts;
-    }
-    total
-}
-
 /// What a reader has to know of the numbers.
 fn note(config: &Config, shown: &Shown) -> Option<String> {
     let mut notes = Vec::new();
     if !config.stats.enabled {
         notes.push(format!("statistics are off on this machine: {SWITCH_ON}"));
     }
-    let state = &shown.state;
+    let state = &shown.all.state;
     match (state.days, state.months) {
         (0, 0) if !state.is_followed && config.stats.enabled => {
             notes.push("nothing is computed yet: `alt run` computes statistics".to_owned());
         }
-        (0, 0) if shown.days.is_empty() => {
+        (0, 0) if shown.all.days.is_empty() => {
             notes.push(format!("nothing of the class {} in this time", shown.class));
         }
         (0, 0) => {}
         _ => notes.push(state.to_string()),
     }
-    if shown.imported > 0 {
-        let days =
-            if shown.imported == 1 { "1 day is".to_owned() } else { format!("{} days are", shown.imported) };
+    let imported = shown.all.imported;
+    if imported > 0 {
+        let days = if imported == 1 { "1 day is".to_owned() } else { format!("{imported} days are") };
         notes.push(format!("{days} imported from another product"));
     }
     if state.frozen_rows > 0 {
@@ -235,8 +212,7 @@ fn note(config: &Config, shown: &Shown) -> Option<String> {
 }
 
 /// The six numbers of a sum: name, value, and how it is shown.
-fn six(of: &Counted) -> [(&'static str, f64, String); 6] {
-    let counts = &of.counts;
+fn six(counts: &Counts) -> [(&'static str, f64, String); 6] {
     let whole = |n: u64| (n as f64, show::number(i64::try_from(n).unwrap_or(i64::MAX)));
     let share = |part: u64, of: u64| if of == 0 { 0.0 } else { part as f64 / of as f64 };
     let (visitors, sessions, views) =
@@ -270,7 +246,7 @@ fn print(shown: &Shown, out: Out<'_>) -> anyhow::Result<()> {
         show::safe(&shown.app.time_zone)
     )?;
     let mut rows = show::Rows::new(&["", ">", ">change"]);
-    for ((name, now, text), (_, before, _)) in six(&shown.now).into_iter().zip(six(&shown.before)) {
+    for ((name, now, text), (_, before, _)) in six(&shown.all.now).into_iter().zip(six(&shown.all.before)) {
         // A day that goes on is no match for a whole one.
         let change = change(now, before).filter(|_| period.is_over).unwrap_or_default();
         rows.add(&[name.to_owned(), text, change]);
@@ -280,7 +256,7 @@ fn print(shown: &Shown, out: Out<'_>) -> anyhow::Result<()> {
         writeln!(out, "page views by day  {}", sparkline(shown))?;
     }
     let mut lists: Vec<_> =
-        shown.lists.iter().filter(|(name, values)| name != "hour" && is_used(values)).collect();
+        shown.all.lists.iter().filter(|(name, values)| name != "hour" && is_used(values)).collect();
     lists.sort_by_key(|(name, _)| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len()));
     for (dimension, values) in lists {
         let mut rows = show::Rows::new(&[dimension, ">visitors", ">sessions", ">page views"]);
@@ -298,8 +274,9 @@ fn print(shown: &Shown, out: Out<'_>) -> anyhow::Result<()> {
         writeln!(out)?;
         rows.print(out)?;
     }
-    if !shown.left_out.is_empty() {
+    if !shown.all.left_out.is_empty() {
         let all: Vec<String> = shown
+            .all
             .left_out
             .iter()
             .map(|class| {
@@ -325,12 +302,12 @@ fn sparkline(shown: &Shown) -> String {
     let views = |day: &Counted| {
         day.counts.page_views.max(if day.counts.page_views == 0 { day.counts.events } else { 0 })
     };
-    let most = shown.days.iter().map(views).max().unwrap_or(0);
+    let most = shown.all.days.iter().map(views).max().unwrap_or(0);
     let mut line = String::new();
     let mut day = shown.period.from;
     while day <= shown.period.until {
         let name = day.to_string();
-        let n = shown.days.iter().find(|one| one.name == name).map_or(0, views);
+        let n = shown.all.days.iter().find(|one| one.name == name).map_or(0, views);
         let height = if most == 0 { 0 } else { n.saturating_mul(7).div_ceil(most) };
         line.push(BARS[usize::try_from(height).unwrap_or(0).min(7)]);
         let Ok(next) = day.tomorrow() else { break };
@@ -339,21 +316,21 @@ fn sparkline(shown: &Shown) -> String {
     line
 }
 
-fn counts_of(counted: &Counted) -> Map<String, Value> {
-    COUNTS.iter().map(|count| (count.name.to_owned(), json!((count.get)(&counted.counts)))).collect()
+fn counts_of(counts: &Counts) -> Map<String, Value> {
+    COUNTS.iter().map(|count| (count.name.to_owned(), json!((count.get)(counts)))).collect()
 }
 
 fn as_json(config: &Config, shown: &Shown) -> Value {
     let named = |key: &str, all: &[Counted]| -> Vec<Value> {
         let one = |counted: &Counted| {
-            let mut object = counts_of(counted);
+            let mut object = counts_of(&counted.counts);
             object.insert(key.to_owned(), json!(counted.name));
             Value::Object(object)
         };
         all.iter().map(one).collect()
     };
     let lists: Map<String, Value> =
-        shown.lists.iter().map(|(name, values)| (name.clone(), json!(named("value", values)))).collect();
+        shown.all.lists.iter().map(|(name, values)| (name.clone(), json!(named("value", values)))).collect();
     json!({
         "application": shown.app.name,
         "key": shown.app.key,
@@ -362,15 +339,15 @@ fn as_json(config: &Config, shown: &Shown) -> Value {
         "from": shown.period.from.to_string(),
         "until": shown.period.until.to_string(),
         "enabled": config.stats.enabled,
-        "days_being_computed": shown.state.days,
-        "months_being_read": shown.state.months,
-        "frozen_rows": shown.state.frozen_rows,
-        "imported_days": shown.imported,
-        "total": counts_of(&shown.now),
-        "before": counts_of(&shown.before),
-        "days": named("day", &shown.days),
+        "days_being_computed": shown.all.state.days,
+        "months_being_read": shown.all.state.months,
+        "frozen_rows": shown.all.state.frozen_rows,
+        "imported_days": shown.all.imported,
+        "total": counts_of(&shown.all.now),
+        "before": counts_of(&shown.all.before),
+        "days": named("day", &shown.all.days),
         "dimensions": lists,
-        "left_out": named("class", &shown.left_out),
+        "left_out": named("class", &shown.all.left_out),
     })
 }
 
@@ -378,9 +355,9 @@ fn as_json(config: &Config, shown: &Shown) -> Value {
 fn csv(shown: &Shown, out: Out<'_>) -> anyhow::Result<()> {
     let names: Vec<&str> = COUNTS.iter().map(|count| count.name).collect();
     writeln!(out, "dimension,value,{}", names.join(","))?;
-    let days = std::iter::once(("day", shown.days.as_slice()));
+    let days = std::iter::once(("day", shown.all.days.as_slice()));
     for (dimension, values) in
-        days.chain(shown.lists.iter().map(|(name, all)| (name.as_str(), all.as_slice())))
+        days.chain(shown.all.lists.iter().map(|(name, all)| (name.as_str(), all.as_slice())))
     {
         for value in values {
             let mut line = format!("{},{}", field(dimension), field(&value.name));

@@ -12,9 +12,10 @@ use alt_deliver::channel::Channel;
 use alt_deliver::connect::{Addresses, Resolve};
 use alt_deliver::mail::Letterhead;
 use alt_deliver::message::{Kind, Member, Message, Severity};
+use alt_deliver::report::{Entry, List, Report, Total, Words};
 use alt_deliver::retry::Outcome;
 use alt_deliver::smtp::{Login, Seal};
-use alt_deliver::{Limits, Sender};
+use alt_deliver::{Letter, Limits, Sender};
 
 use crate::support::daemon::{alt, wait_for};
 use crate::support::receiver::{Act, Alertmanager, Certificate, Python, Receiver};
@@ -58,8 +59,34 @@ fn plain(allow: &[SocketAddr], limits: Limits) -> Sender {
 }
 
 fn send(sender: &Sender, channel: &Channel, message: &Message) -> Outcome {
+    send_letter(sender, channel, Letter::Alert(message))
+}
+
+fn send_letter(sender: &Sender, channel: &Channel, letter: Letter<'_>) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(sender.send(channel, message, 0))
+    runtime.block_on(sender.send(channel, letter, 0))
+}
+
+fn report() -> Report {
+    let entry = |name: &str| Entry { name: name.to_owned(), visitors: 5, page_views: 7 };
+    Report {
+        id: "report_1_20780".into(),
+        thread: "report_1".into(),
+        name: "weekly".into(),
+        every: "week",
+        application: "<b>Shop</b>".into(),
+        time_zone: "Europe/Berlin".into(),
+        from: "2026-11-23".into(),
+        until: "2026-11-29".into(),
+        totals: [Total { now: 1234.0, before: 1000.0 }; 6],
+        days: (23..30).map(|day| entry(&format!("2026-11-{day}"))).collect(),
+        lists: vec![List { name: "page".into(), rows: vec![entry("/grüße<b>")] }],
+        left_out: vec![("bot".into(), 17)],
+        is_unfinished: true,
+        link: Some("https://stats.example.com/?app=shop&period=2026-11-23..2026-11-29".into()),
+        csv: "dimension,value\r\npage,/grüße\r\n".into(),
+        words: Words::of_or_english("en"),
+    }
 }
 
 fn slack(url: &str) -> Channel {
@@ -124,6 +151,11 @@ fn webhooks_are_verified_by_the_published_library() {
         assert_eq!(got["payload"]["type"], format!("alert.{}", kind.word()));
         assert_eq!(got["payload"]["data"]["labels"]["path"], "/grüße");
     }
+    let sent = send_letter(&sender, &channel(&[SECRET]), Letter::Report(&report()));
+    let got = receiver.next();
+    assert_eq!((sent, &got["verified"]), (Outcome::Sent, &true.into()));
+    assert_eq!(got["headers"]["webhook-id"], "report_1_20780");
+    assert_eq!(got["payload"]["type"], "report.week");
     // Somebody who changes secrets: whoever has either of them verifies.
     for secrets in [[SECRET, OLD_SECRET], [OLD_SECRET, SECRET]] {
         assert_eq!(send(&sender, &channel(&secrets), &message(Kind::Test)), Outcome::Sent);
@@ -346,6 +378,16 @@ fn mail_arrives_as_one_mail_to_those_it_is_for() {
             assert_eq!(then["headers"][name], got["headers"][name]);
         }
         assert_ne!(then["headers"]["Message-ID"], got["headers"]["Message-ID"]);
+
+        // A report: text, a page, and a table as a file.
+        let report = report();
+        assert_eq!(send_letter(&sender, &channel, Letter::Report(&report)), Outcome::Sent, "{mode}");
+        let got = server.next();
+        assert_eq!(got["headers"]["Subject"], "Weekly report: <b>Shop</b>, 2026-11-23 – 2026-11-29");
+        assert!(got["text"].as_str().unwrap().contains("1,234"), "{got}");
+        let page = got["html"].as_str().unwrap();
+        assert!(page.contains("<h1") && page.contains("1,234") && !page.contains("<b>"), "{page}");
+        assert_eq!(got["files"], serde_json::json!([["weekly-2026-11-23.csv", report.csv]]));
     }
 }
 

@@ -93,9 +93,11 @@ fn the_daemon_dies_at(step: Step) {
     pace.check(&bench);
 }
 
-/// Whether it is a step of what is off by default, or does nothing without rules, and has tests of its own (`stats`, `alerts`).
+/// Whether it is a step of what is off by default, does nothing without rules, or needs a backlog, and has tests of its own
+/// (`stats`, `alerts`, `ahead`).
 fn has_own_tests(step: Step) -> bool {
-    ["Fold", "Judge", "Notify"].iter().any(|work| format!("{step:?}").starts_with(work))
+    step == Step::CopiedAhead
+        || ["Fold", "Judge", "Notify", "Refused"].iter().any(|work| format!("{step:?}").starts_with(work))
 }
 
 #[test]

@@ -144,6 +144,10 @@ impl Hosts {
         let began = Instant::now();
         wait_for(within, || self.deleted() == "web-2|rejects|1", || self.other.as_ref().unwrap().log());
         assert!(began.elapsed() > Duration::from_secs(3), "before the lease has expired");
+        // A daemon that is stopped within its turn leaves the lease to expire.
+        let released =
+            "SELECT bool_and(expires_at <= clock_timestamp()) FROM leases WHERE name LIKE 'upkeep%'";
+        wait_for(30, || self.bench.database.psql(released) == "t", || self.other.as_ref().unwrap().log());
         assert!(self.other.take().unwrap().stop().success());
         // Something else is old enough by now.
         let sql = "INSERT INTO rejected_lines (file_id, file_offset, bytes, lines, reason, rejected_at) \

@@ -24,6 +24,7 @@ use crate::support::nginx::{Nginx, Setup, read_answer};
 use crate::support::not_looked_at;
 use crate::support::postgres::{Cluster, Database};
 use crate::support::prometheus::{Prometheus, free_port, monitoring, replace_once};
+use crate::support::receiver::{Act, Receiver};
 use crate::support::s3::{Fault, Server};
 
 fn read(name: &str) -> String {
@@ -44,6 +45,8 @@ fn shortened() -> String {
         ("alt_archive_oldest_seconds > 4 * 3600", "alt_archive_oldest_seconds > 2"),
         ("[6s], 24 * 3600)", "[6s], 30)"),
         ("alt_stats_oldest_seconds > 3600", "alt_stats_oldest_seconds > 4"),
+        ("alt_alerts_behind_seconds > 600", "alt_alerts_behind_seconds > 20"),
+        ("alt_alert_messages_oldest_seconds > 1800", "alt_alert_messages_oldest_seconds > 4"),
     ] {
         rules = replace_once(&rules, from, to);
     }
@@ -83,7 +86,7 @@ fn the_rules_hold_their_unit_tests() {
         assert!(fires.is_match(&tests) && silent.is_match(&tests), "{alert} has no two tests");
     }
     let short = shortened();
-    let left = Regex::new(r"\[\d+[mhd]\]|for: \d+[mhd]|3600").unwrap();
+    let left = Regex::new(r"\[\d+[mhd]\]|for: \d+[mhd]|3600|[a-z] > 600|1800").unwrap();
     assert!(!left.is_match(&short), "{short}");
 }
 
@@ -637,6 +640,56 @@ fn an_alert_fires_where_statistics_wait() {
     );
     watch.fires(&["AltStatsBehind"], &["AltWorkerFails"]);
     database.psql("DROP TRIGGER refuse ON stat_days");
+    watch.ends();
+    assert!(daemon.stop().success());
+}
+
+/// A rule that always holds tells two channels: one is at an address that is refused, the receiver of the other is down.
+#[test]
+fn alerts_fire_where_rules_wait_and_messages_do_not_arrive() {
+    let database = Database::create();
+    register(&database);
+    let directory = tempfile::tempdir().unwrap();
+    let log = directory.path().join("beacon.log");
+    fs::write(&log, alt1()).unwrap();
+    let down = Receiver::start(Act::Answer("HTTP/1.1 503 No\r\nRetry-After: 3600\r\n\r\n".to_owned()));
+    let more = format!(
+        "[alerts]\nenabled = true\nallow = [\"{}\"]\n\
+         [[channel]]\nname = \"refused\"\nkind = \"slack\"\nurl = \"http://127.0.0.1:9/hook\"\n\
+         [[channel]]\nname = \"down\"\nkind = \"slack\"\nurl = \"{}\"",
+        down.address,
+        down.url("/hook")
+    );
+    let (config, admin) = configured(directory.path(), &database, &log, &more);
+    let add = |rule: &str| {
+        let file = directory.path().join("rules.toml");
+        fs::write(
+            &file,
+            format!("[[rule]]\nname = \"{rule}\"\ncompare = \">= 0\"\nchannels = [\"{rule}\"]\n"),
+        )
+        .unwrap();
+        let added =
+            alt().args(["alerts", "rule", "add"]).arg(&file).arg("--config").arg(&config).output().unwrap();
+        assert!(added.status.success(), "{added:?}");
+    };
+    let daemon = Daemon::start_with(&config, |command| _ = command.env("ALT_FAULT_WAIT", "1500"));
+    let watch = Watch::start(admin);
+    watch.silent(3);
+    add("refused");
+    watch.fires(&["AltMessagesDead"], &[]);
+    database.psql("UPDATE alert_outbox SET done_at = now() - interval '25 hours' WHERE state = 'dead'");
+    watch.ends();
+    add("down");
+    watch.fires(&["AltMessagesLate"], &[]);
+    database.psql("UPDATE alert_outbox SET state = 'sent', done_at = now() WHERE state = 'due'");
+    watch.ends();
+    // Nobody can store how far is judged.
+    database.psql(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$refused$$; END'; \
+         CREATE TRIGGER refuse BEFORE UPDATE ON alert_apps FOR EACH ROW EXECUTE FUNCTION refuse()",
+    );
+    watch.fires(&["AltAlertsBehind"], &["AltWorkerFails"]);
+    database.psql("DROP TRIGGER refuse ON alert_apps");
     watch.ends();
     assert!(daemon.stop().success());
 }

@@ -392,6 +392,51 @@ fn goals_and_shares_are_made_on_the_page_and_the_system_says_how_it_is() {
 }
 
 #[test]
+fn reports_are_made_shown_and_removed_on_the_page() {
+    if !Engine::Blink.is_here() {
+        return;
+    }
+    let (bench, server, token) = demo();
+    let settings = format!("/applications/{DEMO}/settings");
+    let mut page = Page::new(&server.url, Some(&token));
+    page.go(&settings);
+    // Where nothing sends them, the page says what to do, and has no form.
+    page.driver.until("document.querySelector('[data-setting=reports] .warn')");
+    assert!(page.text("[data-setting=reports] .warn").contains("[alerts]"));
+    assert_eq!(page.value("document.querySelector('[data-setting=reports] form')"), Value::Null);
+    drop(server);
+    let text = std::fs::read_to_string(&bench.config).unwrap();
+    let more = "\n[alerts]\nenabled = true\n[[channel]]\nname = \"team\"\nkind = \"slack\"\nurl = \"http://127.0.0.1:9/x\"\n";
+    std::fs::write(&bench.config, format!("{text}{more}")).unwrap();
+    let server = Server::start(&bench, "");
+    let mut page = Page::new(&server.url, Some(&token));
+    page.go(&settings);
+    page.driver.js("document.querySelector('[data-setting=reports] [name=name]').focus()");
+    page.driver.keys(&["<i>Boss", TAB, "w", TAB, TAB, "D", TAB, ENTER]);
+    page.driver.until("document.querySelector('[data-setting=reports] tbody tr')");
+    let kept = "SELECT name, every, language, array_to_string(channels, ',') FROM stat_reports";
+    assert_eq!(bench.database.psql(kept), "<i>Boss|week|de|team");
+    let row = page.text("[data-setting=reports] tbody tr");
+    assert!(row.contains("<i>Boss") && row.contains("team") && row.contains("Deutsch"), "{row}");
+    // The preview is what is sent.
+    page.driver.js("document.querySelector('[data-setting=reports] tbody button').focus()");
+    page.driver.keys(&[ENTER]);
+    page.driver.until("document.querySelector('[data-preview] pre')");
+    let shown = page.text("[data-preview] pre");
+    let sent = run(&bench, &["stats", "report", "show", "<i>Boss"]);
+    assert!(shown.starts_with("Wochenbericht") && shown.trim() == sent.trim(), "{shown}\n{sent}");
+    page.check_access();
+    page.driver.js("document.querySelector('[data-setting=reports] tbody td:last-child button').click()");
+    page.driver.until("document.querySelector('[data-setting=reports] tbody .sure')");
+    assert_eq!(bench.database.psql("SELECT count(*) FROM stat_reports"), "1", "asked twice");
+    page.driver.js("document.querySelector('[data-setting=reports] tbody .sure').click()");
+    page.driver.until("!document.querySelector('[data-setting=reports] tbody tr')");
+    assert_eq!(bench.database.psql("SELECT count(*) FROM stat_reports"), "0");
+    assert_eq!(page.value("document.querySelector('[data-preview]')"), Value::Null);
+    page.check();
+}
+
+#[test]
 fn all_pages_fit_in_every_language_and_width() {
     if !Engine::Blink.is_here() {
         return;

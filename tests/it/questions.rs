@@ -7,22 +7,9 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use crate::goals::demo;
 use crate::serve::{Api, bearer, run, token};
-use crate::support::bench::Bench;
 use crate::support::daemon::patience;
-use crate::support::postgres::Database;
-
-/// A bench with made traffic of four days, and the first and the last whole day of it.
-fn demo() -> (Bench, String) {
-    let bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
-    let text = fs::read_to_string(&bench.config).unwrap();
-    fs::write(&bench.config, format!("{text}\n[stats]\nenabled = true\n")).unwrap();
-    run(&bench, &["demo", "--days", "4", "--visitors", "150"]);
-    let days = bench
-        .database
-        .psql("SELECT (now() AT TIME ZONE 'UTC')::date - 2 || '..' || (now() AT TIME ZONE 'UTC')::date - 1");
-    (bench, days)
-}
 
 /// A text in a query.
 fn encoded(text: &str) -> String {
@@ -60,7 +47,7 @@ fn counts(object: &Value) -> BTreeMap<String, u64> {
 
 #[test]
 fn filters_intervals_and_comparisons_are_those_of_the_command_and_of_sql() {
-    let (bench, days) = demo();
+    let (bench, days) = demo("4");
     let api = Api::start(&bench, "");
     let secret = token(&bench, &["--app", "alt-demo"]);
     let command = |more: &[&str]| -> Value {
@@ -170,7 +157,7 @@ fn filters_intervals_and_comparisons_are_those_of_the_command_and_of_sql() {
 
 #[test]
 fn a_day_that_goes_on_is_compared_up_to_the_same_minute() {
-    let (bench, _) = demo();
+    let (bench, _) = demo("4");
     // The same rows today as yesterday, of each minute: so the change is none, whatever the time is.
     bench.database.psql("DELETE FROM access_logs WHERE occurred_at >= date_trunc('day', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'");
     bench.database.psql(
@@ -238,7 +225,7 @@ fn a_day_that_goes_on_is_compared_up_to_the_same_minute() {
 /// at them next.
 #[test]
 fn what_a_command_computes_is_shown_with_filters_at_once() {
-    let (bench, _) = demo();
+    let (bench, _) = demo("4");
     let api = Api::start(&bench, "");
     let secret = token(&bench, &["--app", "alt-demo"]);
     let events = |filters: &[&str]| {
@@ -309,7 +296,7 @@ fn learnt(api: &Api, headers: &str, days: &str) -> Vec<String> {
 
 #[test]
 fn who_is_bound_to_a_filter_learns_nothing_of_the_rest() {
-    let (bench, days) = demo();
+    let (bench, days) = demo("4");
     // Crawlers come from there as well.
     let german = "(SELECT id FROM environments WHERE time_zone = 'Europe/Berlin')";
     bench.database.psql(&format!(
@@ -384,7 +371,7 @@ fn who_is_bound_to_a_filter_learns_nothing_of_the_rest() {
 
 #[test]
 fn many_questions_at_once_take_a_bounded_amount_of_memory_and_all_end() {
-    let (bench, _) = demo();
+    let (bench, _) = demo("4");
     // Each day a hundred times.
     bench.database.psql(
         "INSERT INTO stat_segments SELECT s.app_id, s.day - n * 5, s.part, s.generation, s.definition, s.data \

@@ -194,9 +194,15 @@ async fn an_installation_whose_daemon_owned_everything_is_taken_over_while_it_lo
     let writes: Vec<_> = of("alt_web").into_iter().filter(|one| one.rights != "SELECT").collect();
     let writes: Vec<_> = writes.iter().map(|one| (one.rights.as_str(), one.objects.as_str())).collect();
     let expected = [
-        ("DELETE, INSERT, SELECT", "stat_goals, web_grants"),
-        ("DELETE, INSERT, SELECT, UPDATE", "web_links, web_sessions, web_users"),
-        ("INSERT, SELECT", "alert_acts, alert_dirty, alert_rule_versions, alert_rules, audit_log"),
+        ("DELETE, INSERT, SELECT", "stat_goals, stat_reports, web_grants, web_keys"),
+        (
+            "DELETE, INSERT, SELECT, UPDATE",
+            "stat_annotations, stat_saved_filters, web_links, web_sessions, web_users",
+        ),
+        (
+            "INSERT, SELECT",
+            "alert_acts, alert_dirty, alert_rule_versions, alert_rules, alert_samples, audit_log",
+        ),
         ("INSERT, SELECT, UPDATE", "alert_silences, web_shares, web_tokens"),
         ("SELECT, UPDATE", "applications"),
     ];

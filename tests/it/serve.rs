@@ -171,6 +171,9 @@ fn bench() -> Bench {
     bench
 }
 
+/// What an owner was given in exchange for a token.
+const JWT: &str = "a JSON Web Token of the owner of all";
+
 /// Who asks, and what the test knows of this caller: by its own words, not by the program's.
 struct Asker {
     name: &'static str,
@@ -233,12 +236,17 @@ fn askers(bench: &Bench, api: &Api) -> Vec<Asker> {
         let secret = made["share"].as_str().unwrap().to_owned();
         all.push(Asker { name, secret, roles, is_share: true, owns_all: false });
     }
+    let given = api.ask("POST", "/api/v1/jwt", &bearer(&boss), "").json();
+    let secret = given["access_token"].as_str().unwrap().to_owned();
+    all.push(Asker { name: JWT, secret, roles: [owner, owner], is_share: false, owns_all: false });
     all
 }
 
 /// Whether a path is about alerts.
 fn is_of_alerts(path: &str) -> bool {
-    ["/api/v1/alert", "/api/v1/silences", "/api/v1/channels"].iter().any(|begin| path.starts_with(begin))
+    ["/api/v1/alert", "/api/v1/silences", "/api/v1/channels", "/api/v1/metrics"]
+        .iter()
+        .any(|begin| path.starts_with(begin))
 }
 
 /// What a caller has to be told: 200 stands for any success, or for a thing that is not there.
@@ -248,6 +256,7 @@ fn expected(route: &Route, asker: &Asker, app: usize) -> u16 {
     match route.access {
         Access::Open => 200,
         _ if !is_somebody || (asker.is_share && !may_share) => 401,
+        Access::Token if asker.name == JWT && route.path == "/api/v1/jwt" => 403,
         Access::Token => 200,
         // None of them is signed in: tests/it/sign_in.rs.
         Access::Person => 403,
@@ -278,17 +287,26 @@ fn body_of(route: &Route, app: &str) -> String {
         "name" if route.path == "/api/v1/goals" => {
             format!(r#""name": "{}", "event": "signup""#, fastrand::u64(..))
         }
+        // A channel of the configuration.
+        "channels" => r#""channels": ["mail"]"#.to_owned(),
+        "filters" => r#""filters": ["country is DE"]"#.to_owned(),
+        "name" if route.path == "/api/v1/segments" => format!(r#""name": "{}""#, fastrand::u64(..)),
+        "day" => r#""day": "2026-01-31""#.to_owned(),
+        "every" => r#""every": "day""#.to_owned(),
+        "name" if route.path == "/api/v1/reports" => format!(r#""name": "{}""#, fastrand::u64(..)),
         "rule" => {
             format!(r#""rule": "name = \"{}\"\ncompare = \"> 5\"""#, fastrand::u64(..))
         }
-        "minutes" => r#""minutes": 5"#.to_owned(),
+        "metrics" => r#""metrics": {"orders": 1}"#.to_owned(),
         "name" if route.path == "/api/v1/users" => format!(r#""name": "{} of {app}""#, fastrand::u64(..)),
         other => format!(r#""{other}": "{name}""#),
     });
     if route.body.is_empty() {
         return String::new();
     }
-    format!("{{{}}}", members.collect::<Vec<_>>().join(", "))
+    // One of several that say how long.
+    let minutes = route.path.starts_with("/api/v1/silences").then(|| r#""minutes": 5"#.to_owned());
+    format!("{{{}}}", members.chain(minutes).collect::<Vec<_>>().join(", "))
 }
 
 const NO_APPLICATION: &str = "there is no such application";
@@ -296,6 +314,10 @@ const NO_APPLICATION: &str = "there is no such application";
 #[test]
 fn every_route_answers_every_caller_as_the_table_says() {
     let bench = bench();
+    let text = fs::read_to_string(&bench.config).unwrap();
+    let more = "\n[stats]\nenabled = true\n[alerts]\nenabled = true\n\
+                [[channel]]\nname = \"mail\"\nkind = \"slack\"\nurl = \"http://127.0.0.1:9/x\"\n";
+    fs::write(&bench.config, text + more).unwrap();
     let api = Api::start(&bench, "requests_per_minute = 1000000");
     let askers = askers(&bench, &api);
     let mut asked = 0;
@@ -390,21 +412,26 @@ fn the_table_gives_no_route_to_more_callers_than_it_is_for() {
         "/api/v1/dashboard",
         "/api/v1/funnel",
         "/api/v1/live",
+        "/api/v1/annotations",
+        "/api/v1/segments",
     ];
     assert_eq!(shared, expected);
-    let expected = ["/api/v1/session", "/api/v1/session", "/api/v1/applications", "/api/v1/open-alerts"];
+    let expected =
+        ["/api/v1/session", "/api/v1/session", "/api/v1/applications", "/api/v1/open-alerts", "/api/v1/jwt"];
     assert_eq!(of(|access| *access == Access::Token), expected);
     for route in ROUTES {
-        let is_secret = ["tokens", "users", "audit", "metrics", "v1/system", "channels/{name}"]
-            .iter()
-            .any(|word| route.path.contains(word));
+        let is_secret =
+            ["tokens", "users", "audit", "api/metrics", "v1/system", "channels/{name}", "open-alerts/{id}"]
+                .iter()
+                .any(|word| route.path.contains(word));
         assert_eq!(route.access == Access::Everything, is_secret, "{}", route.path);
         let has_rows = ["events", "logs", "visits"].iter().any(|word| route.path.contains(word));
         let is_own = route.path.starts_with("/api/v1/session");
         if is_own && route.path != "/api/v1/session" {
             assert_eq!(route.access, Access::Person, "{}", route.path);
         }
-        if has_rows || (route.changes() && !is_own) {
+        let is_exchange = route.path == "/api/v1/jwt";
+        if has_rows || (route.changes() && !is_own && !is_exchange) {
             let narrow = [Access::App(Role::Editor), Access::Everything];
             assert!(narrow.contains(&route.access), "{}", route.path);
         }

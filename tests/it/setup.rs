@@ -264,7 +264,13 @@ fn an_installation_of_one_role_is_given_to_its_own_roles() {
             "applied 19 (alerts)",
             "applied 20 (event_values)",
             "applied 21 (less_for_alerts)",
-            "the schema is at version 21",
+            "applied 22 (samples)",
+            "applied 23 (reports)",
+            "applied 24 (annotations)",
+            "applied 25 (jwt_keys)",
+            "applied 26 (silences)",
+            "applied 27 (saved_filters)",
+            "the schema is at version 27",
             "alt_owner"
         ]
     );
@@ -280,7 +286,7 @@ fn an_installation_of_one_role_is_given_to_its_own_roles() {
     assert_eq!(
         password,
         "password\napplied 9 (batches)\napplied 10 (roles)\napplied 11 (missing)\napplied 12 (comments)\n\
-         applied 13 (statistics)\napplied 14 (access)\napplied 15 (segments)\napplied 16 (imports)\napplied 17 (sign_in)\napplied 18 (goals)\napplied 19 (alerts)\napplied 20 (event_values)\napplied 21 (less_for_alerts)\nthe schema is at version 21\nalt_owner\n",
+         applied 13 (statistics)\napplied 14 (access)\napplied 15 (segments)\napplied 16 (imports)\napplied 17 (sign_in)\napplied 18 (goals)\napplied 19 (alerts)\napplied 20 (event_values)\napplied 21 (less_for_alerts)\napplied 22 (samples)\napplied 23 (reports)\napplied 24 (annotations)\napplied 25 (jwt_keys)\napplied 26 (silences)\napplied 27 (saved_filters)\nthe schema is at version 27\nalt_owner\n",
         "{err}"
     );
 }

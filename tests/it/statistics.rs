@@ -1,6 +1,7 @@
 //! The engine of statistics against plain SQL: random days of an application in a real PostgreSQL, read back, folded, and
 //! compared in every count of every value with what sql/naive_*.sql says.
 
+mod borders;
 mod history;
 mod lives;
 
@@ -85,14 +86,18 @@ fn goals() -> Vec<Goal> {
 fn funnel(app: i32) -> Funnel {
     let steps = [
         &["page /", "page /a"][..],
+        &["page *", "page *"],
+        &["event pageview", "event click"],
         &["page *", "event click", "page *"],
         &["event click", "event pageview", "page /a"],
         &["page /*", "page /*", "page /*", "page /*"],
         &["event ';--", "page *"],
+        &["event click where property:plan is pro", "page *"],
+        &["page *", "page * where property:plan is pro", "page *"],
     ];
     let number = usize::try_from(app).unwrap();
     let within = if number % 2 == 0 { Within::Day } else { Within::Session };
-    Funnel::read(steps[number % 5], within, number / 2 % 2 == 0, &[]).unwrap()
+    Funnel::read(steps[number % steps.len()], within, number / 2 % 2 == 0, &[]).unwrap()
 }
 
 /// The counts of goals and of a funnel by class, as the segments of a day say.

@@ -92,7 +92,7 @@ fn hold(theme: Theme, count: usize) {
 
 #[test]
 fn of_files_with_ids() {
-    hold(Theme { lines: Lines::Alt1, disturbed: false, live: false }, 150);
+    hold(Theme { lines: Lines::Alt1, disturbed: false, live: false }, 75);
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn of_files_with_equal_lines() {
 
 #[test]
 fn of_files_with_ids_whatever_happens_to_the_replays() {
-    hold(Theme { lines: Lines::Alt1, disturbed: true, live: false }, 150);
+    hold(Theme { lines: Lines::Alt1, disturbed: true, live: false }, 75);
 }
 
 #[test]

@@ -101,8 +101,8 @@ function Deeds({ alert, changed }: { alert: Said; changed: () => void }) {
         <Span label={say("acknowledge_for")} value={minutes} choose={setMinutes} />
       </span>
       <Remove name={alert.rule} word="resolve" run={async () => void (await run(path("resolve"), {}))} />
-      <button type="button" class="quiet" onClick={() => void run(`/api/v1/silences?${of(view.app)}`, { minutes: 240, rule: alert.rule, labels: alert.labels })}>
-        {`${say("silence")}: ${say("hours_4")}`}
+      <button type="button" class="quiet" onClick={() => void run(`/api/v1/silences?${of(view.app)}`, { until_resolved: true, rule: alert.rule, labels: alert.labels })}>
+        {`${say("silence")}: ${say("until_over")}`}
       </button>
       {done && !failed && <span class="note" role="status">{done}</span>}
       {failed && <p class="warn" role="alert">{failed}</p>}

@@ -8,22 +8,48 @@ import { Help } from "./help";
 import { Failed, Notice, Said as Words } from "./states";
 import { useKeys, useStage } from "./use";
 import { address, toPage } from "./view";
-import { say } from "./words";
+import { language, learn, say } from "./words";
 
 /** Parts that are loaded when they are first looked at. */
 const PARTS = { alert: () => import("./alert"), lists: () => import("./lists"), rules: () => import("./rules") };
+
+/** Their words. */
+const WORDS: Record<keyof typeof PARTS, Record<string, Parameters<typeof learn>[0]>> = {
+  alert: {
+    en: () => import("./words/alert-en"),
+    de: () => import("./words/alert-de"),
+    ja: () => import("./words/alert-ja"),
+    ko: () => import("./words/alert-ko"),
+  },
+  lists: {
+    en: () => import("./words/lists-en"),
+    de: () => import("./words/lists-de"),
+    ja: () => import("./words/lists-ja"),
+    ko: () => import("./words/lists-ko"),
+  },
+  rules: {
+    en: () => import("./words/rules-en"),
+    de: () => import("./words/rules-de"),
+    ja: () => import("./words/rules-ja"),
+    ko: () => import("./words/rules-ko"),
+  },
+};
 
 /** A part, once it is there. */
 function usePart<N extends keyof typeof PARTS>(name: N, isWanted: boolean): Awaited<ReturnType<(typeof PARTS)[N]>> | undefined {
   const [part, setPart] = useState<Awaited<ReturnType<(typeof PARTS)[N]>>>();
   useEffect(() => {
-    if (isWanted && !part) void (PARTS[name]() as Promise<Awaited<ReturnType<(typeof PARTS)[N]>>>).then((loaded) => setPart(() => loaded), () => {});
+    if (!isWanted || part) return;
+    void Promise.all([PARTS[name]() as Promise<Awaited<ReturnType<(typeof PARTS)[N]>>>, learn(WORDS[name][language]!)]).then(([loaded]) => setPart(() => loaded), () => {});
   }, [isWanted]);
   return part;
 }
 
 const TABS = ["alerts", "rules", "silences", "channels"] as const;
 type Tab = (typeof TABS)[number];
+
+/** The keys of a list of alerts. */
+const keys = (): [string, string][] => [["j", `${say("key_next")} (K)`], ["e", say("acknowledge")]];
 
 /** What stands in an answer that a reader who is bound to a filter gets. */
 const isBound = (error: Refused | undefined) => error?.status === 403 && error.message.includes("filter");
@@ -52,7 +78,7 @@ export function AlertsPage() {
   const needs = id ? one : rule ? editor : lists;
   const isReady = list.value && rules.value && (who.value || who.error) && needs;
   return (
-    <Frame app={app} title={say("alerts")} has={[]} loaded={list}>
+    <Frame app={app} title={say("alerts")} has={[]} loaded={list} keys={keys()}>
       {!isReady ? <section class="card panel rows" aria-busy="true" /> : id ? (
         <One.OneAlert key={id} id={id} zone={app.zone || undefined} mayEdit={mayEdit} changed={list.reload} />
       ) : rule ? (
@@ -95,9 +121,12 @@ export function OpenPage() {
   const { view, go } = useStage();
   const [help, setHelp] = useState(false);
   const id = view.args.alert?.[0];
-  const Lists = usePart("lists", !id);
+  const Lists = usePart("lists", true);
   const loaded = useLoad<Said[]>(`open ${id ?? ""}`, (signal) => ask<Said>("GET", `/api/v1/open-alerts${id ? `?id=${encodeURIComponent(id)}` : ""}`, undefined, signal).then((all) => all.alerts), id ? 0 : 5);
-  const one = id ? loaded.value?.[0] : undefined;
+  const found = id ? loaded.value?.[0] : undefined;
+  // One of the installation has no page of an application: it is listed here, alone.
+  const one = found?.application_id ? found : undefined;
+  const isListed = !id || found;
   useEffect(() => {
     document.title = `${say("alerts")} · alt`;
     if (one) go({ ...to(view, { alert: [String(one.id)] }), app: one.application_id }, true);
@@ -110,7 +139,7 @@ export function OpenPage() {
     <>
       <Bar name={say("to_open")} help={() => setHelp(true)} />
       <main id="numbers">
-        {loaded.error && !loaded.value ? <Failed error={loaded.error} retry={loaded.reload} /> : !loaded.value || one || (!id && !Lists) ? <section class="card panel rows" aria-busy="true" /> : id ? (
+        {loaded.error && !loaded.value ? <Failed error={loaded.error} retry={loaded.reload} /> : !loaded.value || one || !Lists ? <section class="card panel rows" aria-busy="true" /> : !isListed ? (
           <Notice picture="gone" title={say("unknown_alert")}><p><a class="main" href={address({ ...toPage(view, "open") })}>{say("alerts")}</a></p></Notice>
         ) : (
           <section class="card panel rows alerts" aria-label={say("to_open")}>
@@ -119,7 +148,7 @@ export function OpenPage() {
           </section>
         )}
       </main>
-      {help && <Help close={() => setHelp(false)} />}
+      {help && <Help close={() => setHelp(false)} keys={keys()} />}
     </>
   );
 }

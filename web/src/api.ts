@@ -38,6 +38,8 @@ export interface Answer {
   isComplete: boolean;
   daysBeingComputed: number;
   notes: string[];
+  /** What happened on days. */
+  happened: { day: string; text: string }[];
 }
 
 /** Why there is no answer. Status 0: nobody answered. */
@@ -129,7 +131,24 @@ export async function dashboard(question: Question, signal?: AbortSignal): Promi
     isComplete: said.is_complete,
     daysBeingComputed: count(said.days_being_computed),
     notes: said.notes ?? [],
+    happened: said.annotations ?? [],
   };
+}
+
+/** Who sees a segment. */
+export const VISIBILITIES = ["personal", "shared", "public"] as const;
+
+/** Filters under a name. */
+export interface Segment {
+  id: number;
+  name: string;
+  filters: string[];
+  visibility: string;
+}
+
+export async function segments(view: View): Promise<Segment[]> {
+  const share = view.share ? `&share=${encodeURIComponent(view.share)}` : "";
+  return (await ask<Said>("GET", `/api/v1/segments?limit=200&application_id=${encodeURIComponent(view.app)}${share}`)).segments;
 }
 
 export async function applications(): Promise<Application[]> {

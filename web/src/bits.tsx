@@ -68,10 +68,10 @@ export const lasted = (one: Said) => time(new Date(one.ended).getTime() - new Da
 export const SPANS: [number, Key][] = [[60, "hour_1"], [240, "hours_4"], [1440, "day_1"], [10_080, "week_1"]];
 
 /** For how long. */
-export function Span({ label, value, choose }: { label: string; value: number; choose: (minutes: number) => void }) {
+export function Span({ label, value, choose, more = [] }: { label: string; value: number; choose: (minutes: number) => void; more?: [number, Key][] }) {
   return (
     <select aria-label={label} value={value} onChange={(event) => choose(Number(event.currentTarget.value))}>
-      {SPANS.map(([minutes, name]) => <option key={minutes} value={minutes}>{say(name)}</option>)}
+      {[...SPANS, ...more].map(([minutes, name]) => <option key={minutes} value={minutes}>{say(name)}</option>)}
     </select>
   );
 }

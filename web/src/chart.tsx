@@ -22,14 +22,26 @@ export function Chart(props: Props) {
   return props.table ? <Table {...props} /> : <Graph {...props} />;
 }
 
+/** The points of days on which something happened, and what: the first point of a day, where its hours are shown. */
+function happenedAt({ points, happened }: Answer): Map<number, string[]> {
+  const all = new Map<number, string[]>();
+  for (const { day, text } of happened) {
+    const at = points.findIndex(({ name }) => name.slice(0, 10) === day || name === day.slice(0, 7));
+    if (at >= 0) all.set(at, [...(all.get(at) ?? []), text]);
+  }
+  return all;
+}
+
 const of = (metric: Metric, row: Row | undefined) => row && value(metric, row.counts);
 
 function Graph({ answer, metric, open }: Props) {
   const [box, width] = useWidth();
   const [at, setAt] = useState<number>();
-  useEffect(() => setAt(undefined), [answer, metric]);
-
   const { points } = answer;
+  // New numbers of the same time leave the reader where they are.
+  useEffect(() => setAt(undefined), [points.length, points[0]?.name, metric]);
+
+  const happened = happenedAt(answer);
   const before = answer.before?.points ?? [];
   const count = Math.max(points.length, 1);
   const values = points.map((point) => of(metric, point) ?? 0);
@@ -75,7 +87,7 @@ function Graph({ answer, metric, open }: Props) {
         viewBox={`0 0 ${width} ${HEIGHT}`}
         role="application"
         aria-label={label}
-        tabIndex={0}
+        tabindex={0}
         onKeyDown={key}
         onMouseMove={place}
         onMouseLeave={() => setAt(undefined)}
@@ -111,6 +123,9 @@ function Graph({ answer, metric, open }: Props) {
         <path class="line" d={line(whole)} />
         {isOpen && <path class="line open" d={line(values.slice(-2), count - 2)} />}
         {isOpen && <circle class="dot open" cx={x(count - 1)} cy={y(values[count - 1]!)} r="4" />}
+        {[...happened.keys()].map((n) => (
+          <path key={n} data-mark={points[n]!.name} d={`M${x(n).toFixed(1)} ${floor - 6}l5 6l-5 6l-5-6Z`} fill="var(--text)" stroke="var(--card)" stroke-width="1.5" />
+        ))}
         {count === 1 && points.length > 0 && <circle class="dot" cx={x(0)} cy={y(values[0]!)} r="5" />}
         {at !== undefined && shown && (
           <g>
@@ -137,10 +152,32 @@ function Graph({ answer, metric, open }: Props) {
               </p>
             )}
             {before[at!] && <Change metric={metric} now={of(metric, shown)} before={of(metric, before[at!])} />}
+            {happened.get(at!)?.map((text, n) => <p key={n} style={{ alignItems: "baseline", overflowWrap: "anywhere" }}><Mark />{text}</p>)}
           </div>
         )}
       </div>
     </div>
+  );
+}
+
+/** What stands for something that happened. */
+const Mark = () => (
+  <svg width="10" height="12" viewBox="0 0 10 12" aria-hidden="true" style={{ flex: "none" }}>
+    <path d="M5 0l5 6l-5 6l-5-6Z" fill="var(--text)" />
+  </svg>
+);
+
+/** What happened, as text: a reader without a pointer has it without walking through the graph. */
+export function Happened({ answer }: { answer: Answer | undefined }) {
+  if (!answer?.happened.length) return null;
+  return (
+    <ul class="notes" data-happened aria-label={say("annotations")} tabIndex={0} style={{ display: "block", maxHeight: "120px", overflowY: "auto", minHeight: 0, paddingBottom: 0 }}>
+      {answer.happened.map(({ day, text }, n) => (
+        <li key={n} style={{ overflowWrap: "anywhere" }}>
+          <Mark /> <b>{fullName(day)}</b> <span>{text}</span>
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -1,12 +1,11 @@
-// Chips of the filters, and the dialog that makes one.
+// Chips of the filters.
 import { useEffect, useState } from "preact/hooks";
-import { type Question, type Row, dashboard } from "./api";
-import { Modal } from "./dialog";
+import type { Question } from "./api";
 import { useStage } from "./use";
-import { type Filter, OPERATORS, PANELS, address, negated, toggled, write } from "./view";
-import { type Key, nameOf, say } from "./words";
+import { type Filter, OPERATORS, address, negated, toggled, write } from "./view";
+import { type Key, SEGMENT_WORDS, language, learn, nameOf, say } from "./words";
 
-const OPERATOR_WORDS: Key[] = ["is", "is_not", "contains", "contains_not", "matches", "matches_not"];
+export const OPERATOR_WORDS: Key[] = ["is", "is_not", "contains", "contains_not", "matches", "matches_not"];
 const word = (filter: Filter) => say(OPERATOR_WORDS[OPERATORS.indexOf(filter.operator)]!);
 
 /** As people read it. */
@@ -16,8 +15,24 @@ export function spoken(filter: Filter): string {
   return `${say(`one_${filter.dimension}` as Key)} ${word(filter)} ${name}`;
 }
 
+/** What is loaded once somebody filters. */
+function useTools(isWanted: boolean) {
+  const [tools, setTools] = useState<typeof import("./segment")>();
+  useEffect(() => {
+    if (isWanted && !tools) void Promise.all([import("./segment"), learn(SEGMENT_WORDS[language]!)]).then(([loaded]) => setTools(() => loaded), () => {});
+  }, [isWanted]);
+  return tools;
+}
+
+/** The dialog that makes a filter. */
+export function FilterDialog(props: { question: Question; close: () => void }) {
+  const tools = useTools(true);
+  return tools ? <tools.FilterDialog {...props} /> : null;
+}
+
 export function Chips() {
   const { view, go } = useStage();
+  const tools = useTools(view.filters.length > 0);
   if (view.filters.length === 0) return null;
   const isWhole = (filter: Filter) => filter.operator === "is" || filter.operator === "is not";
   return (
@@ -32,12 +47,14 @@ export function Chips() {
               <span>{say(`one_${filter.dimension}` as Key)}</span> <em>{word(filter)}</em>{" "}
               <b>{isWhole(filter) ? nameOf(filter.dimension, filter.value) : filter.value}</b>
             </button>
+            {tools && filter.dimension === "segment" && <tools.Opened filter={filter} />}
             <button type="button" class="x" onClick={() => go(without)} aria-label={say("remove", spoken(filter))}>
               ×
             </button>
           </li>
         );
       })}
+      {tools && <tools.Save />}
       {view.filters.length > 1 && (
         <li>
           <a
@@ -53,76 +70,6 @@ export function Chips() {
         </li>
       )}
     </ul>
-  );
-}
-
-const DIMENSIONS = [...PANELS.sources, ...PANELS.pages, ...PANELS.places, ...PANELS.devices, ...PANELS.events];
-
-export function FilterDialog({ question, close }: { question: Question; close: () => void }) {
-  const { view, go } = useStage();
-  const [dimension, setDimension] = useState<string>("page");
-  const [operator, setOperator] = useState<(typeof OPERATORS)[number]>("is");
-  const [value, setValue] = useState("");
-  const [known, setKnown] = useState<Row[]>([]);
-  useEffect(() => {
-    setKnown([]);
-    let isOver = false;
-    dashboard({ ...question, dimensions: [dimension], limit: 100 }).then(
-      (answer) => !isOver && setKnown(answer.lists[dimension]?.rows ?? []),
-      () => {}, // Suggestions are not needed.
-    );
-    return () => {
-      isOver = true;
-    };
-  }, [dimension]);
-  const typed = () => {
-    const named = known.find((row) => nameOf(dimension, row.name).toLowerCase() === value.trim().toLowerCase());
-    return (operator === "is" || operator === "is not") && named ? named.name : value.trim();
-  };
-  const add = (event: Event) => {
-    event.preventDefault();
-    close();
-    const filter = { dimension, operator, value: typed() };
-    if (!view.filters.some((one) => write(one) === write(filter))) go({ ...view, filters: [...view.filters, filter] });
-  };
-  return (
-    <Modal title={say("add_filter")} close={close}>
-      <form class="form" onSubmit={add}>
-        <label>
-          {say("dimension")}
-          <select value={dimension} onChange={(event) => setDimension(event.currentTarget.value)} name="dimension" autofocus>
-            {DIMENSIONS.map((one) => (
-              <option key={one} value={one}>
-                {say(`one_${one}` as Key)}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label>
-          {say("operator")}
-          <select value={operator} onChange={(event) => setOperator(event.currentTarget.value as typeof operator)} name="operator">
-            {OPERATORS.map((one, n) => (
-              <option key={one} value={one}>
-                {say(OPERATOR_WORDS[n]!)}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label>
-          {say("value")}
-          <input name="value" list="known" value={value} autocomplete="off" required maxLength={500} onInput={(event) => setValue(event.currentTarget.value)} />
-          <datalist id="known">
-            {known.map((row) => row.name && <option key={row.name} value={nameOf(dimension, row.name)} />)}
-          </datalist>
-        </label>
-        <footer>
-          <p class="note">{say("filter_hint")}</p>
-          <button type="submit" class="main">
-            {say("add_filter")}
-          </button>
-        </footer>
-      </form>
-    </Modal>
   );
 }
 

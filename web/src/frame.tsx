@@ -66,11 +66,13 @@ interface Props {
   has: ("period" | "filter")[];
   bar?: ComponentChildren;
   loaded?: Loaded<unknown> | undefined;
+  /** Keys of its own, for the help. */
+  keys?: [string, string][];
   children: ComponentChildren;
 }
 
 /** A page of an application. */
-export function Frame({ app, title, has, bar, loaded, children }: Props) {
+export function Frame({ app, title, has, bar, loaded, keys, children }: Props) {
   const { view, go } = useStage();
   const [dialog, setDialog] = useState<"" | "filter" | "days" | "help">("");
   useEffect(() => {
@@ -117,7 +119,7 @@ export function Frame({ app, title, has, bar, loaded, children }: Props) {
       </main>
       {dialog === "filter" && <FilterDialog question={{ view, zone, dimensions: [], limit: 1, interval: "day" }} close={() => setDialog("")} />}
       {dialog === "days" && <Days zone={zone} close={() => setDialog("")} />}
-      {dialog === "help" && <Help close={() => setDialog("")} />}
+      {dialog === "help" && <Help close={() => setDialog("")} keys={keys} />}
     </>
   );
 }

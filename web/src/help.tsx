@@ -4,10 +4,11 @@ import { KEYS, periodName } from "./picker";
 import { useStage } from "./use";
 import { say } from "./words";
 
-export function Help({ close }: { close: () => void }) {
+export function Help({ close, keys = [] }: { close: () => void; keys?: [string, string][] | undefined }) {
   const { view } = useStage();
   const periods: [string, string][] = Object.entries(KEYS).map(([key, period]) => [key, periodName(period)]);
   const others: [string, string][] = [
+    ...keys,
     ["c", say("custom")],
     ["← →", say("key_back")],
     ["x", say("key_compare")],

@@ -5,7 +5,7 @@ import { Link } from "./bar";
 import { Labels, type Said, Severity, Span, State, against, lasted, of, to, useDeed } from "./bits";
 import { Remove, useLoad } from "./frame";
 import { Failed, Notice, Said as Words } from "./states";
-import { useStage } from "./use";
+import { useKeys, useStage } from "./use";
 import { ago, dateTime, say } from "./words";
 
 interface ListProps {
@@ -23,6 +23,12 @@ export function AlertList({ all, isAll, mayEdit, rules, isCut, changed, isOfSeve
   const { view } = useStage();
   const [failed, run] = useDeed(changed);
   const [asked, setAsked] = useState<number[]>([]);
+  useKeys((key) => {
+    const rows = [...document.querySelectorAll(".alert-list > li")];
+    const at = rows.findIndex((one) => one.contains(document.activeElement));
+    if (key === "j" || key === "k") rows.at(key === "j" ? Math.min(at + 1, rows.length - 1) : Math.max(at, 0) - (at > 0 ? 1 : 0))?.querySelector<HTMLElement>("a, button")?.focus();
+    else if (key === "e") rows[at]?.querySelector<HTMLElement>(".act button")?.click();
+  });
   if (all.length === 0) return <NoAlerts isAll={isAll} mayEdit={mayEdit} hasRules={rules === undefined || rules.length > 0} />;
   return (
     <>
@@ -30,21 +36,24 @@ export function AlertList({ all, isAll, mayEdit, rules, isCut, changed, isOfSeve
       <ol class="alert-list">
         {all.map((one) => {
           const at = { ...to(view, { alert: [String(one.id)] }), app: one.application_id };
+          // One of the installation is of no application, and has no page of one. Whoever sees it may acknowledge it.
+          const isOwn = one.application_id === "";
+          const deed = isOwn ? `/api/v1/open-alerts/${one.id}/acknowledge` : `/api/v1/alerts/${one.id}/acknowledge?${of(one.application_id)}`;
           return (
             <li key={one.id} data-alert={one.id}>
               <Severity of={one.severity} />
               <div class="what">
-                <Link to={at} kind="title">{one.rule}</Link>
-                {isOfSeveral && <span class="note">{one.application}</span>}
+                {isOwn ? <span class="title">{one.rule}</span> : <Link to={at} kind="title">{one.rule}</Link>}
+                {isOfSeveral && <span class="note">{isOwn ? say("of_installation") : one.application}</span>}
                 <Labels all={one.labels} />
                 <span class="note value">{against(one)}</span>
               </div>
               <time dateTime={one.began} title={dateTime(one.began)}>{ago(one.began)}{one.ended && ` · ${lasted(one)}`}</time>
               <State one={one} />
-              {mayEdit && (
+              {(mayEdit || isOwn) && (
                 <span class="act">
                   {["active", "recovering"].includes(one.state) && (
-                    <button type="button" class="pill lined" disabled={asked.includes(one.id)} aria-label={`${say("acknowledge")}: ${one.rule}`} onClick={() => void run(`/api/v1/alerts/${one.id}/acknowledge?${of(one.application_id)}`, {}).then((is) => is && setAsked([...asked, one.id]))}>
+                    <button type="button" class="pill lined" disabled={asked.includes(one.id)} aria-label={`${say("acknowledge")}: ${one.rule}`} onClick={() => void run(deed, {}).then((is) => is && setAsked([...asked, one.id]))}>
                       {say("acknowledge")}
                     </button>
                   )}
@@ -114,7 +123,7 @@ export function Silences({ rules, mayEdit, zone }: { rules: Said[]; mayEdit: boo
     const form = event.currentTarget as HTMLFormElement;
     const { rule, note } = Object.fromEntries(new FormData(form)) as Record<string, string>;
     setFailed("");
-    ask("POST", `/api/v1/silences?${of(view.app)}`, { minutes, rule, ...(note && { note }) }).then(() => { form.reset(); loaded.reload(); }, fail);
+    ask("POST", `/api/v1/silences?${of(view.app)}`, { ...(minutes ? { minutes } : { until_resolved: true }), rule, ...(note && { note }) }).then(() => { form.reset(); loaded.reload(); }, fail);
   };
   if (!loaded.value) return loaded.error ? <Failed error={loaded.error} retry={loaded.reload} /> : <div aria-busy="true" />;
   return (
@@ -129,7 +138,7 @@ export function Silences({ rules, mayEdit, zone }: { rules: Said[]; mayEdit: boo
               {rules.map((one) => <option key={one.id} value={one.name}>{one.name}</option>)}
             </select>
           </label>
-          <label>{say("for_span")}<Span label={say("for_span")} value={minutes} choose={setMinutes} /></label>
+          <label>{say("for_span")}<Span label={say("for_span")} value={minutes} choose={setMinutes} more={[[0, "until_over"]]} /></label>
           <label>{say("note")}<input name="note" maxLength={1000} placeholder={say("optional")} autocomplete="off" /></label>
           <button type="submit" class="pill lined">{say("add_silence")}</button>
         </form>
@@ -145,7 +154,7 @@ export function Silences({ rules, mayEdit, zone }: { rules: Said[]; mayEdit: boo
                 <Labels all={one.labels} />
                 <span class="note value">{[one.by, one.note].filter(Boolean).join(" · ")}</span>
               </div>
-              <time dateTime={one.until}>{`${say("until_time")} ${dateTime(one.until, zone)}`}</time>
+              <time dateTime={one.until}>{one.until_resolved ? say("until_over") : `${say("until_time")} ${dateTime(one.until, zone)}`}</time>
               <span class="act">
                 {mayEdit && one.is_own && <Remove name={one.rule} word="end_it" run={() => ask("DELETE", `/api/v1/silences/${one.id}?${of(view.app)}`).then(loaded.reload, fail)} />}
               </span>

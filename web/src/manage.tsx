@@ -1,14 +1,14 @@
 // Settings of an application, and how the installation is.
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { Refused, ask } from "./api";
+import { Refused, VISIBILITIES, ask } from "./api";
 import { Bar } from "./bar";
 import { Card, Frame, type Loaded, Remove, useApp, useLoad } from "./frame";
 import { Help } from "./help";
 import { Copied, Failed } from "./states";
 import { useKeys, useStage } from "./use";
 import { toPage } from "./view";
-import { type Key, ago, dateTime, number, ratio, say, time } from "./words";
+import { type Key, LANGUAGES, SEGMENT_WORDS, ago, dateTime, language, learn, number, range, ratio, say, time } from "./words";
 
 type Said = Record<string, any>;
 
@@ -30,10 +30,16 @@ export function SettingsPage() {
   const isOwner = !!who.value?.is_owner;
   const goals = useLoad<Said[]>(`goals ${id}`, () => ask<Said>("GET", `/api/v1/goals?${app(id)}`).then((all) => all.goals));
   const shares = useLoad<Said[]>(mayEdit ? `shares ${id}` : "", () => parts(`/api/v1/shares?${app(id)}`, "shares").then((all) => all.filter(isThere)));
+  const reports = useLoad<Said>(mayEdit ? `reports ${id}` : "", (signal) => ask<Said>("GET", `/api/v1/reports?${app(id)}`, undefined, signal));
+  const happened = useLoad<Said[]>(mayEdit ? `annotations ${id}` : "", () => parts(`/api/v1/annotations?limit=200&${app(id)}`, "annotations"));
+  const saved = useLoad<Said[]>(`segments ${id}`, async () => {
+    await learn(SEGMENT_WORDS[language]!);
+    return (await ask<Said>("GET", `/api/v1/segments?limit=200&${app(id)}`)).segments;
+  });
   const people = useLoad<Said[]>(isOwner ? "people" : "", () => ask<Said>("GET", "/api/v1/users").then((all) => all.users));
   const tokens = useLoad<Said[]>(isOwner ? `tokens ${id}` : "", () => parts("/api/v1/tokens", "tokens").then((all) => all.filter((one) => isThere(one) && (!one.applications || one.applications.includes(id)))));
   // All of it at once, so that nothing is pushed down by what comes later.
-  const isReady = said && isSettled(who, true) && isSettled(goals, true) && isSettled(shares, mayEdit) && isSettled(people, isOwner) && isSettled(tokens, isOwner);
+  const isReady = said && isSettled(who, true) && isSettled(goals, true) && isSettled(saved, true) && isSettled(shares, mayEdit) && isSettled(reports, mayEdit) && isSettled(happened, mayEdit) && isSettled(people, isOwner) && isSettled(tokens, isOwner);
   return (
     <Frame app={known} title={say("to_settings")} has={[]} loaded={loaded}>
       {!isReady ? (
@@ -42,7 +48,10 @@ export function SettingsPage() {
         <div class="settings">
           <Snippet said={said} path={path} mayEdit={mayEdit} />
           <Goals id={id} mayEdit={mayEdit} loaded={goals} />
+          <Segments id={id} mayEdit={mayEdit} loaded={saved} />
           {mayEdit ? <Shares id={id} loaded={shares} /> : <Card title={say("shares")}><p class="note">{say("editors_only")}</p></Card>}
+          {mayEdit && <Annotations id={id} loaded={happened} />}
+          {mayEdit && <Reports id={id} said={reports} />}
           {isOwner && <People id={id} loaded={people} />}
           {isOwner && <Tokens id={id} loaded={tokens} />}
         </div>
@@ -89,7 +98,7 @@ function Snippet({ said, path, mayEdit }: { said: Said; path: string; mayEdit: b
 interface Field {
   name: string;
   label: Key;
-  type?: "text" | "number" | "password" | "select";
+  type?: "text" | "number" | "password" | "select" | "date";
   options?: [string, string][];
   optional?: boolean;
 }
@@ -204,6 +213,53 @@ function Goals({ id, mayEdit, loaded }: OfApp & { mayEdit: boolean }) {
   );
 }
 
+function Segments({ id, mayEdit, loaded }: OfApp & { mayEdit: boolean }) {
+  const [failed, setFailed] = useState("");
+  const [renamed, setRenamed] = useState<number>();
+  const change = (one: Said, to: Said) => {
+    setFailed("");
+    ask("PATCH", `/api/v1/segments/${one.id}?${app(id)}`, to).then(
+      () => {
+        setRenamed(undefined);
+        loaded.reload();
+      },
+      (error: Refused) => setFailed(error.message || say("offline")),
+    );
+  };
+  const name = (one: Said) => {
+    if (!mayEdit) return one.name;
+    if (renamed !== one.id) return <>{one.name} <button type="button" class="quiet" aria-label={`${say("rename")}: ${one.name}`} onClick={() => setRenamed(one.id)}>{say("rename")}</button></>;
+    const submit = (event: Event) => {
+      event.preventDefault();
+      change(one, { name: new FormData(event.currentTarget as HTMLFormElement).get("name") });
+    };
+    return (
+      <form class="add" onSubmit={submit}>
+        <input name="name" required maxLength={100} autocomplete="off" autofocus aria-label={say("name")} defaultValue={one.name} />
+        <button type="submit" class="pill lined">{say("rename")}</button>
+      </form>
+    );
+  };
+  const seen = (one: Said) => (
+    <select aria-label={`${say("seen_by")}: ${one.name}`} value={one.visibility} disabled={!mayEdit} onChange={(event) => change(one, { visibility: event.currentTarget.value })}>
+      {VISIBILITIES.map((who) => <option key={who} value={who}>{say(`seen_${who}`)}</option>)}
+    </select>
+  );
+  return (
+    <Card title={say("segments")} about={say("segments_about")} name="segments">
+      <List
+        name="segments"
+        loaded={loaded}
+        columns={[["name", name], ["filters", (one) => one.filters.map((text: string) => <div key={text}>{text}</div>)], ["seen_by", seen], ["made_by", (one) => one.created_by]]}
+        {...(mayEdit && { remove: (one: Said) => ask("DELETE", `/api/v1/segments/${one.id}?${app(id)}`) })}
+        fields={[]}
+        addWord="save_segment"
+      />
+      {failed && <p class="warn" role="alert">{failed}</p>}
+    </Card>
+  );
+}
+
 const days = (fields: Record<string, string>) => (fields.days ? { days: Number(fields.days) } : {});
 const until = (one: Said) => (one.expires_at ? dateTime(one.expires_at) : say("for_ever"));
 const isThere = (one: Said) => !one.revoked_at;
@@ -235,6 +291,83 @@ function Shares({ id, loaded }: OfApp) {
         addWord="add_share"
         secret={(made) => made.url ?? `${location.origin}/share?${app(id)}&share=${made.share}`}
       />
+    </Card>
+  );
+}
+
+function Annotations({ id, loaded }: OfApp) {
+  const [failed, setFailed] = useState("");
+  const show = (one: Said) => {
+    setFailed("");
+    ask("PATCH", `/api/v1/annotations/${one.id}?${app(id)}`, { is_public: !one.is_public }).then(loaded.reload, (error: Refused) => setFailed(error.message || say("offline")));
+  };
+  return (
+    <Card title={say("annotations")} about={say("annotations_about")} name="annotations">
+      <List
+        name="annotations"
+        loaded={{ ...loaded, value: loaded.value?.map((one) => ({ ...one, name: `${one.day} ${one.text}` })) }}
+        columns={[
+          ["happened", (one) => <span style={{ display: "inline-block", minWidth: "160px", whiteSpace: "normal", overflowWrap: "anywhere" }}>{one.text}</span>],
+          ["day", (one) => range(one.day, one.day)],
+          ["in_shares", (one) => <input type="checkbox" aria-label={`${say("in_shares")}: ${one.name}`} checked={one.is_public} onChange={() => show(one)} />],
+        ]}
+        remove={(one) => ask("DELETE", `/api/v1/annotations/${one.id}?${app(id)}`)}
+        fields={[
+          { name: "day", label: "day", type: "date" },
+          { name: "text", label: "happened" },
+          { name: "shown", label: "in_shares", type: "select", options: [["", say("no")], ["1", say("yes")]] },
+        ]}
+        add={({ day, text, shown }) => ask<Said>("POST", `/api/v1/annotations?${app(id)}`, { day, text, is_public: !!shown })}
+        addWord="add_annotation"
+      />
+      {failed && <p class="warn" role="alert">{failed}</p>}
+    </Card>
+  );
+}
+
+const EVERY = ["day", "week", "month"] as const;
+
+function Reports({ id, said }: { id: string; said: Loaded<Said> }) {
+  const [shown, setShown] = useState<Said>();
+  const [failed, setFailed] = useState("");
+  const preview = (one: Said) => {
+    setFailed("");
+    ask<Said>("GET", `/api/v1/reports/${one.id}/preview?${app(id)}`).then((told) => setShown({ ...told, id: one.id }), (error: Refused) => setFailed(error.message || say("offline")));
+  };
+  const channels: string[] = said.value?.channels ?? [];
+  const why = said.value?.not_sent_because;
+  const rows: Said[] | undefined = said.value?.reports;
+  // The language of whoever looks is the first.
+  const languages = Object.entries(LANGUAGES).sort(([a], [b]) => Number(b === language) - Number(a === language));
+  return (
+    <Card title={say("reports")} about={say("reports_about")} name="reports">
+      {why ? <p class="warn">{why}</p> : said.value && !channels.length && <p class="note">{say("no_taker")}</p>}
+      <List
+        name="reports"
+        loaded={{ ...said, value: rows }}
+        columns={[
+          ["name", (one) => one.name],
+          ["report_every", (one) => say(`report_${one.every}` as Key)],
+          ["report_channels", (one) => one.channels.join(", ")],
+          ["language_of", (one) => LANGUAGES[one.language] ?? one.language],
+          ["preview", (one) => <button type="button" class="quiet" aria-expanded={shown?.id === one.id} aria-controls="preview" aria-label={`${say("preview")}: ${one.name}`} onClick={() => (shown?.id === one.id ? setShown(undefined) : preview(one))}>{say("preview")}</button>],
+        ]}
+        remove={(one) => ask("DELETE", `/api/v1/reports/${one.id}?${app(id)}`)}
+        fields={[
+          { name: "name", label: "name" },
+          { name: "every", label: "report_every", type: "select", options: EVERY.map((every) => [every, say(`report_${every}`)]) },
+          { name: "channel", label: "report_channel", type: "select", options: channels.map((one) => [one, one]) },
+          { name: "language", label: "language_of", type: "select", options: languages },
+        ]}
+        {...(!why && channels.length > 0 && { add: ({ channel, ...fields }: Record<string, string>) => ask<Said>("POST", `/api/v1/reports?${app(id)}`, { ...fields, channels: [channel] }) })}
+        addWord="add_report"
+      />
+      {failed && <p class="warn" role="alert">{failed}</p>}
+      {shown && rows?.some((one) => one.id === shown.id) && (
+        <div class="scroll tall" id="preview" tabIndex={0} role="region" aria-label={say("preview")} data-preview={shown.id}>
+          <pre>{shown.text}</pre>
+        </div>
+      )}
     </Card>
   );
 }

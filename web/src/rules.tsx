@@ -13,15 +13,17 @@ import { type Key, dateTime, say } from "./words";
 
 const SEVERITIES = ["low", "medium", "high", "critical"];
 /** What is proposed; the server says which there are. */
-const METRICS = ["error_rate", "errors", "client_error_rate", "client_errors", "requests", "events", "events_per_minute", "page_views", "response_time_p50", "response_time_p95", "response_time_p99", "bytes", "bytes_per_minute", "bot_share"];
+const METRICS = ["error_rate", "errors", "client_error_rate", "requests", "events", "page_views", "response_time_p95", "response_time_p99", "bytes_per_minute", "bot_share", "sum", "mean"];
 const COLUMNS = ["path", "host", "status", "method", "class"];
-const WINDOWS = ["1m", "5m", "15m", "1h", "1d"];
+const WINDOWS = ["1m", "5m", "1h", "1d"];
 const COMPARES = ["> 5", "< 10", "change < -50 %", "absent for 10m"];
 
 /** The keys that the form has, in the order in which they are written. */
 const FIELDS: { name: string; label: Key; list?: string[]; kind?: "number" | "list"; usual: string }[] = [
   { name: "name", label: "name", usual: "" },
   { name: "metric", label: "metric", list: METRICS, usual: "error_rate" },
+  { name: "property", label: "property", usual: "" },
+  { name: "sample", label: "sample", usual: "" },
   { name: "compare", label: "holds_when", list: COMPARES, usual: "> 5" },
   { name: "window", label: "window", list: WINDOWS, usual: "5m" },
   { name: "for", label: "for_time", list: ["1m", "5m", "15m"], usual: "" },

@@ -2,7 +2,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Answer, type Question, Refused, dashboard, waitsWith } from "./api";
 import { Bar, Link } from "./bar";
-import { Chart } from "./chart";
+import { Chart, Happened } from "./chart";
 import { asked, between, endOfMonth, intervals, moved } from "./days";
 import { Help } from "./help";
 import { Chips, FilterDialog, Sieve } from "./filters";
@@ -175,6 +175,7 @@ export function Statistics() {
                 </div>
               </div>
               {shown ? <Chart answer={shown} metric={view.metric} table={view.table} open={open} /> : <div class="graph" />}
+              <Happened answer={answer} />
               <Notes answer={answer} />
             </section>
             <div class="grid">

@@ -91,7 +91,7 @@ function Drawn({ label, measured, spans, zone, height = 232 }: Props) {
   };
   return (
     <div class="graph timed" ref={box} style={{ height: `${height}px` }} data-points={points.length} data-spans={spans.length}>
-      <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="application" aria-label={label} tabIndex={0} onKeyDown={key} onMouseMove={place} onMouseLeave={() => setAt(undefined)}>
+      <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`} role="application" aria-label={label} tabindex={0} onKeyDown={key} onMouseMove={place} onMouseLeave={() => setAt(undefined)}>
         {levels.map((level, n) => (
           <g key={n}>
             <line class={level === 0 ? "axis floor" : "axis"} x1={left} x2={width} y1={y(level)} y2={y(level)} />

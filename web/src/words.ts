@@ -1,12 +1,17 @@
 // The language of the page: words, numbers, dates, and names of countries and languages.
+import type { Key as OfAlert } from "./words/alert-en";
 import type { Key as OfAlerts } from "./words/alerts-en";
 import type { Key as Common, Words } from "./words/en";
+import type { Key as OfLists } from "./words/lists-en";
 import type { Key as More } from "./words/more-en";
+import type { Key as OfRules } from "./words/rules-en";
+import type { Key as OfSegments } from "./words/segment-en";
 
-export type Key = Common | More | OfAlerts;
+type OfPart = OfAlert | OfLists | OfRules | OfSegments;
+export type Key = Common | More | OfAlerts | OfPart;
 type Is<T extends true> = T;
 /** The words of every page are in no other dictionary: whichever is loaded last would have its way. */
-export type Distinct = Is<[Common & (More | OfAlerts)] extends [never] ? true : false>;
+export type Distinct = Is<[(Common & (More | OfAlerts | OfPart)) | (OfAlerts & OfPart)] extends [never] ? true : false>;
 
 /** Names of the languages. A dictionary is loaded where it is needed. */
 export const LANGUAGES: Record<string, string> = { en: "English", de: "Deutsch", ja: "日本語", ko: "한국어" };
@@ -32,6 +37,14 @@ const ALERTS: Record<string, Load> = {
   de: () => import("./words/alerts-de"),
   ja: () => import("./words/alerts-ja"),
   ko: () => import("./words/alerts-ko"),
+};
+
+/** Those of segments. */
+export const SEGMENT_WORDS: Record<string, Load> = {
+  en: () => import("./words/segment-en"),
+  de: () => import("./words/segment-de"),
+  ja: () => import("./words/segment-ja"),
+  ko: () => import("./words/segment-ko"),
 };
 
 const kept = (key: string) => {
@@ -60,6 +73,11 @@ const words = {} as Words & Record<Key, string>;
 /** Loads the dictionary of every page, or that of others. */
 export async function loadWords(of: "common" | "more" | "alerts"): Promise<void> {
   const load = { common: COMMON, more: MORE, alerts: ALERTS }[of][language]!;
+  await learn(load);
+}
+
+/** Loads a dictionary of a part of a page. */
+export async function learn(load: Load): Promise<void> {
   Object.assign(words, (await load()).words);
 }
 

@@ -51,6 +51,10 @@ const TURN_BYTES: u64 = 1024 * 1024;
 /// The maximum number of lines that are loaded one by one before the next file has its turn.
 const TURN_LINES: usize = 16;
 
+/// The most rows of a batch, and the most bytes, where lines that were just written wait for the same batch.
+const LIVE_ROWS_MAX: usize = 5000;
+const LIVE_BYTES_MAX: usize = 2 << 20;
+
 /// The limits of batches.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -62,6 +66,14 @@ pub struct Limits {
     pub commit_interval: Duration,
     /// The maximum time between two looks at the directories.
     pub look_interval: Duration,
+}
+
+impl Limits {
+    /// Whether a batch has to be committed before more is added. `live`: lines that were just written wait for it.
+    fn are_reached(&self, batch: &Batch, live: bool, hours: usize) -> bool {
+        let (rows, bytes) = if live { (LIVE_ROWS_MAX, LIVE_BYTES_MAX) } else { (usize::MAX, usize::MAX) };
+        batch.is_full(self.rows.min(rows), self.bytes.min(bytes), hours)
+    }
 }
 
 /// A day and its salt; `None`: the salt is deleted.
@@ -231,6 +243,10 @@ pub struct Loader {
     interrupted: bool,
     work: Work,
     handed_over: Instant,
+    /// Lines that were just written may wait for the batch.
+    live: bool,
+    /// Each batch is followed by another at once.
+    is_followed: bool,
     /// Lines that may have crashed the daemon; `None`: no search for them.
     suspicion: Option<Arc<Suspicion>>,
     /// Offset of the line that is being processed.
@@ -250,9 +266,17 @@ impl Loader {
             interrupted: false,
             work: Work::new(epoch),
             handed_over: Instant::now(),
+            live: false,
+            is_followed: false,
             suspicion: None,
             at: 0,
         }
+    }
+
+    /// Other loaders hand batches to the same writer, too: these come one behind the other even if they are small.
+    #[must_use]
+    pub fn among_others(self) -> Loader {
+        Loader { is_followed: true, ..self }
     }
 
     /// Loads suspected lines one by one.
@@ -287,6 +311,11 @@ impl Loader {
         self.way.forget();
     }
 
+    /// Whether lines that were just written may wait for the batch, which is small then.
+    pub fn set_live(&mut self, live: bool) {
+        self.live = live;
+    }
+
     /// Whether the batch has nothing to commit.
     pub fn is_empty(&self) -> bool {
         self.work.batch.is_empty()
@@ -318,10 +347,13 @@ impl Loader {
             return Ok(());
         }
         self.handed_over = Instant::now();
-        let mut next = Work::new(self.epoch);
-        next.batch = Batch::with_room_for(&self.work.batch, self.store.spare());
-        let work = std::mem::replace(&mut self.work, next);
-        self.store.commit(work)
+        let mut work = std::mem::replace(&mut self.work, Work::new(self.epoch));
+        work.is_followed |= self.is_followed;
+        let extent = work.batch.extent();
+        self.store.commit(work)?;
+        // Only now is the memory of the batch before free.
+        self.work.batch = Batch::with_room_for(extent, self.store.spare());
+        Ok(())
     }
 
     /// Reads lines of a file into the batch, to the file's present end or for one turn; hands over full batches. At the
@@ -502,9 +534,10 @@ impl Loader {
                     break;
                 }
             }
-            if self.work.batch.is_full(self.limits.rows, self.limits.bytes, self.store.hours_max()) {
+            if self.limits.are_reached(&self.work.batch, self.live, self.store.hours_max()) {
                 reading.let_go(None);
                 self.close(reading, ids_until, false);
+                self.work.is_followed = true;
                 self.hand_over()?;
                 self.open(reading)?;
             }
@@ -534,5 +567,34 @@ impl Loader {
         let facts = reading.close_section(&mut self.work.batch, seal);
         self.work.note(facts, reading.proof());
         self.work.reaches(&reading.reached, if seal && reading.packed { u64::MAX } else { reading.offset() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alt_line::batch::FileRef;
+    use alt_line::checkpoint::{Head, Position, Proof};
+    use alt_line::row::Row;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_is_small_where_live_lines_wait_for_it() {
+        let head = Head { proof: Proof::of(b"x"), has_id: true };
+        let mut batch = Batch::default();
+        assert!(batch.open(FileRef::Known { id: 1, head }, Position { offset: 0, tail: head.proof }, false));
+        let (commit_interval, look_interval) = (Duration::ZERO, Duration::ZERO);
+        let limits = Limits { rows: 6000, bytes: 64 << 20, commit_interval, look_interval };
+        for n in 0..6000u32 {
+            let reached = |live| limits.are_reached(&batch, live, usize::MAX);
+            assert_eq!((reached(true), reached(false)), (n >= 5000, false), "{n} rows");
+            let row = Row { app_id: 1, event_type: "pageview", ..Row::default() };
+            let line = Line { offset: n.into(), span: 1, bytes: b"", too_long: false };
+            let outcome = Outcome::Row { row: &row, event_id: n.into(), is_made: false };
+            batch.add(&Processed { line: &line, outcome });
+        }
+        assert!(limits.are_reached(&batch, false, usize::MAX));
+        let few = Limits { rows: 10, ..limits };
+        assert!(few.are_reached(&batch, true, usize::MAX), "what is configured is never exceeded");
     }
 }

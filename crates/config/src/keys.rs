@@ -26,7 +26,10 @@ pub(super) const KEYS: &[(&str, &str, Set<Config>)] = &[
         v.time_in(Duration::ZERO, Duration::from_secs(60)).map(|time| c.load.commit_interval = time)
     }),
     ("load", "batch_rows", |c, v| v.count_in(1, 200_000).map(|rows| c.load.batch_rows = rows)),
-    ("load", "batch_bytes", |c, v| v.size_in(64 << 10, 64 << 20).map(|bytes| c.load.batch_bytes = bytes)),
+    ("load", "batch_bytes", |c, v| {
+        v.size_in(64 << 10, 64 << 20).map(|bytes| c.load.batch_bytes = Some(bytes))
+    }),
+    ("load", "connections", |c, v| v.count_in(1, 2).map(|count| c.load.connections = count)),
     ("load", "look_interval", |c, v| {
         v.time_in(Duration::from_millis(10), Duration::from_secs(60)).map(|time| c.load.look_interval = time)
     }),

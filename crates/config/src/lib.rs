@@ -105,8 +105,10 @@ pub struct Load {
     pub commit_interval: Duration,
     /// The most rows in a batch.
     pub batch_rows: usize,
-    /// The most bytes of encoded rows in a batch.
-    pub batch_bytes: usize,
+    /// The most bytes of encoded rows in a batch; `None`: a share of what all batches together may take.
+    pub batch_bytes: Option<usize>,
+    /// How many batches of one backlog or replay are loaded at the same time, each on its own connection: 1 or 2.
+    pub connections: usize,
     /// The longest time between two looks at the files.
     pub look_interval: Duration,
     /// How long a rotated file must not change, while its successor has lines, until it counts as finished.
@@ -346,12 +348,26 @@ impl Default for Postgres {
     }
 }
 
+/// What the encoded rows of all batches together take at most, if `batch_bytes` says nothing else.
+const BATCHES_BYTES: usize = 36 << 20;
+
+/// The least share of a batch.
+const BATCH_BYTES_MIN: usize = 256 << 10;
+
+impl Load {
+    /// The most bytes of encoded rows in a batch, where there are so many batches at the same time.
+    pub fn bytes_of_a_batch(&self, batches: usize) -> usize {
+        self.batch_bytes.unwrap_or_else(|| (BATCHES_BYTES / batches.max(1)).max(BATCH_BYTES_MIN))
+    }
+}
+
 impl Default for Load {
     fn default() -> Self {
         Load {
             commit_interval: Duration::from_millis(50),
             batch_rows: 20_000,
-            batch_bytes: 2 << 20,
+            batch_bytes: None,
+            connections: 2,
             look_interval: Duration::from_millis(500),
             seal_after: Duration::from_secs(60),
             host: None,

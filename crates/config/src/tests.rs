@@ -101,6 +101,7 @@ fn values_are_typed() {
             commit_interval = "1 s"
             batch_rows = 500
             batch_bytes = "4 MiB"
+            connections = 1
             look_interval = "250ms"
             seal_after = "2m"
             host = "web-1"
@@ -190,7 +191,10 @@ fn values_are_typed() {
             load: Load {
                 commit_interval: 1s,
                 batch_rows: 500,
-                batch_bytes: 4194304,
+                batch_bytes: Some(
+                    4194304,
+                ),
+                connections: 1,
                 look_interval: 250ms,
                 seal_after: 120s,
                 host: Some(
@@ -322,6 +326,21 @@ fn the_environment_wins() {
         config.track.names,
         [("k", "a"), ("q7", "u")].map(|(a, b)| (a.to_owned(), b.to_owned())).into()
     );
+}
+
+#[test]
+fn batches_share_memory_unless_their_size_is_named() {
+    let load = read("").load;
+    for batches in [2, 3, 6, 100, 10_000] {
+        let bytes = load.bytes_of_a_batch(batches);
+        assert!(
+            bytes >= 256 << 10 && (bytes == 256 << 10 || bytes * batches <= 36 << 20),
+            "{batches}: {bytes}"
+        );
+    }
+    // 20,000 rows of the usual size fit where one file is loaded.
+    assert!(load.bytes_of_a_batch(3) > 20_000 * 450);
+    assert_eq!(read("[load]\nbatch_bytes = \"4 MiB\"").load.bytes_of_a_batch(100), 4 << 20);
 }
 
 #[test]

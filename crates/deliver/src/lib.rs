@@ -15,6 +15,7 @@ pub mod connect;
 pub mod mail;
 pub mod message;
 pub mod notifier;
+pub mod report;
 pub mod retry;
 pub mod sign;
 pub mod smtp;
@@ -34,7 +35,8 @@ use crate::address::Allow;
 use crate::channel::Channel;
 use crate::connect::{Resolve, Way};
 use crate::http::{Header, Post};
-use crate::message::Message;
+use crate::message::{Message, time};
+use crate::report::Report;
 use crate::retry::{Outcome, Trouble};
 use crate::sign::signature;
 
@@ -50,6 +52,24 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits { connect: Duration::from_secs(5), total: Duration::from_secs(20) }
+    }
+}
+
+/// What is told: what became of an alert, or statistics.
+#[derive(Debug, Clone, Copy)]
+pub enum Letter<'a> {
+    /// Of an alert.
+    Alert(&'a Message),
+    /// Statistics.
+    Report(&'a Report),
+}
+
+impl Letter<'_> {
+    fn id(&self) -> &str {
+        match self {
+            Letter::Alert(message) => &message.id,
+            Letter::Report(report) => &report.id,
+        }
     }
 }
 
@@ -75,15 +95,15 @@ impl Sender {
     }
 
     /// Makes one attempt, of those counted from 0.
-    pub async fn send(&self, channel: &Channel, message: &Message, attempt: u32) -> Outcome {
-        retry::outcome(self.attempt(channel, message).await, attempt)
+    pub async fn send(&self, channel: &Channel, letter: Letter<'_>, attempt: u32) -> Outcome {
+        retry::outcome(self.attempt(channel, letter).await, attempt)
     }
 
-    async fn attempt(&self, channel: &Channel, message: &Message) -> Result<(), Trouble> {
+    async fn attempt(&self, channel: &Channel, letter: Letter<'_>) -> Result<(), Trouble> {
         let now = clock::now();
         let post = match channel {
             Channel::Mail { server, who } => {
-                let mail = who.write(message, clock::system_time(now)).map_err(Trouble::Refused)?;
+                let mail = who.write(letter, clock::system_time(now)).map_err(Trouble::Refused)?;
                 let late = || {
                     Trouble::later(format!("{} did not answer within {:?}", server.place, self.limits.total))
                 };
@@ -91,21 +111,32 @@ impl Sender {
                 return sent.await.unwrap_or_else(|_| Err(late()));
             }
             Channel::Webhook { url, secrets } => {
-                let body = payload::webhook(message).to_string().into_bytes();
+                let body = match letter {
+                    Letter::Alert(message) => payload::webhook(message),
+                    Letter::Report(report) => report::webhook(report, &time(now)),
+                };
+                let body = body.to_string().into_bytes();
                 let seconds = now.div_euclid(1_000_000);
                 let header = |name, value| Header { name, value };
                 let headers = vec![
-                    header("webhook-id", message.id.clone()),
+                    header("webhook-id", letter.id().to_owned()),
                     header("webhook-timestamp", seconds.to_string()),
-                    header("webhook-signature", signature(secrets, &message.id, seconds, &body)),
+                    header("webhook-signature", signature(secrets, letter.id(), seconds, &body)),
                 ];
                 Post { target: url, headers, body, is_strict: false }
             }
             Channel::Slack { url } => {
-                let body = payload::slack(message).to_string().into_bytes();
+                let body = match letter {
+                    Letter::Alert(message) => payload::slack(message),
+                    Letter::Report(report) => report::slack(report),
+                };
+                let body = body.to_string().into_bytes();
                 Post { target: url, headers: Vec::new(), body, is_strict: false }
             }
             Channel::Alertmanager { url } => {
+                let Letter::Alert(message) = letter else {
+                    return Err(Trouble::Refused("an Alertmanager takes no reports".to_owned()));
+                };
                 let url = url.join("/api/v2/alerts");
                 let body = payload::alertmanager(message, now).to_string().into_bytes();
                 let post = Post { target: &url, headers: Vec::new(), body, is_strict: true };

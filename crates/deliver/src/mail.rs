@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
-use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::{Attachment, Mailbox, MultiPart};
 
+use crate::Letter;
 use crate::message::{MEMBERS_MAX, Message, minute};
+use crate::report::{self, Report};
 use crate::text::{describe, facts, headline, html, link, more_than};
 
 /// Who writes to whom.
@@ -42,15 +44,19 @@ impl Letterhead {
     }
 
     /// The bytes of a mail, with CRLF.
-    pub(crate) fn write(&self, message: &Message, now: SystemTime) -> Result<Vec<u8>, String> {
+    pub(crate) fn write(&self, letter: Letter<'_>, now: SystemTime) -> Result<Vec<u8>, String> {
         let domain = self.from.email.domain();
+        let (thread, subject, parts) = match letter {
+            Letter::Alert(message) => (&message.episode, subject(&headline(message)), parts(message)),
+            Letter::Report(report) => (&report.thread, subject(&report.headline()), parts_of_report(report)?),
+        };
         // No mail has the thread's own name: repeats of the first would otherwise be dropped as copies of it.
-        let thread = format!("<episode.{}@{domain}>", word(&message.episode));
+        let thread = format!("<episode.{}@{domain}>", word(thread));
         let mut builder = lettre::Message::builder()
             .from(self.from.clone())
             .date(now)
-            .subject(subject(message))
-            .message_id(Some(format!("<{}@{domain}>", word(&message.id))))
+            .subject(subject)
+            .message_id(Some(format!("<{}@{domain}>", word(letter.id()))))
             .in_reply_to(thread.clone())
             .references(thread)
             .raw_header(HeaderValue::new(
@@ -60,15 +66,27 @@ impl Letterhead {
         for to in &self.to {
             builder = builder.to(to.clone());
         }
-        let mail = builder.multipart(MultiPart::alternative_plain_html(describe(message), page(message)));
+        let mail = builder.multipart(parts);
         mail.map(|mail| mail.formatted()).map_err(|e| format!("the mail cannot be written: {e}"))
     }
 }
 
-/// The headline, in which nothing is an encoded word of RFC 2047: a reader of mail would decode it, and show what
+/// A headline in which nothing is an encoded word of RFC 2047: a reader of mail would decode it, and show what
 /// `text::line` left out.
-fn subject(message: &Message) -> String {
-    headline(message).replace("=?", "= ?")
+fn subject(headline: &str) -> String {
+    headline.replace("=?", "= ?")
+}
+
+fn parts(message: &Message) -> MultiPart {
+    MultiPart::alternative_plain_html(describe(message), page(message))
+}
+
+/// Text and page, and the table as a file.
+fn parts_of_report(report: &Report) -> Result<MultiPart, String> {
+    let csv = ContentType::parse("text/csv; charset=utf-8").map_err(|e| e.to_string())?;
+    let table = Attachment::new(report.file_name()).body(report.csv.clone(), csv);
+    let shown = MultiPart::alternative_plain_html(report::describe(report), report::page(report));
+    Ok(MultiPart::mixed().multipart(shown).singlepart(table))
 }
 
 /// An id as a part of an address: ours are of these characters already.
@@ -124,7 +142,8 @@ mod tests {
     }
 
     fn written(message: &Message) -> String {
-        String::from_utf8(letterhead().write(message, SystemTime::UNIX_EPOCH).unwrap()).unwrap()
+        String::from_utf8(letterhead().write(Letter::Alert(message), SystemTime::UNIX_EPOCH).unwrap())
+            .unwrap()
     }
 
     #[test]

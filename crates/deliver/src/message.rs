@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-pub use alt_watch::rule::Severity;
-pub use alt_watch::time::Micros;
+pub use alt_alerts::rule::Severity;
+pub use alt_alerts::time::Micros;
 use serde::{Deserialize, Serialize};
 
 /// The most members that a message for people lists; the others are counted.

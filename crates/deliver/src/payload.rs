@@ -58,7 +58,8 @@ fn webhook_member(member: &Member) -> Value {
     })
 }
 
-fn cut(text: &str) -> &str {
+/// As much of a text as a webhook has.
+pub(crate) fn cut(text: &str) -> &str {
     text.char_indices().nth(WEBHOOK_CHARS_MAX).map_or(text, |(at, _)| &text[..at])
 }
 

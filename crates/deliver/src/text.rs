@@ -12,7 +12,8 @@ pub(crate) const CHARS_MAX: usize = 300;
 
 /// One line of at most `most` characters. Breaks of lines and other space become a space, and what cannot be seen is
 /// shown as U+FFFD.
-pub(crate) fn line(text: &str, most: usize) -> String {
+#[must_use]
+pub fn line(text: &str, most: usize) -> String {
     let mut out = String::new();
     let mut chars = 0;
     for c in text.chars() {
@@ -84,7 +85,11 @@ pub(crate) fn html(text: &str) -> String {
 
 /// A link of this installation, if it is one: not what a stranger could have written.
 pub(crate) fn link(message: &Message) -> Option<&str> {
-    let link = message.link.as_deref()?;
+    web_link(message.link.as_deref()?)
+}
+
+/// The same of a text.
+pub(crate) fn web_link(link: &str) -> Option<&str> {
     let is_plain = link.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"'`|\\^{}".contains(&b));
     let is_web = link.starts_with("https://") || link.starts_with("http://");
     (is_plain && is_web && link.len() <= 2048).then_some(link)

@@ -232,6 +232,13 @@ pub struct Room {
     rows: Vec<BatchRow>,
 }
 
+/// How much memory the rows of a batch take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extent {
+    bytes: usize,
+    rows: usize,
+}
+
 /// What one transaction loads.
 #[derive(Debug, Default)]
 pub struct Batch {
@@ -258,18 +265,23 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// An empty batch with memory for as many rows as `other` has, and some more: a growing batch would be copied again
+    /// How large it is.
+    pub fn extent(&self) -> Extent {
+        Extent { bytes: self.data.len(), rows: self.rows.len() }
+    }
+
+    /// An empty batch with memory for another of this extent, and some more: a growing batch would be copied again
     /// and again. The memory is `spare`, unless that is too little or far too much.
-    pub fn with_room_for(other: &Batch, spare: Room) -> Batch {
-        fn room<T>(like: &[T], spare: Vec<T>) -> Vec<T> {
-            let least = like.len() + like.len() / 16;
+    pub fn with_room_for(other: Extent, spare: Room) -> Batch {
+        fn room<T>(like: usize, spare: Vec<T>) -> Vec<T> {
+            let least = like + like / 16;
             if (least..=8 * least).contains(&spare.capacity()) {
                 spare
             } else {
-                Vec::with_capacity(2 * least - like.len())
+                Vec::with_capacity(2 * least - like)
             }
         }
-        Batch { data: room(&other.data, spare.data), rows: room(&other.rows, spare.rows), ..Batch::default() }
+        Batch { data: room(other.bytes, spare.data), rows: room(other.rows, spare.rows), ..Batch::default() }
     }
 
     /// The memory, for another batch.
@@ -515,6 +527,12 @@ impl Batch {
         self.all_by_ids || self.sections[section].by_ids
     }
 
+    /// Whether a checkpoint advances over this line of a file with the batch.
+    pub fn advances_over(&self, file_id: i32, offset: u64) -> bool {
+        let is_its = |s: &&Section| s.file.id() == file_id && s.reread.is_none();
+        self.sections.iter().filter(is_its).any(|s| (s.from.offset..s.to.offset).contains(&offset))
+    }
+
     /// The rows whose ids are looked up.
     pub fn asked_for(&self) -> impl Iterator<Item = &BatchRow> {
         self.rows.iter().filter(|row| self.asks_for(row.section as usize))
@@ -637,13 +655,16 @@ mod tests {
         let (large, little) = (filled(2000), filled(20));
         assert!(large.data.capacity() < large.data.len() * 3 / 2, "it grew by more than it needs");
         let (room, rows) = (large.data.capacity(), large.rows.capacity());
-        let next = Batch::with_room_for(&filled(1500), large.into_room());
+        let next = Batch::with_room_for(filled(1500).extent(), large.into_room());
         assert!(next.is_empty() && next.data.is_empty() && next.rows.is_empty());
         assert_eq!((next.data.capacity(), next.rows.capacity()), (room, rows));
         // After a backlog, its memory must not be kept.
-        let next = Batch::with_room_for(&little, next.into_room());
+        let next = Batch::with_room_for(little.extent(), next.into_room());
         assert!(next.data.capacity() < room / 8 && next.data.capacity() > little.data.len());
-        assert_eq!(Batch::with_room_for(&little, Room::default()).data.capacity(), next.data.capacity());
+        assert_eq!(
+            Batch::with_room_for(little.extent(), Room::default()).data.capacity(),
+            next.data.capacity()
+        );
     }
 
     fn add(batch: &mut Batch, outcome: Outcome<'_>, offset: u64, bytes: &[u8], span: u64) {

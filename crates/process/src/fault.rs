@@ -39,8 +39,12 @@ steps! {
     Advanced,
     /// Some of the rows are sent.
     Copying,
+    /// PostgreSQL refuses some of the rows, and they are tried again in parts.
+    RefusedTried,
     /// The rows are copied. Only the `COMMIT` is missing.
     Copied,
+    /// The rows of a batch are copied, and the batch before may not be committed.
+    CopiedAhead,
     /// The batch is committed, but nobody has been notified.
     Committed,
     /// A log is packed.
@@ -73,6 +77,8 @@ steps! {
     FoldReplaced,
     /// The day's statistics are committed.
     FoldCommitted,
+    /// All days of a month are computed, and not frozen.
+    FoldFreezes,
     /// The times of what changed are marked for alerts, but not committed.
     JudgeMarked,
     /// The marks of an application are read, and its rows are not.
@@ -85,6 +91,8 @@ steps! {
     JudgeCommitted,
     /// A message is taken, and not sent.
     NotifyTaken,
+    /// A message is about to be sent.
+    NotifySending,
     /// A message is sent, and that is not recorded.
     NotifySent,
     /// What became of a message is recorded, but not committed.

@@ -25,6 +25,11 @@ impl Decimal {
         Decimal(millionths.into())
     }
 
+    /// Its millionths, or the nearest that there are.
+    pub fn millionths(self) -> i64 {
+        i64::try_from(self.0).unwrap_or(if self.0 < 0 { i64::MIN } else { i64::MAX })
+    }
+
     /// Of a whole number.
     pub fn of_whole(number: u64) -> Decimal {
         Decimal(i128::from(number) * i128::from(ONE))
@@ -58,7 +63,7 @@ impl fmt::Display for Decimal {
 
 /// The millionths of a decimal number: a `-` or none, 1 to 12 digits, and at most 6 behind a point, with any zeros behind these.
 /// Everything else, such as `1e3`, `NaN` or `1,5`, is none.
-pub(crate) fn millionths(text: &str) -> Option<i64> {
+pub fn millionths(text: &str) -> Option<i64> {
     let (is_negative, text) = text.strip_prefix('-').map_or((false, text), |text| (true, text));
     let (whole, rest) = match text.split_once('.') {
         Some((_, "")) => return None,

@@ -25,6 +25,7 @@ mod naive;
 mod neighbours;
 mod performance;
 mod said;
+pub mod saved;
 mod scan;
 #[cfg(test)]
 mod segment_tests;

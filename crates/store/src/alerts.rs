@@ -1,6 +1,6 @@
 //! Alerts: what follows the ledger, judges rules by the rows that are there, and enqueues messages about what it finds.
 //!
-//! The rules, and what they mean, are of the crate `alt_watch`, which is pure. Here is what they are fed with and what
+//! The rules, and what they mean, are of the crate `alt_alerts`, which is pure. Here is what they are fed with and what
 //! becomes of the answers. A turn of the evaluator, of which one process holds the lease:
 //!
 //! 1. reads how far the sources are loaded ([`watermark`]): everything before is committed;
@@ -21,6 +21,7 @@ pub mod backtest;
 pub mod buckets;
 pub mod course;
 pub mod evaluate;
+pub mod figures;
 pub mod follow;
 mod judged;
 pub mod keys;
@@ -29,6 +30,7 @@ pub mod plan;
 pub mod record;
 pub mod rows;
 pub mod rules;
+pub mod samples;
 pub mod series;
 pub mod show;
 pub mod silences;
@@ -39,6 +41,9 @@ pub mod worker;
 
 /// The name of the follower of the ledger, of the lease of the evaluator, and of its worker.
 pub const NAME: &str = "alerts";
+
+/// In place of an application: that of rules about the installation.
+pub const INSTALLATION: i32 = 0;
 
 /// The name of the lease of the notifier, and of its worker.
 pub const NOTIFIER: &str = "notify";

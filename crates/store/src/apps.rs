@@ -16,7 +16,7 @@ const COLUMNS: &str = "id, app_key, name, allowed_domains, time_zone, properties
     to_char(disabled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS disabled_at";
 
 /// A registered application.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Application {
     /// Key of `applications`.
     #[serde(skip)]

@@ -12,7 +12,9 @@
 //! caller discards its cached state of the database and reads it again.
 
 mod advance;
+pub mod ahead;
 mod ids;
+mod memory;
 mod rows;
 
 use std::collections::BTreeSet;
@@ -25,20 +27,21 @@ use alt_line::hit::Micros;
 use alt_process::clock::system_time;
 use alt_process::fault::{self, Step};
 use bytes::Bytes;
-use futures_util::future::{join4, join5};
+use futures_util::future::{join, join4};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
+pub use memory::Memory;
 pub use rows::Patience;
 
 use super::files::{Facts, Reached};
-use super::partitions::{self, Month};
+use super::partitions;
 use super::{NOTICE_THAT_WE_ARE_GONE, Trouble, classify, classify_any, dimensions, ledger};
 use advance::{advance, enter_files, note_by_ids};
-use ids::{Strays, ids_there, loaded_times, may_be_there};
-use rows::{copy_rows, find_refused, prepare_copy};
+use ids::{ids_there, loaded_times, may_be_there};
+use rows::{copy_batch, find_refused, prepare_copy};
 
 const REJECT: &str = include_str!("../../../sql/reject.sql");
 
@@ -64,6 +67,8 @@ pub struct Work {
     pub facts: Vec<Option<Facts>>,
     /// The epoch of the database caches with which the batch was made.
     pub epoch: u64,
+    /// The batch was full: another follows at once.
+    pub is_followed: bool,
     /// What to publish for monitoring after the commit: how far the files are committed, and up to when everything is.
     reached: Vec<(Arc<Reached>, u64, Option<Micros>)>,
     caught_up: Vec<(Arc<AtomicI64>, Micros)>,
@@ -77,6 +82,7 @@ impl Work {
             proofs: Vec::new(),
             facts: Vec::new(),
             epoch,
+            is_followed: false,
             reached: Vec::new(),
             caught_up: Vec::new(),
         }
@@ -145,43 +151,19 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
-/// What one connection remembers between commits. Discarded with the connection, and after any failure.
-#[derive(Debug, Default)]
-pub struct Memory {
-    partitions: BTreeSet<Month>,
-    strays: Strays,
-}
-
-impl Memory {
-    /// Creates the partitions of `months` that are not known to exist.
-    pub async fn ensure_partitions(
-        &mut self,
-        client: &Client,
-        months: impl Iterator<Item = Month>,
-    ) -> anyhow::Result<()> {
-        partitions::ensure(client, months, &mut self.partitions).await
-    }
-
-    /// Forgets the known partitions, because some may have been dropped.
-    pub fn forget_partitions(&mut self) {
-        self.partitions.clear();
-    }
-}
-
 /// Loads `work` in one transaction. On success, the batch holds what was loaded, with the counts per section; its
 /// `data` only keeps its allocation.
 pub async fn commit(
     client: &Client,
     work: &mut Work,
-    memory: &mut Memory,
-    patience: &mut Patience,
+    memory: &Memory,
+    patience: &Patience,
 ) -> Result<(), Failure> {
-    let months: BTreeSet<Month> = work.batch.hours().map(partitions::month_of_hour).collect();
-    memory.ensure_partitions(client, months.into_iter()).await?;
+    memory.ensure_partitions(client, months_of(&work.batch)).await?;
 
     let data = Bytes::from(std::mem::take(&mut work.batch.data));
     loop {
-        let outcome = transaction(client, work, &mut memory.strays, &data).await;
+        let outcome = transaction(client, work, memory, &data).await;
         match outcome {
             Ok(()) => {
                 patience.refill(work.batch.rows.len());
@@ -219,12 +201,17 @@ pub async fn commit(
     }
 }
 
+/// The months of the batch's rows, ascending.
+fn months_of(batch: &Batch) -> BTreeSet<partitions::Month> {
+    batch.hours().map(partitions::month_of_hour).collect()
+}
+
 /// Determines what [`commit`] would do, and writes nothing. Removes rows that exist already from the batch.
-pub async fn rehearse(client: &Client, work: &mut Work, memory: &mut Memory) -> Result<(), Failure> {
+pub async fn rehearse(client: &Client, work: &mut Work, memory: &Memory) -> Result<(), Failure> {
     client.batch_execute("BEGIN READ ONLY; SET LOCAL statement_timeout = '5min'").await?;
     let loaded = loaded_times(client, &work.batch).await?;
-    memory.strays.look(client, &work.batch, &loaded).await?;
-    let there = ids_there(client, &work.batch, &loaded, &memory.strays).await?;
+    memory.look(client, &work.batch, &loaded).await?;
+    let there = ids_there(client, &work.batch, &loaded, memory, false).await?;
     client.batch_execute("ROLLBACK").await?;
     cut_loaded(work, &there);
     Ok(())
@@ -239,12 +226,7 @@ fn cut_loaded(work: &mut Work, there: &There) {
     });
 }
 
-async fn transaction(
-    client: &Client,
-    work: &mut Work,
-    strays: &mut Strays,
-    data: &Bytes,
-) -> Result<(), Failure> {
+async fn transaction(client: &Client, work: &mut Work, memory: &Memory, data: &Bytes) -> Result<(), Failure> {
     // Only once: when the batch is retried without refused rows, these entries exist.
     let mut new = std::mem::take(&mut work.batch.new);
     let (referred_to, begun, is_doubtful, mut loaded) = join4(
@@ -274,26 +256,37 @@ async fn transaction(
     let loaded = loaded?;
     fault::at(Step::Begun);
     if work.batch.reads_ids() {
-        strays.look(client, &work.batch, &loaded).await?;
-        let there = ids_there(client, &work.batch, &loaded, strays).await?;
+        memory.look(client, &work.batch, &loaded).await?;
+        let there = ids_there(client, &work.batch, &loaded, memory, false).await?;
         fault::at(Step::IdsRead);
         cut_loaded(work, &there);
     }
+    // Wait for both, so that no prepared statement is left behind.
+    let (entered, copy) = join(enter(client, work), prepare_copy(client)).await;
+    entered?;
+    copy_batch(client, &copy?, &work.batch, data).await?;
+    complete(client, work).await
+}
+
+/// Enters all that the batch changes besides the rows.
+async fn enter(client: &Client, work: &Work) -> Result<(), Failure> {
     let added = work.batch.added();
     enter_files(client, work, &added).await?;
-    // Wait for all of them, so that no prepared statement is left behind.
-    let (advanced, noted, quarantined, entered, copy) = join5(
+    let (advanced, noted, quarantined, entered) = join4(
         advance(client, &work.batch, &added),
         note_by_ids(client, &work.batch, &added),
         quarantine(client, &work.batch),
         ledger::enter(client, &work.batch, &added),
-        prepare_copy(client),
     )
     .await;
     advanced.and(noted).and(quarantined)?;
     entered?;
     fault::at(Step::Advanced);
-    copy_rows(client, &copy?, &work.batch, data, 0..work.batch.rows.len()).await?;
+    Ok(())
+}
+
+/// Commits the transaction, if the files still are what was read.
+async fn complete(client: &Client, work: &Work) -> Result<(), Failure> {
     fault::at(Step::Copied);
     if !is_proven(work) {
         return Err(Failure::Stale("a file changed while it was loaded"));
@@ -316,25 +309,28 @@ fn is_proven(work: &Work) -> bool {
     })
 }
 
-/// Opens the transaction and locks the batch's hours: shared if checkpoints prove all rows new, exclusive if ids are
-/// read, so that the reading statement sees everything that others committed.
+/// Opens the transaction and locks the batch's hours.
 async fn begin(client: &Client, batch: &Batch) -> Result<(), Failure> {
-    let mut sql = format!(
+    client.batch_execute(&format!("{}; {}", beginning(), hour_locks(batch))).await?;
+    Ok(())
+}
+
+/// Opens a transaction.
+fn beginning() -> String {
+    format!(
         // The statement that reads ids relies on this level, whatever the role's default is.
         "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '10s'; \
          SET LOCAL statement_timeout = '5min'; {NOTICE_THAT_WE_ARE_GONE}"
-    );
+    )
+}
+
+/// Locks the batch's hours: shared if checkpoints prove all rows new, exclusive if ids are read, so that the reading
+/// statement sees everything that others committed.
+fn hour_locks(batch: &Batch) -> String {
     let lock = if batch.reads_ids() { "pg_advisory_xact_lock" } else { "pg_advisory_xact_lock_shared" };
     let hours: Vec<String> = batch.hours().map(|h| h.to_string()).collect();
-    if !hours.is_empty() {
-        // unnest returns its rows in order, so the locks are taken in ascending order.
-        sql += &format!(
-            "; SELECT count({lock}({LOCK_HOURS}, h)) FROM unnest('{{{}}}'::int[]) h",
-            hours.join(",")
-        );
-    }
-    client.batch_execute(&sql).await?;
-    Ok(())
+    // unnest returns its rows in order, so the locks are taken in ascending order.
+    format!("SELECT count({lock}({LOCK_HOURS}, h)) FROM unnest('{{{}}}'::int[]) h", hours.join(","))
 }
 
 async fn quarantine(client: &Client, batch: &Batch) -> Result<(), Failure> {

@@ -21,6 +21,9 @@ const TERM: Duration = Duration::from_secs(5);
 /// A lease that was renewed more recently is not renewed again.
 const RENEWAL: Duration = Duration::from_secs(1);
 
+/// For so long after it asked for the lease, a holder is sure that nobody else has it, although no clock is exact.
+const SURE: Duration = Duration::from_secs(4);
+
 /// How long a holder's transaction waits for a lock.
 const LOCK_TIMEOUT: &str = "2s";
 
@@ -109,6 +112,11 @@ impl Lease {
     /// Whether the lease is held, and was not renewed for so long.
     pub fn is_older_than(&self, time: Duration) -> bool {
         self.held.as_ref().is_some_and(|(_, renewed)| renewed.elapsed() >= time)
+    }
+
+    /// Until when it is sure that nobody else has the lease, for what is done outside the database. `None`: it is not held.
+    pub fn sure_until(&self) -> Option<Instant> {
+        self.held.as_ref().map(|(_, renewed)| *renewed + SURE)
     }
 
     /// As [`Lease::take`], for a worker that cannot go on without the lease.

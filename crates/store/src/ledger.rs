@@ -275,6 +275,17 @@ pub async fn advance(client: &Client, name: &str, to: Position) -> anyhow::Resul
     Ok(())
 }
 
+/// Lets nobody take changes as this follower until the transaction ends.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn hold(client: &Client, name: &str) -> anyhow::Result<()> {
+    let sql = "SELECT FROM followers WHERE name = $1 FOR UPDATE";
+    let held = client.query_typed(sql, &[(&name, Type::TEXT)]).await;
+    held.with_context(|| format!("hold the follower {name} of the ledger"))?;
+    Ok(())
+}
+
 /// Locks a follower until the transaction ends, so that two processes do not take the same entries. Returns whether it
 /// missed any; if so, it begins again now.
 async fn is_lost(client: &Client, name: &str) -> anyhow::Result<bool> {

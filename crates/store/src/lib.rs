@@ -21,6 +21,7 @@ pub mod partitions;
 pub mod read;
 pub mod rehearsal;
 pub mod rejects;
+pub mod reports;
 pub mod retention;
 pub mod roles;
 pub mod search;
@@ -104,7 +105,14 @@ pub enum Trouble {
 
 /// Classifies an error by its SQLSTATE.
 pub fn classify(error: &tokio_postgres::Error) -> Trouble {
-    error.code().map_or(Trouble::Transient, |state| classify_state(state.code()))
+    let Some(error) = error.as_db_error() else { return Trouble::Transient };
+    // A row without a partition: another host has dropped the month. The next attempt creates it again. The SQLSTATE is
+    // that of a CHECK, whose error names a constraint.
+    let is_of_rows = error.table() == Some("access_logs") && error.constraint().is_none();
+    if *error.code() == SqlState::CHECK_VIOLATION && is_of_rows {
+        return Trouble::Transient;
+    }
+    classify_state(error.code().code())
 }
 
 /// Classifies any error of talking to PostgreSQL. An error that does not come from PostgreSQL is a [`Trouble::Stop`],
@@ -179,7 +187,7 @@ mod tests {
             ("22P05", Data),      // untranslatable_character
             ("23502", Stop),      // not_null_violation
             ("23505", Stop),      // unique_violation
-            ("23514", Stop),      // check_violation, and no partition for the row
+            ("23514", Stop),      // check_violation
             ("28P01", Stop),      // invalid_password
             ("3D000", Stop),      // invalid_catalog_name
             ("42501", Stop),      // insufficient_privilege

@@ -56,6 +56,16 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "less_for_alerts",
         sql: include_str!("../../../sql/0021_less_for_alerts.sql"),
     },
+    Migration { version: 22, name: "samples", sql: include_str!("../../../sql/0022_samples.sql") },
+    Migration { version: 23, name: "reports", sql: include_str!("../../../sql/0023_reports.sql") },
+    Migration { version: 24, name: "annotations", sql: include_str!("../../../sql/0024_annotations.sql") },
+    Migration { version: 25, name: "jwt_keys", sql: include_str!("../../../sql/0025_jwt_keys.sql") },
+    Migration { version: 26, name: "silences", sql: include_str!("../../../sql/0026_silences.sql") },
+    Migration {
+        version: 27,
+        name: "saved_filters",
+        sql: include_str!("../../../sql/0027_saved_filters.sql"),
+    },
 ];
 
 /// The key of the advisory lock that migrations hold ("alt migr").

@@ -177,12 +177,7 @@ pub async fn said(
 ) -> anyhow::Result<Vec<Said>> {
     let names: Vec<&str> = goals.iter().map(|goal| goal.name.as_str()).collect();
     let (events, pages) = columns_of(goals.iter().map(|goal| &goal.on));
-    let (mut conditions, mut values) = (Vec::new(), Vec::new());
-    for goal in goals {
-        let one = condition_of(goal)?;
-        conditions.push(one.map(|(property, _)| property.to_owned()));
-        values.push(one.map(|(_, value)| value.to_owned()));
-    }
+    let Conditions { properties: conditions, values } = conditions_of(goals.iter())?;
     let more: [(&(dyn ToSql + Sync), Type); 7] = [
         (&properties, Type::TEXT_ARRAY),
         (&sum_of, Type::TEXT),
@@ -229,6 +224,18 @@ const COLUMNS: [&str; 4] = ["client_sub_id", "module_id", "entity_type", "entity
 /// Whether plain SQL knows the conditions of a goal, and what it is worth.
 pub(crate) fn knows(goal: &Goal) -> bool {
     goal.worth.is_none() && condition_of(goal).is_ok()
+}
+
+/// For each of several goals, the property of its condition, and the value: see [`condition_of`].
+struct Conditions<'a> {
+    properties: Vec<Option<&'a str>>,
+    values: Vec<Option<&'a str>>,
+}
+
+fn conditions_of<'a>(goals: impl Iterator<Item = &'a Goal>) -> anyhow::Result<Conditions<'a>> {
+    let all = goals.map(condition_of).collect::<anyhow::Result<Vec<_>>>()?;
+    let (properties, values) = all.into_iter().map(Option::unzip).unzip();
+    Ok(Conditions { properties, values })
 }
 
 /// The property and its value of a goal with one condition of this kind: plain SQL knows no other.
@@ -280,12 +287,15 @@ pub async fn funnel(
     let numbers: Vec<i32> = (1..).take(funnel.len()).collect();
     let (events, pages) = columns_of(funnel.steps().map(|step| &step.on));
     let (is_day, is_strict) = (funnel.within == Within::Day, funnel.is_strict);
-    let more: [(&(dyn ToSql + Sync), Type); 5] = [
+    let Conditions { properties, values } = conditions_of(funnel.steps())?;
+    let more: [(&(dyn ToSql + Sync), Type); 7] = [
         (&numbers, Type::INT4_ARRAY),
         (&events, Type::TEXT_ARRAY),
         (&pages, Type::TEXT_ARRAY),
         (&is_day, Type::BOOL),
         (&is_strict, Type::BOOL),
+        (&properties, Type::TEXT_ARRAY),
+        (&values, Type::TEXT_ARRAY),
     ];
     let sql = format!("{} {FUNNEL}", ROWS.replacen("WITH day", "WITH RECURSIVE day", 1));
     reached(select(client, &sql, app, times, domains, &more).await?).await

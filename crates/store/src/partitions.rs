@@ -61,36 +61,25 @@ pub fn begin(month: Month) -> Micros {
     begin.map_or(Micros::MAX, |begin| begin.timestamp().as_microsecond())
 }
 
-/// Creates the missing partitions of `months`. `made` remembers those that are known to exist.
-pub async fn ensure(
-    client: &Client,
-    months: impl Iterator<Item = Month>,
-    made: &mut BTreeSet<Month>,
-) -> anyhow::Result<()> {
-    for month in months {
-        if !made.contains(&month) {
-            make(client, month).await?;
-            made.insert(month);
-        }
-    }
-    Ok(())
-}
-
-async fn make(client: &Client, month: Month) -> anyhow::Result<()> {
+/// Creates the partition of a month, if it is missing.
+pub async fn ensure(client: &Client, month: Month) -> anyhow::Result<()> {
     let name = name(month);
-    if is_attached(client, &name).await? {
-        return Ok(());
-    }
     let made = in_transaction(client, LOCK_TIMEOUT, async |client| {
+        // Also if it exists: a transaction that creates it releases the lock once every session has been told. Before
+        // that, PostgreSQL shows the partition to others, and yet refuses their rows.
         lock(client, month).await?;
+        if is_attached(client, &name).await? {
+            return Ok(false);
+        }
         fault::at(Step::PartitionBegun);
         make_locked(client, month, &name).await?;
         fault::at(Step::PartitionMade);
-        Ok(())
+        Ok(true)
     });
-    made.await.with_context(|| format!("make partition {name}"))?;
-    fault::at(Step::PartitionCommitted);
-    tracing::info!(partition = name, "made a partition");
+    if made.await.with_context(|| format!("make partition {name}"))? {
+        fault::at(Step::PartitionCommitted);
+        tracing::info!(partition = name, "made a partition");
+    }
     Ok(())
 }
 
@@ -110,9 +99,6 @@ async fn is_attached(client: &Client, name: &str) -> anyhow::Result<bool> {
 }
 
 async fn make_locked(client: &Client, month: Month, name: &str) -> anyhow::Result<()> {
-    if is_attached(client, name).await? {
-        return Ok(());
-    }
     let exists: bool =
         client.query_typed_one("SELECT to_regclass($1) IS NOT NULL", &[(&name, Type::TEXT)]).await?.get(0);
     if exists {

@@ -29,6 +29,7 @@ pub(super) const NEEDED: &[(&str, &[&str])] = &[
     ("stat_daily", &["SELECT", "INSERT", "DELETE"]),
     ("stat_segments", &["SELECT", "INSERT", "DELETE"]),
     ("stat_goals", &["SELECT"]),
+    ("stat_reports", &["SELECT", "UPDATE"]),
     ("alert_rules", &["SELECT"]),
     ("alert_rule_versions", &["SELECT"]),
     ("alert_sources", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
@@ -45,6 +46,7 @@ pub(super) const NEEDED: &[(&str, &[&str])] = &[
     ("alert_outbox", &["SELECT", "INSERT", "UPDATE"]),
     ("alert_channels", &["SELECT", "INSERT"]),
     ("alert_silences", &["SELECT"]),
+    ("alert_samples", &["SELECT", "INSERT", "DELETE"]),
 ];
 
 /// The tables, and the privileges on them that the API (`alt serve`) needs. It may not change what loading owns, and cannot
@@ -65,6 +67,10 @@ pub(super) const WEB: &[(&str, &[&str])] = &[
     ("stat_daily", &["SELECT"]),
     ("stat_segments", &["SELECT"]),
     ("stat_goals", &["SELECT", "INSERT", "DELETE"]),
+    ("stat_reports", &["SELECT", "INSERT", "DELETE"]),
+    ("stat_annotations", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("stat_saved_filters", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("web_keys", &["SELECT", "INSERT", "DELETE"]),
     ("alert_rules", &["SELECT", "INSERT"]),
     ("alert_rule_versions", &["SELECT", "INSERT"]),
     ("alert_apps", &["SELECT"]),
@@ -76,6 +82,7 @@ pub(super) const WEB: &[(&str, &[&str])] = &[
     ("alert_outbox", &["SELECT"]),
     ("alert_channels", &["SELECT"]),
     ("alert_silences", &["SELECT", "INSERT", "UPDATE"]),
+    ("alert_samples", &["SELECT", "INSERT"]),
     ("alt_migrations", &["SELECT"]),
     ("web_users", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("web_grants", &["SELECT", "INSERT", "DELETE"]),

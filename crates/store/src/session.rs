@@ -64,6 +64,23 @@ impl Session {
         self.ask_within(ANSWER_TIMEOUT, question)
     }
 
+    /// As [`Session::ask`], in a transaction that changes nothing: all statements of a question see one state.
+    ///
+    /// # Errors
+    /// As [`Session::ask`].
+    pub fn read<T>(
+        &mut self,
+        question: impl AsyncFnOnce(&Connection) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        self.ask(async |client| {
+            let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+            client.batch_execute(begin).await.context("begin to read")?;
+            let answer = question(client).await?;
+            client.batch_execute("COMMIT").await.context("end reading")?;
+            Ok(answer)
+        })
+    }
+
     /// As [`Session::ask`], with another time limit. Connecting has time limits of its own.
     ///
     /// # Errors

@@ -30,6 +30,7 @@ pub mod fold;
 pub mod follow;
 pub mod freeze;
 pub mod import;
+pub mod overview;
 pub mod period;
 mod record;
 pub mod replace;

@@ -3,7 +3,6 @@
 //! Every host with the same `[retention]` could do this. A lease ensures that only one of them does it at a time. Each
 //! step is its own transaction, and a failed step does not affect the others.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -85,7 +84,10 @@ impl Upkeep {
         self.database = self.writer.databases();
         let retry = fault::wait(RETRY);
         let made = self.session.ask_within(COMMIT_TIMEOUT, async |client| {
-            partitions::ensure(client, partitions::ahead(), &mut BTreeSet::new()).await
+            for month in partitions::ahead() {
+                partitions::ensure(client, month).await?;
+            }
+            Ok(())
         });
         self.writer.partitions_changed();
         let host = &self.host;
@@ -218,9 +220,10 @@ impl Upkeep {
             // Before the drop, whose locks loading waits for.
             let frozen = self.write(async |client| {
                 if has_stats {
-                    stats::freeze::check(client, month).await?;
+                    stats::freeze::freeze_computed(client, month).await
+                } else {
+                    stats::freeze::freeze(client, month).await
                 }
-                stats::freeze::freeze(client, month).await
             });
             if let Err(error) = frozen {
                 match error.downcast_ref::<stats::freeze::Unfolded>() {

@@ -1,15 +1,19 @@
 //! What the API asks and changes: a bounded number of connections (`pool`), who is asking (`caller`), people (`people`),
-//! tokens and shares (`keys`), goals (`goals`), signing in (`sessions`), the record of changes (`audit`), and rows (`rows`).
+//! tokens and shares (`keys`), what is given in exchange for tokens (`jwt`), goals (`goals`), what happened on a day (`annotations`), segments (`saved`),
+//! signing in (`sessions`), the record of changes (`audit`), and rows (`rows`).
 //!
 //! Whoever changes something passes an [`audit::Actor`]: the change and its row in `audit_log` are one transaction.
 
+pub mod annotations;
 pub mod audit;
 pub mod caller;
 pub mod goals;
+pub mod jwt;
 pub mod keys;
 pub mod people;
 pub mod pool;
 pub mod rows;
+pub mod saved;
 pub mod sessions;
 pub mod system;
 

@@ -7,6 +7,7 @@
 //! is discarded.
 
 mod budget;
+mod flights;
 mod handle;
 mod observe;
 
@@ -33,19 +34,20 @@ use tokio_postgres::types::Type;
 pub use handle::{Interrupted, Store, Wake, Watcher};
 
 use self::budget::Budget;
-use super::commit::{Failure, Memory, Patience, Work, commit, rehearse};
+use self::flights::Second;
+use super::commit::{Memory, Patience, Work};
 use super::connect::{Connection, connect_counted};
 use super::dimensions::Registry;
 use super::files::{Candidate, Facts, Which};
 use super::rehearsal::Rehearsal;
 use super::unfinished::{self, Unfinished};
-use super::{Trouble, classify_any, dimensions, files, is_lock_timeout, is_out_of_memory, migrate, told};
+use super::{Trouble, classify_any, dimensions, files, is_lock_timeout, migrate, told};
 use handle::OnItsWay;
 
 const END_DEAD_PREDECESSORS: &str = include_str!("../../../sql/end_dead_predecessors.sql");
 
-/// The number of batches, and of questions, that may wait for the writer. In addition there are the batch that is being
-/// written, one that each reader builds, and the spare allocation of one more.
+/// The number of batches, and of questions, that may wait for the writer. A batch that waits is still its reader's, which
+/// builds no other. So there are one batch a reader, and those that are being written.
 const QUEUE: usize = 1;
 
 const RETRY_FIRST: Duration = Duration::from_millis(100);
@@ -139,6 +141,8 @@ pub struct Options {
     pub application_name: String,
     /// It is a daemon's: it observes the database regularly, for monitoring, and limits how many rejects are kept.
     pub looks: bool,
+    /// How many batches that come one behind the other are loaded at the same time: 1 or 2, each on its own connection.
+    pub connections: usize,
     /// Whether it waits when somebody has to repair something, or when the database was never reached. Otherwise such a
     /// problem ends the work.
     pub patient: bool,
@@ -155,6 +159,7 @@ pub struct Writer {
     shared: Arc<Shared>,
     options: Options,
     client: Option<Connection>,
+    second: Second,
     /// The connection was opened after the last observation of the database.
     is_new: bool,
     memory: Memory,
@@ -200,6 +205,7 @@ pub fn pair(options: Options) -> (Store, Writer) {
         budget: Budget::new(options.looks, Instant::now()),
         options,
         client: None,
+        second: Second::default(),
         is_new: false,
         memory: Memory::default(),
         patience: Patience::default(),
@@ -257,9 +263,22 @@ impl Writer {
     }
 
     async fn work(&mut self, job: Job) -> bool {
+        let mut next = Some(job);
+        while let Some(job) = next.take() {
+            let goes_on;
+            (goes_on, next) = self.one(job).await;
+            if !goes_on {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Does a job. Returns whether to go on, and another job that was taken meanwhile.
+    async fn one(&mut self, job: Job) -> (bool, Option<Job>) {
         let is_rehearsal = self.options.rehearsal.is_some();
-        match job {
-            Job::Commit(work, _on_its_way) => self.commit(*work).await,
+        let goes_on = match job {
+            Job::Commit(work, on_its_way) => return self.load(work, on_its_way).await,
             Job::Candidates { head, host, source, reply } => {
                 self.answer(reply, async |client| Ok(files::candidates(client, head, &host, &source).await?))
                     .await
@@ -327,7 +346,8 @@ impl Writer {
             Job::Durable { reply } => {
                 self.answer(reply, async |client| Ok(super::make_durable(client).await?)).await
             }
-        }
+        };
+        (goes_on, None)
     }
 
     /// Repeats the question until there is an answer, or it is time to stop.
@@ -353,72 +373,6 @@ impl Writer {
                         return false;
                     }
                 }
-            }
-        }
-    }
-
-    async fn commit(&mut self, mut work: Work) -> bool {
-        if work.epoch != self.shared.epoch.load(Ordering::Acquire) {
-            return true;
-        }
-        if self.connected().await.is_none() {
-            return false;
-        }
-        if work.epoch != self.shared.epoch.load(Ordering::Acquire) {
-            return true;
-        }
-        let budget = self.budget.spare(&mut work.batch.rejects, Instant::now());
-        if self.shared.partitions_changed.swap(false, Ordering::AcqRel) {
-            self.memory.forget_partitions();
-        }
-        let Some(client) = &self.client else { return true };
-        let started = Instant::now();
-        let hours = work.batch.hours().count();
-        let rehearsal = self.options.rehearsal.as_deref();
-        let done = tokio::time::timeout(fault::wait(COMMIT_TIMEOUT), async {
-            match rehearsal {
-                None => commit(client, &mut work, &mut self.memory, &mut self.patience).await,
-                Some(rehearsal) => {
-                    rehearse(client, &mut work, &mut self.memory).await?;
-                    let noted = lock(rehearsal).add(&work.batch);
-                    noted.map_err(|e| anyhow::Error::new(e).context("note what would be loaded").into())
-                }
-            }
-        })
-        .await;
-        match done {
-            Ok(Ok(())) => {
-                self.commit_fails = false;
-                self.stale = 0;
-                self.grow(hours);
-                self.well();
-                if budget.has_run_short(&self.budget) {
-                    tracing::warn!("a flood of rejects: some are only counted, and stay in the log alone");
-                }
-                self.budget = budget;
-                self.shared.metrics.committed(&work.batch, started.elapsed());
-                work.tell();
-                *lock(&self.shared.spare) = work.batch.into_room();
-                true
-            }
-            Ok(Err(Failure::Stale(why))) => {
-                tracing::debug!(why, "reading the checkpoints back");
-                self.shared.metrics.retried(DESTINATION, "stale");
-                self.forget();
-                // Two writers that keep moving each other's checkpoints give each other some time.
-                self.stale = (self.stale + 1).min(10);
-                self.wait(STALE_FIRST * (1 << self.stale)).await
-            }
-            Ok(Err(Failure::Postgres(trouble, error))) => {
-                self.commit_fails = true;
-                let error = if is_out_of_memory(&error) { self.shrink(hours, error) } else { error };
-                self.failed(trouble, error.context("load a batch")).await
-            }
-            Err(_) => {
-                // The connection hangs somewhere. The server notices by its own timeouts.
-                self.commit_fails = true;
-                let error = anyhow::anyhow!("load a batch: no end after {} s", COMMIT_TIMEOUT.as_secs());
-                self.failed(Trouble::Transient, error).await
             }
         }
     }
@@ -478,6 +432,7 @@ impl Writer {
         if is_lock_timeout(&error) {
             self.end_dead_predecessors().await;
         }
+        self.second.close();
         self.forget();
         self.shared.beat.fetch_add(1, Ordering::Relaxed);
         // Dropping the connection also discards any open transaction, whose state may be unknown.
@@ -576,11 +531,7 @@ impl Writer {
     async fn connect(&self) -> Option<anyhow::Result<Connection>> {
         let connected = async {
             let (postgres, name) = (&self.options.postgres, &self.options.application_name);
-            let client = connect_counted(postgres, name, self.shared.metrics.connections()).await?;
-            let asked =
-                tokio::time::timeout(fault::wait(QUESTION_TIMEOUT), migrate::check_compatible(&client));
-            asked.await.context("ask for the schema")??;
-            Ok(client)
+            open(postgres, name, self.shared.metrics.connections()).await
         };
         let mut connected = std::pin::pin!(connected);
         let mut left = STOPPING_MAX;
@@ -597,6 +548,7 @@ impl Writer {
 
     /// Checks whether the database is reachable, and reads its state for monitoring.
     async fn look(&mut self) -> bool {
+        self.second.close_if_idle();
         if self.connected().await.is_none() {
             return false;
         }
@@ -618,6 +570,18 @@ impl Writer {
             Err(error) => self.failed(classify_any(&error), error.context("look at the database")).await,
         }
     }
+}
+
+/// Opens a connection to a database whose schema is known.
+async fn open(
+    postgres: &alt_config::Postgres,
+    name: &str,
+    open: Arc<AtomicU64>,
+) -> anyhow::Result<Connection> {
+    let client = connect_counted(postgres, name, open).await?;
+    let asked = tokio::time::timeout(fault::wait(QUESTION_TIMEOUT), migrate::check_compatible(&client));
+    asked.await.context("ask for the schema")??;
+    Ok(client)
 }
 
 /// The label under which an error is counted: a SQLSTATE, or a word.

@@ -2,15 +2,16 @@
 
 use std::time::Instant;
 
+use alt_alerts::rule::Rule;
+use alt_alerts::time::{Micros, SECOND, SLOT};
 use alt_process::clock;
 use alt_store::alerts::acts::{self, Deed};
 use alt_store::alerts::ask::{self, Alert, Asked as Which};
+use alt_store::alerts::figures;
 use alt_store::alerts::silences::{self, Silence};
 use alt_store::alerts::trial::{self, Question};
-use alt_store::alerts::{keys, show as shown};
+use alt_store::alerts::{INSTALLATION, keys, show as shown};
 use alt_store::apps;
-use alt_watch::rule::Rule;
-use alt_watch::time::{Micros, SECOND, SLOT};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
@@ -24,6 +25,9 @@ const ACKNOWLEDGED: i64 = 240;
 
 /// The most characters of a note.
 const NOTE_MAX: usize = 1000;
+
+/// The most days of which alerts are counted.
+const DAYS_MAX: i64 = 400;
 
 /// The points of a chart of an alert, about.
 const POINTS: i64 = 240;
@@ -73,20 +77,41 @@ pub(crate) async fn all_open(_web: &Web, asked: &Asked) -> Result<Answer, Proble
     let id =
         asked.parameter("id").map(|id| number(id).ok_or_else(|| Problem::bad("id is a number from 1 on")));
     let id = id.transpose()?;
-    let may_see = |app_id: i32| caller.filter.is_none() && caller.role(app_id).is_some();
+    // Those of the installation are of no application: owners of everything see them.
+    let may_see = |app_id: i32| match app_id {
+        INSTALLATION => caller.owns_all(),
+        id => caller.filter.is_none() && caller.role(id).is_some(),
+    };
     let (db, mut all) = (asked.db()?, Vec::new());
     if let Some(id) = id {
         all.extend(ask::find(db, id).await?.filter(|(_, app_id)| may_see(*app_id)).map(|(alert, _)| alert));
     } else if caller.filter.is_none() {
         let apps = apps::enabled(db).await?;
         let which = Which { only_open: true, limit: ALL_MAX, ..Which::default() };
-        let is_its =
-            |alert: &Alert| apps.iter().any(|app| app.key == alert.application_id && may_see(app.id));
+        let is_its = |alert: &Alert| match alert.application_id.as_str() {
+            "" => may_see(INSTALLATION),
+            key => apps.iter().any(|app| app.key == key && may_see(app.id)),
+        };
         all.extend(ask::list(db, &which).await?.into_iter().filter(is_its));
     }
     let silences = silences::list(db, true).await?;
     let all: Vec<Value> = all.iter().map(|alert| with_silence(alert, &silences)).collect();
     Ok(Answer::json(json!({ "alerts": all })))
+}
+
+/// `GET /api/v1/alert-statistics`.
+pub(crate) async fn statistics(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    check_bound(asked)?;
+    let days = match asked.parameter("days").map(str::parse::<i64>) {
+        None => 30,
+        Some(Ok(days @ 1..=DAYS_MAX)) => days,
+        Some(_) => return Err(Problem::bad(format!("days is a number from 1 to {DAYS_MAX}"))),
+    };
+    let from = clock::now() - days * 86_400 * SECOND;
+    let figures = figures::since(asked.db()?, Some(asked.app()?.id), from).await?;
+    let mut said = json!(figures);
+    said["from"] = json!(time(from));
+    Ok(Answer::json(said))
 }
 
 /// The alert in the path, if it is one of the application.
@@ -148,8 +173,33 @@ pub(crate) async fn samples(_web: &Web, asked: &Asked) -> Result<Answer, Problem
     })))
 }
 
+/// The alert in the path, if it is one of the installation.
+async fn found_own(asked: &Asked) -> Result<Alert, Problem> {
+    let none = || {
+        Problem::not_found("there is no such alert of the installation; GET /api/v1/open-alerts lists them")
+    };
+    let id = asked.part("id").parse::<i64>().map_err(|_| none())?;
+    let alert = ask::find(asked.db()?, id).await?.filter(|(_, app_id)| *app_id == INSTALLATION);
+    alert.map(|(alert, _)| alert).ok_or_else(none)
+}
+
 /// `POST /api/v1/alerts/{id}/acknowledge`.
 pub(crate) async fn acknowledge(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    act(asked, found(asked).await?, acknowledged(asked)?).await
+}
+
+/// `POST /api/v1/open-alerts/{id}/acknowledge`.
+pub(crate) async fn acknowledge_own(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    act(asked, found_own(asked).await?, acknowledged(asked)?).await
+}
+
+/// `POST /api/v1/open-alerts/{id}/resolve`.
+pub(crate) async fn resolve_own(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    act(asked, found_own(asked).await?, Deed::Resolve).await
+}
+
+/// For how long somebody looks after an alert.
+fn acknowledged(asked: &Asked) -> Result<Deed, Problem> {
     let minutes = match asked.body.get("minutes") {
         None | Some(Value::Null) => ACKNOWLEDGED,
         Some(minutes) => match minutes.as_i64() {
@@ -157,16 +207,15 @@ pub(crate) async fn acknowledge(_web: &Web, asked: &Asked) -> Result<Answer, Pro
             _ => return Err(Problem::bad("minutes is a number from 1 to 43200")),
         },
     };
-    act(asked, Deed::Acknowledge(minutes * 60 * SECOND)).await
+    Ok(Deed::Acknowledge(minutes * 60 * SECOND))
 }
 
 /// `POST /api/v1/alerts/{id}/resolve`.
 pub(crate) async fn resolve(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
-    act(asked, Deed::Resolve).await
+    act(asked, found(asked).await?, Deed::Resolve).await
 }
 
-async fn act(asked: &Asked, deed: Deed) -> Result<Answer, Problem> {
-    let alert = found(asked).await?;
+async fn act(asked: &Asked, alert: Alert, deed: Deed) -> Result<Answer, Problem> {
     let note = asked.text("note")?;
     if note.is_some_and(|note| note.chars().count() > NOTE_MAX) {
         return Err(Problem::bad(format!("note has at most {NOTE_MAX} characters")));

@@ -10,7 +10,7 @@ use alt_deliver::configured;
 use alt_deliver::connect::System;
 use alt_deliver::message::{Kind, Message, Severity};
 use alt_deliver::retry::Outcome;
-use alt_deliver::{Limits, Sender};
+use alt_deliver::{Letter, Limits, Sender};
 use alt_process::clock;
 use alt_process::lock::lock;
 use alt_store::alerts::outbox;
@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use crate::Web;
 use crate::ask::{Answer, Asked, check_bound};
 use crate::problem::Problem;
+use crate::reports::Means;
 use crate::rules::time;
 
 /// The channels of the configuration.
@@ -39,6 +40,7 @@ struct Config {
     channels: Vec<alt_config::Channel>,
     alerts: alt_config::Alerts,
     host: String,
+    has_statistics: bool,
 }
 
 /// A message to try a channel.
@@ -52,8 +54,15 @@ struct Tried {
 impl Channels {
     pub(crate) fn new(config: &alt_config::Config) -> Channels {
         let (channels, alerts) = (config.channels.clone(), config.alerts.clone());
-        let config = Config { channels, alerts, host: config.load.host_name() };
+        let has_statistics = config.stats.enabled;
+        let config = Config { channels, alerts, host: config.load.host_name(), has_statistics };
         Channels { config: Arc::new(config), tried: Arc::default() }
+    }
+
+    /// What sends reports.
+    pub(crate) fn means(&self) -> Means<'_> {
+        let Config { channels, alerts, has_statistics, .. } = &*self.config;
+        Means { has_statistics: *has_statistics, has_alerts: alerts.enabled, channels }
     }
 
     /// What became of the last message that tried a channel.
@@ -139,7 +148,7 @@ pub async fn send_test(
     let allow = Allow::new(alerts.allow.clone());
     let sender = Sender::new(allow, Arc::new(System), system_roots(), Limits::default())?;
     let message = test_message(name, host);
-    match sender.send(&channel, &message, 0).await {
+    match sender.send(&channel, Letter::Alert(&message), 0).await {
         Outcome::Sent => Ok(message.id),
         Outcome::Gone => bail!("the receiver wants no more messages (410)"),
         Outcome::Later { why, .. } | Outcome::Refused { why } => {

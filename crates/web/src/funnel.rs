@@ -29,7 +29,7 @@ pub(crate) async fn funnel(web: &Web, asked: &Asked) -> Result<Answer, Problem> 
         Some(_) => return Err(Problem::bad("strict is true or false")),
     };
     let goals = goals::of(db, app.id).await?;
-    let filter = statistics::filter(&asked.all("filter").collect::<Vec<&str>>())?;
+    let filter = statistics::filter(asked, &asked.all("filter").collect::<Vec<&str>>()).await?;
     if let Some(name) = filter.as_ref().and_then(|filter| filter.unknown_goal(&goals)) {
         return Err(Problem::bad(format!("there is no goal {name:?}; GET /api/v1/goals lists them")));
     }

@@ -7,6 +7,7 @@
 
 mod alerts;
 pub mod amounts;
+mod annotations;
 mod ask;
 mod assets;
 pub mod channels;
@@ -17,13 +18,16 @@ mod guard;
 mod health;
 mod limiter;
 mod manage;
+mod metrics;
 mod numbers;
 mod openapi;
 mod password;
 mod period;
 mod problem;
+pub mod reports;
 pub mod routes;
 mod rules;
+mod saved;
 mod search;
 mod segments;
 pub mod server;

@@ -3,9 +3,9 @@
 use alt_statistics::query::condition;
 use alt_store::apps;
 use alt_store::stats::ask;
-use alt_store::web::caller::Role;
+use alt_store::web::caller::{Kind, Role};
 use alt_store::web::keys::{self, NewShare, NewToken};
-use alt_store::web::{audit, people, rows, sessions, system};
+use alt_store::web::{audit, jwt, people, rows, sessions, system};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
@@ -112,6 +112,19 @@ pub(crate) async fn add_token(_web: &Web, asked: &Asked) -> Result<Answer, Probl
     let mut shown = json!(token);
     shown["token"] = json!(secret);
     Ok(Answer::changed(StatusCode::CREATED, shown, change))
+}
+
+/// `POST /api/v1/jwt`.
+pub(crate) async fn exchange_token(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let caller = asked.caller()?;
+    if caller.kind != Kind::Token {
+        return Err(Problem::forbidden("a token, and not what was given in exchange for one"));
+    }
+    let given = jwt::exchange(asked.db()?, caller).await?.ok_or_else(Problem::unknown_caller)?;
+    let seconds = jwt::VALID.as_secs();
+    // The members of RFC 6749, 5.1.
+    let answer = json!({ "access_token": given, "token_type": "Bearer", "expires_in": seconds });
+    Ok(Answer { status: StatusCode::CREATED, ..Answer::json(answer) })
 }
 
 /// The conditions that bind a token or a share.

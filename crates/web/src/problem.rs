@@ -1,6 +1,6 @@
 //! Errors as RFC 9457 problem documents: what happened, and what to do.
 
-use alt_watch::rule;
+use alt_alerts::rule;
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};

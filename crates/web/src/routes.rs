@@ -8,8 +8,8 @@ use alt_store::web::caller::Role;
 use crate::ask::{Answer, Asked};
 use crate::problem::Problem;
 use crate::{
-    Web, alerts, assets, channels, funnel, goals, health, manage, rules, search, session, silences,
-    statistics, visits,
+    Web, alerts, annotations, assets, channels, funnel, goals, health, manage, metrics, reports, rules,
+    saved, search, session, silences, statistics, visits,
 };
 
 /// Who may ask.
@@ -86,6 +86,9 @@ pub struct Route {
     pub body: &'static [Parameter],
     /// It changes nothing, although it has a body.
     pub is_question: bool,
+    /// It changes nothing that has to be recorded in `audit_log`: it adds data that says by itself who sent it, or gives what ends
+    /// by itself.
+    pub is_data: bool,
     pub(crate) handler: Handler,
 }
 
@@ -109,6 +112,8 @@ const fn required(name: &'static str, about: &'static str, schema: &'static str)
     Parameter { name, about, schema, is_required: true, is_repeatable: false }
 }
 
+const NUMBERS: &str = r#"{"type":"object","additionalProperties":{"type":"number","minimum":-999999999999,"maximum":999999999999},"minProperties":1,"maxProperties":50}"#;
+const SHORT: &str = r#"{"type":"string","minLength":1,"maxLength":100}"#;
 const TEXT: &str = r#"{"type":"string"}"#;
 const NAME: &str = r#"{"type":"string","minLength":1,"maxLength":200}"#;
 const TIME: &str = r#"{"type":"string","format":"date-time"}"#;
@@ -121,6 +126,28 @@ const FROM: Parameter = optional("from", "The first time.", TIME);
 const UNTIL: Parameter = optional("until", "The last time.", TIME);
 const ROWS: Parameter =
     optional("limit", "The most rows.", r#"{"type":"integer","minimum":1,"maximum":200,"default":100}"#);
+
+const SILENCE: &[Parameter] = &[
+    optional("minutes", "For how long.", r#"{"type":"integer","minimum":1,"maximum":43200}"#),
+    optional(
+        "until_resolved",
+        "In place of `minutes`: until none of these alerts is open that are open now, 30 days at most.",
+        r#"{"type":"boolean"}"#,
+    ),
+    optional(
+        "weekly",
+        "Only in these windows of the week, such as `mon-fri 22:00-06:00`; without `minutes`, until it is ended.",
+        r#"{"type":"string","maxLength":1000}"#,
+    ),
+    optional("zone", "The time zone of `weekly`; UTC if left out.", NAME),
+    optional("rule", "Names of rules, in which `*` is any text; all if left out.", NAME),
+    optional(
+        "labels",
+        "Values of labels, in which `*` is any text.",
+        r#"{"type":"object","additionalProperties":{"type":"string"}}"#,
+    ),
+    NOTE,
+];
 
 const PERIOD: Parameter = optional(
     "period",
@@ -142,7 +169,8 @@ const FILTER: Parameter = Parameter {
     is_repeatable: true,
     ..optional(
         "filter",
-        "A condition, such as `country is DE` or `page does not contain /admin`. Several may be given: all of them hold.",
+        "A condition, such as `country is DE` or `page does not contain /admin`; `segment is NAME` stands for the filters of a \
+         segment. Several may be given: all of them hold.",
         TEXT,
     )
 };
@@ -193,7 +221,8 @@ const FUNNEL: &[Parameter] = &[
         is_repeatable: true,
         ..optional(
             "step",
-            "A step: `page /cart*`, `event order` or `goal NAME`. From 2 to 10, in their order.",
+            "A step: `page /cart*`, `event order` or `goal NAME`, each with conditions of its own (`page /cart where source is Google \
+             where country is DE`). From 2 to 10, in their order.",
             TEXT,
         )
     },
@@ -211,6 +240,26 @@ const FUNNEL: &[Parameter] = &[
 ];
 
 const NOTE: Parameter = optional("note", "What others should know.", r#"{"type":"string","maxLength":1000}"#);
+
+const SAVED: &str = r#"{"type":"array","items":{"type":"string"},"minItems":1,"maxItems":20}"#;
+const SAVED_ABOUT: &str =
+    "Conditions, such as `country is DE`, all of which hold. None of them names a segment.";
+const VISIBILITY: Parameter = optional(
+    "visibility",
+    "Who sees it: the person alone who made it (`personal`), all who see the whole application (`shared`), or shares and tokens \
+     that are bound to a filter, too (`public`).",
+    r#"{"type":"string","enum":["personal","shared","public"]}"#,
+);
+const DAY: &str = "The day by the application's time zone: `2026-01-31`, or `today`.";
+const HAPPENED: &str = r#"{"type":"string","minLength":1,"maxLength":200}"#;
+const PUBLIC: Parameter = optional(
+    "is_public",
+    "Whether shares, and tokens that are bound to a filter, show it.",
+    r#"{"type":"boolean"}"#,
+);
+
+const MINUTES: Parameter =
+    optional("minutes", "For how long.", r#"{"type":"integer","minimum":1,"maximum":43200,"default":240}"#);
 
 const RULE: Parameter = required(
     "rule",
@@ -240,7 +289,7 @@ const TEXTS: &str = r#"{"type":"array","items":{"type":"string"},"maxItems":50}"
 const DASHBOARD: &[Parameter] = &[
     APP,
     PERIOD,
-    optional("filters", "Conditions, such as `country is DE`: all of them hold.", TEXTS),
+    optional("filters", "Conditions, such as `country is DE` or `segment is NAME`: all of them hold.", TEXTS),
     optional(
         "interval",
         "The series is by hours (of at most 31 days), days or months.",
@@ -314,6 +363,7 @@ macro_rules! route {
             parameters: $query,
             body: $body,
             is_question: false,
+            is_data: false,
             handler: |web, asked| Box::pin($handler(web, asked)),
         }
     };
@@ -619,6 +669,138 @@ pub const ROUTES: &[Route] = &[
     route!("DELETE", "/api/v1/goals/{id}", Access::App(EDITOR), goals::remove, "Remove a goal.", &[APP], &[]),
     route!(
         "GET",
+        "/api/v1/annotations",
+        Access::Shared(VIEWER),
+        annotations::list,
+        "What happened on days of an application, the latest days first. A share, and a token that is bound to a filter, is told of what is \
+         public alone.",
+        &[APP, SHARE, ROWS, CURSOR],
+        &[]
+    ),
+    route!(
+        "POST",
+        "/api/v1/annotations",
+        Access::App(EDITOR),
+        annotations::add,
+        "Note what happened on a day, such as a release or a newsletter. The dashboard marks it in its graph.",
+        &[APP],
+        &[required("day", DAY, TEXT), required("text", "What happened.", HAPPENED), PUBLIC]
+    ),
+    route!(
+        "PATCH",
+        "/api/v1/annotations/{id}",
+        Access::App(EDITOR),
+        annotations::change,
+        "Change an annotation. What is left out stays.",
+        &[APP],
+        &[optional("day", DAY, TEXT), optional("text", "What happened.", HAPPENED), PUBLIC]
+    ),
+    route!(
+        "DELETE",
+        "/api/v1/annotations/{id}",
+        Access::App(EDITOR),
+        annotations::remove,
+        "Remove an annotation.",
+        &[APP],
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/segments",
+        Access::Shared(VIEWER),
+        saved::list,
+        "The segments of an application (filters under a name), by their names. A share, and a token that is bound to a filter, is told of \
+         those that are public alone; of personal ones, everybody is told of their own.",
+        &[APP, SHARE, ROWS, CURSOR],
+        &[]
+    ),
+    route!(
+        "POST",
+        "/api/v1/segments",
+        Access::App(EDITOR),
+        saved::add,
+        "Keep filters under a name. `segment is NAME` stands for them in the filters of a question, whatever the name's capitals.",
+        &[APP],
+        &[required("name", "Its name.", SHORT), required("filters", SAVED_ABOUT, SAVED), VISIBILITY]
+    ),
+    route!(
+        "PATCH",
+        "/api/v1/segments/{id}",
+        Access::App(EDITOR),
+        saved::change,
+        "Change a segment, also in what is asked by its name. What is left out stays.",
+        &[APP],
+        &[optional("name", "Its name.", SHORT), optional("filters", SAVED_ABOUT, SAVED), VISIBILITY]
+    ),
+    route!(
+        "DELETE",
+        "/api/v1/segments/{id}",
+        Access::App(EDITOR),
+        saved::remove,
+        "Remove a segment. Questions that name it are refused then.",
+        &[APP],
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/reports",
+        Access::App(EDITOR),
+        reports::list,
+        "The reports of an application, the channels that take reports, and why none is sent, if that is so.",
+        &[APP],
+        &[]
+    ),
+    route!(
+        "POST",
+        "/api/v1/reports",
+        Access::App(EDITOR),
+        reports::add,
+        "Send the statistics of the application to channels, whenever a day, a week or a month is over.",
+        &[APP],
+        &[
+            required("name", "Its name.", SHORT),
+            required(
+                "every",
+                "How long its periods are.",
+                r#"{"type":"string","enum":["day","week","month"]}"#
+            ),
+            required(
+                "channels",
+                "The names of the channels.",
+                r#"{"type":"array","items":{"type":"string"},"minItems":1,"maxItems":50}"#
+            ),
+            optional(
+                "language",
+                "The language in which it is written.",
+                r#"{"type":"string","enum":["en","de","ja","ko"],"default":"en"}"#
+            ),
+            optional(
+                "last",
+                "Send it of the last period that is over, too, at once.",
+                r#"{"type":"boolean","default":false}"#
+            ),
+        ]
+    ),
+    route!(
+        "DELETE",
+        "/api/v1/reports/{id}",
+        Access::App(EDITOR),
+        reports::remove,
+        "Remove a report. What of it waits is not sent.",
+        &[APP],
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/reports/{id}/preview",
+        Access::App(EDITOR),
+        reports::preview,
+        "What a report says of the last period that is over: as text, as the page and the table of a mail, and as the data of a webhook.",
+        &[APP],
+        &[]
+    ),
+    route!(
+        "GET",
         "/api/v1/alerts",
         Access::App(VIEWER),
         alerts::list,
@@ -642,14 +824,7 @@ pub const ROUTES: &[Route] = &[
         alerts::acknowledge,
         "Say that somebody looks after an open alert. It shows once the next five seconds are judged.",
         &[APP],
-        &[
-            optional(
-                "minutes",
-                "For how long.",
-                r#"{"type":"integer","minimum":1,"maximum":43200,"default":240}"#
-            ),
-            NOTE,
-        ]
+        &[MINUTES, NOTE,]
     ),
     route!(
         "POST",
@@ -672,12 +847,47 @@ pub const ROUTES: &[Route] = &[
     ),
     route!(
         "GET",
+        "/api/v1/alert-statistics",
+        Access::App(VIEWER),
+        alerts::statistics,
+        "How many alerts began in the last days, by severity: how many are open, how long it took until somebody looked after them, \
+         how long they lasted; and the rules with most of them.",
+        &[
+            APP,
+            optional(
+                "days",
+                "The last so many days; 30 if left out.",
+                r#"{"type":"integer","minimum":1,"maximum":400}"#
+            )
+        ],
+        &[]
+    ),
+    route!(
+        "GET",
         "/api/v1/open-alerts",
         Access::Token,
         alerts::all_open,
         "The open alerts of all applications that the token may see, or the alert with this number.",
         &[optional("id", "The number of an alert.", r#"{"type":"integer","minimum":1}"#)],
         &[]
+    ),
+    route!(
+        "POST",
+        "/api/v1/open-alerts/{id}/acknowledge",
+        Access::Everything,
+        alerts::acknowledge_own,
+        "Say that somebody looks after an open alert of the installation, which is of no application.",
+        &[],
+        &[MINUTES, NOTE]
+    ),
+    route!(
+        "POST",
+        "/api/v1/open-alerts/{id}/resolve",
+        Access::Everything,
+        alerts::resolve_own,
+        "End an open alert of the installation by hand.",
+        &[],
+        &[NOTE]
     ),
     route!(
         "GET",
@@ -752,6 +962,32 @@ pub const ROUTES: &[Route] = &[
             ]
         )
     },
+    Route {
+        is_data: true,
+        ..route!(
+            "POST",
+            "/api/v1/metrics",
+            Access::App(EDITOR),
+            metrics::send,
+            "Send numbers of an application, such as orders or the length of a queue; rules with `sample` judge them in their time. \
+             `accepted` is how many were stored. Not for tokens that are bound to a filter.",
+            &[APP],
+            &[
+                required(
+                    "metrics",
+                    "Numbers by their names: `{\"orders\": 12, \"revenue\": 99.5}`.",
+                    NUMBERS
+                ),
+                optional("at", "When they were so; now if left out, and 90 days ago at most.", TIME),
+                optional("host", "What they are of; the name of the token if left out.", SHORT),
+                optional(
+                    "id",
+                    "What you call them: what is sent again under the same id is not stored again.",
+                    SHORT
+                ),
+            ]
+        )
+    },
     route!(
         "GET",
         "/api/v1/silences",
@@ -768,17 +1004,20 @@ pub const ROUTES: &[Route] = &[
         silences::add,
         "Keep messages about alerts of this application back, from now on.",
         &[APP],
-        &[
-            required("minutes", "For how long.", r#"{"type":"integer","minimum":1,"maximum":43200}"#),
-            optional("rule", "Names of rules, in which `*` is any text; all if left out.", NAME),
-            optional(
-                "labels",
-                "Values of labels, in which `*` is any text.",
-                r#"{"type":"object","additionalProperties":{"type":"string"}}"#
-            ),
-            NOTE,
-        ]
+        SILENCE
     ),
+    Route {
+        is_question: true,
+        ..route!(
+            "POST",
+            "/api/v1/silences/preview",
+            Access::App(EDITOR),
+            silences::preview,
+            "The open `alerts` that a silence would be about. Nothing is silenced.",
+            &[APP],
+            SILENCE
+        )
+    },
     route!(
         "DELETE",
         "/api/v1/silences/{id}",
@@ -839,6 +1078,19 @@ pub const ROUTES: &[Route] = &[
             optional("days", "How long it is valid.", DAYS),
         ]
     ),
+    Route {
+        is_data: true,
+        ..route!(
+            "POST",
+            "/api/v1/jwt",
+            Access::Token,
+            manage::exchange_token,
+            "Exchange a token for a JSON Web Token, which is valid for 15 minutes: for programs that take no other tokens. It may do \
+             what the token may do, except what needs an owner of all applications, and ends with the token.",
+            &[],
+            &[]
+        )
+    },
     route!(
         "DELETE",
         "/api/v1/tokens/{id}",

@@ -3,12 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use alt_alerts::rule::{Rule, Test, parse_one};
+use alt_alerts::time::{Micros, SECOND};
 use alt_process::clock;
 use alt_store::alerts::rules::{self, RULES_MAX, Version};
 use alt_store::alerts::trial::{self, Answer as Found, GOING_MAX, Going, Question};
 use alt_store::web::caller::Role;
-use alt_watch::rule::{Rule, Test, parse_one};
-use alt_watch::time::{Micros, SECOND};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
@@ -99,7 +99,17 @@ fn parsed(text: &str) -> Result<Rule, Problem> {
     if text.len() > TEXT_MAX {
         return Err(Problem::bad(format!("rule has at most {TEXT_MAX} bytes")));
     }
-    parse_one(text).map_err(|why| Problem::of_rule(&why))
+    of_application(parse_one(text).map_err(|why| Problem::of_rule(&why))?)
+}
+
+/// Refuses a rule that is of no application.
+fn of_application(rule: Rule) -> Result<Rule, Problem> {
+    if rule.lens.is_of_installation() {
+        let why =
+            "sample is of the installation, and of no application: `alt alerts rule add` adds such a rule";
+        return Err(Problem::of_rule(why));
+    }
+    Ok(rule)
 }
 
 /// A rule for the application of the request alone.
@@ -213,7 +223,7 @@ pub(crate) async fn backtest(web: &Web, asked: &Asked) -> Result<Answer, Problem
     let question =
         Question { app_id: asked.app()?.id, rule: &rule, times: from..until, labels: None, step, going };
     let found = trial::answer(asked.db()?, &question, Instant::now() + BUDGET).await?;
-    let is_complete = found.until + alt_watch::time::SLOT > until;
+    let is_complete = found.until + alt_alerts::time::SLOT > until;
     let alerts: Vec<Value> = found
         .alerts
         .iter()

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use alt_store::alerts::silences::{self, Silence, Wanted};
-use alt_watch::time::SECOND;
+use alt_alerts::time::SECOND;
+use alt_store::alerts::ask::{self, Asked as Which};
+use alt_store::alerts::silences::{self, Lasts, NoneOpen, Silence, Wanted};
+use alt_store::alerts::weekly::Weekly;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
@@ -15,6 +17,12 @@ use crate::problem::Problem;
 const PATTERN_MAX: usize = 200;
 const NOTE_MAX: usize = 1000;
 
+/// The most minutes of a silence.
+const MINUTES_MAX: i64 = 43_200;
+
+/// The most characters of windows of the week.
+const WEEKLY_MAX: usize = 1000;
+
 /// The most labels of a silence.
 const LABELS_MAX: usize = 10;
 
@@ -23,7 +31,7 @@ const SILENCES_MAX: usize = 1000;
 
 /// Whether a silence is about an application.
 fn is_of(silence: &Silence, key: &str) -> bool {
-    alt_watch::lens::is_like(&silence.application, key)
+    alt_alerts::lens::is_like(&silence.application, key)
 }
 
 /// `GET /api/v1/silences`.
@@ -64,26 +72,70 @@ fn labels(asked: &Asked) -> Result<BTreeMap<String, String>, Problem> {
     members.iter().map(pair).collect()
 }
 
-/// `POST /api/v1/silences`: of this application alone, from now on.
-pub(crate) async fn add(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
-    check_bound(asked)?;
-    let minutes = match asked.body.get("minutes").and_then(Value::as_i64) {
-        Some(minutes @ 1..=43_200) => minutes,
-        _ => return Err(Problem::bad("minutes is a number from 1 to 43200")),
+/// A member that is true or false; false if it is left out.
+fn is_wanted(asked: &Asked, name: &str) -> Result<bool, Problem> {
+    match asked.body.get(name) {
+        None | Some(Value::Null) => Ok(false),
+        Some(value) => value.as_bool().ok_or_else(|| Problem::bad(format!("{name} is true or false"))),
+    }
+}
+
+/// How long the silence lasts: so many minutes, these or all of those in windows of the week, or until its alerts are over.
+fn lasts(asked: &Asked) -> Result<Lasts, Problem> {
+    let minutes = match asked.body.get("minutes").filter(|value| !value.is_null()) {
+        None => None,
+        Some(minutes) => match minutes.as_i64() {
+            Some(minutes @ 1..=MINUTES_MAX) => Some(minutes * 60 * SECOND),
+            _ => return Err(Problem::bad(format!("minutes is a number from 1 to {MINUTES_MAX}"))),
+        },
     };
-    let wanted = Wanted {
+    let weekly = short(asked, "weekly", WEEKLY_MAX)?;
+    match (minutes, weekly, is_wanted(asked, "until_resolved")?) {
+        (None, None, true) => Ok(Lasts::UntilResolved),
+        (_, Some(weekly), false) => {
+            let zone = short(asked, "zone", PATTERN_MAX)?.unwrap_or("UTC");
+            let weekly = Weekly::parse(weekly, zone).map_err(|why| Problem::bad(format!("weekly: {why}")))?;
+            Ok(Lasts::Weekly(weekly, minutes))
+        }
+        (Some(span), None, false) => Ok(Lasts::For(span)),
+        _ => {
+            Err(Problem::bad("say how long: minutes; weekly, alone or with minutes; or until_resolved alone"))
+        }
+    }
+}
+
+/// A silence of this application alone, as the body says it.
+fn wanted(asked: &Asked) -> Result<Wanted, Problem> {
+    check_bound(asked)?;
+    Ok(Wanted {
         rule: short(asked, "rule", PATTERN_MAX)?.filter(|rule| !rule.is_empty()).unwrap_or("*").to_owned(),
         application: asked.app()?.key.clone(),
         labels: labels(asked)?,
-        span: minutes * 60 * SECOND,
+        span: lasts(asked)?,
         note: short(asked, "note", NOTE_MAX)?.map(str::to_owned),
-    };
-    let db = asked.db()?;
+    })
+}
+
+/// `POST /api/v1/silences/preview`.
+pub(crate) async fn preview(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let wanted = wanted(asked)?;
+    let (app_id, limit) = (Some(asked.app()?.id), ask::LIST_MAX);
+    let which = Which { app_id, only_open: true, limit, ..Which::default() };
+    let alerts = wanted.about(ask::list(asked.db()?, &which).await?);
+    Ok(Answer::json(json!({ "alerts": alerts })))
+}
+
+/// `POST /api/v1/silences`: from now on.
+pub(crate) async fn add(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    let (wanted, db) = (wanted(asked)?, asked.db()?);
     if silences::list(db, false).await?.len() >= SILENCES_MAX {
         return Err(Problem::conflict("there are as many silences as there may be: end one"));
     }
-    let (id, change) = silences::add(db, &wanted, &asked.caller()?.name).await?;
-    Ok(Answer::changed(StatusCode::CREATED, json!({ "id": id }), change))
+    match silences::add(db, &wanted, &asked.caller()?.name).await {
+        Ok((id, change)) => Ok(Answer::changed(StatusCode::CREATED, json!({ "id": id }), change)),
+        Err(error) if error.is::<NoneOpen>() => Err(Problem::conflict(error.to_string())),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// `DELETE /api/v1/silences/{id}`: ends one of this application alone; owners of everything end others, too.

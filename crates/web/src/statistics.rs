@@ -1,21 +1,22 @@
 //! Statistics of an application: by day, by value, and all that a page shows in one answer.
 
 use alt_statistics::day::COUNTS;
-use alt_statistics::query::{Dimension, Filter, Goal, Metric, Note, Property, Tally, condition};
+use alt_statistics::query::{Dimension, Filter, Goal, Metric, Note, Property, Tally};
 use alt_store::stats::ask;
 use alt_store::stats::period::{Dates, Period};
-use alt_store::web::{goals, rows};
+use alt_store::web::{annotations, goals, rows, saved as store_saved};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
+use crate::annotations::seen;
 use crate::ask::{Answer, Asked, Content, number};
 use crate::csv::field;
 use crate::numbers::{Found, List, OfGoals, Question, time_of};
 use crate::period;
 use crate::problem::Problem;
 use crate::times::{self, HOURS_DAYS_MAX, Interval};
-use crate::{Web, amounts};
+use crate::{Web, amounts, saved};
 
 /// The most values of a dimension in an answer.
 pub(crate) const VALUES_MAX: i64 = 1000;
@@ -73,7 +74,7 @@ async fn answered<'a>(web: &Web, asked: &'a Asked, wanted: &Wanted<'a>) -> Resul
         Some(_) => return Err(Problem::bad("compare is previous")),
     };
     let lists: Vec<_> = wanted.dimensions.iter().map(|name| list(name)).collect::<Result<_, _>>()?;
-    let filter = filter(&wanted.filters)?;
+    let filter = filter(asked, &wanted.filters).await?;
     let sum_of = wanted.sum.map(|name| {
         let bad = || Problem::bad("sum is the name of a property, such as points");
         Property::named(name).ok_or_else(bad)
@@ -164,14 +165,13 @@ pub(crate) fn note(note: Note) -> &'static str {
     }
 }
 
-/// All of these conditions. `None`: there is none.
-pub(crate) fn filter(texts: &[&str]) -> Result<Option<Filter>, Problem> {
+/// All of these conditions, and those of the segments that they name. `None`: there is none.
+pub(crate) async fn filter(asked: &Asked, texts: &[&str]) -> Result<Option<Filter>, Problem> {
     if texts.len() > FILTERS_MAX {
         return Err(Problem::bad(format!("a question has at most {FILTERS_MAX} filters")));
     }
-    let all = texts.iter().map(|text| condition(text)).collect::<Result<Vec<Filter>, _>>();
-    let all = all.map_err(|error| Problem::bad(error.to_string()))?;
-    Ok((!all.is_empty()).then_some(Filter::All(all)))
+    let seen = saved::seen(asked)?;
+    store_saved::filter(asked.db()?, asked.app()?.id, seen, texts).await?.map_err(Problem::bad)
 }
 
 impl Answered<'_> {
@@ -321,6 +321,9 @@ pub(crate) async fn dashboard(web: &Web, asked: &Asked) -> Result<Answer, Proble
         Some(_) => Value::Null,
         None => json!(rows::live(asked.db()?, app.id, LIVE_MINUTES).await?.0),
     };
+    let happened = annotations::of(asked.db()?, app.id, seen(asked)?, answered.period.days()).await?;
+    let happened = happened.iter().map(|one| json!({ "day": one.day, "text": one.text }));
+    answer["annotations"] = happened.collect();
     answer["interval"] = json!(answered.question.interval.as_str());
     answer["filters"] = json!(wanted.filters);
     answer["compared_with"] = json!(answered.compared());

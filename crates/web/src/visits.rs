@@ -30,7 +30,7 @@ const VISITS_MAX: i64 = 100;
 pub(crate) async fn visits(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     let (db, app) = (asked.db()?, asked.app()?);
     let limit = usize::try_from(asked.limit(50, VISITS_MAX)?).unwrap_or(1);
-    let filter = statistics::filter(&asked.all("filter").collect::<Vec<&str>>())?;
+    let filter = statistics::filter(asked, &asked.all("filter").collect::<Vec<&str>>()).await?;
     match filter.as_ref().and_then(not_of_visits) {
         None => {}
         Some(dimension) if dimension.is_said() => {

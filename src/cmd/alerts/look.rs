@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
+use alt_alerts::rule::Rule;
+use alt_alerts::time::{Micros, SLOT, slot_of};
 use alt_config::Config;
 use alt_process::clock;
 use alt_store::alerts::ask::{self, Alert};
 use alt_store::alerts::backtest::{Backtest, Would};
-use alt_store::alerts::{rules, show as of_alerts};
+use alt_store::alerts::{INSTALLATION, rules, show as of_alerts};
 use alt_store::apps::{self, Application};
-use alt_watch::rule::Rule;
-use alt_watch::time::{Micros, SLOT, slot_of};
 use anyhow::{Context, bail};
 use serde_json::json;
 
@@ -27,7 +27,10 @@ const AROUND: Micros = 12 * SLOT;
 pub(super) fn backtest(config: &Config, args: &cli::AlertsBacktest, out: Out<'_>) -> anyhow::Result<Outcome> {
     let now = clock::now();
     let from = when::when(&args.since, now).map_err(|why| anyhow::anyhow!("--since: {why}"))?;
-    let (rules, apps) = super::super::block_on(subjects(config, args))?;
+    let (rules, mut apps) = super::super::block_on(subjects(config, args))?;
+    if args.app.is_none() {
+        apps.push(installation());
+    }
     let mut backtest = Backtest::new(config)?;
     let mut found: Vec<(&Rule, &Application, Would)> = Vec::new();
     for rule in &rules {
@@ -66,6 +69,11 @@ pub(super) fn backtest(config: &Config, args: &cli::AlertsBacktest, out: Out<'_>
     }
     rows.print(out)?;
     Ok(Outcome::Done)
+}
+
+/// What stands for the installation, of which rules about hosts and daemons are.
+fn installation() -> Application {
+    Application { id: INSTALLATION, name: "(the installation)".to_owned(), ..Application::default() }
 }
 
 /// A time as people and programs read it.

@@ -6,24 +6,24 @@ mod trial;
 
 use std::collections::BTreeMap;
 
+use alt_alerts::rule::Severity;
+use alt_alerts::time::{Micros, parse_span};
 use alt_config::Config;
+use alt_process::clock;
 use alt_store::Client;
 use alt_store::alerts::acts::{self, Deed};
 use alt_store::alerts::ask::{self, Alert, Asked};
-use alt_store::alerts::silences::{self, Silence, Wanted};
+use alt_store::alerts::figures;
+use alt_store::alerts::silences::{self, Lasts, Silence, Wanted};
 use alt_store::alerts::weekly::Weekly;
 use alt_store::web::audit::{self, Change};
 use alt_store::{apps, in_transaction};
-use alt_watch::time::{Micros, SECOND, parse_span};
 use anyhow::{Context, bail};
 use serde_json::json;
 
 use super::access::{LOCK_TIME, actor};
-use super::{Out, Outcome, show};
+use super::{Out, Outcome, show, when};
 use crate::cli;
-
-/// How long a silence lasts that comes each week, if nobody says.
-const FOR_EVER: Micros = 3650 * 86_400 * SECOND;
 
 /// Dispatches the verbs.
 ///
@@ -34,6 +34,7 @@ pub fn run(config: &Config, verb: &cli::Alerts, out: Out<'_>) -> anyhow::Result<
         cli::Alerts::List(args) => super::block_on(list(config, args, out)),
         cli::Alerts::Show(args) => super::block_on(show_one(config, args, out)),
         cli::Alerts::Explain(args) => look::explain(config, args, out),
+        cli::Alerts::Stats(args) => super::block_on(stats(config, args, out)),
         cli::Alerts::Ack(args) => {
             let span = span("--for", &args.span)?;
             super::block_on(act(config, args.id, Deed::Acknowledge(span), args.note.as_deref()))?;
@@ -92,6 +93,66 @@ async fn act(config: &Config, id: i64, deed: Deed, note: Option<&str>) -> anyhow
     change(config, async |client, by| Ok(((), vec![acts::act(client, id, deed, by, note).await?]))).await
 }
 
+/// Seconds as people read them; nothing if there are none.
+fn lasted(seconds: Option<f64>) -> String {
+    let Some(seconds) = seconds else { return String::new() };
+    let seconds = seconds.max(0.0).round();
+    let (unit, name) = match seconds {
+        0.0..120.0 => (1.0, "s"),
+        120.0..7200.0 => (60.0, "min"),
+        7200.0..172_800.0 => (3600.0, "h"),
+        _ => (86_400.0, "d"),
+    };
+    format!("{:.0} {name}", seconds / unit)
+}
+
+async fn stats(config: &Config, args: &cli::AlertsStats, out: Out<'_>) -> anyhow::Result<Outcome> {
+    let since = when::when(&args.since, clock::now()).map_err(|why| anyhow::anyhow!("--since: {why}"))?;
+    let mut reader = super::reader(config).await?;
+    let app = match &args.app {
+        Some(name) => Some(reader.read(async |client| apps::find(client, name).await).await?.id),
+        None => None,
+    };
+    let all = reader.read(async |client| figures::since(client, app, since).await).await?;
+    let is_any = !all.rules.is_empty();
+    if args.json {
+        show::json(out, &all)?;
+        return Ok(Outcome::of(is_any));
+    }
+    if !is_any {
+        writeln!(out, "there was no alert")?;
+        return Ok(Outcome::of(false));
+    }
+    let mut rows = show::Rows::new(&["severity", ">alerts", ">open", ">acknowledged", ">after", ">lasted"]);
+    let severities = Severity::ALL.into_iter().rev().map(Severity::name);
+    for (name, its) in severities.filter_map(|name| Some((name, all.severities.get(name)?))) {
+        rows.add(&[
+            name.to_owned(),
+            its.alerts.to_string(),
+            its.open.to_string(),
+            its.acknowledged.to_string(),
+            lasted(its.seconds_to_acknowledge),
+            lasted(its.seconds_to_resolve),
+        ]);
+    }
+    rows.print(out)?;
+    writeln!(out)?;
+    let mut rows = show::Rows::new(&["rule", ">alerts", ">open for"]);
+    for rule in &all.rules {
+        rows.add(&[rule.rule.clone(), rule.alerts.to_string(), lasted(Some(rule.open_seconds))]);
+    }
+    rows.print(out)?;
+    Ok(Outcome::Done)
+}
+
+/// Prints alerts.
+fn table(all: &[Alert], out: Out<'_>) -> anyhow::Result<()> {
+    let mut rows =
+        show::Rows::new(&[">id", "severity", "state", "began", "ended", "application", "labels", "what"]);
+    all.iter().for_each(|alert| rows.add(&line(alert)));
+    rows.print(out)
+}
+
 async fn list(config: &Config, args: &cli::AlertsList, out: Out<'_>) -> anyhow::Result<Outcome> {
     let mut reader = super::reader(config).await?;
     let app = match &args.app {
@@ -112,12 +173,7 @@ async fn list(config: &Config, args: &cli::AlertsList, out: Out<'_>) -> anyhow::
     } else if all.is_empty() {
         writeln!(out, "{}", if args.all { "there was no alert" } else { "no alert is open" })?;
     } else {
-        let mut rows =
-            show::Rows::new(&[">id", "severity", "state", "began", "ended", "application", "labels", "what"]);
-        for alert in &all {
-            rows.add(&line(alert));
-        }
-        rows.print(out)?;
+        table(&all, out)?;
     }
     Ok(Outcome::of(!all.is_empty()))
 }
@@ -188,28 +244,7 @@ fn print(alert: &Alert, out: Out<'_>) -> anyhow::Result<()> {
 
 async fn silence(config: &Config, verb: &cli::Silence, out: Out<'_>) -> anyhow::Result<Outcome> {
     match verb {
-        cli::Silence::Add(args) => {
-            let weekly = args.weekly.as_ref().map(|text| Weekly::parse(text, &args.zone));
-            let weekly = weekly.transpose().map_err(|why| anyhow::Error::msg(format!("--weekly: {why}")))?;
-            let ends = args.span.as_deref().map(|text| span("--for", text)).transpose()?;
-            let wanted = Wanted {
-                rule: args.rule.clone().unwrap_or_else(|| "*".to_owned()),
-                application: args.app.clone().unwrap_or_else(|| "*".to_owned()),
-                labels: args.label.iter().map(|text| pair(text)).collect::<anyhow::Result<_>>()?,
-                span: ends.unwrap_or(FOR_EVER),
-                note: args.note.clone(),
-            };
-            let id = change(config, async |client, by| {
-                let (id, change) = silences::add_weekly(client, &wanted, weekly.as_ref(), by).await?;
-                Ok((id, vec![change]))
-            });
-            let id = id.await?;
-            let ends = match &args.span {
-                Some(span) => format!("ends in {span}"),
-                None => format!("comes each week, until `alt alerts silence end {id}`"),
-            };
-            writeln!(out, "the silence {id} {ends}")?;
-        }
+        cli::Silence::Add(args) => return add_silence(config, args, out).await,
         cli::Silence::List(args) => {
             let mut reader = super::reader(config).await?;
             let all = reader.read(async |client| silences::list(client, false).await).await?;
@@ -221,6 +256,53 @@ async fn silence(config: &Config, verb: &cli::Silence, out: Out<'_>) -> anyhow::
             writeln!(out, "ended")?;
         }
     }
+    Ok(Outcome::Done)
+}
+
+/// A silence as the options say it.
+fn wanted(args: &cli::SilenceAdd) -> anyhow::Result<Wanted> {
+    let weekly = args.weekly.as_ref().map(|text| Weekly::parse(text, &args.zone));
+    let weekly = weekly.transpose().map_err(|why| anyhow::Error::msg(format!("--weekly: {why}")))?;
+    let ends = args.span.as_deref().map(|text| span("--for", text)).transpose()?;
+    Ok(Wanted {
+        rule: args.rule.clone().unwrap_or_else(|| "*".to_owned()),
+        application: args.app.clone().unwrap_or_else(|| "*".to_owned()),
+        labels: args.label.iter().map(|text| pair(text)).collect::<anyhow::Result<_>>()?,
+        span: match (weekly, ends) {
+            (Some(weekly), ends) => Lasts::Weekly(weekly, ends),
+            (None, Some(ends)) => Lasts::For(ends),
+            // One of the three is required.
+            (None, None) => Lasts::UntilResolved,
+        },
+        note: args.note.clone(),
+    })
+}
+
+async fn add_silence(config: &Config, args: &cli::SilenceAdd, out: Out<'_>) -> anyhow::Result<Outcome> {
+    let wanted = wanted(args)?;
+    if args.dry_run {
+        let mut reader = super::reader(config).await?;
+        let open = Asked { only_open: true, limit: ask::LIST_MAX, ..Asked::default() };
+        let about = wanted.about(reader.read(async |client| ask::list(client, &open).await).await?);
+        if about.is_empty() {
+            writeln!(out, "nothing is silenced, and no open alert would be")?;
+            return Ok(Outcome::Done);
+        }
+        writeln!(out, "nothing is silenced; these open alerts would be:")?;
+        table(&about, out)?;
+        return Ok(Outcome::Done);
+    }
+    let id = change(config, async |client, by| {
+        let (id, change) = silences::add(client, &wanted, by).await?;
+        Ok((id, vec![change]))
+    });
+    let id = id.await?;
+    let ends = match (&args.span, &wanted.span) {
+        (_, Lasts::UntilResolved) => "ends with the alerts that are open now, within 30 days".to_owned(),
+        (Some(span), _) => format!("ends in {span}"),
+        (None, _) => format!("comes each week, until `alt alerts silence end {id}`"),
+    };
+    writeln!(out, "the silence {id} {ends}")?;
     Ok(Outcome::Done)
 }
 
@@ -248,7 +330,7 @@ fn list_silences(all: &[Silence], as_json: bool, out: Out<'_>) -> anyhow::Result
             one.application.clone(),
             labels(&one.labels),
             one.weekly.iter().chain(&one.zone).cloned().collect::<Vec<_>>().join(" "),
-            one.until.clone(),
+            if one.until_resolved { "resolved".to_owned() } else { one.until.clone() },
             one.by.clone(),
             one.note.clone().unwrap_or_default(),
         ]);

@@ -3,10 +3,10 @@
 use std::io::Read;
 use std::path::Path;
 
+use alt_alerts::rule::{Rule, parse_all};
 use alt_config::Config;
 use alt_process::clock;
 use alt_store::alerts::rules::{self, Version};
-use alt_watch::rule::{Rule, parse_all};
 use anyhow::{Context, bail};
 
 use super::super::{Out, Outcome, show, when};

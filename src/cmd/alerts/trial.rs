@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use alt_watch::bucket::{Event, Series};
-use alt_watch::episode::intervals;
-use alt_watch::judge::{Span, Version, judge};
-use alt_watch::lens::Fold;
-use alt_watch::rule::{Rule, parse_all};
-use alt_watch::time::{Micros, SECOND, SLOT, parse_span, slot_from};
+use alt_alerts::bucket::{Event, Series};
+use alt_alerts::episode::intervals;
+use alt_alerts::judge::{Span, Version, judge};
+use alt_alerts::lens::Fold;
+use alt_alerts::rule::{Rule, parse_all};
+use alt_alerts::time::{Micros, SECOND, SLOT, parse_span, slot_from};
+use alt_store::alerts::samples::{self, Number};
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
@@ -64,6 +65,9 @@ struct Events {
     status: Option<i16>,
     request_ms: Option<i32>,
     bytes: Option<i64>,
+    /// Numbers that they say; of samples, these are all there is.
+    #[serde(default)]
+    numbers: BTreeMap<String, f64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -126,7 +130,10 @@ impl Test {
         }
         times.sort_by_key(|(at, _)| *at);
         let mut fold = Fold::new([rule.lens.clone()]);
-        times.iter().for_each(|(at, events)| fold.count(&events.at(*at)));
+        for (at, events) in &times {
+            let numbers = events.millionths()?;
+            fold.count(&Event { numbers: &numbers, ..events.at(*at) });
+        }
         let mut all: Vec<_> = fold.finish().into_iter().flat_map(|(_, series)| series).collect();
         if all.is_empty() && rule.lens.group_by().is_empty() {
             all.push((Vec::new(), Series::default()));
@@ -163,6 +170,16 @@ fn step(events: &Events) -> anyhow::Result<Micros> {
 }
 
 impl Events {
+    fn millionths(&self) -> anyhow::Result<Vec<(&str, i64)>> {
+        let all = self.numbers.iter().map(|(name, number)| {
+            let number = samples::number(*number).map(Number::millionths);
+            let number =
+                number.with_context(|| format!("numbers: {name} has at most 12 digits before the point"))?;
+            Ok((name.as_str(), number))
+        });
+        all.collect()
+    }
+
     fn at(&self, at: Micros) -> Event<'_> {
         Event {
             at,
@@ -178,6 +195,7 @@ impl Events {
             status: self.status,
             request_ms: self.request_ms,
             bytes: self.bytes,
+            numbers: &[],
         }
     }
 }

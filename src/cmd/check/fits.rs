@@ -26,10 +26,8 @@ const MEMORY_FILES: [&str; 2] = [
 const BASE_BYTES: u64 = 16 << 20;
 const READER_BYTES: u64 = 8 << 20;
 
-/// What is known of a row in a batch besides its bytes, and how many batches there are besides the readers': one that
-/// waits, one that is written, and the memory of one that is kept.
+/// What is known of a row in a batch besides its bytes.
 const ROW_BYTES: u64 = 112;
-const MORE_BATCHES: u64 = 3;
 
 /// Memory of a live log that is open: its budgets, its proofs and the rest of what was read.
 const LOG_BYTES: u64 = 256 << 10;
@@ -54,8 +52,11 @@ pub(super) fn room(config: &Config, findings: &mut Findings) {
         }
     }
     let readers = config.sources.len().min(READERS_MAX) as u64;
-    let batch = config.load.batch_bytes as u64 + config.load.batch_rows as u64 * ROW_BYTES;
-    let batches = (readers + MORE_BATCHES) * batch;
+    // Those that are written, the readers', and the memory of one that is kept.
+    let count = readers + config.load.connections as u64;
+    let bytes = config.load.bytes_of_a_batch(usize::try_from(count).unwrap_or(1)) as u64;
+    let batch = bytes + config.load.batch_rows as u64 * ROW_BYTES;
+    let batches = (count + 1) * batch;
     let needed = BASE_BYTES + readers * READER_BYTES + batches + logs * LOG_BYTES + windows;
     let most = memory_max();
     let megabytes = |bytes: u64| bytes >> 20;

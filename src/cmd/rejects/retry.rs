@@ -129,6 +129,7 @@ pub(in crate::cmd) fn retry(config: &Config, wanted: &Wanted) -> anyhow::Result<
         application_name: alt_store::session_name("retry", &config.load.host_name()),
         looks: false,
         patient: false,
+        connections: 1,
         rehearsal: None,
         metrics: Arc::clone(&metrics),
     });
@@ -185,7 +186,7 @@ fn one(
     let format = Arc::new(Format::of(&spec)?);
     let belongs = assembly.belongs(&spec, &format)?;
     let belongs = Belongs { host: file.host.clone(), source: file.source.clone(), ..belongs };
-    let mut loader = Loader::new(store.clone(), assembly.way(&spec, &format), limits(config));
+    let mut loader = Loader::new(store.clone(), assembly.way(&spec, &format), limits(config, 1, 1));
     loop {
         loader.is_current();
         let done = match find(config, store, file, &belongs, &wanted.paths) {

@@ -21,8 +21,8 @@ pub(in crate::cmd) const DEFAULT: &str = "alt1";
 const LINES_FEW: usize = 10;
 
 /// What to do if no format is found.
-const NAME_IT: &str =
-    "name it: --format alt1, combined, common, vhost_combined, or the nginx log_format of the log";
+const NAME_IT: &str = "name it: --format alt1, combined, common, vhost_combined, or the nginx log_format of the log, \
+                       such as --format '$remote_addr [$time_local] \"$request\" $status $body_bytes_sent'";
 
 /// The format of these logs. Logs whose format is not clear do not decide: [`Expected::check`] looks at them again.
 ///

@@ -78,7 +78,7 @@ struct Replay<'a> {
     args: &'a cli::Replay,
     kind: &'a Kind,
     given: &'a Given,
-    /// One writer per connection.
+    /// One writer per job.
     stores: &'a [Store],
     stop: &'a Arc<Stop>,
     started: Instant,
@@ -104,8 +104,8 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     let given = given(config, args, found, &kind.filter, &stop)?;
     let started = Instant::now();
     let rehearsal = if args.dry_run { Some(rehearsal()?) } else { None };
-    let connections = usize::from(args.jobs).min(given.count()).max(1);
-    let stores = writers(config, connections, rehearsal.as_ref())?;
+    let jobs = usize::from(args.jobs).min(given.count()).max(1);
+    let stores = writers(config, jobs, rehearsal.as_ref())?;
     let interrupted = Arc::new(AtomicBool::new(false));
     stop_on_signal(&stores, &stop, &interrupted)?;
     let replay = Replay { config, args, kind: &kind, given: &given, stores: &stores, stop: &stop, started };
@@ -213,19 +213,22 @@ fn rehearsal() -> anyhow::Result<Arc<Mutex<Rehearsal>>> {
     Ok(Arc::new(Mutex::new(rehearsal.context("make a temporary file (TMPDIR says where)")?)))
 }
 
-/// Starts a writer for each connection.
+/// Starts a writer for each job.
 fn writers(
     config: &Config,
-    connections: usize,
+    jobs: usize,
     rehearsal: Option<&Arc<Mutex<Rehearsal>>>,
 ) -> anyhow::Result<Vec<Store>> {
     let mut stores = Vec::new();
-    for _ in 0..connections {
+    // Several jobs keep the server busy by themselves.
+    let connections = if jobs == 1 { config.load.connections } else { 1 };
+    for _ in 0..jobs {
         let (store, writer) = writer::pair(Options {
             postgres: config.postgres.clone(),
             application_name: alt_store::session_name("replay", &config.load.host_name()),
             looks: false,
             patient: false,
+            connections,
             rehearsal: rehearsal.cloned(),
             metrics: Arc::default(),
         });
@@ -238,7 +241,7 @@ fn writers(
 impl Replay<'_> {
     /// Loads the whole input with several loaders. Returns the outcome, and whether a loader failed.
     fn load(&self) -> anyhow::Result<(Results, bool)> {
-        let loaders = self.stores.len().max(LOADERS_MIN.min(self.given.count()));
+        let loaders = self.loaders();
         let (next, beginnings, bytes_done) = (AtomicUsize::new(0), Beginnings::default(), AtomicU64::new(0));
         let Listing { known, outside, .. } = self.given.listing;
         let results = Mutex::new(Results { skipped: known, outside, ..Results::default() });
@@ -261,6 +264,11 @@ impl Replay<'_> {
         Ok((results.into_inner().unwrap_or_else(PoisonError::into_inner), broke))
     }
 
+    /// The number of loaders.
+    fn loaders(&self) -> usize {
+        self.stores.len().max(LOADERS_MIN.min(self.given.count()))
+    }
+
     /// A loader with its own handle of a writer.
     fn loader<'j>(
         &'j self,
@@ -271,8 +279,11 @@ impl Replay<'_> {
         let Kind { assembly, spec, format, filter } = self.kind;
         let (way, belongs) = (assembly.way(spec, format), assembly.belongs(spec, format)?);
         let store = store.another_end();
+        let limits = limits(self.config, self.loaders(), self.stores.len().max(self.config.load.connections));
+        let loader = Loader::new(store.clone(), way.filtered(filter.clone()), limits);
+        let is_alone = self.loaders() == 1;
         Ok(FileLoader {
-            loader: Loader::new(store.clone(), way.filtered(filter.clone()), limits(self.config)),
+            loader: if is_alone { loader } else { loader.among_others() },
             store,
             belongs: Belongs { source: SOURCE.to_owned(), ..belongs },
             filtered: !filter.is_open(),

@@ -3,6 +3,7 @@
 
 mod notify;
 mod readers;
+mod sample;
 mod state;
 
 use std::collections::BTreeSet;
@@ -22,6 +23,7 @@ use alt_collect::source::watch::Watches;
 use alt_config::{Config, Source};
 use alt_line::parse::Format;
 use alt_process::clock;
+use alt_process::lock::lock;
 use alt_process::metrics::Metrics;
 use alt_process::stop::Stop;
 use alt_process::worker::{self, Work, Worker};
@@ -40,6 +42,7 @@ use tokio::sync::mpsc;
 use self::notify::Notify;
 pub(crate) use self::readers::READERS_MAX;
 use self::readers::{Reader, Starting};
+use self::sample::Sample;
 use self::state::{Pulse, State, Systemd};
 use super::Outcome;
 use super::assembly::Assembly;
@@ -160,6 +163,7 @@ impl Daemon {
             application_name: alt_store::session_name("run", &config.load.host_name()),
             looks: true,
             patient: true,
+            connections: config.load.connections,
             rehearsal: None,
             metrics: Arc::clone(metrics),
         });
@@ -167,7 +171,7 @@ impl Daemon {
             store.set_final();
         }
         // A thread that ends, for whatever reason, drops its sender of this channel.
-        let (ended, end) = mpsc::channel::<Ended>(READERS_MAX + 7);
+        let (ended, end) = mpsc::channel::<Ended>(READERS_MAX + 8);
         let writing = writer.start(Ending(ended.clone(), Ended::Writer)).context("start the writer")?;
         let state_directory = state_directory();
         let (suspicion, slots) = suspicion(state_directory.as_deref(), config.sources.len());
@@ -482,12 +486,12 @@ fn compute_statistics(
     Ok(Some(state))
 }
 
-/// Starts the workers of alerts, if they are on: one notes how far the sources are, one judges, one sends. In a final run,
-/// each works once after everything is loaded. Returns how it stands.
+/// Starts the workers of alerts, if they are on: one takes numbers of this host, one stores them and notes how far the sources
+/// are, one judges, one sends. In a final run, each works once after everything is loaded. Returns how it stands.
 fn watch_for_alerts(
     config: &Config,
     progress: &[Arc<Progress>],
-    metrics: &Metrics,
+    metrics: &Arc<Metrics>,
     stop: &Arc<Stop>,
     workers: &mut Workers,
     readers: &[Reader],
@@ -513,7 +517,14 @@ fn watch_for_alerts(
         }
     };
     let (beats, judges) = (wait.clone(), wait.clone());
-    workers.start(Beat::new(config, Box::new(reached), metrics, stop)?, move |worker| {
+    let notify = Notify::new(config, metrics, stop)?;
+    let sample = Sample::new(&places(config), progress, &notify.given_up(), metrics);
+    let taken = sample.taken();
+    workers.start(sample, |worker| {
+        worker.turn();
+    })?;
+    let taken = Box::new(move || lock(&taken).take());
+    workers.start(Beat::new(config, Box::new(reached), taken, metrics, stop)?, move |worker| {
         beats();
         worker.turn();
     })?;
@@ -523,7 +534,7 @@ fn watch_for_alerts(
         judges();
         worker.turn();
     })?;
-    workers.start(Notify::new(config, metrics, stop)?, move |worker| {
+    workers.start(notify, move |worker| {
         wait();
         if let Err(error) = worker.work.finish() {
             let error = alt_store::told(&error);

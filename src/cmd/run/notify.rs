@@ -1,13 +1,14 @@
-//! The worker that sends the messages about alerts. Every host with alerts could; a lease lets one do it at a time.
+//! The worker that sends the messages about alerts, and reports. Every host with alerts could; a lease lets one do it at a time.
 //!
 //! A message is sent, and then what became of it is recorded, if the lease is still held. A process that ends between
 //! the two leaves the message due: it is sent again, under the same id. Channels do not wait for each other; of one,
-//! messages are sent one after the other.
+//! messages are sent one after the other. A process that stood still, and may have lost the lease meanwhile, sends nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 use alt_config::Config;
 use alt_deliver::address::Allow;
@@ -15,8 +16,9 @@ use alt_deliver::channel::Channel;
 use alt_deliver::connect::System;
 use alt_deliver::message::{Kind, Member, Message, Severity};
 use alt_deliver::notifier::{self, Claimed, Known, Notifier, Step as Does};
+use alt_deliver::report::Report;
 use alt_deliver::retry::Outcome;
-use alt_deliver::{Limits, Sender, configured};
+use alt_deliver::{Letter, Limits, Sender, configured};
 use alt_process::fault::{self, Step};
 use alt_process::metrics::Metrics;
 use alt_process::stop::Stop;
@@ -25,12 +27,18 @@ use alt_store::alerts::NOTIFIER;
 use alt_store::alerts::outbox::{self, Due, Fate, Told};
 use alt_store::connect::system_roots;
 use alt_store::lease::{Fence, Lease, Lost};
+use alt_store::reports;
 use alt_store::session::Session;
 use anyhow::Context;
 use tokio::task::JoinSet;
 
+use crate::cmd::stats::report;
+
 /// How often it is looked whether a message is due.
 const INTERVAL: Duration = Duration::from_millis(500);
+
+/// How often it is looked whether a report is due.
+const REPORTS: Duration = Duration::from_secs(60);
 
 /// How long a turn waits for a message that is on its way.
 const SLICE: Duration = Duration::from_millis(100);
@@ -48,12 +56,17 @@ pub(super) struct Notify {
     /// Channels of the configuration that cannot be opened, and why.
     closed: BTreeMap<String, String>,
     notifier: Notifier,
-    sending: JoinSet<(Due, Outcome)>,
+    /// Messages on their way; `None`: it was not sent, because another process may send it.
+    sending: JoinSet<(Due, Option<Outcome>)>,
     busy: BTreeSet<String>,
     /// The address of the dashboard.
     public_url: Option<String>,
     fallbacks: BTreeMap<String, String>,
     began: Instant,
+    /// When it is looked next whether a report is due.
+    reports_at: Instant,
+    /// How many messages were given up.
+    given_up: Arc<AtomicU64>,
 }
 
 impl Notify {
@@ -94,7 +107,14 @@ impl Notify {
             public_url: config.web.public_url.clone(),
             fallbacks: config.channels.iter().filter_map(fallback).collect(),
             began: Instant::now(),
+            reports_at: Instant::now(),
+            given_up: Arc::default(),
         })
+    }
+
+    /// How many messages were given up since the start.
+    pub(super) fn given_up(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.given_up)
     }
 
     /// Takes the lease, or renews it.
@@ -105,6 +125,7 @@ impl Notify {
     /// Sends what is due, and records what became of what was sent. Returns whether anything is on its way.
     fn look(&mut self) -> anyhow::Result<bool> {
         self.record()?;
+        self.report()?;
         let busy: Vec<String> = self.busy.iter().cloned().collect();
         let due = self.session.ask(async |client| outbox::due(client, &busy).await)?;
         if due.is_empty() {
@@ -137,18 +158,47 @@ impl Notify {
             Does::Send(attempt) => attempt,
             Does::Settle(fate) => return self.settle(&due, &stored(fate), false),
         };
-        let (Some(channel), Some(message)) =
-            (self.channels.get(&due.channel), message(&due, self.public_url.as_deref()))
+        let (Some(channel), Some(words)) = (self.channels.get(&due.channel).cloned(), self.words(&due)?)
         else {
             return self.settle(&due, &Fate::Dead("there is nothing to tell".to_owned()), false);
         };
-        let (sender, channel) = (self.sender.clone(), channel.clone());
+        let sender = self.sender.clone();
         self.busy.insert(due.channel.clone());
+        let sure_until = self.lease.sure_until();
         let sends = async move {
-            let outcome = sender.send(&channel, &message, attempt).await;
-            (due, outcome)
+            fault::at(Step::NotifySending);
+            // If this process stood still, another one sends it.
+            if sure_until.is_none_or(|until| Instant::now() >= until) {
+                return (due, None);
+            }
+            let outcome = sender.send(&channel, words.letter(), attempt).await;
+            (due, Some(outcome))
         };
         self.sending.spawn_on(sends, self.runtime.handle());
+        Ok(())
+    }
+
+    /// What a row says. `None`: nothing.
+    fn words(&mut self, due: &Due) -> anyhow::Result<Option<Words>> {
+        let public_url = self.public_url.as_deref();
+        let Some(id) = due.report() else {
+            return Ok(message(due, public_url).map(|message| Words::Alert(Box::new(message))));
+        };
+        let report = report::read(&mut self.session, id, due.seq, public_url)?;
+        Ok(report.map(|report| Words::Report(Box::new(report))))
+    }
+
+    /// Enqueues the reports that are due, once a minute.
+    fn report(&mut self) -> anyhow::Result<()> {
+        if Instant::now() < self.reports_at {
+            return Ok(());
+        }
+        // First, so that whoever has no lease does not ask all the time.
+        self.reports_at = Instant::now() + fault::wait(REPORTS);
+        let due = self.session.ask(async |client| reports::due(client, SystemTime::now()).await)?;
+        if !due.is_empty() {
+            self.fence()?.write(&mut self.session, async |client| reports::enqueue(client, &due).await)?;
+        }
         Ok(())
     }
 
@@ -160,8 +210,9 @@ impl Notify {
                 self.runtime.block_on(async { tokio::time::timeout(SLICE, sending.join_next()).await });
             let Ok(Some(ended)) = ended else { return Ok(()) };
             let (due, outcome) = ended.context("send a message")?;
-            fault::at(Step::NotifySent);
             self.busy.remove(&due.channel);
+            let Some(outcome) = outcome else { continue };
+            fault::at(Step::NotifySent);
             let settled = self.notifier.settle(&claimed(&due), outcome, self.began.elapsed());
             if let notifier::Fate::Dead { why } = &settled.fate {
                 tracing::warn!(channel = due.channel, episode = due.episode, why, "a message is given up");
@@ -176,6 +227,7 @@ impl Notify {
             fault::at(Step::NotifySettled);
             Ok(())
         })?;
+        self.given_up.fetch_add(u64::from(matches!(fate, Fate::Dead(_))), Ordering::Relaxed);
         fault::at(Step::NotifyCommitted);
         Ok(())
     }
@@ -218,6 +270,21 @@ impl Notify {
     fn forget(&mut self) {
         self.sending = JoinSet::new();
         self.busy.clear();
+    }
+}
+
+/// What is sent.
+enum Words {
+    Alert(Box<Message>),
+    Report(Box<Report>),
+}
+
+impl Words {
+    fn letter(&self) -> Letter<'_> {
+        match self {
+            Words::Alert(message) => Letter::Alert(message),
+            Words::Report(report) => Letter::Report(report),
+        }
     }
 }
 
@@ -268,7 +335,7 @@ fn title(told: &Told) -> String {
 /// The title of a message about several alerts.
 fn title_of_all(due: &Due) -> String {
     if !due.is_group {
-        return format!("Alerts of earlier times, found late: {}", due.told.len());
+        return format!("Alerts that were not told of in time: {}", due.told.len());
     }
     let rule = due.told.first().map_or("", |told| told.rule.as_str());
     let over = due.told.iter().filter(|told| kind(told) != Kind::Firing).count();

@@ -79,7 +79,7 @@ impl Starting<'_> {
             .map(|index| {
                 // Neighbours are often alike, so they are dealt out.
                 let share = (index..self.places.len()).step_by(count).collect::<Vec<_>>();
-                self.one(&share, &self.unpacked(index), ending(index))
+                self.one(count, &share, &self.unpacked(index), ending(index))
             })
             .collect()
     }
@@ -100,8 +100,14 @@ impl Starting<'_> {
         }
     }
 
-    /// Starts a reader of these sources.
-    fn one(&self, share: &[usize], unpacked: &Unpacked, ended: Ending) -> anyhow::Result<Reader> {
+    /// Starts one of `count` readers, of these sources.
+    fn one(
+        &self,
+        count: usize,
+        share: &[usize],
+        unpacked: &Unpacked,
+        ended: Ending,
+    ) -> anyhow::Result<Reader> {
         let turn = Arc::new(Turn::default());
         turn.begins(share.first().copied().unwrap_or_default());
         let store = self.store.with_beat(&turn.beat);
@@ -126,7 +132,8 @@ impl Starting<'_> {
             }
         }
         let way = ways.pop().context("a reader needs a source")?;
-        let loader = Loader::new(store.clone(), way, limits(self.config)).suspecting(self.suspicion.clone());
+        let limits = limits(self.config, count, self.config.load.connections);
+        let loader = Loader::new(store.clone(), way, limits).suspecting(self.suspicion.clone());
         let owed = Owed::default();
         let (left, at) = (Arc::clone(&owed), Arc::clone(&turn));
         let body = move || {

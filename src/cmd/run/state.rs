@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use alt_alerts::rule::Severity;
 use alt_collect::archive::archiver::Status;
 use alt_collect::source::logs::{Live, Place};
 use alt_collect::source::progress::Progress;
@@ -17,7 +18,6 @@ use alt_store::alerts;
 use alt_store::retention::Waits;
 use alt_store::stats;
 use alt_store::writer::{self, Watcher};
-use alt_watch::rule::Severity;
 use nix::sys::statvfs::statvfs;
 use sd_notify::NotifyState;
 

@@ -1,13 +1,14 @@
 //! What questions to the segments of an application begin with: its days, its goals, the filters; and how answers are shown.
 
 use alt_config::Config;
-use alt_statistics::query::{Dimension, Filter, Goal, Part, Query, condition};
+use alt_statistics::query::{Dimension, Filter, Goal, Part, Query};
 use alt_store::apps::Application;
-use alt_store::migrate;
 use alt_store::stats::period::Period;
 use alt_store::stats::segments::{self, Behind, Stored};
 use alt_store::web::goals;
-use anyhow::bail;
+use alt_store::web::saved::{self, Seen};
+use alt_store::{Client, migrate};
+use anyhow::{anyhow, bail};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -41,19 +42,20 @@ impl Asked {
         of: &cli::StatsOf,
         filters: &[String],
     ) -> anyhow::Result<Asked> {
-        let filter = all(filters)?;
         let mut reader = crate::cmd::reader(config).await?;
         reader.read(migrate::check_compatible).await?;
         let app = crate::cmd::application(&mut reader, of.app.as_deref()).await?;
         let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
         let now = Timestamp::now();
         let period = Period::of(&of.period, now.to_zoned(zone.clone()).date())?;
-        let (goals, stored, behind) = reader
+        let (goals, filter, stored, behind) = reader
             .read(async |client| {
                 let goals = goals::of(client, app.id).await?;
+                let filter = all(client, &app, filters).await?;
                 known(filter.as_ref(), &goals)?;
                 let stored = segments::load(client, app.id, period.from, period.until).await?;
-                Ok((goals, stored, segments::behind(client, app.id, period.from, period.until).await?))
+                let behind = segments::behind(client, app.id, period.from, period.until).await?;
+                Ok((goals, filter, stored, behind))
             })
             .await?;
         Ok(Asked { app, zone, now, period, goals, filter, stored, behind, class: of.class.clone() })
@@ -89,10 +91,15 @@ impl Asked {
     }
 }
 
-/// Filters as people write them, of which all have to be true. `None`: there is none.
-pub(super) fn all(filters: &[String]) -> anyhow::Result<Option<Filter>> {
-    let filters: Vec<Filter> = filters.iter().map(|text| condition(text)).collect::<Result<_, _>>()?;
-    Ok((!filters.is_empty()).then_some(Filter::All(filters)))
+/// Filters as people write them, of which all have to be true, also by the names of the application's segments. `None`: there
+/// is none.
+pub(super) async fn all(
+    client: &Client,
+    app: &Application,
+    filters: &[String],
+) -> anyhow::Result<Option<Filter>> {
+    let texts: Vec<&str> = filters.iter().map(String::as_str).collect();
+    saved::filter(client, app.id, Seen::All, &texts).await?.map_err(|why| anyhow!(why))
 }
 
 /// Refuses a filter with a goal that the application does not have.

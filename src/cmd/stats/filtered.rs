@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use alt_statistics::day::COUNTS;
 use alt_statistics::query::{
-    self, Answer, Dimension, Goal, Means, Metric, Note, Property, Query, Row, Tally,
+    self, Answer, Dimension, Filter, Goal, Means, Metric, Note, Property, Query, Row, Tally,
 };
 use alt_store::apps::Application;
 use alt_store::read::Reader;
@@ -27,7 +27,12 @@ pub(super) fn is_asked(args: &cli::StatsShow) -> bool {
 }
 
 /// What the arguments ask for.
-fn question(args: &cli::StatsShow, app: &Application, goals: Vec<Goal>) -> anyhow::Result<Query> {
+fn question(
+    args: &cli::StatsShow,
+    app: &Application,
+    goals: Vec<Goal>,
+    filter: Option<Filter>,
+) -> anyhow::Result<Query> {
     let dimension = match (&args.interval, &args.dimension) {
         (Some(cli::Interval::Day), _) => Dimension::Day,
         (Some(cli::Interval::Hour), _) => Dimension::HourOfDay,
@@ -36,7 +41,6 @@ fn question(args: &cli::StatsShow, app: &Application, goals: Vec<Goal>) -> anyho
             .with_context(|| format!("{name:?} is no dimension: write one of {}", Dimension::names()))?,
         (None, None) => Dimension::Total,
     };
-    let filter = all(&args.filter)?;
     known(filter.as_ref(), &goals)?;
     let sum_of = args.sum.as_deref().map(|name| {
         Property::named(name)
@@ -66,8 +70,10 @@ pub(super) async fn answer(
     period: &Period,
     out: Out<'_>,
 ) -> anyhow::Result<()> {
-    let goals = reader.read(async |client| goals::of(client, app.id).await).await?;
-    let question = question(args, app, goals)?;
+    let (goals, filter) = reader
+        .read(async |client| Ok((goals::of(client, app.id).await?, all(client, app, &args.filter).await?)))
+        .await?;
+    let question = question(args, app, goals, filter)?;
     if args.compare && args.interval.is_some() {
         bail!("--compare compares values, and no two times have the same days: leave out --interval");
     }

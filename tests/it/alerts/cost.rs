@@ -4,13 +4,13 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alt_alerts::rule::parse_one;
+use alt_alerts::time::{Micros, SECOND, SLOT, slot_of};
 use alt_process::metrics::Metrics;
 use alt_process::stop::Stop;
 use alt_store::alerts::evaluate::{Done, Evaluator};
 use alt_store::alerts::rules;
 use alt_store::in_transaction;
-use alt_watch::rule::parse_one;
-use alt_watch::time::{Micros, SECOND, SLOT, slot_of};
 
 use super::model::time;
 use crate::support::cases::Ground;

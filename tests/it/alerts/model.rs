@@ -6,14 +6,16 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alt_alerts::lens::Of;
+use alt_alerts::rule::{NoData, Operator, Rule, Test, parse_one};
+use alt_alerts::time::{Micros, SECOND, SLOT, slot_of};
 use alt_process::metrics::Metrics;
 use alt_process::stop::Stop;
 use alt_store::alerts::acts::{self, Deed};
 use alt_store::alerts::evaluate::{Done, Evaluator};
 use alt_store::alerts::rules;
+use alt_store::alerts::samples::{self, Numbers, Sent};
 use alt_store::in_transaction;
-use alt_watch::rule::{NoData, Operator, Rule, Test, parse_one};
-use alt_watch::time::{Micros, SECOND, SLOT, slot_of};
 
 use crate::support::cases::Ground;
 use crate::support::postgres::Cluster;
@@ -39,12 +41,23 @@ struct World<'g> {
     base: Micros,
     events: Vec<Event>,
     unloaded: Vec<Event>,
+    /// What somebody sent: when, and the number.
+    samples: Vec<(Micros, i64)>,
     rules: Vec<(Micros, Rule)>,
     acts: Vec<Act>,
     watermark: Micros,
     /// What two daemons have.
     evaluators: [Option<Evaluator>; 2],
     config: alt_config::Config,
+}
+
+/// What an event says, by its path.
+fn price(path: &str) -> Option<i64> {
+    match path {
+        "/a" => Some(1),
+        "/b" => Some(2),
+        _ => None,
+    }
 }
 
 fn random_rule(random: &mut fastrand::Rng, name: &str) -> Rule {
@@ -56,6 +69,9 @@ fn random_rule(random: &mut fastrand::Rng, name: &str) -> Rule {
         "compare = \">= 6\"\nrecover = 4",
         "compare = \"> 1\"\ngroup_by = [\"path\"]",
         "compare = \"> 0\"\nfilter = { path = \"/b*\" }",
+        "compare = \"> 5\"\nmetric = \"sum\"\nproperty = \"price\"",
+        "compare = \"> 3\"\nmetric = \"sum\"\nsample = \"orders\"",
+        "compare = \"absent for 20s\"\nsample = \"orders\"",
     ];
     let text = format!(
         "name = \"{name}\"\napplication = \"{name}\"\nwindow = \"{}s\"\nfor = \"{}s\"\nkeep_firing = \"{}s\"\n{}",
@@ -91,6 +107,7 @@ impl World<'_> {
             base,
             events: Vec::new(),
             unloaded: Vec::new(),
+            samples: Vec::new(),
             rules: Vec::new(),
             acts: Vec::new(),
             watermark: 0,
@@ -152,15 +169,16 @@ impl World<'_> {
         let mut sql =
             "INSERT INTO access_logs (occurred_at, event_id, file_offset, app_id, file_id, traffic_class, \
         event_type, \
-                       url_path) VALUES "
+                       url_path, params) VALUES "
                 .to_owned();
         for (n, (at, path)) in events.iter().enumerate() {
             let comma = if n == 0 { "" } else { ", " };
             let at = time(self.base + at);
             write!(
                 sql,
-                "{comma}({at}, gen_random_uuid(), 0, {}, 1, 'human', 'pageview', '{path}')",
-                self.app
+                "{comma}({at}, gen_random_uuid(), 0, {}, 1, 'human', 'pageview', '{path}', '{{\"custom\": {{\"price\": \"{}\"}}}}')",
+                self.app,
+                price(path).map_or_else(|| "free".to_owned(), |price| price.to_string())
             )
             .unwrap();
         }
@@ -174,7 +192,10 @@ impl World<'_> {
 
     /// Something happens to the data, the rules, or by a person.
     fn play(&mut self) {
-        match self.random.u8(0..20) {
+        // Who judges what is sent is sent more.
+        let is_of_samples = matches!(self.rules.last().unwrap().1.lens.of(), Of::Sample(_));
+        match self.random.u8(0..if is_of_samples { 60 } else { 22 }) {
+            20.. => self.send(),
             0..10 => {
                 let (from, count) = (self.watermark, self.random.usize(0..9));
                 let events = (0..count).map(|_| self.random_event(from, from + 3 * SLOT)).collect();
@@ -202,6 +223,28 @@ impl World<'_> {
             }
             _ => self.act(),
         }
+    }
+
+    /// Somebody sends a number, late or ahead of what is judged; now and then twice.
+    fn send(&mut self) {
+        let at = self.random.i64(0..self.watermark + 2 * SLOT);
+        let (number, times) = (self.random.i64(-1..5), if self.random.u8(0..4) == 0 { 2 } else { 1 });
+        self.send_at(at, number, times);
+    }
+
+    fn send_at(&mut self, at: Micros, number: i64, times: usize) {
+        let numbers = Numbers::from([("orders".to_owned(), samples::number(number as f64).unwrap())]);
+        let id = format!("{} {}", self.app, self.samples.len());
+        let sent = Sent { at: self.base + at, host: "h", by: "model", id: Some(&id), numbers: &numbers };
+        for time in 0..times {
+            let is_new = self.ground.wait(async |client| {
+                in_transaction(client, "5s", async |client| samples::add(client, self.app, &sent).await)
+                    .await
+                    .unwrap()
+            });
+            assert_eq!(is_new, time == 0);
+        }
+        self.samples.push((at, number));
     }
 
     /// Takes out all events of a path in a time.
@@ -253,19 +296,23 @@ impl World<'_> {
 
     /// One of two daemons takes a turn.
     fn turn(&mut self) {
+        let which = self.random.usize(0..2);
+        // One of them goes on, a new one has seen nothing.
+        if self.evaluators[which].is_some() && self.random.u8(0..4) == 0 {
+            self.evaluators[which] = None;
+        }
+        self.turn_of(which);
+    }
+
+    fn turn_of(&mut self, which: usize) {
         self.ground.rows(&format!(
             "INSERT INTO alert_sources (host, source, upto, beat_at) VALUES ('h', '/l', {at}, clock_timestamp()) \
              ON CONFLICT (host, source) DO UPDATE SET upto = {at}, beat_at = clock_timestamp()",
             at = time(self.base + self.watermark)
         ));
-        let which = self.random.usize(0..2);
-        // One of them goes on, a new one has seen nothing.
-        if self.evaluators[which].is_none() || self.random.u8(0..4) == 0 {
-            let stop = Arc::new(Stop::default());
-            let evaluator = Evaluator::new(&self.config, &Metrics::default(), &stop).unwrap();
-            self.evaluators[which] = Some(evaluator);
-        }
-        let evaluator = self.evaluators[which].as_mut().unwrap();
+        let evaluator = self.evaluators[which].get_or_insert_with(|| {
+            Evaluator::new(&self.config, &Metrics::default(), &Arc::new(Stop::default())).unwrap()
+        });
         evaluator.wake();
         loop {
             match evaluator.work(Duration::from_secs(30)).unwrap() {
@@ -377,6 +424,21 @@ impl World<'_> {
                 |event: &&Event| slot_of(event.0) >= from && slot_of(event.0) < until && is_kept(event.1);
             self.events.iter().filter(is_in).count() as f64
         };
+        let sum = |from: Micros, until: Micros| -> f64 {
+            let is_in = |at: Micros| slot_of(at) >= from && slot_of(at) < until;
+            let sent = self.samples.iter().filter(|sample| is_in(sample.0)).map(|sample| sample.1);
+            let said = self.events.iter().filter(|event| is_in(event.0)).filter_map(|event| price(event.1));
+            match rule.lens.of() {
+                Of::Sample(_) if rule.metric.is_of_numbers() => sent.sum::<i64>() as f64,
+                Of::Sample(_) => sent.count() as f64,
+                Of::Property(_) => said.sum::<i64>() as f64,
+                Of::Events => unreachable!(),
+            }
+        };
+        let count = |from: Micros, until: Micros| match rule.lens.of() {
+            Of::Events => count(from, until),
+            _ => sum(from, until),
+        };
         let now = count(at - rule.window, at);
         let (operator, threshold, recover, value) = match rule.test {
             Test::Absent { span } => (Operator::Equal, 0.0, None, count(at - span, at)),
@@ -397,16 +459,72 @@ pub(super) fn time(at: Micros) -> String {
     format!("to_timestamp({at}::numeric / 1000000)")
 }
 
-/// 40 histories by default, 10,000 with `ALT_TEST_FULL=1`; `ALT_TEST_SEED=N` plays one again.
-#[test]
-fn random_histories_have_the_alerts_of_the_reference() {
-    let ground = Ground::new(&Cluster::start(&["fsync=off", "full_page_writes=off"]), &[]);
-    // The months in which they lie.
+/// The months in which histories lie.
+fn make_months(ground: &Ground) {
     ground.rows(
         "SELECT alt_make_month(month) FROM (SELECT DISTINCT (extract(year FROM t) * 12 + extract(month FROM t) - \
          1)::integer AS month \
          FROM (VALUES (now()), (now() - interval '3 days')) times (t)) months",
     );
+}
+
+/// A number comes late, and another daemon judges it, which deletes the mark: the first one must not judge by what it remembers.
+#[test]
+fn what_another_daemon_judged_meanwhile_is_not_taken_from_memory() {
+    let ground = Ground::new(&Cluster::start(&["fsync=off", "full_page_writes=off"]), &[]);
+    make_months(&ground);
+    let mut world = World::new(&ground, 0);
+    let rule = format!(
+        "name = \"own\"\napplication = \"{}\"\nmetric = \"sum\"\nsample = \"orders\"\nwindow = \"1m\"\ncompare = \"> 5\"",
+        world.name()
+    );
+    world.store(0, &parse_one(&rule).unwrap());
+    let open = "SELECT count(*) FROM alert_episodes e JOIN alert_rules r ON r.id = e.rule_id WHERE r.name = 'own' \
+                AND e.ended_at IS NULL";
+    for (watermark, which, is_open) in [(3, 0, "0"), (3, 1, "1"), (5, 0, "1")] {
+        if watermark == 3 {
+            world.send_at(SLOT, 4, 1);
+        }
+        world.watermark = watermark * SLOT;
+        world.turn_of(which);
+        assert_eq!(ground.rows(open)[0][0], is_open, "at {watermark}, by {which}");
+    }
+}
+
+/// An application waits for the slower of two sources, and not for the next slot of the faster one.
+#[test]
+fn the_slower_of_two_sources_is_judged_once_it_has_ended_a_slot() {
+    let ground = Ground::new(&Cluster::start(&["fsync=off", "full_page_writes=off"]), &[]);
+    make_months(&ground);
+    let mut world = World::new(&ground, 0);
+    let rule =
+        format!("name = \"own\"\napplication = \"{}\"\nwindow = \"5s\"\ncompare = \"> 0\"", world.name());
+    world.store(0, &parse_one(&rule).unwrap());
+    world.load(vec![(2 * SLOT + 1, "/a")]);
+    let reach = |source: &str, slots: i64| {
+        ground.rows(&format!(
+            "INSERT INTO alert_sources (host, source, upto, beat_at) VALUES ('h', '{source}', {at}, clock_timestamp()) \
+             ON CONFLICT (host, source) DO UPDATE SET upto = {at}, beat_at = clock_timestamp()",
+            at = time(world.base + slots * SLOT)
+        ));
+    };
+    let mut evaluator =
+        Evaluator::new(&world.config, &Metrics::default(), &Arc::new(Stop::default())).unwrap();
+    let found =
+        "SELECT count(*) FROM alert_episodes e JOIN alert_rules r ON r.id = e.rule_id WHERE r.name = 'own'";
+    reach("/fast", 2);
+    for (source, slots, expected) in [("/slow", 2, "0"), ("/fast", 3, "0"), ("/slow", 3, "1")] {
+        reach(source, slots);
+        while evaluator.work(Duration::from_secs(30)).unwrap() != Done::All {}
+        assert_eq!(ground.rows(found)[0][0], expected, "{source} at {slots}");
+    }
+}
+
+/// 40 histories by default, 10,000 with `ALT_TEST_FULL=1`; `ALT_TEST_SEED=N` plays one again.
+#[test]
+fn random_histories_have_the_alerts_of_the_reference() {
+    let ground = Ground::new(&Cluster::start(&["fsync=off", "full_page_writes=off"]), &[]);
+    make_months(&ground);
     let one: Option<u64> = std::env::var("ALT_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
     let count = if crate::kill::full() { 10_000 } else { 40 };
     let seeds = one.map_or(0..count, |seed| seed..seed + 1);
@@ -449,7 +567,7 @@ fn random_histories_have_the_alerts_of_the_reference() {
             ))
             .len();
         ground.rows(&format!(
-            "DELETE FROM applications WHERE id = {}; DELETE FROM alert_rules WHERE name IN ('m{seed}', 's{seed}')",
+            "DELETE FROM applications WHERE id = {0}; DELETE FROM alert_samples WHERE app_id = {0}; DELETE FROM alert_rules WHERE name IN ('m{seed}', 's{seed}')",
             world.app
         ));
     }

@@ -3,10 +3,13 @@
 
 use std::fs;
 
+use serde_json::Value;
+
 use super::{
-    BUSY, add_rules, ago, alerts, append, done, receiver, settled, slots, start, state, texts, until,
-    with_alerts,
+    BUSY, add_rules, ago, alerts, alerts_with, append, done, receiver, settled, slots, start, state, texts,
+    until, with_alerts,
 };
+use crate::support::bench::Bench;
 use crate::support::receiver::{Act, Receiver};
 
 /// Fires as long as no line comes.
@@ -47,6 +50,85 @@ fn a_rule_is_silent_while_another_fires() {
     bench.stop();
 }
 
+/// A silence that ends with the alerts that were open when it was made: others come under it meanwhile, and later ones do not.
+#[test]
+fn a_silence_ends_with_its_alerts() {
+    let receiver = receiver();
+    let mut bench = with_alerts(&[&receiver]);
+    add_rules(&bench, QUIET);
+    let add = ["silence", "add", "--rule", "qu*", "--until-resolved"];
+    let (code, said) = alerts(&bench, &add);
+    assert!(code == 1 && said.contains("no alert is open that it is about"), "{said}");
+    start(&mut bench);
+    until(&bench, &of("quiet"), "sent");
+    let tried = done(&bench, &[&add[..], &["--dry-run"]].concat());
+    assert!(tried.contains("nothing is silenced; these open alerts would be:\n"), "{tried}");
+    assert_eq!(tried.matches("medium").count(), 1, "{tried}");
+    let (_, said) = alerts(&bench, &["silence", "add", "--rule", "loud", "--for", "1h", "--dry-run"]);
+    assert!(said.contains("no open alert would be"), "{said}");
+    assert!(done(&bench, &["silence", "list"]).contains("nothing is silenced"));
+    assert!(done(&bench, &add).contains("the silence 1 ends with the alerts that are open now"));
+    assert!(done(&bench, &["silence", "list"]).contains("resolved"));
+    add_rules(&bench, &QUIET.replace("quiet", "quite"));
+    until(&bench, &of("quite"), "silenced");
+    bench.append("beacon.log", 1);
+    // Who was told of the first is told that it is over; nobody was told of the other.
+    until(&bench, &of("quite"), "dropped");
+    until(&bench, "SELECT count(*) FROM alert_outbox WHERE state = 'sent'", "2");
+    assert!(done(&bench, &["silence", "list"]).contains("nothing is silenced"));
+    until(&bench, "SELECT count(*) FROM alert_episodes WHERE ended_at IS NULL", "2");
+    until(&bench, "SELECT count(*) FROM alert_outbox WHERE state = 'sent'", "4");
+    let two = "SELECT string_agg(r.name || ' ' || n, ', ' ORDER BY r.name) FROM (SELECT rule_id, count(*) AS n \
+               FROM alert_episodes GROUP BY 1) e JOIN alert_rules r ON r.id = e.rule_id";
+    assert_eq!(bench.database.psql(two), "quiet 2, quite 2", "{}", state(&bench));
+    // Those that are open now are not those with which it began.
+    let (code, said) = alerts_with(&bench, &["rule", "add", "-"], &QUIET.replace("quiet", "quint"));
+    assert_eq!(code, 0, "{said}");
+    until(&bench, &of("quint"), "sent");
+    counted(&bench);
+    bench.stop();
+}
+
+/// How many alerts there were, as people ask.
+fn counted(bench: &Bench) {
+    let id = bench.database.psql("SELECT max(e.id) FROM alert_episodes e WHERE ended_at IS NULL");
+    done(bench, &["ack", &id]);
+    until(bench, "SELECT count(*) FROM alert_episodes WHERE state = 'acknowledged'", "1");
+    let said: Value = serde_json::from_str(&done(bench, &["stats", "--since", "1d", "--json"])).unwrap();
+    let medium = &said["severities"]["medium"];
+    assert_eq!([&medium["alerts"], &medium["open"], &medium["acknowledged"]], [5, 3, 1], "{said}");
+    assert!(medium["seconds_to_acknowledge"].as_f64().unwrap() >= 0.0, "{said}");
+    assert!(medium["seconds_to_resolve"].as_f64().unwrap() >= 5.0, "{said}");
+    let rules = said["rules"].as_array().unwrap();
+    assert_eq!(
+        (rules.len(), &rules[0]["rule"], &rules[0]["alerts"]),
+        (3, &"quiet".into(), &2.into()),
+        "{said}"
+    );
+    let said = done(bench, &["stats", "--app", "shop"]);
+    assert!(said.contains("medium") && said.contains("quite"), "{said}");
+    let (code, said) = alerts(bench, &["stats", "--since", "yesterday o'clock"]);
+    assert!(code == 1 && said.contains("--since"), "{said}");
+}
+
+/// Four beginnings within an hour are told of one by one; the others in one message, once half an hour has none.
+#[test]
+fn what_is_kept_back_because_it_flaps_comes_in_one_message() {
+    let receiver = receiver();
+    let mut bench = with_alerts(&[&receiver]);
+    add_rules(&bench, BUSY);
+    let (text, lines) = slots(ago(50), &[3, 0, 3, 0, 3, 0, 3, 0, 3, 0, 3, 0]);
+    bench.append_text("beacon.log", &text, lines);
+    start(&mut bench);
+    let states = "SELECT string_agg(state || ' ' || n, ', ' ORDER BY state) FROM \
+                  (SELECT state, count(*) AS n FROM alert_outbox GROUP BY 1) all_states";
+    until(&bench, states, "digested 2, sent 9");
+    let digests: Vec<String> =
+        texts(&receiver).into_iter().filter(|text| text.contains("not told of")).collect();
+    assert!(digests.len() == 1 && digests[0].matches("busy").count() == 2, "{digests:?}");
+    bench.stop();
+}
+
 /// Nobody looks after an alert: those who were told are told again, and others, until somebody does.
 #[test]
 fn an_alert_after_which_nobody_looks_is_told_of_again_and_to_others() {
@@ -74,7 +156,7 @@ fn an_alert_after_which_nobody_looks_is_told_of_again_and_to_others() {
 }
 
 /// Each message of the first channel has another text or time, and none is left.
-fn settled_texts(bench: &crate::support::bench::Bench, receiver: &Receiver) {
+fn settled_texts(bench: &Bench, receiver: &Receiver) {
     until(bench, "SELECT count(*) FROM alert_outbox WHERE state = 'due'", "0");
     let sent =
         bench.database.psql("SELECT count(*) FROM alert_outbox WHERE state = 'sent' AND channel = 'c0'");

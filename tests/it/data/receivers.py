@@ -73,6 +73,7 @@ class Mailbox:
             "headers": {name: str(mail[name]) for name in mail.keys()},
             "text": part("plain"),
             "html": part("html"),
+            "files": [[file.get_filename(), file.get_content()] for file in mail.iter_attachments()],
         })
         return "250 OK"
 

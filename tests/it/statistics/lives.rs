@@ -4,7 +4,7 @@
 //!
 //! `ALT_TEST_FULL=1` plays 10,000 of them, of which each kind of thing has to occur 500 times.
 
-mod world;
+pub(super) mod world;
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -127,7 +127,7 @@ const STEPS: [Step; 5] =
     [Step::FoldMarked, Step::FoldBegun, Step::FoldRead, Step::FoldReplaced, Step::FoldCommitted];
 
 /// What has to occur, each in so many of 10,000 lives.
-const WANTED: [&str; 38] = [
+const WANTED: [&str; 40] = [
     "lives",
     "days of a zone without another clock",
     "days of 23 or 25 hours in Berlin",
@@ -154,6 +154,7 @@ const WANTED: [&str; 38] = [
     "periods taken out",
     "days frozen",
     "half days frozen",
+    "batches while days are frozen",
     "rows beside frozen days",
     "foldings",
     "folders that were overtaken",
@@ -163,6 +164,7 @@ const WANTED: [&str; 38] = [
     "deaths at FoldReplaced",
     "deaths at FoldCommitted",
     "changes while a day is computed",
+    "changes that are marked while a day is computed",
     "prunings",
     "days compared meanwhile",
     "days compared at the end",

@@ -111,6 +111,7 @@ export const words: Words = {
   filters: "Filter",
   no_filters: "Alle entfernen",
   remove: "Filter {0} entfernen",
+  one_segment: "Segment",
   negate: "Umkehren: {0}",
   value: "Wert",
   dimension: "Was",
@@ -224,7 +225,7 @@ export const words: Words = {
   to_wall: "An der Wand zeigen",
   new: "neu",
   no_before: "keine Zahlen vom {0} zum Vergleichen",
-  cut_at: "Die ersten {0}; es gibt mehr",
+  annotations: "Anmerkungen",
   loading: "Wird geladen",
   skip: "Zu den Zahlen",
 };

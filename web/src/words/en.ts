@@ -109,6 +109,7 @@ export const words = {
   filters: "Filters",
   no_filters: "Remove all",
   remove: "Remove the filter {0}",
+  one_segment: "Segment",
   negate: "Turn around: {0}",
   value: "Value",
   dimension: "What",
@@ -222,7 +223,7 @@ export const words = {
   to_wall: "Show on a wall",
   new: "new",
   no_before: "no numbers of {0} to compare with",
-  cut_at: "The first {0}; there are more",
+  annotations: "Annotations",
   loading: "Loading",
   skip: "To the numbers",
 };

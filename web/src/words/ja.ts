@@ -111,6 +111,7 @@ export const words: Words = {
   filters: "フィルター",
   no_filters: "すべて解除",
   remove: "フィルター「{0}」を解除",
+  one_segment: "セグメント",
   negate: "反転：{0}",
   value: "値",
   dimension: "項目",
@@ -224,7 +225,7 @@ export const words: Words = {
   to_wall: "大画面に表示",
   new: "新規",
   no_before: "比較できる{0}の数値はありません",
-  cut_at: "最初の{0}件。ほかにもあります",
+  annotations: "メモ",
   loading: "読み込み中",
   skip: "数値へ移動",
 };

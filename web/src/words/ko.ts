@@ -111,6 +111,7 @@ export const words: Words = {
   filters: "필터",
   no_filters: "모두 해제",
   remove: "필터 {0} 해제",
+  one_segment: "세그먼트",
   negate: "반대로: {0}",
   value: "값",
   dimension: "항목",
@@ -224,7 +225,7 @@ export const words: Words = {
   to_wall: "큰 화면에 표시",
   new: "신규",
   no_before: "비교할 {0}의 수치가 없습니다",
-  cut_at: "처음 {0}개. 더 있습니다",
+  annotations: "주석",
   loading: "불러오는 중",
   skip: "숫자로 이동",
 };

@@ -3,7 +3,8 @@
 //! The number of threads is fixed, and a source always belongs to the same one. All sources of a thread share its batch
 //! and its caches; the rest of a source's state is its own. Each round looks at the directories that are due, gives
 //! every source that was read to its end a turn, which costs little, and then one turn to one of the sources that have a
-//! backlog. So a live line waits for one turn of a backlog at most, however many backlogs there are.
+//! backlog. So a live line waits for one turn of a backlog at most, however many backlogs there are. Batches are large only where
+//! no source of the thread has live lines.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -158,6 +159,8 @@ impl Rounds<'_> {
         let keeps_buffers = sources.iter().map(|s| s.follow.files.len()).sum::<usize>() <= BUFFERS_MAX;
         let count = sources.len();
         let busy = (1..=count).map(|n| (self.last_busy + n) % count).find(|n| sources[*n].is_busy);
+        // Only what is read to its end has lines that were just written.
+        loader.set_live(!sources.iter().all(|source| source.is_busy));
         let calm = (0..count).filter(|n| !sources[*n].is_busy).collect::<Vec<_>>();
         for n in calm.into_iter().chain(busy) {
             if Some(n) == busy {

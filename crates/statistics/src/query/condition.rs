@@ -31,6 +31,9 @@ enum How {
     Matches,
 }
 
+/// What stands for a dimension where a segment is named: `segment is Readers`.
+const SEGMENT: &str = "segment";
+
 /// Why a text is no condition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unread {
@@ -40,6 +43,8 @@ pub enum Unread {
     Long,
     /// Its pattern is not correct, or too large: why.
     Pattern(String),
+    /// It names a segment, and not as one is named, or where none can be named.
+    Segment(String),
 }
 
 impl fmt::Display for Unread {
@@ -53,6 +58,11 @@ impl fmt::Display for Unread {
             ),
             Unread::Long => write!(f, "a filter has at most {TEXT_MAX} bytes"),
             Unread::Pattern(why) => write!(f, "the pattern of the filter: {why}"),
+            Unread::Segment(text) => write!(
+                f,
+                "{text:?}: a segment is named by `segment is NAME` or `segment is not NAME`, in filters of questions alone; \
+                 elsewhere, write the filters that it consists of"
+            ),
         }
     }
 }
@@ -82,6 +92,50 @@ impl Goal {
     }
 }
 
+/// A condition in its parts.
+struct Parts<'a> {
+    dimension: &'a str,
+    how: How,
+    is_negated: bool,
+    value: &'a str,
+}
+
+/// Takes a text apart. `None`: it has no operator.
+fn parts(text: &str) -> Option<Parts<'_>> {
+    // A value that is empty may have lost the space before it.
+    let padded = format!("{text} ");
+    let found = OPERATORS
+        .iter()
+        .filter_map(|operator| Some((padded.find(operator.0)?, operator)))
+        .min_by_key(|(at, operator)| (*at, std::cmp::Reverse(operator.0.len())));
+    let (at, (operator, how, is_negated)) = found?;
+    let value = text.get(at + operator.len()..).unwrap_or("");
+    Some(Parts { dimension: text[..at].trim(), how: *how, is_negated: *is_negated, value })
+}
+
+/// The segment that a text names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Named<'a> {
+    /// Its name.
+    pub(super) name: &'a str,
+    /// What is not in it is kept.
+    pub(super) is_negated: bool,
+}
+
+/// The segment that a text such as `segment is Readers` names. `None`: it is another condition, or none.
+///
+/// # Errors
+/// [`Unread::Segment`]: it names one by another operator.
+pub(super) fn segment(text: &str) -> Result<Option<Named<'_>>, Unread> {
+    match parts(text) {
+        Some(Parts { dimension: SEGMENT, how: How::Is, is_negated, value }) => {
+            Ok(Some(Named { name: value.trim(), is_negated }))
+        }
+        Some(Parts { dimension: SEGMENT, .. }) => Err(Unread::Segment(text.to_owned())),
+        _ => Ok(None),
+    }
+}
+
 /// The condition of a text such as `country is DE`, in one of [`Dimension::ALL`].
 ///
 /// # Errors
@@ -91,15 +145,12 @@ pub fn condition(text: &str) -> Result<Filter, Unread> {
         return Err(Unread::Long);
     }
     let bad = || Unread::Form(text.to_owned());
-    // A value that is empty may have lost the space before it.
-    let padded = format!("{text} ");
-    let found = OPERATORS
-        .iter()
-        .filter_map(|operator| Some((padded.find(operator.0)?, operator)))
-        .min_by_key(|(at, operator)| (*at, std::cmp::Reverse(operator.0.len())));
-    let (at, (operator, how, is_negated)) = found.ok_or_else(bad)?;
-    let dimension = Dimension::named(text[..at].trim()).ok_or_else(bad)?;
-    let value = text.get(at + operator.len()..).unwrap_or("").to_owned();
+    let Parts { dimension, how, is_negated, value } = parts(text).ok_or_else(bad)?;
+    if dimension == SEGMENT {
+        return Err(Unread::Segment(text.to_owned()));
+    }
+    let dimension = Dimension::named(dimension).ok_or_else(bad)?;
+    let value = value.to_owned();
     let test = match how {
         How::Is => Test::Is(vec![value]),
         How::Contains => Test::Contains(vec![value]),
@@ -110,7 +161,7 @@ pub fn condition(text: &str) -> Result<Filter, Unread> {
         }
     };
     let filter = Filter::On(dimension, test);
-    Ok(if *is_negated { Filter::Not(Box::new(filter)) } else { filter })
+    Ok(if is_negated { Filter::Not(Box::new(filter)) } else { filter })
 }
 
 #[cfg(test)]

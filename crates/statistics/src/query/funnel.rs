@@ -5,6 +5,9 @@ use super::goal::Goal;
 /// The most steps of a funnel.
 pub const STEPS_MAX: usize = 10;
 
+/// What stands before each condition of a step.
+const WHERE: &str = " where ";
+
 /// Within what the steps are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Within {
@@ -26,7 +29,8 @@ pub struct Funnel {
 }
 
 impl Funnel {
-    /// A funnel of steps as people write them: `page /cart*`, `event order`, `goal NAME`.
+    /// A funnel of steps as people write them: `page /cart*`, `event order`, `goal NAME`, each with as many conditions as are
+    /// wanted: `page /cart* where country is DE where source is Google`.
     ///
     /// # Errors
     /// What is wrong, and how to mend it.
@@ -55,16 +59,22 @@ impl Funnel {
 }
 
 fn step(text: &str, goals: &[Goal]) -> Result<Goal, String> {
-    match text.trim().split_once(' ') {
-        Some(("page", page)) => Goal::checked(text, None, Some(page.trim())),
-        Some(("event", event)) => Goal::checked(text, Some(event.trim()), None),
+    let mut parts = text.split(WHERE);
+    let goal = match parts.next().unwrap_or("").trim().split_once(' ') {
+        Some(("page", page)) => Goal::checked("step", None, Some(page.trim()))?,
+        Some(("event", event)) => Goal::checked("step", Some(event.trim()), None)?,
         Some(("goal", name)) => {
             let name = name.trim();
             let goal = goals.iter().find(|goal| goal.name == name).cloned();
-            goal.ok_or_else(|| format!("there is no goal {name:?}"))
+            goal.ok_or_else(|| format!("there is no goal {name:?}"))?
         }
-        _ => Err(format!("{text:?} is no step: write page PATH, event TYPE or goal NAME")),
-    }
+        _ => {
+            return Err(format!(
+                "{text:?} is no step: write page PATH, event TYPE or goal NAME, and `where CONDITION` behind it as often as wanted"
+            ));
+        }
+    };
+    goal.only(&parts.map(str::trim).collect::<Vec<&str>>()).map_err(|why| format!("{text:?}: {why}"))
 }
 
 /// How far a visitor, or a session, has come.
@@ -111,11 +121,26 @@ mod tests {
         let goals = [Goal::checked("Sign up", Some("signup"), None).unwrap()];
         let read = |texts: &[&str]| Funnel::read(texts, Within::Session, false, &goals);
         let funnel = read(&["page /cart*", "event  order", "goal Sign up"]).unwrap();
+        assert!(funnel.steps().all(|step| step.conditions.is_empty()));
         let event = |name: &str| On::Event(name.to_owned());
         let wanted = [On::Page("/cart*".to_owned()), event("order"), event("signup")];
         assert_eq!(funnel.steps().map(|step| step.on.clone()).collect::<Vec<_>>(), wanted);
+        // Each step has conditions of its own, and those of its goal.
+        let long = format!("page /{}  where  page is /a where country is DE", "x".repeat(200));
+        let only = Goal::checked("Pro", Some("order"), None).unwrap().only(&["product is 17"]).unwrap();
+        let texts = ["goal Pro where source is Google where source is ", &long];
+        let funnel = Funnel::read(&texts, Within::Session, false, &[only]).unwrap();
+        let conditions = |step: &Goal| format!("{:?}", step.conditions);
+        let wanted = [
+            r#"[On(Product, Is(["17"])), On(Source, Is(["Google"])), On(Source, Is([""]))]"#,
+            r#"[On(Page, Is(["/a"])), On(Country, Is(["DE"]))]"#,
+        ];
+        assert_eq!(funnel.steps().map(conditions).collect::<Vec<_>>(), wanted);
         for (texts, why) in [
-            (&["page /"][..], "from 2 to 10 steps"),
+            (&["page / where planet is Mars", "page /"][..], "planet is Mars"),
+            (&["page / where goal is Sign up", "page /"], "condition on goals"),
+            (&["page /", "where country is DE"], "is no step"),
+            (&["page /"], "from 2 to 10 steps"),
             (&["page /"; 11], "from 2 to 10 steps"),
             (&["page /", "order"], "\"order\" is no step"),
             (&["page /", "goal Buy"], "no goal \"Buy\""),

@@ -367,6 +367,10 @@ fn random_funnels_are_counted_as_the_naive_definitions_say() {
                     "event pageview",
                     "goal Ends",
                     "goal Pro",
+                    "page * where country is JP where property:plan is pro",
+                    "event click where browser is not Firefox",
+                    "page *",
+                    "page *",
                     "page *",
                     "page *",
                 ])

@@ -3,8 +3,8 @@
 
 use std::time::SystemTime;
 
+use alt_alerts::time::{Micros, SLOT};
 use alt_process::clock::{micros, system_time};
-use alt_watch::time::{Micros, SLOT};
 use anyhow::{Context, bail};
 use serde_json::json;
 use tokio_postgres::Client;

@@ -3,13 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use alt_alerts::episode::{Interval, intervals};
+use alt_alerts::judge::Span;
+use alt_alerts::rule::Rule;
+use alt_alerts::time::{Micros, SLOT, slot_of};
+use alt_alerts::verdict::Meter;
 use alt_process::metrics::Metrics;
 use alt_process::stop::Stop;
-use alt_watch::episode::{Interval, intervals};
-use alt_watch::judge::Span;
-use alt_watch::rule::Rule;
-use alt_watch::time::{Micros, SLOT, slot_of};
-use alt_watch::verdict::Meter;
 
 use super::course::{self, Found, Ruled};
 use super::keys::{Keys, Labels};

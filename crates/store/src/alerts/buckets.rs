@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::SystemTime;
 
+use alt_alerts::bucket::{Bucket, Series};
+use alt_alerts::lens::{Labels, Lens};
+use alt_alerts::packed;
+use alt_alerts::time::{Micros, SECOND, SLOT};
 use alt_process::clock::{micros, system_time};
-use alt_watch::bucket::{Bucket, Series};
-use alt_watch::lens::{Labels, Lens};
-use alt_watch::packed;
-use alt_watch::time::{Micros, SECOND, SLOT};
 use anyhow::Context;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use alt_watch::bucket::Series;
-use alt_watch::judge::{self, Change, Span, state_at};
-use alt_watch::lens::Lens;
-use alt_watch::rule::{Rule, Severity};
-use alt_watch::time::{Micros, SECOND};
-use alt_watch::verdict::Meter;
+use alt_alerts::bucket::Series;
+use alt_alerts::judge::{self, Change, Span, state_at};
+use alt_alerts::lens::Lens;
+use alt_alerts::rule::{Rule, Severity};
+use alt_alerts::time::{Micros, SECOND};
+use alt_alerts::verdict::Meter;
 
 use super::keys::{Keys, Known, Labels};
 use super::rows::{Counted, Reading};

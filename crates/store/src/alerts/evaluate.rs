@@ -10,14 +10,15 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use alt_alerts::lens::Lens;
+use alt_alerts::time::{Micros, slot_of};
 use alt_process::clock::micros;
 use alt_process::fault::{self, Step};
 use alt_process::metrics::Metrics;
 use alt_process::stop::{Stop, Stopped};
-use alt_watch::lens::Lens;
-use alt_watch::time::{Micros, slot_of};
 use anyhow::Context;
 use tokio_postgres::Client;
+use tokio_postgres::types::Type;
 
 use super::buckets::{self, LensIds, minute_of};
 use super::course::{self, Ruled};
@@ -29,13 +30,16 @@ use super::rows::{Reading, SLICE};
 use super::rules::{self, Parsed, Version};
 use super::series::Stored;
 use super::watermark::{self, Watermark, Watermarks};
-use super::{NAME, keys, silences};
+use super::{INSTALLATION, NAME, keys, samples, silences};
 use crate::lease::{Fence, Lease, Lost};
 use crate::session::Session;
 use crate::stats::rows::Slicer;
 
 /// What came late is taken after this time at the latest, though no slot has ended.
 const TAKEN_EVERY: Duration = Duration::from_secs(5);
+
+/// What sources reach within this time is judged together.
+const TOGETHER: Duration = Duration::from_millis(250);
 
 /// A lease that was not renewed for so long is renewed, although nothing is to be judged.
 const RENEWED_EVERY: Duration = Duration::from_secs(3);
@@ -80,8 +84,10 @@ pub struct Evaluator {
     channels: Vec<String>,
     parsed: Parsed,
     lens_ids: LensIds,
-    /// The latest slot of which any source was seen to have all.
-    slot: Micros,
+    /// The slots that the sources had reached when all was judged.
+    slots: Vec<Micros>,
+    /// When it can be that they have reached others.
+    next: Instant,
     taken: Option<Instant>,
     fed: Option<Instant>,
     rolled: Option<Instant>,
@@ -119,7 +125,8 @@ impl Evaluator {
             channels: config.channels.iter().map(|channel| channel.name.clone()).collect(),
             parsed: Parsed::new(),
             lens_ids: LensIds::new(),
-            slot: 0,
+            slots: Vec::new(),
+            next: Instant::now(),
             taken: None,
             fed: None,
             rolled: None,
@@ -138,9 +145,10 @@ impl Evaluator {
             return Ok(Done::Elsewhere);
         }
         let watermarks = self.session.ask(async |client| watermark::read(client).await)?;
-        let slot = slot_of(watermarks.latest());
+        let slots = watermarks.slots();
+        self.next = Instant::now() + watermarks.next_in();
         let is_early = self.taken.is_some_and(|taken| taken.elapsed() < fault::wait(TAKEN_EVERY));
-        if slot <= self.slot && is_early {
+        if slots == self.slots && is_early {
             return self.renew();
         }
         let done = self.turn(&watermarks, Instant::now() + time);
@@ -151,11 +159,18 @@ impl Evaluator {
             }
             done => {
                 if matches!(done, Ok(Done::All)) {
-                    (self.slot, self.taken) = (slot, Some(Instant::now()));
+                    (self.slots, self.taken) = (slots, Some(Instant::now()));
                 }
                 done
             }
         }
+    }
+
+    /// How long there can be nothing to judge. After a turn, others may have ended a slot as well: they are judged together.
+    pub fn rest(&self) -> Duration {
+        let is_judged = self.taken.is_some_and(|taken| taken.elapsed() < TOGETHER);
+        let rest = self.next.saturating_duration_since(Instant::now());
+        if is_judged { rest.max(TOGETHER) } else { rest }
     }
 
     /// Keeps the lease.
@@ -203,7 +218,10 @@ impl Evaluator {
         let turn = Turn { fence, now: watermarks.now, versions, telling };
         let (mut first, mut is_done, mut found) = (Ok(()), true, Vec::new());
         for app in self.session.ask(async |client| apps(client).await)? {
-            let watermark = watermarks.of(app.id);
+            let watermark = match app.id {
+                INSTALLATION => watermarks.of_installation(),
+                id => watermarks.of(id),
+            };
             let judged = self.app(&turn, &app, watermark, marks.remove(&app.id).unwrap_or_default());
             match judged {
                 Ok(Some(judged)) => {
@@ -355,7 +373,9 @@ impl Evaluator {
             return Ok(Tally { piece, counted, recent: None, lenses: lenses.clone(), now: turn.now });
         };
         let (late, new): (Vec<Mark>, Vec<Mark>) = marks.iter().partition(|mark| mark.from < judged);
-        if until > judged && (recent.rows_until > judged || !new.is_empty()) {
+        // What daemons take of themselves is marked by nobody.
+        let may_have = recent.rows_until > judged || !new.is_empty() || app.id == INSTALLATION;
+        if until > judged && may_have {
             recent.fresh.extend(until, reading.count(app.id, &(judged..until), lenses)?);
         } else {
             recent.fresh.times.end = until;
@@ -504,6 +524,7 @@ impl Evaluator {
             let Some((app_id, from, length)) =
                 self.session.ask(async |client| buckets::too_fine(client, now).await)?
             else {
+                self.write(async |client| samples::forget_old(client, now).await)?;
                 self.rolled = Some(Instant::now());
                 break;
             };
@@ -541,14 +562,21 @@ fn failed(app: &App, error: anyhow::Error) -> anyhow::Result<anyhow::Error> {
     if error.is::<Lost>() || error.is::<Stopped>() {
         return Err(error);
     }
-    Ok(error.context(format!("judge the rules of the application {}", app.key)))
+    Ok(error.context(match app.id {
+        INSTALLATION => "judge the rules of the installation".to_owned(),
+        _ => format!("judge the rules of the application {}", app.key),
+    }))
 }
 
-/// All applications.
+/// All applications, and what stands for the installation.
 async fn apps(client: &Client) -> anyhow::Result<Vec<App>> {
     let sql = "SELECT a.id, a.app_key, j.judged_at \
-               FROM applications a LEFT JOIN alert_apps j ON j.app_id = a.id ORDER BY a.id";
-    let rows = client.query_typed(sql, &[]).await.context("read how far all is judged")?;
+               FROM (SELECT id, app_key FROM applications UNION ALL SELECT $1, '') a \
+               LEFT JOIN alert_apps j ON j.app_id = a.id ORDER BY a.id";
+    let rows = client
+        .query_typed(sql, &[(&INSTALLATION, Type::INT4)])
+        .await
+        .context("read how far all is judged")?;
     let app = |row: &tokio_postgres::Row| App {
         id: row.get(0),
         key: row.get(1),

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use alt_alerts::time::Micros;
 use alt_process::clock::{micros, system_time};
-use alt_watch::time::Micros;
 use anyhow::Context;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::NAME;
+use super::{INSTALLATION, NAME};
 use crate::ledger::{self, Changes};
 
 /// The most times that one statement marks.
@@ -56,7 +56,8 @@ pub async fn take(client: &Client, first: Option<Micros>, now: Micros) -> anyhow
         Changes::Missed => match first {
             Some(from) => {
                 tracing::info!("alerts: all times of which there are rules are judged");
-                mark_all(client, from, now).await
+                // Samples are not in the ledger: of them, nothing was missed.
+                mark_all(client, from, now, false).await
             }
             None => Ok(()),
         },
@@ -78,11 +79,21 @@ pub(super) async fn mark(client: &Client, times: &[AppTime]) -> anyhow::Result<(
     Ok(())
 }
 
-/// Marks a time of every application.
-pub(super) async fn mark_all(client: &Client, from: Micros, until: Micros) -> anyhow::Result<()> {
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
-        [(&system_time(from), Type::TIMESTAMPTZ), (&system_time(until.max(from)), Type::TIMESTAMPTZ)];
-    let sql = "INSERT INTO alert_dirty (app_id, from_at, until_at) SELECT id, $1, $2 FROM applications";
+/// Marks a time of every application, and of the installation if that is asked for.
+pub(super) async fn mark_all(
+    client: &Client,
+    from: Micros,
+    until: Micros,
+    with_installation: bool,
+) -> anyhow::Result<()> {
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&system_time(from), Type::TIMESTAMPTZ),
+        (&system_time(until.max(from)), Type::TIMESTAMPTZ),
+        (&INSTALLATION, Type::INT4),
+        (&with_installation, Type::BOOL),
+    ];
+    let sql = "INSERT INTO alert_dirty (app_id, from_at, until_at) SELECT id, $1, $2 FROM applications \
+               UNION ALL SELECT $3, $1, $2 WHERE $4";
     client.execute_typed(sql, &parameters).await.context("mark a time of all applications")?;
     Ok(())
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use alt_alerts::lens::Lens;
+use alt_alerts::time::{Micros, SECOND};
 use alt_process::clock::system_time;
-use alt_watch::lens::Lens;
-use alt_watch::time::{Micros, SECOND};
 use anyhow::Context;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::SystemTime;
 
+use alt_alerts::judge::{Act, Change, state_at};
+use alt_alerts::state::{Hand, State};
+use alt_alerts::time::Micros;
 use alt_process::clock::{micros, system_time};
-use alt_watch::judge::{Act, Change, state_at};
-use alt_watch::state::{Hand, State};
-use alt_watch::time::Micros;
 use anyhow::Context;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};

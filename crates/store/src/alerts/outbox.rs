@@ -7,10 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
+use alt_alerts::episode;
+use alt_alerts::manner::Manner;
+use alt_alerts::time::{Micros, SECOND};
 use alt_process::clock::{micros, system_time};
-use alt_watch::episode;
-use alt_watch::manner::Manner;
-use alt_watch::time::{Micros, SECOND};
 use anyhow::Context;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
@@ -166,7 +166,7 @@ pub(super) async fn is_flapping(client: &Client, key_id: i64, at: Micros) -> any
 }
 
 /// Enqueues a transition for channels. One that is there already stays as it is.
-pub(super) async fn enqueue(
+pub(crate) async fn enqueue(
     client: &Client,
     episode: i64,
     seq: i32,
@@ -226,13 +226,22 @@ pub async fn release(client: &Client, telling: &Telling, now: Micros) -> anyhow:
             labels: &labels,
             key_id: row.get(3),
         };
-        let next = if row.get::<_, bool>(2) {
-            let flaps =
-                state == "flapping" && episode::is_flapping(&began(client, subject.key_id, now).await?, now);
-            let other = held(client, telling, &subject).await?;
-            other.or(flaps.then_some("flapping")).unwrap_or("due")
-        } else {
-            "dropped"
+        let flaps =
+            state == "flapping" && episode::is_flapping(&began(client, subject.key_id, now).await?, now);
+        let next = match (row.get::<_, bool>(2), state) {
+            (true, _) => {
+                let other = held(client, telling, &subject).await?;
+                other.or(flaps.then_some("flapping")).unwrap_or("due")
+            }
+            // Once it is quiet, one message tells of all of them.
+            (false, "flapping") => {
+                if flaps {
+                    state
+                } else {
+                    "late"
+                }
+            }
+            (false, _) => "dropped",
         };
         if next != state {
             all.entry(next).or_default().push(id);
@@ -398,9 +407,9 @@ pub struct Told {
 pub struct Due {
     /// The row.
     pub row: i64,
-    /// The episode; 0: a digest.
+    /// The episode; 0: a digest; below 0: the report with this key.
     pub episode: i64,
-    /// The number of the transition, or of the digest.
+    /// The number of the transition, of the digest, or of the report's period.
     pub seq: i32,
     /// To whom.
     pub channel: String,
@@ -410,6 +419,14 @@ pub struct Due {
     pub is_group: bool,
     /// The alert; of a digest, the alerts.
     pub told: Vec<Told>,
+}
+
+impl Due {
+    /// The key of the report that it is.
+    #[must_use]
+    pub fn report(&self) -> Option<i32> {
+        (self.episode < 0).then(|| i32::try_from(-self.episode).ok()).flatten()
+    }
 }
 
 /// Messages that are due, at most one a channel, to channels that are not in `busy`. Of an alert, none is due before
@@ -440,6 +457,9 @@ pub async fn due(client: &Client, busy: &[String]) -> anyhow::Result<Vec<Due>> {
 
 async fn told(client: &Client, due: &Due) -> anyhow::Result<Vec<Told>> {
     let context = "read what a message tells";
+    if due.report().is_some() {
+        return Ok(Vec::new());
+    }
     let rows = if due.episode == 0 {
         let parameters: [(&(dyn ToSql + Sync), Type); 2] =
             [(&due.seq, Type::INT4), (&due.channel, Type::TEXT)];
@@ -540,4 +560,39 @@ pub async fn disabled(client: &Client) -> anyhow::Result<BTreeSet<String>> {
 pub async fn enable(client: &Client, name: &str) -> anyhow::Result<bool> {
     let sql = "DELETE FROM alert_channels WHERE name = $1";
     Ok(client.execute_typed(sql, &[(&name, Type::TEXT)]).await.context("enable a channel")? > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use alt_alerts::rule::parse_one;
+
+    use super::*;
+
+    #[test]
+    fn alerts_come_in_one_message_if_rule_application_and_labels_are_equal() {
+        let manner = |by: &str| parse_one(&format!("name = \"x\"\ncompare = \"> 1\"\n{by}")).unwrap().manner;
+        let telling = Telling {
+            manners: BTreeMap::from([
+                (1, manner("messages_by = [\"host\"]")),
+                (2, manner("messages_by = [\"host\"]")),
+                (3, manner("")),
+                (4, manner("messages_by = []")),
+            ]),
+            ..Telling::default()
+        };
+        let group = |rule_id: i32, app_id: i32, host: &str, path: &str| {
+            let labels =
+                Labels::from([("host".to_owned(), host.to_owned()), ("path".to_owned(), path.to_owned())]);
+            let subject = Subject { rule_id, app_id, application: "a", labels: &labels, key_id: 1 };
+            telling.group(&subject)
+        };
+        let one = group(1, 1, "h", "/a");
+        assert!(one.is_some());
+        assert_eq!(group(1, 1, "h", "/b"), one);
+        for other in [group(2, 1, "h", "/a"), group(1, 2, "h", "/a"), group(1, 1, "i", "/a")] {
+            assert!(other.is_some() && other != one, "{other:?}");
+        }
+        assert_eq!(group(3, 1, "h", "/a"), None);
+        assert_eq!(group(4, 1, "h", "/a"), group(4, 1, "i", "/b"));
+    }
 }

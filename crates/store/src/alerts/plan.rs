@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::time::Instant;
 
-use alt_watch::judge::Span;
-use alt_watch::lens::Lens;
-use alt_watch::rule::Rule;
-use alt_watch::time::{Micros, SECOND, SLOT, slot_from};
+use alt_alerts::judge::Span;
+use alt_alerts::lens::Lens;
+use alt_alerts::rule::Rule;
+use alt_alerts::time::{Micros, SECOND, SLOT, slot_from};
 
 use super::buckets::{self, minute_of};
 use super::course::{PIECE, Ruled};

@@ -1,12 +1,12 @@
 //! Stores what was judged: states, episodes, transitions, and messages about them. All of it runs within the
 //! transaction that deletes the marks.
 
+use alt_alerts::episode::{Fate, Interval, Known as KnownEpisode, intervals, reconcile};
+use alt_alerts::judge::{Change, state_at};
+use alt_alerts::rule::Severity;
+use alt_alerts::state::State;
+use alt_alerts::time::Micros;
 use alt_process::clock::system_time;
-use alt_watch::episode::{Fate, Interval, Known as KnownEpisode, intervals, reconcile};
-use alt_watch::judge::{Change, state_at};
-use alt_watch::rule::Severity;
-use alt_watch::state::State;
-use alt_watch::time::Micros;
 use anyhow::Context;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};

@@ -1,19 +1,20 @@
-//! Reads what rules look at of rows, in the order of their times, and counts it by lenses.
+//! Reads what rules look at, rows and samples, in the order of their times, and counts it by lenses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use alt_alerts::bucket::{Bucket, Event, Series};
+use alt_alerts::lens::{Fold, Labels, Lens, Of};
+use alt_alerts::time::{Micros, SLOT, slot_from, slot_of};
 use alt_process::clock::micros;
-use alt_watch::bucket::{Bucket, Event, Series};
-use alt_watch::lens::{Fold, Labels, Lens};
-use alt_watch::time::{Micros, SLOT, slot_from, slot_of};
 use anyhow::{Context, bail};
 use futures_util::TryStreamExt;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
+use super::samples;
 use crate::lease::Lease;
 use crate::session::Session;
 use crate::stats::rows::{Slicer, is_too_long, literal, short};
@@ -41,11 +42,14 @@ pub struct Reading<'a> {
 }
 
 /// The columns that an event is made of.
-pub(super) const COLUMNS: &str = "occurred_at, traffic_class, event_type, url_host, url_path, method, referrer_host, \
+const COLUMNS: &str = "occurred_at, traffic_class, event_type, url_host, url_path, method, referrer_host, \
                        entity_type, module_id, client_sub_id, status, request_ms, bytes_sent";
 
+/// How many columns these are.
+const COLUMNS_COUNT: usize = 13;
+
 /// The event of a row of [`COLUMNS`].
-pub(super) fn event(row: &Row) -> Result<Event<'_>, tokio_postgres::Error> {
+fn event<'r>(row: &'r Row, numbers: &'r [(&'r str, i64)]) -> Result<Event<'r>, tokio_postgres::Error> {
     let text = |n: usize| Ok::<_, tokio_postgres::Error>(row.try_get::<_, Option<&str>>(n)?.unwrap_or(""));
     Ok(Event {
         at: micros(row.try_get(0)?),
@@ -61,33 +65,58 @@ pub(super) fn event(row: &Row) -> Result<Event<'_>, tokio_postgres::Error> {
         status: row.try_get(10)?,
         request_ms: row.try_get(11)?,
         bytes: row.try_get(12)?,
+        numbers,
     })
 }
 
-/// Counts the rows of an application between two times, both of which are ends of slots.
-async fn counted(
+/// What was counted by each lens.
+pub(super) type ByLens = Vec<(Lens, BTreeMap<Labels, Series>)>;
+
+/// Counts the rows and the samples of an application between two times, both of which are ends of slots. Runs within a
+/// transaction that reads.
+///
+/// # Errors
+/// The database cannot be asked.
+pub(super) async fn counted(
     client: &Client,
     app_id: i32,
-    times: Range<Micros>,
-    most: u64,
+    times: &Range<Micros>,
     lenses: &BTreeSet<Lens>,
-) -> anyhow::Result<Vec<(Lens, BTreeMap<Labels, Series>)>> {
+) -> anyhow::Result<ByLens> {
+    let (of_samples, of_events): (BTreeSet<Lens>, BTreeSet<Lens>) =
+        lenses.iter().cloned().partition(|lens| matches!(lens.of(), Of::Sample(_)));
+    let mut all = ByLens::new();
+    if !of_events.is_empty() {
+        all.extend(counted_rows(client, app_id, times, &of_events).await?);
+    }
+    if !of_samples.is_empty() {
+        all.extend(samples::counted(client, app_id, times, &of_samples).await?);
+    }
+    Ok(all)
+}
+
+async fn counted_rows(
+    client: &Client,
+    app_id: i32,
+    times: &Range<Micros>,
+    lenses: &BTreeSet<Lens>,
+) -> anyhow::Result<ByLens> {
+    let names = samples::names(lenses);
     let sql = format!(
-        "SELECT {COLUMNS} FROM access_logs WHERE app_id = {app_id} AND occurred_at >= {} AND occurred_at < {} \
+        "SELECT {COLUMNS}{} FROM access_logs WHERE app_id = {app_id} AND occurred_at >= {} AND occurred_at < {} \
          ORDER BY occurred_at",
+        samples::columns("params -> 'custom'", &names),
         literal(times.start),
         literal(times.end)
     );
-    short(client, most, async |client| {
-        let none: [(i32, Type); 0] = [];
-        let mut fold = Fold::new(lenses.iter().cloned());
-        let mut rows = pin!(client.query_typed_raw(&sql, none).await.context("read rows")?);
-        while let Some(row) = rows.try_next().await.context("read rows")? {
-            fold.count(&event(&row).context("read a row")?);
-        }
-        Ok(fold.finish())
-    })
-    .await
+    let parameters = names.iter().map(|name| (*name, Type::TEXT));
+    let mut fold = Fold::new(lenses.iter().cloned());
+    let mut rows = pin!(client.query_typed_raw(&sql, parameters).await.context("read rows")?);
+    while let Some(row) = rows.try_next().await.context("read rows")? {
+        let numbers = samples::said(&row, COLUMNS_COUNT, &names).context("read a row")?;
+        fold.count(&event(&row, &numbers).context("read a row")?);
+    }
+    Ok(fold.finish())
 }
 
 impl Reading<'_> {
@@ -101,7 +130,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Counts the rows of an application that are there now, between two times, by lenses. Slots are counted whole.
+    /// Counts the rows and samples of an application that are there now, between two times, by lenses. Slots are counted whole.
     ///
     /// # Errors
     /// The database cannot be asked, or there are too many series.
@@ -117,7 +146,9 @@ impl Reading<'_> {
             self.renew()?;
             let next = slot_of(at + self.slicer.size()).max(at + SLOT).min(until);
             let (most, began) = (self.slicer.most(), Instant::now());
-            let read = self.session.ask(async |client| counted(client, app_id, at..next, most, lenses).await);
+            let read = self.session.ask(async |client| {
+                short(client, most, async |client| counted(client, app_id, &(at..next), lenses).await).await
+            });
             match read {
                 Ok(all) => {
                     self.slicer.worked(began.elapsed());

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::time::SystemTime;
 
+use alt_alerts::rule::{Rule, parse_one};
+use alt_alerts::time::{Micros, SECOND, SLOT};
 use alt_process::clock::{micros, system_time};
-use alt_watch::rule::{Rule, parse_one};
-use alt_watch::time::{Micros, SECOND, SLOT};
 use anyhow::{Context, bail};
 use serde_json::json;
 use tokio_postgres::Client;
@@ -231,5 +231,5 @@ async fn insert(
     let sql = "INSERT INTO alert_rule_versions (rule_id, version, from_at, text, made_by) VALUES ($1, $2, $3, $4, $5)";
     client.execute_typed(sql, &parameters).await.context("add a version of a rule")?;
     let back = from - rule.map_or(0, Rule::reach) - SLOT;
-    follow::mark_all(client, back, now + AHEAD).await
+    follow::mark_all(client, back, now + AHEAD, true).await
 }

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use alt_watch::bucket::Series;
-use alt_watch::lens::{Labels, Lens};
-use alt_watch::rule::{Rule, Test};
-use alt_watch::time::{Micros, SLOT, slot_from, slot_of};
+use alt_alerts::bucket::Series;
+use alt_alerts::lens::{Labels, Lens};
+use alt_alerts::rule::{Rule, Test};
+use alt_alerts::time::{Micros, SLOT, slot_from, slot_of};
 
 use super::buckets::{self, LensIds};
 use super::rows::{Counted, Reading};
@@ -192,8 +192,8 @@ pub fn series_of<'c>(counted: &'c Counted, lens: &Lens, labels: &Labels) -> &'c 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alt_watch::rule::parse_one;
-    use alt_watch::time::SECOND;
+    use alt_alerts::rule::parse_one;
+    use alt_alerts::time::SECOND;
 
     #[test]
     fn only_what_windows_look_at_is_read() {

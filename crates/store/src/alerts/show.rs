@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use alt_watch::rule::Rule;
-use alt_watch::time::Micros;
+use alt_alerts::rule::Rule;
+use alt_alerts::time::Micros;
 use anyhow::Context;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;

@@ -3,20 +3,27 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use alt_alerts::lens::is_like;
+use alt_alerts::time::{Micros, SECOND};
 use alt_process::clock::{micros, system_time};
-use alt_watch::lens::is_like;
-use alt_watch::time::Micros;
 use anyhow::{Context, bail};
 use serde::Serialize;
 use serde_json::json;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::ask::Alert;
 use super::weekly::Weekly;
 use crate::web::audit::Change;
 
+/// How long a silence lasts that comes each week, if nobody says.
+const FOR_EVER: Micros = 3650 * 86_400 * SECOND;
+
+/// A silence that ends with alerts is over after this time, although they are open.
+const RESOLVED_WITHIN: Micros = 30 * 86_400 * SECOND;
+
 /// A silence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Silence {
     /// Key.
     pub id: i32,
@@ -38,6 +45,8 @@ pub struct Silence {
     pub weekly: Option<String>,
     /// The zone of `weekly`.
     pub zone: Option<String>,
+    /// It ends with the alerts that were open when it was made, if that is earlier.
+    pub until_resolved: bool,
 }
 
 impl Silence {
@@ -61,6 +70,32 @@ impl Silence {
     }
 }
 
+/// An open alert, as silences know it.
+struct Open {
+    rule: String,
+    application: String,
+    labels: BTreeMap<String, String>,
+    found: Micros,
+}
+
+/// The open alerts.
+async fn open(client: &Client) -> anyhow::Result<Vec<Open>> {
+    let sql = include_str!("../../../../sql/open_alerts.sql");
+    let rows = client.query_typed(sql, &[]).await.context("read the open alerts")?;
+    let one = |row: &tokio_postgres::Row| Open {
+        rule: row.get(0),
+        application: row.get(1),
+        labels: serde_json::from_str(row.get(2)).unwrap_or_default(),
+        found: row.get(3),
+    };
+    Ok(rows.iter().map(one).collect())
+}
+
+/// Whether one of the alerts is open that were, when a silence of them was made.
+fn has_begun_with(silence: &Silence, made: Micros, open: &[Open]) -> bool {
+    open.iter().any(|one| one.found <= made && silence.is_of(&one.rule, &one.application, &one.labels))
+}
+
 /// The silences that are not over; with `now_only`, those that hold messages back now.
 ///
 /// # Errors
@@ -68,8 +103,8 @@ impl Silence {
 pub async fn list(client: &Client, now_only: bool) -> anyhow::Result<Vec<Silence>> {
     let time = crate::web::time;
     let sql = format!(
-        "SELECT id, rule, application, labels::text, {}, {}, made_by, note, weekly, zone, clock_timestamp() \
-         FROM alert_silences \
+        "SELECT id, rule, application, labels::text, {}, {}, made_by, note, weekly, zone, until_resolved, from_at, \
+         clock_timestamp() FROM alert_silences \
          WHERE until_at > clock_timestamp() AND (from_at <= clock_timestamp() OR NOT $1) ORDER BY id",
         time("from_at"),
         time("until_at")
@@ -86,12 +121,23 @@ pub async fn list(client: &Client, now_only: bool) -> anyhow::Result<Vec<Silence
         note: row.get(7),
         weekly: row.get(8),
         zone: row.get(9),
+        until_resolved: row.get(10),
     };
-    let now = rows.first().map_or(0, |row| micros(row.get::<_, SystemTime>(10)));
-    Ok(rows.iter().map(silence).filter(|silence| !now_only || silence.is_at(now)).collect())
+    let time = |row: &tokio_postgres::Row, n: usize| micros(row.get::<_, SystemTime>(n));
+    let now = rows.first().map_or(0, |row| time(row, 12));
+    let mut all: Vec<(Silence, Micros)> = rows.iter().map(|row| (silence(row), time(row, 11))).collect();
+    if all.iter().any(|(silence, _)| silence.until_resolved) {
+        let open = open(client).await?;
+        all.retain(|(silence, made)| !silence.until_resolved || has_begun_with(silence, *made, &open));
+    }
+    Ok(all
+        .into_iter()
+        .map(|(silence, _)| silence)
+        .filter(|silence| !now_only || silence.is_at(now))
+        .collect())
 }
 
-/// A silence as somebody wants it.
+/// A silence as somebody wants it, which begins now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Names of rules.
@@ -100,34 +146,88 @@ pub struct Wanted {
     pub application: String,
     /// Values of labels.
     pub labels: BTreeMap<String, String>,
-    /// How long, from now.
-    pub span: Micros,
+    /// How long.
+    pub span: Lasts,
     /// Why.
     pub note: Option<String>,
 }
 
+/// How long a silence lasts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lasts {
+    /// So long.
+    For(Micros),
+    /// Until none of the alerts is open that are open now.
+    UntilResolved,
+    /// In windows of the week, so long, or until somebody ends it.
+    Weekly(Weekly, Option<Micros>),
+}
+
+impl Lasts {
+    fn span(&self) -> Micros {
+        match self {
+            Lasts::For(span) => *span,
+            Lasts::Weekly(_, span) => span.unwrap_or(FOR_EVER),
+            Lasts::UntilResolved => RESOLVED_WITHIN,
+        }
+    }
+
+    fn weekly(&self) -> Option<&Weekly> {
+        match self {
+            Lasts::Weekly(weekly, _) => Some(weekly),
+            _ => None,
+        }
+    }
+}
+
+impl Wanted {
+    /// The silence that it would be.
+    fn silence(&self) -> Silence {
+        Silence {
+            rule: self.rule.clone(),
+            application: self.application.clone(),
+            labels: self.labels.clone(),
+            until_resolved: self.span == Lasts::UntilResolved,
+            ..Silence::default()
+        }
+    }
+
+    /// The open alerts, of `all`, that it would be about.
+    pub fn about(&self, all: Vec<Alert>) -> Vec<Alert> {
+        let silence = self.silence();
+        let is = |alert: &Alert| silence.is_of(&alert.rule, &alert.application_id, &alert.labels);
+        all.into_iter().filter(is).collect()
+    }
+}
+
+/// There is no open alert with which a silence could end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoneOpen;
+
+impl std::fmt::Display for NoneOpen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(
+            "no alert is open that it is about, so there is none with which it could end: say for how long",
+        )
+    }
+}
+
+impl std::error::Error for NoneOpen {}
+
 /// Makes a silence that begins now, within a transaction. Returns its key.
 ///
 /// # Errors
-/// The database does not do it.
+/// [`NoneOpen`], or the database does not do it.
 pub async fn add(client: &Client, wanted: &Wanted, by: &str) -> anyhow::Result<(i32, Change)> {
-    add_weekly(client, wanted, None, by).await
-}
-
-/// As [`add`]; it holds messages back in windows of the week alone.
-///
-/// # Errors
-/// As [`add`].
-pub async fn add_weekly(
-    client: &Client,
-    wanted: &Wanted,
-    weekly: Option<&Weekly>,
-    by: &str,
-) -> anyhow::Result<(i32, Change)> {
+    let is_until_resolved = wanted.span == Lasts::UntilResolved;
+    if is_until_resolved && !has_begun_with(&wanted.silence(), Micros::MAX, &open(client).await?) {
+        bail!(NoneOpen);
+    }
+    let weekly = wanted.span.weekly();
     let (text, zone) = (weekly.map(Weekly::text), weekly.map(Weekly::zone));
     let labels = json!(wanted.labels).to_string();
-    let until = system_time(alt_process::clock::now().saturating_add(wanted.span));
-    let parameters: [(&(dyn ToSql + Sync), Type); 8] = [
+    let until = system_time(alt_process::clock::now().saturating_add(wanted.span.span()));
+    let parameters: [(&(dyn ToSql + Sync), Type); 9] = [
         (&wanted.rule, Type::TEXT),
         (&wanted.application, Type::TEXT),
         (&labels, Type::TEXT),
@@ -136,13 +236,16 @@ pub async fn add_weekly(
         (&wanted.note, Type::TEXT),
         (&text, Type::TEXT),
         (&zone, Type::TEXT),
+        (&is_until_resolved, Type::BOOL),
     ];
-    let sql = "INSERT INTO alert_silences (rule, application, labels, until_at, made_by, note, weekly, zone) \
-               VALUES ($1, $2, $3::text::jsonb, $4, $5, $6, $7, $8) RETURNING id";
+    // By the clock: an alert may have been found since the transaction began.
+    let sql = "INSERT INTO alert_silences \
+               (rule, application, labels, from_at, until_at, made_by, note, weekly, zone, until_resolved) \
+               VALUES ($1, $2, $3::text::jsonb, clock_timestamp(), $4, $5, $6, $7, $8, $9) RETURNING id";
     let id: i32 = client.query_typed_one(sql, &parameters).await.context("add the silence")?.get(0);
     let after = json!({ "rule": wanted.rule, "application": wanted.application, "labels": wanted.labels,
-                        "seconds": wanted.span / 1_000_000, "note": wanted.note,
-                        "weekly": text, "zone": zone });
+                        "seconds": wanted.span.span() / SECOND, "note": wanted.note,
+                        "weekly": text, "zone": zone, "until_resolved": is_until_resolved });
     let object = format!("silence {id}");
     Ok((id, Change { action: "alert_silence.add", object, before: None, after: Some(after) }))
 }

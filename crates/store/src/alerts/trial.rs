@@ -1,28 +1,24 @@
 //! What a rule measures, and what it would find, for somebody who waits for the answer: for a bounded time, by the rows
 //! that are there. An answer says how far it came, and in which state; the next one goes on from there. Nothing is stored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use alt_watch::bucket::Series;
-use alt_watch::judge::{Change, Span, Version, judge};
-use alt_watch::lens::{Fold, Labels as Values};
-use alt_watch::rule::Rule;
-use alt_watch::state::State;
-use alt_watch::time::{Micros, SECOND, SLOT, slot_of};
-use alt_watch::verdict::Meter;
-use anyhow::{Context, bail};
-use futures_util::TryStreamExt;
+use alt_alerts::bucket::Series;
+use alt_alerts::judge::{Change, Span, Version, judge};
+use alt_alerts::lens::Labels as Values;
+use alt_alerts::rule::Rule;
+use alt_alerts::state::State;
+use alt_alerts::time::{Micros, SECOND, SLOT, slot_of};
+use alt_alerts::verdict::Meter;
+use anyhow::bail;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
-use tokio_postgres::types::Type;
 
 use super::course::labels;
 use super::keys::Labels;
-use super::rows::{COLUMNS, check_count, event};
-use crate::stats::rows::literal;
+use super::rows::{self, check_count};
 
 /// How long a part of the work takes, about.
 const PART: Duration = Duration::from_millis(80);
@@ -181,20 +177,9 @@ impl<'a> Work<'a> {
 
     /// Counts the rows of a time, both ends of which are those of slots.
     async fn read(&mut self, client: &Client, times: Range<Micros>) -> anyhow::Result<()> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM access_logs WHERE app_id = {} AND occurred_at >= {} AND occurred_at < {} \
-             ORDER BY occurred_at",
-            self.asked.app_id,
-            literal(times.start),
-            literal(times.end)
-        );
-        let none: [(i32, Type); 0] = [];
-        let mut fold = Fold::new([self.asked.rule.lens.clone()]);
-        let mut rows = pin!(client.query_typed_raw(&sql, none).await.context("read rows")?);
-        while let Some(row) = rows.try_next().await.context("read rows")? {
-            fold.count(&event(&row).context("read a row")?);
-        }
-        for (values, series) in fold.finish().into_iter().flat_map(|(_, by_labels)| by_labels) {
+        let lenses = BTreeSet::from([self.asked.rule.lens.clone()]);
+        let counted = rows::counted(client, self.asked.app_id, &times, &lenses).await?;
+        for (values, series) in counted.into_iter().flat_map(|(_, by_labels)| by_labels) {
             let is_wanted = self.asked.labels.is_none() || self.keys.contains_key(&values);
             if is_wanted {
                 self.keys.entry(values).or_default().series.replace(times.start, times.end, series);

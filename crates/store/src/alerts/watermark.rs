@@ -5,11 +5,11 @@
 //! partial: its rows mark their times when they come, and those are judged again. If all are behind, none is left out.
 
 use std::collections::BTreeMap;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+use alt_alerts::lens::is_like;
+use alt_alerts::time::{Micros, SECOND, SLOT, slot_of};
 use alt_process::clock::{micros, system_time};
-use alt_watch::lens::is_like;
-use alt_watch::time::{Micros, SECOND};
 use anyhow::Context;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
@@ -19,6 +19,16 @@ pub const DEAD_AFTER: Micros = 10 * SECOND;
 
 /// A source that is so far behind is left out.
 pub const BEHIND: Micros = 10 * SECOND;
+
+/// A source is complete up to so long before the last look at its end: nginx writes a line a little later than its
+/// time.
+pub const SLACK: Micros = SECOND;
+
+/// The shortest and the longest time until it is looked again how far the sources are.
+const LOOKED_AGAIN: [Micros; 2] = [SECOND / 20, SECOND];
+
+/// How often that is looked at of a source of which it should be known for a second that a slot has ended.
+const LATE_AGAIN: Micros = SECOND / 4;
 
 /// A source that brought rows of an application so long ago, in hours, feeds it.
 const FEEDS_FOR: i32 = 24;
@@ -129,15 +139,68 @@ impl Watermarks {
         }
     }
 
-    /// The latest time that any source has reached.
-    pub fn latest(&self) -> Micros {
-        self.sources.iter().map(|source| source.upto).max().unwrap_or(0)
+    /// The watermark of the installation, of what daemons take of themselves: a daemon stores that before it is seen to live.
+    /// However far its sources are behind, it is judged. `None`: no daemon lives.
+    pub fn of_installation(&self) -> Option<Watermark> {
+        let beats =
+            self.sources.iter().map(|source| source.beat).filter(|beat| *beat > self.now - DEAD_AFTER);
+        beats.min().map(|at| Watermark { at, is_partial: false })
+    }
+
+    /// The slots that the sources have reached. An application is judged further once one of them is another: its sources are
+    /// not those that are ahead of all others.
+    pub fn slots(&self) -> Vec<Micros> {
+        self.sources.iter().map(|source| slot_of(source.upto)).collect()
+    }
+
+    /// How long nothing new can be known of the slots. Each host notes about a second after the end of a slot that it has all of
+    /// it: then it is looked often, so that nobody waits for the next look, and before seldom.
+    pub fn next_in(&self) -> Duration {
+        let [least, most] = LOOKED_AGAIN;
+        let wait = |source: &Source| match slot_of(source.upto) + SLOT + SLACK - self.now {
+            late if late < -SECOND => LATE_AGAIN,
+            wait => wait.clamp(least, most),
+        };
+        let live = self.sources.iter().filter(|source| source.beat > self.now - DEAD_AFTER);
+        Duration::from_micros(u64::try_from(live.map(wait).min().unwrap_or(LATE_AGAIN)).unwrap_or(0))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_is_looked_often_only_when_a_slot_should_be_known_to_have_ended() {
+        let now = 1_000_000 * SECOND;
+        let all = |sources: &[(Micros, Micros)]| Watermarks {
+            now,
+            sources: sources
+                .iter()
+                .map(|(upto, silent)| Source {
+                    host: String::new(),
+                    source: String::new(),
+                    upto: now + upto * SECOND / 10,
+                    beat: now - silent * SECOND,
+                })
+                .collect(),
+            feeds: BTreeMap::new(),
+        };
+        let millis = |sources: &[(Micros, Micros)]| all(sources).next_in().as_millis();
+        // Reached up to a second ago, at the begin of a slot: it ends in five seconds, and is known one later.
+        assert_eq!(millis(&[(0, 0)]), 1000);
+        assert_eq!(millis(&[(-50, 0)]), 1000);
+        // Slots ended 0.6 seconds ago, of which one is not known yet.
+        let at = |tenths: Micros| Watermarks { now: now + tenths * SECOND / 10, ..all(&[(-50, 0)]) };
+        assert_eq!(
+            [6, 10, 15, 19, 21].map(|tenths| at(tenths).next_in().as_millis()),
+            [400, 50, 50, 50, 250]
+        );
+        // The next of several counts; of one that does not live, nothing comes.
+        assert_eq!(millis(&[(0, 0), (-50, 0), (-100, 0)]), 250);
+        assert_eq!(millis(&[(0, 0), (-100, 11)]), 1000);
+        assert_eq!(millis(&[]), 250);
+    }
 
     #[test]
     fn the_least_of_the_live_sources_that_feed_an_application_counts() {
@@ -167,7 +230,12 @@ mod tests {
         assert_eq!(told(&all), [Some((20, false)), Some((20, false)), Some((20, false))]);
         all.sources[0] = source("a", "/l/x.log, /l/*.txt", 11, 11);
         assert_eq!(told(&all), [Some((11, false)), Some((11, false)), Some((11, false))]);
+        // Of the installation, the least beat of those that live counts, however far their sources are behind.
+        all.sources.push(source("c", "/l/x.log", 900, 3));
+        assert_eq!(all.of_installation().map(|w| ((now - w.at) / SECOND, w.is_partial)), Some((3, false)));
+        all.sources.pop();
         all.sources.remove(1);
         assert_eq!(told(&all), [None, None, None]);
+        assert_eq!(all.of_installation(), None);
     }
 }

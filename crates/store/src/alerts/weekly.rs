@@ -1,7 +1,7 @@
 //! Windows of a week in the time of a zone: `mon-fri 22:00-06:00, sun 00:00-24:00`. One that ends before it begins ends on
 //! the next day.
 
-use alt_watch::time::Micros;
+use alt_alerts::time::Micros;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};

@@ -4,21 +4,22 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use alt_alerts::time::{Micros, slot_of};
 use alt_process::fault;
 use alt_process::lock::lock;
 use alt_process::metrics::Metrics;
 use alt_process::stop::Stop;
 use alt_process::worker::{self, Work};
-use alt_watch::time::{Micros, slot_of};
 use anyhow::Context;
 
 use super::ask::State;
 use super::evaluate::{Done, Evaluator};
+use super::samples::{self, Numbers};
 use super::{NAME, watermark};
 use crate::session::Session;
 use crate::told;
 
-/// How often it is looked whether a slot has ended.
+/// How often it is looked whether another process has left the work.
 const INTERVAL: Duration = Duration::from_millis(250);
 
 /// How long one turn judges. Then what changed is taken again.
@@ -67,7 +68,8 @@ impl Work for Alerts {
     fn turn(&mut self) -> anyhow::Result<worker::Done> {
         match self.look() {
             Ok(Done::Part) => Ok(worker::Done::all(Duration::ZERO)),
-            Ok(_) => Ok(worker::Done::all(INTERVAL)),
+            Ok(Done::All) => Ok(worker::Done::all(self.evaluator.rest())),
+            Ok(Done::Elsewhere) => Ok(worker::Done::all(INTERVAL)),
             Err(error) => {
                 self.recover();
                 Err(anyhow::Error::msg(told(&error)))
@@ -80,49 +82,72 @@ impl Work for Alerts {
     }
 }
 
-/// How often it is looked how far the sources are.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often it is looked how far the sources are, in memory.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What sources reach within this time is noted together.
+const TOGETHER: Duration = Duration::from_millis(200);
 
 /// How often it is noted although no slot has ended, so that others see that this host lives.
 const BEAT: Duration = Duration::from_secs(5);
 
-/// A source is complete up to so long before the last look at its end: nginx writes a line a little later than its
-/// time.
-const SLACK: Micros = 1_000_000;
-
 /// Up to when everything in a source's files is committed; 0: not since the start. By source, with its paths.
 pub type Reached = Box<dyn Fn() -> Vec<(String, Micros)> + Send>;
 
-/// The worker that notes how far the sources of this host are loaded.
+/// What was taken of this host and its daemon since it was last asked.
+pub type Taken = Box<dyn FnMut() -> Option<Numbers> + Send>;
+
+/// What took longer to be stored may have been judged before: others do not wait longer for this host.
+const LATE: Duration = Duration::from_secs(5);
+
+/// The worker that notes how far the sources of this host are loaded, and stores what is taken of it.
 pub struct Beat {
     session: Session,
     host: String,
     reached: Reached,
+    taken: Taken,
     noted: Option<(Instant, Vec<Micros>)>,
 }
 
 impl Beat {
-    /// Creates the worker. `reached` says how far the sources are.
+    /// Creates the worker. `reached` says how far the sources are, `taken` what was taken of the host.
     ///
     /// # Errors
     /// The runtime cannot be created.
     pub fn new(
         config: &alt_config::Config,
         reached: Reached,
+        taken: Taken,
         metrics: &Metrics,
         stop: &Arc<Stop>,
     ) -> anyhow::Result<Beat> {
         let host = config.load.host_name();
         let session = Session::new(&config.postgres, "watermark", &host, metrics, stop)?;
-        Ok(Beat { session, host, reached, noted: None })
+        Ok(Beat { session, host, reached, taken, noted: None })
+    }
+
+    /// Stores what was taken of this host. Whoever judges waits for it, because only then it is noted that this host lives.
+    fn store(&mut self) -> anyhow::Result<()> {
+        let Some(numbers) = (self.taken)() else { return Ok(()) };
+        let (began, host) = (Instant::now(), &self.host);
+        let at = self.session.ask(async |client| samples::take(client, host, &numbers).await)?;
+        if began.elapsed() > LATE {
+            self.session.ask(async |client| samples::mark_late(client, at).await)?;
+        }
+        Ok(())
     }
 
     /// Notes how far the sources are, if a slot of one has ended or some time has gone by.
     fn beat(&mut self) -> anyhow::Result<()> {
+        self.store()?;
         let sources: Vec<(String, Micros)> =
-            (self.reached)().into_iter().map(|(name, at)| (name, (at - SLACK).max(0))).collect();
+            (self.reached)().into_iter().map(|(name, at)| (name, (at - watermark::SLACK).max(0))).collect();
         let slots: Vec<Micros> = sources.iter().map(|(_, at)| slot_of(*at)).collect();
-        if self.noted.as_ref().is_some_and(|(at, noted)| *noted == slots && at.elapsed() < BEAT) {
+        if self
+            .noted
+            .as_ref()
+            .is_some_and(|(at, noted)| at.elapsed() < if *noted == slots { BEAT } else { TOGETHER })
+        {
             return Ok(());
         }
         let host = &self.host;

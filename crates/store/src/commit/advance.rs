@@ -6,6 +6,7 @@ use alt_line::batch::{Added, Batch, FileRef, Section};
 use alt_line::checkpoint::Head;
 use alt_line::reread::{Reread, UsedSpan};
 use alt_process::clock::system_time;
+use futures_util::future::join4;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -246,16 +247,34 @@ async fn create(
     };
     let mut key = [0; 8];
     key.copy_from_slice(&lock[..8]);
-    client
-        .execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&i64::from_be_bytes(key), Type::INT8)])
-        .await?;
-    let others = files::candidates(client, head, &facts.host, &facts.source).await?;
-    if others.iter().any(|o| !disproved.contains(&o.checkpoint.file_id)) {
+    let lock = async {
+        let key = i64::from_be_bytes(key);
+        client.execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&key, Type::INT8)]).await
+    };
+    // Sent together, in this order: each of them begins when the ones before have ended, under the lock.
+    let (locked, others, added, entered) = join4(
+        lock,
+        files::candidates(client, head, &facts.host, &facts.source),
+        add_file(client, id, facts, section.seal),
+        enter_checkpoint(client, id, section, Added { rows, times }),
+    )
+    .await;
+    locked?;
+    if others?.iter().any(|o| !disproved.contains(&o.checkpoint.file_id)) {
         return Err(Failure::Stale("another process began to load the same file"));
     }
-    add_file(client, id, facts, section.seal).await?;
+    added.and(entered)
+}
+
+/// Creates the checkpoint of a new file.
+async fn enter_checkpoint(
+    client: &Client,
+    id: i32,
+    section: &Section,
+    Added { rows, times }: Added,
+) -> Result<(), Failure> {
     let signed = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
-    let head = section.better_head.unwrap_or(head);
+    let head = section.better_head.unwrap_or(section.file.head());
     let narrow = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
     client
         .execute_typed(

@@ -14,11 +14,14 @@ use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
-use super::Failure;
+use super::{Failure, Memory};
 use crate::statements::statements;
 
 const IDS_BY_INDEX: &str = include_str!("../../../../sql/ids_by_index.sql");
 const IDS_THERE: &str = include_str!("../../../../sql/ids_there.sql");
+
+/// So many hours of applications are looked at together: each takes some two kilobytes until its answer is there.
+const LOOKS_MAX: usize = 1000;
 
 /// The most hours of applications that are remembered, two megabytes of them.
 const STRAYS_MAX: usize = 100_000;
@@ -67,7 +70,7 @@ impl Loaded {
     /// Whether a row of the batch may be there. A file that advances has no row of its own ahead of it, and an id that
     /// was made from a line occurs once in a file. (Otherwise each batch of a file that goes back in time would read the
     /// rows of all batches before.)
-    fn covers(&self, batch: &Batch, row: &BatchRow) -> bool {
+    pub(super) fn covers(&self, batch: &Batch, row: &BatchRow) -> bool {
         let own = row.is_made.then(|| &batch.sections[row.section as usize]);
         let others = own.and_then(|section| self.of_others.get(&section.file.id()));
         let periods = others.unwrap_or(&self.all);
@@ -120,13 +123,8 @@ pub(super) async fn loaded_times(client: &Client, batch: &Batch) -> Result<Loade
 pub(super) struct Strays(HashMap<(i32, i32), bool>);
 
 impl Strays {
-    /// Looks at the hours of a batch that were not looked at before. Takes no message if there is none.
-    pub(super) async fn look(
-        &mut self,
-        client: &Client,
-        batch: &Batch,
-        loaded: &Loaded,
-    ) -> Result<(), Failure> {
+    /// The hours of a batch that were not looked at before.
+    pub(super) fn unknown(&mut self, batch: &Batch) -> Vec<(i32, i32)> {
         if self.0.len() > STRAYS_MAX {
             self.0.clear();
         }
@@ -134,20 +132,37 @@ impl Strays {
         new.sort_unstable();
         new.dedup();
         new.retain(|key| !self.0.contains_key(key));
-        let gaps: Vec<_> =
-            new.iter().flat_map(|&key| loaded.gaps(key.1).into_iter().map(move |gap| (key, gap))).collect();
-        let looks = gaps.iter().map(|(key, gap)| has_rows(client, key.0, gap.0, gap.1));
-        let found = try_join_all(looks).await?;
-        self.0.extend(new.into_iter().map(|key| (key, false)));
-        for ((key, _), found) in gaps.iter().zip(found) {
-            *self.0.entry(*key).or_default() |= found;
-        }
-        Ok(())
+        new
     }
 
-    fn has(&self, row: &BatchRow) -> bool {
+    /// Takes what was found in hours, and in which of them.
+    pub(super) fn learn(&mut self, looked_at: &[(i32, i32)], found: Vec<(i32, i32)>) {
+        for key in looked_at {
+            self.0.entry(*key).or_default();
+        }
+        self.0.extend(found.into_iter().map(|key| (key, true)));
+    }
+
+    pub(super) fn has(&self, row: &BatchRow) -> bool {
         self.0.get(&stray_key(row)).is_some_and(|has_rows| *has_rows)
     }
+}
+
+/// The hours among these that have rows of which no file's record says so.
+pub(super) async fn find_strays(
+    client: &Client,
+    hours: &[(i32, i32)],
+    loaded: &Loaded,
+) -> Result<Vec<(i32, i32)>, Failure> {
+    let gaps: Vec<_> =
+        hours.iter().flat_map(|&key| loaded.gaps(key.1).into_iter().map(move |gap| (key, gap))).collect();
+    let mut found = Vec::new();
+    for gaps in gaps.chunks(LOOKS_MAX) {
+        let looks = gaps.iter().map(|(key, gap)| has_rows(client, key.0, gap.0, gap.1));
+        let has_rows = try_join_all(looks).await?;
+        found.extend(gaps.iter().zip(has_rows).filter(|(_, has_rows)| *has_rows).map(|((key, _), _)| *key));
+    }
+    Ok(found)
 }
 
 fn stray_key(row: &BatchRow) -> (i32, i32) {
@@ -165,18 +180,20 @@ async fn has_rows(client: &Client, app_id: i32, from: Micros, to: Micros) -> Res
 }
 
 /// The rows of the batch whose ids are checked and that exist already. Only times at which rows may be there are looked
-/// up: nothing is read from an empty period.
+/// up: nothing is read from an empty period. If the rows of the batch itself `are_copied` already, they do not
+/// count, but rows that were loaded from the same lines before do: the checkpoint may be that of a restored backup.
 pub(super) async fn ids_there(
     client: &Client,
     batch: &Batch,
     loaded: &Loaded,
-    strays: &Strays,
+    memory: &Memory,
+    are_copied: bool,
 ) -> Result<There, Failure> {
     let mut there = There::default();
     let mut wanted: Vec<(i32, Micros)> = Vec::new();
-    for row in batch.asked_for().filter(|row| strays.has(row) || loaded.covers(batch, row)) {
+    for (row, is_stray) in memory.suspected(batch, loaded) {
         wanted.push((row.key.app_id, row.key.occurred_at));
-        there.ask(row, batch.sections[row.section as usize].file.id(), !strays.has(row));
+        there.ask(row, batch.sections[row.section as usize].file.id(), !is_stray);
     }
     wanted.sort_unstable();
     wanted.dedup();
@@ -192,15 +209,21 @@ pub(super) async fn ids_there(
         (first, Type::TIMESTAMPTZ),
         (last, Type::TIMESTAMPTZ),
     ];
+    // Every line has one row of the batch, so any other of this line is another's.
+    let mut own = HashSet::default();
     // One after another: a second of a log may have more rows than fit into memory.
     let mut rows = std::pin::pin!(client.query_typed_raw(IDS_THERE, params).await?);
     while let Some(row) = rows.try_next().await? {
+        let (file_id, offset) = (row.get(3), u64::try_from(row.get::<_, i64>(4)).unwrap_or_default());
+        if are_copied && batch.advances_over(file_id, offset) && own.insert((file_id, offset)) {
+            continue;
+        }
         let key = EventKey {
             app_id: row.get(0),
             occurred_at: micros(row.get::<_, SystemTime>(1)),
             event_id: row.get::<_, Uuid>(2).as_u128(),
         };
-        there.meet(key, row.get(3), u64::try_from(row.get::<_, i64>(4)).unwrap_or_default());
+        there.meet(key, file_id, offset);
     }
     Ok(there)
 }

@@ -1,10 +1,12 @@
 //! Copies the rows of a batch with COPY, and finds the rows that PostgreSQL refuses.
 
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use alt_line::batch::Batch;
 use alt_line::copy::{self, HEADER, TRAILER};
 use alt_process::fault::{self, Step};
+use alt_process::lock::lock;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use tokio_postgres::{Client, Statement};
@@ -19,34 +21,40 @@ const COPY_CHUNK_BYTES: usize = 128 * 1024;
 /// are not the rows' fault.
 const REFUSED_MAX: f64 = 10.0;
 
-/// How many rows PostgreSQL may still refuse before loading stops. Refills with each accepted row, and with time.
+/// How many rows PostgreSQL may still refuse before loading stops. Refills with each accepted row, and with time. All copies
+/// are one.
+#[derive(Debug, Clone, Default)]
+pub struct Patience(Arc<Mutex<Left>>);
+
 #[derive(Debug)]
-pub struct Patience {
-    left: f64,
+struct Left {
+    rows: f64,
     since: Instant,
 }
 
-impl Default for Patience {
+impl Default for Left {
     fn default() -> Self {
-        Patience { left: REFUSED_MAX, since: Instant::now() }
+        Left { rows: REFUSED_MAX, since: Instant::now() }
     }
 }
 
 impl Patience {
-    pub(super) fn spend(&mut self, refused: usize, rows: usize) -> bool {
+    pub(super) fn spend(&self, refused: usize, rows: usize) -> bool {
+        let mut left = lock(&self.0);
         // On a quiet site, accepted rows are rare. Therefore it also refills with time.
-        self.left = (self.left + self.since.elapsed().as_secs_f64() / 60.0).min(REFUSED_MAX);
-        self.since = Instant::now();
+        left.rows = (left.rows + left.since.elapsed().as_secs_f64() / 60.0).min(REFUSED_MAX);
+        left.since = Instant::now();
         let (refused, rows) = (refused as f64, rows as f64);
-        if refused > self.left.max(rows / 100.0) {
+        if refused > left.rows.max(rows / 100.0) {
             return false;
         }
-        self.left = (self.left - refused).max(0.0);
+        left.rows = (left.rows - refused).max(0.0);
         true
     }
 
-    pub(super) fn refill(&mut self, rows: usize) {
-        self.left = (self.left + rows as f64 / 100.0).min(REFUSED_MAX);
+    pub(super) fn refill(&self, rows: usize) {
+        let mut left = lock(&self.0);
+        left.rows = (left.rows + rows as f64 / 100.0).min(REFUSED_MAX);
     }
 }
 
@@ -55,7 +63,21 @@ pub(super) async fn prepare_copy(client: &Client) -> Result<Statement, Failure> 
     Ok(client.prepare(&copy::statement()).await?)
 }
 
-/// Copies the rows `which` of the batch.
+/// Copies the rows of the batch, if it has any.
+pub(super) async fn copy_batch(
+    client: &Client,
+    copy: &Statement,
+    batch: &Batch,
+    data: &Bytes,
+) -> Result<(), Failure> {
+    if batch.rows.is_empty() {
+        return Ok(());
+    }
+    copy_rows(client, copy, batch, data, 0..batch.rows.len()).await
+}
+
+/// Copies the rows `which` of the batch. Also a COPY of none locks the table until the transaction, or a savepoint before
+/// it, is rolled back.
 pub(super) async fn copy_rows(
     client: &Client,
     copy: &Statement,
@@ -63,9 +85,6 @@ pub(super) async fn copy_rows(
     data: &Bytes,
     which: std::ops::Range<usize>,
 ) -> Result<(), Failure> {
-    if which.is_empty() {
-        return Ok(());
-    }
     let sink = client.copy_in::<_, Bytes>(copy).await?;
     let mut sink = std::pin::pin!(sink);
     sink.feed(Bytes::from_static(HEADER)).await?;
@@ -102,6 +121,9 @@ pub(super) async fn find_refused(
         .batch_execute(&format!("BEGIN; SET LOCAL lock_timeout = '10s'; SET LOCAL statement_timeout = '5min'; {NOTICE_THAT_WE_ARE_GONE}"))
         .await?;
     let statement = prepare_copy(client).await?;
+    // A savepoint that is rolled back gives its locks up. With this one, nobody mends the table before the last row was
+    // tried: otherwise the rows that were tried before would seem to be the only ones at fault.
+    copy_rows(client, &statement, batch, data, 0..0).await?;
     let mut refused = Vec::new();
     let mut halves: Vec<_> = std::iter::once(0..batch.rows.len()).collect();
     while let Some(range) = halves.pop() {
@@ -110,6 +132,7 @@ pub(super) async fn find_refused(
             Ok(()) => client.batch_execute("RELEASE SAVEPOINT half").await?,
             Err(Failure::Postgres(Trouble::Data, error)) => {
                 client.batch_execute("ROLLBACK TO SAVEPOINT half").await?;
+                fault::at(Step::RefusedTried);
                 if range.len() == 1 {
                     let said = error.downcast_ref::<tokio_postgres::Error>().and_then(|e| e.as_db_error());
                     let message = said.map_or_else(|| format!("{error:#}"), |e| e.message().to_owned());

@@ -13,6 +13,55 @@ pub struct Dates {
     pub until: Date,
 }
 
+/// How long the periods of a report are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Every {
+    /// A day.
+    Day,
+    /// Monday to Sunday.
+    Week,
+    /// A month of the calendar.
+    Month,
+}
+
+impl Every {
+    /// All of them, with their names.
+    pub const ALL: [(&str, Every); 3] = [("day", Every::Day), ("week", Every::Week), ("month", Every::Month)];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Every::ALL[self as usize].0
+    }
+
+    /// The one of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Every> {
+        Every::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, every)| every)
+    }
+
+    /// The last period that was over before `today`, with the one before it.
+    ///
+    /// # Errors
+    /// The days before are no dates.
+    pub fn last(self, today: Date) -> anyhow::Result<Period> {
+        let back = |day: Date, days: i64| day.checked_sub(Span::new().try_days(days)?);
+        let begin = match self {
+            Every::Day => today,
+            Every::Week => back(today, i64::from(today.weekday().to_monday_zero_offset()))?,
+            Every::Month => today.first_of_month(),
+        };
+        let before = |begin: Date| match self {
+            Every::Day => back(begin, 1),
+            Every::Week => back(begin, 7),
+            Every::Month => back(begin, 1).map(Date::first_of_month),
+        };
+        let from = before(begin)?;
+        let before = Dates { from: before(from)?, until: back(from, 1)? };
+        Ok(Period { from, until: back(begin, 1)?, before, is_over: true })
+    }
+}
+
 /// The days that are asked for, the days before them to compare with, and whether the last one is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period {
@@ -64,6 +113,24 @@ impl Period {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_period_is_over_whatever_the_day() {
+        let check = |every: Every, today: &str| {
+            let p = every.last(today.parse().unwrap()).unwrap();
+            format!("{}..{} {}..{}", p.from, p.until, p.before.from, p.before.until)
+        };
+        assert_eq!(check(Every::Day, "2026-03-01"), "2026-02-28..2026-02-28 2026-02-27..2026-02-27");
+        for monday_to_sunday in ["2026-03-02", "2026-03-05", "2026-03-08"] {
+            assert_eq!(check(Every::Week, monday_to_sunday), "2026-02-23..2026-03-01 2026-02-16..2026-02-22");
+        }
+        assert_eq!(check(Every::Month, "2026-01-31"), "2025-12-01..2025-12-31 2025-11-01..2025-11-30");
+        assert_eq!(check(Every::Month, "2024-03-01"), "2024-02-01..2024-02-29 2024-01-01..2024-01-31");
+        for (name, every) in Every::ALL {
+            assert_eq!((Every::named(name), every.name()), (Some(every), name));
+        }
+        assert_eq!(Every::named("year"), None);
+    }
 
     #[test]
     fn a_period_is_days_and_those_before_it() {

@@ -50,6 +50,8 @@ pub const IDLE_MINUTES: i32 = 7 * 24 * 60;
 pub enum Kind {
     /// A token.
     Token,
+    /// What was given in exchange for a token, for a quarter of an hour ([`jwt`](super::jwt)).
+    Jwt,
     /// A share: a link to the statistics of one application.
     Share,
     /// The cookie of a person who is signed in.
@@ -62,7 +64,7 @@ impl Kind {
     /// As it is recorded.
     pub fn as_str(self) -> &'static str {
         match self {
-            Kind::Token => "token",
+            Kind::Token | Kind::Jwt => "token",
             Kind::Share | Kind::Unlocked => "share",
             Kind::Session => "person",
         }
@@ -120,7 +122,8 @@ impl Caller {
 
     /// Whether it may do everything with everything: people, tokens, the record of changes.
     pub fn owns_all(&self) -> bool {
-        !self.is_share()
+        // What ends by itself makes nothing that does not, and adds nobody.
+        !matches!(self.kind, Kind::Share | Kind::Unlocked | Kind::Jwt)
             && self.most == Role::Owner
             && self.apps.is_none()
             && self.grants.is_none()
@@ -138,9 +141,13 @@ impl Caller {
 /// # Errors
 /// The database cannot be asked.
 pub async fn find(client: &Client, secret: &str) -> anyhow::Result<Option<Caller>> {
+    of(client, &hash(secret)).await
+}
+
+/// Whose secret has this hash.
+pub(super) async fn of(client: &Client, hash: &[u8]) -> anyhow::Result<Option<Caller>> {
     let sql = include_str!("../../../../sql/caller.sql");
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] =
-        [(&hash(secret), Type::BYTEA), (&IDLE_MINUTES, Type::INT4)];
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&hash, Type::BYTEA), (&IDLE_MINUTES, Type::INT4)];
     let row = client.query_typed_opt(sql, &parameters).await;
     let Some(row) = row.context("look the token up")? else { return Ok(None) };
     let granted: Option<(Vec<i32>, Vec<String>)> = match row.get::<_, bool>(5) {

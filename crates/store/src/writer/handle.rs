@@ -76,13 +76,22 @@ struct Counts {
 pub(super) struct OnItsWay {
     batches: Arc<HandedOver>,
     shared: Arc<Shared>,
+    taken: Option<oneshot::Sender<()>>,
 }
 
 impl OnItsWay {
-    fn from(end: &Store) -> OnItsWay {
+    fn from(end: &Store, taken: oneshot::Sender<()>) -> OnItsWay {
         end.shared.in_flight.fetch_add(1, Ordering::AcqRel);
         lock(&end.batches.counts).handed_over += 1;
-        OnItsWay { batches: Arc::clone(&end.batches), shared: Arc::clone(&end.shared) }
+        let (batches, shared) = (Arc::clone(&end.batches), Arc::clone(&end.shared));
+        OnItsWay { batches, shared, taken: Some(taken) }
+    }
+
+    /// Tells the reader that the writer has the batch now.
+    pub(super) fn is_taken(&mut self) {
+        if let Some(taken) = self.taken.take() {
+            let _ = taken.send(());
+        }
     }
 }
 
@@ -246,11 +255,14 @@ impl Store {
         std::mem::take(&mut *lock(&self.shared.spare))
     }
 
-    /// Submits a batch. Waits while two other batches are in progress.
+    /// Submits a batch. Waits until the writer has taken it: a reader that went on meanwhile would fill one more batch,
+    /// which takes memory and saves no time.
     pub fn commit(&self, work: Work) -> Result<(), Interrupted> {
-        let job = Job::Commit(Box::new(work), OnItsWay::from(self));
+        let (taken, is_taken) = oneshot::channel();
+        let job = Job::Commit(Box::new(work), OnItsWay::from(self, taken));
         let _waiting = self.beat.waiting();
-        self.jobs.blocking_send(job).map_err(|_| Interrupted)
+        self.jobs.blocking_send(job).map_err(|_| Interrupted)?;
+        is_taken.blocking_recv().map_err(|_| Interrupted)
     }
 
     fn ask<T>(&self, job: impl FnOnce(oneshot::Sender<T>) -> Job) -> Result<T, Interrupted> {
@@ -361,5 +373,37 @@ impl Store {
     pub fn durable(&self) -> Result<bool, Interrupted> {
         let is_left_to_the_server = self.ask(|reply| Job::Durable { reply })?;
         Ok(!is_left_to_the_server || !self.shared.in_doubt.load(Ordering::Acquire))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Options, pair};
+    use super::*;
+
+    #[test]
+    fn a_reader_fills_no_other_batch_before_the_writer_has_taken_one() {
+        let (store, mut writer) = pair(Options {
+            postgres: alt_config::Postgres::default(),
+            application_name: String::new(),
+            connections: 1,
+            looks: false,
+            patient: false,
+            rehearsal: None,
+            metrics: Arc::default(),
+        });
+        let reader = std::thread::spawn(move || {
+            let first = store.commit(Work::new(0));
+            let in_progress = store.shared.in_flight.load(Ordering::Acquire);
+            (first, in_progress, store.commit(Work::new(0)))
+        });
+        let Some(Job::Commit(work, mut first)) = writer.jobs.blocking_recv() else { panic!("no batch") };
+        assert!(!reader.is_finished() && writer.jobs.try_recv().is_err(), "it went on");
+        first.is_taken();
+        let Some(Job::Commit(_, second)) = writer.jobs.blocking_recv() else { panic!("no batch") };
+        drop((work, first));
+        // What is dropped without being taken was not submitted.
+        drop(second);
+        assert_eq!(reader.join().unwrap(), (Ok(()), 1, Err(Interrupted)));
     }
 }

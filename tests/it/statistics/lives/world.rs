@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use alt_config::Config;
@@ -10,6 +10,7 @@ use alt_process::fault::{self, Step};
 use alt_store::connect::Connection;
 use alt_store::stats::days::AppDay;
 use alt_store::stats::fold::{Done, Due, Folder};
+use alt_store::stats::follow;
 use alt_store::stats::freeze::{self, Unfolded};
 use alt_store::stats::verify::{self, Verified};
 use alt_store::{in_transaction, ledger, partitions};
@@ -81,7 +82,8 @@ pub(super) fn follow(ground: &Ground) {
     .unwrap();
 }
 
-fn folder(ground: &Ground) -> Folder {
+/// Computes statistics in the database of `ground`.
+pub(in super::super) fn folder(ground: &Ground) -> Folder {
     let text = format!("[[source]]\npaths = [\"/none\"]\n[postgres]\nurl = \"{}\"", ground.database.url);
     let config = Config::from_str(&text, |_| None).unwrap();
     Folder::new(&config, "stats", None, &alt_process::metrics::Metrics::default(), &Default::default())
@@ -151,14 +153,18 @@ impl<'a> World<'a> {
             What::Retry => self.retry(),
             What::UnloadFile => self.unload_file(n % FILES),
             What::UnloadPeriod => self.unload_period(n, m),
-            What::Drop => return self.drop_month(n % 2, m % 2),
+            What::Drop => return self.drop_month(n, m % 2),
             What::Fold => return self.fold(n % 2),
             What::Die => {
                 // Marks are made once a turn, at most.
                 let after = if m % 5 == 0 { 0 } else { m / 5 % 3 };
                 return self.die(n % 2, STEPS[m % 5], after);
             }
-            What::Meanwhile => return self.meanwhile(n % 2, STEPS[m % 5], n / 2, m / 5),
+            What::Meanwhile => {
+                // Most of all between a day's rows and their numbers.
+                let step = STEPS[[0, 1, 2, 2, 2, 3, 4][m % 7]];
+                return self.meanwhile(n % 2, step, n / 2, m / 7);
+            }
             What::Overtake => return self.overtake(n % 2, STEPS[1 + m % 2]),
             What::Prune => {
                 self.ground.wait(async |client| ledger::prune(client).await).map_err(|e| format!("{e:#}"))?;
@@ -239,16 +245,31 @@ impl<'a> World<'a> {
         self.saw("batches committed late", 1);
     }
 
-    /// Loads lines of a file in one transaction, as a batch is: those that are rows are left out, and the ledger says what came.
+    /// Loads lines of a file in one transaction.
     fn load(&mut self, by: Option<&Connection>, file: usize, lines: &[InFile], end: End) {
         if lines.is_empty() {
             return;
         }
+        let sql = self.batch(file, lines, end);
+        let there = match by {
+            Some(other) => self.ground.wait(async |_| count_of(&other.simple_query(&sql).await.unwrap())),
+            None => self.ground.rows(&sql)[0][0].parse().unwrap(),
+        };
+        if end == End::Rollback {
+            self.saw("batches that were rolled back", 1);
+            return;
+        }
+        self.loaded(lines, there);
+    }
+
+    /// The statements that load lines of a file, as a batch is loaded: those that are rows are left out, and the ledger says
+    /// what came.
+    fn batch(&self, file: usize, lines: &[InFile], end: End) -> String {
         let rows = lines.iter().map(|&(offset, (app, place))| {
             self.life.apps[app].row(place, self.apps[app], self.file_id(file), offset)
         });
         let rows = rows.collect::<Vec<_>>().join(", ");
-        let sql = format!(
+        format!(
             "BEGIN; CREATE TEMP TABLE IF NOT EXISTS incoming (LIKE access_logs) ON COMMIT DELETE ROWS; \
              INSERT INTO incoming ({COLUMNS}) VALUES {rows}; \
              DELETE FROM incoming i USING access_logs l \
@@ -266,16 +287,7 @@ impl<'a> World<'a> {
                 End::Rollback => "ROLLBACK",
                 End::None => "",
             }
-        );
-        let there = match by {
-            Some(other) => self.ground.wait(async |_| count_of(&other.simple_query(&sql).await.unwrap())),
-            None => self.ground.rows(&sql)[0][0].parse().unwrap(),
-        };
-        if end == End::Rollback {
-            self.saw("batches that were rolled back", 1);
-            return;
-        }
-        self.loaded(lines, there);
+        )
     }
 
     /// Counts what a batch was: of its lines, so many became rows.
@@ -423,16 +435,30 @@ impl<'a> World<'a> {
             What::UnloadPeriod,
             What::Verify,
         ];
-        let mut is_done = false;
+        let mut times = 0;
         self.work(which, |world, at| {
-            if at == step && !is_done {
-                is_done = true;
+            if at == step && times < 3 {
+                let (n, m) = (n + times, m + times);
+                times += 1;
                 world.deed(Deed { what: DEEDS[m % DEEDS.len()], n, m: m / DEEDS.len() })?;
                 world.saw("changes while a day is computed", 1);
+                // Elsewhere a folder would be in its transaction, and the other would wait for it.
+                if matches!(step, Step::FoldBegun | Step::FoldRead) {
+                    world.mark()?;
+                    world.saw("changes that are marked while a day is computed", 1);
+                }
             }
             Ok(Then::GoesOn)
         })?;
         Ok(())
+    }
+
+    /// Marks the days of what changed, as another process does.
+    fn mark(&self) -> Result<(), Wrong> {
+        let taken = self.ground.wait(async |client| {
+            in_transaction(client, "5s", async |client| follow::take(client).await).await
+        });
+        taken.map_err(|error| format!("mark days: {error:#}"))
     }
 
     fn overtake(&mut self, which: usize, step: Step) -> Result<(), Wrong> {
@@ -493,24 +519,38 @@ impl<'a> World<'a> {
     }
 
     /// Drops a month near an application's day, once its days are computed.
-    fn drop_month(&mut self, app: usize, which: usize) -> Result<(), Wrong> {
+    fn drop_month(&mut self, n: usize, which: usize) -> Result<(), Wrong> {
         self.release();
-        let day = &DAYS[self.life.apps[app].day];
+        let day = &DAYS[self.life.apps[n % 2].day];
         let month = partitions::month([day.from - 5_400_000_000, day.until + 10_800_000_000][which]);
-        let freeze = async |client: &tokio_postgres::Client| {
-            in_transaction(client, "5s", async |client| {
-                freeze::check(client, month).await?;
-                freeze::freeze(client, month).await
+        let ground = self.ground;
+        let freeze = || {
+            ground.wait(async |client| {
+                in_transaction(client, "5s", async |client| freeze::freeze_computed(client, month).await)
+                    .await
             })
-            .await
         };
-        if let Err(error) = self.ground.wait(freeze) {
-            if !error.is::<Unfolded>() {
-                return Err(format!("{error:#}"));
-            }
+        let days = "SELECT coalesce(string_agg(app_id || ' ' || day, ','), '') FROM stat_days WHERE frozen_at IS NOT NULL";
+        let frozen = ground.rows(days)[0][0].clone();
+        let mut done = if (n / 2).is_multiple_of(3) {
+            self.fold(0)?;
+            self.freeze_while_a_batch_comes(n / 6, freeze)
+        } else {
+            freeze()
+        };
+        if done.as_ref().is_err_and(anyhow::Error::is::<Unfolded>) {
             self.saw("months that waited for their statistics", 1);
             self.fold(0)?;
-            self.ground.wait(freeze).map_err(|error| format!("computed, and yet: {error:#}"))?;
+            done = freeze();
+        }
+        done.map_err(|error| format!("computed, and yet: {error:#}"))?;
+        let wrong = self.ground.rows(&format!(
+            "SELECT app_id || ' ' || day || ': ' || rows || ' of ' || n FROM (SELECT s.*, (SELECT count(*) FROM access_logs l \
+                 WHERE l.app_id = s.app_id AND occurred_at >= from_at AND occurred_at < until_at) AS n FROM stat_days s) s \
+             WHERE frozen_at IS NOT NULL AND rows <> n AND app_id || ' ' || day <> ALL (string_to_array('{frozen}', ','))"
+        ));
+        if !wrong.is_empty() {
+            return Err(format!("frozen with other numbers than those of its rows: {wrong:?}"));
         }
         self.ground.wait(async |client| {
             in_transaction(client, "5s", async |client| partitions::drop_month(client, month, "test").await)
@@ -520,6 +560,39 @@ impl<'a> World<'a> {
         });
         self.note_frozen(partitions::begin(month), partitions::begin(month + 1));
         Ok(())
+    }
+
+    /// Freezes days. A batch is committed after a first look found that everything is computed.
+    fn freeze_while_a_batch_comes(
+        &mut self,
+        n: usize,
+        freeze: impl FnOnce() -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        let some = self.next[0].split_off(self.next[0].len().saturating_sub(1 + n % 4));
+        let file = n % (FILES - 1);
+        let lines: Vec<InFile> = some.into_iter().rev().map(|line| self.write(file, line)).collect();
+        if lines.is_empty() {
+            return freeze();
+        }
+        let sql = self.batch(file, &lines, End::Commit);
+        let (cluster, name) = (Arc::clone(&self.ground.database.cluster), self.ground.database.name.clone());
+        let (tell, told) = mpsc::sync_channel(1);
+        fault::act(Box::new(move |step| {
+            if step == Step::FoldFreezes {
+                let there = cluster.psql(&name, &sql);
+                tell.send(there.lines().find_map(|line| line.parse().ok()).unwrap()).unwrap();
+            }
+        }));
+        let done = freeze();
+        fault::act(Box::new(|_| {}));
+        match told.recv() {
+            Ok(there) => {
+                self.saw("batches while days are frozen", 1);
+                self.loaded(&lines, there);
+            }
+            Err(_) => self.load(None, file, &lines, End::Commit),
+        }
+        done
     }
 
     /// Remembers the days that are frozen.

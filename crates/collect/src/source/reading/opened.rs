@@ -699,6 +699,7 @@ mod tests {
             postgres: alt_config::Postgres::default(),
             application_name: String::new(),
             looks: false,
+            connections: 1,
             patient: false,
             rehearsal: None,
             metrics: Arc::default(),

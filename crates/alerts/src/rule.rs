@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::lens::{Column, Condition, Lens, is_like};
+use crate::lens::{Lens, Of, is_like};
+use crate::looks;
 use crate::manner::{self, Manner};
 use crate::metric::{self, Metric};
 use crate::state::Timing;
@@ -180,9 +181,12 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Whether it is about an application.
+    /// Whether it is about an application, by its key. An empty key stands for the installation.
     pub fn is_of(&self, application: &str) -> bool {
-        is_like(&self.application, application)
+        match self.lens.is_of_installation() {
+            true => application.is_empty(),
+            false => !application.is_empty() && is_like(&self.application, application),
+        }
     }
 
     /// How much earlier than a time events matter for it.
@@ -237,19 +241,24 @@ impl Rule {
 
     /// What it says, in one line: `error_rate over 5m > 5`.
     pub fn condition(&self) -> String {
-        let over = format!("{} over {}", self.metric, span(self.window));
+        let (of, what) = match self.lens.of() {
+            Of::Events => (String::new(), "events".to_owned()),
+            Of::Property(name) => (format!(" of {name}"), format!("events with {name}")),
+            Of::Sample(name) => (format!(" of {name}"), format!("samples of {name}")),
+        };
+        let over = format!("{}{of} over {}", self.metric, span(self.window));
         match self.test {
             Test::Compare { operator, threshold, .. } => format!("{over} {operator} {threshold}"),
             Test::Change { operator, percent, offset, .. } => {
                 format!("{over} changed {operator} {percent} % in {}", span(offset))
             }
-            Test::Absent { span: time } => format!("no events for {}", span(time)),
+            Test::Absent { span: time } => format!("no {what} for {}", span(time)),
         }
     }
 }
 
 /// The keys of a rule.
-const KEYS: [&str; 20] = [
+const KEYS: [&str; 22] = [
     "name",
     "description",
     "application",
@@ -270,6 +279,8 @@ const KEYS: [&str; 20] = [
     "min_events",
     "channels",
     "labels",
+    "property",
+    "sample",
 ];
 
 /// All keys that the table of a rule may have.
@@ -394,7 +405,7 @@ fn parse(table: &toml::Table) -> Result<Rule, String> {
         format!("the metric {metric:?} is not known; there are {}", names.join(", "))
     })?;
     let window = window(&read)?;
-    let lens = lens(&read)?;
+    let lens = looks::parse(&read, metric)?;
     let test = test(&read, window)?;
     if !lens.group_by().is_empty() && !matches!(test, Test::Compare { .. }) {
         return Err("group_by goes with a comparison only: what is absent has no groups".to_owned());
@@ -468,40 +479,6 @@ fn labels(table: &toml::Table) -> Result<BTreeMap<String, String>, String> {
         Ok((key.clone(), value.as_str().ok_or_else(wrong)?.to_owned()))
     };
     labels.iter().map(text).collect()
-}
-
-fn column(name: &str) -> Result<Column, String> {
-    let names = || Column::ALL.map(Column::name).join(", ");
-    Column::of(name).ok_or_else(|| format!("the column {name:?} is not known; there are {}", names()))
-}
-
-fn lens(read: &Reader<'_>) -> Result<Lens, String> {
-    let mut filter = Vec::new();
-    if let Some(table) = read.0.get("filter") {
-        let table = table.as_table().ok_or("filter is a table: filter = { path = \"/api/*\" }")?;
-        for (name, value) in table {
-            let column = column(name).map_err(|error| format!("filter: {error}"))?;
-            filter.push(condition(column, texts(value, &format!("filter.{name}"))?)?);
-        }
-    }
-    let columns = read.texts("group_by")?.iter().map(|name| column(name)).collect::<Result<_, _>>();
-    Ok(Lens::new(filter, columns.map_err(|error: String| format!("group_by: {error}"))?))
-}
-
-/// A condition of patterns, each of which may begin with `!`, or none.
-fn condition(column: Column, patterns: Vec<String>) -> Result<Condition, String> {
-    let negated = patterns.iter().filter(|pattern| pattern.starts_with('!')).count();
-    if patterns.is_empty() || (negated != 0 && negated != patterns.len()) {
-        return Err(format!(
-            "filter.{}: write patterns that all begin with !, or none of which does",
-            column.name()
-        ));
-    }
-    let plain = |pattern: String| {
-        let pattern = pattern.strip_prefix('!').unwrap_or(&pattern);
-        if column == Column::Status { pattern.replace("xx", "*") } else { pattern.to_owned() }
-    };
-    Ok(Condition { column, is_negated: negated > 0, patterns: patterns.into_iter().map(plain).collect() })
 }
 
 /// What a comparison looks like, for errors.
@@ -601,6 +578,21 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_is_of_numbers_that_events_say_or_that_somebody_sends() {
+        let price = read("metric = \"sum\"\nproperty = \"price\"\ncompare = \"< 100\"").unwrap();
+        assert_eq!(price.condition(), "sum of price over 5m < 100");
+        assert!(price.is_of("shop") && !price.is_of(""));
+        let orders = read("sample = \"orders\"\ncompare = \"absent for 10m\"").unwrap();
+        assert_eq!(orders.condition(), "no samples of orders for 10m");
+        assert!(orders.is_of("shop") && !orders.is_of(""));
+        let disk =
+            "metric = \"mean\"\nsample = \"host.disk_percent\"\ngroup_by = [\"host\"]\ncompare = \"> 90\"";
+        let disk = read(disk).unwrap();
+        assert!(disk.is_of("") && !disk.is_of("shop"));
+        assert_eq!(parse_one(&disk.text).unwrap(), disk);
+    }
+
+    #[test]
     fn a_rule_says_everything() {
         let rule = read(
             "metric = \"events_per_minute\"\nfilter = { path = [\"/api/*\", \"/v1/*\"], status = \"!5xx\" }\n\
@@ -656,6 +648,17 @@ mod tests {
             ("compare = \"> 5\"\nenabled = \"yes\"", "true or false"),
             ("compare = \"> 5\"\ncolour = \"red\"", "is not known; there are name"),
             ("condition = \"SELECT 1\"", "SQL are not available"),
+            ("compare = \"> 5\"\nmetric = \"sum\"", "metric = \"sum\": of what?"),
+            ("compare = \"> 5\"\nproperty = \"a\"\nsample = \"b\"", "leave one out"),
+            ("compare = \"> 5\"\nproperty = \"\"", "property is a name"),
+            ("compare = \"> 5\"\nsample = 5", "sample is a text"),
+            (
+                "compare = \"> 5\"\nsample = \"a\"\nmetric = \"errors\"",
+                "there are events, events_per_minute, sum",
+            ),
+            ("compare = \"> 5\"\nsample = \"a\"\ngroup_by = [\"path\"]", "group_by: samples have no path"),
+            ("compare = \"> 5\"\nsample = \"a\"\nfilter = { path = \"/\" }", "filter: samples have no path"),
+            ("compare = \"> 5\"\nsample = \"host.load\"\napplication = \"shop\"", "leave application out"),
         ] {
             let told = read(rest).expect_err(rest);
             assert!(told.contains(error), "{rest}: {told}");

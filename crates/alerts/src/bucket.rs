@@ -31,7 +31,12 @@ pub struct Event<'a> {
     pub request_ms: Option<i32>,
     /// Bytes of the answer.
     pub bytes: Option<i64>,
+    /// Numbers that it says, by their names: millionths.
+    pub numbers: &'a [(&'a str, i64)],
 }
+
+/// Millionths in one.
+pub const ONE: i64 = 1_000_000;
 
 /// The upper bounds of the histogram of `request_ms`, milliseconds. One more count is of what is longer.
 pub const BOUNDS: [i32; 30] = [
@@ -43,12 +48,12 @@ pub const BOUNDS: [i32; 30] = [
 const NAMED: usize = 16;
 
 /// The numbers of a bucket.
-const NUMBERS: usize = NAMED + BOUNDS.len() + 1;
+const NUMBERS: usize = NAMED + BOUNDS.len() + 2;
 
 /// The classes in the order in which they are counted.
 const CLASSES: [&str; 7] = ["human", "bot", "ai_bot", "headless", "monitor", "suspect", "server"];
 
-/// The place of a number. What is stored is in this order: a new number goes to the end of those that are named.
+/// The place of a number. What is stored is in this order: a new number goes to the end, behind the histogram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 pub enum Number {
@@ -70,6 +75,11 @@ pub enum Number {
     Timed = 13,
     /// The sum of those times, milliseconds.
     Milliseconds = 14,
+    /// The sum of what the lens looks at, before the point: a number is cut at its point, and the two parts are summed apart,
+    /// so that sums are exact.
+    Whole = 15,
+    /// The same, behind the point: millionths.
+    Millionths = NUMBERS - 1,
 }
 
 /// Counts of events.
@@ -116,6 +126,20 @@ impl Bucket {
         }
     }
 
+    /// Adds a number, of millionths, to the sum.
+    pub fn sum(&mut self, millionths: i64) {
+        self.up(Number::Whole as usize, millionths / ONE);
+        self.up(Number::Millionths as usize, millionths % ONE);
+    }
+
+    /// The sum of the numbers.
+    #[expect(clippy::cast_precision_loss, reason = "the last digits of a large sum say nothing")]
+    pub fn total(&self) -> f64 {
+        let (whole, rest) = (self.number(Number::Whole), self.number(Number::Millionths));
+        let all = i128::from(whole) * i128::from(ONE) + i128::from(rest);
+        all as f64 / ONE as f64
+    }
+
     fn up(&mut self, place: usize, by: i64) {
         self.0[place] = self.0[place].saturating_add(by);
     }
@@ -154,7 +178,7 @@ impl Bucket {
         }
         let rank = share * timed as f64;
         let (mut below, mut from) = (0.0, 0.0);
-        for (bound, count) in BOUNDS.iter().zip(&self.0[NAMED..]) {
+        for (bound, count) in BOUNDS.iter().zip(&self.0[NAMED..NAMED + BOUNDS.len()]) {
             let count = *count as f64;
             if count > 0.0 && below + count >= rank {
                 return Some(from + (f64::from(*bound) - from) * ((rank - below) / count).clamp(0.0, 1.0));

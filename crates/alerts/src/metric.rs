@@ -14,6 +14,12 @@ enum Kind {
     /// Percent of the events that are not of people.
     Bots,
     Mean,
+    /// Of the numbers that the lens looks at.
+    Sum,
+    /// The same, per minute.
+    SumRate,
+    /// The same, of each.
+    MeanNumber,
     /// Thousandths.
     Quantile(i16),
 }
@@ -54,6 +60,9 @@ pub const ALL: &[Metric] = &[
     metric("response_time_p99", "time of a request, 99th percentile, ms", Kind::Quantile(990)),
     metric("bytes", "bytes of the answers", Kind::Count(Number::Bytes)),
     metric("bytes_per_minute", "bytes of the answers a minute", Kind::Rate(Number::Bytes)),
+    metric("sum", "sum of a property of events, or of samples", Kind::Sum),
+    metric("sum_per_minute", "sum of a property of events, or of samples, a minute", Kind::SumRate),
+    metric("mean", "mean of a property of events, or of samples", Kind::MeanNumber),
     metric("bot_share", "percent of the events that are not of the class human", Kind::Bots),
 ];
 
@@ -72,8 +81,18 @@ impl Metric {
         match self.kind {
             Kind::Share(_) | Kind::Bots => "%",
             Kind::Mean | Kind::Quantile(_) => "ms",
-            Kind::Count(_) | Kind::Rate(_) => "",
+            Kind::Count(_) | Kind::Rate(_) | Kind::Sum | Kind::SumRate | Kind::MeanNumber => "",
         }
+    }
+
+    /// Whether it is of numbers, and has to be told of which.
+    pub fn is_of_numbers(self) -> bool {
+        matches!(self.kind, Kind::Sum | Kind::SumRate | Kind::MeanNumber)
+    }
+
+    /// Whether samples have it, which are numbers and no events.
+    pub fn is_of_samples(self) -> bool {
+        self.is_of_numbers() || matches!(self.kind, Kind::Count(Number::Events) | Kind::Rate(Number::Events))
     }
 
     /// Its value over a window. `None`: nothing was measured, such as a share of no events. Counts are zero then.
@@ -93,6 +112,12 @@ impl Metric {
             Kind::Mean => {
                 let timed = sum.number(Number::Timed);
                 (timed > 0).then(|| sum.number(Number::Milliseconds) as f64 / timed as f64)
+            }
+            Kind::Sum => Some(sum.total()),
+            Kind::SumRate => Some(sum.total() * (60 * SECOND) as f64 / window.max(1) as f64),
+            Kind::MeanNumber => {
+                let count = sum.number(Number::Events);
+                (count > 0).then(|| sum.total() / count as f64)
             }
             Kind::Quantile(thousandths) => sum.quantile(f64::from(thousandths) / 1000.0),
         }
@@ -117,6 +142,7 @@ mod tests {
             let event_type = if status == 200 { "pageview" } else { "request" };
             let (status, ms, bytes) = (Some(status), Some(30), Some(1000));
             sum.count(&Event { status, class, event_type, request_ms: ms, bytes, ..Event::default() });
+            sum.sum(2_500_000);
         }
         let value = |name: &str, sum: &Bucket| Metric::of(name).unwrap().value(sum, 120 * SECOND);
         for (name, expected) in [
@@ -130,12 +156,15 @@ mod tests {
             ("response_time_mean", 30.0),
             ("bytes_per_minute", 2000.0),
             ("bot_share", 25.0),
+            ("sum", 10.0),
+            ("sum_per_minute", 5.0),
+            ("mean", 2.5),
         ] {
             assert_eq!(value(name, &sum), Some(expected), "{name}");
         }
         let empty = Bucket::default();
         for metric in ALL {
-            let is_count = matches!(metric.kind, Kind::Count(_) | Kind::Rate(_));
+            let is_count = matches!(metric.kind, Kind::Count(_) | Kind::Rate(_) | Kind::Sum | Kind::SumRate);
             assert_eq!(value(metric.name, &empty), is_count.then_some(0.0), "{}", metric.name);
         }
     }

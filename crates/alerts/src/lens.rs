@@ -104,9 +104,31 @@ pub struct Condition {
     pub is_negated: bool,
 }
 
+/// What is looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Of {
+    /// Events.
+    #[default]
+    Events,
+    /// Events that say a number, by the name of the property.
+    Property(String),
+    /// Samples with this name: numbers that somebody sent, or that a daemon took of itself and its host.
+    Sample(String),
+}
+
+/// Samples whose names begin so are of the installation, and of no application.
+const OF_INSTALLATION: [&str; 2] = ["host.", "daemon."];
+
+/// Whether samples with this name are of the installation, and of no application.
+pub fn is_of_installation(sample: &str) -> bool {
+    OF_INSTALLATION.iter().any(|prefix| sample.starts_with(prefix))
+}
+
 /// Which events are counted, and by what they are told apart.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lens {
+    /// What is looked at.
+    of: Of,
     /// All of these hold.
     filter: Vec<Condition>,
     /// The columns by which events are told apart.
@@ -148,7 +170,38 @@ impl Lens {
         filter.sort();
         group_by.sort_unstable();
         group_by.dedup();
-        Lens { filter, group_by }
+        Lens { of: Of::Events, filter, group_by }
+    }
+
+    /// The same, of something else.
+    #[must_use]
+    pub fn looking_at(self, of: Of) -> Lens {
+        Lens { of, ..self }
+    }
+
+    /// What is looked at.
+    pub fn of(&self) -> &Of {
+        &self.of
+    }
+
+    /// Whether it looks at the installation, and at no application.
+    pub fn is_of_installation(&self) -> bool {
+        matches!(&self.of, Of::Sample(name) if is_of_installation(name))
+    }
+
+    /// The columns that it looks at.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = Column> {
+        self.filter.iter().map(|condition| condition.column).chain(self.group_by.iter().copied())
+    }
+
+    /// The number of an event that is summed. `None`: the event is not counted.
+    fn number(&self, event: &Event<'_>) -> Option<i64> {
+        match &self.of {
+            Of::Events => Some(0),
+            Of::Property(name) | Of::Sample(name) => {
+                event.numbers.iter().find(|(known, _)| known == name).map(|(_, number)| *number)
+            }
+        }
     }
 
     /// The columns by which it tells events apart, ascending.
@@ -169,6 +222,11 @@ impl Lens {
 impl fmt::Display for Lens {
     /// Equal lenses have equal texts: a lens is stored under its text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.of {
+            Of::Events => {}
+            Of::Property(name) => write!(f, "property {name:?} ")?,
+            Of::Sample(name) => write!(f, "sample {name:?} ")?,
+        }
         for condition in &self.filter {
             let sign = if condition.is_negated { "!=" } else { "=" };
             write!(f, "{}{sign}{:?} ", condition.column.name(), condition.patterns)?;
@@ -214,8 +272,11 @@ impl Fold {
             self.slot = Some(slot);
         }
         for Counted { lens, open, .. } in &mut self.lenses {
+            let Some(number) = lens.number(event) else { continue };
             if let Some(labels) = lens.labels(event) {
-                open.entry(labels).or_default().count(event);
+                let bucket = open.entry(labels).or_default();
+                bucket.count(event);
+                bucket.sum(number);
             }
         }
     }
@@ -309,6 +370,27 @@ mod tests {
         let is = |labels: &str, counts: &[(i64, i64)]| (labels.to_owned(), counts.to_vec());
         assert_eq!(told(&series[0].1), [is("a", &[(0, 1), (5, 1)]), is("b", &[(0, 1)])]);
         assert_eq!(told(&series[1].1), [is("", &[(0, 4), (5, 2)])]);
+    }
+
+    #[test]
+    fn numbers_that_events_say_are_summed_exactly() {
+        let lens = Lens::new(Vec::new(), vec![Column::Host]).looking_at(Of::Property("price".to_owned()));
+        assert_eq!(lens.to_string(), r#"property "price" by host"#);
+        let mut fold = Fold::new([lens]);
+        let all = [(1, "price", 9_990_000), (2, "price", 20_000), (3, "weight", 7), (6, "price", -1_500_000)];
+        for (at, name, number) in all {
+            fold.count(&Event { at: at * SECOND, numbers: &[(name, number)], ..Event::default() });
+        }
+        let series = &fold.finish()[0].1[&vec![String::new()]];
+        let told: Vec<(i64, f64)> =
+            series.slots().iter().map(|slot| (slot.1.number(Number::Events), slot.1.total())).collect();
+        assert_eq!(told, [(2, 10.01), (1, -1.5)]);
+        let stored = Bucket::restored(series.slots()[1].1.stored());
+        assert_eq!(stored, series.slots()[1].1);
+        // The largest numbers that there are, a million times.
+        let mut sum = Bucket::default();
+        (0..1_000_000).for_each(|_| sum.sum(999_999_999_999_999_999));
+        assert_eq!((sum.total(), sum.number(Number::Millionths)), (1e18, 999_999_000_000));
     }
 
     #[test]

@@ -1,0 +1,33 @@
+// English, of one alert: the dictionary that names every word of theirs.
+export const words = {
+  by_hand: "by hand",
+  acknowledge_for: "Acknowledge for",
+  resolve: "Resolve",
+  measured: "What was measured",
+  no_samples: "There are no events of this time any more.",
+  read_to: "Read up to {0}: there are too many events for more.",
+  began: "Began",
+  ended: "Ended",
+  lasted: "Lasted",
+  what_became: "What became of it",
+  tr_firing: "Fired",
+  tr_acknowledged: "Acknowledged",
+  tr_resolved: "Resolved",
+  tr_corrected: "Corrected: it never was",
+  tr_superseded: "Part of an earlier alert",
+  act_acknowledge: "{0} acknowledged it",
+  act_resolve: "{0} resolved it",
+  msg_sent: "Told {0}",
+  msg_due: "{0} will be told",
+  msg_dead: "{0} could not be told",
+  msg_silenced: "{0} is not told: a silence",
+  msg_flapping: "{0} is not told: it flaps",
+  msg_late: "{0} is told in a digest",
+  msg_digested: "{0} was told in a digest",
+  msg_dropped: "{0} was not told: it was over",
+  msg_moved: "Told by another channel than {0}",
+  rule_then: "The rule",
+  silence: "Silence",
+};
+export type Key = keyof typeof words;
+export type Words = Record<Key, string>;

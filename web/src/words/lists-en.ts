@@ -1,0 +1,32 @@
+// English, of the lists of alerts: the dictionary that names every word of their own.
+export const words = {
+  none_open: "No alert is open",
+  none_open_about: "Rules are judged every five seconds. What they find is listed here.",
+  none_ever: "There was no alert yet",
+  none_without_rules: "No rule judges this application yet",
+  none_without_rules_about: "A rule says what must not be, such as: more than 5 % of the requests fail.",
+  not_judged: "Rules are judged only where `[alerts] enabled` is true in the configuration of `alt run`; this server's says no.",
+  all_channels: "all channels",
+  on: "On",
+  of_installation: "The installation",
+  of_several: "of several applications",
+  edit: "Edit",
+  remove_rule: "Remove",
+  silences_about: "Nobody is told of alerts that a silence is about. They are listed all the same.",
+  no_silences: "Nothing is silenced",
+  add_silence: "Silence",
+  every_rule: "every rule",
+  until_time: "Until",
+  end_it: "End",
+  for_span: "For",
+  channels_about: "Who is told. Channels stand in the configuration of the server, with their addresses.",
+  no_channels: "No channel is configured: nobody is told",
+  test: "Send a test",
+  test_sending: "On its way",
+  test_sent: "The receiver has taken it",
+  is_disabled: "Wants no messages",
+  channels_of_file: "A `[[channel]]` in the configuration is one.",
+  owners_only: "An owner of everything can send a test.",
+};
+export type Key = keyof typeof words;
+export type Words = Record<Key, string>;

@@ -1,0 +1,25 @@
+import type { Words } from "./rules-en";
+
+export const words: Words = {
+  severity: "Schwere",
+  name: "Name",
+  form: "Formular",
+  as_text: "Text",
+  metric: "Was gemessen wird",
+  property: "Der Eigenschaft",
+  sample: "Gesendeter Zahlen",
+  holds_when: "Gilt, wenn es",
+  window: "Über die letzten",
+  for_time: "Mindestens seit",
+  keep_time: "Dauert fort",
+  group_by: "Ein Alarm je",
+  recover: "Vorbei bei",
+  description: "Notiz",
+  channels_of: "Kanäle (leer: alle)",
+  save: "Speichern",
+  trial: "Mit den letzten 30 Tagen",
+  trial_none: "Sie hätte nie ausgelöst.",
+  trial_n: "Sie hätte einmal ausgelöst.|Sie hätte {0}-mal ausgelöst.",
+  trial_reading: "Gelesen bis {0}",
+  trial_waits: "Eine vollständige Regel wird hier erprobt.",
+};

@@ -1,0 +1,25 @@
+import type { Words } from "./rules-en";
+
+export const words: Words = {
+  severity: "重大度",
+  name: "名前",
+  form: "フォーム",
+  as_text: "テキスト",
+  metric: "測定する値",
+  property: "属性",
+  sample: "送信値",
+  holds_when: "条件",
+  window: "対象の期間",
+  for_time: "継続時間",
+  keep_time: "終了までの時間",
+  group_by: "アラートを分ける項目",
+  recover: "回復の値",
+  description: "メモ",
+  channels_of: "通知先（空欄はすべて）",
+  save: "保存",
+  trial: "過去30日間で試す",
+  trial_none: "一度も発生しませんでした。",
+  trial_n: "{0} 回発生していました。",
+  trial_reading: "{0} まで読み取り",
+  trial_waits: "ルールをここで試します。",
+};

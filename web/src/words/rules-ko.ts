@@ -1,0 +1,25 @@
+import type { Words } from "./rules-en";
+
+export const words: Words = {
+  severity: "심각도",
+  name: "이름",
+  form: "양식",
+  as_text: "텍스트",
+  metric: "측정할 값",
+  property: "속성",
+  sample: "전송된 숫자",
+  holds_when: "조건",
+  window: "대상 기간",
+  for_time: "최소 지속",
+  keep_time: "종료까지",
+  group_by: "알림을 나누는 항목",
+  recover: "회복 값",
+  description: "메모",
+  channels_of: "채널 (비우면 모두)",
+  save: "저장",
+  trial: "지난 30일로 시험",
+  trial_none: "한 번도 발생하지 않았을 것입니다.",
+  trial_n: "{0}번 발생했을 것입니다.",
+  trial_reading: "{0}까지 읽음",
+  trial_waits: "완성된 규칙을 여기에서 시험합니다.",
+};
