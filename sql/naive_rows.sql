@@ -2,7 +2,13 @@
 -- application, $2 and $3 the first moment of its local day and the first behind it, $4 its domains, $5 and $6 zones and their
 -- countries, $7 to $9 hosts, channels and names of the known sources.
 WITH day AS (
-    SELECT l.traffic_class AS class, l.occurred_at, l.event_id, l.visitor_id, l.page_view_id, l.event_type,
+    SELECT l.traffic_class AS class, l.occurred_at, l.event_id, l.visitor_id, l.page_view_id,
+           CASE WHEN l.event_type = 'request' AND l.method = 'GET' AND (l.status BETWEEN 200 AND 299 OR l.status = 304)
+                 AND (SELECT a.page_views = 'requests' FROM applications a WHERE a.id = $1)
+                 AND lower(coalesce(split_part(l.url_path, '#', 1), '') COLLATE "C") !~ ('\.(7z|atom|avif|bmp|bz2|css|csv|doc|docx|eot|flac'
+                     || '|gif|gz|ico|ics|jpeg|jpg|js|json|m3u8|m4a|m4v|map|mjs|mov|mp3|mp4|mpeg|ogg|otf|pdf|png|ppt|pptx|rar|rss|svg|tar'
+                     || '|tgz|ts|ttf|txt|wasm|wav|webm|webmanifest|webp|woff|woff2|xls|xlsx|xml|zip)$')
+                THEN 'pageview' ELSE l.event_type END AS event_type,
            coalesce(l.user_id, '') AS user_id, coalesce(l.url_path, '') AS path, l.dwell_ms, l.scroll_depth,
            floor(extract(epoch FROM l.occurred_at - $2::timestamptz) / 3600)::bigint::text AS hour,
            l.url_host, l.url_query, l.referrer_host, l.params,

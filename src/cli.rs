@@ -1444,6 +1444,16 @@ Examples:
   alt app properties 'My shop' plan coupon module_id
   alt stats --app 'My shop' --dimension property:plan")]
     Properties(AppProperties),
+    /// Choose what page views are, or show it
+    #[command(after_help = "\
+events: the page views that pages send. requests: also GETs of the site's own log that were answered with a page (2xx or 304; no \
+images, scripts, feeds or other static files). Choose requests for a site whose pages send nothing; with both, each view counts twice. \
+The days before are computed again, except those that are frozen.
+
+Examples:
+  alt app page-views 'My docs' requests
+  alt app page-views 'My docs'")]
+    PageViews(AppPageViews),
     /// Take no more hits of an application; its rows stay
     #[command(after_help = "Example:\n  alt app disable 'My shop'")]
     Disable(AppOne),
@@ -1472,6 +1482,17 @@ pub struct AppAdd {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `alt app page-views`
+#[derive(Debug, Args)]
+pub struct AppPageViews {
+    /// The application, by name or key
+    #[arg(value_name = "APP")]
+    pub app: String,
+    /// What its page views are; without it, what they are is shown
+    #[arg(value_name = "WHAT", value_parser = ["events", "requests"])]
+    pub page_views: Option<String>,
 }
 
 /// `alt app properties`

@@ -6,11 +6,11 @@ use alt_line::hit::Reason;
 use alt_line::processor::UNKNOWN_KEY_BYTES;
 use alt_statistics::details::{PROPERTIES_MAX, PROPERTY_MAX};
 use alt_statistics::query::Property;
-use alt_store::apps::{self, Application};
+use alt_store::apps::{self, Application, PageViews};
 use alt_store::files::Which;
 use alt_store::web::audit;
 use alt_store::{in_transaction, migrate};
-use anyhow::bail;
+use anyhow::{Context, bail};
 use serde::Serialize;
 
 use super::access::{LOCK_TIME, actor};
@@ -66,6 +66,7 @@ async fn dispatch(config: &Config, verb: &cli::App, out: Out<'_>) -> anyhow::Res
             writeln!(out, "{} ({}) is now {}", show::safe(&app.name), app.key, show::safe(name))?;
         }
         cli::App::Properties(args) => properties(config, args, out).await?,
+        cli::App::PageViews(args) => page_views(config, args, out).await?,
         cli::App::Disable(args) => {
             let app = apps::disable(&mut *super::writer(config).await?, &args.app).await?;
             writeln!(out, "disabled {} ({}); its rows stay", show::safe(&app.name), app.key)?;
@@ -103,6 +104,38 @@ async fn properties(config: &Config, args: &cli::AppProperties, out: Out<'_>) ->
         "statistics that are computed from now on keep {} of {}; `alt stats rebuild` computes the days before",
         if names.is_empty() { "no property".to_owned() } else { show::safe(&names.join(", ")).to_string() },
         show::safe(&app.name)
+    )?;
+    Ok(())
+}
+
+/// Chooses what the page views of an application are, or shows it.
+async fn page_views(config: &Config, args: &cli::AppPageViews, out: Out<'_>) -> anyhow::Result<()> {
+    let writer = super::writer(config).await?;
+    let app = apps::find(&writer, &args.app).await?;
+    let Some(wanted) = &args.page_views else {
+        writeln!(out, "{}", app.page_views.as_str())?;
+        return Ok(());
+    };
+    let wanted: PageViews = wanted.parse().map_err(anyhow::Error::msg)?;
+    let name = show::safe(&app.name);
+    if wanted == app.page_views {
+        writeln!(out, "page views of {name} are {} already", wanted.as_str())?;
+        return Ok(());
+    }
+    in_transaction(&writer, LOCK_TIME, async |client| {
+        let wanted = apps::Wanted { page_views: Some(wanted), ..apps::Wanted::default() };
+        let changed = apps::change_in(client, &app, wanted).await?;
+        let (_, change) = changed.context("the application is gone")?;
+        audit::record(client, &actor(), &change).await
+    })
+    .await?;
+    writeln!(
+        out,
+        "page views of {name} are {} from now on; the daemon computes the days before again (`alt stats rebuild` does it now)",
+        match wanted {
+            PageViews::Events => "the events that its pages send",
+            PageViews::Requests => "its events and the requests for pages",
+        }
     )?;
     Ok(())
 }

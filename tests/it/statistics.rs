@@ -27,7 +27,7 @@ fn cluster() -> &'static Arc<Cluster> {
 }
 
 /// How often each kind of thing occurred, so that nobody tests what is never there.
-static SEEN: [(&str, AtomicU64); 22] = [
+static SEEN: [(&str, AtomicU64); 24] = [
     ("values of properties", AtomicU64::new(0)),
     ("products", AtomicU64::new(0)),
     ("currencies", AtomicU64::new(0)),
@@ -41,6 +41,8 @@ static SEEN: [(&str, AtomicU64); 22] = [
     ("engagement", AtomicU64::new(0)),
     ("stray engagement, ms", AtomicU64::new(0)),
     ("requests", AtomicU64::new(0)),
+    ("requests that are page views", AtomicU64::new(0)),
+    ("requests that are none, where others are", AtomicU64::new(0)),
     ("rows of other days", AtomicU64::new(0)),
     ("sessions", AtomicU64::new(0)),
     ("second sessions of a visitor", AtomicU64::new(0)),
@@ -138,7 +140,9 @@ async fn folded(client: &Client, app: i32, day: &history::Day, buffer: usize) ->
     sorter.keep();
     let domains = DOMAINS.iter().map(|domain| (*domain).to_owned()).collect();
     let properties = properties();
-    let settings = Settings { from: day.from, domains, properties, ..Settings::default() };
+    let requests_are_views = requests_are_views(app);
+    let settings =
+        Settings { from: day.from, domains, properties, requests_are_views, ..Settings::default() };
     let mut writer = Writer::new(settings.clone(), Bounds::default(), None);
     let mut fold = Fold::new(settings);
     sorter
@@ -222,10 +226,25 @@ fn some(counts: &Counts) -> Counts {
     }
 }
 
+/// Whether the page views of an application are requests, too: those of every third.
+fn requests_are_views(app: i32) -> bool {
+    app % 3 == 0
+}
+
 fn check(history: &History, ground: &Ground) -> Result<(), Wrong> {
     static APP: AtomicI32 = AtomicI32::new(1);
     let app = APP.fetch_add(1, Ordering::Relaxed);
+    if requests_are_views(app) {
+        ground.rows(&format!(
+            "INSERT INTO applications (id, app_key, name, page_views) OVERRIDING SYSTEM VALUE \
+             VALUES ({app}, 'views{app}', 'views{app}', 'requests')"
+        ));
+    }
     ground.rows(&history.insert(app));
+    let requests = history.lines().iter().filter(|line| line.kind == "request" && requests_are_views(app));
+    let (views, none): (Vec<_>, Vec<_>) = requests.partition(|line| line.is_page());
+    saw("requests that are page views", views.len() as u64);
+    saw("requests that are none, where others are", none.len() as u64);
     let day = &DAYS[history.day];
     let ((got, got_said), wanted, wanted_said) = ground.wait(async |client| {
         let domains: Vec<String> = DOMAINS.iter().map(|domain| (*domain).to_owned()).collect();

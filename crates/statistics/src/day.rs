@@ -67,6 +67,7 @@ impl Fold {
     /// Adds an event. The events of a day come in the order of (`traffic_class`, `visitor_id` with NULL last,
     /// `occurred_at`, `event_id`).
     pub fn add(&mut self, event: &Event<'_>) {
+        let event = &event.seen(self.settings.requests_are_views);
         let is_of_class = self.class.as_ref().is_some_and(|class| class.name == event.traffic_class);
         if !is_of_class || self.visitor.id != event.visitor_id {
             self.end_visitor();

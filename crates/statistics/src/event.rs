@@ -1,5 +1,7 @@
 //! What statistics read of a row of `access_logs`.
 
+use crate::page;
+
 /// A row of `access_logs`, with the names of its user agent and its environment. Texts are `""` where the column is
 /// NULL.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -54,6 +56,8 @@ pub struct Event<'r> {
     pub dwell_ms: Option<i32>,
     /// `access_logs.scroll_depth`, percent.
     pub scroll_depth: Option<i16>,
+    /// `access_logs.method` of a request; of other rows it is not read.
+    pub method: &'r str,
     /// `access_logs.status`.
     pub status: Option<i16>,
     /// `access_logs.request_ms`.
@@ -70,7 +74,17 @@ pub struct Event<'r> {
     pub params: &'r str,
 }
 
-impl Event<'_> {
+impl<'r> Event<'r> {
+    /// The event as statistics see it. `requests_are_views`: of an application whose page views are the requests of its
+    /// site's own log. A request that is a page ([`crate::page::is_page`]) is of the type `pageview` there.
+    #[must_use]
+    pub fn seen(&self, requests_are_views: bool) -> Event<'r> {
+        let is_view = requests_are_views
+            && self.event_type == "request"
+            && page::is_page(self.method, self.status, self.url_path);
+        Event { event_type: if is_view { "pageview" } else { self.event_type }, ..*self }
+    }
+
     /// Whether it makes visitors and visits.
     pub fn is_of_visits(&self) -> bool {
         !matches!(self.event_type, "request" | "engagement")

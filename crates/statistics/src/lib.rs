@@ -14,6 +14,7 @@ pub mod day;
 pub mod decimal;
 pub mod details;
 pub mod event;
+pub mod page;
 pub mod query;
 pub mod segment;
 pub mod settings;

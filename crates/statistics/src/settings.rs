@@ -13,6 +13,8 @@ pub struct Settings {
     pub domains: Vec<String>,
     /// The names of the properties of events that segments keep: at most [`crate::details::PROPERTIES_MAX`].
     pub properties: Vec<String>,
+    /// `applications.page_views` is `requests`: see [`crate::event::Event::seen`].
+    pub requests_are_views: bool,
     /// What a fold keeps.
     pub limits: Limits,
 }

@@ -1,19 +1,53 @@
 //! Applications: registering them, and finding them by key or name.
 
+use std::str::FromStr;
+
+use alt_line::hit::Micros;
 use anyhow::{Context, bail};
 use serde::Serialize;
 use serde_json::json;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row, Transaction};
 
+use super::stats::backlog;
 use super::web::audit::Change;
 
 /// Held while an application is named, so that no two applications get the same name ("alt apps").
 const LOCK: i64 = 0x616c_7420_6170_7073;
 
-const COLUMNS: &str = "id, app_key, name, allowed_domains, time_zone, properties, \
+const COLUMNS: &str = "id, app_key, name, allowed_domains, time_zone, properties, page_views, \
     to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS created_at, \
     to_char(disabled_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') AS disabled_at";
+
+/// What the page views of an application are, beside its events of the type `pageview`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PageViews {
+    /// Nothing else.
+    #[default]
+    Events,
+    /// Requests of its site's own log that are pages: [`alt_statistics::page::is_page`].
+    Requests,
+}
+
+impl PageViews {
+    /// As `applications.page_views` has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PageViews::Events => "events",
+            PageViews::Requests => "requests",
+        }
+    }
+}
+
+impl FromStr for PageViews {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<PageViews, &'static str> {
+        let all = [PageViews::Events, PageViews::Requests];
+        all.into_iter().find(|one| one.as_str() == text).ok_or("page views are `events` or `requests`")
+    }
+}
 
 /// A registered application.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -31,6 +65,8 @@ pub struct Application {
     pub time_zone: String,
     /// The properties of events that statistics keep the values of.
     pub properties: Vec<String>,
+    /// What its page views are.
+    pub page_views: PageViews,
     /// UTC, RFC 3339.
     pub created_at: String,
     /// Since when its hits are rejected (UTC, RFC 3339); `None`: its hits are accepted.
@@ -46,6 +82,7 @@ impl Application {
             domains: row.get("allowed_domains"),
             time_zone: row.get("time_zone"),
             properties: row.get("properties"),
+            page_views: row.get::<_, &str>("page_views").parse().unwrap_or_default(),
             created_at: row.get("created_at"),
             disabled_at: row.get("disabled_at"),
         }
@@ -146,31 +183,55 @@ pub async fn rename(client: &mut Client, app: &str, name: &str) -> anyhow::Resul
     Ok(app)
 }
 
-/// Renames an application within the caller's transaction; returns it and what to record. `None`: the name is taken.
+/// What an application becomes; `None`: it stays.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted<'a> {
+    /// Its name.
+    pub name: Option<&'a str>,
+    /// What its page views are.
+    pub page_views: Option<PageViews>,
+}
+
+/// Changes an application within the caller's transaction; returns it and what to record. `None`: the name is taken. Where
+/// page views become something else, the rows are put into the backlog of statistics: the days that are not frozen are computed again.
 ///
 /// # Errors
 /// The database does not do it.
-pub async fn rename_in(
+pub async fn change_in(
     client: &Client,
     app: &Application,
-    name: &str,
+    wanted: Wanted<'_>,
 ) -> anyhow::Result<Option<(Application, Change)>> {
     client.execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)]).await?;
     let sql = format!(
-        "UPDATE applications SET name = $2 WHERE app_key = $1 \
+        "UPDATE applications SET name = coalesce($2, name), page_views = coalesce($3, page_views) WHERE app_key = $1 \
          AND NOT EXISTS (SELECT FROM applications WHERE name = $2 AND app_key <> $1) RETURNING {COLUMNS}"
     );
-    let row = client.query_typed_opt(&sql, &[(&app.key, Type::TEXT), (&name, Type::TEXT)]).await;
-    Ok(row.context("rename the application")?.map(|row| {
-        let now = Application::of(&row);
-        let change = Change {
-            action: "application.rename",
-            object: format!("application {}", app.key),
-            before: Some(json!({ "name": app.name })),
-            after: Some(json!({ "name": now.name })),
-        };
-        (now, change)
-    }))
+    let page_views = wanted.page_views.map(PageViews::as_str);
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&app.key, Type::TEXT), (&wanted.name, Type::TEXT), (&page_views, Type::TEXT)];
+    let row = client.query_typed_opt(&sql, &parameters).await.context("change the application")?;
+    let Some(now) = row.as_ref().map(Application::of) else { return Ok(None) };
+    if now.page_views != app.page_views {
+        backlog::add_rows(client, Some(app.id), Micros::MIN, Micros::MAX).await?;
+    }
+    let told = |app: &Application| {
+        let mut told = serde_json::Map::new();
+        if wanted.name.is_some() {
+            told.insert("name".to_owned(), json!(app.name));
+        }
+        if wanted.page_views.is_some() {
+            told.insert("page_views".to_owned(), json!(app.page_views));
+        }
+        Some(told.into())
+    };
+    let change = Change {
+        action: if wanted.page_views.is_some() { "application.change" } else { "application.rename" },
+        object: format!("application {}", app.key),
+        before: told(app),
+        after: told(&now),
+    };
+    Ok(Some((now, change)))
 }
 
 /// Chooses the properties of events that statistics keep the values of, within the caller's transaction; returns what to record.

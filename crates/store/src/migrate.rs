@@ -66,6 +66,7 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "saved_filters",
         sql: include_str!("../../../sql/0027_saved_filters.sql"),
     },
+    Migration { version: 28, name: "page_views", sql: include_str!("../../../sql/0028_page_views.sql") },
 ];
 
 /// The key of the advisory lock that migrations hold ("alt migr").

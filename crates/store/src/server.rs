@@ -63,7 +63,7 @@ pub(super) const WEB: &[(&str, &[&str])] = &[
     ("followers", &["SELECT"]),
     ("stat_days", &["SELECT"]),
     ("stat_dirty", &["SELECT"]),
-    ("stat_backlog", &["SELECT"]),
+    ("stat_backlog", &["SELECT", "INSERT"]),
     ("stat_daily", &["SELECT"]),
     ("stat_segments", &["SELECT"]),
     ("stat_goals", &["SELECT", "INSERT", "DELETE"]),

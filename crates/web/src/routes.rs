@@ -598,9 +598,17 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/applications/{application_id}",
         Access::App(EDITOR),
         manage::change_application,
-        "Rename an application.",
+        "Rename an application, or choose what its page views are.",
         &[],
-        &[required("name", "The new name.", NAME)]
+        &[
+            optional("name", "The new name.", NAME),
+            optional(
+                "page_views",
+                "`events`: those that its pages send; `requests`: also those of its site's own log. Days that are not frozen \
+                 are computed again.",
+                r#"{"type":"string","enum":["events","requests"]}"#
+            )
+        ]
     ),
     route!(
         "GET",

@@ -53,7 +53,7 @@ pub(crate) async fn visits(_web: &Web, asked: &Asked) -> Result<Answer, Problem>
     }
     let (from, until) = between(asked)?;
     let class = asked.parameter("class").unwrap_or("human");
-    let mut walk = Walk::new(class, &app.domains);
+    let mut walk = Walk::new(class, app);
     let mut position = Position::before(until - 1);
     if let Some(cursor) = asked.parameter("cursor") {
         position = cursor.parse().map_err(|()| {

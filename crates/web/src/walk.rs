@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use alt_statistics::event::Event;
 use alt_statistics::query::{Dimension, Filter, Goal};
 use alt_statistics::{country, source};
+use alt_store::apps::{Application, PageViews};
 use alt_store::search::Position;
 use alt_store::stats::visits::{GAP, Later, place};
 
@@ -188,6 +189,7 @@ impl Visit {
 pub(crate) struct Walk<'a> {
     class: &'a str,
     domains: &'a [String],
+    requests_are_views: bool,
     /// Of visitors whose visit was told before: its earliest row that is known.
     seen: HashMap<i64, i64>,
     /// Rows of the type `engagement` whose visit was not found yet.
@@ -201,10 +203,12 @@ pub(crate) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(crate) fn new(class: &'a str, domains: &'a [String]) -> Walk<'a> {
+    /// Through rows of an application.
+    pub(crate) fn new(class: &'a str, app: &'a Application) -> Walk<'a> {
         Walk {
             class,
-            domains,
+            domains: &app.domains,
+            requests_are_views: app.page_views == PageViews::Requests,
             seen: HashMap::new(),
             engaged: HashMap::new(),
             visits: VecDeque::new(),
@@ -226,6 +230,7 @@ impl<'a> Walk<'a> {
 
     /// The next row back.
     pub(crate) fn read(&mut self, event: &Event<'_>) {
+        let event = &event.seen(self.requests_are_views);
         let Some(visitor) = event.visitor_id.filter(|_| event.traffic_class == self.class) else { return };
         if event.event_type == "engagement" {
             self.engaged.entry(visitor).or_default().push((event.occurred_at, event.page_view_id));
@@ -328,7 +333,8 @@ mod tests {
 
     #[test]
     fn rows_half_an_hour_apart_are_one_visit_and_those_further_apart_two() {
-        let mut walk = Walk::new("human", &[]);
+        let app = Application::default();
+        let mut walk = Walk::new("human", &app);
         for minute in [131, 100, 70, 60] {
             walk.read(&event(minute, 1, "pageview", minute, "/"));
         }
@@ -345,7 +351,8 @@ mod tests {
 
     #[test]
     fn what_goes_on_at_a_cursor_tells_no_visit_twice() {
-        let mut walk = Walk::new("human", &[]);
+        let app = Application::default();
+        let mut walk = Walk::new("human", &app);
         let later = |visitor_id, minute: i64| Later {
             visitor_id,
             at: minute * MINUTE,
@@ -357,7 +364,8 @@ mod tests {
             walk.read(&event(minute, visitor, "pageview", minute, "/"));
         }
         assert_eq!(told(&mut walk, None), ["1 39-39 1"], "98 is within half an hour of 128");
-        let mut walk = Walk::new("human", &[]);
+        let app = Application::default();
+        let mut walk = Walk::new("human", &app);
         walk.has_seen(vec![later(2, 129)]);
         walk.read(&event(98, 2, "pageview", 1, "/"));
         assert_eq!(told(&mut walk, None), ["2 98-98 1"]);
@@ -366,7 +374,8 @@ mod tests {
     #[test]
     fn engagement_of_a_view_extends_a_visit_by_half_an_hour_at_most() {
         let end = |minutes: &[(i64, i64)]| {
-            let mut walk = Walk::new("human", &[]);
+            let app = Application::default();
+            let mut walk = Walk::new("human", &app);
             minutes.iter().for_each(|(minute, view)| walk.read(&event(*minute, 1, "engagement", *view, "/")));
             walk.read(&event(100, 1, "pageview", 7, "/"));
             walk.next_whole(None).unwrap().end() / MINUTE
@@ -378,7 +387,8 @@ mod tests {
 
     #[test]
     fn a_filter_keeps_visits_by_one_of_their_rows_and_by_what_they_began_with() {
-        let mut walk = Walk::new("human", &[]);
+        let app = Application::default();
+        let mut walk = Walk::new("human", &app);
         walk.read(&Event { browser: "Safari", ..event(12, 1, "order", 2, "/cart") });
         walk.read(&Event { browser: "Safari", ..event(11, 1, "pageview", 2, "/cart") });
         walk.read(&Event { browser: "Chrome", ..event(10, 1, "pageview", 1, "/") });

@@ -13,11 +13,12 @@ use alt_line::parse::{Format, Terms};
 use alt_line::processor::pieces_with;
 use alt_line::row::{Row, TrafficClass};
 use alt_statistics::event::Event;
+use alt_statistics::page::is_page;
 use alt_statistics::source::click_ids;
 use foldhash::HashMap;
 
 use super::calendar::Calendar;
-use super::tally::{Tally, is_page_view};
+use super::tally::Tally;
 use super::visits::Visits;
 
 /// How many user agents are known at a time.
@@ -237,7 +238,7 @@ impl State {
             return;
         }
         let event_type = match row.event_type {
-            "request" if hit.is_request && is_page_view(hit, row.url_path) => "pageview",
+            "request" if hit.is_request && is_page(hit.method, row.status, row.url_path) => "pageview",
             "request" => return,
             other => other,
         };
@@ -284,6 +285,7 @@ impl State {
             dwell_ms: row.dwell_ms,
             scroll_depth: row.scroll_depth,
             // Statistics do not read them.
+            method: "",
             status: None,
             request_ms: None,
             // The report shows nothing of what events say.

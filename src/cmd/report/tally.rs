@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use alt_line::hit::{Hit, NonHit, Reason};
 use alt_line::row::{Row, TrafficClass};
+use alt_statistics::page::is_static;
 
 use super::calendar::Hour;
 use super::times::Times;
@@ -12,29 +13,6 @@ use super::top::{Seen, Top};
 /// The most different texts of a list, and bytes of them.
 const TEXTS: usize = 20_000;
 const TEXT_BYTES: usize = 4 << 20;
-
-/// Requests for these, by the extension of their path, are no page views: what pages are made of, and what robots read.
-#[rustfmt::skip]
-const STATIC: &[&str] = &[
-    "7z", "atom", "avif", "bmp", "bz2", "css", "csv", "doc", "docx", "eot", "flac", "gif", "gz", "ico", "ics", "jpeg", "jpg", "js",
-    "json", "m3u8", "m4a", "m4v", "map", "mjs", "mov", "mp3", "mp4", "mpeg", "ogg", "otf", "pdf", "png", "ppt", "pptx", "rar", "rss",
-    "svg", "tar", "tgz", "ts", "ttf", "txt", "wasm", "wav", "webm", "webmanifest", "webp", "woff", "woff2", "xls", "xlsx", "xml", "zip",
-];
-
-/// Whether the path is that of a static file.
-pub(super) fn is_static(path: &str) -> bool {
-    let path = path.split('#').next().unwrap_or(path);
-    let name = path.rsplit('/').next().unwrap_or(path);
-    name.rsplit_once('.')
-        .is_some_and(|(_, extension)| STATIC.iter().any(|known| known.eq_ignore_ascii_case(extension)))
-}
-
-/// Whether a request of a site's own log is a page view: a GET that was answered 2xx or 304, and not of a static file.
-pub(super) fn is_page_view(hit: &Hit<'_>, path: &str) -> bool {
-    hit.method == "GET"
-        && hit.status.is_some_and(|status| matches!(status, 200..=299 | 304))
-        && !is_static(path)
-}
 
 /// The counts.
 #[derive(Debug)]
@@ -161,37 +139,4 @@ impl Tally {
 fn bare(host: &str) -> &str {
     let host = host.split(':').next().unwrap_or(host);
     host.strip_prefix("www.").unwrap_or(host)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_is_what_a_get_got_and_no_static_file() {
-        let check = |method, status, path: &str| {
-            let hit = Hit { method, status: Some(status), ..Hit::default() };
-            is_page_view(&hit, path)
-        };
-        for path in [
-            "/",
-            "/about",
-            "/a.html",
-            "/index.php",
-            "/v1.2/intro",
-            "/file.css/",
-            "/.well-known/x",
-            "/a.txt.html",
-        ] {
-            assert!(check("GET", 200, path) && check("GET", 304, path), "{path}");
-        }
-        for path in ["/a.css", "/A.PNG", "/robots.txt", "/feed.xml", "/a/b.woff2", "/x.js#top"] {
-            assert!(!check("GET", 200, path), "{path}");
-        }
-        for (method, status) in
-            [("POST", 200), ("HEAD", 200), ("GET", 301), ("GET", 404), ("GET", 500), ("get", 200)]
-        {
-            assert!(!check(method, status, "/"), "{method} {status}");
-        }
-    }
 }

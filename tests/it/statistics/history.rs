@@ -3,6 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::sync::LazyLock;
 
+use alt_statistics::page::is_page;
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -53,6 +54,26 @@ const HOSTILE: [&str; 12] = [
     "a..b.",
     "\u{1}",
     "(none)",
+];
+
+/// Paths of requests: of pages, and of static files.
+const REQUESTED: [&str; 16] = [
+    "/",
+    "/a",
+    "/b",
+    "/a.html",
+    "/.well-known/x",
+    "/a.css/",
+    "/v1.2/intro",
+    "/a#b.css",
+    "/a.css",
+    "/A.PNG",
+    "/feed.xml",
+    "/x.Js#top",
+    "/.css",
+    "/a\n.gif",
+    "/ſ.cſs",
+    "css",
 ];
 
 static PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
@@ -165,6 +186,15 @@ pub(super) struct Line {
     user: Option<&'static str>,
     about: (Option<&'static str>, Option<&'static str>),
     module: Option<&'static str>,
+    method: Option<&'static str>,
+    status: Option<i16>,
+}
+
+impl Line {
+    /// Whether a request is a page.
+    pub(super) fn is_page(&self) -> bool {
+        is_page(self.method.unwrap_or(""), self.status, self.path.unwrap_or(""))
+    }
 }
 
 /// Rows of an application around a day.
@@ -197,6 +227,8 @@ pub(super) fn history() -> impl Strategy<Value = History> {
             "engagement",
             "click",
             "request",
+            "request",
+            "request",
             "",
             "outbound",
             "download",
@@ -226,6 +258,11 @@ pub(super) fn history() -> impl Strategy<Value = History> {
             proptest::option::weighted(0.8, select(vec!["17", "18", "", "é', --"])),
         ),
         proptest::option::weighted(0.3, select(vec!["checkout", ""])),
+        (
+            proptest::option::weighted(0.9, select(vec!["GET", "GET", "GET", "GET", "POST", "HEAD", "get", ""])),
+            proptest::option::weighted(0.9, select(vec![200_i16, 200, 200, 304, 299, 199, 300, 301, 404, 500])),
+            select(&REQUESTED[..]),
+        ),
     );
     let begins = proptest::collection::vec(-90..1_440_i64, 6);
     let lines = proptest::collection::vec((who, where_from, what), 1..60);
@@ -235,13 +272,16 @@ pub(super) fn history() -> impl Strategy<Value = History> {
             let (visitor, gap, class, kind, view, order) = who;
             clocks[visitor] = (clocks[visitor] + gap).min(DAYS[day].until + 180 * MINUTE);
             let id = i64::try_from(visitor).unwrap() - 2;
+            let (method, status, requested) = what.7;
+            // Half of all requests are for one of these paths.
+            let path = if kind == "request" && order % 2 == 0 { Some(requested) } else { from.0 };
             Line {
                 at: clocks[visitor],
                 // -2, -1, 0 and 1: zero is a visitor as any other.
                 visitor: (id < 2).then_some(id),
                 class,
                 kind,
-                path: from.0,
+                path,
                 order,
                 view,
                 hosts: (from.1, from.2),
@@ -254,6 +294,8 @@ pub(super) fn history() -> impl Strategy<Value = History> {
                 user: what.4,
                 about: what.5,
                 module: what.6,
+                method,
+                status,
             }
         });
         History { day, lines: lines.collect() }
@@ -263,7 +305,7 @@ pub(super) fn history() -> impl Strategy<Value = History> {
 /// The columns of [`History::row`].
 pub(super) const COLUMNS: &str = "app_id, file_id, file_offset, occurred_at, event_id, visitor_id, page_view_id, user_agent_id, \
     environment_id, dwell_ms, scroll_depth, traffic_class, event_type, url_host, url_path, url_query, referrer_host, user_id, \
-    params, entity_type, entity_id, module_id";
+    params, entity_type, entity_id, module_id, method, status";
 
 fn sql_of(text: Option<&str>) -> String {
     text.map_or_else(|| "NULL".to_owned(), |text| format!("'{}'", text.replace('\'', "''")))
@@ -302,10 +344,10 @@ impl History {
         let line = &self.lines[place];
         let numbers = [line.visitor, line.view, line.agent, line.environment].map(sql_of_number).join(", ");
         let texts = [line.hosts.0, line.path, line.query, line.hosts.1, line.user, line.params];
-        let texts = texts.into_iter().chain([line.about.0, line.about.1, line.module]);
+        let texts = texts.into_iter().chain([line.about.0, line.about.1, line.module, line.method]);
         format!(
             "({app}, {file}, {offset}, to_timestamp({}) + interval '{} microseconds', \
-             '{:016x}{place:016x}', {numbers}, {}, {}, '{}', '{}', {})",
+             '{:016x}{place:016x}', {numbers}, {}, {}, '{}', '{}', {}, {})",
             line.at / 1_000_000,
             line.at % 1_000_000,
             line.order,
@@ -314,6 +356,7 @@ impl History {
             line.class,
             line.kind,
             texts.map(sql_of).collect::<Vec<String>>().join(", "),
+            sql_of_number(line.status),
         )
     }
 }

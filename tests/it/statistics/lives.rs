@@ -41,6 +41,8 @@ enum What {
     /// The rows of a file are taken out; those of an application in a period.
     UnloadFile,
     UnloadPeriod,
+    /// Page views of an application become something else.
+    Choose,
     /// A month is dropped, if its days are computed.
     Drop,
     /// A folder computes what is marked.
@@ -81,7 +83,7 @@ impl Display for Life {
 
 fn life() -> impl Strategy<Value = Life> {
     use What::{
-        Abort, Copy, Die, Drop, Fold, Hold, Load, LoadRequests, Meanwhile, Overtake, Prune, Reject, Release,
+        Abort, Choose, Copy, Die, Drop, Fold, Hold, Load, LoadRequests, Meanwhile, Overtake, Prune, Reject, Release,
         Replay, Retry, UnloadFile, UnloadPeriod, Verify,
     };
     let what = vec![
@@ -100,6 +102,7 @@ fn life() -> impl Strategy<Value = Life> {
         Retry,
         UnloadFile,
         UnloadPeriod,
+        Choose,
         Drop,
         Fold,
         Fold,
@@ -127,7 +130,7 @@ const STEPS: [Step; 5] =
     [Step::FoldMarked, Step::FoldBegun, Step::FoldRead, Step::FoldReplaced, Step::FoldCommitted];
 
 /// What has to occur, each in so many of 10,000 lives.
-const WANTED: [&str; 40] = [
+const WANTED: [&str; 42] = [
     "lives",
     "days of a zone without another clock",
     "days of 23 or 25 hours in Berlin",
@@ -152,6 +155,8 @@ const WANTED: [&str; 40] = [
     "lines refused and retried",
     "files taken out",
     "periods taken out",
+    "page views chosen anew",
+    "page views chosen anew while a day is computed",
     "days frozen",
     "half days frozen",
     "batches while days are frozen",

@@ -96,8 +96,13 @@ impl Writer {
             self.visitor = event.visitor_id;
         }
         self.make_room();
+        // A request that is a page view stays a request, too.
+        if event.event_type == "request" {
+            self.request(event);
+        }
+        let event = &event.seen(self.settings.requests_are_views);
         match event.event_type {
-            "request" => self.request(event),
+            "request" => {}
             "engagement" => self.engagement(event),
             _ => self.visit(event),
         }

@@ -1,6 +1,8 @@
 //! Times of which the ledger does not tell what changed: their rows are read once, for all applications, and the days of
 //! these are marked. From the newest to the oldest, in slices; each slice is recorded, so it goes on after any end.
 
+use std::time::SystemTime;
+
 use alt_line::hit::Micros;
 use alt_process::clock::{micros, system_time};
 use anyhow::Context;
@@ -39,6 +41,25 @@ pub async fn add_all(client: &Client) -> anyhow::Result<()> {
 /// # Errors
 /// The database does not do it.
 pub async fn add(client: &Client, app_id: Option<i32>, from: Micros, until: Micros) -> anyhow::Result<()> {
+    let Some((first, last)) = add_rows(client, app_id, from, until).await? else { return Ok(()) };
+    let sql = include_str!("../../../../sql/mark_known_days.sql");
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&app_id, Type::INT4), (&first, Type::TIMESTAMPTZ), (&last, Type::TIMESTAMPTZ)];
+    client.execute_typed(sql, &parameters).await.context("mark the days that are known")?;
+    Ok(())
+}
+
+/// Puts the rows of an application, or of all, between two times into the backlog: the days that have rows are computed again. Runs
+/// within a transaction. Returns where the time begins and ends; `None`: there can be no row.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn add_rows(
+    client: &Client,
+    app_id: Option<i32>,
+    from: Micros,
+    until: Micros,
+) -> anyhow::Result<Option<(SystemTime, SystemTime)>> {
     let (mut froms, mut untils) = (Vec::new(), Vec::new());
     for month in partitions::attached(client).await? {
         let (first, last) =
@@ -48,17 +69,13 @@ pub async fn add(client: &Client, app_id: Option<i32>, from: Micros, until: Micr
             untils.push(system_time(last));
         }
     }
-    let (Some(first), Some(last)) = (froms.iter().min(), untils.iter().max()) else { return Ok(()) };
-    let sql = include_str!("../../../../sql/mark_known_days.sql");
-    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&app_id, Type::INT4), (first, Type::TIMESTAMPTZ), (last, Type::TIMESTAMPTZ)];
-    client.execute_typed(sql, &parameters).await.context("mark the days that are known")?;
+    let (Some(first), Some(last)) = (froms.iter().min(), untils.iter().max()) else { return Ok(None) };
     let sql = "INSERT INTO stat_backlog (app_id, from_at, until_at) \
                SELECT $1, * FROM unnest($2::timestamptz[], $3::timestamptz[])";
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =
         [(&app_id, Type::INT4), (&froms, Type::TIMESTAMPTZ_ARRAY), (&untils, Type::TIMESTAMPTZ_ARRAY)];
     client.execute_typed(sql, &parameters).await.context("put times into the backlog")?;
-    Ok(())
+    Ok(Some((*first, *last)))
 }
 
 /// The part of the backlog that comes next.

@@ -288,6 +288,7 @@ impl Folder {
             from: begun.from,
             domains: begun.domains.clone(),
             properties: begun.properties.clone(),
+            requests_are_views: begun.requests_are_views,
             limits: Limits::default(),
         };
         let is_written = begun.writes_segments(count);

@@ -71,13 +71,14 @@ columns! {
         AND (l.params ->> 'screen_width') ~ '^[0-9]{1,9}$' THEN (l.params ->> 'screen_width')::integer END, 0)",
     dwell_ms = "l.dwell_ms",
     scroll_depth = "l.scroll_depth",
+    method = "CASE l.event_type WHEN 'request' THEN l.method END",
     status = "l.status",
     request_ms = "l.request_ms",
     entity_type = "l.entity_type",
     entity_id = "l.entity_id",
     client_sub_id = "l.client_sub_id",
     module_id = "l.module_id",
-    params = "CASE WHEN l.event_type NOT IN ('engagement', 'request') AND (l.event_type <> 'pageview' OR l.params ? 'custom') \
+    params = "CASE WHEN l.event_type <> 'engagement' AND (l.event_type NOT IN ('pageview', 'request') OR l.params ? 'custom') \
         THEN l.params::text END",
 }
 

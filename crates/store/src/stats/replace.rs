@@ -49,6 +49,8 @@ pub struct Begun {
     pub segment_rows: i64,
     /// The properties of events that its segments keep.
     pub properties: Vec<String>,
+    /// The application's page views are the requests of its site's own log.
+    pub requests_are_views: bool,
 }
 
 impl Begun {
@@ -100,6 +102,7 @@ pub async fn begin(client: &Client, day: AppDay, segments_every: Duration) -> an
         may_write: row.get(7),
         segment_rows: row.get(8),
         properties: row.get(9),
+        requests_are_views: row.get(10),
     }))
 }
 

@@ -2,6 +2,7 @@
 
 use alt_process::clock::micros;
 use alt_statistics::event::Event;
+use alt_statistics::page::STATIC;
 use anyhow::Context;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
@@ -51,6 +52,16 @@ pub fn place(event: &Event<'_>) -> Position {
     Position { at: event.occurred_at, id: Uuid::from_u128(event.event_id).to_string() }
 }
 
+/// A condition of SQL: whether a row of an application makes visitors and visits ([`Event::is_of_visits`]).
+pub(crate) fn of_visits(app_id: i32) -> String {
+    format!(
+        "(event_type NOT IN ('request', 'engagement') OR event_type = 'request' AND method = 'GET' \
+         AND (status BETWEEN 200 AND 299 OR status = 304) AND coalesce(url_path, '') !~* '^[^#]*\\.({})(#|$)' \
+         AND (SELECT page_views = 'requests' FROM applications WHERE id = {app_id}))",
+        STATIC.join("|")
+    )
+}
+
 /// A row of the time right behind a position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Later {
@@ -79,10 +90,11 @@ pub async fn later(
         "SELECT visitor_id, occurred_at, event_type = 'engagement', page_view_id FROM access_logs \
          WHERE app_id = {app_id} AND occurred_at >= {from} AND occurred_at <= {} \
            AND (occurred_at > {from} OR event_id >= $1::text::uuid) \
-           AND traffic_class = $2 AND event_type <> 'request' AND visitor_id IS NOT NULL \
+           AND traffic_class = $2 AND (event_type = 'engagement' OR {visits}) AND visitor_id IS NOT NULL \
          ORDER BY occurred_at, event_id LIMIT {LATER_ROWS}",
         literal(at.at.saturating_add(GAP)),
         from = literal(at.at),
+        visits = of_visits(app_id),
     );
     let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&at.id, Type::TEXT), (&class, Type::TEXT)];
     let rows = client.query_typed(&sql, &parameters).await.context("read the rows behind a cursor")?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use alt_config::Config;
 use alt_process::fault::{self, Step};
+use alt_store::apps::{self, PageViews, Wanted};
 use alt_store::connect::Connection;
 use alt_store::stats::days::AppDay;
 use alt_store::stats::fold::{Done, Due, Folder};
@@ -14,6 +15,7 @@ use alt_store::stats::follow;
 use alt_store::stats::freeze::{self, Unfolded};
 use alt_store::stats::verify::{self, Verified};
 use alt_store::{in_transaction, ledger, partitions};
+use anyhow::Context;
 use tokio_postgres::types::Type;
 
 use super::super::history::{COLUMNS, DAYS};
@@ -153,6 +155,7 @@ impl<'a> World<'a> {
             What::Retry => self.retry(),
             What::UnloadFile => self.unload_file(n % FILES),
             What::UnloadPeriod => self.unload_period(n, m),
+            What::Choose => return self.choose(n % 2),
             What::Drop => return self.drop_month(n, m % 2),
             What::Fold => return self.fold(n % 2),
             What::Die => {
@@ -330,6 +333,24 @@ impl<'a> World<'a> {
         self.taken.extend(gone);
     }
 
+    /// Page views of an application are requests, too, or no longer, as `alt app page-views` does it.
+    fn choose(&mut self, which: usize) -> Result<(), Wrong> {
+        let id = self.apps[which];
+        let changed = self.ground.wait(async |client| {
+            let all = apps::all(client).await?;
+            let app = all.into_iter().find(|app| app.id == id).context("the application is there")?;
+            let page_views = match app.page_views {
+                PageViews::Events => PageViews::Requests,
+                PageViews::Requests => PageViews::Events,
+            };
+            let wanted = Wanted { page_views: Some(page_views), ..Wanted::default() };
+            in_transaction(client, "5s", async |client| apps::change_in(client, &app, wanted).await).await
+        });
+        changed.map_err(|error| format!("{error:#}"))?;
+        self.saw("page views chosen anew", 1);
+        Ok(())
+    }
+
     /// As `alt unload` does it.
     fn unload(&self, file: &str, app: &str, period: (&str, &str)) {
         let sql = include_str!("../../../../sql/unload.sql");
@@ -423,7 +444,7 @@ impl<'a> World<'a> {
     }
 
     fn meanwhile(&mut self, which: usize, step: Step, n: usize, m: usize) -> Result<(), Wrong> {
-        const DEEDS: [What; 10] = [
+        const DEEDS: [What; 11] = [
             What::Load,
             What::Load,
             What::LoadRequests,
@@ -433,6 +454,7 @@ impl<'a> World<'a> {
             What::Retry,
             What::UnloadFile,
             What::UnloadPeriod,
+            What::Choose,
             What::Verify,
         ];
         let mut times = 0;
@@ -440,7 +462,9 @@ impl<'a> World<'a> {
             if at == step && times < 3 {
                 let (n, m) = (n + times, m + times);
                 times += 1;
-                world.deed(Deed { what: DEEDS[m % DEEDS.len()], n, m: m / DEEDS.len() })?;
+                let what = DEEDS[m % DEEDS.len()];
+                world.deed(Deed { what, n, m: m / DEEDS.len() })?;
+                world.saw("page views chosen anew while a day is computed", u64::from(what == What::Choose));
                 world.saw("changes while a day is computed", 1);
                 // Elsewhere a folder would be in its transaction, and the other would wait for it.
                 if matches!(step, Step::FoldBegun | Step::FoldRead) {
