@@ -147,6 +147,8 @@ struct Shown {
     class: String,
     period: Period,
     all: Overview,
+    /// Its newest rows are requests, and no page view.
+    has_requests_alone: bool,
 }
 
 async fn overview(config: &Config, args: &cli::StatsShow, out: Out<'_>) -> anyhow::Result<Outcome> {
@@ -163,7 +165,12 @@ async fn overview(config: &Config, args: &cli::StatsShow, out: Out<'_>) -> anyho
     let all = reader
         .read(async |client| Overview::of(client, app.id, &args.class, &period, TOP, |_| true).await)
         .await?;
-    let shown = Shown { app, class: args.class.clone(), period, all };
+    let has_requests_alone = all.now.page_views == 0
+        && !reader
+            .read(async |client| apps::with_requests_alone(client, Some(app.id), 1).await)
+            .await?
+            .is_empty();
+    let shown = Shown { app, class: args.class.clone(), period, all, has_requests_alone };
     let note = note(config, &shown);
     match (args.json, args.csv) {
         (true, _) => show::json(out, &as_json(config, &shown))?,
@@ -285,6 +292,14 @@ fn print(shown: &Shown, out: Out<'_>) -> anyhow::Result<()> {
             })
             .collect();
         writeln!(out, "\nevents left out: {}", all.join(", "))?;
+    }
+    if shown.has_requests_alone {
+        writeln!(
+            out,
+            "\nThe newest rows are requests of the site's own log, which are no page views: `alt app page-views {} requests` \
+             counts them.",
+            shown.app.key
+        )?;
     }
     if !period.is_over {
         writeln!(out, "no change is shown, because the last day is not over")?;

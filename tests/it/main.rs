@@ -36,6 +36,7 @@ mod model;
 mod monitoring;
 mod network;
 mod nginx;
+mod page_views;
 mod pages;
 mod pixels;
 mod poison;

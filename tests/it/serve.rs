@@ -304,9 +304,13 @@ fn body_of(route: &Route, app: &str) -> String {
     if route.body.is_empty() {
         return String::new();
     }
-    // One of several that say how long.
-    let minutes = route.path.starts_with("/api/v1/silences").then(|| r#""minutes": 5"#.to_owned());
-    format!("{{{}}}", members.chain(minutes).collect::<Vec<_>>().join(", "))
+    // One of several that say how long, or what is changed.
+    let one_of = match route.path {
+        path if path.starts_with("/api/v1/silences") => Some(r#""minutes": 5"#.to_owned()),
+        "/api/v1/applications/{application_id}" => Some(format!(r#""name": "{name}""#)),
+        _ => None,
+    };
+    format!("{{{}}}", members.chain(one_of).collect::<Vec<_>>().join(", "))
 }
 
 const NO_APPLICATION: &str = "there is no such application";

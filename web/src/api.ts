@@ -155,10 +155,10 @@ export async function applications(): Promise<Application[]> {
   return (await ask<Said>("GET", "/api/v1/applications")).applications.map(application);
 }
 
-/** The line to paste into pages, while no event has come. */
-export async function waitsWith(app: string): Promise<string | undefined> {
+/** The line to paste into pages, while no event has come; and whether there are requests of a log, and no page view. */
+export async function waitsWith(app: string): Promise<{ snippet: string | undefined; hasRequests: boolean }> {
   const said = await ask<Said>("GET", `/api/v1/applications/${encodeURIComponent(app)}`);
-  return said.is_waiting ? (said.snippet ?? "") : undefined;
+  return { snippet: said.is_waiting ? (said.snippet ?? "") : undefined, hasRequests: !!said.has_requests_alone };
 }
 
 /** Current visitors, and events of the last minutes. */

@@ -63,9 +63,11 @@ export function SettingsPage() {
 function Snippet({ said, path, mayEdit }: { said: Said; path: string; mayEdit: boolean }) {
   const [name, setName] = useState<string>(said.name);
   const [failed, setFailed] = useState("");
+  const change = (body: Said) =>
+    void ask("PATCH", path, body).then(() => location.reload(), (error: Refused) => setFailed(error.message || say("offline")));
   const rename = (event: Event) => {
     event.preventDefault();
-    ask("PATCH", path, { name }).then(() => location.reload(), (error: Refused) => setFailed(error.message || say("offline")));
+    change({ name });
   };
   return (
     <Card title={say("install")} about={say("install_about")} name="install">
@@ -78,6 +80,7 @@ function Snippet({ said, path, mayEdit }: { said: Said; path: string; mayEdit: b
         <div><dt>{say("app_id")}</dt><dd><code>{said.id}</code></dd></div>
         <div><dt>{say("time_zone")}</dt><dd>{said.time_zone}</dd></div>
         <div><dt>{say("domains")}</dt><dd>{said.domains?.join(", ") || "–"}</dd></div>
+        {!mayEdit && <div><dt>{say("views_are")}</dt><dd>{say(`views_${said.page_views as "events"}`)}</dd></div>}
       </dl>
       {mayEdit && (
         <form class="add" onSubmit={rename}>
@@ -88,9 +91,20 @@ function Snippet({ said, path, mayEdit }: { said: Said; path: string; mayEdit: b
           <button type="submit" class="pill lined" disabled={name.trim() === said.name || !name.trim()}>
             {say("rename")}
           </button>
-          {failed && <p class="warn" role="alert">{failed}</p>}
         </form>
       )}
+      {mayEdit && (
+        <div class="add">
+          <label>
+            {say("views_are")}
+            <select name="page_views" value={said.page_views} onChange={(event) => change({ page_views: event.currentTarget.value })}>
+              {(["events", "requests"] as const).map((one) => <option key={one} value={one}>{say(`views_${one}`)}</option>)}
+            </select>
+          </label>
+          <p class="note">{say("views_about")}</p>
+        </div>
+      )}
+      {failed && <p class="warn" role="alert">{failed}</p>}
     </Card>
   );
 }

@@ -233,13 +233,22 @@ function Notes({ answer }: { answer: Answer | undefined }) {
 /** No event in the period: either none yet, or another period has some. */
 function Nothing({ answer, arrived }: { answer: Answer; arrived: () => void }) {
   const { view, go } = useStage();
-  const [snippet, setSnippet] = useState<string | false>();
+  const [known, setKnown] = useState<Awaited<ReturnType<typeof waitsWith>>>();
   useEffect(() => {
-    if (view.share) setSnippet(false);
-    else waitsWith(view.app).then((line) => setSnippet(line ?? false), () => setSnippet(false));
+    const nothing = { snippet: undefined, hasRequests: false };
+    if (view.share) setKnown(nothing);
+    else waitsWith(view.app).then(setKnown, () => setKnown(nothing));
   }, [view.app]);
-  if (snippet === undefined) return <div class="card notice" aria-busy="true" />;
-  if (snippet !== false) return <Empty snippet={snippet} arrived={arrived} />;
+  if (!known) return <div class="card notice" aria-busy="true" />;
+  if (known.snippet !== undefined) return <Empty snippet={known.snippet} arrived={arrived} />;
+  if (known.hasRequests)
+    return (
+      <Notice picture="none" title={say("requests_alone")}>
+        <button type="button" class="main" onClick={() => go({ ...toPage(view, "settings"), filters: [] })}>
+          {say("to_settings")}
+        </button>
+      </Notice>
+    );
   return (
     <Notice picture="none" title={say("no_traffic")}>
       <p class="note">{range(answer.from, answer.until)}</p>

@@ -256,6 +256,28 @@ pub async fn choose_properties(
     })
 }
 
+/// Applications whose hits are accepted, whose page views are events alone, and of which the newest rows are requests of a
+/// site's own log, and no page view: by name, at most so many, of the first thousand. `app_id`: of this application alone.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn with_requests_alone(
+    client: &Client,
+    app_id: Option<i32>,
+    most: i64,
+) -> anyhow::Result<Vec<Application>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM (SELECT * FROM applications WHERE page_views = 'events' AND disabled_at IS NULL \
+             AND ($1::integer IS NULL OR id = $1) ORDER BY id LIMIT 1000) a \
+         WHERE (SELECT bool_or(event_type = 'request') AND NOT bool_or(event_type = 'pageview') \
+                FROM (SELECT event_type FROM access_logs WHERE app_id = a.id ORDER BY occurred_at DESC LIMIT 500) newest) \
+         ORDER BY name LIMIT $2"
+    );
+    let rows = client.query_typed(&sql, &[(&app_id, Type::INT4), (&most, Type::INT8)]).await;
+    let rows = rows.context("look for applications without page views")?;
+    Ok(rows.iter().map(Application::of).collect())
+}
+
 /// Rejects the hits of an application, given by key or name, from now on. Returns the application as it was before.
 ///
 /// # Errors

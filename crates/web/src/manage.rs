@@ -35,6 +35,8 @@ pub(crate) async fn application(web: &Web, asked: &Asked) -> Result<Answer, Prob
         let last = rows::last_event(asked.db()?, app.id).await?;
         shown["is_waiting"] = json!(last.is_none());
         shown["last_event_at"] = json!(last);
+        let alone = apps::with_requests_alone(asked.db()?, Some(app.id), 1).await?;
+        shown["has_requests_alone"] = json!(!alone.is_empty());
     }
     Ok(Answer::json(shown))
 }

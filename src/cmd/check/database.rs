@@ -9,7 +9,7 @@ use alt_store::{alerts, apps, dimensions, rejects, roles, server, stats};
 
 use super::finding::{Findings, Kind, is_ordinary};
 use super::recent::Recent;
-use crate::cmd::status;
+use crate::cmd::{show, status};
 
 /// Maximum difference between the clocks in seconds: the days of salts and the ranges of times depend on the clocks.
 const SKEW_SECONDS_MAX: f64 = 5.0;
@@ -241,6 +241,15 @@ async fn statistics(reader: &mut Reader, config: &Config, findings: &mut Finding
             "statistics",
             format!("{state}, the first for {:.0} minutes", state.oldest_seconds / 60.0),
             "journalctl -u alt says what prevents it; after a rebuild or a large replay it takes its time",
+        );
+    }
+    let alone = reader.read(async |client| apps::with_requests_alone(client, None, APPS_NAMED).await).await?;
+    for app in alone {
+        findings.add(
+            Kind::PageViews,
+            "statistics",
+            format!("{} has requests of its site's own log, and no page view", show::safe(&app.name)),
+            format!("`alt app page-views {} requests` counts its pages", app.key),
         );
     }
     Ok(())

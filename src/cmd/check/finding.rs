@@ -80,6 +80,7 @@ kinds! {
     Daemon "daemon" Error,
     Lag "lag" Warning,
     Statistics "statistics" Warning,
+    PageViews "page-views" Note,
     Alerts "alerts" Warning,
     Archive "archive" Error,
     Name "name" Error,

@@ -102,6 +102,8 @@ pub(super) struct Replayed {
     bytes: u64,
     seconds: f64,
     rows_per_second: i64,
+    /// Keys of its applications whose newest rows are requests, and no page view.
+    apps_with_requests_alone: Vec<String>,
 }
 
 fn non_hit(kind: NonHit) -> String {
@@ -144,7 +146,18 @@ impl Replayed {
             bytes: totals.bytes,
             seconds: (time.as_secs_f64() * 1000.0).round() / 1000.0,
             rows_per_second: rate(totals.rows, time),
+            apps_with_requests_alone: Vec::new(),
         }
+    }
+
+    /// Whether rows were written.
+    pub(super) fn has_rows(&self) -> bool {
+        self.rows > 0 && !self.dry_run
+    }
+
+    /// The applications whose newest rows are requests, and no page view.
+    pub(super) fn without_page_views(&mut self, keys: Vec<String>) {
+        self.apps_with_requests_alone = keys;
     }
 
     /// Lines that are not written in the format.
@@ -241,6 +254,13 @@ impl Replayed {
                 out,
                 "\nRequests that were answered 4xx or 5xx are events, too (`status` of the row). To leave them out: \
                  --status 2xx,304."
+            )?;
+        }
+        if let [first, more @ ..] = &*self.apps_with_requests_alone {
+            let others = if more.is_empty() { "" } else { ", and the same for the other applications" };
+            writeln!(
+                out,
+                "\nRequests are no page views of statistics. To count those for pages: alt app page-views {first} requests{others}."
             )?;
         }
         if !self.files_loaded_otherwise.is_empty() {

@@ -118,7 +118,10 @@ pub fn run(config: &Config, args: &cli::Replay, out: Out<'_>) -> anyhow::Result<
     }
     let files = given.count() + results.skipped + results.members - results.archives;
     let otherwise = otherwise(config, &kind.spec, kind.format.carries_id(), &results.known)?;
-    let replayed = Replayed::of(&kind.spec, args, files, &results, otherwise, &totals, started.elapsed());
+    let mut replayed = Replayed::of(&kind.spec, args, files, &results, otherwise, &totals, started.elapsed());
+    if config.stats.enabled && replayed.has_rows() && kind.spec.names_app() && args.pixel.is_none() {
+        replayed.without_page_views(without_page_views(config, &kind.spec)?);
+    }
     summary(&replayed, args, out)?;
     if !args.dry_run {
         drain_after(config, args.json, out)?;
@@ -379,6 +382,17 @@ fn with_keys(config: &Config, mut spec: Spec, mut filter: Filter) -> anyhow::Res
             *named = app.key;
         }
         Ok((spec, filter))
+    })
+}
+
+/// The keys of the applications of a log whose newest rows are requests, and no page view.
+fn without_page_views(config: &Config, spec: &Spec) -> anyhow::Result<Vec<String>> {
+    super::block_on(async {
+        let mut reader = super::reader(config).await?;
+        let alone =
+            reader.read(async |client| apps::with_requests_alone(client, None, i64::MAX).await).await?;
+        let is_of_it = |key: &String| spec.app.iter().chain(spec.sites.values()).any(|app| app == key);
+        Ok(alone.into_iter().map(|app| app.key).filter(is_of_it).collect())
     })
 }
 

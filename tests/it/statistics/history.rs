@@ -259,8 +259,14 @@ pub(super) fn history() -> impl Strategy<Value = History> {
         ),
         proptest::option::weighted(0.3, select(vec!["checkout", ""])),
         (
-            proptest::option::weighted(0.9, select(vec!["GET", "GET", "GET", "GET", "POST", "HEAD", "get", ""])),
-            proptest::option::weighted(0.9, select(vec![200_i16, 200, 200, 304, 299, 199, 300, 301, 404, 500])),
+            proptest::option::weighted(
+                0.9,
+                select(vec!["GET", "GET", "GET", "GET", "POST", "HEAD", "get", ""]),
+            ),
+            proptest::option::weighted(
+                0.9,
+                select(vec![200_i16, 200, 200, 304, 299, 199, 300, 301, 404, 500]),
+            ),
             select(&REQUESTED[..]),
         ),
     );

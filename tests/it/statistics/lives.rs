@@ -83,8 +83,8 @@ impl Display for Life {
 
 fn life() -> impl Strategy<Value = Life> {
     use What::{
-        Abort, Choose, Copy, Die, Drop, Fold, Hold, Load, LoadRequests, Meanwhile, Overtake, Prune, Reject, Release,
-        Replay, Retry, UnloadFile, UnloadPeriod, Verify,
+        Abort, Choose, Copy, Die, Drop, Fold, Hold, Load, LoadRequests, Meanwhile, Overtake, Prune, Reject,
+        Release, Replay, Retry, UnloadFile, UnloadPeriod, Verify,
     };
     let what = vec![
         Load,

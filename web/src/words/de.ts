@@ -169,6 +169,7 @@ export const words: Words = {
   copy: "Kopieren",
   copied: "Kopiert",
   first_hit: "Der erste Aufruf ist da",
+  requests_alone: "Im Log stehen Anfragen, aber keine Seitenaufrufe",
   no_traffic: "Keine Besuche in diesem Zeitraum",
   error: "Das hat nicht geklappt",
   offline: "Der Server antwortet nicht",

@@ -167,6 +167,7 @@ export const words = {
   copy: "Copy",
   copied: "Copied",
   first_hit: "The first hit is here",
+  requests_alone: "The log has requests, but no page views",
   no_traffic: "No visits in this period",
   error: "That did not work",
   offline: "The server does not answer",

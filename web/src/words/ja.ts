@@ -169,6 +169,7 @@ export const words: Words = {
   copy: "コピー",
   copied: "コピーしました",
   first_hit: "最初のアクセスが届きました",
+  requests_alone: "ページビューのないログです",
   no_traffic: "この期間の訪問はありません",
   error: "うまくいきませんでした",
   offline: "サーバーが応答しません",

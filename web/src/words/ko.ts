@@ -169,6 +169,7 @@ export const words: Words = {
   copy: "복사",
   copied: "복사했습니다",
   first_hit: "첫 방문이 들어왔습니다",
+  requests_alone: "로그에 요청은 있지만 페이지뷰가 없습니다",
   no_traffic: "이 기간에는 방문이 없습니다",
   error: "문제가 생겼습니다",
   offline: "서버가 응답하지 않습니다",
