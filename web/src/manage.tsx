@@ -48,8 +48,8 @@ export function SettingsPage() {
         <div class="settings">
           <Snippet said={said} path={path} mayEdit={mayEdit} />
           <Goals id={id} mayEdit={mayEdit} loaded={goals} />
-          <Segments id={id} mayEdit={mayEdit} loaded={saved} />
           {mayEdit ? <Shares id={id} loaded={shares} /> : <Card title={say("shares")}><p class="note">{say("editors_only")}</p></Card>}
+          <Segments id={id} mayEdit={mayEdit} loaded={saved} />
           {mayEdit && <Annotations id={id} loaded={happened} />}
           {mayEdit && <Reports id={id} said={reports} />}
           {isOwner && <People id={id} loaded={people} />}
@@ -476,7 +476,8 @@ function problems(metrics: Said, system: Said): [string, string][] {
   const { loading, statistics } = metrics;
   const all: [boolean, string, string][] = [
     [!loading.last_batch_at, say("sick_none"), "alt status"],
-    [(loading.lag_seconds ?? 0) > 60, say("sick_lag", time((loading.lag_seconds ?? 0) * 1000)), "alt status"],
+    // Of a batch that is long ago it says nothing of now.
+    [(loading.lag_seconds ?? 0) > 60 && Date.now() - new Date(loading.last_batch_at).getTime() < 300_000, say("sick_lag", time((loading.lag_seconds ?? 0) * 1000)), "alt status"],
     [system.totals.archive_errors > 0, say("sick_archive", system.totals.archive_errors), "alt archive"],
     [system.totals.rejects > 0 && system.totals.rejects / Math.max(1, system.totals.lines) > 0.01, say("sick_rejects", number(system.totals.rejects)), "alt rejects"],
     [!statistics.is_followed, say("sick_statistics"), "alt stats rebuild"],
@@ -561,7 +562,7 @@ function Workers({ system }: { system: Said }) {
           <tbody>
             {system.workers.map((one: Said) => (
               <tr key={one.name}>
-                <th scope="row">{one.name}</th>
+                <th scope="row" title={one.name}>{one.name.split(":")[0]}</th>
                 <td>{one.host}</td>
                 <td>{one.expires_in_seconds < 0 ? ago(new Date(Date.now() + one.expires_in_seconds * 1000).toISOString()) : say("works")}</td>
               </tr>

@@ -76,11 +76,18 @@ function useAnswer(view: View) {
   return { ...state, isOld: state.key !== key, question, reload: () => load(dimensions) };
 }
 
+/** Whether the time before may be compared. It may not if it has no event, or if next to nothing, and that at its end: then the first hit came there. */
+function isKnown({ total, before }: Answer): boolean {
+  if (!before?.total.events) return !before;
+  const { points } = before;
+  return before.total.events * 20 > (total.events ?? 0) || points.slice(0, points.length / 2).some((one) => one.counts.events);
+}
+
 export function Statistics() {
   const { view, go } = useStage();
   const { answer: told, at, error, isOld, question, reload } = useAnswer(view);
-  // With a time of which nothing is known, nothing is compared.
-  const unknown = told?.before && !told.before.total.events ? told.before : undefined;
+  // With a time of which nothing, or only an end, is known, nothing is compared.
+  const unknown = told && !isKnown(told) ? told.before : undefined;
   const answer = unknown ? { ...told!, before: undefined } : told;
   const [dialog, setDialog] = useState<"" | "filter" | "days" | "help">("");
   const zone = answer?.app.zone;
