@@ -42,6 +42,7 @@ mod pixels;
 mod poison;
 mod postgres;
 mod publish;
+mod query;
 mod questions;
 mod rejects;
 mod replay;

@@ -283,6 +283,9 @@ fn body_of(route: &Route, app: &str) -> String {
     let name = if app == OTHER { OTHER_NAME } else { "Shop" };
     let members = route.body.iter().filter(|member| member.is_required).map(|member| match member.name {
         "application_id" => format!(r#""application_id": "{app}""#),
+        "site_id" => format!(r#""site_id": "{app}""#),
+        "date_range" => r#""date_range": "7d""#.to_owned(),
+        "metrics" if route.path == "/api/v1/query" => r#""metrics": ["visitors"]"#.to_owned(),
         // Nobody has this name already.
         "name" if route.path == "/api/v1/goals" => {
             format!(r#""name": "{}", "event": "signup""#, fastrand::u64(..))
@@ -414,6 +417,7 @@ fn the_table_gives_no_route_to_more_callers_than_it_is_for() {
         "/api/v1/statistics",
         "/api/v1/statistics.csv",
         "/api/v1/dashboard",
+        "/api/v1/query",
         "/api/v1/funnel",
         "/api/v1/live",
         "/api/v1/annotations",

@@ -388,7 +388,8 @@ async fn allow(route: &Route, asked: &mut Asked) -> Result<(), Problem> {
         Access::Everything => Err(Problem::forbidden(&route.access.needs())),
         Access::App(needed) | Access::Shared(needed) => {
             let in_path = Some(asked.part("application_id")).filter(|id| !id.is_empty());
-            let in_body = asked.text("application_id")?;
+            // Where the shape of a question is that of another product, by its name there.
+            let in_body = asked.text("application_id")?.or(asked.text("site_id")?);
             let id = in_path.or(asked.parameter("application_id")).or(in_body).unwrap_or("");
             let app = alt_store::apps::by_key(asked.db()?, id).await?;
             let app = app.ok_or_else(Problem::no_application)?;

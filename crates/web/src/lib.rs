@@ -23,7 +23,9 @@ mod numbers;
 mod openapi;
 mod password;
 mod period;
+mod plausible;
 mod problem;
+
 pub mod reports;
 pub mod routes;
 mod rules;

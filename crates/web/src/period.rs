@@ -4,7 +4,7 @@ use alt_store::stats::period::Period;
 use jiff::civil::Date;
 
 /// The most days that a period has.
-const DAYS_MAX: i64 = 3_700;
+pub(crate) const DAYS_MAX: i64 = 3_700;
 
 /// As [`Period::of`], of a bounded number of days.
 ///

@@ -8,8 +8,8 @@ use alt_store::web::caller::Role;
 use crate::ask::{Answer, Asked};
 use crate::problem::Problem;
 use crate::{
-    Web, alerts, annotations, assets, channels, funnel, goals, health, manage, metrics, reports, rules,
-    saved, search, session, silences, statistics, visits,
+    Web, alerts, annotations, assets, channels, funnel, goals, health, manage, metrics, plausible, reports,
+    rules, saved, search, session, silences, statistics, visits,
 };
 
 /// Who may ask.
@@ -308,6 +308,47 @@ const DASHBOARD: &[Parameter] = &[
     ),
 ];
 
+const QUERY: &[Parameter] = &[
+    required("site_id", "The id (public key) of the application. `application_id` is understood, too.", TEXT),
+    required(
+        "metrics",
+        "visitors, visits, pageviews, events, views_per_visit, bounce_rate (percent), visit_duration (seconds), scroll_depth \
+         (percent), time_on_page (seconds), percentage (of the visitors), conversion_rate (percent, of event:goal).",
+        r#"{"type":"array","items":{"type":"string"},"minItems":1,"maxItems":20}"#,
+    ),
+    required(
+        "date_range",
+        "`day`, `7d` (so many days, of which the last is today), `month`, `6mo`, `12mo`, `year`, `all`, or two days.",
+        r#"{"anyOf":[{"type":"string"},{"type":"array","items":{"type":"string"},"minItems":2,"maxItems":2}]}"#,
+    ),
+    optional(
+        "dimensions",
+        "One of `event:page`, `visit:source`, `visit:country` …, `event:props:NAME`, `event:goal`, `time`, `time:hour`, `time:day`, \
+         `time:month`; or none.",
+        r#"{"type":"array","items":{"type":"string"},"maxItems":1}"#,
+    ),
+    optional(
+        "filters",
+        "Filters of which all hold: `[\"is\", \"visit:country\", [\"DE\"]]`, `[\"or\", [FILTER, …]]`, `[\"not\", FILTER]`.",
+        r#"{"type":"array","items":{"type":"array"},"maxItems":200}"#,
+    ),
+    optional(
+        "order_by",
+        "One pair of a metric or the dimension, and `asc` or `desc`.",
+        r#"{"type":"array","items":{"type":"array","items":{"type":"string"},"minItems":2,"maxItems":2},"maxItems":1}"#,
+    ),
+    optional(
+        "include",
+        "`time_labels`: all times of the range; `total_rows`: how many rows there are.",
+        r#"{"type":"object","properties":{"time_labels":{"type":"boolean"},"total_rows":{"type":"boolean"}}}"#,
+    ),
+    optional(
+        "pagination",
+        "Which rows.",
+        r#"{"type":"object","properties":{"limit":{"type":"integer","minimum":1,"maximum":10000},"offset":{"type":"integer","minimum":0,"maximum":10000}}}"#,
+    ),
+];
+
 const VISITS: &[Parameter] = &[
     APP,
     PERIOD,
@@ -448,6 +489,18 @@ pub const ROUTES: &[Route] = &[
             "All that a page shows of an application, of one moment: total, series, the values of several dimensions, current visitors.",
             &[SHARE],
             DASHBOARD
+        )
+    },
+    Route {
+        is_question: true,
+        ..route!(
+            "POST",
+            "/api/v1/query",
+            Access::Shared(VIEWER),
+            plausible::answer,
+            "Metrics by a dimension or by time, in the shape of Plausible's Stats API (version 2).",
+            &[SHARE],
+            QUERY
         )
     },
     route!(

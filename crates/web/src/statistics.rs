@@ -122,7 +122,7 @@ async fn answered<'a>(web: &Web, asked: &'a Asked, wanted: &Wanted<'a>) -> Resul
 }
 
 /// The dimension of a list.
-fn list(name: &str) -> Result<(String, Dimension), Problem> {
+pub(crate) fn list(name: &str) -> Result<(String, Dimension), Problem> {
     let is_listed = |dimension: &Dimension| {
         use Dimension::{Day, HourOfDay, MinuteOfDay, Total};
         !matches!(dimension, Total | Day | HourOfDay | MinuteOfDay)
@@ -136,7 +136,7 @@ fn list(name: &str) -> Result<(String, Dimension), Problem> {
 }
 
 /// The goals of the application, if a question is about goals.
-async fn goals_of(
+pub(crate) async fn goals_of(
     asked: &Asked,
     filter: Option<&Filter>,
     lists: &[(String, Dimension)],

@@ -31,6 +31,30 @@ enum How {
     Matches,
 }
 
+impl Test {
+    /// The pattern matches somewhere in the value.
+    ///
+    /// # Errors
+    /// [`Unread::Long`], [`Unread::Pattern`].
+    pub fn matching(pattern: &str) -> Result<Test, Unread> {
+        if pattern.len() > TEXT_MAX {
+            return Err(Unread::Long);
+        }
+        let pattern =
+            RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES).build();
+        pattern.map(Test::Matches).map_err(|error| Unread::Pattern(error.to_string()))
+    }
+
+    /// The value is the text, or contains it, whatever its capitals.
+    ///
+    /// # Errors
+    /// As [`Test::matching`].
+    pub fn like(text: &str, is_whole: bool) -> Result<Test, Unread> {
+        let text = regex::escape(text);
+        Test::matching(&if is_whole { format!("(?is)^{text}$") } else { format!("(?i){text}") })
+    }
+}
+
 /// What stands for a dimension where a segment is named: `segment is Readers`.
 const SEGMENT: &str = "segment";
 
@@ -154,11 +178,7 @@ pub fn condition(text: &str) -> Result<Filter, Unread> {
     let test = match how {
         How::Is => Test::Is(vec![value]),
         How::Contains => Test::Contains(vec![value]),
-        How::Matches => {
-            let pattern =
-                RegexBuilder::new(&value).size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES).build();
-            Test::Matches(pattern.map_err(|error| Unread::Pattern(error.to_string()))?)
-        }
+        How::Matches => Test::matching(&value)?,
     };
     let filter = Filter::On(dimension, test);
     Ok(if is_negated { Filter::Not(Box::new(filter)) } else { filter })
