@@ -203,7 +203,7 @@ function VisitDialog({ id, zone, close }: { id: string; zone: string; close: () 
   );
 }
 
-const CLASSES = ["human", "bot", "ai_bot", "headless", "monitor", "suspect", "server"];
+const CLASSES = ["human", "bot", "ai_bot", "headless", "monitor", "suspect", "server", "excluded"];
 /** Lengths of the times of the histogram, seconds. */
 const WIDTHS = [60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400];
 const BARS = 90;

@@ -50,7 +50,7 @@ const NAMED: usize = 16;
 /// The numbers of a bucket.
 const NUMBERS: usize = NAMED + BOUNDS.len() + 2;
 
-/// The classes in the order in which they are counted.
+/// The classes in the order in which they are counted. There is room for no more: `excluded` is among all events alone.
 const CLASSES: [&str; 7] = ["human", "bot", "ai_bot", "headless", "monitor", "suspect", "server"];
 
 /// The place of a number. What is stored is in this order: a new number goes to the end, behind the histogram.

@@ -135,6 +135,9 @@ pub struct Lens {
     group_by: Vec<Column>,
 }
 
+/// The traffic class of what the exclusions of an application leave out.
+const EXCLUDED: &str = "excluded";
+
 /// The text is as the pattern, in which `*` stands for any characters. Takes time in the product of their lengths at most.
 pub fn is_like(pattern: &str, text: &str) -> bool {
     let mut parts = pattern.split('*');
@@ -204,13 +207,23 @@ impl Lens {
         }
     }
 
+    /// Whether it names classes, or tells them apart; to leave some out (`!bot`) does not.
+    fn asks_for_classes(&self) -> bool {
+        let names = |condition: &Condition| condition.column == Column::Class && !condition.is_negated;
+        self.group_by.contains(&Column::Class) || self.filter.iter().any(names)
+    }
+
     /// The columns by which it tells events apart, ascending.
     pub fn group_by(&self) -> &[Column] {
         &self.group_by
     }
 
-    /// The values of an event by which it is told apart; `None`: it is not counted.
+    /// The values of an event by which it is told apart; `None`: it is not counted. What the exclusions of an application
+    /// leave out counts only where somebody asks for classes.
     fn labels(&self, event: &Event<'_>) -> Option<Labels> {
+        if event.class == EXCLUDED && !self.asks_for_classes() {
+            return None;
+        }
         if !self.filter.iter().all(|condition| condition.holds(event)) {
             return None;
         }
@@ -370,6 +383,29 @@ mod tests {
         let is = |labels: &str, counts: &[(i64, i64)]| (labels.to_owned(), counts.to_vec());
         assert_eq!(told(&series[0].1), [is("a", &[(0, 1), (5, 1)]), is("b", &[(0, 1)])]);
         assert_eq!(told(&series[1].1), [is("", &[(0, 4), (5, 2)])]);
+    }
+
+    #[test]
+    fn what_is_excluded_counts_only_where_classes_are_asked_for() {
+        let of = |patterns: &[&str], is_negated| condition(Column::Class, patterns, is_negated);
+        for (filter, group_by, counted) in [
+            (vec![], vec![], 2),
+            (vec![], vec![Column::Path], 2),
+            (vec![of(&["bot"], true)], vec![], 1),
+            (vec![of(&["human"], false)], vec![], 1),
+            (vec![of(&["excluded"], false)], vec![], 1),
+            (vec![of(&["*"], false)], vec![], 3),
+            (vec![], vec![Column::Class], 3),
+        ] {
+            let lens = Lens::new(filter, group_by);
+            let mut fold = Fold::new([lens.clone()]);
+            for class in ["human", "bot", "excluded"] {
+                fold.count(&Event { class, ..Event::default() });
+            }
+            let series = &fold.finish()[0].1;
+            let events: i64 = series.values().map(|one| one.slots()[0].1.number(Number::Events)).sum();
+            assert_eq!(events, counted, "{lens}");
+        }
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub enum TrafficClass {
     Suspect,
     /// A program of the site's own, such as its backend, that posted the event.
     Server,
+    /// A hit that the application's exclusions leave out.
+    Excluded,
 }
 
 impl TrafficClass {
@@ -36,6 +38,7 @@ impl TrafficClass {
         TrafficClass::Monitor,
         TrafficClass::Suspect,
         TrafficClass::Server,
+        TrafficClass::Excluded,
     ];
 
     /// The name that is stored and shown.
@@ -48,6 +51,7 @@ impl TrafficClass {
             TrafficClass::Monitor => "monitor",
             TrafficClass::Suspect => "suspect",
             TrafficClass::Server => "server",
+            TrafficClass::Excluded => "excluded",
         }
     }
 }

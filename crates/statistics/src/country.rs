@@ -23,6 +23,11 @@ pub fn of_zone(zone: &str) -> &'static str {
     COUNTRIES.get(zone).copied().unwrap_or("")
 }
 
+/// The zones of a country, with their older names; none: there is no such country. The reverse of [`of_zone`].
+pub fn zones_of(country: &str) -> Vec<&'static str> {
+    list().filter(|(known, _)| *known == country).map(|(_, zone)| zone).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,6 +11,7 @@ pub mod commit;
 pub mod connect;
 pub mod deletions;
 pub mod dimensions;
+pub mod exclusions;
 pub mod files;
 pub mod lease;
 pub mod ledger;

@@ -98,7 +98,7 @@ impl Tally {
         // The list has `Googlebot/`, so that no other name begins like it.
         let name = name.trim_end_matches('/');
         match class {
-            TrafficClass::Human | TrafficClass::Suspect | TrafficClass::Server => {}
+            TrafficClass::Human | TrafficClass::Suspect | TrafficClass::Server | TrafficClass::Excluded => {}
             TrafficClass::AiBot => self.ai_crawlers.add(name, seen),
             TrafficClass::Bot if rule.starts_with("crawler:") => self.crawlers.add(name, seen),
             _ => self.programs.add(name, seen),

@@ -13,6 +13,7 @@ pub mod agent;
 mod cache;
 pub mod day;
 mod environment;
+pub mod exclusion;
 mod length;
 pub mod mask;
 mod params;
@@ -28,6 +29,7 @@ use serde::Deserialize;
 pub use agent::{AgentRules, NewAgent, id_of};
 pub use day::{LocalDay, local_day};
 pub use environment::{Environment, language};
+pub use exclusion::Exclusions;
 pub use visitor::IpPolicy;
 
 use super::arena::Arena;
@@ -56,6 +58,8 @@ pub struct App {
     pub allowed_domains: Vec<String>,
     /// `applications.settings`.
     pub settings: AppSettings,
+    /// The exclusions that stand there.
+    pub exclusions: Exclusions,
 }
 
 /// `applications.settings`: settings of a single application. Unknown keys are ignored.
@@ -67,11 +71,22 @@ pub struct AppSettings {
     /// The parameters that keep their values, of queries and custom ones; all others except `utm_…` lose them. `None`:
     /// a parameter keeps its value unless its name or value looks secret or personal.
     pub query_allow: Option<Vec<String>>,
+    /// The exclusions as they stand there, whatever it is: [`Exclusions::read`] makes rules of them.
+    pub exclusions: serde_json::Value,
 }
 
 impl Default for AppSettings {
     fn default() -> Self {
-        AppSettings { store_crawlers: true, query_allow: None }
+        AppSettings { store_crawlers: true, query_allow: None, exclusions: serde_json::Value::Null }
+    }
+}
+
+impl App {
+    /// Whether an exclusion of an address decided. Of a visitor who asks not to be tracked, no such row is kept: its class
+    /// would say where it came from.
+    fn is_by_address(&self, decided: Decided) -> bool {
+        let Decided::Excluded(rule) = decided else { return false };
+        self.exclusions.rules().get(rule).is_some_and(|rule| rule.kind == exclusion::Kind::Address)
     }
 }
 
@@ -231,7 +246,10 @@ impl Enricher {
             None => Names::Secret,
         };
         let page = self.urls.page(hit, names);
-        let (traffic_class, _) = classify(hit, app, &page.parts, class, rule);
+        let (traffic_class, decided) = classify(hit, app, &page.parts, class, rule);
+        if anonymous && app.is_by_address(decided) {
+            return Enriched::NonHit(NonHit::OptedOut);
+        }
         if !app.settings.store_crawlers && is_crawler(traffic_class) {
             return Enriched::NonHit(NonHit::Crawler);
         }
@@ -480,12 +498,14 @@ fn is_crawler(class: TrafficClass) -> bool {
 enum Decided {
     Automation,
     Agent(AgentRule),
+    /// An exclusion of the application, by its number.
+    Excluded(usize),
     Host,
     Posted,
 }
 
 /// The class of a hit: first by the browser's statement that it is automated, then by the user agent and the way that
-/// the event came, then by the page's host. A hit without a page (an app, a server) is not suspect. A page with a scheme is suspect unless its host
+/// the event came, then by the application's exclusions (of what is no program), then by the page's host. A hit without a page (an app, a server) is not suspect. A page with a scheme is suspect unless its host
 /// is allowed; this includes `localhost` and saved pages.
 fn classify(
     hit: &Hit<'_>,
@@ -501,13 +521,15 @@ fn classify(
         TrafficClass::Bot if is_posted_by_a_server(hit) => (TrafficClass::Server, Decided::Posted),
         class => (class, Decided::Agent(rule)),
     };
+    if !matches!(class, TrafficClass::Human | TrafficClass::Server) {
+        return (class, decided);
+    }
     let host = page_host(hit, page);
+    if let Some(rule) = app.exclusions.of(hit, page, host) {
+        return (TrafficClass::Excluded, Decided::Excluded(rule));
+    }
     let on_a_page = !host.is_empty() || !page.scheme.is_empty();
-    if matches!(class, TrafficClass::Human | TrafficClass::Server)
-        && on_a_page
-        && !app.allowed_domains.is_empty()
-        && !url::host_allowed(host, &app.allowed_domains)
-    {
+    if on_a_page && !app.allowed_domains.is_empty() && !url::host_allowed(host, &app.allowed_domains) {
         return (TrafficClass::Suspect, Decided::Host);
     }
     (class, decided)
@@ -638,7 +660,8 @@ pub struct Explanation {
     /// Who sent it.
     pub traffic_class: TrafficClass,
     /// The rule that decided: `crawler:GPTBot`, `monitor:UptimeRobot`, `headless:HeadlessChrome`,
-    /// `automation flag`, `host not allowed: HOST`, `posted by a server`, `empty user agent` or `default`.
+    /// `automation flag`, `excluded: address 192.0.2.7`, `host not allowed: HOST`, `posted by a server`,
+    /// `empty user agent` or `default`.
     pub rule: String,
     /// What the user agent states about itself.
     pub agent: NewAgent,
@@ -657,6 +680,11 @@ pub fn explain(rules: &AgentRules, privacy: Privacy, hit: &Hit<'_>, app: &App) -
         Decided::Automation => "automation flag".to_owned(),
         Decided::Agent(rule) => rules.rule_text(rule),
         Decided::Posted => "posted by a server".to_owned(),
+        Decided::Excluded(rule) => app
+            .exclusions
+            .rules()
+            .get(rule)
+            .map_or_else(String::new, |rule| format!("excluded: {}", rule.text())),
         Decided::Host => {
             let mut text = "host not allowed: ".to_owned();
             if !mask::value(page_host(hit, &page), &mut text) {
@@ -665,18 +693,14 @@ pub fn explain(rules: &AgentRules, privacy: Privacy, hit: &Hit<'_>, app: &App) -
             text
         }
     };
-    let dropped = if hit.opted_out && privacy.gpc == GpcPolicy::Drop {
+    let anonymous = hit.opted_out && privacy.gpc == GpcPolicy::Anonymous;
+    let is_dropped = hit.opted_out && privacy.gpc == GpcPolicy::Drop;
+    let dropped = if is_dropped || (anonymous && app.is_by_address(decided)) {
         Some(NonHit::OptedOut)
     } else {
         (!app.settings.store_crawlers && is_crawler(traffic_class)).then_some(NonHit::Crawler)
     };
-    Explanation {
-        traffic_class,
-        rule,
-        agent: rules.describe(hit.user_agent),
-        dropped,
-        anonymous: hit.opted_out && privacy.gpc == GpcPolicy::Anonymous,
-    }
+    Explanation { traffic_class, rule, agent: rules.describe(hit.user_agent), dropped, anonymous }
 }
 
 #[cfg(test)]

@@ -389,6 +389,84 @@ fn traffic_classes_and_their_rules() {
     assert_eq!(explain(&rules, Privacy::default(), &elsewhere, &app()).traffic_class, TrafficClass::Human);
 }
 
+fn excluding(said: &serde_json::Value) -> App {
+    let zones = |country: &str| if country == "DE" { vec!["Europe/Berlin"] } else { Vec::new() };
+    App { exclusions: Exclusions::read(said, zones, |_, rule| assert!(rule.is_ok(), "{rule:?}")), ..app() }
+}
+
+#[test]
+fn exclusions_are_of_what_is_no_program() {
+    let mut shop = excluding(&serde_json::json!([
+        { "address": "192.0.2.77" }, { "country": "DE" }, { "path": "/admin/*" }, { "host": "localhost" }
+    ]));
+    shop.allowed_domains = vec!["shop.example".to_owned()];
+    let rules = AgentRules::builtin();
+    let hit = || Hit { ip: Some("192.0.2.78".parse().unwrap()), ..beacon() };
+    let from = || Hit { ip: Some("::ffff:192.0.2.77".parse().unwrap()), ..beacon() };
+    let posted = |hit| Hit { is_track: true, method: "POST", user_agent: "curl/8.5.0", page_url: "", ..hit };
+    #[rustfmt::skip]
+    let table = [
+        (hit(), TrafficClass::Human, "default"),
+        (from(), TrafficClass::Excluded, "excluded: address 192.0.2.77"),
+        (Hit { time_zone: "Europe/Berlin", ..hit() }, TrafficClass::Excluded, "excluded: country DE"),
+        (Hit { page_url: "https://shop.example/admin/", ..hit() }, TrafficClass::Excluded, "excluded: path /admin/*"),
+        // The first rule that fits is told, and an exclusion before a host that is not allowed.
+        (Hit { page_url: "https://shop.example/admin/", ..from() }, TrafficClass::Excluded, "excluded: address 192.0.2.77"),
+        (Hit { page_url: "http://localhost:3000/", ..hit() }, TrafficClass::Excluded, "excluded: host localhost"),
+        (Hit { page_url: "http://other.example/", ..hit() }, TrafficClass::Suspect, "host not allowed: other.example"),
+        // A request of the site's own log.
+        (Hit { app_key: "", is_request: true, host: "shop.example", page_url: "/admin/x", ..hit() }, TrafficClass::Excluded, "excluded: path /admin/*"),
+        (Hit { app_key: "", is_request: true, host: "LOCALHOST:80", page_url: "/", ..hit() }, TrafficClass::Excluded, "excluded: host localhost"),
+        (posted(from()), TrafficClass::Excluded, "excluded: address 192.0.2.77"),
+        (posted(hit()), TrafficClass::Server, "posted by a server"),
+        // Programs stay what they are.
+        (Hit { user_agent: GPTBOT, ..from() }, TrafficClass::AiBot, "crawler:GPTBot"),
+        (Hit { automated: true, ..from() }, TrafficClass::Headless, "automation flag"),
+        (Hit { ip: None, ..hit() }, TrafficClass::Human, "default"),
+    ];
+    for (hit, class, rule) in table {
+        let got = explain(&rules, Privacy::default(), &hit, &shop);
+        assert_eq!((got.traffic_class, got.rule.as_str()), (class, rule), "{hit:?}");
+        if class == TrafficClass::Excluded {
+            with_row(Privacy::default(), &hit, &shop, |row| assert_eq!(row.traffic_class, class, "{hit:?}"));
+        }
+    }
+    // The address is compared whole, whatever of it is stored, and the row is kept with all that it has.
+    for ip in [IpPolicy::Truncate, IpPolicy::Drop, IpPolicy::Full] {
+        with_row(Privacy { ip, ..Privacy::default() }, &from(), &shop, |row| {
+            assert_eq!(row.traffic_class, TrafficClass::Excluded);
+            assert!(row.visitor_id.is_some());
+        });
+    }
+    shop.settings.store_crawlers = false;
+    with_row(Privacy::default(), &from(), &shop, |row| assert_eq!(row.traffic_class, TrafficClass::Excluded));
+}
+
+#[test]
+fn a_row_without_identity_does_not_say_its_address_by_its_class() {
+    let shop = excluding(&serde_json::json!([{ "address": "192.0.2.0/24" }, { "path": "/admin/*" }]));
+    let rules = AgentRules::builtin();
+    let asks = Hit { opted_out: true, ..beacon() };
+    let mut memory = vec![0; 4096];
+    let kept = enricher(Privacy::default()).enrich(&asks, &shop, Some(&SALT), &mut Arena::new(&mut memory));
+    assert!(matches!(kept, Enriched::NonHit(NonHit::OptedOut)), "{kept:?}");
+    let told = explain(&rules, Privacy::default(), &asks, &shop);
+    assert_eq!(
+        (told.dropped, told.rule.as_str()),
+        (Some(NonHit::OptedOut), "excluded: address 192.0.2.0/24")
+    );
+    // By its page, which the row says anyway, it is a row.
+    let page = Hit { ip: None, page_url: "https://shop.example/admin/", ..asks };
+    with_row(Privacy::default(), &page, &shop, |row| {
+        assert_eq!((row.traffic_class, row.visitor_id, row.ip), (TrafficClass::Excluded, None, None));
+    });
+    // Where the operator treats such visitors as others, they are rows as others are.
+    let ignore = Privacy { gpc: GpcPolicy::Ignore, ..Privacy::default() };
+    let asks = Hit { opted_out: true, ..beacon() };
+    with_row(ignore, &asks, &shop, |row| assert_eq!(row.traffic_class, TrafficClass::Excluded));
+    assert_eq!(explain(&rules, ignore, &asks, &shop).dropped, None);
+}
+
 #[test]
 fn an_application_may_do_without_crawlers() {
     let mut small = app();

@@ -5,11 +5,13 @@
 use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
 
-use alt_line::enrich::App;
+use alt_line::enrich::{App, AppSettings};
 use anyhow::Context;
 use futures_util::TryStreamExt;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
+
+use crate::exclusions;
 
 /// So many applications are kept whole.
 const WHOLE_MAX: usize = 1000;
@@ -81,16 +83,20 @@ pub async fn apps(client: &Client, keys: &[String]) -> anyhow::Result<Vec<App>> 
 
 fn app(row: &tokio_postgres::Row) -> App {
     let key: String = row.get(1);
-    let settings: String = row.get(4);
+    let text: String = row.get(4);
+    let mut settings: AppSettings = serde_json::from_str(&text).unwrap_or_else(|error| {
+        // A mistake in one application's settings must not hold up the others.
+        tracing::warn!(app = key, settings = text, %error, "applications.settings is not understood: using the defaults");
+        Default::default()
+    });
+    // Once here, and not for each hit. What is no rule is told by `alt check`: this is read again and again.
+    let exclusions = exclusions::read(&settings.exclusions.take(), |_, _| {});
     App {
         id: row.get(0),
         time_zone: row.get(2),
         allowed_domains: row.get(3),
-        settings: serde_json::from_str(&settings).unwrap_or_else(|error| {
-            // A mistake in one application's settings must not hold up the others.
-            tracing::warn!(app = key, settings, %error, "applications.settings is not understood: using the defaults");
-            Default::default()
-        }),
+        settings,
+        exclusions,
         name: row.get(5),
         key,
     }

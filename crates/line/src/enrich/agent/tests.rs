@@ -180,8 +180,8 @@ fn each_is_what_it_is() {
             _ => &["Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:124.0) Gecko/20100101 Firefox/124.0"],
         }
     };
-    // These two are of a hit, whatever its user agent.
-    let of_hits = [TrafficClass::Suspect, TrafficClass::Server];
+    // These are of a hit, whatever its user agent.
+    let of_hits = [TrafficClass::Suspect, TrafficClass::Server, TrafficClass::Excluded];
     for class in TrafficClass::ALL.iter().filter(|c| !of_hits.contains(c)) {
         for agent in classes(*class) {
             let (got, rule) = rules.judge(agent);
