@@ -190,6 +190,16 @@ Examples:
   alt stats goals --app 'My shop' --period 30d"
     )]
     Goal(Goal),
+    /// Exclusions: whose hits do not count
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  alt exclusion add --address 203.0.113.7 --note 'the office' --app 'My shop'
+  alt exclusion add --path '/admin/*'
+  alt exclusion list"
+    )]
+    Exclusion(Exclusion),
     /// Alerts: what is wrong, who looks after it, and the rules that say so
     #[command(
         subcommand,
@@ -418,6 +428,76 @@ pub struct GoalRemove {
     /// Its name
     #[arg(value_name = "NAME")]
     pub name: String,
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+}
+
+/// Verbs of `alt exclusion`.
+#[derive(Debug, Subcommand)]
+pub enum Exclusion {
+    /// Add an exclusion; it applies to hits that are loaded from now on
+    #[command(after_help = "\
+Hits that match it become rows of the class excluded, which statistics, goals and alerts leave out. Rows that are there \
+keep their class: their addresses may be gone. `alt unload` and `alt replay` of their logs count them again. \
+An application has at most 100 exclusions. A * in a path or host is any text, also with a slash or a dot.
+
+Examples:
+  alt exclusion add --address 203.0.113.7 --note 'the office'
+  alt exclusion add --address 2001:db8:1:2::/64 --app 'My shop'
+  alt exclusion add --country DE
+  alt exclusion add --path '/admin/*'
+  alt exclusion add --host '*.staging.example.com'")]
+    Add(ExclusionAdd),
+    /// List the exclusions of an application
+    #[command(after_help = "Example:\n  alt exclusion list --app 'My shop' --json")]
+    List(ExclusionList),
+    /// Remove an exclusion; rows that it left out keep their class
+    #[command(after_help = "Example:\n  alt exclusion remove 203.0.113.7 --app 'My shop'")]
+    Remove(ExclusionRemove),
+}
+
+/// `alt exclusion add`
+#[derive(Debug, Args)]
+#[group(id = "excluded", required = true, args = ["address", "country", "path", "host"])]
+pub struct ExclusionAdd {
+    /// The client's address as the log has it, or a range of addresses (192.0.2.0/24, 2001:db8:1:2::/64)
+    #[arg(long, value_name = "ADDRESS")]
+    pub address: Option<String>,
+    /// The country of the browser's time zone, two letters; only scripts made by `alt beacon build --full` say the zone
+    #[arg(long, value_name = "COUNTRY")]
+    pub country: Option<String>,
+    /// The path of the page; * is any text
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<String>,
+    /// The host of the page, with any port unless one is named; * is any text
+    #[arg(long, value_name = "HOST")]
+    pub host: Option<String>,
+    /// Whose it is, or why it is there
+    #[arg(long, value_name = "TEXT")]
+    pub note: Option<String>,
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+}
+
+/// `alt exclusion list`
+#[derive(Debug, Args)]
+pub struct ExclusionList {
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt exclusion remove`
+#[derive(Debug, Args)]
+pub struct ExclusionRemove {
+    /// Its value or id, as `alt exclusion list` shows them
+    #[arg(value_name = "RULE", allow_hyphen_values = true)]
+    pub rule: String,
     /// The application, by name or key; may be left out where there is only one
     #[arg(long, value_name = "APP")]
     pub app: Option<String>,
@@ -1797,6 +1877,7 @@ fn line(text: &str) -> Result<String, String> {
 #[command(after_help = "\
 Examples:
   tail -n1 /var/log/nginx/alt/beacon.log | alt explain
+  tail -n1 /var/log/nginx/alt/beacon.log | alt explain --app 'My shop'
   alt explain --format combined '203.0.113.7 - - [31/Jan/2026:12:00:00 +0000] \"GET / HTTP/1.1\" 200 5 \"-\" \"curl/8\"'")]
 pub struct Explain {
     /// The line; else the first line of standard input
@@ -1815,6 +1896,9 @@ pub struct Explain {
     /// A domain of the application, as if it were registered with it (several: repeat)
     #[arg(long = "domain", value_name = "DOMAIN")]
     pub domains: Vec<String>,
+    /// The application, by name or key: with its domains, settings and exclusions. Asks the database
+    #[arg(long, value_name = "APP", conflicts_with = "domains")]
+    pub app: Option<String>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,

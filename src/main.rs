@@ -47,7 +47,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
     match &cli.command {
         Command::Parse(args) => return cmd::parse::run(&config, args, out),
         Command::Report(args) => return cmd::report::run(&config, args, out),
-        Command::Explain(args) => return cmd::explain::run(&config, args, out),
+        Command::Explain(args) if args.app.is_none() => return cmd::explain::run(&config, args, out),
         Command::Tail(args) => return block_on(cmd::tail::run(&config, args, out)),
         _ => {}
     }
@@ -58,6 +58,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         | Command::Token(_)
         | Command::User(_)
         | Command::Goal(_)
+        | Command::Exclusion(_)
         | Command::Alerts(_)
         | Command::Channel(cli::Channel::Enable(_)) => {
             account::become_owner(&mut config.postgres)?;
@@ -73,6 +74,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         Command::Token(verb) => block_on(cmd::access::token(&config, verb, out)),
         Command::User(verb) => block_on(cmd::access::user(&config, verb, out)),
         Command::Goal(verb) => block_on(cmd::goal::run(&config, verb, out)),
+        Command::Exclusion(verb) => block_on(cmd::exclusion::run(&config, verb, out)),
         Command::Alerts(verb) => cmd::alerts::run(&config, verb, out),
         Command::Channel(verb) => block_on(cmd::channel::run(&config, verb, out)),
         Command::Replay(args) => cmd::replay::run(&config, args, out),
@@ -82,6 +84,7 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         Command::App(verb) => cmd::app::run(&config, verb, out),
         Command::Demo(args) => cmd::demo::run(&config, args, out),
         Command::Stats(args) => cmd::stats::run(&config, args, out),
+        Command::Explain(args) => cmd::explain::run(&config, args, out),
         Command::Search(args) => block_on(cmd::search::run(&config, args, out)),
         Command::Status(args) => block_on(cmd::status::run(&config, args, out)),
         Command::Archive(verb) => cmd::archive::run(&config, verb, out),
@@ -93,7 +96,6 @@ fn dispatch(cli: &Cli, out: &mut Stdout) -> anyhow::Result<Outcome> {
         | Command::Ended
         | Command::Parse(_)
         | Command::Report(_)
-        | Command::Explain(_)
         | Command::Tail(_) => {
             unreachable!("dispatched above")
         }

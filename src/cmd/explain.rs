@@ -1,5 +1,5 @@
-//! `alt explain`: how a line is parsed, enriched and classified, and by which rule. It needs no database. The
-//! application is one with the given domains. The day's salt is zero, so visitor ids are not shown.
+//! `alt explain`: how a line is parsed, enriched and classified, and by which rule. It needs no database, unless an
+//! application is named; else the application is one with the given domains. The day's salt is zero, so visitor ids are not shown.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use alt_line::parse::Format;
 use alt_line::processor::pieces;
 use alt_line::row::Row;
 use alt_process::clock;
+use alt_store::dimensions;
 use anyhow::{Context, bail};
 use serde_json::{Map, Value as Json, json};
 
@@ -41,7 +42,10 @@ pub fn run(config: &Config, args: &cli::Explain, out: Out<'_>) -> anyhow::Result
     let format = parse::named(&args.format, line, &terms);
     let format = parse::compile(format, args.pixel.as_deref(), args.status.as_deref())?;
     let rules = Arc::new(super::rules(config)?);
-    let app = App { allowed_domains: args.domains.clone(), time_zone: "UTC".to_owned(), ..App::default() };
+    let app = match &args.app {
+        Some(name) => super::block_on(named_app(config, name))?,
+        None => App { allowed_domains: args.domains.clone(), time_zone: "UTC".to_owned(), ..App::default() },
+    };
     let mut scratch = vec![0; ARENA_BYTES];
     let whole =
         Line { offset: 0, span: line.len() as u64, bytes: line, too_long: line.len() > LINE_BYTES_MAX };
@@ -50,6 +54,18 @@ pub fn run(config: &Config, args: &cli::Explain, out: Out<'_>) -> anyhow::Result
         if args.json { show::json(out, &told) } else { print(&told, out) }
     })?;
     Ok(Outcome::Done)
+}
+
+/// An application as loading knows it.
+async fn named_app(config: &Config, name: &str) -> anyhow::Result<App> {
+    let known = super::application_of(config, Some(name)).await?;
+    let keys = [known.key];
+    let found =
+        super::reader(config).await?.read(async |client| dimensions::apps(client, &keys).await).await?;
+    let Some(app) = found.into_iter().next() else {
+        bail!("{name} is disabled: its hits are rejected; `alt app enable` accepts them")
+    };
+    Ok(app)
 }
 
 fn first_line() -> anyhow::Result<Vec<u8>> {

@@ -25,6 +25,7 @@ mod child;
 pub mod demo;
 mod drain;
 pub mod ended;
+pub mod exclusion;
 pub mod explain;
 pub mod goal;
 pub mod migrate;

@@ -129,6 +129,7 @@ fn help_is_a_small_manual() {
       token      Tokens, by which programs use the API
       user       People, and what they may do with applications
       goal       Goals: what visitors are to reach
+      exclusion  Exclusions: whose hits do not count
       alerts     Alerts: what is wrong, who looks after it, and the rules that say so
       channel    Channels: receivers of messages about alerts
       tail       Watch hits as they come

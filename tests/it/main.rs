@@ -18,6 +18,7 @@ mod deliver;
 mod detect;
 mod document;
 mod equal;
+mod exclusions;
 mod flood;
 mod follow;
 mod goals;

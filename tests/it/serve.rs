@@ -290,6 +290,8 @@ fn body_of(route: &Route, app: &str) -> String {
         "name" if route.path == "/api/v1/goals" => {
             format!(r#""name": "{}", "event": "signup""#, fastrand::u64(..))
         }
+        "kind" => r#""kind": "path""#.to_owned(),
+        "value" => format!(r#""value": "/{}""#, fastrand::u64(..)),
         // A channel of the configuration.
         "channels" => r#""channels": ["mail"]"#.to_owned(),
         "filters" => r#""filters": ["country is DE"]"#.to_owned(),

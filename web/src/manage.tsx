@@ -31,6 +31,7 @@ export function SettingsPage() {
   const goals = useLoad<Said[]>(`goals ${id}`, () => ask<Said>("GET", `/api/v1/goals?${app(id)}`).then((all) => all.goals));
   const shares = useLoad<Said[]>(mayEdit ? `shares ${id}` : "", () => parts(`/api/v1/shares?${app(id)}`, "shares").then((all) => all.filter(isThere)));
   const reports = useLoad<Said>(mayEdit ? `reports ${id}` : "", (signal) => ask<Said>("GET", `/api/v1/reports?${app(id)}`, undefined, signal));
+  const excluded = useLoad<Said>(mayEdit ? `exclusions ${id}` : "", (signal) => ask<Said>("GET", `/api/v1/exclusions?${app(id)}`, undefined, signal));
   const happened = useLoad<Said[]>(mayEdit ? `annotations ${id}` : "", () => parts(`/api/v1/annotations?limit=200&${app(id)}`, "annotations"));
   const saved = useLoad<Said[]>(`segments ${id}`, async () => {
     await learn(SEGMENT_WORDS[language]!);
@@ -39,7 +40,7 @@ export function SettingsPage() {
   const people = useLoad<Said[]>(isOwner ? "people" : "", () => ask<Said>("GET", "/api/v1/users").then((all) => all.users));
   const tokens = useLoad<Said[]>(isOwner ? `tokens ${id}` : "", () => parts("/api/v1/tokens", "tokens").then((all) => all.filter((one) => isThere(one) && (!one.applications || one.applications.includes(id)))));
   // All of it at once, so that nothing is pushed down by what comes later.
-  const isReady = said && isSettled(who, true) && isSettled(goals, true) && isSettled(saved, true) && isSettled(shares, mayEdit) && isSettled(reports, mayEdit) && isSettled(happened, mayEdit) && isSettled(people, isOwner) && isSettled(tokens, isOwner);
+  const isReady = said && isSettled(who, true) && isSettled(goals, true) && isSettled(saved, true) && isSettled(shares, mayEdit) && isSettled(reports, mayEdit) && isSettled(excluded, mayEdit) && isSettled(happened, mayEdit) && isSettled(people, isOwner) && isSettled(tokens, isOwner);
   return (
     <Frame app={known} title={say("to_settings")} has={[]} loaded={loaded}>
       {!isReady ? (
@@ -50,6 +51,7 @@ export function SettingsPage() {
           <Goals id={id} mayEdit={mayEdit} loaded={goals} />
           {mayEdit ? <Shares id={id} loaded={shares} /> : <Card title={say("shares")}><p class="note">{say("editors_only")}</p></Card>}
           <Segments id={id} mayEdit={mayEdit} loaded={saved} />
+          {mayEdit && <Exclusions id={id} said={excluded} />}
           {mayEdit && <Annotations id={id} loaded={happened} />}
           {mayEdit && <Reports id={id} said={reports} />}
           {isOwner && <People id={id} loaded={people} />}
@@ -309,6 +311,49 @@ function Shares({ id, loaded }: OfApp) {
   );
 }
 
+/** A text of any length, which does not make its table wide. */
+const WRAPPED = { display: "inline-block", minWidth: "160px", whiteSpace: "normal", overflowWrap: "anywhere" } as const;
+
+const KINDS: Record<string, Key> = { address: "by_address", country: "one_country", path: "one_page", host: "host" };
+
+function Exclusions({ id, said }: { id: string; said: Loaded<Said> }) {
+  const [failed, setFailed] = useState("");
+  const path = `/api/v1/exclusions?${app(id)}`;
+  const own = said.value?.your_address;
+  const exclude = () => {
+    setFailed("");
+    ask("POST", path, { kind: "address", value: own.value }).then(said.reload, (error: Refused) => setFailed(error.message || say("offline")));
+  };
+  return (
+    <Card title={say("exclusions")} about={say("exclusions_about")} name="exclusions">
+      <List
+        name="exclusions"
+        loaded={{ ...said, value: said.value?.exclusions.map((one: Said) => ({ ...one, name: one.value })) }}
+        columns={[
+          ["excluded", (one) => <div style={WRAPPED}>{one.kind && <span class="note">{say(KINDS[one.kind]!)}</span>} {one.value}</div>],
+          ["note", (one) => <span style={WRAPPED}>{one.note}</span>],
+        ]}
+        remove={(one) => ask("DELETE", `/api/v1/exclusions/${one.id}?${app(id)}`)}
+        fields={[
+          { name: "kind", label: "excluded", type: "select", options: Object.entries(KINDS).map(([kind, word]) => [kind, say(word)]) },
+          { name: "value", label: "rule_value" },
+          { name: "note", label: "note", optional: true },
+        ]}
+        add={({ kind, value, note }) => ask<Said>("POST", path, { kind, value, ...(note && { note }) })}
+        addWord="add_exclusion"
+      />
+      {said.value?.exclusions.map((one: Said) => one.wrong && <p class="warn" role="alert" key={one.id}>{one.value}: {one.wrong}</p>)}
+      {own && (
+        <div data-own={own.address}>
+          <p class="note">{say("your_address", own.address)}</p>
+          {own.excluded_by !== null ? say("excluded") : <button type="button" class="pill lined" onClick={exclude}>{say("exclude_it", own.value)}</button>}
+        </div>
+      )}
+      {failed && <p class="warn" role="alert">{failed}</p>}
+    </Card>
+  );
+}
+
 function Annotations({ id, loaded }: OfApp) {
   const [failed, setFailed] = useState("");
   const show = (one: Said) => {
@@ -321,7 +366,7 @@ function Annotations({ id, loaded }: OfApp) {
         name="annotations"
         loaded={{ ...loaded, value: loaded.value?.map((one) => ({ ...one, name: `${one.day} ${one.text}` })) }}
         columns={[
-          ["happened", (one) => <span style={{ display: "inline-block", minWidth: "160px", whiteSpace: "normal", overflowWrap: "anywhere" }}>{one.text}</span>],
+          ["happened", (one) => <span style={WRAPPED}>{one.text}</span>],
           ["day", (one) => range(one.day, one.day)],
           ["in_shares", (one) => <input type="checkbox" aria-label={`${say("in_shares")}: ${one.name}`} checked={one.is_public} onChange={() => show(one)} />],
         ]}

@@ -12,6 +12,7 @@ mod ask;
 mod assets;
 pub mod channels;
 pub mod csv;
+mod exclusions;
 mod funnel;
 mod goals;
 mod guard;

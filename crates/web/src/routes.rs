@@ -8,8 +8,8 @@ use alt_store::web::caller::Role;
 use crate::ask::{Answer, Asked};
 use crate::problem::Problem;
 use crate::{
-    Web, alerts, annotations, assets, channels, funnel, goals, health, manage, metrics, plausible, reports,
-    rules, saved, search, session, silences, statistics, visits,
+    Web, alerts, annotations, assets, channels, exclusions, funnel, goals, health, manage, metrics,
+    plausible, reports, rules, saved, search, session, silences, statistics, visits,
 };
 
 /// Who may ask.
@@ -113,6 +113,7 @@ const fn required(name: &'static str, about: &'static str, schema: &'static str)
 }
 
 const NUMBERS: &str = r#"{"type":"object","additionalProperties":{"type":"number","minimum":-999999999999,"maximum":999999999999},"minProperties":1,"maxProperties":50}"#;
+const KIND: &str = r#"{"type":"string","enum":["address","country","path","host"]}"#;
 const SHORT: &str = r#"{"type":"string","minLength":1,"maxLength":100}"#;
 const TEXT: &str = r#"{"type":"string"}"#;
 const NAME: &str = r#"{"type":"string","minLength":1,"maxLength":200}"#;
@@ -728,6 +729,43 @@ pub const ROUTES: &[Route] = &[
         ]
     ),
     route!("DELETE", "/api/v1/goals/{id}", Access::App(EDITOR), goals::remove, "Remove a goal.", &[APP], &[]),
+    route!(
+        "GET",
+        "/api/v1/exclusions",
+        Access::App(EDITOR),
+        exclusions::list,
+        "The exclusions of an application, by which hits get the class `excluded` as they are loaded and are left out of statistics. \
+         `your_address` is the address that this request came from: its `value` is what a rule of it would have, `excluded_by` the id of \
+         the rule that excludes it already. `wrong` says why something that stands in the application's settings is no rule.",
+        &[APP],
+        &[]
+    ),
+    route!(
+        "POST",
+        "/api/v1/exclusions",
+        Access::App(EDITOR),
+        exclusions::add,
+        "Exclude hits that are loaded from now on; a running daemon knows of it after 30 seconds at most. Rows that are there keep their class.",
+        &[APP],
+        &[
+            required("kind", "What the rule looks at.", KIND),
+            required(
+                "value",
+                "An address or a range such as `192.0.2.0/24`, a country such as `DE`, a path or a host, in which `*` is any text.",
+                r#"{"type":"string","minLength":1,"maxLength":500}"#
+            ),
+            optional("note", "Whose it is, or why it is there.", r#"{"type":"string","maxLength":200}"#),
+        ]
+    ),
+    route!(
+        "DELETE",
+        "/api/v1/exclusions/{id}",
+        Access::App(EDITOR),
+        exclusions::remove,
+        "Remove an exclusion. Rows that it excluded keep their class.",
+        &[APP],
+        &[]
+    ),
     route!(
         "GET",
         "/api/v1/annotations",

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use alt_config::Config;
 use alt_store::migrate::{self, Schema};
 use alt_store::read::Reader;
-use alt_store::{alerts, apps, dimensions, rejects, roles, server, stats};
+use alt_store::{alerts, apps, dimensions, exclusions, rejects, roles, server, stats};
 
 use super::finding::{Findings, Kind, is_ordinary};
 use super::recent::Recent;
@@ -31,6 +31,9 @@ const SET_ASIDE_NAMED: i64 = 10;
 
 /// How many applications with overdue salts are named.
 const APPS_NAMED: i64 = 10;
+
+/// How many settings are named that loading ignores.
+const BROKEN_NAMED: usize = 20;
 
 /// Checks the database. Returns the connection, if the database can be asked for rows.
 pub(super) async fn look(config: &Config, recent: &[Recent], findings: &mut Findings) -> Option<Reader> {
@@ -108,6 +111,7 @@ async fn ask(
                 );
             }
             applications(reader, config, recent, findings).await?;
+            settings(reader, findings).await?;
             poison(reader, config, findings).await?;
             retention(reader, config, findings).await?;
             salts(reader, findings).await?;
@@ -179,6 +183,20 @@ async fn applications(
                 "correct `app` and `sites` of this [[source]]: `alt app list` shows the keys",
             );
         }
+    }
+    Ok(())
+}
+
+/// Settings of applications that loading ignores.
+async fn settings(reader: &mut Reader, findings: &mut Findings) -> anyhow::Result<()> {
+    let broken = reader.read(exclusions::broken).await?;
+    for (app, wrong) in broken.into_iter().take(BROKEN_NAMED) {
+        findings.add(
+            Kind::Settings,
+            app,
+            format!("{} in the settings is ignored: {}", wrong.text, wrong.why),
+            "`alt exclusion list` shows its id, by which `alt exclusion remove` removes it; `alt exclusion add` adds it again",
+        );
     }
     Ok(())
 }

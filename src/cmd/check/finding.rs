@@ -74,6 +74,7 @@ kinds! {
     Rights "rights" Error,
     Roles "roles" Warning,
     Applications "applications" Error,
+    Settings "settings" Warning,
     Poison "poison" Warning,
     Retention "retention" Warning,
     MissingLog "missing-log" Warning,

@@ -94,7 +94,7 @@ export const words: Words = {
   so_far: "bisher",
   current: "{0} Besucher jetzt|{0} Besucher jetzt",
   now: "jetzt",
-  left_out: "{0} Ereignis von Crawlern und anderen Programmen ist nicht mitgezählt|{0} Ereignisse von Crawlern und anderen Programmen sind nicht mitgezählt",
+  left_out: "{0} Ereignis ist nicht mitgezählt: von Crawlern, anderen Programmen und Ausschlüssen|{0} Ereignisse sind nicht mitgezählt: von Crawlern, anderen Programmen und Ausschlüssen",
   nothing_left_out: "Es kamen keine Crawler",
   as_of: "Stand {0}",
   computing: "Einige Tage werden noch berechnet: diese Zahlen wachsen noch",

@@ -92,7 +92,7 @@ export const words = {
   so_far: "so far",
   current: "{0} visitor now|{0} visitors now",
   now: "now",
-  left_out: "{0} event of crawlers and other programs is left out|{0} events of crawlers and other programs are left out",
+  left_out: "{0} event is left out: of crawlers, other programs and exclusions|{0} events are left out: of crawlers, other programs and exclusions",
   nothing_left_out: "No crawlers were seen",
   as_of: "as of {0}",
   computing: "Some days are still being computed: these numbers will grow",
