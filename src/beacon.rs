@@ -43,6 +43,8 @@ pub struct Options {
     pub hash: bool,
     /// The script works in frames, too.
     pub frames: bool,
+    /// A page that is opened with `#alt-off` ends the script in that browser, one with `#alt-on` brings it back.
+    pub off: bool,
     /// Extensions of downloads, separated by commas.
     pub downloads: String,
     /// Only these parameters of an address, and `utm_…`, keep their values.
@@ -62,6 +64,7 @@ impl Default for Options {
             global: "alt".to_owned(),
             hash: false,
             frames: false,
+            off: false,
             downloads: DOWNLOADS.to_owned(),
             allow: None,
             full: false,
@@ -100,6 +103,7 @@ pub fn script(options: &Options) -> anyhow::Result<Script> {
     };
     let downloads = options.downloads.replace(',', "|");
     let endpoint = format!("{}?{}=1", options.endpoint, options.terms.sent_as("v"));
+    let may_run = [if options.frames { "1" } else { "top==self" }, &switch(options)].concat();
     let (template, map) = if options.full { FULL } else { DEFAULT };
     let mut places: Vec<(String, &str)> = vec![
         ("$E$".to_owned(), &endpoint),
@@ -108,7 +112,7 @@ pub fn script(options: &Options) -> anyhow::Result<Script> {
         ("$M$".to_owned(), &mask),
         ("$X$".to_owned(), &downloads),
         ("$W$".to_owned(), if options.wait { "1" } else { "0" }),
-        ("$T$".to_owned(), if options.frames { "1" } else { "top==self" }),
+        ("$T$".to_owned(), &may_run),
     ];
     places.extend(PARAMETERS.iter().map(|name| (format!("${name}$"), options.terms.sent_as(name))));
     let (filled, edits) = fill(template.trim_end(), &places);
@@ -120,6 +124,21 @@ pub fn script(options: &Options) -> anyhow::Result<Script> {
     });
     let integrity = format!("sha384-{}", STANDARD.encode(Sha384::digest(&filled)));
     Ok(Script { source_map: moved(map, &edits)?, text: filled, hash, integrity })
+}
+
+/// The end of the condition on which a script runs: by the fragment of a page's address, the browser notes that nothing is
+/// to be sent. It is the note of `alt("off")`, which a full script looks for by itself. Where nothing can be noted, it runs.
+fn switch(Options { off, full, global, .. }: &Options) -> String {
+    if !off {
+        return String::new();
+    }
+    let runs = if *full { "1" } else { "!s[k]" };
+    format!(
+        "&&(()=>{{try{{let s=localStorage,k=\"{global}_off\",h=location.hash,say=(x)=>setTimeout(()=>alert(x));\
+         h==\"#{global}-off\"&&(s[k]=1,say(\"Visits from this browser are not counted. To count them again: #{global}-on\"));\
+         h==\"#{global}-on\"&&(delete s[k],say(\"Visits from this browser are counted.\"));\
+         return {runs}}}catch{{return 1}}}})()"
+    )
 }
 
 /// Fills values into places. Also returns the edits: column, bytes of the place, bytes of the value.

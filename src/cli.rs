@@ -1671,6 +1671,9 @@ pub struct BeaconMade {
     /// Endings of files whose links are downloads, or `long`
     #[arg(long, value_name = "LIST", default_value = crate::beacon::DOWNLOADS)]
     pub downloads: String,
+    /// Send nothing from a browser in which somebody opened a page with #alt-off (#alt-on: again); alt is the global name
+    #[arg(long)]
+    pub off: bool,
     /// Only these parameters of a page's address, and utm_…, keep their values (else all whose name looks harmless)
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub allow: Vec<String>,

@@ -68,6 +68,7 @@ impl Made {
             global: args.global.clone(),
             hash: args.hash,
             frames: args.frames,
+            off: args.off,
             downloads: match args.downloads.as_str() {
                 "long" => DOWNLOADS_LONG.to_owned(),
                 list => list.to_owned(),

@@ -20,7 +20,7 @@ use crate::support::webdriver::{Driver, Engine};
 mod pages;
 
 /// Scripts, and the options that make them.
-const SCRIPTS: [(&str, &[&str]); 7] = [
+const SCRIPTS: [(&str, &[&str]); 9] = [
     ("m", &[]),
     ("full", &["--full"]),
     ("wait", &["--wait"]),
@@ -28,6 +28,8 @@ const SCRIPTS: [(&str, &[&str]); 7] = [
     ("q7", &["--endpoint", "/q7", "--global", "q7"]),
     ("hash", &["--hash"]),
     ("allow", &["--allow", "size,colour"]),
+    ("switch", &["--off"]),
+    ("both", &["--off", "--full"]),
 ];
 
 /// Other names of all parameters of the script `q7`.
@@ -118,6 +120,13 @@ impl Site {
         for name in ["full", "wait", "frames", "hash", "allow", "q7"] {
             page(&format!("{}.html", name.replace('7', "")), "", &snippet(name), "", "");
         }
+        let told = "<script>self.alert = (text) => keep('alerts', text)</script>";
+        for name in ["switch", "both"] {
+            page(&format!("{name}.html"), told, &snippet(name), "", "");
+        }
+        let no_store = "<script>Object.defineProperty(self, 'localStorage', { get() { throw Error('refused') } })</script>";
+        let tag = snippet("switch").replace(" onload=\"mark('loaded')\"", "");
+        write("storeless.html", &format!("<!doctype html><title>No store</title>{no_store}{tag}"));
         let pinned = snippets[0].2.replace("<script async", "<script onload=\"mark('loaded')\" async");
         page("pinned.html", "", &pinned, "", "");
         page("tall.html", "", &plain, "", "<div style=\"height: 5000px\"></div>");
@@ -761,6 +770,47 @@ const SCENARIOS: &[Scenario] = &[
         stage.leave("off");
         stage.expect_rows("off", &rows.replace("OF", of.as_str().unwrap()));
     }),
+    ("a browser whose owner does not count", |stage| {
+        stage.go("myself", "switch.html");
+        pause(100);
+        stage.go("myself", "switch.html?2#alt-off");
+        stage.driver.click("words");
+        pause(100);
+        stage.go("myself", "switch.html?3");
+        stage.driver.js("alt('gone')");
+        pause(100);
+        stage.go("myself", "switch.html?4#alt-on");
+        pause(100);
+        stage.go("myself", "storeless.html#alt-off");
+        pause(100);
+        let rows = "1 pageview switch.html title:Shoes & more
+                    1 engagement switch.html 100%
+                    2 pageview switch.html?4 title:Shoes & more
+                    2 engagement switch.html?4 100%
+                    3 pageview storeless.html title:No store
+                    3 engagement storeless.html 100%";
+        stage.expect_left("myself", rows);
+        let told = stage.record("alerts");
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].as_str().unwrap().contains("#alt-on"), "{told:?}");
+    }),
+    ("the same, of a script with opting out", |stage| {
+        stage.go("both", "both.html#alt-off");
+        stage.driver.js("alt('gone')");
+        stage.driver.click("words");
+        pause(100);
+        stage.go("both", "both.html?2");
+        pause(100);
+        stage.driver.js("alt('on'); alt('back')");
+        pause(100);
+        let of =
+            stage.driver.js("return `${screen.width} ${Intl.DateTimeFormat().resolvedOptions().timeZone}`");
+        let rows = "1 pageview both.html?2 title:Shoes & more OF
+                    1 back both.html?2
+                    1 engagement both.html?2 100%";
+        stage.leave("both");
+        stage.expect_rows("both", &rows.replace("OF", of.as_str().unwrap()));
+    }),
     ("waiting for consent", |stage| {
         stage.go("wait", "wait.html");
         stage.driver.js("alt('gone')");
@@ -1019,6 +1069,8 @@ fn gzipped(options: &[&str]) -> usize {
 fn a_script_is_small() {
     let (plain, all) = (gzipped(&[]), gzipped(&["--wait", "--frames", "--hash", "--downloads", "long"]));
     assert!(plain <= 1292 && all <= 1522, "{plain} bytes, and {all} with all options");
+    let switch = gzipped(&["--off"]);
+    assert!(switch <= plain + 160, "{switch} bytes");
 }
 
 #[test]
