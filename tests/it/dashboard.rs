@@ -536,6 +536,7 @@ fn what_is_built_in_is_what_the_source_gives_and_small() {
             &["flows.js"],
             &["rows.js"],
             &["manage.js", &of_segments],
+            &["system.js"],
             // Once somebody filters.
             &["numbers.js", "segment.js", &of_segments],
             &["rows.js", "segment.js", &of_segments],

@@ -30,7 +30,7 @@ const OTHERS: Record<string, () => Promise<ComponentType>> = {
   visits: () => import("./rows").then((all) => all.VisitsPage),
   search: () => import("./rows").then((all) => all.SearchPage),
   settings: () => import("./manage").then((all) => all.SettingsPage),
-  system: () => import("./manage").then((all) => all.SystemPage),
+  system: () => import("./system").then((all) => all.SystemPage),
 };
 const ready = new Map<string, ComponentType>();
 

@@ -60,7 +60,7 @@ macro_rules! files {
 }
 
 files! {
-    "app.js" "core.js" "states.js" "numbers.js" "frame.js" "flows.js" "rows.js" "manage.js" "style.css" "icon.svg"
+    "app.js" "core.js" "states.js" "numbers.js" "frame.js" "flows.js" "rows.js" "manage.js" "system.js" "style.css" "icon.svg"
     "alerts.js" "alert.js" "lists.js" "rules.js" "bits.js"
     "en.js" "de.js" "ja.js" "ko.js" "more-en.js" "more-de.js" "more-ja.js" "more-ko.js"
     "alerts-en.js" "alerts-de.js" "alerts-ja.js" "alerts-ko.js" "alert-en.js" "alert-de.js" "alert-ja.js" "alert-ko.js"
