@@ -99,6 +99,8 @@ fn rules_decide_what_is_loaded_and_a_replay_counts_again() {
         _ => Some("excluded"),
     });
     assert_eq!(classes(&bench), with_rules);
+    let rules = "SELECT DISTINCT traffic_rule FROM access_log_details WHERE traffic_class = 'excluded'";
+    assert_eq!(bench.database.psql(rules), "excluded by the application");
     // `alt explain` says the rule.
     for (n, rule) in [
         (1, "excluded: address 192.0.2.7"),
