@@ -165,7 +165,7 @@ pub struct AlertsResolve {
 /// Verbs of `alt alerts silence`.
 #[derive(Debug, Subcommand)]
 pub enum Silence {
-    /// Tell nobody of some alerts for a time, from now on
+    /// Tell nobody of some alerts for a time, from now on or later
     #[command(after_help = "\
 A * is any text. An alert that is still open when the silence ends is told of then.
 
@@ -173,6 +173,7 @@ Examples:
   alt alerts silence add --rule 'error rate' --for 2h
   alt alerts silence add --rule 'disk*' --until-resolved --note 'a new disk is ordered'
   alt alerts silence add --app shop --for 1d --dry-run
+  alt alerts silence add --app shop --from 2026-12-24T20:00:00Z --for 4h --note 'the new server'
   alt alerts silence add --rule 'no lines' --weekly 'mon-fri 22:00-06:00, sun 00:00-24:00' --zone Europe/Berlin
   alt alerts silence add --app shop --label 'path=/api/*' --for 1d --note 'a known defect'")]
     Add(SilenceAdd),
@@ -200,8 +201,11 @@ pub struct SilenceAdd {
     /// How long: 30m, 4h, 1d
     #[arg(long = "for", value_name = "TIME", required_unless_present_any = ["weekly", "until_resolved"])]
     pub span: Option<String>,
+    /// When it begins, if not now: a time that is to come
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
     /// Until none of the alerts is open that it is about and that are open now
-    #[arg(long, conflicts_with_all = ["span", "weekly"])]
+    #[arg(long, conflicts_with_all = ["span", "weekly", "from"])]
     pub until_resolved: bool,
     /// Only in these windows of the week: mon-fri 22:00-06:00
     #[arg(long, value_name = "WINDOWS")]

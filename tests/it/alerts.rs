@@ -1,11 +1,13 @@
 //! Alerts from end to end: lines as nginx writes them, `alt run`, PostgreSQL, and receivers of messages.
 
 mod cost;
+mod explain;
 mod kills;
 mod model;
 mod numbers;
 mod pooled;
 mod telling;
+mod troubles;
 mod waits;
 
 use std::collections::BTreeMap;

@@ -207,7 +207,7 @@ async fn an_installation_whose_daemon_owned_everything_is_taken_over_while_it_lo
         ("SELECT, UPDATE", "applications"),
     ];
     assert_eq!(writes, expected);
-    assert!(of("alt_owner")[0].objects.contains("alert_transitions, alt_drop_month"), "{rights:?}");
+    assert!(of("alt_owner")[0].objects.contains("alert_troubles, alt_drop_month"), "{rights:?}");
     // Of statistics, it may ask for days to be computed again.
     bench.database.psql(
         "SET ROLE alt_web; UPDATE applications SET page_views = 'requests'; \

@@ -19,6 +19,9 @@ pub struct Change {
     pub state: State,
 }
 
+/// Nothing was counted.
+static NOTHING: std::sync::LazyLock<Series> = std::sync::LazyLock::new(Series::default);
+
 /// A version of a rule, and the key's series as this version sees it.
 #[derive(Debug, Clone, Copy)]
 pub struct Version<'a> {
@@ -26,8 +29,8 @@ pub struct Version<'a> {
     pub from: Micros,
     /// `None`: there is no rule for the key: it was deleted or switched off, or tells no such series apart.
     pub rule: Option<&'a Rule>,
-    /// The series.
-    pub series: &'a Series,
+    /// The series; `None`: it is not known, and nothing is found to begin or to end.
+    pub series: Option<&'a Series>,
 }
 
 /// What a person did at a time of the events.
@@ -66,7 +69,11 @@ pub fn judge(versions: &[Version<'_>], acts: &[Act], known: &[Change], span: Spa
     let mut at = slot_of(span.from);
     for (n, version) in versions.iter().enumerate() {
         let end = versions.get(n + 1).map_or(Micros::MAX, |next| slot_from(next.from));
-        let mut meter = version.rule.map(|rule| Meter::new(rule, version.series));
+        let mut working = version.rule.map(|rule| Working {
+            meter: Meter::new(rule, version.series.unwrap_or(&NOTHING)),
+            is_known: version.series.is_some(),
+            raised: is_raised(versions, n).then_some(version.from),
+        });
         while at + SLOT <= span.until && at + SLOT < end {
             at += SLOT;
             if at < version.from {
@@ -74,7 +81,7 @@ pub fn judge(versions: &[Version<'_>], acts: &[Act], known: &[Change], span: Spa
                 note(&mut changes, &mut state, at, State::Inactive);
                 continue;
             }
-            let next = next_state(state, at, meter.as_mut(), acts);
+            let next = next_state(state, at, working.as_mut(), acts);
             note(&mut changes, &mut state, at, next);
             if at >= span.touched && at < span.judged && state == state_at(known, at) {
                 // From here to where it was judged, all is as it was.
@@ -84,13 +91,29 @@ pub fn judge(versions: &[Version<'_>], acts: &[Act], known: &[Change], span: Spa
                 state = state_at(known, at);
                 continue;
             }
-            if let Some(idle) = idle_until(state, at, meter.as_ref(), acts) {
+            if let Some(idle) = idle_until(state, at, working.as_ref(), acts) {
                 // The last step before something may happen.
                 at = at.max(idle.min(span.until).min(end - SLOT).min(next_look(span, at)) - SLOT);
             }
         }
     }
     changes
+}
+
+/// A version that judges.
+struct Working<'a> {
+    meter: Meter<'a>,
+    /// Whether it is known what was counted.
+    is_known: bool,
+    /// Its alerts are worse than those of the version before, from this time on.
+    raised: Option<Micros>,
+}
+
+/// Whether the alerts of a version are worse than those of the version before.
+fn is_raised(versions: &[Version<'_>], n: usize) -> bool {
+    let severity = |version: &Version<'_>| version.rule.map(|rule| rule.severity);
+    let before = n.checked_sub(1).and_then(|before| severity(&versions[before]));
+    severity(&versions[n]).zip(before).is_some_and(|(now, before)| now > before)
 }
 
 /// The next time at which what is known matters: a step may not pass it.
@@ -106,29 +129,38 @@ fn note(changes: &mut Vec<Change>, state: &mut State, at: Micros, next: State) {
 }
 
 /// The state after the slot that ends at a time.
-fn next_state(state: State, at: Micros, meter: Option<&mut Meter<'_>>, acts: &[Act]) -> State {
-    let Some(meter) = meter else { return State::Inactive };
-    let verdict = meter.at(at).verdict;
-    let first = acts.partition_point(|act| act.at <= at - SLOT);
-    let mut state = state;
-    let mut hands = acts[first..].iter().take_while(|act| act.at <= at).map(|act| act.hand).peekable();
-    // Of several acts in one slot, all but the last are steps in which nothing is known.
-    while let Some(hand) = hands.next() {
-        let timing = meter.rule().timing;
-        if hands.peek().is_none() {
-            return step(state, Input { at, verdict, hand: Some(hand) }, timing);
-        }
-        state = step(state, Input { at, verdict: Verdict::Unknown, hand: Some(hand) }, timing);
+fn next_state(state: State, at: Micros, working: Option<&mut Working<'_>>, acts: &[Act]) -> State {
+    let Some(Working { meter, is_known, raised }) = working else { return State::Inactive };
+    let verdict = if *is_known { meter.at(at).verdict } else { Verdict::Unknown };
+    let timing = meter.rule().timing;
+    let acts =
+        &acts[acts.partition_point(|act| act.at <= at - SLOT)..acts.partition_point(|act| act.at <= at)];
+    let hand = |state: State, act: &Act| {
+        step(state, Input { at, verdict: Verdict::Unknown, hand: Some(act.hand) }, timing)
+    };
+    let raised = raised.filter(|raised| *raised <= at && *raised > at - SLOT);
+    // Whoever said before that they look after it, did not know how bad it is.
+    let (before, after) = acts.split_at(acts.partition_point(|act| raised.is_some_and(|from| act.at < from)));
+    let mut state = before.iter().fold(state, hand);
+    if raised.is_some() {
+        state = state.unattended();
     }
-    step(state, Input { at, verdict, hand: None }, meter.rule().timing)
+    // Of several acts in one slot, all but the last are steps in which nothing is known.
+    let Some((last, others)) = after.split_last() else {
+        return step(state, Input { at, verdict, hand: None }, timing);
+    };
+    step(others.iter().fold(state, hand), Input { at, verdict, hand: Some(last.hand) }, timing)
 }
 
 /// If nothing is in the windows of a key that is inactive and stays so: the next time at which that may end.
-fn idle_until(state: State, at: Micros, meter: Option<&Meter<'_>>, acts: &[Act]) -> Option<Micros> {
+fn idle_until(state: State, at: Micros, working: Option<&Working<'_>>, acts: &[Act]) -> Option<Micros> {
     if state != State::Inactive {
         return None;
     }
-    let Some(meter) = meter else { return Some(Micros::MAX) };
+    let Some(Working { meter, is_known, .. }) = working else { return Some(Micros::MAX) };
+    if !is_known {
+        return Some(Micros::MAX);
+    }
     let rule = meter.rule();
     let is_quiet = meter.is_empty()
         && !matches!(rule.test, Test::Absent { .. })
@@ -174,7 +206,7 @@ mod tests {
     fn it_steps_at_the_end_of_each_slot_and_skips_what_is_quiet() {
         let series = series(&[0, 0, 3, 3, 0, 0, 0, 0, 9]);
         let rule = rule("compare = \"> 2\"\nfor = \"5s\"\nkeep_firing = \"10s\"");
-        let version = Version { from: 0, rule: Some(&rule), series: &series };
+        let version = Version { from: 0, rule: Some(&rule), series: Some(&series) };
         assert_eq!(told(&judge(&[version], &[], &[], all(60 * SECOND))), "15p 20a 25r 35i 45p 50i");
     }
 
@@ -182,11 +214,11 @@ mod tests {
     fn what_is_absent_holds_where_nothing_is() {
         let series = series(&[1, 1, 0, 0, 0, 1, 0, 0, 0]);
         let rule = rule("compare = \"absent for 10s\"");
-        let version = Version { from: 10 * SECOND, rule: Some(&rule), series: &series };
+        let version = Version { from: 10 * SECOND, rule: Some(&rule), series: Some(&series) };
         assert_eq!(told(&judge(&[version], &[], &[], all(45 * SECOND))), "20a 30i 40a");
         let change = self::rule("compare = \"change < -50 %\"\noffset = \"10s\"");
         let series = self::series(&[9, 9, 9, 3, 0, 0, 0, 1]);
-        let version = Version { from: 0, rule: Some(&change), series: &series };
+        let version = Version { from: 0, rule: Some(&change), series: Some(&series) };
         assert_eq!(told(&judge(&[version], &[], &[], all(60 * SECOND))), "20a 35i 50a 55i");
     }
 
@@ -194,7 +226,7 @@ mod tests {
     fn a_version_is_judged_by_from_its_time_on() {
         let series = series(&[5, 5, 5, 5, 5, 5]);
         let (low, high) = (rule("compare = \"> 2\""), rule("compare = \"> 7\""));
-        let of = |from, rule| Version { from: from * SECOND, rule, series: &series };
+        let of = |from, rule| Version { from: from * SECOND, rule, series: Some(&series) };
         let versions = [of(8, Some(&low)), of(20, Some(&high)), of(25, Some(&low)), of(28, None)];
         assert_eq!(told(&judge(&versions, &[], &[], all(60 * SECOND))), "10a 20i 25a 30i");
     }
@@ -203,13 +235,43 @@ mod tests {
     fn people_act_at_a_time_of_the_events() {
         let series = series(&[3, 3, 3, 3, 3, 3, 0, 3]);
         let rule = rule("compare = \"> 2\"");
-        let version = Version { from: 0, rule: Some(&rule), series: &series };
+        let version = Version { from: 0, rule: Some(&rule), series: Some(&series) };
         let ack = Act { at: 8 * SECOND, hand: Hand::Acknowledge { until: 20 * SECOND } };
         let resolve = Act { at: 21 * SECOND, hand: Hand::Resolve };
         let changes = judge(&[version], &[ack, resolve], &[], all(60 * SECOND));
         assert_eq!(told(&changes), "5a 10a 20a 25m 35i 40a 45i");
         let both = [ack, Act { at: 9 * SECOND, hand: Hand::Resolve }];
         assert_eq!(told(&judge(&[version], &both, &[], all(60 * SECOND))), "5a 10m 35i 40a 45i");
+    }
+
+    /// Not known what was measured: an alert that is open stays open, none begins, and people are heard all the same.
+    #[test]
+    fn what_is_not_known_begins_and_ends_nothing() {
+        let series = series(&[3, 3, 0, 3, 0, 0]);
+        let rule = rule("compare = \"> 2\"\nno_data = \"fire\"");
+        let of = |from, series| Version { from: from * SECOND, rule: Some(&rule), series };
+        let versions = [of(0, Some(&series)), of(12, None), of(28, Some(&series))];
+        assert_eq!(told(&judge(&versions, &[], &[], all(40 * SECOND))), "5a 30i");
+        let resolve = Act { at: 21 * SECOND, hand: Hand::Resolve };
+        assert_eq!(told(&judge(&versions, &[resolve], &[], all(40 * SECOND))), "5a 25m 30i");
+        assert_eq!(told(&judge(&versions[1..2], &[], &[], all(40 * SECOND))), "");
+    }
+
+    #[test]
+    fn an_acknowledgement_ends_when_the_severity_rises_and_not_when_it_falls() {
+        let series = series(&[3; 12]);
+        let of = |severity: &str| rule(&format!("compare = \"> 2\"\nseverity = \"{severity}\""));
+        let (low, high) = (of("low"), of("high"));
+        let version = |from, rule| Version { from: from * SECOND, rule: Some(rule), series: Some(&series) };
+        let ack = |at: i64| Act { at: at * SECOND, hand: Hand::Acknowledge { until: 50 * SECOND } };
+        let told =
+            |versions: &[Version<'_>], acts: &[Act]| told(&judge(versions, acts, &[], all(55 * SECOND)));
+        let rises = [version(0, &low), version(23, &high)];
+        assert_eq!(told(&rises, &[ack(8)]), "5a 10a 25a");
+        // Who says so afterwards, even in the same slot, knows it; who says so before does not.
+        assert_eq!(told(&rises, &[ack(24)]), "5a 25a 50a");
+        assert_eq!(told(&rises, &[ack(21)]), "5a");
+        assert_eq!(told(&[version(0, &high), version(23, &low)], &[ack(8)]), "5a 10a 50a");
     }
 
     /// Judging again what changed gives what judging all would give.
@@ -229,7 +291,7 @@ mod tests {
             let mut counts: Vec<u32> = (0..60).map(|_| random.u32(0..4) * random.u32(0..2)).collect();
             let (w, until) = (random.i64(20..50) * SLOT, 70 * SLOT);
             let before = series(&counts);
-            let version = |series| Version { from: 3 * SLOT, rule: Some(&rule), series };
+            let version = |series| Version { from: 3 * SLOT, rule: Some(&rule), series: Some(series) };
             let known = judge(&[version(&before)], &[], &[], all(w));
             let slot = random.usize(0..20);
             counts[slot] = random.u32(0..6);

@@ -119,7 +119,7 @@ impl World {
         let versions: Vec<Version<'_>> = self
             .rules
             .iter()
-            .map(|(from, rule)| Version { from: *from, rule: rule.as_ref(), series: &series })
+            .map(|(from, rule)| Version { from: *from, rule: rule.as_ref(), series: Some(&series) })
             .collect();
         let reach = self.rules.iter().filter_map(|(_, rule)| Some(rule.as_ref()?.reach())).max().unwrap_or(0);
         let (from, touched) = self

@@ -9,7 +9,8 @@
 //! | muted | stays | stays | inactive | stays |
 //!
 //! Before that, in this order: a person who acknowledges makes an active key acknowledged until a time, and one who
-//! resolves makes an open key muted; an acknowledgement whose time has come ends. What a person does to a key that is not
+//! resolves makes an open key muted; an acknowledgement whose time has come ends, as does one when the severity of the rule
+//! rises. What a person does to a key that is not
 //! open does nothing. A key is *open* while it is active, acknowledged or recovering: that is an episode.
 //!
 //! A step depends on nothing but the state, the input and the two times of the rule. So once two courses of a key are in
@@ -51,6 +52,16 @@ impl State {
     /// Whether an episode is open.
     pub fn is_open(self) -> bool {
         matches!(self, State::Active | State::Acknowledged { .. } | State::Recovering { .. })
+    }
+
+    /// The state in which nobody looks after it.
+    #[must_use]
+    pub fn unattended(self) -> State {
+        match self {
+            State::Acknowledged { .. } => State::Active,
+            State::Recovering { since, .. } => State::Recovering { since, acknowledged: None },
+            state => state,
+        }
     }
 
     /// Its name, as people and tables have it.
@@ -118,9 +129,10 @@ fn touched(state: State, hand: Option<Hand>) -> State {
 
 fn expired(state: State, at: Micros) -> State {
     match state {
-        State::Acknowledged { until } if until <= at => State::Active,
-        State::Recovering { since, acknowledged: Some(until) } if until <= at => {
-            State::Recovering { since, acknowledged: None }
+        State::Acknowledged { until } | State::Recovering { acknowledged: Some(until), .. }
+            if until <= at =>
+        {
+            state.unattended()
         }
         state => state,
     }

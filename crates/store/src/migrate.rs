@@ -67,6 +67,11 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../../sql/0027_saved_filters.sql"),
     },
     Migration { version: 28, name: "page_views", sql: include_str!("../../../sql/0028_page_views.sql") },
+    Migration {
+        version: 29,
+        name: "alert_troubles",
+        sql: include_str!("../../../sql/0029_alert_troubles.sql"),
+    },
 ];
 
 /// The key of the advisory lock that migrations hold ("alt migr").

@@ -7,6 +7,7 @@ use alt_alerts::time::{Micros, SECOND, SLOT};
 use alt_process::clock;
 use alt_store::alerts::acts::{self, Deed};
 use alt_store::alerts::ask::{self, Alert, Asked as Which};
+use alt_store::alerts::explain;
 use alt_store::alerts::figures;
 use alt_store::alerts::silences::{self, Silence};
 use alt_store::alerts::trial::{self, Question};
@@ -18,7 +19,7 @@ use serde_json::{Value, json};
 use crate::Web;
 use crate::ask::{Answer, Asked, check_bound};
 use crate::problem::Problem;
-use crate::rules::{BUDGET, points, recover, time};
+use crate::rules::{BUDGET, points, recover, time, troubles_of};
 
 /// How long an acknowledgement lasts, in minutes, if nothing else is said.
 const ACKNOWLEDGED: i64 = 240;
@@ -58,7 +59,8 @@ pub(crate) async fn list(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     let is_full = i64::try_from(all.len()).is_ok_and(|count| count == which.limit);
     let next = all.last().filter(|_| is_full).map(|last| last.id.to_string());
     let all: Vec<Value> = all.iter().map(|alert| with_silence(alert, &silences)).collect();
-    Ok(Answer::json(json!({ "alerts": all, "next": next, "open": open })))
+    let not_judged = troubles_of(asked).await?;
+    Ok(Answer::json(json!({ "alerts": all, "next": next, "open": open, "not_judged": not_judged })))
 }
 
 /// An alert, and whether nobody is told of it now.
@@ -127,11 +129,22 @@ async fn found(asked: &Asked) -> Result<Alert, Problem> {
 
 /// `GET /api/v1/alerts/{id}`.
 pub(crate) async fn show(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
-    let alert = found(asked).await?;
-    let history = ask::history(asked.db()?, alert.id).await?;
-    let silences = silences::list(asked.db()?, true).await?;
+    shown_with_history(asked, found(asked).await?, asked.app()?.id).await
+}
+
+/// `GET /api/v1/open-alerts/{id}`.
+pub(crate) async fn show_own(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    shown_with_history(asked, found_own(asked).await?, INSTALLATION).await
+}
+
+/// An alert, with what became of it and why.
+async fn shown_with_history(asked: &Asked, alert: Alert, app_id: i32) -> Result<Answer, Problem> {
+    let db = asked.db()?;
+    let history = ask::history(db, alert.id).await?;
+    let silences = silences::list(db, true).await?;
+    let explanation = explain::explain(db, &alert, app_id, &silences).await?;
     let alert = with_silence(&alert, &silences);
-    Ok(Answer::json(json!({ "alert": alert, "history": history })))
+    Ok(Answer::json(json!({ "alert": alert, "history": history, "explanation": explanation })))
 }
 
 /// When the chart of an alert begins and ends: with as much before and after as the rule looks at, and no more than a day
@@ -148,7 +161,16 @@ fn around(alert: &Alert, rule: &Rule) -> std::ops::Range<Micros> {
 
 /// `GET /api/v1/alerts/{id}/samples`.
 pub(crate) async fn samples(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
-    let alert = found(asked).await?;
+    measured(asked, found(asked).await?, asked.app()?.id).await
+}
+
+/// `GET /api/v1/open-alerts/{id}/samples`.
+pub(crate) async fn samples_own(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+    measured(asked, found_own(asked).await?, INSTALLATION).await
+}
+
+/// What the rule of an alert measured around it.
+async fn measured(asked: &Asked, alert: Alert, app_id: i32) -> Result<Answer, Problem> {
     let db = asked.db()?;
     let rule = shown::rule_of(db, &alert).await?;
     let rule = rule
@@ -156,14 +178,8 @@ pub(crate) async fn samples(_web: &Web, asked: &Asked) -> Result<Answer, Problem
     let times = around(&alert, &rule);
     let labels: &keys::Labels = &alert.labels;
     let step = ((times.end - times.start) / POINTS / SLOT).max(1) * SLOT;
-    let question = Question {
-        app_id: asked.app()?.id,
-        rule: &rule,
-        times: times.clone(),
-        labels: Some(labels),
-        step,
-        going: vec![],
-    };
+    let question =
+        Question { app_id, rule: &rule, times: times.clone(), labels: Some(labels), step, going: vec![] };
     let found = trial::answer(db, &question, Instant::now() + BUDGET).await?;
     Ok(Answer::json(json!({
         "from": time(times.start), "until": time(times.end), "read_until": time(found.until),

@@ -141,6 +141,11 @@ const SILENCE: &[Parameter] = &[
         r#"{"type":"string","maxLength":1000}"#,
     ),
     optional("zone", "The time zone of `weekly`; UTC if left out.", NAME),
+    optional(
+        "from",
+        "When it begins: a time that is to come, 400 days ahead at most; now if left out.",
+        TIME,
+    ),
     optional("rule", "Names of rules, in which `*` is any text; all if left out.", NAME),
     optional(
         "labels",
@@ -903,7 +908,8 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/alerts",
         Access::App(VIEWER),
         alerts::list,
-        "The alerts of an application, the newest first. Times are those of the events. Not for tokens that are bound to a filter.",
+        "The alerts of an application, the newest first; `not_judged`: which of its rules are not judged, why, and since when. Times are those \
+         of the events. Not for tokens that are bound to a filter.",
         ALERTS,
         &[]
     ),
@@ -912,7 +918,8 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/alerts/{id}",
         Access::App(VIEWER),
         alerts::show,
-        "An alert, and what became of it: its transitions, what people did, and the messages about it.",
+        "An alert, and what became of it: its transitions, what people did, and the messages about it. `explanation`: the version of \
+         the rule that judged its beginning, who was told when by which channel, and what keeps messages back now.",
         &[APP],
         &[]
     ),
@@ -971,6 +978,24 @@ pub const ROUTES: &[Route] = &[
         &[]
     ),
     route!(
+        "GET",
+        "/api/v1/open-alerts/{id}",
+        Access::Everything,
+        alerts::show_own,
+        "An alert of the installation, open or not, and what became of it, as `GET /api/v1/alerts/{id}` says of others.",
+        &[],
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/open-alerts/{id}/samples",
+        Access::Everything,
+        alerts::samples_own,
+        "What the rule of an alert of the installation measured around it, by the numbers that are there now.",
+        &[],
+        &[]
+    ),
+    route!(
         "POST",
         "/api/v1/open-alerts/{id}/acknowledge",
         Access::Everything,
@@ -993,7 +1018,7 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/alert-rules",
         Access::App(VIEWER),
         rules::list,
-        "The rules of an application.",
+        "The rules of an application; `not_judged`: which of them are not judged, why, and since when.",
         &[APP],
         &[]
     ),
@@ -1101,7 +1126,7 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/silences",
         Access::App(EDITOR),
         silences::add,
-        "Keep messages about alerts of this application back, from now on.",
+        "Keep messages about alerts of this application back, from now on or from a later time on.",
         &[APP],
         SILENCE
     ),

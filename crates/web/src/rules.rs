@@ -8,6 +8,7 @@ use alt_alerts::time::{Micros, SECOND};
 use alt_process::clock;
 use alt_store::alerts::rules::{self, RULES_MAX, Version};
 use alt_store::alerts::trial::{self, Answer as Found, GOING_MAX, Going, Question};
+use alt_store::alerts::troubles::{self, Trouble};
 use alt_store::web::caller::Role;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -48,6 +49,13 @@ fn may_change(asked: &Asked, rule: &Rule) -> Result<bool, Problem> {
     Ok(rule.application == asked.app()?.key || asked.caller()?.owns_all())
 }
 
+/// Which rules of the application of the request are not judged. Whoever runs the installation is told what failed.
+pub(crate) async fn troubles_of(asked: &Asked) -> Result<Vec<Trouble>, Problem> {
+    let all = troubles::now(asked.db()?, Some(asked.app()?.id)).await?;
+    let owns_all = asked.caller()?.owns_all();
+    Ok(all.into_iter().map(|one| if owns_all { one } else { one.without_details() }).collect())
+}
+
 /// A rule, and whether the caller may change it.
 fn told(asked: &Asked, version: &Version) -> Result<Value, Problem> {
     let may = version.rule.as_ref().map_or(Ok(false), |rule| may_change(asked, rule))?;
@@ -61,9 +69,12 @@ pub(crate) async fn list(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     check_bound(asked)?;
     let key = &asked.app()?.key;
     let all = rules::present(asked.db()?).await?;
-    let its = all.iter().filter(|version| version.rule.as_ref().is_some_and(|rule| rule.is_of(key)));
+    // Of one that is not understood, it is not known of which applications it is.
+    let owns_all = asked.caller()?.owns_all();
+    let is_its = |version: &&Version| version.rule.as_ref().map_or(owns_all, |rule| rule.is_of(key));
+    let its = all.iter().filter(is_its);
     let its = its.map(|version| told(asked, version)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Answer::json(json!({ "rules": its })))
+    Ok(Answer::json(json!({ "rules": its, "not_judged": troubles_of(asked).await? })))
 }
 
 /// The rule in the path, if it judges the application.
@@ -238,7 +249,8 @@ pub(crate) async fn backtest(web: &Web, asked: &Asked) -> Result<Answer, Problem
     })))
 }
 
-fn time_of(asked: &Asked, name: &str) -> Result<Option<Micros>, Problem> {
+/// A time of the body.
+pub(crate) fn time_of(asked: &Asked, name: &str) -> Result<Option<Micros>, Problem> {
     let read = |text: &str| {
         let at = text.parse::<jiff::Timestamp>().map(jiff::Timestamp::as_microsecond);
         at.map_err(|_| Problem::bad(format!("{name} is a time, such as 2026-01-31T12:00:00Z")))

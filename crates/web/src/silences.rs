@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use alt_alerts::time::SECOND;
+use alt_process::clock;
 use alt_store::alerts::ask::{self, Asked as Which};
 use alt_store::alerts::silences::{self, Lasts, NoneOpen, Silence, Wanted};
 use alt_store::alerts::weekly::Weekly;
@@ -12,6 +13,7 @@ use serde_json::{Value, json};
 use crate::Web;
 use crate::ask::{Answer, Asked, check_bound};
 use crate::problem::Problem;
+use crate::rules::time_of;
 
 /// The most characters of a pattern, and of a note.
 const PATTERN_MAX: usize = 200;
@@ -107,11 +109,17 @@ fn lasts(asked: &Asked) -> Result<Lasts, Problem> {
 /// A silence of this application alone, as the body says it.
 fn wanted(asked: &Asked) -> Result<Wanted, Problem> {
     check_bound(asked)?;
+    let (span, from) = (lasts(asked)?, time_of(asked, "from")?);
+    let wrong = from.and_then(|from| silences::wrong_begin(from, &span, clock::now()));
+    if let Some(why) = wrong {
+        return Err(Problem::bad(format!("from: {why}")));
+    }
     Ok(Wanted {
         rule: short(asked, "rule", PATTERN_MAX)?.filter(|rule| !rule.is_empty()).unwrap_or("*").to_owned(),
         application: asked.app()?.key.clone(),
         labels: labels(asked)?,
-        span: lasts(asked)?,
+        span,
+        from,
         note: short(asked, "note", NOTE_MAX)?.map(str::to_owned),
     })
 }
@@ -125,7 +133,7 @@ pub(crate) async fn preview(_web: &Web, asked: &Asked) -> Result<Answer, Problem
     Ok(Answer::json(json!({ "alerts": alerts })))
 }
 
-/// `POST /api/v1/silences`: from now on.
+/// `POST /api/v1/silences`: from now on, or from a later time on.
 pub(crate) async fn add(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     let (wanted, db) = (wanted(asked)?, asked.db()?);
     if silences::list(db, false).await?.len() >= SILENCES_MAX {

@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use alt_alerts::rule::Rule;
-use alt_alerts::time::{Micros, SLOT, slot_of};
+use alt_alerts::time::{Micros, SECOND, SLOT, slot_of, span as span_text};
 use alt_config::Config;
 use alt_process::clock;
 use alt_store::alerts::ask::{self, Alert};
 use alt_store::alerts::backtest::{Backtest, Would};
-use alt_store::alerts::{INSTALLATION, rules, show as of_alerts};
+use alt_store::alerts::explain::{self, Explanation};
+use alt_store::alerts::{INSTALLATION, rules, show as of_alerts, silences};
 use alt_store::apps::{self, Application};
 use anyhow::{Context, bail};
 use serde_json::json;
@@ -103,47 +104,99 @@ async fn subjects(
     Ok((rules, apps))
 }
 
-/// Shows why there is an alert.
+/// Shows why there is an alert, and who was told.
 ///
 /// # Errors
 /// There is no such alert, or the database cannot be asked.
 pub(super) fn explain(config: &Config, args: &cli::AlertsShow, out: Out<'_>) -> anyhow::Result<Outcome> {
-    let (alert, app_id, rule) = super::super::block_on(subject(config, args.id))?;
+    let Subject { alert, app_id, rule, explanation } = super::super::block_on(subject(config, args.id))?;
     let began: Micros = alert.began.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_microsecond);
     let times = slot_of(began) - AROUND..began + AROUND;
     let measured = Backtest::new(config)?.measure(app_id, &rule, &alert.labels, &times)?;
     if args.json {
         let values: Vec<_> =
             measured.iter().map(|(at, value)| json!({ "at": time(*at), "value": value })).collect();
-        show::json(out, &json!({ "alert": alert, "rule": rule.text, "measured": values }))?;
+        let said = json!({
+            "alert": alert, "rule": rule.text, "condition": rule.condition(), "threshold": rule.threshold(),
+            "window_seconds": rule.window / SECOND, "measured": values, "explanation": explanation,
+        });
+        show::json(out, &said)?;
         return Ok(Outcome::Done);
     }
     print(&alert, out)?;
-    writeln!(out, "\nthe rule, as it was then:\n")?;
+    let by = explanation.made_by.as_deref().unwrap_or("somebody");
+    let version = match (explanation.version, &explanation.made_at) {
+        (Some(version), Some(at)) => format!("version {version}, made by {by} at {at}"),
+        _ => "as it was then".to_owned(),
+    };
+    writeln!(out, "\nthe rule, {}:\n", show::safe(&version))?;
     for line in rule.text.trim_end().lines() {
         writeln!(out, "    {}", show::safe(line))?;
     }
     let unit = if rule.unit().is_empty() { String::new() } else { format!(", {}", rule.unit()) };
-    writeln!(out, "\nmeasured by the rows that are there now{unit}; it fired at {}:\n", time(began))?;
-    let mut rows = show::Rows::new(&["end of the window", ">value"]);
+    let (window, limit) = (span_text(rule.window), rule.threshold());
+    writeln!(
+        out,
+        "\nmeasured over {window}, by the rows that are there now{unit}; the limit is {limit}, and it fired at {}:\n",
+        time(began)
+    )?;
+    let mut rows = show::Rows::new(&["end of the window", ">value", ""]);
     for (at, value) in measured {
-        rows.add(&[time(at), value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"))]);
+        let fired = if at == began { "fired" } else { "" };
+        let value = value.map_or_else(|| "-".to_owned(), |value| format!("{value:.2}"));
+        rows.add(&[time(at), value, fired.to_owned()]);
     }
     rows.print(out)?;
+    told(&explanation, out)
+}
+
+/// Who was told, and what keeps messages back.
+fn told(explanation: &Explanation, out: Out<'_>) -> anyhow::Result<Outcome> {
+    if explanation.messages.is_empty() {
+        writeln!(out, "\nnobody is told: the rule has no channel")?;
+        return Ok(Outcome::Done);
+    }
+    writeln!(out, "\nwho was told:\n")?;
+    let mut rows = show::Rows::new(&["time", "channel", "of", "state", ">attempts", "why"]);
+    for one in &explanation.messages {
+        rows.add(&[
+            one.at.clone().unwrap_or_default(),
+            one.channel.clone(),
+            one.kind.clone(),
+            one.state.clone(),
+            one.attempts.to_string(),
+            one.why.clone().unwrap_or_default(),
+        ]);
+    }
+    rows.print(out)?;
+    for (n, kept) in explanation.kept_back.iter().enumerate() {
+        let title = if n == 0 { "\nwhat keeps messages back:\n\n" } else { "" };
+        writeln!(out, "{title}    {}", show::safe(&kept.to_string()))?;
+    }
     Ok(Outcome::Done)
 }
 
-/// An alert, its application, and the version of its rule that judged its beginning.
-async fn subject(config: &Config, id: i64) -> anyhow::Result<(Alert, i32, Rule)> {
+/// What an explanation is of.
+struct Subject {
+    alert: Alert,
+    app_id: i32,
+    rule: Rule,
+    explanation: Explanation,
+}
+
+/// An alert, its application, the version of its rule that judged its beginning, and who was told.
+async fn subject(config: &Config, id: i64) -> anyhow::Result<Subject> {
     let mut reader = super::super::reader(config).await?;
     let found = reader.read(async |client| {
         let Some((alert, app_id)) = ask::find(client, id).await? else { return Ok(None) };
         let rule = of_alerts::rule_of(client, &alert).await?;
-        Ok(Some((alert, app_id, rule)))
+        let silences = silences::list(client, true).await?;
+        let explanation = explain::explain(client, &alert, app_id, &silences).await?;
+        Ok(Some((alert, app_id, rule, explanation)))
     });
-    let Some((alert, app_id, rule)) = found.await? else {
+    let Some((alert, app_id, rule, explanation)) = found.await? else {
         bail!("there is no alert {id}; `alt alerts list --all` shows those that there are")
     };
     let rule = rule.context("this version of alt does not understand the rule that the alert is of")?;
-    Ok((alert, app_id, rule))
+    Ok(Subject { alert, app_id, rule, explanation })
 }

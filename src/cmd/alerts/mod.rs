@@ -15,6 +15,7 @@ use alt_store::alerts::acts::{self, Deed};
 use alt_store::alerts::ask::{self, Alert, Asked};
 use alt_store::alerts::figures;
 use alt_store::alerts::silences::{self, Lasts, Silence, Wanted};
+use alt_store::alerts::troubles::{self, Trouble};
 use alt_store::alerts::weekly::Weekly;
 use alt_store::web::audit::{self, Change};
 use alt_store::{apps, in_transaction};
@@ -170,12 +171,25 @@ async fn list(config: &Config, args: &cli::AlertsList, out: Out<'_>) -> anyhow::
     let all = reader.read(async |client| ask::list(client, &asked).await).await?;
     if args.json {
         show::json(out, &all)?;
-    } else if all.is_empty() {
-        writeln!(out, "{}", if args.all { "there was no alert" } else { "no alert is open" })?;
-    } else {
-        table(&all, out)?;
+        return Ok(Outcome::of(!all.is_empty()));
     }
+    match (all.is_empty(), args.all) {
+        (false, _) => table(&all, out)?,
+        (true, true) => writeln!(out, "there was no alert")?,
+        (true, false) => writeln!(out, "no alert is open")?,
+    }
+    let troubles = reader.read(async |client| troubles::now(client, app).await).await?;
+    tell_troubles(&troubles, out)?;
     Ok(Outcome::of(!all.is_empty()))
+}
+
+/// Says which rules are not judged: what they would find is not listed.
+fn tell_troubles(troubles: &[Trouble], out: Out<'_>) -> anyhow::Result<()> {
+    for (n, trouble) in troubles.iter().enumerate() {
+        let space = if n == 0 { "\n" } else { "" };
+        writeln!(out, "{space}{}", show::safe(&trouble.to_string()))?;
+    }
+    Ok(())
 }
 
 fn line(alert: &Alert) -> [String; 8] {
@@ -264,16 +278,24 @@ fn wanted(args: &cli::SilenceAdd) -> anyhow::Result<Wanted> {
     let weekly = args.weekly.as_ref().map(|text| Weekly::parse(text, &args.zone));
     let weekly = weekly.transpose().map_err(|why| anyhow::Error::msg(format!("--weekly: {why}")))?;
     let ends = args.span.as_deref().map(|text| span("--for", text)).transpose()?;
+    let lasts = match (weekly, ends) {
+        (Some(weekly), ends) => Lasts::Weekly(weekly, ends),
+        (None, Some(ends)) => Lasts::For(ends),
+        // One of the three is required.
+        (None, None) => Lasts::UntilResolved,
+    };
+    let now = clock::now();
+    let from = args.from.as_deref().map(|text| when::when(text, now)).transpose();
+    let from = from.map_err(|why| anyhow::anyhow!("--from: {why}"))?;
+    if let Some(why) = from.and_then(|from| silences::wrong_begin(from, &lasts, now)) {
+        bail!("--from: {why}; write it like 2026-12-24T20:00:00Z");
+    }
     Ok(Wanted {
         rule: args.rule.clone().unwrap_or_else(|| "*".to_owned()),
         application: args.app.clone().unwrap_or_else(|| "*".to_owned()),
         labels: args.label.iter().map(|text| pair(text)).collect::<anyhow::Result<_>>()?,
-        span: match (weekly, ends) {
-            (Some(weekly), ends) => Lasts::Weekly(weekly, ends),
-            (None, Some(ends)) => Lasts::For(ends),
-            // One of the three is required.
-            (None, None) => Lasts::UntilResolved,
-        },
+        span: lasts,
+        from,
         note: args.note.clone(),
     })
 }
@@ -299,6 +321,7 @@ async fn add_silence(config: &Config, args: &cli::SilenceAdd, out: Out<'_>) -> a
     let id = id.await?;
     let ends = match (&args.span, &wanted.span) {
         (_, Lasts::UntilResolved) => "ends with the alerts that are open now, within 30 days".to_owned(),
+        (Some(span), _) if args.from.is_some() => format!("ends {span} after it has begun"),
         (Some(span), _) => format!("ends in {span}"),
         (None, _) => format!("comes each week, until `alt alerts silence end {id}`"),
     };
@@ -322,7 +345,7 @@ fn list_silences(all: &[Silence], as_json: bool, out: Out<'_>) -> anyhow::Result
         return Ok(());
     }
     let mut rows =
-        show::Rows::new(&[">id", "rule", "application", "labels", "weekly", "until", "by", "note"]);
+        show::Rows::new(&[">id", "rule", "application", "labels", "weekly", "from", "until", "by", "note"]);
     for one in all {
         rows.add(&[
             one.id.to_string(),
@@ -330,6 +353,7 @@ fn list_silences(all: &[Silence], as_json: bool, out: Out<'_>) -> anyhow::Result
             one.application.clone(),
             labels(&one.labels),
             one.weekly.iter().chain(&one.zone).cloned().collect::<Vec<_>>().join(" "),
+            one.from.clone(),
             if one.until_resolved { "resolved".to_owned() } else { one.until.clone() },
             one.by.clone(),
             one.note.clone().unwrap_or_default(),

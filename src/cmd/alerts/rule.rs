@@ -7,6 +7,7 @@ use alt_alerts::rule::{Rule, parse_all};
 use alt_config::Config;
 use alt_process::clock;
 use alt_store::alerts::rules::{self, Version};
+use alt_store::alerts::troubles::{self, Trouble};
 use anyhow::{Context, bail};
 
 use super::super::{Out, Outcome, show, when};
@@ -40,7 +41,8 @@ pub(super) async fn run(config: &Config, verb: &cli::AlertRule, out: Out<'_>) ->
         cli::AlertRule::List(args) => {
             let mut reader = super::super::reader(config).await?;
             let all = reader.read(async |client| rules::present(client).await).await?;
-            list(&all, args.json, out)
+            let troubles = reader.read(async |client| troubles::now(client, None).await).await?;
+            list(&all, &troubles, args.json, out)
         }
         cli::AlertRule::Remove(args) => {
             change(config, async |client, by| Ok(((), vec![rules::remove(client, &args.name, by).await?])))
@@ -138,9 +140,22 @@ fn check_channels(config: &Config, all: &[Rule], out: Out<'_>) -> anyhow::Result
     Ok(())
 }
 
-fn list(all: &[Version], as_json: bool, out: Out<'_>) -> anyhow::Result<Outcome> {
+/// A rule, and where it is not judged.
+fn shown(version: &Version, troubles: &[Trouble]) -> serde_json::Value {
+    let mut value = version.shown();
+    value["troubles"] = serde_json::json!(of(version, troubles).collect::<Vec<_>>());
+    value
+}
+
+/// The applications in which a rule is not judged.
+fn of<'t>(version: &'t Version, troubles: &'t [Trouble]) -> impl Iterator<Item = &'t Trouble> {
+    let is_its = |one: &Trouble| version.judged().is_some_and(|rule| rule.is_of(&one.application_id));
+    troubles.iter().filter(move |one| one.is_of(&version.name) && is_its(one))
+}
+
+fn list(all: &[Version], troubles: &[Trouble], as_json: bool, out: Out<'_>) -> anyhow::Result<Outcome> {
     if as_json {
-        show::json(out, &all.iter().map(Version::shown).collect::<Vec<_>>())?;
+        show::json(out, &all.iter().map(|version| shown(version, troubles)).collect::<Vec<_>>())?;
         return Ok(Outcome::Done);
     }
     if all.is_empty() {
@@ -153,7 +168,11 @@ fn list(all: &[Version], as_json: bool, out: Out<'_>) -> anyhow::Result<Outcome>
             Some(rule) => [
                 version.name.clone(),
                 rule.severity.name().to_owned(),
-                if rule.is_enabled { "on" } else { "off" }.to_owned(),
+                match rule.is_enabled {
+                    true if of(version, troubles).next().is_some() => "not judged".to_owned(),
+                    true => "on".to_owned(),
+                    false => "off".to_owned(),
+                },
                 rule.application.clone(),
                 if rule.channels.is_empty() { "all".to_owned() } else { rule.channels.join(" ") },
                 rule.condition(),
@@ -173,5 +192,6 @@ fn list(all: &[Version], as_json: bool, out: Out<'_>) -> anyhow::Result<Outcome>
         rows.add(&row);
     }
     rows.print(out)?;
+    super::tell_troubles(troubles, out)?;
     Ok(Outcome::Done)
 }

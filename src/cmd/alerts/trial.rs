@@ -140,7 +140,7 @@ impl Test {
         }
         let mut got = Vec::new();
         for (values, series) in &all {
-            let versions = [Version { from: 0, rule: Some(rule), series }];
+            let versions = [Version { from: 0, rule: Some(rule), series: Some(series) }];
             let changes = judge(&versions, &[], &[], Span { from: 0, touched: 0, judged: 0, until });
             let names = rule.lens.group_by().iter().map(|column| column.name().to_owned());
             let its: BTreeMap<String, String> = names.zip(values.iter().cloned()).collect();

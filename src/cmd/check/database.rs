@@ -281,6 +281,17 @@ async fn alerting(reader: &mut Reader, config: &Config, findings: &mut Findings)
     let (state, disabled) = reader
         .read(async |client| Ok((alerts::ask::state(client).await?, alerts::outbox::disabled(client).await?)))
         .await?;
+    let troubles = reader.read(async |client| alerts::troubles::now(client, None).await).await?;
+    // What is only late is told of once, below.
+    for trouble in troubles.iter().filter(|trouble| trouble.reason != "late") {
+        let mend = "journalctl -u alt says what prevents it; the rules are judged again from there once it is mended";
+        findings.add(
+            Kind::Alerts,
+            format!("rules {}", trouble.application_id).trim_end().to_owned(),
+            trouble.to_string(),
+            mend,
+        );
+    }
     if let Some(late) = state.behind_seconds.filter(|late| state.rules > 0 && *late > ALERTS_LATE) {
         let what =
             format!("the rules of an application are judged up to {:.0} minutes ago only", late / 60.0);

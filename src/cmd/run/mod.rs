@@ -518,7 +518,9 @@ fn watch_for_alerts(
     };
     let (beats, judges) = (wait.clone(), wait.clone());
     let notify = Notify::new(config, metrics, stop)?;
-    let sample = Sample::new(&places(config), progress, &notify.given_up(), metrics);
+    let judge = Alerts::new(config, metrics, stop)?;
+    let state = judge.state();
+    let sample = Sample::new(&places(config), progress, &notify.given_up(), &state, metrics);
     let taken = sample.taken();
     workers.start(sample, |worker| {
         worker.turn();
@@ -528,8 +530,6 @@ fn watch_for_alerts(
         beats();
         worker.turn();
     })?;
-    let judge = Alerts::new(config, metrics, stop)?;
-    let state = judge.state();
     workers.start(judge, move |worker| {
         judges();
         worker.turn();

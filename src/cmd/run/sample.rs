@@ -14,6 +14,7 @@ use alt_process::fault;
 use alt_process::lock::lock;
 use alt_process::metrics::{Metrics, Totals};
 use alt_process::worker::{self, Work};
+use alt_store::alerts::ask::State;
 use alt_store::alerts::samples::{self, Numbers};
 use nix::sys::statvfs::statvfs;
 use procfs::{Current as _, CurrentSI as _};
@@ -33,6 +34,8 @@ pub(super) struct Sample {
     /// Messages that were given up, by this process, and as of the last time.
     given_up: Arc<AtomicU64>,
     given_up_before: u64,
+    /// How it stands with alerts, as last seen.
+    alerts: Arc<Mutex<Option<State>>>,
     taken: Arc<Mutex<Option<Numbers>>>,
 }
 
@@ -112,11 +115,12 @@ fn fullest(directories: impl IntoIterator<Item = PathBuf>) -> Option<f64> {
 
 impl Sample {
     /// Creates the worker, for the logs of the daemon and what is known of how far they are loaded.
-    /// `given_up` counts the messages that were given up.
+    /// `given_up` counts the messages that were given up; `alerts` says how it stands with alerts.
     pub(super) fn new(
         places: &[Place],
         progress: &[Arc<Progress>],
         given_up: &Arc<AtomicU64>,
+        alerts: &Arc<Mutex<Option<State>>>,
         metrics: &Arc<Metrics>,
     ) -> Sample {
         Sample {
@@ -128,6 +132,7 @@ impl Sample {
             totals: None,
             given_up: Arc::clone(given_up),
             given_up_before: 0,
+            alerts: Arc::clone(alerts),
             taken: Arc::default(),
         }
     }
@@ -165,7 +170,7 @@ impl Sample {
 
     /// What is to be known of the daemon: how far it is behind, and what came since the last time.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-    fn daemon(&mut self) -> [(&'static str, Option<f64>); 4] {
+    fn daemon(&mut self) -> [(&'static str, Option<f64>); 5] {
         let (now, files) = (clock::now(), Place::files_of_all(&self.places));
         let lags = self.progress.iter().zip(files).filter_map(|(progress, files)| progress.lag(files, now));
         let lag = lags.map(|lag| (lag.seconds * 10.0).round() / 10.0).max_by(f64::total_cmp);
@@ -177,7 +182,9 @@ impl Sample {
         };
         let given_up = self.given_up.load(Ordering::Relaxed);
         let given_up_before = std::mem::replace(&mut self.given_up_before, given_up);
+        let not_judged = lock(&self.alerts).as_ref().map(|state| state.troubled as f64);
         [
+            ("daemon.not_judged", not_judged),
             ("daemon.given_up", Some((given_up - given_up_before) as f64)),
             ("daemon.lag_seconds", lag),
             ("daemon.rejects", since(&rejects)),
@@ -242,7 +249,7 @@ mod tests {
     fn what_came_is_counted_from_the_second_time_on() {
         let metrics = Arc::new(Metrics::default());
         let given_up = Arc::new(AtomicU64::new(0));
-        let mut sample = Sample::new(&[], &[], &given_up, &metrics);
+        let mut sample = Sample::new(&[], &[], &given_up, &Arc::default(), &metrics);
         let taken = sample.taken();
         sample.take();
         let first = lock(&taken).take().unwrap();

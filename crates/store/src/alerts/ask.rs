@@ -19,6 +19,8 @@ pub struct State {
     pub behind_seconds: Option<f64>,
     /// Times that wait to be judged.
     pub marks: i64,
+    /// Applications whose rules cannot be judged; the installation counts as one.
+    pub troubled: i64,
     /// Messages that are due.
     pub due: i64,
     /// For how many seconds the oldest of them has waited since it was enqueued.
@@ -35,6 +37,9 @@ impl std::fmt::Display for State {
         write!(f, "{open} open, {} rules", self.rules)?;
         if let Some(behind) = self.behind_seconds.filter(|_| self.rules > 0) {
             write!(f, ", judged up to {behind:.0} s ago")?;
+        }
+        if self.troubled > 0 {
+            write!(f, ", the rules of {} applications cannot be judged", self.troubled)?;
         }
         if self.due > 0 {
             write!(f, ", {} messages due", self.due)?;
@@ -59,9 +64,10 @@ pub async fn state(client: &Client) -> anyhow::Result<State> {
         rules: row.get(0),
         behind_seconds: row.get(1),
         marks: row.get(2),
-        due: row.get(3),
-        oldest_due_seconds: row.get(4),
-        dead: row.get(5),
+        troubled: row.get(3),
+        due: row.get(4),
+        oldest_due_seconds: row.get(5),
+        dead: row.get(6),
         open: open.iter().map(|row| (row.get(0), row.get(1))).collect(),
     })
 }

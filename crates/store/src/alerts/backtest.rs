@@ -1,5 +1,6 @@
 //! What a rule would have found, and what it measured, by the rows that are there. Nothing is stored.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -57,7 +58,7 @@ impl Backtest {
         let mut reading = Reading { session: &mut self.session, lease: None, slicer: &mut self.slicer };
         let stored = Stored { app_id, ..Stored::default() };
         let span = Span { from: from - SLOT, touched: from - SLOT, judged: from - SLOT, until };
-        let courses = course::judge(&mut reading, &stored, &rules, Keys::new(), span)?;
+        let courses = course::judge(&mut reading, &stored, &rules, Keys::new(), span, &BTreeSet::new())?;
         let mut all: Vec<Would> = Vec::new();
         for ((_, labels), course) in &courses {
             let found = |interval: Interval| course.found.get(&interval.began).cloned();

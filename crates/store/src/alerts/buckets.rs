@@ -17,7 +17,7 @@ use anyhow::Context;
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
-use super::rows::{Counted, Slots, check_count};
+use super::rows::{COUNTS_MAX, Counted, Slots, check_counts};
 
 /// What is older is stored by the minute.
 pub const FINE: Micros = 48 * 3600 * SECOND;
@@ -79,7 +79,7 @@ pub async fn load(
     ids: &LensIds,
 ) -> anyhow::Result<Counted> {
     let keys: Vec<i32> = ids.values().copied().collect();
-    let most = i64::try_from(super::rows::COUNTS_MAX + 1)?;
+    let most = i64::try_from(COUNTS_MAX + 1)?;
     let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
         (&app_id, Type::INT4),
         (&keys, Type::INT4_ARRAY),
@@ -90,8 +90,13 @@ pub async fn load(
     let sql = "SELECT lens_id, labels, at, seconds, counts, packed FROM alert_buckets \
                WHERE app_id = $1 AND lens_id = ANY ($2) AND seconds = 5 AND at >= $3 AND at < $4 LIMIT $5";
     let rows = client.query_typed(sql, &parameters).await.context("read counts")?;
-    check_count(rows.len())?;
     let lens_of: BTreeMap<i32, &Lens> = ids.iter().map(|(lens, id)| (*id, lens)).collect();
+    if rows.len() > COUNTS_MAX {
+        let mut sizes: BTreeMap<&Lens, usize> = BTreeMap::new();
+        let lenses = rows.iter().filter_map(|row| lens_of.get(&row.get::<_, i32>(0)));
+        lenses.for_each(|lens| *sizes.entry(*lens).or_default() += 1);
+        check_counts(sizes.into_iter())?;
+    }
     let (mut slots, mut count): (BTreeMap<&Lens, Slots>, usize) = (BTreeMap::new(), 0);
     for row in &rows {
         let Some(lens) = lens_of.get(&row.get::<_, i32>(0)) else { continue };
@@ -100,7 +105,10 @@ pub async fn load(
         let before = known.len();
         known.extend(within);
         count += known.len() - before;
-        check_count(count)?;
+        if count > COUNTS_MAX {
+            let size = |by_labels: &Slots| by_labels.values().map(Vec::len).sum();
+            check_counts(slots.iter().map(|(lens, by_labels)| (*lens, size(by_labels))))?;
+        }
     }
     let series = |by_labels: Slots| {
         by_labels.into_iter().map(|(labels, slots)| (labels, Series::new(slots))).collect()

@@ -3,7 +3,7 @@
 //! A piece before the time up to which the application was judged is judged again. A key is done there once no window
 //! sees anything else than before, and it has the state that it was known to have: what is known of it later stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use alt_alerts::bucket::Series;
@@ -53,6 +53,12 @@ impl Ruled {
         next.checked_sub(1).and_then(|last| self.versions[last].1.as_ref())
     }
 
+    /// How bad its alerts are, from when on, up to a time.
+    fn severities(&self, until: Micros) -> Vec<(Micros, Option<Severity>)> {
+        let known = self.versions.iter().filter(|(from, _)| *from <= until);
+        known.map(|(from, rule)| (*from, rule.as_ref().map(|rule| rule.severity))).collect()
+    }
+
     /// Those that judge windows that end in a time.
     fn within(&self, from: Micros, until: Micros) -> impl Iterator<Item = &Rule> {
         let first = self.versions.partition_point(|(at, _)| *at <= from).saturating_sub(1);
@@ -85,25 +91,46 @@ pub struct Course {
     pub changes: Vec<Change>,
     /// What was found at its changes.
     pub found: BTreeMap<Micros, Found>,
+    /// How bad its alerts are, from when on; `None`: no version judges.
+    severities: Vec<(Micros, Option<Severity>)>,
     is_done: bool,
 }
 
 impl Course {
     fn of(known: Known, from: Micros) -> Course {
         let changes = known.changes.iter().filter(|change| change.at <= from).copied().collect();
-        Course { known, changes, found: BTreeMap::new(), is_done: false }
+        Course { known, changes, found: BTreeMap::new(), severities: Vec::new(), is_done: false }
+    }
+
+    /// How bad an alert is: as the worst version of its rule that judged it says. `None`: that is not known.
+    pub fn severity(&self, began: Micros, ended: Option<Micros>) -> Option<Severity> {
+        let next = |n: usize| self.severities.get(n + 1).map_or(Micros::MAX, |next| next.0);
+        let judged = self
+            .severities
+            .iter()
+            .enumerate()
+            .filter(|(n, (from, _))| next(*n) > began && ended.is_none_or(|ended| *from < ended));
+        judged.filter_map(|(_, (_, severity))| *severity).max()
+    }
+
+    /// Whether an alert that is open is worse than it was known, or less bad.
+    fn has_other_severity(&self) -> bool {
+        let open = self.known.episodes.iter().filter(|episode| episode.ended.is_none());
+        open.filter_map(|episode| Some((episode, self.severity(episode.began, None)?)))
+            .any(|(episode, severity)| episode.severity != severity.name())
     }
 
     /// Whether anything is other than it was known.
     pub fn is_changed(&self) -> bool {
-        self.changes != self.known.changes
+        self.changes != self.known.changes || self.has_other_severity()
     }
 }
 
 /// The courses of keys, by rule and labels.
 pub type Courses = BTreeMap<(i32, Labels), Course>;
 
-/// Judges the rules of an application over a time. `keys` has what is known, from `span.from` on.
+/// Judges the rules of an application over a time. `keys` has what is known, from `span.from` on. What is not counted, because
+/// it is `skipped`, is not known: alerts stay as they are.
 ///
 /// # Errors
 /// The database cannot be asked, or there are too many series.
@@ -113,6 +140,7 @@ pub fn judge(
     rules: &[Ruled],
     keys: Keys,
     span: Span,
+    skipped: &BTreeSet<Lens>,
 ) -> anyhow::Result<Courses> {
     let mut courses: Courses =
         keys.into_iter().map(|(key, known)| (key, Course::of(known, span.from))).collect();
@@ -130,7 +158,9 @@ pub fn judge(
         let end = (at + PIECE).min(span.until).min(if is_past { span.judged } else { Micros::MAX });
         let is_open = |id: i32| courses.iter().any(|(key, course)| key.0 == id && !course.is_done);
         let some: Vec<&Ruled> = rules.iter().filter(|ruled| sees_all || is_open(ruled.id)).collect();
-        let judged: Vec<&Rule> = some.iter().flat_map(|ruled| ruled.within(at, end)).collect();
+        let is_skipped = |rule: &&Rule| skipped.contains(&rule.lens);
+        let judged = some.iter().flat_map(|ruled| ruled.within(at, end));
+        let judged: Vec<&Rule> = judged.filter(|rule| !is_skipped(rule)).collect();
         let counted = stored.counts(reading, &judged, &(at..end))?;
         if sees_all {
             some.iter().for_each(|ruled| join(&mut courses, ruled, &counted, &(at..end)));
@@ -138,11 +168,20 @@ pub fn judge(
         let piece = Span { from: at, touched: span.touched.max(at), judged: span.judged.max(at), until: end };
         for ((id, labels), course) in &mut courses {
             let Some(ruled) = rules.iter().find(|ruled| ruled.id == *id) else { continue };
-            if !course.is_done {
-                step(course, ruled, labels, &counted, piece);
+            if course.is_done {
+                continue;
+            }
+            match is_past && ruled.within(at, end).any(|rule| is_skipped(&rule)) {
+                true => stays(course, &piece),
+                false => step(course, ruled, labels, &counted, skipped, piece),
             }
         }
         at = end;
+    }
+    for ((id, _), course) in &mut courses {
+        if let Some(ruled) = rules.iter().find(|ruled| ruled.id == *id) {
+            course.severities = ruled.severities(span.until);
+        }
     }
     Ok(courses)
 }
@@ -177,15 +216,29 @@ fn series<'c>(rule: &Rule, labels: &Labels, counted: &'c Counted) -> Option<&'c 
     values.map(|values| series_of(counted, &rule.lens, &values))
 }
 
+/// What was known of a key over a piece stays.
+fn stays(course: &mut Course, piece: &Span) {
+    let known =
+        course.known.changes.iter().filter(|change| change.at > piece.from && change.at <= piece.until);
+    course.changes.extend(known);
+}
+
 /// Judges a key over a piece.
-fn step(course: &mut Course, ruled: &Ruled, labels: &Labels, counted: &Counted, piece: Span) {
-    let nothing = Series::default();
+fn step(
+    course: &mut Course,
+    ruled: &Ruled,
+    labels: &Labels,
+    counted: &Counted,
+    skipped: &BTreeSet<Lens>,
+    piece: Span,
+) {
     let versions: Vec<judge::Version<'_>> = ruled
         .versions
         .iter()
         .map(|(from, rule)| {
             let found = rule.as_ref().and_then(|rule| Some((rule, series(rule, labels, counted)?)));
-            let (rule, series) = found.map_or((None, &nothing), |(rule, series)| (Some(rule), series));
+            let (rule, series) = found.unzip();
+            let series = series.filter(|_| rule.is_none_or(|rule| !skipped.contains(&rule.lens)));
             judge::Version { from: *from, rule, series }
         })
         .collect();
@@ -202,6 +255,7 @@ fn step(course: &mut Course, ruled: &Ruled, labels: &Labels, counted: &Counted, 
     for change in after {
         if let Some((rule, series)) =
             ruled.at(change.at).and_then(|rule| Some((rule, series(rule, labels, counted)?)))
+            && !skipped.contains(&rule.lens)
         {
             course.found.insert(change.at, found(rule, series, change.at));
         }

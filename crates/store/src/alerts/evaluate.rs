@@ -26,9 +26,10 @@ use super::follow::{self, AppTime, Mark};
 use super::judged::{App, Judged, Tally, counted};
 use super::outbox::{self, Telling};
 use super::plan::{self, Piece, Recent};
-use super::rows::{Reading, SLICE};
+use super::rows::{Reading, SLICE, TooMany};
 use super::rules::{self, Parsed, Version};
 use super::series::Stored;
+use super::troubles::{self, ALL_RULES, Known as Trouble};
 use super::watermark::{self, Watermark, Watermarks};
 use super::{INSTALLATION, NAME, keys, samples, silences};
 use crate::lease::{Fence, Lease, Lost};
@@ -46,6 +47,9 @@ const RENEWED_EVERY: Duration = Duration::from_secs(3);
 
 /// What says nothing new is stored after this time.
 const NOTED_EVERY: Duration = Duration::from_secs(15);
+
+/// What tells too many series apart is counted again after this time.
+const SKIPPED_FOR: Duration = Duration::from_secs(60);
 
 /// How often it is noted which source feeds which application.
 const FEEDS_EVERY: Duration = Duration::from_secs(60);
@@ -91,6 +95,11 @@ pub struct Evaluator {
     taken: Option<Instant>,
     fed: Option<Instant>,
     rolled: Option<Instant>,
+    /// By application: what tells too many series apart, and since when it is not counted. Its rules are not judged; all
+    /// others are.
+    skipped: BTreeMap<i32, BTreeMap<Lens, Instant>>,
+    /// Why rules could not be judged in this turn, by application and rule.
+    troubles: BTreeMap<(i32, i32), Trouble>,
     memory: Memory,
 }
 
@@ -130,6 +139,8 @@ impl Evaluator {
             taken: None,
             fed: None,
             rolled: None,
+            skipped: BTreeMap::new(),
+            troubles: BTreeMap::new(),
             memory: Memory::default(),
         })
     }
@@ -217,19 +228,22 @@ impl Evaluator {
         let telling = self.telling(&versions, watermarks.now)?;
         let turn = Turn { fence, now: watermarks.now, versions, telling };
         let (mut first, mut is_done, mut found) = (Ok(()), true, Vec::new());
-        for app in self.session.ask(async |client| apps(client).await)? {
+        let (apps, mut looked) = (self.session.ask(async |client| apps(client).await)?, 0);
+        self.troubles.clear();
+        for app in &apps {
+            looked += 1;
             let watermark = match app.id {
                 INSTALLATION => watermarks.of_installation(),
                 id => watermarks.of(id),
             };
-            let judged = self.app(&turn, &app, watermark, marks.remove(&app.id).unwrap_or_default());
+            let judged = self.app(&turn, app, watermark, marks.remove(&app.id).unwrap_or_default());
             match judged {
                 Ok(Some(judged)) => {
                     is_done &= !judged.has_more;
                     found.push(judged);
                 }
                 Ok(None) => {}
-                Err(error) => first = first.and(Err(failed(&app, error)?)),
+                Err(error) => first = first.and(Err(self.failed(app, error)?)),
             }
             if Instant::now() >= until {
                 is_done = false;
@@ -240,6 +254,7 @@ impl Evaluator {
             }
         }
         first = first.and(self.store(&turn, found, true)?);
+        first = first.and(self.note(apps[..looked].iter().map(|app| app.id).collect())?);
         if self.session.ask(async |client| outbox::has_held(client).await)? {
             self.write(async |client| outbox::release(client, &turn.telling, turn.now).await)?;
         }
@@ -303,8 +318,34 @@ impl Evaluator {
         })
     }
 
-    /// Judges an application: the latest of what is marked, and up to its watermark. `None`: there is nothing to judge.
+    /// Judges an application: the latest of what is marked, and up to its watermark. `None`: there is nothing to judge. A rule
+    /// that tells too many series apart keeps no other one from being judged.
     fn app(
+        &mut self,
+        turn: &Turn,
+        app: &App,
+        watermark: Option<Watermark>,
+        marks: Vec<Mark>,
+    ) -> anyhow::Result<Option<Judged>> {
+        loop {
+            let error = match self.rules_of(turn, app, watermark, marks.clone()) {
+                Err(error) => error,
+                done => return done,
+            };
+            let lens = error.downcast_ref::<TooMany>().and_then(|too_many| too_many.lens.clone());
+            let skipped = self.skipped.entry(app.id).or_default();
+            match lens {
+                Some(lens) if !skipped.contains_key(&lens) => {
+                    tracing::warn!(app = app.key, lens = lens.to_string(), "not judged: {error:#}");
+                    skipped.insert(lens, Instant::now());
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+
+    /// Judges the rules of an application, but for those that are skipped.
+    fn rules_of(
         &mut self,
         turn: &Turn,
         app: &App,
@@ -328,13 +369,21 @@ impl Evaluator {
                 recent.rows_until = recent.rows_until.max(rows_until);
             }
             self.memory.changed.remove(&app.id);
+            self.cannot_judge(turn, app, &rules, watermark);
             return Ok(None);
+        }
+        // What was skipped for some time is tried again, now that something is judged.
+        if let Some(skipped) = self.skipped.get_mut(&app.id) {
+            skipped.retain(|_, since| since.elapsed() < fault::wait(SKIPPED_FOR));
         }
         marks.extend(changed);
         marks.iter_mut().for_each(|mark| mark.until = mark.until.min(until));
         let done: Vec<i64> = marks.iter().filter(|m| m.from >= m.until).filter_map(|m| m.id).collect();
         marks.retain(|mark| mark.from < mark.until);
-        let lenses = plan::lenses(&rules);
+        let mut lenses = plan::lenses(&rules);
+        if let Some(skipped) = self.skipped.get(&app.id) {
+            lenses.retain(|lens| !skipped.contains_key(lens));
+        }
         let is_known = before.is_some_and(|recent| recent.covers(&lenses, &marks, until));
         let before = self.memory.recent.remove(&app.id).filter(|_| is_known);
         let counted = self.count(turn, app, &lenses, &marks, before, judged..until)?;
@@ -347,6 +396,7 @@ impl Evaluator {
             recent.rows_until = recent.rows_until.max(rows_until);
         }
         found.is_news |= !found.piece.ids.is_empty();
+        self.cannot_judge(turn, app, &rules, watermark);
         Ok(Some(found))
     }
 
@@ -412,7 +462,8 @@ impl Evaluator {
         };
         let Evaluator { session, lease, slicer, .. } = self;
         let mut reading = Reading { session, lease: Some(lease), slicer };
-        let courses = course::judge(&mut reading, &stored, rules, keys, span)?;
+        let skipped = self.skipped.get(&app.id).into_iter().flat_map(BTreeMap::keys).cloned().collect();
+        let courses = course::judge(&mut reading, &stored, rules, keys, span, &skipped)?;
         fault::at(Step::JudgeRead);
         Ok(tally.judged(app, span.from, judged..until, courses))
     }
@@ -454,7 +505,7 @@ impl Evaluator {
             }
             Err(error) if stored.len() < 2 || error.is::<Lost>() || error.is::<Stopped>() => {
                 return match stored.first() {
-                    Some(judged) => Ok(Err(failed(&judged.app, error)?)),
+                    Some(judged) => Ok(Err(self.failed(&judged.app, error)?)),
                     None => Err(error),
                 };
             }
@@ -465,10 +516,56 @@ impl Evaluator {
         for judged in stored {
             match self.write_all(turn, std::slice::from_ref(&judged), false) {
                 Ok(()) => self.remember(judged, true),
-                Err(error) => first = first.and(Err(failed(&judged.app, error)?)),
+                Err(error) => first = first.and(Err(self.failed(&judged.app, error)?)),
             }
         }
         Ok(first)
+    }
+
+    /// The error of an application, which is noted as the reason why its rules are not judged. What ends the whole turn is
+    /// returned as such.
+    fn failed(&mut self, app: &App, error: anyhow::Error) -> anyhow::Result<anyhow::Error> {
+        if error.is::<Lost>() || error.is::<Stopped>() {
+            return Err(error);
+        }
+        self.troubles.insert((app.id, ALL_RULES), Trouble::of(&error));
+        Ok(error.context(match app.id {
+            INSTALLATION => "judge the rules of the installation".to_owned(),
+            _ => format!("judge the rules of the application {}", app.key),
+        }))
+    }
+
+    /// Remembers which rules of an application cannot be judged now.
+    fn cannot_judge(&mut self, turn: &Turn, app: &App, rules: &[Ruled], watermark: Option<Watermark>) {
+        let judged: Vec<(i32, &Lens)> =
+            rules.iter().filter_map(|ruled| Some((ruled.id, &ruled.at(turn.now)?.lens))).collect();
+        if watermark.is_none() && !judged.is_empty() {
+            self.troubles.insert((app.id, ALL_RULES), Trouble::no_source());
+        }
+        let Some(skipped) = self.skipped.get(&app.id) else { return };
+        for (id, _) in judged.into_iter().filter(|(_, lens)| skipped.contains_key(lens)) {
+            self.troubles.insert((app.id, id), Trouble::too_many());
+        }
+    }
+
+    /// Stores which rules of applications cannot be judged, and which can again.
+    fn note(&mut self, apps: BTreeSet<i32>) -> anyhow::Result<anyhow::Result<()>> {
+        let noted = (|| {
+            let known = self.session.ask(async |client| troubles::known(client).await)?;
+            let mut changed: Vec<((i32, i32), Option<Trouble>)> = Vec::new();
+            let over = known.keys().filter(|key| apps.contains(&key.0) && !self.troubles.contains_key(key));
+            changed.extend(over.map(|key| (*key, None)));
+            let new = self.troubles.iter().filter(|(key, trouble)| known.get(key) != Some(trouble));
+            changed.extend(new.map(|(key, trouble)| (*key, Some(trouble.clone()))));
+            if changed.is_empty() {
+                return Ok(());
+            }
+            self.write(async |client| troubles::note(client, &changed).await)
+        })();
+        match noted {
+            Err(error) if error.is::<Lost>() || error.is::<Stopped>() => Err(error),
+            noted => Ok(noted),
+        }
     }
 
     /// Stores what was found of applications in one transaction; with `is_due`, also what was seen of the ledger.
@@ -555,17 +652,6 @@ struct Judging {
     first: Micros,
     judged: Micros,
     until: Micros,
-}
-
-/// The error of an application. What ends the whole turn is returned as such.
-fn failed(app: &App, error: anyhow::Error) -> anyhow::Result<anyhow::Error> {
-    if error.is::<Lost>() || error.is::<Stopped>() {
-        return Err(error);
-    }
-    Ok(error.context(match app.id {
-        INSTALLATION => "judge the rules of the installation".to_owned(),
-        _ => format!("judge the rules of the application {}", app.key),
-    }))
 }
 
 /// All applications, and what stands for the installation.

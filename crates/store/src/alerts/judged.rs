@@ -144,7 +144,8 @@ impl Judged {
                 buckets::replace(client, app_id, &times, &ids, counted, length).await?;
             }
         }
-        if !self.lenses.is_empty() {
+        // Of an application that no rule judges, nothing was judged.
+        if self.until > 0 {
             let about = About {
                 app_id,
                 application: &self.app.key,

@@ -49,6 +49,8 @@ pub struct Episode {
     pub value: Option<f64>,
     /// Who is told.
     pub channels: Vec<String>,
+    /// How bad it is.
+    pub severity: String,
 }
 
 /// By rule and labels.
@@ -85,7 +87,7 @@ pub async fn load(client: &Client, app_id: i32, from: Micros) -> anyhow::Result<
         }
         let parameters: [(&(dyn ToSql + Sync), Type); 2] =
             [(&ids, Type::INT8_ARRAY), (&at, Type::TIMESTAMPTZ)];
-        let sql = "SELECT key_id, id, began_at, ended_at, by_hand, state, seq, value, channels FROM alert_episodes \
+        let sql = "SELECT key_id, id, began_at, ended_at, by_hand, state, seq, value, channels, severity FROM alert_episodes \
                    WHERE key_id = ANY ($1) AND (ended_at IS NULL OR ended_at > $2) AND superseded_by IS NULL ORDER \
                    BY began_at, id";
         for row in client.query_typed(sql, &parameters).await.context(context)? {
@@ -107,6 +109,7 @@ fn episode(row: &Row) -> Episode {
         seq: row.get(6),
         value: row.get(7),
         channels: row.get(8),
+        severity: row.get(9),
     }
 }
 

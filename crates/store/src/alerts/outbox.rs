@@ -95,7 +95,7 @@ impl Telling {
 }
 
 /// The rules of which an alert of an application is open.
-async fn firing(client: &Client, app_id: i32) -> anyhow::Result<BTreeSet<i32>> {
+pub(super) async fn firing(client: &Client, app_id: i32) -> anyhow::Result<BTreeSet<i32>> {
     let sql = "SELECT DISTINCT rule_id FROM alert_episodes WHERE app_id = $1 AND ended_at IS NULL";
     let rows =
         client.query_typed(sql, &[(&app_id, Type::INT4)]).await.context("look which alerts are open")?;

@@ -135,6 +135,7 @@ impl Key<'_> {
     async fn begins(&self, interval: Interval) -> anyhow::Result<usize> {
         let found = self.course.found.get(&interval.began).cloned().unwrap_or_else(|| self.not_measured());
         let channels = self.about.telling.channels(&found.channels);
+        let severity = self.course.severity(interval.began, interval.ended).unwrap_or(found.severity).name();
         let state = name(self.state_of(interval));
         let (began, ended) = (system_time(interval.began), interval.ended.map(system_time));
         let parameters: [(&(dyn ToSql + Sync), Type); 13] = [
@@ -147,7 +148,7 @@ impl Key<'_> {
             (&self.about.app_id, Type::INT4),
             (&interval.is_by_hand, Type::BOOL),
             (&self.about.is_partial, Type::BOOL),
-            (&found.severity.name(), Type::TEXT),
+            (&severity, Type::TEXT),
             (&state, Type::TEXT),
             (&found.title, Type::TEXT),
             (&channels, Type::TEXT_ARRAY),
@@ -165,6 +166,7 @@ impl Key<'_> {
             seq: 0,
             value: found.value,
             channels,
+            severity: severity.to_owned(),
         };
         self.transition(&mut episode, Kind::Firing, interval.began, interval).await?;
         if let Some(at) = interval.ended {
@@ -187,7 +189,8 @@ impl Key<'_> {
         let value = found.map_or(episode.value, |found| found.value);
         let (threshold, title) =
             (found.map(|found| found.threshold), found.map(|found| found.title.as_str()));
-        let parameters: [(&(dyn ToSql + Sync), Type); 9] = [
+        let severity = self.course.severity(interval.began, interval.ended).map(Severity::name);
+        let parameters: [(&(dyn ToSql + Sync), Type); 10] = [
             (&episode.id, Type::INT8),
             (&began, Type::TIMESTAMPTZ),
             (&ended, Type::TIMESTAMPTZ),
@@ -197,9 +200,11 @@ impl Key<'_> {
             (&value, Type::FLOAT8),
             (&threshold, Type::FLOAT8),
             (&title, Type::TEXT),
+            (&severity, Type::TEXT),
         ];
         let sql = "UPDATE alert_episodes SET began_at = $2, ended_at = $3, by_hand = $4, state = $5, \
                    partial = $6, value = $7, threshold = coalesce($8, threshold), title = coalesce($9, title), \
+                   severity = coalesce($10, severity), \
                    corrected_at = NULL WHERE id = $1";
         self.client.execute_typed(sql, &parameters).await.context("store an alert")?;
         Ok(steps.len())

@@ -133,7 +133,7 @@ impl Reading<'_> {
     /// Counts the rows and samples of an application that are there now, between two times, by lenses. Slots are counted whole.
     ///
     /// # Errors
-    /// The database cannot be asked, or there are too many series.
+    /// The database cannot be asked, or [`TooMany`].
     pub fn count(
         &mut self,
         app_id: i32,
@@ -141,7 +141,7 @@ impl Reading<'_> {
         lenses: &BTreeSet<Lens>,
     ) -> anyhow::Result<Counted> {
         let mut slots: BTreeMap<Lens, Slots> = BTreeMap::new();
-        let (mut at, until, mut count) = (slot_of(times.start), slot_from(times.end), 0);
+        let (mut at, until) = (slot_of(times.start), slot_from(times.end));
         while at < until && !lenses.is_empty() {
             self.renew()?;
             let next = slot_of(at + self.slicer.size()).max(at + SLOT).min(until);
@@ -155,11 +155,11 @@ impl Reading<'_> {
                     for (lens, by_labels) in all {
                         for (labels, series) in by_labels {
                             let entry = slots.entry(lens.clone()).or_default().entry(labels).or_default();
-                            count += series.slots().len();
                             entry.extend_from_slice(series.slots());
                         }
                     }
-                    check_count(count)?;
+                    let size = |by_labels: &Slots| by_labels.values().map(Vec::len).sum();
+                    check_counts(slots.iter().map(|(lens, by_labels)| (lens, size(by_labels))))?;
                     at = next;
                 }
                 Err(error) if is_too_long(&error) && !self.slicer.is_least() => self.slicer.failed(),
@@ -173,13 +173,41 @@ impl Reading<'_> {
     }
 }
 
-/// Refuses what would take too much memory.
-pub(super) fn check_count(count: usize) -> anyhow::Result<()> {
-    if count > COUNTS_MAX {
-        bail!(
+/// Rules tell too many series apart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TooMany {
+    /// What the rule looks at that tells most of them apart.
+    pub lens: Option<Lens>,
+}
+
+impl std::fmt::Display for TooMany {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
             "rules with group_by tell too many series apart: more than {COUNTS_MAX} counts; \
              keep fewer events by a filter, or take a shorter window"
-        );
+        )
+    }
+}
+
+impl std::error::Error for TooMany {}
+
+/// Refuses what would take too much memory, by how many counts each lens has.
+pub(super) fn check_counts<'l>(lenses: impl Iterator<Item = (&'l Lens, usize)>) -> anyhow::Result<()> {
+    let (mut all, mut most, mut greatest) = (0, 0, None);
+    for (lens, count) in lenses {
+        all += count;
+        if count > most {
+            (most, greatest) = (count, Some(lens));
+        }
+    }
+    if all > COUNTS_MAX {
+        bail!(TooMany { lens: greatest.cloned() });
     }
     Ok(())
+}
+
+/// How many counts of each lens there are.
+pub(super) fn sizes(counted: &Counted) -> impl Iterator<Item = (&Lens, usize)> {
+    counted.iter().map(|(lens, some)| (lens, some.values().map(|one| one.slots().len()).sum()))
 }

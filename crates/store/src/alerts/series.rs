@@ -112,9 +112,7 @@ impl Stored {
             }
             self.range(reading, &(at..range.end), &lenses, &mut all)?;
         }
-        super::rows::check_count(
-            all.values().flat_map(|some| some.values()).map(|one| one.slots().len()).sum(),
-        )?;
+        super::rows::check_counts(super::rows::sizes(&all))?;
         Ok(all)
     }
 

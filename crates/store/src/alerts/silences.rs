@@ -19,6 +19,9 @@ use crate::web::audit::Change;
 /// How long a silence lasts that comes each week, if nobody says.
 const FOR_EVER: Micros = 3650 * 86_400 * SECOND;
 
+/// A silence begins within this time.
+pub const AHEAD_MAX: Micros = 400 * 86_400 * SECOND;
+
 /// A silence that ends with alerts is over after this time, although they are open.
 const RESOLVED_WITHIN: Micros = 30 * 86_400 * SECOND;
 
@@ -137,7 +140,7 @@ pub async fn list(client: &Client, now_only: bool) -> anyhow::Result<Vec<Silence
         .collect())
 }
 
-/// A silence as somebody wants it, which begins now.
+/// A silence as somebody wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Names of rules.
@@ -148,6 +151,8 @@ pub struct Wanted {
     pub labels: BTreeMap<String, String>,
     /// How long.
     pub span: Lasts,
+    /// When it begins, not longer ahead than [`AHEAD_MAX`]; `None`: now.
+    pub from: Option<Micros>,
     /// Why.
     pub note: Option<String>,
 }
@@ -214,7 +219,18 @@ impl std::fmt::Display for NoneOpen {
 
 impl std::error::Error for NoneOpen {}
 
-/// Makes a silence that begins now, within a transaction. Returns its key.
+/// Why a silence cannot begin at a time. `None`: it can.
+pub fn wrong_begin(from: Micros, span: &Lasts, now: Micros) -> Option<String> {
+    if *span == Lasts::UntilResolved {
+        return Some("a silence that ends with the alerts that are open now begins now".to_owned());
+    }
+    let days = AHEAD_MAX / (86_400 * SECOND);
+    let is_within = from > now && from - now <= AHEAD_MAX;
+    (!is_within)
+        .then(|| format!("a silence begins now, or at a time that is to come, at most {days} days ahead"))
+}
+
+/// Makes a silence, within a transaction. Returns its key.
 ///
 /// # Errors
 /// [`NoneOpen`], or the database does not do it.
@@ -226,8 +242,10 @@ pub async fn add(client: &Client, wanted: &Wanted, by: &str) -> anyhow::Result<(
     let weekly = wanted.span.weekly();
     let (text, zone) = (weekly.map(Weekly::text), weekly.map(Weekly::zone));
     let labels = json!(wanted.labels).to_string();
-    let until = system_time(alt_process::clock::now().saturating_add(wanted.span.span()));
-    let parameters: [(&(dyn ToSql + Sync), Type); 9] = [
+    let begins = wanted.from.unwrap_or_else(alt_process::clock::now);
+    let (until, from) =
+        (system_time(begins.saturating_add(wanted.span.span())), wanted.from.map(system_time));
+    let parameters: [(&(dyn ToSql + Sync), Type); 10] = [
         (&wanted.rule, Type::TEXT),
         (&wanted.application, Type::TEXT),
         (&labels, Type::TEXT),
@@ -237,13 +255,15 @@ pub async fn add(client: &Client, wanted: &Wanted, by: &str) -> anyhow::Result<(
         (&text, Type::TEXT),
         (&zone, Type::TEXT),
         (&is_until_resolved, Type::BOOL),
+        (&from, Type::TIMESTAMPTZ),
     ];
     // By the clock: an alert may have been found since the transaction began.
     let sql = "INSERT INTO alert_silences \
                (rule, application, labels, from_at, until_at, made_by, note, weekly, zone, until_resolved) \
-               VALUES ($1, $2, $3::text::jsonb, clock_timestamp(), $4, $5, $6, $7, $8, $9) RETURNING id";
+               VALUES ($1, $2, $3::text::jsonb, coalesce($10, clock_timestamp()), $4, $5, $6, $7, $8, $9) RETURNING id";
     let id: i32 = client.query_typed_one(sql, &parameters).await.context("add the silence")?.get(0);
     let after = json!({ "rule": wanted.rule, "application": wanted.application, "labels": wanted.labels,
+                        "from": wanted.from.map(|from| from / SECOND),
                         "seconds": wanted.span.span() / SECOND, "note": wanted.note,
                         "weekly": text, "zone": zone, "until_resolved": is_until_resolved });
     let object = format!("silence {id}");

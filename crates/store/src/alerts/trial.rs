@@ -18,7 +18,7 @@ use tokio_postgres::Client;
 
 use super::course::labels;
 use super::keys::Labels;
-use super::rows::{self, check_count};
+use super::rows::{self, check_counts};
 
 /// How long a part of the work takes, about.
 const PART: Duration = Duration::from_millis(80);
@@ -185,7 +185,8 @@ impl<'a> Work<'a> {
                 self.keys.entry(values).or_default().series.replace(times.start, times.end, series);
             }
         }
-        check_count(self.keys.values().map(|key| key.series.slots().len()).sum())
+        let count = self.keys.values().map(|key| key.series.slots().len()).sum();
+        check_counts([(&self.asked.rule.lens, count)].into_iter())
     }
 
     /// Judges the windows that end in a time, and forgets what later ones do not see.
@@ -194,7 +195,7 @@ impl<'a> Work<'a> {
         let span = Span { from: times.start, touched: times.start, judged: times.start, until: times.end };
         let mut keys = std::mem::take(&mut self.keys);
         for (values, key) in &mut keys {
-            let versions = [Version { from: Micros::MIN, rule: Some(rule), series: &key.series }];
+            let versions = [Version { from: Micros::MIN, rule: Some(rule), series: Some(&key.series) }];
             let known = [Change { at: times.start, state: key.state }];
             let changes = judge(&versions, &[], &known, span);
             for change in &changes {
