@@ -426,9 +426,27 @@ fn strange_names_stay_text_and_whoever_may_not_sees_nothing() {
     page.driver.until("document.querySelector('dialog')?.innerText.includes('Next, previous (K)')");
     // A silence of it, and its end.
     page.go(&at("?show=silences"));
-    page.driver.js("document.querySelector('.add select').selectedIndex = 1");
-    page.driver.js("const last = document.querySelectorAll('.add select')[1]; last.value = '0';
-         last.dispatchEvent(new Event('change', { bubbles: true }))");
+    // Every rule, for some hours: while one chooses, it is shown what that would be about.
+    page.driver.until("document.querySelector('.silencing [data-about=\"1\"]')");
+    assert!(
+        page.text(".silencing [data-about]").contains("about one open alert: <img"),
+        "{}",
+        page.text(".silencing")
+    );
+    choose(&mut page, "select[name=rule]", HOSTILE, "change");
+    choose(&mut page, "label:nth-child(2) select", "-1", "change");
+    page.driver.until("document.querySelector('.silencing [name=weekly]')?.value === 'mon-fri 22:00-06:00'");
+    choose(&mut page, "[name=weekly]", "at night", "input");
+    page.driver
+        .until("document.querySelector('.silencing .bad')?.innerText.includes('is no window of a week')");
+    page.check_access();
+    choose(&mut page, "[name=weekly]", "sat 00:00-24:00", "input");
+    page.driver.until("document.querySelector('.silencing [data-about=\"1\"]')");
+    choose(&mut page, "[name=from]", "2026-01-31T12:00", "input");
+    page.driver.until("document.querySelector('.silencing .bad')?.innerText.includes('that is to come')");
+    choose(&mut page, "[name=from]", "", "input");
+    choose(&mut page, "label:nth-child(2) select", "0", "change");
+    page.driver.until("!document.querySelector('.silencing [name=from]') && document.querySelector('.silencing [data-about=\"1\"]')");
     page.driver.js("document.querySelector('.add button').click()");
     page.driver.until("document.querySelector('[data-silence]')");
     assert_eq!(page.value("document.querySelector('[data-silence] .title').textContent"), json!(HOSTILE));
@@ -436,6 +454,32 @@ fn strange_names_stay_text_and_whoever_may_not_sees_nothing() {
     page.check_access();
     page.go(&at(""));
     page.driver.until("document.querySelector('[data-alert] .state.silenced')");
+    // One that begins later, at a time of the application's clock, which is not the browser's.
+    page.go(&at("?show=silences"));
+    page.driver.until("document.querySelector('.silencing [name=from]')");
+    bench.database.psql("UPDATE applications SET time_zone = 'Asia/Kathmandu'");
+    page.go(&at("?show=silences"));
+    page.driver.until("document.querySelector('.silencing [name=from]')");
+    let year = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).year() + 1;
+    choose(&mut page, "[name=from]", &format!("{year}-01-31T12:00"), "input");
+    page.driver.js("document.querySelector('.add button').click()");
+    page.driver.until("document.querySelectorAll('[data-silence]').length === 2");
+    let begins = "SELECT to_char(max(from_at) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') FROM alert_silences";
+    assert_eq!(bench.database.psql(begins), format!("{year}-01-31 06:15"));
+    assert!(
+        page.text("[data-silence]:last-child time").starts_with("From "),
+        "{}",
+        page.text(".silence-list")
+    );
+    // What became of all of them.
+    page.go(&at("?show=figures"));
+    page.driver.until("document.querySelector('[data-severity-of=high]')");
+    assert_eq!(page.value("document.querySelector('[data-noisy] th').textContent"), json!(HOSTILE));
+    assert_eq!(page.value("[...document.querySelectorAll('[data-severity-of=high] td')].slice(0, 3).map((one) => one.innerText)"), json!(["1", "1", "1"]));
+    page.check_access();
+    page.driver.js("document.querySelector('.switch button').click()");
+    page.driver.until("document.querySelector('.switch button[aria-pressed=true]').innerText === '7 days' && document.querySelector('[data-noisy]')");
+    page.check();
     // A channel is tried.
     page.go(&at("?show=channels"));
     page.driver.js("document.querySelector('[data-channel=c0] button').click()");
@@ -450,8 +494,8 @@ fn strange_names_stay_text_and_whoever_may_not_sees_nothing() {
     page.check_access();
     for language in ["de", "ja", "ko"] {
         page.driver.js(&format!("localStorage.setItem('alt.language', '{language}')"));
-        for query in [String::new(), "?show=rules".to_owned(), format!("?alert={id}"), "?rule=new".to_owned()]
-        {
+        let shows = ["rules", "silences", "figures"].map(|name| format!("?show={name}"));
+        for query in [&[String::new(), format!("?alert={id}"), "?rule=new".to_owned()][..], &shows].concat() {
             page.go(&at(&query));
             page.check();
             assert!(!page.text("main").contains("undefined"), "{language} {query}");
@@ -462,7 +506,7 @@ fn strange_names_stay_text_and_whoever_may_not_sees_nothing() {
     let mut page = Page::new(&server.url, Some(&viewer));
     page.go(&at(""));
     assert_eq!(page.value("document.querySelectorAll('[data-alert] button').length"), json!(0));
-    assert_eq!(page.value("document.querySelectorAll('.heads .tabs a').length"), json!(3));
+    assert_eq!(page.value("document.querySelectorAll('.heads .tabs a').length"), json!(4));
     page.go(&at("?show=rules"));
     assert_eq!(page.value("document.querySelector('[data-rule] .toggle').disabled"), json!(true));
     drop(page);
@@ -478,6 +522,55 @@ fn strange_names_stay_text_and_whoever_may_not_sees_nothing() {
         page.check_access();
     }
     bench.stop();
+}
+
+/// Chooses in the form of silences.
+fn choose(page: &mut Page, field: &str, value: &str, event: &str) {
+    page.driver.js(&format!(
+        "const field = document.querySelector('.silencing ' + {}); field.value = {};
+         field.dispatchEvent(new Event('{event}', {{ bubbles: true }}))",
+        json!(field),
+        json!(value)
+    ));
+}
+
+/// What is not judged is said where alerts and rules are listed, and a list without alerts is not shown as good news.
+#[test]
+fn rules_that_are_not_judged_are_shown_with_the_reason() {
+    if !Engine::Blink.is_here() {
+        return;
+    }
+    let mut bench = with_alerts(&[]);
+    add_rules(&bench, &format!("[[rule]]\n{}\n", loud("loud")));
+    start(&mut bench);
+    until(&bench, "SELECT count(*) FROM alert_apps WHERE app_id = 1", "1");
+    let server = Server::start(&bench, "");
+    let viewer = token(&bench, &["--app", KEY]);
+    let mut page = Page::new(&server.url, Some(&viewer));
+    page.go(&at(""));
+    page.driver.until("document.querySelector('main .notice svg.good')");
+    assert_eq!(page.value("document.querySelectorAll('.not-judged').length"), json!(0));
+    bench.stop();
+    bench.database.psql("UPDATE alert_apps SET judged_at = now() - interval '2 minutes'");
+    page.go(&at(""));
+    page.driver.until("document.querySelector('.not-judged[data-reason=late]')");
+    assert!(page.text(".not-judged").contains("No alt run judges them"), "{}", page.text(".not-judged"));
+    assert_eq!(page.value("document.querySelectorAll('main .notice svg.good').length"), json!(0));
+    page.check_access();
+    bench.database.psql(
+        "UPDATE alert_apps SET judged_at = now(); INSERT INTO alert_troubles (app_id, rule_id, reason, why) \
+         VALUES (1, (SELECT id FROM alert_rules), 'too_many', 'not for viewers')",
+    );
+    for language in ["de", "ja", "ko", "en"] {
+        page.driver.js(&format!("localStorage.setItem('alt.language', '{language}')"));
+        page.go(&at("?show=rules"));
+        page.driver.until("document.querySelector('[data-rule] [data-state=\"not judged\"]')");
+        assert!(page.text(".not-judged").contains("loud"), "{language}: {}", page.text(".not-judged"));
+        assert!(!page.text("body").contains("not for viewers"), "{language}");
+        page.check_access();
+        page.check();
+    }
+    assert!(page.text(".not-judged").contains("too many series"), "{}", page.text(".not-judged"));
 }
 
 /// One of the installation has no page of an application. It comes up by itself where all are listed.
@@ -499,15 +592,39 @@ fn an_alert_of_the_installation_is_acknowledged_where_all_are_listed() {
     );
     until(&bench, "SELECT count(*) FROM alert_episodes WHERE ended_at IS NULL", "1");
     page.driver.until("document.querySelector('[data-alert] .title')?.innerText === 'memory'");
-    assert_eq!(page.value("document.querySelectorAll('[data-alert] a').length"), json!(0));
+    assert_eq!(page.value("document.querySelectorAll('[data-alert] a').length"), json!(1));
     assert!(page.text("[data-alert]").contains("The installation"), "{}", page.text("[data-alert]"));
     page.check_access();
     let id = bench.database.psql("SELECT id FROM alert_episodes");
-    page.go(&format!("/alerts/{id}"));
-    page.driver.until("document.querySelector('[data-alert] .act button')");
-    assert!(page.value("location.pathname").as_str().unwrap().starts_with("/alerts"));
     page.driver.keys(&["j", "e"]);
     until(&bench, "SELECT state FROM alert_episodes", "acknowledged");
+    // Its own view has what was measured, with the limit, and what became of it.
+    page.driver.js("document.querySelector('[data-alert] a').click()");
+    page.driver.until("document.querySelector('.one-alert .timed, .timed')");
+    assert_eq!(page.value("location.pathname"), json!(format!("/alerts/{id}")));
+    let drawn = page.value("Number(document.querySelector('.timed').dataset.points)");
+    assert!(drawn.as_u64().unwrap() > 0, "{drawn}");
+    page.driver.until("document.querySelector('.timed .limit')");
+    for what in ["transition firing", "act acknowledge"] {
+        page.driver.until(&format!("document.querySelector('.story [data-what=\"{what}\"]')"));
+    }
+    assert!(page.text("[data-setting=rule]").contains("host.memory_percent"), "{}", page.text("main"));
+    assert!(page.text("[data-setting=rule]").contains("Version 1, by"), "{}", page.text("main"));
+    page.check_access();
+    // As a table, and back where all are listed.
+    page.driver.js("document.querySelector('button[aria-pressed]').click()");
+    page.driver.until("location.search === '?table=1' && document.querySelector('.numbers td')");
+    page.driver.js("document.querySelector('.back').click()");
+    page.driver.until(
+        "location.pathname === '/alerts' && document.querySelector('[data-alert] [data-state=acknowledged]')",
+    );
+    page.go(&format!("/alerts/{id}"));
+    page.driver.until("document.querySelector('.deeds .quiet')");
+    page.driver.js("document.querySelector('.deeds > .quiet').click()");
+    page.driver.until("document.querySelector('.deeds .sure')");
+    page.driver.js("document.querySelector('.deeds .sure').click()");
+    until(&bench, "SELECT state FROM alert_episodes", "resolved");
+    page.driver.until("document.querySelector('.one-alert [data-state=resolved]')");
     page.check();
     bench.stop();
 }

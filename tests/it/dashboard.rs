@@ -529,8 +529,8 @@ fn what_is_built_in_is_what_the_source_gives_and_small() {
     let always = ["index.html", "app.js", "core.js", "states.js", "style.css", "icon.svg"];
     for language in ["en", "de", "ja", "ko"] {
         let [words, more, of_segments] = ["", "more-", "segment-"].map(|of| format!("{of}{language}.js"));
-        let [of_alerts, of_lists, of_alert, of_rules] =
-            ["alerts", "lists", "alert", "rules"].map(|of| format!("{of}-{language}.js"));
+        let [of_alerts, of_lists, of_alert, of_rules, of_silences] =
+            ["alerts", "lists", "alert", "rules", "silences"].map(|of| format!("{of}-{language}.js"));
         for page in [
             &["numbers.js"][..],
             &["flows.js"],
@@ -543,6 +543,7 @@ fn what_is_built_in_is_what_the_source_gives_and_small() {
             &["alerts.js", "bits.js", "lists.js", &of_lists],
             &["alerts.js", "bits.js", "alert.js", &of_alert],
             &["alerts.js", "bits.js", "rules.js", &of_rules],
+            &["alerts.js", "bits.js", "silences.js", &of_silences],
         ] {
             let mut files: Vec<&str> = [&always[..], page, &[words.as_str()]].concat();
             match page[0] {

@@ -8,19 +8,38 @@ import { Card, Remove, useLoad } from "./frame";
 import { Failed, Notice } from "./states";
 import { type Measured, TimeChart } from "./timechart";
 import { useStage } from "./use";
-import { type Key, dateTime, has, say } from "./words";
+import { toPage } from "./view";
+import { type Learned, type Key, dateTime, has, say } from "./words";
 
-export function OneAlert({ id, zone, mayEdit, changed }: { id: string; zone: string | undefined; mayEdit: boolean; changed: () => void }) {
+/** Its words, by language. */
+export const WORDS: Record<string, Learned> = {
+  en: () => import("./words/alert-en"),
+  de: () => import("./words/alert-de"),
+  ja: () => import("./words/alert-ja"),
+  ko: () => import("./words/alert-ko"),
+};
+
+interface OneProps {
+  id: string;
+  zone: string | undefined;
+  mayEdit: boolean;
+  /** It is of the installation, and of no application. */
+  isOwn?: boolean;
+  changed: () => void;
+}
+
+export function OneAlert({ id, zone, mayEdit, isOwn = false, changed }: OneProps) {
   const { view, go } = useStage();
-  const path = `/api/v1/alerts/${encodeURIComponent(id)}`;
-  const loaded = useLoad<Said>(`alert ${id}`, (signal) => ask<Said>("GET", `${path}?${of(view.app)}`, undefined, signal), 5);
-  const samples = useLoad<Said>(`samples ${id}`, (signal) => ask<Said>("GET", `${path}/samples?${of(view.app)}`, undefined, signal), loaded.value?.alert.ended ? 0 : 15);
-  const back = <Link to={to(view, {})} kind="back">← {say("alerts")}</Link>;
+  const path = `/api/v1/${isOwn ? "open-alerts" : "alerts"}/${encodeURIComponent(id)}`;
+  const query = isOwn ? "" : `?${of(view.app)}`;
+  const loaded = useLoad<Said>(`alert ${id}`, (signal) => ask<Said>("GET", `${path}${query}`, undefined, signal), 5);
+  const samples = useLoad<Said>(`samples ${id}`, (signal) => ask<Said>("GET", `${path}/samples${query}`, undefined, signal), loaded.value?.alert.ended ? 0 : 15);
+  const back = <Link to={isOwn ? toPage(view, "open") : to(view, {})} kind="back">← {say("alerts")}</Link>;
   if (loaded.error && !loaded.value) {
     return <>{back}{loaded.error.status === 404 ? <Notice picture="gone" title={say("unknown_alert")} /> : <Failed error={loaded.error} retry={loaded.reload} />}</>;
   }
   if (!loaded.value || (!samples.value && !samples.error)) return <section class="card panel rows" aria-busy="true" />;
-  const { alert, history } = loaded.value as { alert: Said; history: Said[] };
+  const { alert, history, explanation } = loaded.value as { alert: Said; history: Said[]; explanation: Said };
   const measured = samples.value as unknown as (Measured & Said) | undefined;
   return (
     <>
@@ -41,7 +60,7 @@ export function OneAlert({ id, zone, mayEdit, changed }: { id: string; zone: str
           <div><dt>{say("ended")}</dt><dd>{alert.ended ? dateTime(alert.ended, zone, true) : "–"}{alert.by_hand && ` · ${say("by_hand")}`}</dd></div>
           <div><dt>{say("lasted")}</dt><dd>{alert.ended ? lasted(alert) : lasted({ ...alert, ended: new Date().toISOString() })}</dd></div>
         </dl>
-        {mayEdit && !alert.ended && <Deeds alert={alert} changed={() => { loaded.reload(); changed(); }} />}
+        {mayEdit && !alert.ended && <Deeds alert={alert} path={path} query={query} isOwn={isOwn} changed={() => { loaded.reload(); changed(); }} />}
       </section>
       <section class="card panel setting" aria-label={say("measured")}>
         <header class="heads">
@@ -70,10 +89,11 @@ export function OneAlert({ id, zone, mayEdit, changed }: { id: string; zone: str
               </li>
             ))}
           </ol>
+          {explanation.kept_back.map((one: Said, n: number) => <p key={n} class="note" data-kept={one.reason}>{kept(one, zone)}</p>)}
         </Card>
-        <Card title={say("rule_then")} name="rule">
+        <Card title={say("rule_then")} name="rule" {...(explanation.version && { about: say("version_of", explanation.version, explanation.made_by, dateTime(explanation.made_at, zone)) })}>
           <pre tabIndex={0}>{measured?.rule ?? "–"}</pre>
-          <p><Link to={to(view, { show: ["rules"] })} kind="quiet">{say("rules")}</Link></p>
+          {!isOwn && <p><Link to={to(view, { show: ["rules"] })} kind="quiet">{say("rules")}</Link></p>}
         </Card>
       </div>
     </>
@@ -89,21 +109,28 @@ function told(one: Said, unit: string): ComponentChildren {
   return text;
 }
 
-function Deeds({ alert, changed }: { alert: Said; changed: () => void }) {
+/** What keeps messages back. */
+function kept(one: Said, zone: string | undefined): string {
+  if (one.reason === "silenced") return [say("kept_silenced", one.by), one.until ? `${say("ended")}: ${dateTime(one.until, zone)}` : say("until_over"), one.note].filter(Boolean).join(" · ");
+  const key = `kept_${one.reason}`;
+  return has(key) ? say(key as Key, one.by ?? "") : one.reason;
+}
+
+function Deeds({ alert, path, query, isOwn, changed }: { alert: Said; path: string; query: string; isOwn: boolean; changed: () => void }) {
   const { view } = useStage();
   const [minutes, setMinutes] = useState(240);
   const [failed, run, done] = useDeed(changed);
-  const path = (deed: string) => `/api/v1/alerts/${alert.id}/${deed}?${of(view.app)}`;
+  const to = (deed: string) => `${path}/${deed}${query}`;
   return (
     <div class="deeds">
       <span class="inline">
-        <button type="button" class="main" onClick={() => void run(path("acknowledge"), { minutes })}>{say("acknowledge")}</button>
+        <button type="button" class="main" onClick={() => void run(to("acknowledge"), { minutes })}>{say("acknowledge")}</button>
         <Span label={say("acknowledge_for")} value={minutes} choose={setMinutes} />
       </span>
-      <Remove name={alert.rule} word="resolve" run={async () => void (await run(path("resolve"), {}))} />
-      <button type="button" class="quiet" onClick={() => void run(`/api/v1/silences?${of(view.app)}`, { until_resolved: true, rule: alert.rule, labels: alert.labels })}>
+      <Remove name={alert.rule} word="resolve" run={async () => void (await run(to("resolve"), {}))} />
+      {!isOwn && <button type="button" class="quiet" onClick={() => void run(`/api/v1/silences?${of(view.app)}`, { until_resolved: true, rule: alert.rule, labels: alert.labels })}>
         {`${say("silence")}: ${say("until_over")}`}
-      </button>
+      </button>}
       {done && !failed && <span class="note" role="status">{done}</span>}
       {failed && <p class="warn" role="alert">{failed}</p>}
     </div>

@@ -1,51 +1,32 @@
 // Alerts: the pages, of which each part is loaded when it is first looked at.
 import { useEffect, useState } from "preact/hooks";
 import { Refused, ask } from "./api";
-import { Bar, Link } from "./bar";
+import { Link } from "./bar";
 import { type Said, of, to } from "./bits";
 import { Frame, useApp, useLoad } from "./frame";
-import { Help } from "./help";
-import { Failed, Notice, Said as Words } from "./states";
-import { useKeys, useStage } from "./use";
-import { address, toPage } from "./view";
+import { Notice, Said as Words } from "./states";
+import { useStage } from "./use";
 import { language, learn, say } from "./words";
 
-/** Parts that are loaded when they are first looked at. */
-const PARTS = { alert: () => import("./alert"), lists: () => import("./lists"), rules: () => import("./rules") };
-
-/** Their words. */
-const WORDS: Record<keyof typeof PARTS, Record<string, Parameters<typeof learn>[0]>> = {
-  alert: {
-    en: () => import("./words/alert-en"),
-    de: () => import("./words/alert-de"),
-    ja: () => import("./words/alert-ja"),
-    ko: () => import("./words/alert-ko"),
-  },
-  lists: {
-    en: () => import("./words/lists-en"),
-    de: () => import("./words/lists-de"),
-    ja: () => import("./words/lists-ja"),
-    ko: () => import("./words/lists-ko"),
-  },
-  rules: {
-    en: () => import("./words/rules-en"),
-    de: () => import("./words/rules-de"),
-    ja: () => import("./words/rules-ja"),
-    ko: () => import("./words/rules-ko"),
-  },
-};
+/** Parts that are loaded when they are first looked at; each of them names its words. */
+const PARTS = { alert: () => import("./alert"), lists: () => import("./lists"), rules: () => import("./rules"), silences: () => import("./silences") };
 
 /** A part, once it is there. */
 function usePart<N extends keyof typeof PARTS>(name: N, isWanted: boolean): Awaited<ReturnType<(typeof PARTS)[N]>> | undefined {
   const [part, setPart] = useState<Awaited<ReturnType<(typeof PARTS)[N]>>>();
   useEffect(() => {
     if (!isWanted || part) return;
-    void Promise.all([PARTS[name]() as Promise<Awaited<ReturnType<(typeof PARTS)[N]>>>, learn(WORDS[name][language]!)]).then(([loaded]) => setPart(() => loaded), () => {});
+    const load = async () => {
+      const loaded = (await PARTS[name]()) as Awaited<ReturnType<(typeof PARTS)[N]>>;
+      await learn(loaded.WORDS[language]!);
+      setPart(() => loaded);
+    };
+    void load().catch(() => {});
   }, [isWanted]);
   return part;
 }
 
-const TABS = ["alerts", "rules", "silences", "channels"] as const;
+const TABS = ["alerts", "rules", "silences", "figures", "channels"] as const;
 type Tab = (typeof TABS)[number];
 
 /** The keys of a list of alerts. */
@@ -65,7 +46,10 @@ export function AlertsPage() {
   const id = view.args.alert?.[0];
   const rule = view.args.rule?.[0];
   const one = usePart("alert", !!id);
-  const lists = usePart("lists", !id && !rule);
+  const isOfList = !id && !rule;
+  const isAside = tab === "silences" || tab === "figures";
+  const lists = usePart("lists", isOfList && !isAside);
+  const silences = usePart("silences", isOfList && isAside);
   const editor = usePart("rules", !!rule);
   if (isBound(list.error)) {
     return (
@@ -74,8 +58,9 @@ export function AlertsPage() {
       </Frame>
     );
   }
-  const [One, Lists, Editor] = [one!, lists!, editor!];
-  const needs = id ? one : rule ? editor : lists;
+  const [One, Lists, Editor, Aside] = [one!, lists!, editor!, silences!];
+  const needs = id ? one : rule ? editor : isAside ? silences : lists;
+  const blind: Said[] = list.value?.not_judged ?? [];
   const isReady = list.value && rules.value && (who.value || who.error) && needs;
   return (
     <Frame app={app} title={say("alerts")} has={[]} loaded={list} keys={keys()}>
@@ -94,9 +79,11 @@ export function AlertsPage() {
             {tab === "alerts" && <Scope />}
             {tab === "rules" && mayEdit && <Link to={to(view, { rule: ["new"] })} kind="pill lined">{say("add_rule")}</Link>}
           </header>
-          {tab === "alerts" && <Lists.AlertList all={list.value!.alerts} isAll={view.args.state?.[0] === "all"} mayEdit={mayEdit} rules={rules.value!} isCut={!!list.value!.next} changed={list.reload} />}
-          {tab === "rules" && <Lists.Rules all={rules.value!} mayEdit={mayEdit} changed={rules.reload} />}
-          {tab === "silences" && <Lists.Silences rules={rules.value!} mayEdit={mayEdit} zone={app.zone || undefined} />}
+          {(tab === "alerts" || tab === "rules") && <Lists.NotJudged all={blind} zone={app.zone || undefined} />}
+          {tab === "alerts" && <Lists.AlertList blind={blind} all={list.value!.alerts} isAll={view.args.state?.[0] === "all"} mayEdit={mayEdit} rules={rules.value!} isCut={!!list.value!.next} changed={list.reload} />}
+          {tab === "rules" && <Lists.Rules all={rules.value!} mayEdit={mayEdit} changed={rules.reload} blind={blind} />}
+          {tab === "silences" && <Aside.Silences rules={rules.value!} mayEdit={mayEdit} zone={app.zone || undefined} />}
+          {tab === "figures" && <Aside.Figures />}
           {tab === "channels" && mayEdit && <Lists.Channels />}
         </section>
       )}
@@ -116,39 +103,10 @@ function Scope() {
   );
 }
 
-/** Open alerts of all applications; a link in a message leads to one of them. */
+/** Open alerts of all applications. */
 export function OpenPage() {
-  const { view, go } = useStage();
-  const [help, setHelp] = useState(false);
-  const id = view.args.alert?.[0];
+  const [isOwn, setOwn] = useState(false);
   const Lists = usePart("lists", true);
-  const loaded = useLoad<Said[]>(`open ${id ?? ""}`, (signal) => ask<Said>("GET", `/api/v1/open-alerts${id ? `?id=${encodeURIComponent(id)}` : ""}`, undefined, signal).then((all) => all.alerts), id ? 0 : 5);
-  const found = id ? loaded.value?.[0] : undefined;
-  // One of the installation has no page of an application: it is listed here, alone.
-  const one = found?.application_id ? found : undefined;
-  const isListed = !id || found;
-  useEffect(() => {
-    document.title = `${say("alerts")} · alt`;
-    if (one) go({ ...to(view, { alert: [String(one.id)] }), app: one.application_id }, true);
-  }, [one]);
-  useKeys((key) => {
-    if (key === "?") setHelp(true);
-    else if (key === "a" || key === "Escape") go(toPage(view, "all"));
-  });
-  return (
-    <>
-      <Bar name={say("to_open")} help={() => setHelp(true)} />
-      <main id="numbers">
-        {loaded.error && !loaded.value ? <Failed error={loaded.error} retry={loaded.reload} /> : !loaded.value || one || !Lists ? <section class="card panel rows" aria-busy="true" /> : !isListed ? (
-          <Notice picture="gone" title={say("unknown_alert")}><p><a class="main" href={address({ ...toPage(view, "open") })}>{say("alerts")}</a></p></Notice>
-        ) : (
-          <section class="card panel rows alerts" aria-label={say("to_open")}>
-            <h2 class="hidden">{say("to_open")}</h2>
-            {Lists && <Lists.AlertList all={loaded.value} isAll={false} mayEdit={false} changed={loaded.reload} isOfSeveral />}
-          </section>
-        )}
-      </main>
-      {help && <Help close={() => setHelp(false)} keys={keys()} />}
-    </>
-  );
+  const Own = usePart("alert", isOwn);
+  return Lists ? <Lists.Open One={Own?.OneAlert} need={setOwn} keys={keys()} /> : <main id="numbers"><section class="card panel rows" aria-busy="true" /></main>;
 }

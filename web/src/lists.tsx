@@ -1,12 +1,23 @@
 // The lists of alerts, rules, silences and channels.
 import { useEffect, useState } from "preact/hooks";
 import { Refused, ask } from "./api";
-import { Link } from "./bar";
-import { Labels, type Said, Severity, Span, State, against, lasted, of, to, useDeed } from "./bits";
+import type { OneAlert } from "./alert";
+import { Bar, Link } from "./bar";
+import { Labels, type Said, Severity, State, against, lasted, of, to, useDeed } from "./bits";
 import { Remove, useLoad } from "./frame";
+import { Help } from "./help";
 import { Failed, Notice, Said as Words } from "./states";
 import { useKeys, useStage } from "./use";
-import { ago, dateTime, say } from "./words";
+import { address, toPage } from "./view";
+import { type Learned, type Key, ago, dateTime, has, say } from "./words";
+
+/** Its words, by language. */
+export const WORDS: Record<string, Learned> = {
+  en: () => import("./words/lists-en"),
+  de: () => import("./words/lists-de"),
+  ja: () => import("./words/lists-ja"),
+  ko: () => import("./words/lists-ko"),
+};
 
 interface ListProps {
   all: Said[];
@@ -17,9 +28,28 @@ interface ListProps {
   changed: () => void;
   /** Of several applications. */
   isOfSeveral?: boolean;
+  /** Rules that are not judged. */
+  blind?: Said[];
 }
 
-export function AlertList({ all, isAll, mayEdit, rules, isCut, changed, isOfSeveral }: ListProps) {
+/** What cannot be judged is not listed, and nobody is told of it: that is said first. */
+export function NotJudged({ all, zone }: { all: Said[]; zone: string | undefined }) {
+  return (
+    <>
+      {all.map((one) => {
+        const since = dateTime(one.since, zone);
+        const why = `why_${one.reason}`;
+        return (
+          <div key={one.rule ?? ""} class="warn not-judged" role="status" data-reason={one.reason}>
+            <Words text={`${one.rule ? say("rule_stands", one.rule, since) : say("rules_stand", since)} ${has(why) ? say(why as Key) : ""} ${one.why ?? ""}`} />
+          </div>
+        );
+      })}
+    </>
+  );
+}
+
+export function AlertList({ all, isAll, mayEdit, rules, isCut, changed, isOfSeveral, blind = [] }: ListProps) {
   const { view } = useStage();
   const [failed, run] = useDeed(changed);
   const [asked, setAsked] = useState<number[]>([]);
@@ -29,21 +59,22 @@ export function AlertList({ all, isAll, mayEdit, rules, isCut, changed, isOfSeve
     if (key === "j" || key === "k") rows.at(key === "j" ? Math.min(at + 1, rows.length - 1) : Math.max(at, 0) - (at > 0 ? 1 : 0))?.querySelector<HTMLElement>("a, button")?.focus();
     else if (key === "e") rows[at]?.querySelector<HTMLElement>(".act button")?.click();
   });
-  if (all.length === 0) return <NoAlerts isAll={isAll} mayEdit={mayEdit} hasRules={rules === undefined || rules.length > 0} />;
+  if (all.length === 0) return <NoAlerts isAll={isAll} mayEdit={mayEdit} hasRules={rules === undefined || rules.length > 0} isBlind={blind.length > 0} />;
   return (
     <>
       {failed && <p class="warn" role="alert">{failed}</p>}
       <ol class="alert-list">
         {all.map((one) => {
-          const at = { ...to(view, { alert: [String(one.id)] }), app: one.application_id };
-          // One of the installation is of no application, and has no page of one. Whoever sees it may acknowledge it.
+          // One of the installation is of no application. Whoever sees it may acknowledge it.
           const isOwn = one.application_id === "";
+          const args = { alert: [String(one.id)] };
+          const at = isOwn ? toPage(view, "open", args) : { ...to(view, args), app: one.application_id };
           const deed = isOwn ? `/api/v1/open-alerts/${one.id}/acknowledge` : `/api/v1/alerts/${one.id}/acknowledge?${of(one.application_id)}`;
           return (
             <li key={one.id} data-alert={one.id}>
               <Severity of={one.severity} />
               <div class="what">
-                {isOwn ? <span class="title">{one.rule}</span> : <Link to={at} kind="title">{one.rule}</Link>}
+                <Link to={at} kind="title">{one.rule}</Link>
                 {isOfSeveral && <span class="note">{isOwn ? say("of_installation") : one.application}</span>}
                 <Labels all={one.labels} />
                 <span class="note value">{against(one)}</span>
@@ -68,22 +99,23 @@ export function AlertList({ all, isAll, mayEdit, rules, isCut, changed, isOfSeve
   );
 }
 
-function NoAlerts({ isAll, mayEdit, hasRules }: { isAll: boolean; mayEdit: boolean; hasRules: boolean }) {
+function NoAlerts({ isAll, mayEdit, hasRules, isBlind = false }: { isAll: boolean; mayEdit: boolean; hasRules: boolean; isBlind?: boolean }) {
   const { view } = useStage();
   return (
-    <Notice picture={hasRules ? "good" : "none"} title={say(!hasRules ? "none_without_rules" : isAll ? "none_ever" : "none_open")}>
+    <Notice picture={hasRules && !isBlind ? "good" : "none"} title={say(!hasRules ? "none_without_rules" : isAll ? "none_ever" : "none_open")}>
       <p>{say(hasRules ? "none_open_about" : "none_without_rules_about")}</p>
       {!hasRules && mayEdit && <Link to={to(view, { rule: ["new"] })} kind="main">{say("add_rule")}</Link>}
     </Notice>
   );
 }
 
-export function Rules({ all, mayEdit, changed }: { all: Said[]; mayEdit: boolean; changed: () => void }) {
+export function Rules({ all, mayEdit, changed, blind }: { all: Said[]; mayEdit: boolean; changed: () => void; blind: Said[] }) {
   const { view } = useStage();
   const [failed, setFailed] = useState("");
   const fail = (error: Refused) => setFailed(error.message || say("offline"));
   const path = (rule: Said) => `/api/v1/alert-rules/${rule.id}?${of(view.app)}`;
   const turn = (rule: Said) => ask("PUT", path(rule), { enabled: !rule.enabled }).then(changed, fail);
+  const stands = (rule: Said) => rule.problem || (rule.enabled && blind.some((one) => one.rule === null || one.rule === rule.name));
   if (all.length === 0) return <NoAlerts isAll={false} mayEdit={mayEdit} hasRules={false} />;
   return (
     <>
@@ -94,8 +126,9 @@ export function Rules({ all, mayEdit, changed }: { all: Said[]; mayEdit: boolean
             <Severity of={rule.severity ?? "low"} />
             <div class="what">
               <span class="title">{rule.name}</span>
-              {rule.application !== view.app && <span class="note">{say("of_several")}</span>}
-              <span class="note value">{rule.problem ?? rule.condition}</span>
+              {stands(rule) && <span class="state active" data-state="not judged">{say("st_not_judged")}</span>}
+              {rule.application && rule.application !== view.app && <span class="note">{say("of_several")}</span>}
+              <span class={rule.problem ? "value bad" : "note value"}>{rule.problem ? say("not_understood", rule.problem) : rule.condition}</span>
             </div>
             <span class="note tells">{rule.channels?.length ? rule.channels.join(", ") : say("all_channels")}</span>
             <span class="act">
@@ -108,60 +141,6 @@ export function Rules({ all, mayEdit, changed }: { all: Said[]; mayEdit: boolean
           </li>
         ))}
       </ol>
-    </>
-  );
-}
-
-export function Silences({ rules, mayEdit, zone }: { rules: Said[]; mayEdit: boolean; zone: string | undefined }) {
-  const { view } = useStage();
-  const loaded = useLoad<Said[]>(`silences ${view.app}`, (signal) => ask<Said>("GET", `/api/v1/silences?${of(view.app)}`, undefined, signal).then((all) => all.silences), 15);
-  const [failed, setFailed] = useState("");
-  const [minutes, setMinutes] = useState(240);
-  const fail = (error: Refused) => setFailed(error.message || say("offline"));
-  const submit = (event: Event) => {
-    event.preventDefault();
-    const form = event.currentTarget as HTMLFormElement;
-    const { rule, note } = Object.fromEntries(new FormData(form)) as Record<string, string>;
-    setFailed("");
-    ask("POST", `/api/v1/silences?${of(view.app)}`, { ...(minutes ? { minutes } : { until_resolved: true }), rule, ...(note && { note }) }).then(() => { form.reset(); loaded.reload(); }, fail);
-  };
-  if (!loaded.value) return loaded.error ? <Failed error={loaded.error} retry={loaded.reload} /> : <div aria-busy="true" />;
-  return (
-    <>
-      <p class="note about">{say("silences_about")}</p>
-      {mayEdit && (
-        <form class="add" onSubmit={submit}>
-          <label>
-            {say("rule")}
-            <select name="rule">
-              <option value="*">{say("every_rule")}</option>
-              {rules.map((one) => <option key={one.id} value={one.name}>{one.name}</option>)}
-            </select>
-          </label>
-          <label>{say("for_span")}<Span label={say("for_span")} value={minutes} choose={setMinutes} more={[[0, "until_over"]]} /></label>
-          <label>{say("note")}<input name="note" maxLength={1000} placeholder={say("optional")} autocomplete="off" /></label>
-          <button type="submit" class="pill lined">{say("add_silence")}</button>
-        </form>
-      )}
-      {failed && <p class="warn" role="alert">{failed}</p>}
-      {loaded.value.length === 0 ? <Notice picture="none" title={say("no_silences")} /> : (
-        <ol class="alert-list silence-list">
-          {loaded.value.map((one) => (
-            <li key={one.id} data-silence={one.id}>
-              <div class="what">
-                <span class="title">{one.rule === "*" ? say("every_rule") : one.rule}</span>
-                {!one.is_own && <span class="note">{say("of_several")}</span>}
-                <Labels all={one.labels} />
-                <span class="note value">{[one.by, one.note].filter(Boolean).join(" · ")}</span>
-              </div>
-              <time dateTime={one.until}>{one.until_resolved ? say("until_over") : `${say("until_time")} ${dateTime(one.until, zone)}`}</time>
-              <span class="act">
-                {mayEdit && one.is_own && <Remove name={one.rule} word="end_it" run={() => ask("DELETE", `/api/v1/silences/${one.id}?${of(view.app)}`).then(loaded.reload, fail)} />}
-              </span>
-            </li>
-          ))}
-        </ol>
-      )}
     </>
   );
 }
@@ -204,6 +183,52 @@ export function Channels() {
         </ol>
       )}
       {!loaded.value.may_test && all.length > 0 && <p class="note">{say("owners_only")}</p>}
+    </>
+  );
+}
+
+interface OpenProps {
+  /** What shows one alert, once it is loaded. */
+  One: typeof OneAlert | undefined;
+  /** Whether that is needed. */
+  need: (is: boolean) => void;
+  keys: [string, string][];
+}
+
+/** Open alerts of all applications; a link in a message leads to one of them. */
+export function Open({ One, need, keys }: OpenProps) {
+  const { view, go } = useStage();
+  const [help, setHelp] = useState(false);
+  const id = view.args.alert?.[0];
+  const loaded = useLoad<Said[]>(`open ${id ?? ""}`, (signal) => ask<Said>("GET", `/api/v1/open-alerts${id ? `?id=${encodeURIComponent(id)}` : ""}`, undefined, signal).then((all) => all.alerts), id ? 0 : 5);
+  const found = id ? loaded.value?.[0] : undefined;
+  // One of the installation has no page of an application: it is shown here.
+  const one = found?.application_id ? found : undefined;
+  const isOwn = !!found && !one;
+  useEffect(() => need(isOwn), [isOwn]);
+  const isListed = !id || found;
+  useEffect(() => {
+    document.title = `${say("alerts")} · alt`;
+    if (one) go({ ...to(view, { alert: [String(one.id)] }), app: one.application_id }, true);
+  }, [one]);
+  useKeys((key) => {
+    if (key === "?") setHelp(true);
+    else if (key === "a" || key === "Escape") go(toPage(view, "all"));
+  });
+  return (
+    <>
+      <Bar name={say("to_open")} help={() => setHelp(true)} />
+      <main id="numbers">
+        {loaded.error && !loaded.value ? <Failed error={loaded.error} retry={loaded.reload} /> : !loaded.value || one || (isOwn && !One) ? <section class="card panel rows" aria-busy="true" /> : !isListed ? (
+          <Notice picture="gone" title={say("unknown_alert")}><p><a class="main" href={address({ ...toPage(view, "open") })}>{say("alerts")}</a></p></Notice>
+        ) : isOwn && One ? <One key={id} id={id!} zone={undefined} mayEdit isOwn changed={loaded.reload} /> : (
+          <section class="card panel rows alerts" aria-label={say("to_open")}>
+            <h2 class="hidden">{say("to_open")}</h2>
+            <AlertList all={loaded.value} isAll={false} mayEdit={false} changed={loaded.reload} isOfSeveral />
+          </section>
+        )}
+      </main>
+      {help && <Help close={() => setHelp(false)} keys={keys} />}
     </>
   );
 }

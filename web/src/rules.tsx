@@ -9,7 +9,15 @@ import "./help";
 import { Notice } from "./states";
 import { type Measured, type Point, TimeChart } from "./timechart";
 import { useStage } from "./use";
-import { type Key, dateTime, say } from "./words";
+import { type Learned, type Key, dateTime, say } from "./words";
+
+/** Its words, by language. */
+export const WORDS: Record<string, Learned> = {
+  en: () => import("./words/rules-en"),
+  de: () => import("./words/rules-de"),
+  ja: () => import("./words/rules-ja"),
+  ko: () => import("./words/rules-ko"),
+};
 
 const SEVERITIES = ["low", "medium", "high", "critical"];
 /** What is proposed; the server says which there are. */

@@ -105,7 +105,7 @@ export function read(location: { pathname: string; search: string }): View {
 export function address(view: View): string {
   const query = new URLSearchParams();
   const isOfApp = view.page in PAGES;
-  const sub = view.page === "statistics" ? "" : view.page === "open" ? "/alerts" : `/${view.page}`;
+  const sub = view.page === "statistics" ? "" : view.page === "open" ? `/alerts${view.args.alert?.[0] ? `/${encodeURIComponent(view.args.alert[0])}` : ""}` : `/${view.page}`;
   const path = view.page === "all" ? "/" : !isOfApp ? sub : view.share ? "/share" : `/applications/${encodeURIComponent(view.app)}${sub}`;
   if (view.share && isOfApp) {
     query.set("application_id", view.app);
@@ -123,7 +123,7 @@ export function address(view: View): string {
   } else if (view.page === "search" || view.page === "alerts") {
     for (const [name, all] of Object.entries(view.args)) for (const one of all) query.append(name, one);
   }
-  if (view.page === "alerts" && view.table) query.set("table", "1");
+  if ((view.page === "alerts" || view.page === "open") && view.table) query.set("table", "1");
   if (view.page === "statistics") {
     if (view.interval) query.set("interval", view.interval);
     if (view.metric !== "visitors") query.set("metric", view.metric);

@@ -6,8 +6,9 @@ import type { Key as OfLists } from "./words/lists-en";
 import type { Key as More } from "./words/more-en";
 import type { Key as OfRules } from "./words/rules-en";
 import type { Key as OfSegments } from "./words/segment-en";
+import type { Key as OfSilences } from "./words/silences-en";
 
-type OfPart = OfAlert | OfLists | OfRules | OfSegments;
+type OfPart = OfAlert | OfLists | OfRules | OfSegments | OfSilences;
 export type Key = Common | More | OfAlerts | OfPart;
 type Is<T extends true> = T;
 /** The words of every page are in no other dictionary: whichever is loaded last would have its way. */
@@ -16,15 +17,15 @@ export type Distinct = Is<[(Common & (More | OfAlerts | OfPart)) | (OfAlerts & O
 /** Names of the languages. A dictionary is loaded where it is needed. */
 export const LANGUAGES: Record<string, string> = { en: "English", de: "Deutsch", ja: "日本語", ko: "한국어" };
 
-type Load = () => Promise<{ words: Partial<Record<Key, string>> }>;
-const COMMON: Record<string, Load> = {
+export type Learned = () => Promise<{ words: Partial<Record<Key, string>> }>;
+const COMMON: Record<string, Learned> = {
   en: () => import("./words/en"),
   de: () => import("./words/de"),
   ja: () => import("./words/ja"),
   ko: () => import("./words/ko"),
 };
 /** Those of the pages that are loaded later. */
-const MORE: Record<string, Load> = {
+const MORE: Record<string, Learned> = {
   en: () => import("./words/more-en"),
   de: () => import("./words/more-de"),
   ja: () => import("./words/more-ja"),
@@ -32,7 +33,7 @@ const MORE: Record<string, Load> = {
 };
 
 /** Those of the pages of alerts. */
-const ALERTS: Record<string, Load> = {
+const ALERTS: Record<string, Learned> = {
   en: () => import("./words/alerts-en"),
   de: () => import("./words/alerts-de"),
   ja: () => import("./words/alerts-ja"),
@@ -40,7 +41,7 @@ const ALERTS: Record<string, Load> = {
 };
 
 /** Those of segments. */
-export const SEGMENT_WORDS: Record<string, Load> = {
+export const SEGMENT_WORDS: Record<string, Learned> = {
   en: () => import("./words/segment-en"),
   de: () => import("./words/segment-de"),
   ja: () => import("./words/segment-ja"),
@@ -77,7 +78,7 @@ export async function loadWords(of: "common" | "more" | "alerts"): Promise<void>
 }
 
 /** Loads a dictionary of a part of a page. */
-export async function learn(load: Load): Promise<void> {
+export async function learn(load: Learned): Promise<void> {
   Object.assign(words, (await load()).words);
 }
 

@@ -64,6 +64,7 @@ files! {
     "alerts.js" "alert.js" "lists.js" "rules.js" "bits.js"
     "en.js" "de.js" "ja.js" "ko.js" "more-en.js" "more-de.js" "more-ja.js" "more-ko.js"
     "alerts-en.js" "alerts-de.js" "alerts-ja.js" "alerts-ko.js" "alert-en.js" "alert-de.js" "alert-ja.js" "alert-ko.js"
+    "silences.js" "silences-en.js" "silences-de.js" "silences-ja.js" "silences-ko.js"
     "lists-en.js" "lists-de.js" "lists-ja.js" "lists-ko.js" "rules-en.js" "rules-de.js" "rules-ja.js" "rules-ko.js"
     "segment.js" "segment-en.js" "segment-de.js" "segment-ja.js" "segment-ko.js"
 }

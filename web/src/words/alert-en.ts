@@ -28,6 +28,16 @@ export const words = {
   msg_moved: "Told by another channel than {0}",
   rule_then: "The rule",
   silence: "Silence",
+  msg_inhibited: "{0} is not told: another rule fires",
+  msg_grouped: "{0} is told together with others",
+  tr_repeated: "Told again",
+  tr_escalated: "Told to others as well",
+  version_of: "Version {0}, by {1}, {2}",
+  kept_silenced: "A silence of {0} keeps messages back",
+  kept_inhibited: "The rule {0} fires, and keeps messages back",
+  kept_flapping: "It flaps, and messages are kept back",
+  kept_late: "A digest will tell of it",
+  kept_grouped: "One message will tell of it and of others",
 };
 export type Key = keyof typeof words;
 export type Words = Record<Key, string>;

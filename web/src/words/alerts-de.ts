@@ -44,4 +44,6 @@ export const words: Words = {
   note: "Notiz",
   optional: "freiwillig",
   low_high: "Kleinster und größter Wert",
+  figures: "Statistik",
+  of_several: "für mehrere Anwendungen",
 };

@@ -43,6 +43,8 @@ export const words = {
   note: "Note",
   optional: "optional",
   low_high: "Least and greatest value",
+  figures: "Statistics",
+  of_several: "of several applications",
 };
 export type Key = keyof typeof words;
 export type Words = Record<Key, string>;

@@ -44,4 +44,6 @@ export const words: Words = {
   note: "メモ",
   optional: "任意",
   low_high: "最小値と最大値",
+  figures: "統計",
+  of_several: "複数のアプリケーション",
 };

@@ -44,4 +44,6 @@ export const words: Words = {
   note: "메모",
   optional: "선택",
   low_high: "최솟값과 최댓값",
+  figures: "통계",
+  of_several: "여러 애플리케이션",
 };

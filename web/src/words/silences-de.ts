@@ -1,0 +1,25 @@
+import type { Words } from "./silences-en";
+
+export const words: Words = {
+  silences_about: "Von Alarmen, die eine Stille betrifft, erfährt niemand. Sie stehen trotzdem in der Liste.",
+  no_silences: "Es gibt keine Stille",
+  add_silence: "Stille beginnen",
+  every_rule: "jede Regel",
+  until_time: "Bis",
+  end_it: "Beenden",
+  for_span: "Für",
+  from_time: "Ab",
+  begins: "Ab (leer: jetzt)",
+  each_week: "jede Woche, in den Zeiten",
+  windows: "Zeiten der Woche, {0}",
+  would_silence: "Das betrifft einen offenen Alarm:|Das betrifft {0} offene Alarme:",
+  would_silence_none: "Das betrifft keinen Alarm, der offen ist.",
+  by_severity: "Nach Schwere",
+  severity_of: "Schwere",
+  until_ack: "Im Mittel angenommen nach",
+  until_end: "Im Mittel vorbei nach",
+  noisiest: "Regeln mit den meisten Alarmen",
+  open_for: "Offen",
+  days_n: "1 Tag|{0} Tage",
+  none_of_days: "In dieser Zeit begann kein Alarm",
+};

@@ -1,0 +1,25 @@
+import type { Words } from "./silences-en";
+
+export const words: Words = {
+  silences_about: "停止中のアラートは通知されません。",
+  no_silences: "停止中の通知はありません",
+  add_silence: "停止する",
+  every_rule: "すべてのルール",
+  until_time: "終了",
+  end_it: "終了する",
+  for_span: "期間",
+  from_time: "開始",
+  begins: "開始（空欄は今から）",
+  each_week: "毎週の時間帯",
+  windows: "毎週の時間帯 ({0})",
+  would_silence: "対象の発生中アラート: {0}件:",
+  would_silence_none: "対象の発生中アラートはありません。",
+  by_severity: "重大度別",
+  severity_of: "重大度",
+  until_ack: "確認までの平均時間",
+  until_end: "終了までの平均時間",
+  noisiest: "アラートの多いルール",
+  open_for: "発生していた時間",
+  days_n: "{0}日間",
+  none_of_days: "この期間に始まったアラートはありません",
+};

@@ -1,0 +1,25 @@
+import type { Words } from "./silences-en";
+
+export const words: Words = {
+  silences_about: "중지된 알림은 아무에게도 알리지 않습니다. 목록에는 표시됩니다.",
+  no_silences: "중지된 알림이 없습니다",
+  add_silence: "중지하기",
+  every_rule: "모든 규칙",
+  until_time: "종료",
+  end_it: "끝내기",
+  for_span: "기간",
+  from_time: "시작",
+  begins: "시작 (비우면 지금)",
+  each_week: "매주 정해진 시간",
+  windows: "매주 시간대 ({0})",
+  would_silence: "해당하는 진행 중인 알림 {0}개:",
+  would_silence_none: "해당하는 진행 중인 알림이 없습니다.",
+  by_severity: "심각도별",
+  severity_of: "심각도",
+  until_ack: "평균 확인 시간",
+  until_end: "평균 종료 시간",
+  noisiest: "알림이 많은 규칙",
+  open_for: "진행된 시간",
+  days_n: "{0}일",
+  none_of_days: "이 기간에 시작된 알림이 없습니다",
+};
