@@ -48,9 +48,6 @@ const RENEWED_EVERY: Duration = Duration::from_secs(3);
 /// What says nothing new is stored after this time.
 const NOTED_EVERY: Duration = Duration::from_secs(15);
 
-/// What tells too many series apart is counted again after this time.
-const SKIPPED_FOR: Duration = Duration::from_secs(60);
-
 /// How often it is noted which source feeds which application.
 const FEEDS_EVERY: Duration = Duration::from_secs(60);
 
@@ -95,9 +92,10 @@ pub struct Evaluator {
     taken: Option<Instant>,
     fed: Option<Instant>,
     rolled: Option<Instant>,
-    /// By application: what tells too many series apart, and since when it is not counted. Its rules are not judged; all
-    /// others are.
-    skipped: BTreeMap<i32, BTreeMap<Lens, Instant>>,
+    /// By application: what tells too many series apart. It is not counted, and its rules are not judged; all others are.
+    skipped: BTreeMap<i32, BTreeSet<Lens>>,
+    /// How many versions of rules there were when everything was last tried.
+    tried: Option<usize>,
     /// Why rules could not be judged in this turn, by application and rule.
     troubles: BTreeMap<(i32, i32), Trouble>,
     memory: Memory,
@@ -140,6 +138,7 @@ impl Evaluator {
             fed: None,
             rolled: None,
             skipped: BTreeMap::new(),
+            tried: None,
             troubles: BTreeMap::new(),
             memory: Memory::default(),
         })
@@ -216,6 +215,7 @@ impl Evaluator {
             return Ok(Done::All);
         }
         let fence = self.begin()?;
+        self.try_again(versions.len())?;
         self.look(&versions, watermarks.now)?;
         if self.fed.is_none_or(|fed| fed.elapsed() >= FEEDS_EVERY) {
             self.write(async |client| follow::note_feeds(client).await)?;
@@ -275,9 +275,24 @@ impl Evaluator {
         let fence = self.fence()?;
         if !self.memory.fence.as_ref().is_some_and(|before| fence.follows(before)) {
             self.memory = Memory::default();
+            self.tried = None;
         }
         self.memory.fence = Some(fence.clone());
         Ok(fence)
+    }
+
+    /// Tries what was skipped again, once a rule is another one, or somebody else may have judged. What was not counted meanwhile
+    /// is marked, because what is stored of it is not what the rows say.
+    fn try_again(&mut self, versions: usize) -> anyhow::Result<()> {
+        if self.tried == Some(versions) {
+            return Ok(());
+        }
+        if self.session.ask(async |client| troubles::has_skipped(client).await)? {
+            self.write(async |client| troubles::mark_skipped(client).await)?;
+        }
+        self.skipped.clear();
+        self.tried = Some(versions);
+        Ok(())
     }
 
     /// Writes in one short transaction, if the lease is ours.
@@ -335,9 +350,9 @@ impl Evaluator {
             let lens = error.downcast_ref::<TooMany>().and_then(|too_many| too_many.lens.clone());
             let skipped = self.skipped.entry(app.id).or_default();
             match lens {
-                Some(lens) if !skipped.contains_key(&lens) => {
+                Some(lens) if !skipped.contains(&lens) => {
                     tracing::warn!(app = app.key, lens = lens.to_string(), "not judged: {error:#}");
-                    skipped.insert(lens, Instant::now());
+                    skipped.insert(lens);
                 }
                 _ => return Err(error),
             }
@@ -372,17 +387,13 @@ impl Evaluator {
             self.cannot_judge(turn, app, &rules, watermark);
             return Ok(None);
         }
-        // What was skipped for some time is tried again, now that something is judged.
-        if let Some(skipped) = self.skipped.get_mut(&app.id) {
-            skipped.retain(|_, since| since.elapsed() < fault::wait(SKIPPED_FOR));
-        }
         marks.extend(changed);
         marks.iter_mut().for_each(|mark| mark.until = mark.until.min(until));
         let done: Vec<i64> = marks.iter().filter(|m| m.from >= m.until).filter_map(|m| m.id).collect();
         marks.retain(|mark| mark.from < mark.until);
         let mut lenses = plan::lenses(&rules);
         if let Some(skipped) = self.skipped.get(&app.id) {
-            lenses.retain(|lens| !skipped.contains_key(lens));
+            lenses.retain(|lens| !skipped.contains(lens));
         }
         let is_known = before.is_some_and(|recent| recent.covers(&lenses, &marks, until));
         let before = self.memory.recent.remove(&app.id).filter(|_| is_known);
@@ -462,7 +473,7 @@ impl Evaluator {
         };
         let Evaluator { session, lease, slicer, .. } = self;
         let mut reading = Reading { session, lease: Some(lease), slicer };
-        let skipped = self.skipped.get(&app.id).into_iter().flat_map(BTreeMap::keys).cloned().collect();
+        let skipped = self.skipped.get(&app.id).cloned().unwrap_or_default();
         let courses = course::judge(&mut reading, &stored, rules, keys, span, &skipped)?;
         fault::at(Step::JudgeRead);
         Ok(tally.judged(app, span.from, judged..until, courses))
@@ -543,7 +554,7 @@ impl Evaluator {
             self.troubles.insert((app.id, ALL_RULES), Trouble::no_source());
         }
         let Some(skipped) = self.skipped.get(&app.id) else { return };
-        for (id, _) in judged.into_iter().filter(|(_, lens)| skipped.contains_key(lens)) {
+        for (id, _) in judged.into_iter().filter(|(_, lens)| skipped.contains(lens)) {
             self.troubles.insert((app.id, id), Trouble::too_many());
         }
     }

@@ -92,6 +92,28 @@ pub(super) async fn note(client: &Client, changed: &[((i32, i32), Option<Known>)
     Ok(())
 }
 
+/// Whether a rule was skipped, because it tells too many series apart.
+///
+/// # Errors
+/// The database cannot be asked.
+pub(super) async fn has_skipped(client: &Client) -> anyhow::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT FROM alert_troubles WHERE reason = 'too_many')";
+    Ok(client.query_typed_one(sql, &[]).await.context("look which rules were skipped")?.get(0))
+}
+
+/// Marks the times in which rules were skipped, and the day before, of which lines may have come late. Runs within a
+/// transaction.
+///
+/// # Errors
+/// The database does not do it.
+pub(super) async fn mark_skipped(client: &Client) -> anyhow::Result<()> {
+    let sql = "INSERT INTO alert_dirty (app_id, from_at, until_at) \
+               SELECT app_id, min(since_at) - interval '1 day', clock_timestamp() FROM alert_troubles \
+               WHERE reason = 'too_many' GROUP BY app_id";
+    client.execute_typed(sql, &[]).await.context("mark when rules were skipped")?;
+    Ok(())
+}
+
 /// Why the rules of an application, or of the installation, are not judged.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Trouble {
