@@ -130,8 +130,8 @@ fn note(changes: &mut Vec<Change>, state: &mut State, at: Micros, next: State) {
 
 /// The state after the slot that ends at a time.
 fn next_state(state: State, at: Micros, working: Option<&mut Working<'_>>, acts: &[Act]) -> State {
-    let Some(Working { meter, is_known, raised }) = working else { return State::Inactive };
-    let verdict = if *is_known { meter.at(at).verdict } else { Verdict::Unknown };
+    let Some(&mut Working { ref mut meter, is_known, raised }) = working else { return State::Inactive };
+    let verdict = if is_known { meter.at(at).verdict } else { Verdict::Unknown };
     let timing = meter.rule().timing;
     let acts =
         &acts[acts.partition_point(|act| act.at <= at - SLOT)..acts.partition_point(|act| act.at <= at)];

@@ -236,7 +236,7 @@ impl Evaluator {
                 INSTALLATION => watermarks.of_installation(),
                 id => watermarks.of(id),
             };
-            let judged = self.app(&turn, app, watermark, marks.remove(&app.id).unwrap_or_default());
+            let judged = self.app(&turn, app, watermark, &marks.remove(&app.id).unwrap_or_default());
             match judged {
                 Ok(Some(judged)) => {
                     is_done &= !judged.has_more;
@@ -254,7 +254,7 @@ impl Evaluator {
             }
         }
         first = first.and(self.store(&turn, found, true)?);
-        first = first.and(self.note(apps[..looked].iter().map(|app| app.id).collect())?);
+        first = first.and(self.note(&apps[..looked].iter().map(|app| app.id).collect())?);
         if self.session.ask(async |client| outbox::has_held(client).await)? {
             self.write(async |client| outbox::release(client, &turn.telling, turn.now).await)?;
         }
@@ -340,10 +340,10 @@ impl Evaluator {
         turn: &Turn,
         app: &App,
         watermark: Option<Watermark>,
-        marks: Vec<Mark>,
+        marks: &[Mark],
     ) -> anyhow::Result<Option<Judged>> {
         loop {
-            let error = match self.rules_of(turn, app, watermark, marks.clone()) {
+            let error = match self.rules_of(turn, app, watermark, marks.to_vec()) {
                 Err(error) => error,
                 done => return done,
             };
@@ -560,7 +560,7 @@ impl Evaluator {
     }
 
     /// Stores which rules of applications cannot be judged, and which can again.
-    fn note(&mut self, apps: BTreeSet<i32>) -> anyhow::Result<anyhow::Result<()>> {
+    fn note(&mut self, apps: &BTreeSet<i32>) -> anyhow::Result<anyhow::Result<()>> {
         let noted = (|| {
             let known = self.session.ask(async |client| troubles::known(client).await)?;
             let mut changed: Vec<((i32, i32), Option<Trouble>)> = Vec::new();
