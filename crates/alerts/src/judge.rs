@@ -81,7 +81,7 @@ pub fn judge(versions: &[Version<'_>], acts: &[Act], known: &[Change], span: Spa
                 note(&mut changes, &mut state, at, State::Inactive);
                 continue;
             }
-            let next = next_state(state, at, working.as_mut(), acts);
+            let next = next_state(state, at, &mut working, acts);
             note(&mut changes, &mut state, at, next);
             if at >= span.touched && at < span.judged && state == state_at(known, at) {
                 // From here to where it was judged, all is as it was.
@@ -129,9 +129,9 @@ fn note(changes: &mut Vec<Change>, state: &mut State, at: Micros, next: State) {
 }
 
 /// The state after the slot that ends at a time.
-fn next_state(state: State, at: Micros, working: Option<&mut Working<'_>>, acts: &[Act]) -> State {
-    let Some(&mut Working { ref mut meter, is_known, raised }) = working else { return State::Inactive };
-    let verdict = if is_known { meter.at(at).verdict } else { Verdict::Unknown };
+fn next_state(state: State, at: Micros, working: &mut Option<Working<'_>>, acts: &[Act]) -> State {
+    let Some(Working { meter, is_known, raised }) = working else { return State::Inactive };
+    let verdict = if *is_known { meter.at(at).verdict } else { Verdict::Unknown };
     let timing = meter.rule().timing;
     let acts =
         &acts[acts.partition_point(|act| act.at <= at - SLOT)..acts.partition_point(|act| act.at <= at)];
