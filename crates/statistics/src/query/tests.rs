@@ -164,6 +164,7 @@ fn settings(from: i64) -> Settings {
         from,
         domains: vec!["*.blog.example".to_owned()],
         properties: properties(),
+        requests_are_views: false,
         limits: Limits::default(),
     }
 }
