@@ -199,7 +199,7 @@ mod tests {
                     .parameters
                     .iter()
                     .chain(route.body)
-                    .any(|p| p.name == "application_id" && p.is_required);
+                    .any(|p| ["application_id", "site_id"].contains(&p.name) && p.is_required);
             assert_eq!(named, route.access.has_app(), "{route:?}");
             let takes_share = route.parameters.iter().any(|parameter| parameter.name == "share");
             assert_eq!(takes_share, matches!(route.access, Access::Shared(_)), "{route:?}");
