@@ -2,12 +2,14 @@
 
 use std::fs;
 
+use alt_store::apps::{self, PageViews, Wanted};
 use serde_json::{Value, json};
 
 use crate::replay::replay;
 use crate::serve::{Api, bearer, token};
+use crate::stats::run;
 use crate::support::bench::Bench;
-use crate::support::daemon::{alt, wait_for};
+use crate::support::daemon::wait_for;
 use crate::support::lines::KEY;
 use crate::support::page::{Page, Server};
 use crate::support::postgres::Database;
@@ -50,21 +52,8 @@ fn bench() -> Bench {
     bench
 }
 
-/// What a command says, and how it ends.
-fn said(bench: &Bench, args: &[&str]) -> (i32, String) {
-    let output = alt()
-        .args(args)
-        .arg("--config")
-        .arg(&bench.config)
-        .current_dir(bench.directory.path())
-        .output()
-        .unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    (output.status.code().unwrap(), String::from_utf8(text).unwrap())
-}
-
 fn done(bench: &Bench, args: &[&str]) -> String {
-    let (code, text) = said(bench, args);
+    let (code, text) = run(bench, args);
     assert_eq!(code, 0, "{args:?}: {text}");
     text
 }
@@ -91,7 +80,7 @@ fn requests_for_pages_are_page_views_where_an_application_says_so() {
     );
     assert_eq!(yesterday(&bench), "0|0|0|0");
     assert!(done(&bench, &["stats"]).contains(&hint));
-    let notes = said(&bench, &["check"]).1;
+    let notes = run(&bench, &["check"]).1;
     assert!(
         notes.contains("has requests of its site's own log, and no page view") && notes.contains(&hint),
         "{notes}"
@@ -102,14 +91,13 @@ fn requests_for_pages_are_page_views_where_an_application_says_so() {
     assert!(told.contains("are its events and the requests for pages from now on"), "{told}");
     assert_eq!(done(&bench, &["app", "page-views", KEY]), "requests\n");
     assert!(done(&bench, &["app", "page-views", KEY, "requests"]).contains("already"));
-    assert!(said(&bench, &["app", "page-views", KEY, "clicks"]).1.contains("events, requests"));
+    assert!(run(&bench, &["app", "page-views", KEY, "clicks"]).1.contains("events, requests"));
     assert_eq!(yesterday(&bench), "0|0|0|0");
     done(&bench, &["stats", "rebuild", "--resume"]);
     assert_eq!(yesterday(&bench), "4|2|3|2");
     done(&bench, &["stats", "verify"]);
     assert!(
-        !done(&bench, &["stats"]).contains("page-views")
-            && !said(&bench, &["check"]).1.contains("page-views")
+        !done(&bench, &["stats"]).contains("page-views") && !run(&bench, &["check"]).1.contains("page-views")
     );
     let asked = |args: &[&str]| -> Value {
         serde_json::from_str(&done(&bench, &[&["stats", "--json", "--period", "7d"], args].concat())).unwrap()
@@ -209,6 +197,25 @@ fn editors_choose_it_and_all_that_is_shown_agrees() {
     // Nobody computes again what is the same.
     assert_eq!(change(&editor, wanted).status, 200);
     assert_eq!(bench.database.psql("SELECT count(*) FROM stat_backlog"), "0");
+}
+
+/// Somebody who read the application before another changed it has its days computed again all the same.
+#[tokio::test]
+async fn who_changes_it_back_at_the_same_moment_has_its_days_computed_again() {
+    let bench = bench();
+    replay(&bench, &["--format", "combined", "--app", KEY, "access.log"]).unwrap();
+    let client = bench.database.connect().await;
+    let read_before = apps::find(&client, KEY).await.unwrap();
+    bench.database.psql("UPDATE applications SET page_views = 'requests'");
+    let wanted = Wanted { page_views: Some(PageViews::Events), ..Wanted::default() };
+    client.batch_execute("BEGIN").await.unwrap();
+    let (now, change) = apps::change_in(&client, &read_before, wanted).await.unwrap().unwrap();
+    client.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(
+        (now.page_views, change.before),
+        (PageViews::Events, Some(json!({ "page_views": "requests" })))
+    );
+    assert_ne!(bench.database.psql("SELECT count(*) FROM stat_backlog"), "0");
 }
 
 #[test]

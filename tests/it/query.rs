@@ -189,6 +189,10 @@ fn rows_come_in_the_order_and_the_part_that_is_asked_for_and_mistakes_are_named(
     }
     let deep = (0..40).fold(json!(["is", "event:page", ["/"]]), |inner, _| json!(["not", inner]));
     let long = "x".repeat(5_000);
+    let many = |how: &str, count: usize| json!([how, "event:page", vec!["/"; count]]);
+    for filters in [json!([many("is", 100), many("is_not", 100)]), json!([many("matches", 50)])] {
+        assert_eq!(ask(&api, &secret, &days, &json!({ "filters": filters })).0, 200);
+    }
     for (wrong, why) in [
         (json!({ "metrics": [] }), "metrics is a list"),
         (json!({ "metrics": ["love"] }), "a metric is one of visitors"),
@@ -211,6 +215,15 @@ fn rows_come_in_the_order_and_the_part_that_is_asked_for_and_mistakes_are_named(
         (json!({ "filters": [["is", "event:goal", ["None"]]] }), "there is no goal"),
         (json!({ "filters": [deep] }), "at most 15 levels"),
         (json!({ "filters": {} }), "filters is a list"),
+        (json!({ "filters": [many("is", 101), many("is_not", 100)] }), "at most 200 values"),
+        (
+            json!({ "filters": [["or", [many("matches", 50), many("matches", 1)]]] }),
+            "of which 50 are patterns",
+        ),
+        (
+            json!({ "filters": [["contains", "event:page", many("is", 51)[2], { "case_sensitive": false }]] }),
+            "of which 50",
+        ),
         (json!({ "order_by": [["visitors"]] }), "order_by is a list"),
         (json!({ "order_by": [["visitors", "up"]] }), "order_by is a list"),
         (json!({ "pagination": { "limit": 0 } }), "pagination.limit"),

@@ -77,7 +77,8 @@ fn events(bench: &Bench) -> i64 {
     bench.database.psql(sql).parse().unwrap()
 }
 
-fn run(bench: &Bench, args: &[&str]) -> (i32, String) {
+/// How a command ends in the bench's directory, and what it says.
+pub(crate) fn run(bench: &Bench, args: &[&str]) -> (i32, String) {
     let mut command = alt();
     let output = command
         .args(args)

@@ -203,6 +203,9 @@ pub async fn change_in(
     wanted: Wanted<'_>,
 ) -> anyhow::Result<Option<(Application, Change)>> {
     client.execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)]).await?;
+    // As it is now: somebody else may have changed it since the caller read it.
+    let before = by_key(client, &app.key).await?;
+    let app = before.as_ref().unwrap_or(app);
     let sql = format!(
         "UPDATE applications SET name = coalesce($2, name), page_views = coalesce($3, page_views) WHERE app_key = $1 \
          AND NOT EXISTS (SELECT FROM applications WHERE name = $2 AND app_key <> $1) RETURNING {COLUMNS}"

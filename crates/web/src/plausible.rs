@@ -17,9 +17,10 @@ use crate::problem::Problem;
 use crate::statistics::{VALUES_MAX, goals_of, list, note};
 use crate::times::{HOURS_DAYS_MAX, Interval};
 
-/// The most metrics of a question, values of a condition, and levels of filters.
+/// The most metrics of a question, values and patterns of all of its filters together, and levels of these.
 const METRICS_MAX: usize = 20;
 const FILTER_VALUES_MAX: usize = 200;
+const PATTERNS_MAX: usize = 50;
 const LEVELS_MAX: usize = 15;
 
 /// The longest text in a filter, bytes.
@@ -188,7 +189,6 @@ pub(crate) async fn answer(web: &Web, asked: &Asked) -> Result<Answer, Problem> 
         By::Time(interval) => wanted.times(*interval, &zone, &found),
         By::Values(..) => list.map(|list| list.values.clone()).unwrap_or_default(),
     };
-
     let of = list.and_then(|list| list.of.as_ref()).map_or(0, |of| of.visitors);
     let whole = Whole { all: found.total.counts.visitors, of };
     wanted.sort(&mut rows, list, whole)?;
@@ -238,10 +238,11 @@ impl Wanted {
         }
         let metrics = metrics.into_iter().map(metric).collect::<Result<Vec<_>, _>>()?;
         let by = by(&asked.texts("dimensions")?.unwrap_or_default(), days)?;
+        let mut left = Left { values: FILTER_VALUES_MAX, patterns: PATTERNS_MAX };
         let filters = match member("filters") {
             None => Vec::new(),
             Some(Value::Array(all)) if all.len() <= FILTER_VALUES_MAX => {
-                all.iter().map(|one| filter(one, 0)).collect::<Result<Vec<_>, _>>()?
+                all.iter().map(|one| filter(one, 0, &mut left)).collect::<Result<Vec<_>, _>>()?
             }
             Some(_) => return Err(Problem::bad("filters is a list of filters")),
         };
@@ -414,8 +415,28 @@ fn order(asked: Option<&Value>, by: &By) -> Result<Order, Problem> {
     Ok(Order { by: Some(metric(name)?), is_descending })
 }
 
+/// How much the filters of a question may still have: each value is compared with each value of its dimension, and each pattern
+/// takes memory of its own.
+struct Left {
+    values: usize,
+    patterns: usize,
+}
+
+impl Left {
+    fn take(&mut self, values: usize, patterns: usize) -> Result<(), Problem> {
+        let left = self.values.checked_sub(values).zip(self.patterns.checked_sub(patterns));
+        let (values, patterns) = left.ok_or_else(|| {
+            Problem::bad(format!(
+                "all filters together have at most {FILTER_VALUES_MAX} values, of which {PATTERNS_MAX} are patterns or ignore case"
+            ))
+        })?;
+        *self = Left { values, patterns };
+        Ok(())
+    }
+}
+
 /// A filter: `["is", "visit:country", ["DE"]]`, `["and", [FILTER, …]]`, `["not", FILTER]`.
-fn filter(value: &Value, level: usize) -> Result<Filter, Problem> {
+fn filter(value: &Value, level: usize, left: &mut Left) -> Result<Filter, Problem> {
     let bad = || {
         Problem::bad(
             "a filter is [OPERATOR, DIMENSION, [VALUE, …]], where OPERATOR is is, is_not, contains, contains_not, matches or \
@@ -425,9 +446,9 @@ fn filter(value: &Value, level: usize) -> Result<Filter, Problem> {
     if level > LEVELS_MAX {
         return Err(Problem::bad(format!("filters have at most {LEVELS_MAX} levels")));
     }
-    let all = |value: &Value| match value {
+    let mut all = |value: &Value| match value {
         Value::Array(all) if all.len() <= FILTER_VALUES_MAX => {
-            all.iter().map(|one| filter(one, level + 1)).collect::<Result<Vec<_>, _>>()
+            all.iter().map(|one| filter(one, level + 1, left)).collect::<Result<Vec<_>, _>>()
         }
         _ => Err(bad()),
     };
@@ -436,7 +457,7 @@ fn filter(value: &Value, level: usize) -> Result<Filter, Problem> {
     match (operator, &parts[1..]) {
         ("and", [filters]) => return Ok(Filter::All(all(filters)?)),
         ("or", [filters]) => return Ok(Filter::Any(all(filters)?)),
-        ("not", [one]) => return Ok(Filter::Not(Box::new(filter(one, level + 1)?))),
+        ("not", [one]) => return Ok(Filter::Not(Box::new(filter(one, level + 1, left)?))),
         _ => {}
     }
     let (name, values, more) = match &parts[1..] {
@@ -456,6 +477,8 @@ fn filter(value: &Value, level: usize) -> Result<Filter, Problem> {
         Some(how) => (how, true),
         None => (operator, false),
     };
+    let has_patterns = ignores_case || how == "matches";
+    left.take(texts.len(), if has_patterns { texts.len() } else { 0 })?;
     let found = match (how, ignores_case) {
         ("is", false) => Filter::On(dimension, Test::Is(owned())),
         ("contains", false) => Filter::On(dimension, Test::Contains(owned())),
