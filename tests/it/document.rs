@@ -32,8 +32,10 @@ fn schemathesis_finds_nothing_in_the_whole_document() {
             "25",
             "--seed",
             "1",
+            // CPython 3.11 counts the depth of a syntax tree in one place for all threads, and Hypothesis parses the
+            // source of lambdas: of two workers one was sometimes told "AST constructor recursion depth mismatch".
             "--workers",
-            "2",
+            "1",
         ])
         // A period, a filter and a cursor have a grammar that a schema does not express, so not all texts are accepted.
         .args(["--no-color", "--continue-on-failure", "--exclude-checks", "positive_data_acceptance"])
