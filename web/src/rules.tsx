@@ -24,7 +24,7 @@ const SEVERITIES = ["low", "medium", "high", "critical"];
 const METRICS = ["error_rate", "errors", "client_error_rate", "requests", "events", "page_views", "response_time_p95", "response_time_p99", "bytes_per_minute", "bot_share", "sum", "mean"];
 const COLUMNS = ["path", "host", "status", "method", "class"];
 const WINDOWS = ["1m", "5m", "1h", "1d"];
-const COMPARES = ["> 5", "< 10", "change < -50 %", "absent for 10m"];
+const COMPARES = ["> 5", "< 10", "change < -50 %", "above baseline by 3x", "moving average ± 3", "absent for 10m"];
 
 /** The keys that the form has, in the order in which they are written. */
 const FIELDS: { name: string; label: Key; list?: string[]; kind?: "number" | "list"; usual: string }[] = [

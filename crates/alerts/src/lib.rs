@@ -19,6 +19,7 @@ pub mod metric;
 #[cfg(test)]
 mod model;
 pub mod packed;
+pub mod past;
 pub mod rule;
 pub mod state;
 pub mod time;

@@ -29,8 +29,18 @@ struct World {
 }
 
 fn random_rule(random: &mut fastrand::Rng) -> Rule {
-    let tests =
-        ["> 4", "< 2", "absent for 15s", "change < -40 %", ">= 6\"\nrecover = \"4", "> 3\"\nrecover = \"1"];
+    let tests = [
+        "> 4",
+        "< 2",
+        "absent for 15s",
+        "change < -40 %",
+        ">= 6\"\nrecover = \"4",
+        "> 3\"\nrecover = \"1",
+        "above baseline by 2x",
+        "below baseline by 50 %",
+        "moving average ± 1.5",
+        "moving average + 2\"\nrecover = \"0.5",
+    ];
     let test = tests[random.usize(0..tests.len())].replace("recover = \"", "recover = ");
     let quote = if test.contains("recover") { "" } else { "\"" };
     let text = format!(
@@ -202,6 +212,15 @@ impl World {
         let (operator, threshold, recover, value) = match rule.test {
             Test::Absent { span } => (Operator::Equal, 0.0, None, count(at - span, at)),
             Test::Compare { operator, threshold, recover } => (operator, threshold, recover, now),
+            Test::Past { past, operator, threshold, recover, offset } => {
+                let ends = (1..=offset / rule.window).map(|n| at - n * rule.window);
+                let mut earlier: Vec<f64> = ends.map(|end| count(end - rule.window, end)).collect();
+                let windows = earlier.len();
+                match past.value(now, &mut earlier, windows) {
+                    Some(value) => (operator, threshold, recover, value),
+                    None => return (false, true),
+                }
+            }
             Test::Change { operator, percent, recover, offset } => {
                 let before = count(at - offset - rule.window, at - offset);
                 let change = if before == 0.0 { 0.0 } else { 100.0 * (now - before) / before };

@@ -9,6 +9,7 @@ use crate::lens::{Lens, Of, is_like};
 use crate::looks;
 use crate::manner::{self, Manner};
 use crate::metric::{self, Metric};
+use crate::past::{self, Past};
 use crate::state::Timing;
 use crate::time::{Micros, SECOND, parse_span, span};
 
@@ -136,6 +137,19 @@ pub enum Test {
         /// How much earlier the other window is.
         offset: Micros,
     },
+    /// The value against those of the windows before, which follow one another.
+    Past {
+        /// Against what of them.
+        past: Past,
+        /// How.
+        operator: Operator,
+        /// The threshold, in the unit of `past`.
+        threshold: f64,
+        /// It is over only if the value is not beyond this.
+        recover: Option<f64>,
+        /// How far back the windows before reach: a multiple of the window.
+        offset: Micros,
+    },
     /// No event came.
     Absent {
         /// For so long.
@@ -193,7 +207,7 @@ impl Rule {
     pub fn reach(&self) -> Micros {
         match self.test {
             Test::Absent { span } => span,
-            Test::Change { offset, .. } => self.window + offset,
+            Test::Change { offset, .. } | Test::Past { offset, .. } => self.window + offset,
             Test::Compare { .. } => self.window,
         }
     }
@@ -226,8 +240,19 @@ impl Rule {
         match self.test {
             Test::Compare { threshold, .. } => threshold,
             Test::Change { percent, .. } => percent,
+            Test::Past { threshold, .. } => threshold,
             Test::Absent { .. } => 0.0,
         }
+    }
+
+    /// How much earlier than the last window the others end that are compared with it.
+    pub fn offsets(&self) -> impl Iterator<Item = Micros> {
+        let (step, last) = match self.test {
+            Test::Change { offset, .. } => (offset, offset),
+            Test::Past { offset, .. } => (self.window, offset),
+            Test::Compare { .. } | Test::Absent { .. } => (1, 0),
+        };
+        (1..).map(move |n| n * step).take_while(move |offset| *offset <= last)
     }
 
     /// The unit of its value and of its threshold; may be empty.
@@ -235,6 +260,7 @@ impl Rule {
         match self.test {
             Test::Change { .. } => "%",
             Test::Absent { .. } => "",
+            Test::Past { past, .. } => past.unit(),
             Test::Compare { .. } => self.metric.unit(),
         }
     }
@@ -251,6 +277,9 @@ impl Rule {
             Test::Compare { operator, threshold, .. } => format!("{over} {operator} {threshold}"),
             Test::Change { operator, percent, offset, .. } => {
                 format!("{over} changed {operator} {percent} % in {}", span(offset))
+            }
+            Test::Past { past, operator, threshold, offset, .. } => {
+                format!("{over} {operator} {threshold} {past} of {}", span(offset))
             }
             Test::Absent { span: time } => format!("no {what} for {}", span(time)),
         }
@@ -482,13 +511,14 @@ fn labels(table: &toml::Table) -> Result<BTreeMap<String, String>, String> {
 }
 
 /// What a comparison looks like, for errors.
-const COMPARE: &str = "write compare = \"> 5\", \"absent for 10m\" or \"change < -50 %\"";
+const COMPARE: &str = "write compare = \"> 5\", \"absent for 10m\", \"change < -50 %\", \"above baseline by 3x\" or \
+                       \"moving average ± 3\"";
 
 fn test(read: &Reader<'_>, window: Micros) -> Result<Test, String> {
     let recover = read.number("recover")?;
     let offset = read.span("offset")?;
     let test = match (read.text("compare")?, read.text("operator")?, read.number("threshold")?) {
-        (Some(text), None, None) => compare(text.trim(), recover, offset.unwrap_or(window))?,
+        (Some(text), None, None) => compare(text.trim(), recover, offset, window)?,
         (None, Some(text), Some(threshold)) => {
             let operator = OPERATORS.iter().find(|(name, _)| *name == text.trim());
             let operator = operator
@@ -506,7 +536,8 @@ fn test(read: &Reader<'_>, window: Micros) -> Result<Test, String> {
     match test {
         Test::Change { offset: 0, .. } => Err("offset is 5s at least".to_owned()),
         Test::Compare { .. } | Test::Absent { .. } if offset.is_some() => {
-            Err("offset goes with a change: compare = \"change < -50 %\"".to_owned())
+            Err("offset goes with what is compared with an earlier time: compare = \"change < -50 %\""
+                .to_owned())
         }
         test => Ok(test),
     }
@@ -516,6 +547,7 @@ fn check_recovery(test: Test) -> Result<(), String> {
     let (operator, threshold, recover) = match test {
         Test::Compare { operator, threshold, recover } => (operator, threshold, recover),
         Test::Change { operator, percent, recover, .. } => (operator, percent, recover),
+        Test::Past { operator, threshold, recover, .. } => (operator, threshold, recover),
         Test::Absent { .. } => return Ok(()),
     };
     match recover {
@@ -526,12 +558,16 @@ fn check_recovery(test: Test) -> Result<(), String> {
     }
 }
 
-fn compare(text: &str, recover: Option<f64>, offset: Micros) -> Result<Test, String> {
+fn compare(text: &str, recover: Option<f64>, offset: Option<Micros>, window: Micros) -> Result<Test, String> {
     let wrong = || format!("compare = {text:?} cannot be read: {COMPARE}");
-    for later in ["above baseline", "below baseline", "anomaly", "moving average", "quantile"] {
+    for later in ["anomaly", "quantile"] {
         if text.starts_with(later) {
             return Err(format!("compare = {text:?} is not available: {COMPARE}"));
         }
+    }
+    if let Some((past, operator, threshold)) = past(text).transpose().map_err(|()| wrong())? {
+        let offset = earlier(offset, window)?;
+        return Ok(Test::Past { past, operator, threshold, recover, offset });
     }
     if let Some(time) = text.strip_prefix("absent for") {
         let time = parse_span(time)?;
@@ -553,10 +589,90 @@ fn compare(text: &str, recover: Option<f64>, offset: Micros) -> Result<Test, Str
         return Err(wrong());
     }
     Ok(if is_change {
+        let offset = offset.unwrap_or(window);
         Test::Change { operator: *operator, percent: number, recover, offset }
     } else {
         Test::Compare { operator: *operator, threshold: number, recover }
     })
+}
+
+/// Reads `above baseline by 3x` and `moving average ± 3`. `None`: it is something else.
+fn past(text: &str) -> Option<Result<(Past, Operator, f64), ()>> {
+    let words = [
+        ("above baseline by", true, Past::Factor),
+        ("below baseline by", false, Past::Factor),
+        ("moving average", true, Past::Distance),
+    ];
+    let (rest, is_above, past) = words
+        .into_iter()
+        .find_map(|(words, is_above, past)| Some((text.strip_prefix(words)?, is_above, past)))?;
+    Some(match past {
+        Past::Factor => factor(rest.trim(), is_above).map(|(operator, factor)| (past, operator, factor)),
+        _ => distance(rest.trim()),
+    })
+}
+
+/// `3x`: more than three times as much, or less than a third; `50 %`: so much more, or less.
+fn factor(text: &str, is_above: bool) -> Result<(Operator, f64), ()> {
+    let (number, is_percent) = match (text.strip_suffix(['x', '×']), text.strip_suffix('%')) {
+        (Some(number), _) => (number, false),
+        (_, Some(number)) => (number, true),
+        _ => return Err(()),
+    };
+    let number: f64 = number.trim().parse().map_err(|_| ())?;
+    let factor = match (is_percent, is_above) {
+        (true, true) => 1.0 + number / 100.0,
+        (true, false) => 1.0 - number / 100.0,
+        (false, true) => number,
+        (false, false) => 1.0 / number,
+    };
+    match is_above {
+        true if factor.is_finite() && factor > 1.0 => Ok((Operator::Above, factor)),
+        false if factor > 0.0 && factor < 1.0 => Ok((Operator::Below, factor)),
+        _ => Err(()),
+    }
+}
+
+/// `± 3`, `+ 3` or `- 3`: how many standard deviations, to which side.
+fn distance(text: &str) -> Result<(Past, Operator, f64), ()> {
+    let signs = [("±", 0), ("+-", 0), ("+/-", 0), ("+", 1), ("-", -1), ("−", -1)];
+    let (rest, side) =
+        signs.into_iter().find_map(|(sign, side)| Some((text.strip_prefix(sign)?, side))).ok_or(())?;
+    let number: f64 = rest.trim().parse().map_err(|_| ())?;
+    match side {
+        _ if !(number.is_finite() && number > 0.0) => Err(()),
+        0 => Ok((Past::Distance, Operator::Above, number)),
+        1 => Ok((Past::Above, Operator::Above, number)),
+        _ => Ok((Past::Above, Operator::Below, -number)),
+    }
+}
+
+/// How far back the windows before reach.
+fn earlier(offset: Option<Micros>, window: Micros) -> Result<Micros, String> {
+    let reach = offset.unwrap_or(window * past::WINDOWS);
+    if reach % window != 0 {
+        return Err(format!("offset is a multiple of window, {}: windows follow one another", span(window)));
+    }
+    if reach > SPAN_MAX {
+        return Err(format!(
+            "{} windows of {} reach further back than 1d: write a shorter window, or an offset of 1d at most",
+            past::WINDOWS,
+            span(window)
+        ));
+    }
+    match reach / window {
+        ..past::WINDOWS_MIN => Err(format!(
+            "offset has {} windows at least: {}",
+            past::WINDOWS_MIN,
+            span(window * past::WINDOWS_MIN)
+        )),
+        n if n > past::WINDOWS_MAX => Err(format!(
+            "offset has {} windows at most: {}",
+            past::WINDOWS_MAX,
+            span(window * past::WINDOWS_MAX)
+        )),
+        _ => Ok(reach),
+    }
 }
 
 #[cfg(test)]
@@ -612,6 +728,39 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_compares_with_the_windows_before() {
+        let told = |rest: &str| {
+            let rule = read(rest).unwrap();
+            assert_eq!(parse_one(&rule.text).unwrap(), rule);
+            let offsets: Vec<Micros> = rule.offsets().map(|offset| offset / SECOND).collect();
+            assert_eq!(rule.reach() / SECOND, offsets.last().unwrap() + rule.window / SECOND);
+            (rule.condition(), rule.threshold(), rule.unit(), offsets.len(), offsets[0])
+        };
+        let condition = |text: &str| text.to_owned();
+        for text in ["above baseline by 3x", "above baseline by 3 ×", "above baseline by 200 %"] {
+            let expected = condition("events over 5m > 3 times the median of 1h");
+            assert_eq!(told(&format!("compare = \"{text}\"")), (expected, 3.0, "×", 12, 300), "{text}");
+        }
+        let below =
+            told("compare = \"below baseline by 2x\"\noffset = \"1d\"\nwindow = \"1h\"\nrecover = 0.8");
+        let expected = condition("events over 1h < 0.5 times the median of 1d");
+        assert_eq!(below, (expected, 0.5, "×", 24, 3600));
+        let half = told("compare = \"below baseline by 50 %\"");
+        assert_eq!(half.0, "events over 5m < 0.5 times the median of 1h");
+        for (text, condition) in [
+            ("moving average ± 3", "> 3 standard deviations from the mean of 1h"),
+            ("moving average +- 2.5", "> 2.5 standard deviations from the mean of 1h"),
+            ("moving average + 3", "> 3 standard deviations above the mean of 1h"),
+            ("moving average - 3", "< -3 standard deviations above the mean of 1h"),
+        ] {
+            assert_eq!(told(&format!("compare = \"{text}\"")).0, format!("events over 5m {condition}"));
+        }
+        let change = told("compare = \"change < -50 %\"\noffset = \"1d\"");
+        assert_eq!((change.3, change.4), (1, 86_400));
+        assert_eq!(read("compare = \"> 5\"").unwrap().offsets().count(), 0);
+    }
+
+    #[test]
     fn what_is_wrong_is_said_with_its_mend() {
         for (rest, error) in [
             ("", "when does it hold?"),
@@ -620,6 +769,20 @@ mod tests {
             ("compare = \"> NaN\"", "cannot be read"),
             ("compare = 5", "write it in quotes"),
             ("compare = \"anomaly\"", "not available"),
+            ("compare = \"above baseline by -3x\"", "cannot be read"),
+            ("compare = \"above baseline by 3\"", "cannot be read"),
+            ("compare = \"above baseline\"", "cannot be read"),
+            ("compare = \"below baseline by 120 %\"", "cannot be read"),
+            ("compare = \"below baseline by 0.5x\"", "cannot be read"),
+            ("compare = \"moving average ± 0\"", "cannot be read"),
+            ("compare = \"moving average 3\"", "cannot be read"),
+            ("compare = \"moving average ± 3\"\noffset = \"7m\"", "a multiple of window"),
+            ("compare = \"moving average ± 3\"\noffset = \"10m\"", "3 windows at least"),
+            ("compare = \"moving average ± 3\"\nwindow = \"10s\"\noffset = \"1d\"", "96 windows at most"),
+            ("compare = \"moving average ± 3\"\nwindow = \"12h\"", "a shorter window"),
+            ("compare = \"moving average ± 3\"\nrecover = 4", "no such threshold"),
+            ("compare = \"below baseline by 2x\"\nrecover = 0.4", "no such threshold"),
+            ("compare = \"moving average ± 3\"\ngroup_by = [\"path\"]", "no groups"),
             ("compare = \"> 5\"\nmetric = \"eror_rate\"", "there are events"),
             ("compare = \"> 5\"\nseverity = \"bad\"", "low, medium, high or critical"),
             ("compare = \"> 5\"\nwindow = \"7s\"", "multiple of 5s"),
@@ -632,7 +795,7 @@ mod tests {
             ("operator = \"=>\"\nthreshold = 5", "write >, >="),
             ("compare = \"> 5\"\nrecover = 7", "no such threshold"),
             ("compare = \"== 5\"\nrecover = 5", "no such threshold"),
-            ("compare = \"> 5\"\noffset = \"1h\"", "goes with a change"),
+            ("compare = \"> 5\"\noffset = \"1h\"", "goes with what is compared"),
             ("compare = \"change < -50 %\"\noffset = \"0s\"", "5s at least"),
             ("compare = \"absent for 0s\"", "5s at least"),
             ("compare = \"absent for 10m\"\nrecover = 1", "leave recover out"),

@@ -32,7 +32,10 @@ pub struct Meter<'a> {
     rule: &'a Rule,
     series: &'a Series,
     now: Window<'a>,
-    before: Option<(Window<'a>, Micros)>,
+    /// Windows that end earlier, and how much.
+    before: Vec<(Window<'a>, Micros)>,
+    /// What these measure.
+    earlier: Vec<f64>,
     last: Verdict,
 }
 
@@ -43,21 +46,27 @@ impl<'a> Meter<'a> {
             Test::Absent { span } => span,
             _ => rule.window,
         };
-        let before = match rule.test {
-            Test::Change { offset, .. } => Some((Window::new(series, length), offset)),
-            _ => None,
-        };
-        Meter { rule, series, now: Window::new(series, length), before, last: Verdict::Unknown }
+        let before = rule.offsets().map(|offset| (Window::new(series, length), offset)).collect();
+        let now = Window::new(series, length);
+        Meter { rule, series, now, before, earlier: Vec::new(), last: Verdict::Unknown }
     }
 
     /// Measures over the windows that end at a time.
     pub fn at(&mut self, end: Micros) -> Reading {
         let rule = self.rule;
         let now = self.now.at(end);
-        let value = match (&rule.test, &mut self.before) {
-            (Test::Absent { .. }, _) => Some(count(now)),
-            (_, Some((before, offset))) => change(rule, now, before.at(end - *offset)),
-            _ => measured(rule, now),
+        let before = self.before.iter_mut().map(|(window, offset)| window.at(end - *offset));
+        let earlier = before.filter_map(|sum| measured(rule, sum));
+        self.earlier.clear();
+        self.earlier.extend(earlier);
+        let value = match rule.test {
+            Test::Absent { .. } => Some(count(now)),
+            Test::Change { .. } => change(rule, now, self.earlier.first()),
+            Test::Past { past, .. } => {
+                let windows = self.before.len();
+                measured(rule, now).and_then(|now| past.value(now, &mut self.earlier, windows))
+            }
+            Test::Compare { .. } => measured(rule, now),
         };
         self.last = verdict(rule, value);
         Reading { value, verdict: self.last }
@@ -79,13 +88,13 @@ impl<'a> Meter<'a> {
             let slots = self.series.slots();
             slots.get(slots.partition_point(|slot| slot.0 < from)).map(|slot| slot.0 + SLOT)
         };
-        let before = self.before.as_ref().and_then(|(_, offset)| Some(next(end - offset)? + offset));
+        let before = self.before.iter().filter_map(|(_, offset)| Some(next(end - offset)? + offset));
         next(end).into_iter().chain(before).min()
     }
 
     /// Whether nothing is in its windows, as last measured.
     pub fn is_empty(&self) -> bool {
-        self.now.sum().is_empty() && self.before.as_ref().is_none_or(|(before, _)| before.sum().is_empty())
+        self.now.sum().is_empty() && self.before.iter().all(|(before, _)| before.sum().is_empty())
     }
 }
 
@@ -103,8 +112,8 @@ fn measured(rule: &Rule, sum: &Bucket) -> Option<f64> {
 }
 
 /// By how many percent a value changed. `None` if the earlier window has too few events, or a value of zero.
-fn change(rule: &Rule, now: &Bucket, before: &Bucket) -> Option<f64> {
-    let earlier = measured(rule, before).filter(|value| *value != 0.0)?;
+fn change(rule: &Rule, now: &Bucket, earlier: Option<&f64>) -> Option<f64> {
+    let earlier = earlier.filter(|value| **value != 0.0)?;
     let value = rule.metric.value(now, rule.window)?;
     Some(100.0 * (value - earlier) / earlier.abs())
 }
@@ -121,6 +130,7 @@ fn verdict(rule: &Rule, value: Option<f64>) -> Verdict {
         Test::Absent { .. } => (Operator::Equal, 0.0, None),
         Test::Compare { operator, threshold, recover } => (operator, threshold, recover),
         Test::Change { operator, percent, recover, .. } => (operator, percent, recover),
+        Test::Past { operator, threshold, recover, .. } => (operator, threshold, recover),
     };
     if operator.holds(value, threshold) {
         Verdict::Holds

@@ -136,7 +136,7 @@ fn narrowed(asked: &Asked, rule: Rule) -> Result<Rule, Problem> {
 /// The value beyond which it is over.
 pub(crate) fn recover(rule: &Rule) -> Option<f64> {
     match rule.test {
-        Test::Compare { recover, .. } | Test::Change { recover, .. } => recover,
+        Test::Compare { recover, .. } | Test::Change { recover, .. } | Test::Past { recover, .. } => recover,
         Test::Absent { .. } => None,
     }
 }

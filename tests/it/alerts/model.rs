@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use alt_alerts::lens::Of;
+use alt_alerts::past::Past;
 use alt_alerts::rule::{NoData, Operator, Rule, Test, parse_one};
 use alt_alerts::time::{Micros, SECOND, SLOT, slot_of};
 use alt_process::metrics::Metrics;
@@ -67,6 +68,8 @@ fn random_rule(random: &mut fastrand::Rng, name: &str) -> Rule {
         "compare = \"absent for 15s\"",
         "compare = \"change < -40 %\"\noffset = \"20s\"",
         "compare = \">= 6\"\nrecover = 4",
+        "compare = \"above baseline by 2x\"",
+        "compare = \"moving average ± 1.5\"",
         "compare = \"> 1\"\ngroup_by = [\"path\"]",
         "compare = \"> 0\"\nfilter = { path = \"/b*\" }",
         "compare = \"> 5\"\nmetric = \"sum\"\nproperty = \"price\"",
@@ -443,6 +446,14 @@ impl World<'_> {
         let (operator, threshold, recover, value) = match rule.test {
             Test::Absent { span } => (Operator::Equal, 0.0, None, count(at - span, at)),
             Test::Compare { operator, threshold, recover } => (operator, threshold, recover, now),
+            Test::Past { past, operator, threshold, recover, offset } => {
+                let ends = (1..=offset / rule.window).map(|n| at - n * rule.window);
+                let earlier: Vec<f64> = ends.map(|end| count(end - rule.window, end)).collect();
+                match against(past, now, earlier) {
+                    Some(value) => (operator, threshold, recover, value),
+                    None => return (false, true),
+                }
+            }
             Test::Change { operator, percent, recover, offset } => {
                 let before = count(at - offset - rule.window, at - offset);
                 let change = if before == 0.0 { 0.0 } else { 100.0 * (now - before) / before };
@@ -451,6 +462,26 @@ impl World<'_> {
         };
         let holds = operator.holds(value, threshold);
         (holds, !holds && !recover.is_some_and(|recover| operator.holds(value, recover)))
+    }
+}
+
+/// A count as a multiple of the median of those before, or its distance from their mean.
+fn against(past: Past, now: f64, mut earlier: Vec<f64>) -> Option<f64> {
+    let count = earlier.len() as f64;
+    if past == Past::Factor {
+        earlier.sort_by(f64::total_cmp);
+        let last = earlier.len() - 1;
+        let median = (earlier[last / 2] + earlier[last.div_ceil(2)]) / 2.0;
+        return (median > 0.0).then(|| now / median);
+    }
+    // Sums of whole numbers, which are exact.
+    let (sum, squares) = (earlier.iter().sum::<f64>(), earlier.iter().map(|n| n * n).sum::<f64>());
+    let deviation = ((squares - sum * sum / count) / (count - 1.0)).sqrt();
+    let difference = now - sum / count;
+    match deviation {
+        _ if difference.abs() < 1e-6 => Some(0.0),
+        0.0 => Some(1000.0),
+        deviation => Some((difference / deviation).abs()),
     }
 }
 

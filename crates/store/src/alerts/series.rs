@@ -165,9 +165,7 @@ fn ranges(rules: &[&Rule], times: &Range<Micros>) -> Vec<Range<Micros>> {
             _ => rule.window,
         };
         all.push((from - window, until));
-        if let Test::Change { offset, .. } = rule.test {
-            all.push((from - offset - window, until - offset));
-        }
+        all.extend(rule.offsets().map(|offset| (from - offset - window, until - offset)));
     }
     let mut all: Vec<(Micros, Micros)> =
         all.into_iter().map(|(from, until)| (slot_of(from) - SLOT, slot_from(until))).collect();
