@@ -41,14 +41,17 @@ fn random_rule(random: &mut fastrand::Rng) -> Rule {
         "moving average ± 1.5",
         "moving average + 2\"\nrecover = \"0.5",
     ];
+    let window = random.i64(1..5) * 5;
     let test = tests[random.usize(0..tests.len())].replace("recover = \"", "recover = ");
     let quote = if test.contains("recover") { "" } else { "\"" };
     let text = format!(
-        "name = \"x\"\nwindow = \"{}s\"\nfor = \"{}s\"\nkeep_firing = \"{}s\"\ncompare = \"{test}{quote}",
-        random.i64(1..5) * 5,
+        "name = \"x\"\nwindow = \"{window}s\"\nfor = \"{}s\"\nkeep_firing = \"{}s\"\ncompare = \"{test}{quote}",
         random.i64(0..4) * 5,
         random.i64(0..4) * 5,
     );
+    let is_past = test.contains("baseline") || test.contains("average");
+    let offset = is_past.then(|| format!("\noffset = \"{}s\"", window * random.i64(3..6)));
+    let text = text + &offset.unwrap_or_default();
     parse_one(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 

@@ -98,7 +98,7 @@ mod tests {
     fn a_value_is_told_against_those_before() {
         let value =
             |past: Past, now: f64, earlier: &[f64], windows| past.value(now, &mut earlier.to_vec(), windows);
-        assert_eq!(value(Past::Factor, 30.0, &[30.0, 2.0, 10.0, 10.0], 4), Some(3.0));
+        assert_eq!(value(Past::Factor, 30.0, &[30.0, 2.0, 8.0, 12.0], 4), Some(3.0));
         assert_eq!(value(Past::Factor, 30.0, &[5.0, 200.0, 10.0], 3), Some(3.0));
         assert_eq!(value(Past::Factor, 30.0, &[0.0, 0.0, 10.0], 3), None);
         // The mean is 6, the deviation 2.

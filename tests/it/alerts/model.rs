@@ -76,12 +76,14 @@ fn random_rule(random: &mut fastrand::Rng, name: &str) -> Rule {
         "compare = \"> 3\"\nmetric = \"sum\"\nsample = \"orders\"",
         "compare = \"absent for 20s\"\nsample = \"orders\"",
     ];
+    let (window, test) = (random.i64(1..5) * 5, tests[random.usize(0..tests.len())]);
+    let is_past = test.contains("baseline") || test.contains("average");
+    let offset = is_past.then(|| format!("\noffset = \"{}s\"", window * random.i64(3..6)));
     let text = format!(
-        "name = \"{name}\"\napplication = \"{name}\"\nwindow = \"{}s\"\nfor = \"{}s\"\nkeep_firing = \"{}s\"\n{}",
-        random.i64(1..5) * 5,
+        "name = \"{name}\"\napplication = \"{name}\"\nwindow = \"{window}s\"\nfor = \"{}s\"\nkeep_firing = \"{}s\"\n{test}{}",
         random.i64(0..4) * 5,
         random.i64(0..4) * 5,
-        tests[random.usize(0..tests.len())]
+        offset.unwrap_or_default()
     );
     parse_one(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
