@@ -223,6 +223,16 @@ mod tests {
     }
 
     #[test]
+    fn earlier_windows_matter_though_the_last_ones_are_empty() {
+        let series = series(&[1, 1]);
+        let text = "name = \"x\"\nwindow = \"10s\"\ncompare = \"below baseline by 50 %\"\noffset = \"30s\"";
+        let rule = parse_one(text).unwrap();
+        let version = Version { from: 0, rule: Some(&rule), series: Some(&series) };
+        // Both events are in one of the three windows before, or in two of them.
+        assert_eq!(told(&judge(&[version], &[], &[], all(90 * SECOND))), "25a 30i 35a 40i");
+    }
+
+    #[test]
     fn a_version_is_judged_by_from_its_time_on() {
         let series = series(&[5, 5, 5, 5, 5, 5]);
         let (low, high) = (rule("compare = \"> 2\""), rule("compare = \"> 7\""));
