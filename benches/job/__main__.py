@@ -27,9 +27,10 @@ from live import live
 from processes import kill_children, run, say
 from replay import replay, size, stages
 from results import Results
+from stats import stats
 from web import nginx
 
-SECTIONS = {"stages": stages, "replay": replay, "size": size, "live": live, "nginx": nginx, "hostile": hostile, "growth": growth, "alerts": alerts}
+SECTIONS = {"stages": stages, "replay": replay, "size": size, "live": live, "nginx": nginx, "hostile": hostile, "growth": growth, "alerts": alerts, "stats": stats}
 BY_DEFAULT = ("replay", "size", "live", "nginx")
 KEPT = Path("docs/performance.json")
 ALT = str(Path("target/release/alt").absolute())
@@ -57,11 +58,14 @@ def main():
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=15)
     parser.add_argument("--mix", type=int, default=600)
+    parser.add_argument("--millions", type=float)
     parser.add_argument("--sizes", type=lambda text: [int(n) for n in text.split(",")], default=[1, 10, 50])
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     options = parser.parse_args()
     if unknown := set(options.sections) - set(SECTIONS):
         parser.error(f"no section is called {', '.join(unknown)}; there are {', '.join(SECTIONS)}")
+    if options.millions is None:
+        options.millions = 29 if options.full else 2
     chosen = options.sections or (SECTIONS if options.full else BY_DEFAULT)
     results = Results()
     about = {

@@ -500,6 +500,79 @@ fn a_change_and_its_record_are_one() {
     assert_eq!(recorded, "token.add\nuser.add\nuser.link\nuser.grant\ntoken.revoke\nuser.remove");
 }
 
+/// Who looks at single events, visits or the record, and who takes numbers away, is recorded before the answer is given; the same
+/// question once an hour, whatever times it asks for.
+#[test]
+fn a_read_of_single_events_is_recorded_or_refused() {
+    let bench = bench();
+    let api = Api::start(&bench, "");
+    let secret = token(&bench, &["--role", "editor"]);
+    let other = token(&bench, &["--role", "editor", "--app", KEY]);
+    let ask = |target: &str, secret: &str, address: &str| {
+        let said = api.ask("GET", target, &format!("{}X-Real-IP: {address}\r\n", bearer(secret)), "");
+        println!("{target}: {} {}", said.status, said.body);
+        said.status
+    };
+    let events = "/api/v1/events?application_id=shop&path=/a&from=2026-01-01T00:00:00Z";
+    let asked = [
+        // The first one is recorded, the others are not.
+        (events, &secret, "192.0.2.7"),
+        (events, &secret, "192.0.2.7"),
+        (&events.replace("01-01", "01-02"), &secret, "192.0.2.7"),
+        (&(events.to_owned() + "&limit=3&until=2026-02-01T00:00:00Z"), &secret, "192.0.2.7"),
+        // Another question, address, token, application, path.
+        (&events.replace("=/a", "=/b"), &secret, "192.0.2.7"),
+        (events, &secret, "192.0.2.8"),
+        (events, &other, "192.0.2.7"),
+        (&events.replace("shop", OTHER), &secret, "192.0.2.7"),
+        ("/api/logs?application_id=shop", &secret, "192.0.2.7"),
+        ("/api/logs/trace/abc?application_id=shop", &secret, "192.0.2.7"),
+        ("/api/v1/visits?application_id=shop&period=7d", &secret, "192.0.2.7"),
+        ("/api/v1/statistics.csv?application_id=shop&dimension=page", &secret, "192.0.2.7"),
+        // Sums say nothing of anybody.
+        ("/api/v1/statistics?application_id=shop&dimension=page", &secret, "192.0.2.7"),
+        (
+            "/api/v1/events/counts?application_id=shop&from=2026-01-01T00:00:00Z&seconds=86400",
+            &secret,
+            "192.0.2.7",
+        ),
+    ];
+    for (target, secret, address) in asked {
+        assert_eq!(ask(target, secret, address), 200, "{target}");
+    }
+    // What is refused was not read.
+    assert_eq!(ask("/api/v1/audit", &secret, "192.0.2.7"), 403);
+    assert_eq!(ask(&events.replace("shop", OTHER), &other, "192.0.2.7"), 404);
+    assert_eq!(ask("/api/v1/events?application_id=shop&limit=many", &secret, "192.0.2.7"), 400);
+    let recorded = bench.database.psql(
+        "SELECT action, after ->> 'route', coalesce(after -> 'path' ->> 0, ''), host(address), object FROM audit_log \
+         WHERE action IN ('read', 'export') ORDER BY id",
+    );
+    let shop = "application shop (Shop)";
+    let expected = [
+        format!("read|/api/v1/events|/a|192.0.2.7|{shop}"),
+        format!("read|/api/v1/events|/b|192.0.2.7|{shop}"),
+        format!("read|/api/v1/events|/a|192.0.2.8|{shop}"),
+        format!("read|/api/v1/events|/a|192.0.2.7|{shop}"),
+        format!("read|/api/v1/events|/a|192.0.2.7|application {OTHER} ({OTHER_NAME})"),
+        format!("read|/api/logs||192.0.2.7|{shop}"),
+        format!("read|/api/logs/trace/{{id}}||192.0.2.7|{shop}"),
+        format!("read|/api/v1/visits||192.0.2.7|{shop}"),
+        format!("export|/api/v1/statistics.csv||192.0.2.7|{shop}"),
+    ];
+    assert_eq!(recorded, expected.join("\n"));
+    let kept = bench.database.psql("SELECT row_to_json(a) FROM audit_log a");
+    assert!(!kept.contains(&secret) && !kept.contains(&other));
+    // Where it cannot be recorded, it is not answered; sums are.
+    bench.database.psql("ALTER TABLE audit_log ADD CHECK (action NOT IN ('read', 'export')) NOT VALID");
+    let fresh = "/api/v1/events?application_id=shop&path=/c";
+    assert_eq!(ask(fresh, &secret, "192.0.2.7"), 503);
+    assert_eq!(ask("/api/v1/statistics.csv?application_id=shop&dimension=os", &secret, "192.0.2.7"), 503);
+    assert_eq!(ask("/api/v1/statistics?application_id=shop&dimension=os", &secret, "192.0.2.7"), 200);
+    bench.database.psql("ALTER TABLE audit_log DROP CONSTRAINT audit_log_action_check");
+    assert_eq!(ask(fresh, &secret, "192.0.2.7"), 200);
+}
+
 #[test]
 fn statistics_are_those_of_the_command() {
     let mut bench = bench();

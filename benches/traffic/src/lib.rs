@@ -91,7 +91,13 @@ impl Traffic {
     /// The first line is of this time, milliseconds since 1970; so many follow in a second. The sites are the same for
     /// every seed.
     pub fn new(seed: u64, first_ms: u64, per_second: f64) -> Self {
-        let world = World::new(1);
+        Traffic::mostly(0, seed, first_ms, per_second)
+    }
+
+    /// The same, with a percentage of the visits that are of the first site, whatever its share of the others.
+    pub fn mostly(largest: u8, seed: u64, first_ms: u64, per_second: f64) -> Self {
+        let mut world = World::new(1);
+        world.largest = largest;
         let mut random = Random::new(seed ^ 0x7261_6666_6963);
         let count = ((per_second * PAUSE_S as f64) as usize).clamp(20, VISITS_MAX);
         let visits = (0..count).map(|_| visit(&world, first_ms, &mut random)).collect();
@@ -343,7 +349,7 @@ impl Traffic {
     /// A server tells of an event by `POST /api/v1/track`.
     fn json(&mut self, now: u64, to: &mut Vec<u8>) {
         let Traffic { world, random, .. } = self;
-        let site = &world.sites[world.visited.draw(random)];
+        let site = &world.sites[world.site(random)];
         head(to, now, random, "198.51.100.17", b"POST", 204, site.collector, b"/api/v1/track");
         to.extend_from_slice(b"\t\tshop-backend/2.4 (+https://shop.example)\t\t\t\t\t\t\t");
         number(to, 540);
@@ -431,7 +437,7 @@ fn events(random: &mut Random) -> u8 {
 }
 
 fn visit(world: &World, now: u64, random: &mut Random) -> Visit {
-    let site = world.visited.draw(random);
+    let site = world.site(random);
     let view = random.bits() >> 12;
     let address = if random.happens(2500) {
         let b = random.bits();

@@ -14,6 +14,7 @@ Writes lines of made traffic, the same for the same seed.
   --lines N         how many (1000)
   --format F        alt1, combined or matomo (alt1)
   --seed N          of the visitors; the sites are always the same (1)
+  --largest N       percent of the visits that are of the first site, besides its share of the others (0)
   --rate N          lines in a second of their times (92.6: a million in three hours)
   --end MS          time of about the last line, milliseconds since 1970 (now)
   --age S           that many seconds before --end (0)
@@ -25,6 +26,7 @@ Writes lines of made traffic, the same for the same seed.
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let (mut lines, mut seed, mut rate, mut age_s) = (1000_u64, 1, 1e6 / (3.0 * 3600.0), 0_u64);
+    let mut largest = 0_u8;
     let (mut end_ms, mut format, mut output, mut live, mut sql) =
         (now_ms(), "alt1".to_owned(), None, false, false);
     while let Some(name) = arguments.next() {
@@ -32,6 +34,7 @@ fn main() {
         match name.as_str() {
             "--lines" => lines = number(&value()),
             "--seed" => seed = number(&value()),
+            "--largest" => largest = number(&value()),
             "--rate" => rate = number(&value()),
             "--end" => end_ms = number(&value()),
             "--age" => age_s = number(&value()),
@@ -51,7 +54,7 @@ fn main() {
     };
     let span_ms = (lines as f64 * 1000.0 / rate) as u64;
     let first_ms = if live { now_ms() } else { end_ms.saturating_sub(age_s * 1000 + span_ms) };
-    let mut traffic = Traffic::new(seed, first_ms, rate);
+    let mut traffic = Traffic::mostly(largest, seed, first_ms, rate);
     let mut to: Box<dyn Write> = match &output {
         Some(path) => Box::new(append(path)),
         None => Box::new(stdout().lock()),

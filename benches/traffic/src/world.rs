@@ -57,7 +57,9 @@ pub struct World {
     /// The applications.
     pub sites: Vec<Site>,
     /// Which of them is visited.
-    pub visited: Zipf,
+    visited: Zipf,
+    /// Percentage of the visits that are of the first one, besides.
+    pub largest: u8,
     /// User agents of people.
     pub agents: Vec<String>,
     /// Which of them is used.
@@ -182,11 +184,20 @@ impl World {
         World {
             sites,
             visited: Zipf::new(SITES, 1.1),
+            largest: 0,
             agents: agents(&mut random),
             used: Zipf::new(AGENTS, 1.05),
             referrers,
             referred: Zipf::new(count, 1.2),
         }
+    }
+
+    /// The site of a visit.
+    pub fn site(&self, random: &mut Random) -> usize {
+        if self.largest > 0 && random.happens(100 * usize::from(self.largest)) {
+            return 0;
+        }
+        self.visited.draw(random)
     }
 
     /// SQL that registers the applications.

@@ -30,7 +30,7 @@ use crate::ask::{Answer, Asked, Content};
 use crate::limiter::Left;
 use crate::problem::Problem;
 use crate::routes::{Access, Route};
-use crate::{Web, assets, session};
+use crate::{Web, assets, reads, session};
 
 /// The most bytes of a body.
 const BODY_MAX: usize = 64 * 1024;
@@ -285,11 +285,15 @@ async fn answer(
     })
     .await;
     let db = asked.db.take().ok_or_else(Problem::defect)?;
+    let read = answered.as_ref().ok().and_then(|_| reads::read(route, &asked));
     match &answered {
         Ok(_) if route.changes() => db.commit().await?,
         // A transaction that is broken, or in which a statement still runs, is not used again.
         Err(problem) if problem.status.is_server_error() => drop(db),
         _ => db.end().await?,
+    }
+    if let Some(read) = read {
+        reads::record(web, route, &asked, &actor, &read).await?;
     }
     answered
 }

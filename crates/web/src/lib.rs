@@ -26,6 +26,7 @@ mod password;
 mod period;
 mod plausible;
 mod problem;
+mod reads;
 
 pub mod reports;
 pub mod routes;
@@ -52,6 +53,7 @@ use tokio::sync::Semaphore;
 use self::channels::Channels;
 use self::limiter::Limiter;
 use self::password::Passwords;
+use self::reads::Reads;
 use self::segments::Segments;
 use self::telemetry::Telemetry;
 
@@ -77,6 +79,8 @@ pub struct Web {
     accounts: Limiter,
     /// Passwords.
     passwords: Passwords,
+    /// What was read lately.
+    reads: Reads,
     /// The address under which people reach it.
     public_url: Option<String>,
     /// The line to paste into the pages of an application: of the host that collects, and of the key.
@@ -109,6 +113,7 @@ impl Web {
             refused: Limiter::new(guard::REFUSED_PER_MINUTE),
             attempts: Limiter::new(session::ADDRESS_PER_MINUTE),
             accounts: Limiter::new(session::ACCOUNT_PER_MINUTE),
+            reads: Reads::default(),
             passwords: Passwords::new()?,
             snippet: (config.check.hosts.first().map_or("YOUR-HOST", String::as_str).to_owned(), snippet),
             channels: Channels::new(config),
