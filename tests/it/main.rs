@@ -61,6 +61,7 @@ mod setup;
 mod setup_nginx;
 mod sign_in;
 mod sources;
+mod standby;
 mod statistics;
 mod stats;
 mod store;

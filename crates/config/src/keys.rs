@@ -95,6 +95,7 @@ pub(super) const KEYS: &[(&str, &str, Set<Config>)] = &[
     ("web", "public_url", |c, v| {
         v.checked(public_url).map(|url| c.web.public_url = Some(url.trim_end_matches('/').to_owned()))
     }),
+    ("web", "read_url", |c, v| v.text().map(|url| c.web.read_url = Some(url))),
     ("web", "connections", |c, v| v.count_in(1, 100).map(|most| c.web.connections = most)),
     ("web", "clients", |c, v| v.count_in(1, 100_000).map(|most| c.web.clients = most)),
     ("web", "requests_per_minute", |c, v| {

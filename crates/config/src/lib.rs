@@ -292,6 +292,8 @@ pub struct Web {
     pub admin: Option<SocketAddr>,
     /// The address under which people reach it, without a slash at its end; `None`: not known.
     pub public_url: Option<String>,
+    /// A standby, which answers what only reads; `None`: `[postgres] url` does.
+    pub read_url: Option<String>,
     /// The most connections to the database.
     pub connections: usize,
     /// The most connections of clients at once.
@@ -306,6 +308,7 @@ impl Default for Web {
             listen: Listen::Address(SocketAddr::from(([127, 0, 0, 1], 8600))),
             admin: Some(SocketAddr::from(([127, 0, 0, 1], 9188))),
             public_url: None,
+            read_url: None,
             connections: 8,
             clients: 1024,
             requests_per_minute: 600,

@@ -294,6 +294,7 @@ fn values_are_typed() {
                     127.0.0.1:9188,
                 ),
                 public_url: None,
+                read_url: None,
                 connections: 8,
                 clients: 1024,
                 requests_per_minute: 600,

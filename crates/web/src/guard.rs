@@ -240,7 +240,7 @@ async fn answer(
     if let Err(left) = web.refused.look(&origin, Instant::now()) {
         return Err(Problem::too_many(left.wait));
     }
-    let db = if route.changes() { web.pool.change().await? } else { web.pool.read().await? };
+    let db = if route.changes() { web.change().await? } else { web.pool.read().await? };
     let Some(caller) = within(async { Ok(known(&db, &given, route.access).await?) }).await? else {
         let _ = web.refused.take(&origin, Instant::now());
         db.end().await?;

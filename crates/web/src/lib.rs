@@ -46,13 +46,14 @@ mod walk;
 
 use std::sync::Arc;
 
-use alt_store::web::pool::Pool;
+use alt_store::web::pool::{Pool, Transaction};
 
 use tokio::sync::Semaphore;
 
 use self::channels::Channels;
 use self::limiter::Limiter;
 use self::password::Passwords;
+use self::problem::Problem;
 use self::reads::Reads;
 use self::segments::Segments;
 use self::telemetry::Telemetry;
@@ -106,7 +107,7 @@ impl Web {
     pub fn new(config: &alt_config::Config, host: &str, snippet: Snippet) -> anyhow::Result<Arc<Web>> {
         let per_minute = u32::try_from(config.web.requests_per_minute).unwrap_or(u32::MAX);
         Ok(Arc::new(Web {
-            pool: Pool::new(&config.postgres, host, config.web.connections),
+            pool: Pool::new(&config.postgres, config.web.read_url.as_deref(), host, config.web.connections),
             telemetry: Arc::new(Telemetry::new()?),
             segments: Segments::new(),
             limiter: Limiter::new(per_minute),
@@ -122,6 +123,23 @@ impl Web {
             page: openapi::page(),
             public_url: config.web.public_url.clone(),
         }))
+    }
+
+    /// Begins to change something.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub(crate) async fn change(&self) -> Result<Transaction, Problem> {
+        match self.pool.change().await {
+            Ok(db) => Ok(db),
+            Err(error) if self.pool.has_replica() => {
+                tracing::warn!(error = format!("{error:#}"), "nothing can be changed");
+                Err(Problem::unavailable(
+                    "the database takes no changes now, and does not record what is read; statistics are answered",
+                ))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The line to paste into the pages of an application, of the first of `[check] hosts`.

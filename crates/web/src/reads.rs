@@ -105,8 +105,8 @@ pub(crate) async fn record(
     if !web.reads.is_new(&hash, now) {
         return Ok(());
     }
+    let db = web.change().await?;
     let recorded = async {
-        let db = web.pool.change().await?;
         audit::record(&db, actor, read).await?;
         db.commit().await
     };

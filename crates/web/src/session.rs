@@ -59,7 +59,7 @@ async fn by_password(web: &Web, asked: &Asked, name: &str) -> Result<Answer, Pro
     let Some(account) = account.filter(|_| is_it) else {
         return refuse(web, asked, name, Problem::not_signed_in()).await;
     };
-    let db = web.pool.change().await?;
+    let db = web.change().await?;
     if let Err(problem) = check_code(&db, asked, &account).await {
         db.end().await?;
         return refuse(web, asked, name, problem).await;
@@ -68,7 +68,7 @@ async fn by_password(web: &Web, asked: &Asked, name: &str) -> Result<Answer, Pro
 }
 
 async fn by_link(web: &Web, asked: &Asked, link: &str) -> Result<Answer, Problem> {
-    let db = web.pool.change().await?;
+    let db = web.change().await?;
     let account = match sessions::of_link(&db, link).await? {
         Some(id) => sessions::account(&db, Of::Id(id)).await?,
         None => None,
@@ -98,7 +98,7 @@ async fn by_share(web: &Web, asked: &Asked, share: &str) -> Result<Answer, Probl
     let Some((id, _)) = found.filter(|_| is_it) else {
         return refuse(web, asked, "", Problem::not_signed_in()).await;
     };
-    let db = web.pool.change().await?;
+    let db = web.change().await?;
     let whose = Whose::Share(id);
     let (secret, change) = sessions::begin(&db, whose, &id.to_string(), asked.address.as_deref()).await?;
     let actor = Actor { kind: "share", id: Some(id), name: String::new(), address: asked.address.clone() };
@@ -136,7 +136,7 @@ async fn signed_in(
 
 /// Records that somebody was refused, and refuses. What was written as a name may be a password: only known names are recorded.
 async fn refuse(web: &Web, asked: &Asked, name: &str, problem: Problem) -> Result<Answer, Problem> {
-    let db = web.pool.change().await?;
+    let db = web.change().await?;
     let known = sessions::account(&db, Of::Name(name)).await?.map(|account| account.name);
     let object = known
         .as_ref()

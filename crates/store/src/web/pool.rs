@@ -3,6 +3,8 @@
 //! Settings are those of a transaction, never of a session, so any session that a transaction pooler chooses will do. A
 //! transaction that is not ended (its request was given up, or failed) closes its connection, so that nothing of it
 //! outlives it.
+//!
+//! Reads may be those of a standby ([`Replica`]), which is a little behind the server that changes are made on.
 
 use std::ops::Deref;
 use std::sync::atomic::AtomicU64;
@@ -13,7 +15,10 @@ use anyhow::{Context, bail};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::Client;
 
+use self::replica::Replica;
 use crate::connect::{Connection, connect_counted};
+
+mod replica;
 
 /// How long a transaction of the API may take.
 pub const TRANSACTION_TIME: Duration = Duration::from_secs(2);
@@ -32,23 +37,55 @@ const BEGIN_CHANGING: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL st
 /// Connections, at most so many.
 #[derive(Debug)]
 pub struct Pool {
-    postgres: alt_config::Postgres,
+    primary: Server,
+    replica: Option<Replica>,
     name: String,
     permits: Arc<Semaphore>,
-    idle: Mutex<Vec<Connection>>,
     open: Arc<AtomicU64>,
+}
+
+/// A server, and its connections that nobody uses.
+#[derive(Debug)]
+struct Server {
+    postgres: alt_config::Postgres,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Server {
+    fn new(postgres: &alt_config::Postgres) -> Server {
+        Server { postgres: postgres.clone(), idle: Mutex::default() }
+    }
+}
+
+/// Which server a transaction is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum On {
+    Primary,
+    Replica,
 }
 
 impl Pool {
     /// A pool of at most `most` connections, none of which is open yet. `host` is a part of the name of their sessions.
-    pub fn new(postgres: &alt_config::Postgres, host: &str, most: usize) -> Arc<Pool> {
+    /// `read_url` names a standby for what only reads.
+    pub fn new(
+        postgres: &alt_config::Postgres,
+        read_url: Option<&str>,
+        host: &str,
+        most: usize,
+    ) -> Arc<Pool> {
+        let standby = |url: &str| alt_config::Postgres { url: url.to_owned(), ..postgres.clone() };
         Arc::new(Pool {
-            postgres: postgres.clone(),
+            primary: Server::new(postgres),
+            replica: read_url.map(|url| Replica::new(Server::new(&standby(url)))),
             name: crate::session_name("serve", host),
             permits: Arc::new(Semaphore::new(most)),
-            idle: Mutex::default(),
             open: Arc::default(),
         })
+    }
+
+    /// Whether what is known can be read although nothing can be changed.
+    pub fn has_replica(&self) -> bool {
+        self.replica.is_some()
     }
 
     /// How many connections are open.
@@ -56,12 +93,30 @@ impl Pool {
         self.open.load(std::sync::atomic::Ordering::Relaxed)
     }
 
-    /// Begins to read: everything until its end is of one moment.
+    /// Begins to read: everything until its end is of one moment. With a standby, on it, unless it does not answer or is too
+    /// far behind.
     ///
     /// # Errors
     /// No connection becomes free in time, or the database cannot be reached.
     pub async fn read(self: &Arc<Self>) -> anyhow::Result<Transaction> {
-        self.begin(BEGIN_READING).await
+        let Some(replica) = &self.replica else { return self.begin(On::Primary, BEGIN_READING).await };
+        let wanted = replica.wanted(self);
+        let why = match self.begin(On::Replica, BEGIN_READING).await {
+            Ok(db) => match replica::replayed(&db).await {
+                Ok(replayed) if replayed.is_none_or(|replayed| replayed >= wanted) => {
+                    replica.told(None);
+                    return Ok(db);
+                }
+                Ok(_) => {
+                    db.end().await?;
+                    anyhow::anyhow!("it is behind the server that changes are made on")
+                }
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        replica.told(Some(&why));
+        self.begin(On::Primary, BEGIN_READING).await
     }
 
     /// Begins to change something. What is not committed is undone.
@@ -69,30 +124,38 @@ impl Pool {
     /// # Errors
     /// As [`Pool::read`].
     pub async fn change(self: &Arc<Self>) -> anyhow::Result<Transaction> {
-        self.begin(BEGIN_CHANGING).await
+        self.begin(On::Primary, BEGIN_CHANGING).await
     }
 
-    async fn begin(self: &Arc<Self>, begin: &str) -> anyhow::Result<Transaction> {
+    fn server(&self, on: On) -> &Server {
+        match (on, &self.replica) {
+            (On::Replica, Some(replica)) => &replica.server,
+            _ => &self.primary,
+        }
+    }
+
+    async fn begin(self: &Arc<Self>, on: On, begin: &str) -> anyhow::Result<Transaction> {
         let permit = tokio::time::timeout(WAIT, Arc::clone(&self.permits).acquire_owned()).await;
         let permit = permit.context("all connections to the database are in use")?.context("closed")?;
         let begun = tokio::time::timeout(2 * WAIT, async {
             // A connection that was closed meanwhile (the server was restarted) is replaced.
-            while let Some(connection) = self.take() {
+            while let Some(connection) = self.take(on) {
                 if !connection.is_closed() && connection.batch_execute(begin).await.is_ok() {
                     return Ok(connection);
                 }
             }
-            let connection = connect_counted(&self.postgres, &self.name, Arc::clone(&self.open)).await?;
+            let connection =
+                connect_counted(&self.server(on).postgres, &self.name, Arc::clone(&self.open)).await?;
             crate::migrate::check_compatible(&connection).await?;
             connection.batch_execute(begin).await.context("begin")?;
             anyhow::Ok(connection)
         });
         let connection = begun.await.context("the database does not answer")??;
-        Ok(Transaction { connection: Some(connection), pool: Arc::clone(self), _permit: permit })
+        Ok(Transaction { connection: Some(connection), on, pool: Arc::clone(self), _permit: permit })
     }
 
-    fn take(&self) -> Option<Connection> {
-        alt_process::lock::lock(&self.idle).pop()
+    fn take(&self, on: On) -> Option<Connection> {
+        alt_process::lock::lock(&self.server(on).idle).pop()
     }
 }
 
@@ -100,18 +163,23 @@ impl Pool {
 #[derive(Debug)]
 pub struct Transaction {
     connection: Option<Connection>,
+    on: On,
     pool: Arc<Pool>,
     // After the connection: it is dropped first.
     _permit: OwnedSemaphorePermit,
 }
 
 impl Transaction {
-    /// Commits.
+    /// Commits. Whoever reads afterwards sees it.
     ///
     /// # Errors
     /// The database does not commit: nothing was changed, or it is not known.
-    pub async fn commit(self) -> anyhow::Result<()> {
-        self.finish("COMMIT").await
+    pub async fn commit(mut self) -> anyhow::Result<()> {
+        let pool = Arc::clone(&self.pool);
+        let Some(replica) = &pool.replica else { return self.finish("COMMIT").await };
+        self.batch_execute("COMMIT").await.context("end the transaction")?;
+        replica.wrote(replica::written(&self).await.ok());
+        self.put_back()
     }
 
     /// Ends reading, or undoes what was changed.
@@ -123,9 +191,13 @@ impl Transaction {
     }
 
     async fn finish(mut self, how: &str) -> anyhow::Result<()> {
+        self.batch_execute(how).await.context("end the transaction")?;
+        self.put_back()
+    }
+
+    fn put_back(&mut self) -> anyhow::Result<()> {
         let Some(connection) = self.connection.take() else { bail!("the transaction has ended") };
-        connection.batch_execute(how).await.context("end the transaction")?;
-        alt_process::lock::lock(&self.pool.idle).push(connection);
+        alt_process::lock::lock(&self.pool.server(self.on).idle).push(connection);
         Ok(())
     }
 }
