@@ -688,7 +688,7 @@ fn alerts_fire_where_rules_wait_and_messages_do_not_arrive() {
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$refused$$; END'; \
          CREATE TRIGGER refuse BEFORE UPDATE ON alert_apps FOR EACH ROW EXECUTE FUNCTION refuse()",
     );
-    watch.fires(&["AltAlertsBehind"], &["AltWorkerFails"]);
+    watch.fires(&["AltAlertsBehind", "AltRulesNotJudged"], &["AltWorkerFails"]);
     database.psql("DROP TRIGGER refuse ON alert_apps");
     watch.ends();
     assert!(daemon.stop().success());

@@ -188,6 +188,8 @@ pub struct Backlog {
 pub struct Alerts {
     /// For how long the application that is farthest behind was not judged; `None`: none ever was.
     pub behind_seconds: Option<f64>,
+    /// Applications whose rules cannot be judged; the installation counts as one.
+    pub not_judged: u64,
     /// Messages that are due.
     pub due: u64,
     /// For how long the first of them has waited.
@@ -515,6 +517,8 @@ fn alerts(page: &Page, state: &Alerts) -> prometheus::Result<()> {
     }
     let open = state.open.iter().map(|(severity, count)| (vec![severity.clone()], *count as f64));
     page.gauge("alt_alerts_open", "Open alerts.", &["severity"], open)?;
+    let help = "Applications with rules of alerts that cannot be judged; the installation counts as one.";
+    page.gauge("alt_alerts_not_judged", help, &[], one(state.not_judged as f64))?;
     page.gauge("alt_alert_messages_due", "Messages about alerts that are due.", &[], one(state.due as f64))?;
     let help = "For how long the first of these messages has waited.";
     page.gauge("alt_alert_messages_oldest_seconds", help, &[], one(state.oldest_due_seconds))?;

@@ -207,6 +207,7 @@ fn alerts_of(state: &alerts::ask::State) -> metrics::Alerts {
     };
     metrics::Alerts {
         behind_seconds: state.behind_seconds.filter(|_| state.rules > 0),
+        not_judged: count(state.troubled),
         due: count(state.due),
         oldest_due_seconds: state.oldest_due_seconds.unwrap_or(0.0),
         dead: count(state.dead),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{BUSY, add_rules, alerts, done, receiver, start, texts, until, with_alerts};
 use crate::serve::{Api, bearer, token};
 use crate::support::bench::Bench;
+use crate::support::daemon::alt;
 use crate::support::lines::KEY;
 
 /// Nothing stores rows in a table any more, until [`allow`].
@@ -70,6 +71,9 @@ fn a_rule_with_too_many_series_is_not_judged_and_all_others_are() {
     assert!(texts(&receiver).iter().any(|text| text.contains("busy")), "{:?}", texts(&receiver));
     let (code, said) = alerts(&bench, &["list"]);
     assert!(code == 0 && said.contains("too many series apart: keep fewer events"), "{said}");
+    let checked = alt().arg("check").arg("--config").arg(&bench.config).output().unwrap();
+    let checked = String::from_utf8(checked.stdout).unwrap();
+    assert!(checked.contains("too many series apart") && checked.contains("(alerts)"), "{checked}");
     let listed = done(&bench, &["rule", "list"]);
     assert!(said.contains("the rule wide of") && listed.contains("the rule wide of"), "{said} {listed}");
     let state = |name: &str| {
