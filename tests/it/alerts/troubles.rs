@@ -73,7 +73,7 @@ fn a_rule_with_too_many_series_is_not_judged_and_all_others_are() {
     assert!(code == 0 && said.contains("too many series apart: keep fewer events"), "{said}");
     let checked = alt().arg("check").arg("--config").arg(&bench.config).output().unwrap();
     let checked = String::from_utf8(checked.stdout).unwrap();
-    assert!(checked.contains("too many series apart") && checked.contains("(alerts)"), "{checked}");
+    assert!(checked.contains("too many series apart") && checked.contains("[alerts]"), "{checked}");
     let listed = done(&bench, &["rule", "list"]);
     assert!(said.contains("the rule wide of") && listed.contains("the rule wide of"), "{said} {listed}");
     let state = |name: &str| {
