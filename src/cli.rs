@@ -678,6 +678,9 @@ pub struct StatsShow {
     /// The most values, with --dimension or --interval
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     pub limit: usize,
+    /// The metric that values are ordered by; `None`: visitors. Panels say it.
+    #[arg(skip)]
+    pub order: Option<&'static str>,
     /// Print JSON
     #[arg(long, conflicts_with = "csv")]
     pub json: bool,
@@ -776,9 +779,73 @@ Examples:
     /// Note what happened on a day, such as a release
     #[command(subcommand)]
     Annotation(StatsAnnotation),
+    /// Look at panels: questions that are kept under a name
+    #[command(subcommand)]
+    Panel(StatsPanel),
     /// Keep filters under a name: --filter 'segment is NAME' stands for them
     #[command(subcommand)]
     Segment(StatsSegment),
+}
+
+/// Verbs of `alt stats panel`.
+#[derive(Debug, Subcommand)]
+pub enum StatsPanel {
+    /// List the panels of an application, also personal ones
+    #[command(after_help = "Example:\n  alt stats panel list --json")]
+    List(StatsPanelList),
+    /// Answer the question of a panel
+    #[command(after_help = "\
+Values and days are shown with all their numbers; months by their days.
+
+Examples:
+  alt stats panel show 'Orders by plan'
+  alt stats panel show 'Orders by plan' --period 30d --csv")]
+    Show(StatsPanelShow),
+    /// Remove a panel
+    #[command(after_help = "Example:\n  alt stats panel remove 'Orders by plan'")]
+    Remove(StatsPanelRemove),
+}
+
+/// `alt stats panel list`
+#[derive(Debug, Args)]
+pub struct StatsPanelList {
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `alt stats panel show`
+#[derive(Debug, Args)]
+pub struct StatsPanelShow {
+    /// The panel, by name or id
+    #[arg(value_name = "PANEL")]
+    pub panel: String,
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
+    /// Which days, by the application's time zone: today, 7d, 30d, month, or 2026-01-01..2026-01-31
+    #[arg(long, value_name = "PERIOD", default_value = "7d")]
+    pub period: String,
+    /// Print JSON
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print CSV
+    #[arg(long)]
+    pub csv: bool,
+}
+
+/// `alt stats panel remove`
+#[derive(Debug, Args)]
+pub struct StatsPanelRemove {
+    /// The panel, by name or id
+    #[arg(value_name = "PANEL")]
+    pub panel: String,
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(long, value_name = "APP")]
+    pub app: Option<String>,
 }
 
 /// Verbs of `alt stats segment`.

@@ -4,8 +4,6 @@ use alt_collect::pipeline::APPS_ASKED_AGAIN;
 use alt_config::Config;
 use alt_line::hit::Reason;
 use alt_line::processor::UNKNOWN_KEY_BYTES;
-use alt_statistics::details::{PROPERTIES_MAX, PROPERTY_MAX};
-use alt_statistics::query::Property;
 use alt_store::apps::{self, Application, PageViews};
 use alt_store::files::Which;
 use alt_store::web::audit;
@@ -93,9 +91,11 @@ async fn properties(config: &Config, args: &cli::AppProperties, out: Out<'_>) ->
         writeln!(out, "{}", show::safe(&all))?;
         return Ok(());
     }
-    let names = checked_properties(&args.names)?;
+    let names = apps::checked_properties(&args.names)?;
     in_transaction(&writer, LOCK_TIME, async |client| {
-        let change = apps::choose_properties(client, &app, &names).await?;
+        let wanted = apps::Wanted { properties: Some(&names), ..apps::Wanted::default() };
+        let changed = apps::change_in(client, &app, wanted).await?;
+        let (_, change) = changed.context("the application is gone")?;
         audit::record(client, &actor(), &change).await
     })
     .await?;
@@ -138,23 +138,6 @@ async fn page_views(config: &Config, args: &cli::AppPageViews, out: Out<'_>) -> 
         }
     )?;
     Ok(())
-}
-
-fn checked_properties(names: &[String]) -> anyhow::Result<Vec<String>> {
-    if names.len() > PROPERTIES_MAX {
-        bail!("an application has at most {PROPERTIES_MAX} properties; these are {}", names.len());
-    }
-    for (n, name) in names.iter().enumerate() {
-        if Property::named(name).is_none() {
-            bail!(
-                "the property {name:?} has no name that can be one: 1 to {PROPERTY_MAX} bytes, without control characters"
-            );
-        }
-        if names[..n].contains(name) {
-            bail!("the property {name} is named twice");
-        }
-    }
-    Ok(names.to_vec())
 }
 
 async fn add(config: &Config, args: &cli::AppAdd) -> anyhow::Result<Application> {

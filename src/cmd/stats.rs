@@ -7,6 +7,7 @@ mod funnel;
 mod goals;
 mod import;
 mod journey;
+mod panel;
 mod performance;
 pub(super) mod report;
 mod segment;
@@ -85,6 +86,7 @@ pub fn run(config: &Config, args: &cli::Stats, out: Out<'_>) -> anyhow::Result<O
         Some(cli::StatsVerb::Segment(verb)) => {
             super::block_on(async { segment::run(config, verb, out).await })
         }
+        Some(cli::StatsVerb::Panel(verb)) => super::block_on(async { panel::run(config, verb, out).await }),
         Some(cli::StatsVerb::Rebuild(args)) => rebuild(config, args, out),
         Some(cli::StatsVerb::Import(args)) => super::block_on(async { import::run(config, args, out).await }),
         Some(cli::StatsVerb::Verify(args)) => super::block_on(async { verify::run(config, args, out).await }),

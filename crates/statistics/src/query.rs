@@ -23,6 +23,7 @@ mod groups;
 #[cfg(test)]
 mod naive;
 mod neighbours;
+pub mod panel;
 mod performance;
 mod said;
 pub mod saved;

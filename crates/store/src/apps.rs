@@ -3,6 +3,8 @@
 use std::str::FromStr;
 
 use alt_line::hit::Micros;
+use alt_statistics::details::{PROPERTIES_MAX, PROPERTY_MAX};
+use alt_statistics::query::Property;
 use anyhow::{Context, bail};
 use serde::Serialize;
 use serde_json::json;
@@ -190,6 +192,31 @@ pub struct Wanted<'a> {
     pub name: Option<&'a str>,
     /// What its page views are.
     pub page_views: Option<PageViews>,
+    /// The properties of events that statistics keep the values of from now on.
+    pub properties: Option<&'a [String]>,
+}
+
+/// The names of properties, if an application can have them.
+///
+/// # Errors
+/// What is wrong, and how to mend it.
+pub fn checked_properties(names: &[impl AsRef<str>]) -> anyhow::Result<Vec<String>> {
+    if names.len() > PROPERTIES_MAX {
+        bail!("an application has at most {PROPERTIES_MAX} properties; these are {}", names.len());
+    }
+    let mut checked: Vec<String> = Vec::with_capacity(names.len());
+    for name in names.iter().map(AsRef::as_ref) {
+        if Property::named(name).is_none() {
+            bail!(
+                "the property {name:?} has no name that can be one: 1 to {PROPERTY_MAX} bytes, without control characters"
+            );
+        }
+        if checked.iter().any(|known| known == name) {
+            bail!("the property {name} is named twice");
+        }
+        checked.push(name.to_owned());
+    }
+    Ok(checked)
 }
 
 /// Changes an application within the caller's transaction; returns it and what to record. `None`: the name is taken. Where
@@ -207,12 +234,17 @@ pub async fn change_in(
     let before = by_key(client, &app.key).await?;
     let app = before.as_ref().unwrap_or(app);
     let sql = format!(
-        "UPDATE applications SET name = coalesce($2, name), page_views = coalesce($3, page_views) WHERE app_key = $1 \
+        "UPDATE applications SET name = coalesce($2, name), page_views = coalesce($3, page_views), \
+         properties = coalesce($4, properties) WHERE app_key = $1 \
          AND NOT EXISTS (SELECT FROM applications WHERE name = $2 AND app_key <> $1) RETURNING {COLUMNS}"
     );
     let page_views = wanted.page_views.map(PageViews::as_str);
-    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&app.key, Type::TEXT), (&wanted.name, Type::TEXT), (&page_views, Type::TEXT)];
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&app.key, Type::TEXT),
+        (&wanted.name, Type::TEXT),
+        (&page_views, Type::TEXT),
+        (&wanted.properties, Type::TEXT_ARRAY),
+    ];
     let row = client.query_typed_opt(&sql, &parameters).await.context("change the application")?;
     let Some(now) = row.as_ref().map(Application::of) else { return Ok(None) };
     if now.page_views != app.page_views {
@@ -226,37 +258,22 @@ pub async fn change_in(
         if wanted.page_views.is_some() {
             told.insert("page_views".to_owned(), json!(app.page_views));
         }
+        if wanted.properties.is_some() {
+            told.insert("properties".to_owned(), json!(app.properties));
+        }
         Some(told.into())
     };
     let change = Change {
-        action: if wanted.page_views.is_some() { "application.change" } else { "application.rename" },
+        action: match wanted {
+            Wanted { name: Some(_), page_views: None, properties: None } => "application.rename",
+            Wanted { name: None, page_views: None, properties: Some(_) } => "application.properties",
+            _ => "application.change",
+        },
         object: format!("application {}", app.key),
         before: told(app),
         after: told(&now),
     };
     Ok(Some((now, change)))
-}
-
-/// Chooses the properties of events that statistics keep the values of, within the caller's transaction; returns what to record.
-///
-/// # Errors
-/// The database does not do it.
-pub async fn choose_properties(
-    client: &Client,
-    app: &Application,
-    properties: &[String],
-) -> anyhow::Result<Change> {
-    let sql = "UPDATE applications SET properties = $2 WHERE app_key = $1";
-    client
-        .execute_typed(sql, &[(&app.key, Type::TEXT), (&properties, Type::TEXT_ARRAY)])
-        .await
-        .context("choose the properties")?;
-    Ok(Change {
-        action: "application.properties",
-        object: format!("application {}", app.key),
-        before: Some(json!({ "properties": app.properties })),
-        after: Some(json!({ "properties": properties })),
-    })
 }
 
 /// Applications whose hits are accepted, whose page views are events alone, and of which the newest rows are requests of a

@@ -10,6 +10,7 @@ pub mod caller;
 pub mod goals;
 pub mod jwt;
 pub mod keys;
+pub mod panels;
 pub mod people;
 pub mod pool;
 pub mod rows;

@@ -22,6 +22,7 @@ mod manage;
 mod metrics;
 mod numbers;
 mod openapi;
+mod panels;
 mod password;
 mod period;
 mod plausible;

@@ -44,21 +44,24 @@ pub(crate) async fn application(web: &Web, asked: &Asked) -> Result<Answer, Prob
 fn shown(app: &apps::Application, role: Role) -> Value {
     json!({
         "id": app.key, "name": app.name, "domains": app.domains, "time_zone": app.time_zone, "page_views": app.page_views,
+        "properties": app.properties,
         "created_at": app.created_at, "disabled_at": app.disabled_at, "role": role,
     })
 }
 
-/// `PATCH /api/v1/applications/{application_id}`: another name, or another kind of page views.
+/// `PATCH /api/v1/applications/{application_id}`: another name, another kind of page views, or other properties.
 pub(crate) async fn change_application(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     let app = asked.app()?;
     let role = asked.caller()?.role(app.id).ok_or_else(Problem::no_application)?;
     let name = asked.text("name")?.map(checked).transpose()?;
     let page_views = asked.text("page_views")?.map(str::parse).transpose();
     let page_views = page_views.map_err(|error: &str| Problem::bad(format!("page_views: {error}")))?;
-    if name.is_none() && page_views.is_none() {
-        return Err(Problem::bad("nothing is to be changed: name a `name` or `page_views`"));
+    let properties = asked.texts("properties")?.map(|names| apps::checked_properties(&names)).transpose();
+    let properties = properties.map_err(|error| Problem::bad(format!("properties: {error}")))?;
+    if name.is_none() && page_views.is_none() && properties.is_none() {
+        return Err(Problem::bad("nothing is to be changed: name a `name`, `page_views` or `properties`"));
     }
-    let wanted = apps::Wanted { name, page_views };
+    let wanted = apps::Wanted { name, page_views, properties: properties.as_deref() };
     let Some((now, change)) = apps::change_in(asked.db()?, app, wanted).await? else {
         return Err(Problem::conflict("another application has this name"));
     };

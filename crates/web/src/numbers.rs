@@ -48,7 +48,7 @@ pub(crate) struct List {
     pub(crate) is_cut: bool,
     /// Of goals: the visitors whose share the values' are.
     pub(crate) of: Option<OfGoals>,
-    /// What has to be known of values that are looked up in segments.
+    /// What has to be known of values that are counted by segments.
     pub(crate) notes: Vec<Note>,
 }
 
@@ -220,8 +220,8 @@ impl Question<'_> {
         let mut lists = Vec::new();
         for (answer, (_, dimension)) in answers.zip(&self.lists) {
             notes.extend(answer.notes.iter().copied());
-            let mut list =
-                List { is_cut: answer.next.is_some(), values: values(answer.rows), ..List::default() };
+            let is_cut = answer.next.is_some();
+            let mut list = List { is_cut, values: values(answer.rows), of: None, notes: answer.notes };
             if *dimension == Dimension::Goal {
                 list = self.with_all(list, visitors, &behind);
             }

@@ -45,6 +45,17 @@ impl Problem {
         Problem { field, ..Problem::bad(why) }
     }
 
+    /// The question of a stored panel cannot be asked any more, whoever asks. What is wrong with the request itself stays.
+    pub(crate) fn of_panel(self, name: &str) -> Problem {
+        match self.status {
+            StatusCode::BAD_REQUEST => Problem::conflict(format!(
+                "the panel {name:?} has no answer until it is changed: {}",
+                self.detail
+            )),
+            _ => self,
+        }
+    }
+
     /// Nobody, or nobody who is known. It does not tell a token that never was from one that has ended.
     pub(crate) fn unknown_caller() -> Problem {
         let detail =

@@ -8,7 +8,7 @@ use alt_store::web::caller::Role;
 use crate::ask::{Answer, Asked};
 use crate::problem::Problem;
 use crate::{
-    Web, alerts, annotations, assets, channels, exclusions, funnel, goals, health, manage, metrics,
+    Web, alerts, annotations, assets, channels, exclusions, funnel, goals, health, manage, metrics, panels,
     plausible, reports, rules, saved, search, session, silences, statistics, visits,
 };
 
@@ -117,6 +117,8 @@ const KIND: &str = r#"{"type":"string","enum":["address","country","path","host"
 const SHORT: &str = r#"{"type":"string","minLength":1,"maxLength":100}"#;
 const TEXT: &str = r#"{"type":"string"}"#;
 const NAME: &str = r#"{"type":"string","minLength":1,"maxLength":200}"#;
+const PROPERTIES: &str =
+    r#"{"type":"array","items":{"type":"string","minLength":1,"maxLength":60},"maxItems":30}"#;
 const TIME: &str = r#"{"type":"string","format":"date-time"}"#;
 const DAYS: &str = r#"{"type":"integer","minimum":1,"maximum":36500}"#;
 const CURRENT: Parameter = optional("current", "The password until now, if there is one.", TEXT);
@@ -256,6 +258,69 @@ const VISIBILITY: Parameter = optional(
      that are bound to a filter, too (`public`).",
     r#"{"type":"string","enum":["personal","shared","public"]}"#,
 );
+const PANEL: &[Parameter] = &[
+    optional("name", "Its name.", SHORT),
+    optional(
+        "drawing",
+        "How it is drawn: totals (`number`), one number by time (`line`), the values with the most of it (`bars`), or several numbers by \
+         value or by time (`table`).",
+        DRAWING,
+    ),
+    optional("metrics", PANEL_METRICS_ABOUT, PANEL_METRICS),
+    optional("dimension", DIMENSION_ABOUT, DIMENSION),
+    optional(
+        "interval",
+        "By which times it is counted; hours of more than 31 days are days.",
+        PANEL_INTERVAL,
+    ),
+    optional(
+        "filters",
+        "Conditions, such as `country is DE` or `segment is NAME`: all of them hold.",
+        PANEL_FILTERS,
+    ),
+    optional("sum", "The property whose numbers are the metric `sum`.", PANEL_SUM),
+    optional("limit", "The most values; 10 if left out.", r#"{"type":"integer","minimum":1,"maximum":100}"#),
+    PANEL_VISIBILITY,
+];
+const CHANGED_PANEL: &[Parameter] = &{
+    let mut all = [PANEL[0]; 10];
+    let mut n = 0;
+    while n < PANEL.len() {
+        all[n] = PANEL[n];
+        n += 1;
+    }
+    all[9] = optional(
+        "place",
+        "Its place among the person's own panels, or among those that are nobody's own, from 1. The others keep their order.",
+        r#"{"type":"integer","minimum":1,"maximum":1000000}"#,
+    );
+    all
+};
+const NEW_PANEL: &[Parameter] = &{
+    let mut all = [PANEL[0]; 9];
+    let mut n = 0;
+    while n < PANEL.len() {
+        all[n] = Parameter { is_required: n < 3, ..PANEL[n] };
+        n += 1;
+    }
+    all
+};
+const DRAWING: &str = r#"{"type":"string","enum":["number","line","bars","table"]}"#;
+const PANEL_METRICS_ABOUT: &str =
+    "What it shows; values are ordered by the first. `sum` is of the property that `sum` names.";
+const PANEL_METRICS: &str = r#"{"type":"array","items":{"type":"string","enum":["visitors","sessions","page_views","events","views_per_visit","bounce_rate","duration","revenue","orders","sum"]},"minItems":1,"maxItems":6,"uniqueItems":true}"#;
+const DIMENSION_ABOUT: &str = "What it is counted by, such as `source`, `product`, `property:NAME`.";
+const DIMENSION: &str = r#"{"type":["string","null"],"maxLength":80}"#;
+const PANEL_INTERVAL: &str = r#"{"anyOf":[{"type":"string","enum":["hour","day","month"]},{"type":"null"}]}"#;
+const PANEL_FILTERS: &str = r#"{"type":"array","items":{"type":"string"},"maxItems":20}"#;
+const PANEL_SUM: &str = r#"{"type":["string","null"],"maxLength":60}"#;
+const PANEL_VISIBILITY: Parameter = optional(
+    "visibility",
+    "Who sees it: the person alone who made it (`personal`), all who see the whole application (`shared`), or shares and tokens \
+     that are bound to a filter, too (`public`). Only editors make or change those that are not personal.",
+    r#"{"type":"string","enum":["personal","shared","public"]}"#,
+);
+const OF_PANEL: &[Parameter] = &[APP, SHARE, PERIOD, COMPARE];
 const DAY: &str = "The day by the application's time zone: `2026-01-31`, or `today`.";
 const HAPPENED: &str = r#"{"type":"string","minLength":1,"maxLength":200}"#;
 const PUBLIC: Parameter = optional(
@@ -657,7 +722,7 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/applications/{application_id}",
         Access::App(EDITOR),
         manage::change_application,
-        "Rename an application, or choose what its page views are.",
+        "Rename an application, or choose what its page views are, or of which parameters of its events statistics keep the values.",
         &[],
         &[
             optional("name", "The new name.", NAME),
@@ -666,6 +731,12 @@ pub const ROUTES: &[Route] = &[
                 "`events`: those that its pages send; `requests`: also those of its site's own log. Days that are not frozen \
                  are computed again.",
                 r#"{"type":"string","enum":["events","requests"]}"#
+            ),
+            optional(
+                "properties",
+                "The names of all properties: parameters of its events, `client_sub_id`, `module_id`, `entity_type` or `entity_id`. \
+                 Days from now on have their values; `alt stats rebuild` computes those before.",
+                PROPERTIES
             )
         ]
     ),
@@ -843,6 +914,62 @@ pub const ROUTES: &[Route] = &[
         saved::remove,
         "Remove a segment. Questions that name it are refused then.",
         &[APP],
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/panels",
+        Access::Shared(VIEWER),
+        panels::list,
+        "The panels of an application (questions under a name), one's own first, in their order. A share, and a token that is bound \
+         to a filter, is told of those that are public alone.",
+        &[APP, SHARE],
+        &[]
+    ),
+    route!(
+        "POST",
+        "/api/v1/panels",
+        Access::App(VIEWER),
+        panels::add,
+        "Keep a question under a name, behind the other panels: personal, or, by an editor, for all.",
+        &[APP],
+        NEW_PANEL
+    ),
+    route!(
+        "PATCH",
+        "/api/v1/panels/{id}",
+        Access::App(VIEWER),
+        panels::change,
+        "Change a panel, or its place. What is left out stays; an editor changes those that are not personal.",
+        &[APP],
+        CHANGED_PANEL
+    ),
+    route!(
+        "DELETE",
+        "/api/v1/panels/{id}",
+        Access::App(VIEWER),
+        panels::remove,
+        "Remove a panel; an editor removes those that are not personal.",
+        &[APP],
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/panels/{id}/statistics",
+        Access::Shared(VIEWER),
+        panels::answer,
+        "The answer to the question of a panel: `total`, and `series` or `values`. With `Accept: text/csv`, a table of these. 409: the \
+         panel asks for a goal, a segment or a property that is no longer there.",
+        OF_PANEL,
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/panels/{id}/statistics.csv",
+        Access::Shared(VIEWER),
+        panels::answer,
+        "The same, as CSV.",
+        OF_PANEL,
         &[]
     ),
     route!(

@@ -1,6 +1,7 @@
 //! Statistics of an application: by day, by value, and all that a page shows in one answer.
 
 use alt_statistics::day::COUNTS;
+use alt_statistics::query::panel::Panel;
 use alt_statistics::query::{Dimension, Filter, Goal, Metric, Note, Property, Tally};
 use alt_store::stats::ask;
 use alt_store::stats::period::{Dates, Period};
@@ -123,16 +124,9 @@ async fn answered<'a>(web: &Web, asked: &'a Asked, wanted: &Wanted<'a>) -> Resul
 
 /// The dimension of a list.
 pub(crate) fn list(name: &str) -> Result<(String, Dimension), Problem> {
-    let is_listed = |dimension: &Dimension| {
-        use Dimension::{Day, HourOfDay, MinuteOfDay, Total};
-        !matches!(dimension, Total | Day | HourOfDay | MinuteOfDay)
-    };
-    let dimension = Dimension::named(name).filter(is_listed).ok_or_else(|| {
-        let all = Dimension::ALL.iter().filter(|(_, dimension)| is_listed(dimension));
-        let names: Vec<&str> = all.map(|(name, _)| *name).chain(["property:NAME"]).collect();
-        Problem::bad(format!("a dimension is one of {}", names.join(", ")))
-    })?;
-    Ok((name.to_owned(), dimension))
+    let dimension = Dimension::named(name).filter(|dimension| dimension.is_listed());
+    let bad = || Problem::bad(format!("a dimension is one of {}", Dimension::listed()));
+    Ok((name.to_owned(), dimension.ok_or_else(bad)?))
 }
 
 /// The goals of the application, if a question is about goals.
@@ -190,7 +184,9 @@ impl Answered<'_> {
             .map(|(class, events)| json!({ "class": class, "events": number(**events) }))
             .collect::<Vec<_>>();
         Ok(json!({
-            "application": { "id": app.key, "name": app.name, "time_zone": app.time_zone },
+            "application": {
+                "id": app.key, "name": app.name, "time_zone": app.time_zone, "properties": app.properties,
+            },
             "period": { "from": period.from.to_string(), "until": period.until.to_string(), "is_over": period.is_over },
             "class": self.question.class,
             "is_complete": is_complete,
@@ -332,12 +328,10 @@ pub(crate) async fn dashboard(web: &Web, asked: &Asked) -> Result<Answer, Proble
     answer["series_before"] = json!(answered.series_before().map(|series| named("at", &series)));
     let mut lists = Map::new();
     for (n, ((name, _), list)) in answered.question.lists.iter().zip(&answered.now.lists).enumerate() {
-        let mut values = rows_of(list);
-        if let Some((before, ..)) = &answered.before {
-            let before = before.lists.get(n).map_or(&[][..], |list| &list.values);
-            values.iter_mut().zip(before).for_each(|(value, before)| value["before"] = object(&before.1));
-        }
-        let mut shown = json!({ "values": values, "is_cut": list.is_cut });
+        let before = answered.before.as_ref().and_then(|(before, ..)| before.lists.get(n));
+        let values = with_before(list, before);
+        let notes: Vec<&str> = list.notes.iter().map(|one| note(*one)).collect();
+        let mut shown = json!({ "values": values, "is_cut": list.is_cut, "notes": notes });
         if let Some(of) = &list.of {
             of_goals(&mut shown, of);
         }
@@ -345,6 +339,75 @@ pub(crate) async fn dashboard(web: &Web, asked: &Asked) -> Result<Answer, Proble
     }
     answer["lists"] = Value::Object(lists);
     Ok(Answer::json(answer))
+}
+
+/// `GET /api/v1/panels/{id}/statistics`: the answer to the question of a panel, as JSON or CSV.
+pub(crate) async fn of_panel(web: &Web, asked: &Asked, panel: &Panel) -> Result<Answer, Problem> {
+    let app = asked.app()?;
+    let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
+    let today = Timestamp::now().to_zoned(zone).date();
+    let wanted = asked.parameter("period").unwrap_or("7d");
+    let period = period::of(wanted, today).map_err(Problem::bad)?;
+    let compare = match asked.parameter("compare") {
+        None | Some("previous") => asked.parameter("compare"),
+        Some(_) => return Err(Problem::bad("compare is previous")),
+    };
+    // A longer period is by days.
+    let days = period.from.until(period.until).map_or(i32::MAX, |span| span.get_days());
+    let is_long = |name: &&str| *name == "hour" && days >= HOURS_DAYS_MAX;
+    let interval = panel.interval.as_deref().map(|name| if is_long(&name) { "day" } else { name });
+    let wanted = Wanted {
+        period: Some(wanted),
+        filters: panel.filters.iter().map(String::as_str).collect(),
+        interval,
+        compare,
+        class: None,
+        dimensions: panel.dimension.as_deref().into_iter().collect(),
+        limit: panel.limit.into(),
+        has_amounts: panel.has_amounts(),
+        sum: panel.sum.as_deref(),
+        order: panel.order().filter(|_| panel.dimension.is_some()),
+    };
+    let of_panel = |problem: Problem| problem.of_panel(&panel.name);
+    let filter = filter(asked, &wanted.filters).await.map_err(of_panel)?;
+    if let Some(name) = panel.unknown_property(filter.as_ref(), &app.properties) {
+        let why =
+            format!("the application has no property {name:?} any more; its settings choose properties");
+        return Err(of_panel(Problem::bad(why)));
+    }
+    let answered = answered(web, asked, &wanted).await.map_err(of_panel)?;
+    let list = answered.now.lists.first();
+    if asked.is_csv {
+        let table = match (list, interval) {
+            (Some(list), _) => csv("value", &list.values),
+            (None, Some(_)) => csv("at", &answered.series()),
+            (None, None) => csv("total", &[(String::new(), answered.now.total.clone())]),
+        };
+        return Ok(Answer::of(Content::Csv(table)));
+    }
+    let mut answer = answered.shown(asked).await?;
+    answer["compared_with"] = json!(answered.compared());
+    answer["total_before"] = json!(answered.before.as_ref().map(|(found, ..)| object(&found.total)));
+    answer["interval"] = json!(interval);
+    if interval.is_some() {
+        answer["series"] = json!(named("at", &answered.series()));
+        answer["series_before"] = json!(answered.series_before().map(|series| named("at", &series)));
+    }
+    if let Some(list) = list {
+        let before = answered.before.as_ref().and_then(|(found, ..)| found.lists.first());
+        answer["values"] = json!(with_before(list, before));
+        answer["values_are_cut"] = json!(list.is_cut);
+    }
+    Ok(Answer::json(answer))
+}
+
+/// The values of a list, and what each was before.
+fn with_before(list: &List, before: Option<&List>) -> Vec<Value> {
+    let mut values = rows_of(list);
+    if let Some(before) = before {
+        values.iter_mut().zip(&before.values).for_each(|(value, before)| value["before"] = object(&before.1));
+    }
+    values
 }
 
 fn members(tally: &Tally) -> impl Iterator<Item = (String, Value)> {

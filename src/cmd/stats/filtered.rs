@@ -50,7 +50,7 @@ fn question(
         dimension,
         filter,
         classes: vec![args.class.clone()],
-        order: if args.interval.is_some() { None } else { Metric::named("visitors") },
+        order: if args.interval.is_some() { None } else { Metric::named(args.order.unwrap_or("visitors")) },
         limit: args.limit,
         after: 0,
         domains: app.domains.clone(),

@@ -138,6 +138,24 @@ impl Dimension {
         all.collect::<Vec<_>>().join(", ")
     }
 
+    /// Whether its values are listed where people ask for the values of a dimension.
+    pub fn is_listed(self) -> bool {
+        !matches!(
+            self,
+            Dimension::Total
+                | Dimension::Day
+                | Dimension::HourOfDay
+                | Dimension::MinuteOfDay
+                | Dimension::Funnel
+        )
+    }
+
+    /// The names of those whose values are listed, with commas between them.
+    pub fn listed() -> String {
+        let all = Dimension::ALL.iter().filter(|(_, dimension)| dimension.is_listed()).map(|(name, _)| *name);
+        all.chain(["property:NAME"]).collect::<Vec<_>>().join(", ")
+    }
+
     /// Whether `stat_daily` has its values. Those of other dimensions are looked up in segments.
     pub fn is_stored(self) -> bool {
         let is_looked_up = matches!(

@@ -9,7 +9,7 @@ pub const NAME_MAX: usize = 100;
 
 /// The most filters of a segment, and the most bytes of all of them together.
 pub const FILTERS_MAX: usize = 20;
-const BYTES_MAX: usize = 8_000;
+pub(super) const BYTES_MAX: usize = 8_000;
 
 /// Filters with a name, all of which hold for what is in the segment.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -64,7 +64,7 @@ pub enum Seen {
 }
 
 impl Seen {
-    fn visibilities(self) -> &'static [&'static str] {
+    pub(super) fn visibilities(self) -> &'static [&'static str] {
         match self {
             Seen::All => &["personal", "shared", "public"],
             Seen::Whole(_) => &["shared", "public"],
@@ -72,7 +72,7 @@ impl Seen {
         }
     }
 
-    fn person(self) -> Option<i32> {
+    pub(super) fn person(self) -> Option<i32> {
         match self {
             Seen::Whole(person) => person,
             Seen::All | Seen::Part => None,
@@ -81,7 +81,7 @@ impl Seen {
 }
 
 /// Which rows somebody sees, by the first three parameters of a statement.
-const IS_SEEN: &str = "app_id = $1 AND (visibility = ANY ($2) OR user_id = $3)";
+pub(super) const IS_SEEN: &str = "app_id = $1 AND (visibility = ANY ($2) OR user_id = $3)";
 
 /// A segment as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
