@@ -23,7 +23,7 @@ pub(crate) const DEMO: &str = "alt-demo";
 pub(crate) const TAB: &str = "\u{E004}";
 const ESCAPE: &str = "\u{E00C}";
 pub(crate) const ENTER: &str = "\u{E007}";
-const DOWN: &str = "\u{E015}";
+pub(crate) const DOWN: &str = "\u{E015}";
 
 /// Events of people with their session, by the definitions of docs/STATISTICS.md, for days of UTC.
 const VIEW: &str = "CREATE VIEW looked AS \
@@ -529,16 +529,23 @@ fn what_is_built_in_is_what_the_source_gives_and_small() {
     let always = ["index.html", "app.js", "core.js", "states.js", "style.css", "icon.svg"];
     for language in ["en", "de", "ja", "ko"] {
         let [words, more, of_segments] = ["", "more-", "segment-"].map(|of| format!("{of}{language}.js"));
+        let [of_numbers, of_panels, of_properties] =
+            ["numbers", "panels", "properties"].map(|of| format!("{of}-{language}.js"));
         let [of_alerts, of_lists, of_alert, of_rules, of_silences] =
             ["alerts", "lists", "alert", "rules", "silences"].map(|of| format!("{of}-{language}.js"));
         for page in [
-            &["numbers.js"][..],
+            &["numbers.js", "panel.js"][..],
+            &["live.js"],
             &["flows.js"],
             &["rows.js"],
             &["manage.js", &of_segments],
             &["system.js"],
             // Once somebody filters.
-            &["numbers.js", "segment.js", &of_segments],
+            &["numbers.js", "panel.js", "segment.js", &of_segments],
+            // Where the application has chosen properties.
+            &["numbers.js", "panel.js", "properties.js", &of_properties],
+            &["panels.js", "panel.js", &of_panels],
+            &["signin.js"],
             &["rows.js", "segment.js", &of_segments],
             &["alerts.js", "bits.js", "lists.js", &of_lists],
             &["alerts.js", "bits.js", "alert.js", &of_alert],
@@ -547,13 +554,16 @@ fn what_is_built_in_is_what_the_source_gives_and_small() {
         ] {
             let mut files: Vec<&str> = [&always[..], page, &[words.as_str()]].concat();
             match page[0] {
-                "numbers.js" => {}
+                "numbers.js" | "live.js" => files.push(&of_numbers),
+                "panels.js" => files.extend(["frame.js", of_numbers.as_str()]),
+                "signin.js" => {}
                 "alerts.js" => files.extend(["frame.js", of_alerts.as_str()]),
                 _ => files.extend(["frame.js", more.as_str()]),
             }
             let bytes: usize = files.iter().map(packed).sum();
             eprintln!("{bytes} bytes, packed: {files:?}");
-            let most = if files.contains(&"segment.js") { 42_000 } else { 40_000 };
+            let has_more = files.contains(&"segment.js") || files.contains(&"properties.js");
+            let most = if has_more { 42_000 } else { 40_000 };
             assert!(bytes <= most, "{bytes}: {files:?}");
         }
     }

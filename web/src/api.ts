@@ -1,6 +1,6 @@
 // What the server is asked, and how its answers are read.
 import { asked } from "./days";
-import { type Metric, type View, write } from "./view";
+import { type Metric, PROPERTY, type View, write } from "./view";
 
 export type Counts = Record<string, number>;
 export interface Row {
@@ -9,10 +9,18 @@ export interface Row {
   before?: Counts;
   /** What events are worth, by currency: exact, as texts. */
   revenue?: { currency: string; amount: string }[];
+  /** Of searches: those without results. */
+  empty?: number;
+  /** The numbers of the property that is summed: exact, as a text. */
+  sum?: string;
+  /** All that events say, summed, as the API has it. */
+  amounts?: Record<string, unknown>;
 }
 export interface Values {
   rows: Row[];
   isCut: boolean;
+  /** What has to be known of them. */
+  notes: string[];
 }
 export interface Application {
   id: string;
@@ -20,6 +28,8 @@ export interface Application {
   zone: string;
   domains?: string[];
   role?: string;
+  /** The properties that it has chosen. */
+  properties: string[];
 }
 export interface Answer {
   app: Application;
@@ -88,16 +98,19 @@ function countsOf(object: Record<string, unknown>): Counts {
 
 type Said = Record<string, any>;
 
-function rows(all: Said[] | undefined, key: string): Row[] {
+export function rows(all: Said[] | undefined, key: string): Row[] {
   return (all ?? []).map((one) => {
     const row: Row = { name: String(one[key] ?? ""), counts: countsOf({ ...one, [key]: undefined }) };
+    if (one.amounts) row.amounts = one.amounts;
     if (one.amounts?.revenue?.length) row.revenue = one.amounts.revenue;
+    if (one.amounts?.searches_without_results) row.empty = count(one.amounts.searches_without_results);
+    if (Number(one.amounts?.summed_events)) row.sum = one.amounts.sum;
     if (one.before) row.before = countsOf(one.before);
     return row;
   });
 }
 
-const application = (said: Said): Application => ({ id: said.id, name: said.name, zone: said.time_zone, domains: said.domains, role: said.role });
+const application = (said: Said): Application => ({ id: said.id, name: said.name, zone: said.time_zone, domains: said.domains, role: said.role, properties: said.properties ?? [] });
 
 /** A question of the statistics page. */
 export interface Question {
@@ -108,12 +121,17 @@ export interface Question {
   interval: string;
 }
 
+const known = new Map<string, string[]>();
+/** The properties that an application has chosen, as far as an answer said so. */
+export const propertiesOf = (app: string): string[] => known.get(app) ?? [];
+
 export async function dashboard(question: Question, signal?: AbortSignal): Promise<Answer> {
   const { view } = question;
   const body: Said = { application_id: view.app, period: asked(view.period, question.zone), filters: view.filters.map(write), compare: "previous", dimensions: question.dimensions, limit: question.limit };
   if (question.interval) body.interval = question.interval;
   const said = await ask<Said>("POST", `/api/v1/dashboard${view.share ? `?share=${encodeURIComponent(view.share)}` : ""}`, body, signal);
   const compared = said.compared_with;
+  known.set(view.app, said.application.properties ?? []);
   return {
     app: application(said.application),
     from: said.period.from,
@@ -124,7 +142,7 @@ export async function dashboard(question: Question, signal?: AbortSignal): Promi
     ...(compared && {
       before: { from: compared.from, until: compared.until, time: compared.until_time ?? undefined, total: countsOf(said.total_before), points: rows(said.series_before, "at") },
     }),
-    lists: Object.fromEntries(Object.entries<Said>(said.lists ?? {}).map(([name, list]) => [name, { rows: rows(list.values, "value"), isCut: list.is_cut }])),
+    lists: Object.fromEntries(Object.entries<Said>(said.lists ?? {}).map(([name, list]) => [name, { rows: rows(list.values, "value"), isCut: list.is_cut, notes: list.notes ?? [] }])),
     current: said.current_visitors === null ? undefined : count(said.current_visitors),
     leftOut: (said.left_out ?? []).map((one: Said) => ({ name: one.class, events: count(one.events) })),
     asOf: said.as_of ?? undefined,
@@ -135,7 +153,22 @@ export async function dashboard(question: Question, signal?: AbortSignal): Promi
   };
 }
 
-/** Who sees a segment. */
+/** A question that is kept under a name, and how it is drawn. */
+export interface KeptPanel {
+  id: number;
+  name: string;
+  drawing: "number" | "line" | "bars" | "table";
+  metrics: string[];
+  dimension: string | null;
+  interval: string | null;
+  filters: string[];
+  sum: string | null;
+  limit: number;
+  visibility: string;
+  place: number;
+}
+
+/** Who sees a segment or a panel. */
 export const VISIBILITIES = ["personal", "shared", "public"] as const;
 
 /** Filters under a name. */
@@ -149,6 +182,12 @@ export interface Segment {
 export async function segments(view: View): Promise<Segment[]> {
   const share = view.share ? `&share=${encodeURIComponent(view.share)}` : "";
   return (await ask<Said>("GET", `/api/v1/segments?limit=200&application_id=${encodeURIComponent(view.app)}${share}`)).segments;
+}
+
+/** The property whose values are seen, as a dimension; `undefined`: none is known. */
+export function propertySeen(view: View): string | undefined {
+  const all = propertiesOf(view.app).map((name) => PROPERTY + name);
+  return all.find((one) => view.lists.includes(one)) ?? all[0];
 }
 
 export async function applications(): Promise<Application[]> {

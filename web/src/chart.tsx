@@ -1,5 +1,5 @@
 // The graph: a line over time, the time before as a dashed line, and a table of the same numbers.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useId, useState } from "preact/hooks";
 import { type Answer, type Row, value } from "./api";
 import { exact, top, written } from "./metric";
 import type { Metric } from "./view";
@@ -14,6 +14,8 @@ interface Props {
   answer: Answer;
   metric: Metric;
   table: boolean;
+  /** What the metric is called, if it has another name. */
+  name?: string;
   /** A point was chosen. */
   open: (at: string) => void;
 }
@@ -34,8 +36,9 @@ function happenedAt({ points, happened }: Answer): Map<number, string[]> {
 
 const of = (metric: Metric, row: Row | undefined) => row && value(metric, row.counts);
 
-function Graph({ answer, metric, open }: Props) {
+function Graph({ answer, metric, name: called = say(metric), open }: Props) {
   const [box, width] = useWidth();
+  const fall = useId();
   const [at, setAt] = useState<number>();
   const { points } = answer;
   // New numbers of the same time leave the reader where they are.
@@ -78,7 +81,7 @@ function Graph({ answer, metric, open }: Props) {
     }
   };
   const shown = at === undefined ? undefined : points[at];
-  const label = say("chart_of", say(metric), points.length ? `${fullName(points[0]!.name)} – ${fullName(points[count - 1]!.name)}` : "");
+  const label = say("chart_of", called, points.length ? `${fullName(points[0]!.name)} – ${fullName(points[count - 1]!.name)}` : "");
   return (
     <div class="graph" ref={box}>
       <svg
@@ -94,7 +97,7 @@ function Graph({ answer, metric, open }: Props) {
         onClick={() => shown && open(shown.name)}
       >
         <defs>
-          <linearGradient id="fall" x1="0" x2="0" y1="0" y2="1">
+          <linearGradient id={fall} x1="0" x2="0" y1="0" y2="1">
             <stop class="fall" offset="0" />
             <stop class="fall end" offset="1" />
           </linearGradient>
@@ -119,7 +122,7 @@ function Graph({ answer, metric, open }: Props) {
             ),
         )}
         {earlier.length > 0 && <path class="line past" d={line(earlier)} />}
-        {whole.length > 1 && <path class="area" d={`${line(whole)}L${x(whole.length - 1).toFixed(1)} ${floor}L${x(0).toFixed(1)} ${floor}Z`} fill="url(#fall)" />}
+        {whole.length > 1 && <path class="area" d={`${line(whole)}L${x(whole.length - 1).toFixed(1)} ${floor}L${x(0).toFixed(1)} ${floor}Z`} fill={`url(#${fall})`} />}
         <path class="line" d={line(whole)} />
         {isOpen && <path class="line open" d={line(values.slice(-2), count - 2)} />}
         {isOpen && <circle class="dot open" cx={x(count - 1)} cy={y(values[count - 1]!)} r="4" />}
@@ -141,7 +144,7 @@ function Graph({ answer, metric, open }: Props) {
             <b>{fullName(shown.name)}{isOpen && at === count - 1 ? ` · ${say("so_far")}` : ""}</b>
             <p>
               <i class="key" />
-              <span>{say(metric)}</span>
+              <span>{called}</span>
               <strong>{exact(metric, of(metric, shown))}</strong>
             </p>
             {before[at!] && (

@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { Question } from "./api";
 import { useStage } from "./use";
 import { type Filter, OPERATORS, address, negated, toggled, write } from "./view";
-import { type Key, SEGMENT_WORDS, language, learn, nameOf, say } from "./words";
+import { type Key, SEGMENT_WORDS, language, learn, nameOf, oneOf, say } from "./words";
 
 export const OPERATOR_WORDS: Key[] = ["is", "is_not", "contains", "contains_not", "matches", "matches_not"];
 const word = (filter: Filter) => say(OPERATOR_WORDS[OPERATORS.indexOf(filter.operator)]!);
@@ -12,7 +12,7 @@ const word = (filter: Filter) => say(OPERATOR_WORDS[OPERATORS.indexOf(filter.ope
 export function spoken(filter: Filter): string {
   const isWhole = filter.operator === "is" || filter.operator === "is not";
   const name = isWhole ? nameOf(filter.dimension, filter.value) : filter.value;
-  return `${say(`one_${filter.dimension}` as Key)} ${word(filter)} ${name}`;
+  return `${oneOf(filter.dimension)} ${word(filter)} ${name}`;
 }
 
 /** What is loaded once somebody filters. */
@@ -44,7 +44,7 @@ export function Chips() {
         return (
           <li class={is} key={write(filter)}>
             <button type="button" onClick={() => go(turned)} title={say("negate", spoken(filter))} aria-label={say("negate", spoken(filter))}>
-              <span>{say(`one_${filter.dimension}` as Key)}</span> <em>{word(filter)}</em>{" "}
+              <span>{oneOf(filter.dimension)}</span> <em>{word(filter)}</em>{" "}
               <b>{isWhole(filter) ? nameOf(filter.dimension, filter.value) : filter.value}</b>
             </button>
             {tools && filter.dimension === "segment" && <tools.Opened filter={filter} />}

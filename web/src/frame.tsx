@@ -50,7 +50,7 @@ export function useApp(): Application {
   const { view } = useStage();
   // Where the application's zone cannot be known, that of the browser: the page's own question says what is wrong.
   const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const [app, setApp] = useState<Application>({ id: view.app, name: view.share ? say("shared") : view.app, zone: view.share ? own : "" });
+  const [app, setApp] = useState<Application>({ id: view.app, name: view.share ? say("shared") : view.app, zone: view.share ? own : "", properties: [] });
   useEffect(() => {
     if (view.share) return;
     const found = (all: Application[]) => setApp((now) => all.find((one) => one.id === view.app) ?? { ...now, zone: own });

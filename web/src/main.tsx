@@ -4,27 +4,30 @@ import type { ComponentType } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { Refused } from "./api";
 // What pages share is part of what is loaded first.
+import "./bar";
 import "./filters";
 import "./help";
-import { SignIn } from "./signin";
 import { Failed } from "./states";
 import { type Stage, StageContext } from "./use";
 import { type View, address, read } from "./view";
 import { language, loadWords, setTheme, theme } from "./words";
 
-/** Pages are loaded when they are first looked at; these without more words. */
+/** Pages are loaded when they are first looked at; these have a dictionary of their own. */
 const NUMBERS: Record<string, () => Promise<ComponentType>> = {
   all: () => import("./numbers").then((all) => all.All),
   statistics: () => import("./numbers").then((all) => all.Statistics),
-  live: () => import("./numbers").then((all) => all.Live),
+  live: () => import("./live").then((all) => all.Live),
 };
 /** Those of alerts have a dictionary of their own. */
 const ALERTS: Record<string, () => Promise<ComponentType>> = {
   alerts: () => import("./alerts").then((all) => all.AlertsPage),
   open: () => import("./alerts").then((all) => all.OpenPage),
 };
+/** This one has no more words. */
+const SIGN_IN: Record<string, () => Promise<ComponentType>> = { "sign-in": () => import("./signin").then((all) => all.SignIn) };
 /** And these with words of their own. */
 const OTHERS: Record<string, () => Promise<ComponentType>> = {
+  panels: () => import("./panels").then((all) => all.PanelsPage),
   funnel: () => import("./flows").then((all) => all.FunnelPage),
   journey: () => import("./flows").then((all) => all.JourneyPage),
   visits: () => import("./rows").then((all) => all.VisitsPage),
@@ -35,8 +38,8 @@ const OTHERS: Record<string, () => Promise<ComponentType>> = {
 const ready = new Map<string, ComponentType>();
 
 async function loadPage(name: string): Promise<ComponentType> {
-  const load = NUMBERS[name] ?? ALERTS[name] ?? OTHERS[name]!;
-  const words = NUMBERS[name] ? [] : [loadWords(ALERTS[name] ? "alerts" : "more")];
+  const load = SIGN_IN[name] ?? NUMBERS[name] ?? ALERTS[name] ?? OTHERS[name]!;
+  const words = SIGN_IN[name] ? [] : name === "panels" ? [loadWords("numbers"), loadWords("panels")] : [loadWords(NUMBERS[name] ? "numbers" : ALERTS[name] ? "alerts" : "more")];
   const [page] = await Promise.all([load(), ...words]);
   ready.set(name, page);
   return page;
@@ -76,7 +79,7 @@ function App() {
   useEffect(() => void document.documentElement.classList.toggle("wall", view.wall), [view.wall]);
   return (
     <StageContext.Provider value={stage}>
-      {view.page === "sign-in" ? <SignIn /> : <Later key={key} name={view.page} />}
+      <Later key={key} name={view.page} />
     </StageContext.Provider>
   );
 }
@@ -86,5 +89,5 @@ setTheme(theme());
 const { page: first, wall } = read(location);
 document.documentElement.classList.toggle("wall", wall);
 // Words and page come together, so that nothing is shown twice.
-const both = [loadWords("common"), ...(first === "sign-in" ? [] : [loadPage(first).catch(() => undefined)])];
+const both = [loadWords("common"), loadPage(first).catch(() => undefined)];
 void Promise.all(both).then(() => render(<App />, document.getElementById("app")!));

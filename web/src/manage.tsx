@@ -45,6 +45,7 @@ export function SettingsPage() {
       ) : (
         <div class="settings">
           <Snippet said={said} path={path} mayEdit={mayEdit} />
+          <Properties all={said.properties} path={path} mayEdit={mayEdit} changed={loaded.reload} />
           <Goals id={id} mayEdit={mayEdit} loaded={goals} />
           {mayEdit ? <Shares id={id} loaded={shares} /> : <Card title={say("shares")}><p class="note">{say("editors_only")}</p></Card>}
           <Segments id={id} mayEdit={mayEdit} loaded={saved} />
@@ -221,6 +222,27 @@ function Goals({ id, mayEdit, loaded }: OfApp & { mayEdit: boolean }) {
           { name: "value", label: "event_or_path" },
         ]}
         addWord="add_goal"
+      />
+    </Card>
+  );
+}
+
+/** The parameters of events that statistics keep the values of. */
+function Properties({ all, path, mayEdit, changed }: { all: string[]; path: string; mayEdit: boolean; changed: () => void }) {
+  const choose = (properties: string[]) => ask<Said>("PATCH", path, { properties });
+  return (
+    <Card title={say("properties")} about={say("properties_about")} name="properties">
+      <Copied text={'alt("order", { plan: "pro", total: 59.9 })'} />
+      <List
+        name="properties"
+        loaded={{ value: all.map((name) => ({ id: name, name })), error: undefined, isOld: false, reload: changed }}
+        columns={[["name", (one) => one.name]]}
+        {...(mayEdit && {
+          remove: (one: Said) => choose(all.filter((name) => name !== one.name)),
+          add: ({ name }: Record<string, string>) => choose([...all, name!]),
+        })}
+        fields={[{ name: "name", label: "name" }]}
+        addWord="add_property"
       />
     </Card>
   );

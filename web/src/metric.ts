@@ -1,6 +1,6 @@
 // The six numbers: how each is written, and which way is good.
-import type { Metric } from "./view";
-import { type Key, compact, language, number, percent, ratio, say, time } from "./words";
+import { type Metric, PROPERTY } from "./view";
+import { type Key, compact, language, number, oneOf, percent, ratio, say, time } from "./words";
 
 /** In little room. */
 export function written(metric: Metric, value: number | undefined): string {
@@ -40,4 +40,4 @@ export function money(all: { currency: string; amount: string }[]): string {
 }
 
 /** Values of a dimension, as a title: `search` is a word of its own. */
-export const titleOf = (dimension: string) => say((dimension === "search" ? "searches" : dimension) as Key);
+export const titleOf = (dimension: string) => (dimension.startsWith(PROPERTY) ? oneOf(dimension) : say((dimension === "search" ? "searches" : dimension) as Key));

@@ -1,4 +1,3 @@
-// The pages of numbers, which are loaded together: one application, all of them, and what arrives.
+// The pages of numbers, which are loaded together: one application, and all of them.
 export { All } from "./all";
-export { Live } from "./live";
 export { Statistics } from "./statistics";

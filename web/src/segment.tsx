@@ -1,12 +1,12 @@
 // The dialog that makes a filter, and segments: loaded where somebody filters.
 import { useEffect, useState } from "preact/hooks";
-import { type Question, type Refused, type Row, type Segment, VISIBILITIES, ask, dashboard, segments } from "./api";
+import { type Question, type Refused, type Row, type Segment, VISIBILITIES, ask, dashboard, propertiesOf, segments } from "./api";
 import { allApplications } from "./bar";
 import { Modal } from "./dialog";
 import { OPERATOR_WORDS, spoken } from "./filters";
 import { useStage } from "./use";
-import { type Filter, OPERATORS, PANELS, negated, readFilter, write } from "./view";
-import { type Key, nameOf, say } from "./words";
+import { type Filter, OPERATORS, PANELS, PROPERTY, negated, readFilter, write } from "./view";
+import { nameOf, oneOf, say } from "./words";
 
 /** The segments of the application, if they are needed; and looks again. */
 function useSegments(isNeeded: boolean): [Segment[], () => void] {
@@ -146,9 +146,9 @@ export function FilterDialog({ question, close }: { question: Question; close: (
         <label>
           {say("dimension")}
           <select value={dimension} onChange={(event) => { setDimension(event.currentTarget.value); setOperator("is"); setValue(""); }} name="dimension" autofocus>
-            {(saved.length ? [...DIMENSIONS, "segment"] : DIMENSIONS).map((one) => (
+            {[...DIMENSIONS, ...propertiesOf(view.app).map((name) => PROPERTY + name), ...(saved.length ? ["segment"] : [])].map((one) => (
               <option key={one} value={one}>
-                {say(`one_${one}` as Key)}
+                {oneOf(one)}
               </option>
             ))}
           </select>

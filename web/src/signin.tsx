@@ -2,6 +2,7 @@
 import { useState } from "preact/hooks";
 import { Refused, ask } from "./api";
 import { Mark } from "./bar";
+import "./filters"; // What all pages share stays one file.
 import { say } from "./words";
 
 /** Where to go then: only within this page's own origin. */

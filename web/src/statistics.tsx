@@ -1,18 +1,19 @@
 // The statistics of one application.
+import { Fragment } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Answer, type Question, Refused, dashboard, waitsWith } from "./api";
+import { type Answer, type Question, Refused, dashboard, propertySeen, waitsWith } from "./api";
 import { Bar, Link } from "./bar";
 import { Chart, Happened } from "./chart";
 import { asked, between, endOfMonth, intervals, moved } from "./days";
 import { Help } from "./help";
 import { Chips, FilterDialog, Sieve } from "./filters";
-import { ASKED, Panel } from "./panel";
+import { ASKED, Keep, LOW, Panel, Waiting } from "./panel";
 import { Days, KEYS, Periods } from "./picker";
 import { Empty, Failed, Notice } from "./states";
 import { Tiles } from "./tiles";
 import { useEvery, useKeys, useStage } from "./use";
-import { METRICS, PANELS, type View, address, seen, toPage, write } from "./view";
-import { clock, has, number, range, say } from "./words";
+import { METRICS, PANELS, PROPERTY, type View, address, seen, toPage, write } from "./view";
+import { PROPERTY_WORDS, clock, has, language, learn, number, range, say } from "./words";
 
 /** So many seconds between two looks, where the period goes on. */
 const LOOK = 15;
@@ -35,7 +36,7 @@ const keyOf = (view: View) => JSON.stringify([view.app, view.share, view.period,
 function useAnswer(view: View) {
   const [state, setState] = useState<{ key: string; answer?: Answer; at?: Date; error?: Refused }>({ key: "" });
   const key = keyOf(view);
-  const dimensions = seen(view);
+  const dimensions = [...seen(view), propertySeen(view) ?? []].flat();
   const latest = useRef<AbortController | undefined>(undefined);
   const question: Question = { view, zone: zones.get(view.app), dimensions, limit: ASKED, interval: intervalOf(view) };
 
@@ -179,6 +180,7 @@ export function Statistics() {
                   <button type="button" aria-pressed={view.table} onClick={() => go({ ...view, table: !view.table }, true)}>
                     {say("table")}
                   </button>
+                  <Keep panel={{ drawing: "line", metrics: [view.metric], interval }} />
                 </div>
               </div>
               {shown ? <Chart answer={shown} metric={view.metric} table={view.table} open={open} /> : <div class="graph" />}
@@ -187,7 +189,10 @@ export function Statistics() {
             </section>
             <div class="grid">
               {(Object.keys(PANELS) as (keyof typeof PANELS)[]).map((one) => (
-                <Panel key={one} name={one} answer={shown} question={question} />
+                <Fragment key={one}>
+                  {one === "hours" && <Properties answer={shown} question={question} />}
+                  <Panel name={one} answer={shown} question={question} />
+                </Fragment>
               ))}
             </div>
             <p class="hint">{say("filter_hint")}</p>
@@ -198,6 +203,41 @@ export function Statistics() {
       {dialog === "days" && <Days zone={zone} close={() => setDialog("")} />}
       {dialog === "help" && <Help close={() => setDialog("")} />}
     </>
+  );
+}
+
+/** What the events say that are the application's own; what shows them is loaded where there is anything to show. */
+function Properties({ answer, question }: { answer: Answer | undefined; question: Question }) {
+  const { view } = useStage();
+  const [part, setPart] = useState<typeof import("./properties")>();
+  const [failed, setFailed] = useState(false);
+  const all = answer?.app.properties;
+  useEffect(() => {
+    if (all?.length && !part) void Promise.all([import("./properties"), learn(PROPERTY_WORDS[language]!)]).then(([loaded]) => setPart(() => loaded), () => setFailed(true));
+  }, [!all?.length]);
+  return (
+    <section class="card panel low" aria-label={say("properties")} data-panel="properties">
+      {part && all?.length ? (
+        <part.Properties answer={answer!} question={question} />
+      ) : (
+        <>
+          <header>
+            <h2>{say("properties")}</h2>
+          </header>
+          <div class="body">
+            {failed || all?.length === 0 ? (
+              <p class="nothing">
+                {say(failed ? "offline" : "no_properties")}
+                {!failed && !view.share && !view.wall && <><br /><Link to={{ ...toPage(view, "settings"), filters: [] }}>{say("to_settings")}</Link></>}
+              </p>
+            ) : (
+              <Waiting rows={LOW} />
+            )}
+          </div>
+          <span class="all" />
+        </>
+      )}
+    </section>
   );
 }
 
@@ -227,14 +267,21 @@ function Notes({ answer }: { answer: Answer | undefined }) {
       </li>
       {answer.asOf && <li>{say("as_of", clock(answer.asOf, answer.app.zone))}</li>}
       {!answer.isComplete && <li class="part">{answer.daysBeingComputed > 0 ? say("computing_days", answer.daysBeingComputed) : say("computing")}</li>}
-      {answer.notes.map((note) => (
-        <li key={note} class={note === "days_without_segments" || note === "imported_left_out" ? "part" : undefined}>
-          {has(note) ? say(note) : note}
+      {/* The panel of properties says of itself what is missing there. */}
+      {answer.notes.filter((note) => note !== "property" || view.filters.some((one) => one.dimension.startsWith(PROPERTY))).map((note) => (
+        <li key={note} class={note === "days_without_segments" || note === "property" || note === "imported_left_out" ? "part" : undefined}>
+          {sayOf(note)}
         </li>
       ))}
       {between(answer.from, answer.until) > 1 && view.metric === "visitors" && <li>{say("no_visit_id")}</li>}
     </ul>
   );
+}
+
+/** What a note of an answer says. */
+function sayOf(note: string): string {
+  const key = `note_${note}`;
+  return has(key) ? say(key) : has(note) ? say(note) : note;
 }
 
 /** No event in the period: either none yet, or another period has some. */

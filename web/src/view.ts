@@ -16,7 +16,7 @@ export type Metric = (typeof METRICS)[number];
 export const PERIODS = ["today", "yesterday", "7d", "30d", "91d", "month", "last_month", "year", "12months"] as const;
 
 export const PANELS = {
-  sources: ["source", "channel", "campaign", "utm_medium"],
+  sources: ["source", "channel", "campaign", "utm_medium", "utm_term", "utm_content"],
   pages: ["page", "entry_page", "exit_page"],
   places: ["country", "language"],
   devices: ["browser", "os", "device", "screen"],
@@ -24,12 +24,16 @@ export const PANELS = {
   hours: ["hour"],
 } as const;
 
+/** What the names of properties begin with as dimensions. */
+export const PROPERTY = "property:";
+
 /** Pages of an application, and what else stands in the address of each. */
 export const PAGES = {
   statistics: [],
   live: [],
   funnel: ["step", "within", "strict"],
   journey: ["of"],
+  panels: [],
   visits: ["visit"],
   search: ["text", "type", "path", "status", "class", "trace_id", "user_id", "session_id", "visitor_id"],
   alerts: ["show", "alert", "rule", "state"],
@@ -37,7 +41,7 @@ export const PAGES = {
 } as const;
 type AppPage = keyof typeof PAGES;
 /** Those that a share has. */
-export const SHARED: readonly string[] = ["statistics", "funnel", "journey"];
+export const SHARED: readonly string[] = ["statistics", "funnel", "journey", "panels"];
 /** Those that filters are for. */
 const FILTERED: readonly string[] = ["statistics", "funnel", "journey", "visits"];
 
@@ -58,15 +62,18 @@ export interface View {
   metric: Metric;
   /** Chosen lists that are not the first of their panel. */
   lists: string[];
+  /** The property that is summed by the values of another. */
+  sum: string;
   table: boolean;
 }
 
 export const write = (filter: Filter) => `${filter.dimension} ${filter.operator} ${filter.value}`;
 
 export function readFilter(text: string): Filter | undefined {
-  const [dimension = "", rest] = [text.slice(0, text.indexOf(" ")), text.slice(text.indexOf(" ") + 1)];
-  const operator = [...OPERATORS].sort((a, b) => b.length - a.length).find((one) => rest === one || rest.startsWith(`${one} `));
-  return dimension && operator ? { dimension, operator, value: rest.slice(operator.length + 1) } : undefined;
+  // The name of a property may have spaces: the first operator counts, as on the server.
+  const found = OPERATORS.map((operator) => ({ operator, at: `${text} `.indexOf(` ${operator} `) })).filter(({ at }) => at > 0);
+  const [first] = found.sort((a, b) => a.at - b.at || b.operator.length - a.operator.length);
+  return first && { dimension: text.slice(0, first.at), operator: first.operator, value: text.slice(first.at + first.operator.length + 2) };
 }
 
 /** The same condition, the other way round. */
@@ -97,7 +104,8 @@ export function read(location: { pathname: string; search: string }): View {
     compare: query.get("compare") === "previous",
     interval: of("interval", ["", "hour", "day", "month"], ""),
     metric: of("metric", METRICS, "visitors"),
-    lists: (query.get("lists") ?? "").split(",").filter(Boolean),
+    lists: (query.get("lists") ?? "").split(",").filter(Boolean).map((one) => one.replace(/%2C|%25/g, decodeURIComponent)),
+    sum: query.get("sum") ?? "",
     table: query.has("table"),
   };
 }
@@ -127,7 +135,8 @@ export function address(view: View): string {
   if (view.page === "statistics") {
     if (view.interval) query.set("interval", view.interval);
     if (view.metric !== "visitors") query.set("metric", view.metric);
-    if (view.lists.length) query.set("lists", view.lists.join(","));
+    if (view.lists.length) query.set("lists", view.lists.map((one) => one.replace(/[,%]/g, encodeURIComponent)).join(","));
+    if (view.sum) query.set("sum", view.sum);
   }
   if (view.wall) query.set("wall", "1");
   const text = query.toString().replace(/%2F/g, "/").replace(/%2C/g, ",");
@@ -143,9 +152,10 @@ export const seen = (view: View): string[] =>
 
 /** With another list in its panel. */
 export function withList(view: View, dimension: string): View {
-  const panel = Object.values(PANELS).find((all) => (all as readonly string[]).includes(dimension)) as readonly string[];
-  const others = view.lists.filter((one) => !panel.includes(one));
-  return { ...view, lists: dimension === panel[0] ? others : [...others, dimension] };
+  // That of properties is another one for each application.
+  const panel = Object.values<readonly string[]>(PANELS).find((all) => all.includes(dimension));
+  const others = view.lists.filter((one) => (panel ? !panel.includes(one) : !one.startsWith(PROPERTY)));
+  return { ...view, lists: dimension === panel?.[0] ? others : [...others, dimension] };
 }
 
 const has = (view: View, filter: Filter) => view.filters.some((one) => write(one) === write(filter));

@@ -1,18 +1,23 @@
 // The language of the page: words, numbers, dates, and names of countries and languages.
 import type { Key as OfAlert } from "./words/alert-en";
 import type { Key as OfAlerts } from "./words/alerts-en";
+import { PROPERTY } from "./view";
 import type { Key as Common, Words } from "./words/en";
 import type { Key as OfLists } from "./words/lists-en";
 import type { Key as More } from "./words/more-en";
+import type { Key as OfNumbers } from "./words/numbers-en";
+import type { Key as OfForm } from "./words/panelform-en";
+import type { Key as OfPanels } from "./words/panels-en";
+import type { Key as OfProperties } from "./words/properties-en";
 import type { Key as OfRules } from "./words/rules-en";
 import type { Key as OfSegments } from "./words/segment-en";
 import type { Key as OfSilences } from "./words/silences-en";
 
-type OfPart = OfAlert | OfLists | OfRules | OfSegments | OfSilences;
-export type Key = Common | More | OfAlerts | OfPart;
+type OfPart = OfAlert | OfForm | OfLists | OfPanels | OfProperties | OfRules | OfSegments | OfSilences;
+export type Key = Common | More | OfAlerts | OfNumbers | OfPart;
 type Is<T extends true> = T;
 /** The words of every page are in no other dictionary: whichever is loaded last would have its way. */
-export type Distinct = Is<[(Common & (More | OfAlerts | OfPart)) | (OfAlerts & OfPart)] extends [never] ? true : false>;
+export type Distinct = Is<[(Common & (More | OfAlerts | OfNumbers | OfPart)) | (OfNumbers & (OfForm | OfPanels | OfProperties | OfSegments)) | (OfForm & (OfPanels | OfProperties)) | (OfAlerts & OfPart)] extends [never] ? true : false>;
 
 /** Names of the languages. A dictionary is loaded where it is needed. */
 export const LANGUAGES: Record<string, string> = { en: "English", de: "Deutsch", ja: "日本語", ko: "한국어" };
@@ -40,12 +45,44 @@ const ALERTS: Record<string, Learned> = {
   ko: () => import("./words/alerts-ko"),
 };
 
+/** Those of the pages of numbers. */
+const NUMBERS: Record<string, Learned> = {
+  en: () => import("./words/numbers-en"),
+  de: () => import("./words/numbers-de"),
+  ja: () => import("./words/numbers-ja"),
+  ko: () => import("./words/numbers-ko"),
+};
+
 /** Those of segments. */
 export const SEGMENT_WORDS: Record<string, Learned> = {
   en: () => import("./words/segment-en"),
   de: () => import("./words/segment-de"),
   ja: () => import("./words/segment-ja"),
   ko: () => import("./words/segment-ko"),
+};
+
+/** Those of the panel of properties. */
+export const PROPERTY_WORDS: Record<string, Learned> = {
+  en: () => import("./words/properties-en"),
+  de: () => import("./words/properties-de"),
+  ja: () => import("./words/properties-ja"),
+  ko: () => import("./words/properties-ko"),
+};
+
+/** Those of the panels of people. */
+const PANELS: Record<string, Learned> = {
+  en: () => import("./words/panels-en"),
+  de: () => import("./words/panels-de"),
+  ja: () => import("./words/panels-ja"),
+  ko: () => import("./words/panels-ko"),
+};
+
+/** Those of the form of a panel. */
+export const FORM_WORDS: Record<string, Learned> = {
+  en: () => import("./words/panelform-en"),
+  de: () => import("./words/panelform-de"),
+  ja: () => import("./words/panelform-ja"),
+  ko: () => import("./words/panelform-ko"),
 };
 
 const kept = (key: string) => {
@@ -72,8 +109,8 @@ const locale = [...navigator.languages].find((tag) => tag.startsWith(language)) 
 const words = {} as Words & Record<Key, string>;
 
 /** Loads the dictionary of every page, or that of others. */
-export async function loadWords(of: "common" | "more" | "alerts"): Promise<void> {
-  const load = { common: COMMON, more: MORE, alerts: ALERTS }[of][language]!;
+export async function loadWords(of: "common" | "more" | "alerts" | "numbers" | "panels"): Promise<void> {
+  const load = { common: COMMON, more: MORE, alerts: ALERTS, numbers: NUMBERS, panels: PANELS }[of][language]!;
   await learn(load);
 }
 
@@ -111,6 +148,9 @@ const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 2, minimu
 
 /** All digits. */
 export const number = (n: number) => plain.format(n);
+const exactly = new Intl.NumberFormat(locale, { maximumFractionDigits: 6 });
+/** An exact decimal number, of its text; what is none stays as it is. */
+export const decimals = (text: string) => (text && !Number.isNaN(Number(text)) ? exactly.format(text as unknown as number) : text);
 const withSign = new Intl.NumberFormat(locale, { signDisplay: "exceptZero" });
 /** How much more or less. */
 export const signed = (n: number) => withSign.format(n);
@@ -211,6 +251,9 @@ const regions = new Intl.DisplayNames(locale, { type: "region", fallback: "code"
 const tongues = new Intl.DisplayNames(locale, { type: "language", fallback: "code" });
 const CHANNELS = ["direct", "search", "social", "email", "paid", "referral", "campaign", "ai"];
 const DEVICES = ["desktop", "phone", "tablet", "tv", "console"];
+
+/** What a value is one of. */
+export const oneOf = (dimension: string) => (dimension.startsWith(PROPERTY) ? dimension.slice(PROPERTY.length) : say(`one_${dimension}` as Key));
 
 /** A value of a dimension, for people. */
 export function nameOf(dimension: string, value: string): string {

@@ -33,7 +33,7 @@ pub(crate) fn policy(path: &str) -> Option<&'static str> {
 }
 
 /// The pages of an application besides its statistics (`PAGES` in `web/src/view.ts`).
-const PAGES: &[&str] = &["live", "funnel", "journey", "visits", "search", "alerts", "settings"];
+const PAGES: &[&str] = &["live", "funnel", "journey", "panels", "visits", "search", "alerts", "settings"];
 
 /// A page.
 pub(crate) async fn page(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
@@ -47,6 +47,8 @@ pub(crate) async fn page(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
         "visits" | "search" => "rows.js",
         "settings" => "manage.js",
         "alerts" => "alerts.js",
+        "live" => "live.js",
+        "panels" => "panels.js",
         _ => "numbers.js",
     };
     Ok(Answer::of(Content::Html(include_str!("../assets/index.html").replace("numbers.js", script))))
@@ -60,13 +62,17 @@ macro_rules! files {
 }
 
 files! {
-    "app.js" "core.js" "states.js" "numbers.js" "frame.js" "flows.js" "rows.js" "manage.js" "system.js" "style.css" "icon.svg"
+    "app.js" "core.js" "states.js" "numbers.js" "panel.js" "values.js" "properties.js" "panels.js" "panelform.js" "live.js" "signin.js" "frame.js" "flows.js" "rows.js" "manage.js" "system.js" "style.css" "icon.svg"
     "alerts.js" "alert.js" "lists.js" "rules.js" "bits.js"
     "en.js" "de.js" "ja.js" "ko.js" "more-en.js" "more-de.js" "more-ja.js" "more-ko.js"
     "alerts-en.js" "alerts-de.js" "alerts-ja.js" "alerts-ko.js" "alert-en.js" "alert-de.js" "alert-ja.js" "alert-ko.js"
     "silences.js" "silences-en.js" "silences-de.js" "silences-ja.js" "silences-ko.js"
     "lists-en.js" "lists-de.js" "lists-ja.js" "lists-ko.js" "rules-en.js" "rules-de.js" "rules-ja.js" "rules-ko.js"
     "segment.js" "segment-en.js" "segment-de.js" "segment-ja.js" "segment-ko.js"
+    "numbers-en.js" "numbers-de.js" "numbers-ja.js" "numbers-ko.js"
+    "panels-en.js" "panels-de.js" "panels-ja.js" "panels-ko.js"
+    "panelform-en.js" "panelform-de.js" "panelform-ja.js" "panelform-ko.js"
+    "properties-en.js" "properties-de.js" "properties-ja.js" "properties-ko.js"
 }
 
 /// `GET /assets/{file}`.

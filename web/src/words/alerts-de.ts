@@ -38,7 +38,6 @@ export const words: Words = {
   threshold: "Grenze {0}",
   off: "Aus",
   add_rule: "Neue Regel",
-  really: "Wirklich?",
   trial_cut: "Es sind mehr, als zu sehen sind.",
   rule: "Regel",
   note: "Notiz",

@@ -37,7 +37,6 @@ export const words = {
   threshold: "Limit {0}",
   off: "Off",
   add_rule: "New rule",
-  really: "Really?",
   trial_cut: "There are more than are shown.",
   rule: "Rule",
   note: "Note",

@@ -38,7 +38,6 @@ export const words: Words = {
   threshold: "しきい値 {0}",
   off: "オフ",
   add_rule: "新しいルール",
-  really: "本当に？",
   trial_cut: "表示より多くあります。",
   rule: "ルール",
   note: "メモ",

@@ -38,7 +38,6 @@ export const words: Words = {
   threshold: "기준 {0}",
   off: "끔",
   add_rule: "새 규칙",
-  really: "정말로?",
   trial_cut: "표시된 것보다 더 많습니다.",
   rule: "규칙",
   note: "메모",

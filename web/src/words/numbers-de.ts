@@ -1,0 +1,30 @@
+// German, of the pages of numbers.
+import type { Words } from "./numbers-en";
+
+export const words: Words = {
+  save_panel: "Als Kachel sichern",
+  no_properties: "Noch ist keine Eigenschaft gewählt: Parameter Ihrer Ereignisse, etwa ein Tarif oder Gutschein",
+  no_results: "Ohne Treffer",
+  compare_about: "Mit der Zeit davor vergleichen",
+  compared_with: "verglichen mit {0}",
+  up_to: "bis {0}",
+  so_far: "bisher",
+  left_out: "{0} Ereignis ist nicht mitgezählt: von Crawlern, anderen Programmen und Ausschlüssen|{0} Ereignisse sind nicht mitgezählt: von Crawlern, anderen Programmen und Ausschlüssen",
+  nothing_left_out: "Es kamen keine Crawler",
+  computing_days: "{0} Tag wird noch berechnet: seine Zahlen wachsen noch|{0} Tage werden noch berechnet: ihre Zahlen wachsen noch",
+  imported_left_out: "Übernommene Tage haben keine Einzelheiten für Filter und fehlen hier",
+  no_goals: "Noch kein Ziel: `alt goal add` auf dem Server legt eines an",
+  cut: "Die {0} mit den meisten Besuchern",
+  chart_of: "{0}, {1}",
+  csv: "CSV",
+  requests_alone: "Im Log stehen Anfragen, aber keine Seitenaufrufe",
+  no_traffic: "Keine Besuche in diesem Zeitraum",
+  old: "Diese Zahlen sind von {0}: der Server antwortet gerade nicht",
+  no_apps: "Noch keine Anwendung",
+  no_apps_about: "Legen Sie die erste auf dem Server an:",
+  no_before: "keine Zahlen vom {0} zum Vergleichen",
+  sum_of: "Summe von {0}",
+  property_sum: "Summe",
+  note_property: "Einige Tage wurden berechnet, bevor die Eigenschaft gewählt war, und fehlen hier: `alt stats rebuild` ergänzt sie",
+  orders: "Bestellungen",
+};

@@ -1,0 +1,30 @@
+// English, of the pages of numbers: the dictionary that names every word of their own.
+export const words = {
+  save_panel: "Save as a panel",
+  no_properties: "No property is chosen yet: the parameters of your events, such as a plan or a coupon",
+  no_results: "No results",
+  compare_about: "Compare with the time before",
+  compared_with: "compared with {0}",
+  up_to: "up to {0}",
+  so_far: "so far",
+  left_out: "{0} event is left out: of crawlers, other programs and exclusions|{0} events are left out: of crawlers, other programs and exclusions",
+  nothing_left_out: "No crawlers were seen",
+  computing_days: "{0} day is still being computed: its numbers will grow|{0} days are still being computed: their numbers will grow",
+  imported_left_out: "Days that were imported have no detail for filters and are missing here",
+  no_goals: "No goal yet: `alt goal add` on the server adds one",
+  cut: "The {0} with the most visitors",
+  chart_of: "{0}, {1}",
+  csv: "CSV",
+  requests_alone: "The log has requests, but no page views",
+  no_traffic: "No visits in this period",
+  old: "These numbers are from {0}: the server does not answer now",
+  no_apps: "No application yet",
+  no_apps_about: "Make the first one on the server:",
+  no_before: "no numbers of {0} to compare with",
+  sum_of: "Sum of {0}",
+  property_sum: "Sum",
+  note_property: "Some days were computed before the property was chosen and are missing here: `alt stats rebuild` adds them",
+  orders: "Orders",
+};
+export type Key = keyof typeof words;
+export type Words = Record<Key, string>;

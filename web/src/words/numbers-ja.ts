@@ -1,0 +1,30 @@
+// Japanese, of the pages of numbers.
+import type { Words } from "./numbers-en";
+
+export const words: Words = {
+  save_panel: "パネルとして保存",
+  no_properties: "プロパティはまだ選ばれていません。プランやクーポンなど、イベントのパラメーターです",
+  no_results: "結果なし",
+  compare_about: "前の期間と比較",
+  compared_with: "{0}との比較",
+  up_to: "{0}まで",
+  so_far: "途中",
+  left_out: "クローラーなどのイベント{0}件は除外されています|クローラーなどのイベント{0}件は除外されています",
+  nothing_left_out: "クローラーは来ていません",
+  computing_days: "{0}日分を集計中です。数値はまだ増えます|{0}日分を集計中です。数値はまだ増えます",
+  imported_left_out: "取り込んだ日にはフィルター用の詳細がなく、含まれていません",
+  no_goals: "目標はまだありません。サーバーの `alt goal add` で追加できます",
+  cut: "訪問者の多い{0}件",
+  chart_of: "{0}、{1}",
+  csv: "CSV",
+  requests_alone: "ページビューのないログです",
+  no_traffic: "この期間の訪問はありません",
+  old: "{0}の数値です。サーバーが応答していません",
+  no_apps: "アプリがまだありません",
+  no_apps_about: "サーバーで最初のアプリを作ってください：",
+  no_before: "比較できる{0}の数値はありません",
+  sum_of: "{0} の合計",
+  property_sum: "合計",
+  note_property: "一部の日はプロパティを選ぶ前に計算されたため、ここに含まれません。`alt stats rebuild` で追加されます",
+  orders: "注文",
+};

@@ -1,0 +1,30 @@
+// Korean, of the pages of numbers.
+import type { Words } from "./numbers-en";
+
+export const words: Words = {
+  save_panel: "패널로 저장",
+  no_properties: "아직 선택한 속성이 없습니다. 요금제나 쿠폰처럼 이벤트의 매개변수입니다",
+  no_results: "결과 없음",
+  compare_about: "이전 기간과 비교",
+  compared_with: "{0}과(와) 비교",
+  up_to: "{0}까지",
+  so_far: "진행 중",
+  left_out: "크롤러 등의 이벤트 {0}건은 제외되었습니다|크롤러 등의 이벤트 {0}건은 제외되었습니다",
+  nothing_left_out: "크롤러는 없었습니다",
+  computing_days: "{0}일을 집계하고 있습니다. 숫자가 더 늘어납니다|{0}일을 집계하고 있습니다. 숫자가 더 늘어납니다",
+  imported_left_out: "가져온 날짜는 필터용 상세가 없어 빠져 있습니다",
+  no_goals: "아직 목표가 없습니다. 서버에서 `alt goal add`로 추가합니다",
+  cut: "방문자가 많은 {0}개",
+  chart_of: "{0}, {1}",
+  csv: "CSV",
+  requests_alone: "로그에 요청은 있지만 페이지뷰가 없습니다",
+  no_traffic: "이 기간에는 방문이 없습니다",
+  old: "{0}의 숫자입니다. 지금 서버가 응답하지 않습니다",
+  no_apps: "애플리케이션이 아직 없습니다",
+  no_apps_about: "서버에서 첫 애플리케이션을 만드세요:",
+  no_before: "비교할 {0}의 수치가 없습니다",
+  sum_of: "{0}의 합계",
+  property_sum: "합계",
+  note_property: "일부 날짜는 속성을 선택하기 전에 계산되어 여기에 없습니다. `alt stats rebuild`로 추가됩니다",
+  orders: "주문",
+};
