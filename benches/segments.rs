@@ -1,6 +1,7 @@
 //! Segments of a made application: bytes and CPU an event, and how long questions take. `cargo run --release -p
-//! alt-statistics --example segments [-- DAYS [ROWS_A_DAY]] [says]`; without numbers 30 days of 667,000 rows. `says`: clicks have
-//! texts and addresses, every hundredth row is an order, and page views have two properties.
+//! alt-statistics --example segments [-- DAYS [ROWS_A_DAY]] [says] [people]`; without numbers 30 days of 667,000 rows. `says`: clicks have
+//! texts and addresses, every hundredth row is an order, and page views have two properties. `people`: every visitor is one of a
+//! million people, and who comes back is asked, too.
 //!
 //! Cold: no column is unpacked. Warm: the columns that the question needs are. Two threads.
 #![allow(clippy::unwrap_used, clippy::cast_precision_loss)] // a measurement, which may end anywhere
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use alt_statistics::day::Settings;
 use alt_statistics::event::Event;
-use alt_statistics::query::{Dimension, Filter, Means, Part, Query, Test, run};
+use alt_statistics::query::{Dimension, Filter, Means, Part, Query, Retention, Test, run};
 use alt_statistics::segment::{Bounds, Segment, Writer};
 use nix::time::{ClockId, clock_gettime};
 
@@ -36,6 +37,8 @@ struct Names {
     clicks: Vec<String>,
     orders: Vec<String>,
     views: Vec<String>,
+    /// Of a million people; empty where a few are signed in.
+    users: Vec<String>,
 }
 
 /// One of the texts; `""` of none.
@@ -72,7 +75,11 @@ fn event(names: &Names, day: u64, n: u64, rows: u64) -> Event<'_> {
         page_view_id: Some(i64::try_from(n / 2).unwrap()),
         traffic_class: "human",
         event_type,
-        user_id: if person.is_multiple_of(20) { "somebody" } else { "" },
+        user_id: match names.users.len() as u64 {
+            0 if person.is_multiple_of(20) => "somebody",
+            0 => "",
+            count => &names.users[usize::try_from(mix(person ^ 17) % count).unwrap()],
+        },
         url_host: "shop.example",
         url_path: &names.paths[some(day * rows + n / 2, names.paths.len())],
         referrer_host: if is_first { &names.hosts[some(person, names.hosts.len())] } else { "" },
@@ -104,12 +111,14 @@ fn event(names: &Names, day: u64, n: u64, rows: u64) -> Event<'_> {
 }
 
 /// Segments of all days, as bytes; and CPU of making them, nanoseconds an event.
-fn write(days: u64, rows: u64, says: bool) -> (Vec<Vec<Vec<u8>>>, u64) {
+fn write(days: u64, rows: u64, says: bool, people: bool) -> (Vec<Vec<Vec<u8>>>, u64) {
     let paths = (0..20_000).map(|n| format!("/products/category-{}/item-{n}", n % 40)).collect();
     let known = ["", "", "www.google.com", "t.co", "www.bing.com", "news.ycombinator.com"];
     let hosts = known.iter().map(ToString::to_string).chain((0..60).map(|n| format!("blog-{n}.example")));
     let of = |count: u64, text: &dyn Fn(u64) -> String| (0..if says { count } else { 0 }).map(text).collect();
+    let users = (0..if people { 1_000_000 } else { 0 }).map(|n| format!("customer-{n}")).collect();
     let names = Names {
+        users,
         paths,
         hosts: hosts.collect(),
         clicks: of(3_000, &|n| {
@@ -162,7 +171,7 @@ fn is(dimension: Dimension, value: &str) -> Filter {
     Filter::On(dimension, Test::Is(vec![value.to_owned()]))
 }
 
-fn questions() -> Vec<(&'static str, Query)> {
+fn questions(people: bool) -> Vec<(&'static str, Query)> {
     let three = |dimension, page: bool| {
         let mut all = vec![
             is(Dimension::Country, "DE"),
@@ -177,6 +186,15 @@ fn questions() -> Vec<(&'static str, Query)> {
         Query { dimension, filter: Some(Filter::All(all)), ..Query::default() }
     };
     let plain = |dimension| Query { dimension, ..Query::default() };
+    let periods = |every| (1..=30).step_by(every).map(|day| format!("2026-03-{day:02}")).collect();
+    let coming = |periods| Query { periods, has_people: true, ..plain(Dimension::Period) };
+    if people {
+        return vec![
+            ("people who come back, by day", coming(periods(1))),
+            ("people who come back, by week", coming(periods(7))),
+            ("people, by source", Query { has_people: true, ..plain(Dimension::Source) }),
+        ];
+    }
     vec![
         ("overview, by day", plain(Dimension::Day)),
         ("top sources", plain(Dimension::Source)),
@@ -190,9 +208,10 @@ fn questions() -> Vec<(&'static str, Query)> {
 
 fn main() {
     let says = std::env::args().any(|argument| argument == "says");
+    let people = std::env::args().any(|argument| argument == "people");
     let mut numbers = std::env::args().skip(1).filter_map(|n| n.parse::<u64>().ok());
     let (days, rows) = (numbers.next().unwrap_or(30), numbers.next().unwrap_or(667_000));
-    let (bytes, spent) = write(days, rows, says);
+    let (bytes, spent) = write(days, rows, says, people);
     let sum: usize = bytes.iter().flatten().map(Vec::len).sum();
     let segments = open(&bytes);
     let events: u64 = segments.iter().map(|(_, segment)| segment.events()).sum();
@@ -227,16 +246,22 @@ fn main() {
     let ask = |query: &Query, segments: &[(String, Segment)]| -> (Duration, u64) {
         let parts: Vec<Part<'_>> = segments.iter().map(|(day, segment)| Part { day, segment }).collect();
         let (begun, spent) = (Instant::now(), now());
-        std::hint::black_box(run(query, &parts, &means).unwrap());
+        let answer = std::hint::black_box(run(query, &parts, &means).unwrap());
+        if query.dimension == Dimension::Period {
+            std::hint::black_box(Retention::of(&query.periods, &answer.rows));
+        }
         (begun.elapsed(), now() - spent)
     };
-    for (name, query) in questions() {
+    for (name, query) in questions(people) {
         let cold: Vec<(Duration, u64)> = (0..5).map(|_| ask(&query, &open(&bytes))).collect();
         let segments = open(&bytes);
         ask(&query, &segments);
         let warm: Vec<(Duration, u64)> = (0..20).map(|_| ask(&query, &segments)).collect();
         let memory: usize = segments.iter().map(|(_, segment)| segment.memory()).sum();
         println!("{name}: cold {}, warm {}, {} MB", shown(cold), shown(warm), memory >> 20);
+        if people {
+            println!("{} kB of memory at most", peak());
+        }
     }
 }
 

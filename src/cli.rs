@@ -675,6 +675,9 @@ pub struct StatsShow {
     /// Sum a property of the events, with --dimension or --interval: a number such as points
     #[arg(long, value_name = "PROPERTY")]
     pub sum: Option<String>,
+    /// Count people, too: distinct user ids
+    #[arg(long)]
+    pub people: bool,
     /// The most values, with --dimension or --interval
     #[arg(long, value_name = "COUNT", default_value_t = 100)]
     pub limit: usize,
@@ -773,6 +776,15 @@ Examples:
   alt stats journey /pricing --app 'My shop' --period 30d
   alt stats journey /cart --filter 'country is DE' --json")]
     Journey(StatsJourney),
+    /// Show people by when they came first, and how many of them came back
+    #[command(after_help = "\
+A person is a user_id that the site's pages send. A line is those whose first day, week or month of these is the same; +1 is who of \
+them was there in the next one.
+
+Examples:
+  alt stats people 'My shop' --by week
+  alt stats people 'My shop' --by day --period 30d --filter 'channel is search' --csv")]
+    People(StatsPeople),
     /// Send statistics to channels when a day, a week or a month is over
     #[command(subcommand)]
     Report(StatsReport),
@@ -1115,6 +1127,44 @@ pub struct StatsJourney {
     #[arg(long, conflicts_with = "csv")]
     pub json: bool,
     /// Print CSV: a line for each page
+    #[arg(long)]
+    pub csv: bool,
+}
+
+/// How long the periods of people are.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum By {
+    /// A day.
+    Day,
+    /// Monday to Sunday.
+    Week,
+    /// A month of the calendar.
+    Month,
+}
+
+/// `alt stats people`
+#[derive(Debug, Args)]
+pub struct StatsPeople {
+    /// The application, by name or key; may be left out where there is only one
+    #[arg(value_name = "APP")]
+    pub app: Option<String>,
+    /// Which days, by the application's time zone: 30d, month, or 2026-01-01..2026-01-31; without it, the last twelve days, weeks or
+    /// months
+    #[arg(long, value_name = "PERIOD")]
+    pub period: Option<String>,
+    /// How people are put together: by the day, week or month that they came first in
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "week")]
+    pub by: By,
+    /// The class of traffic
+    #[arg(long, value_name = "CLASS", default_value = "human")]
+    pub class: String,
+    /// Count only what this is true of, such as 'country is DE'; several times: all of them
+    #[arg(long, value_name = "FILTER")]
+    pub filter: Vec<String>,
+    /// Print JSON
+    #[arg(long, conflicts_with = "csv")]
+    pub json: bool,
+    /// Print CSV: a line for each cohort and period
     #[arg(long)]
     pub csv: bool,
 }

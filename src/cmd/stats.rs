@@ -8,6 +8,7 @@ mod goals;
 mod import;
 mod journey;
 mod panel;
+mod people;
 mod performance;
 pub(super) mod report;
 mod segment;
@@ -75,6 +76,7 @@ pub fn run(config: &Config, args: &cli::Stats, out: Out<'_>) -> anyhow::Result<O
         Some(cli::StatsVerb::Journey(args)) => {
             super::block_on(async { journey::run(config, args, out).await })
         }
+        Some(cli::StatsVerb::People(args)) => super::block_on(async { people::run(config, args, out).await }),
         Some(cli::StatsVerb::Goals(args)) => super::block_on(async { goals::run(config, args, out).await }),
         Some(cli::StatsVerb::Performance(args)) => {
             super::block_on(async { performance::run(config, args, out).await })

@@ -533,6 +533,7 @@ fn what_is_built_in_is_what_the_source_gives_and_small() {
             ["numbers", "panels", "properties"].map(|of| format!("{of}-{language}.js"));
         let [of_alerts, of_lists, of_alert, of_rules, of_silences] =
             ["alerts", "lists", "alert", "rules", "silences"].map(|of| format!("{of}-{language}.js"));
+        let of_people = format!("retention-{language}.js");
         for page in [
             &["numbers.js", "panel.js"][..],
             &["live.js"],
@@ -540,6 +541,8 @@ fn what_is_built_in_is_what_the_source_gives_and_small() {
             &["rows.js"],
             &["manage.js", &of_segments],
             &["system.js"],
+            &["retention.js", &of_people],
+            &["retention.js", &of_people, "segment.js", &of_segments],
             // Once somebody filters.
             &["numbers.js", "panel.js", "segment.js", &of_segments],
             // Where the application has chosen properties.
@@ -557,6 +560,7 @@ fn what_is_built_in_is_what_the_source_gives_and_small() {
                 "numbers.js" | "live.js" => files.push(&of_numbers),
                 "panels.js" => files.extend(["frame.js", of_numbers.as_str()]),
                 "signin.js" => {}
+                "retention.js" => files.extend(["frame.js", of_numbers.as_str()]),
                 "alerts.js" => files.extend(["frame.js", of_alerts.as_str()]),
                 _ => files.extend(["frame.js", more.as_str()]),
             }

@@ -41,6 +41,7 @@ mod own_panels;
 mod page_views;
 mod pages;
 mod panels;
+mod people;
 mod pixels;
 mod poison;
 mod postgres;

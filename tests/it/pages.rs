@@ -452,6 +452,7 @@ fn all_pages_fit_in_every_language_and_width() {
             for path in [
                 path("funnel", "period=7d&step=page+/shop&step=event+cart_add&step=event+order"),
                 path("journey", "period=7d&of=/shop"),
+                path("retention", "period=7d"),
                 path("visits", "period=today"),
                 path("search", "period=today"),
                 path("settings", ""),

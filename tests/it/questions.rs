@@ -286,6 +286,15 @@ fn learnt(api: &Api, headers: &str, days: &str) -> Vec<String> {
         );
         all.push(api.ask("GET", &target, headers, ""));
     }
+    for path in ["retention", "retention.csv", "statistics"] {
+        let target = format!("/api/v1/{path}?application_id=alt-demo&period={days}&people=true");
+        all.push(api.ask(
+            "GET",
+            &target.replace("&people=true", if path == "statistics" { "&people=true" } else { "&by=day" }),
+            headers,
+            "",
+        ));
+    }
     for path in ["live", "events", "shares"] {
         all.push(api.ask("GET", &format!("/api/v1/{path}?application_id=alt-demo"), headers, ""));
     }

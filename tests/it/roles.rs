@@ -208,6 +208,10 @@ async fn an_installation_whose_daemon_owned_everything_is_taken_over_while_it_lo
     ];
     assert_eq!(writes, expected);
     assert!(of("alt_owner")[0].objects.contains("alert_troubles, alt_drop_month"), "{rights:?}");
+    // Nobody but who computes statistics reads the keys of user ids.
+    let readers = rights.iter().filter(|one| one.objects.contains("stat_user_keys"));
+    let readers: Vec<_> = readers.map(|one| (one.role.as_str(), one.rights.as_str())).collect();
+    assert_eq!(readers, [("alt", "INSERT, SELECT"), ("alt_owner", "owns")]);
     // Of statistics, it may ask for days to be computed again.
     bench.database.psql(
         "SET ROLE alt_web; UPDATE applications SET page_views = 'requests'; \

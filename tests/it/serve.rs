@@ -438,6 +438,8 @@ fn the_table_gives_no_route_to_more_callers_than_it_is_for() {
         "/api/v1/dashboard",
         "/api/v1/query",
         "/api/v1/funnel",
+        "/api/v1/retention",
+        "/api/v1/retention.csv",
         "/api/v1/live",
         "/api/v1/annotations",
         "/api/v1/segments",
@@ -910,6 +912,7 @@ fn the_examples_of_the_document_work() {
         // Neither rows nor segments are here.
         let expected = match text {
             _ if text.contains("/api/v1/query") => "rows_are_cut",
+            _ if text.contains("/api/v1/retention") => "cohorts",
             _ if text.contains("/api/v1/events") || text.contains("filter") => "is_complete",
             _ => "7",
         };

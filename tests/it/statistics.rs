@@ -4,6 +4,7 @@
 mod borders;
 mod history;
 mod lives;
+mod people;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
@@ -27,7 +28,9 @@ fn cluster() -> &'static Arc<Cluster> {
 }
 
 /// How often each kind of thing occurred, so that nobody tests what is never there.
-static SEEN: [(&str, AtomicU64); 24] = [
+static SEEN: [(&str, AtomicU64); 26] = [
+    ("people of values", AtomicU64::new(0)),
+    ("people of filters", AtomicU64::new(0)),
     ("values of properties", AtomicU64::new(0)),
     ("products", AtomicU64::new(0)),
     ("currencies", AtomicU64::new(0)),
@@ -134,7 +137,12 @@ fn reached(segments: &[Vec<u8>], classes: &[String], app: i32) -> Vec<((String, 
 
 /// Folds a day as the daemon does; the values by class, dimension and value. `buffer`: bytes of rows that are sorted in
 /// memory.
-async fn folded(client: &Client, app: i32, day: &history::Day, buffer: usize) -> (Values, SaidBy) {
+async fn folded(
+    client: &Client,
+    app: i32,
+    day: &history::Day,
+    buffer: usize,
+) -> (Values, SaidBy, people::ByValue) {
     let mut sorter = Sorter::new(None, buffer);
     rows::read_into(client, app, &(day.from..day.until), 60_000, &mut sorter).await.unwrap();
     sorter.keep();
@@ -143,7 +151,7 @@ async fn folded(client: &Client, app: i32, day: &history::Day, buffer: usize) ->
     let requests_are_views = requests_are_views(app);
     let settings =
         Settings { from: day.from, domains, properties, requests_are_views, ..Settings::default() };
-    let mut writer = Writer::new(settings.clone(), Bounds::default(), None);
+    let mut writer = Writer::new(settings.clone(), Bounds::default(), Some([7; 32]));
     let mut fold = Fold::new(settings);
     sorter
         .finish(|event| {
@@ -159,7 +167,7 @@ async fn folded(client: &Client, app: i32, day: &history::Day, buffer: usize) ->
     let classes: Vec<String> = classes.into_iter().collect();
     let segments = writer.finish();
     values.extend(reached(&segments, &classes, app));
-    (values, said(&segments, &classes))
+    (values, said(&segments, &classes), people::of_day(&segments, &classes))
 }
 
 /// Counts by class, dimension and value.
@@ -246,7 +254,7 @@ fn check(history: &History, ground: &Ground) -> Result<(), Wrong> {
     saw("requests that are page views", views.len() as u64);
     saw("requests that are none, where others are", none.len() as u64);
     let day = &DAYS[history.day];
-    let ((got, got_said), wanted, wanted_said) = ground.wait(async |client| {
+    let ((got, got_said, got_people), wanted, wanted_said, wanted_people) = ground.wait(async |client| {
         let domains: Vec<String> = DOMAINS.iter().map(|domain| (*domain).to_owned()).collect();
         let mut naive = Vec::new();
         let each = |value| {
@@ -263,10 +271,12 @@ fn check(history: &History, ground: &Ground) -> Result<(), Wrong> {
         // Every other day is sorted on the disk.
         let buffer = if app % 2 == 0 { BUFFER } else { 4096 };
         let (properties, telling) = (properties(), telling_goals());
+        let people = alt_store::naive::people(client, app, times.clone(), &domains).await.unwrap();
         let said = alt_store::naive::said(client, app, times, &properties, "points", &telling);
         let said = said.await.unwrap();
-        (folded(client, app, day, buffer).await, naive, said)
+        (folded(client, app, day, buffer).await, naive, said, people)
     });
+    people::compare(&got_people, wanted_people)?;
     let wanted_said: SaidBy = wanted_said
         .into_iter()
         .map(|said| {

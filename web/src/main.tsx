@@ -17,6 +17,7 @@ const NUMBERS: Record<string, () => Promise<ComponentType>> = {
   all: () => import("./numbers").then((all) => all.All),
   statistics: () => import("./numbers").then((all) => all.Statistics),
   live: () => import("./live").then((all) => all.Live),
+  retention: () => import("./retention").then((all) => all.load()),
 };
 /** Those of alerts have a dictionary of their own. */
 const ALERTS: Record<string, () => Promise<ComponentType>> = {

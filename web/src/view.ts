@@ -34,6 +34,7 @@ export const PAGES = {
   funnel: ["step", "within", "strict"],
   journey: ["of"],
   panels: [],
+  retention: ["by"],
   visits: ["visit"],
   search: ["text", "type", "path", "status", "class", "trace_id", "user_id", "session_id", "visitor_id"],
   alerts: ["show", "alert", "rule", "state"],
@@ -41,9 +42,9 @@ export const PAGES = {
 } as const;
 type AppPage = keyof typeof PAGES;
 /** Those that a share has. */
-export const SHARED: readonly string[] = ["statistics", "funnel", "journey", "panels"];
+export const SHARED: readonly string[] = ["statistics", "funnel", "journey", "retention", "panels"];
 /** Those that filters are for. */
-const FILTERED: readonly string[] = ["statistics", "funnel", "journey", "visits"];
+const FILTERED: readonly string[] = ["statistics", "funnel", "journey", "retention", "visits"];
 
 export interface View {
   page: "all" | "system" | "sign-in" | "open" | AppPage;

@@ -24,6 +24,7 @@ mod groups;
 mod naive;
 mod neighbours;
 pub mod panel;
+mod people;
 mod performance;
 mod said;
 pub mod saved;
@@ -53,6 +54,7 @@ pub use crate::query::filter::{Filter, Test};
 pub use crate::query::funnel::{Funnel, STEPS_MAX, Within};
 pub use crate::query::goal::{GOALS_MAX, Goal, On};
 pub use crate::query::groups::Dimension;
+pub use crate::query::people::{PERIODS_MAX, People, Retention, Stay};
 pub use crate::query::performance::{Answered, PERCENTILES, Performance, Served, performance};
 pub use crate::query::said::Property;
 use crate::segment::{Broken, Segment};
@@ -67,6 +69,8 @@ pub struct Tally {
     pub entered: u64,
     /// What the events say, with [`Query::has_amounts`]; `None`: nothing.
     pub amounts: Option<Box<Amounts>>,
+    /// People, with [`Query::has_people`]; `None`: nobody is known.
+    pub people: Option<Box<People>>,
 }
 
 impl Tally {
@@ -77,6 +81,18 @@ impl Tally {
         if let Some(more) = &more.amounts {
             self.amounts.get_or_insert_default().add(more);
         }
+        if let Some(more) = &more.people {
+            self.people.get_or_insert_default().add(more);
+        }
+    }
+
+    /// How many people there are.
+    pub fn people(&self) -> u64 {
+        self.people.as_deref().map_or(0, People::count)
+    }
+
+    fn held(&self) -> usize {
+        self.people.as_deref().map_or(0, People::held)
     }
 }
 
@@ -109,10 +125,12 @@ pub enum Metric {
     EmptySearches,
     /// Sum of [`Query::sum_of`].
     SumOf,
+    /// People.
+    People,
 }
 
 /// Rates and amounts by their names.
-const RATES: [(&str, Metric); 12] = [
+const RATES: [(&str, Metric); 13] = [
     ("bounce_rate", Metric::BounceRate),
     ("views_per_session", Metric::ViewsPerSession),
     ("mean_duration_ms", Metric::MeanDuration),
@@ -125,12 +143,13 @@ const RATES: [(&str, Metric); 12] = [
     ("cart_to_order", Metric::CartToOrder),
     ("empty_searches", Metric::EmptySearches),
     ("sum", Metric::SumOf),
+    ("people", Metric::People),
 ];
 
 impl Metric {
     /// The metric of a name: that of a count, or `bounce_rate`, `views_per_session`, `mean_duration_ms`,
     /// `time_on_page_ms`, `scroll_depth`; or an amount: `revenue`, `quantity`, `orders`, `cart_adds`, `cart_to_order`,
-    /// `empty_searches`, `sum`.
+    /// `empty_searches`, `sum`; or `people`.
     pub fn named(name: &str) -> Option<Metric> {
         let count = crate::day::COUNTS.iter().position(|count| count.name == name);
         let rate = || RATES.iter().find(|rate| rate.0 == name).map(|rate| rate.1);
@@ -156,6 +175,7 @@ impl Metric {
             Metric::CartToOrder => amounts.and_then(|amounts| share(amounts.orders, amounts.cart_adds)),
             Metric::EmptySearches => amounts.map(|amounts| amounts.empty_searches as f64),
             Metric::SumOf => amounts.map(|amounts| amounts.sum.sum.roughly()),
+            Metric::People => Some(tally.people() as f64),
         }
     }
 }
@@ -185,6 +205,10 @@ pub struct Query {
     pub has_amounts: bool,
     /// The property that is summed then.
     pub sum_of: Option<Property>,
+    /// Whether people are counted, too: [`Tally::people`]. Of a funnel, only those of the total are.
+    pub has_people: bool,
+    /// The first days of the periods of [`Dimension::Period`], in their order: `2026-01-31`.
+    pub periods: Vec<String>,
     /// What whoever asks may know of at all; `None`: everything. It is ANDed with the filter, and unlike the filter it
     /// holds for [`Answer::left_out`], too.
     pub bound: Option<Filter>,
@@ -204,6 +228,8 @@ impl Default for Query {
             funnel: None,
             has_amounts: false,
             sum_of: None,
+            has_people: false,
+            periods: Vec::new(),
             bound: None,
         }
     }
@@ -225,13 +251,15 @@ pub struct Means<'c> {
     pub threads: usize,
     /// The most values at once, over all segments.
     pub values: usize,
+    /// The most people of all values together, of which each takes 8 bytes, and up to twice as much meanwhile.
+    pub people: usize,
     /// Set by somebody who no longer waits.
     pub is_cancelled: Option<&'c AtomicBool>,
 }
 
 impl Default for Means<'_> {
     fn default() -> Self {
-        Means { threads: 1, values: 2_000_000, is_cancelled: None }
+        Means { threads: 1, values: 2_000_000, people: 20_000_000, is_cancelled: None }
     }
 }
 
@@ -253,6 +281,10 @@ pub enum Note {
     Property,
     /// Some events say something else where a number is looked for.
     Unread,
+    /// Some segments were made without the key of user ids, and do not tell who had one.
+    People,
+    /// Segments were made with different keys of user ids: people of one are others than those of another.
+    Keys,
 }
 
 /// A value and its counts.
@@ -294,6 +326,8 @@ pub enum Failed {
     Cancelled,
     /// There are more values than [`Means::values`].
     Values,
+    /// There are more people than [`Means::people`].
+    People,
     /// The filter is deeper than 20 levels, or has more than 200 conditions.
     Filter,
     /// There are more goals than [`GOALS_MAX`].
@@ -314,6 +348,7 @@ impl fmt::Display for Failed {
             Failed::Broken(broken) => broken.fmt(f),
             Failed::Cancelled => write!(f, "cancelled"),
             Failed::Values => write!(f, "too many values: ask for fewer days, or filter"),
+            Failed::People => write!(f, "too many people: ask for fewer days, or filter"),
             Failed::Filter => write!(f, "the filter has more than 200 conditions, or 20 levels"),
             Failed::Goals => write!(f, "there are more than {GOALS_MAX} goals"),
             Failed::Ended => write!(f, "a thread of the query ended early"),
@@ -334,7 +369,13 @@ struct Sum {
     /// Segments do not tell what events say, or have no column of a property.
     lacks_values: bool,
     lacks_property: bool,
+    /// Segments do not tell who people are.
+    lacks_people: bool,
     definitions: BTreeSet<u8>,
+    /// What tells the keys of user ids apart.
+    user_keys: BTreeSet<String>,
+    /// People that are in memory, of all values.
+    people: usize,
 }
 
 impl Sum {
@@ -343,11 +384,14 @@ impl Sum {
         loop {
             match self.values.get_mut(&hash) {
                 None => {
+                    self.people += tally.held();
                     self.values.insert(hash, (value.into(), tally.clone()));
                     return;
                 }
                 Some((known, sum)) if **known == *value => {
+                    self.people -= sum.held();
                     sum.add(tally);
+                    self.people += sum.held();
                     return;
                 }
                 Some(_) => hash = hash.wrapping_add(1),
@@ -355,17 +399,27 @@ impl Sum {
         }
     }
 
+    /// Adds to the total.
+    fn add_total(&mut self, tally: &Tally) {
+        self.people -= self.total.held();
+        self.total.add(tally);
+        self.people += self.total.held();
+    }
+
     fn merge(&mut self, more: Sum) {
-        self.total.add(&more.total);
+        self.add_total(&more.total);
         self.has_other |= more.has_other;
         self.is_by_seconds |= more.is_by_seconds;
         self.lacks_values |= more.lacks_values;
         self.lacks_property |= more.lacks_property;
+        self.lacks_people |= more.lacks_people;
+        self.user_keys.extend(more.user_keys);
         self.definitions.extend(more.definitions);
         for (class, events) in more.left_out {
             *self.left_out.entry(class).or_default() += events;
         }
         if self.values.is_empty() {
+            self.people += more.values.values().map(|(_, tally)| tally.held()).sum::<usize>();
             self.values = more.values;
         } else {
             for (value, tally) in more.values.into_values() {
@@ -430,6 +484,11 @@ impl Running {
         self.0.values.len()
     }
 
+    /// How many people it holds, of all values.
+    pub fn people(&self) -> usize {
+        self.0.people
+    }
+
     /// The answer.
     pub fn answer(self, query: &Query) -> Answer {
         answer(query, self.0)
@@ -485,6 +544,8 @@ fn answer(query: &Query, sum: Sum) -> Answer {
     }
     notes.extend(sum.lacks_values.then_some(Note::Values));
     notes.extend(sum.lacks_property.then_some(Note::Property));
+    notes.extend(sum.lacks_people.then_some(Note::People));
+    notes.extend((sum.user_keys.len() > 1).then_some(Note::Keys));
     notes.extend(sum.total.amounts.as_ref().is_some_and(|all| all.unread > 0).then_some(Note::Unread));
     let mut rows: Vec<(f64, Box<str>, Tally)> = sum
         .values

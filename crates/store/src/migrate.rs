@@ -72,7 +72,8 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "alert_troubles",
         sql: include_str!("../../../sql/0029_alert_troubles.sql"),
     },
-    Migration { version: 30, name: "panels", sql: include_str!("../../../sql/0030_panels.sql") },
+    Migration { version: 30, name: "user_keys", sql: include_str!("../../../sql/0030_user_keys.sql") },
+    Migration { version: 31, name: "panels", sql: include_str!("../../../sql/0031_panels.sql") },
 ];
 
 /// The key of the advisory lock that migrations hold ("alt migr").

@@ -36,6 +36,12 @@ const FUNNEL: &str = include_str!("../../../sql/naive_funnel.sql");
 /// Of what events say.
 const VALUES: &str = include_str!("../../../sql/naive_values.sql");
 
+/// Of people.
+const PEOPLE: &str = include_str!("../../../sql/naive_people.sql");
+
+/// Of those who come back.
+const RETENTION: &str = include_str!("../../../sql/naive_retention.sql");
+
 /// Of the pages before and after page views.
 const JOURNEYS: &str = include_str!("../../../sql/naive_journey.sql");
 
@@ -152,6 +158,114 @@ pub async fn journeys(
     domains: &[String],
 ) -> anyhow::Result<Vec<Value>> {
     reached(select(client, &format!("{ROWS} {JOURNEYS}"), app, times, domains, &[]).await?).await
+}
+
+/// The people of a value of a dimension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Met {
+    /// `access_logs.traffic_class`.
+    pub class: String,
+    /// The dimension.
+    pub dimension: String,
+    /// The value.
+    pub value: String,
+    /// How many there are.
+    pub people: u64,
+}
+
+/// The people of each value of a local day, of the dimensions that plain SQL knows of them ([`PEOPLE_OF`]).
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn people(
+    client: &Client,
+    app: i32,
+    times: Range<Micros>,
+    domains: &[String],
+) -> anyhow::Result<Vec<Met>> {
+    let rows = select(client, &format!("{ROWS} {PEOPLE}"), app, times, domains, &[]).await?;
+    let mut rows = pin!(rows);
+    let mut all = Vec::new();
+    while let Some(row) = rows.try_next().await.context("count people by plain SQL")? {
+        let people = row.try_get::<_, i64>(3)?.cast_unsigned();
+        all.push(Met { class: row.try_get(0)?, dimension: row.try_get(1)?, value: row.try_get(2)?, people });
+    }
+    Ok(all)
+}
+
+/// The dimensions of which plain SQL knows people.
+pub const PEOPLE_OF: [&str; 15] = [
+    "total",
+    "hour",
+    "event",
+    "page",
+    "entry_page",
+    "exit_page",
+    "source",
+    "channel",
+    "campaign",
+    "country",
+    "language",
+    "browser",
+    "os",
+    "device",
+    "screen",
+];
+
+/// A local day and the period that it is of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Local {
+    /// Its first microsecond, and the first behind it.
+    pub times: Range<Micros>,
+    /// The first day of its period.
+    pub period: String,
+}
+
+/// A number of a retention.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Came {
+    /// `cohort`, `people`, `new`, `returning` or `churned`.
+    pub what: String,
+    /// Of a cohort, its first period.
+    pub first: String,
+    /// The period.
+    pub period: String,
+    /// How many people; 0 is not told.
+    pub people: u64,
+}
+
+/// Who came back, of days in their order. `page`: of sessions with an event of this path alone.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn retention(
+    client: &Client,
+    app: i32,
+    days: &[Local],
+    class: &str,
+    page: Option<&str>,
+) -> anyhow::Result<Vec<Came>> {
+    let [first, .., last] = days else { bail!("a retention has two days at least") };
+    let (from, until): (Vec<_>, Vec<_>) =
+        days.iter().map(|day| (system_time(day.times.start), system_time(day.times.end))).unzip();
+    let periods: Vec<&str> = days.iter().map(|day| day.period.as_str()).collect();
+    let more: [(&(dyn ToSql + Sync), Type); 5] = [
+        (&from, Type::TIMESTAMPTZ_ARRAY),
+        (&until, Type::TIMESTAMPTZ_ARRAY),
+        (&periods, Type::TEXT_ARRAY),
+        (&class, Type::TEXT),
+        (&page, Type::TEXT),
+    ];
+    let times = first.times.start..last.times.end;
+    let rows = select(client, &format!("{ROWS} {RETENTION}"), app, times, &[], &more).await?;
+    let mut rows = pin!(rows);
+    let mut all = Vec::new();
+    while let Some(row) = rows.try_next().await.context("count who came back by plain SQL")? {
+        let people = row.try_get::<_, i64>(3)?.cast_unsigned();
+        all.push(Came { what: row.try_get(0)?, first: row.try_get(1)?, period: row.try_get(2)?, people });
+    }
+    all.sort();
+    Ok(all)
 }
 
 /// What events say of a value of a dimension.

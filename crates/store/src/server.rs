@@ -28,6 +28,7 @@ pub(super) const NEEDED: &[(&str, &[&str])] = &[
     ("stat_backlog", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("stat_daily", &["SELECT", "INSERT", "DELETE"]),
     ("stat_segments", &["SELECT", "INSERT", "DELETE"]),
+    ("stat_user_keys", &["SELECT", "INSERT"]),
     ("stat_goals", &["SELECT"]),
     ("stat_reports", &["SELECT", "UPDATE"]),
     ("alert_rules", &["SELECT"]),

@@ -13,7 +13,7 @@
 //! rows read before the marks, the mark of such a row would be deleted, and the row never counted.
 //!
 //! The [`segments`] of a day are made of the same reading of its rows and replaced in the same transaction; until then they
-//! wait in a [`spool`].
+//! wait in a [`spool`]. User ids stand in them as hashes, by the application's key (`user_key`).
 //!
 //! Once rows of a day may be gone, the day is frozen ([`freeze`]): its statistics stay. Days of the time before, whose
 //! statistics another product counted, are frozen from the beginning ([`import`]).
@@ -38,6 +38,7 @@ pub mod rows;
 pub mod segments;
 pub mod sort;
 pub mod spool;
+mod user_key;
 pub mod verify;
 pub mod visits;
 pub mod worker;

@@ -33,7 +33,8 @@ pub(crate) fn policy(path: &str) -> Option<&'static str> {
 }
 
 /// The pages of an application besides its statistics (`PAGES` in `web/src/view.ts`).
-const PAGES: &[&str] = &["live", "funnel", "journey", "panels", "visits", "search", "alerts", "settings"];
+const PAGES: &[&str] =
+    &["live", "funnel", "journey", "retention", "panels", "visits", "search", "alerts", "settings"];
 
 /// A page.
 pub(crate) async fn page(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
@@ -44,6 +45,7 @@ pub(crate) async fn page(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     // The browser loads the page's own script beside the one that asks for it.
     let script = match named {
         "funnel" | "journey" => "flows.js",
+        "retention" => "retention.js",
         "visits" | "search" => "rows.js",
         "settings" => "manage.js",
         "alerts" => "alerts.js",
@@ -68,6 +70,7 @@ files! {
     "alerts-en.js" "alerts-de.js" "alerts-ja.js" "alerts-ko.js" "alert-en.js" "alert-de.js" "alert-ja.js" "alert-ko.js"
     "silences.js" "silences-en.js" "silences-de.js" "silences-ja.js" "silences-ko.js"
     "lists-en.js" "lists-de.js" "lists-ja.js" "lists-ko.js" "rules-en.js" "rules-de.js" "rules-ja.js" "rules-ko.js"
+    "retention.js" "retention-en.js" "retention-de.js" "retention-ja.js" "retention-ko.js"
     "segment.js" "segment-en.js" "segment-de.js" "segment-ja.js" "segment-ko.js"
     "numbers-en.js" "numbers-de.js" "numbers-ja.js" "numbers-ko.js"
     "panels-en.js" "panels-de.js" "panels-ja.js" "panels-ko.js"

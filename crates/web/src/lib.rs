@@ -30,6 +30,7 @@ mod problem;
 mod reads;
 
 pub mod reports;
+pub mod retention;
 pub mod routes;
 mod rules;
 mod saved;

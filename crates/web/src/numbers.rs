@@ -34,6 +34,8 @@ pub(crate) struct Question<'a> {
     pub(crate) has_amounts: bool,
     /// The property that is summed.
     pub(crate) sum_of: Option<Property>,
+    /// Whether people are counted, too.
+    pub(crate) has_people: bool,
     /// By what values are ordered; `None`: by visitors.
     pub(crate) order: Option<Metric>,
     /// The most values of each.
@@ -85,7 +87,7 @@ pub(crate) struct Found {
 impl Question<'_> {
     /// Whether segments have to be asked.
     pub(crate) fn is_filtered(&self) -> bool {
-        self.filter.is_some() || self.bound.is_some() || self.has_amounts
+        self.filter.is_some() || self.bound.is_some() || self.has_amounts || self.has_people
     }
 
     fn days(&self, Dates { from, until }: Dates) -> Days<'_> {
@@ -259,6 +261,8 @@ impl Question<'_> {
             funnel: None,
             has_amounts: self.has_amounts || dimension.is_said() || dimension == Dimension::Goal,
             sum_of: self.sum_of,
+            has_people: self.has_people,
+            periods: Vec::new(),
             bound: self.bound.clone(),
         }
     }
@@ -266,7 +270,7 @@ impl Question<'_> {
     /// The total that the visitors of goals are a share of.
     fn without_goals(&self) -> Query {
         let filter = self.filter.as_ref().and_then(Filter::without_goals);
-        Query { filter, ..self.question(Dimension::Total, None, 1) }
+        Query { filter, has_people: false, ..self.question(Dimension::Total, None, 1) }
     }
 
     /// A list of days of which nothing is filtered, of a dimension that sums by day do not have.
@@ -346,7 +350,7 @@ fn values(rows: Vec<query::Row>) -> Vec<(String, Tally)> {
 }
 
 fn tally(counted: &Counted) -> Tally {
-    Tally { counts: counted.counts, entered: counted.counts.sessions, amounts: None }
+    Tally { counts: counted.counts, entered: counted.counts.sessions, amounts: None, people: None }
 }
 
 fn named(counted: Counted) -> (String, Tally) {

@@ -123,7 +123,7 @@ fn contents(route: &Route) -> Value {
         "/docs" => json!({ "text/html": {} }),
         "/docs.css" => json!({ "text/css": {} }),
         path if path.ends_with(".csv") => json!({ "text/csv": {} }),
-        "/api/v1/statistics" => json!({ "application/json": json, "text/csv": {} }),
+        "/api/v1/statistics" | "/api/v1/retention" => json!({ "application/json": json, "text/csv": {} }),
         _ => json!({ "application/json": json }),
     }
 }

@@ -59,6 +59,7 @@ const MEASURES: &[Measure] = &[
         told: |tally, _| number(tally.counts.page_views),
     },
     Measure { name: "events", order: Some("events"), told: |tally, _| number(tally.counts.events) },
+    Measure { name: "people", order: Some("people"), told: |tally, _| number(tally.people()) },
     Measure {
         name: "views_per_visit",
         order: None,
@@ -179,6 +180,7 @@ pub(crate) async fn answer(web: &Web, asked: &Asked) -> Result<Answer, Problem> 
         // Sums by day are ordered by visitors alone.
         has_amounts: order.is_some(),
         sum_of: None,
+        has_people: wanted.has_people(),
         order,
         limit: usize::try_from(VALUES_MAX).unwrap_or(1),
     };
@@ -274,6 +276,12 @@ impl Wanted {
         Ok(Wanted { days, metrics, by, filter, order, offset, limit, has_labels, has_total })
     }
 
+    /// Whether people are counted.
+    fn has_people(&self) -> bool {
+        let ordered = self.order.by.iter().copied();
+        self.metrics.iter().copied().chain(ordered).any(|one| one.name == "people")
+    }
+
     /// The order in which the engine gives values; `None`: by visitors, which sums by day have, too.
     fn engine_order(&self) -> Option<Metric> {
         let by = self.order.by.filter(|by| self.order.is_descending && by.name != "visitors")?;
@@ -287,7 +295,7 @@ impl Wanted {
         let is_given = *is_descending && is_of_engine && matches!(self.by, By::Values(..));
         if list.is_some_and(|list| list.is_cut) && !is_given {
             return Err(Problem::bad(format!(
-                "there are more than {VALUES_MAX} values, and these can be ordered by visitors, visits, pageviews and events, \
+                "there are more than {VALUES_MAX} values, and these can be ordered by visitors, visits, pageviews, people and events, \
                  descending, alone: filter, or order by one of them"
             )));
         }

@@ -9,7 +9,7 @@ use crate::ask::{Answer, Asked};
 use crate::problem::Problem;
 use crate::{
     Web, alerts, annotations, assets, channels, exclusions, funnel, goals, health, manage, metrics, panels,
-    plausible, reports, rules, saved, search, session, silences, statistics, visits,
+    plausible, reports, retention, rules, saved, search, session, silences, statistics, visits,
 };
 
 /// Who may ask.
@@ -203,9 +203,12 @@ const STATISTICS: &[Parameter] = &[
     ),
     COMPARE,
     optional("amounts", AMOUNTS, r#"{"type":"string","enum":["false","true"],"default":"false"}"#),
+    optional("people", PEOPLE, r#"{"type":"string","enum":["false","true"],"default":"false"}"#),
     SUM,
     ORDER,
 ];
+
+const PEOPLE: &str = "Count people, too: distinct `user_id`s over the days.";
 
 const AMOUNTS: &str = "Sum what events say in the total and the series, too: revenue by currency, orders, quantities, results of \
                        searches. Values of `goal`, `product`, `search` and other dimensions that are what events say have these \
@@ -244,6 +247,24 @@ const FUNNEL: &[Parameter] = &[
         "Between two steps there is no other page view, and no other event of a type that a step names.",
         r#"{"type":"string","enum":["false","true"],"default":"false"}"#,
     ),
+    CLASS,
+];
+
+const RETENTION: &[Parameter] = &[
+    APP,
+    SHARE,
+    optional(
+        "period",
+        "Days by the application's time zone, as elsewhere. Without them, the last twelve days, weeks or months. They are at most 90 \
+         of these; the first and the last may not be whole (`is_whole`).",
+        TEXT,
+    ),
+    optional(
+        "by",
+        "People are put together by the day, the week (from Monday) or the month that they came first in.",
+        r#"{"type":"string","enum":["day","week","month"],"default":"week"}"#,
+    ),
+    FILTER,
     CLASS,
 ];
 
@@ -370,6 +391,7 @@ const DASHBOARD: &[Parameter] = &[
     CLASS,
     optional("dimensions", "Dimensions whose values with the most visitors are listed.", TEXTS),
     optional("amounts", AMOUNTS, r#"{"type":"boolean","default":false}"#),
+    optional("people", PEOPLE, r#"{"type":"boolean","default":false}"#),
     SUM,
     ORDER,
     optional(
@@ -383,7 +405,7 @@ const QUERY: &[Parameter] = &[
     required("site_id", "The id (public key) of the application. `application_id` is understood, too.", TEXT),
     required(
         "metrics",
-        "visitors, visits, pageviews, events, views_per_visit, bounce_rate (percent), visit_duration (seconds), scroll_depth \
+        "visitors, visits, pageviews, events, people (with a `user_id`), views_per_visit, bounce_rate (percent), visit_duration (seconds), scroll_depth \
          (percent), time_on_page (seconds), percentage (of the visitors), conversion_rate (percent, of event:goal).",
         r#"{"type":"array","items":{"type":"string"},"minItems":1,"maxItems":20}"#,
     ),
@@ -581,6 +603,25 @@ pub const ROUTES: &[Route] = &[
         funnel::funnel,
         "How many visitors took one step after the other.",
         FUNNEL,
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/retention",
+        Access::Shared(VIEWER),
+        retention::retention,
+        "People (distinct `user_id`s) by when they came first, and how many of them were there in each period since. With \
+         `Accept: text/csv`, a table.",
+        RETENTION,
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/retention.csv",
+        Access::Shared(VIEWER),
+        retention::retention,
+        "The same as CSV: a line for each cohort and period.",
+        RETENTION,
         &[]
     ),
     route!(

@@ -29,6 +29,9 @@ const SLICE_SEGMENTS: usize = 64;
 /// The most values of all dimensions of a question: some 80 MB.
 const VALUES_MAX: usize = 500_000;
 
+/// The most people of all values of a question: 48 MB, and up to twice as much meanwhile.
+const PEOPLE_MAX: usize = 6_000_000;
+
 /// How long a question waits for its turn.
 const TURN_TIME: Duration = Duration::from_secs(1);
 
@@ -190,14 +193,16 @@ impl Work {
             Ok(())
         })
         .map_err(failed)?;
-        match sum.iter().map(Running::values).sum::<usize>() > VALUES_MAX {
-            true => Err(failed(Failed::Values)),
-            false => Ok(sum),
+        match () {
+            () if sum.iter().map(Running::values).sum::<usize>() > VALUES_MAX => Err(failed(Failed::Values)),
+            () if sum.iter().map(Running::people).sum::<usize>() > PEOPLE_MAX => Err(failed(Failed::People)),
+            () => Ok(sum),
         }
     }
 
     fn part(&self, mut running: Vec<Running>, share: &[&Opened]) -> Result<Vec<Running>, Failed> {
-        let means = Means { threads: 1, values: VALUES_MAX, is_cancelled: Some(self.is_cancelled.as_ref()) };
+        let is_cancelled = Some(self.is_cancelled.as_ref());
+        let means = Means { threads: 1, values: VALUES_MAX, people: PEOPLE_MAX, is_cancelled };
         for (day, segment) in share {
             let part = Part { day, segment };
             let queries = match &self.late {
@@ -219,7 +224,7 @@ fn within(question: &Query, cut: &Cut) -> Query {
 
 fn failed(failed: Failed) -> Problem {
     match failed {
-        Failed::Values | Failed::Filter => Problem::bad(failed.to_string()),
+        Failed::Values | Failed::People | Failed::Filter => Problem::bad(failed.to_string()),
         Failed::Cancelled => Problem::unavailable("the answer takes too long; ask for a shorter period"),
         Failed::Broken(_) | Failed::Ended | Failed::Goals => {
             tracing::warn!(error = %failed, "a question to segments is not answered: `alt stats rebuild` makes them anew");

@@ -46,6 +46,8 @@ struct Wanted<'a> {
     sum: Option<&'a str>,
     /// The metric that values are ordered by.
     order: Option<&'a str>,
+    /// Whether people are counted.
+    has_people: bool,
 }
 
 /// What is answered: now, and before.
@@ -81,8 +83,11 @@ async fn answered<'a>(web: &Web, asked: &'a Asked, wanted: &Wanted<'a>) -> Resul
         Property::named(name).ok_or_else(bad)
     });
     let order = wanted.order.map(|name| {
-        let bad =
-            || Problem::bad("order is a count or an amount, such as visitors, page_views, orders, revenue");
+        let bad = || {
+            Problem::bad(
+                "order is a count or an amount, such as visitors, page_views, people, orders, revenue",
+            )
+        };
         Metric::named(name).ok_or_else(bad)
     });
     let question = Question {
@@ -95,6 +100,7 @@ async fn answered<'a>(web: &Web, asked: &'a Asked, wanted: &Wanted<'a>) -> Resul
         lists,
         has_amounts: wanted.has_amounts || sum_of.is_some() || order.is_some(),
         sum_of: sum_of.transpose()?,
+        has_people: wanted.has_people || matches!(order, Some(Ok(Metric::People))),
         order: order.transpose()?,
         limit: usize::try_from(wanted.limit).unwrap_or(1),
     };
@@ -156,6 +162,8 @@ pub(crate) fn note(note: Note) -> &'static str {
         Note::Values => "values",
         Note::Property => "property",
         Note::Unread => "unread",
+        Note::People => "people",
+        Note::Keys => "user_keys",
     }
 }
 
@@ -194,7 +202,7 @@ impl Answered<'_> {
             "notes": self.notes(),
             "days_being_computed": of_all(state.days),
             "rows_not_counted": of_all(state.frozen_rows),
-            "total": object(&self.now.total),
+            "total": self.object(&self.now.total),
             "left_out": left_out,
         }))
     }
@@ -232,6 +240,23 @@ impl Answered<'_> {
     }
 }
 
+/// A parameter that is `true` or `false`.
+fn is_asked(asked: &Asked, name: &str) -> Result<bool, Problem> {
+    match asked.parameter(name) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Problem::bad(format!("{name} is true or false"))),
+    }
+}
+
+/// The same of a body.
+fn is_in_body(asked: &Asked, name: &str) -> Result<bool, Problem> {
+    match asked.body.get(name) {
+        None | Some(Value::Null) => Ok(false),
+        Some(has) => has.as_bool().ok_or_else(|| Problem::bad(format!("{name} is true or false"))),
+    }
+}
+
 /// `GET /api/v1/statistics`, as JSON or CSV.
 pub(crate) async fn statistics(web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     let wanted = Wanted {
@@ -242,11 +267,8 @@ pub(crate) async fn statistics(web: &Web, asked: &Asked) -> Result<Answer, Probl
         class: asked.parameter("class"),
         dimensions: asked.parameter("dimension").into_iter().collect(),
         limit: asked.limit(100, VALUES_MAX)?,
-        has_amounts: match asked.parameter("amounts") {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(_) => return Err(Problem::bad("amounts is true or false")),
-        },
+        has_amounts: is_asked(asked, "amounts")?,
+        has_people: is_asked(asked, "people")?,
         sum: asked.parameter("sum"),
         order: asked.parameter("order"),
     };
@@ -255,27 +277,27 @@ pub(crate) async fn statistics(web: &Web, asked: &Asked) -> Result<Answer, Probl
     let days = || found.series.iter().map(|(day, tally)| (day.clone(), tally.clone())).collect::<Vec<_>>();
     if asked.is_csv {
         let table = match (values, wanted.interval) {
-            (Some(list), _) => csv("value", &list.values),
-            (None, Some(_)) => csv("at", &answered.series()),
-            (None, None) => csv("day", &days()),
+            (Some(list), _) => answered.csv("value", &list.values),
+            (None, Some(_)) => answered.csv("at", &answered.series()),
+            (None, None) => answered.csv("day", &days()),
         };
         return Ok(Answer::of(Content::Csv(table)));
     }
     let mut answer = answered.shown(asked).await?;
     match wanted.interval {
-        Some(_) => answer["series"] = json!(named("at", &answered.series())),
-        None => answer["days"] = json!(named("day", &days())),
+        Some(_) => answer["series"] = json!(answered.named("at", &answered.series())),
+        None => answer["days"] = json!(answered.named("day", &days())),
     }
     if let Some(list) = values {
         answer["dimension"] = json!(wanted.dimensions.first());
-        answer["values"] = json!(rows_of(list));
+        answer["values"] = json!(answered.rows_of(list));
         answer["values_are_cut"] = json!(list.is_cut);
         if let Some(of) = &list.of {
             of_goals(&mut answer, of);
         }
     }
     if let (Some(mut compared), Some((before, ..))) = (answered.compared(), &answered.before) {
-        compared["total"] = object(&before.total);
+        compared["total"] = answered.object(&before.total);
         answer["compared_with"] = compared;
     }
     Ok(Answer::json(answer))
@@ -293,12 +315,9 @@ pub(crate) async fn dashboard(web: &Web, asked: &Asked) -> Result<Answer, Proble
     let mut dimensions = asked.texts("dimensions")?.unwrap_or_default();
     dimensions.sort_unstable();
     dimensions.dedup();
-    let has_amounts = match asked.body.get("amounts") {
-        None | Some(Value::Null) => false,
-        Some(has) => has.as_bool().ok_or_else(|| Problem::bad("amounts is true or false"))?,
-    };
     let wanted = Wanted {
-        has_amounts,
+        has_amounts: is_in_body(asked, "amounts")?,
+        has_people: is_in_body(asked, "people")?,
         sum: asked.text("sum")?,
         order: asked.text("order")?,
         period: asked.text("period")?,
@@ -323,13 +342,13 @@ pub(crate) async fn dashboard(web: &Web, asked: &Asked) -> Result<Answer, Proble
     answer["interval"] = json!(answered.question.interval.as_str());
     answer["filters"] = json!(wanted.filters);
     answer["compared_with"] = json!(answered.compared());
-    answer["total_before"] = json!(answered.before.as_ref().map(|(found, ..)| object(&found.total)));
-    answer["series"] = json!(named("at", &answered.series()));
-    answer["series_before"] = json!(answered.series_before().map(|series| named("at", &series)));
+    answer["total_before"] = json!(answered.before.as_ref().map(|(found, ..)| answered.object(&found.total)));
+    answer["series"] = json!(answered.named("at", &answered.series()));
+    answer["series_before"] = json!(answered.series_before().map(|series| answered.named("at", &series)));
     let mut lists = Map::new();
     for (n, ((name, _), list)) in answered.question.lists.iter().zip(&answered.now.lists).enumerate() {
         let before = answered.before.as_ref().and_then(|(before, ..)| before.lists.get(n));
-        let values = with_before(list, before);
+        let values = answered.with_before(list, before);
         let notes: Vec<&str> = list.notes.iter().map(|one| note(*one)).collect();
         let mut shown = json!({ "values": values, "is_cut": list.is_cut, "notes": notes });
         if let Some(of) = &list.of {
@@ -367,6 +386,7 @@ pub(crate) async fn of_panel(web: &Web, asked: &Asked, panel: &Panel) -> Result<
         has_amounts: panel.has_amounts(),
         sum: panel.sum.as_deref(),
         order: panel.order().filter(|_| panel.dimension.is_some()),
+        has_people: false,
     };
     let of_panel = |problem: Problem| problem.of_panel(&panel.name);
     let filter = filter(asked, &wanted.filters).await.map_err(of_panel)?;
@@ -379,52 +399,97 @@ pub(crate) async fn of_panel(web: &Web, asked: &Asked, panel: &Panel) -> Result<
     let list = answered.now.lists.first();
     if asked.is_csv {
         let table = match (list, interval) {
-            (Some(list), _) => csv("value", &list.values),
-            (None, Some(_)) => csv("at", &answered.series()),
-            (None, None) => csv("total", &[(String::new(), answered.now.total.clone())]),
+            (Some(list), _) => answered.csv("value", &list.values),
+            (None, Some(_)) => answered.csv("at", &answered.series()),
+            (None, None) => answered.csv("total", &[(String::new(), answered.now.total.clone())]),
         };
         return Ok(Answer::of(Content::Csv(table)));
     }
     let mut answer = answered.shown(asked).await?;
     answer["compared_with"] = json!(answered.compared());
-    answer["total_before"] = json!(answered.before.as_ref().map(|(found, ..)| object(&found.total)));
+    answer["total_before"] = json!(answered.before.as_ref().map(|(found, ..)| answered.object(&found.total)));
     answer["interval"] = json!(interval);
     if interval.is_some() {
-        answer["series"] = json!(named("at", &answered.series()));
-        answer["series_before"] = json!(answered.series_before().map(|series| named("at", &series)));
+        answer["series"] = json!(answered.named("at", &answered.series()));
+        answer["series_before"] = json!(answered.series_before().map(|series| answered.named("at", &series)));
     }
     if let Some(list) = list {
         let before = answered.before.as_ref().and_then(|(found, ..)| found.lists.first());
-        answer["values"] = json!(with_before(list, before));
+        answer["values"] = json!(answered.with_before(list, before));
         answer["values_are_cut"] = json!(list.is_cut);
     }
     Ok(Answer::json(answer))
 }
 
-/// The values of a list, and what each was before.
-fn with_before(list: &List, before: Option<&List>) -> Vec<Value> {
-    let mut values = rows_of(list);
-    if let Some(before) = before {
-        values.iter_mut().zip(&before.values).for_each(|(value, before)| value["before"] = object(&before.1));
+impl Answered<'_> {
+    /// The values of a list, and what each was before.
+    fn with_before(&self, list: &List, before: Option<&List>) -> Vec<Value> {
+        let mut values = self.rows_of(list);
+        if let Some(before) = before {
+            values
+                .iter_mut()
+                .zip(&before.values)
+                .for_each(|(value, before)| value["before"] = self.object(&before.1));
+        }
+        values
     }
-    values
-}
 
-fn members(tally: &Tally) -> impl Iterator<Item = (String, Value)> {
-    let counts = COUNTS.iter().map(|count| (count.name.to_owned(), number((count.get)(&tally.counts))));
-    let amounts = amounts::json(tally).map(|all| ("amounts".to_owned(), all));
-    counts.chain([("entered".to_owned(), number(tally.entered))]).chain(amounts)
-}
+    fn members<'t>(&self, tally: &'t Tally) -> impl Iterator<Item = (String, Value)> + use<'t> {
+        let counts = COUNTS.iter().map(|count| (count.name.to_owned(), number((count.get)(&tally.counts))));
+        let people = self.question.has_people.then(|| ("people".to_owned(), number(tally.people())));
+        let amounts = amounts::json(tally).map(|all| ("amounts".to_owned(), all));
+        counts.chain([("entered".to_owned(), number(tally.entered))]).chain(people).chain(amounts)
+    }
 
-fn object(tally: &Tally) -> Value {
-    Value::Object(members(tally).collect())
-}
+    fn object(&self, tally: &Tally) -> Value {
+        Value::Object(self.members(tally).collect())
+    }
 
-fn named(key: &str, all: &[(String, Tally)]) -> Vec<Value> {
-    let one = |(name, tally): &(String, Tally)| {
-        Value::Object([(key.to_owned(), json!(name))].into_iter().chain(members(tally)).collect())
-    };
-    all.iter().map(one).collect()
+    fn named(&self, key: &str, all: &[(String, Tally)]) -> Vec<Value> {
+        let one = |(name, tally): &(String, Tally)| {
+            Value::Object([(key.to_owned(), json!(name))].into_iter().chain(self.members(tally)).collect())
+        };
+        all.iter().map(one).collect()
+    }
+
+    /// The values of a list. Those of goals have the share of the visitors who reached them.
+    #[allow(clippy::cast_precision_loss)] // shown
+    fn rows_of(&self, list: &List) -> Vec<Value> {
+        let mut rows = self.named("value", &list.values);
+        if let Some(of) = &list.of {
+            for (row, (_, tally)) in rows.iter_mut().zip(&list.values) {
+                let rate = (of.visitors > 0).then(|| tally.counts.visitors as f64 / of.visitors as f64);
+                row["conversion_rate"] = json!(rate);
+            }
+        }
+        rows
+    }
+
+    /// RFC 4180, with a line of names.
+    fn csv(&self, key: &str, all: &[(String, Tally)]) -> String {
+        let names: Vec<&str> = COUNTS.iter().map(|count| count.name).collect();
+        let has_people = self.question.has_people;
+        let has_amounts = all.iter().any(|(_, tally)| tally.amounts.is_some());
+        let people = if has_people { ",people" } else { "" };
+        let more: String =
+            amounts::COLUMNS.iter().filter(|_| has_amounts).map(|name| format!(",{name}")).collect();
+        let mut table = format!("{key},{},entered{people}{more}\r\n", names.join(","));
+        for (name, tally) in all {
+            table += &field(name);
+            for count in COUNTS {
+                table += &format!(",{}", (count.get)(&tally.counts));
+            }
+            table += &format!(",{}", tally.entered);
+            if has_people {
+                table += &format!(",{}", tally.people());
+            }
+            if has_amounts {
+                amounts::row(tally).iter().for_each(|one| table += &format!(",{one}"));
+            }
+            table += "\r\n";
+        }
+        table
+    }
 }
 
 /// What is said of a list of goals.
@@ -432,40 +497,6 @@ fn of_goals(shown: &mut Value, of: &OfGoals) {
     shown["visitors"] = number(of.visitors);
     shown["is_partial"] = json!(of.is_partial);
     shown["goals_as_of"] = json!(of.as_of);
-}
-
-/// The values of a list. Those of goals have the share of the visitors who reached them.
-#[allow(clippy::cast_precision_loss)] // shown
-fn rows_of(list: &List) -> Vec<Value> {
-    let mut rows = named("value", &list.values);
-    if let Some(of) = &list.of {
-        for (row, (_, tally)) in rows.iter_mut().zip(&list.values) {
-            let rate = (of.visitors > 0).then(|| tally.counts.visitors as f64 / of.visitors as f64);
-            row["conversion_rate"] = json!(rate);
-        }
-    }
-    rows
-}
-
-/// RFC 4180, with a line of names.
-fn csv(key: &str, all: &[(String, Tally)]) -> String {
-    let names: Vec<&str> = COUNTS.iter().map(|count| count.name).collect();
-    let has_amounts = all.iter().any(|(_, tally)| tally.amounts.is_some());
-    let more: String =
-        amounts::COLUMNS.iter().filter(|_| has_amounts).map(|name| format!(",{name}")).collect();
-    let mut table = format!("{key},{},entered{more}\r\n", names.join(","));
-    for (name, tally) in all {
-        table += &field(name);
-        for count in COUNTS {
-            table += &format!(",{}", (count.get)(&tally.counts));
-        }
-        table += &format!(",{}", tally.entered);
-        if has_amounts {
-            amounts::row(tally).iter().for_each(|one| table += &format!(",{one}"));
-        }
-        table += "\r\n";
-    }
-    table
 }
 
 /// `GET /api/v1/live`: current visitors.

@@ -10,6 +10,7 @@ use alt_store::web::saved::{self, Seen};
 use alt_store::{Client, migrate};
 use anyhow::{anyhow, bail};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
@@ -42,12 +43,27 @@ impl Asked {
         of: &cli::StatsOf,
         filters: &[String],
     ) -> anyhow::Result<Asked> {
+        let days = |today| Period::of(&of.period, today);
+        Asked::of(config, of.app.as_deref(), &of.class, filters, days).await
+    }
+
+    /// The same of days that depend on today, by the application's time zone.
+    ///
+    /// # Errors
+    /// As [`Asked::read`].
+    pub(super) async fn of(
+        config: &Config,
+        app: Option<&str>,
+        class: &str,
+        filters: &[String],
+        days: impl FnOnce(Date) -> anyhow::Result<Period>,
+    ) -> anyhow::Result<Asked> {
         let mut reader = crate::cmd::reader(config).await?;
         reader.read(migrate::check_compatible).await?;
-        let app = crate::cmd::application(&mut reader, of.app.as_deref()).await?;
+        let app = crate::cmd::application(&mut reader, app).await?;
         let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
         let now = Timestamp::now();
-        let period = Period::of(&of.period, now.to_zoned(zone.clone()).date())?;
+        let period = days(now.to_zoned(zone.clone()).date())?;
         let (goals, filter, stored, behind) = reader
             .read(async |client| {
                 let goals = goals::of(client, app.id).await?;
@@ -58,7 +74,7 @@ impl Asked {
                 Ok((goals, filter, stored, behind))
             })
             .await?;
-        Ok(Asked { app, zone, now, period, goals, filter, stored, behind, class: of.class.clone() })
+        Ok(Asked { app, zone, now, period, goals, filter, stored, behind, class: class.to_owned() })
     }
 
     /// The question by a dimension.

@@ -23,7 +23,7 @@ use crate::cmd::{Out, show};
 /// Whether a question to the segments is asked.
 pub(super) fn is_asked(args: &cli::StatsShow) -> bool {
     let is_cut = !args.filter.is_empty() || args.dimension.is_some() || args.interval.is_some();
-    is_cut || args.compare || args.sum.is_some()
+    is_cut || args.compare || args.people || args.sum.is_some()
 }
 
 /// What the arguments ask for.
@@ -58,7 +58,9 @@ fn question(
         funnel: None,
         has_amounts: true,
         sum_of: sum_of.transpose()?,
+        has_people: args.people,
         bound: None,
+        ..Query::default()
     })
 }
 
@@ -99,7 +101,7 @@ pub(super) async fn answer(
     let notes = notes(&answer, &behind);
     match (args.json, args.csv) {
         (true, _) => show::json(out, &as_json(app, args, period.days(), &answer, &notes)),
-        (false, true) => csv(&answer, out),
+        (false, true) => csv(args, &answer, out),
         (false, false) => print(args, &answer, &notes, out),
     }
 }
@@ -121,6 +123,16 @@ pub(super) fn notes(answer: &Answer, behind: &Behind) -> Vec<String> {
             Note::Property => {
                 "some days were computed without the property: it is not counted there (`alt app properties` chooses \
                  it, `alt stats rebuild` computes them again)"
+                    .to_owned()
+            }
+            Note::People => {
+                "some days were computed before user ids were known again: people of them are not counted (`alt stats \
+                 rebuild` computes them again)"
+                    .to_owned()
+            }
+            Note::Keys => {
+                "the key of user ids was replaced within these days: who was there before and after counts as two people \
+                 (`alt stats rebuild` computes them again)"
                     .to_owned()
             }
             Note::Unread => "some events say no number where one is summed: they are in no sum".to_owned(),
@@ -145,6 +157,7 @@ pub(super) fn notes(answer: &Answer, behind: &Behind) -> Vec<String> {
 
 fn print(args: &cli::StatsShow, answer: &Answer, notes: &[String], out: Out<'_>) -> anyhow::Result<()> {
     let mut heads = vec!["", ">visitors", ">sessions", ">page views", ">events", ">bounce rate", ">duration"];
+    heads.extend(args.people.then_some(">people"));
     heads.extend(args.compare.then_some(">visitors before"));
     let said = said(answer);
     let more: Vec<String> = amounts::COLUMNS
@@ -168,6 +181,7 @@ fn print(args: &cli::StatsShow, answer: &Answer, notes: &[String], out: Out<'_>)
             rate.unwrap_or_default(),
             seconds.unwrap_or_default(),
         ];
+        row.extend(args.people.then(|| number(tally.people())));
         row.extend(before.map(|before| number(before.counts.visitors)));
         let amounts = amounts::row(tally).into_iter().zip(said);
         row.extend(amounts.filter(|(_, is_said)| *is_said).map(|(amount, _)| amount));
@@ -203,10 +217,11 @@ fn said(answer: &Answer) -> [bool; 8] {
     said
 }
 
-fn tally(tally: &Tally) -> Value {
+fn tally(args: &cli::StatsShow, tally: &Tally) -> Value {
     let mut object: serde_json::Map<String, Value> =
         COUNTS.iter().map(|count| (count.name.to_owned(), json!((count.get)(&tally.counts)))).collect();
     object.insert("entered".to_owned(), json!(tally.entered));
+    object.extend(args.people.then(|| ("people".to_owned(), json!(tally.people()))));
     object.extend(amounts::json(tally).map(|all| ("amounts".to_owned(), all)));
     Value::Object(object)
 }
@@ -219,10 +234,10 @@ fn as_json(
     notes: &[String],
 ) -> Value {
     let row = |row: &Row| {
-        let mut object = tally(&row.tally);
+        let mut object = tally(args, &row.tally);
         object["value"] = json!(row.value);
         if let Some(before) = &row.before {
-            object["before"] = tally(before);
+            object["before"] = tally(args, before);
         }
         object
     };
@@ -233,8 +248,8 @@ fn as_json(
         "class": args.class,
         "from": from.to_string(),
         "until": until.to_string(),
-        "total": tally(&answer.total),
-        "before": answer.total_before.as_ref().map(tally),
+        "total": tally(args, &answer.total),
+        "before": answer.total_before.as_ref().map(|before| tally(args, before)),
         "rows": answer.rows.iter().map(row).collect::<Vec<Value>>(),
         "values": answer.count,
         "left_out": answer.left_out,
@@ -243,18 +258,22 @@ fn as_json(
 }
 
 /// One line for each value.
-fn csv(answer: &Answer, out: Out<'_>) -> anyhow::Result<()> {
+fn csv(args: &cli::StatsShow, answer: &Answer, out: Out<'_>) -> anyhow::Result<()> {
     let names: Vec<&str> = COUNTS.iter().map(|count| count.name).collect();
     let has_amounts = answer.rows.iter().any(|row| row.tally.amounts.is_some());
     let more: String =
         amounts::COLUMNS.iter().filter(|_| has_amounts).map(|name| format!(",{name}")).collect();
-    writeln!(out, "value,{},entered{more}", names.join(","))?;
+    let people = if args.people { ",people" } else { "" };
+    writeln!(out, "value,{},entered{people}{more}", names.join(","))?;
     for row in &answer.rows {
         let mut line = field(&row.value);
         for count in COUNTS {
             let _ = write!(line, ",{}", (count.get)(&row.tally.counts));
         }
         let _ = write!(line, ",{}", row.tally.entered);
+        if args.people {
+            let _ = write!(line, ",{}", row.tally.people());
+        }
         if has_amounts {
             amounts::row(&row.tally).iter().for_each(|one| line += &format!(",{one}"));
         }

@@ -101,6 +101,7 @@ fn question(panel: &Panel, args: &cli::StatsPanelShow) -> cli::StatsShow {
         interval,
         compare: panel.drawing == Drawing::Number,
         sum: panel.sum.clone(),
+        people: false,
         limit: if interval.is_some() { usize::MAX } else { usize::try_from(panel.limit).unwrap_or(1) },
         order: panel.order(),
         json: args.json,

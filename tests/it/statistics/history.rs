@@ -252,7 +252,7 @@ pub(super) fn history() -> impl Strategy<Value = History> {
         proptest::option::weighted(0.8, 1..7_i64),
         proptest::option::weighted(0.5, select(vec![0, 1, 5_000, 60_000, i32::MAX, -1])),
         proptest::option::weighted(0.4, select(vec![0_i16, 1, 50, 99, 100, 101, -1, i16::MAX])),
-        proptest::option::weighted(0.1, select(vec!["", "bob", "eve"])),
+        proptest::option::weighted(0.2, select(vec!["", "bob", "eve", "Bob", "é'--"])),
         (
             proptest::option::weighted(0.7, select(vec!["product", "product", "product", "order", ""])),
             proptest::option::weighted(0.8, select(vec!["17", "18", "", "é', --"])),

@@ -202,6 +202,7 @@ export const words: Words = {
   to_funnel: "Trichter",
   to_journey: "Wege",
   to_panels: "Kacheln",
+  to_retention: "Wiederkehr",
   to_visits: "Besuche",
   to_search: "Suche",
   to_alerts: "Alarme",

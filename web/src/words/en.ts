@@ -200,6 +200,7 @@ export const words = {
   to_funnel: "Funnel",
   to_journey: "Journey",
   to_panels: "Panels",
+  to_retention: "Retention",
   to_visits: "Visits",
   to_search: "Search",
   to_alerts: "Alerts",

@@ -202,6 +202,7 @@ export const words: Words = {
   to_funnel: "ファネル",
   to_journey: "経路",
   to_panels: "パネル",
+  to_retention: "リテンション",
   to_visits: "訪問",
   to_search: "検索",
   to_alerts: "アラート",

@@ -202,6 +202,7 @@ export const words: Words = {
   to_funnel: "퍼널",
   to_journey: "경로",
   to_panels: "패널",
+  to_retention: "리텐션",
   to_visits: "방문",
   to_search: "검색",
   to_alerts: "알림",

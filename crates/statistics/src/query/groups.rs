@@ -29,6 +29,8 @@ macro_rules! dimensions {
             $($(#[$doc])+ $dimension,)*
             /// Steps of [`super::Query::funnel`], from `1`. It has no name, because it is no attribute of anything.
             Funnel,
+            /// The periods of [`super::Query::periods`], by their first days. It has no name, because a filter has no periods.
+            Period,
             /// A property of events that the application has chosen. Its name begins with `property:`.
             Property(Property),
         }
@@ -127,7 +129,8 @@ impl Dimension {
             Dimension::Property(name) => format!("{PROPERTY}{}", &*name),
             other => {
                 let known = Dimension::ALL.iter().find(|(_, dimension)| *dimension == other);
-                known.map_or("funnel", |(name, _)| *name).to_owned()
+                let unnamed = if other == Dimension::Period { "period" } else { "funnel" };
+                known.map_or(unnamed, |(name, _)| *name).to_owned()
             }
         }
     }
@@ -160,7 +163,11 @@ impl Dimension {
     pub fn is_stored(self) -> bool {
         let is_looked_up = matches!(
             self,
-            Dimension::Goal | Dimension::Funnel | Dimension::PreviousPage | Dimension::NextPage
+            Dimension::Goal
+                | Dimension::Funnel
+                | Dimension::Period
+                | Dimension::PreviousPage
+                | Dimension::NextPage
         );
         !is_looked_up && !self.is_said()
     }
@@ -252,6 +259,16 @@ pub(super) struct Known<'k> {
     pub(super) goals: &'k [Goal],
     /// What [`Dimension::Funnel`] is about.
     pub(super) funnel: Option<&'k Funnel>,
+    /// First days of periods.
+    pub(super) periods: &'k [String],
+}
+
+impl<'k> Known<'k> {
+    /// The first day of the period of the day. A day before all of them is its own.
+    fn period(&self) -> &'k str {
+        let behind = self.periods.partition_point(|first| first.as_str() <= self.day);
+        behind.checked_sub(1).and_then(|at| self.periods.get(at)).map_or(self.day, String::as_str)
+    }
 }
 
 /// What has a value of a dimension.
@@ -365,6 +382,7 @@ impl<'s> Groups<'s> {
         match dimension {
             Dimension::Total => Ok(Groups::one("")),
             Dimension::Day => Ok(Groups::one(day)),
+            Dimension::Period => Ok(Groups::one(known.period())),
             Dimension::Hour => Groups::times(segment, 3_600, |n| n.to_string()),
             Dimension::HourOfDay => Groups::times(segment, 3_600, |n| format!("{day} {n:02}")),
             Dimension::MinuteOfDay => Groups::times(segment, 60, |n| format!("{day} {n:04}")),

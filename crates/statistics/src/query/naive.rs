@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex::Regex;
 
 use super::groups::Known;
-use super::{Dimension, Filter, Funnel, Goal, On, Tally, Within};
+use super::{Dimension, Filter, Funnel, Goal, On, People, Tally, Within};
 use crate::country;
 use crate::event::Event;
 use crate::source;
@@ -35,6 +35,7 @@ struct Session<'e> {
     first: i64,
     duration_ms: u64,
     is_authenticated: bool,
+    person: Option<&'e str>,
     is_bounce: bool,
     ends: Option<(&'e str, &'e str)>,
 }
@@ -51,6 +52,12 @@ pub(super) struct Naive<'e> {
 
 fn dwell(event: &Event<'_>) -> Option<u64> {
     event.dwell_ms.and_then(|dwell| u64::try_from(dwell).ok())
+}
+
+/// As [`super::tests::segments`] hash it.
+fn hashed(user: &str) -> u64 {
+    let hash = blake3::keyed_hash(&[7; 32], user.as_bytes());
+    u64::from_le_bytes(hash.as_bytes()[..8].try_into().unwrap())
 }
 
 fn depth(event: &Event<'_>) -> Option<u64> {
@@ -139,6 +146,7 @@ impl<'e> Naive<'e> {
             first,
             duration_ms: u64::try_from((end - first) / 1_000).unwrap(),
             is_authenticated: of.iter().any(|seen| !seen.event.user_id.is_empty()),
+            person: of.iter().map(|seen| seen.event.user_id).find(|user| !user.is_empty()),
             is_bounce: views.len() == 1 && of.iter().all(|seen| seen.event.event_type == "pageview"),
             ends: views.first().zip(views.last()).map(|(a, b)| (a.event.url_path, b.event.url_path)),
         }
@@ -223,7 +231,7 @@ impl<'e> Naive<'e> {
             D::Os => row.os,
             D::Device => row.device,
             D::Screen => crate::class::screen(row.screen_width),
-            D::Goal | D::Funnel => return None,
+            D::Goal | D::Funnel | D::Period => return None,
             said => return naive_said::value(seen.event, seen.is_view, said),
         };
         Some(value.to_owned())
@@ -296,6 +304,7 @@ impl<'e> Naive<'e> {
         let is_time = matches!(dimension, D::Hour | D::HourOfDay | D::MinuteOfDay);
         let is_all = matches!(dimension, D::Total | D::Day);
         let (mut visitors, mut sessions) = (BTreeSet::new(), BTreeSet::new());
+        let mut people: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
         let valued = kept
             .iter()
             .flat_map(|seen| self.values(dimension, seen).into_iter().map(move |value| (seen, value)));
@@ -318,6 +327,8 @@ impl<'e> Naive<'e> {
             }
             let Some(key) = seen.session else { continue };
             if dimension != D::Page || seen.is_view {
+                let person = self.sessions[&key].person.map(hashed);
+                people.entry(value.clone()).or_default().extend(person);
                 visitors.insert((value.clone(), key.0));
                 if !is_time {
                     sessions.insert((value, key));
@@ -327,6 +338,10 @@ impl<'e> Naive<'e> {
         if is_time {
             let keys = kept.iter().filter_map(|seen| seen.session);
             sessions.extend(keys.map(|key| (self.time(dimension, self.sessions[&key].first), key)));
+        }
+        for (value, ids) in people.into_iter().filter(|(_, ids)| !ids.is_empty()) {
+            let all = People::of(ids.into_iter().collect());
+            of.entry(value).or_default().people = Some(Box::new(all));
         }
         for (value, _) in visitors {
             of.entry(value).or_default().counts.visitors += 1;

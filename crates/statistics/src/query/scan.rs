@@ -13,6 +13,7 @@ use super::amounts::Amounts;
 use super::block::{Block, Of};
 use super::filter::{Filter, Node};
 use super::groups::{Groups, Known, Level, NONE};
+use super::people::{Crowd, People};
 use super::{Failed, Part, Query, Sum, Tally};
 use crate::counts::Counts;
 use crate::segment::columns as c;
@@ -102,7 +103,7 @@ fn tally(entry: &Entry, stay: &Stay, amounts: Option<&mut Amounts>) -> Tally {
         stray_ms: stay.stray,
     };
     let amounts = amounts.map(std::mem::take).filter(|amounts| *amounts != Amounts::default());
-    Tally { counts, entered: stay.entered.into(), amounts: amounts.map(Box::new) }
+    Tally { counts, entered: stay.entered.into(), amounts: amounts.map(Box::new), people: None }
 }
 
 /// The columns that are always scanned.
@@ -138,6 +139,8 @@ struct Scan<'s> {
     goals: Vec<Entry>,
     /// What events say, where it is summed.
     summed: Option<Summed>,
+    /// Who is met, where people are counted.
+    crowd: Option<Crowd<'s>>,
     /// What is in the total and of no value: engagement only.
     apart: Entry,
     /// Visitors and sessions of the total.
@@ -156,8 +159,13 @@ pub(super) fn scan(
     sum: &mut Sum,
 ) -> Result<(), Failed> {
     let segment = part.segment;
-    let known =
-        Known { day: part.day, domains: &query.domains, goals: &query.goals, funnel: query.funnel.as_ref() };
+    let known = Known {
+        day: part.day,
+        domains: &query.domains,
+        goals: &query.goals,
+        funnel: query.funnel.as_ref(),
+        periods: &query.periods,
+    };
     let both = match (&query.bound, &query.filter) {
         (Some(bound), Some(filter)) => Some(Filter::All(vec![bound.clone(), filter.clone()])),
         _ => None,
@@ -176,6 +184,7 @@ pub(super) fn scan(
     let is_never = node.as_ref().is_some_and(Node::is_never);
     let mut scan = Scan::new(segment, groups, node, filter)?;
     scan.summed = Summed::new(query, segment, scan.entries.len())?;
+    scan.crowd = if query.has_people { Some(Crowd::new(segment)?) } else { None };
     for class in segment.classes() {
         if !query.classes.contains(&class.name) {
             let events = scan.left_out(class.sessions, bound.as_ref())?;
@@ -229,6 +238,7 @@ impl<'s> Scan<'s> {
             stays: vec![Stay::default(); values],
             goals: vec![Entry::default(); if is_of_goals { values } else { 0 }],
             summed: None,
+            crowd: None,
             apart: Entry::default(),
             total: Entry::default(),
             total_stay: Stay::default(),
@@ -298,6 +308,9 @@ impl<'s> Scan<'s> {
         if let Level::Sessions(all) = &self.groups.level {
             all.read(sessions.from, &mut ids[..sessions.len()]);
         }
+        if let Some(crowd) = &mut self.crowd {
+            crowd.read(&block);
+        }
         let last = self.entries.len() - 1;
         let ids = ids.map(|id| (id as usize).min(last));
         let before = self.visitor;
@@ -347,6 +360,10 @@ impl<'s> Scan<'s> {
                 self.total.sessions += 1;
                 self.total.meet(self.visitor);
                 self.total_stay.add(*flags, true, *duration);
+                if let Some(crowd) = &mut self.crowd {
+                    crowd.join(from + n, *flags);
+                    crowd.meet(*id, from + n);
+                }
             }
         }
     }
@@ -379,7 +396,6 @@ impl<'s> Scan<'s> {
             {
                 continue;
             }
-            let number = u32::try_from(session + 1).unwrap_or(0);
             let is_somebody = flags & c::NOBODY == 0;
             let has_engaged = rules.engages_anybody || rules.engages_somebody && is_somebody;
             let rows = own(self.columns.views, session, first_view);
@@ -397,10 +413,7 @@ impl<'s> Scan<'s> {
                 let to = if has_engaged { &mut *entry } else { &mut self.apart };
                 to.engage(reports.engaged[at], reports.depths[at]);
                 if rules.meets_visitor && is_somebody {
-                    entry.meet(self.visitor);
-                    if rules.meets_session {
-                        entry.meet_session(number);
-                    }
+                    self.meet(&rules, value, session);
                 }
             }
             let rows = own(self.columns.others, session, first_other);
@@ -414,10 +427,7 @@ impl<'s> Scan<'s> {
                 let entry = &mut self.entries[value];
                 entry.others += 1;
                 if rules.meets_visitor && rules.others_meet && is_somebody {
-                    entry.meet(self.visitor);
-                    if rules.meets_session {
-                        entry.meet_session(number);
-                    }
+                    self.meet(&rules, value, session);
                 }
             }
             if is_kept && is_somebody {
@@ -427,14 +437,32 @@ impl<'s> Scan<'s> {
         Ok(())
     }
 
+    /// Counts the visitor, the person and the session of an event for its value.
+    fn meet(&mut self, rules: &Rules, value: usize, session: usize) {
+        let entry = &mut self.entries[value];
+        entry.meet(self.visitor);
+        if rules.meets_session {
+            entry.meet_session(u32::try_from(session + 1).unwrap_or(0));
+        }
+        if let Some(crowd) = &mut self.crowd {
+            crowd.meet(value, session);
+        }
+    }
+
     /// Counts a session with an event that is kept.
     fn session(&mut self, session: usize, flags: u32, has_entered: bool, duration: u32, id: usize) {
         self.total.sessions += 1;
         self.total.meet(self.visitor);
         self.total_stay.add(flags, has_entered, duration);
+        if let Some(crowd) = &mut self.crowd {
+            crowd.join(session, flags);
+        }
         let value = match self.groups.level {
             Level::Sessions(_) => {
                 self.entries[id].meet(self.visitor);
+                if let Some(crowd) = &mut self.crowd {
+                    crowd.meet(id, session);
+                }
                 id
             }
             Level::Times { .. } => {
@@ -491,7 +519,19 @@ impl<'s> Scan<'s> {
         }
         let mut summed = self.summed.take();
         let of_all = summed.as_mut().map(|summed| &mut summed.total);
-        sum.total.add(&tally(&self.total, &self.total_stay, of_all));
+        let mut total = tally(&self.total, &self.total_stay, of_all);
+        let mut met = Vec::new();
+        if let Some(crowd) = self.crowd.take() {
+            sum.lacks_people |= crowd.is_lacking;
+            let (all, of_values) = crowd.ends();
+            if all.count() > 0 {
+                sum.user_keys.extend(self.segment.user_key()?.map(str::to_owned));
+                total.people = Some(Box::new(all));
+            }
+            met = of_values;
+        }
+        let mut met = met.chunk_by(|one, next| one.0 == next.0).peekable();
+        sum.add_total(&total);
         sum.is_by_seconds |= self.is_by_seconds;
         if matches!(self.groups.level, Level::Goals(_) | Level::Funnel(..)) {
             self.entries = std::mem::take(&mut self.goals);
@@ -503,14 +543,21 @@ impl<'s> Scan<'s> {
             self.entries.iter().zip(&self.stays).take(self.groups.names.len()).enumerate()
         {
             let amounts = summed.as_mut().and_then(|summed| summed.values.get_mut(n));
-            let tally = tally(entry, stay, amounts);
+            let mut tally = tally(entry, stay, amounts);
+            if let Some(some) = met.next_if(|some| some[0].0 as usize == n) {
+                tally.people = Some(Box::new(People::of(some.iter().map(|(_, user)| *user).collect())));
+            }
             if tally != Tally::default() {
                 sum.has_other |= n == 0 && !self.groups.has_no_other;
                 let (name, hash) = self.groups.names.get(n);
                 sum.add(hash, name, &tally);
             }
         }
-        if sum.values.len() > means.values { Err(Failed::Values) } else { Ok(()) }
+        match () {
+            () if sum.values.len() > means.values => Err(Failed::Values),
+            () if sum.people > means.people => Err(Failed::People),
+            () => Ok(()),
+        }
     }
 }
 

@@ -20,6 +20,9 @@ const VERSIONS: [&[u8]; 3] = [
 /// The same of `day(Dice(9), 0, 200)`, since segments tell what events say.
 const VALUES: &[u8] = include_bytes!("../../data/segment-1-values.bin");
 
+/// The same since segments know the key of user ids.
+const PEOPLE: &[u8] = include_bytes!("../../data/segment-1-people.bin");
+
 fn segment_of(events: &[Event<'_>]) -> Vec<u8> {
     let settings = Settings { properties: properties(), ..Settings::default() };
     let mut writer = Writer::new(settings, Bounds::default(), Some([7; 32]));
@@ -115,6 +118,28 @@ fn what_events_say_is_readable_in_every_version_that_tells_it() {
     let alone = run(&with_amounts(Dimension::Product), &parts[..1], &Means::default()).unwrap();
     assert_eq!((&both.rows, &both.total.amounts), (&alone.rows, &alone.total.amounts));
     assert_eq!([both, alone].map(|answer| answer.notes.contains(&Note::Values)), [true, false]);
+}
+
+#[test]
+fn people_are_the_same_in_every_version_that_knows_them() {
+    let [golden, now] = [PEOPLE.to_vec(), bytes(200)].map(|bytes| Segment::open(bytes).unwrap());
+    golden.check().unwrap();
+    assert_eq!(golden.user_key().unwrap(), now.user_key().unwrap());
+    assert!(golden.user_key().unwrap().is_some_and(|key| key.len() == 16));
+    for (name, dimension) in dimensions() {
+        let query = Query { has_people: true, ..with_amounts(dimension) };
+        let [golden, now] = [&golden, &now]
+            .map(|segment| run(&query, &[Part { day: "d", segment }], &Means::default()).unwrap());
+        assert_eq!(golden, now, "{name}");
+        assert_eq!(golden.total.people(), 2, "{name}");
+    }
+    // Where nobody has a user id, a segment is as it is without a key.
+    let mut events = day(&mut Dice(9), 0, 200);
+    events.iter_mut().for_each(|event| event.user_id = "");
+    let mut without =
+        Writer::new(Settings { properties: properties(), ..Settings::default() }, Bounds::default(), None);
+    events.iter().for_each(|event| without.add(event));
+    assert_eq!(segment_of(&events), without.finish().remove(0));
 }
 
 #[test]

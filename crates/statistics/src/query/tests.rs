@@ -70,7 +70,7 @@ fn event(dice: &mut Dice, from: i64, n: u64) -> Event<'static> {
             "click",
             "request",
         ]),
-        user_id: dice.of(&["", "", "", "bob"]),
+        user_id: dice.of(&["", "", "", "bob", "", "", "", "eve"]),
         url_host: dice.of(&["shop.example", "blog.example"]),
         url_path: dice.of(&["/", "/a", "/b", "/blog/a", ""]),
         url_query: dice.of(&["", "", "", "ref=partner", "a=1&source=Spring&ref=x", "source=&ref="]),
@@ -304,7 +304,7 @@ fn random_days_without_a_filter_are_as_the_fold_says() {
 
 #[test]
 fn random_questions_are_answered_as_the_naive_definitions_say() {
-    let mut dice = Dice(2);
+    let (mut dice, mut seen) = (Dice(2), 0);
     for case in 0..3_000 {
         let settings = settings(dice.of(&[0, 1_700_000_000_000_123]));
         let mut want: BTreeMap<String, Tally> = BTreeMap::new();
@@ -320,7 +320,13 @@ fn random_questions_are_answered_as_the_naive_definitions_say() {
             days.push((name, segments(&settings, bounds, &events)));
             for class in CLASSES {
                 let goals = goals();
-                let known = Known { day: name, domains: &settings.domains, goals: &goals, funnel: None };
+                let known = Known {
+                    day: name,
+                    domains: &settings.domains,
+                    goals: &goals,
+                    funnel: None,
+                    periods: &[],
+                };
                 let naive = Naive::new(&events, class, settings.from, &known);
                 if !classes.contains(&class) {
                     let events =
@@ -341,7 +347,13 @@ fn random_questions_are_answered_as_the_naive_definitions_say() {
         let parts: Vec<Part<'_>> = days.iter().flat_map(|(day, segments)| parts(day, segments)).collect();
         let classes: Vec<String> = classes.into_iter().map(str::to_owned).collect();
         let sum_of = Property::named("points");
-        let query = Query { filter, classes, has_amounts: true, sum_of, ..all(dimension, "", &settings) };
+        let has_people = dice.below(4) > 0;
+        if !has_people {
+            want.values_mut().chain([&mut total]).for_each(|tally| tally.people = None);
+        }
+        seen += [total.people(), 0][usize::from(!has_people)];
+        let query =
+            Query { filter, classes, has_amounts: true, has_people, sum_of, ..all(dimension, "", &settings) };
         let means = Means { threads: usize::try_from(1 + dice.below(3)).unwrap(), ..Means::default() };
         let got = run(&query, &parts, &means).unwrap();
         assert_eq!(rows(&got), want, "case {case}, {query:?}");
@@ -349,6 +361,7 @@ fn random_questions_are_answered_as_the_naive_definitions_say() {
         assert_eq!(got.left_out, left_out, "case {case}");
         assert_eq!(got.count, want.len());
     }
+    assert!(seen > 1_000, "{seen} people");
 }
 
 #[test]
@@ -384,7 +397,13 @@ fn random_funnels_are_counted_as_the_naive_definitions_say() {
         let segments = segments(&settings, bounds, &events);
         let parts: Vec<Part<'_>> = parts("2026-03-01", &segments).collect();
         let goals = goals();
-        let known = Known { day: "2026-03-01", domains: &settings.domains, goals: &goals, funnel: None };
+        let known = Known {
+            day: "2026-03-01",
+            domains: &settings.domains,
+            goals: &goals,
+            funnel: None,
+            periods: &[],
+        };
         let naive = Naive::new(&events, "human", settings.from, &known);
         let want = naive.funnel(filter.as_ref(), &funnel);
         let all = all(Dimension::Funnel, "human", &settings);
@@ -392,7 +411,7 @@ fn random_funnels_are_counted_as_the_naive_definitions_say() {
         let got = run(&query, &parts, &Means::default()).unwrap();
         assert_eq!(rows(&got), want, "case {case}, {query:?}");
         let total = naive.count(Dimension::Total, filter.as_ref()).remove("").unwrap_or_default();
-        assert_eq!(got.total, Tally { amounts: None, ..total }, "case {case}");
+        assert_eq!(got.total, Tally { amounts: None, people: None, ..total }, "case {case}");
         assert!(!got.notes.contains(&Note::Seconds));
         deepest[want.len()] += 1;
     }

@@ -227,6 +227,9 @@ pub(crate) const CURRENCY: Valued = of_both(91, 81, 0);
 /// Names of the properties that are columns, in their order. Every segment has it since events have values.
 pub(crate) const PROPERTIES: u16 = 130;
 
+/// What tells the key of [`USER`] apart from others. Only a segment with such hashes has it.
+pub(crate) const USER_KEY: u16 = 131;
+
 /// The value of a property, by its place in [`PROPERTIES`].
 pub(crate) fn property(n: usize) -> Valued {
     let n = u16::try_from(n.min(crate::details::PROPERTIES_MAX)).unwrap_or(0);

@@ -194,8 +194,8 @@ impl Part {
         self.classes.push((name.to_owned(), ends));
     }
 
-    /// Its bytes. `from` is the day's first moment.
-    pub(super) fn bytes(&self, from: i64) -> Vec<u8> {
+    /// Its bytes. `from` is the day's first moment, `user_key` tells the key of user ids apart from others.
+    pub(super) fn bytes(&self, from: i64, user_key: Option<&str>) -> Vec<u8> {
         let starts = self.sessions.iter().map(|session| session.start);
         let base = starts.chain(self.requests.iter().map(|request| request.1)).min().unwrap_or(0);
         let since = move |at: i64| u64::try_from(at - base).unwrap_or(0).min(u64::from(u32::MAX));
@@ -248,6 +248,10 @@ impl Part {
             self.origins.len(),
         ];
         columns.extend(self.values.pack(&rows));
+        // Where nobody has a user id, everything is as without a key.
+        if let Some(name) = user_key.filter(|_| self.sessions.iter().any(|session| session.user > 0)) {
+            columns.push((c::USER_KEY, 255, codec::pack_texts(&[name])));
+        }
         assemble(from, base, rows, &self.classes, &columns)
     }
 }

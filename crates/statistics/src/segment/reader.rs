@@ -242,6 +242,7 @@ impl Segment {
             self.texts(id)?;
         }
         self.check_values()?;
+        self.user_key()?;
         self.view_starts()?;
         self.other_starts().map(|_| ())
     }
@@ -262,6 +263,11 @@ impl Segment {
     /// The names of the properties that it has; `None`: it was written before it was known what events say.
     pub(crate) fn properties(&self) -> Result<Option<&Texts>, Broken> {
         if self.entry(c::PROPERTIES).is_err() { Ok(None) } else { self.texts(c::PROPERTIES).map(Some) }
+    }
+
+    /// What tells the key apart by which user ids are hashed; `None`: none is, because nobody has one or there was no key.
+    pub(crate) fn user_key(&self) -> Result<Option<&str>, Broken> {
+        if self.entry(c::USER_KEY).is_err() { Ok(None) } else { Ok(self.texts(c::USER_KEY)?.get(1)) }
     }
 
     /// What the events of a table say; `None`: none of them says anything.

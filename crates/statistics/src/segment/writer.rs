@@ -46,12 +46,28 @@ impl Open {
     }
 }
 
+/// The key of the hashes of user ids.
+#[derive(Debug)]
+struct UserKey {
+    key: [u8; 32],
+    /// Tells it apart from others, and does not tell it.
+    name: String,
+}
+
+impl UserKey {
+    fn new(key: [u8; 32]) -> UserKey {
+        let derived = blake3::derive_key("alt statistics 2026 name of a key of user ids", &key);
+        let name = blake3::Hash::from_bytes(derived).to_hex()[..16].to_owned();
+        UserKey { key, name }
+    }
+}
+
 /// Makes segments. Events come as [`crate::day::Fold::add`] wants them.
 #[derive(Debug)]
 pub struct Writer {
     settings: Settings,
     bounds: Bounds,
-    user_key: Option<[u8; 32]>,
+    user_key: Option<UserKey>,
     part: Part,
     /// The segment before, while rows without a visitor may still report of its page views.
     previous: Option<Part>,
@@ -73,7 +89,7 @@ impl Writer {
             text_left: bounds.text_bytes,
             settings,
             bounds,
-            user_key,
+            user_key: user_key.map(UserKey::new),
             previous: None,
             done: Vec::new(),
             class: None,
@@ -145,7 +161,8 @@ impl Writer {
     }
 
     fn write_previous(&mut self) {
-        self.done.extend(self.previous.take().map(|part| part.bytes(self.settings.from)));
+        let previous = self.previous.take();
+        self.done.extend(previous.map(|part| part.bytes(self.settings.from, self.user_key_name())));
     }
 
     fn seconds(&self, at: i64) -> i64 {
@@ -222,8 +239,12 @@ impl Writer {
         }
     }
 
+    fn user_key_name(&self) -> Option<&str> {
+        self.user_key.as_ref().map(|key| key.name.as_str())
+    }
+
     fn user(&self, user_id: &str) -> u64 {
-        let Some(key) = &self.user_key else { return 0 };
+        let Some(UserKey { key, .. }) = &self.user_key else { return 0 };
         let hash = blake3::keyed_hash(key, user_id.as_bytes());
         hash.as_bytes().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes).max(1))
     }
@@ -351,7 +372,8 @@ impl Writer {
         self.end_visitor();
         self.end_class();
         if self.part.number == 0 || !self.part.classes.is_empty() {
-            self.done.push(self.part.bytes(self.settings.from));
+            let last = self.part.bytes(self.settings.from, self.user_key_name());
+            self.done.push(last);
         }
         self.done
     }

@@ -24,7 +24,7 @@ use super::replace::{self, Begun, Computed};
 use super::rows::{self, Slicer};
 use super::sort::{BUFFER, Sorter};
 use super::spool::Spool;
-use super::{NAME, backlog, follow};
+use super::{NAME, backlog, follow, user_key};
 use crate::lease::{Fence, Lease, Lost};
 use crate::session::Session;
 
@@ -292,7 +292,9 @@ impl Folder {
             limits: Limits::default(),
         };
         let is_written = begun.writes_segments(count);
-        let mut writer = is_written.then(|| Writer::new(settings.clone(), BOUNDS, None));
+        // Who has no user ids needs no key.
+        let key = if is_written && sorter.has_users() { Some(self.user_key(app)?) } else { None };
+        let mut writer = is_written.then(|| Writer::new(settings.clone(), BOUNDS, key));
         let mut fold = Fold::new(settings);
         let (mut spool, mut spooled) = (Spool::new(self.directory.as_deref()), Ok(()));
         sorter.finish(|event| {
@@ -314,6 +316,17 @@ impl Folder {
             }
         };
         Ok(Computed { statistics: fold.finish(), rows: count, segments })
+    }
+
+    /// The key of an application's user ids, which is made if there is none.
+    fn user_key(&mut self, app: i32) -> anyhow::Result<[u8; 32]> {
+        if let Some(key) = self.session.ask(async |client| user_key::read(client, app).await)? {
+            return Ok(key);
+        }
+        self.write(async |client| user_key::make(client, app).await)?;
+        // Another process may have been first: the key in the table counts.
+        let made = self.session.ask(async |client| user_key::read(client, app).await)?;
+        made.with_context(|| format!("the key of user ids of the application {app} was deleted at once"))
     }
 
     /// Counts the rows of a day.

@@ -40,17 +40,52 @@ impl Every {
         Every::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, every)| every)
     }
 
+    /// Days cut into periods, of which the first and the last may be shorter than the others.
+    #[must_use]
+    pub fn periods(self, Dates { from, until }: Dates) -> Vec<Dates> {
+        let mut all: Vec<Dates> = Vec::new();
+        let mut next = Some(from);
+        while let Some(from) = next.filter(|from| *from <= until) {
+            let last = self.end(from).map_or(until, |last| last.min(until));
+            all.push(Dates { from, until: last });
+            next = last.tomorrow().ok();
+        }
+        all
+    }
+
+    /// The last day of the period of a day.
+    #[must_use]
+    pub fn end(self, day: Date) -> Option<Date> {
+        match self {
+            Every::Day => Some(day),
+            Every::Week => {
+                let left = 6 - i64::from(day.weekday().to_monday_zero_offset());
+                day.checked_add(Span::new().try_days(left).ok()?).ok()
+            }
+            Every::Month => Some(day.last_of_month()),
+        }
+    }
+
+    /// The first day of the period of a day.
+    #[must_use]
+    pub fn begin(self, day: Date) -> Option<Date> {
+        match self {
+            Every::Day => Some(day),
+            Every::Week => {
+                let gone = i64::from(day.weekday().to_monday_zero_offset());
+                day.checked_sub(Span::new().try_days(gone).ok()?).ok()
+            }
+            Every::Month => Some(day.first_of_month()),
+        }
+    }
+
     /// The last period that was over before `today`, with the one before it.
     ///
     /// # Errors
     /// The days before are no dates.
     pub fn last(self, today: Date) -> anyhow::Result<Period> {
         let back = |day: Date, days: i64| day.checked_sub(Span::new().try_days(days)?);
-        let begin = match self {
-            Every::Day => today,
-            Every::Week => back(today, i64::from(today.weekday().to_monday_zero_offset()))?,
-            Every::Month => today.first_of_month(),
-        };
+        let begin = self.begin(today).context("the week begins before all dates")?;
         let before = |begin: Date| match self {
             Every::Day => back(begin, 1),
             Every::Week => back(begin, 7),

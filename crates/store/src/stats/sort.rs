@@ -41,6 +41,7 @@ pub struct Sorter {
     file: Option<File>,
     attempt: u32,
     forgotten: BTreeSet<u32>,
+    has_users: bool,
 }
 
 impl Sorter {
@@ -56,6 +57,7 @@ impl Sorter {
             file: None,
             attempt: 0,
             forgotten: BTreeSet::new(),
+            has_users: false,
         }
     }
 
@@ -64,6 +66,7 @@ impl Sorter {
     /// # Errors
     /// The file cannot be written.
     pub fn add(&mut self, event: &Event<'_>) -> anyhow::Result<()> {
+        self.has_users |= !event.user_id.is_empty();
         let from = self.records.len();
         let to = &mut self.records;
         to.extend_from_slice(event.traffic_class.as_bytes());
@@ -79,6 +82,11 @@ impl Sorter {
         } else {
             Ok(())
         }
+    }
+
+    /// Whether an event that was added has a user id.
+    pub fn has_users(&self) -> bool {
+        self.has_users
     }
 
     /// What was added since the last call is complete.

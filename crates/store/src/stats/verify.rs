@@ -1,6 +1,7 @@
 //! Compares the statistics of a day with what plain SQL counts of its rows.
 
 mod differ;
+mod people;
 mod said;
 mod ways;
 

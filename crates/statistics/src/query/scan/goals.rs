@@ -33,15 +33,20 @@ impl Scan<'_> {
             let session = block.sessions.from + n;
             let number = u32::try_from(session + 1).unwrap_or(0);
             let is_somebody = flags & c::NOBODY == 0;
+            let crowd = &mut self.crowd;
             let mut count = |mut reached: u64, is_view: bool| {
                 while reached != 0 {
-                    let entry = &mut self.goals[reached.trailing_zeros() as usize];
+                    let goal = reached.trailing_zeros() as usize;
+                    let entry = &mut self.goals[goal];
                     reached &= reached - 1;
                     entry.page_views += u32::from(is_view);
                     entry.others += u32::from(!is_view);
                     if is_somebody {
                         entry.meet(visitor);
                         entry.meet_session(number);
+                        if let Some(crowd) = crowd {
+                            crowd.meet(goal, session);
+                        }
                     }
                 }
             };

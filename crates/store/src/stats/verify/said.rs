@@ -10,6 +10,7 @@ use tokio_postgres::types::{ToSql, Type};
 
 use super::Difference;
 use super::differ::{Key, differ};
+use super::people;
 use super::ways::Ways;
 use crate::naive;
 use crate::stats::days::AppDay;
@@ -64,6 +65,7 @@ pub(super) async fn compare(
             }
         }
     }
+    equal += people::compare(client, of, begun, &parts, &classes, differences).await?;
     let ways = Ways { of, begun, parts: &parts, goals: &goals, rows };
     Ok(equal + ways.compare(client, &classes, differences).await?)
 }
