@@ -564,6 +564,25 @@ fn the_api_lists_alerts_and_does_what_editors_say() {
         assert_eq!(api.ask("POST", rules, &editor, &wrong.to_string()).status, 400);
     }
     assert_eq!(api.ask("GET", rules, &viewer, "").json()["rules"].as_array().unwrap().len(), 1);
+    // Without the version, it is the same, with the same rights.
+    let id = made.json()["id"].to_string();
+    for target in [
+        rules,
+        &format!("/api/v1/alert-rules/{id}?application_id=shop"),
+        "/api/v1/alerts?application_id=shop",
+    ] {
+        let short = target.replace("/v1", "");
+        assert_eq!(
+            api.ask("GET", &short, &viewer, "").json(),
+            api.ask("GET", target, &viewer, "").json(),
+            "{short}"
+        );
+        assert_eq!(api.ask("GET", &short, "", "").status, 401, "{short}");
+        assert_eq!(api.ask("PATCH", &short, &editor, "{}").status, 405, "{short}");
+        assert_eq!(api.ask("GET", &short.replace("shop", "other"), &viewer, "").status, 404, "{short}");
+    }
+    assert_eq!(api.ask("POST", "/api/alert-rules?application_id=shop", &viewer, &rule).status, 403);
+    assert_eq!(api.ask("GET", "/api/silences?application_id=shop", &viewer, "").status, 404);
     let list = "/api/v1/alerts?application_id=shop";
     until(&bench, "SELECT count(*) FROM alert_episodes", "1");
     assert_eq!(api.ask("GET", list, &bound, "").status, 403);

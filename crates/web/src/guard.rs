@@ -285,7 +285,7 @@ async fn answer(
     })
     .await;
     let db = asked.db.take().ok_or_else(Problem::defect)?;
-    let read = answered.as_ref().ok().and_then(|_| reads::read(route, &asked));
+    let read = answered.as_ref().ok().and_then(|answer| reads::read(route, &asked, answer));
     match &answered {
         Ok(_) if route.changes() => db.commit().await?,
         // A transaction that is broken, or in which a statement still runs, is not used again.

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::Web;
-use crate::ask::Asked;
+use crate::ask::{Answer, Asked, Content};
 use crate::problem::Problem;
 use crate::routes::Route;
 
@@ -54,8 +54,9 @@ impl Reads {
 }
 
 /// What is recorded of a request that is answered. `None`: nothing is.
-pub(crate) fn read(route: &Route, asked: &Asked) -> Option<Change> {
-    let action = match (asked.is_csv, RAW.contains(&route.path)) {
+pub(crate) fn read(route: &Route, asked: &Asked, answer: &Answer) -> Option<Change> {
+    let is_export = matches!(answer.content, Content::Csv(_));
+    let action = match (is_export, RAW.contains(&route.path)) {
         (true, _) => "export",
         (false, true) => "read",
         (false, false) => return None,

@@ -1471,6 +1471,13 @@ pub const ROUTES: &[Route] = &[
     ),
 ];
 
+/// The path under which the same is asked without the version of the API: of alerts and their rules alone.
+pub(crate) fn alias(path: &str) -> Option<String> {
+    let is_of =
+        |start: &str| path.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    (is_of("/api/v1/alerts") || is_of("/api/v1/alert-rules")).then(|| path.replacen("/api/v1/", "/api/", 1))
+}
+
 /// The methods of a path, with commas between them.
 pub(crate) fn methods(path: &str) -> String {
     let of_path = ROUTES.iter().filter(|route| route.path == path);

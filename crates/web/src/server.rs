@@ -117,7 +117,7 @@ async fn remove_old(path: &Path) -> anyhow::Result<()> {
 
 /// The routes of the table.
 fn router(web: &Arc<Web>) -> Router {
-    let mut paths: BTreeMap<&str, MethodRouter> = BTreeMap::new();
+    let mut paths: BTreeMap<&'static str, MethodRouter> = BTreeMap::new();
     for route in ROUTES {
         let methods = paths.remove(route.path).unwrap_or_else(|| {
             let web = Arc::clone(web);
@@ -126,7 +126,13 @@ fn router(web: &Arc<Web>) -> Router {
         });
         paths.insert(route.path, add(methods, web, route));
     }
-    let router = paths.into_iter().fold(Router::new(), |router, (path, methods)| router.route(path, methods));
+    let router = paths.into_iter().fold(Router::new(), |router, (path, methods)| {
+        let router = match routes::alias(path) {
+            Some(alias) => router.route(&alias, methods.clone()),
+            None => router,
+        };
+        router.route(path, methods)
+    });
     let web = Arc::clone(web);
     router.fallback(move || async move {
         guard::refuse(&web, &Problem::not_found("GET /docs lists the paths that there are"))
