@@ -533,7 +533,7 @@ fn what_is_built_in_is_what_the_source_gives_and_small() {
             ["numbers", "panels", "properties"].map(|of| format!("{of}-{language}.js"));
         let [of_alerts, of_lists, of_alert, of_rules, of_silences] =
             ["alerts", "lists", "alert", "rules", "silences"].map(|of| format!("{of}-{language}.js"));
-        let of_people = format!("retention-{language}.js");
+        let [of_people, of_signin] = ["retention", "signin"].map(|of| format!("{of}-{language}.js"));
         for page in [
             &["numbers.js", "panel.js"][..],
             &["live.js"],
@@ -548,7 +548,7 @@ fn what_is_built_in_is_what_the_source_gives_and_small() {
             // Where the application has chosen properties.
             &["numbers.js", "panel.js", "properties.js", &of_properties],
             &["panels.js", "panel.js", &of_panels],
-            &["signin.js"],
+            &["signin.js", &of_signin],
             &["rows.js", "segment.js", &of_segments],
             &["alerts.js", "bits.js", "lists.js", &of_lists],
             &["alerts.js", "bits.js", "alert.js", &of_alert],

@@ -24,8 +24,8 @@ const ALERTS: Record<string, () => Promise<ComponentType>> = {
   alerts: () => import("./alerts").then((all) => all.AlertsPage),
   open: () => import("./alerts").then((all) => all.OpenPage),
 };
-/** This one has no more words. */
-const SIGN_IN: Record<string, () => Promise<ComponentType>> = { "sign-in": () => import("./signin").then((all) => all.SignIn) };
+/** This one has words of its own alone. */
+const SIGN_IN: Record<string, () => Promise<ComponentType>> = { "sign-in": () => import("./signin").then((all) => all.load()) };
 /** And these with words of their own. */
 const OTHERS: Record<string, () => Promise<ComponentType>> = {
   panels: () => import("./panels").then((all) => all.PanelsPage),

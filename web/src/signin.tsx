@@ -3,7 +3,17 @@ import { useState } from "preact/hooks";
 import { Refused, ask } from "./api";
 import { Mark } from "./bar";
 import "./filters"; // What all pages share stays one file.
-import { say } from "./words";
+import { type Learned, language, learn, say } from "./words";
+
+const WORDS: Record<string, Learned> = {
+  en: () => import("./words/signin-en"),
+  de: () => import("./words/signin-de"),
+  ja: () => import("./words/signin-ja"),
+  ko: () => import("./words/signin-ko"),
+};
+
+/** The page, once its words are there. */
+export const load = () => learn(WORDS[language]!).then(() => SignIn);
 
 /** Where to go then: only within this page's own origin. */
 function next(): string {
@@ -11,7 +21,7 @@ function next(): string {
   return /^\/(?![/\\])/.test(to) ? to : "/";
 }
 
-export function SignIn() {
+function SignIn() {
   const link = new URLSearchParams(location.hash.slice(1)).get("link");
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");

@@ -12,9 +12,10 @@ import type { Key as OfProperties } from "./words/properties-en";
 import type { Key as OfRetention } from "./words/retention-en";
 import type { Key as OfRules } from "./words/rules-en";
 import type { Key as OfSegments } from "./words/segment-en";
+import type { Key as OfSignIn } from "./words/signin-en";
 import type { Key as OfSilences } from "./words/silences-en";
 
-type OfPart = OfAlert | OfForm | OfLists | OfPanels | OfProperties | OfRetention | OfRules | OfSegments | OfSilences;
+type OfPart = OfAlert | OfForm | OfLists | OfPanels | OfProperties | OfRetention | OfRules | OfSegments | OfSignIn | OfSilences;
 export type Key = Common | More | OfAlerts | OfNumbers | OfPart;
 type Is<T extends true> = T;
 /** The words of every page are in no other dictionary: whichever is loaded last would have its way. */

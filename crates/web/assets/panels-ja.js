@@ -1,1 +1,1 @@
-var e={no_panels:"パネルはまだありません",no_panels_about:"統計の一覧やグラフを保存するか、ここで追加してください。",own_panels:"自分のパネル",panels_of_all:"全員のパネル",csv_of:"CSV",move_before:"前へ",move_behind:"後ろへ",change_it:"変更",remove_panel:"削除",add_panel:"パネルを追加"};export{e as words};
+var e={no_panels:"パネルはまだありません",no_panels_about:"一覧やグラフを保存するか、ここで追加します。",own_panels:"自分のパネル",panels_of_all:"全員のパネル",csv_of:"CSV",move_before:"前へ",move_behind:"後ろへ",change_it:"変更",remove_panel:"削除",add_panel:"パネルを追加"};export{e as words};

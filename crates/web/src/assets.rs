@@ -73,6 +73,7 @@ files! {
     "retention.js" "retention-en.js" "retention-de.js" "retention-ja.js" "retention-ko.js"
     "segment.js" "segment-en.js" "segment-de.js" "segment-ja.js" "segment-ko.js"
     "numbers-en.js" "numbers-de.js" "numbers-ja.js" "numbers-ko.js"
+    "signin-en.js" "signin-de.js" "signin-ja.js" "signin-ko.js"
     "panels-en.js" "panels-de.js" "panels-ja.js" "panels-ko.js"
     "panelform-en.js" "panelform-de.js" "panelform-ja.js" "panelform-ko.js"
     "properties-en.js" "properties-de.js" "properties-ja.js" "properties-ko.js"

@@ -3,7 +3,7 @@ import type { Words } from "./panels-en";
 
 export const words: Words = {
   no_panels: "パネルはまだありません",
-  no_panels_about: "統計の一覧やグラフを保存するか、ここで追加してください。",
+  no_panels_about: "一覧やグラフを保存するか、ここで追加します。",
   own_panels: "自分のパネル",
   panels_of_all: "全員のパネル",
   csv_of: "CSV",
