@@ -110,7 +110,7 @@ fn a_funnel_is_built_on_the_page_and_is_what_sql_says() {
     page.go(&format!("/share?application_id={DEMO}&share={secret}&page=funnel&period={days}&step=page+/shop&step=event+cart_add&step=event+order"));
     assert_eq!(numbers(&mut page, "[data-step]", "step"), of_visits);
     let pages = page.value("[...document.querySelectorAll('.pages a')].map(link => link.innerText)");
-    assert_eq!(pages, json!(["Statistics", "Funnel", "Journey", "Panels"]));
+    assert_eq!(pages, json!(["Statistics", "Funnel", "Journey", "Retention", "Panels"]));
     page.check();
 }
 
