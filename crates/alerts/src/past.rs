@@ -31,7 +31,7 @@ const DISTANCE_MAX: f64 = 1000.0;
 impl Past {
     /// What a value is against earlier ones. `None` if less than half of the `windows` measured something, or their median
     /// is zero.
-    pub fn value(self, now: f64, earlier: &mut Vec<f64>, windows: usize) -> Option<f64> {
+    pub fn value(self, now: f64, earlier: &mut [f64], windows: usize) -> Option<f64> {
         if earlier.is_empty() || earlier.len() * 2 < windows {
             return None;
         }

@@ -4,7 +4,7 @@
 //! transaction that is not ended (its request was given up, or failed) closes its connection, so that nothing of it
 //! outlives it.
 //!
-//! Reads may be those of a standby ([`Replica`]), which is a little behind the server that changes are made on.
+//! Reads may be those of a standby (`replica`), which is a little behind the server that changes are made on.
 
 use std::ops::Deref;
 use std::sync::atomic::AtomicU64;
