@@ -56,7 +56,8 @@ pub struct Episode {
 /// By rule and labels.
 pub type Keys = BTreeMap<(i32, Labels), Known>;
 
-/// Reads the keys of an application that are not quiet since before a time, with what is needed to judge from then on.
+/// Reads the keys of an application that are not quiet since a time, with what is needed to judge from then on. A key of which
+/// somebody did something later is among them, however quiet it is.
 ///
 /// # Errors
 /// The database cannot be asked.
