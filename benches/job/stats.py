@@ -23,6 +23,7 @@ from web import free_ports
 DAYS = 30
 CLIENTS = 24
 LIVE = 1000  # lines a second
+COMPUTED = "SELECT (SELECT coalesce(sum(rows), 0) FROM stat_days) >= (SELECT count(*) FROM access_logs)"
 DIMENSIONS = ("page", "source", "channel", "country", "browser", "os", "device", "language", "entry_page", "exit_page", "campaign", "screen")
 # Filters of values that the traffic has, of sessions and of pages.
 FILTERS = (
@@ -135,7 +136,7 @@ def loading(bench):
         wait_until_loaded(bench, log)
         rate = lines / (time.monotonic() - started)
         if enabled:
-            wait_until(lambda: bench.sql("SELECT count(*) FROM stat_dirty") == "0", 600, "days are dirty")
+            wait_until(lambda: bench.sql(COMPUTED) == "t", 600, "days are not computed")
         written = int(bench.postgres.sql(wal)) - before
         peak = peak_kib_of(daemon.pid) / 1024
         daemon.stop()
