@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::serve::{Api, bearer, token};
 use crate::support::bench::Bench;
 use crate::support::daemon::wait_for;
-use crate::support::postgres::Cluster;
+use crate::support::postgres::{Cluster, Database};
 
 /// The name that the API tells of the application, or its status.
 fn name(api: &Api, secret: &str) -> String {
@@ -100,4 +100,23 @@ fn a_standby_answers_what_only_reads() {
         name(&api, &secret);
     }
     assert_eq!(log().matches("is not used").count(), told, "it is said once\n{}", log());
+}
+
+/// A standby that takes connections and says nothing: one request in five seconds waits for it, and no other one.
+#[test]
+fn a_standby_that_is_silent_holds_up_few() {
+    let bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
+    let secret = token(&bench, &["--role", "owner"]);
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://alt@{}/alt?sslmode=disable", silent.local_addr().unwrap());
+    let api = Api::start(&bench, &format!("read_url = \"{url}\""));
+    let slow = (0..20).filter(|_| {
+        let began = Instant::now();
+        assert_eq!(name(&api, &secret), "Shop");
+        began.elapsed() > Duration::from_secs(1)
+    });
+    let slow = slow.count();
+    assert!(slow <= 2, "{slow} of 20 requests waited");
+    let log = fs::read_to_string(bench.path("web.stderr")).unwrap();
+    assert_eq!(log.matches("is not used").count(), 1, "{log}");
 }

@@ -15,7 +15,7 @@ use anyhow::{Context, bail};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::Client;
 
-use self::replica::Replica;
+use self::replica::{Behind, Replica};
 use crate::connect::{Connection, connect_counted};
 
 mod replica;
@@ -99,24 +99,30 @@ impl Pool {
     /// # Errors
     /// No connection becomes free in time, or the database cannot be reached.
     pub async fn read(self: &Arc<Self>) -> anyhow::Result<Transaction> {
-        let Some(replica) = &self.replica else { return self.begin(On::Primary, BEGIN_READING).await };
-        let wanted = replica.wanted(self);
-        let why = match self.begin(On::Replica, BEGIN_READING).await {
-            Ok(db) => match replica::replayed(&db).await {
-                Ok(replayed) if replayed.is_none_or(|replayed| replayed >= wanted) => {
-                    replica.told(None);
-                    return Ok(db);
-                }
-                Ok(_) => {
-                    db.end().await?;
-                    anyhow::anyhow!("it is behind the server that changes are made on")
-                }
-                Err(error) => error,
-            },
-            Err(error) => error,
-        };
-        replica.told(Some(&why));
-        self.begin(On::Primary, BEGIN_READING).await
+        let permit = self.permit().await?;
+        if let Some(replica) = &self.replica
+            && replica.is_tried()
+        {
+            let wanted = replica.wanted(self);
+            let found = self.on_replica(wanted).await;
+            replica.told(found.as_ref().err());
+            if let Ok(connection) = found {
+                return Ok(self.transaction(connection, On::Replica, permit));
+            }
+        }
+        let connection = self.connection(On::Primary, BEGIN_READING).await?;
+        Ok(self.transaction(connection, On::Primary, permit))
+    }
+
+    /// A connection on which the standby has begun to read, if it is as far as this.
+    async fn on_replica(&self, wanted: i64) -> anyhow::Result<Connection> {
+        let connection = self.connection(On::Replica, BEGIN_READING).await?;
+        if replica::replayed(&connection).await?.is_none_or(|replayed| replayed >= wanted) {
+            return Ok(connection);
+        }
+        connection.batch_execute("ROLLBACK").await.context("end the transaction")?;
+        alt_process::lock::lock(&self.server(On::Replica).idle).push(connection);
+        Err(Behind.into())
     }
 
     /// Begins to change something. What is not committed is undone.
@@ -135,8 +141,25 @@ impl Pool {
     }
 
     async fn begin(self: &Arc<Self>, on: On, begin: &str) -> anyhow::Result<Transaction> {
+        let permit = self.permit().await?;
+        Ok(self.transaction(self.connection(on, begin).await?, on, permit))
+    }
+
+    async fn permit(&self) -> anyhow::Result<OwnedSemaphorePermit> {
         let permit = tokio::time::timeout(WAIT, Arc::clone(&self.permits).acquire_owned()).await;
-        let permit = permit.context("all connections to the database are in use")?.context("closed")?;
+        permit.context("all connections to the database are in use")?.context("closed")
+    }
+
+    fn transaction(
+        self: &Arc<Self>,
+        connection: Connection,
+        on: On,
+        permit: OwnedSemaphorePermit,
+    ) -> Transaction {
+        Transaction { connection: Some(connection), on, pool: Arc::clone(self), _permit: permit }
+    }
+
+    async fn connection(&self, on: On, begin: &str) -> anyhow::Result<Connection> {
         let begun = tokio::time::timeout(2 * WAIT, async {
             // A connection that was closed meanwhile (the server was restarted) is replaced.
             while let Some(connection) = self.take(on) {
@@ -150,8 +173,7 @@ impl Pool {
             connection.batch_execute(begin).await.context("begin")?;
             anyhow::Ok(connection)
         });
-        let connection = begun.await.context("the database does not answer")??;
-        Ok(Transaction { connection: Some(connection), on, pool: Arc::clone(self), _permit: permit })
+        begun.await.context("the database does not answer")?
     }
 
     fn take(&self, on: On) -> Option<Connection> {

@@ -32,7 +32,21 @@ pub(super) struct Replica {
     looked: Mutex<Option<Instant>>,
     /// Whether it was told that the standby does not do.
     is_told: AtomicBool,
+    /// When the standby was last tried, since it does not answer; `None`: it does.
+    tried: Mutex<Option<Instant>>,
 }
+
+/// The standby answers, and is too far behind.
+#[derive(Debug)]
+pub(super) struct Behind;
+
+impl std::fmt::Display for Behind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("it is behind the server that changes are made on")
+    }
+}
+
+impl std::error::Error for Behind {}
 
 impl Replica {
     pub(super) fn new(server: Server) -> Replica {
@@ -42,6 +56,7 @@ impl Replica {
             seen: AtomicI64::new(0),
             looked: Mutex::default(),
             is_told: AtomicBool::new(false),
+            tried: Mutex::default(),
         }
     }
 
@@ -88,8 +103,22 @@ impl Replica {
         self.written.fetch_max(at.unwrap_or(UNKNOWN), Ordering::Relaxed);
     }
 
+    /// Whether the standby is tried now. One that does not answer is tried by one request in [`LOOK`], so that the others do
+    /// not wait for it.
+    pub(super) fn is_tried(&self) -> bool {
+        let mut tried = lock(&self.tried);
+        if tried.is_some_and(|at| at.elapsed() < LOOK) {
+            return false;
+        }
+        if tried.is_some() {
+            *tried = Some(Instant::now());
+        }
+        true
+    }
+
     /// Says once that the standby does not do, and once that it does again.
     pub(super) fn told(&self, why: Option<&anyhow::Error>) {
+        *lock(&self.tried) = why.filter(|error| !error.is::<Behind>()).map(|_| Instant::now());
         let before = self.is_told.swap(why.is_some(), Ordering::Relaxed);
         match why {
             Some(error) if !before => tracing::warn!("the server of read_url is not used: {error:#}"),
