@@ -21,6 +21,9 @@ function next(): string {
   return /^\/(?![/\\])/.test(to) ? to : "/";
 }
 
+/** `autofocus` waits for the next picture, and does nothing for a field that comes later. */
+const focus = (field: HTMLElement | null) => field?.focus();
+
 function SignIn() {
   const link = new URLSearchParams(location.hash.slice(1)).get("link");
   const [email, setEmail] = useState("");
@@ -60,7 +63,7 @@ function SignIn() {
         {!link && (
           <label>
             {say("email")}
-            <input name="email" type="text" inputMode="email" autocomplete="username" required maxLength={200} value={email} onInput={(event) => setEmail(event.currentTarget.value)} autofocus />
+            <input name="email" type="text" inputMode="email" autocomplete="username" required maxLength={200} value={email} onInput={(event) => setEmail(event.currentTarget.value)} ref={focus} />
           </label>
         )}
         <label>
@@ -71,7 +74,7 @@ function SignIn() {
             autocomplete={link ? "new-password" : "current-password"}
             required
             minLength={link ? 12 : 1}
-            autofocus={!!link}
+            ref={link ? focus : undefined}
             maxLength={200}
             value={password}
             onInput={(event) => setPassword(event.currentTarget.value)}
@@ -81,7 +84,7 @@ function SignIn() {
         {wantsCode && (
           <label>
             {say("code")}
-            <input name="code" inputMode="numeric" autocomplete="one-time-code" pattern="[0-9]{6}" required value={code} onInput={(event) => setCode(event.currentTarget.value)} autofocus />
+            <input name="code" inputMode="numeric" autocomplete="one-time-code" pattern="[0-9]{6}" required value={code} onInput={(event) => setCode(event.currentTarget.value)} ref={focus} />
           </label>
         )}
         <button type="submit" class="main" disabled={isBusy}>
