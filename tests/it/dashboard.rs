@@ -10,7 +10,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 
 use crate::support::bench::Bench;
-use crate::support::daemon::{alt, patience, wait_for};
+use crate::support::daemon::{alt, patience, wait_for, within_a_day};
 use crate::support::lines::KEY;
 use crate::support::page::{Page, Server};
 use crate::support::postgres::Database;
@@ -40,6 +40,7 @@ pub(crate) fn demo() -> (Bench, Server, String) {
     let mut bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
     let text = std::fs::read_to_string(&bench.config).unwrap();
     std::fs::write(&bench.config, format!("{text}\n[stats]\nenabled = true\n")).unwrap();
+    within_a_day();
     run(&bench, &["demo", "--days", "8", "--visitors", "60"]);
     bench.database.psql(VIEW);
     bench.start();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::serve::{Api, bearer, run, token};
 use crate::support::bench::Bench;
-use crate::support::daemon::alt;
+use crate::support::daemon::{alt, within_a_day};
 use crate::support::postgres::Database;
 
 /// A bench with made traffic of so many days, and two whole days of it, the last of which is yesterday.
@@ -15,6 +15,7 @@ pub(crate) fn demo(days: &str) -> (Bench, String) {
     let bench = Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create());
     let text = fs::read_to_string(&bench.config).unwrap();
     fs::write(&bench.config, format!("{text}\n[stats]\nenabled = true\n")).unwrap();
+    within_a_day();
     run(&bench, &["demo", "--days", days, "--visitors", "150"]);
     let days = bench
         .database

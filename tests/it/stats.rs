@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use crate::kill::full;
 use crate::replay::{replay, write};
 use crate::support::bench::Bench;
-use crate::support::daemon::{Daemon, alt, wait_for};
+use crate::support::daemon::{Daemon, alt, wait_for, within_a_day};
 use crate::support::lines::{KEY, alt1_aged, alt1_at, many};
 use crate::support::postgres::Database;
 
@@ -449,6 +449,7 @@ fn people_see_the_numbers_and_what_is_missing() {
 #[test]
 fn a_demo_is_loaded_once_and_can_be_taken_out() {
     let bench = with_stats(Database::create());
+    within_a_day();
     let demo = ["demo", "--days", "4", "--visitors", "150"];
     let (code, said) = run(&bench, &demo);
     assert!(code == 0 && said.contains("alt stats --app Demo --period 4d"), "{said}");
@@ -482,6 +483,7 @@ fn asked(bench: &Bench, args: &[&str]) -> serde_json::Value {
 #[test]
 fn segments_are_of_the_same_rows_as_the_statistics_and_answer_with_filters() {
     let bench = with_stats(Database::create());
+    within_a_day();
     let (code, said) = run(&bench, &["demo", "--days", "4", "--visitors", "150"]);
     assert_eq!(code, 0, "{said}");
     // Four times 24 hours lie in five days.

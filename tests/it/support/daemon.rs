@@ -259,6 +259,17 @@ pub(crate) fn patience(seconds: u64) -> Duration {
     Duration::from_secs(seconds).mul_f64(times)
 }
 
+/// Waits for the next day (UTC) if this one ends within two minutes: what was counted before would be compared with what
+/// is shown after.
+pub(crate) fn within_a_day() {
+    const DAY: u64 = 86_400;
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let left = DAY - now % DAY;
+    if left < 120 {
+        std::thread::sleep(Duration::from_secs(left + 1));
+    }
+}
+
 /// Waits until `ready` says so; fails after `seconds`, or later under load ([`patience`]), with what `otherwise` tells.
 pub(crate) fn wait_for(seconds: u64, mut ready: impl FnMut() -> bool, otherwise: impl FnOnce() -> String) {
     let started = Instant::now();
