@@ -524,6 +524,9 @@ Examples:
   alt user grant jane@example.com --app 'My shop' --role viewer
   alt user grant jane@example.com --app 'My shop' --none")]
     Grant(UserGrant),
+    /// Forget who a person is to the provider of [web.oidc], and end all sessions: for an account that is a new one there
+    #[command(after_help = "Example:\n  alt user unbind jane@example.com")]
+    Unbind(UserUnbind),
 }
 
 /// `alt user add`
@@ -554,6 +557,14 @@ pub struct UserLink {
 /// `alt user remove`
 #[derive(Debug, Args)]
 pub struct UserRemove {
+    /// Name of the person
+    #[arg(value_name = "NAME")]
+    pub name: String,
+}
+
+/// `alt user unbind`
+#[derive(Debug, Args)]
+pub struct UserUnbind {
     /// Name of the person
     #[arg(value_name = "NAME")]
     pub name: String,

@@ -8,6 +8,7 @@ use alt_store::migrate;
 use alt_store::read::Reader;
 use alt_store::web::audit::{self, Actor};
 use alt_store::web::caller::Role;
+use alt_store::web::identities;
 use alt_store::web::keys::{self, NewToken, Token, checked_name};
 use alt_store::web::people;
 use alt_store::web::sessions::{self, LINK_MINUTES, Of};
@@ -182,6 +183,7 @@ pub async fn user(config: &Config, verb: &cli::User, out: Out<'_>) -> anyhow::Re
         cli::User::Add(args) => add_user(config, args, out).await?,
         cli::User::Link(args) => link_user(config, args, out).await?,
         cli::User::List(args) => list_users(config, args, out).await?,
+        cli::User::Unbind(args) => unbind_user(config, &args.name, out).await?,
         cli::User::Remove(args) => {
             in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
                 audit::record(client, &actor(), &people::remove(client, &args.name).await?).await
@@ -237,6 +239,22 @@ async fn link_user(config: &Config, args: &cli::UserLink, out: Out<'_>) -> anyho
     Ok(())
 }
 
+async fn unbind_user(config: &Config, name: &str, out: Out<'_>) -> anyhow::Result<()> {
+    in_transaction(&*super::writer(config).await?, LOCK_TIME, async |client| {
+        let Some(account) = sessions::account(client, Of::Name(name)).await? else {
+            bail!("nobody is named {name}; `alt user list` shows the names")
+        };
+        let Some(change) = identities::unbind(client, &account).await? else {
+            bail!("{name} never signed in by a provider, so there is nothing to forget")
+        };
+        sessions::end_others(client, account.id, None).await?;
+        audit::record(client, &actor(), &change).await
+    })
+    .await?;
+    writeln!(out, "forgot who {} is to the provider, and ended all sessions", show::safe(name))?;
+    Ok(())
+}
+
 async fn list_users(config: &Config, args: &cli::AsJson, out: Out<'_>) -> anyhow::Result<()> {
     let mut reader = reader(config).await?;
     let all = reader.read(people::list).await?;
@@ -245,12 +263,16 @@ async fn list_users(config: &Config, args: &cli::AsJson, out: Out<'_>) -> anyhow
     } else if all.is_empty() {
         writeln!(out, "there is nobody; `alt user add NAME` adds somebody")?;
     } else {
-        let mut rows = show::Rows::new(&["name", "added (UTC)", "may"]);
+        let mut rows = show::Rows::new(&["name", "added (UTC)", "signs in by", "may"]);
         for person in &all {
             let grants: Vec<String> =
                 person.grants.iter().map(|(app, role)| format!("{role} of {app}")).collect();
             let may = if person.is_owner { "everything".to_owned() } else { grants.join(", ") };
-            rows.add(&[person.name.clone(), person.created_at.clone(), may]);
+            let ways = match person.signs_in_by.is_empty() {
+                true => "a link".to_owned(),
+                false => person.signs_in_by.join(", "),
+            };
+            rows.add(&[person.name.clone(), person.created_at.clone(), ways, may]);
         }
         rows.print(out)?;
     }

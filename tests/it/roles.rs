@@ -197,7 +197,7 @@ async fn an_installation_whose_daemon_owned_everything_is_taken_over_while_it_lo
         ("DELETE, INSERT, SELECT", "stat_goals, stat_reports, web_grants, web_keys"),
         (
             "DELETE, INSERT, SELECT, UPDATE",
-            "stat_annotations, stat_panels, stat_saved_filters, web_links, web_sessions, web_users",
+            "stat_annotations, stat_panels, stat_saved_filters, web_flows, web_identities, web_links, web_sessions, web_users",
         ),
         (
             "INSERT, SELECT",

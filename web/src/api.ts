@@ -57,7 +57,7 @@ export class Refused extends Error {
   constructor(
     readonly status: number,
     message: string,
-    /** `code`, `link` or `password`: what is needed beside. */
+    /** `code`, `link`, `password` or `provider`: what is needed beside. */
     readonly needs = "",
     /** The key of a rule that is wrong. */
     readonly field = "",
@@ -82,7 +82,7 @@ export async function ask<T>(method: string, path: string, body?: unknown, signa
   }
   const said = await answer.json().catch(() => undefined);
   if (!answer.ok || said === undefined) {
-    const needs = ["code", "link", "password"].find((one) => said?.[`${one}_needed`]);
+    const needs = ["code", "link", "password", "provider"].find((one) => said?.[`${one}_needed`]);
     throw new Refused(answer.status, said?.detail ?? "", needs, said?.field ?? "");
   }
   return said as T;

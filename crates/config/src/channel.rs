@@ -157,7 +157,7 @@ fn name(text: &str) -> Result<(), String> {
     }
 }
 
-fn secret_file(text: &str) -> Result<SecretFile, String> {
+pub(super) fn secret_file(text: &str) -> Result<SecretFile, String> {
     let is_name = Path::new(text).file_name().is_some_and(|name| name == text);
     match (text.starts_with('/'), is_name) {
         (true, _) => Ok(SecretFile::Path(PathBuf::from(text))),

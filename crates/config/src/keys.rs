@@ -6,6 +6,7 @@ use alt_line::parse::{Format, Pixel, Statuses};
 use toml::de::{DeTable, DeValue};
 
 use super::channel::{CHANNEL_KEYS, Channel};
+use super::oidc::OIDC_KEYS;
 use super::value::{
     Given, Set, absolute, archive_url, endpoint, finding, given, host, log_path, network, public_url,
     socket_address, storage_class,
@@ -14,6 +15,9 @@ use super::{Archive, Compression, Config, GpcPolicy, IpPolicy, Place, Problem, P
 
 /// A configuration has some hundred bytes; a larger file is something else, given by mistake.
 pub(super) const BYTES_MAX: usize = 1 << 20;
+
+/// The one section within another.
+const OIDC: &str = "web.oidc";
 
 /// How many syntax errors are named at most.
 const ERRORS_MAX: usize = 20;
@@ -180,6 +184,8 @@ impl Reading<'_> {
         self.sources(&config.sources);
         self.archive(&config);
         self.channels(&config.channels);
+        let what = |what| Problem { place: Place::Whole, what: format!("[{OIDC}] {what}") };
+        self.problems.extend(config.web.oidc_problems().into_iter().map(what));
         config
     }
 
@@ -218,6 +224,9 @@ impl Reading<'_> {
                     let keys: Vec<(&str, Set<Config>)> =
                         KEYS.iter().filter(|k| k.0 == section).map(|k| (k.1, k.2)).collect();
                     self.keys(table, section, &keys, config);
+                    if let Some(within) = OIDC.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')) {
+                        self.within(table, within, config);
+                    }
                 }
                 _ if sections().any(|known| known == section) => {
                     self.problem(at, format!("`{section}` is a table: write [{section}]"));
@@ -230,9 +239,22 @@ impl Reading<'_> {
         }
     }
 
+    /// The section within a section. That it is there is what switches it on, so that an empty one lacks its keys.
+    fn within(&mut self, outer: &DeTable<'_>, name: &str, config: &mut Config) {
+        let Some((_, value)) = outer.iter().find(|(key, _)| key.get_ref().as_ref() == name) else { return };
+        config.web.oidc.get_or_insert_default();
+        match value.get_ref() {
+            DeValue::Table(table) => self.keys(table, OIDC, OIDC_KEYS, config),
+            _ => self.problem(value.span().start, format!("`{name}` is a table: write [{OIDC}]")),
+        }
+    }
+
     fn keys<T>(&mut self, table: &DeTable<'_>, section: &str, keys: &[(&str, Set<T>)], into: &mut T) {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
+            if OIDC.split_once('.') == Some((section, name)) {
+                continue;
+            }
             let Some((_, set)) = keys.iter().find(|known| known.0 == name) else {
                 let known: Vec<&str> = keys.iter().map(|k| k.0).collect();
                 let hint = nearest(name, &known);
@@ -246,7 +268,8 @@ impl Reading<'_> {
     }
 
     fn environment(&mut self, env: &dyn Fn(&str) -> Option<String>, config: &mut Config) {
-        for (section, key, set) in KEYS {
+        let of_oidc = OIDC_KEYS.iter().map(|(key, set)| (&OIDC, key, set));
+        for (section, key, set) in KEYS.iter().map(|(section, key, set)| (section, key, set)).chain(of_oidc) {
             let variable = variable(section, key);
             if let Some(text) = env(&variable)
                 && let Err(what) = set(config, &Given::Text(text))
@@ -358,7 +381,7 @@ fn sections() -> impl Iterator<Item = &'static str> {
 }
 
 fn variable(section: &str, key: &str) -> String {
-    format!("ALT_{section}_{key}").to_ascii_uppercase()
+    format!("ALT_{section}_{key}").replace('.', "_").to_ascii_uppercase()
 }
 
 /// The problem of a variable whose name looks like a setting, but is none.
@@ -372,6 +395,7 @@ pub(super) fn unknown_variable(name: &str) -> Option<Problem> {
         .filter(|key| key.0 == section)
         .map(|key| variable(section, key.1))
         .chain(SOURCE_KEYS.iter().filter(|_| section == "source").map(|key| variable(section, key.0)))
+        .chain(OIDC_KEYS.iter().filter(|_| OIDC.starts_with(section)).map(|key| variable(OIDC, key.0)))
         .collect();
     if known.iter().any(|variable| variable == name) {
         return None;

@@ -7,6 +7,7 @@
 
 mod channel;
 mod keys;
+mod oidc;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -22,6 +23,7 @@ use alt_line::parse::{Spec, Terms};
 use anyhow::Context;
 
 pub use self::channel::{Channel, ChannelKind, MailTls, SecretFile};
+pub use self::oidc::{Oidc, OidcRole};
 pub use self::value::{ArchiveUrl, parse_time};
 pub use alt_line::enrich::{GpcPolicy, IpPolicy, Privacy};
 pub use alt_line::flood::Limits as Flood;
@@ -300,6 +302,8 @@ pub struct Web {
     pub clients: usize,
     /// The most requests of one token or share in a minute.
     pub requests_per_minute: usize,
+    /// A provider by which people sign in; `None`: there is none.
+    pub oidc: Option<Oidc>,
 }
 
 impl Default for Web {
@@ -312,6 +316,7 @@ impl Default for Web {
             connections: 8,
             clients: 1024,
             requests_per_minute: 600,
+            oidc: None,
         }
     }
 }

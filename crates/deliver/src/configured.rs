@@ -29,13 +29,25 @@ pub fn open(config: &alt_config::Channel, credentials: Option<&Path>) -> anyhow:
     made().with_context(|| format!("channel {}", config.name))
 }
 
+/// Reads the one secret that a file holds, as [`open`] does.
+///
+/// # Errors
+/// It cannot be read, or holds another number of lines; the error names the file and no secret.
+pub fn secret(file: &SecretFile, credentials: Option<&Path>) -> anyhow::Result<String> {
+    only(&secrets(file, credentials)?).map(str::to_owned).map_err(anyhow::Error::msg)
+}
+
+fn only(secrets: &[String]) -> Result<&str, String> {
+    match secrets {
+        [one] => Ok(one),
+        _ => Err(format!("secret_file holds {} lines, and one is needed", secrets.len())),
+    }
+}
+
 fn channel(config: &alt_config::Channel, secrets: &[String]) -> Result<Channel, String> {
     let url = config.url.as_deref().ok_or("needs `url`");
     // Of all but webhooks the file has one line.
-    let secret = || match secrets {
-        [one] => Ok(one.as_str()),
-        _ => Err(format!("secret_file holds {} lines, and one is needed", secrets.len())),
-    };
+    let secret = || only(secrets);
     match config.kind.ok_or("needs `kind`")? {
         ChannelKind::Webhook => Channel::webhook(url?, secrets),
         ChannelKind::Alertmanager => Channel::alertmanager(url?),

@@ -12,6 +12,7 @@ pub mod breaker;
 pub mod channel;
 pub mod configured;
 pub mod connect;
+pub mod fetch;
 pub mod mail;
 pub mod message;
 pub mod notifier;

@@ -94,6 +94,8 @@ pub(super) const WEB: &[(&str, &[&str])] = &[
     ("web_shares", &["SELECT", "INSERT", "UPDATE"]),
     ("web_sessions", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("web_links", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("web_identities", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+    ("web_flows", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("audit_log", &["SELECT", "INSERT"]),
 ];
 

@@ -1,6 +1,6 @@
 //! What the API asks and changes: a bounded number of connections (`pool`), who is asking (`caller`), people (`people`),
 //! tokens and shares (`keys`), what is given in exchange for tokens (`jwt`), goals (`goals`), what happened on a day (`annotations`), segments (`saved`),
-//! signing in (`sessions`), the record of changes (`audit`), and rows (`rows`).
+//! signing in (`sessions`), by a provider (`identities`), the record of changes (`audit`), and rows (`rows`).
 //!
 //! Whoever changes something passes an [`audit::Actor`]: the change and its row in `audit_log` are one transaction.
 
@@ -8,6 +8,7 @@ pub mod annotations;
 pub mod audit;
 pub mod caller;
 pub mod goals;
+pub mod identities;
 pub mod jwt;
 pub mod keys;
 pub mod panels;

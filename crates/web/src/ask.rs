@@ -36,6 +36,8 @@ pub(crate) struct Asked {
     pub(crate) address: Option<String>,
     /// It came by TLS.
     pub(crate) is_secure: bool,
+    /// The cookie of a browser that was sent to a provider to sign in.
+    pub(crate) flow: Option<String>,
 }
 
 impl Asked {
@@ -204,14 +206,16 @@ pub(crate) struct Answer {
     pub(crate) content: Content,
     /// What was changed. A request that changes something has one, or is undone.
     pub(crate) change: Option<Change>,
-    /// The header `Set-Cookie`.
-    pub(crate) cookie: Option<String>,
+    /// The headers `Set-Cookie`.
+    pub(crate) cookies: Vec<String>,
+    /// The header `Location`: the browser is sent there.
+    pub(crate) location: Option<String>,
 }
 
 impl Answer {
     /// An answer to a question.
     pub(crate) fn of(content: Content) -> Answer {
-        Answer { status: StatusCode::OK, content, change: None, cookie: None }
+        Answer { status: StatusCode::OK, content, change: None, cookies: Vec::new(), location: None }
     }
 
     pub(crate) fn json(value: Value) -> Answer {
@@ -245,6 +249,7 @@ mod tests {
                 is_csv: false,
                 address: Some(address.to_owned()),
                 is_secure: true,
+                flow: None,
             };
             asked.network()
         };

@@ -17,7 +17,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, ETAG, HOST,
-    IF_NONE_MATCH, ORIGIN, REFERRER_POLICY, SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
+    IF_NONE_MATCH, LOCATION, ORIGIN, REFERRER_POLICY, SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
@@ -30,7 +30,7 @@ use crate::ask::{Answer, Asked, Content};
 use crate::limiter::Left;
 use crate::problem::Problem;
 use crate::routes::{Access, Route};
-use crate::{Web, assets, reads, session};
+use crate::{Web, assets, oidc, reads, session};
 
 /// The most bytes of a body.
 const BODY_MAX: usize = 64 * 1024;
@@ -84,9 +84,10 @@ pub(crate) async fn serve(
         if path.iter().any(|(_, value)| value.contains('\0')) {
             return Err(Problem::not_found("nothing has a name with the character U+0000"));
         }
-        let parameters = match assets::is_page(route.path) {
-            true => Vec::new(),
-            false => query(route, query_of(&parts.uri))?,
+        let parameters = match route.path {
+            path if assets::is_page(path) => Vec::new(),
+            oidc::BACK => known_of(route, query_of(&parts.uri)),
+            _ => query(route, query_of(&parts.uri))?,
         };
         let body =
             if route.method != "GET" { body_of(route, &parts.headers, body).await? } else { Value::Null };
@@ -94,8 +95,10 @@ pub(crate) async fn serve(
         let is_csv = route.path.ends_with(".csv") || wants_csv(&parts.headers);
         let address = address(&peer, &parts.headers).map(|address| address.to_string());
         let is_secure = is_secure(&web, &peer, &parts.headers);
-        let asked =
-            Asked { caller: None, app: None, db: None, path, parameters, body, is_csv, address, is_secure };
+        let flow = web.oidc.as_ref().and_then(|oidc| cookie(&parts.headers, oidc.cookie_name()));
+        let flow = flow.filter(|secret| secret.len() <= SECRET_MAX).map(str::to_owned);
+        let (caller, app, db) = (None, None, None);
+        let asked = Asked { caller, app, db, path, parameters, body, is_csv, address, is_secure, flow };
         answer(&web, route, asked, &parts.headers, &mut left).await
     };
     let mut response = match answered.await {
@@ -146,6 +149,13 @@ fn query(route: &Route, text: &str) -> Result<Vec<(String, String)>, Problem> {
         Some(missing) => Err(Problem::bad(format!("the parameter {} is missing", missing.name))),
         None => Ok(all),
     }
+}
+
+/// The parameters of the query that are known: a provider may add others.
+fn known_of(route: &Route, text: &str) -> Vec<(String, String)> {
+    let all = url::form_urlencoded::parse(text.as_bytes());
+    let known = all.filter(|(name, value)| route.parameter(name).is_some() && !value.contains('\0'));
+    known.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()
 }
 
 async fn body_of(route: &Route, headers: &HeaderMap, body: Body) -> Result<Value, Problem> {
@@ -230,7 +240,11 @@ async fn answer(
         if route.method != "GET" && is_cross_site(web, headers, false) {
             return Err(Problem::cross_site());
         }
-        return within((route.handler)(web, &asked)).await;
+        // What waits for a provider has limits of its own, and holds no connection of the database meanwhile.
+        return match route.path {
+            oidc::START | oidc::BACK => (route.handler)(web, &asked).await,
+            _ => within((route.handler)(web, &asked)).await,
+        };
     }
     let origin = asked.network();
     let given = given(headers, &asked)?;
@@ -299,7 +313,7 @@ async fn answer(
 }
 
 /// Gives up after the time that a transaction has.
-async fn within<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+pub(crate) async fn within<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
     match tokio::time::timeout(TRANSACTION_TIME, work).await {
         Ok(answer) => answer,
         Err(_) => Err(Problem::unavailable("the answer takes too long; ask for a shorter period")),
@@ -436,7 +450,7 @@ fn response(answer: Answer, headers: &HeaderMap, route: &Route) -> Response {
         Content::Css(text) => ("text/css; charset=utf-8", text.to_owned()),
         Content::File(kind, text) => (kind, text.to_owned()),
     };
-    let tag = (route.method == "GET").then(|| {
+    let tag = (route.method == "GET" && answer.location.is_none()).then(|| {
         let hash: String = Sha256::digest(body.as_bytes())[..16].iter().map(|b| format!("{b:02x}")).collect();
         format!("\"{hash}\"")
     });
@@ -447,8 +461,11 @@ fn response(answer: Answer, headers: &HeaderMap, route: &Route) -> Response {
     let mut response = Response::new(if is_same { Body::empty() } else { Body::from(body) });
     *response.status_mut() = if is_same { StatusCode::NOT_MODIFIED } else { answer.status };
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    if let Some(cookie) = answer.cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()) {
-        response.headers_mut().insert(SET_COOKIE, cookie);
+    for cookie in answer.cookies.iter().filter_map(|cookie| HeaderValue::from_str(cookie).ok()) {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    if let Some(place) = answer.location.and_then(|place| HeaderValue::from_str(&place).ok()) {
+        response.headers_mut().insert(LOCATION, place);
     }
     if let Some(tag) = tag.and_then(|tag| HeaderValue::from_str(&tag).ok()) {
         response.headers_mut().insert(ETAG, tag);
@@ -466,7 +483,7 @@ fn finish(response: &mut Response, route: &Route, left: Option<Left>) {
     };
     headers(response.headers_mut(), policy);
     // Answers to the others may have secrets that were made just now (RFC 6749, 5.1).
-    if route.method != "GET" {
+    if route.method != "GET" || matches!(route.path, oidc::START | oidc::BACK) {
         response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     if let Some(left) = left {

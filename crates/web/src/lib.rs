@@ -21,6 +21,7 @@ mod limiter;
 mod manage;
 mod metrics;
 mod numbers;
+pub mod oidc;
 mod openapi;
 mod panels;
 mod password;
@@ -54,6 +55,7 @@ use tokio::sync::Semaphore;
 
 use self::channels::Channels;
 use self::limiter::Limiter;
+use self::oidc::Oidc;
 use self::password::Passwords;
 use self::problem::Problem;
 use self::reads::Reads;
@@ -80,6 +82,8 @@ pub struct Web {
     attempts: Limiter,
     /// Attempts to sign in, by account and address.
     accounts: Limiter,
+    /// The provider by which people sign in.
+    oidc: Option<Oidc>,
     /// Passwords.
     passwords: Passwords,
     /// What was read lately.
@@ -116,6 +120,7 @@ impl Web {
             refused: Limiter::new(guard::REFUSED_PER_MINUTE),
             attempts: Limiter::new(session::ADDRESS_PER_MINUTE),
             accounts: Limiter::new(session::ACCOUNT_PER_MINUTE),
+            oidc: Oidc::new(config)?,
             reads: Reads::default(),
             passwords: Passwords::new()?,
             snippet: (config.check.hosts.first().map_or("YOUR-HOST", String::as_str).to_owned(), snippet),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::assets;
+use crate::{assets, oidc};
 use crate::routes::{Access, Parameter, ROUTES, Route};
 
 /// The routes of the API. Pages of the dashboard are none of it.
@@ -75,7 +75,11 @@ fn operation(route: &Route) -> Value {
             "description": parameter.about, "schema": schema,
         })
     }));
-    let success = if route.method == "POST" && route.changes() { "201" } else { "200" };
+    let success = match route.path {
+        oidc::START | oidc::BACK => "303",
+        _ if route.method == "POST" && route.changes() => "201",
+        _ => "200",
+    };
     let mut operation = json!({
         "summary": route.about,
         "description": format!("Needs {}.", route.access.needs()),
@@ -120,7 +124,7 @@ fn operation(route: &Route) -> Value {
 fn contents(route: &Route) -> Value {
     let json = json!({ "schema": { "type": "object" } });
     match route.path {
-        "/docs" => json!({ "text/html": {} }),
+        "/docs" | oidc::START | oidc::BACK => json!({ "text/html": {} }),
         "/docs.css" => json!({ "text/css": {} }),
         path if path.ends_with(".csv") => json!({ "text/csv": {} }),
         "/api/v1/statistics" | "/api/v1/retention" => json!({ "application/json": json, "text/csv": {} }),

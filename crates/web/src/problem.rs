@@ -88,6 +88,15 @@ impl Problem {
         }
     }
 
+    /// Nobody was named by a provider to this browser, or too long ago.
+    pub(crate) fn begin_again() -> Problem {
+        let detail = "the provider has named nobody to this browser, or more than five minutes ago: GET /api/v1/session/oidc begins again";
+        Problem {
+            needs: Some("provider_needed"),
+            ..Problem::new(StatusCode::UNAUTHORIZED, "Not signed in", detail)
+        }
+    }
+
     /// The share has a password.
     pub(crate) fn password_needed() -> Problem {
         let detail = "this share has a password: POST /api/v1/session with share and password";

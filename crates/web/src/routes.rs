@@ -8,7 +8,7 @@ use alt_store::web::caller::Role;
 use crate::ask::{Answer, Asked};
 use crate::problem::Problem;
 use crate::{
-    Web, alerts, annotations, assets, channels, exclusions, funnel, goals, health, manage, metrics, panels,
+    Web, alerts, annotations, assets, channels, exclusions, funnel, goals, health, manage, metrics, oidc, panels,
     plausible, reports, retention, rules, saved, search, session, silences, statistics, visits,
 };
 
@@ -684,7 +684,8 @@ pub const ROUTES: &[Route] = &[
         Access::Open,
         session::begin,
         "Sign in: with email and password, and a code if there is a second factor; with the secret of a one-time link, which may set a \
-         password; or, to a share that has a password, with share and password. Sets a cookie.",
+         password; to a share that has a password, with share and password; or, where a provider has named the person, with provider and \
+         code. Sets a cookie.",
         &[],
         &[
             optional("email", "The name of the account.", TEXT),
@@ -692,7 +693,45 @@ pub const ROUTES: &[Route] = &[
             optional("code", "Six digits of the authenticator app.", TEXT),
             optional("link", "The secret of a one-time link.", TEXT),
             optional("share", "The secret of a share.", TEXT),
+            optional(
+                "provider",
+                "The provider has named the person to this browser, and a code is asked for.",
+                r#"{"type":"boolean"}"#
+            ),
         ]
+    ),
+    route!(
+        "GET",
+        "/api/v1/session/ways",
+        Access::Open,
+        oidc::ways,
+        "How people sign in besides by a password: the provider of OpenID Connect, if there is one.",
+        &[],
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/session/oidc",
+        Access::Open,
+        oidc::start,
+        "Sign in by the provider: sends the browser there, by 303.",
+        &[optional("next", "Where to go then: a path of this server.", TEXT)],
+        &[]
+    ),
+    route!(
+        "GET",
+        "/api/v1/session/oidc/callback",
+        Access::Open,
+        oidc::callback,
+        "The browser comes back from the provider. Sets a cookie, and sends it on, by 303; where it is not signed in, to /sign-in with \
+         the parameter `failed`. Other parameters are not looked at.",
+        &[
+            optional("code", "What the provider gives.", TEXT),
+            optional("state", "What it was given.", TEXT),
+            optional("iss", "Its issuer.", TEXT),
+            optional("error", "Why it gives nothing.", TEXT),
+        ],
+        &[]
     ),
     route!(
         "GET",

@@ -1,4 +1,4 @@
-//! Signing in: by name and password, by a one-time link, or to a share that has a password; and what the person who is signed
+//! Signing in: by name and password, by a one-time link, by the code of who a provider named (`oidc`), or to a share that has a password; and what the person who is signed
 //! in may change of the own account.
 //!
 //! What is refused says neither whether there is such an account nor what of it was wrong, and takes the same time. Both that
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::ask::{Answer, Asked};
 use crate::problem::Problem;
-use crate::{Web, password, totp};
+use crate::{Web, oidc, password, totp};
 
 /// How often somebody may try to sign in within a minute: from one address, and to one account.
 pub(crate) const ADDRESS_PER_MINUTE: u32 = 20;
@@ -33,18 +33,25 @@ pub(crate) async fn begin(web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     let from = asked.network();
     web.attempts.take(&from, now).map_err(|left| Problem::too_many_attempts(left.wait))?;
     let given = (asked.text("email")?, asked.text("link")?, asked.text("share")?);
+    let has_provider = asked.body.get("provider").is_some_and(|given| *given == true);
     let to = |name: &str| {
         let key = format!("{} {from}", name.trim().to_lowercase());
         web.accounts.take(&key, now).map_err(|left| Problem::too_many_attempts(left.wait))
     };
-    match given {
-        (Some(name), None, None) => {
+    match (given, has_provider) {
+        ((Some(name), None, None), false) => {
             to(name)?;
             by_password(web, asked, name.trim()).await
         }
-        (None, Some(link), None) => by_link(web, asked, link).await,
-        (None, None, Some(share)) => by_share(web, asked, share).await,
-        _ => Err(Problem::bad("write email and password, or link, or share and password")),
+        ((None, Some(link), None), false) => by_link(web, asked, link).await,
+        ((None, None, Some(share)), false) => by_share(web, asked, share).await,
+        ((None, None, None), true) => {
+            let found = oidc::waiting(web, asked).await?;
+            let Some((account, issuer)) = found else { return Err(Problem::begin_again()) };
+            to(&account.name)?;
+            by_code(web, asked, &account, issuer).await
+        }
+        _ => Err(Problem::bad("write email and password, or link, or share and password, or provider and code")),
     }
 }
 
@@ -64,7 +71,20 @@ async fn by_password(web: &Web, asked: &Asked, name: &str) -> Result<Answer, Pro
         db.end().await?;
         return refuse(web, asked, name, problem).await;
     }
-    signed_in(asked, db, &account, Vec::new()).await
+    signed_in(asked, db, &account, Vec::new(), None).await
+}
+
+/// The second factor of whom a provider named.
+async fn by_code(web: &Web, asked: &Asked, account: &Account, issuer: &str) -> Result<Answer, Problem> {
+    let db = web.change().await?;
+    if let Err(problem) = check_code(&db, asked, account).await {
+        db.end().await?;
+        return refuse(web, asked, &account.name, problem).await;
+    }
+    let gone = oidc::end(web, asked, &db).await?;
+    let mut answer = signed_in(asked, db, account, Vec::new(), Some(issuer)).await?;
+    answer.cookies.extend(gone);
+    Ok(answer)
 }
 
 async fn by_link(web: &Web, asked: &Asked, link: &str) -> Result<Answer, Problem> {
@@ -86,7 +106,7 @@ async fn by_link(web: &Web, asked: &Asked, link: &str) -> Result<Answer, Problem
         changes.push(set_password(web, &db, &account, new, None).await?);
     }
     sessions::use_link(&db, link).await?;
-    signed_in(asked, db, &account, changes).await
+    signed_in(asked, db, &account, changes, None).await
 }
 
 async fn by_share(web: &Web, asked: &Asked, share: &str) -> Result<Answer, Problem> {
@@ -104,48 +124,73 @@ async fn by_share(web: &Web, asked: &Asked, share: &str) -> Result<Answer, Probl
     let actor = Actor { kind: "share", id: Some(id), name: String::new(), address: asked.address.clone() };
     audit::record(&db, &actor, &change).await?;
     db.commit().await?;
-    let cookie = Some(cookie(SHARE_COOKIE, &secret, SESSION_DAYS, asked.is_secure));
-    Ok(Answer { status: StatusCode::CREATED, cookie, ..Answer::json(json!({ "kind": "share" })) })
+    let cookies = vec![cookie(SHARE_COOKIE, &secret, SESSION_DAYS, asked.is_secure)];
+    Ok(Answer { status: StatusCode::CREATED, cookies, ..Answer::json(json!({ "kind": "share" })) })
 }
 
-/// Begins the session, and records it with what was changed before.
-async fn signed_in(
+/// Begins the session, and records it with what was changed before. `provider`: it named the person.
+pub(crate) async fn signed_in(
     asked: &Asked,
     db: Transaction,
     account: &Account,
     mut changes: Vec<Change>,
+    provider: Option<&str>,
 ) -> Result<Answer, Problem> {
     let whose = Whose::Person(account.id);
-    let (secret, change) = sessions::begin(&db, whose, &account.name, asked.address.as_deref()).await?;
+    let (secret, mut change) = sessions::begin(&db, whose, &account.name, asked.address.as_deref()).await?;
+    if let Some(issuer) = provider {
+        oidc::noted(&mut change, issuer);
+    }
     changes.push(change);
+    record(&db, asked, account, &changes).await?;
+    let caller = caller::find(&db, &secret).await?.ok_or_else(Problem::defect)?;
+    let shown = shown(&db, &caller).await?;
+    db.commit().await?;
+    let cookies = vec![cookie(COOKIE, &secret, SESSION_DAYS, asked.is_secure)];
+    Ok(Answer { status: StatusCode::CREATED, cookies, ..Answer::json(shown) })
+}
+
+/// Records what a person changed by signing in.
+pub(crate) async fn record(
+    db: &Transaction,
+    asked: &Asked,
+    account: &Account,
+    changes: &[Change],
+) -> Result<(), Problem> {
     let actor = Actor {
         kind: Kind::Session.as_str(),
         id: Some(account.id),
         name: account.name.clone(),
         address: asked.address.clone(),
     };
-    for change in &changes {
-        audit::record(&db, &actor, change).await?;
+    for change in changes {
+        audit::record(db, &actor, change).await?;
     }
-    let caller = caller::find(&db, &secret).await?.ok_or_else(Problem::defect)?;
-    let shown = shown(&db, &caller).await?;
-    db.commit().await?;
-    let cookie = Some(cookie(COOKIE, &secret, SESSION_DAYS, asked.is_secure));
-    Ok(Answer { status: StatusCode::CREATED, cookie, ..Answer::json(shown) })
+    Ok(())
 }
 
-/// Records that somebody was refused, and refuses. What was written as a name may be a password: only known names are recorded.
+/// Records that somebody was refused, and refuses.
 async fn refuse(web: &Web, asked: &Asked, name: &str, problem: Problem) -> Result<Answer, Problem> {
+    record_refusal(web, asked, name, None).await?;
+    Err(problem)
+}
+
+/// Records that somebody was refused. What was written as a name may be a password: only known names are recorded.
+pub(crate) async fn record_refusal(
+    web: &Web,
+    asked: &Asked,
+    name: &str,
+    why: Option<Value>,
+) -> Result<(), Problem> {
     let db = web.change().await?;
     let known = sessions::account(&db, Of::Name(name)).await?.map(|account| account.name);
     let object = known
         .as_ref()
         .map_or_else(|| "an account that is not known".to_owned(), |name| format!("user {name}"));
     let actor = Actor { kind: "nobody", id: None, name: String::new(), address: asked.address.clone() };
-    let change = Change { action: "session.refuse", object, before: None, after: None };
+    let change = Change { action: "session.refuse", object, before: None, after: why };
     audit::record(&db, &actor, &change).await?;
-    db.commit().await?;
-    Err(problem)
+    Ok(db.commit().await?)
 }
 
 /// Asks for the code of the second factor, if there is one. Each code is taken once.
@@ -222,8 +267,8 @@ pub(crate) async fn end(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
         ));
     }
     let change = sessions::end(asked.db()?, caller.id).await?;
-    let cookie = Some(cookie(COOKIE, "", 0, asked.is_secure));
-    Ok(Answer { cookie, ..Answer::changed(StatusCode::OK, json!({ "ended": true }), change) })
+    let cookies = vec![cookie(COOKIE, "", 0, asked.is_secure)];
+    Ok(Answer { cookies, ..Answer::changed(StatusCode::OK, json!({ "ended": true }), change) })
 }
 
 /// The account of a person who is signed in.

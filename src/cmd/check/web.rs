@@ -28,6 +28,7 @@ pub(super) async fn look(
     if let Some(reader) = reader {
         rights(reader, findings).await;
     }
+    provider(config, findings).await;
     if Path::new("/run/systemd/system").is_dir() && !asks("is-active") {
         findings.add(
             Kind::Web,
@@ -51,6 +52,20 @@ async fn rights(reader: &mut Reader, findings: &mut Findings) {
             }
         }
         Err(e) => findings.not_checked(format!("the rights of alt_web ({e:#})")),
+    }
+}
+
+/// Whether people can sign in by the provider, if there is one.
+async fn provider(config: &Config, findings: &mut Findings) {
+    let Some(oidc) = &config.web.oidc else { return };
+    if let Err(error) = alt_web::oidc::look(config).await {
+        findings.add(
+            Kind::Web,
+            "[web.oidc]",
+            format!("nobody signs in by {}: {error:#}", oidc.issuer),
+            "correct [web.oidc] in the configuration, or see to it that this machine reaches the provider; \
+             docs/API.md says what belongs there",
+        );
     }
 }
 

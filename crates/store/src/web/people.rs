@@ -22,6 +22,8 @@ pub struct Person {
     pub created_at: String,
     /// What the person may do: application (its key) and role.
     pub grants: Vec<(String, String)>,
+    /// How the person signs in, besides by one-time links: `password`, `code`, `provider`.
+    pub signs_in_by: Vec<String>,
 }
 
 /// The person with the name `$1`: as it is written first, where two names differ in nothing but capitals.
@@ -69,7 +71,9 @@ pub async fn list(client: &Client) -> anyhow::Result<Vec<Person>> {
     let sql = format!(
         "SELECT u.id, u.name, u.is_owner, {}, \
          ARRAY(SELECT a.app_key FROM web_grants g JOIN applications a ON a.id = g.app_id WHERE g.user_id = u.id ORDER BY 1), \
-         ARRAY(SELECT g.role FROM web_grants g JOIN applications a ON a.id = g.app_id WHERE g.user_id = u.id ORDER BY a.app_key) \
+         ARRAY(SELECT g.role FROM web_grants g JOIN applications a ON a.id = g.app_id WHERE g.user_id = u.id ORDER BY a.app_key), \
+         array_remove(ARRAY[CASE WHEN u.password IS NOT NULL THEN 'password' END, CASE WHEN u.totp IS NOT NULL THEN 'code' END, \
+         CASE WHEN EXISTS (SELECT FROM web_identities i WHERE i.user_id = u.id) THEN 'provider' END], NULL) \
          FROM web_users u ORDER BY u.name",
         super::time("u.created_at")
     );
@@ -80,6 +84,7 @@ pub async fn list(client: &Client) -> anyhow::Result<Vec<Person>> {
         is_owner: row.get(2),
         created_at: row.get(3),
         grants: row.get::<_, Vec<String>>(4).into_iter().zip(row.get::<_, Vec<String>>(5)).collect(),
+        signs_in_by: row.get(6),
     };
     Ok(rows.iter().map(person).collect())
 }
