@@ -37,6 +37,7 @@ mod model;
 mod monitoring;
 mod network;
 mod nginx;
+mod oidc;
 mod own_panels;
 mod page_views;
 mod pages;

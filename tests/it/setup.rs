@@ -275,7 +275,7 @@ fn an_installation_of_one_role_is_given_to_its_own_roles() {
             "applied 30 (user_keys)",
             "applied 31 (panels)",
             "applied 32 (providers)",
-            "the schema is at version 31",
+            "the schema is at version 32",
             "alt_owner"
         ]
     );

@@ -11,7 +11,7 @@ use crate::support::lines::KEY;
 use crate::support::pooler::Pooler;
 use crate::support::postgres::Database;
 
-const PASSWORD: &str = "otter quilt marble";
+pub(crate) const PASSWORD: &str = "otter quilt marble";
 
 fn bench() -> Bench {
     Bench::not_started("[[source]]\npaths = [\"DIR/beacon.log\"]", Database::create())
@@ -33,19 +33,19 @@ fn sign_in_from(api: &Api, body: &Value, address: &str) -> Said {
 }
 
 /// The header with the cookie that an answer sets.
-fn cookie(said: &Said) -> String {
+pub(crate) fn cookie(said: &Said) -> String {
     let set = said.header("set-cookie").unwrap_or_else(|| panic!("no cookie: {} {}", said.head, said.body));
     format!("Cookie: other=1; {}\r\n", set.split(';').next().unwrap())
 }
 
 /// A person who has a password; the cookie.
-fn person(bench: &Bench, api: &Api, name: &str) -> String {
+pub(crate) fn person(bench: &Bench, api: &Api, name: &str) -> String {
     let said = sign_in(api, &json!({ "link": link(bench, &[name]), "password": PASSWORD }));
     assert_eq!(said.status, 201, "{}", said.body);
     cookie(&said)
 }
 
-const OWN: &str = "Sec-Fetch-Site: same-origin\r\n";
+pub(crate) const OWN: &str = "Sec-Fetch-Site: same-origin\r\n";
 
 #[test]
 fn a_person_signs_in_by_a_link_once_and_then_with_the_password() {
@@ -230,7 +230,7 @@ fn what_is_refused_tells_nothing_and_guessing_is_slow() {
 }
 
 /// The code of a secret now, or `steps` of 30 seconds later: by another implementation, as people's apps are.
-fn code(secret: &str, steps: i64) -> String {
+pub(crate) fn code(secret: &str, steps: i64) -> String {
     let program = "import base64, hashlib, hmac, struct, sys, time\n\
         key = base64.b32decode(sys.argv[1])\n\
         mac = hmac.new(key, struct.pack('>q', int(time.time()) // 30 + int(sys.argv[2])), hashlib.sha1).digest()\n\

@@ -133,7 +133,7 @@ function SignIn() {
             {say("without_password")}
           </button>
         )}
-        {provider && !link && (
+        {provider && !link && !isNamed && (
           <a class="other" href={`/api/v1/session/oidc?next=${encodeURIComponent(next())}`}>
             {say("continue_with", provider)}
           </a>

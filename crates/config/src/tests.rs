@@ -2,6 +2,7 @@ use toml::de::DeTable;
 
 use super::channel::CHANNEL_KEYS;
 use super::keys::{KEYS, SOURCE_KEYS, unknown_variable};
+use super::oidc::OIDC_KEYS;
 use super::*;
 
 const SHIPPED: &str = include_str!("../../../systemd/alt.toml");
@@ -47,7 +48,7 @@ fn nothing_said_is_the_default() {
 fn uncommented() -> String {
     let is_key = |line: &&str| {
         let key = line.split('=').next().unwrap_or("");
-        *line == "[[channel]]"
+        ["[[channel]]", "[web.oidc]"].contains(line)
             || line.contains(" = ") && key.trim().bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
     };
     SHIPPED
@@ -66,6 +67,11 @@ fn the_shipped_file_shows_every_key_once_and_all_of_them_parse() {
     for (section, key, _) in KEYS {
         let section = table.get_ref().get(*section).and_then(|s| s.get_ref().as_table());
         assert!(section.is_some_and(|s| s.contains_key(*key)), "{key} is missing in systemd/alt.toml");
+    }
+    let web = table.get_ref().get("web").and_then(|s| s.get_ref().as_table()).unwrap();
+    let oidc = web.get("oidc").and_then(|s| s.get_ref().as_table()).unwrap();
+    for (key, _) in OIDC_KEYS {
+        assert!(oidc.contains_key(*key), "{key} is missing in systemd/alt.toml");
     }
     let sources = table.get_ref().get("source").and_then(|s| s.get_ref().as_array()).unwrap();
     let source = sources.iter().next().unwrap().get_ref().as_table().unwrap();
@@ -563,6 +569,75 @@ fn the_api_listens_on_an_address_or_a_socket_and_is_reached_by_https() {
     ] {
         assert!(of(wrong).is_err(), "{wrong}");
     }
+}
+
+/// The provider of a configuration whose `[web.oidc]` has these keys.
+fn oidc(keys: &str) -> Result<Option<Oidc>, Problems> {
+    let text = format!("[web]\npublic_url = \"https://a.example\"\n[web.oidc]\n{keys}");
+    Config::from_str(&text, |_| None).map(|config| config.web.oidc)
+}
+
+const OIDC: &str =
+    "issuer = \"https://login.example.com/realms/main\"\nclient_id = \"alt\"\nsecret_file = \"oidc.secret\"\n";
+
+#[test]
+fn people_sign_in_by_a_provider_whose_settings_are_whole() {
+    let of = |more: &str| oidc(&format!("{OIDC}{more}"));
+    let found = of("").unwrap().unwrap();
+    assert_eq!(found.scopes, ["openid", "email", "profile"]);
+    assert_eq!(found.secret, Some(SecretFile::Credential("oidc.secret".into())));
+    assert_eq!(found.shown(), "login.example.com");
+    let more = "name = \"Ex ä\"\nallow = [\"Example.com\"]\nrole = \"editor\"\nscopes = [\"openid\"]";
+    let found = of(more).unwrap().unwrap();
+    assert_eq!((found.shown().as_str(), found.role), ("Ex ä", Some(OidcRole::Editor)));
+    assert_eq!((found.allow, found.scopes), (vec!["example.com".to_owned()], vec!["openid".to_owned()]));
+    for (keys, why) in [
+        ("role = \"viewer\"", "has `role` without `allow`"),
+        ("role = \"owner\"\nallow = [\"a.b\"]", "is one of viewer, editor"),
+        ("allow = [\"https://a.b\"]", "holds host names"),
+        ("scopes = [\"email\"]", "needs \"openid\""),
+        ("scopes = [\"openid\", \"a b\"]", "visible ASCII"),
+        ("nam = \"a\"", "did you mean `name`?"),
+        ("name = \"\\n\"", "without control characters"),
+    ] {
+        let found = of(keys).unwrap_err().to_string();
+        assert!(found.contains(why), "{keys}: {found}");
+    }
+    let none = oidc("").unwrap_err().to_string();
+    for key in ["issuer", "client_id", "secret_file"] {
+        assert!(none.contains(&format!("[web.oidc] needs `{key}`")), "{none}");
+    }
+    let alone = Config::from_str(&format!("[web.oidc]\n{OIDC}"), |_| None).unwrap_err().to_string();
+    assert!(alone.contains("needs `public_url` in [web]"), "{alone}");
+    assert!(Config::from_str("[web]\noidc = 5", |_| None).unwrap_err().to_string().contains("write [web.oidc]"));
+    let by_environment = |name: &str| (name == "ALT_WEB_OIDC_CLIENT_ID").then(|| "other".to_owned());
+    let text = format!("[web]\npublic_url = \"https://a.example\"\n[web.oidc]\n{OIDC}");
+    assert_eq!(Config::from_str(&text, by_environment).unwrap().web.oidc.unwrap().client_id, "other");
+    for issuer in ["http://127.0.0.1:80", "http://[::1]/a", "http://localhost", "https://a.example/b/"] {
+        let keys = OIDC.replace("https://login.example.com/realms/main", issuer);
+        assert_eq!(oidc(&keys).unwrap().unwrap().issuer, issuer);
+    }
+    for issuer in [
+        "http://login.example.com",
+        "http://127.0.0.1.example.com",
+        "https://a.example?b",
+        "https://a.example#b",
+        "https://a@b.example",
+        "https://a b.example",
+        "https://",
+        "file:///a",
+        "login.example.com",
+    ] {
+        let keys = OIDC.replace("https://login.example.com/realms/main", issuer);
+        assert!(oidc(&keys).is_err(), "{issuer}");
+    }
+}
+
+#[test]
+fn variables_of_the_provider_are_known_ones() {
+    assert_eq!(unknown_variable("ALT_WEB_OIDC_ISSUER"), None);
+    let found = unknown_variable("ALT_WEB_OIDC_ISSUR").unwrap();
+    assert!(found.what.contains("did you mean `ALT_WEB_OIDC_ISSUER`?"), "{found:?}");
 }
 
 /// A channel with these keys, beside its name.

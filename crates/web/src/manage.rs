@@ -206,6 +206,7 @@ pub(crate) async fn users(_web: &Web, asked: &Asked) -> Result<Answer, Problem> 
         json!({
             "id": person.id, "name": person.name, "is_owner": person.is_owner,
             "created_at": person.created_at, "grants": grants.collect::<Vec<_>>(),
+            "signs_in_by": person.signs_in_by,
         })
     });
     Ok(Answer::json(json!({ "users": shown.collect::<Vec<_>>() })))

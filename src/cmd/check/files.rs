@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use alt_collect::source::logs::{self, Logs, is_seen};
 use alt_collect::source::{inputs, unpack};
-use alt_config::{Config, DEFAULT_LOG, Source};
+use alt_config::{Config, DEFAULT_LOG, SecretFile, Source};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access, geteuid};
 
@@ -49,8 +49,20 @@ pub(super) fn secrets(config: &Config, path: &Path, findings: &mut Findings) {
     let in_file = std::env::var_os("ALT_POSTGRES_URL").is_none()
         && alt_store::connect::has_password(&config.postgres).unwrap_or(false);
     let holding = in_file.then(|| path.to_owned()).into_iter();
+    let of_provider = config.web.oidc.as_ref().and_then(|oidc| match oidc.secret.as_ref()? {
+        SecretFile::Path(path) => Some(path.clone()),
+        SecretFile::Credential(_) => None,
+    });
+    if let Some(path) = of_provider.filter(|path| is_open(path)) {
+        findings.add(
+            Kind::Secrets,
+            path.display().to_string(),
+            "holds the secret of [web.oidc], and everybody on this machine may read it",
+            format!("chgrp alt_web {0} && chmod 640 {0}", path.display()),
+        );
+    }
     for path in holding.chain(config.postgres.password_file.clone()) {
-        if fs::metadata(&path).is_ok_and(|meta| meta.mode() & 0o007 != 0) {
+        if is_open(&path) {
             findings.add(
                 Kind::Secrets,
                 path.display().to_string(),
@@ -59,6 +71,10 @@ pub(super) fn secrets(config: &Config, path: &Path, findings: &mut Findings) {
             );
         }
     }
+}
+
+fn is_open(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|meta| meta.mode() & 0o007 != 0)
 }
 
 /// Checks the directory first: a directory that cannot be searched looks empty.

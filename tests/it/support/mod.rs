@@ -18,6 +18,7 @@ pub(crate) mod place;
 pub(crate) mod pooler;
 pub(crate) mod postgres;
 pub(crate) mod prometheus;
+pub(crate) mod provider;
 pub(crate) mod proxy;
 pub(crate) mod receiver;
 pub(crate) mod s3;

@@ -35,11 +35,16 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on a port of its own; `more` are keys of `[web]`.
     pub(crate) fn start(bench: &Bench, more: &str) -> Server {
+        Server::start_on(bench, 0, more)
+    }
+
+    /// As [`Server::start`], on this port.
+    pub(crate) fn start_on(bench: &Bench, port: u16, more: &str) -> Server {
         let text = std::fs::read_to_string(&bench.config).unwrap();
         let text = text.split("\n[web]").next().unwrap();
         let (config, log) = (bench.path("page.toml"), bench.path("page.stderr"));
         let web = format!(
-            "{text}\n[web]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\nrequests_per_minute = 100000\n{more}\n"
+            "{text}\n[web]\nlisten = \"127.0.0.1:{port}\"\nadmin = \"127.0.0.1:0\"\nrequests_per_minute = 100000\n{more}\n"
         );
         std::fs::write(&config, web).unwrap();
         let mut command = alt();

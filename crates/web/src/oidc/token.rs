@@ -236,9 +236,9 @@ pub(crate) fn address<'c>(claims: &'c Value, issuer: &str) -> Option<&'c str> {
         None => issuer.starts_with("https://login.microsoftonline.com/") && says_yes(&claims["xms_edov"]),
     };
     let email = claims["email"].as_str().filter(|_| is_verified)?;
-    let (name, domain) = email.rsplit_once('@')?;
+    let (name, domain) = email.split_once('@')?;
     let is_plain = email.len() <= 200 && email.bytes().all(|b| b.is_ascii_graphic());
-    (is_plain && !name.is_empty() && !domain.is_empty()).then_some(email)
+    (is_plain && !name.is_empty() && !domain.is_empty() && !domain.contains('@')).then_some(email)
 }
 
 #[cfg(test)]
@@ -404,6 +404,7 @@ mod tests {
             (json!({ "xms_edov": true, "email_verified": false }), entra, false),
             (json!({}), entra, false),
             (json!({ "email": "a", "email_verified": true }), "https://a.example", false),
+            (json!({ "email": "a@b.example@c.example", "email_verified": true }), "https://a.example", false),
             (json!({ "email": "@b.example", "email_verified": true }), "https://a.example", false),
             (json!({ "email": "a b@b.example", "email_verified": true }), "https://a.example", false),
             (json!({ "email": ["a@b.example"], "email_verified": true }), "https://a.example", false),
