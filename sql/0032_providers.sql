@@ -14,9 +14,10 @@ CREATE TABLE web_flows (
     browser    bytea PRIMARY KEY,
     state      bytea UNIQUE,                            -- NULL: the provider has answered
     user_id    integer REFERENCES web_users (id) ON DELETE CASCADE,
+    subject    text,
     next       text NOT NULL,
     expires_at timestamptz NOT NULL,
-    CHECK (num_nonnulls(state, user_id) = 1)
+    CHECK (num_nonnulls(state, user_id) = 1 AND num_nonnulls(state, subject) = 1)
 );
 
 CREATE INDEX web_flows_end ON web_flows (expires_at);
@@ -31,5 +32,6 @@ COMMENT ON TABLE web_flows IS 'Browsers that were sent to a provider of OpenID C
 COMMENT ON COLUMN web_flows.browser IS 'SHA-256 of the secret in the cookie';
 COMMENT ON COLUMN web_flows.state IS 'SHA-256 of the value that the provider gives back, once; NULL: it has';
 COMMENT ON COLUMN web_flows.user_id IS 'Person whom the provider has named, and whose second factor is asked for; NULL: it has not answered yet';
+COMMENT ON COLUMN web_flows.subject IS 'What the provider calls this person, who is bound to it with the second factor';
 COMMENT ON COLUMN web_flows.next IS 'Where the browser goes once it is signed in: a path of this server';
 COMMENT ON COLUMN web_flows.expires_at IS 'When it ends';

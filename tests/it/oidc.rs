@@ -1,5 +1,6 @@
 //! Signing in by a provider of OpenID Connect: a certified one, and one that lies.
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use crate::support::lines::KEY;
 use crate::support::page::{Page, Server};
 use crate::support::postgres::Database;
 use crate::support::prometheus::free_port;
-use crate::support::provider::{Liar, Provider, Reply, SECRET, jwk, signed, unsigned};
+use crate::support::provider::{Liar, Provider, Reply, SECRET, jwk, signed, signed_as, unsigned};
 use crate::support::webdriver::Engine;
 
 /// The address under which people reach the server; no test goes there.
@@ -31,6 +32,12 @@ fn allow(bench: &Bench, issuer: &str) {
     let address = issuer.strip_prefix("http://").unwrap();
     std::fs::write(&bench.config, format!("{text}\n[alerts]\nallow = [\"{address}\"]\n")).unwrap();
     std::fs::write(bench.path("client"), format!("{SECRET}\n")).unwrap();
+    open_to(bench, 0o600);
+}
+
+/// Who may read the client's secret.
+fn open_to(bench: &Bench, mode: u32) {
+    std::fs::set_permissions(bench.path("client"), std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
 /// The keys of `[web]`, and of `[web.oidc]` with `more`.
@@ -64,7 +71,8 @@ fn start(api: &Api, query: &str) -> Sent {
     let said = api.ask("GET", &format!("/api/v1/session/oidc{query}"), &from(), "");
     assert_eq!(said.status, 303, "{}", said.body);
     let set = said.header("set-cookie").unwrap_or_else(|| panic!("{}", said.head));
-    for part in ["__Host-alt_oidc=", "; Path=/", "; HttpOnly", "; SameSite=Lax", "; Secure", "; Max-Age=600"] {
+    for part in ["__Host-alt_oidc=", "; Path=/", "; HttpOnly", "; SameSite=Lax", "; Secure", "; Max-Age=600"]
+    {
         assert!(set.contains(part), "{set}");
     }
     assert_eq!(said.header("cache-control"), Some("no-store"));
@@ -86,7 +94,8 @@ fn place(said: &Said) -> &str {
 
 /// Whether the browser is signed in now: its cookie.
 fn session(said: &Said) -> Option<String> {
-    let set = said.head.lines().find(|line| line.to_ascii_lowercase().starts_with("set-cookie: alt_session="))?;
+    let set =
+        said.head.lines().find(|line| line.to_ascii_lowercase().starts_with("set-cookie: alt_session="))?;
     let (_, value) = set.split_once(": ").unwrap();
     for part in ["; HttpOnly", "; SameSite=Strict", "; Secure"] {
         assert!(value.contains(part), "{value}");
@@ -113,8 +122,12 @@ fn a_certified_provider_signs_people_in_by_each_algorithm() {
     run(&bench, &["user", "add", "jane@example.com", "--owner"]);
     run(&bench, &["user", "add", "eve"]);
     for algorithm in ["rs256", "ps256", "es256", "eddsa"] {
-        let api = Api::start(&bench, &keys(&bench, PUBLIC, &provider.issuer, &format!("alt-{algorithm}"), ""));
-        assert_eq!(api.ask("GET", "/api/v1/session/ways", "", "").json(), json!({ "provider": { "name": "Example" } }));
+        let api =
+            Api::start(&bench, &keys(&bench, PUBLIC, &provider.issuer, &format!("alt-{algorithm}"), ""));
+        assert_eq!(
+            api.ask("GET", "/api/v1/session/ways", "", "").json(),
+            json!({ "provider": { "name": "Example" } })
+        );
         let sent = start(&api, "?next=/applications/shop?period%3D7d");
         assert!(sent.url.starts_with(&format!("{}/auth?", provider.issuer)), "{}", sent.url);
         assert_eq!(sent.parameter("redirect_uri"), format!("{PUBLIC}/api/v1/session/oidc/callback"));
@@ -171,16 +184,22 @@ fn who_was_bound_is_listed_and_forgotten_and_who_was_removed_does_not_come_back(
         back(&api, &sent, &provider.sign_in(&sent.url, name))
     };
     // Somebody of an allowed domain is added, with the role; of another one, or of a part of it, nobody is.
-    for (name, address) in [("a", "a@example.org"), ("b", "b@evil-example.com"), ("c", "c@sub.example.com")]
-    {
+    for (name, address) in [("a", "a@example.org"), ("b", "b@evil-example.com"), ("c", "c@sub.example.com")] {
         provider.says(name, &json!({ "email": address }));
         assert_eq!(refused(&by(name)), "unknown", "{address}");
     }
     let known = who(&api, &session(&by("Jane")).unwrap());
     assert_eq!((&known["name"], &known["is_owner"]), (&json!("Jane@example.com"), &json!(false)));
-    assert_eq!((&known["applications"][0]["id"], &known["applications"][0]["role"]), (&json!(KEY), &json!("editor")));
+    assert_eq!(
+        (&known["applications"][0]["id"], &known["applications"][0]["role"]),
+        (&json!(KEY), &json!("editor"))
+    );
     let list = run(&bench, &["user", "list"]);
-    assert!(list.contains("signs in by") && list.lines().any(|line| line.contains("Jane@") && line.contains("provider")), "{list}");
+    assert!(
+        list.contains("signs in by")
+            && list.lines().any(|line| line.contains("Jane@") && line.contains("provider")),
+        "{list}"
+    );
     let both = run(&bench, &["user", "list", "--json"]);
     assert_eq!(serde_json::from_str::<Value>(&both).unwrap()[0]["signs_in_by"], json!(["provider"]));
     // A new account of the provider's has the address: it is nobody's until the operator says so, which ends all sessions.
@@ -188,7 +207,8 @@ fn who_was_bound_is_listed_and_forgotten_and_who_was_removed_does_not_come_back(
     assert_eq!(refused(&by("jane2")), "other");
     run(&bench, &["user", "unbind", "jane@example.com"]);
     assert_eq!(bench.database.psql("SELECT count(*) FROM web_sessions"), "0");
-    let again = alt().args(["user", "unbind", "jane@example.com", "--config"]).arg(&bench.config).output().unwrap();
+    let again =
+        alt().args(["user", "unbind", "jane@example.com", "--config"]).arg(&bench.config).output().unwrap();
     assert!(String::from_utf8_lossy(&again.stderr).contains("never signed in by a provider"));
     assert!(session(&by("jane2")).is_some());
     assert_eq!(refused(&by("Jane")), "other");
@@ -215,7 +235,8 @@ fn the_second_factor_is_asked_for_after_the_provider_and_by_another_server_too()
     let keys = keys(&bench, PUBLIC, &provider.issuer, "alt-es256", "");
     let [one, other] = ["one", "other"].map(|name| Api::start_as(&bench, name, &keys));
     let jane = person(&bench, &one, "jane@example.com") + OWN;
-    let change = |method: &str, body: Value| one.ask(method, "/api/v1/session/totp", &jane, &body.to_string());
+    let change =
+        |method: &str, body: Value| one.ask(method, "/api/v1/session/totp", &jane, &body.to_string());
     let secret = change("POST", json!({ "current": PASSWORD })).json()["secret"].as_str().unwrap().to_owned();
     assert_eq!(change("PUT", json!({ "code": code(&secret, -1) })).status, 200);
     // Begun by one server, and finished by the other.
@@ -224,6 +245,8 @@ fn the_second_factor_is_asked_for_after_the_provider_and_by_another_server_too()
     assert_eq!(session(&said), None);
     assert_eq!(place(&said), "/sign-in?step=code&next=%2Fsystem");
     let named = cookie(&said);
+    let bound = || bench.database.psql("SELECT count(*) FROM web_identities");
+    assert_eq!(bound(), "0", "nobody is bound before the code is given");
     let by_code = |cookie: &str, body: Value| {
         one.ask("POST", "/api/v1/session", &(cookie.to_owned() + OWN + &from()), &body.to_string())
     };
@@ -241,18 +264,32 @@ fn the_second_factor_is_asked_for_after_the_provider_and_by_another_server_too()
     }
     let said = by_code(&named, json!({ "provider": true, "code": now }));
     assert_eq!(said.status, 201, "{}", said.body);
-    assert!(session(&said).is_some() && said.head.contains("__Host-alt_oidc=; Path=/; Max-Age=0"), "{}", said.head);
-    assert_eq!(by_code(&named, json!({ "provider": true, "code": code(&secret, 1) })).status, 401, "it has served");
+    assert!(
+        session(&said).is_some() && said.head.contains("__Host-alt_oidc=; Path=/; Max-Age=0"),
+        "{}",
+        said.head
+    );
+    assert_eq!(
+        by_code(&named, json!({ "provider": true, "code": code(&secret, 1) })).status,
+        401,
+        "it has served"
+    );
+    assert_eq!(bound(), "1");
     assert_eq!(bench.database.psql("SELECT count(*) FROM web_flows"), "0");
     // Ten codes a minute, as with a password.
     let sent = start(&one, "");
-    let named = cookie(&back(&one, &sent, &provider.sign_in(&sent.url, "jane"))) + OWN + "X-Real-IP: 192.0.2.9\r\n";
+    let named =
+        cookie(&back(&one, &sent, &provider.sign_in(&sent.url, "jane"))) + OWN + "X-Real-IP: 192.0.2.9\r\n";
     let wrong = json!({ "provider": true, "code": "000000" }).to_string();
-    let tried: Vec<u16> = (0..11).map(|_| one.ask("POST", "/api/v1/session", &named, &wrong).status).collect();
+    let tried: Vec<u16> =
+        (0..11).map(|_| one.ask("POST", "/api/v1/session", &named, &wrong).status).collect();
     assert_eq!((tried[9], tried[10]), (401, 429), "{tried:?}");
     // And not after its time.
     bench.database.psql("UPDATE web_flows SET expires_at = now()");
-    let said = by_code(&named.replace("X-Real-IP: 192.0.2.9\r\n", ""), json!({ "provider": true, "code": code(&secret, 1) }));
+    let said = by_code(
+        &named.replace("X-Real-IP: 192.0.2.9\r\n", ""),
+        json!({ "provider": true, "code": code(&secret, 1) }),
+    );
     assert_eq!(said.json()["provider_needed"], json!(true), "{}", said.body);
 }
 
@@ -310,7 +347,10 @@ fn a_token_that_lies_signs_nobody_in() {
     assert!(session(&honest).is_some(), "{}\n{}", honest.head, stage.log());
     // The secret is in the body, where the provider wants it there, and the code's proof is that of its challenge.
     let asked = stage.liar.asked("/token").pop().unwrap();
-    assert!(asked.contains("client_secret=a+secret%3A+with+%25+and+%2B") && asked.contains("code_verifier="), "{asked}");
+    assert!(
+        asked.contains("client_secret=a+secret%3A+with+%25+and+%2B") && asked.contains("code_verifier="),
+        "{asked}"
+    );
     assert!(!asked.to_ascii_lowercase().contains("authorization:"), "{asked}");
     let with = |name: &'static str, value: Value| {
         move |mut claims: Value| {
@@ -333,7 +373,11 @@ fn a_token_that_lies_signs_nobody_in() {
         stage.refuses(alg, |claims| unsigned(&json!({ "alg": alg }), &claims) + ".");
         stage.refuses(alg, |claims| {
             let honest = signed(1, &claims);
-            format!("{}.{}", unsigned(&json!({ "alg": alg, "kid": "k1" }), &claims), honest.rsplit('.').next().unwrap())
+            format!(
+                "{}.{}",
+                unsigned(&json!({ "alg": alg, "kid": "k1" }), &claims),
+                honest.rsplit('.').next().unwrap()
+            )
         });
     }
     // With what both sides know as a key: the client's secret, and the provider's public key.
@@ -343,13 +387,11 @@ fn a_token_that_lies_signs_nobody_in() {
         }
     }
     stage.refuses("another key of the same name", |claims| {
-        let head = json!({ "alg": "EdDSA", "kid": "k1" });
-        format!("{}.{}", unsigned(&head, &claims), signed(2, &claims).rsplit('.').next().unwrap())
+        signed_as(2, &json!({ "alg": "EdDSA", "kid": "k1" }), &claims)
     });
     stage.refuses("a key that the token brings along", |claims| {
         let head = json!({ "alg": "EdDSA", "jwk": jwk(2), "jku": format!("{}/other", stage.liar.issuer()) });
-        let signed_by_2 = unsigned(&head, &claims);
-        format!("{signed_by_2}.{}", signed(2, &claims).rsplit('.').next().unwrap())
+        signed_as(2, &head, &claims)
     });
     stage.refuses("no token", |_| String::new());
     stage.refuses("a long one", |claims| signed(1, &claims) + &"A".repeat(20_000));
@@ -391,7 +433,14 @@ fn a_state_is_one_browser_s_and_taken_once_and_a_code_is_too() {
     for wrong in [&as_other, &nobody] {
         assert_eq!(refused(&back(&stage.api, wrong, &callback(wrong, "code=c"))), "state");
     }
-    for query in ["", "?code=c", "?code=c&state=", "?code=c&state=unknown", "?state=a&state=b&code=c", "?code=c&state=%00"] {
+    for query in [
+        "",
+        "?code=c",
+        "?code=c&state=",
+        "?code=c&state=unknown",
+        "?state=a&state=b&code=c",
+        "?code=c&state=%00",
+    ] {
         let target = format!("/api/v1/session/oidc/callback{query}");
         assert_eq!(refused(&back(&stage.api, &sent, &target)), "state", "{query}");
     }
@@ -405,12 +454,13 @@ fn a_state_is_one_browser_s_and_taken_once_and_a_code_is_too() {
     assert_eq!(refused(&back(&stage.api, &other, &callback(&other, "code=c"))), "provider");
     // One that says no, and one that is answered by another provider.
     for (query, why) in [
-        ("error=access_denied&error_description=%3Cb%3Eno", "denied"),
-        ("error=server_error", "provider"),
+        ("error=access_denied&code=c&error_description=%3Cb%3Eno", "denied"),
+        ("error=server_error&code=c", "provider"),
         ("code=c&iss=https://other.example", "provider"),
         ("iss=", "provider"),
     ] {
         let sent = start(&stage.api, "");
+        stage.liar.says("/token", Reply::Json(json!({ "id_token": signed(1, &stage.claims(&sent)) })));
         let said = back(&stage.api, &sent, &callback(&sent, query));
         assert_eq!(refused(&said), why, "{query}");
         assert!(!said.head.contains("%3Cb") && !said.body.contains("<b>"));
@@ -433,8 +483,15 @@ fn a_state_is_one_browser_s_and_taken_once_and_a_code_is_too() {
 #[test]
 fn a_browser_is_sent_nowhere_but_to_the_provider_and_to_paths_of_this_server() {
     let stage = Stage::new("");
-    for next in ["//evil.example", "/%5Cevil.example", "https://evil.example", "%0d%0aSet-Cookie:a", "/a%0d%0ab", "/%09/evil", "/api/v1/session/oidc"]
-    {
+    for next in [
+        "//evil.example",
+        "/%5Cevil.example",
+        "https://evil.example",
+        "%0d%0aSet-Cookie:a",
+        "/a%0d%0ab",
+        "/%09/evil",
+        "/api/v1/session/oidc",
+    ] {
         let sent = start(&stage.api, &format!("?next={next}"));
         stage.liar.says("/token", Reply::Json(json!({ "id_token": signed(1, &stage.claims(&sent)) })));
         let said = back(&stage.api, &sent, &callback(&sent, "code=c"));
@@ -442,11 +499,14 @@ fn a_browser_is_sent_nowhere_but_to_the_provider_and_to_paths_of_this_server() {
         assert_eq!(place(&said), "/", "{next}");
     }
     // Neither the header `Host` nor another one says where the provider sends people back to.
-    let said = stage.api.ask("GET", "/api/v1/session/oidc", &(from() + "X-Forwarded-Host: evil.example\r\n"), "");
+    let said =
+        stage.api.ask("GET", "/api/v1/session/oidc", &(from() + "X-Forwarded-Host: evil.example\r\n"), "");
     assert!(!place(&said).contains("evil"), "{}", said.head);
     // Twenty a minute from one address, as with passwords.
     let tried: Vec<String> = (0..21)
-        .map(|_| place(&stage.api.ask("GET", "/api/v1/session/oidc", "X-Real-IP: 192.0.2.7\r\n", "")).to_owned())
+        .map(|_| {
+            place(&stage.api.ask("GET", "/api/v1/session/oidc", "X-Real-IP: 192.0.2.7\r\n", "")).to_owned()
+        })
         .collect();
     assert!(tried[19].starts_with("http://127.0.0.1"), "{tried:?}");
     assert_eq!(tried[20], "/sign-in?failed=often");
@@ -463,7 +523,10 @@ fn a_provider_that_hangs_pours_or_leads_elsewhere_holds_up_nobody() {
     let inside = Liar::start();
     inside.says("/jwks", Reply::Json(json!({ "keys": [jwk(1)] })));
     let redirect = |path: &str| {
-        Reply::Raw(format!("HTTP/1.1 307 Temporary Redirect\r\nLocation: {}{path}\r\nContent-Length: 0\r\n\r\n", inside.issuer()))
+        Reply::Raw(format!(
+            "HTTP/1.1 307 Temporary Redirect\r\nLocation: {}{path}\r\nContent-Length: 0\r\n\r\n",
+            inside.issuer()
+        ))
     };
     // Each of these has the token of an honest answer in it, where it has one.
     let honest = |sent: &Sent| signed(1, &stage.claims(sent));
@@ -514,7 +577,11 @@ fn a_provider_that_hangs_pours_or_leads_elsewhere_holds_up_nobody() {
         let mut document = stage.liar.document();
         document[name] = json!(value);
         stage.liar.says("/.well-known/openid-configuration", Reply::Json(document));
-        let api = Api::start_as(&stage.bench, "again", &keys(&stage.bench, PUBLIC, &stage.liar.issuer(), "alt", ""));
+        let api = Api::start_as(
+            &stage.bench,
+            "again",
+            &keys(&stage.bench, PUBLIC, &stage.liar.issuer(), "alt", ""),
+        );
         let said = api.ask("GET", "/api/v1/session/oidc", &from(), "");
         if name == "issuer" || name == "authorization_endpoint" {
             assert_eq!(refused(&said), "provider", "{name}: {value}");
@@ -529,7 +596,8 @@ fn a_provider_that_hangs_pours_or_leads_elsewhere_holds_up_nobody() {
     assert!(inside.asked("/token").is_empty() && inside.asked("/jwks").is_empty());
     // It does not answer at all: each request is told so, and not each asks again.
     stage.liar.says("/.well-known/openid-configuration", Reply::Hang);
-    let api = Api::start_as(&stage.bench, "last", &keys(&stage.bench, PUBLIC, &stage.liar.issuer(), "alt", ""));
+    let api =
+        Api::start_as(&stage.bench, "last", &keys(&stage.bench, PUBLIC, &stage.liar.issuer(), "alt", ""));
     let asked = stage.liar.asked("/.well-known/openid-configuration").len();
     let began = Instant::now();
     for _ in 0..5 {
@@ -578,7 +646,9 @@ fn the_address_may_come_with_the_token_or_be_asked_for() {
         stage.liar.says("/me", Reply::Json(said.clone()));
         assert_eq!(refused(&stage.by(without)), why, "{said}");
     }
-    stage.liar.says("/me", Reply::Json(json!({ "sub": "7", "email": "jane@example.com", "email_verified": true })));
+    stage
+        .liar
+        .says("/me", Reply::Json(json!({ "sub": "7", "email": "jane@example.com", "email_verified": true })));
     assert!(session(&stage.by(without)).is_some());
     assert!(stage.liar.asked("/me").pop().unwrap().contains("authorization: Bearer a\r\n"));
     // Who is known by the subject needs none.
@@ -613,6 +683,9 @@ fn check_says_what_is_wrong_with_the_provider() {
     assert!(slash.contains("nobody signs in by") && slash.contains("to the last slash"), "{slash}");
     let gone = said("https://127.0.0.1:9", "", &public);
     assert!(gone.contains("allow = [\"127.0.0.1:9\"]"), "{gone}");
+    open_to(&stage.bench, 0o644);
+    let open = said(&issuer, "", &public);
+    assert!(open.contains("holds the secret of [web.oidc], and everybody"), "{open}");
     std::fs::write(stage.bench.path("client"), "").unwrap();
     let empty = said(&issuer, "", &public);
     assert!(empty.contains("secret_file holds 0 lines"), "{empty}");
@@ -677,11 +750,17 @@ fn somebody_signs_in_by_the_provider_in_a_browser() {
     // The code alone is asked for; without a sign-in that waits for it, it begins again.
     page.go("/sign-in?step=code");
     page.check_access();
-    assert_eq!(page.value("[...document.querySelectorAll('input')].map(one => one.name).join()"), json!("code"));
+    assert_eq!(
+        page.value("[...document.querySelectorAll('input')].map(one => one.name).join()"),
+        json!("code")
+    );
     page.driver.keys(&["123456", "\u{e007}"]);
     page.driver.until("document.querySelector('[role=alert]')");
     assert!(page.text("[role=alert]").starts_with("Signing in took too long"));
-    assert_eq!(page.value("[...document.querySelectorAll('input')].map(one => one.name).join()"), json!("email,password"));
+    assert_eq!(
+        page.value("[...document.querySelectorAll('input')].map(one => one.name).join()"),
+        json!("email,password")
+    );
 }
 
 /// Pictures of the page to sign in.
@@ -689,13 +768,15 @@ fn shots(page: &mut Page, to: &std::path::Path) {
     use base64::Engine;
     for width in [390, 1440] {
         for theme in ["light", "dark"] {
-            let metrics = json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500 });
+            let metrics =
+                json!({ "width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500 });
             page.driver.cdp("Emulation.setDeviceMetricsOverride", &metrics);
             page.set_theme(theme);
             for query in ["?next=/system", "?failed=provider", "?step=code"] {
                 page.go(&format!("/sign-in{query}"));
                 let shot = page.driver.cdp("Page.captureScreenshot", &json!({ "format": "png" }));
-                let bytes = base64::engine::general_purpose::STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
+                let bytes =
+                    base64::engine::general_purpose::STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
                 let name = format!("signin-{width}-{theme}-{}.png", &query[1..5]);
                 std::fs::write(to.join(name), bytes).unwrap();
             }

@@ -68,7 +68,9 @@ fn oidc(config: &mut Config) -> &mut Oidc {
 pub(super) const OIDC_KEYS: &[(&str, Set<Config>)] = &[
     ("issuer", |c, v| v.checked(issuer).map(|url| oidc(c).issuer = url)),
     ("client_id", |c, v| v.checked(plain).map(|id| oidc(c).client_id = id)),
-    ("secret_file", |c, v| v.text().and_then(|text| secret_file(&text)).map(|file| oidc(c).secret = Some(file))),
+    ("secret_file", |c, v| {
+        v.text().and_then(|text| secret_file(&text)).map(|file| oidc(c).secret = Some(file))
+    }),
     ("name", |c, v| v.checked(name).map(|name| oidc(c).name = Some(name))),
     ("scopes", |c, v| {
         let list = v.list_of(plain)?;
@@ -111,7 +113,9 @@ impl Web {
 /// The URL of a provider. It is compared byte by byte with what the provider calls itself, so that it is kept as it is given.
 fn issuer(text: &str) -> Result<(), String> {
     let wrong = |what: &str| {
-        Err(format!("is like https://login.example.com/realms/main (http only for a loopback address): `{text}` {what}"))
+        Err(format!(
+            "is like https://login.example.com/realms/main (http only for a loopback address): `{text}` {what}"
+        ))
     };
     if text.len() > 500 || !text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
         return wrong("is longer than 500 characters, or holds others than those of a URL");

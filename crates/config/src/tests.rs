@@ -577,8 +577,7 @@ fn oidc(keys: &str) -> Result<Option<Oidc>, Problems> {
     Config::from_str(&text, |_| None).map(|config| config.web.oidc)
 }
 
-const OIDC: &str =
-    "issuer = \"https://login.example.com/realms/main\"\nclient_id = \"alt\"\nsecret_file = \"oidc.secret\"\n";
+const OIDC: &str = "issuer = \"https://login.example.com/realms/main\"\nclient_id = \"alt\"\nsecret_file = \"oidc.secret\"\n";
 
 #[test]
 fn people_sign_in_by_a_provider_whose_settings_are_whole() {
@@ -609,7 +608,9 @@ fn people_sign_in_by_a_provider_whose_settings_are_whole() {
     }
     let alone = Config::from_str(&format!("[web.oidc]\n{OIDC}"), |_| None).unwrap_err().to_string();
     assert!(alone.contains("needs `public_url` in [web]"), "{alone}");
-    assert!(Config::from_str("[web]\noidc = 5", |_| None).unwrap_err().to_string().contains("write [web.oidc]"));
+    assert!(
+        Config::from_str("[web]\noidc = 5", |_| None).unwrap_err().to_string().contains("write [web.oidc]")
+    );
     let by_environment = |name: &str| (name == "ALT_WEB_OIDC_CLIENT_ID").then(|| "other".to_owned());
     let text = format!("[web]\npublic_url = \"https://a.example\"\n[web.oidc]\n{OIDC}");
     assert_eq!(Config::from_str(&text, by_environment).unwrap().web.oidc.unwrap().client_id, "other");

@@ -82,14 +82,15 @@ impl Client {
         }
         let method = if question.form.is_some() { Method::POST } else { Method::GET };
         let body = question.form.unwrap_or_default().as_bytes().to_vec();
-        let said = exchange(&self.way, Request { target, method, headers, body }).await.map_err(of_trouble)?;
+        let said =
+            exchange(&self.way, Request { target, method, headers, body }).await.map_err(of_trouble)?;
         let status: StatusCode = said.response.status();
-        let body = Limited::new(said.response.into_body(), ANSWER_BYTES).collect().await.map_err(|error| {
-            match error.is::<http_body_util::LengthLimitError>() {
+        let body = Limited::new(said.response.into_body(), ANSWER_BYTES).collect().await.map_err(
+            |error| match error.is::<http_body_util::LengthLimitError>() {
                 true => format!("the answer of {} is larger than {ANSWER_BYTES} bytes", target.place),
                 false => format!("{}: the connection ended within the answer", target.place),
-            }
-        })?;
+            },
+        )?;
         Ok(Answer { status: status.as_u16(), body: body.to_bytes().to_vec() })
     }
 }

@@ -11,9 +11,8 @@ use alt_config::OidcRole;
 use alt_process::clock;
 use alt_store::web::audit::Change;
 use alt_store::web::caller::Role;
-use alt_store::web::identities::{self, FLOW_MINUTES, Found, Named};
+use alt_store::web::identities::{self, FLOW_MINUTES, Found, Named, Waiting};
 use alt_store::web::keys::checked_name;
-use alt_store::web::sessions::Account;
 use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -106,7 +105,9 @@ impl From<anyhow::Error> for Failed {
 
 impl Oidc {
     pub(crate) fn new(config: &alt_config::Config) -> anyhow::Result<Option<Oidc>> {
-        let (Some(oidc), Some(public_url)) = (&config.web.oidc, &config.web.public_url) else { return Ok(None) };
+        let (Some(oidc), Some(public_url)) = (&config.web.oidc, &config.web.public_url) else {
+            return Ok(None);
+        };
         Ok(Some(Oidc {
             provider: Provider::new(oidc, &config.alerts)?,
             places: Semaphore::new(AT_ONCE),
@@ -249,8 +250,10 @@ async fn named(oidc: &Oidc, asked: &Asked, secret: &str) -> Result<(Given, Claim
         Some("access_denied") => return Err(Failed::Denied),
         Some(_) => return Err(told("the provider sent the browser back with an error: look at its log")),
     }
-    let code = given(asked, "code").ok_or_else(|| told("the provider sent the browser back without a code"))?;
-    let given = provider.exchange(code, &made_of(secret, "verifier"), &oidc.redirect_uri()).await.map_err(told)?;
+    let code =
+        given(asked, "code").ok_or_else(|| told("the provider sent the browser back without a code"))?;
+    let given =
+        provider.exchange(code, &made_of(secret, "verifier"), &oidc.redirect_uri()).await.map_err(told)?;
     let nonce = made_of(secret, "nonce");
     let expected = Expected {
         issuer: &provider.config.issuer,
@@ -294,10 +297,12 @@ impl Who<'_> {
             let issuer = &self.oidc.provider.config.issuer;
             let found = identities::find(&db, Named { issuer, subject: self.subject, email, role }).await?;
             let failed = match found {
-                Found::Person(account, changes) if account.totp.is_some() => {
-                    session::record(&db, asked, &account, &changes).await?;
-                    let secret = random()?;
-                    identities::wait_for_code(&db, &secret, account.id, next).await?;
+                Found::Person(account, _) if account.totp.is_some() => {
+                    // Nothing is bound before the second factor is given.
+                    db.end().await?;
+                    let db = web.change().await?;
+                    let (secret, subject) = (random()?, self.subject.to_owned());
+                    identities::wait_for_code(&db, &secret, &Waiting { account, subject }, next).await?;
                     db.commit().await?;
                     return Ok(Ok(self.oidc.ask_for_code(&secret, next)));
                 }
@@ -320,28 +325,32 @@ impl Who<'_> {
 
 impl Oidc {
     fn ask_for_code(&self, secret: &str, next: &str) -> Answer {
-        let query = Serializer::new(String::new()).append_pair("step", "code").append_pair("next", next).finish();
+        let query =
+            Serializer::new(String::new()).append_pair("step", "code").append_pair("next", next).finish();
         to(format!("/sign-in?{query}"), vec![self.cookie(secret, FLOW_MINUTES)])
     }
 }
 
 /// Records that whom the provider named was refused. The cookie has served.
-async fn refused(web: &Web, oidc: &Oidc, asked: &Asked, email: Option<&str>, failed: Failed) -> Result<Answer, Failed> {
+async fn refused(
+    web: &Web,
+    oidc: &Oidc,
+    asked: &Asked,
+    email: Option<&str>,
+    failed: Failed,
+) -> Result<Answer, Failed> {
     let why = json!({ "provider": oidc.provider.config.issuer, "why": failed.as_str() });
     within(session::record_refusal(web, asked, email.unwrap_or_default(), Some(why))).await?;
     Err(failed)
 }
 
-/// The account that the provider named to this browser, whose second factor is asked for; with the issuer, for the record.
-pub(crate) async fn waiting<'w>(
-    web: &'w Web,
-    asked: &Asked,
-) -> Result<Option<(Account, &'w str)>, Problem> {
+/// Whom the provider named to this browser, and whose second factor is asked for; with the provider's issuer.
+pub(crate) async fn waiting<'w>(web: &'w Web, asked: &Asked) -> Result<Option<(Waiting, &'w str)>, Problem> {
     let (Some(oidc), Some(secret)) = (&web.oidc, &asked.flow) else { return Ok(None) };
     let db = web.change().await?;
-    let account = identities::waiting(&db, secret).await?;
+    let waiting = identities::waiting(&db, secret).await?;
     db.end().await?;
-    Ok(account.map(|account| (account, oidc.provider.config.issuer.as_str())))
+    Ok(waiting.map(|waiting| (waiting, oidc.provider.config.issuer.as_str())))
 }
 
 /// Ends what the browser began, in the transaction in which it signs in; the cookie that removes its own.
@@ -423,8 +432,18 @@ mod tests {
             assert_eq!(local(path), path);
         }
         for path in [
-            "", "//evil.example", "/\\evil.example", "\\\\evil.example", "https://evil.example", "evil", "/a b", "/\t/evil.example",
-            "/\r\nSet-Cookie: a=b", "/ü", "/api/v1/session/oidc", &format!("/{}", "a".repeat(1000)),
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "https://evil.example",
+            "evil",
+            "/a b",
+            "/\t/evil.example",
+            "/\r\nSet-Cookie: a=b",
+            "/ü",
+            "/api/v1/session/oidc",
+            &format!("/{}", "a".repeat(1000)),
         ] {
             assert_eq!(local(path), "/", "{path:?}");
         }

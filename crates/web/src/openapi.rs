@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{assets, oidc};
 use crate::routes::{Access, Parameter, ROUTES, Route};
+use crate::{assets, oidc};
 
 /// The routes of the API. Pages of the dashboard are none of it.
 fn routes() -> impl Iterator<Item = &'static Route> {

@@ -8,8 +8,8 @@ use alt_store::web::caller::Role;
 use crate::ask::{Answer, Asked};
 use crate::problem::Problem;
 use crate::{
-    Web, alerts, annotations, assets, channels, exclusions, funnel, goals, health, manage, metrics, oidc, panels,
-    plausible, reports, retention, rules, saved, search, session, silences, statistics, visits,
+    Web, alerts, annotations, assets, channels, exclusions, funnel, goals, health, manage, metrics, oidc,
+    panels, plausible, reports, retention, rules, saved, search, session, silences, statistics, visits,
 };
 
 /// Who may ask.

@@ -9,6 +9,7 @@ use std::time::Instant;
 use alt_store::apps;
 use alt_store::web::audit::{self, Actor, Change};
 use alt_store::web::caller::{self, Caller, Kind};
+use alt_store::web::identities::{self, Bound, Waiting};
 use alt_store::web::pool::Transaction;
 use alt_store::web::sessions::{self, Account, Of, SESSION_DAYS, Whose};
 use axum::http::StatusCode;
@@ -47,11 +48,13 @@ pub(crate) async fn begin(web: &Web, asked: &Asked) -> Result<Answer, Problem> {
         ((None, None, Some(share)), false) => by_share(web, asked, share).await,
         ((None, None, None), true) => {
             let found = oidc::waiting(web, asked).await?;
-            let Some((account, issuer)) = found else { return Err(Problem::begin_again()) };
-            to(&account.name)?;
-            by_code(web, asked, &account, issuer).await
+            let Some((waiting, issuer)) = found else { return Err(Problem::begin_again()) };
+            to(&waiting.account.name)?;
+            by_code(web, asked, &waiting, issuer).await
         }
-        _ => Err(Problem::bad("write email and password, or link, or share and password, or provider and code")),
+        _ => Err(Problem::bad(
+            "write email and password, or link, or share and password, or provider and code",
+        )),
     }
 }
 
@@ -75,14 +78,23 @@ async fn by_password(web: &Web, asked: &Asked, name: &str) -> Result<Answer, Pro
 }
 
 /// The second factor of whom a provider named.
-async fn by_code(web: &Web, asked: &Asked, account: &Account, issuer: &str) -> Result<Answer, Problem> {
+async fn by_code(web: &Web, asked: &Asked, waiting: &Waiting, issuer: &str) -> Result<Answer, Problem> {
+    let Waiting { account, subject } = waiting;
     let db = web.change().await?;
     if let Err(problem) = check_code(&db, asked, account).await {
         db.end().await?;
         return refuse(web, asked, &account.name, problem).await;
     }
+    let changes = match identities::bind(&db, account, issuer, subject).await? {
+        Bound::New(change) => vec![change],
+        Bound::Already => Vec::new(),
+        Bound::Other => {
+            db.end().await?;
+            return refuse(web, asked, &account.name, Problem::begin_again()).await;
+        }
+    };
     let gone = oidc::end(web, asked, &db).await?;
-    let mut answer = signed_in(asked, db, account, Vec::new(), Some(issuer)).await?;
+    let mut answer = signed_in(asked, db, account, changes, Some(issuer)).await?;
     answer.cookies.extend(gone);
     Ok(answer)
 }

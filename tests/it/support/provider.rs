@@ -47,7 +47,11 @@ impl Provider {
         let mut line = String::new();
         while !line.starts_with("http://") {
             line.clear();
-            assert_ne!(said.read_line(&mut line).unwrap(), 0, "the provider does not start: node server.mjs says why");
+            assert_ne!(
+                said.read_line(&mut line).unwrap(),
+                0,
+                "the provider does not start: node server.mjs says why"
+            );
         }
         Provider { child, _said: said, issuer: line.trim().to_owned() }
     }
@@ -67,7 +71,9 @@ impl Provider {
         let mut cookies: BTreeMap<String, String> = BTreeMap::new();
         let (mut method, mut place, mut body) = ("GET", url.to_owned(), String::new());
         for _ in 0..10 {
-            let Some(path) = place.strip_prefix(&self.issuer).or(Some(&place).filter(|p| p.starts_with('/')).map(|p| p.as_str()))
+            let Some(path) = place
+                .strip_prefix(&self.issuer)
+                .or(Some(&place).filter(|p| p.starts_with('/')).map(|p| p.as_str()))
             else {
                 return place;
             };
@@ -77,11 +83,15 @@ impl Provider {
                 format!("Cookie: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n", jar.join("; "));
             let (status, head, text) = ask(self.address(), method, &path, &headers, &body);
             for line in head.lines() {
-                let Some(set) = line.strip_prefix("Set-Cookie: ").or(line.strip_prefix("set-cookie: ")) else { continue };
+                let Some(set) = line.strip_prefix("Set-Cookie: ").or(line.strip_prefix("set-cookie: "))
+                else {
+                    continue;
+                };
                 let (name, value) = set.split(';').next().unwrap().split_once('=').unwrap();
                 cookies.insert(name.to_owned(), value.to_owned());
             }
-            let location = head.lines().find_map(|l| l.strip_prefix("Location: ").or(l.strip_prefix("location: ")));
+            let location =
+                head.lines().find_map(|l| l.strip_prefix("Location: ").or(l.strip_prefix("location: ")));
             (method, body) = ("GET", String::new());
             match location {
                 Some(to) => place = to.to_owned(),
@@ -196,8 +206,13 @@ pub(crate) fn jwk(key: u8) -> Value {
 
 /// A token that its key of a number has signed.
 pub(crate) fn signed(key: u8, claims: &Value) -> String {
+    signed_as(key, &json!({ "alg": "EdDSA", "kid": format!("k{key}") }), claims)
+}
+
+/// As [`signed`], with another header.
+pub(crate) fn signed_as(key: u8, header: &Value, claims: &Value) -> String {
     let pair = Ed25519KeyPair::from_seed_unchecked(&[key; 32]).unwrap();
-    let signed = unsigned(&json!({ "alg": "EdDSA", "kid": format!("k{key}") }), claims);
+    let signed = unsigned(header, claims);
     let signature = pair.sign(signed.as_bytes());
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
 }
@@ -217,14 +232,17 @@ fn serve(mut stream: &TcpStream, replies: &Mutex<BTreeMap<String, Reply>>, seen:
             return;
         }
     }
-    let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
+    let length =
+        text.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     let _ = reader.read_exact(&mut body);
     let path = text.split(' ').nth(1).unwrap().to_owned();
     seen.lock().unwrap().push(text + &String::from_utf8(body).unwrap());
     let reply = replies.lock().unwrap().get(&path).cloned();
     let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n";
-    match reply.unwrap_or_else(|| Reply::Raw("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned())) {
+    match reply
+        .unwrap_or_else(|| Reply::Raw("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned()))
+    {
         Reply::Json(value) => {
             let body = value.to_string();
             let _ = write!(stream, "{head}Content-Length: {}\r\n\r\n{body}", body.len());

@@ -36,12 +36,8 @@ pub async fn begin(client: &Client, browser: &str, state: &str, next: &str) -> a
     let sql = "INSERT INTO web_flows (browser, state, next, expires_at) \
                VALUES ($1, $2, $3, now() + $4 * interval '1 minute')";
     let (browser, state) = (hash(browser), hash(state));
-    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
-        (&browser, Type::BYTEA),
-        (&state, Type::BYTEA),
-        (&next, Type::TEXT),
-        (&FLOW_MINUTES, Type::INT4),
-    ];
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] =
+        [(&browser, Type::BYTEA), (&state, Type::BYTEA), (&next, Type::TEXT), (&FLOW_MINUTES, Type::INT4)];
     client.execute_typed(sql, &parameters).await.context("begin the flow")?;
     Ok(())
 }
@@ -61,13 +57,19 @@ pub async fn take(client: &Client, browser: &str, state: &str) -> anyhow::Result
 ///
 /// # Errors
 /// The database does not do it.
-pub async fn wait_for_code(client: &Client, browser: &str, user_id: i32, next: &str) -> anyhow::Result<()> {
-    let sql = "INSERT INTO web_flows (browser, user_id, next, expires_at) \
-               VALUES ($1, $2, $3, now() + $4 * interval '1 minute')";
+pub async fn wait_for_code(
+    client: &Client,
+    browser: &str,
+    waiting: &Waiting,
+    next: &str,
+) -> anyhow::Result<()> {
+    let sql = "INSERT INTO web_flows (browser, user_id, subject, next, expires_at) \
+               VALUES ($1, $2, $3, $4, now() + $5 * interval '1 minute')";
     let browser = hash(browser);
-    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+    let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
         (&browser, Type::BYTEA),
-        (&user_id, Type::INT4),
+        (&waiting.account.id, Type::INT4),
+        (&waiting.subject, Type::TEXT),
         (&next, Type::TEXT),
         (&CODE_MINUTES, Type::INT4),
     ];
@@ -75,18 +77,26 @@ pub async fn wait_for_code(client: &Client, browser: &str, user_id: i32, next: &
     Ok(())
 }
 
-/// The account of whom the provider has named to the browser with this secret. It stays until [`end`].
+/// A person whom the provider has named, and whose second factor is asked for.
+#[derive(Debug)]
+pub struct Waiting {
+    /// The person.
+    pub account: Account,
+    /// What the provider calls the person.
+    pub subject: String,
+}
+
+/// Whom the provider has named to the browser with this secret. It stays until [`end`].
 ///
 /// # Errors
 /// The database cannot be asked.
-pub async fn waiting(client: &Client, browser: &str) -> anyhow::Result<Option<Account>> {
-    let sql = "SELECT user_id FROM web_flows WHERE browser = $1 AND user_id IS NOT NULL AND expires_at > now() \
-               FOR UPDATE";
+pub async fn waiting(client: &Client, browser: &str) -> anyhow::Result<Option<Waiting>> {
+    let sql = "SELECT user_id, subject FROM web_flows \
+               WHERE browser = $1 AND user_id IS NOT NULL AND expires_at > now()";
     let row = client.query_typed_opt(sql, &[(&hash(browser), Type::BYTEA)]).await;
-    match row.context("look for the person")? {
-        Some(row) => sessions::account(client, Of::Id(row.get(0))).await,
-        None => Ok(None),
-    }
+    let Some(row) = row.context("look for the person")? else { return Ok(None) };
+    let account = sessions::account(client, Of::Id(row.get(0))).await?;
+    Ok(account.map(|account| Waiting { account, subject: row.get(1) }))
 }
 
 /// Ends what the browser with this secret has begun.
@@ -156,9 +166,10 @@ pub async fn find(client: &Client, named: Named<'_>) -> anyhow::Result<Found> {
             account.context("the person who was added is not there")?
         }
     };
-    match bind(client, &account, named).await? {
-        Some(change) => changes.push(change),
-        None => return Ok(Found::Other(account.name)),
+    match bind(client, &account, named.issuer, named.subject).await? {
+        Bound::New(change) => changes.push(change),
+        Bound::Already => {}
+        Bound::Other => return Ok(Found::Other(account.name)),
     }
     Ok(Found::Person(account, changes))
 }
@@ -170,32 +181,48 @@ async fn was_named(client: &Client, name: &str) -> anyhow::Result<bool> {
     Ok(client.query_typed_one(sql, &[(&name, Type::TEXT)]).await.context("look for who was removed")?.get(0))
 }
 
-/// Binds a person to what a provider calls the person. `None`: the person is bound to something else there. Who is bound to
-/// another provider, that of the configuration before, is bound to this one.
-async fn bind(client: &Client, account: &Account, named: Named<'_>) -> anyhow::Result<Option<Change>> {
+/// What became of binding a person.
+#[derive(Debug)]
+pub enum Bound {
+    /// The person was bound to nothing there.
+    New(Change),
+    /// The person was bound to this.
+    Already,
+    /// The person is somebody else there, or this is somebody else.
+    Other,
+}
+
+/// Binds a person to what a provider calls the person. Who is bound to another provider, that of the configuration before, is
+/// bound to this one.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn bind(client: &Client, account: &Account, issuer: &str, subject: &str) -> anyhow::Result<Bound> {
     // Of two who come at once with one address, one waits here and is somebody else then.
     let sql = "SELECT FROM web_users WHERE id = $1 FOR UPDATE";
     client.query_typed(sql, &[(&account.id, Type::INT4)]).await.context("lock the person")?;
-    let sql = "SELECT issuer FROM web_identities WHERE user_id = $1";
+    let sql = "SELECT issuer, subject FROM web_identities WHERE user_id = $1";
     let row = client.query_typed_opt(sql, &[(&account.id, Type::INT4)]).await;
-    let before: Option<String> = row.context("look for the person's identity")?.map(|row| row.get(0));
-    if before.as_deref() == Some(named.issuer) {
-        return Ok(None);
+    let row = row.context("look for the person's identity")?;
+    let before: Option<&str> = row.as_ref().map(|row| row.get(0));
+    if before == Some(issuer) {
+        let is_same = row.as_ref().is_some_and(|row| row.get::<_, &str>(1) == subject);
+        return Ok(if is_same { Bound::Already } else { Bound::Other });
     }
     unbind(client, account).await?;
     let sql = "INSERT INTO web_identities (issuer, subject, user_id) VALUES ($1, $2, $3) \
                ON CONFLICT (issuer, subject) DO UPDATE SET user_id = EXCLUDED.user_id, created_at = now() \
                WHERE web_identities.user_id IS NULL";
     let parameters: [(&(dyn ToSql + Sync), Type); 3] =
-        [(&named.issuer, Type::TEXT), (&named.subject, Type::TEXT), (&account.id, Type::INT4)];
+        [(&issuer, Type::TEXT), (&subject, Type::TEXT), (&account.id, Type::INT4)];
     if client.execute_typed(sql, &parameters).await.context("bind the person")? == 0 {
-        return Ok(None);
+        return Ok(Bound::Other);
     }
-    Ok(Some(Change {
+    Ok(Bound::New(Change {
         action: "user.bind",
         object: format!("user {}", account.name),
         before: before.map(|issuer| json!({ "issuer": issuer })),
-        after: Some(json!({ "issuer": named.issuer, "subject": named.subject })),
+        after: Some(json!({ "issuer": issuer, "subject": subject })),
     }))
 }
 

@@ -71,7 +71,9 @@ impl Document {
             Some(_) => {
                 return Err("it calls itself otherwise: write into `issuer` what its document has as \"issuer\", to the last slash".to_owned());
             }
-            None => return Err("its document has no \"issuer\": is it a provider of OpenID Connect?".to_owned()),
+            None => {
+                return Err("its document has no \"issuer\": is it a provider of OpenID Connect?".to_owned());
+            }
         }
         let is_sealed = issuer.starts_with("https://");
         let place = |name: &str| {
@@ -79,7 +81,11 @@ impl Document {
             let url = Url::parse(given).map_err(|_| format!("its \"{name}\" is no URL"))?;
             let is_usable = url.scheme() == "https" || (!is_sealed && url.scheme() == "http");
             let is_plain = given.len() <= 2000 && url.fragment().is_none() && url.username().is_empty();
-            if is_usable && is_plain { Ok(url) } else { Err(format!("its \"{name}\" is no URL that begins with https://")) }
+            if is_usable && is_plain {
+                Ok(url)
+            } else {
+                Err(format!("its \"{name}\" is no URL that begins with https://"))
+            }
         };
         let ways = said["token_endpoint_auth_methods_supported"].as_array();
         let has = |way: &str| ways.is_none_or(|all| all.iter().any(|one| one == way));
@@ -87,7 +93,11 @@ impl Document {
             authorization: place("authorization_endpoint")?,
             token: place("token_endpoint")?.into(),
             keys: place("jwks_uri")?.into(),
-            userinfo: said.get("userinfo_endpoint").map(|_| place("userinfo_endpoint")).transpose()?.map(Url::into),
+            userinfo: said
+                .get("userinfo_endpoint")
+                .map(|_| place("userinfo_endpoint"))
+                .transpose()?
+                .map(Url::into),
             is_basic: has("client_secret_basic") || !has("client_secret_post"),
             names_itself: said["authorization_response_iss_parameter_supported"] == true,
         })
@@ -261,9 +271,13 @@ impl Provider {
 
     async fn json(&self, url: &str, authorization: Option<&str>) -> Result<Value, String> {
         let said = self.client.ask(Question { url, authorization, form: None }).await?;
-        let place = Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+        let place =
+            Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
         if said.status != 200 {
-            return Err(format!("{place} answers with status {} where it should have a document", said.status));
+            return Err(format!(
+                "{place} answers with status {} where it should have a document",
+                said.status
+            ));
         }
         let value: Value =
             serde_json::from_slice(&said.body).map_err(|_| format!("the document of {place} is no JSON"))?;

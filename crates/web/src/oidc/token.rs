@@ -170,7 +170,8 @@ pub(crate) fn verify(token: &str, keys: &Keys, expected: Expected<'_>) -> Result
         return Err(Wrong::Token("it is for another client"));
     }
     let party = all.get("azp");
-    if party.is_some_and(|party| party.as_str() != Some(expected.client_id)) || (party.is_none() && audience.len() > 1)
+    if party.is_some_and(|party| party.as_str() != Some(expected.client_id))
+        || (party.is_none() && audience.len() > 1)
     {
         return Err(Wrong::Token("it was given to another client"));
     }
@@ -178,7 +179,9 @@ pub(crate) fn verify(token: &str, keys: &Keys, expected: Expected<'_>) -> Result
     let (now, skew, age) = (expected.now as f64, SKEW as f64, AGE_MAX as f64);
     match (number("exp"), number("iat")) {
         (Some(end), _) if end <= now - skew => return Err(Wrong::Token("it has expired")),
-        (Some(_), Some(made)) if made > now + skew => return Err(Wrong::Token("it is of the future: look at the clocks")),
+        (Some(_), Some(made)) if made > now + skew => {
+            return Err(Wrong::Token("it is of the future: look at the clocks"));
+        }
         (Some(_), Some(made)) if made < now - skew - age => return Err(Wrong::Token("it is an old one")),
         (Some(_), Some(_)) => {}
         _ => return Err(Wrong::Token("it does not say from when to when it is valid")),
@@ -220,7 +223,8 @@ fn signed(token: &str, keys: &Keys) -> Result<Value, Wrong> {
     if fitting.peek().is_none() {
         return Err(Wrong::Key);
     }
-    let is_signed = |key: &Key| key.verifies(algorithm, token[..header.len() + 1 + payload.len()].as_bytes(), &signature);
+    let is_signed =
+        |key: &Key| key.verifies(algorithm, token[..header.len() + 1 + payload.len()].as_bytes(), &signature);
     match fitting.any(is_signed) {
         true => json(payload).filter(Value::is_object).ok_or(malformed),
         false => Err(Wrong::Token("its signature is not the provider's")),
@@ -289,18 +293,23 @@ mod tests {
             assert!(verify(std::str::from_utf8(&other).unwrap(), &keys, EXPECTED).is_err(), "{at}");
             assert!(verify(&token[..at], &keys, EXPECTED).is_err(), "{at}");
         }
-        for odd in ["", "..", "...", &format!("{token}."), &format!("{token}="), &format!("{token}.{token}")] {
+        for odd in ["", "..", "...", &format!("{token}."), &format!("{token}="), &format!("{token}.{token}")]
+        {
             assert!(verify(odd, &keys, EXPECTED).is_err(), "{odd}");
         }
         let long = json!({ "alg": "EdDSA", "kid": "k", "x": "y".repeat(BYTES_MAX) });
-        assert_eq!(verify(&sign(&long, &claims()), &keys, EXPECTED).unwrap_err(), Wrong::Token("it is too long"));
+        assert_eq!(
+            verify(&sign(&long, &claims()), &keys, EXPECTED).unwrap_err(),
+            Wrong::Token("it is too long")
+        );
     }
 
     #[test]
     fn es256_is_the_curve_s_own_form() {
         let random = SystemRandom::new();
         let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &random).unwrap();
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random).unwrap();
+        let pair =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8.as_ref(), &random).unwrap();
         let point = pair.public_key().as_ref();
         let [x, y] = [&point[1..33], &point[33..]].map(|half| URL_SAFE_NO_PAD.encode(half));
         let jwk = json!({ "kty": "EC", "crv": "P-256", "kid": "e", "x": x, "y": y });
@@ -310,7 +319,8 @@ mod tests {
         let of = |jwk: &Value| Keys::of(&json!({ "keys": [jwk] }));
         assert!(verify(&token, &of(&jwk).unwrap(), EXPECTED).is_ok());
         // A key that is for something else, or for another algorithm, verifies nothing.
-        for (name, value) in [("use", json!("enc")), ("key_ops", json!(["encrypt"])), ("alg", json!("ES384"))] {
+        for (name, value) in [("use", json!("enc")), ("key_ops", json!(["encrypt"])), ("alg", json!("ES384"))]
+        {
             let mut other = jwk.clone();
             other[name] = value;
             let is_believed = of(&other).is_ok_and(|keys| verify(&token, &keys, EXPECTED).is_ok());
@@ -324,7 +334,8 @@ mod tests {
         let token = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw";
         let keys = Keys::of(&json!({ "keys": [{ "kty": "RSA", "n": n, "e": "AQAB" }] })).unwrap();
         assert_eq!(signed(token, &keys).unwrap()["iss"], "joe");
-        let other = Keys::of(&json!({ "keys": [{ "kty": "RSA", "alg": "PS256", "n": n, "e": "AQAB" }] })).unwrap();
+        let other =
+            Keys::of(&json!({ "keys": [{ "kty": "RSA", "alg": "PS256", "n": n, "e": "AQAB" }] })).unwrap();
         assert_eq!(signed(token, &other).unwrap_err(), Wrong::Key);
     }
 
