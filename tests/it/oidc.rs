@@ -516,6 +516,9 @@ fn a_browser_is_sent_nowhere_but_to_the_provider_and_to_paths_of_this_server() {
     assert_eq!(without.ask("GET", "/api/v1/session/ways", "", "").json(), json!({ "provider": null }));
 }
 
+/// What a provider does once a browser was sent to it.
+type Does<'a> = dyn Fn(&Sent) -> Reply + 'a;
+
 #[test]
 fn a_provider_that_hangs_pours_or_leads_elsewhere_holds_up_nobody() {
     let stage = Stage::new("");
@@ -538,7 +541,7 @@ fn a_provider_that_hangs_pours_or_leads_elsewhere_holds_up_nobody() {
     let sent = start(&stage.api, "");
     stage.liar.says("/token", Reply::Json(json!({ "id_token": honest(&sent) })));
     assert!(session(&back(&stage.api, &sent, &callback(&sent, "code=c"))).is_some());
-    let what_it_does: [(&str, &dyn Fn(&Sent) -> Reply); 7] = [
+    let what_it_does: [(&str, &Does<'_>); 7] = [
         ("hangs", &|_| Reply::Hang),
         ("drips", &|_| Reply::Drip),
         ("pours", &|_| Reply::Pour),

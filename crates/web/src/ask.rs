@@ -6,7 +6,7 @@ use alt_statistics::query::{Filter, condition};
 use alt_store::apps::Application;
 use alt_store::web::audit::Change;
 use alt_store::web::caller::Caller;
-use alt_store::web::pool::Transaction;
+use alt_store::web::pool::{TRANSACTION_TIME, Transaction};
 use axum::http::StatusCode;
 use serde_json::Value;
 
@@ -177,6 +177,14 @@ impl Asked {
                 _ => Err(Problem::bad("days is a number from 1 to 36500; leave it out for ever")),
             },
         }
+    }
+}
+
+/// Gives up after the time that a transaction has.
+pub(crate) async fn within<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
+    match tokio::time::timeout(TRANSACTION_TIME, work).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Problem::unavailable("the answer takes too long; ask for a shorter period")),
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use alt_store::web::audit::{self, Actor};
 use alt_store::web::caller::{self, Caller, Kind};
-use alt_store::web::pool::{TRANSACTION_TIME, Transaction};
+use alt_store::web::pool::Transaction;
 use alt_store::web::{jwt, keys, sessions};
 use axum::body::Body;
 use axum::extract::Request;
@@ -26,10 +26,11 @@ use http_body_util::{BodyExt, Limited};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::ask::{Answer, Asked, Content};
+use crate::ask::{Answer, Asked, Content, within};
 use crate::limiter::Left;
 use crate::problem::Problem;
 use crate::routes::{Access, Route};
+use crate::session::begun;
 use crate::{Web, assets, oidc, reads, session};
 
 /// The most bytes of a body.
@@ -229,6 +230,18 @@ fn is_cross_site(web: &Web, headers: &HeaderMap, is_cookie: bool) -> bool {
     }
 }
 
+/// Answers what is open to everybody.
+async fn open(web: &Web, route: &Route, asked: &Asked, headers: &HeaderMap) -> Result<Answer, Problem> {
+    if route.method != "GET" && is_cross_site(web, headers, false) {
+        return Err(Problem::cross_site());
+    }
+    // What waits for a provider has limits of its own, and holds no connection of the database meanwhile.
+    match route.path {
+        oidc::START | oidc::BACK => (route.handler)(web, asked).await,
+        _ => within((route.handler)(web, asked)).await,
+    }
+}
+
 async fn answer(
     web: &Arc<Web>,
     route: &Route,
@@ -237,14 +250,7 @@ async fn answer(
     left: &mut Option<Left>,
 ) -> Result<Answer, Problem> {
     if route.access == Access::Open {
-        if route.method != "GET" && is_cross_site(web, headers, false) {
-            return Err(Problem::cross_site());
-        }
-        // What waits for a provider has limits of its own, and holds no connection of the database meanwhile.
-        return match route.path {
-            oidc::START | oidc::BACK => (route.handler)(web, &asked).await,
-            _ => within((route.handler)(web, &asked)).await,
-        };
+        return open(web, route, &asked, headers).await;
     }
     let origin = asked.network();
     let given = given(headers, &asked)?;
@@ -312,14 +318,6 @@ async fn answer(
     answered
 }
 
-/// Gives up after the time that a transaction has.
-pub(crate) async fn within<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> {
-    match tokio::time::timeout(TRANSACTION_TIME, work).await {
-        Ok(answer) => answer,
-        Err(_) => Err(Problem::unavailable("the answer takes too long; ask for a shorter period")),
-    }
-}
-
 /// The secret of a request, and where it is.
 enum Given {
     /// In the header `Authorization`.
@@ -344,7 +342,7 @@ fn given(headers: &HeaderMap, asked: &Asked) -> Result<Given, Problem> {
         }
         (None, None, Some(share)) => (share, Given::Query),
         (None, None, None) => {
-            (cookie(headers, session::COOKIE).ok_or_else(Problem::unknown_caller)?, Given::Cookie)
+            (cookie(headers, begun::COOKIE).ok_or_else(Problem::unknown_caller)?, Given::Cookie)
         }
         _ => return Err(Problem::unknown_caller()),
     };

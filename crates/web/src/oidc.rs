@@ -9,24 +9,23 @@ use std::time::{Duration, Instant};
 
 use alt_config::OidcRole;
 use alt_process::clock;
-use alt_store::web::audit::Change;
 use alt_store::web::caller::Role;
 use alt_store::web::identities::{self, FLOW_MINUTES, Found, Named, Waiting};
 use alt_store::web::keys::checked_name;
 use axum::http::StatusCode;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Value, json};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use url::form_urlencoded::Serializer;
 
 use self::provider::{Given, Provider};
 use self::token::{Claims, Expected, Wrong};
-use crate::ask::{Answer, Asked, Content};
-use crate::guard::within;
+use crate::Web;
+use crate::ask::{Answer, Asked, Content, within};
 use crate::problem::Problem;
-use crate::{Web, session};
+use crate::session::begun;
 
 pub(crate) mod provider;
 pub(crate) mod token;
@@ -136,10 +135,11 @@ impl Oidc {
         let domain = email.rsplit_once('@')?.1;
         let config = &self.provider.config;
         let is_allowed = config.allow.iter().any(|allowed| allowed.eq_ignore_ascii_case(domain));
-        is_allowed.then(|| match config.role {
+        let role = match config.role {
             Some(OidcRole::Editor) => Role::Editor,
             Some(OidcRole::Viewer) | None => Role::Viewer,
-        })
+        };
+        is_allowed.then_some(role)
     }
 }
 
@@ -307,7 +307,7 @@ impl Who<'_> {
                     return Ok(Ok(self.oidc.ask_for_code(&secret, next)));
                 }
                 Found::Person(account, changes) => {
-                    let signed = session::signed_in(asked, db, &account, changes, Some(issuer)).await?;
+                    let signed = begun::signed_in(asked, db, &account, changes, Some(issuer)).await?;
                     let mut cookies = signed.cookies;
                     cookies.push(self.oidc.cookie("", 0));
                     return Ok(Ok(to(next.to_owned(), cookies)));
@@ -340,7 +340,7 @@ async fn refused(
     failed: Failed,
 ) -> Result<Answer, Failed> {
     let why = json!({ "provider": oidc.provider.config.issuer, "why": failed.as_str() });
-    within(session::record_refusal(web, asked, email.unwrap_or_default(), Some(why))).await?;
+    within(begun::record_refusal(web, asked, email.unwrap_or_default(), Some(why))).await?;
     Err(failed)
 }
 
@@ -362,13 +362,6 @@ pub(crate) async fn end(
     let (Some(oidc), Some(secret)) = (&web.oidc, &asked.flow) else { return Ok(None) };
     identities::end(db, secret).await?;
     Ok(Some(oidc.cookie("", 0)))
-}
-
-/// What a session that began by a provider adds to its row in the record.
-pub(crate) fn noted(change: &mut Change, issuer: &str) {
-    if let Some(after) = &mut change.after {
-        after["provider"] = Value::from(issuer);
-    }
 }
 
 fn configured(web: &Web) -> Result<&Oidc, Problem> {

@@ -73,7 +73,7 @@ impl Provider {
         for _ in 0..10 {
             let Some(path) = place
                 .strip_prefix(&self.issuer)
-                .or(Some(&place).filter(|p| p.starts_with('/')).map(|p| p.as_str()))
+                .or(Some(&place).filter(|p| p.starts_with('/')).map(String::as_str))
             else {
                 return place;
             };

@@ -223,8 +223,9 @@ fn signed(token: &str, keys: &Keys) -> Result<Value, Wrong> {
     if fitting.peek().is_none() {
         return Err(Wrong::Key);
     }
-    let is_signed =
-        |key: &Key| key.verifies(algorithm, token[..header.len() + 1 + payload.len()].as_bytes(), &signature);
+    let is_signed = |key: &Key| {
+        key.verifies(algorithm, &token.as_bytes()[..header.len() + 1 + payload.len()], &signature)
+    };
     match fitting.any(is_signed) {
         true => json(payload).filter(Value::is_object).ok_or(malformed),
         false => Err(Wrong::Token("its signature is not the provider's")),
