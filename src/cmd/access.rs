@@ -250,6 +250,8 @@ async fn list_users(config: &Config, args: &cli::AsJson, out: Out<'_>) -> anyhow
             let grants: Vec<String> =
                 person.grants.iter().map(|(app, role)| format!("{role} of {app}")).collect();
             let may = if person.is_owner { "everything".to_owned() } else { grants.join(", ") };
+            // `alt user link` opens it.
+            let may = if person.is_locked { format!("{may} (locked after wrong passwords)") } else { may };
             rows.add(&[person.name.clone(), person.created_at.clone(), may]);
         }
         rows.print(out)?;

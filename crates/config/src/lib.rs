@@ -7,6 +7,7 @@
 
 mod channel;
 mod keys;
+mod secret;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -21,7 +22,8 @@ use std::time::Duration;
 use alt_line::parse::{Spec, Terms};
 use anyhow::Context;
 
-pub use self::channel::{Channel, ChannelKind, MailTls, SecretFile};
+pub use self::channel::{Channel, ChannelKind, MailTls};
+pub use self::secret::SecretFile;
 pub use self::value::{ArchiveUrl, parse_time};
 pub use alt_line::enrich::{GpcPolicy, IpPolicy, Privacy};
 pub use alt_line::flood::Limits as Flood;
@@ -300,6 +302,8 @@ pub struct Web {
     pub clients: usize,
     /// The most requests of one token or share in a minute.
     pub requests_per_minute: usize,
+    /// The keys that seal the secrets which the database keeps; `None`: those of the credential `web_key`, if there is one.
+    pub key_file: Option<SecretFile>,
 }
 
 impl Default for Web {
@@ -312,6 +316,7 @@ impl Default for Web {
             connections: 8,
             clients: 1024,
             requests_per_minute: 600,
+            key_file: None,
         }
     }
 }

@@ -298,6 +298,7 @@ fn values_are_typed() {
                 connections: 8,
                 clients: 1024,
                 requests_per_minute: 600,
+                key_file: None,
             },
             alerts: Alerts {
                 enabled: false,

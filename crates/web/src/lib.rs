@@ -46,9 +46,11 @@ mod totp;
 mod visits;
 mod walk;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use alt_store::web::pool::{Pool, Transaction};
+use alt_store::web::sealing::Sealing;
 
 use tokio::sync::Semaphore;
 
@@ -82,6 +84,8 @@ pub struct Web {
     accounts: Limiter,
     /// Passwords.
     passwords: Passwords,
+    /// What seals the secrets that the database keeps.
+    pub sealing: Sealing,
     /// What was read lately.
     reads: Reads,
     /// The address under which people reach it.
@@ -105,9 +109,10 @@ impl Web {
     /// For a configuration; `host` is this machine's name.
     ///
     /// # Errors
-    /// The metrics cannot be registered, or the system gives no random bytes.
+    /// The metrics cannot be registered, the keys of `key_file` cannot be read, or the system gives no random bytes.
     pub fn new(config: &alt_config::Config, host: &str, snippet: Snippet) -> anyhow::Result<Arc<Web>> {
         let per_minute = u32::try_from(config.web.requests_per_minute).unwrap_or(u32::MAX);
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY");
         Ok(Arc::new(Web {
             pool: Pool::new(&config.postgres, config.web.read_url.as_deref(), host, config.web.connections),
             telemetry: Arc::new(Telemetry::new()?),
@@ -117,6 +122,7 @@ impl Web {
             attempts: Limiter::new(session::ADDRESS_PER_MINUTE),
             accounts: Limiter::new(session::ACCOUNT_PER_MINUTE),
             reads: Reads::default(),
+            sealing: Sealing::open(config.web.key_file.as_ref(), credentials.as_deref().map(Path::new))?,
             passwords: Passwords::new()?,
             snippet: (config.check.hosts.first().map_or("YOUR-HOST", String::as_str).to_owned(), snippet),
             channels: Channels::new(config),

@@ -9,7 +9,9 @@ use std::time::Instant;
 use alt_store::apps;
 use alt_store::web::audit::{self, Actor, Change};
 use alt_store::web::caller::{self, Caller, Kind};
+use alt_store::web::people::REFUSED_MAX;
 use alt_store::web::pool::Transaction;
+use alt_store::web::sealing::Kind as Kept;
 use alt_store::web::sessions::{self, Account, Of, SESSION_DAYS, Whose};
 use axum::http::StatusCode;
 use jiff::Timestamp;
@@ -52,15 +54,21 @@ async fn by_password(web: &Web, asked: &Asked, name: &str) -> Result<Answer, Pro
     let given = asked.text("password")?.ok_or_else(|| Problem::bad("password is missing"))?;
     let db = web.pool.read().await?;
     let account = sessions::account(&db, Of::Name(name)).await?;
+    let is_locked = match &account {
+        Some(account) if account.refused >= REFUSED_MAX => {
+            !sessions::is_known(&db, account, asked.address.as_deref()).await?
+        }
+        _ => false,
+    };
     // A password takes time, and no connection.
     db.end().await?;
     let hash = account.as_ref().and_then(|account| account.password.as_deref());
     let is_it = web.passwords.is_of(given, hash).await?;
-    let Some(account) = account.filter(|_| is_it) else {
+    let Some(account) = account.filter(|_| is_it && !is_locked) else {
         return refuse(web, asked, name, Problem::not_signed_in()).await;
     };
     let db = web.change().await?;
-    if let Err(problem) = check_code(&db, asked, &account).await {
+    if let Err(problem) = check_code(web, &db, asked, &account).await {
         db.end().await?;
         return refuse(web, asked, name, problem).await;
     }
@@ -77,7 +85,7 @@ async fn by_link(web: &Web, asked: &Asked, link: &str) -> Result<Answer, Problem
         db.end().await?;
         return refuse(web, asked, "", Problem::no_link()).await;
     };
-    if let Err(problem) = check_code(&db, asked, &account).await {
+    if let Err(problem) = check_code(web, &db, asked, &account).await {
         db.end().await?;
         return refuse(web, asked, &account.name, problem).await;
     }
@@ -116,6 +124,7 @@ async fn signed_in(
     mut changes: Vec<Change>,
 ) -> Result<Answer, Problem> {
     let whose = Whose::Person(account.id);
+    sessions::count_refused(&db, account, false).await?;
     let (secret, change) = sessions::begin(&db, whose, &account.name, asked.address.as_deref()).await?;
     changes.push(change);
     let actor = Actor {
@@ -137,26 +146,42 @@ async fn signed_in(
 /// Records that somebody was refused, and refuses. What was written as a name may be a password: only known names are recorded.
 async fn refuse(web: &Web, asked: &Asked, name: &str, problem: Problem) -> Result<Answer, Problem> {
     let db = web.change().await?;
-    let known = sessions::account(&db, Of::Name(name)).await?.map(|account| account.name);
-    let object = known
-        .as_ref()
-        .map_or_else(|| "an account that is not known".to_owned(), |name| format!("user {name}"));
+    let known = sessions::account(&db, Of::Name(name)).await?;
+    if let Some(account) = &known {
+        sessions::count_refused(&db, account, true).await?;
+    }
+    let object = known.as_ref().map_or_else(
+        || "an account that is not known".to_owned(),
+        |account| format!("user {}", account.name),
+    );
+    let is_locked = known.is_some_and(|account| account.refused >= REFUSED_MAX);
+    let after = is_locked.then(|| json!({ "is_locked": true }));
     let actor = Actor { kind: "nobody", id: None, name: String::new(), address: asked.address.clone() };
-    let change = Change { action: "session.refuse", object, before: None, after: None };
+    let change = Change { action: "session.refuse", object, before: None, after };
     audit::record(&db, &actor, &change).await?;
     db.commit().await?;
     Err(problem)
 }
 
 /// Asks for the code of the second factor, if there is one. Each code is taken once.
-async fn check_code(db: &Transaction, asked: &Asked, account: &Account) -> Result<(), Problem> {
-    let Some(secret) = &account.totp else { return Ok(()) };
+async fn check_code(web: &Web, db: &Transaction, asked: &Asked, account: &Account) -> Result<(), Problem> {
+    let Some(kept) = &account.totp else { return Ok(()) };
     let given = asked.text("code")?.ok_or_else(Problem::code_needed)?;
-    take_code(db, account, secret, given).await
+    take_code(web, db, account, kept, given).await
 }
 
-async fn take_code(db: &Transaction, account: &Account, secret: &[u8], given: &str) -> Result<(), Problem> {
-    let step = totp::step_of(secret, given, Timestamp::now().as_second());
+async fn take_code(
+    web: &Web,
+    db: &Transaction,
+    account: &Account,
+    kept: &[u8],
+    given: &str,
+) -> Result<(), Problem> {
+    let secret = web.sealing.reveal(Kept::Totp(account.id), kept).map_err(|error| {
+        tracing::error!("nobody can sign in to the account {}: {error:#}", account.name);
+        Problem::unavailable("the second factor of this account cannot be read; the log of alt-web says why")
+    })?;
+    let step = totp::step_of(&secret, given, Timestamp::now().as_second());
     match step {
         Some(step) if sessions::take_step(db, account.id, step).await? => Ok(()),
         _ => Err(Problem::code_needed()),
@@ -262,7 +287,8 @@ pub(crate) async fn change_password(web: &Web, asked: &Asked) -> Result<Answer, 
 pub(crate) async fn propose_totp(web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     let account = proven(web, asked).await?;
     let secret = totp::new_secret()?;
-    let change = sessions::propose_totp(asked.db()?, &account, &secret).await?;
+    let kept = web.sealing.seal(Kept::Totp(account.id), &secret)?.ok_or_else(Problem::no_key)?;
+    let change = sessions::propose_totp(asked.db()?, &account, &kept).await?;
     let shown = json!({ "secret": totp::base32(&secret), "url": totp::address(&secret, &account.name) });
     Ok(Answer::changed(StatusCode::CREATED, shown, change))
 }
@@ -277,7 +303,7 @@ pub(crate) async fn confirm_totp(web: &Web, asked: &Asked) -> Result<Answer, Pro
     let secret =
         secret.ok_or_else(|| Problem::bad("there is none to confirm: POST /api/v1/session/totp first"))?;
     let given = asked.text("code")?.ok_or_else(|| Problem::bad("code is missing"))?;
-    take_code(db, &account, &secret, given).await?;
+    take_code(web, db, &account, &secret, given).await?;
     let change = sessions::switch_totp(db, &account, true).await?;
     Ok(Answer::changed(StatusCode::OK, json!({ "has_totp": true }), change))
 }
