@@ -339,7 +339,7 @@ fn secrets_are_sealed_by_a_key_that_is_not_in_the_database_and_can_be_replaced()
     assert!(said.body.contains("alt setup --web"), "{}", said.body);
     let said = api.ask("POST", "/api/v1/jwt", &bearer(&token(&bench, &["--role", "owner"])), "");
     assert_eq!((said.status, said.body.contains("key_file")), (503, true), "{}", said.body);
-    bench.database.psql("UPDATE web_users SET totp = '12345678901234567890', totp_new = totp");
+    bench.database.psql("UPDATE web_users SET (totp, totp_new) = ('12345678901234567890'::bytea, '12345678901234567890'::bytea)");
     let base32 = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
     let with_code = |api: &Api, name: &str, steps: i64| {
         let body = json!({ "email": name, "password": PASSWORD, "code": code(base32, steps) });
