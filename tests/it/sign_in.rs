@@ -395,7 +395,7 @@ fn a_file_that_holds_no_key_is_named_at_the_start() {
     let bench = bench();
     for (name, text, says) in [
         ("short", "c2hvcnQ=", "line 1 of key_file is no key"),
-        ("bare", "", "key_file is empty"),
+        ("bare", "# none\n", "key_file has no key"),
         ("absent", "-", "read key_file"),
     ] {
         let file = bench.path(name);

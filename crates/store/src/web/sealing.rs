@@ -86,16 +86,17 @@ impl Sealing {
     /// The file cannot be read, or holds something else than keys. The error has no part of a key.
     pub fn open(file: Option<&SecretFile>, credentials: Option<&Path>) -> anyhow::Result<Sealing> {
         let given = SecretFile::Credential(CREDENTIAL.to_owned());
-        let lines = match (file, credentials) {
+        let mut lines = match (file, credentials) {
             (Some(file), _) => file.lines("key_file", credentials)?,
             (None, Some(directory)) if directory.join(CREDENTIAL).exists() => {
                 given.lines("key_file", credentials)?
             }
             (None, _) => Vec::new(),
         };
+        lines.retain(|line| !line.trim_start().starts_with('#'));
         ensure!(
             file.is_none() || !lines.is_empty(),
-            "key_file is empty: `openssl rand -base64 32` makes a key"
+            "key_file has no key: `openssl rand -base64 32` makes a key"
         );
         Sealing::of(&lines)
     }
@@ -312,10 +313,10 @@ mod tests {
         assert!(!open(None).unwrap().has_key());
         assert!(open(credential()).is_err());
         // As the unit gives it, where there is no file.
-        std::fs::write(directory.path().join(CREDENTIAL), "").unwrap();
+        std::fs::write(directory.path().join(CREDENTIAL), "#none").unwrap();
         assert!(!open(None).unwrap().has_key());
         assert!(open(credential()).unwrap_err().to_string().contains("openssl rand"));
-        std::fs::write(directory.path().join(CREDENTIAL), format!("\n{good}\r\n")).unwrap();
+        std::fs::write(directory.path().join(CREDENTIAL), format!("# new\n{good}\r\n")).unwrap();
         assert!(open(None).unwrap().has_key() && open(credential()).unwrap().has_key());
         assert!(!Sealing::open(None, None).unwrap().has_key());
     }
