@@ -5,6 +5,7 @@
 //! additional data), so that one that is copied into another row cannot be opened. What an older version kept, or what was kept
 //! without a key, is the secret itself: it is known by its length, and sealed as soon as there is a key.
 
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use alt_config::SecretFile;
@@ -88,9 +89,12 @@ impl Sealing {
         let given = SecretFile::Credential(CREDENTIAL.to_owned());
         let mut lines = match (file, credentials) {
             (Some(file), _) => file.lines("key_file", credentials)?,
-            (None, Some(directory)) if directory.join(CREDENTIAL).exists() => {
-                given.lines("key_file", credentials)?
-            }
+            (None, Some(_)) => match given.lines("key_file", credentials) {
+                Err(e) if e.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == ErrorKind::NotFound) => {
+                    Vec::new()
+                }
+                read => read?,
+            },
             (None, _) => Vec::new(),
         };
         lines.retain(|line| !line.trim_start().starts_with('#'));
@@ -237,9 +241,9 @@ impl Sealing {
         let is_plain = kept.len() == kind.bytes();
         let Some(first) = self.0.first() else {
             if is_plain {
-                found.plain += 1
+                found.plain += 1;
             } else {
-                found.lost += 1
+                found.lost += 1;
             }
             return Ok(None);
         };
