@@ -105,7 +105,7 @@ async fn seal(web: &Web) -> anyhow::Result<()> {
     if kept.plain > 0 {
         tracing::warn!(
             secrets = kept.plain,
-            "the database keeps secrets that are not sealed: `sudo alt setup --web` makes a key"
+            "the database keeps secrets that are not sealed: `sudo alt setup --web --host NAME` makes a key"
         );
     }
     if kept.lost > 0 {

@@ -161,7 +161,7 @@ impl Problem {
 
     /// A secret would have to be kept, and nothing seals it.
     pub(crate) fn no_key() -> Problem {
-        let detail = "alt serve has no key that seals the secret: `sudo alt setup --web` makes one, or name a file with one \
+        let detail = "alt serve has no key that seals the secret: `sudo alt setup --web --host NAME` makes one, or name a file with one \
                       in key_file of [web]; docs/API.md tells how";
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Not set up", detail)
     }

@@ -196,7 +196,7 @@ impl Sealing {
     /// The database does not do it.
     pub async fn seal_kept(&self, client: &Client) -> anyhow::Result<Kept> {
         let mut found = Kept::default();
-        // Nothing is locked where nothing is to be sealed.
+        // Without a key nothing is changed, so nothing is locked.
         let locked = if self.has_key() { "FOR UPDATE" } else { "" };
         let people =
             "SELECT id, totp, totp_new FROM web_users WHERE num_nonnulls(totp, totp_new) > 0 ORDER BY id";
