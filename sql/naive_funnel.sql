@@ -4,7 +4,7 @@
 , counting AS (
     SELECT class, visitor_id, CASE WHEN $13 THEN 0 ELSE session END AS unit, event_type, is_view, path, params,
            row_number() OVER (PARTITION BY class, visitor_id, CASE WHEN $13 THEN 0 ELSE session END
-                              ORDER BY occurred_at, event_id) AS place
+                              ORDER BY place) AS place
     FROM numbered
     WHERE NOT $14::boolean OR is_view OR event_type = ANY ($11::text[])
 ),

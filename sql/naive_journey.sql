@@ -5,6 +5,6 @@ FROM (
            lag(path, 1, '(entry)') OVER same AS before, lead(path, 1, '(exit)') OVER same AS after
     FROM numbered
     WHERE is_view
-    WINDOW same AS (PARTITION BY class, visitor_id, session ORDER BY occurred_at, event_id)) pages
+    WINDOW same AS (PARTITION BY class, visitor_id, session ORDER BY place)) pages
 CROSS JOIN LATERAL (VALUES ('previous_page', before), ('next_page', after)) neighbours (dimension, value)
 GROUP BY class, dimension, value

@@ -9,7 +9,7 @@ FROM (
     UNION ALL
     SELECT v.class, v.path, 0, 1, v.visitor_id, n.session, 0, 0, 0, 0, 0
     FROM views v
-    LEFT JOIN numbered n ON n.event_id = v.event_id
+    LEFT JOIN numbered n ON n.place = v.place
     UNION ALL
     SELECT class, path, 0, 0, NULL, NULL, engaged_ms, is_timed::int, (depth IS NOT NULL)::int, coalesce(depth, 0), 0
     FROM reported

@@ -1,7 +1,7 @@
 -- People by value, behind naive_rows.sql: distinct user ids, of which a session has the first.
 , person AS (
     SELECT class, visitor_id, session,
-           (array_agg(user_id ORDER BY occurred_at, event_id) FILTER (WHERE user_id <> ''))[1] AS person
+           (array_agg(user_id ORDER BY place) FILTER (WHERE user_id <> ''))[1] AS person
     FROM numbered
     GROUP BY class, visitor_id, session
 ),
@@ -15,7 +15,7 @@ met AS (
     SELECT s.class, named.dimension, named.value, p.person
     FROM timed s
     JOIN person p USING (class, visitor_id, session)
-    JOIN attributed a ON a.event_id = s.from_row,
+    JOIN attributed a ON a.place = s.from_row,
     LATERAL (VALUES ('entry_page', s.entry_page), ('exit_page', s.exit_page), ('source', a.source), ('channel', a.channel),
         ('campaign', a.campaign), ('country', a.country), ('language', a.language), ('browser', a.browser), ('os', a.os),
         ('device', a.device), ('screen', a.screen)) named (dimension, value)

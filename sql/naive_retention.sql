@@ -7,19 +7,19 @@
 ),
 -- No session crosses a local midnight.
 of_days AS (
-    SELECT l.from_at, l.period, v.visitor_id, v.occurred_at, v.event_id, v.user_id, v.path,
+    SELECT l.from_at, l.period, v.visitor_id, v.occurred_at, v.place, v.user_id, v.path,
            CASE WHEN v.occurred_at - lag(v.occurred_at) OVER same <= interval '30 minutes' THEN 0 ELSE 1 END AS begins
     FROM local l
     JOIN visits v ON v.occurred_at >= l.from_at AND v.occurred_at < l.until_at
     WHERE v.class = $13 AND v.visitor_id IS NOT NULL
-    WINDOW same AS (PARTITION BY l.from_at, v.visitor_id ORDER BY v.occurred_at, v.event_id)
+    WINDOW same AS (PARTITION BY l.from_at, v.visitor_id ORDER BY v.place)
 ),
 in_sessions AS (
-    SELECT *, sum(begins) OVER (PARTITION BY from_at, visitor_id ORDER BY occurred_at, event_id) AS session
+    SELECT *, sum(begins) OVER (PARTITION BY from_at, visitor_id ORDER BY place) AS session
     FROM of_days
 ),
 persons AS (
-    SELECT period, (array_agg(user_id ORDER BY occurred_at, event_id) FILTER (WHERE user_id <> ''))[1] AS person
+    SELECT period, (array_agg(user_id ORDER BY place) FILTER (WHERE user_id <> ''))[1] AS person
     FROM in_sessions
     GROUP BY from_at, period, visitor_id, session
     HAVING $14::text IS NULL OR bool_or(path = $14)

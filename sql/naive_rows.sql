@@ -1,8 +1,10 @@
 -- The definitions of docs/STATISTICS.md in plain SQL, slow and independent of the engine: what all of naive_*.sql read. $1
 -- application, $2 and $3 the first moment of its local day and the first behind it, $4 its domains, $5 and $6 zones and their
--- countries, $7 to $9 hosts, channels and names of the known sources.
+-- countries, $7 to $9 hosts, channels and names of the known sources. place: the row's among those of the day; event_id is no
+-- row's alone, because the same request may be in two logs.
 WITH day AS (
-    SELECT l.traffic_class AS class, l.occurred_at, l.event_id, l.visitor_id, l.page_view_id,
+    SELECT row_number() OVER (ORDER BY l.occurred_at, l.event_id) AS place, l.traffic_class AS class, l.occurred_at,
+           l.visitor_id, l.page_view_id,
            CASE WHEN l.event_type = 'request' AND l.method = 'GET' AND (l.status BETWEEN 200 AND 299 OR l.status = 304)
                  AND (SELECT a.page_views = 'requests' FROM applications a WHERE a.id = $1)
                  AND lower(coalesce(split_part(l.url_path, '#', 1), '') COLLATE "C") !~ ('\.(7z|atom|avif|bmp|bz2|css|csv|doc|docx|eot|flac'
@@ -30,7 +32,7 @@ WITH day AS (
 ),
 -- Rows that make visitors, sessions and activity. identity: what makes a page view the same; of others it means nothing.
 visits AS (
-    SELECT *, coalesce('view ' || page_view_id, 'row ' || event_id) AS identity
+    SELECT *, coalesce('view ' || page_view_id, 'row ' || place) AS identity
     FROM day
     WHERE event_type NOT IN ('request', 'engagement')
 ),
@@ -38,19 +40,19 @@ views AS (
     SELECT DISTINCT ON (class, visitor_id, identity) *
     FROM visits
     WHERE event_type = 'pageview'
-    ORDER BY class, visitor_id, identity, occurred_at, event_id
+    ORDER BY class, visitor_id, identity, place
 ),
 -- Whether a visitor's row begins a session.
 begins AS (
     SELECT *, CASE WHEN occurred_at - lag(occurred_at) OVER same <= interval '30 minutes' THEN 0 ELSE 1 END AS begins
     FROM visits
     WHERE visitor_id IS NOT NULL
-    WINDOW same AS (PARTITION BY class, visitor_id ORDER BY occurred_at, event_id)
+    WINDOW same AS (PARTITION BY class, visitor_id ORDER BY place)
 ),
 -- A visitor's rows, each with the number of its session.
 numbered AS (
-    SELECT *, sum(begins) OVER (PARTITION BY class, visitor_id ORDER BY occurred_at, event_id) AS session,
-           event_id IN (SELECT event_id FROM views) AS is_view
+    SELECT *, sum(begins) OVER (PARTITION BY class, visitor_id ORDER BY place) AS session,
+           place IN (SELECT place FROM views) AS is_view
     FROM begins
 ),
 -- What page views say of themselves, and what engagement, and copies of them, say of them: each with its view.
@@ -59,15 +61,15 @@ reports AS (
            greatest(d.dwell_ms, 0) AS dwell_ms, d.dwell_ms >= 0 AS is_timed,
            CASE WHEN d.scroll_depth >= 0 THEN least(d.scroll_depth, 100) END AS depth
     FROM (
-        SELECT class, visitor_id, event_type, occurred_at, event_id AS view_id, path, hour, dwell_ms, scroll_depth
+        SELECT class, visitor_id, event_type, occurred_at, place AS view_id, path, hour, dwell_ms, scroll_depth
         FROM views
         UNION ALL
-        SELECT d.class, d.visitor_id, d.event_type, d.occurred_at, v.event_id, v.path, v.hour, d.dwell_ms, d.scroll_depth
+        SELECT d.class, d.visitor_id, d.event_type, d.occurred_at, v.place, v.path, v.hour, d.dwell_ms, d.scroll_depth
         FROM day d
         JOIN views v ON v.class = d.class AND v.page_view_id = d.page_view_id
-            AND v.visitor_id IS NOT DISTINCT FROM d.visitor_id AND v.event_id <> d.event_id
+            AND v.visitor_id IS NOT DISTINCT FROM d.visitor_id AND v.place <> d.place
         WHERE d.event_type IN ('pageview', 'engagement')) d
-    LEFT JOIN numbered n ON n.event_id = d.view_id
+    LEFT JOIN numbered n ON n.place = d.view_id
 ),
 -- Page views by what was reported of them.
 reported AS (
@@ -164,10 +166,10 @@ sessions AS (
            count(*) AS events, count(*) FILTER (WHERE is_view) AS page_views,
            (count(*) FILTER (WHERE user_id <> '') > 0)::int AS authenticated,
            (count(*) FILTER (WHERE is_view) = 1 AND count(*) FILTER (WHERE event_type <> 'pageview') = 0)::int AS bounces,
-           (array_agg(event_id ORDER BY is_view DESC, occurred_at, event_id))[1] AS from_row,
-           (array_agg(n.hour ORDER BY occurred_at, event_id))[1] AS hour,
-           (array_agg(path ORDER BY occurred_at, event_id) FILTER (WHERE is_view))[1] AS entry_page,
-           (array_agg(path ORDER BY occurred_at DESC, event_id DESC) FILTER (WHERE is_view))[1] AS exit_page
+           (array_agg(place ORDER BY is_view DESC, place))[1] AS from_row,
+           (array_agg(n.hour ORDER BY place))[1] AS hour,
+           (array_agg(path ORDER BY place) FILTER (WHERE is_view))[1] AS entry_page,
+           (array_agg(path ORDER BY place DESC) FILTER (WHERE is_view))[1] AS exit_page
     FROM numbered n
     GROUP BY n.class, n.visitor_id, n.session
 ),

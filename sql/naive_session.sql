@@ -16,10 +16,10 @@ FROM (
                timed_views, scrolled_views, scroll_percent, from_row
         FROM timed
         UNION ALL
-        SELECT class, NULL, NULL, 1, (event_id IN (SELECT event_id FROM views))::int, 0, 0, 0, 0, 0, 0, 0, event_id
+        SELECT class, NULL, NULL, 1, (place IN (SELECT place FROM views))::int, 0, 0, 0, 0, 0, 0, 0, place
         FROM visits
         WHERE visitor_id IS NULL) s
-    JOIN attributed a ON a.event_id = s.from_row,
+    JOIN attributed a ON a.place = s.from_row,
     LATERAL (VALUES ('source', a.source), ('channel', a.channel), ('campaign', a.campaign), ('utm_medium', a.utm_medium),
         ('utm_term', a.utm_term), ('utm_content', a.utm_content), ('country', a.country), ('language', a.language),
         ('browser', a.browser), ('os', a.os), ('device', a.device), ('screen', a.screen)) named (dimension, value)

@@ -2,13 +2,13 @@
 -- summed. $12 names of goals, $13 types of events, $14 paths, of which one is NULL each; $15 and $16 the goal's property and the
 -- value that it has to have, or NULL. Numbers are exact: a - or none, 1 to 12 digits, and at most 6 behind a point.
 , own AS (
-    SELECT v.class, v.event_id, v.visitor_id, n.session, v.event_type, w.event_id IS NOT NULL AS is_view,
+    SELECT v.class, v.place, v.visitor_id, n.session, v.event_type, w.place IS NOT NULL AS is_view,
            v.path, v.entity_type, v.entity_id, v.client_sub_id, v.module_id, v.params, v.params -> 'custom' AS custom,
            v.event_type IN ('order', 'purchase') AS is_order,
            v.entity_type = 'product' AND v.entity_id <> '' AS is_product
     FROM visits v
-    LEFT JOIN views w ON w.event_id = v.event_id
-    LEFT JOIN numbered n ON n.event_id = v.event_id
+    LEFT JOIN views w ON w.place = v.place
+    LEFT JOIN numbered n ON n.place = v.place
 ),
 said AS (
     SELECT *, CASE WHEN is_order AND is_product THEN coalesce(nullif(custom ->> 'quantity', ''), '1') END AS quantity,
@@ -47,11 +47,11 @@ counted AS (
     FROM worth
 ),
 links AS (
-    SELECT event_id, coalesce(nullif(custom ->> 'href', ''), nullif(custom ->> 'download', ''), custom ->> 'link') AS target
+    SELECT place, coalesce(nullif(custom ->> 'href', ''), nullif(custom ->> 'download', ''), custom ->> 'link') AS target
     FROM own
 ),
 hosts AS (
-    SELECT event_id, target, regexp_replace(lower(regexp_replace(regexp_replace(
+    SELECT place, target, regexp_replace(lower(regexp_replace(regexp_replace(
                substring(target FROM '^[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)'), '^.*@', ''), ':[0-9]*$', '') COLLATE "C"),
                '^www\.', '') AS host
     FROM links
@@ -59,7 +59,7 @@ hosts AS (
 valued AS (
     SELECT c.*, d.dimension, d.value
     FROM counted c
-    JOIN hosts h ON h.event_id = c.event_id,
+    JOIN hosts h ON h.place = c.place,
     LATERAL (VALUES
         ('total', 'all'),
         ('click', CASE c.event_type WHEN 'click' THEN coalesce(nullif(c.params ->> 'text', ''), c.params ->> 'element') END),

@@ -272,6 +272,8 @@ async fn list_users(config: &Config, args: &cli::AsJson, out: Out<'_>) -> anyhow
                 true => "a link".to_owned(),
                 false => person.signs_in_by.join(", "),
             };
+            // `alt user link` opens it.
+            let may = if person.is_locked { format!("{may} (locked after wrong passwords)") } else { may };
             rows.add(&[person.name.clone(), person.created_at.clone(), ways, may]);
         }
         rows.print(out)?;

@@ -94,11 +94,41 @@ async fn serve(config: &Config) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+/// Seals the secrets that the database keeps, once it answers: what was kept without a key, or sealed with an older one.
+async fn seal(web: &Web) -> anyhow::Result<()> {
+    let db = web.pool.change().await?;
+    let kept = web.sealing.seal_kept(&db).await?;
+    db.commit().await?;
+    if kept.sealed > 0 {
+        tracing::info!(secrets = kept.sealed, "sealed the secrets that the database keeps");
+    }
+    if kept.plain > 0 {
+        tracing::warn!(
+            secrets = kept.plain,
+            "the database keeps secrets that are not sealed: `sudo alt setup --web --host NAME` makes a key"
+        );
+    }
+    if kept.lost > 0 {
+        tracing::error!(
+            secrets = kept.lost,
+            "secrets of second factors or of JSON Web Tokens cannot be opened: put the key that sealed them back into key_file \
+             of [web], as a further line"
+        );
+    }
+    Ok(())
+}
+
 /// Asks the database whether it answers, and tells what changed.
 async fn look(state: &State) {
     let asked = async { state.web.pool.read().await?.end().await };
     let trouble = asked.await.err().map(|error| format!("{error:#}"));
     let before = std::mem::replace(&mut *lock(&state.trouble), trouble.clone());
+    if before.is_some()
+        && trouble.is_none()
+        && let Err(error) = seal(&state.web).await
+    {
+        tracing::warn!("the secrets that the database keeps are not looked at: {error:#}");
+    }
     match (&before, &trouble) {
         (before, Some(error)) if before.as_ref() != Some(error) => {
             tracing::warn!(error, "the database does not answer");

@@ -194,10 +194,10 @@ async fn an_installation_whose_daemon_owned_everything_is_taken_over_while_it_lo
     let writes: Vec<_> = of("alt_web").into_iter().filter(|one| one.rights != "SELECT").collect();
     let writes: Vec<_> = writes.iter().map(|one| (one.rights.as_str(), one.objects.as_str())).collect();
     let expected = [
-        ("DELETE, INSERT, SELECT", "stat_goals, stat_reports, web_grants, web_keys"),
+        ("DELETE, INSERT, SELECT", "stat_goals, stat_reports, web_grants"),
         (
             "DELETE, INSERT, SELECT, UPDATE",
-            "stat_annotations, stat_panels, stat_saved_filters, web_flows, web_identities, web_links, web_sessions, web_users",
+            "stat_annotations, stat_panels, stat_saved_filters, web_flows, web_identities, web_keys, web_links, web_sessions, web_users",
         ),
         (
             "INSERT, SELECT",

@@ -14,7 +14,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use crate::support::bench::Bench;
-use crate::support::daemon::{alt, patience, wait_for};
+use crate::support::daemon::{alt, key_file, patience, wait_for};
 use crate::support::lines::{KEY, alt1_aged};
 use crate::support::postgres::Database;
 
@@ -58,12 +58,14 @@ impl Api {
         let text = fs::read_to_string(&bench.config).unwrap();
         let text = text.split("\n[web]").next().unwrap();
         let config = bench.path(&format!("{name}.toml"));
-        let web = format!("{text}\n[web]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n{more}\n");
+        let key = if more.contains("key_file") { String::new() } else { key_file(&config) };
+        let web =
+            format!("{text}\n[web]\nlisten = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n{key}\n{more}\n");
         fs::write(&config, web).unwrap();
         Api::run(&config, &bench.path(&format!("{name}.stderr")))
     }
 
-    fn run(config: &Path, log: &Path) -> Api {
+    pub(crate) fn run(config: &Path, log: &Path) -> Api {
         let file = fs::File::create(log).unwrap();
         let child = alt()
             .args(["serve", "-v", "--config"])

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::serve::{Api, Said, bearer, run, token};
 use crate::support::bench::Bench;
-use crate::support::daemon::alt;
+use crate::support::daemon::{KEY_OF_SECRETS, alt, wait_for};
 use crate::support::lines::KEY;
 use crate::support::pooler::Pooler;
 use crate::support::postgres::Database;
@@ -312,6 +312,143 @@ fn a_code_of_the_second_factor_is_needed_and_taken_once() {
     );
 }
 
+/// Starts a server with these keys, and waits until it has looked at what is kept.
+fn with_keys(bench: &Bench, name: &str, keys: &[&str]) -> Api {
+    let file = bench.path(&format!("{name}.keys"));
+    std::fs::write(&file, keys.join("\n")).unwrap();
+    let api = Api::start_as(bench, name, &format!("key_file = \"{}\"", file.display()));
+    wait_for(30, || api.get("/health", "").status == 200, || "not ready".to_owned());
+    api
+}
+
+#[test]
+fn secrets_are_sealed_by_a_key_that_is_not_in_the_database_and_can_be_replaced() {
+    let bench = bench();
+    let other = "b3RoZXIga2V5IG9mIDMyIGJ5dGVzIGZvciBhIHRlc3Q=";
+    // Without a key, nothing is kept; what was kept before is taken all the same.
+    let config = bench.path("none.toml");
+    let text = std::fs::read_to_string(&bench.config).unwrap();
+    let text = text.split("\n[web]").next().unwrap();
+    std::fs::write(&config, format!("{text}\n[web]\nlisten = \"127.0.0.1:0\"\nadmin = \"off\"\n")).unwrap();
+    let api = Api::run(&config, &bench.path("none.stderr"));
+    run(&bench, &["user", "add", "jane"]);
+    run(&bench, &["user", "add", "joe"]);
+    let jane = person(&bench, &api, "jane") + OWN;
+    let said = api.ask("POST", "/api/v1/session/totp", &jane, &json!({ "current": PASSWORD }).to_string());
+    assert_eq!(said.status, 503, "{}", said.body);
+    assert!(said.body.contains("alt setup --web"), "{}", said.body);
+    let said = api.ask("POST", "/api/v1/jwt", &bearer(&token(&bench, &["--role", "owner"])), "");
+    assert_eq!((said.status, said.body.contains("key_file")), (503, true), "{}", said.body);
+    bench.database.psql("UPDATE web_users SET (totp, totp_new) = ('12345678901234567890'::bytea, '12345678901234567890'::bytea)");
+    let base32 = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+    let with_code = |api: &Api, name: &str, steps: i64| {
+        let body = json!({ "email": name, "password": PASSWORD, "code": code(base32, steps) });
+        sign_in_from(api, &body, "10.0.0.7").status
+    };
+    assert_eq!(with_code(&api, "jane", -1), 201);
+    drop(api);
+    // A key seals it at the next start, and is needed from then on.
+    let kept = "SELECT string_agg(encode(totp, 'hex'), ' ' ORDER BY id) FROM web_users";
+    let lengths = "SELECT string_agg(length(totp) || ' ' || coalesce(length(totp_new), 0), ', ' ORDER BY id) FROM web_users";
+    let api = with_keys(&bench, "first", &[KEY_OF_SECRETS]);
+    wait_for(30, || bench.database.psql(lengths).starts_with("53 53"), || bench.database.psql(lengths));
+    let first = bench.database.psql(kept);
+    assert!(!first.contains("3132333435"), "{first}");
+    assert_eq!(with_code(&api, "jane", 0), 201);
+    drop(api);
+    // Started again with the same key, what is sealed stays as it is; with another in front of it, it is sealed anew; and then
+    // the old one is not needed any more.
+    let api = with_keys(&bench, "again", &[KEY_OF_SECRETS]);
+    assert_eq!(bench.database.psql(kept), first);
+    drop(api);
+    let api = with_keys(&bench, "both", &[other, KEY_OF_SECRETS]);
+    wait_for(30, || bench.database.psql(kept) != first, || "sealed as before".to_owned());
+    drop(api);
+    let api = with_keys(&bench, "new", &[other]);
+    assert_eq!(with_code(&api, "jane", 1), 201);
+    drop(api);
+    // Without it, nobody signs in with a code, and the log says why; what is kept is not touched.
+    let second = bench.database.psql(kept);
+    let api = with_keys(&bench, "lost", &[KEY_OF_SECRETS]);
+    bench.database.psql("UPDATE web_users SET totp_step = NULL");
+    assert_eq!(with_code(&api, "jane", 0), 503);
+    let log = bench.path("lost.stderr");
+    let says = |what: &str| std::fs::read_to_string(&log).unwrap().contains(what);
+    wait_for(
+        30,
+        || says("as a further line") && says("cannot be opened"),
+        || std::fs::read_to_string(&log).unwrap(),
+    );
+    assert_eq!(bench.database.psql(kept), second);
+    drop(api);
+    // One that is copied into another row is nobody's.
+    let api = with_keys(&bench, "copied", &[other]);
+    bench.database.psql("UPDATE web_users SET totp = (SELECT totp FROM web_users WHERE name = 'jane')");
+    let joe = link(&bench, &["joe"]);
+    let body = json!({ "link": joe, "code": code(base32, 0) });
+    assert_eq!(sign_in_from(&api, &body, "10.0.0.8").status, 503);
+    assert_eq!(with_code(&api, "jane", 0), 201);
+}
+
+#[test]
+fn a_file_that_holds_no_key_is_named_at_the_start() {
+    let bench = bench();
+    for (name, text, says) in [
+        ("short", "c2hvcnQ=", "line 1 of key_file is no key"),
+        ("bare", "# none\n", "key_file has no key"),
+        ("absent", "-", "read key_file"),
+    ] {
+        let file = bench.path(name);
+        if text != "-" {
+            std::fs::write(&file, text).unwrap();
+        }
+        let config = bench.path("wrong.toml");
+        let own = std::fs::read_to_string(&bench.config).unwrap();
+        let own = own.split("\n[web]").next().unwrap();
+        let web = format!("{own}\n[web]\nlisten = \"127.0.0.1:0\"\nkey_file = \"{}\"\n", file.display());
+        std::fs::write(&config, web).unwrap();
+        let output = alt().args(["serve", "--config"]).arg(&config).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(says) && !said.contains("c2hvcnQ="), "{said}");
+    }
+}
+
+#[test]
+fn an_account_takes_a_hundred_wrong_passwords_and_then_none_from_elsewhere() {
+    let bench = bench();
+    let api = Api::start(&bench, "");
+    run(&bench, &["user", "add", "jane"]);
+    let _session = person(&bench, &api, "jane");
+    let with = |password: &str, from: &str| {
+        sign_in_from(&api, &json!({ "email": "JANE", "password": password }), from).status
+    };
+    // They are of the account, from wherever they come; one that is right begins anew.
+    bench.database.psql("UPDATE web_users SET refused = 98");
+    assert_eq!(with("wrong horse battery", "10.0.2.1"), 401);
+    assert_eq!(bench.database.psql("SELECT refused FROM web_users"), "99");
+    assert_eq!(with(PASSWORD, "10.0.2.2"), 201);
+    assert_eq!(bench.database.psql("SELECT refused FROM web_users"), "0");
+    bench.database.psql("UPDATE web_users SET refused = 99");
+    assert_eq!(with("wrong horse battery", "10.0.2.3"), 401);
+    let locked = |is: bool| run(&bench, &["user", "list", "--json"]).contains(&format!("\"is_locked\":{is}"));
+    assert!(locked(true) && run(&bench, &["user", "list"]).contains("locked"));
+    // The right password is refused as a wrong one is, and the record says why; where somebody is signed in, it is taken.
+    assert_eq!(with(PASSWORD, "10.0.2.4"), 401);
+    let why = "SELECT after FROM audit_log WHERE action = 'session.refuse' ORDER BY id DESC LIMIT 1";
+    assert_eq!(bench.database.psql(why), r#"{"is_locked": true}"#);
+    assert_eq!(with("wrong horse battery", "10.0.2.2"), 401);
+    bench.database.psql("UPDATE web_sessions SET address = '2001:db8:1:2::1' WHERE address = '10.0.2.2'");
+    assert_eq!(with(PASSWORD, "10.0.2.2"), 401);
+    assert_eq!(with(PASSWORD, "2001:db8:1:3::1"), 401);
+    assert_eq!(with(PASSWORD, "2001:db8:1:2:ffff::7"), 201);
+    assert!(locked(false));
+    // A link opens it, too.
+    bench.database.psql("UPDATE web_users SET refused = 100");
+    assert_eq!(with(PASSWORD, "10.0.2.5"), 401);
+    assert_eq!(sign_in_from(&api, &json!({ "link": link(&bench, &["jane"]) }), "10.0.2.6").status, 201);
+    assert_eq!(with(PASSWORD, "10.0.2.5"), 201);
+}
+
 #[test]
 fn many_who_sign_in_at_once_take_a_bounded_amount_of_memory() {
     let bench = bench();
@@ -521,7 +658,9 @@ fn the_check_looks_at_the_api_where_it_is_wanted() {
             .map(|one| format!("{} {}", one["place"].as_str().unwrap(), one["what"].as_str().unwrap()))
             .collect()
     };
-    let url = "public_url = \"https://stats.example.com\"";
+    let key = bench.path("web_key").display().to_string();
+    let wanted = format!("public_url = \"https://stats.example.com\"\nkey_file = \"{key}\"");
+    let url = wanted.as_str();
     let of_site = |found: &mut Vec<String>| found.retain(|one| !one.starts_with("nginx "));
     let granted = "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO alt_web";
     bench.database.psql(&format!("CREATE ROLE alt_web; {granted}"));
@@ -530,6 +669,9 @@ fn the_check_looks_at_the_api_where_it_is_wanted() {
     let mut all = found(&api.address, url);
     of_site(&mut all);
     assert_eq!(all, Vec::<String>::new());
+    let mut all = found(&api.address, &url.replace(&key, "/no/web_key"));
+    of_site(&mut all);
+    assert!(all.len() == 1 && all[0].contains("alt serve does not start: read key_file"), "{all:?}");
     bench
         .database
         .psql("REVOKE SELECT ON stat_segments FROM alt_web; REVOKE DELETE ON web_sessions FROM alt_web");

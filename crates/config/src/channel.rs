@@ -1,7 +1,6 @@
 //! The keys of a `[[channel]]`: a receiver of messages about alerts (docs/CHANNELS.md), and what its kind asks for.
 
-use std::path::{Path, PathBuf};
-
+use super::secret::SecretFile;
 use super::value::{Set, endpoint, mail_server};
 
 /// A receiver of messages.
@@ -64,21 +63,12 @@ pub enum MailTls {
 const TLS: &[(&str, MailTls)] =
     &[("starttls", MailTls::StartTls), ("implicit", MailTls::Implicit), ("none", MailTls::None)];
 
-/// Where a secret is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SecretFile {
-    /// In a file, by its absolute path.
-    Path(PathBuf),
-    /// In a credential of systemd.
-    Credential(String),
-}
-
 /// Every key of a `[[channel]]`.
 pub(super) const CHANNEL_KEYS: &[(&str, Set<Channel>)] = &[
     ("name", |c, v| v.checked(name).map(|name| c.name = name)),
     ("kind", |c, v| v.one_of(KINDS).map(|kind| c.kind = Some(kind))),
     ("url", |c, v| v.checked(endpoint).map(|url| c.url = Some(url))),
-    ("secret_file", |c, v| v.text().and_then(|text| secret_file(&text)).map(|file| c.secret = Some(file))),
+    ("secret_file", |c, v| v.text().and_then(|text| SecretFile::of(&text)).map(|file| c.secret = Some(file))),
     ("server", |c, v| v.checked(mail_server).map(|server| c.server = Some(server))),
     ("tls", |c, v| v.one_of(TLS).map(|tls| c.tls = Some(tls))),
     ("user", |c, v| v.text().map(|user| c.user = Some(user))),
@@ -154,17 +144,6 @@ fn name(text: &str) -> Result<(), String> {
     match text.len() <= 64 && text.bytes().all(fits) {
         true => Ok(()),
         false => Err(format!("is of letters, digits, - and _, 64 at most, not `{text}`")),
-    }
-}
-
-pub(super) fn secret_file(text: &str) -> Result<SecretFile, String> {
-    let is_name = Path::new(text).file_name().is_some_and(|name| name == text);
-    match (text.starts_with('/'), is_name) {
-        (true, _) => Ok(SecretFile::Path(PathBuf::from(text))),
-        (false, true) => Ok(SecretFile::Credential(text.to_owned())),
-        (false, false) => {
-            Err(format!("is an absolute path, or the name of a credential of systemd, not `{text}`"))
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::channel::{CHANNEL_KEYS, Channel};
 use super::oidc::OIDC_KEYS;
+use super::secret::SecretFile;
 use super::value::{
     Given, Set, absolute, archive_url, endpoint, finding, given, host, log_path, network, public_url,
     socket_address, storage_class,
@@ -100,6 +101,9 @@ pub(super) const KEYS: &[(&str, &str, Set<Config>)] = &[
         v.checked(public_url).map(|url| c.web.public_url = Some(url.trim_end_matches('/').to_owned()))
     }),
     ("web", "read_url", |c, v| v.text().map(|url| c.web.read_url = Some(url))),
+    ("web", "key_file", |c, v| {
+        v.text().and_then(|text| SecretFile::of(&text)).map(|file| c.web.key_file = Some(file))
+    }),
     ("web", "connections", |c, v| v.count_in(1, 100).map(|most| c.web.connections = most)),
     ("web", "clients", |c, v| v.count_in(1, 100_000).map(|most| c.web.clients = most)),
     ("web", "requests_per_minute", |c, v| {

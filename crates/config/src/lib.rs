@@ -8,6 +8,7 @@
 mod channel;
 mod keys;
 mod oidc;
+mod secret;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -22,8 +23,9 @@ use std::time::Duration;
 use alt_line::parse::{Spec, Terms};
 use anyhow::Context;
 
-pub use self::channel::{Channel, ChannelKind, MailTls, SecretFile};
+pub use self::channel::{Channel, ChannelKind, MailTls};
 pub use self::oidc::{Oidc, OidcRole};
+pub use self::secret::SecretFile;
 pub use self::value::{ArchiveUrl, parse_time};
 pub use alt_line::enrich::{GpcPolicy, IpPolicy, Privacy};
 pub use alt_line::flood::Limits as Flood;
@@ -304,6 +306,8 @@ pub struct Web {
     pub requests_per_minute: usize,
     /// A provider by which people sign in; `None`: there is none.
     pub oidc: Option<Oidc>,
+    /// The keys that seal the secrets which the database keeps; `None`: those of the credential `web_key`, if there is one.
+    pub key_file: Option<SecretFile>,
 }
 
 impl Default for Web {
@@ -317,6 +321,7 @@ impl Default for Web {
             clients: 1024,
             requests_per_minute: 600,
             oidc: None,
+            key_file: None,
         }
     }
 }

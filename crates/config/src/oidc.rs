@@ -2,7 +2,7 @@
 
 use url::{Host, Url};
 
-use super::channel::{SecretFile, secret_file};
+use super::secret::SecretFile;
 use super::value::{Set, host};
 use super::{Config, Web};
 
@@ -69,7 +69,7 @@ pub(super) const OIDC_KEYS: &[(&str, Set<Config>)] = &[
     ("issuer", |c, v| v.checked(issuer).map(|url| oidc(c).issuer = url)),
     ("client_id", |c, v| v.checked(plain).map(|id| oidc(c).client_id = id)),
     ("secret_file", |c, v| {
-        v.text().and_then(|text| secret_file(&text)).map(|file| oidc(c).secret = Some(file))
+        v.text().and_then(|text| SecretFile::of(&text)).map(|file| oidc(c).secret = Some(file))
     }),
     ("name", |c, v| v.checked(name).map(|name| oidc(c).name = Some(name))),
     ("scopes", |c, v| {

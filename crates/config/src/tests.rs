@@ -305,6 +305,7 @@ fn values_are_typed() {
                 clients: 1024,
                 requests_per_minute: 600,
                 oidc: None,
+                key_file: None,
             },
             alerts: Alerts {
                 enabled: false,

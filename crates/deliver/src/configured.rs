@@ -1,18 +1,13 @@
 //! A channel of the configuration file, with the secrets that stand in files of their own.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use alt_config::{ChannelKind, MailTls, SecretFile};
+use alt_config::{ChannelKind, MailTls};
 use anyhow::Context;
 
 use crate::channel::Channel;
 use crate::mail::Letterhead;
 use crate::smtp::{Login, Seal};
-
-/// A secret is shorter; a larger file is something else, given by mistake.
-const SECRET_BYTES_MAX: u64 = 4096;
 
 /// Reads the secrets of a channel. `credentials` is where systemd puts credentials (`CREDENTIALS_DIRECTORY`).
 ///
@@ -21,7 +16,7 @@ const SECRET_BYTES_MAX: u64 = 4096;
 pub fn open(config: &alt_config::Channel, credentials: Option<&Path>) -> anyhow::Result<Channel> {
     let made = || -> anyhow::Result<Channel> {
         let secrets = match &config.secret {
-            Some(file) => secrets(file, credentials)?,
+            Some(file) => file.lines("secret_file", credentials)?,
             None => Vec::new(),
         };
         channel(config, &secrets).map_err(anyhow::Error::msg)
@@ -29,25 +24,13 @@ pub fn open(config: &alt_config::Channel, credentials: Option<&Path>) -> anyhow:
     made().with_context(|| format!("channel {}", config.name))
 }
 
-/// Reads the one secret that a file holds, as [`open`] does.
-///
-/// # Errors
-/// It cannot be read, or holds another number of lines; the error names the file and no secret.
-pub fn secret(file: &SecretFile, credentials: Option<&Path>) -> anyhow::Result<String> {
-    only(&secrets(file, credentials)?).map(str::to_owned).map_err(anyhow::Error::msg)
-}
-
-fn only(secrets: &[String]) -> Result<&str, String> {
-    match secrets {
-        [one] => Ok(one),
-        _ => Err(format!("secret_file holds {} lines, and one is needed", secrets.len())),
-    }
-}
-
 fn channel(config: &alt_config::Channel, secrets: &[String]) -> Result<Channel, String> {
     let url = config.url.as_deref().ok_or("needs `url`");
     // Of all but webhooks the file has one line.
-    let secret = || only(secrets);
+    let secret = || match secrets {
+        [one] => Ok(one.as_str()),
+        _ => Err(format!("secret_file holds {} lines, and one is needed", secrets.len())),
+    };
     match config.kind.ok_or("needs `kind`")? {
         ChannelKind::Webhook => Channel::webhook(url?, secrets),
         ChannelKind::Alertmanager => Channel::alertmanager(url?),
@@ -69,26 +52,10 @@ fn channel(config: &alt_config::Channel, secrets: &[String]) -> Result<Channel, 
     }
 }
 
-/// The lines of a file of secrets that are not empty.
-fn secrets(file: &SecretFile, credentials: Option<&Path>) -> anyhow::Result<Vec<String>> {
-    let path: PathBuf = match (file, credentials) {
-        (SecretFile::Path(path), _) => path.clone(),
-        (SecretFile::Credential(name), Some(directory)) => directory.join(name),
-        (SecretFile::Credential(name), None) => anyhow::bail!(
-            "secret_file names the credential {name}, and systemd gave none: \
-             write LoadCredential={name}:/PATH into the unit, or an absolute path into secret_file"
-        ),
-    };
-    let mut text = String::new();
-    let read = File::open(&path).and_then(|file| file.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text));
-    read.with_context(|| format!("read secret_file {}", path.display()))?;
-    anyhow::ensure!(text.len() as u64 <= SECRET_BYTES_MAX, "secret_file {} is too long", path.display());
-    Ok(text.split(['\n', '\r']).filter(|line| !line.trim().is_empty()).map(str::to_owned).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alt_config::SecretFile;
 
     const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 

@@ -74,7 +74,8 @@ pub const MIGRATIONS: &[Migration] = &[
     },
     Migration { version: 30, name: "user_keys", sql: include_str!("../../../sql/0030_user_keys.sql") },
     Migration { version: 31, name: "panels", sql: include_str!("../../../sql/0031_panels.sql") },
-    Migration { version: 32, name: "providers", sql: include_str!("../../../sql/0032_providers.sql") },
+    Migration { version: 32, name: "accounts", sql: include_str!("../../../sql/0032_accounts.sql") },
+    Migration { version: 33, name: "providers", sql: include_str!("../../../sql/0033_providers.sql") },
 ];
 
 /// The key of the advisory lock that migrations hold ("alt migr").

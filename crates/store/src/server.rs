@@ -73,7 +73,7 @@ pub(super) const WEB: &[(&str, &[&str])] = &[
     ("stat_annotations", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("stat_saved_filters", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("stat_panels", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
-    ("web_keys", &["SELECT", "INSERT", "DELETE"]),
+    ("web_keys", &["SELECT", "INSERT", "UPDATE", "DELETE"]),
     ("alert_rules", &["SELECT", "INSERT"]),
     ("alert_rule_versions", &["SELECT", "INSERT"]),
     ("alert_apps", &["SELECT"]),

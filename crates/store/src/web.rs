@@ -16,6 +16,7 @@ pub mod people;
 pub mod pool;
 pub mod rows;
 pub mod saved;
+pub mod sealing;
 pub mod sessions;
 pub mod system;
 

@@ -261,7 +261,7 @@ async fn answer(
         return Err(Problem::too_many(left.wait));
     }
     let db = if route.changes() { web.change().await? } else { web.pool.read().await? };
-    let Some(caller) = within(async { Ok(known(&db, &given, route.access).await?) }).await? else {
+    let Some(caller) = within(async { Ok(known(web, &db, &given, route.access).await?) }).await? else {
         let _ = web.refused.take(&origin, Instant::now());
         db.end().await?;
         return Err(Problem::unknown_caller());
@@ -368,13 +368,13 @@ fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 
 /// Whose secret it is. A share is known only where shares are allowed; a token only in the header, because addresses are
 /// recorded in many places; a session only in its cookie.
-async fn known(db: &Transaction, given: &Given, access: Access) -> anyhow::Result<Option<Caller>> {
+async fn known(web: &Web, db: &Transaction, given: &Given, access: Access) -> anyhow::Result<Option<Caller>> {
     let secret = match given {
         Given::Header(secret) | Given::Query(secret) | Given::Cookie(secret) => secret,
     };
     let caller = match secret.starts_with("alt_") {
         true => caller::find(db, secret).await?,
-        false => jwt::find(db, secret).await?,
+        false => jwt::find(db, secret, &web.sealing).await?,
     };
     Ok(caller.filter(|caller| match (caller.kind, given) {
         (Kind::Share, Given::Header(_) | Given::Query(_)) => matches!(access, Access::Shared(_)),

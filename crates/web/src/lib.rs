@@ -47,9 +47,11 @@ mod totp;
 mod visits;
 mod walk;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use alt_store::web::pool::{Pool, Transaction};
+use alt_store::web::sealing::Sealing;
 
 use tokio::sync::Semaphore;
 
@@ -86,6 +88,8 @@ pub struct Web {
     oidc: Option<Oidc>,
     /// Passwords.
     passwords: Passwords,
+    /// What seals the secrets that the database keeps.
+    pub sealing: Sealing,
     /// What was read lately.
     reads: Reads,
     /// The address under which people reach it.
@@ -109,9 +113,10 @@ impl Web {
     /// For a configuration; `host` is this machine's name.
     ///
     /// # Errors
-    /// The metrics cannot be registered, or the system gives no random bytes.
+    /// The metrics cannot be registered, the keys of `key_file` cannot be read, or the system gives no random bytes.
     pub fn new(config: &alt_config::Config, host: &str, snippet: Snippet) -> anyhow::Result<Arc<Web>> {
         let per_minute = u32::try_from(config.web.requests_per_minute).unwrap_or(u32::MAX);
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY");
         Ok(Arc::new(Web {
             pool: Pool::new(&config.postgres, config.web.read_url.as_deref(), host, config.web.connections),
             telemetry: Arc::new(Telemetry::new()?),
@@ -122,6 +127,7 @@ impl Web {
             accounts: Limiter::new(session::ACCOUNT_PER_MINUTE),
             oidc: Oidc::new(config)?,
             reads: Reads::default(),
+            sealing: Sealing::open(config.web.key_file.as_ref(), credentials.as_deref().map(Path::new))?,
             passwords: Passwords::new()?,
             snippet: (config.check.hosts.first().map_or("YOUR-HOST", String::as_str).to_owned(), snippet),
             channels: Channels::new(config),

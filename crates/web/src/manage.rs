@@ -4,8 +4,9 @@ use alt_statistics::query::condition;
 use alt_store::apps;
 use alt_store::stats::ask;
 use alt_store::web::caller::{Kind, Role};
+use alt_store::web::jwt::{self, Exchanged};
 use alt_store::web::keys::{self, NewShare, NewToken};
-use alt_store::web::{audit, jwt, people, rows, sessions, system};
+use alt_store::web::{audit, people, rows, sessions, system};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
@@ -125,12 +126,16 @@ pub(crate) async fn add_token(_web: &Web, asked: &Asked) -> Result<Answer, Probl
 }
 
 /// `POST /api/v1/jwt`.
-pub(crate) async fn exchange_token(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
+pub(crate) async fn exchange_token(web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     let caller = asked.caller()?;
     if caller.kind != Kind::Token {
         return Err(Problem::forbidden("a token, and not what was given in exchange for one"));
     }
-    let given = jwt::exchange(asked.db()?, caller).await?.ok_or_else(Problem::unknown_caller)?;
+    let given = match jwt::exchange(asked.db()?, caller, &web.sealing).await? {
+        Exchanged::Given(given) => given,
+        Exchanged::NoToken => return Err(Problem::unknown_caller()),
+        Exchanged::NoKey => return Err(Problem::no_key()),
+    };
     let seconds = jwt::VALID.as_secs();
     // The members of RFC 6749, 5.1.
     let answer = json!({ "access_token": given, "token_type": "Bearer", "expires_in": seconds });

@@ -168,6 +168,13 @@ impl Problem {
         Problem { retry_after: Some(2), ..problem }
     }
 
+    /// A secret would have to be kept, and nothing seals it.
+    pub(crate) fn no_key() -> Problem {
+        let detail = "alt serve has no key that seals the secret: `sudo alt setup --web --host NAME` makes one, or name a file with one \
+                      in key_file of [web]; docs/API.md tells how";
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "Not set up", detail)
+    }
+
     /// Too many questions are answered now.
     pub(crate) fn busy() -> Problem {
         Problem::unavailable("too many questions with filters are being answered; ask again")

@@ -13,11 +13,14 @@ use alt_store::web::audit::{self, Actor, Change};
 use alt_store::web::caller::Kind;
 use alt_store::web::identities::{self, Bound, Waiting};
 use alt_store::web::pool::Transaction;
+use alt_store::web::sealing::Kind as Kept;
 use alt_store::web::sessions::{self, Account, Of, SESSION_DAYS, Whose};
 use axum::http::StatusCode;
 use serde_json::json;
 
-use self::begun::{COOKIE, account, check_code, cookie, record_refusal, shown, signed_in, take_code};
+use self::begun::{
+    COOKIE, account, check_code, cookie, is_locked, record_refusal, shown, signed_in, take_code,
+};
 use crate::ask::{Answer, Asked};
 use crate::problem::Problem;
 use crate::{Web, oidc, password, totp};
@@ -63,15 +66,19 @@ async fn by_password(web: &Web, asked: &Asked, name: &str) -> Result<Answer, Pro
     let given = asked.text("password")?.ok_or_else(|| Problem::bad("password is missing"))?;
     let db = web.pool.read().await?;
     let account = sessions::account(&db, Of::Name(name)).await?;
+    let is_refused = match &account {
+        Some(account) => is_locked(&db, asked, account).await?,
+        None => false,
+    };
     // A password takes time, and no connection.
     db.end().await?;
     let hash = account.as_ref().and_then(|account| account.password.as_deref());
     let is_it = web.passwords.is_of(given, hash).await?;
-    let Some(account) = account.filter(|_| is_it) else {
+    let Some(account) = account.filter(|_| is_it && !is_refused) else {
         return refuse(web, asked, name, Problem::not_signed_in()).await;
     };
     let db = web.change().await?;
-    if let Err(problem) = check_code(&db, asked, &account).await {
+    if let Err(problem) = check_code(web, &db, asked, &account).await {
         db.end().await?;
         return refuse(web, asked, name, problem).await;
     }
@@ -82,7 +89,11 @@ async fn by_password(web: &Web, asked: &Asked, name: &str) -> Result<Answer, Pro
 async fn by_code(web: &Web, asked: &Asked, waiting: &Waiting, issuer: &str) -> Result<Answer, Problem> {
     let Waiting { account, subject } = waiting;
     let db = web.change().await?;
-    if let Err(problem) = check_code(&db, asked, account).await {
+    let checked = match is_locked(&db, asked, account).await? {
+        false => check_code(web, &db, asked, account).await,
+        true => Err(Problem::code_needed()),
+    };
+    if let Err(problem) = checked {
         db.end().await?;
         return refuse(web, asked, &account.name, problem).await;
     }
@@ -110,7 +121,7 @@ async fn by_link(web: &Web, asked: &Asked, link: &str) -> Result<Answer, Problem
         db.end().await?;
         return refuse(web, asked, "", Problem::no_link()).await;
     };
-    if let Err(problem) = check_code(&db, asked, &account).await {
+    if let Err(problem) = check_code(web, &db, asked, &account).await {
         db.end().await?;
         return refuse(web, asked, &account.name, problem).await;
     }
@@ -219,7 +230,8 @@ pub(crate) async fn change_password(web: &Web, asked: &Asked) -> Result<Answer, 
 pub(crate) async fn propose_totp(web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     let account = proven(web, asked).await?;
     let secret = totp::new_secret()?;
-    let change = sessions::propose_totp(asked.db()?, &account, &secret).await?;
+    let kept = web.sealing.seal(Kept::Totp(account.id), &secret)?.ok_or_else(Problem::no_key)?;
+    let change = sessions::propose_totp(asked.db()?, &account, &kept).await?;
     let shown = json!({ "secret": totp::base32(&secret), "url": totp::address(&secret, &account.name) });
     Ok(Answer::changed(StatusCode::CREATED, shown, change))
 }
@@ -234,7 +246,7 @@ pub(crate) async fn confirm_totp(web: &Web, asked: &Asked) -> Result<Answer, Pro
     let secret =
         secret.ok_or_else(|| Problem::bad("there is none to confirm: POST /api/v1/session/totp first"))?;
     let given = asked.text("code")?.ok_or_else(|| Problem::bad("code is missing"))?;
-    take_code(db, &account, &secret, given).await?;
+    take_code(web, db, &account, &secret, given).await?;
     let change = sessions::switch_totp(db, &account, true).await?;
     Ok(Answer::changed(StatusCode::OK, json!({ "has_totp": true }), change))
 }

@@ -1,13 +1,15 @@
 //! Checks the dashboard and the API (`alt serve`), where they are wanted: the role's rights, the unit, the answer, and the site of
 //! nginx. They are wanted if people have an address for them (`public_url` in `[web]`), or their unit is enabled.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use alt_config::{Config, Listen};
+use alt_config::{Config, Listen, SecretFile};
 use alt_store::read::Reader;
 use alt_store::server;
+use alt_store::web::sealing::{CREDENTIAL, Sealing};
 
 use super::finding::{Findings, Kind};
 use super::nginx::Site;
@@ -38,6 +40,7 @@ pub(super) async fn look(
         );
         return;
     }
+    key(config, findings);
     answer(config, findings);
     if let (Some(url), Some(site)) = (&config.web.public_url, site) {
         public(url, site, findings);
@@ -66,6 +69,32 @@ async fn provider(config: &Config, findings: &mut Findings) {
             "correct [web.oidc] in the configuration, or see to it that this machine reaches the provider; \
              docs/API.md says what belongs there",
         );
+    }
+}
+
+/// Whether there is a key that seals secrets, as the unit passes it on.
+fn key(config: &Config, findings: &mut Findings) {
+    if matches!(config.web.key_file, Some(SecretFile::Credential(_))) {
+        return; // The unit's own drop-in says where it is.
+    }
+    let folder = Path::new("/etc/alt");
+    match Sealing::open(config.web.key_file.as_ref(), Some(folder)) {
+        Ok(sealing) if sealing.has_key() => {}
+        Ok(_) => findings.add(
+            Kind::Web,
+            folder.join(CREDENTIAL).display().to_string(),
+            "is not there: nobody can set up a second factor, and no token can be exchanged for a JSON Web Token",
+            "sudo alt setup --web --host NAME makes it; then: sudo systemctl restart alt-web",
+        ),
+        Err(e) if e.downcast_ref::<std::io::Error>().is_some_and(|e| e.kind() == ErrorKind::PermissionDenied) => {
+            findings.not_checked(format!("the key that seals secrets ({e:#})"));
+        }
+        Err(e) => findings.add(
+            Kind::Web,
+            "key_file",
+            format!("alt serve does not start: {e:#}"),
+            "put a key there: openssl rand -base64 32",
+        ),
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::thread::sleep;
 
 use alt_config::{Config, DEFAULT_FILE, Listen};
+use alt_store::web::sealing::{CREDENTIAL, Sealing};
 use anyhow::{Context, bail};
 
 use super::certificate::{self, Pair, WEBROOT};
@@ -82,7 +83,9 @@ impl Steps<'_> {
         } else {
             self.web_site(args, host, &config)?;
         }
-        self.public_url(path.unwrap_or(Path::new(DEFAULT_FILE)), &config, host)?;
+        let path = path.unwrap_or(Path::new(DEFAULT_FILE));
+        self.public_url(path, &config, host)?;
+        self.web_key(path, &config)?;
         if Path::new("/run/systemd/system").is_dir() {
             let is_on = command("systemctl", &["is-active", "--quiet", UNIT]).is_ok();
             if is_on && self.done == 0 {
@@ -197,6 +200,26 @@ impl Steps<'_> {
             sleep(RELOAD);
         } else {
             writeln!(self.out, "note     nginx is not running; start it: systemctl start nginx")?;
+        }
+        Ok(())
+    }
+
+    /// Makes the key that seals the secrets which the database keeps, in a file that only root reads: the unit passes it on.
+    fn web_key(&mut self, path: &Path, config: &Config) -> anyhow::Result<()> {
+        if config.web.key_file.is_some() {
+            return self.there(&format!("key_file in {}", path.display()));
+        }
+        let file = path.with_file_name(CREDENTIAL);
+        if fs::metadata(&file).is_ok_and(|file| file.len() > 0) {
+            return self.there(&format!("{}, which seals secrets", file.display()));
+        }
+        if self
+            .go(&format!("make {}, which seals the secrets of second factors and tokens", file.display()))?
+        {
+            let (folder, name) = folder_of(&file)?;
+            folder
+                .write(name, &format!("{}\n", Sealing::new_key()?), 0o600)
+                .with_context(|| format!("write {}", file.display()))?;
         }
         Ok(())
     }

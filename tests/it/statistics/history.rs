@@ -339,32 +339,44 @@ impl History {
         visits.windows(2).filter(is_pair).count() as u64
     }
 
-    /// The statement that inserts it.
+    /// The statement that inserts it. Some lines are in a second log as well, of a host that knows no visitor.
     pub(super) fn insert(&self, app: i32) -> String {
-        let rows = (0..self.lines.len()).map(|place| self.row(place, app, 1, place));
-        format!("INSERT INTO access_logs ({COLUMNS}) VALUES {}", rows.collect::<Vec<_>>().join(", "))
+        let count = self.lines.len();
+        let rows = (0..count).map(|place| self.row(place, app, 1, place));
+        let copied = (0..count).filter(|place| self.lines[*place].order % 5 == 0);
+        let copies = copied.map(|place| {
+            row_of(&Line { visitor: None, ..self.lines[place].clone() }, place, app, 1, count + place)
+        });
+        format!(
+            "INSERT INTO access_logs ({COLUMNS}) VALUES {}",
+            rows.chain(copies).collect::<Vec<_>>().join(", ")
+        )
     }
 
     /// The values of a line as a row of an application, at an offset of a file.
     pub(super) fn row(&self, place: usize, app: i32, file: i32, offset: usize) -> String {
-        let line = &self.lines[place];
-        let numbers = [line.visitor, line.view, line.agent, line.environment].map(sql_of_number).join(", ");
-        let texts = [line.hosts.0, line.path, line.query, line.hosts.1, line.user, line.params];
-        let texts = texts.into_iter().chain([line.about.0, line.about.1, line.module, line.method]);
-        format!(
-            "({app}, {file}, {offset}, to_timestamp({}) + interval '{} microseconds', \
-             '{:016x}{place:016x}', {numbers}, {}, {}, '{}', '{}', {}, {})",
-            line.at / 1_000_000,
-            line.at % 1_000_000,
-            line.order,
-            sql_of_number(line.dwell),
-            sql_of_number(line.depth),
-            line.class,
-            line.kind,
-            texts.map(sql_of).collect::<Vec<String>>().join(", "),
-            sql_of_number(line.status),
-        )
+        row_of(&self.lines[place], place, app, file, offset)
     }
+}
+
+/// The values of a line as a row.
+fn row_of(line: &Line, place: usize, app: i32, file: i32, offset: usize) -> String {
+    let numbers = [line.visitor, line.view, line.agent, line.environment].map(sql_of_number).join(", ");
+    let texts = [line.hosts.0, line.path, line.query, line.hosts.1, line.user, line.params];
+    let texts = texts.into_iter().chain([line.about.0, line.about.1, line.module, line.method]);
+    format!(
+        "({app}, {file}, {offset}, to_timestamp({}) + interval '{} microseconds', \
+         '{:016x}{place:016x}', {numbers}, {}, {}, '{}', '{}', {}, {})",
+        line.at / 1_000_000,
+        line.at % 1_000_000,
+        line.order,
+        sql_of_number(line.dwell),
+        sql_of_number(line.depth),
+        line.class,
+        line.kind,
+        texts.map(sql_of).collect::<Vec<String>>().join(", "),
+        sql_of_number(line.status),
+    )
 }
 
 impl Display for History {

@@ -243,6 +243,16 @@ pub(crate) fn http(address: &str, request: &str) -> (u16, String) {
     (status.unwrap_or_else(|| panic!("no status: {answer}")), body.to_owned())
 }
 
+/// Writes a file with a key that seals secrets beside a configuration; returns the line of `[web]` that names it.
+pub(crate) fn key_file(config: &Path) -> String {
+    let file = config.with_file_name("web_key");
+    std::fs::write(&file, format!("{KEY_OF_SECRETS}\n")).unwrap();
+    format!("key_file = \"{}\"", file.display())
+}
+
+/// A key that seals secrets: 32 bytes as Base64.
+pub(crate) const KEY_OF_SECRETS: &str = "MTIzNDU2NzgxMjM0NTY3ODEyMzQ1Njc4MTIzNDU2Nzg=";
+
 /// The value of a sample on a page of metrics.
 pub(crate) fn sample_of(page: &str, sample: &str) -> Option<f64> {
     let line = page.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));

@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use serde_json::{Value, json};
 
 use super::bench::Bench;
-use super::daemon::{alt, wait_for};
+use super::daemon::{alt, key_file, wait_for};
 use super::webdriver::{Driver, Engine};
 
 /// What runs before anything of a page does: it records broken policies, errors, shifts of the layout, and when the first
@@ -44,7 +44,8 @@ impl Server {
         let text = text.split("\n[web]").next().unwrap();
         let (config, log) = (bench.path("page.toml"), bench.path("page.stderr"));
         let web = format!(
-            "{text}\n[web]\nlisten = \"127.0.0.1:{port}\"\nadmin = \"127.0.0.1:0\"\nrequests_per_minute = 100000\n{more}\n"
+            "{text}\n[web]\nlisten = \"127.0.0.1:{port}\"\nadmin = \"127.0.0.1:0\"\nrequests_per_minute = 100000\n{}\n{more}\n",
+            key_file(&config)
         );
         std::fs::write(&config, web).unwrap();
         let mut command = alt();

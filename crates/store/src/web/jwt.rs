@@ -12,10 +12,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Row};
 
 use super::caller::{self, Caller, Kind};
+use super::sealing::{self, Sealing};
 
 /// How long it is valid.
 pub const VALID: Duration = Duration::from_secs(900);
@@ -50,8 +51,10 @@ struct Key {
 }
 
 impl Key {
-    fn of(row: &Row) -> Key {
-        Key { id: row.get(0), secret: row.get(1) }
+    /// `None`: it is sealed, and cannot be opened.
+    fn of(row: &Row, sealing: &Sealing) -> Option<Key> {
+        let secret = sealing.reveal(sealing::Kind::Signing, row.get(1)).ok()?;
+        Some(Key { id: row.get(0), secret })
     }
 
     fn mac(&self, signed: &str) -> anyhow::Result<Hmac<Sha256>> {
@@ -92,13 +95,24 @@ fn which(hash: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(&Sha256::digest([b"alt jwt".as_slice(), hash].concat())[..12])
 }
 
-/// Gives one in exchange for the token of a caller. `None`: the token is gone. Runs within a transaction.
+/// What is given in exchange for a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exchanged {
+    /// This.
+    Given(String),
+    /// Nothing: the token is gone.
+    NoToken,
+    /// Nothing: there is no key that seals what would sign it.
+    NoKey,
+}
+
+/// Gives one in exchange for the token of a caller. Runs within a transaction.
 ///
 /// # Errors
 /// The database does not do it, or the system gives no random bytes.
-pub async fn exchange(client: &Client, caller: &Caller) -> anyhow::Result<Option<String>> {
-    let Some(hash) = hash_of(client, caller.id).await? else { return Ok(None) };
-    let key = key(client).await?;
+pub async fn exchange(client: &Client, caller: &Caller, sealing: &Sealing) -> anyhow::Result<Exchanged> {
+    let Some(hash) = hash_of(client, caller.id).await? else { return Ok(Exchanged::NoToken) };
+    let Some(key) = key(client, sealing).await? else { return Ok(Exchanged::NoKey) };
     let mut random = [0u8; 16];
     getrandom::fill(&mut random).map_err(|e| anyhow::anyhow!("get random bytes: {e}"))?;
     let now = now(client).await?;
@@ -110,20 +124,20 @@ pub async fn exchange(client: &Client, caller: &Caller) -> anyhow::Result<Option
         iat: now,
         exp: now + i64::try_from(VALID.as_secs())?,
     };
-    key.sign(&claims).map(Some)
+    key.sign(&claims).map(Exchanged::Given)
 }
 
 /// Who was given this. `None`: nobody; or it is no longer valid; or its token is not.
 ///
 /// # Errors
 /// The database cannot be asked.
-pub async fn find(client: &Client, given: &str) -> anyhow::Result<Option<Caller>> {
+pub async fn find(client: &Client, given: &str, sealing: &Sealing) -> anyhow::Result<Option<Caller>> {
     let sql = "SELECT id, secret, extract(epoch FROM now())::bigint FROM web_keys \
                WHERE created_at > now() - $1 * interval '1 day' - interval '1 hour'";
     let keys = client.query_typed(sql, &[(&KEY_DAYS, Type::INT4)]).await.context("read the keys")?;
     let is_valid = |row: &Row| {
         let now: i64 = row.get(2);
-        let claims = Key::of(row).verify(given)?;
+        let claims = Key::of(row, sealing)?.verify(given)?;
         let is_ours = claims.iss == ISSUER && claims.exp > now;
         Some((claims.sub.parse::<i32>().ok().filter(|_| is_ours)?, claims.tok))
     };
@@ -148,24 +162,31 @@ async fn hash_of(client: &Client, id: i32) -> anyhow::Result<Option<Vec<u8>>> {
 }
 
 /// The key that signs now. A new one is made every [`KEY_DAYS`] days, and those that verify nothing any more are deleted.
-async fn key(client: &Client) -> anyhow::Result<Key> {
-    let newest = "SELECT id, secret FROM web_keys WHERE created_at > now() - $1 * interval '1 day' \
-                  ORDER BY created_at DESC, id DESC LIMIT 1";
-    let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&KEY_DAYS, Type::INT4)];
-    if let Some(row) = client.query_typed_opt(newest, &parameters).await.context("read the keys")? {
-        return Ok(Key::of(&row));
+/// `None`: there is none, and none that would seal a new one.
+async fn key(client: &Client, sealing: &Sealing) -> anyhow::Result<Option<Key>> {
+    if let Some(key) = newest(client, sealing).await? {
+        return Ok(Some(key));
     }
     client.execute_typed("SELECT pg_advisory_xact_lock($1)", &[(&LOCK, Type::INT8)]).await?;
-    if let Some(row) = client.query_typed_opt(newest, &parameters).await.context("read the keys")? {
-        return Ok(Key::of(&row));
+    if let Some(key) = newest(client, sealing).await? {
+        return Ok(Some(key));
     }
-    let old = "DELETE FROM web_keys WHERE created_at <= now() - $1 * interval '1 day' - interval '1 hour'";
-    client.execute_typed(old, &parameters).await.context("delete old keys")?;
     let mut random = [0u8; 32];
     getrandom::fill(&mut random).map_err(|e| anyhow::anyhow!("get random bytes: {e}"))?;
-    let new = "INSERT INTO web_keys (secret) VALUES ($1) RETURNING id, secret";
-    let row = client.query_typed_one(new, &[(&random.as_slice(), Type::BYTEA)]).await;
-    Ok(Key::of(&row.context("make a key")?))
+    let Some(sealed) = sealing.seal(sealing::Kind::Signing, &random)? else { return Ok(None) };
+    let old = "DELETE FROM web_keys WHERE created_at <= now() - $1 * interval '1 day' - interval '1 hour'";
+    client.execute_typed(old, &[(&KEY_DAYS, Type::INT4)]).await.context("delete old keys")?;
+    let new = "INSERT INTO web_keys (secret) VALUES ($1) RETURNING id";
+    let row = client.query_typed_one(new, &[(&sealed, Type::BYTEA)]).await.context("make a key")?;
+    Ok(Some(Key { id: row.get(0), secret: random.to_vec() }))
+}
+
+/// The newest key that signs and can be opened.
+async fn newest(client: &Client, sealing: &Sealing) -> anyhow::Result<Option<Key>> {
+    let sql = "SELECT id, secret FROM web_keys WHERE created_at > now() - $1 * interval '1 day' \
+               ORDER BY created_at DESC, id DESC";
+    let rows = client.query_typed(sql, &[(&KEY_DAYS, Type::INT4)]).await.context("read the keys")?;
+    Ok(rows.iter().find_map(|row| Key::of(row, sealing)))
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ pub struct Person {
     pub name: String,
     /// Owner of everything.
     pub is_owner: bool,
+    /// Whether the password is not taken any more, because it was wrong too often.
+    pub is_locked: bool,
     /// UTC, RFC 3339.
     pub created_at: String,
     /// What the person may do: application (its key) and role.
@@ -26,8 +28,12 @@ pub struct Person {
     pub signs_in_by: Vec<String>,
 }
 
-/// The person with the name `$1`: as it is written first, where two names differ in nothing but capitals.
-pub(super) const NAMED: &str = "lower(name) = lower($1) ORDER BY name = $1 DESC LIMIT 1";
+/// After so many wrong passwords or codes in a row, an account takes passwords only from where somebody is signed in to it (NIST
+/// SP 800-63B, 5.2.2: 100 at most).
+pub const REFUSED_MAX: i32 = 100;
+
+/// The person with the name `$1`, in whatever capitals.
+pub(super) const NAMED: &str = "lower(name) = lower($1)";
 
 /// The key of the person with this name.
 ///
@@ -69,7 +75,7 @@ pub async fn is_last_owner(client: &Client, id: i32) -> anyhow::Result<bool> {
 /// The database cannot be asked.
 pub async fn list(client: &Client) -> anyhow::Result<Vec<Person>> {
     let sql = format!(
-        "SELECT u.id, u.name, u.is_owner, {}, \
+        "SELECT u.id, u.name, u.is_owner, u.refused >= {REFUSED_MAX}, {}, \
          ARRAY(SELECT a.app_key FROM web_grants g JOIN applications a ON a.id = g.app_id WHERE g.user_id = u.id ORDER BY 1), \
          ARRAY(SELECT g.role FROM web_grants g JOIN applications a ON a.id = g.app_id WHERE g.user_id = u.id ORDER BY a.app_key), \
          array_remove(ARRAY[CASE WHEN u.password IS NOT NULL THEN 'password' END, CASE WHEN u.totp IS NOT NULL THEN 'code' END, \
@@ -82,9 +88,10 @@ pub async fn list(client: &Client) -> anyhow::Result<Vec<Person>> {
         id: row.get(0),
         name: row.get(1),
         is_owner: row.get(2),
-        created_at: row.get(3),
-        grants: row.get::<_, Vec<String>>(4).into_iter().zip(row.get::<_, Vec<String>>(5)).collect(),
-        signs_in_by: row.get(6),
+        is_locked: row.get(3),
+        created_at: row.get(4),
+        grants: row.get::<_, Vec<String>>(5).into_iter().zip(row.get::<_, Vec<String>>(6)).collect(),
+        signs_in_by: row.get(7),
     };
     Ok(rows.iter().map(person).collect())
 }
@@ -94,8 +101,7 @@ pub async fn list(client: &Client) -> anyhow::Result<Vec<Person>> {
 /// # Errors
 /// The name is taken, or the database does not do it.
 pub async fn add(client: &Client, name: &str, is_owner: bool) -> anyhow::Result<Change> {
-    let sql = "INSERT INTO web_users (name, is_owner) SELECT $1, $2 \
-               WHERE NOT EXISTS (SELECT FROM web_users WHERE lower(name) = lower($1)) ON CONFLICT DO NOTHING RETURNING id";
+    let sql = "INSERT INTO web_users (name, is_owner) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING id";
     let row = client.query_typed_opt(sql, &[(&name, Type::TEXT), (&is_owner, Type::BOOL)]).await;
     let Some(_) = row.context("add the person")? else {
         bail!("somebody is named {name} already; `alt user link {name}` prints another link")

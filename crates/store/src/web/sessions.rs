@@ -25,10 +25,12 @@ pub struct Account {
     pub name: String,
     /// argon2id hash of the password, in the PHC format.
     pub password: Option<String>,
-    /// Secret of the second factor.
+    /// Secret of the second factor, as it is kept ([`super::sealing`]).
     pub totp: Option<Vec<u8>>,
     /// Secret of a second factor that is not confirmed yet.
     pub totp_new: Option<Vec<u8>>,
+    /// Attempts to sign in that were refused, since the last one that was not.
+    pub refused: i32,
 }
 
 impl std::fmt::Debug for Account {
@@ -51,7 +53,7 @@ pub enum Of<'a> {
 /// # Errors
 /// The database cannot be asked.
 pub async fn account(client: &Client, of: Of<'_>) -> anyhow::Result<Option<Account>> {
-    let columns = "SELECT id, name, password, totp, totp_new FROM web_users WHERE";
+    let columns = "SELECT id, name, password, totp, totp_new, refused FROM web_users WHERE";
     let row = match of {
         Of::Name(name) => client.query_typed_opt(&format!("{columns} {NAMED}"), &[(&name, Type::TEXT)]).await,
         Of::Id(id) => client.query_typed_opt(&format!("{columns} id = $1"), &[(&id, Type::INT4)]).await,
@@ -62,7 +64,30 @@ pub async fn account(client: &Client, of: Of<'_>) -> anyhow::Result<Option<Accou
         password: row.get(2),
         totp: row.get(3),
         totp_new: row.get(4),
+        refused: row.get(5),
     }))
+}
+
+/// Counts an attempt to sign in that is refused, or (`false`) begins to count again.
+///
+/// # Errors
+/// The database does not do it.
+pub async fn count_refused(client: &Client, account: &Account, is_one: bool) -> anyhow::Result<()> {
+    let sql = "UPDATE web_users SET refused = CASE WHEN $2 THEN refused + 1 ELSE 0 END WHERE id = $1 AND ($2 OR refused > 0)";
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&account.id, Type::INT4), (&is_one, Type::BOOL)];
+    client.execute_typed(sql, &parameters).await.context("count the attempt to sign in")?;
+    Ok(())
+}
+
+/// Whether somebody is signed in to this account from this address, or, of IPv6, from its /64.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn is_known(client: &Client, account: &Account, address: Option<&str>) -> anyhow::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT FROM web_sessions WHERE user_id = $1 AND expires_at > now() \
+               AND network(set_masklen(address, CASE family(address) WHEN 4 THEN 32 ELSE 64 END)) >>= $2::text::inet)";
+    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&account.id, Type::INT4), (&address, Type::TEXT)];
+    Ok(client.query_typed_one(sql, &parameters).await.context("look for sessions of the account")?.get(0))
 }
 
 /// The password of the share with this secret, with the key of the share; `None`: there is no such share, or it has none.
@@ -196,13 +221,13 @@ pub async fn take_step(client: &Client, user_id: i32, step: i64) -> anyhow::Resu
     Ok(taken.context("take the code")? == 1)
 }
 
-/// Keeps the secret of a second factor that is to be confirmed.
+/// Keeps the secret of a second factor that is to be confirmed; `kept` is sealed.
 ///
 /// # Errors
 /// The database does not do it.
-pub async fn propose_totp(client: &Client, account: &Account, secret: &[u8]) -> anyhow::Result<Change> {
+pub async fn propose_totp(client: &Client, account: &Account, kept: &[u8]) -> anyhow::Result<Change> {
     let sql = "UPDATE web_users SET totp_new = $2 WHERE id = $1";
-    client.execute_typed(sql, &[(&account.id, Type::INT4), (&secret, Type::BYTEA)]).await?;
+    client.execute_typed(sql, &[(&account.id, Type::INT4), (&kept, Type::BYTEA)]).await?;
     Ok(totp_change("user.totp_new", account, account.totp.is_some()))
 }
 

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use alt_config::Oidc;
 use alt_deliver::address::Allow;
-use alt_deliver::configured;
 use alt_deliver::connect::System;
 use alt_deliver::fetch::{Client, Question};
 use alt_store::connect::system_roots;
@@ -224,7 +223,7 @@ impl Provider {
         let document = self.document().await?;
         let file = self.config.secret.as_ref().ok_or("[web.oidc] needs `secret_file`")?;
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY");
-        let secret = configured::secret(file, credentials.as_deref().map(Path::new));
+        let secret = file.line("secret_file", credentials.as_deref().map(Path::new));
         let secret = secret.map_err(|why| format!("{why:#}"))?;
         let (header, form) = self.asked_for(&document, &secret, [code, verifier, redirect]);
         let question = Question { url: &document.token, authorization: header.as_deref(), form: Some(&form) };
@@ -297,7 +296,7 @@ pub async fn look(config: &alt_config::Config) -> anyhow::Result<()> {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY");
         // A credential is given to the unit alone.
         if matches!(file, alt_config::SecretFile::Path(_)) || credentials.is_some() {
-            configured::secret(file, credentials.as_deref().map(Path::new))?;
+            file.line("secret_file", credentials.as_deref().map(Path::new))?;
         }
     }
     Ok(())

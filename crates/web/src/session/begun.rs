@@ -3,7 +3,9 @@
 use alt_store::apps;
 use alt_store::web::audit::{self, Actor, Change};
 use alt_store::web::caller::{self, Caller, Kind};
+use alt_store::web::people::REFUSED_MAX;
 use alt_store::web::pool::Transaction;
+use alt_store::web::sealing::Kind as Kept;
 use alt_store::web::sessions::{self, Account, Of, SESSION_DAYS, Whose};
 use axum::http::StatusCode;
 use jiff::Timestamp;
@@ -25,6 +27,7 @@ pub(crate) async fn signed_in(
     provider: Option<&str>,
 ) -> Result<Answer, Problem> {
     let whose = Whose::Person(account.id);
+    sessions::count_refused(&db, account, false).await?;
     let (secret, mut change) = sessions::begin(&db, whose, &account.name, asked.address.as_deref()).await?;
     if let (Some(issuer), Some(after)) = (provider, &mut change.after) {
         after["provider"] = Value::from(issuer);
@@ -57,7 +60,8 @@ pub(crate) async fn record(
     Ok(())
 }
 
-/// Records that somebody was refused. What was written as a name may be a password: only known names are recorded.
+/// Records that somebody was refused. What was written as a name may be a password: only known names are recorded. `why`: what of
+/// a provider's answer was wrong; nobody guesses a provider's answer, so that it does not lock the account.
 pub(crate) async fn record_refusal(
     web: &Web,
     asked: &Asked,
@@ -65,31 +69,52 @@ pub(crate) async fn record_refusal(
     why: Option<Value>,
 ) -> Result<(), Problem> {
     let db = web.change().await?;
-    let known = sessions::account(&db, Of::Name(name)).await?.map(|account| account.name);
-    let object = known
-        .as_ref()
-        .map_or_else(|| "an account that is not known".to_owned(), |name| format!("user {name}"));
+    let known = sessions::account(&db, Of::Name(name)).await?;
+    let object = known.as_ref().map_or_else(
+        || "an account that is not known".to_owned(),
+        |account| format!("user {}", account.name),
+    );
+    let mut after = why;
+    if let (None, Some(account)) = (&after, &known) {
+        sessions::count_refused(&db, account, true).await?;
+        after = (account.refused >= REFUSED_MAX).then(|| json!({ "is_locked": true }));
+    }
     let actor = Actor { kind: "nobody", id: None, name: String::new(), address: asked.address.clone() };
-    let change = Change { action: "session.refuse", object, before: None, after: why };
+    let change = Change { action: "session.refuse", object, before: None, after };
     audit::record(&db, &actor, &change).await?;
     Ok(db.commit().await?)
 }
 
-/// Asks for the code of the second factor, if there is one. Each code is taken once.
-pub(crate) async fn check_code(db: &Transaction, asked: &Asked, account: &Account) -> Result<(), Problem> {
-    let Some(secret) = &account.totp else { return Ok(()) };
-    let given = asked.text("code")?.ok_or_else(Problem::code_needed)?;
-    take_code(db, account, secret, given).await
+/// Whether nothing that can be guessed opens the account from where the request comes.
+pub(super) async fn is_locked(db: &Transaction, asked: &Asked, account: &Account) -> Result<bool, Problem> {
+    Ok(account.refused >= REFUSED_MAX && !sessions::is_known(db, account, asked.address.as_deref()).await?)
 }
 
-/// Takes a code, once.
+/// Asks for the code of the second factor, if there is one. Each code is taken once.
+pub(crate) async fn check_code(
+    web: &Web,
+    db: &Transaction,
+    asked: &Asked,
+    account: &Account,
+) -> Result<(), Problem> {
+    let Some(kept) = &account.totp else { return Ok(()) };
+    let given = asked.text("code")?.ok_or_else(Problem::code_needed)?;
+    take_code(web, db, account, kept, given).await
+}
+
+/// Takes a code, once. `kept`: the second factor, as the database keeps it.
 pub(super) async fn take_code(
+    web: &Web,
     db: &Transaction,
     account: &Account,
-    secret: &[u8],
+    kept: &[u8],
     given: &str,
 ) -> Result<(), Problem> {
-    let step = totp::step_of(secret, given, Timestamp::now().as_second());
+    let secret = web.sealing.reveal(Kept::Totp(account.id), kept).map_err(|error| {
+        tracing::error!("nobody can sign in to the account {}: {error:#}", account.name);
+        Problem::unavailable("the second factor of this account cannot be read; the log of alt-web says why")
+    })?;
+    let step = totp::step_of(&secret, given, Timestamp::now().as_second());
     match step {
         Some(step) if sessions::take_step(db, account.id, step).await? => Ok(()),
         _ => Err(Problem::code_needed()),
