@@ -1,5 +1,6 @@
 """PostgreSQL, the daemon, and what is measured with them."""
 
+import copy
 import os
 import shutil
 import signal
@@ -33,16 +34,32 @@ class Postgres:
             shutil.chown(directory, "postgres", "postgres")
         initdb = ["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "-D", self.data]
         run(*self.as_server, self.bindir / "initdb", *initdb, cwd="/")
-        settings = {**SETTINGS, "listen_addresses": "", "unix_socket_directories": directory, "timezone": "UTC"}
+        self.start()
+        self.sql("CREATE ROLE alt LOGIN")
+
+    def start(self):
+        settings = {**SETTINGS, "listen_addresses": "", "unix_socket_directories": self.directory, "timezone": "UTC"}
         options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
         # pg_ctl's server would hold a pipe open for ever
-        command = ["start", "-w", "-s", "-D", self.data, "-l", directory / "postgres.log", "-o", options]
+        command = ["start", "-w", "-s", "-D", self.data, "-l", self.directory / "postgres.log", "-o", options]
         subprocess.run(
             [*self.as_server, self.bindir / "pg_ctl", *command],
             check=True, cwd="/", start_new_session=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
         )
         self.pid = int((self.data / "postmaster.pid").read_text().split()[0])
-        self.sql("CREATE ROLE alt LOGIN")
+
+    def replica(self, directory):
+        """A streaming replica of it in a new directory."""
+        directory.mkdir()
+        if self.as_server:
+            shutil.chown(directory, "postgres", "postgres")
+        replica = copy.copy(self)
+        replica.directory, replica.data = directory, directory / "data"
+        source = ["-h", self.directory, "-U", "postgres"]
+        how = ["--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"]
+        run(*self.as_server, self.bindir / "pg_basebackup", *source, *how, "-D", replica.data, cwd="/")
+        replica.start()
+        return replica
 
     def stop(self):
         command = [*self.as_server, self.bindir / "pg_ctl", "stop", "-m", "fast", "-w", "-s", "-D", self.data]
@@ -66,12 +83,16 @@ class Bench:
     def __init__(self, options, directory, postgres, results, database="bench"):
         self.options, self.directory, self.postgres, self.results = options, directory, postgres, results
         self.database = database
-        self.url = f"postgres:///{database}?host={postgres.directory}&user=alt"
+        self.url = self.url_on(postgres)
         self.environment = {"PATH": os.environ["PATH"], "ALT_POSTGRES_URL": self.url}
         self.psql = postgres.psql(database)
 
     def sql(self, sql):
         return run(*self.psql, "-c", sql)
+
+    def url_on(self, postgres):
+        """Of the same database on another server."""
+        return f"postgres:///{self.database}?host={postgres.directory}&user=alt"
 
     def fresh(self):
         self.postgres.sql(f"DROP DATABASE IF EXISTS {self.database}")

@@ -43,15 +43,15 @@ def percentile(values, share):
 
 
 class Serve:
-    """`alt serve` on a port of its own, and a token for everything."""
+    """`alt serve` on a port of its own, and a token for everything. It reads on the replica, if there is one."""
 
-    def __init__(self, bench):
+    def __init__(self, bench, replica=None):
         self.bench, self.directory = bench, Path(tempfile.mkdtemp(dir=bench.directory))
         self.port, admin = free_ports(2)
         self.config = self.directory / "web.toml"
         self.config.write_text(
             f'[postgres]\nurl = "{bench.url}"\n[web]\nlisten = "127.0.0.1:{self.port}"\nadmin = "127.0.0.1:{admin}"\n'
-            "requests_per_minute = 1000000\n"
+            "requests_per_minute = 1000000\n" + (f'read_url = "{bench.url_on(replica)}"\n' if replica else "")
         )
         made = run(bench.options.alt, "token", "add", "bench", "--role", "owner", "--json", env=bench.environment)
         self.token = json.loads(made)["token"]
@@ -264,11 +264,8 @@ def ask_at_rate(serve, paths, rate):
     return took, refused, time.perf_counter() - began
 
 
-def many(bench, app):
+def many(bench, app, others):
     """Different questions at a rate, beside a daemon that follows a log."""
-    others = bench.sql(
-        "SELECT a.app_key FROM stat_days d JOIN applications a ON a.id = d.app_id GROUP BY 1 ORDER BY sum(d.rows) DESC OFFSET 1 LIMIT 20"
-    ).splitlines()
     seconds, add = 60 if bench.options.full else bench.options.seconds, bench.results.add
     directory = Path(tempfile.mkdtemp(dir=bench.directory))
     log = directory / "beacon.log"
@@ -304,9 +301,32 @@ def many(bench, app):
     shutil.rmtree(directory)
 
 
+def read_elsewhere(bench, app, others):
+    """How much of what questions cost the primary is left where a replica answers them."""
+    seconds, rate, add = 60 if bench.options.full else bench.options.seconds, 100, bench.results.add
+    replica = bench.postgres.replica(bench.directory / "replica")
+    for name, reads in ("the primary", None), ("a replica", replica):
+        serve = Serve(bench, reads)
+        Client(serve).ask("GET", question(app, f"{DAYS}d", three_filters(random.Random(3)), dimension="page"))
+        before = [server.cpu() for server in (bench.postgres, replica)]
+        took, refused, lasted = ask_at_rate(serve, different([app, *others], rate + 1, rate * seconds), rate)
+        costs = [server.cpu() - cpu for server, cpu in zip((bench.postgres, replica), before)]
+        add(f"{rate} questions a second of {name}: p99", percentile(took, 0.99), "ms")
+        add(f"{rate} questions a second of {name}: refused", len(refused), "", ("<=", 0))
+        add(f"{rate} questions a second of {name}: the primary's CPU of one core", costs[0] / lasted * 100, "%")
+        add(f"{rate} questions a second of {name}: the replica's CPU of one core", costs[1] / lasted * 100, "%")
+        serve.stop()
+    replica.stop()
+    shutil.rmtree(replica.directory)
+
+
 def stats(bench):
     """Statistics: beside loading, of a month, asked one by one and many a second."""
     loading(bench)
     app = fill(bench)
     questions(bench, app)
-    many(bench, app)
+    others = bench.sql(
+        "SELECT a.app_key FROM stat_days d JOIN applications a ON a.id = d.app_id GROUP BY 1 ORDER BY sum(d.rows) DESC OFFSET 1 LIMIT 20"
+    ).splitlines()
+    many(bench, app, others)
+    read_elsewhere(bench, app, others)

@@ -2,17 +2,17 @@
 
 use alt_config::{Config, Listen};
 use alt_statistics::query::{Filter, condition};
-use alt_store::apps;
+use alt_store::apps::{self, Application};
 use alt_store::in_transaction;
 use alt_store::migrate;
 use alt_store::read::Reader;
-use alt_store::web::audit::{self, Actor};
+use alt_store::web::audit::{self, Actor, Change};
 use alt_store::web::caller::Role;
 use alt_store::web::identities;
 use alt_store::web::keys::{self, NewToken, Token, checked_name};
 use alt_store::web::people;
 use alt_store::web::sessions::{self, LINK_MINUTES, Of};
-use anyhow::bail;
+use anyhow::{Context, bail};
 use nix::unistd::{User, geteuid};
 use serde_json::json;
 
@@ -35,6 +35,23 @@ pub(super) fn actor() -> Actor {
     let account = || User::from_uid(geteuid()).ok().flatten().map(|user| user.name);
     let name = std::env::var("SUDO_USER").ok().or_else(account).unwrap_or_else(|| geteuid().to_string());
     Actor { kind: "command", id: None, name, address: None }
+}
+
+/// Records that somebody reads events of people, before they are shown.
+///
+/// # Errors
+/// It cannot be recorded: nothing is to be shown then.
+pub(super) async fn record_read(
+    config: &Config,
+    app: &Application,
+    asked: serde_json::Value,
+) -> anyhow::Result<()> {
+    let object = format!("application {} ({})", app.key, app.name);
+    let read = Change { action: "read", object, before: None, after: Some(asked) };
+    audit::record(&*super::writer(config).await?, &actor(), &read).await.context(
+        "nothing is shown, because reading events of people is recorded, and it cannot be: connect to the primary with a role \
+         that may do it (GRANT INSERT ON audit_log TO the role)",
+    )
 }
 
 /// A token or a share is bound by what no editor of an application can change: not by goals.

@@ -1,7 +1,8 @@
 //! `alt search`: events in the database, the newest first, and then as they are loaded.
 //!
 //! A search reads the rows of an application from the newest back, in steps of a fixed number. Each step is a short
-//! transaction of its own, so that a long search holds up neither VACUUM nor retention.
+//! transaction of its own, so that a long search holds up neither VACUUM nor retention. Before the first step, the search is
+//! recorded in `audit_log`.
 
 use std::collections::{HashSet, VecDeque};
 use std::io::IsTerminal;
@@ -17,8 +18,9 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
+use super::access::record_read;
 use super::{Out, Outcome, show, when};
 use crate::cli;
 
@@ -55,6 +57,7 @@ pub async fn run(config: &Config, args: &cli::Search, out: Out<'_>) -> anyhow::R
     let mut reader = super::reader(config).await?;
     reader.read(migrate::check_compatible).await?;
     let app = super::application(&mut reader, args.app.as_deref()).await?;
+    record_read(config, &app, asked(args)).await?;
     let zone = TimeZone::get(&app.time_zone).unwrap_or(TimeZone::UTC);
     let mut search = Search { reader, app_id: app.id, wanted, zone, json: args.json };
     if args.follow {
@@ -70,6 +73,31 @@ pub async fn run(config: &Config, args: &cli::Search, out: Out<'_>) -> anyhow::R
         writeln!(out, "no such event")?;
     }
     Ok(Outcome::of(found > 0))
+}
+
+/// What is asked, for the record: what was given.
+fn asked(args: &cli::Search) -> Value {
+    let given = [
+        ("from", &args.from),
+        ("until", &args.until),
+        ("type", &args.event_type),
+        ("path", &args.path),
+        ("status", &args.status),
+        ("class", &args.class),
+        ("trace", &args.trace),
+        ("user", &args.user),
+        ("session", &args.session),
+        ("text", &args.text),
+        ("cursor", &args.cursor),
+    ];
+    let mut asked = Map::from_iter([("command".to_owned(), json!("alt search"))]);
+    asked.extend(
+        given.into_iter().filter_map(|(name, value)| Some((name.to_owned(), json!(value.as_ref()?)))),
+    );
+    if args.follow {
+        asked.insert("follow".to_owned(), json!(true));
+    }
+    Value::Object(asked)
 }
 
 fn wanted(args: &cli::Search) -> anyhow::Result<Wanted> {

@@ -276,6 +276,17 @@ fn the_second_factor_is_asked_for_after_the_provider_and_by_another_server_too()
     );
     assert_eq!(bound(), "1");
     assert_eq!(bench.database.psql("SELECT count(*) FROM web_flows"), "0");
+    // The account that was guessed at too often takes no code from elsewhere, and what a provider refuses is no guess.
+    bench.database.psql("UPDATE web_users SET refused = 100 WHERE name = 'jane@example.com'; DELETE FROM web_sessions");
+    let sent = start(&one, "");
+    let named = cookie(&back(&one, &sent, &provider.sign_in(&sent.url, "jane")));
+    bench.database.psql("UPDATE web_users SET totp_step = 0");
+    let code_now = json!({ "provider": true, "code": code(&secret, 0) });
+    let said = by_code(&named, code_now.clone());
+    assert_eq!((said.status, &said.json()["code_needed"]), (401, &json!(true)), "{}", said.body);
+    bench.database.psql("UPDATE web_users SET refused = 99 WHERE name = 'jane@example.com'");
+    assert_eq!(by_code(&named, code_now).status, 201);
+    assert_eq!(bench.database.psql("SELECT refused FROM web_users WHERE name = 'jane@example.com'"), "0");
     // Ten codes a minute, as with a password.
     let sent = start(&one, "");
     let named =

@@ -82,6 +82,31 @@ fn each_event_is_found_once_by_what_it_has() {
 }
 
 #[test]
+fn a_search_is_recorded_before_it_is_answered_or_refused() {
+    let mut bench = Bench::new();
+    bench.append("beacon.log", 3);
+    bench.settle();
+    assert_eq!(search(&bench, &["--user", "jane", "--follow=false"]).0, 2, "no such option");
+    assert_eq!(search(&bench, &["--user", "jane", "--from", "7d"]).0, 3);
+    assert_eq!(search(&bench, &["/p/"]).0, 0);
+    let recorded = "SELECT string_agg(concat_ws('|', actor_kind, action, object, after), E'\n' ORDER BY id) FROM audit_log";
+    let (app, name) = (
+        bench.database.psql("SELECT app_key FROM applications"),
+        bench.database.psql("SELECT name FROM applications"),
+    );
+    let object = format!("command|read|application {app} ({name})");
+    let expected = format!(
+        "{object}|{{\"from\": \"7d\", \"user\": \"jane\", \"command\": \"alt search\"}}\n\
+         {object}|{{\"text\": \"/p/\", \"command\": \"alt search\"}}"
+    );
+    assert_eq!(bench.database.psql(recorded), expected);
+    bench.database.psql("REVOKE INSERT ON audit_log FROM alt");
+    let (code, out, err) = search(&bench, &["/p/"]);
+    assert!(code != 0 && out.is_empty() && err.contains("GRANT INSERT ON audit_log"), "{code}: {out}{err}");
+    assert_eq!(bench.database.psql(recorded), expected);
+}
+
+#[test]
 fn events_are_shown_as_they_are_loaded() {
     let mut bench = Bench::new();
     bench.append("beacon.log", 30);

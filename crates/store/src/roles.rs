@@ -24,7 +24,8 @@ pub const LOADER: &str = "alt";
 pub const API: &str = "alt_web";
 
 /// What the daemon's role is granted besides [`NEEDED`]: for commands that continue as the daemon's account.
-const MORE: &[(&str, &[&str])] = &[("applications", &["INSERT", "UPDATE"]), ("alt_migrations", &["SELECT"])];
+const MORE: &[(&str, &[&str])] =
+    &[("applications", &["INSERT", "UPDATE"]), ("alt_migrations", &["SELECT"]), ("audit_log", &["INSERT"])];
 
 /// The applied migrations as earlier versions recorded them. Another program may have a table of this name, so only
 /// `sql/take_over.sql`, which looks at it, changes its owner and rights.
