@@ -212,6 +212,11 @@ fn who_was_bound_is_listed_and_forgotten_and_who_was_removed_does_not_come_back(
     assert!(String::from_utf8_lossy(&again.stderr).contains("never signed in by a provider"));
     assert!(session(&by("jane2")).is_some());
     assert_eq!(refused(&by("Jane")), "other");
+    assert_eq!(
+        bench.database.psql("SELECT sum(refused) FROM web_users"),
+        "0",
+        "nobody guesses what a provider says"
+    );
     // Who was removed is not added again: neither by the account at the provider, nor by the address.
     let jane2 = session(&by("jane2")).unwrap();
     run(&bench, &["user", "remove", "jane@example.com"]);
@@ -277,7 +282,9 @@ fn the_second_factor_is_asked_for_after_the_provider_and_by_another_server_too()
     assert_eq!(bound(), "1");
     assert_eq!(bench.database.psql("SELECT count(*) FROM web_flows"), "0");
     // The account that was guessed at too often takes no code from elsewhere, and what a provider refuses is no guess.
-    bench.database.psql("UPDATE web_users SET refused = 100 WHERE name = 'jane@example.com'; DELETE FROM web_sessions");
+    bench
+        .database
+        .psql("UPDATE web_users SET refused = 100 WHERE name = 'jane@example.com'; DELETE FROM web_sessions");
     let sent = start(&one, "");
     let named = cookie(&back(&one, &sent, &provider.sign_in(&sent.url, "jane")));
     bench.database.psql("UPDATE web_users SET totp_step = 0");

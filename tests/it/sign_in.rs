@@ -450,6 +450,28 @@ fn an_account_takes_a_hundred_wrong_passwords_and_then_none_from_elsewhere() {
 }
 
 #[test]
+fn an_upgrade_tells_names_apart_that_differ_in_capitals_alone() {
+    let bench = bench();
+    let psql = |sql: &str| bench.database.psql(sql);
+    psql(
+        "DROP TABLE web_flows, web_identities; DROP INDEX web_users_folded; ALTER TABLE web_users DROP COLUMN refused; \
+         DELETE FROM alt_migrations WHERE version > 31; \
+         INSERT INTO web_users (name, is_owner) VALUES ('Jane', true), ('boss', false), ('jane', false), ('JANE', false)",
+    );
+    run(&bench, &["migrate"]);
+    let names = psql("SELECT string_agg(name, ',' ORDER BY id) FROM web_users");
+    assert_eq!(names, "Jane,boss,jane 3,JANE 4", "the oldest keeps its name");
+    let record =
+        "SELECT string_agg(concat_ws('|', actor, action, object, after), ' ' ORDER BY object) FROM audit_log";
+    let renamed = "alt migrate|user.rename|user 3|\"jane 3\" alt migrate|user.rename|user 4|\"JANE 4\"";
+    assert_eq!(psql(record), renamed);
+    let api = Api::start(&bench, "");
+    let _session = person(&bench, &api, "JANE 4");
+    let twice = alt().args(["user", "add", "JANE", "--config"]).arg(&bench.config).output().unwrap();
+    assert!(String::from_utf8_lossy(&twice.stderr).contains("JANE"), "{twice:?}");
+}
+
+#[test]
 fn many_who_sign_in_at_once_take_a_bounded_amount_of_memory() {
     let bench = bench();
     let api = Api::start(&bench, "");
