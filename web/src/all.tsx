@@ -1,9 +1,8 @@
 // All applications at a glance. Each card asks for its numbers when it comes into sight.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Answer, type Application, Refused, dashboard } from "./api";
-import { Bar, Link, allApplications } from "./bar";
+import { Bar, Help, Link, allApplications } from "./bar";
 import { Spark } from "./chart";
-import { Help } from "./help";
 import { KEYS, Days, Periods } from "./picker";
 import { Copied, Failed, Notice } from "./states";
 import { intervalOf } from "./statistics";

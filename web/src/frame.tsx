@@ -2,9 +2,8 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Application, Refused, ask } from "./api";
-import { Bar, allApplications } from "./bar";
+import { Bar, Help, allApplications } from "./bar";
 import { Chips, FilterDialog, Sieve } from "./filters";
-import { Help } from "./help";
 import { Days, KEYS, Periods } from "./picker";
 import { Failed } from "./states";
 import { useEvery, useKeys, useStage } from "./use";

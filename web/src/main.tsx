@@ -6,7 +6,6 @@ import { Refused } from "./api";
 // What pages share is part of what is loaded first.
 import "./bar";
 import "./filters";
-import "./help";
 import { Failed } from "./states";
 import { type Stage, StageContext } from "./use";
 import { type View, address, read } from "./view";

@@ -2,10 +2,9 @@
 import { Fragment } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Answer, type Question, Refused, dashboard, propertySeen, waitsWith } from "./api";
-import { Bar, Link } from "./bar";
+import { Bar, Help, Link } from "./bar";
 import { Chart, Happened } from "./chart";
 import { asked, between, endOfMonth, intervals, moved } from "./days";
-import { Help } from "./help";
 import { Chips, FilterDialog, Sieve } from "./filters";
 import { ASKED, Keep, LOW, Panel, Waiting } from "./panel";
 import { Days, KEYS, Periods } from "./picker";

@@ -2,9 +2,8 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ask } from "./api";
-import { Bar } from "./bar";
+import { Bar, Help } from "./bar";
 import { Card, useLoad } from "./frame";
-import { Help } from "./help";
 import { Failed } from "./states";
 import { useKeys, useStage } from "./use";
 import { toPage } from "./view";
