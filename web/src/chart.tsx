@@ -21,6 +21,8 @@ interface Props {
 }
 
 export function Chart(props: Props) {
+  const { answer, metric } = props;
+  if (answer.hasNoViews && answer.points.every((point) => of(metric, point) === undefined)) return <p class="graph nothing">{say("no_views")}</p>;
   return props.table ? <Table {...props} /> : <Graph {...props} />;
 }
 

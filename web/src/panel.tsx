@@ -1,6 +1,6 @@
 // Lists of values. Every row is a filter: a click adds it, Alt or Shift adds its opposite.
 import { useEffect, useState } from "preact/hooks";
-import type { Answer, KeptPanel, Question, Row, Values } from "./api";
+import type { Answer, Counts, KeptPanel, Question, Row, Values } from "./api";
 import { Hours } from "./chart";
 import { money, titleOf } from "./metric";
 import { Change } from "./tiles";
@@ -14,8 +14,10 @@ export const ROWS = 9;
 export const LOW = 6;
 /** How many are asked for: all hours of a day are among them. */
 export const ASKED = 30;
-/** Which counts are the bars of a list. */
-export const barOf = (row: Row) => row.counts.visitors ?? 0;
+/** Which counts are the bars of a list: visitors, or what happened on pages that nobody is known to have read. */
+export const barOf = ({ counts }: { counts: Counts }) => counts.visitors ?? counts.events ?? 0;
+/** What these were before. */
+export const barBefore = ({ before }: Row) => (before ? barOf({ counts: before }) : 0);
 
 export function RowLink({ dimension, row }: { dimension: string; row: Row }) {
   const { view, go } = useStage();
@@ -58,17 +60,19 @@ export function List({ dimension, values, compare, limit, third }: ListProps) {
   // What is worth something says how much, in place of the share or of visits.
   const isWorth = rows.some((row) => row.revenue) && !dimension.includes(":");
   const second = isSaid(dimension) ? "events" : dimension === "page" ? "page_views" : "sessions";
+  const first = rows[0]!.counts.visitors === undefined ? "events" : "visitors";
+  const hasSecond = compare || rows.some((row) => row.counts[second] !== undefined);
   return (
     <table class="list">
       <thead>
         <tr>
           <th scope="col">{oneOf(dimension)}</th>
           <th scope="col" class="n">
-            {say("visitors")}
+            {say(first)}
           </th>
-          <th scope="col" class="n more">
+          {hasSecond && <th scope="col" class="n more">
             {compare ? say("change") : isWorth ? say("revenue") : isGoal ? say("conversion_rate") : second === "sessions" ? say("sessions") : say(second === "events" ? "events" : "views")}
-          </th>
+          </th>}
           {third && <th scope="col" class="n more" title={third.about}>{third.title}</th>}
         </tr>
       </thead>
@@ -82,7 +86,7 @@ export function List({ dimension, values, compare, limit, third }: ListProps) {
             <td class="n" title={number(barOf(row))}>
               {compact(barOf(row))}
             </td>
-            <td class="n more" title={row.revenue && money(row.revenue)}>{compare ? <Change metric="visitors" now={barOf(row)} before={row.before?.visitors ?? 0} /> : isWorth ? money(row.revenue ?? []) || "–" : isGoal ? percent(row.counts.conversion_rate ?? 0) : compact(row.counts[second] ?? 0)}</td>
+            {hasSecond && <td class="n more" title={row.revenue && money(row.revenue)}>{compare ? <Change metric="visitors" now={barOf(row)} before={barBefore(row)} /> : isWorth ? money(row.revenue ?? []) || "–" : isGoal ? percent(row.counts.conversion_rate ?? 0) : compact(row.counts[second] ?? 0)}</td>}
             {third && <td class="n more" data-third title={third.of(row)}>{third.of(row)}</td>}
           </tr>
         ))}

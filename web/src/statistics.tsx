@@ -272,6 +272,7 @@ function Notes({ answer }: { answer: Answer | undefined }) {
           {sayOf(note)}
         </li>
       ))}
+      {answer.hasNoViews && <li data-no-views>{say("no_views")}</li>}
       {between(answer.from, answer.until) > 1 && view.metric === "visitors" && <li>{say("no_visit_id")}</li>}
     </ul>
   );

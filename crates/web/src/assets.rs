@@ -72,7 +72,7 @@ files! {
     "lists-en.js" "lists-de.js" "lists-ja.js" "lists-ko.js" "rules-en.js" "rules-de.js" "rules-ja.js" "rules-ko.js"
     "retention.js" "retention-en.js" "retention-de.js" "retention-ja.js" "retention-ko.js"
     "segment.js" "segment-en.js" "segment-de.js" "segment-ja.js" "segment-ko.js"
-    "help.js" "help-en.js" "help-de.js" "help-ja.js" "help-ko.js"
+    "custom.js" "help.js" "help-en.js" "help-de.js" "help-ja.js" "help-ko.js"
     "numbers-en.js" "numbers-de.js" "numbers-ja.js" "numbers-ko.js"
     "signin-en.js" "signin-de.js" "signin-ja.js" "signin-ko.js"
     "panels-en.js" "panels-de.js" "panels-ja.js" "panels-ko.js"

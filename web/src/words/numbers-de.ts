@@ -4,6 +4,7 @@ import type { Words } from "./numbers-en";
 export const words: Words = {
   save_panel: "Als Kachel sichern",
   no_properties: "Noch ist keine Eigenschaft gewählt: Parameter Ihrer Ereignisse, etwa ein Tarif oder Gutschein",
+  no_views: "Seitenaufrufe und Absprungrate gelten hier nicht: Der Filter behält Ereignisse, die keine Seitenaufrufe sind",
   no_results: "Ohne Treffer",
   compare_about: "Mit der Zeit davor vergleichen",
   compared_with: "verglichen mit {0}",

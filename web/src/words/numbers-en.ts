@@ -2,6 +2,7 @@
 export const words = {
   save_panel: "Save as a panel",
   no_properties: "No property is chosen yet: the parameters of your events, such as a plan or a coupon",
+  no_views: "Page views and bounce rate do not apply: the filter keeps events that are not page views",
   no_results: "No results",
   compare_about: "Compare with the time before",
   compared_with: "compared with {0}",

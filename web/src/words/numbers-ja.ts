@@ -4,6 +4,7 @@ import type { Words } from "./numbers-en";
 export const words: Words = {
   save_panel: "パネルとして保存",
   no_properties: "プロパティはまだ選ばれていません。プランやクーポンなど、イベントのパラメーターです",
+  no_views: "フィルターがページビュー以外のイベントを残すため、ページビューと直帰率は当てはまりません",
   no_results: "結果なし",
   compare_about: "前の期間と比較",
   compared_with: "{0}との比較",

@@ -4,6 +4,7 @@ import type { Words } from "./numbers-en";
 export const words: Words = {
   save_panel: "패널로 저장",
   no_properties: "아직 선택한 속성이 없습니다. 요금제나 쿠폰처럼 이벤트의 매개변수입니다",
+  no_views: "필터가 페이지뷰가 아닌 이벤트만 남기므로 페이지뷰와 이탈률은 해당하지 않습니다",
   no_results: "결과 없음",
   compare_about: "이전 기간과 비교",
   compared_with: "{0}과(와) 비교",
