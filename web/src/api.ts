@@ -140,6 +140,8 @@ export interface Question {
   dimensions: string[];
   limit: number;
   interval: string;
+  /** Sums what events say, too. */
+  amounts?: boolean;
 }
 
 const known = new Map<string, string[]>();
@@ -150,6 +152,7 @@ export async function dashboard(question: Question, signal?: AbortSignal): Promi
   const { view } = question;
   const body: Said = { application_id: view.app, period: asked(view.period, question.zone), filters: view.filters.map(write), compare: "previous", dimensions: question.dimensions, limit: question.limit };
   if (question.interval) body.interval = question.interval;
+  if (question.amounts) body.amounts = true;
   const said = withMeaning(await ask<Said>("POST", `/api/v1/dashboard${view.share ? `?share=${encodeURIComponent(view.share)}` : ""}`, body, signal), body.filters);
   const compared = said.compared_with;
   known.set(view.app, said.application.properties ?? []);

@@ -1,11 +1,12 @@
 // Lists of values. Every row is a filter: a click adds it, Alt or Shift adds its opposite.
 import { useEffect, useState } from "preact/hooks";
 import type { Answer, Counts, KeptPanel, Question, Row, Values } from "./api";
+import { Link } from "./bar";
 import { Hours } from "./chart";
 import { money, titleOf } from "./metric";
 import { Change } from "./tiles";
 import { useStage } from "./use";
-import { type Filter, PANELS, address, seen, toggled, withList } from "./view";
+import { type Filter, PANELS, address, seen, toPage, toggled, withList } from "./view";
 import { FORM_WORDS, compact, language, learn, nameOf, number, oneOf, percent, say } from "./words";
 
 /** How many rows a panel has. */
@@ -47,18 +48,21 @@ interface ListProps {
   compare: boolean;
   limit: number;
   /** One more number of each row, and its name. */
-  third?: { title: string; about?: string; of: (row: Row) => string } | undefined;
+  third?: { title: string; about?: string; of: (row: Row) => string; isWide?: boolean } | undefined;
 }
 
 export function List({ dimension, values, compare, limit, third }: ListProps) {
   const { view } = useStage();
   if (dimension === "search") third = { title: say("no_results"), of: (row) => compact(row.empty ?? 0) };
   const rows = values.rows.slice(0, limit);
-  if (rows.length === 0) return <p class="nothing">{say(dimension === "goal" ? "no_goals" : view.filters.length ? "nothing_filtered" : "nothing")}</p>;
+  if (rows.length === 0) return <p class="nothing">{say(dimension === "goal" ? "no_goals" : view.filters.length ? "nothing_filtered" : "nothing")}{dimension === "goal" && <ToSettings />}</p>;
   const most = Math.max(1, ...rows.map(barOf));
   const isGoal = dimension === "goal";
   // What is worth something says how much, in place of the share or of visits.
   const isWorth = rows.some((row) => row.revenue) && !dimension.includes(":");
+  const rate = (row: Row) => percent(row.counts.conversion_rate ?? 0);
+  if (isGoal && compare) third = { title: say("conversion_rate"), of: rate };
+  else if (isGoal && isWorth) third = { title: say("revenue"), of: (row) => money(row.revenue ?? []) || "–", isWide: true };
   const second = isSaid(dimension) ? "events" : dimension === "page" ? "page_views" : "sessions";
   const first = rows[0]!.counts.visitors === undefined ? "events" : "visitors";
   const hasSecond = compare || rows.some((row) => row.counts[second] !== undefined);
@@ -71,9 +75,9 @@ export function List({ dimension, values, compare, limit, third }: ListProps) {
             {say(first)}
           </th>
           {hasSecond && <th scope="col" class="n more">
-            {compare ? say("change") : isWorth ? say("revenue") : isGoal ? say("conversion_rate") : second === "sessions" ? say("sessions") : say(second === "events" ? "events" : "views")}
+            {compare ? say("change") : isGoal ? say("conversion_rate") : isWorth ? say("revenue") : second === "sessions" ? say("sessions") : say(second === "events" ? "events" : "views")}
           </th>}
-          {third && <th scope="col" class="n more" title={third.about}>{third.title}</th>}
+          {third && <th scope="col" class={third.isWide ? "n more wide-only" : "n more"} title={third.about}>{third.title}</th>}
         </tr>
       </thead>
       <tbody>
@@ -86,13 +90,19 @@ export function List({ dimension, values, compare, limit, third }: ListProps) {
             <td class="n" title={number(barOf(row))}>
               {compact(barOf(row))}
             </td>
-            {hasSecond && <td class="n more" title={row.revenue && money(row.revenue)}>{compare ? <Change metric="visitors" now={barOf(row)} before={barBefore(row)} /> : isWorth ? money(row.revenue ?? []) || "–" : isGoal ? percent(row.counts.conversion_rate ?? 0) : compact(row.counts[second] ?? 0)}</td>}
-            {third && <td class="n more" data-third title={third.of(row)}>{third.of(row)}</td>}
+            {hasSecond && <td class="n more" title={row.revenue && money(row.revenue)}>{compare ? <Change metric="visitors" now={barOf(row)} before={barBefore(row)} /> : isGoal ? rate(row) : isWorth ? money(row.revenue ?? []) || "–" : compact(row.counts[second] ?? 0)}</td>}
+            {third && <td class={third.isWide ? "n more wide-only" : "n more"} data-third title={third.of(row)}>{third.of(row)}</td>}
           </tr>
         ))}
       </tbody>
     </table>
   );
+}
+
+/** Where goals and properties are chosen. */
+export function ToSettings() {
+  const { view } = useStage();
+  return view.share || view.wall ? null : <><br /><Link to={{ ...toPage(view, "settings"), filters: [] }}>{say("to_settings")}</Link></>;
 }
 
 /** Whether values are what single events say, which are counted in place of visits. */
@@ -151,7 +161,7 @@ export function Panel({ name, answer, question }: Props) {
           <List dimension={chosen} values={values} compare={!!answer?.before} limit={rows} />
         )}
       </div>
-      <More dimension={chosen} values={chosen === "hour" ? undefined : values} rows={rows} question={question} />
+      <More dimension={chosen} values={chosen === "hour" ? undefined : values} question={question} />
     </section>
   );
 }
@@ -175,8 +185,8 @@ export function Keep({ panel }: { panel: Partial<KeptPanel> }) {
   );
 }
 
-/** Opens all values, where a panel has no room for them. */
-export function More({ dimension, values, rows, question, kept }: { dimension: string; values: Values | undefined; rows: number; question: Question; kept?: Partial<KeptPanel> }) {
+/** Opens all values, with all that is known of each. */
+export function More({ dimension, values, question, kept }: { dimension: string; values: Values | undefined; question: Question; kept?: Partial<KeptPanel> }) {
   const [isOpen, setOpen] = useState(false);
   const [all, setAll] = useState<typeof import("./values")>();
   useEffect(() => {
@@ -184,7 +194,7 @@ export function More({ dimension, values, rows, question, kept }: { dimension: s
   }, [isOpen]);
   return (
     <div class="below">
-      {values && (values.rows.length > rows || values.isCut) ? (
+      {values && values.rows.length > 0 ? (
         <button class="all" type="button" onClick={() => setOpen(true)}>
           {say("details")}
         </button>

@@ -79,7 +79,7 @@ export function Properties({ answer, question }: { answer: Answer; question: Que
         </p>
       )}
       {isPart && <p class="note" data-part>{say("property_part", name)}</p>}
-      <More dimension={chosen} values={values} rows={LOW} question={question} kept={sum ? { metrics: ["sum"], sum } : {}} />
+      <More dimension={chosen} values={values} question={question} kept={sum ? { metrics: ["sum"], sum } : {}} />
     </>
   );
 }

@@ -5,8 +5,8 @@ import { type Answer, type Question, Refused, dashboard, propertySeen, waitsWith
 import { Bar, Help, Link } from "./bar";
 import { Chart, Happened } from "./chart";
 import { asked, between, endOfMonth, intervals, moved } from "./days";
-import { Chips, FilterDialog, Sieve } from "./filters";
-import { ASKED, Keep, LOW, Panel, Waiting } from "./panel";
+import { Chips, FilterButton, FilterDialog } from "./filters";
+import { ASKED, Keep, LOW, Panel, ToSettings, Waiting } from "./panel";
 import { Days, KEYS, Periods } from "./picker";
 import { Empty, Failed, Notice } from "./states";
 import { Tiles } from "./tiles";
@@ -137,9 +137,7 @@ export function Statistics() {
         {answer?.current !== undefined && !isOld && <Current count={answer.current} />}
         {view.share && <span class="note wide-only">{say("shared")}</span>}
         <span class="grow" />
-        <button type="button" class="pill" onClick={() => setDialog("filter")} title={`${say("add_filter")} (F)`}>
-          <Sieve /> <span class="wide-only">{say("filter")}</span>
-        </button>
+        <FilterButton open={() => setDialog("filter")} />
         <button type="button" class="pill" aria-pressed={view.compare} onClick={() => go({ ...view, compare: !view.compare })} title={`${say("compare_about")} (X)`}>
           <Twins /> <span class="wide-only">{say("compare")}</span>
         </button>
@@ -207,7 +205,6 @@ export function Statistics() {
 
 /** What the events say that are the application's own; what shows them is loaded where there is anything to show. */
 function Properties({ answer, question }: { answer: Answer | undefined; question: Question }) {
-  const { view } = useStage();
   const [part, setPart] = useState<typeof import("./properties")>();
   const [failed, setFailed] = useState(false);
   const all = answer?.app.properties;
@@ -227,7 +224,7 @@ function Properties({ answer, question }: { answer: Answer | undefined; question
             {failed || all?.length === 0 ? (
               <p class="nothing">
                 {say(failed ? "offline" : "no_properties")}
-                {!failed && !view.share && !view.wall && <><br /><Link to={{ ...toPage(view, "settings"), filters: [] }}>{say("to_settings")}</Link></>}
+                {!failed && <ToSettings />}
               </p>
             ) : (
               <Waiting rows={LOW} />

@@ -14,7 +14,7 @@ export const words: Words = {
   nothing_left_out: "Es kamen keine Crawler",
   computing_days: "{0} Tag wird noch berechnet: seine Zahlen wachsen noch|{0} Tage werden noch berechnet: ihre Zahlen wachsen noch",
   imported_left_out: "Übernommene Tage haben keine Einzelheiten für Filter und fehlen hier",
-  no_goals: "Noch kein Ziel: `alt goal add` auf dem Server legt eines an",
+  no_goals: "Noch kein Ziel: was Besucher tun sollen, zum Beispiel bestellen",
   cut: "Die {0} mit den meisten Besuchern",
   chart_of: "{0}, {1}",
   csv: "CSV",

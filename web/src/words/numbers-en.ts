@@ -12,7 +12,7 @@ export const words = {
   nothing_left_out: "No crawlers were seen",
   computing_days: "{0} day is still being computed: its numbers will grow|{0} days are still being computed: their numbers will grow",
   imported_left_out: "Days that were imported have no detail for filters and are missing here",
-  no_goals: "No goal yet: `alt goal add` on the server adds one",
+  no_goals: "No goal yet: what visitors are to do, such as an order",
   cut: "The {0} with the most visitors",
   chart_of: "{0}, {1}",
   csv: "CSV",

@@ -14,7 +14,7 @@ export const words: Words = {
   nothing_left_out: "クローラーは来ていません",
   computing_days: "{0}日分を集計中です。数値はまだ増えます|{0}日分を集計中です。数値はまだ増えます",
   imported_left_out: "取り込んだ日にはフィルター用の詳細がなく、含まれていません",
-  no_goals: "目標はまだありません。サーバーの `alt goal add` で追加できます",
+  no_goals: "目標はまだありません: 注文など、訪問者にしてほしいこと",
   cut: "訪問者の多い{0}件",
   chart_of: "{0}、{1}",
   csv: "CSV",

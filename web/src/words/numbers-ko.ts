@@ -14,7 +14,7 @@ export const words: Words = {
   nothing_left_out: "크롤러는 없었습니다",
   computing_days: "{0}일을 집계하고 있습니다. 숫자가 더 늘어납니다|{0}일을 집계하고 있습니다. 숫자가 더 늘어납니다",
   imported_left_out: "가져온 날짜는 필터용 상세가 없어 빠져 있습니다",
-  no_goals: "아직 목표가 없습니다. 서버에서 `alt goal add`로 추가합니다",
+  no_goals: "아직 목표가 없습니다: 주문처럼 방문자가 하기를 바라는 일",
   cut: "방문자가 많은 {0}개",
   chart_of: "{0}, {1}",
   csv: "CSV",
