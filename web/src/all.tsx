@@ -2,10 +2,11 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Answer, type Application, Refused, dashboard } from "./api";
 import { Bar, Help, Link, allApplications } from "./bar";
-import { Spark } from "./chart";
+import { Spark, intervalOf } from "./chart";
+// What all pages share is imported, so that it stays one file.
+import "./filters";
 import { KEYS, Days, Periods } from "./picker";
 import { Copied, Failed, Notice } from "./states";
-import { intervalOf } from "./statistics";
 import { Change } from "./tiles";
 import { useEvery, useKeys, useStage } from "./use";
 import { compact, number, say } from "./words";

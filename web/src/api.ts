@@ -1,6 +1,6 @@
 // What the server is asked, and how its answers are read.
 import { asked } from "./days";
-import { type Metric, PROPERTY, type View, write } from "./view";
+import { type Metric, PROPERTY, type View, earlierOf, write } from "./view";
 
 export type Counts = Record<string, number>;
 export interface Row {
@@ -150,7 +150,7 @@ export const propertiesOf = (app: string): string[] => known.get(app) ?? [];
 
 export async function dashboard(question: Question, signal?: AbortSignal): Promise<Answer> {
   const { view } = question;
-  const body: Said = { application_id: view.app, period: asked(view.period, question.zone), filters: view.filters.map(write), compare: "previous", dimensions: question.dimensions, limit: question.limit };
+  const body: Said = { application_id: view.app, period: asked(view.period, question.zone), filters: view.filters.map(write), compare: earlierOf(view), dimensions: question.dimensions, limit: question.limit };
   if (question.interval) body.interval = question.interval;
   if (question.amounts) body.amounts = true;
   const said = withMeaning(await ask<Said>("POST", `/api/v1/dashboard${view.share ? `?share=${encodeURIComponent(view.share)}` : ""}`, body, signal), body.filters);

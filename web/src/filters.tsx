@@ -76,9 +76,9 @@ export function Chips() {
 /** Opens the dialog, and says how many filters there are: they may be out of sight. */
 export function FilterButton({ open }: { open: () => void }) {
   const { length } = useStage().view.filters;
-  const name = `${say("add_filter")} (${length ? `${say("filters")}: ${length}, ` : ""}F)`;
+  const name = length ? `${say("filter")} ${length}: ${say("add_filter")}` : say("add_filter");
   return (
-    <button type="button" class={length ? "pill on" : "pill"} data-filters={length} onClick={open} aria-label={name} title={name}>
+    <button type="button" class={length ? "pill on" : "pill"} data-filters={length} onClick={open} aria-label={name} title={`${name} (F)`}>
       <Sieve /> <span class="wide-only">{say("filter")}</span> {length > 0 && <b>{length}</b>}
     </button>
   );

@@ -13,8 +13,8 @@ import { language, loadWords, setTheme, theme } from "./words";
 
 /** Pages are loaded when they are first looked at; these have a dictionary of their own. */
 const NUMBERS: Record<string, () => Promise<ComponentType>> = {
-  all: () => import("./numbers").then((all) => all.All),
-  statistics: () => import("./numbers").then((all) => all.Statistics),
+  all: () => import("./all").then((all) => all.All),
+  statistics: () => import("./statistics").then((all) => all.Statistics),
   live: () => import("./live").then((all) => all.Live),
   retention: () => import("./retention").then((all) => all.load()),
 };

@@ -1,10 +1,12 @@
 // Lists of values. Every row is a filter: a click adds it, Alt or Shift adds its opposite.
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Answer, Counts, KeptPanel, Question, Row, Values } from "./api";
 import { Link } from "./bar";
-import { Hours } from "./chart";
+// Whatever has lists has charts, too.
+import "./chart";
 import { money, titleOf } from "./metric";
-import { Change } from "./tiles";
+import { Change, Waiting } from "./tiles";
 import { useStage } from "./use";
 import { type Filter, PANELS, address, seen, toPage, toggled, withList } from "./view";
 import { FORM_WORDS, compact, language, learn, nameOf, number, oneOf, percent, say } from "./words";
@@ -20,25 +22,50 @@ export const barOf = ({ counts }: { counts: Counts }) => counts.visitors ?? coun
 /** What these were before. */
 export const barBefore = ({ before }: Row) => (before ? barOf({ counts: before }) : 0);
 
-export function RowLink({ dimension, row }: { dimension: string; row: Row }) {
+export function RowLink({ dimension, row, title, children }: { dimension: string; row: { name: string }; title?: string; children?: ComponentChildren }) {
   const { view, go } = useStage();
   const name = nameOf(dimension, row.name);
-  if (row.name === "(other)" || dimension === "hour") return <span class="text">{name}</span>;
+  if (row.name === "(other)") return <span class="text">{name}</span>;
   const filter: Filter = { dimension, operator: "is", value: row.name };
   const chosen = toggled(view, filter);
   return (
     <a
       class="text"
       href={address(chosen)}
-      title={name}
+      title={title ?? name}
       onClick={(event) => {
         if (event.metaKey || event.ctrlKey) return;
         event.preventDefault();
         go(event.altKey || event.shiftKey ? toggled(view, { ...filter, operator: "is not" }) : chosen);
       }}
     >
-      {name}
+      {children ?? name}
     </a>
+  );
+}
+
+/** Columns for the hours of a day, each of which is a filter, too. */
+function Hours({ rows }: { rows: Row[] }) {
+  const by = new Map(rows.map((row) => [Number(row.name), row.counts.visitors ?? 0]));
+  // A day has 23 to 25 hours.
+  const hours = Math.max(24, ...[...by.keys()].filter((hour) => hour < 26).map((hour) => hour + 1));
+  const most = Math.max(1, ...by.values());
+  return (
+    <ol class="hours">
+      {Array.from({ length: hours }, (_, hour) => {
+        const visitors = by.get(hour) ?? 0;
+        const text = `${nameOf("hour", String(hour))}: ${number(visitors)}`;
+        return (
+          <li key={hour} title={text}>
+            <RowLink dimension="hour" row={{ name: String(hour) }} title={text}>
+              <span class="hidden">{text}</span>
+              <i class={visitors === most ? "most" : undefined} style={{ height: `calc((100% - 24px) * ${(visitors / most).toFixed(4)})` }} />
+              <span aria-hidden="true">{hour % 3 === 0 ? String(hour).padStart(2, "0") : ""}</span>
+            </RowLink>
+          </li>
+        );
+      })}
+    </ol>
   );
 }
 
@@ -206,11 +233,3 @@ export function More({ dimension, values, question, kept }: { dimension: string;
     </div>
   );
 }
-
-export const Waiting = ({ rows }: { rows: number }) => (
-  <div class="waits" aria-hidden="true">
-    {Array.from({ length: rows }, (_, n) => (
-      <i key={n} class="wait" style={{ width: `${88 - n * 8}%` }} />
-    ))}
-  </div>
-);

@@ -7,7 +7,8 @@ import { asked } from "./days";
 import { Modal } from "./dialog";
 import "./filters";
 import { exact, money, titleOf, written } from "./metric";
-import { ROWS, RowLink, Waiting, barBefore, barOf, isSaid } from "./panel";
+import { ROWS, RowLink, barBefore, barOf, isSaid } from "./panel";
+import { Waiting } from "./tiles";
 import { useStage } from "./use";
 import { METRICS, PANELS, write } from "./view";
 import { nameOf, number, oneOf, percent, say, signed } from "./words";
@@ -44,6 +45,8 @@ function columnsOf(dimension: string, rows: Row[], isCompared: boolean, total: n
   const isOfVisits = !["page", "exit_page", ...PANELS.events].includes(dimension) && !isSaid(dimension);
   // Of what single events say, only products and properties may be those of page views; an exit page has been read by others, too.
   const hasViews = dimension !== "goal" && dimension !== "exit_page" && (!isSaid(dimension) || any((row) => row.counts.page_views));
+  // An order is no merit of the page that says thank you.
+  const hasWorth = dimension !== "page";
   const has = { visitors: true, sessions: true, page_views: hasViews, views_per_visit: false, bounce_rate: isOfVisits, duration: isOfVisits };
   const metrics = METRICS.filter((one) => has[one] && any((row) => value(one, row.counts) !== undefined));
   const all: (Column | false)[] = [
@@ -56,8 +59,8 @@ function columnsOf(dimension: string, rows: Row[], isCompared: boolean, total: n
     })),
     isCompared && { name: "change", title: say("change"), of: lost, shown: (row) => signed(lost(row)), exact: (row) => `${say("before")}: ${number(barBefore(row))}` },
     (isSaid(dimension) || !metrics.includes("visitors")) && count("events", say("events"), (row) => row.counts.events ?? 0),
-    any((row) => said(row, "orders")) && count("orders", say("orders"), (row) => said(row, "orders")),
-    any((row) => row.revenue) && { name: "revenue", title: say("revenue"), of: (row) => Number(row.revenue?.[0]?.amount ?? 0), shown: (row) => money(row.revenue ?? []) || "–" },
+    hasWorth && any((row) => said(row, "orders")) && count("orders", say("orders"), (row) => said(row, "orders")),
+    hasWorth && any((row) => row.revenue) && { name: "revenue", title: say("revenue"), of: (row) => Number(row.revenue?.[0]?.amount ?? 0), shown: (row) => money(row.revenue ?? []) || "–" },
     dimension === "search" && count("no_results", say("no_results"), (row) => row.empty ?? 0),
   ];
   const share = (row: Row) => row.counts.conversion_rate ?? barOf(row) / total;

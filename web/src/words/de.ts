@@ -68,6 +68,8 @@ export const words: Words = {
   matches_not: "passt nicht auf",
   today: "Heute",
   yesterday: "Gestern",
+  week: "Diese Woche",
+  last_week: "Letzte Woche",
   d7: "Letzte 7 Tage",
   d30: "Letzte 30 Tage",
   d91: "Letzte 91 Tage",

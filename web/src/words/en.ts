@@ -66,6 +66,8 @@ export const words = {
   matches_not: "does not match",
   today: "Today",
   yesterday: "Yesterday",
+  week: "This week",
+  last_week: "Last week",
   d7: "Last 7 days",
   d30: "Last 30 days",
   d91: "Last 91 days",

@@ -68,6 +68,8 @@ export const words: Words = {
   matches_not: "に不一致",
   today: "今日",
   yesterday: "昨日",
+  week: "今週",
+  last_week: "先週",
   d7: "過去7日間",
   d30: "過去30日間",
   d91: "過去91日間",

@@ -68,6 +68,8 @@ export const words: Words = {
   matches_not: "불일치",
   today: "오늘",
   yesterday: "어제",
+  week: "이번 주",
+  last_week: "지난주",
   d7: "최근 7일",
   d30: "최근 30일",
   d91: "최근 91일",
