@@ -283,10 +283,9 @@ fn the_system_says_whether_a_daemon_runs() {
         page.text("[data-health] li").replace('\n', " "),
         "No daemon is running: what nginx logs now is not loaded systemctl status alt"
     );
-    assert_eq!(page.value("document.querySelector('[data-health]').dataset.health"), json!("1"));
     page.check();
     bench.start();
-    page.driver.until("document.querySelector('[data-health]').dataset.health === '0'");
+    page.driver.until("!document.querySelector('[data-health]').innerText.includes('No daemon')");
     // One that has stopped is missed once it should have worked.
     bench.stop();
     bench.database.psql("UPDATE leases SET expires_at = expires_at - interval '2 hours'");
@@ -433,12 +432,11 @@ fn a_period_is_compared_with_the_same_days_of_the_week_or_of_the_year() {
         page.driver.until(&format!("location.search.includes('earlier={name}')"));
         page.settle();
     };
-    // No day of the demo is so old: nothing is compared, and that is said.
-    for name in ["year", "week"] {
-        choose(&mut page, name);
-        assert!(page.text(".legend").contains("no numbers of"), "{name}: {}", page.text(".legend"));
-        assert_eq!(page.text("[data-metric=visitors] .change"), "");
-    }
+    // The demo is not so old: nothing is compared, and that is said.
+    choose(&mut page, "week");
+    choose(&mut page, "year");
+    assert!(page.text(".legend").contains("no numbers of"), "{}", page.text(".legend"));
+    assert_eq!(page.text("[data-metric=visitors] .change"), "");
     choose(&mut page, "previous");
     assert_eq!(page.value("document.querySelector('[data-metric=visitors] .change').title"), before);
     page.check();
