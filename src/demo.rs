@@ -421,7 +421,12 @@ impl Visit<'_> {
             if rng.u32(..100) < 70 {
                 let order = rng.u32(100_000..999_999).to_string();
                 self.look("/thanks", "Thank you", "", "", lines, rng);
-                self.event("order", &[("et", "order"), ("ei", &order), ("j.total", &total)], lines, rng);
+                self.event(
+                    "order",
+                    &[("et", "order"), ("ei", &order), ("j.total", &total), ("j.currency", "EUR")],
+                    lines,
+                    rng,
+                );
             }
         }
     }

@@ -1,6 +1,6 @@
 // Makes the dashboard's bundle, which is built into alt (crates/web/assets); `--check`: looks whether it is what the source
 // gives; `--out DIRECTORY`: elsewhere. What all share is `core.js`, what all pages share but parts of
-// them do not is `states.js`, what those that are loaded later share is `frame.js`, what those of alerts share is `bits.js`, what pages with charts and lists share is `panel.js`; each group of these, and each dictionary, is a file of its own.
+// them do not is `states.js`, what those that are loaded later share is `frame.js`, what those of alerts share is `bits.js`, what pages with charts share is `chart.js`, with lists as well `panel.js`; each group of these, and each dictionary, is a file of its own.
 // There, a directory with files that is no bundle is refused, because what is not of the bundle is deleted.
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { build } from "esbuild";
@@ -28,7 +28,7 @@ const { outputFiles, metafile } = await build({
 const names = new Map();
 for (const [path, { inputs }] of Object.entries(metafile.outputs)) {
   const file = path.split("/").pop();
-  const shared = ["frame", "bits", "states", "panel"].find((one) => `src/${one}.tsx` in inputs) ?? "core";
+  const shared = ["frame", "bits", "states", "panel", "chart"].find((one) => `src/${one}.tsx` in inputs) ?? "core";
   const name = file.replace(/-[A-Z0-9]{8}\.js$/, ".js").replace(/^chunk\.js$/, `${shared}.js`);
   if ([...names.values()].includes(name)) throw new Error(`two files would be ${name}: ${Object.keys(inputs)}`);
   names.set(file, name);

@@ -230,14 +230,15 @@ fn six(counts: &Counts) -> [(&'static str, f64, String); 6] {
         (whole(counts.visitors), whole(counts.sessions), whole(counts.page_views));
     let per_session = share(counts.page_views, counts.sessions);
     let bounces = share(counts.bounces, counts.sessions);
-    let seconds = share(counts.duration_ms, counts.sessions) / 1000.0;
+    // As the dashboard does: the nearest second.
+    let seconds = (share(counts.duration_ms, counts.sessions) / 1000.0).round();
     [
         ("visitors", visitors.0, visitors.1),
         ("sessions", sessions.0, sessions.1),
         ("page views", views.0, views.1),
         ("views per session", per_session, format!("{per_session:.2}")),
         ("bounce rate", bounces, format!("{:.1} %", bounces * 100.0)),
-        ("duration", seconds, format!("{:.0}m {:02.0}s", (seconds / 60.0).floor(), (seconds % 60.0).floor())),
+        ("duration", seconds, format!("{:.0}m {:02.0}s", (seconds / 60.0).floor(), seconds % 60.0)),
     ]
 }
 

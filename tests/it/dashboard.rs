@@ -536,7 +536,8 @@ fn what_is_built_in_is_what_the_source_gives_and_small() {
             ["alerts", "lists", "alert", "rules", "silences"].map(|of| format!("{of}-{language}.js"));
         let [of_people, of_signin] = ["retention", "signin"].map(|of| format!("{of}-{language}.js"));
         for page in [
-            &["numbers.js", "panel.js"][..],
+            &["statistics.js", "chart.js", "panel.js"][..],
+            &["all.js", "chart.js"],
             &["live.js"],
             &["flows.js"],
             &["rows.js"],
@@ -545,10 +546,10 @@ fn what_is_built_in_is_what_the_source_gives_and_small() {
             &["retention.js", &of_people],
             &["retention.js", &of_people, "segment.js", &of_segments],
             // Once somebody filters.
-            &["numbers.js", "panel.js", "segment.js", &of_segments],
+            &["statistics.js", "chart.js", "panel.js", "segment.js", &of_segments],
             // Where the application has chosen properties.
-            &["numbers.js", "panel.js", "properties.js", &of_properties],
-            &["panels.js", "panel.js", &of_panels],
+            &["statistics.js", "chart.js", "panel.js", "properties.js", &of_properties],
+            &["panels.js", "chart.js", &of_panels],
             &["signin.js", &of_signin],
             &["rows.js", "segment.js", &of_segments],
             &["alerts.js", "bits.js", "lists.js", &of_lists],
@@ -558,7 +559,7 @@ fn what_is_built_in_is_what_the_source_gives_and_small() {
         ] {
             let mut files: Vec<&str> = [&always[..], page, &[words.as_str()]].concat();
             match page[0] {
-                "numbers.js" | "live.js" => files.push(&of_numbers),
+                "statistics.js" | "all.js" | "live.js" => files.push(&of_numbers),
                 "panels.js" => files.extend(["frame.js", of_numbers.as_str()]),
                 "signin.js" => {}
                 "retention.js" => files.extend(["frame.js", of_numbers.as_str()]),

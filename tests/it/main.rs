@@ -14,6 +14,7 @@ mod citus;
 mod classes;
 mod cli;
 mod dashboard;
+mod dashboard_lists;
 mod deliver;
 mod detect;
 mod document;

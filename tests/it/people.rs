@@ -267,4 +267,29 @@ fn the_grid_of_the_page_has_the_numbers_of_the_api() {
     page.driver.until("document.querySelector('[data-cohorts]')");
     assert_ne!(came(&mut page), json!(wanted));
     page.check();
+    check_unfinished(&bench, &mut page);
+}
+
+/// The day that goes on is told apart in each line, and nobody is said to be gone of it.
+fn check_unfinished(bench: &Bench, page: &mut Page) {
+    page.go("/applications/alt-demo/retention?period=7d&by=day");
+    page.driver.until("document.querySelector('[data-cohorts]')");
+    let lines = page.value(
+        "[...document.querySelectorAll('[data-cohort]')].map(line => [...line.querySelectorAll('[data-came]')].map(cell => cell.dataset.whole + cell.textContent.endsWith(' *')))",
+    );
+    let lines: Vec<Vec<String>> = serde_json::from_value(lines).unwrap();
+    assert_eq!(lines.iter().map(Vec::len).collect::<Vec<_>>(), [6, 5, 4, 3, 2, 1, 0]);
+    for line in lines.iter().filter(|line| !line.is_empty()) {
+        let (last, others) = line.split_last().unwrap();
+        assert_eq!(last, "falsetrue", "{lines:?}");
+        assert!(others.iter().all(|one| one == "truefalse"), "{lines:?}");
+    }
+    let gone = page.value("[...document.querySelectorAll('[data-gone]')].map(one => one.textContent)");
+    let gone: Vec<String> = serde_json::from_value(gone).unwrap();
+    assert!(gone[6] == "–" && gone[..6].iter().all(|one| one.parse::<u64>().is_ok()), "{gone:?}");
+    let shown = run(bench, &["stats", "people", "Demo", "--period", "7d", "--by", "day"]);
+    let lines: Vec<&str> = shown.lines().filter(|line| line.starts_with("20")).collect();
+    assert!(lines.len() == 7 && lines[..6].iter().all(|line| line.ends_with(" *")), "{shown}");
+    assert!(lines[6].contains(" * ") && lines[6].ends_with('–'), "{shown}");
+    page.check();
 }

@@ -1,12 +1,12 @@
 // All applications at a glance. Each card asks for its numbers when it comes into sight.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Answer, type Application, Refused, dashboard } from "./api";
-import { Bar, Link, allApplications } from "./bar";
-import { Spark } from "./chart";
-import { Help } from "./help";
+import { Bar, Help, Link, allApplications } from "./bar";
+import { Spark, intervalOf } from "./chart";
+// What all pages share is imported, so that it stays one file.
+import "./filters";
 import { KEYS, Days, Periods } from "./picker";
 import { Copied, Failed, Notice } from "./states";
-import { intervalOf } from "./statistics";
 import { Change } from "./tiles";
 import { useEvery, useKeys, useStage } from "./use";
 import { compact, number, say } from "./words";

@@ -1,6 +1,6 @@
 // What the server is asked, and how its answers are read.
 import { asked } from "./days";
-import { type Metric, PROPERTY, type View, write } from "./view";
+import { type Metric, PROPERTY, type View, earlierOf, write } from "./view";
 
 export type Counts = Record<string, number>;
 export interface Row {
@@ -50,6 +50,8 @@ export interface Answer {
   notes: string[];
   /** What happened on days. */
   happened: { day: string; text: string }[];
+  /** See {@link withMeaning}. */
+  hasNoViews: boolean;
 }
 
 /** Why there is no answer. Status 0: nobody answered. */
@@ -112,6 +114,25 @@ export function rows(all: Said[] | undefined, key: string): Row[] {
 
 const application = (said: Said): Application => ({ id: said.id, name: said.name, zone: said.time_zone, domains: said.domains, role: said.role, properties: said.properties ?? [] });
 
+/** Conditions on what single events say, and what may consist of them. */
+const OF_EVENTS = /^(event|goal|segment|property:|product|search|outbound|download|click|currency)/;
+
+/**
+ * Takes out the counts that mean nothing under the filters: events that are no page views have no page views, all of their visits are
+ * more than one page view alone, and nobody read the pages that they happened on. What is not there is shown as `–`. (docs/STATISTICS.md,
+ * "Questions with filters")
+ */
+export function withMeaning(said: Said, filters: string[]): Said {
+  said.hasNoViews = !count(said.total?.page_views) && !count(said.total_before?.page_views) && filters.some((one) => OF_EVENTS.test(one));
+  if (!said.hasNoViews) return said;
+  const pages: Said[] = said.dimension === "page" ? (said.values ?? []) : (said.lists?.page?.values ?? []);
+  const others = Object.values<Said>(said.lists ?? {}).flatMap((list) => list.values);
+  const all = [said.total, said.total_before, ...(said.series ?? []), ...(said.series_before ?? []), ...(said.values ?? []), ...others].filter(Boolean);
+  for (const one of all.flatMap((one) => [one, one.before ?? {}])) for (const name of ["page_views", "bounces"]) delete one[name];
+  for (const one of pages.flatMap((one) => [one, one.before ?? {}])) for (const name of ["visitors", "sessions"]) delete one[name];
+  return said;
+}
+
 /** A question of the statistics page. */
 export interface Question {
   view: View;
@@ -119,6 +140,8 @@ export interface Question {
   dimensions: string[];
   limit: number;
   interval: string;
+  /** Sums what events say, too. */
+  amounts?: boolean;
 }
 
 const known = new Map<string, string[]>();
@@ -127,9 +150,10 @@ export const propertiesOf = (app: string): string[] => known.get(app) ?? [];
 
 export async function dashboard(question: Question, signal?: AbortSignal): Promise<Answer> {
   const { view } = question;
-  const body: Said = { application_id: view.app, period: asked(view.period, question.zone), filters: view.filters.map(write), compare: "previous", dimensions: question.dimensions, limit: question.limit };
+  const body: Said = { application_id: view.app, period: asked(view.period, question.zone), filters: view.filters.map(write), compare: earlierOf(view), dimensions: question.dimensions, limit: question.limit };
   if (question.interval) body.interval = question.interval;
-  const said = await ask<Said>("POST", `/api/v1/dashboard${view.share ? `?share=${encodeURIComponent(view.share)}` : ""}`, body, signal);
+  if (question.amounts) body.amounts = true;
+  const said = withMeaning(await ask<Said>("POST", `/api/v1/dashboard${view.share ? `?share=${encodeURIComponent(view.share)}` : ""}`, body, signal), body.filters);
   const compared = said.compared_with;
   known.set(view.app, said.application.properties ?? []);
   return {
@@ -150,6 +174,7 @@ export async function dashboard(question: Question, signal?: AbortSignal): Promi
     daysBeingComputed: count(said.days_being_computed),
     notes: said.notes ?? [],
     happened: said.annotations ?? [],
+    hasNoViews: said.hasNoViews,
   };
 }
 
@@ -215,7 +240,7 @@ export async function events(app: string, from: string): Promise<Said[]> {
 
 /** What a metric is of counts; `undefined`: nothing to divide by. */
 export function value(metric: Metric, counts: Counts): number | undefined {
-  const per = (name: string, of: string) => (counts[of] ? (counts[name] ?? 0) / counts[of]! : undefined);
+  const per = (name: string, of: string) => (counts[of] && name in counts ? counts[name]! / counts[of]! : undefined);
   // With a filter on pages, only sessions that entered there have a bounce or a duration.
   switch (metric) {
     case "views_per_visit":
@@ -225,6 +250,6 @@ export function value(metric: Metric, counts: Counts): number | undefined {
     case "duration":
       return per("duration_ms", "entered");
     default:
-      return counts[metric] ?? 0;
+      return counts[metric];
   }
 }

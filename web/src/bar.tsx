@@ -5,7 +5,7 @@ import { type Application, applications, ask } from "./api";
 import { Item, Menu } from "./picker";
 import { useEvery, useStage } from "./use";
 import { PAGES, SHARED, type View, address, toPage } from "./view";
-import { type Key, LANGUAGES, keep, language, say, setTheme, theme } from "./words";
+import { HELP_WORDS, type Key, LANGUAGES, keep, language, learn, say, setTheme, theme } from "./words";
 
 let known: Promise<Application[]> | undefined;
 /** The applications, asked once. */
@@ -160,6 +160,13 @@ function Pages() {
       ))}
     </nav>
   );
+}
+
+/** The list of the keys. It is loaded where somebody asks for it. */
+export function Help(props: { close: () => void; keys?: [string, string][] | undefined }) {
+  const [list, setList] = useState<typeof import("./help")>();
+  useEffect(() => void Promise.all([import("./help"), learn(HELP_WORDS[language]!)]).then(([loaded]) => setList(() => loaded), props.close), []);
+  return list ? <list.Help {...props} /> : null;
 }
 
 const Dots = () => (

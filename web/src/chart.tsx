@@ -1,9 +1,10 @@
 // The graph: a line over time, the time before as a dashed line, and a table of the same numbers.
 import { useEffect, useId, useState } from "preact/hooks";
 import { type Answer, type Row, value } from "./api";
+import { asked, between, intervals } from "./days";
 import { exact, top, written } from "./metric";
-import type { Metric } from "./view";
-import { axisName, fullName, nameOf, number, say } from "./words";
+import type { Metric, View } from "./view";
+import { axisName, fullName, say } from "./words";
 import { Change } from "./tiles";
 import { useWidth } from "./use";
 
@@ -20,7 +21,19 @@ interface Props {
   open: (at: string) => void;
 }
 
+/** How many days a period has, before an answer says so. */
+export const guess = (period: string) => {
+  const [from, until] = asked(period, undefined).split("..");
+  if (from && until) return between(from, until);
+  return period === "today" ? 1 : period === "month" ? 31 : Number(period.slice(0, -1));
+};
+
+/** What is chosen, or what fits the period. */
+export const intervalOf = (view: View) => view.interval || intervals(guess(view.period))[0]!;
+
 export function Chart(props: Props) {
+  const { answer, metric } = props;
+  if (answer.hasNoViews && answer.points.every((point) => of(metric, point) === undefined)) return <p class="graph nothing">{say("no_views")}</p>;
   return props.table ? <Table {...props} /> : <Graph {...props} />;
 }
 
@@ -228,28 +241,5 @@ export function Spark({ values }: { values: number[] }) {
       {values.length > 1 && <path class="area" d={`${line}L${width} ${height}L0 ${height}Z`} />}
       <path class="line" d={line} vector-effect="non-scaling-stroke" />
     </svg>
-  );
-}
-
-/** Columns for the hours of a day. */
-export function Hours({ rows }: { rows: Row[] }) {
-  const by = new Map(rows.map((row) => [Number(row.name), row.counts.visitors ?? 0]));
-  // A day has 23 to 25 hours.
-  const hours = Math.max(24, ...[...by.keys()].filter((hour) => hour < 26).map((hour) => hour + 1));
-  const most = Math.max(1, ...by.values());
-  return (
-    <ol class="hours">
-      {Array.from({ length: hours }, (_, hour) => {
-        const visitors = by.get(hour) ?? 0;
-        const text = `${nameOf("hour", String(hour))}: ${number(visitors)}`;
-        return (
-          <li key={hour} title={text}>
-            <span class="hidden">{text}</span>
-            <i class={visitors === most ? "most" : undefined} style={{ height: `calc((100% - 24px) * ${(visitors / most).toFixed(4)})` }} />
-            <span aria-hidden="true">{hour % 3 === 0 ? String(hour).padStart(2, "0") : ""}</span>
-          </li>
-        );
-      })}
-    </ol>
   );
 }

@@ -28,7 +28,12 @@ export const today = (zone: string | undefined, now = new Date()): string => tex
 export function asked(period: string, zone: string | undefined): string {
   const now = today(zone);
   const month = `${now.slice(0, 8)}01`;
+  const monday = plus(now, -((day(now).getUTCDay() + 6) % 7));
   switch (period) {
+    case "week":
+      return `${monday}..${now}`;
+    case "last_week":
+      return `${plus(monday, -7)}..${plus(monday, -1)}`;
     case "yesterday":
       return `${plus(now, -1)}..${plus(now, -1)}`;
     case "last_month":

@@ -73,8 +73,18 @@ export function Chips() {
   );
 }
 
-/** The picture of a filter. */
-export const Sieve = () => (
+/** Opens the dialog, and says how many filters there are: they may be out of sight. */
+export function FilterButton({ open }: { open: () => void }) {
+  const { length } = useStage().view.filters;
+  const name = length ? `${say("filter")} ${length}: ${say("add_filter")}` : say("add_filter");
+  return (
+    <button type="button" class={length ? "pill on" : "pill"} data-filters={length} onClick={open} aria-label={name} title={`${name} (F)`}>
+      <Sieve /> <span class="wide-only">{say("filter")}</span> {length > 0 && <b>{length}</b>}
+    </button>
+  );
+}
+
+const Sieve = () => (
   <svg class="glyph" viewBox="0 0 16 16" aria-hidden="true">
     <path d="M2.500 3.500h11L9.500 8.500v4l-3 1.500v-5.500z" />
   </svg>

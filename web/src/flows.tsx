@@ -1,5 +1,5 @@
 // Funnels and journeys: how many took one step after the other, and where people come from and go to around a page.
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { type Answer, type Row, dashboard } from "./api";
 import { asked } from "./days";
 import { Frame, askOf, useApp, useLoad } from "./frame";
@@ -9,6 +9,8 @@ import { type Key, clock, compact, has, nameOf, number, percent, range, say } fr
 
 /** What the API has. */
 const STEPS_MAX = 10;
+/** So long nobody types until the answer is asked for. */
+const PAUSE_MS = 500;
 const KINDS = ["page", "event", "goal"] as const;
 type Kind = (typeof KINDS)[number];
 
@@ -135,9 +137,26 @@ interface RowProps {
 
 function StepRow({ n, step, known, set, remove, up }: RowProps) {
   const [value, setValue] = useState(step.value);
-  useEffect(() => setValue(step.value), [step.value]);
+  const kept = useRef(step.value);
+  // What was kept of this field changes nothing in it: somebody may be typing still.
+  useEffect(() => {
+    if (step.value !== kept.current) setValue(step.value);
+    kept.current = step.value;
+  }, [step.value]);
   const id = `known-${n}`;
-  const keep = () => value.trim() !== step.value && set({ ...step, value: value.trim() });
+  const keep = () => {
+    const to = value.trim();
+    if (to === step.value) return;
+    kept.current = to;
+    set({ ...step, value: to });
+  };
+  // An answer comes while somebody types, once there is a pause. Half of a goal's name is none.
+  const pause = useRef(keep);
+  pause.current = () => (step.kind !== "goal" || known.some((row) => row.name === value.trim())) && keep();
+  useEffect(() => {
+    const timer = setTimeout(() => pause.current(), PAUSE_MS);
+    return () => clearTimeout(timer);
+  }, [value]);
   return (
     <li>
       <b aria-hidden="true">{n + 1}</b>

@@ -2,9 +2,8 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Application, Refused, ask } from "./api";
-import { Bar, allApplications } from "./bar";
-import { Chips, FilterDialog, Sieve } from "./filters";
-import { Help } from "./help";
+import { Bar, Help, allApplications } from "./bar";
+import { Chips, FilterButton, FilterDialog } from "./filters";
 import { Days, KEYS, Periods } from "./picker";
 import { Failed } from "./states";
 import { useEvery, useKeys, useStage } from "./use";
@@ -93,11 +92,7 @@ export function Frame({ app, title, has, bar, loaded, keys, children }: Props) {
       <Bar name={app.name} help={() => setDialog("help")}>
         {(bar || has.length > 0) && <span class="grow" />}
         {bar}
-        {has.includes("filter") && (
-          <button type="button" class="pill" onClick={() => setDialog("filter")} aria-label={say("add_filter")} title={`${say("add_filter")} (F)`}>
-            <Sieve /> <span class="wide-only">{say("filter")}</span>
-          </button>
-        )}
+        {has.includes("filter") && <FilterButton open={() => setDialog("filter")} />}
         {has.includes("period") && <Periods zone={zone} openCustom={() => setDialog("days")} />}
       </Bar>
       <main id="numbers">

@@ -1,5 +1,8 @@
-// The keys. They are those of Plausible, where it has them.
+// The list of the keys, which are those of Plausible, where it has them: loaded where somebody asks for it. (What all pages share
+// is imported, so that it stays one file.)
+import "./bar";
 import { Modal } from "./dialog";
+import "./filters";
 import { KEYS, periodName } from "./picker";
 import { useStage } from "./use";
 import { say } from "./words";

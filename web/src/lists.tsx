@@ -2,10 +2,9 @@
 import { useEffect, useState } from "preact/hooks";
 import { Refused, ask } from "./api";
 import type { OneAlert } from "./alert";
-import { Bar, Link } from "./bar";
+import { Bar, Help, Link } from "./bar";
 import { Labels, type Said, Severity, State, against, lasted, of, to, useDeed } from "./bits";
 import { Remove, useLoad } from "./frame";
-import { Help } from "./help";
 import { Failed, Notice, Said as Words } from "./states";
 import { useKeys, useStage } from "./use";
 import { address, toPage } from "./view";

@@ -1,9 +1,8 @@
 // Who is here, and what arrives: asked every three seconds.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Refused, events, live } from "./api";
-import { Bar, allApplications } from "./bar";
+import { Bar, Help, allApplications } from "./bar";
 import "./filters"; // What all pages share stays one file.
-import { Help } from "./help";
 import { Failed, Said } from "./states";
 import { useEvery, useKeys, useStage } from "./use";
 import { address } from "./view";

@@ -6,7 +6,6 @@ import { Refused } from "./api";
 // What pages share is part of what is loaded first.
 import "./bar";
 import "./filters";
-import "./help";
 import { Failed } from "./states";
 import { type Stage, StageContext } from "./use";
 import { type View, address, read } from "./view";
@@ -14,8 +13,8 @@ import { language, loadWords, setTheme, theme } from "./words";
 
 /** Pages are loaded when they are first looked at; these have a dictionary of their own. */
 const NUMBERS: Record<string, () => Promise<ComponentType>> = {
-  all: () => import("./numbers").then((all) => all.All),
-  statistics: () => import("./numbers").then((all) => all.Statistics),
+  all: () => import("./all").then((all) => all.All),
+  statistics: () => import("./statistics").then((all) => all.Statistics),
   live: () => import("./live").then((all) => all.Live),
   retention: () => import("./retention").then((all) => all.load()),
 };

@@ -1,7 +1,7 @@
 // Settings of an application.
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { Refused, VISIBILITIES, ask } from "./api";
+import { Refused, type Row, VISIBILITIES, ask, dashboard } from "./api";
 import { Card, Frame, type Loaded, Remove, useApp, useLoad } from "./frame";
 import { Copied } from "./states";
 import { useStage } from "./use";
@@ -115,6 +115,10 @@ interface Field {
   type?: "text" | "number" | "password" | "select" | "date";
   options?: [string, string][];
   optional?: boolean;
+  /** Called with what was chosen. */
+  chosen?: (value: string) => void;
+  /** What may be meant. */
+  known?: string[] | undefined;
 }
 
 interface ListProps {
@@ -184,12 +188,13 @@ function List({ name, loaded, columns, remove, removeWord = "remove_it", fields,
             <label key={field.name}>
               {say(field.label)}
               {field.type === "select" ? (
-                <select name={field.name}>
+                <select name={field.name} onChange={(event) => field.chosen?.(event.currentTarget.value)}>
                   {field.options!.map(([value, name]) => <option key={value} value={value}>{name}</option>)}
                 </select>
               ) : (
-                <input name={field.name} type={(field.type ?? "text") as "text"} min={1} max={36500} autocomplete={field.type === "password" ? "new-password" : "off"} required={!field.optional} maxLength={1000} placeholder={field.optional ? say("optional") : ""} />
+                <input name={field.name} list={field.known && `known-${field.name}`} type={(field.type ?? "text") as "text"} min={1} max={36500} autocomplete={field.type === "password" ? "new-password" : "off"} required={!field.optional} maxLength={1000} placeholder={field.optional ? say("optional") : ""} />
               )}
+              {field.known && <datalist id={`known-${field.name}`}>{field.known.map((one) => <option key={one} value={one} />)}</datalist>}
             </label>
           ))}
           <button type="submit" class="pill lined">{say(addWord)}</button>
@@ -205,7 +210,29 @@ interface OfApp {
   loaded: Loaded<Said[]>;
 }
 
+/** The events and pages of the last days with the most visitors, of which a goal may be one. */
+function useKnown(isNeeded: boolean): Record<string, string[]> {
+  const { view } = useStage();
+  const [known, setKnown] = useState<Record<string, string[]>>({});
+  useEffect(() => {
+    if (!isNeeded) return;
+    const names = (rows: Row[] | undefined) => (rows ?? []).map((row) => row.name).filter((name) => name && name !== "(other)");
+    dashboard({ view: { ...view, period: "30d", filters: [] }, zone: undefined, dimensions: ["event", "page"], limit: 50, interval: "day" }).then(
+      ({ lists }) => setKnown({ event: names(lists.event?.rows), page: names(lists.page?.rows) }),
+      () => {}, // Suggestions are not needed.
+    );
+  }, [isNeeded, view.app]);
+  return known;
+}
+
 function Goals({ id, mayEdit, loaded }: OfApp & { mayEdit: boolean }) {
+  const known = useKnown(mayEdit);
+  const [kind, setKind] = useState("event");
+  const add = async ({ name, kind, value }: Record<string, string>) => {
+    const made = await ask<Said>("POST", `/api/v1/goals?${app(id)}`, { name, [kind!]: value });
+    setKind("event"); // as the empty form has it
+    return made;
+  };
   return (
     <Card title={say("goal")} about={say("goals_about")} name="goals">
       <List
@@ -214,12 +241,12 @@ function Goals({ id, mayEdit, loaded }: OfApp & { mayEdit: boolean }) {
         columns={[["name", (one) => one.name], ["reached_by", (one) => (one.event ? `${say("one_event")} ${one.event}` : `${say("one_page")} ${one.page}`)]]}
         {...(mayEdit && {
           remove: (one: Said) => ask("DELETE", `/api/v1/goals/${one.id}?${app(id)}`),
-          add: ({ name, kind, value }: Record<string, string>) => ask<Said>("POST", `/api/v1/goals?${app(id)}`, { name, [kind!]: value }),
+          add,
         })}
         fields={[
           { name: "name", label: "name" },
-          { name: "kind", label: "reached_by", type: "select", options: [["event", say("one_event")], ["page", say("one_page")]] },
-          { name: "value", label: "event_or_path" },
+          { name: "kind", label: "reached_by", type: "select", options: [["event", say("one_event")], ["page", say("one_page")]], chosen: setKind },
+          { name: "value", label: "event_or_path", known: known[kind] },
         ]}
         addWord="add_goal"
       />

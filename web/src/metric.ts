@@ -33,7 +33,7 @@ export function money(all: { currency: string; amount: string }[]): string {
     try {
       return new Intl.NumberFormat(language, { style: "currency", currency, notation: Math.abs(Number(amount)) < 100_000 ? "standard" : "compact" }).format(Number(amount));
     } catch {
-      return `${number(Number(amount))} ${currency}`.trim();
+      return `${ratio(Number(amount))} ${currency}`.trim();
     }
   };
   return all.map(one).join(" + ");

@@ -1,11 +1,14 @@
 // Lists of values. Every row is a filter: a click adds it, Alt or Shift adds its opposite.
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import type { Answer, KeptPanel, Question, Row, Values } from "./api";
-import { Hours } from "./chart";
+import type { Answer, Counts, KeptPanel, Question, Row, Values } from "./api";
+import { Link } from "./bar";
+// Whatever has lists has charts, too.
+import "./chart";
 import { money, titleOf } from "./metric";
-import { Change } from "./tiles";
+import { Change, Waiting } from "./tiles";
 import { useStage } from "./use";
-import { type Filter, PANELS, address, seen, toggled, withList } from "./view";
+import { type Filter, PANELS, address, seen, toPage, toggled, withList } from "./view";
 import { FORM_WORDS, compact, language, learn, nameOf, number, oneOf, percent, say } from "./words";
 
 /** How many rows a panel has. */
@@ -14,28 +17,55 @@ export const ROWS = 9;
 export const LOW = 6;
 /** How many are asked for: all hours of a day are among them. */
 export const ASKED = 30;
-/** Which counts are the bars of a list. */
-export const barOf = (row: Row) => row.counts.visitors ?? 0;
+/** Which counts are the bars of a list: visitors, or what happened on pages that nobody is known to have read. */
+export const barOf = ({ counts }: { counts: Counts }) => counts.visitors ?? counts.events ?? 0;
+/** What these were before. */
+export const barBefore = ({ before }: Row) => (before ? barOf({ counts: before }) : 0);
 
-export function RowLink({ dimension, row }: { dimension: string; row: Row }) {
+export function RowLink({ dimension, row, title, children }: { dimension: string; row: { name: string }; title?: string; children?: ComponentChildren }) {
   const { view, go } = useStage();
   const name = nameOf(dimension, row.name);
-  if (row.name === "(other)" || dimension === "hour") return <span class="text">{name}</span>;
+  if (row.name === "(other)") return <span class="text">{name}</span>;
   const filter: Filter = { dimension, operator: "is", value: row.name };
   const chosen = toggled(view, filter);
   return (
     <a
       class="text"
       href={address(chosen)}
-      title={name}
+      title={title ?? name}
       onClick={(event) => {
         if (event.metaKey || event.ctrlKey) return;
         event.preventDefault();
         go(event.altKey || event.shiftKey ? toggled(view, { ...filter, operator: "is not" }) : chosen);
       }}
     >
-      {name}
+      {children ?? name}
     </a>
+  );
+}
+
+/** Columns for the hours of a day, each of which is a filter, too. */
+function Hours({ rows }: { rows: Row[] }) {
+  const by = new Map(rows.map((row) => [Number(row.name), row.counts.visitors ?? 0]));
+  // A day has 23 to 25 hours.
+  const hours = Math.max(24, ...[...by.keys()].filter((hour) => hour < 26).map((hour) => hour + 1));
+  const most = Math.max(1, ...by.values());
+  return (
+    <ol class="hours">
+      {Array.from({ length: hours }, (_, hour) => {
+        const visitors = by.get(hour) ?? 0;
+        const text = `${nameOf("hour", String(hour))}: ${number(visitors)}`;
+        return (
+          <li key={hour} title={text}>
+            <RowLink dimension="hour" row={{ name: String(hour) }} title={text}>
+              <span class="hidden">{text}</span>
+              <i class={visitors === most ? "most" : undefined} style={{ height: `calc((100% - 24px) * ${(visitors / most).toFixed(4)})` }} />
+              <span aria-hidden="true">{hour % 3 === 0 ? String(hour).padStart(2, "0") : ""}</span>
+            </RowLink>
+          </li>
+        );
+      })}
+    </ol>
   );
 }
 
@@ -45,31 +75,36 @@ interface ListProps {
   compare: boolean;
   limit: number;
   /** One more number of each row, and its name. */
-  third?: { title: string; about?: string; of: (row: Row) => string } | undefined;
+  third?: { title: string; about?: string; of: (row: Row) => string; isWide?: boolean } | undefined;
 }
 
 export function List({ dimension, values, compare, limit, third }: ListProps) {
   const { view } = useStage();
   if (dimension === "search") third = { title: say("no_results"), of: (row) => compact(row.empty ?? 0) };
   const rows = values.rows.slice(0, limit);
-  if (rows.length === 0) return <p class="nothing">{say(dimension === "goal" ? "no_goals" : view.filters.length ? "nothing_filtered" : "nothing")}</p>;
+  if (rows.length === 0) return <p class="nothing">{say(dimension === "goal" ? "no_goals" : view.filters.length ? "nothing_filtered" : "nothing")}{dimension === "goal" && <ToSettings />}</p>;
   const most = Math.max(1, ...rows.map(barOf));
   const isGoal = dimension === "goal";
   // What is worth something says how much, in place of the share or of visits.
   const isWorth = rows.some((row) => row.revenue) && !dimension.includes(":");
+  const rate = (row: Row) => percent(row.counts.conversion_rate ?? 0);
+  if (isGoal && compare) third = { title: say("conversion_rate"), of: rate };
+  else if (isGoal && isWorth) third = { title: say("revenue"), of: (row) => money(row.revenue ?? []) || "–", isWide: true };
   const second = isSaid(dimension) ? "events" : dimension === "page" ? "page_views" : "sessions";
+  const first = rows[0]!.counts.visitors === undefined ? "events" : "visitors";
+  const hasSecond = compare || rows.some((row) => row.counts[second] !== undefined);
   return (
     <table class="list">
       <thead>
         <tr>
           <th scope="col">{oneOf(dimension)}</th>
           <th scope="col" class="n">
-            {say("visitors")}
+            {say(first)}
           </th>
-          <th scope="col" class="n more">
-            {compare ? say("change") : isWorth ? say("revenue") : isGoal ? say("conversion_rate") : second === "sessions" ? say("sessions") : say(second === "events" ? "events" : "views")}
-          </th>
-          {third && <th scope="col" class="n more" title={third.about}>{third.title}</th>}
+          {hasSecond && <th scope="col" class="n more">
+            {compare ? say("change") : isGoal ? say("conversion_rate") : isWorth ? say("revenue") : second === "sessions" ? say("sessions") : say(second === "events" ? "events" : "views")}
+          </th>}
+          {third && <th scope="col" class={third.isWide ? "n more wide-only" : "n more"} title={third.about}>{third.title}</th>}
         </tr>
       </thead>
       <tbody>
@@ -82,13 +117,19 @@ export function List({ dimension, values, compare, limit, third }: ListProps) {
             <td class="n" title={number(barOf(row))}>
               {compact(barOf(row))}
             </td>
-            <td class="n more" title={row.revenue && money(row.revenue)}>{compare ? <Change metric="visitors" now={barOf(row)} before={row.before?.visitors ?? 0} /> : isWorth ? money(row.revenue ?? []) || "–" : isGoal ? percent(row.counts.conversion_rate ?? 0) : compact(row.counts[second] ?? 0)}</td>
-            {third && <td class="n more" data-third title={third.of(row)}>{third.of(row)}</td>}
+            {hasSecond && <td class="n more" title={row.revenue && money(row.revenue)}>{compare ? <Change metric="visitors" now={barOf(row)} before={barBefore(row)} /> : isGoal ? rate(row) : isWorth ? money(row.revenue ?? []) || "–" : compact(row.counts[second] ?? 0)}</td>}
+            {third && <td class={third.isWide ? "n more wide-only" : "n more"} data-third title={third.of(row)}>{third.of(row)}</td>}
           </tr>
         ))}
       </tbody>
     </table>
   );
+}
+
+/** Where goals and properties are chosen. */
+export function ToSettings() {
+  const { view } = useStage();
+  return view.share || view.wall ? null : <><br /><Link to={{ ...toPage(view, "settings"), filters: [] }}>{say("to_settings")}</Link></>;
 }
 
 /** Whether values are what single events say, which are counted in place of visits. */
@@ -147,7 +188,7 @@ export function Panel({ name, answer, question }: Props) {
           <List dimension={chosen} values={values} compare={!!answer?.before} limit={rows} />
         )}
       </div>
-      <More dimension={chosen} values={chosen === "hour" ? undefined : values} rows={rows} question={question} />
+      <More dimension={chosen} values={chosen === "hour" ? undefined : values} question={question} />
     </section>
   );
 }
@@ -171,8 +212,8 @@ export function Keep({ panel }: { panel: Partial<KeptPanel> }) {
   );
 }
 
-/** Opens all values, where a panel has no room for them. */
-export function More({ dimension, values, rows, question, kept }: { dimension: string; values: Values | undefined; rows: number; question: Question; kept?: Partial<KeptPanel> }) {
+/** Opens all values, with all that is known of each. */
+export function More({ dimension, values, question, kept }: { dimension: string; values: Values | undefined; question: Question; kept?: Partial<KeptPanel> }) {
   const [isOpen, setOpen] = useState(false);
   const [all, setAll] = useState<typeof import("./values")>();
   useEffect(() => {
@@ -180,7 +221,7 @@ export function More({ dimension, values, rows, question, kept }: { dimension: s
   }, [isOpen]);
   return (
     <div class="below">
-      {values && (values.rows.length > rows || values.isCut) ? (
+      {values && values.rows.length > 0 ? (
         <button class="all" type="button" onClick={() => setOpen(true)}>
           {say("details")}
         </button>
@@ -192,11 +233,3 @@ export function More({ dimension, values, rows, question, kept }: { dimension: s
     </div>
   );
 }
-
-export const Waiting = ({ rows }: { rows: number }) => (
-  <div class="waits" aria-hidden="true">
-    {Array.from({ length: rows }, (_, n) => (
-      <i key={n} class="wait" style={{ width: `${88 - n * 8}%` }} />
-    ))}
-  </div>
-);

@@ -1,15 +1,14 @@
 // The panels of people: questions that are kept under a name, in a grid and in the chosen period.
 import { useEffect, useState } from "preact/hooks";
-import { type Answer, type KeptPanel, Refused, type Row, ask, rows, value } from "./api";
+import { type Answer, type KeptPanel, Refused, type Row, ask, rows, value, withMeaning } from "./api";
 import { Link, allApplications } from "./bar";
 import { Chart } from "./chart";
 import { asked } from "./days";
 import { spoken } from "./filters";
 import { Frame, Remove, askOf, useApp, useLoad } from "./frame";
 import { money, written } from "./metric";
-import { Waiting } from "./panel";
 import { Item, Menu } from "./picker";
-import { Change } from "./tiles";
+import { Change, Waiting } from "./tiles";
 import { Notice } from "./states";
 import { useEvery, useStage } from "./use";
 import { type Filter, type Metric, type View, readFilter, toPage } from "./view";
@@ -74,7 +73,7 @@ function useAnswer(panel: KeptPanel, zone: string | undefined, tick: number) {
       }
     };
     once(2).then(
-      (said) => setState({ key, said }),
+      (said) => setState({ key, said: withMeaning({ ...said, dimension: panel.dimension }, panel.filters) }),
       (error) => !control.signal.aborted && setState({ key, error: error instanceof Refused ? error : new Refused(0, "") }),
     );
     return () => control.abort();
@@ -109,7 +108,7 @@ function Numbers({ panel, said }: { panel: KeptPanel; said: Said }) {
       {panel.metrics.map((metric) => (
         <div class="tile" key={metric} data-metric={metric}>
           <span class="name">{named(panel, metric)}</span>
-          <span class="big" title={number(worth(metric, total))}>{text(metric, total!)}</span>
+          <span class="big" title={text(metric, total!) === "–" ? "–" : number(worth(metric, total))}>{text(metric, total!)}</span>
           {before && worth(metric, before) ? <Change metric={metric as Metric} now={worth(metric, total)} before={worth(metric, before)} /> : <span class="change" />}
         </div>
       ))}
@@ -120,7 +119,7 @@ function Numbers({ panel, said }: { panel: KeptPanel; said: Said }) {
 function Line({ panel, said }: { panel: KeptPanel; said: Said }) {
   const [metric] = panel.metrics as [string];
   const points = rows(said.series, "at").map((row) => ({ ...row, counts: { ...row.counts, ...(["revenue", "sum", "orders"].includes(metric) && { [metric]: worth(metric, row) }) } }));
-  const answer = { points, happened: [] as Answer["happened"], isOver: said.period.is_over } as unknown as Answer;
+  const answer = { points, happened: [] as Answer["happened"], isOver: said.period.is_over, hasNoViews: said.hasNoViews } as unknown as Answer;
   return <div style={WIDE}><Chart answer={answer} metric={metric as Metric} name={named(panel, metric)} table={false} open={() => {}} /></div>;
 }
 

@@ -1,8 +1,8 @@
 // Menus: a button, and links below it. The period's has days of one's own, too.
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Modal } from "./dialog";
-import { plus, today } from "./days";
+// Of what is loaded first, too.
+import "./dialog";
 import { useStage } from "./use";
 import { PERIODS, type View, address } from "./view";
 import { type Key, range, say } from "./words";
@@ -110,39 +110,9 @@ const Calendar = () => (
   </svg>
 );
 
-export function Days({ zone, close }: { zone: string | undefined; close: () => void }) {
-  const { view, go } = useStage();
-  const now = today(zone);
-  const [first, last] = view.period.includes("..") ? (view.period.split("..") as [string, string]) : [plus(now, -13), now];
-  const [from, setFrom] = useState(first);
-  const [until, setUntil] = useState(last);
-  return (
-    <Modal title={say("period")} close={close}>
-      <form
-        class="form"
-        onSubmit={(event) => {
-          event.preventDefault();
-          close();
-          const [a, b] = from <= until ? [from, until] : [until, from];
-          go({ ...view, period: `${a}..${b}`, interval: "" });
-        }}
-      >
-        <div class="two">
-          <label>
-            {say("from")}
-            <input type="date" name="from" required max={now} value={from} onInput={(event) => setFrom(event.currentTarget.value)} />
-          </label>
-          <label>
-            {say("until")}
-            <input type="date" name="until" required max={now} value={until} onInput={(event) => setUntil(event.currentTarget.value)} />
-          </label>
-        </div>
-        <footer>
-          <button type="submit" class="main">
-            {say("apply")}
-          </button>
-        </footer>
-      </form>
-    </Modal>
-  );
+/** The dialog for days of one's own. It is loaded where somebody asks for it. */
+export function Days(props: { zone: string | undefined; close: () => void }) {
+  const [dialog, setDialog] = useState<typeof import("./custom")>();
+  useEffect(() => void import("./custom").then((loaded) => setDialog(() => loaded), props.close), []);
+  return dialog ? <dialog.Days {...props} /> : null;
 }

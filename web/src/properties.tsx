@@ -5,7 +5,8 @@ import { type Answer, type Question, type Row, ask, propertySeen, rows } from ".
 import "./bar";
 import { asked } from "./days";
 import "./filters";
-import { ASKED, LOW, List, More, Waiting } from "./panel";
+import { ASKED, LOW, List, More } from "./panel";
+import { Waiting } from "./tiles";
 import { useStage } from "./use";
 import { PROPERTY, withList, write } from "./view";
 import { decimals, say } from "./words";
@@ -79,7 +80,7 @@ export function Properties({ answer, question }: { answer: Answer; question: Que
         </p>
       )}
       {isPart && <p class="note" data-part>{say("property_part", name)}</p>}
-      <More dimension={chosen} values={values} rows={LOW} question={question} kept={sum ? { metrics: ["sum"], sum } : {}} />
+      <More dimension={chosen} values={values} question={question} kept={sum ? { metrics: ["sum"], sum } : {}} />
     </>
   );
 }

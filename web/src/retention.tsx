@@ -55,6 +55,8 @@ const SHADES = [8, 18, 29, 40, 52];
 // Here, and not in the style of all pages, which none of them needs.
 const CELL = { minWidth: "56px", padding: "4px 8px", whiteSpace: "nowrap", border: "2px solid var(--card)", borderRadius: "8px", color: "var(--text)", textAlign: "center" };
 const STUCK = { position: "sticky", left: 0, background: "var(--card)" };
+/** Of a period that is not whole: without a shade, which would look like a fall. */
+const PART = { ...CELL, color: "var(--soft)", outline: "1px dashed var(--edge)", outlineOffset: "-3px" };
 const shade = (part: number) => ({
   ...CELL,
   background: part > 0 ? `color-mix(in oklab, var(--accent) ${SHADES[LIMITS.filter((limit) => part >= limit).length]!}%, var(--card))` : "var(--ground)",
@@ -164,7 +166,7 @@ function Grid({ told, by, isCounted }: { told: Told; by: By; isCounted: boolean 
             </tr>
           </thead>
           <tbody>
-            {cohorts.map((cohort) => {
+            {cohorts.map((cohort, first) => {
               const size = Number(cohort.size);
               return (
                 <tr key={cohort.from} data-cohort={`${cohort.from} ${size}`}>
@@ -174,9 +176,11 @@ function Grid({ told, by, isCounted }: { told: Told; by: By; isCounted: boolean 
                     const came = cohort.people[n];
                     if (came === undefined) return <td key={n} />;
                     const part = size ? Number(came) / size : 0;
+                    const isWhole = periods[first + n]!.is_whole;
                     return (
-                      <td key={n} style={shade(part)} title={say("of_cohort", number(Number(came)), number(size))} data-came={came}>
+                      <td key={n} style={isWhole ? shade(part) : PART} title={say("of_cohort", number(Number(came)), number(size))} data-came={came} data-whole={isWhole}>
                         {!size ? "–" : isCounted ? compact(Number(came)) : percent(part)}
+                        {isWhole ? "" : " *"}
                       </td>
                     );
                   })}
@@ -209,9 +213,11 @@ function Grid({ told, by, isCounted }: { told: Told; by: By; isCounted: boolean 
             {periods.map((one) => (
               <tr key={one.from}>
                 <Head by={by} of={one} />
-                {[one.people, one.new, one.returning, one.churned].map((count, n) => (
+                {[one.people, one.new, one.returning].map((count, n) => (
                   <td key={n}>{compact(Number(count))}</td>
                 ))}
+                {/* Whoever is not there yet may still come. */}
+                <td data-gone>{one.is_whole ? compact(Number(one.churned)) : "–"}</td>
               </tr>
             ))}
           </tbody>

@@ -5,7 +5,6 @@ import { Link } from "./bar";
 import { type Said, Severity, of, to } from "./bits";
 // What pages share is part of what is loaded first.
 import "./filters";
-import "./help";
 import { Notice } from "./states";
 import { type Measured, type Point, TimeChart } from "./timechart";
 import { useStage } from "./use";

@@ -2,17 +2,16 @@
 import { Fragment } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Answer, type Question, Refused, dashboard, propertySeen, waitsWith } from "./api";
-import { Bar, Link } from "./bar";
-import { Chart, Happened } from "./chart";
+import { Bar, Help, Link } from "./bar";
+import { Chart, Happened, guess, intervalOf } from "./chart";
 import { asked, between, endOfMonth, intervals, moved } from "./days";
-import { Help } from "./help";
-import { Chips, FilterDialog, Sieve } from "./filters";
-import { ASKED, Keep, LOW, Panel, Waiting } from "./panel";
+import { Chips, FilterButton, FilterDialog } from "./filters";
+import { ASKED, Keep, LOW, Panel, ToSettings } from "./panel";
 import { Days, KEYS, Periods } from "./picker";
 import { Empty, Failed, Notice } from "./states";
-import { Tiles } from "./tiles";
+import { Tiles, Waiting } from "./tiles";
 import { useEvery, useKeys, useStage } from "./use";
-import { METRICS, PANELS, PROPERTY, type View, address, seen, toPage, write } from "./view";
+import { EARLIER, type Earlier, type Filter, METRICS, PANELS, PROPERTY, type View, address, earlierOf, seen, toPage, toggled, write } from "./view";
 import { PROPERTY_WORDS, clock, has, language, learn, number, range, say } from "./words";
 
 /** So many seconds between two looks, where the period goes on. */
@@ -21,17 +20,8 @@ const LOOK = 15;
 /** Zones by application, so that periods begin where the application's days do. */
 const zones = new Map<string, string>();
 
-/** How many days a period has, before an answer says so. */
-const guess = (period: string) => {
-  const [from, until] = asked(period, undefined).split("..");
-  if (from && until) return between(from, until);
-  return period === "today" ? 1 : period === "month" ? 31 : Number(period.slice(0, -1));
-};
-
-export const intervalOf = (view: View) => view.interval || intervals(guess(view.period))[0]!;
-
 /** What is asked, apart from its lists. */
-const keyOf = (view: View) => JSON.stringify([view.app, view.share, view.period, view.filters.map(write), intervalOf(view)]);
+const keyOf = (view: View) => JSON.stringify([view.app, view.share, view.period, earlierOf(view), view.filters.map(write), intervalOf(view)]);
 
 function useAnswer(view: View) {
   const [state, setState] = useState<{ key: string; answer?: Answer; at?: Date; error?: Refused }>({ key: "" });
@@ -125,6 +115,13 @@ export function Statistics() {
 
   /** A point of the graph is a period of its own. */
   const open = (point: string) => {
+    if (interval === "hour") {
+      const day = point.slice(0, 10);
+      const hour = answer!.points.filter((one) => one.name.startsWith(day)).findIndex((one) => one.name === point);
+      const filter: Filter = { dimension: "hour", operator: "is", value: String(hour) };
+      const others = view.filters.filter((one) => one.dimension !== "hour" || write(one) === write(filter));
+      go(toggled({ ...view, period: `${day}..${day}`, interval: "", filters: others }, filter));
+    }
     if (interval === "day") go({ ...view, period: `${point}..${point}`, interval: "" });
     if (interval === "month") go({ ...view, period: `${point.slice(0, 7)}-01..${endOfMonth(point)}`, interval: "" });
   };
@@ -138,9 +135,7 @@ export function Statistics() {
         {answer?.current !== undefined && !isOld && <Current count={answer.current} />}
         {view.share && <span class="note wide-only">{say("shared")}</span>}
         <span class="grow" />
-        <button type="button" class="pill" onClick={() => setDialog("filter")} title={`${say("add_filter")} (F)`}>
-          <Sieve /> <span class="wide-only">{say("filter")}</span>
-        </button>
+        <FilterButton open={() => setDialog("filter")} />
         <button type="button" class="pill" aria-pressed={view.compare} onClick={() => go({ ...view, compare: !view.compare })} title={`${say("compare_about")} (X)`}>
           <Twins /> <span class="wide-only">{say("compare")}</span>
         </button>
@@ -168,6 +163,7 @@ export function Statistics() {
                 <p class="note legend">
                   {answer && <span><i class="key" />{range(answer.from, answer.until)}</span>}
                   {answer?.before && <span><i class={view.compare ? "key past" : ""} />{say("compared_with", range(answer.before.from, answer.before.until))}{answer.before.time && `, ${say("up_to", clock(answer.before.time, zone))}`}</span>}
+                  {answer && !view.wall && <Against />}
                   {unknown && <span>{say("no_before", range(unknown.from, unknown.until))}</span>}
                 </p>
                 <div class="switch" role="group" aria-label={say("interval")}>
@@ -208,7 +204,6 @@ export function Statistics() {
 
 /** What the events say that are the application's own; what shows them is loaded where there is anything to show. */
 function Properties({ answer, question }: { answer: Answer | undefined; question: Question }) {
-  const { view } = useStage();
   const [part, setPart] = useState<typeof import("./properties")>();
   const [failed, setFailed] = useState(false);
   const all = answer?.app.properties;
@@ -228,7 +223,7 @@ function Properties({ answer, question }: { answer: Answer | undefined; question
             {failed || all?.length === 0 ? (
               <p class="nothing">
                 {say(failed ? "offline" : "no_properties")}
-                {!failed && !view.share && !view.wall && <><br /><Link to={{ ...toPage(view, "settings"), filters: [] }}>{say("to_settings")}</Link></>}
+                {!failed && <ToSettings />}
               </p>
             ) : (
               <Waiting rows={LOW} />
@@ -238,6 +233,16 @@ function Properties({ answer, question }: { answer: Answer | undefined; question
         </>
       )}
     </section>
+  );
+}
+
+/** What the numbers are compared with. */
+function Against() {
+  const { view, go } = useStage();
+  return (
+    <select class="against" name="earlier" aria-label={say("compare_about")} value={earlierOf(view)} onChange={(event) => go({ ...view, earlier: event.currentTarget.value as Earlier }, true)}>
+      {EARLIER.map((one) => <option key={one} value={one}>{say(`with_${one}`)}</option>)}
+    </select>
   );
 }
 
@@ -273,6 +278,7 @@ function Notes({ answer }: { answer: Answer | undefined }) {
           {sayOf(note)}
         </li>
       ))}
+      {answer.hasNoViews && <li data-no-views>{say("no_views")}</li>}
       {between(answer.from, answer.until) > 1 && view.metric === "visitors" && <li>{say("no_visit_id")}</li>}
     </ul>
   );

@@ -2,9 +2,8 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ask } from "./api";
-import { Bar } from "./bar";
+import { Bar, Help } from "./bar";
 import { Card, useLoad } from "./frame";
-import { Help } from "./help";
 import { Failed } from "./states";
 import { useKeys, useStage } from "./use";
 import { toPage } from "./view";
@@ -45,10 +44,17 @@ export function SystemPage() {
   );
 }
 
+/** So many seconds may lie between two turns of the work that only a running daemon does, once an hour. */
+const UPKEEP_SECONDS = 4200;
+
+/** Whether any daemon did its regular work lately. Commands take leases of other work, too. */
+const isRunning = (system: Said) => system.workers.some((one: Said) => one.name.startsWith("upkeep") && one.expires_in_seconds > -UPKEEP_SECONDS);
+
 /** What is not as it should be. */
 function problems(metrics: Said, system: Said): [string, string][] {
   const { loading, statistics } = metrics;
   const all: [boolean, string, string][] = [
+    [!isRunning(system), say("sick_daemon"), "systemctl status alt"],
     [!loading.last_batch_at, say("sick_none"), "alt status"],
     // Of a batch that is long ago it says nothing of now.
     [(loading.lag_seconds ?? 0) > 60 && Date.now() - new Date(loading.last_batch_at).getTime() < 300_000, say("sick_lag", time((loading.lag_seconds ?? 0) * 1000)), "alt status"],

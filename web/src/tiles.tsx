@@ -54,3 +54,12 @@ export function Tiles({ answer }: { answer: Answer | undefined }) {
     </div>
   );
 }
+
+/** In place of rows that are not there yet. */
+export const Waiting = ({ rows }: { rows: number }) => (
+  <div class="waits" aria-hidden="true">
+    {Array.from({ length: rows }, (_, n) => (
+      <i key={n} class="wait" style={{ width: `${88 - n * 8}%` }} />
+    ))}
+  </div>
+);

@@ -13,7 +13,11 @@ export type Operator = (typeof OPERATORS)[number];
 export const METRICS = ["visitors", "sessions", "page_views", "views_per_visit", "bounce_rate", "duration"] as const;
 export type Metric = (typeof METRICS)[number];
 
-export const PERIODS = ["today", "yesterday", "7d", "30d", "91d", "month", "last_month", "year", "12months"] as const;
+/** What a period is compared with: as many days before, the same days of the week, the same of the year. */
+export const EARLIER = ["previous", "week", "year"] as const;
+export type Earlier = (typeof EARLIER)[number];
+
+export const PERIODS = ["today", "yesterday", "week", "last_week", "7d", "30d", "91d", "month", "last_month", "year", "12months"] as const;
 
 export const PANELS = {
   sources: ["source", "channel", "campaign", "utm_medium", "utm_term", "utm_content"],
@@ -58,6 +62,8 @@ export interface View {
   period: string;
   filters: Filter[];
   compare: boolean;
+  /** What is compared with; `""`: what fits the period. */
+  earlier: "" | Earlier;
   /** `""`: what fits the period. */
   interval: "" | "hour" | "day" | "month";
   metric: Metric;
@@ -76,6 +82,9 @@ export function readFilter(text: string): Filter | undefined {
   const [first] = found.sort((a, b) => a.at - b.at || b.operator.length - a.operator.length);
   return first && { dimension: text.slice(0, first.at), operator: first.operator, value: text.slice(first.at + first.operator.length + 2) };
 }
+
+/** A week that goes on is compared with the same days of the one before. */
+export const earlierOf = (view: View): Earlier => view.earlier || (view.period === "week" ? "week" : "previous");
 
 /** The same condition, the other way round. */
 export function negated(filter: Filter): Filter {
@@ -103,6 +112,7 @@ export function read(location: { pathname: string; search: string }): View {
     period: isPeriod ? period : "30d",
     filters: query.getAll("filter").map(readFilter).filter((one) => one !== undefined),
     compare: query.get("compare") === "previous",
+    earlier: of("earlier", ["", ...EARLIER], ""),
     interval: of("interval", ["", "hour", "day", "month"], ""),
     metric: of("metric", METRICS, "visitors"),
     lists: (query.get("lists") ?? "").split(",").filter(Boolean).map((one) => one.replace(/%2C|%25/g, decodeURIComponent)),
@@ -134,6 +144,7 @@ export function address(view: View): string {
   }
   if ((view.page === "alerts" || view.page === "open") && view.table) query.set("table", "1");
   if (view.page === "statistics") {
+    if (view.earlier) query.set("earlier", view.earlier);
     if (view.interval) query.set("interval", view.interval);
     if (view.metric !== "visitors") query.set("metric", view.metric);
     if (view.lists.length) query.set("lists", view.lists.map((one) => one.replace(/[,%]/g, encodeURIComponent)).join(","));

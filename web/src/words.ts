@@ -3,6 +3,7 @@ import type { Key as OfAlert } from "./words/alert-en";
 import type { Key as OfAlerts } from "./words/alerts-en";
 import { PROPERTY } from "./view";
 import type { Key as Common, Words } from "./words/en";
+import type { Key as OfHelp } from "./words/help-en";
 import type { Key as OfLists } from "./words/lists-en";
 import type { Key as More } from "./words/more-en";
 import type { Key as OfNumbers } from "./words/numbers-en";
@@ -15,11 +16,11 @@ import type { Key as OfSegments } from "./words/segment-en";
 import type { Key as OfSignIn } from "./words/signin-en";
 import type { Key as OfSilences } from "./words/silences-en";
 
-type OfPart = OfAlert | OfForm | OfLists | OfPanels | OfProperties | OfRetention | OfRules | OfSegments | OfSignIn | OfSilences;
+type OfPart = OfAlert | OfForm | OfHelp | OfLists | OfPanels | OfProperties | OfRetention | OfRules | OfSegments | OfSignIn | OfSilences;
 export type Key = Common | More | OfAlerts | OfNumbers | OfPart;
 type Is<T extends true> = T;
 /** The words of every page are in no other dictionary: whichever is loaded last would have its way. */
-export type Distinct = Is<[(Common & (More | OfAlerts | OfNumbers | OfPart)) | (OfNumbers & (OfForm | OfPanels | OfProperties | OfSegments)) | (OfForm & (OfPanels | OfProperties)) | (OfAlerts & OfPart)] extends [never] ? true : false>;
+export type Distinct = Is<[(Common & (More | OfAlerts | OfNumbers | OfPart)) | (OfNumbers & (OfForm | OfHelp | OfPanels | OfProperties | OfSegments)) | (OfForm & (OfPanels | OfProperties)) | (OfAlerts & OfPart)] extends [never] ? true : false>;
 
 /** Names of the languages. A dictionary is loaded where it is needed. */
 export const LANGUAGES: Record<string, string> = { en: "English", de: "Deutsch", ja: "日本語", ko: "한국어" };
@@ -61,6 +62,14 @@ export const SEGMENT_WORDS: Record<string, Learned> = {
   de: () => import("./words/segment-de"),
   ja: () => import("./words/segment-ja"),
   ko: () => import("./words/segment-ko"),
+};
+
+/** Those of the list of keys. */
+export const HELP_WORDS: Record<string, Learned> = {
+  en: () => import("./words/help-en"),
+  de: () => import("./words/help-de"),
+  ja: () => import("./words/help-ja"),
+  ko: () => import("./words/help-ko"),
 };
 
 /** Those of the panel of properties. */

@@ -51,9 +51,10 @@ pub(crate) async fn page(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
         "alerts" => "alerts.js",
         "live" => "live.js",
         "panels" => "panels.js",
-        _ => "numbers.js",
+        _ if asked.path.is_empty() && asked.parameter("share").is_none() => "all.js",
+        _ => "statistics.js",
     };
-    Ok(Answer::of(Content::Html(include_str!("../assets/index.html").replace("numbers.js", script))))
+    Ok(Answer::of(Content::Html(include_str!("../assets/index.html").replace("statistics.js", script))))
 }
 
 macro_rules! files {
@@ -64,7 +65,7 @@ macro_rules! files {
 }
 
 files! {
-    "app.js" "core.js" "states.js" "numbers.js" "panel.js" "values.js" "properties.js" "panels.js" "panelform.js" "live.js" "signin.js" "frame.js" "flows.js" "rows.js" "manage.js" "system.js" "style.css" "icon.svg"
+    "app.js" "core.js" "states.js" "statistics.js" "all.js" "chart.js" "panel.js" "values.js" "properties.js" "panels.js" "panelform.js" "live.js" "signin.js" "frame.js" "flows.js" "rows.js" "manage.js" "system.js" "style.css" "icon.svg"
     "alerts.js" "alert.js" "lists.js" "rules.js" "bits.js"
     "en.js" "de.js" "ja.js" "ko.js" "more-en.js" "more-de.js" "more-ja.js" "more-ko.js"
     "alerts-en.js" "alerts-de.js" "alerts-ja.js" "alerts-ko.js" "alert-en.js" "alert-de.js" "alert-ja.js" "alert-ko.js"
@@ -72,6 +73,7 @@ files! {
     "lists-en.js" "lists-de.js" "lists-ja.js" "lists-ko.js" "rules-en.js" "rules-de.js" "rules-ja.js" "rules-ko.js"
     "retention.js" "retention-en.js" "retention-de.js" "retention-ja.js" "retention-ko.js"
     "segment.js" "segment-en.js" "segment-de.js" "segment-ja.js" "segment-ko.js"
+    "custom.js" "help.js" "help-en.js" "help-de.js" "help-ja.js" "help-ko.js"
     "numbers-en.js" "numbers-de.js" "numbers-ja.js" "numbers-ko.js"
     "signin-en.js" "signin-de.js" "signin-ja.js" "signin-ko.js"
     "panels-en.js" "panels-de.js" "panels-ja.js" "panels-ko.js"

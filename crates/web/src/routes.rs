@@ -170,8 +170,9 @@ const INTERVAL: Parameter = optional(
 );
 const COMPARE: Parameter = optional(
     "compare",
-    "Also the numbers of as many days right before; of a day that goes on, up to the same time of day.",
-    r#"{"type":"string","enum":["previous"]}"#,
+    "Also the numbers of earlier days: `previous`, as many days right before; `week`, the same days of the week; `year`, the same days a \
+     year earlier. A day that goes on is compared up to the same time of day.",
+    r#"{"type":"string","enum":["previous","week","year"]}"#,
 );
 const FILTER: Parameter = Parameter {
     is_repeatable: true,

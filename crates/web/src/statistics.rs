@@ -4,7 +4,7 @@ use alt_statistics::day::COUNTS;
 use alt_statistics::query::panel::Panel;
 use alt_statistics::query::{Dimension, Filter, Goal, Metric, Note, Property, Tally};
 use alt_store::stats::ask;
-use alt_store::stats::period::{Dates, Period};
+use alt_store::stats::period::{Dates, Earlier, Period};
 use alt_store::web::{annotations, goals, rows, saved as store_saved};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -71,11 +71,10 @@ async fn answered<'a>(web: &Web, asked: &'a Asked, wanted: &Wanted<'a>) -> Resul
     if interval == Interval::Hour && days >= HOURS_DAYS_MAX {
         return Err(Problem::bad(format!("interval=hour is for at most {HOURS_DAYS_MAX} days")));
     }
-    let compares = match wanted.compare {
-        None => false,
-        Some("previous") => true,
-        Some(_) => return Err(Problem::bad("compare is previous")),
-    };
+    let earlier = wanted.compare.map(earlier).transpose()?;
+    let period = period
+        .compared_with(earlier.unwrap_or(Earlier::Previous))
+        .ok_or_else(|| Problem::bad("there are no such days to compare with"))?;
     let lists: Vec<_> = wanted.dimensions.iter().map(|name| list(name)).collect::<Result<_, _>>()?;
     let filter = filter(asked, &wanted.filters).await?;
     let sum_of = wanted.sum.map(|name| {
@@ -105,7 +104,7 @@ async fn answered<'a>(web: &Web, asked: &'a Asked, wanted: &Wanted<'a>) -> Resul
         limit: usize::try_from(wanted.limit).unwrap_or(1),
     };
     let now = question.now(web, db, period.days()).await?;
-    let before = if compares {
+    let before = if earlier.is_some() {
         // A day that goes on is compared up to the same minute of its day.
         let same = period.from.until(today).ok().filter(|_| !period.is_over && period.from <= today);
         let (last, minute) = match same.and_then(|same| period.before.from.checked_add(same).ok()) {
@@ -240,6 +239,11 @@ impl Answered<'_> {
     }
 }
 
+/// What `compare` says.
+fn earlier(name: &str) -> Result<Earlier, Problem> {
+    Earlier::named(name).ok_or_else(|| Problem::bad("compare is previous, week or year"))
+}
+
 /// A parameter that is `true` or `false`.
 fn is_asked(asked: &Asked, name: &str) -> Result<bool, Problem> {
     match asked.parameter(name) {
@@ -367,10 +371,8 @@ pub(crate) async fn of_panel(web: &Web, asked: &Asked, panel: &Panel) -> Result<
     let today = Timestamp::now().to_zoned(zone).date();
     let wanted = asked.parameter("period").unwrap_or("7d");
     let period = period::of(wanted, today).map_err(Problem::bad)?;
-    let compare = match asked.parameter("compare") {
-        None | Some("previous") => asked.parameter("compare"),
-        Some(_) => return Err(Problem::bad("compare is previous")),
-    };
+    let compare = asked.parameter("compare");
+    compare.map(earlier).transpose()?;
     // A longer period is by days.
     let days = period.from.until(period.until).map_or(i32::MAX, |span| span.get_days());
     let is_long = |name: &&str| *name == "hour" && days >= HOURS_DAYS_MAX;

@@ -53,7 +53,7 @@ pub(super) fn period(report: &Report) -> String {
 /// The six numbers of people.
 pub(super) fn tiles(report: &Report) -> [(&'static str, String); 6] {
     let people = &report.people;
-    let seconds = people.duration_seconds.checked_div(people.sessions).unwrap_or(0);
+    let seconds = (people.duration_seconds + people.sessions / 2).checked_div(people.sessions).unwrap_or(0);
     [
         ("Visitors", number(people.visitors)),
         ("Sessions", number(people.sessions)),

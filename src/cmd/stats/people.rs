@@ -83,13 +83,21 @@ fn cohorts(periods: &Periods, found: &Retention, first: usize, out: Out<'_>) -> 
     heads.extend((1..count - from).map(|after| format!(">+{after}")));
     let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
     let mut rows = show::Rows::new(&heads);
-    for ((of, stay), cohort) in periods.all.iter().zip(&found.periods).zip(&found.cohorts).skip(from) {
-        let mark = if periods.is_whole(of) { "" } else { " *" };
-        let numbers = [stay.people, stay.new, stay.returning, stay.churned].map(number);
-        let mut row = vec![format!("{}{mark}", of.from)];
-        row.extend(numbers);
-        let share = |came: &u64| percent(*came, stay.new);
-        row.extend((1..count - from).map(|after| cohort.get(after).map_or(String::new(), share)));
+    let all = periods.all.iter().zip(&found.periods).zip(&found.cohorts).enumerate();
+    for (place, ((of, stay), cohort)) in all.skip(from) {
+        let is_whole = periods.is_whole(of);
+        let mark = |is_whole: bool| if is_whole { "" } else { " *" };
+        let mut row = vec![format!("{}{}", of.from, mark(is_whole))];
+        row.extend([stay.people, stay.new, stay.returning].map(number));
+        // Whoever is not there yet may still come.
+        row.push(if is_whole { number(stay.churned) } else { "–".to_owned() });
+        row.extend((1..count - from).map(|after| {
+            let share = |came: &u64| {
+                let is_whole = periods.all.get(place + after).is_some_and(|then| periods.is_whole(then));
+                format!("{}{}", percent(*came, stay.new), mark(is_whole))
+            };
+            cohort.get(after).map_or(String::new(), share)
+        }));
         rows.add(&row);
     }
     rows.print(out)?;
@@ -103,7 +111,7 @@ fn cohorts(periods: &Periods, found: &Retention, first: usize, out: Out<'_>) -> 
         "+1: of those who were new, who was there a {every} later; gone: who was there in the {every} before, and not in this one"
     )?;
     if periods.all.iter().any(|of| !periods.is_whole(of)) {
-        writeln!(out, "*: not a whole {every}")?;
+        writeln!(out, "*: not a whole {every}: more may come, and who is gone is not known yet")?;
     }
     Ok(())
 }

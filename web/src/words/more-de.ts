@@ -141,6 +141,7 @@ export const words: Words = {
   one_time_link: "Einmal-Link",
   health: "Zustand",
   healthy: "Alles ist, wie es sein soll",
+  sick_daemon: "Kein Daemon läuft: Was nginx jetzt schreibt, wird nicht geladen",
   sick_none: "Es wurde noch nichts geladen",
   sick_lag: "Das Laden hinkt {0} hinterher",
   sick_archive: "{0} Datei konnte nicht archiviert werden|{0} Dateien konnten nicht archiviert werden",

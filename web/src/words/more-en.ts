@@ -139,6 +139,7 @@ export const words = {
   one_time_link: "One-time link",
   health: "Health",
   healthy: "Everything is as it should be",
+  sick_daemon: "No daemon is running: what nginx logs now is not loaded",
   sick_none: "Nothing was ever loaded",
   sick_lag: "Loading is behind by {0}",
   sick_archive: "{0} file could not be archived|{0} files could not be archived",

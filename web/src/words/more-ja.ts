@@ -141,6 +141,7 @@ export const words: Words = {
   one_time_link: "ワンタイムリンク",
   health: "状態",
   healthy: "すべて正常です",
+  sick_daemon: "デーモンが動いていません: nginxのログは読み込まれていません",
   sick_none: "まだ何も読み込まれていません",
   sick_lag: "読み込みが{0}遅れています",
   sick_archive: "{0}個のファイルをアーカイブできません",

@@ -141,6 +141,7 @@ export const words: Words = {
   one_time_link: "일회용 링크",
   health: "상태",
   healthy: "모두 정상입니다",
+  sick_daemon: "실행 중인 데몬이 없습니다: nginx가 기록하는 내용을 불러오지 않습니다",
   sick_none: "아직 아무것도 불러오지 않았습니다",
   sick_lag: "불러오기가 {0} 늦습니다",
   sick_archive: "파일 {0}개를 보관할 수 없습니다",

@@ -17,7 +17,7 @@ export const words: Words = {
   n_churned: "Weg",
   of_cohort: "{0} von {1}",
   grid_about: "Jede Zeile hat die Menschen, die in ihrem Zeitraum zuerst kamen, und welcher Anteil von ihnen in jedem Zeitraum danach da war.",
-  not_whole: "kein ganzer Zeitraum",
+  not_whole: "kein ganzer Zeitraum: Es können noch mehr kommen, und wer weg ist, steht noch nicht fest",
   who_counts: "Ein Mensch ist eine user_id, die die Website sendet. Neu: zum ersten Mal in dieser Zeit. Weg: im Zeitraum davor da, in diesem nicht.",
   nobody_fits: "Von denen, die diese Filter behalten, ist niemand bekannt",
   nobody: "Niemand wird wiedererkannt",

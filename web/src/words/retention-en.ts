@@ -15,7 +15,7 @@ export const words = {
   n_churned: "Gone",
   of_cohort: "{0} of {1}",
   grid_about: "Each line has the people who came first in its period, and what share of them was there in each period after it.",
-  not_whole: "not a whole period",
+  not_whole: "not a whole period: more may come, and who is gone is not known yet",
   who_counts: "A person is a user_id that the site sends. New: the first time in this period. Gone: there in the period before, and not in this one.",
   nobody_fits: "Nobody whom these filters keep is known",
   nobody: "Nobody is recognised yet",

@@ -17,7 +17,7 @@ export const words: Words = {
   n_churned: "이탈",
   of_cohort: "{1}명 중 {0}명",
   grid_about: "각 행은 해당 기간에 처음 온 사람과 이후 각 기간에 온 사람의 비율입니다.",
-  not_whole: "전체 기간이 아님",
+  not_whole: "전체 기간이 아님: 더 늘어날 수 있으며, 이탈은 아직 알 수 없습니다",
   who_counts: "사람은 사이트가 보내는 user_id입니다. 신규: 이 기간에 처음. 이탈: 이전 기간에 왔고 이 기간에 오지 않음.",
   nobody_fits: "이 필터에 맞는 알려진 사람이 없습니다",
   nobody: "다시 알아볼 수 있는 사람이 없습니다",

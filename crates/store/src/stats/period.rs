@@ -97,6 +97,29 @@ impl Every {
     }
 }
 
+/// Which days a period is compared with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Earlier {
+    /// As many days right before.
+    Previous,
+    /// The same days of the week, as few weeks earlier as they do not overlap.
+    Week,
+    /// The same days of the calendar, a year earlier.
+    Year,
+}
+
+impl Earlier {
+    /// All of them, with their names.
+    pub const ALL: [(&str, Earlier); 3] =
+        [("previous", Earlier::Previous), ("week", Earlier::Week), ("year", Earlier::Year)];
+
+    /// The one of a name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Earlier> {
+        Earlier::ALL.into_iter().find(|(known, _)| *known == name).map(|(_, earlier)| earlier)
+    }
+}
+
 /// The days that are asked for, the days before them to compare with, and whether the last one is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period {
@@ -143,6 +166,19 @@ impl Period {
     pub fn days(&self) -> Dates {
         Dates { from: self.from, until: self.until }
     }
+
+    /// The same days, compared with others; `None`: there are no such dates. The 29th of February is compared with the 28th.
+    #[must_use]
+    pub fn compared_with(self, earlier: Earlier) -> Option<Period> {
+        let days = i64::from(self.from.until(self.until).ok()?.get_days()) + 1;
+        let back = match earlier {
+            Earlier::Previous => return Some(self),
+            Earlier::Week => Span::new().try_days((days + 6) / 7 * 7).ok()?,
+            Earlier::Year => Span::new().years(1),
+        };
+        let [from, until] = [self.from, self.until].map(|day| day.checked_sub(back).ok());
+        Some(Period { before: Dates { from: from?, until: until? }, ..self })
+    }
 }
 
 #[cfg(test)]
@@ -165,6 +201,28 @@ mod tests {
             assert_eq!((Every::named(name), every.name()), (Some(every), name));
         }
         assert_eq!(Every::named("year"), None);
+    }
+
+    #[test]
+    fn a_period_is_compared_with_the_same_days_of_the_week_or_of_the_year() {
+        let today: Date = "2026-03-02".parse().unwrap();
+        let check = |text: &str, name: &str| {
+            let p = Period::of(text, today).unwrap();
+            let p = p.compared_with(Earlier::named(name).unwrap()).unwrap();
+            assert_eq!(p.days(), Period::of(text, today).unwrap().days());
+            format!("{}..{}", p.before.from, p.before.until)
+        };
+        assert_eq!(check("today", "previous"), "2026-03-01..2026-03-01");
+        assert_eq!(check("today", "week"), "2026-02-23..2026-02-23");
+        assert_eq!(check("7d", "week"), "2026-02-17..2026-02-23");
+        // Of eight days and more, so many weeks that no day is compared with one of them.
+        assert_eq!(check("8d", "week"), "2026-02-09..2026-02-16");
+        assert_eq!(check("2026-02-23..2026-02-24", "week"), "2026-02-16..2026-02-17");
+        assert_eq!(check("month", "year"), "2025-03-01..2025-03-02");
+        assert_eq!(check("2024-02-29..2024-02-29", "year"), "2023-02-28..2023-02-28");
+        assert_eq!(Earlier::named("month"), None);
+        let first = Period::of("-9999-01-01..-9999-01-02", today);
+        assert!(first.is_err() || first.unwrap().compared_with(Earlier::Year).is_none());
     }
 
     #[test]

@@ -1,0 +1,1 @@
+var e={help_about:"Tasten wirken überall, wo kein Text getippt wird.",key_filter:"Filter hinzufügen",key_clear:"Alle Filter entfernen",key_compare:"Vergleichen",key_interval:"Nächstes Intervall",key_table:"Tabelle oder Diagramm",key_metric:"Erste bis sechste Zahl",key_back:"Tage davor, Tage danach"};export{e as words};
