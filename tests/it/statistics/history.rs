@@ -343,7 +343,7 @@ impl History {
     pub(super) fn insert(&self, app: i32) -> String {
         let count = self.lines.len();
         let rows = (0..count).map(|place| self.row(place, app, 1, place));
-        let copied = (0..count).filter(|place| self.lines[*place].order % 5 == 0);
+        let copied = (0..count).filter(|place| self.lines[*place].order.is_multiple_of(5));
         let copies = copied.map(|place| {
             row_of(&Line { visitor: None, ..self.lines[place].clone() }, place, app, 1, count + place)
         });
