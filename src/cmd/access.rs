@@ -49,8 +49,8 @@ pub(super) async fn record_read(
     let object = format!("application {} ({})", app.key, app.name);
     let read = Change { action: "read", object, before: None, after: Some(asked) };
     audit::record(&*super::writer(config).await?, &actor(), &read).await.context(
-        "nothing is shown, because reading events of people is recorded, and it cannot be: connect to the primary with a role \
-         that may do it (GRANT INSERT ON audit_log TO the role)",
+        "nothing is shown, because reading events of people is recorded, and it cannot be: connect to the primary, with a role \
+         that has the right INSERT on audit_log",
     )
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn demo(days: &str) -> (Bench, String) {
     let text = fs::read_to_string(&bench.config).unwrap();
     fs::write(&bench.config, format!("{text}\n[stats]\nenabled = true\n")).unwrap();
     within_a_day();
-    run(&bench, &["demo", "--days", days, "--visitors", "150"]);
+    run(&bench, &["demo", "--days", days, "--visitors", "600"]);
     let days = bench
         .database
         .psql("SELECT (now() AT TIME ZONE 'UTC')::date - 2 || '..' || (now() AT TIME ZONE 'UTC')::date - 1");
