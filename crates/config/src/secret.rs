@@ -57,15 +57,9 @@ impl SecretFile {
     /// # Errors
     /// As there, or the file has none or several.
     pub fn line(&self, setting: &str, credentials: Option<&Path>) -> anyhow::Result<String> {
-        let mut lines = self.lines(setting, credentials)?;
-        match (lines.pop(), lines.len()) {
-            (Some(line), 0) => Ok(line),
-            (line, more) => {
-                anyhow::bail!(
-                    "{setting} holds {} lines, and one is needed",
-                    more + usize::from(line.is_some())
-                )
-            }
+        match self.lines(setting, credentials)?.as_slice() {
+            [one] => Ok(one.clone()),
+            lines => anyhow::bail!("{setting} holds {} lines, and one is needed", lines.len()),
         }
     }
 }

@@ -138,6 +138,23 @@ impl Known {
             _ => Ok(()),
         }
     }
+
+    /// Keeps in its place what was asked for. If there was no answer, keeps why, and gives what is known, unless it is too old.
+    fn learn<T>(
+        &mut self,
+        asked: Result<T, String>,
+        place: impl Fn(&mut Known) -> &mut Option<Learnt<T>>,
+    ) -> Result<Arc<T>, String> {
+        match asked {
+            Ok(value) => Ok(Arc::clone(&place(self).insert(Learnt::new(value)).value)),
+            Err(why) => {
+                if self.pause().is_ok() {
+                    self.failed = Some((Instant::now(), why.clone()));
+                }
+                place(self).as_ref().and_then(|learnt| learnt.within(OLD)).ok_or(why)
+            }
+        }
+    }
 }
 
 /// What it gives for a code.
@@ -178,16 +195,8 @@ impl Provider {
             let url = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
             Document::of(&self.json(&url, None).await?, issuer)
         };
-        match asked.await {
-            Ok(document) => {
-                let learnt = known.document.insert(Learnt::new(document));
-                Ok(Arc::clone(&learnt.value))
-            }
-            Err(why) => {
-                known.pause().is_ok().then(|| known.failed = Some((Instant::now(), why.clone())));
-                known.document.as_ref().and_then(|learnt| learnt.within(OLD)).ok_or(why)
-            }
-        }
+        let asked = asked.await;
+        known.learn(asked, |known| &mut known.document)
     }
 
     /// Its keys; `again`: not those that are known, unless they were asked for again a short while ago.
@@ -206,16 +215,8 @@ impl Provider {
             known.pause()?;
             Keys::of(&self.json(&document.keys, None).await?)
         };
-        match asked.await {
-            Ok(keys) => {
-                let learnt = known.keys.insert(Learnt::new(keys));
-                Ok(Arc::clone(&learnt.value))
-            }
-            Err(why) => {
-                known.pause().is_ok().then(|| known.failed = Some((Instant::now(), why.clone())));
-                known.keys.as_ref().and_then(|learnt| learnt.within(OLD)).ok_or(why)
-            }
-        }
+        let asked = asked.await;
+        known.learn(asked, |known| &mut known.keys)
     }
 
     /// What it gives for a code, which it takes once.
