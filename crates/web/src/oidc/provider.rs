@@ -302,3 +302,31 @@ pub async fn look(config: &alt_config::Config) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_known_serves_for_a_day_where_there_is_no_answer() {
+        let keys = |id: &str| {
+            Keys::of(&json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "kid": id, "x": "AA" }] }))
+        };
+        let mut known = Known::default();
+        assert_eq!(
+            known.learn(Err("no answer".to_owned()), |known| &mut known.keys).unwrap_err(),
+            "no answer"
+        );
+        assert_eq!(known.pause().unwrap_err(), "no answer");
+        let one = known.learn(keys("a"), |known| &mut known.keys).unwrap();
+        let same = known.learn(Err("again".to_owned()), |known| &mut known.keys).unwrap();
+        assert!(Arc::ptr_eq(&one, &same));
+        assert_eq!(known.pause().unwrap_err(), "no answer", "the pause is not made longer");
+        let other = known.learn(keys("b"), |known| &mut known.keys).unwrap();
+        assert!(!Arc::ptr_eq(&one, &other));
+        known.keys.as_mut().unwrap().at = Instant::now().checked_sub(OLD).unwrap();
+        assert_eq!(known.learn(Err("late".to_owned()), |known| &mut known.keys).unwrap_err(), "late");
+    }
+}
