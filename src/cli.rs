@@ -720,7 +720,7 @@ pub enum StatsVerb {
     /// Compute all days again whose rows are there
     #[command(after_help = "\
 It may be interrupted: `--resume` goes on, and so does `alt run`. Days whose rows were deleted for their age stay as they \
-are. Exit code 3: another process computes them.
+are. Exit code 3: another process has been computing them for a minute, and goes on.
 
 Examples:
   alt stats rebuild

@@ -1,9 +1,10 @@
 //! Computes the statistics that a command made necessary, at its end: there may be no daemon that does.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use alt_config::Config;
+use alt_process::fault;
 use alt_process::metrics::Metrics;
 use alt_process::stop::Stop;
 use alt_store::stats::fold::{Done, Due, Folder};
@@ -14,14 +15,19 @@ use super::Out;
 /// How often it is said what is done.
 const TELLS: Duration = Duration::from_secs(10);
 
-/// Computes everything that is marked. Returns whether all is done: another process may do this work.
+/// How often the work is tried while another process does it.
+const TRIES: Duration = Duration::from_millis(200);
+
+/// Computes everything that is marked. Where another process does this work, waits for it for `patience`. Returns whether
+/// all is done.
 ///
 /// # Errors
 /// The database does not do it, or the output is closed.
-pub(super) fn drain(config: &Config, out: Out<'_>) -> anyhow::Result<bool> {
+pub(super) fn drain(config: &Config, patience: Duration, out: Out<'_>) -> anyhow::Result<bool> {
     let stop = Arc::new(Stop::default());
     let directory = super::run::state_directory();
     let mut folder = Folder::new(config, "stats", directory, &Metrics::default(), &stop)?;
+    let mut waits_until = None;
     loop {
         let before = folder.folded;
         match folder.work(Due::Now, TELLS)? {
@@ -31,10 +37,17 @@ pub(super) fn drain(config: &Config, out: Out<'_>) -> anyhow::Result<bool> {
             }
             Done::Part => {}
             Done::Elsewhere => {
-                writeln!(out, "statistics      another process computes them")?;
-                return Ok(false);
+                // The daemon takes the work for a turn of some seconds, and releases it.
+                let until = *waits_until.get_or_insert_with(|| Instant::now() + fault::wait(patience));
+                if Instant::now() >= until {
+                    writeln!(out, "statistics      another process computes them")?;
+                    return Ok(false);
+                }
+                stop.sleep(TRIES);
+                continue;
             }
         }
+        waits_until = None;
     }
     writeln!(out, "statistics      {} days computed", folder.folded)?;
     Ok(true)
@@ -48,7 +61,7 @@ pub(super) fn drain_after(config: &Config, as_json: bool, out: Out<'_>) -> anyho
     }
     let mut said = Vec::new();
     // The folder has a runtime of its own.
-    let drained = std::thread::scope(|scope| scope.spawn(|| drain(config, &mut said)).join());
+    let drained = std::thread::scope(|scope| scope.spawn(|| drain(config, Duration::ZERO, &mut said)).join());
     match drained {
         Ok(Ok(_)) => {}
         Ok(Err(error)) => {

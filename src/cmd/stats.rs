@@ -16,6 +16,7 @@ mod verify;
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, stderr};
+use std::time::Duration;
 
 use alt_config::Config;
 use alt_statistics::day::{COUNTS, Counts};
@@ -127,6 +128,9 @@ async fn add(config: &Config, app_id: Option<i32>, from: i64, until: i64) -> any
     .await
 }
 
+/// How long `alt stats rebuild` waits for another process to end its turn.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 fn rebuild(config: &Config, args: &cli::StatsRebuild, out: Out<'_>) -> anyhow::Result<Outcome> {
     is_on(config)?;
     super::block_on(async {
@@ -141,7 +145,7 @@ fn rebuild(config: &Config, args: &cli::StatsRebuild, out: Out<'_>) -> anyhow::R
         };
         add(config, app, i64::MIN, i64::MAX).await
     })?;
-    let is_done = drain(config, out)?;
+    let is_done = drain(config, PATIENCE, out)?;
     Ok(Outcome::of(is_done))
 }
 
