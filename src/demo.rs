@@ -1,6 +1,6 @@
 //! Made traffic of a shop, as nginx would log it: what `alt demo` loads.
 //!
-//! The same seed and time give the same lines. People come by day more than by night, and from many places; they read, search, put
+//! The same seed and time give the same lines, and the same seed at another time the same visitors. People come by day more than by night, and from many places; they read, search, put
 //! things into the cart, and some of them buy. Crawlers come too.
 
 use std::io::{self, Write};
@@ -264,13 +264,12 @@ impl Demo {
     /// # Errors
     /// Those of `to`.
     pub fn write(&self, to: &mut impl Write) -> io::Result<u64> {
-        let mut rng = Rng::with_seed(self.seed ^ self.until);
         let mut lines: Vec<Line> = Vec::new();
         let mut count = 0;
         let from = self.until.saturating_sub(u64::from(self.days) * DAY);
         for day in 0..u64::from(self.days) {
             let begin = from + day * DAY;
-            self.day(begin, day, &mut lines, &mut rng);
+            self.day(begin, day, &mut lines);
             lines.sort();
             // What happens after the day's end is written with the next.
             let end = begin + DAY;
@@ -284,22 +283,22 @@ impl Demo {
         Ok(count)
     }
 
-    /// Makes what begins within a day.
-    fn day(&self, begin: u64, day: u64, lines: &mut Vec<Line>, rng: &mut Rng) {
+    /// Makes what begins within a day. On days with the same number the same visitors do the same, at whatever time the
+    /// traffic ends; the weekday says how many come, and the hours how they lie in the day.
+    fn day(&self, begin: u64, day: u64, lines: &mut Vec<Line>) {
+        let of_day =
+            |what: u64| Rng::with_seed(self.seed.wrapping_mul(1_000_003).wrapping_add(2 * day + what));
+        let (rng, crawlers) = (&mut of_day(0), &mut of_day(1));
         // Since 1970, which began on a Thursday.
         let weekday = usize::try_from((begin / DAY + 3) % 7).unwrap_or(0);
         let grown = 85 + 30 * day / u64::from(self.days.max(1));
         let visitors =
             u64::from(self.visitors) * u64::from(WEEK[weekday]) * grown * rng.u64(92..108) / 1_000_000;
         for _ in 0..visitors {
-            let at = begin + rng.u64(..DAY);
+            let (at, awake, at_noon) = (begin + rng.u64(..DAY), rng.u32(..100), rng.u64(..10 * HOUR));
             let hour = usize::try_from(at % DAY / HOUR).unwrap_or(0);
             // Who is asleep comes at noon.
-            let at = if rng.u32(..100) < HOURS[hour] {
-                at
-            } else {
-                at / DAY * DAY + 11 * HOUR + rng.u64(..10 * HOUR)
-            };
+            let at = if awake < HOURS[hour] { at } else { at / DAY * DAY + 11 * HOUR + at_noon };
             // The day begins at any hour: what is outside of it is moved by a day, and keeps its hour.
             let at = if at < begin {
                 at + DAY
@@ -311,6 +310,7 @@ impl Demo {
             Visit::new(self, rng).go(at, lines, rng);
         }
         for _ in 0..visitors / 4 {
+            let rng = &mut *crawlers;
             let agent = draw(&CRAWLERS, rng);
             let (path, title) = if rng.bool() { *draw(&PAGES, rng) } else { product(rng) };
             let mut visit = Visit::new(self, rng);
@@ -442,7 +442,7 @@ impl Visit<'_> {
         rng: &mut Rng,
     ) {
         let question = if query.is_empty() { "" } else { "?" };
-        self.page = (format!("https://{HOST}{path}{question}{query}"), rng.u64(..) >> 12);
+        self.page = (format!("https://{HOST}{path}{question}{query}"), (rng.u64(..) >> 12) ^ self.demo.until);
         let (width, height) = (self.screen.0.to_string(), self.screen.1.to_string());
         let before = std::mem::take(&mut self.before);
         let referrer = if before.is_empty() { referrer } else { &before };
@@ -471,7 +471,8 @@ impl Visit<'_> {
             query.append_pair("i", &format!("customer-{user}"));
         }
         query.extend_pairs(more);
-        let (at, id) = (self.at, rng.u128(..));
+        // Another run has other ids.
+        let (at, id) = (self.at, rng.u128(..) ^ u128::from(self.demo.until));
         // Two events of a page come one after the other.
         self.at += 300 + rng.u64(..400);
         if at >= self.demo.until {
@@ -493,6 +494,41 @@ impl Visit<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn at_another_time_the_same_visitors_come() {
+        let lines = |until: u64| {
+            let mut text = Vec::new();
+            let demo = Demo { key: "demo".to_owned(), until, days: 3, visitors: 50, seed: 1 };
+            demo.write(&mut text).unwrap();
+            String::from_utf8(text).unwrap()
+        };
+        // Without times, ids and numbers of page views.
+        let who = |text: &str| -> Vec<String> {
+            let mut all: Vec<String> = text
+                .lines()
+                .map(|line| {
+                    let columns: Vec<&str> = line.split('\t').collect();
+                    let query =
+                        columns[8].split("&pv=").map(|part| part.split_once('&').map_or(part, |it| it.1));
+                    format!("{} {}", columns[3], query.collect::<Vec<_>>().join("&"))
+                })
+                .collect();
+            all.sort();
+            all
+        };
+        let until = 1_790_000_000_000;
+        let (now, a_week_later) = (lines(until), lines(until + 7 * DAY));
+        assert_eq!(who(&now), who(&a_week_later));
+        let ids = |text: &str| -> std::collections::BTreeSet<String> {
+            text.lines().map(|line| line.split('\t').nth(2).unwrap().to_owned()).collect()
+        };
+        assert!(ids(&now).is_disjoint(&ids(&a_week_later)));
+        // The hours of the days lie elsewhere, and what is after the end is not there.
+        let (now, later) = (who(&now), who(&lines(until + 7 * DAY + 7 * HOUR)));
+        let same = now.iter().filter(|line| later.binary_search(line).is_ok()).count();
+        assert!(same * 10 > now.len() * 9, "{same} of {}", now.len());
+    }
 
     #[test]
     fn the_lines_are_in_order_within_their_time_and_always_the_same() {

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::replay::{replay, write};
 use crate::support::bench::Bench;
+use crate::support::cases::first_seed;
 use crate::support::daemon::{Daemon, alt, wait_for};
 use crate::support::postgres::Database;
 
@@ -410,8 +411,7 @@ impl World {
 #[test]
 fn random_histories_have_the_numbers_of_plain_sql() {
     let full = std::env::var_os("ALT_TEST_FULL").is_some();
-    let seed = std::env::var("ALT_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
-    let first = seed.unwrap_or_else(|| fastrand::u64(..1 << 32));
+    let first = first_seed();
     let mut seen: BTreeMap<&'static str, u64> = BTreeMap::new();
     for seed in first..first + if full { 40 } else { 1 } {
         println!("ALT_TEST_SEED={seed}");

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 use alt_process::fault::Step;
 
 use crate::support::bench::Bench;
+use crate::support::cases::first_seed;
 use crate::support::daemon::{Daemon, alt, wait_for};
 use crate::support::each;
 use crate::support::pace::Pace;
@@ -111,9 +112,7 @@ fn the_daemon_dies_at_each_of_its_steps() {
 
 /// Numbers that look drawn. The seed is printed; `ALT_TEST_SEED` repeats it.
 pub(crate) fn random() -> impl FnMut(usize) -> usize {
-    let seed = std::env::var("ALT_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
-    let mut state: u64 =
-        seed.unwrap_or_else(|| u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos()).unwrap());
+    let mut state = first_seed();
     println!("ALT_TEST_SEED={state}");
     move |below| {
         // xorshift64

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::support::bench::Bench;
+use crate::support::cases::first_seed;
 use crate::support::daemon::{Daemon, wait_for};
 use crate::support::each;
 use crate::support::machines::{Machines, SERVER};
@@ -59,9 +60,7 @@ fn whatever_is_cut_and_wherever_no_line_is_lost_or_doubled() {
 
 #[test]
 fn cut_at_random_while_lines_come_and_logs_are_rotated() {
-    let seed = std::env::var("ALT_TEST_SEED").ok().map(|seed| seed.parse().unwrap());
-    let seed: u64 =
-        seed.unwrap_or_else(|| u64::try_from(std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos()).unwrap());
+    let seed = first_seed();
     let rounds = if full() { 6_000 } else { 400 };
     println!("ALT_TEST_SEED={seed}");
     let (mut bench, proxy) = behind_proxy();
