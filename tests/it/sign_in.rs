@@ -447,6 +447,13 @@ fn an_account_takes_a_hundred_wrong_passwords_and_then_none_from_elsewhere() {
     assert_eq!(with(PASSWORD, "10.0.2.5"), 401);
     assert_eq!(sign_in_from(&api, &json!({ "link": link(&bench, &["jane"]) }), "10.0.2.6").status, 201);
     assert_eq!(with(PASSWORD, "10.0.2.5"), 201);
+    // Whoever signs in by a provider alone is not locked out by somebody who tries passwords.
+    run(&bench, &["user", "add", "joan"]);
+    let guess = json!({ "email": "joan", "password": "wrong horse battery" });
+    assert_eq!(sign_in_from(&api, &guess, "10.0.2.7").status, 401);
+    let counted = "SELECT u.refused || ' ' || count(*) FROM web_users u JOIN audit_log a ON a.object = 'user joan' \
+                   AND a.action = 'session.refuse' WHERE u.name = 'joan' GROUP BY u.refused";
+    assert_eq!(bench.database.psql(counted), "0 1");
 }
 
 #[test]

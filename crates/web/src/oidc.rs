@@ -340,7 +340,7 @@ async fn refused(
     failed: Failed,
 ) -> Result<Answer, Failed> {
     let why = json!({ "provider": oidc.provider.config.issuer, "why": failed.as_str() });
-    within(begun::record_refusal(web, asked, email.unwrap_or_default(), Some(why))).await?;
+    within(begun::record_refusal(web, asked, email.unwrap_or_default(), begun::Tried::Provider(why))).await?;
     Err(failed)
 }
 

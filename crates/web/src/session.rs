@@ -19,7 +19,7 @@ use axum::http::StatusCode;
 use serde_json::json;
 
 use self::begun::{
-    COOKIE, account, check_code, cookie, is_locked, record_refusal, shown, signed_in, take_code,
+    COOKIE, Tried, account, check_code, cookie, is_locked, record_refusal, shown, signed_in, take_code,
 };
 use crate::ask::{Answer, Asked};
 use crate::problem::Problem;
@@ -75,12 +75,12 @@ async fn by_password(web: &Web, asked: &Asked, name: &str) -> Result<Answer, Pro
     let hash = account.as_ref().and_then(|account| account.password.as_deref());
     let is_it = web.passwords.is_of(given, hash).await?;
     let Some(account) = account.filter(|_| is_it && !is_refused) else {
-        return refuse(web, asked, name, Problem::not_signed_in()).await;
+        return refuse(web, asked, name, Tried::Password, Problem::not_signed_in()).await;
     };
     let db = web.change().await?;
     if let Err(problem) = check_code(web, &db, asked, &account).await {
         db.end().await?;
-        return refuse(web, asked, name, problem).await;
+        return refuse(web, asked, name, Tried::Code, problem).await;
     }
     signed_in(asked, db, &account, Vec::new(), None).await
 }
@@ -95,14 +95,14 @@ async fn by_code(web: &Web, asked: &Asked, waiting: &Waiting, issuer: &str) -> R
     };
     if let Err(problem) = checked {
         db.end().await?;
-        return refuse(web, asked, &account.name, problem).await;
+        return refuse(web, asked, &account.name, Tried::Code, problem).await;
     }
     let changes = match identities::bind(&db, account, issuer, subject).await? {
         Bound::New(change) => vec![change],
         Bound::Already => Vec::new(),
         Bound::Other => {
             db.end().await?;
-            return refuse(web, asked, &account.name, Problem::begin_again()).await;
+            return refuse(web, asked, &account.name, Tried::Code, Problem::begin_again()).await;
         }
     };
     let gone = oidc::end(web, asked, &db).await?;
@@ -119,11 +119,11 @@ async fn by_link(web: &Web, asked: &Asked, link: &str) -> Result<Answer, Problem
     };
     let Some(account) = account else {
         db.end().await?;
-        return refuse(web, asked, "", Problem::no_link()).await;
+        return refuse(web, asked, "", Tried::Code, Problem::no_link()).await;
     };
     if let Err(problem) = check_code(web, &db, asked, &account).await {
         db.end().await?;
-        return refuse(web, asked, &account.name, problem).await;
+        return refuse(web, asked, &account.name, Tried::Code, problem).await;
     }
     let mut changes = Vec::new();
     if let Some(new) = asked.text("password")? {
@@ -140,7 +140,7 @@ async fn by_share(web: &Web, asked: &Asked, share: &str) -> Result<Answer, Probl
     db.end().await?;
     let is_it = web.passwords.is_of(given, found.as_ref().map(|(_, hash)| hash.as_str())).await?;
     let Some((id, _)) = found.filter(|_| is_it) else {
-        return refuse(web, asked, "", Problem::not_signed_in()).await;
+        return refuse(web, asked, "", Tried::Password, Problem::not_signed_in()).await;
     };
     let db = web.change().await?;
     let whose = Whose::Share(id);
@@ -153,8 +153,14 @@ async fn by_share(web: &Web, asked: &Asked, share: &str) -> Result<Answer, Probl
 }
 
 /// Records that somebody was refused, and refuses.
-async fn refuse(web: &Web, asked: &Asked, name: &str, problem: Problem) -> Result<Answer, Problem> {
-    record_refusal(web, asked, name, None).await?;
+async fn refuse(
+    web: &Web,
+    asked: &Asked,
+    name: &str,
+    tried: Tried,
+    problem: Problem,
+) -> Result<Answer, Problem> {
+    record_refusal(web, asked, name, tried).await?;
     Err(problem)
 }
 

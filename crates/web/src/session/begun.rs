@@ -60,13 +60,23 @@ pub(crate) async fn record(
     Ok(())
 }
 
-/// Records that somebody was refused. What was written as a name may be a password: only known names are recorded. `why`: what of
-/// a provider's answer was wrong; nobody guesses a provider's answer, so that it does not lock the account.
+/// What somebody tried who was refused.
+pub(crate) enum Tried {
+    /// A password.
+    Password,
+    /// A code of the second factor, or a link.
+    Code,
+    /// What a provider said, and what of it was wrong.
+    Provider(Value),
+}
+
+/// Records that somebody was refused. What was written as a name may be a password: only known names are recorded. What can be
+/// guessed is counted, and locks the account in the end: not what a provider says, and no password where there is none.
 pub(crate) async fn record_refusal(
     web: &Web,
     asked: &Asked,
     name: &str,
-    why: Option<Value>,
+    tried: Tried,
 ) -> Result<(), Problem> {
     let db = web.change().await?;
     let known = sessions::account(&db, Of::Name(name)).await?;
@@ -74,11 +84,18 @@ pub(crate) async fn record_refusal(
         || "an account that is not known".to_owned(),
         |account| format!("user {}", account.name),
     );
-    let mut after = why;
-    if let (None, Some(account)) = (&after, &known) {
+    let counts = known.as_ref().filter(|account| match tried {
+        Tried::Password => account.password.is_some(),
+        Tried::Code => true,
+        Tried::Provider(_) => false,
+    });
+    if let Some(account) = counts {
         sessions::count_refused(&db, account, true).await?;
-        after = (account.refused >= REFUSED_MAX).then(|| json!({ "is_locked": true }));
     }
+    let after = match tried {
+        Tried::Provider(why) => Some(why),
+        _ => counts.filter(|account| account.refused >= REFUSED_MAX).map(|_| json!({ "is_locked": true })),
+    };
     let actor = Actor { kind: "nobody", id: None, name: String::new(), address: asked.address.clone() };
     let change = Change { action: "session.refuse", object, before: None, after };
     audit::record(&db, &actor, &change).await?;
