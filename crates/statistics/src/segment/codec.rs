@@ -11,6 +11,10 @@
 //! | … | the columns, packed by zstd: of numbers first the lowest bytes of all, then the next; of texts first their lengths |
 //! | 8 | BLAKE3 of all before |
 
+use std::cell::RefCell;
+
+use zstd::bulk::Decompressor;
+
 use super::Broken;
 
 /// The first bytes.
@@ -86,9 +90,14 @@ pub(crate) fn is_possible(raw: u32, bytes: u32) -> bool {
     raw <= COLUMN_MAX && u64::from(raw) <= 64 + u64::from(bytes) * EXPANDS_MAX
 }
 
+thread_local! {
+    /// What unpacks columns in this thread: to make it takes as long as to unpack a small column.
+    static UNPACKER: RefCell<Decompressor<'static>> = RefCell::default();
+}
+
 /// Unpacks exactly `raw` bytes.
 pub(crate) fn unpack(bytes: &[u8], raw: u32) -> Option<Vec<u8>> {
-    let unpacked = zstd::bulk::decompress(bytes, raw as usize).ok()?;
+    let unpacked = UNPACKER.with_borrow_mut(|unpacker| unpacker.decompress(bytes, raw as usize)).ok()?;
     (unpacked.len() == raw as usize).then_some(unpacked)
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use alt_line::row::TrafficClass;
 use alt_statistics::day::{COUNTS, Counts};
 use anyhow::Context;
 use jiff::civil::Date;
@@ -84,16 +85,23 @@ pub struct Counted {
     pub counts: Counts,
 }
 
+/// The rows of a class and a dimension, on the days from `$3` to `$4` of the application `$1`. In the primary key the day comes
+/// before the class and the dimension: each day is looked up, so that the rows of other dimensions are not read.
+fn rows(class: &str, dimension: &str) -> String {
+    format!(
+        "FROM (SELECT app_id AS of_app, day AS of_day FROM stat_days \
+               WHERE app_id = $1 AND day BETWEEN $3::text::date AND $4::text::date) d \
+         CROSS JOIN LATERAL (SELECT * FROM stat_daily WHERE app_id = of_app AND day = of_day \
+                             AND traffic_class = {class} AND dimension = {dimension} OFFSET 0) s"
+    )
+}
+
 /// The statistics of each day that has any.
 ///
 /// # Errors
 /// The database cannot be asked.
 pub async fn by_day(client: &Client, asked: &Asked<'_>) -> anyhow::Result<Vec<Counted>> {
-    let sql = format!(
-        "SELECT day::text, {} FROM stat_daily WHERE app_id = $1 AND traffic_class = $2 \
-         AND day BETWEEN $3::text::date AND $4::text::date AND dimension = 'total' ORDER BY day",
-        names()
-    );
+    let sql = format!("SELECT day::text, {} {} ORDER BY day", names(), rows("$2", "'total'"));
     select(client, &sql, asked, &[]).await
 }
 
@@ -103,9 +111,9 @@ pub async fn by_day(client: &Client, asked: &Asked<'_>) -> anyhow::Result<Vec<Co
 /// The database cannot be asked.
 pub async fn by_hour(client: &Client, asked: &Asked<'_>) -> anyhow::Result<Vec<Counted>> {
     let sql = format!(
-        "SELECT day::text || ' ' || lpad(value, 2, '0'), {} FROM stat_daily WHERE app_id = $1 AND traffic_class = $2 \
-         AND day BETWEEN $3::text::date AND $4::text::date AND dimension = 'hour' AND value ~ '^[0-9]{{1,2}}$' ORDER BY 1",
-        names()
+        "SELECT day::text || ' ' || lpad(value, 2, '0'), {} {} WHERE value ~ '^[0-9]{{1,2}}$' ORDER BY 1",
+        names(),
+        rows("$2", "'hour'")
     );
     select(client, &sql, asked, &[]).await
 }
@@ -121,9 +129,9 @@ pub async fn of_values(
     values: &[&str],
 ) -> anyhow::Result<Vec<Counted>> {
     let sql = format!(
-        "SELECT min(value), {} FROM stat_daily WHERE app_id = $1 AND traffic_class = $2 \
-         AND day BETWEEN $3::text::date AND $4::text::date AND dimension = $5 AND value = ANY ($6) GROUP BY value_hash",
-        sums()
+        "SELECT min(value), {} {} WHERE value = ANY ($6) GROUP BY value_hash",
+        sums(),
+        rows("$2", "$5")
     );
     select(client, &sql, asked, &[(&dimension, Type::TEXT), (&values, Type::TEXT_ARRAY)]).await
 }
@@ -139,10 +147,10 @@ pub async fn top(
     most: i64,
 ) -> anyhow::Result<Vec<Counted>> {
     let sql = format!(
-        "SELECT min(value), {} FROM stat_daily WHERE app_id = $1 AND traffic_class = $2 \
-         AND day BETWEEN $3::text::date AND $4::text::date AND dimension = $5 GROUP BY value_hash \
+        "SELECT min(value), {} {} GROUP BY value_hash \
          ORDER BY sum(visitors) DESC, sum(page_views) DESC, sum(events) DESC, 1 LIMIT $6",
-        sums()
+        sums(),
+        rows("$2", "$5")
     );
     select(client, &sql, asked, &[(&dimension, Type::TEXT), (&most, Type::INT8)]).await
 }
@@ -153,12 +161,12 @@ pub async fn top(
 /// The database cannot be asked.
 pub async fn left_out(client: &Client, asked: &Asked<'_>) -> anyhow::Result<Vec<Counted>> {
     let sql = format!(
-        "SELECT traffic_class, {} FROM stat_daily WHERE app_id = $1 AND traffic_class <> $2 \
-         AND day BETWEEN $3::text::date AND $4::text::date AND dimension = 'total' GROUP BY traffic_class \
-         ORDER BY sum(events) DESC, 1",
-        sums()
+        "SELECT traffic_class, {} {} WHERE traffic_class <> $2 GROUP BY traffic_class ORDER BY sum(events) DESC, 1",
+        sums(),
+        rows("ANY ($5)", "'total'")
     );
-    select(client, &sql, asked, &[]).await
+    let classes: Vec<&str> = TrafficClass::ALL.iter().map(|class| class.as_str()).collect();
+    select(client, &sql, asked, &[(&classes, Type::TEXT_ARRAY)]).await
 }
 
 /// How many of the days were imported from another product.
