@@ -119,7 +119,7 @@ fn the_numbers_of_the_page_are_those_of_sql() {
          AND (occurred_at AT TIME ZONE 'UTC')::date >= (now() AT TIME ZONE 'UTC')::date - 6",
     );
     assert_eq!(page.value("document.querySelector('[data-left-out]').dataset.leftOut"), json!(crawlers));
-    assert!(page.text("[data-left-out]").contains("crawlers"), "{}", page.text("[data-left-out]"));
+    assert!(page.text("[data-left-out]").contains("AI crawlers"), "{}", page.text("[data-left-out]"));
     // Filtered by two; and by none of them.
     page.go(&at("period=7d&filter=browser+is+Chrome&filter=page+is+/journal"));
     let both = counted(&bench, (6, 0), "browser = 'Chrome' AND url_path = '/journal'");

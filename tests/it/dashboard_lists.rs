@@ -77,6 +77,72 @@ fn numbers_that_mean_nothing_under_a_filter_are_not_shown_as_facts() {
     page.check();
 }
 
+#[test]
+fn crawlers_have_names_and_their_pages_are_a_click_away() {
+    if !Engine::Blink.is_here() {
+        return;
+    }
+    let (bench, server, token) = demo();
+    let by = |what: &str, condition: &str| -> Value {
+        let sql = format!(
+            "SELECT coalesce(json_agg(json_build_array({what}, n)), '[]') FROM (SELECT {what}, count(*) AS n \
+             FROM access_log_details l JOIN applications a ON a.id = l.app_id WHERE a.app_key = '{DEMO}' AND traffic_class = 'ai_bot' \
+             AND {condition} AND (occurred_at AT TIME ZONE 'UTC')::date >= (now() AT TIME ZONE 'UTC')::date - 6 \
+             GROUP BY 1 ORDER BY n DESC, 1 LIMIT 3) x"
+        );
+        serde_json::from_str(&bench.database.psql(&sql)).unwrap()
+    };
+    let mut page = Page::new(&server.url, Some(&token));
+    page.go(&format!("/applications/{DEMO}?period=7d"));
+    page.driver.until("document.querySelector('[data-left-out] a')");
+    page.driver.js("[...document.querySelectorAll('[data-left-out] a')].find(one => one.innerText.startsWith('AI crawlers')).click()");
+    page.driver.until("document.querySelector('[data-traffic=ai_bot]')");
+    page.driver.until("document.querySelector('[data-panel=devices] tbody [data-value=GPTBot]')");
+    assert!(page.value("location.search").as_str().unwrap().contains("class=ai_bot"));
+    assert_eq!(page.text("[data-panel=devices] [aria-selected=true]"), "Programs");
+    // As many page views as SQL counts, of the programs and of the pages that one of them read.
+    let opened = |page: &mut Page, panel: &str| -> Vec<(String, String)> {
+        page.driver.js(&format!("document.querySelector('[data-panel={panel}] button.all').click()"));
+        page.driver.until("document.querySelectorAll('dialog tbody tr').length > 0");
+        let rows = page.value(
+            "[...document.querySelectorAll('dialog tbody tr')].map(row => \
+             [row.cells[0].innerText.trim(), row.querySelector('[data-column=page_views]').innerText.replace(/,/g, '')])",
+        );
+        page.driver.js("document.querySelector('dialog').close()");
+        page.driver.until("!document.querySelector('dialog')");
+        serde_json::from_value(rows).unwrap()
+    };
+    let agrees = |shown: &[(String, String)], wanted: &Value| {
+        let wanted = wanted.as_array().unwrap();
+        assert!(!wanted.is_empty());
+        for one in wanted {
+            let row = shown.iter().find(|(name, _)| name.as_str() == one[0].as_str().unwrap());
+            assert_eq!(row.map(|row| row.1.as_str()), Some(one[1].to_string().as_str()), "{one}: {shown:?}");
+        }
+    };
+    let programs = by("browser", "true");
+    assert!(programs.to_string().contains("ClaudeBot"), "{programs}");
+    agrees(&opened(&mut page, "devices"), &programs);
+    page.driver.js("document.querySelector('[data-panel=devices] [data-value=GPTBot] a').click()");
+    page.driver
+        .until("document.querySelectorAll('.chips .chip').length === 2 && !document.querySelector('.old')");
+    agrees(&opened(&mut page, "pages"), &by("url_path", "browser = 'GPTBot'"));
+    assert!(
+        page.value("document.querySelector('[data-left-out]').innerText")
+            .as_str()
+            .unwrap()
+            .contains("People")
+    );
+    page.check();
+    // Back to people: by the chip, and by another page of the application.
+    page.driver.js("document.querySelector('[data-traffic] .x').click()");
+    page.driver.until("!document.querySelector('[data-traffic]')");
+    assert!(!page.value("location.search").as_str().unwrap().contains("class"));
+    page.go(&format!("/applications/{DEMO}?period=7d&class=nonsense"));
+    assert_eq!(page.value("document.querySelectorAll('[data-traffic]').length"), json!(0));
+    page.check();
+}
+
 /// Opens all values of what a panel shows.
 fn open(page: &mut Page, path: &str, panel: &str) {
     page.go(path);

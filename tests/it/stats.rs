@@ -390,6 +390,80 @@ fn two_thousand_applications_with_a_row_each() {
     assert_eq!(bench.database.psql(WRONG), "");
 }
 
+/// Crawlers that were loaded before they had their names get them, and so do the statistics of their days.
+#[test]
+fn an_upgrade_names_crawlers_and_computes_their_days_again() {
+    let mut bench = with_stats(Database::create());
+    let agent = "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible; GPTBot/1.2; +https://openai.com/gptbot)";
+    let line = alt1_aged(0);
+    let mut fields: Vec<&str> = line.trim_end_matches('\n').split('\t').collect();
+    let browser = fields.iter().position(|field| field.starts_with("Mozilla/")).unwrap();
+    let image = "Googlebot-Image/1.0";
+    fields[browser] = agent;
+    let one = fields.join("\t") + "\n";
+    let id = format!("{:032x}", 77);
+    (fields[browser], fields[2]) = (image, &id);
+    let text = one + &fields.join("\t") + "\n" + &alt1_aged(30 * HOUR);
+    write(&mut bench, "first.log", &text, 3);
+    replay(&bench, &["first.log"]).unwrap();
+    settle(&bench);
+    let names = "SELECT string_agg(DISTINCT value, ',' ORDER BY value) FROM stat_daily WHERE dimension = 'browser' AND traffic_class <> 'human'";
+    assert_eq!(bench.database.psql(names), "GPTBot,Googlebot-Image");
+    bench.database.psql(
+        "UPDATE user_agents SET browser = 'misc crawler' WHERE traffic_class <> 'human'; \
+         UPDATE stat_daily SET value = 'misc crawler' WHERE dimension = 'browser' AND traffic_class = 'ai_bot'; \
+         DELETE FROM alt_migrations WHERE version = 34",
+    );
+    let (code, said) = run(&bench, &["migrate"]);
+    assert_eq!(code, 0, "{said}");
+    let agents =
+        "SELECT string_agg(browser, ',' ORDER BY browser) FROM user_agents WHERE traffic_class <> 'human'";
+    assert_eq!(bench.database.psql(agents), "GPTBot,Googlebot-Image");
+    assert_eq!(bench.database.psql("SELECT count(*) FROM stat_dirty"), "1", "days without programs stay");
+    let (code, said) = run(&bench, &["stats", "rebuild", "--resume"]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(bench.database.psql(names), "GPTBot,Googlebot-Image");
+    let (code, said) = run(&bench, &["stats", "verify"]);
+    assert_eq!(code, 0, "{said}");
+}
+
+/// A daemon has the work for a turn of some seconds: `alt stats rebuild` waits for its end.
+#[test]
+fn a_command_waits_for_the_turn_of_another_process() {
+    let mut bench = with_stats(Database::create());
+    write(&mut bench, "first.log", &alt1_aged(0), 1);
+    replay(&bench, &["first.log"]).unwrap();
+    let taken = |seconds: u32| {
+        bench.database.psql(&format!(
+            "INSERT INTO leases (name, holder, fence, expires_at) \
+             VALUES ('statistics', 'another', 1000, clock_timestamp() + interval '{seconds} seconds') \
+             ON CONFLICT (name) DO UPDATE SET holder = 'another', fence = 1000, expires_at = EXCLUDED.expires_at"
+        ));
+    };
+    taken(2);
+    let began = std::time::Instant::now();
+    let (code, said) = run(&bench, &["stats", "rebuild"]);
+    assert_eq!((code, said.contains("1 days computed")), (0, true), "{said}");
+    assert!(began.elapsed() > std::time::Duration::from_secs(1), "{:?}", began.elapsed());
+    // Not for ever, and what is not done is said.
+    taken(10);
+    let output = alt()
+        .args(["stats", "rebuild", "--config"])
+        .arg(&bench.config)
+        .env("ALT_FAULT_WAIT", "500")
+        .current_dir(bench.directory.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("another process computes them"), "{said}");
+    // The end of a replay does not wait: the daemon does it.
+    write(&mut bench, "second.log", &alt1_aged(HOUR), 1);
+    let began = std::time::Instant::now();
+    replay(&bench, &["second.log"]).unwrap();
+    assert!(began.elapsed() < std::time::Duration::from_secs(30), "{:?}", began.elapsed());
+}
+
 /// The rows of a day are read from its partition alone.
 #[test]
 fn only_the_partitions_of_a_day_are_read() {

@@ -151,6 +151,7 @@ export const propertiesOf = (app: string): string[] => known.get(app) ?? [];
 export async function dashboard(question: Question, signal?: AbortSignal): Promise<Answer> {
   const { view } = question;
   const body: Said = { application_id: view.app, period: asked(view.period, question.zone), filters: view.filters.map(write), compare: earlierOf(view), dimensions: question.dimensions, limit: question.limit };
+  if (view.traffic !== "human") body.class = view.traffic;
   if (question.interval) body.interval = question.interval;
   if (question.amounts) body.amounts = true;
   const said = withMeaning(await ask<Said>("POST", `/api/v1/dashboard${view.share ? `?share=${encodeURIComponent(view.share)}` : ""}`, body, signal), body.filters);

@@ -33,10 +33,19 @@ export function FilterDialog(props: { question: Question; close: () => void }) {
 export function Chips() {
   const { view, go } = useStage();
   const tools = useTools(view.filters.length > 0);
-  if (view.filters.length === 0) return null;
+  const isOther = view.traffic !== "human";
+  if (view.filters.length === 0 && !isOther) return null;
   const isWhole = (filter: Filter) => filter.operator === "is" || filter.operator === "is not";
   return (
     <ul class="chips" aria-label={say("filters")}>
+      {isOther && (
+        <li class="chip" data-traffic={view.traffic}>
+          <b>{nameOf("class", view.traffic)}</b>
+          <button type="button" class="x" onClick={() => go({ ...view, traffic: "human" })} aria-label={say("remove", nameOf("class", view.traffic))}>
+            ×
+          </button>
+        </li>
+      )}
       {view.filters.map((filter) => {
         const without = toggled(view, filter);
         const turned = { ...view, filters: view.filters.map((one) => (one === filter ? negated(one) : one)) };

@@ -97,7 +97,7 @@ export function List({ dimension, values, compare, limit, third }: ListProps) {
     <table class="list">
       <thead>
         <tr>
-          <th scope="col">{oneOf(dimension)}</th>
+          <th scope="col">{dimension === "browser" && view.traffic !== "human" ? say("program") : oneOf(dimension)}</th>
           <th scope="col" class="n">
             {say(first)}
           </th>
@@ -147,12 +147,14 @@ export function Panel({ name, answer, question }: Props) {
   const chosen = dimensions.find((one) => seen(view).includes(one))!;
   const values = answer?.lists[chosen];
   const isLow = name === "events" || name === "hours";
+  // What is no person has no browser, but a name.
+  const title = (one: string) => (one === "browser" && view.traffic !== "human" ? say("programs") : titleOf(one));
   const rows = isLow ? LOW : ROWS;
   return (
-    <section class={isLow ? "card panel low" : "card panel"} aria-label={titleOf(chosen)} data-panel={name}>
+    <section class={isLow ? "card panel low" : "card panel"} aria-label={title(chosen)} data-panel={name}>
       <header>
         {dimensions.length === 1 ? (
-          <h2>{titleOf(chosen)}</h2>
+          <h2>{title(chosen)}</h2>
         ) : (
           <div class="tabs" role="tablist">
             {dimensions.map((one) => (
@@ -173,7 +175,7 @@ export function Panel({ name, answer, question }: Props) {
                   (event.currentTarget.parentElement!.children[to] as HTMLElement).focus();
                 }}
               >
-                {titleOf(one)}
+                {title(one)}
               </button>
             ))}
           </div>

@@ -6,7 +6,7 @@ import { Modal } from "./dialog";
 import { Frame, askOf, useApp, useLoad } from "./frame";
 import { Notice, Said } from "./states";
 import { useEvery, useStage } from "./use";
-import { PAGES, type View, toPage, write } from "./view";
+import { CLASSES, PAGES, type View, toPage, write } from "./view";
 import { type Key, clock, dateTime, nameOf, number, say, time } from "./words";
 
 interface Visit {
@@ -203,7 +203,6 @@ function VisitDialog({ id, zone, close }: { id: string; zone: string; close: () 
   );
 }
 
-const CLASSES = ["human", "bot", "ai_bot", "headless", "monitor", "suspect", "server", "excluded"];
 /** Lengths of the times of the histogram, seconds. */
 const WIDTHS = [60, 300, 900, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 86_400];
 const BARS = 90;
@@ -355,7 +354,9 @@ function SearchForm({ args, go }: { args: View["args"]; go: (args: View["args"])
       >
         <option value="">{say("class_all")}</option>
         {CLASSES.map((one) => (
-          <option key={one}>{one}</option>
+          <option key={one} value={one}>
+            {nameOf("class", one)}
+          </option>
         ))}
       </select>
       <button type="submit" class="main">

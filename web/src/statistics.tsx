@@ -11,8 +11,8 @@ import { Days, KEYS, Periods } from "./picker";
 import { Empty, Failed, Notice } from "./states";
 import { Tiles, Waiting } from "./tiles";
 import { useEvery, useKeys, useStage } from "./use";
-import { EARLIER, type Earlier, type Filter, METRICS, PANELS, PROPERTY, type View, address, earlierOf, seen, toPage, toggled, write } from "./view";
-import { PROPERTY_WORDS, clock, has, language, learn, number, range, say } from "./words";
+import { EARLIER, type Earlier, type Class, type Filter, METRICS, PANELS, PROPERTY, type View, address, earlierOf, seen, toPage, toggled, write } from "./view";
+import { PROPERTY_WORDS, clock, has, language, learn, nameOf, number, range, say } from "./words";
 
 /** So many seconds between two looks, where the period goes on. */
 const LOOK = 15;
@@ -21,7 +21,7 @@ const LOOK = 15;
 const zones = new Map<string, string>();
 
 /** What is asked, apart from its lists. */
-const keyOf = (view: View) => JSON.stringify([view.app, view.share, view.period, earlierOf(view), view.filters.map(write), intervalOf(view)]);
+const keyOf = (view: View) => JSON.stringify([view.app, view.share, view.traffic, view.period, earlierOf(view), view.filters.map(write), intervalOf(view)]);
 
 function useAnswer(view: View) {
   const [state, setState] = useState<{ key: string; answer?: Answer; at?: Date; error?: Refused }>({ key: "" });
@@ -264,11 +264,14 @@ function Notes({ answer }: { answer: Answer | undefined }) {
   const { view } = useStage();
   if (!answer) return <p class="notes"> </p>;
   const leftOut = answer.leftOut.reduce((sum, one) => sum + one.events, 0);
-  const each = answer.leftOut.map((one) => `${one.name}: ${number(one.events)}`).join("\n");
   return (
     <ul class="notes">
-      <li data-left-out={leftOut} title={each}>
+      <li data-left-out={leftOut}>
         {leftOut > 0 ? say("left_out", leftOut) : say("nothing_left_out")}
+        {answer.leftOut.map(({ name, events }, n) => {
+          const text = `${nameOf("class", name)} ${number(events)}`;
+          return <Fragment key={name}>{n ? ", " : " "}{view.share || view.wall ? text : <Link to={{ ...view, traffic: name as Class }}>{text}</Link>}</Fragment>;
+        })}
       </li>
       {answer.asOf && <li>{say("as_of", clock(answer.asOf, answer.app.zone))}</li>}
       {!answer.isComplete && <li class="part">{answer.daysBeingComputed > 0 ? say("computing_days", answer.daysBeingComputed) : say("computing")}</li>}

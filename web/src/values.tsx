@@ -20,6 +20,7 @@ const ALL = 100;
 function table({ view, zone }: Question, dimension: string): string {
   const query = new URLSearchParams({ application_id: view.app, period: asked(view.period, zone), dimension, limit: "1000" });
   for (const filter of view.filters) query.append("filter", write(filter));
+  if (view.traffic !== "human") query.set("class", view.traffic);
   if (view.share) query.set("share", view.share);
   return `/api/v1/statistics.csv?${query}`;
 }

@@ -31,6 +31,10 @@ export const PANELS = {
 /** What the names of properties begin with as dimensions. */
 export const PROPERTY = "property:";
 
+/** Classes of traffic, as the server names them. */
+export const CLASSES = ["human", "ai_bot", "bot", "monitor", "headless", "suspect", "server", "excluded"] as const;
+export type Class = (typeof CLASSES)[number];
+
 /** Pages of an application, and what else stands in the address of each. */
 export const PAGES = {
   statistics: [],
@@ -61,6 +65,8 @@ export interface View {
   share: string;
   period: string;
   filters: Filter[];
+  /** The class of traffic that is counted. */
+  traffic: Class;
   compare: boolean;
   /** What is compared with; `""`: what fits the period. */
   earlier: "" | Earlier;
@@ -111,6 +117,7 @@ export function read(location: { pathname: string; search: string }): View {
     share: parts[0] === "share" ? (query.get("share") ?? "") : "",
     period: isPeriod ? period : "30d",
     filters: query.getAll("filter").map(readFilter).filter((one) => one !== undefined),
+    traffic: page === "statistics" ? of("class", CLASSES, "human") : "human",
     compare: query.get("compare") === "previous",
     earlier: of("earlier", ["", ...EARLIER], ""),
     interval: of("interval", ["", "hour", "day", "month"], ""),
@@ -144,6 +151,7 @@ export function address(view: View): string {
   }
   if ((view.page === "alerts" || view.page === "open") && view.table) query.set("table", "1");
   if (view.page === "statistics") {
+    if (view.traffic !== "human") query.set("class", view.traffic);
     if (view.earlier) query.set("earlier", view.earlier);
     if (view.interval) query.set("interval", view.interval);
     if (view.metric !== "visitors") query.set("metric", view.metric);
@@ -156,7 +164,7 @@ export function address(view: View): string {
 }
 
 /** Another page of the same, without what only this one has. */
-export const toPage = (view: View, page: View["page"], args: View["args"] = {}): View => ({ ...view, page, args, table: false });
+export const toPage = (view: View, page: View["page"], args: View["args"] = {}): View => ({ ...view, page, args, traffic: "human", table: false });
 
 /** The lists that are seen: of each panel the chosen one. */
 export const seen = (view: View): string[] =>

@@ -280,6 +280,7 @@ export function nameOf(dimension: string, value: string): string {
   if (dimension === "device" && DEVICES.includes(value)) return say(`dev_${value}` as Key);
   if (dimension === "source" && value === "direct") return say("direct");
   if (dimension === "event" && value === "pageview") return say("pageview");
+  if (dimension === "class" && has(`class_${value}`)) return say(`class_${value}` as Key);
   if (dimension === "screen") return `${value.replace("-", "–")} px`;
   if (dimension === "hour") return `${value.padStart(2, "0")}:00`;
   return value;

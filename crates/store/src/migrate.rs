@@ -76,6 +76,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 31, name: "panels", sql: include_str!("../../../sql/0031_panels.sql") },
     Migration { version: 32, name: "accounts", sql: include_str!("../../../sql/0032_accounts.sql") },
     Migration { version: 33, name: "providers", sql: include_str!("../../../sql/0033_providers.sql") },
+    Migration { version: 34, name: "crawlers", sql: include_str!("../../../sql/0034_crawlers.sql") },
 ];
 
 /// The key of the advisory lock that migrations hold ("alt migr").

@@ -13,7 +13,7 @@ export const words: Words = {
   with_year: "ein Jahr davor",
   up_to: "bis {0}",
   so_far: "bisher",
-  left_out: "{0} Ereignis ist nicht mitgezählt: von Crawlern, anderen Programmen und Ausschlüssen|{0} Ereignisse sind nicht mitgezählt: von Crawlern, anderen Programmen und Ausschlüssen",
+  left_out: "{0} Ereignis ist nicht mitgezählt:|{0} Ereignisse sind nicht mitgezählt:",
   nothing_left_out: "Es kamen keine Crawler",
   computing_days: "{0} Tag wird noch berechnet: seine Zahlen wachsen noch|{0} Tage werden noch berechnet: ihre Zahlen wachsen noch",
   imported_left_out: "Übernommene Tage haben keine Einzelheiten für Filter und fehlen hier",

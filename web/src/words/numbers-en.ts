@@ -11,7 +11,7 @@ export const words = {
   with_year: "a year before",
   up_to: "up to {0}",
   so_far: "so far",
-  left_out: "{0} event is left out: of crawlers, other programs and exclusions|{0} events are left out: of crawlers, other programs and exclusions",
+  left_out: "{0} event is left out:|{0} events are left out:",
   nothing_left_out: "No crawlers were seen",
   computing_days: "{0} day is still being computed: its numbers will grow|{0} days are still being computed: their numbers will grow",
   imported_left_out: "Days that were imported have no detail for filters and are missing here",

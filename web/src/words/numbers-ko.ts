@@ -13,7 +13,7 @@ export const words: Words = {
   with_year: "1년 전",
   up_to: "{0}까지",
   so_far: "진행 중",
-  left_out: "크롤러 등의 이벤트 {0}건은 제외되었습니다|크롤러 등의 이벤트 {0}건은 제외되었습니다",
+  left_out: "제외된 이벤트 {0}건:|제외된 이벤트 {0}건:",
   nothing_left_out: "크롤러는 없었습니다",
   computing_days: "{0}일을 집계하고 있습니다. 숫자가 더 늘어납니다|{0}일을 집계하고 있습니다. 숫자가 더 늘어납니다",
   imported_left_out: "가져온 날짜는 필터용 상세가 없어 빠져 있습니다",

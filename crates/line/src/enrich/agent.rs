@@ -54,9 +54,9 @@ pub struct NewAgent {
     pub id: i64,
     /// Its kept part.
     pub user_agent: String,
-    /// Chrome, Safari, Firefox …; `""` if unknown, as in the next three fields.
+    /// Chrome, Safari, Firefox …; of a crawler or another program its own name; `""` if unknown, as in the next three fields.
     pub browser: String,
-    /// As the browser writes it.
+    /// As the browser or the program writes it.
     pub browser_version: String,
     /// Windows, macOS, iOS, Android …
     pub os: String,
@@ -365,7 +365,15 @@ impl AgentRules {
     ) -> NewAgent {
         let user_agent = kept(user_agent);
         let blanked = self.blank_harmless(user_agent).and_then(|b| String::from_utf8(b).ok());
-        let machine = Machine::of(user_agent, blanked.as_deref().unwrap_or(user_agent));
+        let mut machine = Machine::of(user_agent, blanked.as_deref().unwrap_or(user_agent));
+        let listed = match rule {
+            AgentRule::Listed(at) => self.entries.get(usize::from(at)).map(|entry| &*entry.text),
+            _ => None,
+        };
+        if listed.is_some() || rule == AgentRule::NoBrowser {
+            (machine.browser, machine.browser_version) =
+                program(&masked(user_agent), listed.unwrap_or_default());
+        }
         NewAgent {
             id: id_of(user_agent),
             user_agent: masked(user_agent).into_owned(),
@@ -488,6 +496,63 @@ fn patterns(patterns: &[&str], any_case: bool) -> Result<Patterns, BadRules> {
         }
     })?;
     Ok(Patterns { len: patterns.len(), any_case, starts, others, places })
+}
+
+/// The most bytes of a program's name.
+const NAME_MAX: usize = 60;
+
+/// The products of browsers (RFC 9110, section 10.1.5), which programs name as well.
+const ENGINES: &[&str] = &[
+    "AppleWebKit",
+    "Chrome",
+    "Edg",
+    "Firefox",
+    "Gecko",
+    "HeadlessChrome",
+    "Mobile",
+    "Mozilla",
+    "OPR",
+    "Safari",
+    "Version",
+];
+
+/// The name and the version of a program. `listed`: the entry of the lists that matches; where it is no text of the user agent, but a
+/// pattern or `""`, the name is what follows `compatible;`, or the first product that is none of a browser.
+fn program(user_agent: &str, listed: &str) -> (String, String) {
+    let is_name = |c: u8| c.is_ascii_alphanumeric() || b"-_.!".contains(&c);
+    let bytes = user_agent.as_bytes();
+    let word = listed.trim_matches(|c: char| !(c.is_ascii_alphanumeric() || c == '!'));
+    let found =
+        user_agent.find(word).or_else(|| user_agent.to_ascii_lowercase().find(&word.to_ascii_lowercase()));
+    let range = match found.filter(|_| !word.is_empty()) {
+        // As much of the user agent as the name has: `Googlebot-Image` of `Googlebot`.
+        Some(at) => {
+            let before = bytes[..at].iter().rev().take_while(|c| is_name(**c)).count();
+            let after = bytes[at + word.len()..].iter().take_while(|c| is_name(**c)).count();
+            Some(at - before..at + word.len() + after)
+        }
+        None => {
+            let compatible = user_agent.find("compatible;").map(|at| at + "compatible;".len());
+            let mut at = compatible.unwrap_or(0);
+            let mut found = None;
+            while at < bytes.len() && found.is_none() {
+                at += bytes[at..].iter().take_while(|c| !c.is_ascii_alphanumeric()).count();
+                let length = bytes[at..].iter().take_while(|c| is_name(**c)).count();
+                let is_product = compatible.is_some() || at == 0 || bytes.get(at + length) == Some(&b'/');
+                let is_engine = ENGINES.contains(&user_agent.get(at..at + length).unwrap_or_default());
+                found = (length > 0 && is_product && !is_engine).then_some(at..at + length);
+                at += length.max(1);
+            }
+            found
+        }
+    };
+    let Some(range) = range else { return (String::new(), String::new()) };
+    let name = user_agent.get(range.clone()).unwrap_or_default();
+    let name = &name[..name.floor_char_boundary(NAME_MAX)];
+    let version = user_agent.get(range.end..).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default();
+    let version = version.trim_start_matches('v');
+    let length = version.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count().min(NAME_MAX);
+    (name.trim_end_matches(['.', '-', '_']).to_owned(), version[..length].trim_end_matches('.').to_owned())
 }
 
 /// The browser, operating system and device of a user agent.

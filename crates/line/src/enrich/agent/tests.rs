@@ -26,6 +26,70 @@ fn at_least_995_of_1000_crawlers_are_recognised() {
 }
 
 #[test]
+fn programs_have_their_own_names() {
+    let rules = AgentRules::builtin();
+    let mozilla = "Mozilla/5.0 AppleWebKit/537.36 (KHTML, like Gecko; compatible;";
+    for (agent, name) in [
+        (format!("{mozilla} GPTBot/1.2; +https://openai.com/gptbot)"), "GPTBot 1.2"),
+        (format!("{mozilla} ClaudeBot/1.0; +claudebot@anthropic.com)"), "ClaudeBot 1.0"),
+        (format!("{mozilla} PerplexityBot/1.0; +https://perplexity.ai/perplexitybot)"), "PerplexityBot 1.0"),
+        (format!("{mozilla} ChatGPT-User/1.0; +https://openai.com/bot)"), "ChatGPT-User 1.0"),
+        (
+            "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)".to_owned(),
+            "Googlebot 2.1",
+        ),
+        ("Googlebot-Image/1.0".to_owned(), "Googlebot-Image 1.0"),
+        (
+            "Mozilla/5.0 (compatible; Yahoo! Slurp; http://help.yahoo.com/help/us/ysearch/slurp)".to_owned(),
+            "Slurp",
+        ),
+        (
+            "Mozilla/5.0 (compatible; SemrushBot/7~bl; +http://www.semrush.com/bot.html)".to_owned(),
+            "SemrushBot 7",
+        ),
+        ("Mozilla/5.0 (compatible; MyOwnCrawler/3.4)".to_owned(), "MyOwnCrawler 3.4"),
+        ("python-requests/2.31.0".to_owned(), "python-requests 2.31.0"),
+        ("curl/8.5.0".to_owned(), "curl 8.5.0"),
+        ("kubectl/v1.12.0 (linux/amd64) kubernetes/0ed3388".to_owned(), "kubectl 1.12.0"),
+        ("Mozilla/4.0 (compatible; Arachmo)".to_owned(), "Arachmo"),
+        ("Mozilla/5.0 (pc-x86_64-linux-gnu) Siege/4.0.4".to_owned(), "Siege 4.0.4"),
+        (
+            format!("Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/120.0.0.0 Safari/537.36"),
+            "HeadlessChrome 120.0.0.0",
+        ),
+        (
+            "Mozilla/5.0+(compatible; UptimeRobot/2.0; http://www.uptimerobot.com/)".to_owned(),
+            "UptimeRobot 2.0",
+        ),
+    ] {
+        let described = rules.describe(&agent);
+        assert_ne!(described.traffic_class, TrafficClass::Human, "{agent}");
+        let shown = format!("{} {}", described.browser, described.browser_version);
+        assert_eq!(shown.trim_end(), name, "{agent}: {}", described.rule);
+    }
+    // Each program of the corpus has a name, but for those whose user agent says nothing; and whatever comes, none is long.
+    let (mut named, mut count) = (0, 0);
+    for agent in include_str!("../../../../../tests/it/data/agents/crawlers.txt").lines() {
+        let described = rules.describe(agent);
+        named += usize::from(!described.browser.is_empty());
+        count += 1;
+        assert!(described.browser.len() <= 60, "{agent}");
+    }
+    assert!(named * 100 >= count * 95, "{named} of {count}");
+    for hostile in [
+        "compatible;",
+        "bot",
+        "é bot é",
+        "ſbot",
+        "İbot/1",
+        &"a".repeat(5000),
+        &format!("bot{}", "/".repeat(300)),
+    ] {
+        rules.describe(hostile);
+    }
+}
+
+#[test]
 fn at_most_1_of_1000_browsers_is_misjudged() {
     let rules = AgentRules::builtin();
     let misjudged = wrong(&rules, BROWSERS, true);
