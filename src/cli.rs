@@ -612,7 +612,7 @@ pub struct Stats {
 /// `alt search`.
 #[derive(Debug, Args)]
 pub struct Search {
-    /// A text in path, query, title or referrer; upper and lower case are the same
+    /// A text in path, query, title, referrer, user id, entity id or what the event says; upper and lower case are the same
     pub text: Option<String>,
     /// The application, by name or key; may be left out where there is only one
     #[arg(long, value_name = "APP")]

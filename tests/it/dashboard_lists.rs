@@ -143,6 +143,50 @@ fn crawlers_have_names_and_their_pages_are_a_click_away() {
     page.check();
 }
 
+#[test]
+fn a_customer_and_an_order_are_found_and_a_visit_says_what_was_bought() {
+    if !Engine::Blink.is_here() {
+        return;
+    }
+    let (bench, server, token) = demo();
+    let mut page = Page::new(&server.url, Some(&token));
+    let found = |page: &mut Page, text: &str, condition: &str| {
+        let events = bench.database.psql(&format!("SELECT count(*) FROM access_logs WHERE {condition}"));
+        page.go(&format!("/applications/{DEMO}/search?period=30d&text={text}"));
+        page.driver.until(&format!("document.querySelector('[data-total]')?.dataset.total === '{events}'"));
+        assert_ne!(events, "0", "{text}");
+    };
+    let order = "SELECT entity_id || ' ' || (params #>> '{custom,total}') || ' ' || visitor_id \
+                 FROM access_logs WHERE event_type = 'order' ORDER BY occurred_at DESC LIMIT 1";
+    let order = bench.database.psql(order);
+    let [number, total, visitor] = order.split(' ').collect::<Vec<_>>()[..] else { panic!("{order}") };
+    let customer = bench.database.psql(
+        "SELECT user_id FROM access_logs WHERE user_id IS NOT NULL GROUP BY 1 ORDER BY count(*), 1 LIMIT 1",
+    );
+    found(&mut page, &customer.to_uppercase(), &format!("user_id = '{customer}'"));
+    found(&mut page, number, &format!("entity_id = '{number}'"));
+    // What the row says has the user agent, and the class a name.
+    page.driver.js("document.querySelector('.found [data-event] button').click()");
+    page.driver.until("document.querySelector('.details')");
+    assert!(page.text(".details").contains("user_agent\nMozilla/5.0"), "{}", page.text(".details"));
+    // The last visit with an order.
+    page.go(&format!("/applications/{DEMO}/visits?period=30d&filter=event+is+order"));
+    page.driver.until(&format!("document.querySelector('[data-visit=\"{visitor}\"]')"));
+    page.driver.js(&format!("document.querySelector('[data-visit=\"{visitor}\"] button').click()"));
+    page.driver.until("document.querySelector('dialog[open] [data-event]')");
+    let said = page.text("dialog");
+    for part in [number, &format!("€{total}"), "read for ", "/thanks"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(!said.contains("engagement"), "{said}");
+    let facts = bench.database.psql(&format!(
+        "SELECT browser || ' ' || os FROM access_log_details WHERE visitor_id = {visitor} LIMIT 1"
+    ));
+    let shown = page.text("[data-facts]").replace(" · ", " ");
+    assert!(shown.contains(&facts) && shown.split(' ').count() > 3, "{facts}: {shown}");
+    page.check();
+}
+
 /// Opens all values of what a panel shows.
 fn open(page: &mut Page, path: &str, panel: &str) {
     page.go(path);

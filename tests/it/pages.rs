@@ -251,7 +251,7 @@ fn look_at_visits(bench: &Bench, server: &Server, owner: &str, days: &str, plain
     let events = numbers(&mut page, "dialog [data-event]", "event").join("\n");
     let began = plain[0].split(' ').nth(1).unwrap();
     let sql = bench.database.psql(&format!(
-        "SELECT l.event_id FROM access_logs l WHERE visitor_id = {} AND occurred_at BETWEEN '{began}' AND \
+        "SELECT l.event_id FROM access_logs l WHERE event_type <> 'engagement' AND visitor_id = {} AND occurred_at BETWEEN '{began}' AND \
          (SELECT max(occurred_at) FROM looked WHERE visitor_id = {0} AND session = (SELECT session FROM looked WHERE visitor_id = {0} \
           AND occurred_at = '{began}' LIMIT 1)) ORDER BY occurred_at, event_id",
         wanted[0]

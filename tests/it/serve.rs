@@ -616,6 +616,11 @@ fn statistics_are_those_of_the_command() {
     let api = Api::start(&bench, "");
     let secret = token(&bench, &["--app", KEY]);
     // Another application has the same, of another class too, and more in the days before; its rows are of this moment.
+    bench.database.psql(
+        "INSERT INTO stat_days (app_id, day, from_at, until_at) SELECT o.id, d.day - before, d.from_at, d.until_at \
+         FROM stat_days d JOIN applications a ON a.id = d.app_id, applications o, (VALUES (0), (7)) v (before) \
+         WHERE a.app_key = 'shop' AND o.app_key = 'other' ON CONFLICT DO NOTHING",
+    );
     for (table, changed) in [
         ("stat_daily", "'app_id', o.id"),
         ("stat_daily", "'app_id', o.id, 'day', x.day - 7"),
@@ -890,7 +895,8 @@ fn the_examples_of_the_document_work() {
     let bench = bench();
     bench.database.psql(
         "INSERT INTO stat_daily SELECT 1, (now() AT TIME ZONE 'UTC')::date, hashtext(d), 8, 7, 6, 5, 0, 4, 0, 0, 0, 0, 0, 0, \
-         'human', d, v FROM (VALUES ('total', ''), ('page', '/checkout')) t (d, v)",
+         'human', d, v FROM (VALUES ('total', ''), ('page', '/checkout')) t (d, v); \
+         INSERT INTO stat_days (app_id, day, from_at, until_at) SELECT 1, d, d, d + 1 FROM (SELECT (now() AT TIME ZONE 'UTC')::date) t (d)",
     );
     let api = Api::start(&bench, "");
     let secret = token(&bench, &["--role", "owner"]);

@@ -1,6 +1,6 @@
 // The six numbers: how each is written, and which way is good.
 import { type Metric, PROPERTY } from "./view";
-import { type Key, compact, language, number, oneOf, percent, ratio, say, time } from "./words";
+import { type Key, compact, number, oneOf, percent, ratio, say, time } from "./words";
 
 /** In little room. */
 export function written(metric: Metric, value: number | undefined): string {
@@ -25,18 +25,6 @@ export function top(metric: Metric, most: number): number {
   for (let ten = 1; ; ten *= 10) {
     for (const step of [4, 8, 12, 20, 32]) if (ten * step * unit >= most) return ten * step * unit;
   }
-}
-
-/** What something is worth, each currency by itself; a currency that is none is only a text. */
-export function money(all: { currency: string; amount: string }[]): string {
-  const one = ({ currency, amount }: { currency: string; amount: string }) => {
-    try {
-      return new Intl.NumberFormat(language, { style: "currency", currency, notation: Math.abs(Number(amount)) < 100_000 ? "standard" : "compact" }).format(Number(amount));
-    } catch {
-      return `${ratio(Number(amount))} ${currency}`.trim();
-    }
-  };
-  return all.map(one).join(" + ");
 }
 
 /** Values of a dimension, as a title: `search` is a word of its own. */

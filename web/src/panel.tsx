@@ -5,11 +5,11 @@ import type { Answer, Counts, KeptPanel, Question, Row, Values } from "./api";
 import { Link } from "./bar";
 // Whatever has lists has charts, too.
 import "./chart";
-import { money, titleOf } from "./metric";
+import { titleOf } from "./metric";
 import { Change, Waiting } from "./tiles";
 import { useStage } from "./use";
 import { type Filter, PANELS, address, seen, toPage, toggled, withList } from "./view";
-import { FORM_WORDS, compact, language, learn, nameOf, number, oneOf, percent, say } from "./words";
+import { FORM_WORDS, compact, language, learn, money, nameOf, number, oneOf, percent, say } from "./words";
 
 /** How many rows a panel has. */
 export const ROWS = 9;

@@ -6,13 +6,13 @@ import { Chart } from "./chart";
 import { asked } from "./days";
 import { spoken } from "./filters";
 import { Frame, Remove, askOf, useApp, useLoad } from "./frame";
-import { money, written } from "./metric";
+import { written } from "./metric";
 import { Item, Menu } from "./picker";
 import { Change, Waiting } from "./tiles";
 import { Notice } from "./states";
 import { useEvery, useStage } from "./use";
 import { type Filter, type Metric, type View, readFilter, toPage } from "./view";
-import { FORM_WORDS, compact, decimals, fullName, language, learn, nameOf, number, oneOf, say } from "./words";
+import { FORM_WORDS, compact, decimals, fullName, language, learn, money, nameOf, number, oneOf, say } from "./words";
 
 type Said = Record<string, any>;
 

@@ -7,7 +7,7 @@ import { Frame, askOf, useApp, useLoad } from "./frame";
 import { Notice, Said } from "./states";
 import { useEvery, useStage } from "./use";
 import { CLASSES, PAGES, type View, toPage, write } from "./view";
-import { type Key, clock, dateTime, nameOf, number, say, time } from "./words";
+import { type Key, clock, dateTime, money, nameOf, number, say, time } from "./words";
 
 interface Visit {
   visitor_id: string;
@@ -111,7 +111,7 @@ export function VisitsPage() {
           </footer>
         </section>
       )}
-      {open && app.zone && <VisitDialog id={open} zone={app.zone} close={() => go({ ...view, args: {} })} />}
+      {open && app.zone && <VisitDialog id={open} visit={all.find((one) => idOf(one) === open)} zone={app.zone} close={() => go({ ...view, args: {} })} />}
     </Frame>
   );
 }
@@ -160,14 +160,40 @@ function VisitRow({ visit, zone }: { visit: Visit; zone: string }) {
   );
 }
 
-/** The events of a visit, in their order. */
-function VisitDialog({ id, zone, close }: { id: string; zone: string; close: () => void }) {
+/** What an event says, apart from its page: what was searched for, clicked or bought, and for how much. */
+function saidBy({ event_type, entity_id, params }: Event): string {
+  const { custom = {}, search_term, result_count, text, url } = params ?? {};
+  const { total, value, currency, ...others } = custom as Record<string, unknown>;
+  const amount = total ?? value;
+  const worth = amount !== undefined && (typeof currency === "string" ? money([{ currency, amount: String(amount) }]) : String(amount));
+  const more = Object.entries(others).map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : value}`);
+  const clicked = event_type === "pageview" ? undefined : text ?? url;
+  return [search_term, result_count !== undefined && `(${result_count})`, entity_id, clicked, worth, ...more].filter((one) => one !== undefined && one !== false && one !== "").join(" · ");
+}
+
+/** How long each page was read for, by the number of its view. */
+function readTimes(events: Event[]): Map<string, number> {
+  const times = new Map<string, number>();
+  for (const { page_view_id, dwell_ms } of events) if (page_view_id && dwell_ms) times.set(page_view_id, Math.max(times.get(page_view_id) ?? 0, dwell_ms));
+  return times;
+}
+
+/** The events of a visit, in their order. `visit`: what the list says of it, if it is there. */
+function VisitDialog({ id, visit, zone, close }: { id: string; visit: Visit | undefined; zone: string; close: () => void }) {
   const { view, go } = useStage();
   // VISITOR.FROM.UNTIL, in which times may have a dot themselves.
   const [, visitor = "", from = "", until = ""] = /^(-?\d+)\.(.+Z)\.(.+Z)$/.exec(id) ?? [];
   const query: [string, string][] = [["visitor_id", visitor], ["from", from], ["until", until], ["limit", "200"]];
   const loaded = useLoad<Events>(visitor ? `visit ${id}` : "", (signal) => askOf(view, "/api/v1/events", query, signal));
-  const events = [...(loaded.value?.events ?? [])].reverse();
+  const whole = [...(loaded.value?.events ?? [])].reverse();
+  const read = readTimes(whole);
+  // That a page was read is said at the page.
+  const events = whole.filter((one) => one.event_type !== "engagement");
+  const first = whole[0];
+  const facts = visit
+    ? [nameOf("source", visit.source), visit.country && nameOf("country", visit.country), visit.browser, visit.os, visit.device && nameOf("device", visit.device)]
+    : [first?.browser, first?.os, first?.device && nameOf("device", first.device)];
+  const user = whole.find((one) => one.user_id)?.user_id;
   return (
     <Modal title={say("visit_of", visitor ? dateTime(from, zone) : "–")} close={close} wide>
       {loaded.error && <p class="nothing">{loaded.error.message || say("offline")}</p>}
@@ -175,7 +201,10 @@ function VisitDialog({ id, zone, close }: { id: string; zone: string; close: () 
       {!loaded.value && !loaded.error && visitor && <Waits />}
       {loaded.value && (
         <>
-          {loaded.value.next && <p class="note">{say("visit_cut", number(events.length))}</p>}
+          <p class="note" data-facts>
+            {facts.filter(Boolean).join(" · ")}
+          </p>
+          {loaded.value.next && <p class="note">{say("visit_cut", number(whole.length))}</p>}
           <ol class="steps" tabIndex={0} aria-label={say("events")}>
             {events.map((one, n) => {
               const before = events[n - 1];
@@ -185,7 +214,8 @@ function VisitDialog({ id, zone, close }: { id: string; zone: string; close: () 
                   <time>{clock(one.occurred_at, zone, true)}</time>
                   <b class={one.event_type === "pageview" ? "kind" : "kind other"}>{nameOf("event", one.event_type)}</b>
                   <span class="path" title={one.title ?? ""}>
-                    {one.url_path ?? ""}
+                    {one.event_type === "pageview" ? (one.url_path ?? "") : saidBy(one) || (one.url_path ?? "")}
+                    {one.event_type === "pageview" && read.get(one.page_view_id) ? <span class="note read">{say("read_for", time(read.get(one.page_view_id)!))}</span> : null}
                   </span>
                   <span class="note">{n ? `+${time(gap)}` : ""}</span>
                 </li>
@@ -196,6 +226,11 @@ function VisitDialog({ id, zone, close }: { id: string; zone: string; close: () 
             <button type="button" class="quiet" onClick={() => go(toPage(view, "search", { visitor_id: [visitor] }))}>
               {say("all_of_visitor")}
             </button>
+            {user && (
+              <button type="button" class="quiet" onClick={() => go(toPage(view, "search", { user_id: [user] }))}>
+                {say("all_of_user_id")}
+              </button>
+            )}
           </p>
         </>
       )}
@@ -477,7 +512,7 @@ function Found({ event, zone }: { event: Event; zone: string }) {
     <li data-event={event.event_id}>
       <button type="button" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
         <time>{dateTime(event.occurred_at, zone, true)}</time>
-        <b class={event.traffic_class === "human" ? "kind" : "kind other"}>{event.traffic_class === "human" ? nameOf("event", event.event_type) : event.traffic_class}</b>
+        <b class={event.traffic_class === "human" ? "kind" : "kind other"}>{event.traffic_class === "human" ? nameOf("event", event.event_type) : nameOf("class", event.traffic_class)}</b>
         {event.status ? <span class={event.status >= 400 ? "status bad" : "status"}>{event.status}</span> : <span class="status" />}
         <span class="path">{event.url_path ?? ""}{event.url_query ? `?${event.url_query}` : ""}</span>
         <span class="who">{[event.browser, event.os].filter(Boolean).join(" · ")}</span>

@@ -6,12 +6,12 @@ import "./bar";
 import { asked } from "./days";
 import { Modal } from "./dialog";
 import "./filters";
-import { exact, money, titleOf, written } from "./metric";
+import { exact, titleOf, written } from "./metric";
 import { ROWS, RowLink, barBefore, barOf, isSaid } from "./panel";
 import { Waiting } from "./tiles";
 import { useStage } from "./use";
 import { METRICS, PANELS, write } from "./view";
-import { nameOf, number, oneOf, percent, say, signed } from "./words";
+import { money, nameOf, number, oneOf, percent, say, signed } from "./words";
 
 /** How many the dialog has. */
 const ALL = 100;

@@ -170,6 +170,18 @@ export const compact = (n: number) => (Math.abs(n) < 100_000 ? plain.format(n) :
 export const percent = (share: number) => (share > 0 && share < 0.1 ? fine : percents).format(share);
 export const ratio = (n: number) => decimal.format(n);
 
+/** What something is worth, each currency by itself; a currency that is none is only a text. */
+export function money(all: { currency: string; amount: string }[]): string {
+  const one = ({ currency, amount }: { currency: string; amount: string }) => {
+    try {
+      return new Intl.NumberFormat(language, { style: "currency", currency, notation: Math.abs(Number(amount)) < 100_000 ? "standard" : "compact" }).format(Number(amount));
+    } catch {
+      return `${ratio(Number(amount))} ${currency}`.trim();
+    }
+  };
+  return all.map(one).join(" + ");
+}
+
 /** Milliseconds, as people say them. */
 export function time(ms: number): string {
   const seconds = Math.round(ms / 1000);

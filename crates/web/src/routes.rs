@@ -477,8 +477,11 @@ const COUNTS: &[Parameter] = &[
 
 const TYPE: Parameter = optional("type", "The event type, such as `pageview`.", TEXT);
 const PATH: Parameter = optional("path", "How the path begins.", TEXT);
-const CONTAINS: Parameter =
-    optional("text", "A text in path, query, title or referrer; upper and lower case are the same.", TEXT);
+const CONTAINS: Parameter = optional(
+    "text",
+    "A text in path, query, title, referrer, user id, entity id or what the event says; upper and lower case are the same.",
+    TEXT,
+);
 const TRACE: Parameter = optional("trace_id", "The trace id.", TEXT);
 const USER: Parameter = optional("user_id", "The user id.", TEXT);
 const SESSION: Parameter = optional("session_id", "The session id.", TEXT);
