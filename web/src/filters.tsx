@@ -40,7 +40,9 @@ export function Chips() {
     <ul class="chips" aria-label={say("filters")}>
       {isOther && (
         <li class="chip" data-traffic={view.traffic}>
-          <b>{nameOf("class", view.traffic)}</b>
+          <span class="label">
+            <b>{nameOf("class", view.traffic)}</b>
+          </span>
           <button type="button" class="x" onClick={() => go({ ...view, traffic: "human" })} aria-label={say("remove", nameOf("class", view.traffic))}>
             ×
           </button>

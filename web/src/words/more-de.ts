@@ -51,7 +51,7 @@ export const words: Words = {
   one_trace_id: "Trace",
   one_user_id: "Person",
   one_session_id: "Sitzung",
-  search_text: "Text in Pfad, Titel, Verweis, Kennungen, Werten",
+  search_text: "Text, Nutzer, Bestellung",
   path_begins: "Pfad beginnt mit",
   status: "Status",
   class: "Art des Verkehrs",

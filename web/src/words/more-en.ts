@@ -49,7 +49,7 @@ export const words = {
   one_trace_id: "Trace",
   one_user_id: "Person",
   one_session_id: "Session",
-  search_text: "Text in path, title, referrer, ids, values",
+  search_text: "Text, user id, order",
   path_begins: "Path begins with",
   status: "Status",
   class: "Class of traffic",

@@ -51,7 +51,7 @@ export const words: Words = {
   one_trace_id: "トレース",
   one_user_id: "人",
   one_session_id: "セッション",
-  search_text: "パス・タイトル・参照元・ID・値のテキスト",
+  search_text: "テキスト・ユーザーID・注文",
   path_begins: "パスの先頭",
   status: "ステータス",
   class: "トラフィックの種類",

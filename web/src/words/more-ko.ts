@@ -51,7 +51,7 @@ export const words: Words = {
   one_trace_id: "트레이스",
   one_user_id: "사람",
   one_session_id: "세션",
-  search_text: "경로, 제목, 참조, ID, 값의 텍스트",
+  search_text: "텍스트, 사용자 ID, 주문",
   path_begins: "경로의 시작",
   status: "상태 코드",
   class: "트래픽 종류",
