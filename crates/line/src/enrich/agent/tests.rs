@@ -54,7 +54,7 @@ fn programs_have_their_own_names() {
         ("Mozilla/4.0 (compatible; Arachmo)".to_owned(), "Arachmo"),
         ("Mozilla/5.0 (pc-x86_64-linux-gnu) Siege/4.0.4".to_owned(), "Siege 4.0.4"),
         (
-            format!("Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/120.0.0.0 Safari/537.36"),
+            "Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/120.0.0.0 Safari/537.36".to_owned(),
             "HeadlessChrome 120.0.0.0",
         ),
         (
