@@ -123,7 +123,7 @@ fn whatever_a_page_of_another_site_sends_arrives_and_becomes_rows() {
                 u.os, l.visitor_id IS NOT NULL \
          FROM access_logs l JOIN applications a ON a.id = l.app_id JOIN user_agents u ON u.id = l.user_agent_id",
     );
-    assert_eq!(common, "shop|255|204|127.0.0.0|headless|headless:HeadlessChrome|Chrome|Linux|t");
+    assert_eq!(common, "shop|255|204|127.0.0.0|headless|headless:HeadlessChrome|HeadlessChrome|Linux|t");
     let traced =
         bench.database.psql("SELECT DISTINCT trace_id FROM access_logs WHERE event_type LIKE 'json%'");
     assert_eq!(traced, "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");

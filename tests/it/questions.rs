@@ -303,13 +303,22 @@ fn learnt(api: &Api, headers: &str, days: &str) -> Vec<String> {
     all.into_iter().map(|said| format!("{} {}", said.status, said.body)).collect()
 }
 
+fn without_stray(total: &Value) -> Value {
+    let mut total = total.clone();
+    total.as_object_mut().unwrap().remove("stray_ms").unwrap();
+    total
+}
+
 #[test]
 fn who_is_bound_to_a_filter_learns_nothing_of_the_rest() {
     let (bench, days) = demo("4");
     // Crawlers come from there as well.
     let german = "(SELECT id FROM environments WHERE time_zone = 'Europe/Berlin')";
     bench.database.psql(&format!(
-        "UPDATE access_logs SET environment_id = (SELECT max(id) FROM {german} e) WHERE traffic_class <> 'human' AND file_offset % 2 = 0"
+        "UPDATE access_logs SET environment_id = (SELECT max(id) FROM {german} e) WHERE traffic_class <> 'human' AND file_offset % 2 = 0; \
+         INSERT INTO access_logs SELECT (jsonb_populate_record(l, jsonb_build_object('event_id', gen_random_uuid(), \
+             'event_type', 'engagement', 'page_view_id', 1, 'dwell_ms', 5000))).* FROM access_logs l \
+         WHERE traffic_class = 'human' AND event_type = 'pageview' AND environment_id IN {german}"
     ));
     run(&bench, &["stats", "rebuild"]);
     run(&bench, &["goal", "add", "--app", "Demo", "Order", "--event", "order"]);
@@ -369,10 +378,10 @@ fn who_is_bound_to_a_filter_learns_nothing_of_the_rest() {
     for (before, after) in before.iter().flatten().zip(after.iter().flatten()) {
         assert_eq!(before, after);
     }
-    assert!(
-        dashboard(&api, &owner, &json!({ "period": days }))["total"] == seen["total"],
-        "the rest is gone"
-    );
+    // The rest is gone. A page that was read over midnight is stray time of the next day, which has no country.
+    let [rest, kept] = [dashboard(&api, &owner, &json!({ "period": days })), seen]
+        .map(|answer| without_stray(&answer["total"]));
+    assert_eq!(rest, kept);
     // A filter that is not understood shows nothing at all.
     bench.database.psql("UPDATE web_tokens SET filter = '{nonsense}' WHERE filter IS NOT NULL");
     assert_eq!(api.ask("GET", other, &bound, "").status, 500);

@@ -28,24 +28,26 @@ pub(super) fn union(holds: &[Holds]) -> HashMap<Event, usize> {
     union
 }
 
-/// A row: its file, the place of its line there, its application, time and id.
+/// A row: its file, the place of its line there, its application, time, id and path.
 pub(super) struct Row {
     file: i32,
     offset: u64,
     app: String,
     at: i64,
     pub(super) id: String,
+    path: String,
 }
 
 pub(super) fn rows(ground: &Ground) -> Vec<Row> {
     let sql = "SELECT file_id, file_offset, (SELECT app_key FROM applications WHERE id = app_id), \
-               (extract(epoch FROM occurred_at) * 1000)::bigint, replace(event_id::text, '-', '') FROM access_logs";
+               (extract(epoch FROM occurred_at) * 1000)::bigint, replace(event_id::text, '-', ''), coalesce(url_path, '') FROM access_logs";
     let row = |r: Vec<String>| Row {
         file: r[0].parse().unwrap(),
         offset: r[1].parse().unwrap(),
         app: r[2].clone(),
         at: r[3].parse().unwrap(),
         id: r[4].clone(),
+        path: r[5].clone(),
     };
     ground.rows(sql).into_iter().map(row).collect()
 }
@@ -157,7 +159,8 @@ pub(super) fn has_id(event: &Event) -> bool {
     !event.2.contains(' ')
 }
 
-/// Whether a row is of this event.
+/// Whether a row is of this event. Lines of the same time are told apart by their paths.
 fn is(row: &Row, event: &Event) -> bool {
-    row.app == event.0 && row.at == event.1 && (row.id == event.2 || !has_id(event))
+    let is_line = || !has_id(event) && event.2.contains(&format!("GET {}?", row.path));
+    row.app == event.0 && row.at == event.1 && (row.id == event.2 || is_line())
 }
