@@ -100,6 +100,7 @@ fn crawlers_have_names_and_their_pages_are_a_click_away() {
     page.driver.until("document.querySelector('[data-panel=devices] tbody [data-value=GPTBot]')");
     assert!(page.value("location.search").as_str().unwrap().contains("class=ai_bot"));
     assert_eq!(page.text("[data-panel=devices] [aria-selected=true]"), "Programs");
+    assert_eq!(page.value("document.querySelectorAll('.keep').length"), json!(0), "panels are of people");
     // As many page views as SQL counts, of the programs and of the pages that one of them read.
     let opened = |page: &mut Page, panel: &str| -> Vec<(String, String)> {
         page.driver.js(&format!("document.querySelector('[data-panel={panel}] button.all').click()"));

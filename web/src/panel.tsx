@@ -203,7 +203,8 @@ export function Keep({ panel }: { panel: Partial<KeptPanel> }) {
   useEffect(() => {
     if (isOpen && !form) void Promise.all([import("./panelform"), learn(FORM_WORDS[language]!)]).then(([loaded]) => setForm(() => loaded), () => setOpen(false));
   }, [isOpen]);
-  if (view.share || view.wall) return null;
+  // Panels are of people.
+  if (view.share || view.wall || view.traffic !== "human") return null;
   return (
     <>
       <button type="button" class="all keep" onClick={() => setOpen(true)}>
