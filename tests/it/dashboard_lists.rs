@@ -109,6 +109,8 @@ fn crawlers_have_names_and_their_pages_are_a_click_away() {
             "[...document.querySelectorAll('dialog tbody tr')].map(row => \
              [row.cells[0].innerText.trim(), row.querySelector('[data-column=page_views]').innerText.replace(/,/g, '')])",
         );
+        let csv = page.value("document.querySelector('dialog a[href*=csv]').href");
+        assert!(csv.as_str().unwrap().contains("class=ai_bot"), "{csv}");
         page.driver.js("document.querySelector('dialog').close()");
         page.driver.until("!document.querySelector('dialog')");
         serde_json::from_value(rows).unwrap()
