@@ -597,7 +597,7 @@ Statistics are computed by `alt run` where `enabled = true` stands below [stats]
 Examples:
   alt stats --app 'My shop' --period 30d
   alt stats --app 'My shop' --period 2026-01-01..2026-01-31 --csv
-  alt stats --app 'My shop' --dimension page --filter 'country is DE' --filter 'source is google' --compare
+  alt stats --app 'My shop' --dimension page --filter 'country is DE' --filter 'source is google' --compare=week
   alt stats rebuild"
 )]
 pub struct Stats {
@@ -680,9 +680,9 @@ pub struct StatsShow {
     /// Count by time
     #[arg(long, value_enum, value_name = "INTERVAL", conflicts_with = "dimension")]
     pub interval: Option<Interval>,
-    /// Compare with as many days before
-    #[arg(long)]
-    pub compare: bool,
+    /// Compare with as many days before, the same days of the week, or the same days a year before
+    #[arg(long, value_enum, value_name = "DAYS", num_args = 0..=1, require_equals = true, default_missing_value = "previous")]
+    pub compare: Option<Compared>,
     /// Sum a property of the events, with --dimension or --interval: a number such as points
     #[arg(long, value_name = "PROPERTY")]
     pub sum: Option<String>,
@@ -701,6 +701,17 @@ pub struct StatsShow {
     /// Print CSV: a line for each day, and for each value of the lists
     #[arg(long)]
     pub csv: bool,
+}
+
+/// What `alt stats --compare` compares with.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Compared {
+    /// As many days right before.
+    Previous,
+    /// The same days of the week.
+    Week,
+    /// The same days of the year before.
+    Year,
 }
 
 /// What `alt stats --interval` counts by.

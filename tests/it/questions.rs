@@ -87,6 +87,14 @@ fn filters_intervals_and_comparisons_are_those_of_the_command_and_of_sql() {
         };
         assert_eq!(before(&shown["lists"]["page"]["values"]), before(&told["rows"]));
     }
+    // The days a week before are other ones, which have no traffic.
+    for earlier in ["previous", "week", "year"] {
+        let told = command(&["--filter", "country is DE", &format!("--compare={earlier}")]);
+        let said =
+            ask(&api, &secret, &[("period", &days), ("filter", "country is DE"), ("compare", earlier)]);
+        assert_eq!(counts(&said["compared_with"]["total"]), counts(&told["before"]), "{earlier}");
+        assert_eq!(told["before"]["visitors"].as_u64().unwrap() > 0, earlier == "previous", "{told}");
+    }
     // Without a filter, an answer is of the table; all of a dashboard agrees with it.
     let plain = ask(
         &api,

@@ -8,7 +8,7 @@ use alt_statistics::query::{
 };
 use alt_store::apps::Application;
 use alt_store::read::Reader;
-use alt_store::stats::period::{Dates, Period};
+use alt_store::stats::period::{Dates, Earlier, Period};
 use alt_store::stats::segments::{self, Behind};
 use alt_store::web::goals;
 use alt_web::amounts;
@@ -23,7 +23,7 @@ use crate::cmd::{Out, show};
 /// Whether a question to the segments is asked.
 pub(super) fn is_asked(args: &cli::StatsShow) -> bool {
     let is_cut = !args.filter.is_empty() || args.dimension.is_some() || args.interval.is_some();
-    is_cut || args.compare || args.people || args.sum.is_some()
+    is_cut || args.compare.is_some() || args.people || args.sum.is_some()
 }
 
 /// What the arguments ask for.
@@ -76,24 +76,33 @@ pub(super) async fn answer(
         .read(async |client| Ok((goals::of(client, app.id).await?, all(client, app, &args.filter).await?)))
         .await?;
     let question = question(args, app, goals, filter)?;
-    if args.compare && args.interval.is_some() {
+    if args.compare.is_some() && args.interval.is_some() {
         bail!("--compare compares values, and no two times have the same days: leave out --interval");
     }
+    let before = args.compare.map(|compared| {
+        let earlier = match compared {
+            cli::Compared::Previous => Earlier::Previous,
+            cli::Compared::Week => Earlier::Week,
+            cli::Compared::Year => Earlier::Year,
+        };
+        let with = period.compared_with(earlier).context("there are no such days to compare with")?;
+        anyhow::Ok(with.before)
+    });
+    let before = before.transpose()?;
     let (now, earlier, behind) = reader
         .read(async |client| {
             let now = segments::load(client, app.id, period.from, period.until).await?;
             let behind = segments::behind(client, app.id, period.from, period.until).await?;
-            let earlier = if args.compare {
-                segments::load(client, app.id, period.before.from, period.before.until).await?
-            } else {
-                Vec::new()
+            let earlier = match &before {
+                Some(before) => segments::load(client, app.id, before.from, before.until).await?,
+                None => Vec::new(),
             };
             Ok((now, earlier, behind))
         })
         .await?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
     let means = Means { threads, ..Means::default() };
-    let answer = if args.compare {
+    let answer = if before.is_some() {
         query::compare(&question, &parts(&now), &parts(&earlier), &means)?
     } else {
         query::run(&question, &parts(&now), &means)?
@@ -158,7 +167,7 @@ pub(super) fn notes(answer: &Answer, behind: &Behind) -> Vec<String> {
 fn print(args: &cli::StatsShow, answer: &Answer, notes: &[String], out: Out<'_>) -> anyhow::Result<()> {
     let mut heads = vec!["", ">visitors", ">sessions", ">page views", ">events", ">bounce rate", ">duration"];
     heads.extend(args.people.then_some(">people"));
-    heads.extend(args.compare.then_some(">visitors before"));
+    heads.extend(args.compare.map(|_| ">visitors before"));
     let said = said(answer);
     let more: Vec<String> = amounts::COLUMNS
         .iter()

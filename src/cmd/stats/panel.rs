@@ -99,7 +99,7 @@ fn question(panel: &Panel, args: &cli::StatsPanelShow) -> cli::StatsShow {
         filter: panel.filters.clone(),
         dimension: panel.dimension.clone(),
         interval,
-        compare: panel.drawing == Drawing::Number,
+        compare: (panel.drawing == Drawing::Number).then_some(cli::Compared::Previous),
         sum: panel.sum.clone(),
         people: false,
         limit: if interval.is_some() { usize::MAX } else { usize::try_from(panel.limit).unwrap_or(1) },
