@@ -7,7 +7,8 @@ WITH read AS MATERIALIZED (
            ($7::text IS NULL OR event_type = $7)
            AND ($8::text IS NULL OR starts_with(url_path, $8))
            AND ($9::text IS NULL
-                OR position(lower($9) IN lower(concat_ws(E'\n', url_path, url_query, title, referrer, user_id, entity_id, params::text))) > 0)
+                OR position(lower($9) IN lower(concat_ws(E'\n', url_path, url_query, title, referrer, user_id, entity_id, params ->> 'search_term',
+                                              params ->> 'text', params ->> 'element', params ->> 'custom'))) > 0)
            AND ($10::text IS NULL OR trace_id = $10)
            AND ($11::text IS NULL OR user_id = $11)
            AND ($12::text IS NULL OR session_id = $12)

@@ -168,6 +168,15 @@ fn a_customer_and_an_order_are_found_and_a_visit_says_what_was_bought() {
     );
     found(&mut page, &customer.to_uppercase(), &format!("user_id = '{customer}'"));
     found(&mut page, number, &format!("entity_id = '{number}'"));
+    found(
+        &mut page,
+        "raised+bed",
+        "title ILIKE '%raised bed%' OR params::text ILIKE '%raised bed%' OR referrer ILIKE '%raised bed%'",
+    );
+    // The name of a parameter is nothing that an event says.
+    page.go(&format!("/applications/{DEMO}/search?period=30d&text=result_count"));
+    page.driver.until("document.querySelector('[data-total]')?.dataset.total === '0'");
+    found(&mut page, number, &format!("entity_id = '{number}'"));
     // What the row says has the user agent, and the class a name.
     page.driver.js("document.querySelector('.found [data-event] button').click()");
     page.driver.until("document.querySelector('.details')");

@@ -74,7 +74,7 @@ pub struct Wanted {
     pub event_type: Option<String>,
     /// How its path begins.
     pub path_prefix: Option<String>,
-    /// A text in its path, query, title, referrer, user id, entity id or parameters; upper and lower case are the same.
+    /// A text in its path, query, title, referrer, user id, entity id or what the event says; upper and lower case are the same.
     pub text: Option<String>,
     /// Its trace id.
     pub trace_id: Option<String>,
