@@ -162,12 +162,12 @@ function VisitRow({ visit, zone }: { visit: Visit; zone: string }) {
 
 /** What an event says, apart from its page: what was searched for, clicked or bought, and for how much. */
 function saidBy({ event_type, entity_id, params }: Event): string {
-  const { custom = {}, search_term, result_count, text, url } = params ?? {};
+  const { custom = {}, search_term, result_count, text, element } = params ?? {};
   const { total, value, currency, ...others } = custom as Record<string, unknown>;
   const amount = total ?? value;
   const worth = amount !== undefined && (typeof currency === "string" ? money([{ currency, amount: String(amount) }]) : String(amount));
   const more = Object.entries(others).map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : value}`);
-  const clicked = event_type === "pageview" ? undefined : text ?? url;
+  const clicked = event_type === "pageview" ? undefined : text ?? element;
   return [search_term, result_count !== undefined && `(${result_count})`, entity_id, clicked, worth, ...more].filter((one) => one !== undefined && one !== false && one !== "").join(" · ");
 }
 
@@ -208,14 +208,16 @@ function VisitDialog({ id, visit, zone, close }: { id: string; visit: Visit | un
           <ol class="steps" tabIndex={0} aria-label={say("events")}>
             {events.map((one, n) => {
               const before = events[n - 1];
+              const isView = one.event_type === "pageview";
+              const readFor = isView ? read.get(one.page_view_id) : undefined;
               const gap = before ? new Date(one.occurred_at).getTime() - new Date(before.occurred_at).getTime() : 0;
               return (
                 <li key={one.event_id} data-event={one.event_id}>
                   <time>{clock(one.occurred_at, zone, true)}</time>
-                  <b class={one.event_type === "pageview" ? "kind" : "kind other"}>{nameOf("event", one.event_type)}</b>
+                  <b class={isView ? "kind" : "kind other"}>{nameOf("event", one.event_type)}</b>
                   <span class="path" title={one.title ?? ""}>
-                    {one.event_type === "pageview" ? (one.url_path ?? "") : saidBy(one) || (one.url_path ?? "")}
-                    {one.event_type === "pageview" && read.get(one.page_view_id) ? <span class="note read">{say("read_for", time(read.get(one.page_view_id)!))}</span> : null}
+                    {(!isView && saidBy(one)) || (one.url_path ?? "")}
+                    {readFor ? <span class="note read">{say("read_for", time(readFor))}</span> : null}
                   </span>
                   <span class="note">{n ? `+${time(gap)}` : ""}</span>
                 </li>

@@ -11,7 +11,7 @@ import { Days, KEYS, Periods } from "./picker";
 import { Empty, Failed, Notice } from "./states";
 import { Tiles, Waiting } from "./tiles";
 import { useEvery, useKeys, useStage } from "./use";
-import { EARLIER, type Earlier, type Class, type Filter, METRICS, PANELS, PROPERTY, type View, address, earlierOf, seen, toPage, toggled, write } from "./view";
+import { type Class, EARLIER, type Earlier, type Filter, METRICS, PANELS, PROPERTY, type View, address, earlierOf, seen, toPage, toggled, write } from "./view";
 import { PROPERTY_WORDS, clock, has, language, learn, nameOf, number, range, say } from "./words";
 
 /** So many seconds between two looks, where the period goes on. */
