@@ -311,10 +311,11 @@ fn learnt(api: &Api, headers: &str, days: &str) -> Vec<String> {
     all.into_iter().map(|said| format!("{} {}", said.status, said.body)).collect()
 }
 
-fn without_stray(total: &Value) -> Value {
+/// Stray time, and the other counts.
+fn without_stray(total: &Value) -> (u64, Value) {
     let mut total = total.clone();
-    total.as_object_mut().unwrap().remove("stray_ms").unwrap();
-    total
+    let stray = total.as_object_mut().unwrap().remove("stray_ms").unwrap();
+    (stray.as_u64().unwrap(), total)
 }
 
 #[test]
@@ -387,9 +388,10 @@ fn who_is_bound_to_a_filter_learns_nothing_of_the_rest() {
         assert_eq!(before, after);
     }
     // The rest is gone. A page that was read over midnight is stray time of the next day, which has no country.
-    let [rest, kept] = [dashboard(&api, &owner, &json!({ "period": days })), seen]
+    let [(stray, rest), (no_stray, kept)] = [dashboard(&api, &owner, &json!({ "period": days })), seen]
         .map(|answer| without_stray(&answer["total"]));
     assert_eq!(rest, kept);
+    assert!(stray > 0 && no_stray == 0, "{stray} {no_stray}");
     // A filter that is not understood shows nothing at all.
     bench.database.psql("UPDATE web_tokens SET filter = '{nonsense}' WHERE filter IS NOT NULL");
     assert_eq!(api.ask("GET", other, &bound, "").status, 500);
