@@ -22,3 +22,8 @@ SELECT DISTINCT s.app_id, s.day
 FROM stat_daily s
 JOIN stat_days d ON d.app_id = s.app_id AND d.day = s.day AND d.frozen_at IS NULL
 WHERE s.dimension = 'browser' AND s.traffic_class <> 'human';
+
+COMMENT ON COLUMN user_agents.browser IS 'Chrome, Safari, Firefox …; of a crawler or another program its own name; NULL: unknown';
+COMMENT ON COLUMN user_agents.browser_version IS 'As the browser or the program writes it';
+COMMENT ON COLUMN access_log_details.browser IS 'Chrome, Safari, Firefox …; of a crawler or another program its own name; NULL: unknown';
+COMMENT ON COLUMN access_log_details.browser_version IS 'As the browser or the program writes it';
