@@ -3,6 +3,7 @@
 //!
 //! Every number is looked at from its beginning only, and has a limited length.
 
+use super::MASK;
 use super::decode::decoded;
 
 /// The least digits of a number that is masked: a telephone number with its country.
@@ -66,10 +67,10 @@ pub(super) fn at_word(bytes: &[u8], floor: usize, at: usize, length: usize) -> O
         return None;
     }
     let number = Grouped::of(bytes, at);
-    // `978-3-16-148410-0` is one number, whatever its end looks like.
+    // `978-3-16-148410-0` is one number, whatever its end looks like. Its beginning may have been masked by name.
     let is_rest = at >= floor + 2
         && matches!(bytes[at - 1], b'-' | b'.' | b'/')
-        && bytes[at - 2].is_ascii_alphanumeric();
+        && (bytes[at - 2].is_ascii_alphanumeric() || bytes[..at - 1].ends_with(MASK.as_bytes()));
     number.card().or_else(|| if is_rest { None } else { number.telephone() })
 }
 

@@ -230,6 +230,9 @@ fn paths() {
         ("/token/abc", "/token/abc"),
         ("/reset-password", "/reset-password"),
         ("/order/1234567890123456", "/order/1234567890123456"),
+        ("token=bob/00532 0130 00", "token=***/00532 0130 00"),
+        ("token=***/00532 0130 00", "token=***/00532 0130 00"),
+        ("bob@example.com/00532 0130 00", "***/***"),
         ("/", "/"),
     ];
     for (text, expect) in table {
