@@ -408,11 +408,29 @@ fn the_system_says_whether_a_daemon_runs() {
     page.check();
     bench.start();
     page.driver.until("!document.querySelector('[data-health]').innerText.includes('No daemon')");
-    // One that has stopped is missed once it should have worked.
+    let version = env!("CARGO_PKG_VERSION");
+    let running = page.text("[data-setting=daemons] tbody tr");
+    assert!(running.contains(version) && running.contains("runs now"), "{running}");
+    assert_eq!(page.text("[data-figure=lag] dd"), "nothing");
+    page.check();
+    // One that was told to end is missed if there is no other.
     bench.stop();
-    bench.database.psql("UPDATE leases SET expires_at = expires_at - interval '2 hours'");
     page.go("/system");
     assert!(page.text("[data-health] li").starts_with("No daemon is running"));
+    let ended = page.text("[data-setting=daemons] tbody tr");
+    assert!(ended.contains("stopped"), "{ended}");
+    // One that was not is missed beside others, until a day later.
+    let other = "INSERT INTO daemons VALUES ('web-2', '/etc/alt/alt.toml', '1.0', 1, now(), now(), NULL, 75); \
+                 UPDATE daemons SET host = 'web-1', ended_at = NULL, seen_at = now() - interval '3 minutes' WHERE host <> 'web-2'";
+    bench.database.psql(other);
+    page.go("/system");
+    let sick = page.text("[data-health]");
+    assert!(sick.contains("The daemon of web-1 was last seen 3 minutes ago"), "{sick}");
+    assert!(sick.contains("Loading is behind by 1m 15s"), "{sick}");
+    bench.database.psql("UPDATE daemons SET seen_at = now() - interval '25 hours' WHERE host = 'web-1'; UPDATE daemons SET lag = 0, seen_at = now()  WHERE host = 'web-2'");
+    page.go("/system");
+    let sick = page.text("[data-health]");
+    assert!(!sick.contains("web-1") && !sick.contains("behind"), "{sick}");
 }
 
 #[test]

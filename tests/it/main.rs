@@ -47,6 +47,7 @@ mod people;
 mod pixels;
 mod poison;
 mod postgres;
+mod presence;
 mod publish;
 mod query;
 mod questions;

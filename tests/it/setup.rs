@@ -277,7 +277,8 @@ fn an_installation_of_one_role_is_given_to_its_own_roles() {
             "applied 32 (accounts)",
             "applied 33 (providers)",
             "applied 34 (crawlers)",
-            "the schema is at version 34",
+            "applied 35 (daemons)",
+            "the schema is at version 35",
             "alt_owner"
         ]
     );
@@ -293,7 +294,7 @@ fn an_installation_of_one_role_is_given_to_its_own_roles() {
     assert_eq!(
         password,
         "password\napplied 9 (batches)\napplied 10 (roles)\napplied 11 (missing)\napplied 12 (comments)\n\
-         applied 13 (statistics)\napplied 14 (access)\napplied 15 (segments)\napplied 16 (imports)\napplied 17 (sign_in)\napplied 18 (goals)\napplied 19 (alerts)\napplied 20 (event_values)\napplied 21 (less_for_alerts)\napplied 22 (samples)\napplied 23 (reports)\napplied 24 (annotations)\napplied 25 (jwt_keys)\napplied 26 (silences)\napplied 27 (saved_filters)\napplied 28 (page_views)\napplied 29 (alert_troubles)\napplied 30 (user_keys)\napplied 31 (panels)\napplied 32 (accounts)\napplied 33 (providers)\napplied 34 (crawlers)\nthe schema is at version 34\nalt_owner\n",
+         applied 13 (statistics)\napplied 14 (access)\napplied 15 (segments)\napplied 16 (imports)\napplied 17 (sign_in)\napplied 18 (goals)\napplied 19 (alerts)\napplied 20 (event_values)\napplied 21 (less_for_alerts)\napplied 22 (samples)\napplied 23 (reports)\napplied 24 (annotations)\napplied 25 (jwt_keys)\napplied 26 (silences)\napplied 27 (saved_filters)\napplied 28 (page_views)\napplied 29 (alert_troubles)\napplied 30 (user_keys)\napplied 31 (panels)\napplied 32 (accounts)\napplied 33 (providers)\napplied 34 (crawlers)\napplied 35 (daemons)\nthe schema is at version 35\nalt_owner\n",
         "{err}"
     );
 }

@@ -7,7 +7,7 @@ import { Card, useLoad } from "./frame";
 import { Failed } from "./states";
 import { useKeys, useStage } from "./use";
 import { toPage } from "./view";
-import { type Key, ago, dateTime, number, ratio, say, time } from "./words";
+import { type Key, ago, dateTime, number, say, time } from "./words";
 
 type Said = Record<string, any>;
 
@@ -34,6 +34,7 @@ export function SystemPage() {
             {isOld && <p class="warn" role="alert">{say("offline")}</p>}
             <Health metrics={metrics.value} system={system.value} />
             <Figures metrics={metrics.value} system={system.value} />
+            <Daemons system={system.value} />
             <Files system={system.value} />
             <Workers system={system.value} />
           </>
@@ -44,20 +45,28 @@ export function SystemPage() {
   );
 }
 
-/** So many seconds may lie between two turns of the work that only a running daemon does, once an hour. */
-const UPKEEP_SECONDS = 4200;
+/** A daemon that was not told to end is missed for a day; then it is one that was taken away. */
+const MISSED_MS = 86_400_000;
 
-/** Whether any daemon did its regular work lately. Commands take leases of other work, too. */
-const isRunning = (system: Said) => system.workers.some((one: Said) => one.name.startsWith("upkeep") && one.expires_in_seconds > -UPKEEP_SECONDS);
+const running = (system: Said): Said[] => system.daemons.filter((one: Said) => one.is_running);
+
+/** By how many seconds loading is behind, where that is most. */
+function behind(system: Said): number | null {
+  const lags = running(system).map((one) => one.lag_seconds).filter((lag) => lag !== null);
+  return lags.length > 0 ? Math.max(...lags) : null;
+}
 
 /** What is not as it should be. */
 function problems(metrics: Said, system: Said): [string, string][] {
   const { loading, statistics } = metrics;
+  const some = running(system);
+  const gone: Said[] = some.length === 0 ? [] : system.daemons.filter((one: Said) => !one.is_running && !one.ended_at && Date.now() - new Date(one.seen_at).getTime() < MISSED_MS);
+  const lag = behind(system) ?? 0;
   const all: [boolean, string, string][] = [
-    [!isRunning(system), say("sick_daemon"), "systemctl status alt"],
+    [some.length === 0, say("sick_daemon"), "systemctl status alt"],
+    ...gone.map((one): [boolean, string, string] => [true, say("sick_gone", one.host, ago(one.seen_at)), "systemctl status alt"]),
     [!loading.last_batch_at, say("sick_none"), "alt status"],
-    // Of a batch that is long ago it says nothing of now.
-    [(loading.lag_seconds ?? 0) > 60 && Date.now() - new Date(loading.last_batch_at).getTime() < 300_000, say("sick_lag", time((loading.lag_seconds ?? 0) * 1000)), "alt status"],
+    [lag > 60, say("sick_lag", time(lag * 1000)), "alt status"],
     [system.totals.archive_errors > 0, say("sick_archive", system.totals.archive_errors), "alt archive"],
     [system.totals.rejects > 0 && system.totals.rejects / Math.max(1, system.totals.lines) > 0.01, say("sick_rejects", number(system.totals.rejects)), "alt rejects"],
     [!statistics.is_followed, say("sick_statistics"), "alt stats rebuild"],
@@ -82,8 +91,9 @@ function Health({ metrics, system }: { metrics: Said; system: Said }) {
 
 function Figures({ metrics, system }: { metrics: Said; system: Said }) {
   const { loading, statistics, requests } = metrics;
+  const lag = behind(system);
   const all: [Key, ComponentChildren][] = [
-    ["lag", loading.lag_seconds === null ? "–" : `${ratio(loading.lag_seconds)} s`],
+    ["lag", lag === null ? "–" : lag === 0 ? say("caught_up") : time(lag * 1000)],
     ["rows_minute", number(loading.rows_last_minute)],
     ["rows_hour", number(loading.rows_last_hour)],
     ["last_loaded", loading.last_batch_at ? ago(loading.last_batch_at) : "–"],
@@ -99,6 +109,34 @@ function Figures({ metrics, system }: { metrics: Said; system: Said }) {
         {all.map(([word, value]) => <div key={word} data-figure={word}><dt>{say(word)}</dt><dd>{value}</dd></div>)}
       </dl>
     </section>
+  );
+}
+
+function Daemons({ system }: { system: Said }) {
+  return (
+    <Card title={say("daemons")} about={say("daemons_about")} name="daemons">
+      {system.daemons.length === 0 ? <p class="note">{say("none_yet")}</p> : (
+        <div class="scroll" tabIndex={0} role="region" aria-label={`${say("daemons")}, ${say("table")}`}>
+          <table class="numbers">
+            <thead>
+              <tr>{(["host", "configuration", "version", "sources", "started", "last_seen"] as Key[]).map((word) => <th scope="col" key={word}>{say(word)}</th>)}</tr>
+            </thead>
+            <tbody>
+              {system.daemons.map((one: Said) => (
+                <tr key={`${one.host} ${one.config}`}>
+                  <th scope="row" title={one.host}>{one.host}</th>
+                  <td>{one.config}</td>
+                  <td>{one.version}</td>
+                  <td>{number(one.sources)}</td>
+                  <td>{ago(one.started_at)}</td>
+                  <td class={one.is_running || one.ended_at ? undefined : "part"}>{one.ended_at ? say("was_ended", ago(one.ended_at)) : one.is_running ? say("is_running") : ago(one.seen_at)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </Card>
   );
 }
 

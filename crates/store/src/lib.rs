@@ -19,6 +19,7 @@ pub mod migrate;
 pub mod naive;
 pub mod objects;
 pub mod partitions;
+pub mod presence;
 pub mod read;
 pub mod rehearsal;
 pub mod rejects;

@@ -77,6 +77,7 @@ pub const MIGRATIONS: &[Migration] = &[
     Migration { version: 32, name: "accounts", sql: include_str!("../../../sql/0032_accounts.sql") },
     Migration { version: 33, name: "providers", sql: include_str!("../../../sql/0033_providers.sql") },
     Migration { version: 34, name: "crawlers", sql: include_str!("../../../sql/0034_crawlers.sql") },
+    Migration { version: 35, name: "daemons", sql: include_str!("../../../sql/0035_daemons.sql") },
 ];
 
 /// The key of the advisory lock that migrations hold ("alt migr").

@@ -21,7 +21,7 @@ use super::retention::clock::Trusted;
 use super::retention::{self, Plan, Waits};
 use super::session::Session;
 use super::writer::{COMMIT_TIMEOUT, Watcher};
-use super::{alerts, dimensions, in_transaction, is_lock_timeout, ledger, partitions, stats, told};
+use super::{alerts, dimensions, in_transaction, is_lock_timeout, ledger, partitions, presence, stats, told};
 
 /// How often upkeep runs.
 const INTERVAL: Duration = Duration::from_secs(3600);
@@ -292,6 +292,7 @@ impl Upkeep {
                 alerts::follow::end(client).await?;
             }
             retention::trim_drops(client).await?;
+            presence::forget_old(client).await?;
             lease::forget_old(client).await
         })
     }

@@ -304,13 +304,14 @@ pub(crate) async fn metrics(web: &Web, asked: &Asked) -> Result<Answer, Problem>
     })))
 }
 
-/// `GET /api/v1/system`: files, and who works.
+/// `GET /api/v1/system`: files, daemons, and who works.
 pub(crate) async fn system(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     let db = asked.db()?;
     let (files, totals) = (system::files(db).await?, system::totals(db).await?);
     let is_cut = i64::try_from(files.len()).is_ok_and(|count| count < totals.files);
     Ok(Answer::json(json!({
         "files": files, "files_are_cut": is_cut, "totals": totals, "workers": system::workers(db).await?,
+        "daemons": system::daemons(db).await?,
     })))
 }
 

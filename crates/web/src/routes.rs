@@ -1492,7 +1492,7 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/system",
         Access::Everything,
         manage::system,
-        "How loading is: files, those with an error first and then those that were loaded last, and who works.",
+        "How loading is: daemons, files (those with an error first and then those that were loaded last), and who works.",
         &[],
         &[]
     ),

@@ -31,6 +31,7 @@ use alt_store::alerts::{
     self,
     worker::{Alerts, Beat},
 };
+use alt_store::presence::{self, Presence};
 use alt_store::stats::{self, worker::Statistics};
 use alt_store::upkeep::Upkeep;
 use alt_store::writer::{self, Options, Store};
@@ -104,7 +105,8 @@ async fn serve(
     admin: Option<&Admin>,
 ) -> anyhow::Result<Next> {
     let mut signals = Signals::listen()?;
-    let mut daemon = Daemon::start(config, is_final, metrics)?;
+    let itself = presence::Daemon::of(config, path);
+    let mut daemon = Daemon::start(config, itself.clone(), is_final, metrics)?;
     tracing::info!(sources = config.sources.len(), host = config.load.host_name(), "following");
     if let Some(admin) = admin {
         admin.answer_by(Arc::clone(&daemon.state) as Arc<dyn Answers>, &config.admin.hosts);
@@ -113,7 +115,11 @@ async fn serve(
     if matches!(next, Next::Stop) {
         let _ = sd_notify::notify(false, &[NotifyState::Stopping]);
     }
-    daemon.finish(metrics).await?;
+    let finished = daemon.finish(metrics).await;
+    if matches!(next, Next::Stop) && !is_final {
+        itself.leave(&config.postgres).await;
+    }
+    finished?;
     Ok(next)
 }
 
@@ -157,7 +163,12 @@ struct Daemon {
 
 impl Daemon {
     /// Starts all threads.
-    fn start(config: &Config, is_final: bool, metrics: &Arc<Metrics>) -> anyhow::Result<Daemon> {
+    fn start(
+        config: &Config,
+        itself: presence::Daemon,
+        is_final: bool,
+        metrics: &Arc<Metrics>,
+    ) -> anyhow::Result<Daemon> {
         let (store, writer) = writer::pair(Options {
             postgres: config.postgres.clone(),
             application_name: alt_store::session_name("run", &config.load.host_name()),
@@ -193,6 +204,11 @@ impl Daemon {
         let readers = starting.all(|index| Ending(ended.clone(), Ended::Reader(index)))?;
         let stop = Arc::new(Stop::default());
         let mut workers = Workers { is_final, stop: Arc::clone(&stop), ended, started: Vec::new() };
+        if !is_final {
+            let (places, progress) = (places.clone(), progress.clone());
+            let lag = Box::new(move || sample::lag_of(&places, &progress));
+            workers.start(Presence::new(config, itself, lag, metrics, &stop)?, |_| {})?;
+        }
         let upkeep = Upkeep::new(config, store.watcher(), metrics, &stop)?;
         let waits = upkeep.waits();
         workers.start(upkeep, |worker| {

@@ -113,6 +113,13 @@ fn fullest(directories: impl IntoIterator<Item = PathBuf>) -> Option<f64> {
     directories.into_iter().filter_map(used).max_by(f64::total_cmp)
 }
 
+/// By how many seconds the source that is most behind is so, to a tenth. `None`: that is not known yet.
+pub(super) fn lag_of(places: &[Place], progress: &[Arc<Progress>]) -> Option<f64> {
+    let (now, files) = (clock::now(), Place::files_of_all(places));
+    let lags = progress.iter().zip(files).filter_map(|(progress, files)| progress.lag(files, now));
+    lags.map(|lag| (lag.seconds * 10.0).round() / 10.0).max_by(f64::total_cmp)
+}
+
 impl Sample {
     /// Creates the worker, for the logs of the daemon and what is known of how far they are loaded.
     /// `given_up` counts the messages that were given up; `alerts` says how it stands with alerts.
@@ -171,9 +178,7 @@ impl Sample {
     /// What is to be known of the daemon: how far it is behind, and what came since the last time.
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     fn daemon(&mut self) -> [(&'static str, Option<f64>); 5] {
-        let (now, files) = (clock::now(), Place::files_of_all(&self.places));
-        let lags = self.progress.iter().zip(files).filter_map(|(progress, files)| progress.lag(files, now));
-        let lag = lags.map(|lag| (lag.seconds * 10.0).round() / 10.0).max_by(f64::total_cmp);
+        let lag = lag_of(&self.places, &self.progress);
         let totals = self.metrics.totals();
         let before = self.totals.replace(totals.clone());
         let rejects = |totals: &Totals| totals.rejects.values().sum::<u64>();

@@ -75,7 +75,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// Makes of the newest schema that of version 8, which an upgrade finds.
-pub(crate) const BACK_TO_8: &str = "DROP TABLE stat_saved_filters, stat_panels, web_keys, web_flows, web_identities, web_sessions, web_links, web_grants, web_tokens, web_users, web_shares, audit_log, stat_days, stat_dirty, stat_backlog, stat_daily, stat_segments, stat_user_keys, stat_goals, stat_reports, stat_annotations, alert_rule_versions, alert_rules, alert_sources, alert_feeds, alert_apps, alert_dirty, alert_lenses, alert_buckets, alert_keys, alert_changes, alert_acts, alert_episodes, alert_transitions, alert_outbox, alert_channels, alert_silences, alert_samples, alert_troubles; \
+pub(crate) const BACK_TO_8: &str = "DROP TABLE stat_saved_filters, stat_panels, web_keys, web_flows, web_identities, web_sessions, web_links, web_grants, web_tokens, web_users, web_shares, audit_log, stat_days, stat_dirty, stat_backlog, stat_daily, stat_segments, stat_user_keys, stat_goals, stat_reports, stat_annotations, alert_rule_versions, alert_rules, alert_sources, alert_feeds, alert_apps, alert_dirty, alert_lenses, alert_buckets, alert_keys, alert_changes, alert_acts, alert_episodes, alert_transitions, alert_outbox, alert_channels, alert_silences, alert_samples, alert_troubles, daemons; \
     DROP INDEX checkpoints_unsealed; ALTER TABLE applications DROP COLUMN properties, DROP COLUMN page_views; \
     ALTER TABLE log_files DROP COLUMN real_path, DROP COLUMN missing_at, DROP COLUMN forgotten_at; \
     DROP FUNCTION alt_make_month(integer), alt_drop_month(integer, text), alt_kill_salts(timestamptz, text); \

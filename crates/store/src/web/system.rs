@@ -59,6 +59,29 @@ pub struct Worker {
     pub expires_in_seconds: f64,
 }
 
+/// A daemon that runs or ran.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Daemon {
+    /// Its host.
+    pub host: String,
+    /// Path of its configuration.
+    pub config: String,
+    /// Its version.
+    pub version: String,
+    /// How many sources it follows.
+    pub sources: i32,
+    /// When it started, or read its configuration again (UTC, RFC 3339).
+    pub started_at: String,
+    /// When it last said that it runs.
+    pub seen_at: String,
+    /// When it ended because it was told to.
+    pub ended_at: Option<String>,
+    /// For how long the oldest line that is not loaded had been there then, seconds.
+    pub lag_seconds: Option<f64>,
+    /// Whether it runs, as far as is known.
+    pub is_running: bool,
+}
+
 fn file(row: &Row) -> File {
     File {
         id: row.get(0),
@@ -118,4 +141,32 @@ pub async fn workers(client: &Client) -> anyhow::Result<Vec<Worker>> {
     let rows = client.query_typed(sql, &[]).await.context("read the leases")?;
     let worker = |row: &Row| Worker { name: row.get(0), host: row.get(1), expires_in_seconds: row.get(2) };
     Ok(rows.iter().map(worker).collect())
+}
+
+/// Daemons: those that run first, then those that were seen last; at most [`FILES_MAX`].
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn daemons(client: &Client) -> anyhow::Result<Vec<Daemon>> {
+    let is_running = "ended_at IS NULL AND seen_at > now() - interval '90 seconds'";
+    let sql = format!(
+        "SELECT host, config, version, sources, {}, {}, {}, lag, {is_running} FROM daemons \
+         ORDER BY NOT ({is_running}), seen_at DESC, host, config LIMIT $1",
+        super::time("started_at"),
+        super::time("seen_at"),
+        super::time("ended_at")
+    );
+    let rows = client.query_typed(&sql, &[(&FILES_MAX, Type::INT8)]).await.context("read the daemons")?;
+    let daemon = |row: &Row| Daemon {
+        host: row.get(0),
+        config: row.get(1),
+        version: row.get(2),
+        sources: row.get(3),
+        started_at: row.get(4),
+        seen_at: row.get(5),
+        ended_at: row.get(6),
+        lag_seconds: row.get(7),
+        is_running: row.get(8),
+    };
+    Ok(rows.iter().map(daemon).collect())
 }
