@@ -539,7 +539,7 @@ fn what_is_built_in_is_what_the_source_gives_and_small() {
             &["statistics.js", "chart.js", "panel.js"][..],
             &["all.js", "chart.js"],
             &["live.js"],
-            &["flows.js"],
+            &["funnel-journey.js"],
             &["rows.js"],
             &["manage.js", &of_segments],
             &["system.js"],

@@ -17,7 +17,8 @@ fn until(bench: &Bench, sql: &str, expected: &str) {
 }
 
 /// What is known of the daemons, but for their times.
-const KNOWN: &str = "SELECT version, sources, ended_at IS NOT NULL, config = current_setting('alt.config') FROM daemons";
+const KNOWN: &str =
+    "SELECT version, sources, ended_at IS NOT NULL, config = current_setting('alt.config') FROM daemons";
 
 fn known(bench: &Bench) -> String {
     format!("SET alt.config = '{}'; {KNOWN}", bench.config.display())
@@ -60,10 +61,16 @@ fn daemons_of_one_host_are_told_apart_by_their_configurations() {
     let text = fs::read_to_string(&bench.config).unwrap();
     fs::write(&other, text.replace("beacon.log", "other.log")).unwrap();
     let second = Daemon::start(&other);
-    until(&bench, "SELECT count(*) || ' of ' || count(DISTINCT host) FROM daemons WHERE ended_at IS NULL", "2 of 1");
+    until(
+        &bench,
+        "SELECT count(*) || ' of ' || count(DISTINCT host) FROM daemons WHERE ended_at IS NULL",
+        "2 of 1",
+    );
     assert!(second.stop().success());
     assert_eq!(
-        bench.database.psql("SELECT string_agg(substring(config from '[^/]*$'), ' ') FROM daemons WHERE ended_at IS NOT NULL"),
+        bench.database.psql(
+            "SELECT string_agg(substring(config from '[^/]*$'), ' ') FROM daemons WHERE ended_at IS NOT NULL"
+        ),
         "other.toml"
     );
 }

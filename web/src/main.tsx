@@ -28,8 +28,8 @@ const SIGN_IN: Record<string, () => Promise<ComponentType>> = { "sign-in": () =>
 /** And these with words of their own. */
 const OTHERS: Record<string, () => Promise<ComponentType>> = {
   panels: () => import("./panels").then((all) => all.PanelsPage),
-  funnel: () => import("./flows").then((all) => all.FunnelPage),
-  journey: () => import("./flows").then((all) => all.JourneyPage),
+  funnel: () => import("./funnel-journey").then((all) => all.FunnelPage),
+  journey: () => import("./funnel-journey").then((all) => all.JourneyPage),
   visits: () => import("./rows").then((all) => all.VisitsPage),
   search: () => import("./rows").then((all) => all.SearchPage),
   settings: () => import("./manage").then((all) => all.SettingsPage),

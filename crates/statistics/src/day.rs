@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::class::Class;
 pub use crate::counts::{COUNTS, Count, Counts};
 use crate::event::Event;
 pub use crate::settings::{OTHER, Settings};
+use crate::traffic_class::Class;
 use crate::visitor::Visitor;
 
 /// A day's statistics: for each class, dimension and value, its counts. Dimension `total` with the value `""` has the

@@ -7,7 +7,6 @@
 //! The definitions stand in docs/STATISTICS.md. What is computed here is computed a second time by plain SQL
 //! (sql/naive_*.sql), and tests compare both.
 
-mod class;
 pub mod country;
 mod counts;
 pub mod day;
@@ -21,6 +20,7 @@ pub mod settings;
 pub mod source;
 #[cfg(test)]
 mod tests;
+mod traffic_class;
 mod values;
 mod views;
 mod visitor;

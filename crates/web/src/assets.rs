@@ -44,7 +44,7 @@ pub(crate) async fn page(_web: &Web, asked: &Asked) -> Result<Answer, Problem> {
     }
     // The browser loads the page's own script beside the one that asks for it.
     let script = match named {
-        "funnel" | "journey" => "flows.js",
+        "funnel" | "journey" => "funnel-journey.js",
         "retention" => "retention.js",
         "visits" | "search" => "rows.js",
         "settings" => "manage.js",
@@ -65,7 +65,7 @@ macro_rules! files {
 }
 
 files! {
-    "app.js" "core.js" "states.js" "statistics.js" "all.js" "chart.js" "panel.js" "values.js" "properties.js" "panels.js" "panelform.js" "live.js" "signin.js" "frame.js" "flows.js" "rows.js" "manage.js" "system.js" "style.css" "icon.svg"
+    "app.js" "core.js" "states.js" "statistics.js" "all.js" "chart.js" "panel.js" "values.js" "properties.js" "panels.js" "panelform.js" "live.js" "signin.js" "frame.js" "funnel-journey.js" "rows.js" "manage.js" "system.js" "style.css" "icon.svg"
     "alerts.js" "alert.js" "lists.js" "rules.js" "bits.js"
     "en.js" "de.js" "ja.js" "ko.js" "more-en.js" "more-de.js" "more-ja.js" "more-ko.js"
     "alerts-en.js" "alerts-de.js" "alerts-ja.js" "alerts-ko.js" "alert-en.js" "alert-de.js" "alert-ja.js" "alert-ko.js"

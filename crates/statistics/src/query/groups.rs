@@ -7,13 +7,13 @@ use super::block::{Block, Of};
 use super::funnel::{Funnel, Walk};
 use super::goal::{GOALS_MAX, Goal, Reached};
 use super::said::{Property, Said};
-use crate::class::screen;
 use crate::country;
 use crate::event::Event;
 use crate::segment::columns::{self as c, Column};
 use crate::segment::{Broken, Numbers, Segment, Texts, hash};
 use crate::settings::OTHER;
 use crate::source;
+use crate::traffic_class::screen;
 
 /// No value.
 pub(super) const NONE: u32 = u32::MAX;

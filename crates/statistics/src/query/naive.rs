@@ -230,7 +230,7 @@ impl<'e> Naive<'e> {
             D::Browser => row.browser,
             D::Os => row.os,
             D::Device => row.device,
-            D::Screen => crate::class::screen(row.screen_width),
+            D::Screen => crate::traffic_class::screen(row.screen_width),
             D::Goal | D::Funnel | D::Period => return None,
             said => return naive_said::value(seen.event, seen.is_view, said),
         };

@@ -1,8 +1,8 @@
 //! What the random questions cannot see: what their oracle shares with the engine, and what few rows never meet.
 
 use super::*;
-use crate::class::screen;
 use crate::segment::{codec, hash};
+use crate::traffic_class::screen;
 
 /// A page view of a visitor, or without one, in a minute.
 fn view(visitor_id: Option<i64>, minute: i64, url_path: &str) -> Event<'_> {
