@@ -109,6 +109,7 @@ pub(super) const KEYS: &[(&str, &str, Set<Config>)] = &[
     ("web", "requests_per_minute", |c, v| {
         v.count_in(1, 1_000_000).map(|most| c.web.requests_per_minute = most)
     }),
+    ("web", "cache_bytes", |c, v| v.size_in(1 << 20, 64 << 30).map(|bytes| c.web.cache_bytes = bytes)),
     ("alerts", "enabled", |c, v| {
         v.one_of(&[("true", true), ("false", false)]).map(|yes| c.alerts.enabled = yes)
     }),

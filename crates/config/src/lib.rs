@@ -304,6 +304,8 @@ pub struct Web {
     pub clients: usize,
     /// The most requests of one token or share in a minute.
     pub requests_per_minute: usize,
+    /// Memory for segments of days that were asked for last, with which questions with filters are answered.
+    pub cache_bytes: usize,
     /// A provider by which people sign in; `None`: there is none.
     pub oidc: Option<Oidc>,
     /// The keys that seal the secrets which the database keeps; `None`: those of the credential `web_key`, if there is one.
@@ -320,6 +322,7 @@ impl Default for Web {
             connections: 8,
             clients: 1024,
             requests_per_minute: 600,
+            cache_bytes: 64 << 20,
             oidc: None,
             key_file: None,
         }

@@ -304,6 +304,7 @@ fn values_are_typed() {
                 connections: 8,
                 clients: 1024,
                 requests_per_minute: 600,
+                cache_bytes: 67108864,
                 oidc: None,
                 key_file: None,
             },
@@ -567,6 +568,7 @@ fn the_api_listens_on_an_address_or_a_socket_and_is_reached_by_https() {
         "connections = 0",
         "clients = 0",
         "requests_per_minute = 0",
+        "cache_bytes = \"1 KiB\"",
     ] {
         assert!(of(wrong).is_err(), "{wrong}");
     }

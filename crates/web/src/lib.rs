@@ -120,7 +120,7 @@ impl Web {
         Ok(Arc::new(Web {
             pool: Pool::new(&config.postgres, config.web.read_url.as_deref(), host, config.web.connections),
             telemetry: Arc::new(Telemetry::new()?),
-            segments: Segments::new(),
+            segments: Segments::new(config.web.cache_bytes),
             limiter: Limiter::new(per_minute),
             refused: Limiter::new(guard::REFUSED_PER_MINUTE),
             attempts: Limiter::new(session::ADDRESS_PER_MINUTE),

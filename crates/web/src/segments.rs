@@ -1,7 +1,7 @@
 //! Questions to the segments of days, within bounds: of time, of memory, and of how many are answered at once.
 //!
 //! Segments are read in slices, so that those of a year are never in memory together. Opened ones are kept for the next
-//! question, in a cache of [`CACHE_BYTES`].
+//! question, in a cache of `[web] cache_bytes`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,9 +16,6 @@ use alt_store::web::pool::Transaction;
 use tokio::sync::Semaphore;
 
 use crate::problem::Problem;
-
-/// Memory of the segments that are kept.
-const CACHE_BYTES: usize = 64 << 20;
 
 /// Packed bytes that are read at once. Unpacked, the columns of a question take some five times as much.
 const SLICE_BYTES: usize = 8 << 20;
@@ -65,10 +62,11 @@ impl Drop for Cancel {
 type Opened = (String, Arc<Segment>);
 
 impl Segments {
-    pub(crate) fn new() -> Segments {
+    /// With a cache of so many bytes.
+    pub(crate) fn new(cache_bytes: usize) -> Segments {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
         Segments {
-            cache: Mutex::new(Cache::new(CACHE_BYTES)),
+            cache: Mutex::new(Cache::new(cache_bytes)),
             turns: Arc::new(Semaphore::new(threads)),
             threads,
         }

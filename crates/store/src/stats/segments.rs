@@ -123,11 +123,17 @@ pub async fn bytes(client: &Client, app: i32, places: &[&Place]) -> anyhow::Resu
         [(&app, Type::INT4), (&days, Type::TEXT_ARRAY), (&parts, Type::INT4_ARRAY)];
     let sql = "SELECT s.data FROM unnest($2::text[], $3::integer[]) WITH ORDINALITY w (day, part, n) \
                JOIN stat_segments s ON s.app_id = $1 AND s.day = w.day::date AND s.part = w.part ORDER BY w.n";
-    let rows = client.query_typed(sql, &parameters).await.context("read segments")?;
-    if rows.len() != places.len() {
+    let rows = client.query_typed_raw(sql, parameters).await.context("read segments")?;
+    let mut rows = pin!(rows);
+    let mut segments = Vec::with_capacity(places.len());
+    // One by one, so that each is in memory once.
+    while let Some(row) = rows.try_next().await.context("read segments")? {
+        segments.push(row.get(0));
+    }
+    if segments.len() != places.len() {
         bail!("a segment is not there");
     }
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    Ok(segments)
 }
 
 /// What is not in the segments of an application's days.
