@@ -104,7 +104,7 @@ fn a_daemon_that_may_not_say_that_it_runs_loads_all_the_same() {
     bench.append("beacon.log", 5);
     bench.settle();
     let log = || bench.daemon.as_ref().unwrap().log();
-    wait_for(20, || log().contains("worker=presence"), log);
+    wait_for(20, || log().contains("worker=\"presence\""), log);
     assert_eq!(bench.database.psql("SELECT count(*) FROM daemons"), "0");
     bench.stop();
 }

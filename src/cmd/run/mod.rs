@@ -204,11 +204,7 @@ impl Daemon {
         let readers = starting.all(|index| Ending(ended.clone(), Ended::Reader(index)))?;
         let stop = Arc::new(Stop::default());
         let mut workers = Workers { is_final, stop: Arc::clone(&stop), ended, started: Vec::new() };
-        if !is_final {
-            let (places, progress) = (places.clone(), progress.clone());
-            let lag = Box::new(move || sample::lag_of(&places, &progress));
-            workers.start(Presence::new(config, itself, lag, metrics, &stop)?, |_| {})?;
-        }
+        say_that_it_runs(config, itself, &places, &progress, metrics, &mut workers)?;
         let upkeep = Upkeep::new(config, store.watcher(), metrics, &stop)?;
         let waits = upkeep.waits();
         workers.start(upkeep, |worker| {
@@ -448,6 +444,24 @@ impl Workers {
         std::thread::Builder::new().name(name).spawn(body).context("start a worker's thread")?;
         Ok(())
     }
+}
+
+/// Starts the worker that says that this daemon runs. A final run is none: it ends by itself.
+fn say_that_it_runs(
+    config: &Config,
+    itself: presence::Daemon,
+    places: &[Place],
+    progress: &[Arc<Progress>],
+    metrics: &Metrics,
+    workers: &mut Workers,
+) -> anyhow::Result<()> {
+    if workers.is_final {
+        return Ok(());
+    }
+    let (places, progress) = (places.to_vec(), progress.to_vec());
+    let lag = Box::new(move || sample::lag_of(&places, &progress));
+    let presence = Presence::new(config, itself, lag, metrics, &workers.stop)?;
+    workers.start(presence, |_| {})
 }
 
 /// Starts the archiver. In a final run, it archives after everything is loaded. The returned value will list what is
