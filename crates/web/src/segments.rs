@@ -3,7 +3,7 @@
 //! Segments are read in slices, so that those of a year are never in memory together. Opened ones are kept for the next
 //! question, in a cache of `[web] cache_bytes`.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use tokio::sync::Semaphore;
 
 use crate::problem::Problem;
 
-/// Packed bytes that are read at once. Unpacked, the columns of a question take some five times as much.
-const SLICE_BYTES: usize = 8 << 20;
+/// Packed bytes that all questions read at once. Unpacked, the columns of a question take some five times as much.
+const SLICES_BYTES: usize = 16 << 20;
 
 /// Segments that are read at once.
 const SLICE_SEGMENTS: usize = 64;
@@ -29,6 +29,15 @@ const VALUES_MAX: usize = 500_000;
 /// The most people of all values of a question: 48 MB, and up to twice as much meanwhile.
 const PEOPLE_MAX: usize = 6_000_000;
 
+/// What all questions hold of their answers together. One that holds no more than its share is never refused for the others.
+const ANSWERS_BYTES: usize = 96 << 20;
+
+/// A value of a dimension with its counts, in a table that grows.
+const VALUE_BYTES: usize = 160;
+
+/// A person, in a set that is merged with another.
+const PERSON_BYTES: usize = 16;
+
 /// How long a question waits for its turn.
 const TURN_TIME: Duration = Duration::from_secs(1);
 
@@ -38,6 +47,31 @@ pub(crate) struct Segments {
     cache: Mutex<Cache<Place>>,
     turns: Arc<Semaphore>,
     threads: usize,
+    /// Bytes that questions hold of their answers.
+    held: Arc<AtomicUsize>,
+}
+
+/// What a question holds of its answer, in bytes, and what all of them do.
+#[derive(Debug)]
+struct Held {
+    all: Arc<AtomicUsize>,
+    own: usize,
+}
+
+impl Held {
+    /// Whether a question that holds so many bytes now may go on, one of so many at once.
+    fn may_grow_to(&mut self, own: usize, turns: usize) -> bool {
+        let before = std::mem::replace(&mut self.own, own);
+        let others = self.all.fetch_sub(before, Ordering::Relaxed) - before;
+        self.all.fetch_add(own, Ordering::Relaxed);
+        others.saturating_add(own) <= ANSWERS_BYTES || own <= ANSWERS_BYTES / turns.max(1)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.own, Ordering::Relaxed);
+    }
 }
 
 /// A day of which only the beginning is asked for.
@@ -69,6 +103,7 @@ impl Segments {
             cache: Mutex::new(Cache::new(cache_bytes)),
             turns: Arc::new(Semaphore::new(threads)),
             threads,
+            held: Arc::default(),
         }
     }
 
@@ -94,6 +129,7 @@ impl Segments {
         });
         let mut running: Vec<Running> = work.queries.iter().map(|_| Running::default()).collect();
         let mut rest = places.as_slice();
+        let mut held = Held { all: Arc::clone(&self.held), own: 0 };
         while !rest.is_empty() {
             let (opened, more) = self.slice(db, app, rest).await?;
             rest = more;
@@ -105,6 +141,11 @@ impl Segments {
             })
             .await;
             running = counted.map_err(|_| Problem::defect())??;
+            let own =
+                running.iter().map(|one| one.values() * VALUE_BYTES + one.people() * PERSON_BYTES).sum();
+            if !held.may_grow_to(own, self.threads) {
+                return Err(Problem::busy());
+            }
             lock(&self.cache).trim(None);
         }
         Ok(running.into_iter().zip(&work.queries).map(|(running, query)| running.answer(query)).collect())
@@ -125,7 +166,7 @@ impl Segments {
                 let kept = cache.get(place);
                 if kept.is_none() {
                     let more = usize::try_from(place.bytes).unwrap_or(0);
-                    if bytes > 0 && bytes + more > SLICE_BYTES {
+                    if bytes > 0 && bytes + more > SLICES_BYTES / self.threads.max(2) {
                         break;
                     }
                     bytes += more;
@@ -228,5 +269,25 @@ fn failed(failed: Failed) -> Problem {
             tracing::warn!(error = %failed, "a question to segments is not answered: `alt stats rebuild` makes them anew");
             Problem::defect()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_hold_a_bounded_memory_together_and_each_may_have_its_share() {
+        let all = Arc::new(AtomicUsize::new(0));
+        let question = || Held { all: Arc::clone(&all), own: 0 };
+        let (mut first, mut second) = (question(), question());
+        let share = ANSWERS_BYTES / 2;
+        assert!(first.may_grow_to(ANSWERS_BYTES, 2), "alone");
+        assert!(second.may_grow_to(share, 2), "its share");
+        assert!(!second.may_grow_to(share + 1, 2), "more than its share, and too much of all");
+        assert!(first.may_grow_to(share - 1, 2), "less than before");
+        assert!(second.may_grow_to(share + 1, 2), "the other has less");
+        drop((first, second));
+        assert_eq!(all.load(Ordering::Relaxed), 0);
     }
 }
