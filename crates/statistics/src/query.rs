@@ -214,6 +214,17 @@ pub struct Query {
     pub bound: Option<Filter>,
 }
 
+impl Query {
+    /// Whether it is about the same events as another one.
+    fn is_of_the_same(&self, other: &Query) -> bool {
+        self.filter == other.filter
+            && self.bound == other.bound
+            && self.classes == other.classes
+            && self.domains == other.domains
+            && self.goals == other.goals
+    }
+}
+
 impl Default for Query {
     fn default() -> Query {
         Query {
@@ -439,13 +450,36 @@ impl Running {
     /// # Errors
     /// See [`Failed`].
     pub fn add(&mut self, query: &Query, part: &Part<'_>, means: &Means<'_>) -> Result<(), Failed> {
-        let filters = [&query.filter, &query.bound];
-        if filters.into_iter().flatten().any(|filter| !filter.is_small()) {
-            return Err(Failed::Filter);
+        Running::add_all(std::slice::from_mut(self), std::slice::from_ref(query), part, means)
+    }
+
+    /// Counts a segment for several questions, of which `all` has what was counted, in their order. What a filter keeps is
+    /// found once for all that have it and follow each other.
+    ///
+    /// # Errors
+    /// See [`Failed`].
+    pub fn add_all(
+        all: &mut [Running],
+        queries: &[Query],
+        part: &Part<'_>,
+        means: &Means<'_>,
+    ) -> Result<(), Failed> {
+        for (running, query) in all.iter_mut().zip(queries) {
+            let filters = [&query.filter, &query.bound];
+            if filters.into_iter().flatten().any(|filter| !filter.is_small()) {
+                return Err(Failed::Filter);
+            }
+            running.0.definitions.insert(part.segment.definition());
+            running.lack(query, part.segment)?;
         }
-        self.0.definitions.insert(part.segment.definition());
-        self.lack(query, part.segment)?;
-        scan::scan(query, part, means, &mut self.0)
+        let mut rest = all;
+        for same in queries.chunk_by(Query::is_of_the_same) {
+            let (some, more) = rest.split_at_mut(same.len().min(rest.len()));
+            rest = more;
+            let mut sums: Vec<&mut Sum> = some.iter_mut().map(|running| &mut running.0).collect();
+            scan::scan(&same.iter().collect::<Vec<_>>(), part, means, &mut sums)?;
+        }
+        Ok(())
     }
 
     /// Looks whether the segment tells what the question is about. One without events lacks nothing.

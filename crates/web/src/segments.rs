@@ -248,9 +248,7 @@ impl Work {
                 Some((late, queries)) if late == day => queries,
                 _ => &self.queries,
             };
-            for (running, query) in running.iter_mut().zip(queries) {
-                running.add(query, &part, &means)?;
-            }
+            Running::add_all(&mut running, queries, &part, &means)?;
         }
         Ok(running)
     }

@@ -26,6 +26,17 @@ pub enum Test {
     UpTo(String),
 }
 
+impl PartialEq for Test {
+    fn eq(&self, other: &Test) -> bool {
+        match (self, other) {
+            (Test::Is(one), Test::Is(two)) | (Test::Contains(one), Test::Contains(two)) => one == two,
+            (Test::Matches(one), Test::Matches(two)) => one.as_str() == two.as_str(),
+            (Test::UpTo(one), Test::UpTo(two)) => one == two,
+            _ => false,
+        }
+    }
+}
+
 impl Test {
     /// Whether it is true of a value.
     pub fn is_true(&self, value: &str) -> bool {
@@ -71,7 +82,7 @@ fn contain(part: &str, texts: &Texts, passes: &mut [u8]) {
 
 /// A filter. A session without an entry page has no value of `entry_page` and `exit_page`: no condition is true of it, and so
 /// each negated one is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Filter {
     /// All of these. Of none: true.
     All(Vec<Filter>),

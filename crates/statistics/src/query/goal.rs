@@ -25,7 +25,7 @@ pub enum On {
 }
 
 /// A goal.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Goal {
     /// Its name, by which it is a value of [`Dimension::Goal`](super::Dimension::Goal).
     pub name: String,

@@ -4,14 +4,15 @@
 mod amounts;
 mod funnel;
 mod goals;
+mod sieve;
 
 use std::sync::atomic::Ordering;
 
 use amounts::Summed;
+use sieve::{Session, Sieve, Sifted};
 
 use super::amounts::Amounts;
 use super::block::{Block, Of};
-use super::filter::{Filter, Node};
 use super::groups::{Groups, Known, Level, NONE};
 use super::people::{Crowd, People};
 use super::{Failed, Part, Query, Sum, Tally};
@@ -108,27 +109,15 @@ fn tally(entry: &Entry, stay: &Stay, amounts: Option<&mut Amounts>) -> Tally {
 
 /// The columns that are always scanned.
 struct Columns<'s> {
-    flags: &'s Numbers,
     starts: &'s Numbers,
-    durations: &'s Numbers,
     views: &'s [u32],
     others: &'s [u32],
-}
-
-/// What of a filter is kept, of a block.
-enum Kept {
-    All,
-    Sessions(Vec<u8>),
-    Events { views: Vec<u8>, others: Vec<u8> },
 }
 
 struct Scan<'s> {
     segment: &'s Segment,
     groups: Groups<'s>,
     columns: Columns<'s>,
-    node: Option<Node<'s>>,
-    /// Whether the filter is of single events.
-    is_of_events: bool,
     has_page: bool,
     /// What each session's page views report, where sessions are counted whole.
     sums: Option<&'s [Sums]>,
@@ -146,83 +135,88 @@ struct Scan<'s> {
     /// Visitors and sessions of the total.
     total: Entry,
     total_stay: Stay,
-    visitor: u32,
+    /// The last visitor who went through the funnel.
+    walked: u32,
     /// Whether the order of events within a second is not known.
     is_by_seconds: bool,
 }
 
-/// Adds a segment's counts.
+/// Adds a segment's counts, for questions with the same filter.
 pub(super) fn scan(
-    query: &Query,
+    queries: &[&Query],
     part: &Part<'_>,
     means: &super::Means<'_>,
-    sum: &mut Sum,
+    sums: &mut [&mut Sum],
 ) -> Result<(), Failed> {
+    let Some(first) = queries.first() else { return Ok(()) };
     let segment = part.segment;
-    let known = Known {
-        day: part.day,
-        domains: &query.domains,
-        goals: &query.goals,
-        funnel: query.funnel.as_ref(),
-        periods: &query.periods,
-    };
-    let both = match (&query.bound, &query.filter) {
-        (Some(bound), Some(filter)) => Some(Filter::All(vec![bound.clone(), filter.clone()])),
-        _ => None,
-    };
-    let filter = both.as_ref().or(query.bound.as_ref()).or(query.filter.as_ref());
-    let bound = query.bound.as_ref().map(|bound| Node::new(bound, segment, &known)).transpose()?;
-    let groups = Groups::new(query.dimension, segment, &known)?;
-    if groups.names.len() > means.values {
-        return Err(Failed::Values);
+    let mut sieve = Sieve::new(first, segment, &known(first, part))?;
+    let has_other = sieve.has_other()?;
+    let mut scans = Vec::with_capacity(queries.len());
+    for (query, sum) in queries.iter().zip(sums.iter_mut()) {
+        scans.push(Scan::new(query, part, means, &sieve)?);
+        sum.has_other |= has_other;
     }
-    let node = filter.map(|filter| Node::new(filter, segment, &known)).transpose()?;
-    if let Some(node) = &node {
-        sum.has_other = sum.has_other || node.has_other(segment)?;
-    }
-    let has_strays = filter.is_none_or(Filter::is_of_pages) && segment.rows(c::Table::Strays) > 0;
-    let is_never = node.as_ref().is_some_and(Node::is_never);
-    let mut scan = Scan::new(segment, groups, node, filter)?;
-    scan.summed = Summed::new(query, segment, scan.entries.len())?;
-    scan.crowd = if query.has_people { Some(Crowd::new(segment)?) } else { None };
     for class in segment.classes() {
-        if !query.classes.contains(&class.name) {
-            let events = scan.left_out(class.sessions, bound.as_ref())?;
-            if events > 0 {
+        if !first.classes.contains(&class.name) {
+            let events = sieve.left_out(class.sessions, BLOCK)?;
+            for sum in sums.iter_mut().filter(|_| events > 0) {
                 *sum.left_out.entry(class.name.clone()).or_default() += events;
             }
             continue;
         }
-        if is_never {
+        if sieve.is_never() {
             continue;
         }
         for run in class.sessions.blocks(BLOCK) {
             if means.is_cancelled.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
                 return Err(Failed::Cancelled);
             }
-            scan.block(run)?;
+            let sifted = sieve.sift(run)?;
+            for scan in scans.iter_mut().filter(|_| !sifted.sessions.is_empty()) {
+                scan.block(&sifted)?;
+            }
         }
-        if has_strays {
-            scan.strays(class.strays)?;
+        if sieve.has_strays {
+            let kept = sieve.strays(class.strays)?;
+            for scan in &mut scans {
+                scan.strays(class.strays, kept.as_deref())?;
+            }
         }
     }
-    scan.finish(means, sum)
+    for (scan, sum) in scans.into_iter().zip(sums) {
+        scan.finish(means, sum)?;
+    }
+    Ok(())
+}
+
+/// What is known beside the segment.
+fn known<'k>(query: &'k Query, part: &Part<'k>) -> Known<'k> {
+    Known {
+        day: part.day,
+        domains: &query.domains,
+        goals: &query.goals,
+        funnel: query.funnel.as_ref(),
+        periods: &query.periods,
+    }
 }
 
 impl<'s> Scan<'s> {
     fn new(
-        segment: &'s Segment,
-        groups: Groups<'s>,
-        node: Option<Node<'s>>,
-        filter: Option<&Filter>,
+        query: &Query,
+        part: &Part<'s>,
+        means: &super::Means<'_>,
+        sieve: &Sieve<'s>,
     ) -> Result<Scan<'s>, Failed> {
-        let is_of_events = filter.is_some_and(Filter::is_of_events);
+        let segment = part.segment;
+        let groups = Groups::new(query.dimension, segment, &known(query, part))?;
+        if groups.names.len() > means.values {
+            return Err(Failed::Values);
+        }
         let is_of_goals = matches!(groups.level, Level::Goals(_) | Level::Funnel(..));
-        let is_whole = matches!(groups.level, Level::Sessions(_)) && !is_of_events;
+        let is_whole = matches!(groups.level, Level::Sessions(_)) && !sieve.is_of_events;
         let columns = Columns {
-            flags: segment.ints(c::FLAGS)?,
             starts: segment.ints(c::START)?,
-            durations: segment.ints(c::DURATION)?,
             views: segment.view_starts()?,
             others: segment.other_starts()?,
         };
@@ -230,184 +224,91 @@ impl<'s> Scan<'s> {
         Ok(Scan {
             segment,
             columns,
-            node,
-            is_of_events,
-            has_page: filter.is_some_and(Filter::has_page),
+            has_page: sieve.has_page,
             sums: if is_whole { segment.sums()? } else { None },
             entries: vec![Entry::default(); values],
             stays: vec![Stay::default(); values],
             goals: vec![Entry::default(); if is_of_goals { values } else { 0 }],
-            summed: None,
-            crowd: None,
+            summed: Summed::new(query, segment, values)?,
+            crowd: if query.has_people { Some(Crowd::new(segment)?) } else { None },
             apart: Entry::default(),
             total: Entry::default(),
             total_stay: Stay::default(),
-            visitor: 0,
+            walked: 0,
             is_by_seconds: false,
             groups,
         })
     }
 
-    /// The rows of sessions.
-    fn rows(&self, sessions: Run) -> Block {
-        let rows = |starts: &[u32]| Run {
-            from: starts[sessions.from] as usize,
-            until: starts[sessions.until] as usize,
-        };
-        Block {
-            sessions,
-            views: rows(self.columns.views),
-            others: rows(self.columns.others),
-            strays: Run::default(),
-        }
-    }
-
-    /// How many events sessions have of which whoever asks may know.
-    fn left_out(&self, sessions: Run, bound: Option<&Node<'_>>) -> Result<u64, Failed> {
-        let Some(bound) = bound else {
-            let Block { views, others, .. } = self.rows(sessions);
-            return Ok((views.len() + others.len()) as u64);
-        };
-        let mut events = 0;
-        for run in sessions.blocks(BLOCK) {
-            let block = self.rows(run);
-            for of in [Of::Views, Of::Others] {
-                let mask = bound.mask(self.segment, &block, of)?;
-                events += mask.iter().filter(|kept| **kept != 0).count() as u64;
-            }
-        }
-        Ok(events)
-    }
-
-    /// Counts sessions, and all that they have.
-    fn block(&mut self, sessions: Run) -> Result<(), Failed> {
-        let block = self.rows(sessions);
-        let mut flags = [0; BLOCK];
-        let flags = &mut flags[..sessions.len()];
-        self.columns.flags.read(sessions.from, flags);
-        let kept = match &self.node {
-            None => Kept::All,
-            Some(node) if self.is_of_events => Kept::Events {
-                views: node.mask(self.segment, &block, Of::Views)?,
-                others: node.mask(self.segment, &block, Of::Others)?,
-            },
-            Some(node) => Kept::Sessions(node.mask(self.segment, &block, Of::Sessions)?),
-        };
-        let has_none = match &kept {
-            Kept::All => false,
-            Kept::Sessions(mask) => mask.iter().all(|kept| *kept == 0),
-            Kept::Events { views, others } => views.iter().chain(others).all(|kept| *kept == 0),
-        };
-        if has_none {
-            self.visitor += flags.iter().map(|flags| flags & c::NEW_VISITOR).sum::<u32>();
-            return Ok(());
-        }
-        let mut durations = [0; BLOCK];
-        self.columns.durations.read(sessions.from, &mut durations[..sessions.len()]);
+    /// Counts sessions that are kept, and all that they have.
+    fn block(&mut self, sifted: &Sifted) -> Result<(), Failed> {
+        let sessions = sifted.block.sessions;
         let mut ids = [NONE; BLOCK];
         if let Level::Sessions(all) = &self.groups.level {
             all.read(sessions.from, &mut ids[..sessions.len()]);
         }
         if let Some(crowd) = &mut self.crowd {
-            crowd.read(&block);
+            crowd.read(&sifted.block);
         }
         let last = self.entries.len() - 1;
         let ids = ids.map(|id| (id as usize).min(last));
-        let before = self.visitor;
         match self.sums {
-            Some(sums) => self.whole(&block, &kept, flags, &durations, &ids, sums),
-            None => self.events(&block, &kept, flags, &durations, &ids)?,
+            Some(sums) => self.whole(sifted, &ids, sums),
+            None => self.events(sifted, &ids)?,
         }
-        self.amounts(&block, &kept, &ids)?;
-        self.goals(&block, &kept, flags, before)?;
-        self.funnel(&block, &kept, flags, before)
+        self.amounts(sifted, &ids)?;
+        self.goals(sifted)?;
+        self.funnel(sifted)
     }
 
     /// Counts sessions that are kept whole, for one value each.
-    fn whole(
-        &mut self,
-        block: &Block,
-        kept: &Kept,
-        flags: &[u32],
-        durations: &[u32],
-        ids: &[usize],
-        sums: &[Sums],
-    ) {
-        let from = block.sessions.from;
-        let sessions = flags.iter().zip(durations).zip(ids).zip(&sums[from..]);
-        let starts = self.columns.views[from..].windows(2).zip(self.columns.others[from..].windows(2));
-        for (n, ((((flags, duration), id), sums), (views, others))) in sessions.zip(starts).enumerate() {
-            self.visitor += flags & c::NEW_VISITOR;
-            if let Kept::Sessions(mask) = kept
-                && mask[n] == 0
-            {
-                continue;
-            }
-            let is_somebody = flags & c::NOBODY == 0;
-            let entry = &mut self.entries[*id];
-            entry.page_views += views[1] - views[0];
-            entry.others += others[1] - others[0];
+    fn whole(&mut self, sifted: &Sifted, ids: &[usize], sums: &[Sums]) {
+        let (views, others) = (self.columns.views, self.columns.others);
+        for session in &sifted.sessions {
+            let (row, id) = (session.row, ids[session.n]);
+            let entry = &mut self.entries[id];
+            entry.page_views += views[row + 1] - views[row];
+            entry.others += others[row + 1] - others[row];
             // Rows without a visitor have attributes, but what is reported of them belongs to no session.
-            if is_somebody || self.groups.has_no_other {
-                entry.engage_all(sums);
+            if session.is_somebody() || self.groups.has_no_other {
+                entry.engage_all(&sums[row]);
             } else {
-                self.apart.engage_all(sums);
+                self.apart.engage_all(&sums[row]);
             }
-            if is_somebody {
+            if session.is_somebody() {
                 entry.sessions += 1;
-                entry.meet(self.visitor);
-                self.stays[*id].add(*flags, true, *duration);
+                entry.meet(session.visitor);
+                self.stays[id].add(session.flags, true, session.duration);
                 self.total.sessions += 1;
-                self.total.meet(self.visitor);
-                self.total_stay.add(*flags, true, *duration);
+                self.total.meet(session.visitor);
+                self.total_stay.add(session.flags, true, session.duration);
                 if let Some(crowd) = &mut self.crowd {
-                    crowd.join(from + n, *flags);
-                    crowd.meet(*id, from + n);
+                    crowd.join(row, session.flags);
+                    crowd.meet(id, row);
                 }
             }
         }
     }
 
     /// Counts the events that are kept, each for its value, and the sessions that have one.
-    fn events(
-        &mut self,
-        block: &Block,
-        kept: &Kept,
-        flags: &[u32],
-        durations: &[u32],
-        ids: &[usize],
-    ) -> Result<(), Failed> {
-        let segment = self.segment;
-        let views = Events::new(segment, block, Of::Views, &self.groups, self.has_page)?;
-        let others = Events::new(segment, block, Of::Others, &self.groups, self.has_page)?;
-        let reports = Reports::new(segment, block.views)?;
-        let (view_mask, other_mask) = match kept {
-            Kept::Events { views, others } => (Some(&views[..]), Some(&others[..])),
-            _ => (None, None),
-        };
-        let (first_view, first_other) = (block.views.from, block.others.from);
+    fn events(&mut self, sifted: &Sifted, ids: &[usize]) -> Result<(), Failed> {
+        let Sifted { block, kept, sessions } = sifted;
+        let views = Events::new(self.segment, block, Of::Views, &self.groups, self.has_page)?;
+        let others = Events::new(self.segment, block, Of::Others, &self.groups, self.has_page)?;
+        let reports = Reports::new(self.segment, block.views)?;
         let last = self.entries.len() - 1;
         let rules = Rules::new(&self.groups);
-        for (n, flags) in flags.iter().enumerate() {
-            let session = block.sessions.from + n;
-            self.visitor += flags & c::NEW_VISITOR;
-            if let Kept::Sessions(mask) = kept
-                && mask[n] == 0
-            {
-                continue;
-            }
-            let is_somebody = flags & c::NOBODY == 0;
+        for session in sessions {
+            let id = ids[session.n];
+            let is_somebody = session.is_somebody();
             let has_engaged = rules.engages_anybody || rules.engages_somebody && is_somebody;
-            let rows = own(self.columns.views, session, first_view);
+            let rows = own(self.columns.views, session.row, block.views.from);
             let entry_page = views.pages.get(rows.from).filter(|_| rows.len() > 0).map_or(NONE, |page| *page);
             let (mut is_kept, mut has_entered) = (false, !self.has_page);
-            for at in rows.rows() {
-                if view_mask.is_some_and(|mask| mask[at] == 0) {
-                    continue;
-                }
+            for at in rows.rows().filter(|at| kept.has(*at, true)) {
                 is_kept = true;
                 has_entered |= views.pages.get(at).is_some_and(|page| *page == entry_page);
-                let value = views.values.get(at).map_or(ids[n], |value| (*value as usize).min(last));
+                let value = views.values.get(at).map_or(id, |value| (*value as usize).min(last));
                 let entry = &mut self.entries[value];
                 entry.page_views += 1;
                 let to = if has_engaged { &mut *entry } else { &mut self.apart };
@@ -416,14 +317,11 @@ impl<'s> Scan<'s> {
                     self.meet(&rules, value, session);
                 }
             }
-            let rows = own(self.columns.others, session, first_other);
-            for at in rows.rows() {
-                if other_mask.is_some_and(|mask| mask[at] == 0) {
-                    continue;
-                }
+            let rows = own(self.columns.others, session.row, block.others.from);
+            for at in rows.rows().filter(|at| kept.has(*at, false)) {
                 is_kept = true;
                 has_entered |= others.pages.get(at).is_some_and(|page| *page == entry_page);
-                let value = others.values.get(at).map_or(ids[n], |value| (*value as usize).min(last));
+                let value = others.values.get(at).map_or(id, |value| (*value as usize).min(last));
                 let entry = &mut self.entries[value];
                 entry.others += 1;
                 if rules.meets_visitor && rules.others_meet && is_somebody {
@@ -431,42 +329,43 @@ impl<'s> Scan<'s> {
                 }
             }
             if is_kept && is_somebody {
-                self.session(session, *flags, has_entered, durations[n], ids[n]);
+                self.session(session, has_entered, id);
             }
         }
         Ok(())
     }
 
     /// Counts the visitor, the person and the session of an event for its value.
-    fn meet(&mut self, rules: &Rules, value: usize, session: usize) {
+    fn meet(&mut self, rules: &Rules, value: usize, session: &Session) {
         let entry = &mut self.entries[value];
-        entry.meet(self.visitor);
+        entry.meet(session.visitor);
         if rules.meets_session {
-            entry.meet_session(u32::try_from(session + 1).unwrap_or(0));
+            entry.meet_session(u32::try_from(session.row + 1).unwrap_or(0));
         }
         if let Some(crowd) = &mut self.crowd {
-            crowd.meet(value, session);
+            crowd.meet(value, session.row);
         }
     }
 
     /// Counts a session with an event that is kept.
-    fn session(&mut self, session: usize, flags: u32, has_entered: bool, duration: u32, id: usize) {
+    fn session(&mut self, session: &Session, has_entered: bool, id: usize) {
+        let Session { row, flags, duration, visitor, .. } = *session;
         self.total.sessions += 1;
-        self.total.meet(self.visitor);
+        self.total.meet(visitor);
         self.total_stay.add(flags, has_entered, duration);
         if let Some(crowd) = &mut self.crowd {
-            crowd.join(session, flags);
+            crowd.join(row, flags);
         }
         let value = match self.groups.level {
             Level::Sessions(_) => {
-                self.entries[id].meet(self.visitor);
+                self.entries[id].meet(visitor);
                 if let Some(crowd) = &mut self.crowd {
-                    crowd.meet(id, session);
+                    crowd.meet(id, row);
                 }
                 id
             }
             Level::Times { .. } => {
-                let start = u32::try_from(self.columns.starts.get(session)).unwrap_or(u32::MAX);
+                let start = u32::try_from(self.columns.starts.get(row)).unwrap_or(u32::MAX);
                 (self.groups.time(start, 0) as usize).min(self.entries.len() - 1)
             }
             Level::Pages
@@ -480,14 +379,11 @@ impl<'s> Scan<'s> {
         self.stays[value].add(flags, has_entered, duration);
     }
 
-    /// Counts engagement without a page view.
-    fn strays(&mut self, strays: Run) -> Result<(), Failed> {
+    /// Counts engagement without a page view. `kept` says which; `None`: all.
+    fn strays(&mut self, strays: Run, kept: Option<&[u8]>) -> Result<(), Failed> {
         let (paths, times) = (self.segment.ints(c::STRAY_PATH)?, self.segment.longs(c::STRAY_TIME)?);
-        let none = Run::default();
-        let block = Block { sessions: none, views: none, others: none, strays };
-        let kept = self.node.as_ref().map(|node| node.mask(self.segment, &block, Of::Strays)).transpose()?;
         for at in strays.rows() {
-            if kept.as_ref().is_some_and(|kept| kept[at - strays.from] == 0) {
+            if kept.is_some_and(|kept| kept[at - strays.from] == 0) {
                 continue;
             }
             let time = times.get(at);

@@ -365,6 +365,43 @@ fn random_questions_are_answered_as_the_naive_definitions_say() {
 }
 
 #[test]
+fn questions_that_are_asked_together_are_answered_as_each_alone() {
+    let (mut dice, mut together) = (Dice(31), 0);
+    for case in 0..400 {
+        let settings = settings(dice.of(&[0, 1_700_000_000_000_123]));
+        let days = ["2026-03-01", "2026-03-02"].map(|name| {
+            let (events, bounds) = day_in_parts(&mut dice, settings.from, 40);
+            (name, segments(&settings, bounds, &events))
+        });
+        let parts: Vec<Part<'_>> = days.iter().flat_map(|(day, segments)| parts(day, segments)).collect();
+        let filters = [None, Some(filter(&mut dice, 0)), Some(filter(&mut dice, 0))];
+        let dimensions = dimensions();
+        let questions: Vec<Query> = (0..2 + dice.below(5))
+            .map(|_| {
+                let (_, dimension) =
+                    dimensions[usize::try_from(dice.below(dimensions.len() as u64)).unwrap()];
+                let one_of =
+                    |dice: &mut Dice, most| filters[usize::try_from(dice.below(most)).unwrap()].clone();
+                let (filter, bound) = (one_of(&mut dice, 3), one_of(&mut dice, 2));
+                let classes = CLASSES.into_iter().filter(|_| dice.below(8) > 0).map(str::to_owned).collect();
+                let has_people = dice.below(3) == 0;
+                Query { filter, bound, classes, has_people, ..all(dimension, "", &settings) }
+            })
+            .collect();
+        together += questions.windows(2).filter(|two| two[0].is_of_the_same(&two[1])).count();
+        let mut running: Vec<Running> = questions.iter().map(|_| Running::default()).collect();
+        for part in &parts {
+            Running::add_all(&mut running, &questions, part, &Means::default()).unwrap();
+        }
+        for (running, question) in running.into_iter().zip(&questions) {
+            let alone = run(question, &parts, &Means::default()).unwrap();
+            assert_eq!(running.answer(question), alone, "case {case}, {question:?}");
+        }
+    }
+    assert!(together > 100, "{together} pairs have the same filter");
+}
+
+#[test]
 fn random_funnels_are_counted_as_the_naive_definitions_say() {
     let mut dice = Dice(12);
     let mut deepest = [0; 5];

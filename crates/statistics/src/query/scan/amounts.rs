@@ -1,6 +1,7 @@
 //! Sums what the events of a block say, for each value that they have.
 
-use super::{Events, Kept, Scan, own};
+use super::sieve::Sifted;
+use super::{Events, Scan, own};
 use crate::details::{self, Currency, Said};
 use crate::query::amounts::{Amounts, One};
 use crate::query::block::{Block, Of};
@@ -152,32 +153,26 @@ impl Rows {
 
 impl Scan<'_> {
     /// Sums what the events that are kept say. `ids` are the values of the sessions.
-    pub(super) fn amounts(&mut self, block: &Block, kept: &Kept, ids: &[usize]) -> Result<(), Failed> {
+    pub(super) fn amounts(&mut self, sifted: &Sifted, ids: &[usize]) -> Result<(), Failed> {
         let Some(mut summed) = self.summed.take() else { return Ok(()) };
+        let Sifted { block, kept, sessions } = sifted;
         for of in [Of::Views, Of::Others] {
-            let (starts, mask) = match (of, kept) {
-                (Of::Views, Kept::Events { views, .. }) => (self.columns.views, Some(views)),
-                (Of::Views, _) => (self.columns.views, None),
-                (_, Kept::Events { others, .. }) => (self.columns.others, Some(others)),
-                _ => (self.columns.others, None),
-            };
+            let is_view = of == Of::Views;
+            let starts = if is_view { self.columns.views } else { self.columns.others };
             let rows = Rows::read(self.segment, block, of, &summed)?;
             let events = Events::new(self.segment, block, of, &self.groups, false)?;
             let reached = match &self.groups.level {
                 Level::Goals(reached) => Some(reached.rows(self.segment, block, of)?),
                 _ => None,
             };
-            for session in block.sessions.rows() {
-                let n = session - block.sessions.from;
-                if matches!(kept, Kept::Sessions(mask) if mask[n] == 0) {
-                    continue;
-                }
-                let of_session = own(starts, session, rows.first);
-                for row in of_session.rows().filter(|row| mask.is_none_or(|mask| mask[*row] != 0)) {
+            for session in sessions {
+                let of_session = own(starts, session.row, rows.first);
+                for row in of_session.rows().filter(|row| kept.has(*row, is_view)) {
                     match &reached {
                         Some(reached) => summed.say_of_goals(&rows, row, reached[row]),
                         None => {
-                            let value = events.values.get(row).map_or(ids[n], |value| *value as usize);
+                            let id = ids[session.n];
+                            let value = events.values.get(row).map_or(id, |value| *value as usize);
                             summed.say(&rows, row, value);
                         }
                     }

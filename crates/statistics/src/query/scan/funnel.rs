@@ -1,6 +1,7 @@
 //! Counts how far the visitors or sessions of a block come in a funnel.
 
-use super::{Kept, Scan, own};
+use super::sieve::Sifted;
+use super::{Scan, own};
 use crate::query::Failed;
 use crate::query::block::{Block, Of};
 use crate::query::funnel::Within;
@@ -45,50 +46,38 @@ impl Merged {
 }
 
 impl Scan<'_> {
-    /// Lets the sessions of a block go through the funnel. `visitor` is the number of the last visitor before the block.
-    pub(super) fn funnel(
-        &mut self,
-        block: &Block,
-        kept: &Kept,
-        flags: &[u32],
-        mut visitor: u32,
-    ) -> Result<(), Failed> {
+    /// Lets the sessions of a block that are kept go through the funnel.
+    pub(super) fn funnel(&mut self, sifted: &Sifted) -> Result<(), Failed> {
         let Level::Funnel(reached, walk) = &mut self.groups.level else { return Ok(()) };
+        let Sifted { block, kept, sessions } = sifted;
         let merged = Merged::new(self.segment, block)?;
         self.is_by_seconds |= matches!(merged.order, Order::Seconds(..)) && !merged.types.is_empty();
         let [of_views, of_others] = [Of::Views, Of::Others].map(|of| reached.rows(self.segment, block, of));
         let (of_views, of_others) = (of_views?, of_others?);
         let is_named = |kind: u32| reached.types.get(kind as usize).is_some_and(|steps| *steps != 0);
-        for (n, flags) in flags.iter().enumerate() {
-            visitor += flags & c::NEW_VISITOR;
-            if walk.within == Within::Session || flags & c::NEW_VISITOR != 0 {
+        for session in sessions.iter().filter(|session| session.is_somebody()) {
+            if walk.within == Within::Session || self.walked != session.visitor {
                 walk.begin();
+                self.walked = session.visitor;
             }
-            let is_left_out = matches!(kept, Kept::Sessions(mask) if mask[n] == 0);
-            if is_left_out || flags & c::NOBODY != 0 {
-                continue;
-            }
-            let session = block.sessions.from + n;
-            let number = u32::try_from(session + 1).unwrap_or(0);
-            let Run { from: first_view, until: views } = own(self.columns.views, session, block.views.from);
-            let Run { from: mut other, until: others } = own(self.columns.others, session, block.others.from);
+            let number = u32::try_from(session.row + 1).unwrap_or(0);
+            let Run { from: first_view, until: views } =
+                own(self.columns.views, session.row, block.views.from);
+            let Run { from: mut other, until: others } =
+                own(self.columns.others, session.row, block.others.from);
             let mut view = first_view;
             while view < views || other < others {
                 let is_view =
                     other >= others || view < views && !merged.is_before(other, view, view - first_view);
                 let (at, steps) = if is_view { (view, of_views[view]) } else { (other, of_others[other]) };
                 *(if is_view { &mut view } else { &mut other }) += 1;
-                let is_kept = match kept {
-                    Kept::Events { views, others } => (if is_view { views } else { others })[at] != 0,
-                    Kept::All | Kept::Sessions(_) => true,
-                };
                 // Events of a type that no step names stand between no steps.
-                if !is_kept || (!is_view && !is_named(merged.types[at])) {
+                if !kept.has(at, is_view) || (!is_view && !is_named(merged.types[at])) {
                     continue;
                 }
                 let before = walk.reached as usize;
                 for entry in &mut self.goals[before..walk.go(steps) as usize] {
-                    entry.meet(visitor);
+                    entry.meet(session.visitor);
                     if walk.within == Within::Session {
                         entry.meet_session(number);
                     }

@@ -1,38 +1,20 @@
 //! Counts the goals that the events of a block reach: one event may reach several.
 
-use super::{Kept, Scan, own};
+use super::sieve::Sifted;
+use super::{Scan, own};
 use crate::query::Failed;
-use crate::query::block::{Block, Of};
+use crate::query::block::Of;
 use crate::query::groups::Level;
-use crate::segment::columns as c;
 
 impl Scan<'_> {
-    /// Counts the events that are kept for each goal that they reach. `visitor` is the number of the last visitor before the
-    /// block.
-    pub(super) fn goals(
-        &mut self,
-        block: &Block,
-        kept: &Kept,
-        flags: &[u32],
-        mut visitor: u32,
-    ) -> Result<(), Failed> {
+    /// Counts the events that are kept for each goal that they reach.
+    pub(super) fn goals(&mut self, sifted: &Sifted) -> Result<(), Failed> {
         let Level::Goals(reached) = &self.groups.level else { return Ok(()) };
+        let Sifted { block, kept, sessions } = sifted;
         let [of_views, of_others] = [Of::Views, Of::Others].map(|of| reached.rows(self.segment, block, of));
         let (of_views, of_others) = (of_views?, of_others?);
-        let is_kept = |at: usize, is_view: bool| match kept {
-            Kept::Events { views, others } => (if is_view { views } else { others })[at] != 0,
-            Kept::All | Kept::Sessions(_) => true,
-        };
-        for (n, flags) in flags.iter().enumerate() {
-            visitor += flags & c::NEW_VISITOR;
-            if let Kept::Sessions(mask) = kept
-                && mask[n] == 0
-            {
-                continue;
-            }
-            let session = block.sessions.from + n;
-            let number = u32::try_from(session + 1).unwrap_or(0);
-            let is_somebody = flags & c::NOBODY == 0;
+        for session in sessions {
+            let number = u32::try_from(session.row + 1).unwrap_or(0);
             let crowd = &mut self.crowd;
             let mut count = |mut reached: u64, is_view: bool| {
                 while reached != 0 {
@@ -41,21 +23,21 @@ impl Scan<'_> {
                     reached &= reached - 1;
                     entry.page_views += u32::from(is_view);
                     entry.others += u32::from(!is_view);
-                    if is_somebody {
-                        entry.meet(visitor);
+                    if session.is_somebody() {
+                        entry.meet(session.visitor);
                         entry.meet_session(number);
                         if let Some(crowd) = crowd {
-                            crowd.meet(goal, session);
+                            crowd.meet(goal, session.row);
                         }
                     }
                 }
             };
-            let views = own(self.columns.views, session, block.views.from);
-            for at in views.rows().filter(|at| is_kept(*at, true)) {
+            let views = own(self.columns.views, session.row, block.views.from);
+            for at in views.rows().filter(|at| kept.has(*at, true)) {
                 count(of_views[at], true);
             }
-            let others = own(self.columns.others, session, block.others.from);
-            for at in others.rows().filter(|at| is_kept(*at, false)) {
+            let others = own(self.columns.others, session.row, block.others.from);
+            for at in others.rows().filter(|at| kept.has(*at, false)) {
                 count(of_others[at], false);
             }
         }

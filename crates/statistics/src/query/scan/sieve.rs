@@ -1,0 +1,178 @@
+//! What a filter keeps of a segment, a block of sessions at a time. It is found once for all questions with this filter.
+
+use crate::query::block::{Block, Of};
+use crate::query::filter::{Filter, Node};
+use crate::query::groups::Known;
+use crate::query::{Failed, Query};
+use crate::segment::columns as c;
+use crate::segment::{Numbers, Run, Segment};
+
+/// What of a filter is kept, of a block.
+pub(super) enum Kept {
+    All,
+    Sessions(Vec<u8>),
+    Events { views: Vec<u8>, others: Vec<u8> },
+}
+
+impl Kept {
+    /// Whether an event is kept whose session is. `at` counts from the first one of the block.
+    pub(super) fn has(&self, at: usize, is_view: bool) -> bool {
+        match self {
+            Kept::Events { views, others } => (if is_view { views } else { others })[at] != 0,
+            Kept::All | Kept::Sessions(_) => true,
+        }
+    }
+}
+
+/// A session of a block.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Session {
+    /// Its row.
+    pub(super) row: usize,
+    /// Its place in the block.
+    pub(super) n: usize,
+    /// Bits of [`c::FLAGS`].
+    pub(super) flags: u32,
+    /// Milliseconds.
+    pub(super) duration: u32,
+    /// The number of its visitor, from 1 on.
+    pub(super) visitor: u32,
+}
+
+impl Session {
+    /// Whether it is one of a visitor.
+    pub(super) fn is_somebody(&self) -> bool {
+        self.flags & c::NOBODY == 0
+    }
+}
+
+/// What is kept of a block.
+pub(super) struct Sifted {
+    pub(super) block: Block,
+    pub(super) kept: Kept,
+    /// Those that have an event that is kept; of a filter that keeps all, all.
+    pub(super) sessions: Vec<Session>,
+}
+
+/// A filter for one segment, and how far it was asked.
+pub(super) struct Sieve<'s> {
+    segment: &'s Segment,
+    node: Option<Node<'s>>,
+    bound: Option<Node<'s>>,
+    flags: &'s Numbers,
+    durations: &'s Numbers,
+    views: &'s [u32],
+    others: &'s [u32],
+    /// Whether the filter is of single events.
+    pub(super) is_of_events: bool,
+    /// Whether it has a condition on pages.
+    pub(super) has_page: bool,
+    /// Whether engagement without a page view counts.
+    pub(super) has_strays: bool,
+    /// The number of the last visitor.
+    visitor: u32,
+}
+
+impl<'s> Sieve<'s> {
+    pub(super) fn new(query: &Query, segment: &'s Segment, known: &Known<'_>) -> Result<Sieve<'s>, Failed> {
+        let both = match (&query.bound, &query.filter) {
+            (Some(bound), Some(filter)) => Some(Filter::All(vec![bound.clone(), filter.clone()])),
+            _ => None,
+        };
+        let filter = both.as_ref().or(query.bound.as_ref()).or(query.filter.as_ref());
+        let node =
+            |filter: Option<&Filter>| filter.map(|filter| Node::new(filter, segment, known)).transpose();
+        Ok(Sieve {
+            segment,
+            node: node(filter)?,
+            bound: node(query.bound.as_ref())?,
+            flags: segment.ints(c::FLAGS)?,
+            durations: segment.ints(c::DURATION)?,
+            views: segment.view_starts()?,
+            others: segment.other_starts()?,
+            is_of_events: filter.is_some_and(Filter::is_of_events),
+            has_page: filter.is_some_and(Filter::has_page),
+            has_strays: filter.is_none_or(Filter::is_of_pages) && segment.rows(c::Table::Strays) > 0,
+            visitor: 0,
+        })
+    }
+
+    /// Whether a value that it looks at had no room in the segment.
+    pub(super) fn has_other(&self) -> Result<bool, Failed> {
+        self.node.as_ref().map_or(Ok(false), |node| node.has_other(self.segment))
+    }
+
+    /// Whether it keeps nothing, as far as dictionaries tell.
+    pub(super) fn is_never(&self) -> bool {
+        self.node.as_ref().is_some_and(Node::is_never)
+    }
+
+    /// The rows of sessions.
+    fn block(&self, sessions: Run) -> Block {
+        let rows = |starts: &[u32]| Run {
+            from: starts[sessions.from] as usize,
+            until: starts[sessions.until] as usize,
+        };
+        Block { sessions, views: rows(self.views), others: rows(self.others), strays: Run::default() }
+    }
+
+    /// How many events sessions have of which whoever asks may know. `most` sessions are looked at together.
+    pub(super) fn left_out(&self, sessions: Run, most: usize) -> Result<u64, Failed> {
+        let Some(bound) = &self.bound else {
+            let Block { views, others, .. } = self.block(sessions);
+            return Ok((views.len() + others.len()) as u64);
+        };
+        let mut events = 0;
+        for run in sessions.blocks(most) {
+            let block = self.block(run);
+            for of in [Of::Views, Of::Others] {
+                let mask = bound.mask(self.segment, &block, of)?;
+                events += mask.iter().filter(|kept| **kept != 0).count() as u64;
+            }
+        }
+        Ok(events)
+    }
+
+    /// Which engagement without a page view is kept; `None`: all.
+    pub(super) fn strays(&self, strays: Run) -> Result<Option<Vec<u8>>, Failed> {
+        let none = Run::default();
+        let block = Block { sessions: none, views: none, others: none, strays };
+        self.node.as_ref().map(|node| node.mask(self.segment, &block, Of::Strays)).transpose()
+    }
+
+    /// What is kept of sessions, the next ones of the segment.
+    pub(super) fn sift(&mut self, sessions: Run) -> Result<Sifted, Failed> {
+        let block = self.block(sessions);
+        let kept = match &self.node {
+            None => Kept::All,
+            Some(node) if self.is_of_events => Kept::Events {
+                views: node.mask(self.segment, &block, Of::Views)?,
+                others: node.mask(self.segment, &block, Of::Others)?,
+            },
+            Some(node) => Kept::Sessions(node.mask(self.segment, &block, Of::Sessions)?),
+        };
+        let (mut flags, mut durations) = (vec![0; sessions.len()], vec![0; sessions.len()]);
+        self.flags.read(sessions.from, &mut flags);
+        self.durations.read(sessions.from, &mut durations);
+        let any = |starts: &[u32], first: usize, row: usize, mask: &[u8]| {
+            mask[super::own(starts, row, first).rows()].iter().any(|kept| *kept != 0)
+        };
+        let mut some = Vec::new();
+        for (n, (flags, duration)) in flags.into_iter().zip(durations).enumerate() {
+            let row = sessions.from + n;
+            self.visitor += flags & c::NEW_VISITOR;
+            let is_kept = match &kept {
+                Kept::All => true,
+                Kept::Sessions(mask) => mask[n] != 0,
+                Kept::Events { views, others } => {
+                    any(self.views, block.views.from, row, views)
+                        || any(self.others, block.others.from, row, others)
+                }
+            };
+            if is_kept {
+                some.push(Session { row, n, flags, duration, visitor: self.visitor });
+            }
+        }
+        Ok(Sifted { block, kept, sessions: some })
+    }
+}
