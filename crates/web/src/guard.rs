@@ -369,18 +369,18 @@ fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 /// Whose secret it is. A share is known only where shares are allowed; a token only in the header, because addresses are
 /// recorded in many places; a session only in its cookie.
 async fn known(web: &Web, db: &Transaction, given: &Given, access: Access) -> anyhow::Result<Option<Caller>> {
-    let secret = match given {
-        Given::Header(secret) | Given::Query(secret) | Given::Cookie(secret) => secret,
+    let is_shared = matches!(access, Access::Shared(_));
+    let (secret, kinds): (_, &[Kind]) = match given {
+        Given::Header(secret) if is_shared => (secret, &[Kind::Token, Kind::Share]),
+        Given::Header(secret) => (secret, &[Kind::Token]),
+        Given::Query(secret) if is_shared => (secret, &[Kind::Share]),
+        Given::Query(_) => return Ok(None),
+        Given::Cookie(secret) => (secret, &[Kind::Session]),
     };
-    let caller = match secret.starts_with("alt_") {
-        true => caller::find(db, secret).await?,
-        false => jwt::find(db, secret, &web.sealing).await?,
-    };
-    Ok(caller.filter(|caller| match (caller.kind, given) {
-        (Kind::Share, Given::Header(_) | Given::Query(_)) => matches!(access, Access::Shared(_)),
-        (Kind::Token | Kind::Jwt, Given::Header(_)) | (Kind::Session, Given::Cookie(_)) => true,
-        _ => false,
-    }))
+    match secret.starts_with("alt_") {
+        true => caller::find(db, secret, kinds).await,
+        false => jwt::find(db, secret, &web.sealing).await,
+    }
 }
 
 /// Whether the password of a share was given by this browser.
@@ -389,8 +389,8 @@ async fn is_unlocked(db: &Transaction, headers: &HeaderMap, share: &Caller) -> R
     else {
         return Ok(false);
     };
-    let found = within(async { Ok(caller::find(db, secret).await?) }).await?;
-    Ok(found.is_some_and(|found| found.kind == Kind::Unlocked && found.owner == share.owner))
+    let found = within(async { Ok(caller::find(db, secret, &[Kind::Unlocked]).await?) }).await?;
+    Ok(found.is_some_and(|found| found.owner == share.owner))
 }
 
 /// Whether the caller may, by the table of routes. Looks up the application.

@@ -145,8 +145,7 @@ pub async fn find(client: &Client, given: &str, sealing: &Sealing) -> anyhow::Re
     let Some(hash) = hash_of(client, id).await?.filter(|hash| which(hash) == token) else {
         return Ok(None);
     };
-    let caller = caller::of(client, &hash).await?.filter(|caller| caller.kind == Kind::Token);
-    Ok(caller.map(|caller| Caller { kind: Kind::Jwt, ..caller }))
+    caller::of(client, &hash, Kind::Jwt).await
 }
 
 /// Seconds since 1970 by the clock that all processes share.

@@ -34,7 +34,7 @@ pub(crate) async fn signed_in(
     }
     changes.push(change);
     record(&db, asked, account, &changes).await?;
-    let caller = caller::find(&db, &secret).await?.ok_or_else(Problem::defect)?;
+    let caller = caller::find(&db, &secret, &[Kind::Session]).await?.ok_or_else(Problem::defect)?;
     let shown = shown(&db, &caller).await?;
     db.commit().await?;
     let cookies = vec![cookie(COOKIE, &secret, SESSION_DAYS, asked.is_secure)];
