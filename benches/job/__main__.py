@@ -59,6 +59,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=15)
     parser.add_argument("--mix", type=int, default=600)
     parser.add_argument("--millions", type=float)
+    parser.add_argument("--cache")
     parser.add_argument("--sizes", type=lambda text: [int(n) for n in text.split(",")], default=[1, 10, 50])
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     options = parser.parse_args()

@@ -43,15 +43,18 @@ def percentile(values, share):
 
 
 class Serve:
-    """`alt serve` on a port of its own, and a token for everything. It reads on the replica, if there is one."""
+    """`alt serve` on a port of its own, and a token for everything. It reads on the replica, if there is one. `cache` is its
+    `[web] cache_bytes`."""
 
-    def __init__(self, bench, replica=None):
+    def __init__(self, bench, replica=None, cache=None):
         self.bench, self.directory = bench, Path(tempfile.mkdtemp(dir=bench.directory))
         self.port, admin = free_ports(2)
         self.config = self.directory / "web.toml"
         self.config.write_text(
             f'[postgres]\nurl = "{bench.url}"\n[web]\nlisten = "127.0.0.1:{self.port}"\nadmin = "127.0.0.1:{admin}"\n'
-            "requests_per_minute = 1000000\n" + (f'read_url = "{bench.url_on(replica)}"\n' if replica else "")
+            "requests_per_minute = 1000000\n"
+            + (f'read_url = "{bench.url_on(replica)}"\n' if replica else "")
+            + (f'cache_bytes = "{cache}"\n' if cache else "")
         )
         made = run(bench.options.alt, "token", "add", "bench", "--role", "owner", "--json", env=bench.environment)
         self.token = json.loads(made)["token"]
@@ -184,10 +187,16 @@ def fill(bench):
     return largest
 
 
-def questions(bench, app):
+def adding(bench, cache):
+    """Adds results that say with which cache they were measured, if it is not the default."""
+    suffix = f", cache of {cache}" if cache else ""
+    return lambda name, *more: bench.results.add(name + suffix, *more)
+
+
+def questions(bench, app, cache=None):
     """Questions to the largest application, one after the other."""
-    rng, today, add = random.Random(1), date.today(), bench.results.add
-    serve = Serve(bench)
+    rng, today, add = random.Random(1), date.today(), adding(bench, cache)
+    serve = Serve(bench, cache=cache)
     time.sleep(2)
     idle = int(run("ps", "-o", "rss=", "-p", serve.child.pid)) / 1024
     add("serve: memory when nobody asks", idle, "MiB", ("<=", 30))
@@ -264,16 +273,16 @@ def ask_at_rate(serve, paths, rate):
     return took, refused, time.perf_counter() - began
 
 
-def many(bench, app, others):
+def many(bench, app, others, rates=(0, 50, 100, 200), cache=None):
     """Different questions at a rate, beside a daemon that follows a log."""
-    seconds, add = 60 if bench.options.full else bench.options.seconds, bench.results.add
+    seconds, add = 60 if bench.options.full else bench.options.seconds, adding(bench, cache)
     directory = Path(tempfile.mkdtemp(dir=bench.directory))
     log = directory / "beacon.log"
     log.touch()
     daemon = Daemon(bench, directory, "[stats]\nenabled = true\n")
-    serve = Serve(bench)
+    serve = Serve(bench, cache=cache)
     Client(serve).ask("GET", question(app, f"{DAYS}d", three_filters(random.Random(3)), dimension="page"))
-    for rate in (0, 50, 100, 200):
+    for rate in rates:
         start, lag = log.stat().st_size, Lag(bench)
         writer = write_live(log, LIVE, LIVE * (seconds + 2))
         time.sleep(1)
@@ -329,4 +338,7 @@ def stats(bench):
         "SELECT a.app_key FROM stat_days d JOIN applications a ON a.id = d.app_id GROUP BY 1 ORDER BY sum(d.rows) DESC OFFSET 1 LIMIT 20"
     ).splitlines()
     many(bench, app, others)
+    if bench.options.cache:
+        questions(bench, app, bench.options.cache)
+        many(bench, app, others, (0, 100, 200), bench.options.cache)
     read_elsewhere(bench, app, others)
