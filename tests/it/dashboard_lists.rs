@@ -75,6 +75,17 @@ fn numbers_that_mean_nothing_under_a_filter_are_not_shown_as_facts() {
     let said = ["visitors", "page_views", "bounce_rate"].map(|name| page.metric(name));
     assert_eq!(said, [&orders[0].to_string(), "–", "–"]);
     page.check();
+    // And behind a link whose filter nobody is told.
+    let body = json!({ "name": "Orders", "filters": ["event is order"] }).to_string();
+    let path = format!("/api/v1/shares?application_id={DEMO}");
+    let made = api.ask("POST", &path, &crate::serve::bearer(&token), &body);
+    assert_eq!(made.status, 201, "{}", made.body);
+    let secret = made.json()["share"].as_str().unwrap().to_owned();
+    let mut guest = Page::new(&server.url, None);
+    guest.go(&format!("/share?application_id={DEMO}&share={secret}&period=7d"));
+    let said = tiles.map(|name| guest.metric(name));
+    assert_eq!(said[..2], orders[..2].iter().map(f64::to_string).collect::<Vec<_>>());
+    assert_eq!(said[2..5], ["–", "–", "–"]);
 }
 
 #[test]

@@ -120,10 +120,11 @@ const OF_EVENTS = /^(event|goal|segment|property:|product|search|outbound|downlo
 /**
  * Takes out the counts that mean nothing under the filters: events that are no page views have no page views, all of their visits are
  * more than one page view alone, and nobody read the pages that they happened on. What is not there is shown as `–`. (docs/STATISTICS.md,
- * "Questions with filters")
+ * "Questions with filters") Which filters a share has is not told: there, events without any page view are enough.
  */
-export function withMeaning(said: Said, filters: string[]): Said {
-  said.hasNoViews = !count(said.total?.page_views) && !count(said.total_before?.page_views) && filters.some((one) => OF_EVENTS.test(one));
+export function withMeaning(said: Said, filters: string[], isShared = false): Said {
+  const mayLack = filters.some((one) => OF_EVENTS.test(one)) || (isShared && count(said.total?.events) > 0);
+  said.hasNoViews = !count(said.total?.page_views) && !count(said.total_before?.page_views) && mayLack;
   if (!said.hasNoViews) return said;
   const pages: Said[] = said.dimension === "page" ? (said.values ?? []) : (said.lists?.page?.values ?? []);
   const others = Object.values<Said>(said.lists ?? {}).flatMap((list) => list.values);
@@ -154,7 +155,7 @@ export async function dashboard(question: Question, signal?: AbortSignal): Promi
   if (view.traffic !== "human") body.class = view.traffic;
   if (question.interval) body.interval = question.interval;
   if (question.amounts) body.amounts = true;
-  const said = withMeaning(await ask<Said>("POST", `/api/v1/dashboard${view.share ? `?share=${encodeURIComponent(view.share)}` : ""}`, body, signal), body.filters);
+  const said = withMeaning(await ask<Said>("POST", `/api/v1/dashboard${view.share ? `?share=${encodeURIComponent(view.share)}` : ""}`, body, signal), body.filters, view.share !== "");
   const compared = said.compared_with;
   known.set(view.app, said.application.properties ?? []);
   return {
