@@ -461,7 +461,7 @@ fn an_upgrade_tells_names_apart_that_differ_in_capitals_alone() {
     let bench = bench();
     let psql = |sql: &str| bench.database.psql(sql);
     psql(
-        "DROP TABLE web_flows, web_identities; DROP INDEX web_users_folded; ALTER TABLE web_users DROP COLUMN refused; \
+        "DROP TABLE web_flows, web_identities, daemons; DROP INDEX web_users_folded; ALTER TABLE web_users DROP COLUMN refused; \
          DELETE FROM alt_migrations WHERE version > 31; \
          INSERT INTO web_users (name, is_owner) VALUES ('Jane', true), ('boss', false), ('jane', false), ('JANE', false)",
     );

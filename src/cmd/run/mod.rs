@@ -169,15 +169,7 @@ impl Daemon {
         is_final: bool,
         metrics: &Arc<Metrics>,
     ) -> anyhow::Result<Daemon> {
-        let (store, writer) = writer::pair(Options {
-            postgres: config.postgres.clone(),
-            application_name: alt_store::session_name("run", &config.load.host_name()),
-            looks: true,
-            patient: true,
-            connections: config.load.connections,
-            rehearsal: None,
-            metrics: Arc::clone(metrics),
-        });
+        let (store, writer) = writer::pair(options(config, metrics));
         if is_final {
             store.set_final();
         }
@@ -443,6 +435,19 @@ impl Workers {
         };
         std::thread::Builder::new().name(name).spawn(body).context("start a worker's thread")?;
         Ok(())
+    }
+}
+
+/// How the writer writes.
+fn options(config: &Config, metrics: &Arc<Metrics>) -> Options {
+    Options {
+        postgres: config.postgres.clone(),
+        application_name: alt_store::session_name("run", &config.load.host_name()),
+        looks: true,
+        patient: true,
+        connections: config.load.connections,
+        rehearsal: None,
+        metrics: Arc::clone(metrics),
     }
 }
 
