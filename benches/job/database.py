@@ -85,6 +85,7 @@ class Bench:
         self.database = database
         self.url = self.url_on(postgres)
         self.environment = {"PATH": os.environ["PATH"], "ALT_POSTGRES_URL": self.url}
+        self.environment |= {name: value for name, value in os.environ.items() if name.startswith("MALLOC_")}
         self.psql = postgres.psql(database)
 
     def sql(self, sql):

@@ -283,7 +283,7 @@ def many(bench, app, others, rates=(0, 50, 100, 200), cache=None):
     serve = Serve(bench, cache=cache)
     Client(serve).ask("GET", question(app, f"{DAYS}d", three_filters(random.Random(3)), dimension="page"))
     for rate in rates:
-        start, lag = log.stat().st_size, Lag(bench)
+        start, lag = log.stat().st_size, None if cache else Lag(bench)
         writer = write_live(log, LIVE, LIVE * (seconds + 2))
         time.sleep(1)
         before, cpu = bench.postgres.cpu(), cpu_of(serve.child.pid)
@@ -301,9 +301,11 @@ def many(bench, app, others, rates=(0, 50, 100, 200), cache=None):
         writer.wait()
         wait_until_loaded(bench, log)
         time.sleep(0.1)
-        p50, p95, _ = lag.of(log, start, 0)
-        add(f"{LIVE:,} lines/s beside {rate} questions a second: lag p50", p50 * 1000, "ms")
-        add(f"{LIVE:,} lines/s beside {rate} questions a second: lag p95", p95 * 1000, "ms")
+        # With the files of an earlier log, it would not be known which rows are of its lines.
+        if lag:
+            p50, p95, _ = lag.of(log, start, 0)
+            add(f"{LIVE:,} lines/s beside {rate} questions a second: lag p50", p50 * 1000, "ms")
+            add(f"{LIVE:,} lines/s beside {rate} questions a second: lag p95", p95 * 1000, "ms")
     add("serve: memory after all of them", peak_kib_of(serve.child.pid) / 1024, "MiB", ("<=", 256))
     serve.stop()
     daemon.stop()
