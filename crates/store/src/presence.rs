@@ -19,6 +19,9 @@ use super::told;
 /// How often a daemon says that it runs.
 const EVERY: Duration = Duration::from_secs(30);
 
+/// The same while it is not known yet by how much it is behind, which is so at its start.
+const SOON: Duration = Duration::from_secs(2);
+
 /// How long the database may take to note that a daemon ends.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -33,6 +36,8 @@ impl Daemon {
     /// The daemon with a configuration that was read from `path`.
     pub fn of(config: &alt_config::Config, path: Option<&Path>) -> Daemon {
         let path = path.unwrap_or(Path::new(alt_config::DEFAULT_FILE));
+        // The same file, wherever the daemon was started.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         Daemon { host: config.load.host_name(), config: path.display().to_string() }
     }
 
@@ -115,7 +120,7 @@ impl Work for Presence {
         // Do not occupy a connection until the next turn.
         session.close();
         noted.map_err(|error| anyhow::Error::msg(told(&error)))?;
-        Ok(Done::all(fault::wait(EVERY)))
+        Ok(Done::all(fault::wait(if lag.is_some() { EVERY } else { SOON })))
     }
 
     fn recover(&mut self) {
