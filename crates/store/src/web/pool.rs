@@ -116,11 +116,13 @@ impl Pool {
 
     /// A connection on which the standby has begun to read, if it is as far as this.
     async fn on_replica(&self, wanted: i64) -> anyhow::Result<Connection> {
-        let connection = self.connection(On::Replica, BEGIN_READING).await?;
+        // Before the transaction: its first statement takes the snapshot, and what that statement says of the standby may be
+        // newer.
+        let connection = self.connection(On::Replica, "").await?;
         if replica::replayed(&connection).await?.is_none_or(|replayed| replayed >= wanted) {
+            connection.batch_execute(BEGIN_READING).await.context("begin")?;
             return Ok(connection);
         }
-        connection.batch_execute("ROLLBACK").await.context("end the transaction")?;
         alt_process::lock::lock(&self.server(On::Replica).idle).push(connection);
         Err(Behind.into())
     }
