@@ -58,14 +58,14 @@ function behind(system: Said): number | null {
 
 /** What is not as it should be. */
 function problems(metrics: Said, system: Said): [string, string][] {
-  const { loading, statistics } = metrics;
+  const { statistics } = metrics;
   const some = running(system);
   const gone: Said[] = some.length === 0 ? [] : system.daemons.filter((one: Said) => !one.is_running && !one.ended_at && Date.now() - new Date(one.seen_at).getTime() < MISSED_MS);
   const lag = behind(system) ?? 0;
   const all: [boolean, string, string][] = [
     [some.length === 0, say("sick_daemon"), "systemctl status alt"],
     ...gone.map((one): [boolean, string, string] => [true, say("sick_gone", one.host, ago(one.seen_at)), "systemctl status alt"]),
-    [!loading.last_batch_at, say("sick_none"), "alt status"],
+    [system.totals.lines === 0, say("sick_none"), "alt status"],
     [lag > 60, say("sick_lag", time(lag * 1000)), "alt status"],
     [system.totals.archive_errors > 0, say("sick_archive", system.totals.archive_errors), "alt archive"],
     [system.totals.rejects > 0 && system.totals.rejects / Math.max(1, system.totals.lines) > 0.01, say("sick_rejects", number(system.totals.rejects)), "alt rejects"],
@@ -92,11 +92,13 @@ function Health({ metrics, system }: { metrics: Said; system: Said }) {
 function Figures({ metrics, system }: { metrics: Said; system: Said }) {
   const { loading, statistics, requests } = metrics;
   const lag = behind(system);
+  // Of batches, an hour is known.
+  const last: string = system.files.map((one: Said) => one.committed_at ?? "").reduce((one: string, two: string) => (one > two ? one : two), loading.last_batch_at ?? "");
   const all: [Key, ComponentChildren][] = [
     ["lag", lag === null ? "–" : lag === 0 ? say("caught_up") : time(lag * 1000)],
     ["rows_minute", number(loading.rows_last_minute)],
     ["rows_hour", number(loading.rows_last_hour)],
-    ["last_loaded", loading.last_batch_at ? ago(loading.last_batch_at) : "–"],
+    ["last_loaded", last ? ago(last) : "–"],
     ["lines", number(system.totals.lines)],
     ["rejects", number(system.totals.rejects)],
     ["days_waiting", number(statistics.days_being_computed)],
@@ -119,17 +121,17 @@ function Daemons({ system }: { system: Said }) {
         <div class="scroll" tabIndex={0} role="region" aria-label={`${say("daemons")}, ${say("table")}`}>
           <table class="numbers">
             <thead>
-              <tr>{(["host", "configuration", "version", "sources", "started", "last_seen"] as Key[]).map((word) => <th scope="col" key={word}>{say(word)}</th>)}</tr>
+              <tr>{(["host", "last_seen", "started", "version", "sources", "configuration"] as Key[]).map((word) => <th scope="col" key={word}>{say(word)}</th>)}</tr>
             </thead>
             <tbody>
               {system.daemons.map((one: Said) => (
                 <tr key={`${one.host} ${one.config}`}>
                   <th scope="row" title={one.host}>{one.host}</th>
-                  <td>{one.config}</td>
+                  <td class={one.is_running || one.ended_at ? undefined : "part"}>{one.ended_at ? say("was_ended", ago(one.ended_at)) : one.is_running ? say("is_running") : ago(one.seen_at)}</td>
+                  <td>{ago(one.started_at)}</td>
                   <td>{one.version}</td>
                   <td>{number(one.sources)}</td>
-                  <td>{ago(one.started_at)}</td>
-                  <td class={one.is_running || one.ended_at ? undefined : "part"}>{one.ended_at ? say("was_ended", ago(one.ended_at)) : one.is_running ? say("is_running") : ago(one.seen_at)}</td>
+                  <td>{one.config}</td>
                 </tr>
               ))}
             </tbody>
