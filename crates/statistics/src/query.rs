@@ -477,7 +477,7 @@ impl Running {
             let (some, more) = rest.split_at_mut(same.len().min(rest.len()));
             rest = more;
             let mut sums: Vec<&mut Sum> = some.iter_mut().map(|running| &mut running.0).collect();
-            scan::scan(&same.iter().collect::<Vec<_>>(), part, means, &mut sums)?;
+            scan::scan(same, part, means, &mut sums)?;
         }
         Ok(())
     }

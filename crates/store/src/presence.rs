@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use alt_process::fault;
 use alt_process::metrics::Metrics;
-use alt_process::stop::Stop;
+use alt_process::stop::{Stop, Stopped};
 use alt_process::worker::{Done, Work};
 use anyhow::Context;
 use tokio_postgres::Client;
@@ -119,8 +119,13 @@ impl Work for Presence {
         });
         // Do not occupy a connection until the next turn.
         session.close();
-        noted.map_err(|error| anyhow::Error::msg(told(&error)))?;
-        Ok(Done::all(fault::wait(if lag.is_some() { EVERY } else { SOON })))
+        match noted {
+            Ok(_) => Ok(Done::all(fault::wait(if lag.is_some() { EVERY } else { SOON }))),
+            Err(error) if error.is::<Stopped>() => Err(error),
+            // A failed turn would be tried again later and later: after an outage of the database, this daemon loads at once,
+            // and would be missed for five minutes.
+            Err(error) => Ok(Done { next: fault::wait(EVERY), trouble: Some(told(&error)) }),
+        }
     }
 
     fn recover(&mut self) {
@@ -136,4 +141,23 @@ pub async fn forget_old(client: &Client) -> anyhow::Result<()> {
     let sql = "DELETE FROM daemons WHERE seen_at < now() - interval '30 days'";
     client.execute_typed(sql, &[]).await.context("forget old daemons")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_tried_again_as_often_however_long_the_database_is_away() {
+        let text = "[postgres]\nurl = \"postgres:///alt?host=/nowhere\"";
+        let config = alt_config::Config::from_str(text, |_| None).unwrap();
+        let (daemon, metrics) = (Daemon::of(&config, None), Metrics::default());
+        let mut presence =
+            Presence::new(&config, daemon, Box::new(|| None), &metrics, &Arc::default()).unwrap();
+        for _ in 0..10 {
+            let done = presence.turn().unwrap();
+            assert_eq!(done.next, EVERY);
+            assert!(done.trouble.is_some());
+        }
+    }
 }

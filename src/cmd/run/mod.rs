@@ -115,11 +115,10 @@ async fn serve(
     if matches!(next, Next::Stop) {
         let _ = sd_notify::notify(false, &[NotifyState::Stopping]);
     }
-    let finished = daemon.finish(metrics).await;
+    daemon.finish(metrics).await?;
     if matches!(next, Next::Stop) && !is_final {
         itself.leave(&config.postgres).await;
     }
-    finished?;
     Ok(next)
 }
 

@@ -143,7 +143,7 @@ struct Scan<'s> {
 
 /// Adds a segment's counts, for questions with the same filter.
 pub(super) fn scan(
-    queries: &[&Query],
+    queries: &[Query],
     part: &Part<'_>,
     means: &super::Means<'_>,
     sums: &mut [&mut Sum],
@@ -160,8 +160,10 @@ pub(super) fn scan(
     for class in segment.classes() {
         if !first.classes.contains(&class.name) {
             let events = sieve.left_out(class.sessions, BLOCK)?;
-            for sum in sums.iter_mut().filter(|_| events > 0) {
-                *sum.left_out.entry(class.name.clone()).or_default() += events;
+            if events > 0 {
+                for sum in sums.iter_mut() {
+                    *sum.left_out.entry(class.name.clone()).or_default() += events;
+                }
             }
             continue;
         }
@@ -173,7 +175,10 @@ pub(super) fn scan(
                 return Err(Failed::Cancelled);
             }
             let sifted = sieve.sift(run)?;
-            for scan in scans.iter_mut().filter(|_| !sifted.sessions.is_empty()) {
+            if sifted.sessions.is_empty() {
+                continue;
+            }
+            for scan in &mut scans {
                 scan.block(&sifted)?;
             }
         }
