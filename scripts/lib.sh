@@ -104,9 +104,11 @@ need_cargo() {
 }
 
 # Other people's crates as Cargo built them, for all checkouts: they take most of the time of a first build. One archive
-# is kept, of the newest Cargo.lock that was tested. Cargo looks at what it finds by itself, and builds what does not fit.
+# is kept, of the newest lock files that were tested: of alt, and of the S3 server of its tests. Cargo looks at what it
+# finds by itself, and builds what does not fit.
 dependencies_archive() {
-    printf '%s/dependencies-%s.tar.zst\n' "$(tools)" "$({ cargo -V; rustc -V; cat Cargo.lock Cargo.toml; } | cksum | cut -d' ' -f1)"
+    local of=({.,tests/s3-server}/Cargo.{lock,toml})
+    printf '%s/dependencies-%s.tar.zst\n' "$(tools)" "$({ cargo -V; rustc -V; cat "${of[@]}"; } | cksum | cut -d' ' -f1)"
 }
 
 # take_dependencies: where nothing is built here yet.
@@ -129,8 +131,8 @@ keep_dependencies() {
     rm -f "${archive%/*}"/dependencies-* || return 0
     # Times to the nanosecond, by which Cargo sees what is older than what it was built from.
     tar -C target --format=posix -I 'zstd -3 -T0' -cf "$archive.$$" --exclude='alt[-_]*' --exclude='libalt[-_]*' \
-        --exclude='*access[-_]log[-_]tracker*' --exclude='it-*' --exclude='*s3[-_]server*' --exclude='*traffic*' \
-        debug/.fingerprint debug/build debug/deps || { rm -f "$archive.$$"; return 0; }
+        --exclude='*access[-_]log[-_]tracker*' --exclude='it-*' --exclude='s3[-_]server-*' --exclude='libs3_server-*' \
+        {.,s3-server}/debug/{.fingerprint,build,deps} || { rm -f "$archive.$$"; return 0; }
     mv "$archive.$$" "$archive" || rm -f "$archive.$$"
 }
 
