@@ -253,6 +253,94 @@ fn what_a_command_computes_is_shown_with_filters_at_once() {
     assert_eq!(events(&["country is not XX"]), after);
 }
 
+/// Sums of days are kept in memory: an answer is that of the table, whatever replaced the statistics since the one before.
+#[test]
+fn sums_that_are_kept_are_those_of_the_table_whatever_replaces_them() {
+    let (bench, days) = demo("4");
+    let api = Api::start(&bench, "");
+    let secret = token(&bench, &["--app", "alt-demo"]);
+    let until = days.split_once("..").unwrap().1;
+    // Of so many days with statistics the database makes the sums.
+    let long = format!("{}..{until}", bench.database.psql("SELECT (now() AT TIME ZONE 'UTC')::date - 300"));
+    // What the table has, and what is answered: lines of values, and events of the total.
+    let same = |days: &str, class: &str| -> u64 {
+        let (from, until) = days.split_once("..").unwrap();
+        let rows = format!(
+            "FROM stat_daily WHERE traffic_class = '{class}' AND day BETWEEN '{from}' AND '{until}' AND dimension ="
+        );
+        let mut events = 0;
+        for dimension in ["page", "source", "event", "entry_page", "country"] {
+            let query = [
+                ("period", days),
+                ("class", class),
+                ("dimension", dimension),
+                ("limit", "30"),
+                ("compare", "previous"),
+            ];
+            let said = ask(&api, &secret, &query);
+            let line = |row: &Value| {
+                let [visitors, views, engaged] =
+                    ["visitors", "page_views", "engaged_ms"].map(|name| &row[name]);
+                format!("{} {visitors} {views} {engaged}", row["value"].as_str().unwrap())
+            };
+            let lines: Vec<String> = said["values"].as_array().unwrap().iter().map(line).collect();
+            let wanted = bench.database.psql(&format!(
+                "SELECT string_agg(line, E'\n' ORDER BY n) FROM (SELECT row_number() OVER \
+                   (ORDER BY sum(visitors) DESC, sum(page_views) DESC, sum(events) DESC, min(value) COLLATE \"C\") AS n, \
+                   min(value) || ' ' || sum(visitors) || ' ' || sum(page_views) || ' ' || sum(engaged_ms) AS line \
+                 {rows} '{dimension}' GROUP BY value_hash) v WHERE n <= 30"
+            ));
+            assert_eq!(lines.join("\n"), wanted, "{days} {class} {dimension}");
+            let total = bench.database.psql(&format!("SELECT coalesce(sum(events), 0) {rows} 'total'"));
+            assert_eq!(said["total"]["events"].to_string(), total, "{days} {class}");
+            events = said["total"]["events"].as_u64().unwrap();
+            let others = rows.replace("traffic_class =", "traffic_class <>");
+            let others = bench.database.psql(&format!("SELECT coalesce(sum(events), 0) {others} 'total'"));
+            let left_out =
+                said["left_out"].as_array().unwrap().iter().map(|one| one["events"].as_u64().unwrap());
+            assert_eq!(left_out.sum::<u64>().to_string(), others, "{days} {class}");
+        }
+        if days != long {
+            let said = ask(&api, &secret, &[("period", days), ("class", class), ("interval", "hour")]);
+            let hours =
+                said["series"].as_array().unwrap().iter().map(|hour| hour["events"].as_u64().unwrap());
+            assert_eq!(hours.sum::<u64>(), events, "{days} {class}");
+        }
+        events
+    };
+    let all = || {
+        let [human, many] = [same(&days, "human"), same(&long, "human")];
+        assert!(human > 0 && many > human, "{human} {many}");
+        assert!(same(&days, "bot") > 0);
+        assert_eq!(same(&days, "nobody"), 0);
+        human
+    };
+    bench.database.psql(
+        "INSERT INTO stat_days (app_id, day, from_at, until_at, generation, folded_at, frozen_at, imported_at) \
+         SELECT a.id, d::date, d, d + interval '1 day', 1, now(), now(), now() FROM applications a, \
+           generate_series((now() AT TIME ZONE 'UTC')::date - 200, (now() AT TIME ZONE 'UTC')::date - 50, '1 day') d \
+         WHERE a.app_key = 'alt-demo'; \
+         INSERT INTO stat_daily SELECT s.app_id, d.day, value_hash, events, page_views, visitors, sessions, authenticated, bounces, \
+           duration_ms, engaged_ms, timed_views, scrolled_views, scroll_percent, stray_ms, traffic_class, dimension, value \
+         FROM stat_daily s, stat_days d WHERE d.imported_at IS NOT NULL AND s.day = (now() AT TIME ZONE 'UTC')::date - 1",
+    );
+    let first = all();
+    assert_eq!(first, all(), "from memory");
+    // Computed anew, of fewer rows.
+    bench.database.psql("DELETE FROM access_logs WHERE event_type = 'click' AND traffic_class = 'human'");
+    run(&bench, &["stats", "rebuild"]);
+    let fewer = all();
+    assert!(fewer < first, "{fewer} {first}");
+    // A database that was restored to an earlier time has a generation twice.
+    bench.database.psql(
+        "UPDATE stat_daily SET events = events + 1000; UPDATE stat_days SET folded_at = folded_at + interval '1 microsecond'",
+    );
+    assert!(all() > first);
+    // Deleted for their age.
+    bench.database.psql("DELETE FROM stat_daily; UPDATE stat_days SET expired = true");
+    assert_eq!((same(&days, "human"), same(&long, "human")), (0, 0));
+}
+
 /// All that a caller can learn of these days.
 fn learnt(api: &Api, headers: &str, days: &str) -> Vec<String> {
     let mut all = Vec::new();

@@ -93,7 +93,18 @@ fn the_crates_know_only_those_below() {
         ("store", &["alt-alerts", "alt-config", "alt-line", "alt-process", "alt-statistics"]),
         ("collect", &["alt-config", "alt-line", "alt-process", "alt-store"]),
         ("deliver", &["alt-alerts", "alt-config", "alt-process"]),
-        ("web", &["alt-alerts", "alt-config", "alt-deliver", "alt-process", "alt-statistics", "alt-store"]),
+        (
+            "web",
+            &[
+                "alt-alerts",
+                "alt-config",
+                "alt-deliver",
+                "alt-line",
+                "alt-process",
+                "alt-statistics",
+                "alt-store",
+            ],
+        ),
     ];
     let mut folders: Vec<_> =
         fs::read_dir(root().join("crates")).unwrap().map(|e| e.unwrap().path()).collect();

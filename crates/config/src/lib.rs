@@ -304,7 +304,7 @@ pub struct Web {
     pub clients: usize,
     /// The most requests of one token or share in a minute.
     pub requests_per_minute: usize,
-    /// Memory for segments of days that were asked for last, with which questions with filters are answered.
+    /// Memory for what questions read, for the next ones: sums of days, and segments of days.
     pub cache_bytes: usize,
     /// A provider by which people sign in; `None`: there is none.
     pub oidc: Option<Oidc>,

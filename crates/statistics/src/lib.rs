@@ -18,6 +18,7 @@ pub mod query;
 pub mod segment;
 pub mod settings;
 pub mod source;
+pub mod stored;
 #[cfg(test)]
 mod tests;
 mod traffic_class;

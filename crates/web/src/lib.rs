@@ -12,6 +12,7 @@ mod ask;
 mod assets;
 pub mod channels;
 pub mod csv;
+mod daily;
 mod exclusions;
 mod funnel;
 mod goals;
@@ -56,6 +57,7 @@ use alt_store::web::sealing::Sealing;
 use tokio::sync::Semaphore;
 
 use self::channels::Channels;
+use self::daily::Daily;
 use self::limiter::Limiter;
 use self::oidc::Oidc;
 use self::password::Passwords;
@@ -67,6 +69,9 @@ use self::telemetry::Telemetry;
 /// How many rules are tried at a time.
 const TRIALS: usize = 2;
 
+/// The part of the cache that sums by day have.
+const DAILY_SHARE: usize = 4;
+
 /// What all requests share.
 #[derive(Debug)]
 pub struct Web {
@@ -74,6 +79,8 @@ pub struct Web {
     pub pool: Arc<Pool>,
     /// What is counted.
     pub telemetry: Arc<Telemetry>,
+    /// Sums by day.
+    daily: Daily,
     /// Segments, and who asks them.
     segments: Segments,
     /// Requests of each token and share.
@@ -120,7 +127,8 @@ impl Web {
         Ok(Arc::new(Web {
             pool: Pool::new(&config.postgres, config.web.read_url.as_deref(), host, config.web.connections),
             telemetry: Arc::new(Telemetry::new()?),
-            segments: Segments::new(config.web.cache_bytes),
+            daily: Daily::new(config.web.cache_bytes / DAILY_SHARE),
+            segments: Segments::new(config.web.cache_bytes - config.web.cache_bytes / DAILY_SHARE),
             limiter: Limiter::new(per_minute),
             refused: Limiter::new(guard::REFUSED_PER_MINUTE),
             attempts: Limiter::new(session::ADDRESS_PER_MINUTE),

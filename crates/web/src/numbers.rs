@@ -2,15 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use alt_statistics::day::Counts;
 use alt_statistics::query::{self, Dimension, Filter, Goal, Metric, Note, Property, Query, Tally, Test};
 use alt_store::apps::Application;
-use alt_store::stats::ask::{self, Asked as Days, Counted};
+use alt_store::stats::ask::Asked as Days;
 use alt_store::stats::period::Dates;
 use alt_store::stats::segments::{self, Behind};
 use alt_store::web::pool::Transaction;
 use jiff::Timestamp;
 
 use crate::Web;
+use crate::daily::Reading;
 use crate::problem::Problem;
 use crate::segments::Cut;
 use crate::times::Interval;
@@ -99,20 +101,16 @@ impl Question<'_> {
         if self.is_filtered() {
             return self.segments(web, db, days, None, false).await;
         }
-        let days = self.days(days);
-        let mut found = self.sums(db, &days).await?;
-        found.imported = ask::imported(db, &days).await?;
-        let most = i64::try_from(self.limit).unwrap_or(i64::MAX);
+        let sums = web.daily.of(db, self.days(days)).await?;
+        let mut found = self.sums(&sums).await?;
         for (name, dimension) in &self.lists {
             if !dimension.is_stored() {
-                let list = self
-                    .looked_up(web, db, Dates { from: days.from, until: days.until }, *dimension, self.limit)
-                    .await?;
+                let list = self.looked_up(web, db, days, *dimension, self.limit).await?;
                 found.notes.extend(list.notes.iter().copied());
                 found.lists.push(list);
                 continue;
             }
-            let mut values = ask::top(db, &days, name, most.saturating_add(1)).await?;
+            let mut values = sums.top(name, self.limit.saturating_add(1)).await?;
             let is_cut = values.len() > self.limit;
             values.truncate(self.limit);
             found.lists.push(List {
@@ -124,9 +122,6 @@ impl Question<'_> {
         }
         found.notes.sort_unstable();
         found.notes.dedup();
-        for class in ask::left_out(db, &days).await? {
-            found.left_out.insert(class.name, class.counts.events);
-        }
         Ok(found)
     }
 
@@ -160,15 +155,15 @@ impl Question<'_> {
         };
         let mut found = Found::default();
         if let Some(whole) = whole {
-            let days = self.days(whole);
-            found = self.sums(db, &days).await?;
+            let sums = web.daily.of(db, self.days(whole)).await?;
+            found = self.sums(&sums).await?;
             for ((name, dimension), list) in self.lists.iter().zip(&now.lists) {
                 if !dimension.is_stored() {
                     found.lists.push(self.looked_up(web, db, whole, *dimension, usize::MAX).await?);
                     continue;
                 }
                 let names: Vec<&str> = list.values.iter().map(|(name, _)| name.as_str()).collect();
-                let values = ask::of_values(db, &days, name, &names).await?;
+                let values = sums.of_values(name, &names).await?;
                 let values = values.into_iter().map(named).collect();
                 found.lists.push(List { values, is_cut: false, of: None, notes: Vec::new() });
             }
@@ -183,16 +178,17 @@ impl Question<'_> {
         Ok(found)
     }
 
-    /// Total and series.
-    async fn sums(&self, db: &Transaction, days: &Days<'_>) -> Result<Found, Problem> {
-        let by_day = ask::by_day(db, days).await?;
-        let mut found = Found::default();
-        by_day.iter().for_each(|day| found.total.add(&tally(day)));
+    /// Total, series, and what is left out.
+    async fn sums(&self, sums: &Reading<'_>) -> Result<Found, Problem> {
+        let totals = sums.totals().await?;
+        let mut found = Found { left_out: totals.left_out, imported: totals.imported, ..Found::default() };
+        let by_day: Vec<(String, Tally)> = totals.days.into_iter().map(named).collect();
+        by_day.iter().for_each(|(_, day)| found.total.add(day));
         let series = match self.interval {
-            Interval::Hour => ask::by_hour(db, days).await?,
+            Interval::Hour => sums.hours().await?.into_iter().map(named).collect(),
             Interval::Day | Interval::Month => by_day,
         };
-        found.series = series.into_iter().map(named).collect();
+        found.series = series.into_iter().collect();
         Ok(found)
     }
 
@@ -349,13 +345,8 @@ fn values(rows: Vec<query::Row>) -> Vec<(String, Tally)> {
     rows.into_iter().map(|row| (row.value, row.tally)).collect()
 }
 
-fn tally(counted: &Counted) -> Tally {
-    Tally { counts: counted.counts, entered: counted.counts.sessions, amounts: None, people: None }
-}
-
-fn named(counted: Counted) -> (String, Tally) {
-    let tally = tally(&counted);
-    (counted.name, tally)
+fn named((name, counts): (String, Counts)) -> (String, Tally) {
+    (name, Tally { counts, entered: counts.sessions, amounts: None, people: None })
 }
 
 /// The time of which numbers are: `as_of`, or now.

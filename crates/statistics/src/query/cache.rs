@@ -49,19 +49,21 @@ impl<K: Eq + Hash + Clone> Cache<K> {
     /// Forgets what was asked for longest ago, until the rest has room.
     pub fn trim(&mut self, but: Option<&K>) {
         let mut memory = self.memory();
-        let mut oldest: Vec<(u64, K)> =
-            self.segments.iter().map(|(key, kept)| (kept.1, key.clone())).collect();
-        oldest.sort_unstable_by_key(|(used, _)| *used);
-        for (_, key) in oldest {
-            if memory <= self.most {
-                return;
-            }
-            if but == Some(&key) {
-                continue;
-            }
-            if let Some((segment, _)) = self.segments.remove(&key) {
-                memory -= segment.memory();
-            }
+        if memory <= self.most {
+            return;
         }
+        let but = but.and_then(|key| self.segments.get(key)).map(|(_, used)| *used);
+        let mut oldest: Vec<(u64, usize)> =
+            self.segments.values().map(|(segment, used)| (*used, segment.memory())).collect();
+        oldest.sort_unstable();
+        let mut last = 0;
+        for (used, bytes) in oldest.into_iter().filter(|(used, _)| Some(*used) != but) {
+            if memory <= self.most {
+                break;
+            }
+            memory = memory.saturating_sub(bytes);
+            last = used;
+        }
+        self.segments.retain(|_, (_, used)| *used > last || Some(*used) == but);
     }
 }

@@ -1,10 +1,13 @@
 //! Reads statistics, and what of them is still to be computed.
 
 use std::fmt;
+use std::pin::pin;
 
 use alt_line::row::TrafficClass;
 use alt_statistics::day::{COUNTS, Counts};
+use alt_statistics::stored::{Stored, Value};
 use anyhow::Context;
+use futures_util::TryStreamExt;
 use jiff::civil::Date;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Row};
@@ -105,19 +108,6 @@ pub async fn by_day(client: &Client, asked: &Asked<'_>) -> anyhow::Result<Vec<Co
     select(client, &sql, asked, &[]).await
 }
 
-/// The statistics of each hour that has any: `2026-01-31 05`, hours since the day's beginning.
-///
-/// # Errors
-/// The database cannot be asked.
-pub async fn by_hour(client: &Client, asked: &Asked<'_>) -> anyhow::Result<Vec<Counted>> {
-    let sql = format!(
-        "SELECT day::text || ' ' || lpad(value, 2, '0'), {} {} WHERE value ~ '^[0-9]{{1,2}}$' ORDER BY 1",
-        names(),
-        rows("$2", "'hour'")
-    );
-    select(client, &sql, asked, &[]).await
-}
-
 /// These values of a dimension: sums over the days.
 ///
 /// # Errors
@@ -169,6 +159,77 @@ pub async fn left_out(client: &Client, asked: &Asked<'_>) -> anyhow::Result<Vec<
     select(client, &sql, asked, &[(&classes, Type::TEXT_ARRAY)]).await
 }
 
+/// A day with statistics. Under the same version its rows of `stat_daily` are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version {
+    /// The day.
+    pub day: Date,
+    /// How often its statistics were replaced.
+    pub generation: i64,
+    /// When they were, microseconds since 1970: a database that was restored to an earlier time may have a generation twice.
+    pub folded_at: i64,
+    /// They come from another product.
+    pub is_imported: bool,
+}
+
+/// The days that have statistics, in their order.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn versions(client: &Client, asked: &Asked<'_>) -> anyhow::Result<Vec<Version>> {
+    let sql = "SELECT day::text, generation, (extract(epoch FROM folded_at) * 1000000)::bigint, imported_at IS NOT NULL \
+               FROM stat_days WHERE app_id = $1 AND day BETWEEN $2::text::date AND $3::text::date \
+               AND generation > 0 AND NOT expired ORDER BY day";
+    let (from, until) = (asked.from.to_string(), asked.until.to_string());
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&asked.app_id, Type::INT4), (&from, Type::TEXT), (&until, Type::TEXT)];
+    let rows = client.query_typed(sql, &parameters).await.context("read which days have statistics")?;
+    let version = |row: &Row| {
+        let day = row.get::<_, &str>(0).parse()?;
+        let folded_at = row.get::<_, Option<i64>>(2).unwrap_or(0);
+        Ok(Version { day, generation: row.get(1), folded_at, is_imported: row.get(3) })
+    };
+    rows.iter().map(version).collect()
+}
+
+/// The values of a dimension on days of an application, of each of these days and of each of these classes.
+///
+/// # Errors
+/// The database cannot be asked.
+pub async fn stored(
+    client: &Client,
+    app_id: i32,
+    dimension: &str,
+    days: &[Date],
+    classes: &[&str],
+) -> anyhow::Result<Vec<Vec<Stored>>> {
+    // As in [`rows`], each day is looked up.
+    let sql = format!(
+        "SELECT d.n, c.n, value_hash, value, {} FROM unnest($2::text[]) WITH ORDINALITY d (of_day, n) \
+         CROSS JOIN unnest($3::text[]) WITH ORDINALITY c (of_class, n) \
+         CROSS JOIN LATERAL (SELECT * FROM stat_daily WHERE app_id = $1 AND day = of_day::date \
+                             AND traffic_class = of_class AND dimension = $4 OFFSET 0) s",
+        names()
+    );
+    let dates: Vec<String> = days.iter().map(Date::to_string).collect();
+    let parameters: [(&(dyn ToSql + Sync), Type); 4] = [
+        (&app_id, Type::INT4),
+        (&dates, Type::TEXT_ARRAY),
+        (&classes, Type::TEXT_ARRAY),
+        (&dimension, Type::TEXT),
+    ];
+    let rows = client.query_typed_raw(&sql, parameters).await.context("read statistics")?;
+    let mut rows = pin!(rows);
+    let mut values: Vec<Vec<Vec<Value>>> = vec![vec![Vec::new(); classes.len()]; days.len()];
+    while let Some(row) = rows.try_next().await.context("read statistics")? {
+        let number = |n: usize| usize::try_from(row.get::<_, i64>(n) - 1).unwrap_or(usize::MAX);
+        let of = values.get_mut(number(0)).and_then(|day| day.get_mut(number(1)));
+        let of = of.context("a day that was not asked for")?;
+        of.push(Value { hash: row.get(2), text: row.get(3), counts: counts(&row, 4) });
+    }
+    Ok(values.iter().map(|day| day.iter().map(|values| Stored::pack(values)).collect()).collect())
+}
+
 /// How many of the days were imported from another product.
 ///
 /// # Errors
@@ -215,9 +276,14 @@ async fn select(
 }
 
 fn counted(row: &Row) -> Counted {
+    Counted { name: row.get(0), counts: counts(row, 1) }
+}
+
+/// The counts of a row, from a column on.
+fn counts(row: &Row, first: usize) -> Counts {
     let mut counts = Counts::default();
     for (n, count) in COUNTS.iter().enumerate() {
-        *(count.get_mut)(&mut counts) = u64::try_from(row.get::<_, i64>(n + 1)).unwrap_or(0);
+        *(count.get_mut)(&mut counts) = u64::try_from(row.get::<_, i64>(first + n)).unwrap_or(0);
     }
-    Counted { name: row.get(0), counts }
+    counts
 }
