@@ -32,7 +32,7 @@ mod scan;
 #[cfg(test)]
 mod segment_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::cmp::Ordering as Order;
 use std::collections::{BTreeMap, BTreeSet};
