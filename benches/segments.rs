@@ -162,7 +162,7 @@ fn open(days: &[Vec<Vec<u8>>]) -> Vec<(String, Segment)> {
     let segments = days.iter().enumerate().flat_map(|(day, segments)| {
         segments
             .iter()
-            .map(move |bytes| (format!("2026-03-{:02}", day + 1), Segment::open(bytes.clone()).unwrap()))
+            .map(move |bytes| (format!("2026-03-{:02}", day + 1), Segment::open(bytes).unwrap()))
     });
     segments.collect()
 }

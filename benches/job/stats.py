@@ -177,8 +177,6 @@ def fill(bench):
     add("month: memory of computing again", computed.peak_kib / 1024, "MiB")
     events, octets = bench.sql("SELECT (SELECT sum(segments_rows) FROM stat_days), (SELECT sum(length(data)) FROM stat_segments)").split("|")
     add("month: segments' bytes of an event", int(octets) / int(events), "B", ("<=", 16))
-    # What is loaded later is told by the bytes of its log alone.
-    bench.sql("DELETE FROM checkpoints")
     bench.sql("VACUUM ANALYZE")
     [largest, count] = bench.sql(
         "SELECT a.app_key, sum(d.rows) FROM stat_days d JOIN applications a ON a.id = d.app_id GROUP BY 1 ORDER BY 2 DESC LIMIT 1"
@@ -279,11 +277,13 @@ def many(bench, app, others, rates=(0, 50, 100, 200), cache=None):
     directory = Path(tempfile.mkdtemp(dir=bench.directory))
     log = directory / "beacon.log"
     log.touch()
+    # What is loaded is told by the bytes of this log alone.
+    bench.sql("DELETE FROM checkpoints")
     daemon = Daemon(bench, directory, "[stats]\nenabled = true\n")
     serve = Serve(bench, cache=cache)
     Client(serve).ask("GET", question(app, f"{DAYS}d", three_filters(random.Random(3)), dimension="page"))
     for rate in rates:
-        start, lag = log.stat().st_size, None if cache else Lag(bench)
+        start, lag = log.stat().st_size, Lag(bench)
         writer = write_live(log, LIVE, LIVE * (seconds + 2))
         time.sleep(1)
         before, cpu = bench.postgres.cpu(), cpu_of(serve.child.pid)
@@ -301,23 +301,21 @@ def many(bench, app, others, rates=(0, 50, 100, 200), cache=None):
         writer.wait()
         wait_until_loaded(bench, log)
         time.sleep(0.1)
-        # With the files of an earlier log, it would not be known which rows are of its lines.
-        if lag:
-            p50, p95, _ = lag.of(log, start, 0)
-            add(f"{LIVE:,} lines/s beside {rate} questions a second: lag p50", p50 * 1000, "ms")
-            add(f"{LIVE:,} lines/s beside {rate} questions a second: lag p95", p95 * 1000, "ms")
+        p50, p95, _ = lag.of(log, start, 0)
+        add(f"{LIVE:,} lines/s beside {rate} questions a second: lag p50", p50 * 1000, "ms")
+        add(f"{LIVE:,} lines/s beside {rate} questions a second: lag p95", p95 * 1000, "ms")
     add("serve: memory after all of them", peak_kib_of(serve.child.pid) / 1024, "MiB", ("<=", 256))
     serve.stop()
     daemon.stop()
     shutil.rmtree(directory)
 
 
-def read_elsewhere(bench, app, others):
+def read_elsewhere(bench, app, others, cache=None):
     """How much of what questions cost the primary is left where a replica answers them."""
-    seconds, rate, add = 60 if bench.options.full else bench.options.seconds, 100, bench.results.add
+    seconds, rate, add = 60 if bench.options.full else bench.options.seconds, 100, adding(bench, cache)
     replica = bench.postgres.replica(bench.directory / "replica")
     for name, reads in ("the primary", None), ("a replica", replica):
-        serve = Serve(bench, reads)
+        serve = Serve(bench, reads, cache)
         Client(serve).ask("GET", question(app, f"{DAYS}d", three_filters(random.Random(3)), dimension="page"))
         before = [server.cpu() for server in (bench.postgres, replica)]
         took, refused, lasted = ask_at_rate(serve, different([app, *others], rate + 1, rate * seconds), rate)
@@ -343,4 +341,4 @@ def stats(bench):
     if bench.options.cache:
         questions(bench, app, bench.options.cache)
         many(bench, app, others, (0, 100, 200), bench.options.cache)
-    read_elsewhere(bench, app, others)
+    read_elsewhere(bench, app, others, bench.options.cache)

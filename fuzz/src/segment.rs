@@ -15,7 +15,7 @@ pub fn segment(data: &[u8]) {
         let sum = blake3::hash(&bytes[..at]);
         bytes[at..].copy_from_slice(&sum.as_bytes()[..SUM]);
     }
-    let Ok(segment) = Segment::open(bytes) else { return };
+    let Ok(segment) = Segment::open(&bytes) else { return };
     let is_whole = segment.check().is_ok();
     for (_, dimension) in Dimension::ALL {
         let query = Query { dimension: *dimension, ..Query::default() };

@@ -107,7 +107,7 @@ fn funnel(app: i32) -> Funnel {
 
 /// The counts of goals and of a funnel by class, as the segments of a day say.
 fn reached(segments: &[Vec<u8>], classes: &[String], app: i32) -> Vec<((String, String, String), Counts)> {
-    let segments: Vec<Segment> = segments.iter().map(|bytes| Segment::open(bytes.clone()).unwrap()).collect();
+    let segments: Vec<Segment> = segments.iter().map(|bytes| Segment::open(bytes).unwrap()).collect();
     let parts: Vec<Part<'_>> = segments.iter().map(|segment| Part { day: "d", segment }).collect();
     let mut all = Vec::new();
     for class in classes {
@@ -182,7 +182,7 @@ fn properties() -> Vec<String> {
 
 /// What events say, as the segments of a day tell; those of all events together in the dimension `total`.
 fn said(segments: &[Vec<u8>], classes: &[String]) -> SaidBy {
-    let segments: Vec<Segment> = segments.iter().map(|bytes| Segment::open(bytes.clone()).unwrap()).collect();
+    let segments: Vec<Segment> = segments.iter().map(|bytes| Segment::open(bytes).unwrap()).collect();
     let parts: Vec<Part<'_>> = segments.iter().map(|segment| Part { day: "d", segment }).collect();
     let named = properties().into_iter().map(|name| format!("property:{name}"));
     let said = Dimension::ALL.iter().filter(|(_, dimension)| dimension.is_said());

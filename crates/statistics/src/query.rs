@@ -417,6 +417,14 @@ impl Sum {
         self.people += self.total.held();
     }
 
+    /// Adds what is the total and one value.
+    fn add_one(&mut self, (name, hash): (&str, u64), total: &Tally) {
+        self.add_total(total);
+        if *total != Tally::default() {
+            self.add(hash, name, total);
+        }
+    }
+
     fn merge(&mut self, more: Sum) {
         self.add_total(&more.total);
         self.has_other |= more.has_other;

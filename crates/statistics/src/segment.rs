@@ -18,7 +18,7 @@ use std::fmt;
 pub(crate) use numbers::Numbers;
 pub use part::Bounds;
 pub use reader::Segment;
-pub(crate) use reader::{Run, Texts, hash};
+pub(crate) use reader::{Named, Origins, Run, Texts, hash};
 pub(crate) use sums::Sums;
 pub use writer::Writer;
 

@@ -40,8 +40,8 @@ struct Key {
 struct Kept {
     younger: HashMap<Key, Arc<Stored>>,
     older: HashMap<Key, Arc<Stored>>,
-    /// Of the younger ones.
-    bytes: usize,
+    /// Of the younger and of the older ones.
+    bytes: [usize; 2],
     most: usize,
 }
 
@@ -51,19 +51,28 @@ impl Kept {
             return Some(Arc::clone(known));
         }
         let known = self.older.remove(key)?;
+        self.bytes[1] -= bytes(&known);
         self.put(*key, Arc::clone(&known));
         Some(known)
     }
 
     fn put(&mut self, key: Key, stored: Arc<Stored>) {
-        let bytes = stored.memory() + PLACE_BYTES;
-        if self.bytes + bytes > self.most / 2 {
-            self.older = std::mem::take(&mut self.younger);
-            self.bytes = 0;
+        // Two questions have read the same.
+        if self.younger.contains_key(&key) {
+            return;
         }
-        self.bytes += bytes;
+        let more = bytes(&stored);
+        if self.bytes[0] + more > self.most / 2 {
+            self.older = std::mem::take(&mut self.younger);
+            self.bytes = [0, self.bytes[0]];
+        }
+        self.bytes[0] += more;
         self.younger.insert(key, stored);
     }
+}
+
+fn bytes(stored: &Arc<Stored>) -> usize {
+    stored.memory() + PLACE_BYTES
 }
 
 /// What is kept of days.
@@ -73,7 +82,12 @@ pub(crate) struct Daily(Mutex<Kept>);
 impl Daily {
     /// In so many bytes.
     pub(crate) fn new(most: usize) -> Daily {
-        Daily(Mutex::new(Kept { younger: HashMap::new(), older: HashMap::new(), bytes: 0, most }))
+        Daily(Mutex::new(Kept { younger: HashMap::new(), older: HashMap::new(), bytes: [0; 2], most }))
+    }
+
+    /// Bytes that it holds.
+    pub(crate) fn memory(&self) -> usize {
+        lock(&self.0).bytes.iter().sum()
     }
 
     /// Begins to read sums of days.
@@ -253,13 +267,18 @@ mod tests {
             dimension: "page",
         };
         let one = Stored::pack(&[]).memory() + PLACE_BYTES;
-        let mut kept = Kept { younger: HashMap::new(), older: HashMap::new(), bytes: 0, most: 20 * one };
+        let mut kept = Kept { younger: HashMap::new(), older: HashMap::new(), bytes: [0; 2], most: 20 * one };
         for generation in 0..1000 {
             kept.put(key(generation), Arc::new(Stored::pack(&[])));
             assert!(kept.get(&key(0)).is_some(), "asked for all the time: {generation}");
-            assert!(kept.younger.len() + kept.older.len() <= 20);
+            let count = kept.younger.len() + kept.older.len();
+            assert!(count <= 20);
+            assert_eq!(kept.bytes.iter().sum::<usize>(), count * one, "{generation}");
         }
         assert!(kept.get(&key(999)).is_some());
         assert!(kept.get(&key(1)).is_none());
+        let before = kept.bytes;
+        kept.put(key(999), Arc::new(Stored::pack(&[])));
+        assert_eq!(kept.bytes, before, "two questions read the same");
     }
 }

@@ -69,7 +69,7 @@ use self::telemetry::Telemetry;
 /// How many rules are tried at a time.
 const TRIALS: usize = 2;
 
-/// The part of the cache that sums by day have.
+/// The most of the cache that sums by day have.
 const DAILY_SHARE: usize = 4;
 
 /// What all requests share.
@@ -80,7 +80,7 @@ pub struct Web {
     /// What is counted.
     pub telemetry: Arc<Telemetry>,
     /// Sums by day.
-    daily: Daily,
+    daily: Arc<Daily>,
     /// Segments, and who asks them.
     segments: Segments,
     /// Requests of each token and share.
@@ -124,11 +124,12 @@ impl Web {
     pub fn new(config: &alt_config::Config, host: &str, snippet: Snippet) -> anyhow::Result<Arc<Web>> {
         let per_minute = u32::try_from(config.web.requests_per_minute).unwrap_or(u32::MAX);
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY");
+        let daily = Arc::new(Daily::new(config.web.cache_bytes / DAILY_SHARE));
         Ok(Arc::new(Web {
             pool: Pool::new(&config.postgres, config.web.read_url.as_deref(), host, config.web.connections),
             telemetry: Arc::new(Telemetry::new()?),
-            daily: Daily::new(config.web.cache_bytes / DAILY_SHARE),
-            segments: Segments::new(config.web.cache_bytes - config.web.cache_bytes / DAILY_SHARE),
+            segments: Segments::new(config.web.cache_bytes, Arc::clone(&daily)),
+            daily,
             limiter: Limiter::new(per_minute),
             refused: Limiter::new(guard::REFUSED_PER_MINUTE),
             attempts: Limiter::new(session::ADDRESS_PER_MINUTE),

@@ -1,7 +1,7 @@
 //! Questions to the segments of days, within bounds: of time, of memory, and of how many are answered at once.
 //!
 //! Segments are read in slices, so that those of a year are never in memory together. Opened ones are kept for the next
-//! question, in a cache of `[web] cache_bytes`.
+//! question, in what `daily` leaves of `[web] cache_bytes`.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,6 +15,7 @@ use alt_store::stats::segments::{self, Place};
 use alt_store::web::pool::Transaction;
 use tokio::sync::Semaphore;
 
+use crate::daily::Daily;
 use crate::problem::Problem;
 
 /// Packed bytes that all questions read at once. Unpacked, the columns of a question take some five times as much.
@@ -45,6 +46,8 @@ const TURN_TIME: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Segments {
     cache: Mutex<Cache<Place>>,
+    cache_bytes: usize,
+    daily: Arc<Daily>,
     turns: Arc<Semaphore>,
     threads: usize,
     /// Bytes that questions hold of their answers.
@@ -96,11 +99,13 @@ impl Drop for Cancel {
 type Opened = (String, Arc<Segment>);
 
 impl Segments {
-    /// With a cache of so many bytes.
-    pub(crate) fn new(cache_bytes: usize) -> Segments {
+    /// With a cache of so many bytes, in which `daily` has its part.
+    pub(crate) fn new(cache_bytes: usize, daily: Arc<Daily>) -> Segments {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(4);
         Segments {
             cache: Mutex::new(Cache::new(cache_bytes)),
+            cache_bytes,
+            daily,
             turns: Arc::new(Semaphore::new(threads)),
             threads,
             held: Arc::default(),
@@ -161,7 +166,9 @@ impl Segments {
         let mut slice: Vec<(&Place, Option<Arc<Segment>>)> = Vec::new();
         let mut bytes = 0;
         {
+            let room = self.cache_bytes.saturating_sub(self.daily.memory());
             let mut cache = lock(&self.cache);
+            cache.limit(room);
             for place in places.iter().take(SLICE_SEGMENTS) {
                 let kept = cache.get(place);
                 if kept.is_none() {
@@ -188,7 +195,7 @@ impl Segments {
                 Some(segment) => segment,
                 None => {
                     let bytes = read.next().ok_or_else(Problem::defect)?;
-                    lock(&self.cache).open(place, bytes).map_err(|broken| failed(Failed::Broken(broken)))?
+                    lock(&self.cache).open(place, &bytes).map_err(|broken| failed(Failed::Broken(broken)))?
                 }
             };
             opened.push((place.day.clone(), segment));

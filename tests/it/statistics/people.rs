@@ -33,7 +33,7 @@ pub(super) type ByValue = BTreeMap<[String; 3], u64>;
 const FILTERS: [&str; 5] = ["browser", "country", "event", "entry_page", "channel"];
 
 fn opened(segments: &[Vec<u8>]) -> Vec<Segment> {
-    segments.iter().map(|bytes| Segment::open(bytes.clone()).unwrap()).collect()
+    segments.iter().map(|bytes| Segment::open(bytes).unwrap()).collect()
 }
 
 /// The people of a class.

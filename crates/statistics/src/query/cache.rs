@@ -21,6 +21,11 @@ impl<K: Eq + Hash + Clone> Cache<K> {
         Cache { segments: HashMap::new(), clock: 0, most: bytes }
     }
 
+    /// From now on so many bytes: [`Cache::trim`] forgets the rest.
+    pub fn limit(&mut self, bytes: usize) {
+        self.most = bytes;
+    }
+
     /// A segment that is there.
     pub fn get(&mut self, key: &K) -> Option<Arc<Segment>> {
         self.clock += 1;
@@ -33,7 +38,7 @@ impl<K: Eq + Hash + Clone> Cache<K> {
     ///
     /// # Errors
     /// The bytes are none.
-    pub fn open(&mut self, key: &K, bytes: Vec<u8>) -> Result<Arc<Segment>, Broken> {
+    pub fn open(&mut self, key: &K, bytes: &[u8]) -> Result<Arc<Segment>, Broken> {
         let segment = Arc::new(Segment::open(bytes)?);
         self.clock += 1;
         self.segments.insert(key.clone(), (Arc::clone(&segment), self.clock));

@@ -1,5 +1,7 @@
 //! The values of a dimension in a segment, and which of them each row has.
 
+use std::borrow::Cow;
+
 use foldhash::HashMap;
 
 use super::Failed;
@@ -10,7 +12,7 @@ use super::said::{Property, Said};
 use crate::country;
 use crate::event::Event;
 use crate::segment::columns::{self as c, Column};
-use crate::segment::{Broken, Numbers, Segment, Texts, hash};
+use crate::segment::{Broken, Named, Numbers, Origins, Segment, Texts, hash};
 use crate::settings::OTHER;
 use crate::source;
 use crate::traffic_class::screen;
@@ -208,7 +210,7 @@ pub(super) enum Ids<'s> {
     /// All have value 0.
     One,
     /// That of a column; or what a map has at the column's number.
-    Column(&'s Numbers, Option<Vec<u32>>),
+    Column(&'s Numbers, Option<Cow<'s, [u32]>>),
     /// A number for each session.
     Own(Vec<u32>),
 }
@@ -301,6 +303,8 @@ pub(super) enum Names<'s> {
     Ended(&'s Texts, &'s [u64], &'static str),
     /// These.
     Own(Vec<String>),
+    /// The same, which the segment keeps.
+    Kept(&'s [String]),
 }
 
 impl<'s> Names<'s> {
@@ -314,6 +318,7 @@ impl<'s> Names<'s> {
             Names::Dictionary(texts, _) => texts.len() + 1,
             Names::Ended(texts, ..) => texts.len() + 2,
             Names::Own(names) => names.len(),
+            Names::Kept(names) => names.len(),
         }
     }
 
@@ -326,12 +331,15 @@ impl<'s> Names<'s> {
                 let known = texts.get(number).zip(hashes.get(number - 1));
                 known.map_or((OTHER, hash(OTHER)), |(text, hash)| (text, *hash))
             }
-            (Names::Own(names), _) => {
-                let name = names.get(number).map_or(OTHER, String::as_str);
-                (name, hash(name))
-            }
+            (Names::Own(names), _) => named(names, number),
+            (Names::Kept(names), _) => named(names, number),
         }
     }
+}
+
+fn named(names: &[String], number: usize) -> (&str, u64) {
+    let name = names.get(number).map_or(OTHER, String::as_str);
+    (name, hash(name))
 }
 
 /// The values of a dimension in a segment. Number 0 is `(other)`, unless there is none.
@@ -364,7 +372,7 @@ impl Numbered {
     }
 
     fn groups(self, numbers: &Numbers, map: Vec<u32>) -> Groups<'_> {
-        Groups::of_sessions(Ids::Column(numbers, Some(map)), Names::Own(self.names))
+        Groups::of_sessions(Ids::Column(numbers, Some(map.into())), Names::Own(self.names))
     }
 }
 
@@ -555,12 +563,30 @@ impl<'s> Groups<'s> {
 fn by_origin(segment: &Segment, column: Column, dictionary: u16) -> Result<Groups<'_>, Failed> {
     let mut map = vec![0; segment.rows(c::Table::Origins) + 1];
     segment.ints(column)?.read(0, &mut map[1..]);
-    let ids = Ids::Column(segment.ints(c::ORIGIN)?, Some(map));
+    let ids = Ids::Column(segment.ints(c::ORIGIN)?, Some(map.into()));
     Ok(Groups::of_sessions(ids, Names::dictionary(segment, dictionary)?))
 }
 
-/// Sources or channels, of each origin once.
+/// Sources or channels. The segment keeps them for the domains of which it was asked first.
 fn sources<'s>(segment: &'s Segment, dimension: Dimension, domains: &[String]) -> Result<Groups<'s>, Failed> {
+    let numbers = segment.ints(c::ORIGIN)?;
+    let is_source = dimension == Dimension::Source;
+    let (map, names) = match segment.origins(domains, || origins(segment, domains))? {
+        Some(kept) => {
+            let named = if is_source { &kept.sources } else { &kept.channels };
+            (Cow::Borrowed(named.ids.as_slice()), Names::Kept(&named.names))
+        }
+        None => {
+            let Origins { sources, channels, .. } = origins(segment, domains)?;
+            let named = if is_source { sources } else { channels };
+            (Cow::Owned(named.ids), Names::Own(named.names))
+        }
+    };
+    Ok(Groups::of_sessions(Ids::Column(numbers, Some(map)), names))
+}
+
+/// Sources and channels, of each origin once.
+fn origins(segment: &Segment, domains: &[String]) -> Result<Origins, Broken> {
     let mut texts: Vec<Vec<&str>> = Vec::new();
     let mut columns: Vec<&Numbers> = Vec::new();
     for (column, dictionary) in [
@@ -575,12 +601,12 @@ fn sources<'s>(segment: &'s Segment, dimension: Dimension, domains: &[String]) -
         texts.push(std::iter::once("").chain(segment.texts(dictionary)?.iter()).collect());
         columns.push(segment.ints(column)?);
     }
-    let mut names = Numbered::new();
-    let mut map = vec![0];
+    let (mut sources, mut channels) = (Numbered::new(), Numbered::new());
+    let mut ids = [vec![0], vec![0]];
     for row in 0..segment.rows(c::Table::Origins) {
-        let ids: [u64; 7] = std::array::from_fn(|n| columns[n].get(row));
+        let of: [u64; 7] = std::array::from_fn(|n| columns[n].get(row));
         let text =
-            |n: usize| usize::try_from(ids[n]).ok().and_then(|id| texts[n].get(id)).copied().unwrap_or("");
+            |n: usize| usize::try_from(of[n]).ok().and_then(|id| texts[n].get(id)).copied().unwrap_or("");
         let event = Event {
             utm_source: text(0),
             utm_medium: text(1),
@@ -593,9 +619,14 @@ fn sources<'s>(segment: &'s Segment, dimension: Dimension, domains: &[String]) -
         };
         let (source, channel) = source::of(&event, domains);
         // What had no room is unknown, and so is what follows from it.
-        let is_whole = ids.iter().all(|id| *id > 0);
-        let name = if dimension == Dimension::Source { &*source } else { channel };
-        map.push(if is_whole { names.id(name) } else { 0 });
+        let is_whole = of.iter().all(|id| *id > 0);
+        ids[0].push(if is_whole { sources.id(&source) } else { 0 });
+        ids[1].push(if is_whole { channels.id(channel) } else { 0 });
     }
-    Ok(names.groups(segment.ints(c::ORIGIN)?, map))
+    let [of_sources, of_channels] = ids;
+    Ok(Origins {
+        domains: domains.to_vec(),
+        sources: Named { names: sources.names, ids: of_sources },
+        channels: Named { names: channels.names, ids: of_channels },
+    })
 }

@@ -325,7 +325,7 @@ mod tests {
         let asked = Performance { classes: vec!["human".to_owned()], limit: 9 };
         let few = Means { values: 20, ..Means::default() };
         assert_eq!(performance(&asked, &parts, &few), Err(Failed::Values));
-        let old = Segment::open(include_bytes!("../../data/segment-1.bin").to_vec()).unwrap();
+        let old = Segment::open(include_bytes!("../../data/segment-1.bin")).unwrap();
         old.check().unwrap();
         let got = performance(&asked, &[Part { day: "d", segment: &old }], &Means::default()).unwrap();
         assert!(got.total.requests > 0 && got.total.percentiles.is_some() && got.total.busiest.is_none());

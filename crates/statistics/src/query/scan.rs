@@ -15,7 +15,7 @@ use super::amounts::Amounts;
 use super::block::{Block, Of};
 use super::groups::{Groups, Known, Level, NONE};
 use super::people::{Crowd, People};
-use super::{Failed, Part, Query, Sum, Tally};
+use super::{Dimension, Failed, Part, Query, Sum, Tally};
 use crate::counts::Counts;
 use crate::segment::columns as c;
 use crate::segment::{Broken, Numbers, Run, Segment, Sums};
@@ -135,6 +135,8 @@ struct Scan<'s> {
     /// Visitors and sessions of the total.
     total: Entry,
     total_stay: Stay,
+    /// Of the block's sessions, the value of each; none where sessions have no values.
+    ids: Vec<u32>,
     /// The last visitor who went through the funnel.
     walked: u32,
     /// Whether the order of events within a second is not known.
@@ -153,9 +155,11 @@ pub(super) fn scan(
     let mut sieve = Sieve::new(first, segment, &known(first, part))?;
     let has_other = sieve.has_other()?;
     let mut scans = Vec::with_capacity(queries.len());
-    for (query, sum) in queries.iter().zip(sums.iter_mut()) {
-        scans.push(Scan::new(query, part, means, &sieve)?);
+    for (n, sum) in sums.iter_mut().enumerate() {
         sum.has_other |= has_other;
+        if donor(queries, n).is_none() {
+            scans.push((n, Scan::new(&queries[n], part, means, &sieve)?));
+        }
     }
     for class in segment.classes() {
         if !first.classes.contains(&class.name) {
@@ -178,21 +182,49 @@ pub(super) fn scan(
             if sifted.sessions.is_empty() {
                 continue;
             }
-            for scan in &mut scans {
+            for (_, scan) in &mut scans {
                 scan.block(&sifted)?;
             }
         }
         if sieve.has_strays {
             let kept = sieve.strays(class.strays)?;
-            for scan in &mut scans {
+            for (_, scan) in &mut scans {
                 scan.strays(class.strays, kept.as_deref())?;
             }
         }
     }
-    for (scan, sum) in scans.into_iter().zip(sums) {
-        scan.finish(means, sum)?;
+    let mut totals = vec![Tally::default(); queries.len()];
+    for (n, scan) in scans {
+        totals[n] = scan.finish(means, sums[n])?;
+    }
+    for (n, query) in queries.iter().enumerate() {
+        let Some(from) = donor(queries, n) else { continue };
+        let (lacks_people, user_keys) = (sums[from].lacks_people, sums[from].user_keys.clone());
+        let amounts = totals[from].amounts.clone().filter(|_| query.has_amounts);
+        let total = Tally { amounts, ..totals[from].clone() };
+        let groups = Groups::new(query.dimension, segment, &known(query, part))?;
+        sums[n].add_one(groups.names.get(0), &total);
+        sums[n].lacks_people |= lacks_people;
+        sums[n].user_keys.extend(user_keys);
+        if sums[n].people > means.people {
+            return Err(Failed::People);
+        }
     }
     Ok(())
+}
+
+/// The question of which the total is the one value of another, so that this one is not counted by itself; `None`: there is
+/// none, or it has several values.
+fn donor(queries: &[Query], of: usize) -> Option<usize> {
+    let is_one =
+        |query: &Query| matches!(query.dimension, Dimension::Total | Dimension::Day | Dimension::Period);
+    let query = &queries[of];
+    let gives = |other: &Query| {
+        let has_total = !is_one(other) && !matches!(other.dimension, Dimension::Funnel | Dimension::Goal);
+        let has_amounts = !query.has_amounts || other.has_amounts && other.sum_of == query.sum_of;
+        has_total && has_amounts && other.has_people == query.has_people
+    };
+    if is_one(query) { queries.iter().position(gives) } else { None }
 }
 
 /// What is known beside the segment.
@@ -239,6 +271,7 @@ impl<'s> Scan<'s> {
             apart: Entry::default(),
             total: Entry::default(),
             total_stay: Stay::default(),
+            ids: vec![NONE; BLOCK],
             walked: 0,
             is_by_seconds: false,
             groups,
@@ -248,29 +281,29 @@ impl<'s> Scan<'s> {
     /// Counts sessions that are kept, and all that they have.
     fn block(&mut self, sifted: &Sifted) -> Result<(), Failed> {
         let sessions = sifted.block.sessions;
-        let mut ids = [NONE; BLOCK];
+        let mut ids = std::mem::take(&mut self.ids);
         if let Level::Sessions(all) = &self.groups.level {
             all.read(sessions.from, &mut ids[..sessions.len()]);
         }
         if let Some(crowd) = &mut self.crowd {
             crowd.read(&sifted.block);
         }
-        let last = self.entries.len() - 1;
-        let ids = ids.map(|id| (id as usize).min(last));
         match self.sums {
             Some(sums) => self.whole(sifted, &ids, sums),
             None => self.events(sifted, &ids)?,
         }
         self.amounts(sifted, &ids)?;
+        self.ids = ids;
         self.goals(sifted)?;
         self.funnel(sifted)
     }
 
     /// Counts sessions that are kept whole, for one value each.
-    fn whole(&mut self, sifted: &Sifted, ids: &[usize], sums: &[Sums]) {
+    fn whole(&mut self, sifted: &Sifted, ids: &[u32], sums: &[Sums]) {
         let (views, others) = (self.columns.views, self.columns.others);
+        let last = self.entries.len() - 1;
         for session in &sifted.sessions {
-            let (row, id) = (session.row, ids[session.n]);
+            let (row, id) = (session.row, (ids[session.n] as usize).min(last));
             let entry = &mut self.entries[id];
             entry.page_views += views[row + 1] - views[row];
             entry.others += others[row + 1] - others[row];
@@ -296,7 +329,7 @@ impl<'s> Scan<'s> {
     }
 
     /// Counts the events that are kept, each for its value, and the sessions that have one.
-    fn events(&mut self, sifted: &Sifted, ids: &[usize]) -> Result<(), Failed> {
+    fn events(&mut self, sifted: &Sifted, ids: &[u32]) -> Result<(), Failed> {
         let Sifted { block, kept, sessions } = sifted;
         let views = Events::new(self.segment, block, Of::Views, &self.groups, self.has_page)?;
         let others = Events::new(self.segment, block, Of::Others, &self.groups, self.has_page)?;
@@ -304,7 +337,7 @@ impl<'s> Scan<'s> {
         let last = self.entries.len() - 1;
         let rules = Rules::new(&self.groups);
         for session in sessions {
-            let id = ids[session.n];
+            let id = (ids[session.n] as usize).min(last);
             let is_somebody = session.is_somebody();
             let has_engaged = rules.engages_anybody || rules.engages_somebody && is_somebody;
             let rows = own(self.columns.views, session.row, block.views.from);
@@ -317,7 +350,7 @@ impl<'s> Scan<'s> {
                 let entry = &mut self.entries[value];
                 entry.page_views += 1;
                 let to = if has_engaged { &mut *entry } else { &mut self.apart };
-                to.engage(reports.engaged[at], reports.depths[at]);
+                to.engage(reports.engaged(at), reports.depth(at));
                 if rules.meets_visitor && is_somebody {
                     self.meet(&rules, value, session);
                 }
@@ -405,7 +438,8 @@ impl<'s> Scan<'s> {
         Ok(())
     }
 
-    fn finish(mut self, means: &super::Means<'_>, sum: &mut Sum) -> Result<(), Failed> {
+    /// Adds what was counted; returns the total.
+    fn finish(mut self, means: &super::Means<'_>, sum: &mut Sum) -> Result<Tally, Failed> {
         self.total.engaged = self.apart.engaged;
         self.total.timed = self.apart.timed;
         self.total.scroll = self.apart.scroll;
@@ -457,7 +491,7 @@ impl<'s> Scan<'s> {
         match () {
             () if sum.values.len() > means.values => Err(Failed::Values),
             () if sum.people > means.people => Err(Failed::People),
-            () => Ok(()),
+            () => Ok(total),
         }
     }
 }
@@ -526,17 +560,29 @@ impl Events {
 }
 
 /// What page views of a block report.
-struct Reports {
-    engaged: Vec<u64>,
-    depths: Vec<u32>,
+struct Reports<'s> {
+    engaged: &'s Numbers,
+    depths: &'s Numbers,
+    first: usize,
 }
 
-impl Reports {
-    fn new(segment: &Segment, views: Run) -> Result<Reports, Broken> {
-        let (mut engaged, mut depths) = (vec![0; views.len()], vec![0; views.len()]);
-        segment.longs(c::VIEW_ENGAGED)?.read_long(views.from, &mut engaged);
-        segment.ints(c::VIEW_DEPTH)?.read(views.from, &mut depths);
-        Ok(Reports { engaged, depths })
+impl<'s> Reports<'s> {
+    fn new(segment: &'s Segment, views: Run) -> Result<Reports<'s>, Broken> {
+        Ok(Reports {
+            engaged: segment.longs(c::VIEW_ENGAGED)?,
+            depths: segment.ints(c::VIEW_DEPTH)?,
+            first: views.from,
+        })
+    }
+
+    /// Milliseconds plus 1; 0 of none.
+    fn engaged(&self, at: usize) -> u64 {
+        self.engaged.get(self.first + at)
+    }
+
+    /// Percent plus 1; 0 of none.
+    fn depth(&self, at: usize) -> u32 {
+        u32::try_from(self.depths.get(self.first + at)).unwrap_or(u32::MAX)
     }
 }
 

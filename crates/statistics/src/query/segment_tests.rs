@@ -65,10 +65,10 @@ fn seal(bytes: &mut [u8]) {
 
 #[test]
 fn every_version_is_readable_and_says_the_same() {
-    let now = Segment::open(segment_of(&plain_day(&mut Dice(9), 0, 40))).unwrap();
+    let now = Segment::open(&segment_of(&plain_day(&mut Dice(9), 0, 40))).unwrap();
     let asked = Performance { classes: vec!["human".to_owned()], limit: 9 };
     for (n, golden) in VERSIONS.into_iter().enumerate() {
-        let golden = Segment::open(golden.to_vec()).unwrap();
+        let golden = Segment::open(golden).unwrap();
         golden.check().unwrap();
         for (_, dimension) in Dimension::ALL {
             let query = Query { dimension: *dimension, goals: goals(), ..Query::default() };
@@ -98,7 +98,7 @@ fn every_version_is_readable_and_says_the_same() {
 
 #[test]
 fn what_events_say_is_readable_in_every_version_that_tells_it() {
-    let [golden, now] = [VALUES.to_vec(), bytes(200)].map(|bytes| Segment::open(bytes).unwrap());
+    let [golden, now] = [VALUES.to_vec(), bytes(200)].map(|bytes| Segment::open(&bytes).unwrap());
     golden.check().unwrap();
     let mut said = 0;
     for (name, dimension) in dimensions() {
@@ -112,7 +112,7 @@ fn what_events_say_is_readable_in_every_version_that_tells_it() {
     }
     assert!(said > 8, "{said}");
     // Together with a segment that does not tell, an answer says that it lacks something.
-    let old = Segment::open(VERSIONS[0].to_vec()).unwrap();
+    let old = Segment::open(VERSIONS[0]).unwrap();
     let parts = [&golden, &old].map(|segment| Part { day: "d", segment });
     let both = run(&with_amounts(Dimension::Product), &parts, &Means::default()).unwrap();
     let alone = run(&with_amounts(Dimension::Product), &parts[..1], &Means::default()).unwrap();
@@ -122,7 +122,7 @@ fn what_events_say_is_readable_in_every_version_that_tells_it() {
 
 #[test]
 fn people_are_the_same_in_every_version_that_knows_them() {
-    let [golden, now] = [PEOPLE.to_vec(), bytes(200)].map(|bytes| Segment::open(bytes).unwrap());
+    let [golden, now] = [PEOPLE.to_vec(), bytes(200)].map(|bytes| Segment::open(&bytes).unwrap());
     golden.check().unwrap();
     assert_eq!(golden.user_key().unwrap(), now.user_key().unwrap());
     assert!(golden.user_key().unwrap().is_some_and(|key| key.len() == 16));
@@ -145,9 +145,9 @@ fn people_are_the_same_in_every_version_that_knows_them() {
 #[test]
 fn hostile_bytes_are_an_error_and_never_a_panic() {
     let good = bytes(60);
-    Segment::open(good.clone()).unwrap().check().unwrap();
+    Segment::open(&good).unwrap().check().unwrap();
     for length in 0..good.len() {
-        assert!(Segment::open(good[..length].to_vec()).is_err(), "{length}");
+        assert!(Segment::open(&good[..length]).is_err(), "{length}");
     }
     let mut dice = Dice(3);
     let (mut opened, mut broken) = (0, 0);
@@ -159,9 +159,9 @@ fn hostile_bytes_are_an_error_and_never_a_panic() {
             let at = usize::try_from(dice.below(most)).unwrap();
             bad[at] = u8::try_from(dice.below(256)).unwrap();
         }
-        assert!(bad == good || Segment::open(bad.clone()).is_err(), "the check sum sees it");
+        assert!(bad == good || Segment::open(&bad).is_err(), "the check sum sees it");
         seal(&mut bad);
-        if let Ok(segment) = Segment::open(bad) {
+        if let Ok(segment) = Segment::open(&bad) {
             opened += 1;
             broken += u32::from(segment.check().is_err());
             ask_all(&segment);
@@ -176,10 +176,10 @@ fn what_is_declared_too_large_is_refused_before_memory_is_taken() {
     // Sessions: 2^32 − 1.
     bad[24..28].copy_from_slice(&[0xff; 4]);
     seal(&mut bad);
-    assert_eq!(Segment::open(bad).unwrap_err(), Broken::Large);
+    assert_eq!(Segment::open(&bad).unwrap_err(), Broken::Large);
     let mut later = bytes(5);
     later[4] = 2;
-    assert_eq!(Segment::open(later).unwrap_err(), Broken::Version(2));
+    assert_eq!(Segment::open(&later).unwrap_err(), Broken::Version(2));
     assert!(!codec::is_possible(1 << 26, 100));
     assert!(!codec::is_possible(u32::MAX, u32::MAX));
     // Bytes that unpack to more than they declare.
@@ -220,7 +220,7 @@ fn no_address_no_visitor_and_no_user_id_stands_in_a_segment() {
     let with = |key| {
         let mut writer = Writer::new(Settings::default(), Bounds::default(), key);
         writer.add(&event);
-        let segment = Segment::open(writer.finish().remove(0)).unwrap();
+        let segment = Segment::open(&writer.finish().remove(0)).unwrap();
         let user = segment.longs(columns::USER).unwrap().get(0);
         let has = |value: u64| {
             columns::COLUMNS.iter().any(|column| {

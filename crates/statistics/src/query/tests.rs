@@ -134,7 +134,7 @@ const PARAMS: [&str; 15] = [
 pub(crate) fn segments(settings: &Settings, bounds: Bounds, events: &[Event<'_>]) -> Vec<Segment> {
     let mut writer = Writer::new(settings.clone(), bounds, Some([7; 32]));
     events.iter().for_each(|event| writer.add(event));
-    writer.finish().into_iter().map(|bytes| Segment::open(bytes).unwrap()).collect()
+    writer.finish().into_iter().map(|bytes| Segment::open(&bytes).unwrap()).collect()
 }
 
 /// A random day, and bounds of its segments. A row without a visitor may report of a page view two segments before, which
@@ -523,16 +523,16 @@ fn the_cache_forgets_what_was_asked_for_longest_ago() {
     let bytes = writer.finish().remove(0);
     let mut cache: Cache<u32> = Cache::new(bytes.len() * 5 / 2);
     for key in 0..2 {
-        cache.open(&key, bytes.clone()).unwrap();
+        cache.open(&key, &bytes).unwrap();
     }
     assert!(cache.get(&0).is_some());
-    cache.open(&2, bytes.clone()).unwrap();
+    cache.open(&2, &bytes).unwrap();
     assert!(cache.get(&1).is_none() && cache.get(&0).is_some() && cache.get(&2).is_some());
     // Columns that are unpacked count.
     cache.get(&0).unwrap().check().unwrap();
     cache.trim(None);
     assert!(cache.memory() <= bytes.len() * 5 / 2);
-    assert_eq!(cache.open(&3, vec![1; 9]).unwrap_err(), Broken::Cut);
+    assert_eq!(cache.open(&3, &[1; 9]).unwrap_err(), Broken::Cut);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Opens segments. Columns are unpacked when they are asked for, and kept.
 
 use std::hash::BuildHasher;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use foldhash::fast::FixedState;
 
@@ -92,9 +92,18 @@ struct Entry {
     width: u8,
     rows: u32,
     raw: u32,
-    from: usize,
-    until: usize,
+    /// Packed bytes, …
+    packed: usize,
+    /// … which go once the column is unpacked and kept.
+    bytes: Mutex<Option<Box<[u8]>>>,
     unpacked: OnceLock<Result<Unpacked, Broken>>,
+}
+
+impl Entry {
+    /// The packed bytes. Whoever has the lock does not panic.
+    fn lock(&self) -> MutexGuard<'_, Option<Box<[u8]>>> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Rows of a table that follow each other.
@@ -134,10 +143,36 @@ pub(crate) struct Class {
     pub(crate) strays: Run,
 }
 
+/// Values of the origins.
+#[derive(Debug)]
+pub(crate) struct Named {
+    /// The values. Number 0 is what had no room.
+    pub(crate) names: Vec<String>,
+    /// By the numbers of origins, the numbers of their values.
+    pub(crate) ids: Vec<u32>,
+}
+
+/// Where the sessions of origins come from, on a site with these domains.
+#[derive(Debug)]
+pub(crate) struct Origins {
+    pub(crate) domains: Vec<String>,
+    pub(crate) sources: Named,
+    pub(crate) channels: Named,
+}
+
+impl Origins {
+    fn bytes(&self) -> usize {
+        let of = |named: &Named| {
+            named.ids.len() * 4
+                + named.names.iter().map(|name| size_of::<String>() + name.len()).sum::<usize>()
+        };
+        of(&self.sources) + of(&self.channels)
+    }
+}
+
 /// A segment. It is opened with all checks that take no unpacking; a column is checked when it is unpacked.
 #[derive(Debug)]
 pub struct Segment {
-    bytes: Vec<u8>,
     definition: u8,
     from: i64,
     base: i64,
@@ -148,7 +183,8 @@ pub struct Segment {
     other_starts: OnceLock<Result<Vec<u32>, Broken>>,
     sums: OnceLock<Result<Option<Vec<Sums>>, Broken>>,
     last_second: OnceLock<Result<u64, Broken>>,
-    unpacked_bytes: AtomicUsize,
+    origins: OnceLock<Result<Origins, Broken>>,
+    bytes: AtomicUsize,
 }
 
 impl Segment {
@@ -156,7 +192,7 @@ impl Segment {
     ///
     /// # Errors
     /// They are none, or of a later version.
-    pub fn open(bytes: Vec<u8>) -> Result<Segment, Broken> {
+    pub fn open(bytes: &[u8]) -> Result<Segment, Broken> {
         let (body, sum) = bytes.split_last_chunk::<SUM>().ok_or(Broken::Cut)?;
         let mut cursor = Cursor(body);
         if cursor.array::<4>()? != *codec::MAGIC {
@@ -180,11 +216,10 @@ impl Segment {
             }
         }
         let classes = classes(&mut cursor, &rows)?;
-        let columns = directory(&mut cursor, &rows, body.len())?;
+        let columns = directory(&mut cursor, &rows)?;
         let (view_starts, other_starts) = (OnceLock::new(), OnceLock::new());
-        let unpacked_bytes = AtomicUsize::new(0);
+        let bytes = AtomicUsize::new(bytes.len());
         Ok(Segment {
-            bytes,
             definition,
             from,
             base,
@@ -195,7 +230,8 @@ impl Segment {
             other_starts,
             sums: OnceLock::new(),
             last_second: OnceLock::new(),
-            unpacked_bytes,
+            origins: OnceLock::new(),
+            bytes,
         })
     }
 
@@ -211,7 +247,7 @@ impl Segment {
 
     /// Bytes of memory that it takes, columns that are unpacked included.
     pub fn memory(&self) -> usize {
-        self.bytes.len() + self.unpacked_bytes.load(Ordering::Relaxed)
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// Events, that is page views, copies of them, and other events.
@@ -221,7 +257,7 @@ impl Segment {
 
     /// Packed bytes of each column, by its number: what it takes where it is stored.
     pub fn column_bytes(&self) -> impl Iterator<Item = (u16, usize)> {
-        self.columns.iter().map(|entry| (entry.id, entry.until - entry.from))
+        self.columns.iter().map(|entry| (entry.id, entry.packed))
     }
 
     /// Unpacks and checks all that is there.
@@ -336,7 +372,7 @@ impl Segment {
     pub(crate) fn hashes(&self, dictionary: u16) -> Result<&[u64], Broken> {
         let texts = self.texts(dictionary)?;
         Ok(texts.hashes.get_or_init(|| {
-            self.unpacked_bytes.fetch_add(texts.len() * 8, Ordering::Relaxed);
+            self.bytes.fetch_add(texts.len() * 8, Ordering::Relaxed);
             texts.iter().map(hash).collect()
         }))
     }
@@ -369,7 +405,7 @@ impl Segment {
             if at as usize != self.rows(table) {
                 return Err(Broken::Column(counts.id));
             }
-            self.unpacked_bytes.fetch_add(starts.len() * 4, Ordering::Relaxed);
+            self.bytes.fetch_add(starts.len() * 4, Ordering::Relaxed);
             Ok(starts)
         });
         starts.as_deref().map_err(|broken| *broken)
@@ -386,7 +422,7 @@ impl Segment {
                 })
             })???;
             let bytes = sums.as_ref().map_or(0, |sums| size_of_val(sums.as_slice()));
-            self.unpacked_bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.bytes.fetch_add(bytes, Ordering::Relaxed);
             Ok(sums)
         });
         sums.as_ref().map(Option::as_deref).map_err(|broken| *broken)
@@ -417,13 +453,33 @@ impl Segment {
     /// Reads a column of numbers, and keeps it only where it is kept already.
     fn once<T>(&self, column: Column, read: impl FnOnce(&Numbers) -> T) -> Result<T, Broken> {
         let entry = self.entry(column.id)?;
-        if entry.unpacked.get().is_some() {
-            return self.longs(column).map(read);
+        // Locked as long as it is read, so that the bytes are there, or the column is.
+        let bytes = entry.lock();
+        match &*bytes {
+            Some(bytes) => match self.unpack(entry, bytes) {
+                Some(Unpacked::Numbers(numbers)) => Ok(read(&numbers)),
+                _ => Err(Broken::Column(column.id)),
+            },
+            None => {
+                drop(bytes);
+                self.longs(column).map(read)
+            }
         }
-        match self.unpack(entry) {
-            Some(Unpacked::Numbers(numbers)) => Ok(read(&numbers)),
-            _ => Err(Broken::Column(column.id)),
-        }
+    }
+
+    /// Sources and channels, which `make` makes; `None`: those of other domains are kept.
+    pub(crate) fn origins(
+        &self,
+        domains: &[String],
+        make: impl FnOnce() -> Result<Origins, Broken>,
+    ) -> Result<Option<&Origins>, Broken> {
+        let origins = self.origins.get_or_init(|| {
+            let origins = make()?;
+            self.bytes.fetch_add(origins.bytes(), Ordering::Relaxed);
+            Ok(origins)
+        });
+        let origins = origins.as_ref().map_err(|broken| *broken)?;
+        Ok(Some(origins).filter(|origins| origins.domains == domains))
     }
 
     fn entry(&self, id: u16) -> Result<&Entry, Broken> {
@@ -433,15 +489,17 @@ impl Segment {
     fn unpacked(&self, id: u16) -> Result<&Unpacked, Broken> {
         let entry = self.entry(id)?;
         let unpacked = entry.unpacked.get_or_init(|| {
-            let unpacked = self.unpack(entry).ok_or(Broken::Column(id))?;
-            self.unpacked_bytes.fetch_add(unpacked.bytes(), Ordering::Relaxed);
+            let bytes = entry.lock().take().ok_or(Broken::Column(id))?;
+            let unpacked = self.unpack(entry, &bytes).ok_or(Broken::Column(id))?;
+            self.bytes.fetch_add(unpacked.bytes(), Ordering::Relaxed);
+            self.bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
             Ok(unpacked)
         });
         unpacked.as_ref().map_err(|broken| *broken)
     }
 
-    fn unpack(&self, entry: &Entry) -> Option<Unpacked> {
-        let raw = codec::unpack(self.bytes.get(entry.from..entry.until)?, entry.raw)?;
+    fn unpack(&self, entry: &Entry, bytes: &[u8]) -> Option<Unpacked> {
+        let raw = codec::unpack(bytes, entry.raw)?;
         match entry.width {
             0 => Texts::unpack(&raw, entry.rows).map(Unpacked::Texts),
             width => {
@@ -482,13 +540,12 @@ fn classes(cursor: &mut Cursor<'_>, rows: &[u32; TABLES]) -> Result<Vec<Class>, 
 }
 
 /// Reads where the columns are, and compares each with the rows of its table.
-fn directory(cursor: &mut Cursor<'_>, rows: &[u32; TABLES], length: usize) -> Result<Vec<Entry>, Broken> {
+fn directory(cursor: &mut Cursor<'_>, rows: &[u32; TABLES]) -> Result<Vec<Entry>, Broken> {
     let count = cursor.short()?;
     if count > COLUMNS_MAX {
         return Err(Broken::Large);
     }
     let mut entries: Vec<Entry> = Vec::new();
-    let mut packed_bytes = Vec::new();
     for _ in 0..count {
         let (id, width, _table) = (cursor.short()?, cursor.byte()?, cursor.byte()?);
         let (of, raw, packed) = (cursor.int()?, cursor.int()?, cursor.int()?);
@@ -505,14 +562,11 @@ fn directory(cursor: &mut Cursor<'_>, rows: &[u32; TABLES], length: usize) -> Re
         if !is_sized || !fits || entries.iter().any(|entry| entry.id == id) {
             return Err(Broken::Column(id));
         }
-        packed_bytes.push(packed as usize);
-        entries.push(Entry { id, width, rows: of, raw, from: 0, until: 0, unpacked: OnceLock::new() });
+        let (bytes, unpacked) = (Mutex::default(), OnceLock::new());
+        entries.push(Entry { id, width, rows: of, raw, packed: packed as usize, bytes, unpacked });
     }
-    let mut at = length - cursor.0.len();
-    for (entry, packed) in entries.iter_mut().zip(packed_bytes) {
-        entry.from = at;
-        at = at.checked_add(packed).filter(|end| *end <= length).ok_or(Broken::Cut)?;
-        entry.until = at;
+    for entry in &mut entries {
+        entry.bytes = Mutex::new(Some(cursor.take(entry.packed)?.into()));
     }
-    if at == length { Ok(entries) } else { Err(Broken::Cut) }
+    if cursor.0.is_empty() { Ok(entries) } else { Err(Broken::Cut) }
 }

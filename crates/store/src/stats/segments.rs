@@ -67,7 +67,7 @@ pub async fn load(client: &Client, app: i32, from: Date, until: Date) -> anyhow:
     // One by one, so that only the segments themselves are in memory.
     while let Some(row) = rows.try_next().await.context("read segments")? {
         let day: String = row.get(0);
-        let segment = Segment::open(row.get(3)).with_context(|| format!("read the day {day}"))?;
+        let segment = Segment::open(row.get::<_, &[u8]>(3)).with_context(|| format!("read the day {day}"))?;
         segments.push(Stored { day, part: row.get(1), generation: row.get(2), segment });
     }
     Ok(segments)

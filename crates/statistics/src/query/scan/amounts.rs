@@ -153,7 +153,7 @@ impl Rows {
 
 impl Scan<'_> {
     /// Sums what the events that are kept say. `ids` are the values of the sessions.
-    pub(super) fn amounts(&mut self, sifted: &Sifted, ids: &[usize]) -> Result<(), Failed> {
+    pub(super) fn amounts(&mut self, sifted: &Sifted, ids: &[u32]) -> Result<(), Failed> {
         let Some(mut summed) = self.summed.take() else { return Ok(()) };
         let Sifted { block, kept, sessions } = sifted;
         for of in [Of::Views, Of::Others] {
@@ -171,7 +171,7 @@ impl Scan<'_> {
                     match &reached {
                         Some(reached) => summed.say_of_goals(&rows, row, reached[row]),
                         None => {
-                            let id = ids[session.n];
+                            let id = ids[session.n] as usize;
                             let value = events.values.get(row).map_or(id, |value| *value as usize);
                             summed.say(&rows, row, value);
                         }

@@ -7,19 +7,18 @@ use crate::query::{Failed, Query};
 use crate::segment::columns as c;
 use crate::segment::{Numbers, Run, Segment};
 
-/// What of a filter is kept, of a block.
+/// What of a block's sessions that are kept is kept.
 pub(super) enum Kept {
     All,
-    Sessions(Vec<u8>),
     Events { views: Vec<u8>, others: Vec<u8> },
 }
 
 impl Kept {
-    /// Whether an event is kept whose session is. `at` counts from the first one of the block.
+    /// Whether an event is kept. `at` counts from the first one of the block.
     pub(super) fn has(&self, at: usize, is_view: bool) -> bool {
         match self {
             Kept::Events { views, others } => (if is_view { views } else { others })[at] != 0,
-            Kept::All | Kept::Sessions(_) => true,
+            Kept::All => true,
         }
     }
 }
@@ -57,7 +56,10 @@ pub(super) struct Sifted {
 /// A filter for one segment, and how far it was asked.
 pub(super) struct Sieve<'s> {
     segment: &'s Segment,
-    node: Option<Node<'s>>,
+    /// What has to be true of a session, …
+    of_sessions: Option<Node<'s>>,
+    /// … and of each event of it.
+    of_events: Option<Node<'s>>,
     bound: Option<Node<'s>>,
     flags: &'s Numbers,
     durations: &'s Numbers,
@@ -75,36 +77,51 @@ pub(super) struct Sieve<'s> {
 
 impl<'s> Sieve<'s> {
     pub(super) fn new(query: &Query, segment: &'s Segment, known: &Known<'_>) -> Result<Sieve<'s>, Failed> {
-        let both = match (&query.bound, &query.filter) {
-            (Some(bound), Some(filter)) => Some(Filter::All(vec![bound.clone(), filter.clone()])),
-            _ => None,
-        };
-        let filter = both.as_ref().or(query.bound.as_ref()).or(query.filter.as_ref());
+        let mut conditions = Vec::new();
+        [&query.bound, &query.filter]
+            .into_iter()
+            .flatten()
+            .for_each(|filter| flatten(filter, &mut conditions));
+        let (of_events, of_sessions): (Vec<Filter>, Vec<Filter>) =
+            conditions.iter().map(|filter| (*filter).clone()).partition(Filter::is_of_events);
+        let all = |filters: Vec<Filter>| (!filters.is_empty()).then_some(Filter::All(filters));
+        let has = |is_such: fn(&Filter) -> bool| conditions.iter().any(|filter| is_such(filter));
         let node =
             |filter: Option<&Filter>| filter.map(|filter| Node::new(filter, segment, known)).transpose();
         Ok(Sieve {
             segment,
-            node: node(filter)?,
+            of_sessions: node(all(of_sessions).as_ref())?,
+            of_events: node(all(of_events).as_ref())?,
             bound: node(query.bound.as_ref())?,
             flags: segment.ints(c::FLAGS)?,
             durations: segment.ints(c::DURATION)?,
             views: segment.view_starts()?,
             others: segment.other_starts()?,
-            is_of_events: filter.is_some_and(Filter::is_of_events),
-            has_page: filter.is_some_and(Filter::has_page),
-            has_strays: filter.is_none_or(Filter::is_of_pages) && segment.rows(c::Table::Strays) > 0,
+            is_of_events: has(Filter::is_of_events),
+            has_page: has(Filter::has_page),
+            has_strays: conditions.iter().all(|filter| filter.is_of_pages())
+                && segment.rows(c::Table::Strays) > 0,
             visitor: 0,
         })
     }
 
+    fn nodes(&self) -> impl Iterator<Item = &Node<'s>> {
+        self.of_sessions.iter().chain(&self.of_events)
+    }
+
     /// Whether a value that it looks at had no room in the segment.
     pub(super) fn has_other(&self) -> Result<bool, Failed> {
-        self.node.as_ref().map_or(Ok(false), |node| node.has_other(self.segment))
+        for node in self.nodes() {
+            if node.has_other(self.segment)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Whether it keeps nothing, as far as dictionaries tell.
     pub(super) fn is_never(&self) -> bool {
-        self.node.as_ref().is_some_and(Node::is_never)
+        self.nodes().any(Node::is_never)
     }
 
     /// The rows of sessions.
@@ -133,23 +150,34 @@ impl<'s> Sieve<'s> {
         Ok(events)
     }
 
-    /// Which engagement without a page view is kept; `None`: all.
+    /// Which engagement without a page view is kept; `None`: all. It belongs to no session.
     pub(super) fn strays(&self, strays: Run) -> Result<Option<Vec<u8>>, Failed> {
         let none = Run::default();
         let block = Block { sessions: none, views: none, others: none, strays };
-        self.node.as_ref().map(|node| node.mask(self.segment, &block, Of::Strays)).transpose()
+        let mut kept: Option<Vec<u8>> = None;
+        for node in self.nodes() {
+            let mask = node.mask(self.segment, &block, Of::Strays)?;
+            match &mut kept {
+                None => kept = Some(mask),
+                Some(kept) => kept.iter_mut().zip(mask).for_each(|(one, two)| *one &= two),
+            }
+        }
+        Ok(kept)
     }
 
     /// What is kept of sessions, the next ones of the segment.
     pub(super) fn sift(&mut self, sessions: Run) -> Result<Sifted, Failed> {
         let block = self.block(sessions);
-        let kept = match &self.node {
-            None => Kept::All,
-            Some(node) if self.is_of_events => Kept::Events {
+        let of_sessions = &self.of_sessions;
+        let of_sessions =
+            of_sessions.as_ref().map(|node| node.mask(self.segment, &block, Of::Sessions)).transpose()?;
+        let is_empty = of_sessions.as_ref().is_some_and(|mask| mask.iter().all(|kept| *kept == 0));
+        let kept = match &self.of_events {
+            Some(node) if !is_empty => Kept::Events {
                 views: node.mask(self.segment, &block, Of::Views)?,
                 others: node.mask(self.segment, &block, Of::Others)?,
             },
-            Some(node) => Kept::Sessions(node.mask(self.segment, &block, Of::Sessions)?),
+            _ => Kept::All,
         };
         let (mut flags, mut durations) = (vec![0; sessions.len()], vec![0; sessions.len()]);
         self.flags.read(sessions.from, &mut flags);
@@ -161,18 +189,26 @@ impl<'s> Sieve<'s> {
         for (n, (flags, duration)) in flags.into_iter().zip(durations).enumerate() {
             let row = sessions.from + n;
             self.visitor += flags & c::NEW_VISITOR;
-            let is_kept = match &kept {
-                Kept::All => true,
-                Kept::Sessions(mask) => mask[n] != 0,
-                Kept::Events { views, others } => {
-                    any(self.views, block.views.from, row, views)
-                        || any(self.others, block.others.from, row, others)
-                }
-            };
+            let is_kept = of_sessions.as_ref().is_none_or(|mask| mask[n] != 0)
+                && match &kept {
+                    Kept::All => true,
+                    Kept::Events { views, others } => {
+                        any(self.views, block.views.from, row, views)
+                            || any(self.others, block.others.from, row, others)
+                    }
+                };
             if is_kept {
                 some.push(Session { row, n, flags, duration, visitor: self.visitor });
             }
         }
         Ok(Sifted { block, kept, sessions: some })
+    }
+}
+
+/// The conditions that all have to be true.
+fn flatten<'f>(filter: &'f Filter, to: &mut Vec<&'f Filter>) {
+    match filter {
+        Filter::All(all) => all.iter().for_each(|filter| flatten(filter, to)),
+        filter => to.push(filter),
     }
 }

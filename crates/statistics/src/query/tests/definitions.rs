@@ -301,12 +301,12 @@ fn segments_of_different_definitions_are_told_of() {
     let mut writer = Writer::new(settings(0), Bounds::default(), None);
     writer.add(&view(Some(1), 0, "/a"));
     let mut bytes = writer.finish().remove(0);
-    let now = Segment::open(bytes.clone()).unwrap();
+    let now = Segment::open(&bytes).unwrap();
     bytes[5] += 1;
     let at = bytes.len() - codec::SUM;
     let sum = codec::sum(&bytes[..at]);
     bytes[at..].copy_from_slice(&sum);
-    let later = Segment::open(bytes).unwrap();
+    let later = Segment::open(&bytes).unwrap();
     let [now, later] = [&now, &later].map(|segment| Part { day: "d", segment });
     let (query, means) = (all(Dimension::Page, "human", &settings(0)), Means::default());
     let notes = |parts: &[Part<'_>]| run(&query, parts, &means).unwrap().notes;
