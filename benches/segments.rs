@@ -160,9 +160,7 @@ fn write(days: u64, rows: u64, says: bool, people: bool) -> (Vec<Vec<Vec<u8>>>, 
 
 fn open(days: &[Vec<Vec<u8>>]) -> Vec<(String, Segment)> {
     let segments = days.iter().enumerate().flat_map(|(day, segments)| {
-        segments
-            .iter()
-            .map(move |bytes| (format!("2026-03-{:02}", day + 1), Segment::open(bytes).unwrap()))
+        segments.iter().map(move |bytes| (format!("2026-03-{:02}", day + 1), Segment::open(bytes).unwrap()))
     });
     segments.collect()
 }

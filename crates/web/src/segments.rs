@@ -133,19 +133,18 @@ impl Segments {
             threads: self.threads,
         });
         let mut running: Vec<Running> = work.queries.iter().map(|_| Running::default()).collect();
-        let mut rest = places.as_slice();
         let mut held = Held { all: Arc::clone(&self.held), own: 0 };
-        while !rest.is_empty() {
-            let (opened, more) = self.slice(db, app, rest).await?;
-            rest = more;
+        let mut next = if places.is_empty() { None } else { Some(self.slice(db, app, &places).await?) };
+        while let Some((opened, rest)) = next {
             let work = Arc::clone(&work);
             let turn = Arc::clone(&turn);
             let counted = tokio::task::spawn_blocking(move || {
                 let _turn = turn;
                 work.count(running, &opened)
-            })
-            .await;
-            running = counted.map_err(|_| Problem::defect())??;
+            });
+            // Read while the slice before is counted.
+            next = if rest.is_empty() { None } else { Some(self.slice(db, app, rest).await?) };
+            running = counted.await.map_err(|_| Problem::defect())??;
             let own =
                 running.iter().map(|one| one.values() * VALUE_BYTES + one.people() * PERSON_BYTES).sum();
             if !held.may_grow_to(own, self.threads) {
@@ -173,7 +172,8 @@ impl Segments {
                 let kept = cache.get(place);
                 if kept.is_none() {
                     let more = usize::try_from(place.bytes).unwrap_or(0);
-                    if bytes > 0 && bytes + more > SLICES_BYTES / self.threads.max(2) {
+                    // A question has two slices, of which one is counted.
+                    if bytes > 0 && bytes + more > SLICES_BYTES / self.threads.max(2) / 2 {
                         break;
                     }
                     bytes += more;
