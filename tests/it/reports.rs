@@ -99,6 +99,38 @@ fn a_period_that_is_over_is_told_of_once_with_the_numbers_of_sql() {
     assert_eq!(bench.database.psql(SENT), "2 of 2");
 }
 
+/// A directory that is not there yet is written to as soon as it is.
+#[test]
+fn a_report_is_a_page_and_a_table_in_a_directory() {
+    let mut bench = with_lines(&[]);
+    let place = bench.path("reports");
+    let text = fs::read_to_string(&bench.config).unwrap();
+    let channel =
+        format!("\n[[channel]]\nname = \"files\"\nkind = \"file\"\ndirectory = \"{}\"\n", place.display());
+    fs::write(&bench.config, text + &channel).unwrap();
+    bench.daemon = Some(start_with(&bench, None));
+    bench.settle();
+    computed(&bench);
+    done(&bench, &["add", "daily", "--every", "day", "--channel", "files", "--last"]);
+    let said = || bench.database.psql("SELECT error FROM alert_outbox");
+    wait_for(60, || said().contains("reports takes no file: No such file or directory"), said);
+    fs::create_dir(&place).unwrap();
+    until(&bench, SENT, "1 of 1");
+    let entries = fs::read_dir(&place).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names.len(), 2, "{names:?}");
+    let day = bench.database.psql("SELECT told_until FROM stat_reports WHERE name = 'daily'");
+    let app = bench.database.psql("SELECT name FROM applications").replace(' ', "-");
+    for (name, ending) in names.iter().zip([".csv", ".html"]) {
+        assert!(name.starts_with(&format!("{app}-daily-{day}.")) && name.ends_with(ending), "{name}");
+    }
+    let [csv, html] = [0, 1].map(|n| fs::read_to_string(place.join(&names[n])).unwrap());
+    assert_eq!(csv, done(&bench, &["show", "daily", "--csv"]));
+    assert!(html.contains("<h1") && html.contains(">30<"), "{html}");
+}
+
 #[test]
 fn wherever_the_daemon_dies_a_report_is_told_again_under_the_same_id_or_not_at_all() {
     for step in [Step::NotifyTaken, Step::NotifySent, Step::NotifySettled, Step::NotifyCommitted] {

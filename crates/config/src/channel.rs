@@ -1,7 +1,9 @@
 //! The keys of a `[[channel]]`: a receiver of messages about alerts (docs/CHANNELS.md), and what its kind asks for.
 
+use std::path::PathBuf;
+
 use super::secret::SecretFile;
-use super::value::{Set, endpoint, mail_server};
+use super::value::{Set, absolute, endpoint, mail_server};
 
 /// A receiver of messages.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub struct Channel {
     pub from: Option<String>,
     /// Who is sent mails.
     pub to: Vec<String>,
+    /// The directory in which messages are files.
+    pub directory: Option<PathBuf>,
     /// The channel that takes what does not arrive here.
     pub fallback: Option<String>,
 }
@@ -39,6 +43,8 @@ pub enum ChannelKind {
     Mail,
     /// An Alertmanager.
     Alertmanager,
+    /// Files in a directory.
+    File,
 }
 
 const KINDS: &[(&str, ChannelKind)] = &[
@@ -46,6 +52,7 @@ const KINDS: &[(&str, ChannelKind)] = &[
     ("slack", ChannelKind::Slack),
     ("mail", ChannelKind::Mail),
     ("alertmanager", ChannelKind::Alertmanager),
+    ("file", ChannelKind::File),
 ];
 
 /// How the connection to a mail server is encrypted.
@@ -74,6 +81,7 @@ pub(super) const CHANNEL_KEYS: &[(&str, Set<Channel>)] = &[
     ("user", |c, v| v.text().map(|user| c.user = Some(user))),
     ("from", |c, v| v.checked(mail_address).map(|from| c.from = Some(from))),
     ("to", |c, v| v.list_of(mail_address).map(|to| c.to = to)),
+    ("directory", |c, v| v.checked(absolute).map(|path| c.directory = Some(path.into()))),
     ("fallback", |c, v| v.checked(name).map(|name| c.fallback = Some(name))),
 ];
 
@@ -95,19 +103,20 @@ impl Channel {
     /// What is missing, and what is of another kind; each the end of a sentence about the channel.
     pub(super) fn problems(&self) -> Vec<String> {
         let Some(kind) = self.kind else {
-            return vec!["needs `kind`: webhook, slack, mail or alertmanager".to_owned()];
+            return vec!["needs `kind`: webhook, slack, mail, alertmanager or file".to_owned()];
         };
         let word = KINDS.iter().find(|known| known.1 == kind).map_or("", |known| known.0);
-        let is_mail = kind == ChannelKind::Mail;
+        let (is_mail, is_file) = (kind == ChannelKind::Mail, kind == ChannelKind::File);
         let mut problems = Vec::new();
         let given = [
-            ("url", self.url.is_some(), !is_mail),
-            ("secret_file", self.secret.is_some(), kind != ChannelKind::Alertmanager),
+            ("url", self.url.is_some(), !is_mail && !is_file),
+            ("secret_file", self.secret.is_some(), kind != ChannelKind::Alertmanager && !is_file),
             ("server", self.server.is_some(), is_mail),
             ("tls", self.tls.is_some(), is_mail),
             ("user", self.user.is_some(), is_mail),
             ("from", self.from.is_some(), is_mail),
             ("to", !self.to.is_empty(), is_mail),
+            ("directory", self.directory.is_some(), is_file),
         ];
         let strange = given.iter().filter(|(_, is_given, fits)| *is_given && !fits);
         problems.extend(
@@ -119,6 +128,7 @@ impl Channel {
             ChannelKind::Slack => &[],
             ChannelKind::Mail => &["server", "from", "to"],
             ChannelKind::Alertmanager => &["url"],
+            ChannelKind::File => &["directory"],
         };
         problems.extend(needed.iter().filter(|key| !has(key)).map(|key| format!("needs `{key}`")));
         match kind {

@@ -677,12 +677,17 @@ fn channels_of_all_kinds_are_read() {
             name = "am"
             kind = "alertmanager"
             url = "http://127.0.0.1:9093"
+            [[channel]]
+            name = "files"
+            kind = "file"
+            directory = "/var/lib/alt/reports"
         "#,
     );
     assert_eq!(config.alerts.allow, ["10.0.0.5:443".parse().unwrap(), "[fd00::5]:25".parse().unwrap()]);
     let kinds: Vec<_> = config.channels.iter().map(|channel| channel.kind.unwrap()).collect();
-    use ChannelKind::{Alertmanager, Mail, Slack, Webhook};
-    assert_eq!(kinds, [Webhook, Slack, Mail, Alertmanager]);
+    use ChannelKind::{Alertmanager, File, Mail, Slack, Webhook};
+    assert_eq!(kinds, [Webhook, Slack, Mail, Alertmanager, File]);
+    assert_eq!(config.channels[4].directory, Some("/var/lib/alt/reports".into()));
     assert_eq!(config.channels[0].secret, Some(SecretFile::Credential("pager.secret".into())));
     assert_eq!(config.channels[1].secret, Some(SecretFile::Path("/etc/alt/chat.url".into())));
     assert_eq!(config.channels[2].tls, Some(MailTls::Implicit));
@@ -693,13 +698,19 @@ fn channels_of_all_kinds_are_read() {
 #[test]
 fn a_channel_that_cannot_work_is_named_with_what_it_needs() {
     for (keys, expected) in [
-        ("", "the channel a needs `kind`: webhook, slack, mail or alertmanager"),
+        ("", "the channel a needs `kind`: webhook, slack, mail, alertmanager or file"),
         (
             "kind = \"pigeon\"",
-            "line 3: `kind` in [channel] is one of webhook, slack, mail, alertmanager, not `pigeon`",
+            "line 3: `kind` in [channel] is one of webhook, slack, mail, alertmanager, file, not `pigeon`",
         ),
         ("kind = \"webhook\"\nurl = \"https://a.example\"", "the channel a needs `secret_file`"),
         ("kind = \"alertmanager\"", "the channel a needs `url`"),
+        ("kind = \"file\"", "the channel a needs `directory`"),
+        ("kind = \"file\"\ndirectory = \"reports\"", "line 4: `directory` in [channel] holds absolute paths"),
+        (
+            "kind = \"file\"\ndirectory = \"/a\"\nurl = \"https://a.example\"",
+            "has `url`, which a channel of kind \"file\" has not",
+        ),
         ("kind = \"slack\"", "the channel a needs either `url` or `secret_file`"),
         ("kind = \"slack\"\nurl = \"https://a.example\"\nsecret_file = \"/a\"", "the channel a needs either"),
         ("kind = \"slack\"\nurl = \"ftp://a.example\"", "`url` in [channel] is a URL"),

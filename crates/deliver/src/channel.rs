@@ -1,6 +1,8 @@
 //! A channel: one receiver, and how it is talked to. Made of what the API or the configuration file says; what cannot
 //! work is refused here.
 
+use std::path::PathBuf;
+
 use crate::mail::Letterhead;
 use crate::sign::Secret;
 use crate::smtp::{Login, Seal, Server};
@@ -35,6 +37,11 @@ pub enum Channel {
     Alertmanager {
         /// Its address, before `/api/v2/alerts`.
         url: Target,
+    },
+    /// Files.
+    File {
+        /// The directory, which is there.
+        directory: PathBuf,
     },
 }
 
@@ -104,6 +111,7 @@ impl Channel {
             Channel::Slack { .. } => "slack",
             Channel::Mail { .. } => "mail",
             Channel::Alertmanager { .. } => "alertmanager",
+            Channel::File { .. } => "file",
         }
     }
 }

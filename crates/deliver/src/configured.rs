@@ -38,6 +38,10 @@ fn channel(config: &alt_config::Channel, secrets: &[String]) -> Result<Channel, 
             Some(url) => Channel::slack(url),
             None => Channel::slack(secret()?).map_err(|why| format!("secret_file holds a URL: {why}")),
         },
+        ChannelKind::File => {
+            let directory = config.directory.clone().ok_or("needs `directory`")?;
+            Ok(Channel::File { directory })
+        }
         ChannelKind::Mail => {
             let server = config.server.as_deref().ok_or("needs `server`")?;
             let who = Letterhead::new(config.from.as_deref().ok_or("needs `from`")?, &config.to)?;
@@ -90,6 +94,10 @@ mod tests {
             Channel::mail("m.example", Seal::StartTls, login, who.clone())
         );
         assert_eq!(opened(mail, ""), Channel::mail("m.example", Seal::StartTls, None, who));
+        assert_eq!(
+            opened("kind = \"file\"\ndirectory = \"/var/lib/alt/reports\"", ""),
+            Ok(Channel::File { directory: "/var/lib/alt/reports".into() })
+        );
         assert_eq!(
             opened("kind = \"alertmanager\"\nurl = \"http://127.0.0.1:9093\"", ""),
             Channel::alertmanager("http://127.0.0.1:9093")

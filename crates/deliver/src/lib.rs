@@ -1,4 +1,4 @@
-//! Delivers one message to one channel: a webhook, a chat, a mail server, an Alertmanager.
+//! Delivers one message to one channel: a webhook, a chat, a mail server, an Alertmanager, a directory.
 //!
 //! `Sender::send` makes one attempt and says what became of it; when the next is, and what becomes of the message then,
 //! is a matter of the caller, who holds the messages. This crate knows no database and no rule.
@@ -13,6 +13,7 @@ pub mod channel;
 pub mod configured;
 pub mod connect;
 pub mod fetch;
+mod file;
 pub mod mail;
 pub mod message;
 pub mod notifier;
@@ -133,6 +134,9 @@ impl Sender {
                 };
                 let body = body.to_string().into_bytes();
                 Post { target: url, headers: Vec::new(), body, is_strict: false }
+            }
+            Channel::File { directory } => {
+                return file::write(directory, file::files(letter), self.limits.total).await;
             }
             Channel::Alertmanager { url } => {
                 let Letter::Alert(message) = letter else {

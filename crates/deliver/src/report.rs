@@ -112,9 +112,12 @@ impl Report {
     /// The name of the table as a file.
     #[must_use]
     pub fn file_name(&self) -> String {
-        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
-        let name: String = self.name.chars().take(60).map(plain).collect();
-        format!("{name}-{}.csv", self.from)
+        format!("{}-{}.csv", plain(&self.name), self.from)
+    }
+
+    /// The name of its files, without what comes behind the last point. No other report has it.
+    pub(crate) fn stem(&self) -> String {
+        format!("{}-{}-{}.{}", plain(&self.application), plain(&self.name), self.from, plain(&self.id))
     }
 
     fn link(&self) -> Option<&str> {
@@ -166,6 +169,12 @@ impl Report {
         };
         words.totals.iter().zip(&self.totals).zip(MANNERS).map(number).collect()
     }
+}
+
+/// A text of strangers as a part of a file's name.
+pub(crate) fn plain(text: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' };
+    text.chars().take(60).map(plain).collect()
 }
 
 /// A count, or seconds.

@@ -84,6 +84,7 @@ fn kind(channel: &alt_config::Channel) -> Option<&'static str> {
         ChannelKind::Slack => "slack",
         ChannelKind::Mail => "mail",
         ChannelKind::Alertmanager => "alertmanager",
+        ChannelKind::File => "file",
     })
 }
 

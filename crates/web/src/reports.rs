@@ -65,7 +65,7 @@ impl<'a> Means<'a> {
         }
         Err(match self.channels.iter().any(|channel| channel.name == name) {
             true => format!(
-                "the channel {name} is an Alertmanager, which takes no reports: name one of mail, chat or a webhook"
+                "the channel {name} is an Alertmanager, which takes no reports: name one of mail, a chat, a webhook or a directory"
             ),
             false => {
                 format!("the configuration has no [[channel]] {name}; `alt channel list` shows the names")
