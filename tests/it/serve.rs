@@ -617,7 +617,8 @@ fn statistics_are_those_of_the_command() {
     let secret = token(&bench, &["--app", KEY]);
     // Another application has the same, of another class too, and more in the days before; its rows are of this moment.
     bench.database.psql(
-        "INSERT INTO stat_days (app_id, day, from_at, until_at) SELECT o.id, d.day - before, d.from_at, d.until_at \
+        "INSERT INTO stat_days (app_id, day, from_at, until_at, generation, folded_at) \
+         SELECT o.id, d.day - before, d.from_at, d.until_at, d.generation, d.folded_at \
          FROM stat_days d JOIN applications a ON a.id = d.app_id, applications o, (VALUES (0), (7)) v (before) \
          WHERE a.app_key = 'shop' AND o.app_key = 'other' ON CONFLICT DO NOTHING",
     );
@@ -896,7 +897,7 @@ fn the_examples_of_the_document_work() {
     bench.database.psql(
         "INSERT INTO stat_daily SELECT 1, (now() AT TIME ZONE 'UTC')::date, hashtext(d), 8, 7, 6, 5, 0, 4, 0, 0, 0, 0, 0, 0, \
          'human', d, v FROM (VALUES ('total', ''), ('page', '/checkout')) t (d, v); \
-         INSERT INTO stat_days (app_id, day, from_at, until_at) SELECT 1, d, d, d + 1 FROM (SELECT (now() AT TIME ZONE 'UTC')::date) t (d)",
+         INSERT INTO stat_days (app_id, day, from_at, until_at, generation) SELECT 1, d, d, d + 1, 1 FROM (SELECT (now() AT TIME ZONE 'UTC')::date) t (d)",
     );
     let api = Api::start(&bench, "");
     let secret = token(&bench, &["--role", "owner"]);

@@ -418,7 +418,7 @@ impl Sum {
     }
 
     /// Adds what is the total and one value.
-    fn add_one(&mut self, (name, hash): (&str, u64), total: &Tally) {
+    fn add_one(&mut self, hash: u64, name: &str, total: &Tally) {
         self.add_total(total);
         if *total != Tally::default() {
             self.add(hash, name, total);

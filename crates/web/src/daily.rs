@@ -164,7 +164,7 @@ pub(crate) struct Reading<'r> {
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
     /// By day: `2026-01-31`.
-    pub(crate) days: Vec<(String, Counts)>,
+    pub(crate) days: Vec<Counted>,
     /// The events of the other classes.
     pub(crate) left_out: BTreeMap<String, u64>,
     /// Days that come from another product.
@@ -178,7 +178,7 @@ impl Reading<'_> {
         let mut totals =
             Totals { imported: i64::try_from(imported).unwrap_or(i64::MAX), ..Totals::default() };
         let Some(class) = self.class else {
-            totals.days = pairs(ask::by_day(self.db, &self.days).await?);
+            totals.days = ask::by_day(self.db, &self.days).await?;
             let others = ask::left_out(self.db, &self.days).await?;
             totals.left_out = others.into_iter().map(|other| (other.name, other.counts.events)).collect();
             return Ok(totals);
@@ -188,7 +188,7 @@ impl Reading<'_> {
             for (of, stored) in TrafficClass::ALL.iter().zip(of_classes) {
                 for (_, counts) in stored.values() {
                     if *of == class {
-                        totals.days.push((version.day.to_string(), counts));
+                        totals.days.push(Counted { name: version.day.to_string(), counts });
                     } else {
                         let events = totals.left_out.entry(of.as_str().to_owned()).or_default();
                         *events = events.saturating_add(counts.events);
@@ -200,39 +200,37 @@ impl Reading<'_> {
     }
 
     /// The counts of each hour since the beginning of its day: `2026-01-31 05`.
-    pub(crate) async fn hours(&self) -> Result<Vec<(String, Counts)>, Problem> {
+    pub(crate) async fn hours(&self) -> Result<Vec<Counted>, Problem> {
         // No hours are asked for of more than `DAYS_MAX` days: it is none of the classes.
         let Some(class) = self.class else { return Ok(Vec::new()) };
         let of_days = self.stored("hour", &[class]).await?;
         let mut hours = Vec::new();
         for (version, stored) in self.versions.iter().zip(of_days.iter().flatten()) {
             let numbers = stored.values().filter(|(hour, _)| hour.parse::<u8>().is_ok());
-            hours.extend(numbers.map(|(hour, counts)| (format!("{} {hour:0>2}", version.day), counts)));
+            hours.extend(
+                numbers.map(|(hour, counts)| Counted { name: format!("{} {hour:0>2}", version.day), counts }),
+            );
         }
         Ok(hours)
     }
 
     /// The values of a dimension with the most visitors, at most `most`.
-    pub(crate) async fn top(&self, dimension: &str, most: usize) -> Result<Vec<(String, Counts)>, Problem> {
+    pub(crate) async fn top(&self, dimension: &str, most: usize) -> Result<Vec<Counted>, Problem> {
         let Some((class, dimension)) = self.class.zip(static_name(dimension)) else {
             let most = i64::try_from(most).unwrap_or(i64::MAX);
-            return Ok(pairs(ask::top(self.db, &self.days, dimension, most).await?));
+            return Ok(ask::top(self.db, &self.days, dimension, most).await?);
         };
         let of_days = self.stored(dimension, &[class]).await?;
-        Ok(Sums::of(of_days.iter().flatten().map(Arc::as_ref)).top(most))
+        Ok(counted(Sums::of(of_days.iter().flatten().map(Arc::as_ref)).top(most)))
     }
 
     /// These values of a dimension.
-    pub(crate) async fn of_values(
-        &self,
-        dimension: &str,
-        values: &[&str],
-    ) -> Result<Vec<(String, Counts)>, Problem> {
+    pub(crate) async fn of_values(&self, dimension: &str, values: &[&str]) -> Result<Vec<Counted>, Problem> {
         let Some((class, dimension)) = self.class.zip(static_name(dimension)) else {
-            return Ok(pairs(ask::of_values(self.db, &self.days, dimension, values).await?));
+            return Ok(ask::of_values(self.db, &self.days, dimension, values).await?);
         };
         let of_days = self.stored(dimension, &[class]).await?;
-        Ok(Sums::of(of_days.iter().flatten().map(Arc::as_ref)).with_texts(values))
+        Ok(counted(Sums::of(of_days.iter().flatten().map(Arc::as_ref)).with_texts(values)))
     }
 
     async fn stored(
@@ -248,8 +246,8 @@ fn static_name(dimension: &str) -> Option<&'static str> {
     Dimension::ALL.iter().map(|(name, _)| *name).find(|name| *name == dimension)
 }
 
-fn pairs(counted: Vec<Counted>) -> Vec<(String, Counts)> {
-    counted.into_iter().map(|counted| (counted.name, counted.counts)).collect()
+fn counted(values: Vec<(String, Counts)>) -> Vec<Counted> {
+    values.into_iter().map(|(name, counts)| Counted { name, counts }).collect()
 }
 
 #[cfg(test)]

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use alt_statistics::day::Counts;
 use alt_statistics::query::{self, Dimension, Filter, Goal, Metric, Note, Property, Query, Tally, Test};
 use alt_store::apps::Application;
-use alt_store::stats::ask::Asked as Days;
+use alt_store::stats::ask::{Asked as Days, Counted};
 use alt_store::stats::period::Dates;
 use alt_store::stats::segments::{self, Behind};
 use alt_store::web::pool::Transaction;
@@ -345,7 +344,7 @@ fn values(rows: Vec<query::Row>) -> Vec<(String, Tally)> {
     rows.into_iter().map(|row| (row.value, row.tally)).collect()
 }
 
-fn named((name, counts): (String, Counts)) -> (String, Tally) {
+fn named(Counted { name, counts }: Counted) -> (String, Tally) {
     (name, Tally { counts, entered: counts.sessions, amounts: None, people: None })
 }
 

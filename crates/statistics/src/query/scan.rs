@@ -203,7 +203,8 @@ pub(super) fn scan(
         let amounts = totals[from].amounts.clone().filter(|_| query.has_amounts);
         let total = Tally { amounts, ..totals[from].clone() };
         let groups = Groups::new(query.dimension, segment, &known(query, part))?;
-        sums[n].add_one(groups.names.get(0), &total);
+        let (name, hash) = groups.names.get(0);
+        sums[n].add_one(hash, name, &total);
         sums[n].lacks_people |= lacks_people;
         sums[n].user_keys.extend(user_keys);
         if sums[n].people > means.people {
